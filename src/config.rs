@@ -1,0 +1,349 @@
+//! Every number and every choice of the server, each with its reason.
+//!
+//! [`Config`] is what the command line becomes. [`Limits`] bounds what a peer can make us hold,
+//! [`Timeouts`] what it can make us wait for, [`Budgets`] what it can make us do. The values are
+//! defaults for a public server on a small device; relations between them are asserted at compile
+//! time at the end of this file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that the server is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Cleartext listeners: HTTP/1.1, and HTTP/2 with prior knowledge.
+    pub listen: Vec<ListenAddress>,
+    /// TLS listeners: HTTP/2 and HTTP/1.1 by ALPN.
+    pub listen_tls: Vec<ListenAddress>,
+    /// Where certificate and key are.
+    pub certificate: Certificate,
+    /// What is served.
+    pub site: SiteConfig,
+    /// The access log.
+    pub access_log: Option<AccessLogConfig>,
+    /// HTTP/2 settings and bounds.
+    pub http2: Http2,
+    /// HTTP/1.1 settings and bounds.
+    pub http1: Http1,
+    /// What the shell holds at most.
+    pub limits: Limits,
+    /// What the shell waits for at most.
+    pub timeouts: Timeouts,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8080)))],
+            listen_tls: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8443)))],
+            certificate: Certificate::SelfSigned {
+                directory: PathBuf::from("certs"),
+            },
+            site: SiteConfig::default(),
+            access_log: None,
+            http2: Http2::default(),
+            http1: Http1::default(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// Where a listener is bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An IP address and port; `[::]` takes IPv4 too.
+    Tcp(SocketAddr),
+    /// A Unix socket, written `unix:PATH`.
+    Unix(PathBuf),
+}
+
+/// Where the certificate of the TLS listeners comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// Made for localhost on the first start and kept in this directory.
+    SelfSigned {
+        /// Holds `localhost.pem` and `localhost.key`.
+        directory: PathBuf,
+    },
+    /// Given by the operator, PEM.
+    Files {
+        /// The chain, leaf first.
+        chain: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+}
+
+/// Where and how requests are logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLogConfig {
+    /// The file; `None` is standard output.
+    pub file: Option<PathBuf>,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The form of an access log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Apache's combined format.
+    #[default]
+    Combined,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is served and how.
+#[derive(Clone, Debug)]
+pub struct SiteConfig {
+    /// The directory at `/`.
+    pub root: PathBuf,
+    /// Answer a directory without an index with a listing.
+    pub listing: bool,
+    /// Answer a path that does not exist with `/index.html`, for sites routed in the browser.
+    pub spa: bool,
+    /// Mount `/echo`, `/json` and `/html`.
+    pub demo: bool,
+    /// `Cache-Control` by pattern, first match wins.
+    pub cache: Vec<CacheRule>,
+    /// Fields added to every response.
+    pub headers: Vec<(String, String)>,
+    /// Bytes of hot files (content and response fields) kept in memory. 1 MiB holds the pages and
+    /// styles that most requests are for, and leaves the rest to the page cache.
+    pub cache_memory: usize,
+}
+
+impl Default for SiteConfig {
+    fn default() -> Self {
+        SiteConfig {
+            root: PathBuf::from("public"),
+            listing: false,
+            spa: false,
+            demo: false,
+            cache: Vec::new(),
+            headers: Vec::new(),
+            cache_memory: 1 << 20,
+        }
+    }
+}
+
+/// `Cache-Control` for the paths that a pattern matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheRule {
+    /// A glob on the path without its leading slash, such as `assets/**`.
+    pub pattern: String,
+    /// The field's value, such as `max-age=31536000, immutable`.
+    pub value: String,
+}
+
+/// HTTP/2: our settings (RFC 9113 §6.5.2) and what a peer may make a connection hold or do.
+#[derive(Clone, Debug)]
+pub struct Http2 {
+    /// SETTINGS_MAX_CONCURRENT_STREAMS. 100 is the least that RFC 9113 §6.5.2 recommends and what
+    /// browsers expect.
+    pub max_concurrent_streams: u32,
+    /// SETTINGS_INITIAL_WINDOW_SIZE, in bytes: what an upload may send ahead. 256 KiB keeps
+    /// 20 Mbit/s busy at a round trip of 100 ms, and bounds what a handler that cannot pass bytes
+    /// on makes us hold.
+    pub initial_window_size: u32,
+    /// The receive window of the connection, in bytes: four uploads at full speed, and the bound of
+    /// what all streams together make us hold.
+    pub connection_window_size: u32,
+    /// SETTINGS_MAX_FRAME_SIZE, in bytes. The protocol's minimum: it bounds what an incomplete frame
+    /// makes us keep, and a larger one saves nothing that can be measured.
+    pub max_frame_size: u32,
+    /// SETTINGS_HEADER_TABLE_SIZE, in bytes: the peer's table that our decoder keeps. RFC 7541's
+    /// default; requests hardly shrink with more.
+    pub header_table_size: u32,
+    /// SETTINGS_MAX_HEADER_LIST_SIZE, in bytes as RFC 9113 §6.5.2 counts. Browsers stay under 16 KiB
+    /// with the largest cookies that they keep for a site; nothing beyond it is materialised.
+    pub max_header_list_size: u32,
+    /// The largest dynamic table that our encoder uses, whatever the peer allows.
+    pub encoder_table_size: u32,
+    /// Accept `Upgrade: h2c` (RFC 7540 §3.2). Off: RFC 9113 removed it, and proxies that pass it on
+    /// unseen let requests bypass their rules.
+    pub h2c_upgrade: bool,
+    /// What a peer may cause before ENHANCE_YOUR_CALM.
+    pub budgets: Budgets,
+    /// From a SETTINGS frame of ours to its acknowledgement, else SETTINGS_TIMEOUT (§6.5.3).
+    pub settings_timeout: Duration,
+    /// From HEADERS to its END_HEADERS, however many CONTINUATION frames come between.
+    pub header_timeout: Duration,
+    /// Within this time a stream that waits for the peer's window or socket must drain
+    /// [`Http2::stall_bytes`], else RST_STREAM CANCEL.
+    pub stall_timeout: Duration,
+    /// The progress that keeps a stream alive, in bytes per [`Http2::stall_timeout`].
+    pub stall_bytes: u32,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Http2 {
+            max_concurrent_streams: 100,
+            initial_window_size: 256 << 10,
+            connection_window_size: 1 << 20,
+            max_frame_size: 16_384,
+            header_table_size: 4_096,
+            max_header_list_size: 16 << 10,
+            encoder_table_size: 4_096,
+            h2c_upgrade: false,
+            budgets: Budgets::default(),
+            settings_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(20),
+            stall_bytes: 16 << 10,
+        }
+    }
+}
+
+/// How much nuisance an HTTP/2 peer may cause before GOAWAY ENHANCE_YOUR_CALM.
+#[derive(Clone, Debug)]
+pub struct Budgets {
+    /// Fields of one field section. Browsers send under 30; cookie crumbs count.
+    pub header_fields: usize,
+    /// CONTINUATION frames of one field section. With frames of 16 KiB one is already rare.
+    pub continuations: u32,
+    /// Encoded bytes of one field section (CVE-2024-27316).
+    pub header_block_bytes: usize,
+    /// A section that decodes to more than this many times the list limit ends the connection; under
+    /// it the request is answered with 431 (CVE-2016-6581).
+    pub header_list_overrun: usize,
+    /// RST_STREAM frames that the peer may send before a response, in a connection's life
+    /// (CVE-2023-44487), as long as they are more than half of its requests.
+    pub peer_resets: u32,
+    /// Stream errors that the peer provokes from us (CVE-2025-8671), in a connection's life.
+    pub provoked_resets: u32,
+    /// Control frames that ask for an answer (PING, SETTINGS) waiting unsent in our output.
+    pub control_frames_waiting: u32,
+    /// SETTINGS frames a second (CVE-2019-9515).
+    pub settings_per_second: u32,
+    /// Entries of one SETTINGS frame (CVE-2020-11080).
+    pub settings_entries: usize,
+    /// Frames without use: empty DATA, HEADERS or CONTINUATION without END_STREAM or END_HEADERS
+    /// (CVE-2019-9518). Useful bytes earn them back.
+    pub useless_frames: u32,
+    /// Bytes of unknown frames, PRIORITY and PRIORITY_UPDATE without a request between them.
+    pub ignored_bytes: u32,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Budgets {
+            header_fields: 100,
+            continuations: 4,
+            header_block_bytes: 16 << 10,
+            header_list_overrun: 4,
+            peer_resets: 50,
+            provoked_resets: 100,
+            control_frames_waiting: 200,
+            settings_per_second: 50,
+            settings_entries: 32,
+            useless_frames: 100,
+            ignored_bytes: 64 << 10,
+        }
+    }
+}
+
+/// HTTP/1.1: keep-alive and the bounds of a message (RFC 9112).
+#[derive(Clone, Debug)]
+pub struct Http1 {
+    /// Requests on one connection before it is closed: `max` of the `Keep-Alive` field. 1,000 keeps
+    /// the cost of a new connection under 1 %, and gives every connection an end.
+    pub keep_alive_requests: u32,
+    /// The longest request line in bytes, else 414.
+    pub request_line_bytes: usize,
+    /// The largest head in bytes, else 431.
+    pub head_bytes: usize,
+    /// The most fields of a head, else 431.
+    pub head_fields: usize,
+    /// Chunk extensions of one body in bytes, else 400.
+    pub chunk_extension_bytes: usize,
+    /// A body that nobody reads is drained up to this many bytes, so that the connection can be
+    /// kept; beyond it, closed.
+    pub drain_bytes: u64,
+    /// From the first byte of a head to its end, else 408.
+    pub header_timeout: Duration,
+    /// Silence between requests before the connection is closed: `timeout` of `Keep-Alive`.
+    pub keep_alive_timeout: Duration,
+}
+
+impl Default for Http1 {
+    fn default() -> Self {
+        Http1 {
+            keep_alive_requests: 1_000,
+            request_line_bytes: 8 << 10,
+            head_bytes: 16 << 10,
+            head_fields: 100,
+            chunk_extension_bytes: 16 << 10,
+            drain_bytes: 64 << 10,
+            header_timeout: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What the shell holds at most.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at a time; beyond it, accepting pauses. Bounded by the descriptor limit as well.
+    pub max_connections: usize,
+    /// While more than this many bytes of output wait on a connection, nothing is read from it and
+    /// nothing is produced for it.
+    pub output_bytes: usize,
+    /// Bytes read and processed for one connection in one turn, before others have theirs.
+    pub turn_read_bytes: usize,
+    /// Bytes written for one connection in one turn.
+    pub turn_write_bytes: usize,
+    /// Connections accepted from one listener in one turn.
+    pub turn_accepts: usize,
+    /// The largest request body that a handler takes, in bytes, else 413. The demo handlers stream,
+    /// so this bounds time and bandwidth, not memory.
+    pub request_body_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_connections: 20_000,
+            output_bytes: 64 << 10,
+            turn_read_bytes: 64 << 10,
+            turn_write_bytes: 256 << 10,
+            turn_accepts: 64,
+            request_body_bytes: 1 << 30,
+        }
+    }
+}
+
+/// What the shell waits for at most.
+#[derive(Clone, Debug)]
+pub struct Timeouts {
+    /// From accept to the end of the TLS handshake.
+    pub handshake: Duration,
+    /// From accept (or the end of the handshake) to a complete preface or first request.
+    pub preface: Duration,
+    /// An HTTP/2 connection without streams. Browsers keep theirs for minutes; an idle connection
+    /// costs little, and a new one a handshake.
+    pub idle: Duration,
+    /// Output that the peer does not take at all: a vanished or stalled reader.
+    pub write_stall: Duration,
+    /// From SIGTERM until open responses are cut.
+    pub drain: Duration,
+    /// After our last byte, the wait for the peer to close, so that a reset cannot overtake what it
+    /// has not read yet (RFC 9112 §9.6).
+    pub linger: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            handshake: Duration::from_secs(10),
+            preface: Duration::from_secs(10),
+            idle: Duration::from_secs(180),
+            write_stall: Duration::from_secs(20),
+            drain: Duration::from_secs(30),
+            linger: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Header and trailer fields (RFC 9110 §5) in one arena.
+//!
+//! A field section is two allocations, however many fields it has: one for the bytes of all names
+//! and values, one for where each begins and ends. Clearing keeps both, so a section that is lent
+//! to one message after another stops allocating.
+
+use std::fmt;
+
+/// One field line: a name and a value, both as bytes (RFC 9110 §5).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Field<'a> {
+    /// The name; lowercase in everything that this crate produces.
+    pub name: &'a [u8],
+    /// The value without surrounding whitespace.
+    pub value: &'a [u8],
+    /// Whether the value must never enter a compression context (RFC 7541 §7.1.3).
+    pub sensitive: bool,
+}
+
+impl<'a> Field<'a> {
+    /// A field that may be compressed freely.
+    pub const fn new(name: &'a [u8], value: &'a [u8]) -> Self {
+        Field {
+            name,
+            value,
+            sensitive: false,
+        }
+    }
+
+    /// A field that no compression context may remember (RFC 7541 §7.1.3).
+    pub const fn sensitive(name: &'a [u8], value: &'a [u8]) -> Self {
+        Field {
+            name,
+            value,
+            sensitive: true,
+        }
+    }
+}
+
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {}",
+            self.name.escape_ascii(),
+            self.value.escape_ascii()
+        )
+    }
+}
+
+/// The pseudo-header fields of RFC 9113 §8.3 and RFC 8441 §4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Pseudo {
+    /// `:method`
+    Method,
+    /// `:scheme`
+    Scheme,
+    /// `:authority`
+    Authority,
+    /// `:path`
+    Path,
+    /// `:protocol` (RFC 8441 §4)
+    Protocol,
+    /// `:status`
+    Status,
+}
+
+impl Pseudo {
+    const COUNT: usize = 6;
+
+    /// The pseudo-header field of this name, if there is one.
+    pub fn from_name(name: &[u8]) -> Option<Pseudo> {
+        Some(match name {
+            b":method" => Pseudo::Method,
+            b":scheme" => Pseudo::Scheme,
+            b":authority" => Pseudo::Authority,
+            b":path" => Pseudo::Path,
+            b":protocol" => Pseudo::Protocol,
+            b":status" => Pseudo::Status,
+            _ => return None,
+        })
+    }
+}
+
+/// Where one field stands in the arena; the value follows its name.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u32,
+    value_start: u32,
+    end: u32,
+    sensitive: bool,
+}
+
+/// A field section: an ordered list of fields, pseudo-header fields first.
+///
+/// HTTP/1.1 heads are translated into the same form, so `fields.path()` is the target of a request
+/// whichever version carried it.
+#[derive(Clone, Default)]
+pub struct Fields {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    /// Position of each pseudo-header field in `spans`, plus one; zero is absent.
+    pseudo: [u16; Pseudo::COUNT],
+}
+
+impl Fields {
+    /// What RFC 7541 §4.1 and RFC 9113 §6.5.2 add to a field's length for its bookkeeping.
+    pub const OVERHEAD: usize = 32;
+
+    /// An empty section; allocates nothing.
+    pub const fn new() -> Self {
+        Fields {
+            bytes: Vec::new(),
+            spans: Vec::new(),
+            pseudo: [0; Pseudo::COUNT],
+        }
+    }
+
+    /// Forgets all fields and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+        self.pseudo = [0; Pseudo::COUNT];
+    }
+
+    /// Appends a field that may be compressed freely.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.push_field(Field::new(name, value));
+    }
+
+    /// Appends a field. The first of each pseudo-header field is what [`Fields::pseudo`] finds.
+    pub fn push_field(&mut self, field: Field<'_>) {
+        if field.name.first() == Some(&b':')
+            && let Some(pseudo) = Pseudo::from_name(field.name)
+        {
+            let slot = &mut self.pseudo[pseudo as usize];
+            if *slot == 0 {
+                *slot = u16::try_from(self.spans.len() + 1).unwrap_or(0);
+            }
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(field.name);
+        self.bytes.extend_from_slice(field.value);
+        self.spans.push(Span {
+            start: start as u32,
+            value_start: (start + field.name.len()) as u32,
+            end: self.bytes.len() as u32,
+            sensitive: field.sensitive,
+        });
+    }
+
+    /// Appends all fields of another section.
+    pub fn extend_from(&mut self, other: &Fields) {
+        other.iter().for_each(|field| self.push_field(field));
+    }
+
+    /// The number of fields, pseudo-header fields included.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is no field at all.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The uncompressed size as RFC 9113 §6.5.2 counts it: names, values, and 32 bytes a field.
+    pub fn size(&self) -> usize {
+        self.bytes.len() + Self::OVERHEAD * self.spans.len()
+    }
+
+    /// All fields in order, pseudo-header fields included.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Field<'_>> + ExactSizeIterator + Clone {
+        self.spans.iter().map(|span| self.field(span))
+    }
+
+    /// All fields in order but pseudo-header fields.
+    pub fn regular(&self) -> impl Iterator<Item = Field<'_>> + Clone {
+        self.iter()
+            .filter(|field| field.name.first() != Some(&b':'))
+    }
+
+    /// The value of the first field of this lowercase name.
+    pub fn value(&self, name: &str) -> Option<&[u8]> {
+        self.values(name).next()
+    }
+
+    /// The values of all fields of this lowercase name, in order.
+    pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter()
+            .filter(move |field| field.name == name.as_bytes())
+            .map(|field| field.value)
+    }
+
+    /// The value of a pseudo-header field.
+    pub fn pseudo(&self, pseudo: Pseudo) -> Option<&[u8]> {
+        let position = usize::from(self.pseudo[pseudo as usize]).checked_sub(1)?;
+        self.spans.get(position).map(|span| self.field(span).value)
+    }
+
+    /// `:method`
+    pub fn method(&self) -> Option<&[u8]> {
+        self.pseudo(Pseudo::Method)
+    }
+
+    /// `:path`: path and query
+    pub fn path(&self) -> Option<&[u8]> {
+        self.pseudo(Pseudo::Path)
+    }
+
+    /// `:authority`, or `host` where it is absent (RFC 9113 §8.3.1)
+    pub fn authority(&self) -> Option<&[u8]> {
+        self.pseudo(Pseudo::Authority)
+            .or_else(|| self.value("host"))
+    }
+
+    /// `:scheme`
+    pub fn scheme(&self) -> Option<&[u8]> {
+        self.pseudo(Pseudo::Scheme)
+    }
+
+    /// `:status` as a number from 100 to 999 (RFC 9110 §15)
+    pub fn status(&self) -> Option<u16> {
+        match self.pseudo(Pseudo::Status)? {
+            [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+                Some(u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0'))
+            }
+            _ => None,
+        }
+    }
+
+    fn field(&self, span: &Span) -> Field<'_> {
+        Field {
+            name: &self.bytes[span.start as usize..span.value_start as usize],
+            value: &self.bytes[span.value_start as usize..span.end as usize],
+            sensitive: span.sensitive,
+        }
+    }
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Fields {}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
+        let mut fields = Fields::new();
+        for (name, value) in pairs {
+            fields.push(name.as_bytes(), value.as_bytes());
+        }
+        fields
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_come_back_in_order_with_their_pseudo_fields_found() {
+        let fields: Fields = [
+            (":method", "GET"),
+            (":path", "/a"),
+            ("host", "x"),
+            ("cookie", "a"),
+            ("cookie", "b"),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(fields.method(), Some(&b"GET"[..]));
+        assert_eq!(fields.path(), Some(&b"/a"[..]));
+        assert_eq!(fields.authority(), Some(&b"x"[..]));
+        assert_eq!(fields.scheme(), None);
+        assert_eq!(fields.values("cookie").collect::<Vec<_>>(), [b"a", b"b"]);
+        assert_eq!(fields.regular().count(), 3);
+        assert_eq!(fields.size(), 10 + 7 + 5 + 7 + 7 + 5 * 32);
+    }
+
+    #[test]
+    fn a_cleared_section_is_empty() {
+        let mut fields: Fields = [(":status", "204")].into_iter().collect();
+        assert_eq!(fields.status(), Some(204));
+        fields.clear();
+        assert!(fields.is_empty());
+        assert_eq!(fields.status(), None);
+    }
+}

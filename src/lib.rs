@@ -1,0 +1,9 @@
+//! calmd: a single-threaded HTTP/2 and HTTP/1.1 server for static sites.
+
+pub mod config;
+pub mod h1;
+pub mod h2;
+pub mod hpack;
+pub mod http;
+pub mod site;
+pub mod world;

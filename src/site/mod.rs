@@ -1,0 +1,1 @@
+//! The static site: request → response, without a socket.
