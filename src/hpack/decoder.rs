@@ -1,0 +1,296 @@
+//! Header blocks to fields (RFC 7541 §3, §6).
+
+use std::error::Error;
+use std::fmt;
+
+use super::table::{ENTRY_OVERHEAD, Table};
+use super::{INITIAL_TABLE_SIZE, integer, static_table};
+use crate::http::field::{Field, Fields};
+
+/// Dynamic table size updates that may precede the fields of a block: the smallest size since the
+/// last block and the final one (§4.2).
+const MAX_SIZE_UPDATES: u32 = 2;
+
+/// How much of one block is materialised.
+#[derive(Clone, Copy, Debug)]
+pub struct DecodeLimits {
+    /// The size of all fields as RFC 9113 §6.5.2 counts it.
+    pub list_size: usize,
+    /// The number of fields.
+    pub fields: usize,
+    /// A block that decodes to more than this many times `list_size` is an error.
+    pub overrun: usize,
+}
+
+/// What became of a block without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// Every field was materialised.
+    Whole,
+    /// The fields passed a limit. Those before it were materialised; the rest was only decoded, so
+    /// that the table stays right.
+    Truncated,
+}
+
+/// Why a block cannot be decoded. The table is not usable afterwards: each of these ends the
+/// connection, with COMPRESSION_ERROR (RFC 9113 §4.3) unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The index zero, or one that neither table has (§2.3.3, §6.1).
+    InvalidIndex,
+    /// An integer of more than 32 bits or with more than five bytes after its prefix (§5.1).
+    IntegerOverflow,
+    /// A string that the Huffman code does not produce: EOS, or wrong padding (§5.2).
+    Huffman,
+    /// The block ends within a representation.
+    Truncated,
+    /// A dynamic table size update beyond what our SETTINGS allow (§6.3), or beyond a reduction
+    /// that it has to acknowledge first (§4.2).
+    TableSizeExceeded,
+    /// A dynamic table size update behind a field, or a third one (§4.2).
+    TableSizeMisplaced,
+    /// No dynamic table size update although our SETTINGS reduced the table (RFC 9113 §4.3.1).
+    TableSizeMissing,
+    /// More than `overrun * list_size`: a decompression bomb, for ENHANCE_YOUR_CALM.
+    ListTooLarge,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DecodeError::InvalidIndex => "invalid table index",
+            DecodeError::IntegerOverflow => "integer too large",
+            DecodeError::Huffman => "invalid Huffman code",
+            DecodeError::Truncated => "header block ends within a field",
+            DecodeError::TableSizeExceeded => "table size update beyond the limit",
+            DecodeError::TableSizeMisplaced => "table size update out of place",
+            DecodeError::TableSizeMissing => "table size update missing",
+            DecodeError::ListTooLarge => "header list far too large",
+        })
+    }
+}
+
+impl Error for DecodeError {}
+
+/// The dynamic table of the peer's encoder, and what reads blocks with it.
+pub struct Decoder {
+    table: Table,
+    /// What our SETTINGS_HEADER_TABLE_SIZE allows the peer.
+    limit: u32,
+    /// The least that the limit has been since the last block, if the peer's table was larger: the
+    /// next block has to begin with an update to no more than this.
+    reduction: Option<u32>,
+}
+
+impl Decoder {
+    /// A decoder for a peer that may use `max_table_size` bytes. Until the peer has acknowledged
+    /// other SETTINGS that is [`INITIAL_TABLE_SIZE`]; a larger table begins with that size too, and
+    /// grows when the peer says so. Allocates nothing.
+    pub fn new(max_table_size: usize) -> Self {
+        let limit = u32::try_from(max_table_size).unwrap_or(u32::MAX);
+        Decoder { table: Table::new(limit.min(INITIAL_TABLE_SIZE)), limit, reduction: None }
+    }
+
+    /// Changes what the peer may use, once it has acknowledged our SETTINGS.
+    pub fn set_max_table_size(&mut self, size: usize) {
+        self.limit = u32::try_from(size).unwrap_or(u32::MAX);
+        if self.limit < self.table.max_size() {
+            self.reduction = Some(self.reduction.unwrap_or(u32::MAX).min(self.limit));
+        }
+    }
+
+    /// Decodes one complete header block and appends its fields to `fields`.
+    pub fn decode(
+        &mut self,
+        block: &[u8],
+        fields: &mut Fields,
+        limits: &DecodeLimits,
+    ) -> Result<Decoded, DecodeError> {
+        let mut input = Input(block);
+        let mut sink = Sink::new(fields, limits);
+        self.update_size(&mut input)?;
+        while let Some((&first, rest)) = input.0.split_first() {
+            input.0 = rest;
+            match first {
+                // §6.1: indexed field
+                0x80..=0xff => {
+                    let index = integer::decode(first, 7, &mut input)?;
+                    let (name, value) = self.lookup(index)?;
+                    sink.push(Field::new(name, value))?;
+                }
+                // §6.2.1: literal with incremental indexing
+                0x40..=0x7f => self.insert(first, &mut input, &mut sink)?,
+                // §6.3: dynamic table size update, which only begins a block
+                0x20..=0x3f => return Err(DecodeError::TableSizeMisplaced),
+                // §6.2.3: literal never indexed; §6.2.2: literal without indexing
+                0x00..=0x1f => self.pass(first, &mut input, &mut sink)?,
+            }
+        }
+        self.table.trim();
+        Ok(sink.decoded)
+    }
+
+    /// Gives back the memory that the entries do not need, for a connection that is idle.
+    pub fn shrink(&mut self) {
+        self.table.shrink();
+    }
+
+    /// Reads the size updates at the start of a block (§4.2, §6.3).
+    fn update_size(&mut self, input: &mut Input<'_>) -> Result<(), DecodeError> {
+        let mut updates = 0;
+        while let Some(&first @ 0x20..=0x3f) = input.0.first() {
+            input.byte()?;
+            let size = integer::decode(first, 5, input)?;
+            if updates == MAX_SIZE_UPDATES {
+                return Err(DecodeError::TableSizeMisplaced);
+            }
+            if size > self.reduction.take().unwrap_or(self.limit) {
+                return Err(DecodeError::TableSizeExceeded);
+            }
+            self.table.set_max_size(size);
+            updates += 1;
+        }
+        match self.reduction {
+            Some(_) => Err(DecodeError::TableSizeMissing),
+            None => Ok(()),
+        }
+    }
+
+    /// Finds a field in the one address space of both tables (§2.3.3).
+    #[inline]
+    fn lookup(&self, index: u32) -> Result<(&[u8], &[u8]), DecodeError> {
+        match index.checked_sub(static_table::LEN + 1) {
+            None => static_table::get(index),
+            Some(age) => self.table.get(age as usize),
+        }
+        .ok_or(DecodeError::InvalidIndex)
+    }
+
+    /// A literal that becomes an entry (§6.2.1). It may displace the entry that its name refers to
+    /// (§4.4), which the draft's own copy of the name allows.
+    fn insert(
+        &mut self,
+        first: u8,
+        input: &mut Input<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), DecodeError> {
+        let mut draft = self.table.draft();
+        self.read_name(integer::decode(first, 6, input)?, input)?;
+        self.table.end_name(&mut draft);
+        self.read_string(input)?;
+        let (name, value) = self.table.drafted(draft);
+        sink.push(Field::new(name, value))?;
+        self.table.insert(draft);
+        Ok(())
+    }
+
+    /// A literal that leaves the table alone (§6.2.2), or asks that every hop does (§6.2.3).
+    fn pass(
+        &mut self,
+        first: u8,
+        input: &mut Input<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), DecodeError> {
+        let mut draft = self.table.draft();
+        self.read_name(integer::decode(first, 4, input)?, input)?;
+        self.table.end_name(&mut draft);
+        self.read_string(input)?;
+        let (name, value) = self.table.drafted(draft);
+        let sensitive = first & 0x10 != 0;
+        sink.push(Field { name, value, sensitive })?;
+        self.table.discard(draft);
+        Ok(())
+    }
+
+    /// Appends the name of a literal to the draft: that of an index, or a string if it is zero.
+    fn read_name(&mut self, index: u32, input: &mut Input<'_>) -> Result<(), DecodeError> {
+        match index {
+            0 => self.read_string(input),
+            1..=static_table::LEN => {
+                let (name, _) = static_table::get(index).ok_or(DecodeError::InvalidIndex)?;
+                self.table.append(name);
+                Ok(())
+            }
+            _ => {
+                let age = (index - static_table::LEN - 1) as usize;
+                self.table.append_name(age).ok_or(DecodeError::InvalidIndex)
+            }
+        }
+    }
+
+    /// Appends a string to the draft (§5.2).
+    fn read_string(&mut self, input: &mut Input<'_>) -> Result<(), DecodeError> {
+        let first = input.byte()?;
+        let len = integer::decode(first, 7, input)?;
+        let bytes = input.bytes(len)?;
+        if first & 0x80 != 0 {
+            self.table.append_huffman(bytes)
+        } else {
+            self.table.append(bytes);
+            Ok(())
+        }
+    }
+}
+
+/// What is left of a block.
+pub(super) struct Input<'a>(pub(super) &'a [u8]);
+
+impl<'a> Input<'a> {
+    /// Takes one byte.
+    #[inline]
+    pub(super) fn byte(&mut self) -> Result<u8, DecodeError> {
+        let (&byte, rest) = self.0.split_first().ok_or(DecodeError::Truncated)?;
+        self.0 = rest;
+        Ok(byte)
+    }
+
+    /// Takes `len` bytes.
+    #[inline]
+    fn bytes(&mut self, len: u32) -> Result<&'a [u8], DecodeError> {
+        let (bytes, rest) = self.0.split_at_checked(len as usize).ok_or(DecodeError::Truncated)?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+}
+
+/// Takes the fields of one block and materialises those within the limits.
+struct Sink<'a> {
+    fields: &'a mut Fields,
+    decoded: Decoded,
+    /// Bytes of the list that may still be materialised.
+    room: usize,
+    /// Fields that may still be materialised.
+    room_fields: usize,
+    /// Bytes of the list that may still be decoded.
+    overrun: usize,
+}
+
+impl<'a> Sink<'a> {
+    fn new(fields: &'a mut Fields, limits: &DecodeLimits) -> Self {
+        Sink {
+            fields,
+            decoded: Decoded::Whole,
+            room: limits.list_size,
+            room_fields: limits.fields,
+            overrun: limits.list_size.saturating_mul(limits.overrun),
+        }
+    }
+
+    /// Counts a field, and copies it if it is within the limits: past them a field costs the same
+    /// whatever its size.
+    #[inline]
+    fn push(&mut self, field: Field<'_>) -> Result<(), DecodeError> {
+        let size = field.name.len() + field.value.len() + ENTRY_OVERHEAD;
+        self.overrun = self.overrun.checked_sub(size).ok_or(DecodeError::ListTooLarge)?;
+        if size > self.room || self.room_fields == 0 {
+            // Nothing behind this field fits either.
+            self.room = 0;
+            self.decoded = Decoded::Truncated;
+        } else {
+            self.room -= size;
+            self.room_fields -= 1;
+            self.fields.push_field(field);
+        }
+        Ok(())
+    }
+}

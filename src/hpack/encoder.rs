@@ -1,0 +1,216 @@
+//! Fields to header blocks (RFC 7541 §6), and the policy of what enters the table.
+//!
+//! An entry pays when its field comes back before it is evicted, and costs memory on both sides. The
+//! policy does not guess that from names:
+//!
+//! - As long as the table is at most a quarter full, every field gets an entry: the fields of the
+//!   first responses, most of which every response repeats.
+//! - After that a field gets one when it comes back soon after it was passed over. So the fields of
+//!   one file after another (`etag`, `content-length`) leave the common ones where they are, and a
+//!   file that is asked for again gets its entries.
+//!
+//! Only what is known never to repeat, or to be a secret, is told by its name.
+
+use super::index::{Index, field_hash, name_hash};
+use super::static_table::{self, Match};
+use super::table::{ENTRY_OVERHEAD, Table};
+use super::{INITIAL_TABLE_SIZE, huffman, integer};
+use crate::http::field::Field;
+
+/// The largest table that is used. The index counts entries in 16 bits, and nothing gains from more.
+const MAX_TABLE_SIZE: usize = 1 << 16;
+
+/// The share of the table that is filled without asking whether a field comes back.
+const EAGER_SHARE: usize = 4;
+
+/// An entry larger than the table divided by this would evict too much to pay.
+const LARGEST_SHARE: usize = 2;
+
+/// A shorter cookie could be guessed, octet by octet, from the size of blocks (§7.1.3).
+const GUESSABLE_COOKIE: usize = 20;
+
+/// How a literal relates to the table: its bits and the length of the index behind them (§6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Literal {
+    /// It becomes an entry (§6.2.1).
+    Indexed,
+    /// It does not (§6.2.2).
+    Plain,
+    /// It never may, at any hop (§6.2.3).
+    NeverIndexed,
+}
+
+/// The dynamic table of the peer's decoder, and what writes blocks with it.
+pub struct Encoder {
+    table: Table,
+    index: Index,
+    /// Our own bound of the table's size.
+    own_max: u32,
+    /// The size that the peer knows.
+    announced: u32,
+    /// The least size since then.
+    lowest: u32,
+}
+
+impl Encoder {
+    /// An encoder that uses at most `max_table_size` bytes, and at most what the peer allows:
+    /// [`INITIAL_TABLE_SIZE`] until its SETTINGS say otherwise. Allocates nothing.
+    pub fn new(max_table_size: usize) -> Self {
+        let own_max = max_table_size.min(MAX_TABLE_SIZE) as u32;
+        let size = own_max.min(INITIAL_TABLE_SIZE);
+        Encoder {
+            table: Table::new(size),
+            index: Index::default(),
+            own_max,
+            announced: INITIAL_TABLE_SIZE,
+            lowest: size,
+        }
+    }
+
+    /// Takes the peer's SETTINGS_HEADER_TABLE_SIZE; the next block tells it what became of it.
+    pub fn set_peer_max_table_size(&mut self, size: u32) {
+        let size = size.min(self.own_max);
+        self.lowest = self.lowest.min(size);
+        self.table.set_max_size(size);
+    }
+
+    /// Appends one complete header block to `out`.
+    pub fn encode<'f>(&mut self, fields: impl IntoIterator<Item = Field<'f>>, out: &mut Vec<u8>) {
+        self.announce_size(out);
+        for field in fields {
+            self.encode_field(field, out);
+        }
+    }
+
+    /// Gives back the memory that the entries do not need, for a connection that is idle.
+    pub fn shrink(&mut self) {
+        self.table.shrink();
+        self.index.shrink(self.table.len(), hash_of(&self.table));
+    }
+
+    /// Size updates: the smallest size since the last block, then the final one (§4.2, §6.3).
+    fn announce_size(&mut self, out: &mut Vec<u8>) {
+        let size = self.table.max_size();
+        if self.lowest < size && self.lowest < self.announced {
+            integer::encode(self.lowest, 0x20, 5, out);
+            self.announced = self.lowest;
+        }
+        if size != self.announced {
+            integer::encode(size, 0x20, 5, out);
+            self.announced = size;
+        }
+        self.lowest = size;
+    }
+
+    fn encode_field(&mut self, field: Field<'_>, out: &mut Vec<u8>) {
+        let name_hash = name_hash(field.name);
+        let hash = field_hash(name_hash, field.value);
+        if !field.sensitive
+            && let Some(index) = self.find(hash, field)
+        {
+            integer::encode(index, 0x80, 7, out);
+            return;
+        }
+        let name = match static_table::find(name_hash, field.name, field.value) {
+            Some(Match::Field(index)) if !field.sensitive => {
+                integer::encode(index, 0x80, 7, out);
+                return;
+            }
+            Some(Match::Field(index) | Match::Name(index)) => index,
+            None => 0,
+        };
+        self.encode_literal(field, hash, name, out);
+    }
+
+    /// Writes a literal; `name` is the static index of its name, or zero.
+    fn encode_literal(&mut self, field: Field<'_>, hash: u64, name: u32, out: &mut Vec<u8>) {
+        let literal = self.literal(field, hash, name);
+        let (flags, prefix_bits) = match literal {
+            Literal::Indexed => (0x40, 6),
+            Literal::Plain => (0x00, 4),
+            Literal::NeverIndexed => (0x10, 4),
+        };
+        let name = if name == 0 { self.find_name(field.name).unwrap_or(0) } else { name };
+        integer::encode(name, flags, prefix_bits, out);
+        if name == 0 {
+            encode_string(field.name, out);
+        }
+        encode_string(field.value, out);
+        if literal == Literal::Indexed {
+            let mut draft = self.table.draft();
+            self.table.append(field.name);
+            self.table.end_name(&mut draft);
+            self.table.append(field.value);
+            self.table.insert(draft);
+            self.index.insert(hash, self.table.len(), hash_of(&self.table));
+        }
+    }
+
+    /// The policy: whether a field that has no entry gets one.
+    fn literal(&mut self, field: Field<'_>, hash: u64, name: u32) -> Literal {
+        if field.sensitive || is_secret(name, field.value) {
+            return Literal::NeverIndexed;
+        }
+        let max_size = self.table.max_size() as usize;
+        let size = field.name.len() + field.value.len() + ENTRY_OVERHEAD;
+        if never_repeats(name) || size > max_size / LARGEST_SHARE {
+            return Literal::Plain;
+        }
+        if self.table.size() + size <= max_size / EAGER_SHARE || self.index.pass_over(hash) {
+            return Literal::Indexed;
+        }
+        Literal::Plain
+    }
+
+    /// The index of a field in the dynamic table.
+    #[inline]
+    fn find(&self, hash: u64, field: Field<'_>) -> Option<u32> {
+        let is_field = |age| self.table.get(age) == Some((field.name, field.value));
+        let age = self.index.find(hash, self.table.len(), is_field)?;
+        Some(static_table::LEN + 1 + age as u32)
+    }
+
+    /// The index of a name in the dynamic table, the newest first. Only names that the static table
+    /// lacks are looked for, with a value that is new: too seldom for an index of its own.
+    fn find_name(&self, name: &[u8]) -> Option<u32> {
+        let is_name = |&age: &usize| self.table.get(age).is_some_and(|entry| entry.0 == name);
+        let age = (0..self.table.len()).find(is_name)?;
+        Some(static_table::LEN + 1 + age as u32)
+    }
+}
+
+/// Whether a field could be guessed from the size of blocks if it had an entry (§7.1.3).
+fn is_secret(name: u32, value: &[u8]) -> bool {
+    match name {
+        static_table::AUTHORIZATION
+        | static_table::PROXY_AUTHORIZATION
+        | static_table::SET_COOKIE => true,
+        static_table::COOKIE => value.len() < GUESSABLE_COOKIE,
+        _ => false,
+    }
+}
+
+/// Whether each value of a field is as good as unique.
+fn never_repeats(name: u32) -> bool {
+    matches!(name, static_table::AGE | static_table::CONTENT_RANGE | static_table::LOCATION)
+}
+
+/// What gives the hash of an entry by its age.
+fn hash_of(table: &Table) -> impl Fn(usize) -> u64 {
+    |age| {
+        let (name, value) = table.get(age).unwrap_or_default();
+        field_hash(name_hash(name), value)
+    }
+}
+
+/// Appends a string (§5.2), in the shorter of its two forms.
+fn encode_string(string: &[u8], out: &mut Vec<u8>) {
+    let encoded_len = huffman::encoded_len(string);
+    if encoded_len < string.len() {
+        integer::encode(encoded_len as u32, 0x80, 7, out);
+        huffman::encode(string, out);
+    } else {
+        integer::encode(string.len() as u32, 0x00, 7, out);
+        out.extend_from_slice(string);
+    }
+}

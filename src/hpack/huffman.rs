@@ -1,0 +1,268 @@
+//! The static Huffman code of string literals (RFC 7541 §5.2, Appendix B).
+//!
+//! The code is canonical: codes of one length are consecutive, in the order of their symbols, and
+//! shorter codes come first. The lengths are therefore the whole of Appendix B; every table here is
+//! computed from them at compile time.
+
+use super::decoder::DecodeError;
+
+/// The length of each symbol's code in bits (Appendix B); the last is EOS.
+#[rustfmt::skip]
+const LENGTHS: [u8; 257] = [
+    13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28,
+    28, 28, 28, 28, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 28,
+    6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6,
+    5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 8, 15, 6, 12, 10,
+    13, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 7, 7, 7, 7, 7, 8, 7, 8, 13, 19, 13, 14, 6,
+    15, 5, 6, 5, 6, 5, 6, 6, 6, 5, 7, 7, 6, 6, 6, 5,
+    6, 7, 6, 5, 5, 6, 7, 7, 7, 7, 7, 15, 11, 14, 13, 28,
+    20, 22, 20, 20, 22, 22, 22, 23, 22, 23, 23, 23, 23, 23, 24, 23,
+    24, 24, 22, 23, 24, 23, 23, 23, 23, 21, 22, 23, 22, 23, 23, 24,
+    22, 21, 20, 22, 22, 23, 23, 21, 23, 22, 22, 24, 21, 22, 23, 23,
+    21, 21, 22, 21, 23, 22, 23, 23, 20, 22, 22, 22, 23, 22, 22, 23,
+    26, 26, 20, 19, 22, 23, 22, 25, 26, 26, 26, 27, 27, 26, 24, 25,
+    19, 21, 26, 27, 27, 26, 27, 24, 21, 21, 26, 26, 28, 27, 27, 27,
+    20, 24, 20, 21, 22, 21, 21, 23, 22, 22, 25, 25, 24, 24, 26, 23,
+    26, 27, 26, 26, 27, 27, 27, 27, 27, 28, 27, 27, 27, 27, 27, 26,
+    30,
+];
+
+/// The shortest code, in bits: what bounds how far a string may expand.
+const MIN_LENGTH: usize = 5;
+/// The longest code, in bits; EOS has it.
+const MAX_LENGTH: usize = 30;
+const EOS: usize = 256;
+
+/// Bits looked up at a time. Ten resolve every letter, digit and common punctuation mark at once,
+/// in a table that leaves the first-level cache to others.
+const STEP_BITS: u32 = 11;
+
+/// A symbol's code, in the low bits.
+#[derive(Clone, Copy)]
+struct Code {
+    bits: u32,
+    len: u8,
+}
+
+/// What the next [`STEP_BITS`] bits stand for: one or two symbols, or the start of a longer code.
+#[derive(Clone, Copy)]
+struct Step {
+    symbols: [u8; 2],
+    /// How many of `symbols` there are; zero marks a longer code.
+    count: u8,
+    /// Bits that the symbols take.
+    len: u8,
+}
+
+/// The codes of one length.
+#[derive(Clone, Copy)]
+struct Length {
+    /// The first of them.
+    first: u32,
+    /// How many there are, EOS included.
+    count: u32,
+    /// Where their symbols begin in [`SORTED`].
+    offset: u32,
+}
+
+static CODES: [Code; EOS] = codes();
+static SORTED: [u8; EOS] = sorted();
+static BY_LENGTH: [Length; MAX_LENGTH + 1] = by_length();
+static STEPS: [Step; 1 << STEP_BITS] = steps();
+
+const fn by_length() -> [Length; MAX_LENGTH + 1] {
+    let mut counts = [0u32; MAX_LENGTH + 1];
+    let mut symbol = 0;
+    while symbol <= EOS {
+        counts[LENGTHS[symbol] as usize] += 1;
+        symbol += 1;
+    }
+    let mut result = [Length { first: 0, count: 0, offset: 0 }; MAX_LENGTH + 1];
+    let (mut code, mut offset, mut len) = (0, 0, 1);
+    while len <= MAX_LENGTH {
+        code <<= 1;
+        result[len] = Length { first: code, count: counts[len], offset };
+        code += counts[len];
+        offset += counts[len];
+        len += 1;
+    }
+    // The code is complete: every sequence of bits is a prefix of some string of codes.
+    assert!(code == 1 << MAX_LENGTH);
+    result
+}
+
+const fn codes() -> [Code; EOS] {
+    let mut next = by_length();
+    let mut result = [Code { bits: 0, len: 0 }; EOS];
+    let mut symbol = 0;
+    while symbol < EOS {
+        let len = LENGTHS[symbol];
+        result[symbol] = Code { bits: next[len as usize].first, len };
+        next[len as usize].first += 1;
+        symbol += 1;
+    }
+    result
+}
+
+const fn sorted() -> [u8; EOS] {
+    let mut next = by_length();
+    let mut result = [0; EOS];
+    let mut symbol = 0;
+    while symbol < EOS {
+        let len = LENGTHS[symbol] as usize;
+        result[next[len].offset as usize] = symbol as u8;
+        next[len].offset += 1;
+        symbol += 1;
+    }
+    result
+}
+
+/// The symbol whose code begins `window`, of which the `available` highest bits count, if its code
+/// is no longer than that.
+const fn symbol_within(window: u32, available: u32) -> Option<u8> {
+    let mut len = MIN_LENGTH as u32;
+    while len <= available {
+        let Length { first, count, offset } = BY_LENGTH[len as usize];
+        let position = (window >> (32 - len)).wrapping_sub(first);
+        if position < count {
+            return Some(SORTED[(offset + position) as usize]);
+        }
+        len += 1;
+    }
+    None
+}
+
+const fn steps() -> [Step; 1 << STEP_BITS] {
+    let mut first = [None; 1 << STEP_BITS];
+    let mut index = 0;
+    while index < first.len() {
+        first[index] = symbol_within((index as u32) << (32 - STEP_BITS), STEP_BITS);
+        index += 1;
+    }
+    let mut result = [Step { symbols: [0; 2], count: 0, len: 0 }; 1 << STEP_BITS];
+    let mut index = 0;
+    while index < result.len() {
+        if let Some(symbol) = first[index] {
+            let len = LENGTHS[symbol as usize];
+            result[index] = Step { symbols: [symbol, 0], count: 1, len };
+            let rest = (index << len) & ((1 << STEP_BITS) - 1);
+            if let Some(second) = first[rest] {
+                let both = len + LENGTHS[second as usize];
+                if both as u32 <= STEP_BITS {
+                    result[index] = Step { symbols: [symbol, second], count: 2, len: both };
+                }
+            }
+        }
+        index += 1;
+    }
+    result
+}
+
+/// The most bytes that `len` encoded bytes may stand for.
+pub(super) const fn max_decoded_len(len: usize) -> usize {
+    len.saturating_mul(8) / MIN_LENGTH
+}
+
+/// Appends what `input` stands for. EOS within the string, padding of more than seven bits and
+/// padding other than the start of EOS are errors (§5.2).
+pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    // The next bits of the string, highest first, and how many of them there are.
+    let (mut window, mut available) = (0u64, 0u32);
+    let mut rest = input;
+    while let Some(chunk) = rest.first_chunk::<8>() {
+        window |= u64::from_be_bytes(*chunk) >> available;
+        let bytes = (63 - available) / 8;
+        rest = &rest[bytes as usize..];
+        available += bytes * 8;
+        while available >= STEP_BITS {
+            let step = &STEPS[(window >> (64 - STEP_BITS)) as usize];
+            if step.count == 0 {
+                if available < MAX_LENGTH as u32 {
+                    break;
+                }
+                let (symbol, len) = long_symbol(window).ok_or(DecodeError::Huffman)?;
+                out.push(symbol);
+                window <<= len;
+                available -= len;
+                continue;
+            }
+            out.extend_from_slice(&step.symbols[..usize::from(step.count)]);
+            window <<= step.len;
+            available -= u32::from(step.len);
+        }
+    }
+    decode_end(window, available, rest, out)
+}
+
+/// Decodes the last bytes, where a code may run into the padding.
+fn decode_end(
+    mut window: u64,
+    mut available: u32,
+    mut rest: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), DecodeError> {
+    loop {
+        while available <= 56
+            && let Some((byte, tail)) = rest.split_first()
+        {
+            window |= u64::from(*byte) << (56 - available);
+            available += 8;
+            rest = tail;
+        }
+        // Bits beyond the end read as ones: the start of EOS, which is what padding must be.
+        let padded = window | u64::MAX.checked_shr(available).unwrap_or(0);
+        if padded == u64::MAX {
+            return if available < 8 { Ok(()) } else { Err(DecodeError::Huffman) };
+        }
+        let step = &STEPS[(padded >> (64 - STEP_BITS)) as usize];
+        let (symbol, len) = match step.count {
+            0 => long_symbol(padded).ok_or(DecodeError::Huffman)?,
+            _ => (step.symbols[0], u32::from(LENGTHS[usize::from(step.symbols[0])])),
+        };
+        available = available.checked_sub(len).ok_or(DecodeError::Huffman)?;
+        window <<= len;
+        out.push(symbol);
+    }
+}
+
+/// The symbol at the start of `window` whose code is longer than a step, and that length; none for
+/// EOS.
+#[cold]
+fn long_symbol(window: u64) -> Option<(u8, u32)> {
+    let code = (window >> 32) as u32;
+    (STEP_BITS + 1..=MAX_LENGTH as u32).find_map(|len| {
+        let Length { first, count, offset } = BY_LENGTH[len as usize];
+        let position = (code >> (32 - len)).wrapping_sub(first);
+        if position >= count {
+            return None;
+        }
+        // EOS, the last code of all, is beyond the end of the symbols.
+        Some((*SORTED.get((offset + position) as usize)?, len))
+    })
+}
+
+/// The length of `input` once encoded, in bytes.
+pub(super) fn encoded_len(input: &[u8]) -> usize {
+    let bits: usize = input.iter().map(|&byte| usize::from(LENGTHS[usize::from(byte)])).sum();
+    bits.div_ceil(8)
+}
+
+/// Appends `input` encoded, padded with the start of EOS.
+pub(super) fn encode(input: &[u8], out: &mut Vec<u8>) {
+    // At most 31 bits wait between two symbols, so the next code fits.
+    let (mut waiting, mut count) = (0u64, 0u32);
+    for &byte in input {
+        let Code { bits, len } = CODES[usize::from(byte)];
+        waiting = waiting << len | u64::from(bits);
+        count += u32::from(len);
+        if count >= 32 {
+            count -= 32;
+            out.extend_from_slice(&((waiting >> count) as u32).to_be_bytes());
+        }
+    }
+    let padding = (8 - count % 8) % 8;
+    waiting = (waiting << padding) | ((1 << padding) - 1);
+    count += padding;
+    out.extend((0..count / 8).rev().map(|byte| (waiting >> (8 * byte)) as u8));
+}

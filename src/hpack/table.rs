@@ -1,0 +1,229 @@
+//! The dynamic table (RFC 7541 §2.3.2, §4).
+//!
+//! All names and values lie in one arena, oldest entry first, each value behind its name; a queue of
+//! spans says where. New entries go to the end, eviction takes from the front, and the space in
+//! front is won back by moving what lives: when the arena would have to grow and a quarter of it or
+//! more is dead, so that moving costs at most three bytes for each inserted one.
+//!
+//! A literal is *drafted* at the end of the arena before it is known to become an entry: the arena
+//! is the only buffer that decoding needs. A draft is then either inserted or dropped.
+//!
+//! Invariants: the spans are consecutive and end where the draft begins; without entries there are
+//! no bytes but those of the draft; the size of all entries as
+//! §4.1 counts it is at most `max_size`.
+
+use std::collections::VecDeque;
+
+use super::decoder::DecodeError;
+use super::huffman;
+use crate::http::field::Fields;
+
+/// What an entry adds to the length of its name and value (§4.1).
+pub(super) const ENTRY_OVERHEAD: usize = Fields::OVERHEAD;
+
+/// An arena below this capacity is not worth trimming before the connection is idle.
+const TRIM_BYTES: usize = 1024;
+
+/// Where in the arena an entry lies.
+///
+/// `start` counts the bytes that were ever put into the arena, wrapping around, so that spans stay
+/// true when the living bytes move.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u32,
+    name_len: u32,
+    value_len: u32,
+}
+
+/// A literal under construction at the end of the arena.
+#[derive(Clone, Copy)]
+pub(super) struct Draft {
+    /// As [`Span::start`].
+    start: u32,
+    /// Set by [`Table::end_name`].
+    name_len: u32,
+}
+
+/// Entries in the order of their insertion, bounded in size.
+pub(super) struct Table {
+    bytes: Vec<u8>,
+    spans: VecDeque<Span>,
+    /// The bytes that were in front of `bytes[0]` and are gone, wrapping around.
+    moved: u32,
+    max_size: u32,
+}
+
+impl Table {
+    /// An empty table; allocates nothing.
+    pub(super) const fn new(max_size: u32) -> Self {
+        Table { bytes: Vec::new(), spans: VecDeque::new(), moved: 0, max_size }
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// The bound of [`Table::size`].
+    pub(super) fn max_size(&self) -> u32 {
+        self.max_size
+    }
+
+    /// The size of all entries (§4.1), plus the length of the draft.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len() - self.dead() + ENTRY_OVERHEAD * self.spans.len()
+    }
+
+    /// Name and value of an entry; the newest is at zero.
+    #[inline]
+    pub(super) fn get(&self, age: usize) -> Option<(&[u8], &[u8])> {
+        let position = self.spans.len().checked_sub(age + 1)?;
+        let span = self.spans.get(position)?;
+        let start = self.offset(span.start);
+        let bytes = self.bytes.get(start..start + (span.name_len + span.value_len) as usize)?;
+        bytes.split_at_checked(span.name_len as usize)
+    }
+
+    /// Changes the bound and evicts what is beyond it (§4.3).
+    pub(super) fn set_max_size(&mut self, max_size: u32) {
+        self.max_size = max_size;
+        self.evict(self.size());
+        if self.spans.is_empty() {
+            self.bytes.clear();
+        }
+    }
+
+    /// Begins a literal.
+    pub(super) fn draft(&self) -> Draft {
+        Draft { start: self.end(), name_len: 0 }
+    }
+
+    /// Appends bytes to the draft.
+    #[inline]
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends what a Huffman-encoded string stands for to the draft.
+    #[inline]
+    pub(super) fn append_huffman(&mut self, encoded: &[u8]) -> Result<(), DecodeError> {
+        self.reserve(huffman::max_decoded_len(encoded.len()));
+        huffman::decode(encoded, &mut self.bytes)
+    }
+
+    /// Appends the name of an entry to the draft.
+    pub(super) fn append_name(&mut self, age: usize) -> Option<()> {
+        let len = self.get(age)?.0.len();
+        self.reserve(len);
+        let position = self.spans.len().checked_sub(age + 1)?;
+        let start = self.offset(self.spans.get(position)?.start);
+        self.bytes.extend_from_within(start..start + len);
+        Some(())
+    }
+
+    /// What was appended so far is the name; the value comes next.
+    #[inline]
+    pub(super) fn end_name(&self, draft: &mut Draft) {
+        draft.name_len = self.end().wrapping_sub(draft.start);
+    }
+
+    /// Name and value of the complete draft.
+    #[inline]
+    pub(super) fn drafted(&self, draft: Draft) -> (&[u8], &[u8]) {
+        self.bytes[self.offset(draft.start)..].split_at(draft.name_len as usize)
+    }
+
+    /// Makes the complete draft the newest entry, evicting older ones, or empties the table if it is
+    /// larger than the whole table (§4.4).
+    pub(super) fn insert(&mut self, draft: Draft) {
+        let len = self.end().wrapping_sub(draft.start);
+        let size = len as usize + ENTRY_OVERHEAD;
+        self.evict(self.size() + ENTRY_OVERHEAD);
+        if size > self.max_size as usize {
+            self.clear();
+            return;
+        }
+        let value_len = len - draft.name_len;
+        self.spans.push_back(Span { start: draft.start, name_len: draft.name_len, value_len });
+    }
+
+    /// Forgets the draft.
+    #[inline]
+    pub(super) fn discard(&mut self, draft: Draft) {
+        let start = self.offset(draft.start);
+        self.bytes.truncate(start);
+    }
+
+    /// Gives back what drafts larger than the table made the arena grow.
+    #[inline]
+    pub(super) fn trim(&mut self) {
+        let enough = TRIM_BYTES.max(2 * self.max_size as usize);
+        if self.bytes.capacity() > enough {
+            self.close_gap();
+            self.bytes.shrink_to(TRIM_BYTES);
+        }
+    }
+
+    /// Gives back all memory but what the entries take; there must be no draft.
+    pub(super) fn shrink(&mut self) {
+        self.close_gap();
+        self.bytes.shrink_to_fit();
+        self.spans.shrink_to_fit();
+    }
+
+    /// Evicts from the front until `size`, that of all entries and a draft, is within the bound or
+    /// nothing is left to evict.
+    fn evict(&mut self, mut size: usize) {
+        while size > self.max_size as usize
+            && let Some(span) = self.spans.pop_front()
+        {
+            size -= (span.name_len + span.value_len) as usize + ENTRY_OVERHEAD;
+        }
+    }
+
+    /// Makes sure that `len` more bytes fit.
+    #[inline]
+    fn reserve(&mut self, len: usize) {
+        if self.bytes.capacity() - self.bytes.len() < len {
+            self.make_room(len);
+        }
+    }
+
+    #[cold]
+    fn make_room(&mut self, len: usize) {
+        if self.dead() > self.bytes.len() / 4 {
+            self.close_gap();
+        }
+        self.bytes.reserve(len);
+    }
+
+    /// Moves what lives to the front of the arena.
+    fn close_gap(&mut self) {
+        let dead = self.dead();
+        self.bytes.drain(..dead);
+        self.moved = self.moved.wrapping_add(dead as u32);
+    }
+
+    /// How many bytes in front of the oldest entry are not used any more.
+    fn dead(&self) -> usize {
+        self.spans.front().map_or(0, |span| self.offset(span.start))
+    }
+
+    /// Where in `bytes` the position `start` of a span or draft is.
+    #[inline]
+    fn offset(&self, start: u32) -> usize {
+        start.wrapping_sub(self.moved) as usize
+    }
+
+    /// The position behind the last byte.
+    #[inline]
+    fn end(&self) -> u32 {
+        self.moved.wrapping_add(self.bytes.len() as u32)
+    }
+
+    fn clear(&mut self) {
+        self.spans.clear();
+        self.bytes.clear();
+    }
+}

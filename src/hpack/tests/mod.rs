@@ -1,0 +1,1 @@
+//! Tests of HPACK by section of RFC 7541.
