@@ -88,7 +88,11 @@ impl Decoder {
     /// grows when the peer says so. Allocates nothing.
     pub fn new(max_table_size: usize) -> Self {
         let limit = u32::try_from(max_table_size).unwrap_or(u32::MAX);
-        Decoder { table: Table::new(limit.min(INITIAL_TABLE_SIZE)), limit, reduction: None }
+        Decoder {
+            table: Table::new(limit.min(INITIAL_TABLE_SIZE)),
+            limit,
+            reduction: None,
+        }
     }
 
     /// Changes what the peer may use, once it has acknowledged our SETTINGS.
@@ -133,6 +137,12 @@ impl Decoder {
     /// Gives back the memory that the entries do not need, for a connection that is idle.
     pub fn shrink(&mut self) {
         self.table.shrink();
+    }
+
+    /// The bytes that are allocated.
+    #[cfg(test)]
+    pub(super) fn heap(&self) -> usize {
+        self.table.heap()
     }
 
     /// Reads the size updates at the start of a block (§4.2, §6.3).
@@ -197,7 +207,11 @@ impl Decoder {
         self.read_string(input)?;
         let (name, value) = self.table.drafted(draft);
         let sensitive = first & 0x10 != 0;
-        sink.push(Field { name, value, sensitive })?;
+        sink.push(Field {
+            name,
+            value,
+            sensitive,
+        })?;
         self.table.discard(draft);
         Ok(())
     }
@@ -247,7 +261,10 @@ impl<'a> Input<'a> {
     /// Takes `len` bytes.
     #[inline]
     fn bytes(&mut self, len: u32) -> Result<&'a [u8], DecodeError> {
-        let (bytes, rest) = self.0.split_at_checked(len as usize).ok_or(DecodeError::Truncated)?;
+        let (bytes, rest) = self
+            .0
+            .split_at_checked(len as usize)
+            .ok_or(DecodeError::Truncated)?;
         self.0 = rest;
         Ok(bytes)
     }
@@ -281,7 +298,10 @@ impl<'a> Sink<'a> {
     #[inline]
     fn push(&mut self, field: Field<'_>) -> Result<(), DecodeError> {
         let size = field.name.len() + field.value.len() + ENTRY_OVERHEAD;
-        self.overrun = self.overrun.checked_sub(size).ok_or(DecodeError::ListTooLarge)?;
+        self.overrun = self
+            .overrun
+            .checked_sub(size)
+            .ok_or(DecodeError::ListTooLarge)?;
         if size > self.room || self.room_fields == 0 {
             // Nothing behind this field fits either.
             self.room = 0;

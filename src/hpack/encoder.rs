@@ -12,13 +12,17 @@
 //! Only what is known never to repeat, or to be a secret, is told by its name.
 
 use super::index::{Index, field_hash, name_hash};
+use super::recent::Recent;
 use super::static_table::{self, Match};
 use super::table::{ENTRY_OVERHEAD, Table};
 use super::{INITIAL_TABLE_SIZE, huffman, integer};
 use crate::http::field::Field;
 
-/// The largest table that is used. The index counts entries in 16 bits, and nothing gains from more.
-const MAX_TABLE_SIZE: usize = 1 << 16;
+/// The largest table that is used: sizes fit 16 bits, as the numbers of the index do, and nothing
+/// gains from more.
+const MAX_TABLE_SIZE: u16 = u16::MAX;
+
+const INITIAL_SIZE: u16 = INITIAL_TABLE_SIZE as u16;
 
 /// The share of the table that is filled without asking whether a field comes back.
 const EAGER_SHARE: usize = 4;
@@ -44,34 +48,36 @@ enum Literal {
 pub struct Encoder {
     table: Table,
     index: Index,
+    recent: Recent,
     /// Our own bound of the table's size.
-    own_max: u32,
+    own_max: u16,
     /// The size that the peer knows.
-    announced: u32,
+    announced: u16,
     /// The least size since then.
-    lowest: u32,
+    lowest: u16,
 }
 
 impl Encoder {
     /// An encoder that uses at most `max_table_size` bytes, and at most what the peer allows:
     /// [`INITIAL_TABLE_SIZE`] until its SETTINGS say otherwise. Allocates nothing.
     pub fn new(max_table_size: usize) -> Self {
-        let own_max = max_table_size.min(MAX_TABLE_SIZE) as u32;
-        let size = own_max.min(INITIAL_TABLE_SIZE);
+        let own_max = u16::try_from(max_table_size).unwrap_or(MAX_TABLE_SIZE);
+        let size = own_max.min(INITIAL_SIZE);
         Encoder {
-            table: Table::new(size),
+            table: Table::new(size.into()),
             index: Index::default(),
+            recent: Recent::default(),
             own_max,
-            announced: INITIAL_TABLE_SIZE,
+            announced: INITIAL_SIZE,
             lowest: size,
         }
     }
 
     /// Takes the peer's SETTINGS_HEADER_TABLE_SIZE; the next block tells it what became of it.
     pub fn set_peer_max_table_size(&mut self, size: u32) {
-        let size = size.min(self.own_max);
+        let size = u16::try_from(size).map_or(self.own_max, |size| size.min(self.own_max));
         self.lowest = self.lowest.min(size);
-        self.table.set_max_size(size);
+        self.table.set_max_size(size.into());
     }
 
     /// Appends one complete header block to `out`.
@@ -86,17 +92,24 @@ impl Encoder {
     pub fn shrink(&mut self) {
         self.table.shrink();
         self.index.shrink(self.table.len(), hash_of(&self.table));
+        self.recent.clear();
+    }
+
+    /// The bytes that are allocated.
+    #[cfg(test)]
+    pub(super) fn heap(&self) -> usize {
+        self.table.heap() + self.index.heap() + self.recent.heap()
     }
 
     /// Size updates: the smallest size since the last block, then the final one (§4.2, §6.3).
     fn announce_size(&mut self, out: &mut Vec<u8>) {
-        let size = self.table.max_size();
+        let size = self.table.max_size() as u16;
         if self.lowest < size && self.lowest < self.announced {
-            integer::encode(self.lowest, 0x20, 5, out);
+            integer::encode(self.lowest.into(), 0x20, 5, out);
             self.announced = self.lowest;
         }
         if size != self.announced {
-            integer::encode(size, 0x20, 5, out);
+            integer::encode(size.into(), 0x20, 5, out);
             self.announced = size;
         }
         self.lowest = size;
@@ -130,7 +143,11 @@ impl Encoder {
             Literal::Plain => (0x00, 4),
             Literal::NeverIndexed => (0x10, 4),
         };
-        let name = if name == 0 { self.find_name(field.name).unwrap_or(0) } else { name };
+        let name = if name == 0 {
+            self.find_name(field.name).unwrap_or(0)
+        } else {
+            name
+        };
         integer::encode(name, flags, prefix_bits, out);
         if name == 0 {
             encode_string(field.name, out);
@@ -142,7 +159,8 @@ impl Encoder {
             self.table.end_name(&mut draft);
             self.table.append(field.value);
             self.table.insert(draft);
-            self.index.insert(hash, self.table.len(), hash_of(&self.table));
+            self.index
+                .insert(hash, self.table.len(), hash_of(&self.table));
         }
     }
 
@@ -156,7 +174,7 @@ impl Encoder {
         if never_repeats(name) || size > max_size / LARGEST_SHARE {
             return Literal::Plain;
         }
-        if self.table.size() + size <= max_size / EAGER_SHARE || self.index.pass_over(hash) {
+        if self.table.size() + size <= max_size / EAGER_SHARE || self.recent.recall(hash) {
             return Literal::Indexed;
         }
         Literal::Plain
@@ -192,7 +210,10 @@ fn is_secret(name: u32, value: &[u8]) -> bool {
 
 /// Whether each value of a field is as good as unique.
 fn never_repeats(name: u32) -> bool {
-    matches!(name, static_table::AGE | static_table::CONTENT_RANGE | static_table::LOCATION)
+    matches!(
+        name,
+        static_table::AGE | static_table::CONTENT_RANGE | static_table::LOCATION
+    )
 }
 
 /// What gives the hash of an entry by its age.

@@ -78,11 +78,19 @@ const fn by_length() -> [Length; MAX_LENGTH + 1] {
         counts[LENGTHS[symbol] as usize] += 1;
         symbol += 1;
     }
-    let mut result = [Length { first: 0, count: 0, offset: 0 }; MAX_LENGTH + 1];
+    let mut result = [Length {
+        first: 0,
+        count: 0,
+        offset: 0,
+    }; MAX_LENGTH + 1];
     let (mut code, mut offset, mut len) = (0, 0, 1);
     while len <= MAX_LENGTH {
         code <<= 1;
-        result[len] = Length { first: code, count: counts[len], offset };
+        result[len] = Length {
+            first: code,
+            count: counts[len],
+            offset,
+        };
         code += counts[len];
         offset += counts[len];
         len += 1;
@@ -98,7 +106,10 @@ const fn codes() -> [Code; EOS] {
     let mut symbol = 0;
     while symbol < EOS {
         let len = LENGTHS[symbol];
-        result[symbol] = Code { bits: next[len as usize].first, len };
+        result[symbol] = Code {
+            bits: next[len as usize].first,
+            len,
+        };
         next[len as usize].first += 1;
         symbol += 1;
     }
@@ -123,7 +134,11 @@ const fn sorted() -> [u8; EOS] {
 const fn symbol_within(window: u32, available: u32) -> Option<u8> {
     let mut len = MIN_LENGTH as u32;
     while len <= available {
-        let Length { first, count, offset } = BY_LENGTH[len as usize];
+        let Length {
+            first,
+            count,
+            offset,
+        } = BY_LENGTH[len as usize];
         let position = (window >> (32 - len)).wrapping_sub(first);
         if position < count {
             return Some(SORTED[(offset + position) as usize]);
@@ -140,17 +155,29 @@ const fn steps() -> [Step; 1 << STEP_BITS] {
         first[index] = symbol_within((index as u32) << (32 - STEP_BITS), STEP_BITS);
         index += 1;
     }
-    let mut result = [Step { symbols: [0; 2], count: 0, len: 0 }; 1 << STEP_BITS];
+    let mut result = [Step {
+        symbols: [0; 2],
+        count: 0,
+        len: 0,
+    }; 1 << STEP_BITS];
     let mut index = 0;
     while index < result.len() {
         if let Some(symbol) = first[index] {
             let len = LENGTHS[symbol as usize];
-            result[index] = Step { symbols: [symbol, 0], count: 1, len };
+            result[index] = Step {
+                symbols: [symbol, 0],
+                count: 1,
+                len,
+            };
             let rest = (index << len) & ((1 << STEP_BITS) - 1);
             if let Some(second) = first[rest] {
                 let both = len + LENGTHS[second as usize];
                 if both as u32 <= STEP_BITS {
-                    result[index] = Step { symbols: [symbol, second], count: 2, len: both };
+                    result[index] = Step {
+                        symbols: [symbol, second],
+                        count: 2,
+                        len: both,
+                    };
                 }
             }
         }
@@ -213,12 +240,19 @@ fn decode_end(
         // Bits beyond the end read as ones: the start of EOS, which is what padding must be.
         let padded = window | u64::MAX.checked_shr(available).unwrap_or(0);
         if padded == u64::MAX {
-            return if available < 8 { Ok(()) } else { Err(DecodeError::Huffman) };
+            return if available < 8 {
+                Ok(())
+            } else {
+                Err(DecodeError::Huffman)
+            };
         }
         let step = &STEPS[(padded >> (64 - STEP_BITS)) as usize];
         let (symbol, len) = match step.count {
             0 => long_symbol(padded).ok_or(DecodeError::Huffman)?,
-            _ => (step.symbols[0], u32::from(LENGTHS[usize::from(step.symbols[0])])),
+            _ => (
+                step.symbols[0],
+                u32::from(LENGTHS[usize::from(step.symbols[0])]),
+            ),
         };
         available = available.checked_sub(len).ok_or(DecodeError::Huffman)?;
         window <<= len;
@@ -232,7 +266,11 @@ fn decode_end(
 fn long_symbol(window: u64) -> Option<(u8, u32)> {
     let code = (window >> 32) as u32;
     (STEP_BITS + 1..=MAX_LENGTH as u32).find_map(|len| {
-        let Length { first, count, offset } = BY_LENGTH[len as usize];
+        let Length {
+            first,
+            count,
+            offset,
+        } = BY_LENGTH[len as usize];
         let position = (code >> (32 - len)).wrapping_sub(first);
         if position >= count {
             return None;
@@ -244,7 +282,10 @@ fn long_symbol(window: u64) -> Option<(u8, u32)> {
 
 /// The length of `input` once encoded, in bytes.
 pub(super) fn encoded_len(input: &[u8]) -> usize {
-    let bits: usize = input.iter().map(|&byte| usize::from(LENGTHS[usize::from(byte)])).sum();
+    let bits: usize = input
+        .iter()
+        .map(|&byte| usize::from(LENGTHS[usize::from(byte)]))
+        .sum();
     bits.div_ceil(8)
 }
 
@@ -264,5 +305,9 @@ pub(super) fn encode(input: &[u8], out: &mut Vec<u8>) {
     let padding = (8 - count % 8) % 8;
     waiting = (waiting << padding) | ((1 << padding) - 1);
     count += padding;
-    out.extend((0..count / 8).rev().map(|byte| (waiting >> (8 * byte)) as u8));
+    out.extend(
+        (0..count / 8)
+            .rev()
+            .map(|byte| (waiting >> (8 * byte)) as u8),
+    );
 }

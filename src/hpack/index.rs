@@ -6,9 +6,6 @@
 //! insertions and wrap around: at worst a number from long ago looks alive, and the comparison with
 //! the entry finds out.
 //!
-//! Beside it each bucket remembers the last field that was *not* given an entry, by a tag: a field
-//! that comes back soon deserves one (see the encoder's policy).
-//!
 //! Equality is the table's affair: the index proposes, by the age of an entry, the newest being zero.
 
 /// The first slots: enough for the fields of one response.
@@ -23,8 +20,6 @@ struct Slot {
     older: u16,
     /// the part of its hash that the bucket does not tell.
     tag: u16,
-    /// The tag of the last field of this bucket that was passed over.
-    passed_over: u16,
 }
 
 /// Finds entries by the hash of their field.
@@ -82,13 +77,10 @@ impl Index {
         }
     }
 
-    /// Whether the field of this hash was passed over lately; it is from now on.
-    pub(super) fn pass_over(&mut self, hash: u64) -> bool {
-        let Some(mask) = self.slots.len().checked_sub(1) else {
-            return false;
-        };
-        let slot = &mut self.slots[hash as usize & mask];
-        std::mem::replace(&mut slot.passed_over, tag(hash)) == tag(hash)
+    /// The bytes that are allocated.
+    #[cfg(test)]
+    pub(super) fn heap(&self) -> usize {
+        size_of_val(&self.slots[..])
     }
 
     fn rebuild(&mut self, len: usize, hash_of: impl Fn(usize) -> u64) {
@@ -158,7 +150,10 @@ const fn ends(bytes: &[u8]) -> (u64, u64) {
         return (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
     }
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        return (u32::from_le_bytes(*first) as u64, u32::from_le_bytes(*last) as u64);
+        return (
+            u32::from_le_bytes(*first) as u64,
+            u32::from_le_bytes(*last) as u64,
+        );
     }
     match bytes {
         [] => (0, 0),

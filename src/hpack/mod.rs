@@ -13,7 +13,7 @@
 //! - `table`: the dynamic table (§2.3.2, §4)
 //! - `decoder`: blocks to fields (§3, §6), within bounds on what is materialised
 //! - `encoder`: fields to blocks, and the policy of what deserves a place in the table
-//! - `index`: the encoder's hash index of its table
+//! - `index`, `recent`: the encoder's hash index of its table, and its memory of what is not there
 //!
 //! Frames, their reassembly into blocks, and the meaning of fields are left to [`crate::h2`].
 
@@ -22,6 +22,7 @@ mod encoder;
 mod huffman;
 mod index;
 mod integer;
+mod recent;
 mod static_table;
 mod table;
 #[cfg(test)]

@@ -56,7 +56,12 @@ pub(super) struct Table {
 impl Table {
     /// An empty table; allocates nothing.
     pub(super) const fn new(max_size: u32) -> Self {
-        Table { bytes: Vec::new(), spans: VecDeque::new(), moved: 0, max_size }
+        Table {
+            bytes: Vec::new(),
+            spans: VecDeque::new(),
+            moved: 0,
+            max_size,
+        }
     }
 
     /// How many entries there are.
@@ -80,7 +85,9 @@ impl Table {
         let position = self.spans.len().checked_sub(age + 1)?;
         let span = self.spans.get(position)?;
         let start = self.offset(span.start);
-        let bytes = self.bytes.get(start..start + (span.name_len + span.value_len) as usize)?;
+        let bytes = self
+            .bytes
+            .get(start..start + (span.name_len + span.value_len) as usize)?;
         bytes.split_at_checked(span.name_len as usize)
     }
 
@@ -95,7 +102,10 @@ impl Table {
 
     /// Begins a literal.
     pub(super) fn draft(&self) -> Draft {
-        Draft { start: self.end(), name_len: 0 }
+        Draft {
+            start: self.end(),
+            name_len: 0,
+        }
     }
 
     /// Appends bytes to the draft.
@@ -145,7 +155,11 @@ impl Table {
             return;
         }
         let value_len = len - draft.name_len;
-        self.spans.push_back(Span { start: draft.start, name_len: draft.name_len, value_len });
+        self.spans.push_back(Span {
+            start: draft.start,
+            name_len: draft.name_len,
+            value_len,
+        });
     }
 
     /// Forgets the draft.
@@ -170,6 +184,12 @@ impl Table {
         self.close_gap();
         self.bytes.shrink_to_fit();
         self.spans.shrink_to_fit();
+    }
+
+    /// The bytes that are allocated.
+    #[cfg(test)]
+    pub(super) fn heap(&self) -> usize {
+        self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
     }
 
     /// Evicts from the front until `size`, that of all entries and a draft, is within the bound or

@@ -1,0 +1,47 @@
+//! The fields that the encoder lately gave no entry: one that comes back deserves it.
+
+/// How many fields are remembered: about as many as a table of 4 KiB has entries. What comes back
+/// later than that would have been evicted in the meantime.
+const REMEMBERED: usize = 64;
+
+/// The last fields that were passed over, by the part of their hash that an [`u16`] holds. Two
+/// fields that share it are mistaken for each other, at the cost of an entry too many.
+#[derive(Default)]
+pub(super) struct Recent(Option<Box<Ring>>);
+
+/// Allocated when the first field is passed over; many connections never get there.
+struct Ring {
+    tags: [u16; REMEMBERED],
+    /// Where the oldest is, which the next one replaces.
+    oldest: u8,
+}
+
+impl Recent {
+    /// Whether the field of this hash was passed over lately; if not, it is now.
+    pub(super) fn recall(&mut self, hash: u64) -> bool {
+        let tag = (hash >> 32) as u16;
+        let ring = self.0.get_or_insert_with(|| {
+            Box::new(Ring {
+                tags: [0; REMEMBERED],
+                oldest: 0,
+            })
+        });
+        if ring.tags.contains(&tag) {
+            return true;
+        }
+        ring.tags[usize::from(ring.oldest) % REMEMBERED] = tag;
+        ring.oldest = ring.oldest.wrapping_add(1);
+        false
+    }
+
+    /// Forgets everything and gives the memory back.
+    pub(super) fn clear(&mut self) {
+        self.0 = None;
+    }
+
+    /// The bytes that are allocated.
+    #[cfg(test)]
+    pub(super) fn heap(&self) -> usize {
+        self.0.as_deref().map_or(0, size_of_val)
+    }
+}

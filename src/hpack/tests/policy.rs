@@ -1,0 +1,166 @@
+//! What the encoder gives an entry, and what that saves.
+
+use super::*;
+
+fn response<'a>(length: &'a str, modified: &'a str, etag: &'a str) -> [(&'a str, &'a str); 11] {
+    [
+        (":status", "200"),
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-length", length),
+        ("last-modified", modified),
+        ("etag", etag),
+        ("accept-ranges", "bytes"),
+        ("x-content-type-options", "nosniff"),
+        ("vary", "accept-encoding"),
+        ("cache-control", "no-cache"),
+        ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("server", "calmd"),
+    ]
+}
+
+/// How many of the fields of a response are the same for every file.
+const COMMON: usize = 8;
+
+/// The fields of file `number` of a site.
+fn file(number: usize) -> Fields {
+    let length = (number * number * 37 + 100).to_string();
+    let modified = format!(
+        "Tue, {:02} Mar 2026 {:02}:{:02}:{:02} GMT",
+        number % 28 + 1,
+        number % 24,
+        number * 7 % 60,
+        number * 13 % 60
+    );
+    let etag = format!(
+        "\"{:x}-{:x}\"",
+        number * 0x1234_5671,
+        number * number * 37 + 100
+    );
+    fields(&response(&length, &modified, &etag))
+}
+
+/// Both ends of a connection.
+struct Pair {
+    encoder: Encoder,
+    decoder: Decoder,
+}
+
+impl Pair {
+    fn new() -> Self {
+        Pair {
+            encoder: Encoder::new(4096),
+            decoder: Decoder::new(4096),
+        }
+    }
+
+    /// Sends fields across and gives the length of their block.
+    fn send(&mut self, list: &Fields) -> usize {
+        let block = encode(&mut self.encoder, list);
+        assert_eq!(&decode(&mut self.decoder, &block).unwrap(), list);
+        block.len()
+    }
+}
+
+#[test]
+fn a_repeated_response_takes_one_byte_a_field() {
+    let mut pair = Pair::new();
+    assert!(pair.send(&file(1)) < 160);
+    for _ in 0..3 {
+        assert_eq!(pair.send(&file(1)), 11);
+    }
+}
+
+#[test]
+fn files_one_after_another_leave_the_common_fields_in_the_table() {
+    let mut pair = Pair::new();
+    for number in 0..2_000 {
+        pair.send(&file(number));
+    }
+    let list = file(2_001);
+    let own = list
+        .iter()
+        .filter(|field| [&b"content-length"[..], b"last-modified", b"etag"].contains(&field.name));
+    let mut alone = Vec::new();
+    Encoder::new(4096).encode(own, &mut alone);
+    // A name index takes one byte more in a literal that is not indexed (§6.2.2).
+    assert!(pair.send(&list) <= COMMON + alone.len() + 3);
+}
+
+#[test]
+fn a_file_that_comes_back_gets_its_entries() {
+    let mut pair = Pair::new();
+    for number in 0..100 {
+        pair.send(&file(number));
+    }
+    pair.send(&file(100));
+    pair.send(&file(100));
+    assert_eq!(pair.send(&file(100)), 11);
+}
+
+#[test]
+fn as_many_files_as_the_table_holds_end_up_in_it() {
+    let mut pair = Pair::new();
+    let mut last = 0;
+    for _ in 0..12 {
+        last = (0..10).map(|number| pair.send(&file(number))).sum();
+    }
+    assert_eq!(last, 10 * 11);
+}
+
+#[test]
+fn values_that_never_repeat_do_not_enter_a_filled_table() {
+    let mut pair = Pair::new();
+    pair.send(&file(1));
+    for number in 0..1_000u64 {
+        pair.send(&fields(&[(
+            "x-request-id",
+            &format!("{:032x}", number * 0x9e37_79b9),
+        )]));
+    }
+    assert_eq!(pair.send(&file(1)), 11);
+}
+
+#[test]
+fn ranges_and_targets_of_redirects_never_enter_the_table() {
+    let mut pair = Pair::new();
+    let list = fields(&[
+        ("content-range", "bytes 0-1/2"),
+        ("location", "/elsewhere"),
+        ("age", "7"),
+    ]);
+    pair.send(&list);
+    pair.send(&list);
+    assert!(entries(&mut pair.decoder).0.is_empty());
+}
+
+#[test]
+fn an_entry_of_more_than_half_the_table_is_not_made() {
+    let mut pair = Pair::new();
+    let list = fields(&[("content-security-policy", &"x".repeat(2_000))]);
+    for _ in 0..3 {
+        pair.send(&list);
+    }
+    assert!(entries(&mut pair.decoder).0.is_empty());
+}
+
+#[test]
+fn a_name_that_only_the_dynamic_table_has_is_referred_to() {
+    let mut pair = Pair::new();
+    pair.send(&fields(&[("x-content-type-options", "nosniff")]));
+    assert!(pair.send(&fields(&[("x-content-type-options", "0")])) <= 3);
+}
+
+#[test]
+fn a_table_is_used_again_and_again_beyond_65_536_insertions() {
+    // Entry numbers are 16 bits wide and wrap around.
+    let mut pair = Pair::new();
+    for number in 0..35_000 {
+        let list = fields(&[("x", &number.to_string()), ("server", "calmd")]);
+        pair.send(&list);
+        pair.send(&list);
+        if number % 1_000 == 0 {
+            // An entry older than 64 others has an index of two bytes.
+            assert!(pair.send(&list) <= 3);
+        }
+    }
+}
