@@ -83,8 +83,16 @@ impl Encoder {
     /// Appends one complete header block to `out`.
     pub fn encode<'f>(&mut self, fields: impl IntoIterator<Item = Field<'f>>, out: &mut Vec<u8>) {
         self.announce_size(out);
+        // Blocks mostly repeat each other, so behind the entry of one field is that of the next;
+        // the oldest is where the first block began.
+        let mut guess = self.table.len().wrapping_sub(1);
         for field in fields {
-            self.encode_field(field, out);
+            if !field.sensitive && self.table.holds(guess, field.name, field.value) {
+                encode_entry(guess, out);
+                guess = guess.wrapping_sub(1);
+            } else if let Some(age) = self.encode_field(field, out) {
+                guess = age.wrapping_sub(1);
+            }
         }
     }
 
@@ -115,24 +123,26 @@ impl Encoder {
         self.lowest = size;
     }
 
-    fn encode_field(&mut self, field: Field<'_>, out: &mut Vec<u8>) {
+    /// Writes a field, and gives the age of the entry that it is, if it is one.
+    fn encode_field(&mut self, field: Field<'_>, out: &mut Vec<u8>) -> Option<usize> {
         let name_hash = name_hash(field.name);
         let hash = field_hash(name_hash, field.value);
         if !field.sensitive
-            && let Some(index) = self.find(hash, field)
+            && let Some(age) = self.find(hash, field)
         {
-            integer::encode(index, 0x80, 7, out);
-            return;
+            encode_entry(age, out);
+            return Some(age);
         }
-        let name = match static_table::find(name_hash, field.name, field.value) {
+        match static_table::find(name_hash, field.name, field.value) {
             Some(Match::Field(index)) if !field.sensitive => {
                 integer::encode(index, 0x80, 7, out);
-                return;
             }
-            Some(Match::Field(index) | Match::Name(index)) => index,
-            None => 0,
-        };
-        self.encode_literal(field, hash, name, out);
+            Some(Match::Field(index) | Match::Name(index)) => {
+                self.encode_literal(field, hash, index, out);
+            }
+            None => self.encode_literal(field, hash, 0, out),
+        }
+        None
     }
 
     /// Writes a literal; `name` is the static index of its name, or zero.
@@ -180,12 +190,11 @@ impl Encoder {
         Literal::Plain
     }
 
-    /// The index of a field in the dynamic table.
+    /// The age of the entry that a field is.
     #[inline]
-    fn find(&self, hash: u64, field: Field<'_>) -> Option<u32> {
-        let is_field = |age| self.table.get(age) == Some((field.name, field.value));
-        let age = self.index.find(hash, self.table.len(), is_field)?;
-        Some(static_table::LEN + 1 + age as u32)
+    fn find(&self, hash: u64, field: Field<'_>) -> Option<usize> {
+        let holds = |age| self.table.holds(age, field.name, field.value);
+        self.index.find(hash, self.table.len(), holds)
     }
 
     /// The index of a name in the dynamic table, the newest first. Only names that the static table
@@ -193,8 +202,19 @@ impl Encoder {
     fn find_name(&self, name: &[u8]) -> Option<u32> {
         let is_name = |&age: &usize| self.table.get(age).is_some_and(|entry| entry.0 == name);
         let age = (0..self.table.len()).find(is_name)?;
-        Some(static_table::LEN + 1 + age as u32)
+        Some(index_of(age))
     }
+}
+
+/// The index of an entry in the one address space of both tables (§2.3.3).
+fn index_of(age: usize) -> u32 {
+    static_table::LEN + 1 + age as u32
+}
+
+/// Writes a field that is an entry (§6.1).
+#[inline]
+fn encode_entry(age: usize, out: &mut Vec<u8>) {
+    integer::encode(index_of(age), 0x80, 7, out);
 }
 
 /// Whether a field could be guessed from the size of blocks if it had an entry (§7.1.3).

@@ -34,9 +34,9 @@ const MIN_LENGTH: usize = 5;
 const MAX_LENGTH: usize = 30;
 const EOS: usize = 256;
 
-/// Bits looked up at a time. Ten resolve every letter, digit and common punctuation mark at once,
-/// in a table that leaves the first-level cache to others.
-const STEP_BITS: u32 = 11;
+/// Bits looked up at a time. Twelve hold two of the common symbols, and the codes of all printable
+/// ones but eleven; the table takes 16 KiB, of which text touches little.
+const STEP_BITS: u32 = 12;
 
 /// A symbol's code, in the low bits.
 #[derive(Clone, Copy)]
@@ -186,98 +186,138 @@ const fn steps() -> [Step; 1 << STEP_BITS] {
     result
 }
 
-/// The most bytes that `len` encoded bytes may stand for.
-pub(super) const fn max_decoded_len(len: usize) -> usize {
-    len.saturating_mul(8) / MIN_LENGTH
+/// The room that decoding `len` bytes takes: what they stand for at most, and one byte, as a step
+/// writes two of which the second may not count.
+pub(super) const fn room_for(len: usize) -> usize {
+    len.saturating_mul(8) / MIN_LENGTH + 1
 }
 
 /// Appends what `input` stands for. EOS within the string, padding of more than seven bits and
 /// padding other than the start of EOS are errors (§5.2).
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    // The next bits of the string, highest first, and how many of them there are.
-    let (mut window, mut available) = (0u64, 0u32);
-    let mut rest = input;
-    while let Some(chunk) = rest.first_chunk::<8>() {
-        window |= u64::from_be_bytes(*chunk) >> available;
-        let bytes = (63 - available) / 8;
-        rest = &rest[bytes as usize..];
-        available += bytes * 8;
-        while available >= STEP_BITS {
-            let step = &STEPS[(window >> (64 - STEP_BITS)) as usize];
-            if step.count == 0 {
-                if available < MAX_LENGTH as u32 {
-                    break;
-                }
-                let (symbol, len) = long_symbol(window).ok_or(DecodeError::Huffman)?;
-                out.push(symbol);
-                window <<= len;
-                available -= len;
-                continue;
-            }
-            out.extend_from_slice(&step.symbols[..usize::from(step.count)]);
-            window <<= step.len;
-            available -= u32::from(step.len);
-        }
-    }
-    decode_end(window, available, rest, out)
+    let start = out.len();
+    out.resize(start + room_for(input.len()), 0);
+    let len = decode_into(input, &mut out[start..])?;
+    out.truncate(start + len);
+    Ok(())
 }
 
-/// Decodes the last bytes, where a code may run into the padding.
-fn decode_end(
-    mut window: u64,
-    mut available: u32,
-    mut rest: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), DecodeError> {
+/// Decodes into a buffer that is large enough for any string and gives the length of this one.
+fn decode_into(input: &[u8], out: &mut [u8]) -> Result<usize, DecodeError> {
+    let mut bits = Bits {
+        window: 0,
+        available: 0,
+        rest: input,
+    };
+    let mut len = 0;
     loop {
-        while available <= 56
-            && let Some((byte, tail)) = rest.split_first()
-        {
-            window |= u64::from(*byte) << (56 - available);
-            available += 8;
-            rest = tail;
+        bits.refill();
+        while bits.available >= STEP_BITS {
+            let step = &STEPS[(bits.window >> (64 - STEP_BITS)) as usize];
+            if step.count == 0 {
+                if bits.available < MAX_LENGTH as u32 && !bits.rest.is_empty() {
+                    break;
+                }
+                out[len] = bits.long_symbol()?;
+                len += 1;
+                continue;
+            }
+            out[len..len + 2].copy_from_slice(&step.symbols);
+            len += usize::from(step.count);
+            bits.window <<= step.len;
+            bits.available -= u32::from(step.len);
         }
+        if bits.rest.is_empty() {
+            break;
+        }
+    }
+    while let Some(symbol) = bits.last_symbol()? {
+        out[len] = symbol;
+        len += 1;
+    }
+    Ok(len)
+}
+
+/// The bits of a string that are not decoded yet.
+struct Bits<'a> {
+    /// The next ones, highest first.
+    window: u64,
+    /// How many of `window` count.
+    available: u32,
+    rest: &'a [u8],
+}
+
+impl Bits<'_> {
+    /// Makes 56 bits or more available, or all that are left.
+    #[inline]
+    fn refill(&mut self) {
+        if let Some(chunk) = self.rest.first_chunk::<8>() {
+            // Bits beyond those counted are the right ones already, and come again next time.
+            self.window |= u64::from_be_bytes(*chunk) >> self.available;
+            let bytes = (63 - self.available) / 8;
+            self.rest = &self.rest[bytes as usize..];
+            self.available += bytes * 8;
+            return;
+        }
+        while self.available <= 56
+            && let Some((byte, rest)) = self.rest.split_first()
+        {
+            self.window |= u64::from(*byte) << (56 - self.available);
+            self.available += 8;
+            self.rest = rest;
+        }
+    }
+
+    /// Takes a symbol whose code is longer than a step.
+    #[cold]
+    fn long_symbol(&mut self) -> Result<u8, DecodeError> {
+        let code = (self.window >> 32) as u32;
+        for len in STEP_BITS + 1..=MAX_LENGTH as u32 {
+            let Length {
+                first,
+                count,
+                offset,
+            } = BY_LENGTH[len as usize];
+            let position = (code >> (32 - len)).wrapping_sub(first);
+            if position < count {
+                self.take(len)?;
+                // EOS, the last code of all, is beyond the end of the symbols.
+                let symbol = SORTED.get((offset + position) as usize);
+                return symbol.copied().ok_or(DecodeError::Huffman);
+            }
+        }
+        Err(DecodeError::Huffman)
+    }
+
+    /// Takes one of the last symbols, or finds that what is left is padding.
+    fn last_symbol(&mut self) -> Result<Option<u8>, DecodeError> {
         // Bits beyond the end read as ones: the start of EOS, which is what padding must be.
-        let padded = window | u64::MAX.checked_shr(available).unwrap_or(0);
-        if padded == u64::MAX {
-            return if available < 8 {
-                Ok(())
+        let padding = u64::MAX.checked_shr(self.available).unwrap_or(0);
+        if self.window | padding == u64::MAX {
+            return if self.available < 8 {
+                Ok(None)
             } else {
                 Err(DecodeError::Huffman)
             };
         }
-        let step = &STEPS[(padded >> (64 - STEP_BITS)) as usize];
-        let (symbol, len) = match step.count {
-            0 => long_symbol(padded).ok_or(DecodeError::Huffman)?,
-            _ => (
-                step.symbols[0],
-                u32::from(LENGTHS[usize::from(step.symbols[0])]),
-            ),
-        };
-        available = available.checked_sub(len).ok_or(DecodeError::Huffman)?;
-        window <<= len;
-        out.push(symbol);
-    }
-}
-
-/// The symbol at the start of `window` whose code is longer than a step, and that length; none for
-/// EOS.
-#[cold]
-fn long_symbol(window: u64) -> Option<(u8, u32)> {
-    let code = (window >> 32) as u32;
-    (STEP_BITS + 1..=MAX_LENGTH as u32).find_map(|len| {
-        let Length {
-            first,
-            count,
-            offset,
-        } = BY_LENGTH[len as usize];
-        let position = (code >> (32 - len)).wrapping_sub(first);
-        if position >= count {
-            return None;
+        let step = &STEPS[((self.window | padding) >> (64 - STEP_BITS)) as usize];
+        if step.count == 0 {
+            return Err(DecodeError::Huffman);
         }
-        // EOS, the last code of all, is beyond the end of the symbols.
-        Some((*SORTED.get((offset + position) as usize)?, len))
-    })
+        let symbol = step.symbols[0];
+        self.take(LENGTHS[usize::from(symbol)].into())?;
+        Ok(Some(symbol))
+    }
+
+    /// Takes `len` bits, which a code that the string cuts off has not.
+    fn take(&mut self, len: u32) -> Result<(), DecodeError> {
+        self.available = self
+            .available
+            .checked_sub(len)
+            .ok_or(DecodeError::Huffman)?;
+        self.window <<= len;
+        Ok(())
+    }
 }
 
 /// The length of `input` once encoded, in bytes.

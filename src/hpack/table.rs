@@ -21,6 +21,11 @@ use crate::http::field::Fields;
 /// What an entry adds to the length of its name and value (§4.1).
 pub(super) const ENTRY_OVERHEAD: usize = Fields::OVERHEAD;
 
+/// The first allocations: what the entries of one small message take, so that they do not grow by
+/// and by. An idle connection gives the slack back.
+const FIRST_BYTES: usize = 256;
+const FIRST_SPANS: usize = 8;
+
 /// An arena below this capacity is not worth trimming before the connection is idle.
 const TRIM_BYTES: usize = 1024;
 
@@ -82,13 +87,21 @@ impl Table {
     /// Name and value of an entry; the newest is at zero.
     #[inline]
     pub(super) fn get(&self, age: usize) -> Option<(&[u8], &[u8])> {
-        let position = self.spans.len().checked_sub(age + 1)?;
+        let position = self.spans.len().checked_sub(age)?.checked_sub(1)?;
         let span = self.spans.get(position)?;
         let start = self.offset(span.start);
         let bytes = self
             .bytes
             .get(start..start + (span.name_len + span.value_len) as usize)?;
         bytes.split_at_checked(span.name_len as usize)
+    }
+
+    /// Whether an entry is this field.
+    #[inline]
+    pub(super) fn holds(&self, age: usize, name: &[u8], value: &[u8]) -> bool {
+        // The value tells more entries apart, and a difference in length costs nothing to see.
+        self.get(age)
+            .is_some_and(|entry| entry.0.len() == name.len() && entry.1 == value && entry.0 == name)
     }
 
     /// Changes the bound and evicts what is beyond it (§4.3).
@@ -118,7 +131,7 @@ impl Table {
     /// Appends what a Huffman-encoded string stands for to the draft.
     #[inline]
     pub(super) fn append_huffman(&mut self, encoded: &[u8]) -> Result<(), DecodeError> {
-        self.reserve(huffman::max_decoded_len(encoded.len()));
+        self.reserve(huffman::room_for(encoded.len()));
         huffman::decode(encoded, &mut self.bytes)
     }
 
@@ -126,7 +139,7 @@ impl Table {
     pub(super) fn append_name(&mut self, age: usize) -> Option<()> {
         let len = self.get(age)?.0.len();
         self.reserve(len);
-        let position = self.spans.len().checked_sub(age + 1)?;
+        let position = self.spans.len().checked_sub(age)?.checked_sub(1)?;
         let start = self.offset(self.spans.get(position)?.start);
         self.bytes.extend_from_within(start..start + len);
         Some(())
@@ -155,6 +168,9 @@ impl Table {
             return;
         }
         let value_len = len - draft.name_len;
+        if self.spans.capacity() == 0 {
+            self.spans.reserve(FIRST_SPANS);
+        }
         self.spans.push_back(Span {
             start: draft.start,
             name_len: draft.name_len,
@@ -215,7 +231,8 @@ impl Table {
         if self.dead() > self.bytes.len() / 4 {
             self.close_gap();
         }
-        self.bytes.reserve(len);
+        let least = FIRST_BYTES.saturating_sub(self.bytes.capacity());
+        self.bytes.reserve(len.max(least));
     }
 
     /// Moves what lives to the front of the arena.

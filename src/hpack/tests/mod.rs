@@ -12,6 +12,9 @@ mod s4_table_size;
 mod s5_primitives;
 mod s6_representations;
 
+/// A name and a value.
+type Owned = (Vec<u8>, Vec<u8>);
+
 /// More than any test of something else needs.
 const AMPLE: DecodeLimits = DecodeLimits {
     list_size: 1 << 24,
@@ -49,8 +52,8 @@ fn encode(encoder: &mut Encoder, fields: &Fields) -> Vec<u8> {
 }
 
 /// The dynamic table as its indices show it, newest first, and its size (§4.1).
-fn entries(decoder: &mut Decoder) -> (Vec<(Vec<u8>, Vec<u8>)>, usize) {
-    let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+fn entries(decoder: &mut Decoder) -> (Vec<Owned>, usize) {
+    let mut found: Vec<Owned> = Vec::new();
     for index in 62u8..127 {
         match decode(decoder, &[0x80 | index]) {
             Ok(fields) => {

@@ -5,8 +5,6 @@ use crate::hpack::{huffman, integer};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-type Owned = (Vec<u8>, Vec<u8>);
-
 /// Names and values that come back often, and some that do not.
 fn field() -> impl Strategy<Value = Owned> {
     let name = prop_oneof![
