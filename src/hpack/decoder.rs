@@ -274,12 +274,14 @@ impl<'a> Input<'a> {
 struct Sink<'a> {
     fields: &'a mut Fields,
     decoded: Decoded,
-    /// Bytes of the list that may still be materialised.
-    room: usize,
-    /// Fields that may still be materialised.
-    room_fields: usize,
-    /// Bytes of the list that may still be decoded.
+    /// The size of the fields that were decoded.
+    size: usize,
+    /// The size up to which they are materialised.
+    list_size: usize,
+    /// The size up to which they are decoded.
     overrun: usize,
+    /// Fields that may still be materialised.
+    left: usize,
 }
 
 impl<'a> Sink<'a> {
@@ -287,9 +289,10 @@ impl<'a> Sink<'a> {
         Sink {
             fields,
             decoded: Decoded::Whole,
-            room: limits.list_size,
-            room_fields: limits.fields,
+            size: 0,
+            list_size: limits.list_size,
             overrun: limits.list_size.saturating_mul(limits.overrun),
+            left: limits.fields,
         }
     }
 
@@ -298,18 +301,22 @@ impl<'a> Sink<'a> {
     #[inline]
     fn push(&mut self, field: Field<'_>) -> Result<(), DecodeError> {
         let size = field.name.len() + field.value.len() + ENTRY_OVERHEAD;
-        self.overrun = self
-            .overrun
-            .checked_sub(size)
-            .ok_or(DecodeError::ListTooLarge)?;
-        if size > self.room || self.room_fields == 0 {
-            // Nothing behind this field fits either.
-            self.room = 0;
-            self.decoded = Decoded::Truncated;
-        } else {
-            self.room -= size;
-            self.room_fields -= 1;
-            self.fields.push_field(field);
+        self.size = self.size.saturating_add(size);
+        if self.size > self.list_size || self.left == 0 {
+            return self.pass_limit();
+        }
+        self.left -= 1;
+        self.fields.push_field(field);
+        Ok(())
+    }
+
+    #[cold]
+    fn pass_limit(&mut self) -> Result<(), DecodeError> {
+        // What comes behind a field that was left out is left out as well.
+        self.left = 0;
+        self.decoded = Decoded::Truncated;
+        if self.size > self.overrun {
+            return Err(DecodeError::ListTooLarge);
         }
         Ok(())
     }

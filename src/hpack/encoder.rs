@@ -147,7 +147,7 @@ impl Encoder {
 
     /// Writes a literal; `name` is the static index of its name, or zero.
     fn encode_literal(&mut self, field: Field<'_>, hash: u64, name: u32, out: &mut Vec<u8>) {
-        let literal = self.literal(field, hash, name);
+        let literal = self.choose(field, hash, name);
         let (flags, prefix_bits) = match literal {
             Literal::Indexed => (0x40, 6),
             Literal::Plain => (0x00, 4),
@@ -175,7 +175,7 @@ impl Encoder {
     }
 
     /// The policy: whether a field that has no entry gets one.
-    fn literal(&mut self, field: Field<'_>, hash: u64, name: u32) -> Literal {
+    fn choose(&mut self, field: Field<'_>, hash: u64, name: u32) -> Literal {
         if field.sensitive || is_secret(name, field.value) {
             return Literal::NeverIndexed;
         }

@@ -289,7 +289,7 @@ impl Bits<'_> {
         Err(DecodeError::Huffman)
     }
 
-    /// Takes one of the last symbols, or finds that what is left is padding.
+    /// Takes one of the last symbols, of which less than a step is left, or finds nothing but padding.
     fn last_symbol(&mut self) -> Result<Option<u8>, DecodeError> {
         // Bits beyond the end read as ones: the start of EOS, which is what padding must be.
         let padding = u64::MAX.checked_shr(self.available).unwrap_or(0);
@@ -309,7 +309,7 @@ impl Bits<'_> {
         Ok(Some(symbol))
     }
 
-    /// Takes `len` bits, which a code that the string cuts off has not.
+    /// Takes the `len` bits of a code, all of which the string must have.
     fn take(&mut self, len: u32) -> Result<(), DecodeError> {
         self.available = self
             .available

@@ -110,9 +110,8 @@ pub(super) fn find(hash: u64, name: &[u8], value: &[u8]) -> Option<Match> {
     let same_name = ENTRIES[usize::from(first) - 1..]
         .iter()
         .take_while(|entry| entry.0 == name);
-    // An empty value stands for a name that is listed without one.
     for (index, entry) in (u32::from(first)..).zip(same_name) {
-        if entry.1 == value && !value.is_empty() {
+        if entry.1 == value {
             return Some(Match::Field(index));
         }
     }

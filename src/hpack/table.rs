@@ -9,8 +9,7 @@
 //! is the only buffer that decoding needs. A draft is then either inserted or dropped.
 //!
 //! Invariants: the spans are consecutive and end where the draft begins; without entries there are
-//! no bytes but those of the draft; the size of all entries as
-//! §4.1 counts it is at most `max_size`.
+//! no bytes but those of the draft; the size of all entries as §4.1 counts it is at most `max_size`.
 
 use std::collections::VecDeque;
 
@@ -167,14 +166,13 @@ impl Table {
             self.clear();
             return;
         }
-        let value_len = len - draft.name_len;
         if self.spans.capacity() == 0 {
             self.spans.reserve(FIRST_SPANS);
         }
         self.spans.push_back(Span {
             start: draft.start,
             name_len: draft.name_len,
-            value_len,
+            value_len: len.wrapping_sub(draft.name_len),
         });
     }
 

@@ -124,7 +124,7 @@ fn s5_2_the_code_agrees_with_another_implementation() {
 
 #[test]
 fn s5_2_the_empty_string_is_no_bytes() {
-    assert_eq!(huffman_encode(b""), []);
+    assert!(huffman_encode(b"").is_empty());
     assert_eq!(huffman_decode(&[]), Ok(vec![]));
 }
 
