@@ -22,6 +22,8 @@ pub struct Config {
     pub site: SiteConfig,
     /// The access log.
     pub access_log: Option<AccessLogConfig>,
+    /// The least important messages that reach standard error.
+    pub log_level: log::LevelFilter,
     /// HTTP/2 settings and bounds.
     pub http2: Http2,
     /// HTTP/1.1 settings and bounds.
@@ -42,6 +44,7 @@ impl Default for Config {
             },
             site: SiteConfig::default(),
             access_log: None,
+            log_level: log::LevelFilter::Info,
             http2: Http2::default(),
             http1: Http1::default(),
             limits: Limits::default(),
@@ -162,6 +165,25 @@ pub struct Http2 {
     pub max_header_list_size: u32,
     /// The largest dynamic table that our encoder uses, whatever the peer allows.
     pub encoder_table_size: u32,
+    /// Take pushed responses, as a client (SETTINGS_ENABLE_PUSH). Off: nobody sends them any more.
+    pub push: bool,
+    /// Take extended CONNECT (RFC 8441), as a server. Off: nothing here is tunnelled to.
+    pub extended_connect: bool,
+    /// Check received field sections against RFC 9113 §8.2 and §8.3. Off only for tests of peers.
+    pub validate_inbound: bool,
+    /// Check sent field sections as well. Off: our site makes its fields once and valid, and a copy
+    /// of every section would cost more than sending it.
+    pub validate_outbound: bool,
+    /// Lowercase the names of sent fields and trim their values, for callers with fields of others.
+    pub normalize_outbound: bool,
+    /// Join `cookie` crumbs into one field (RFC 9113 §8.2.3). Off: nobody here reads cookies.
+    pub join_cookies: bool,
+    /// Tell of unknown frames and of the priorities of RFC 7540. Off: a flood of them should cost
+    /// no more than skipping it.
+    pub report_extensions: bool,
+    /// The smallest DATA frame that is worth sending, in bytes, unless it is the last of its stream
+    /// or the peer's windows are smaller altogether (CVE-2019-9511).
+    pub data_frame_floor: u32,
     /// Accept `Upgrade: h2c` (RFC 7540 §3.2). Off: RFC 9113 removed it, and proxies that pass it on
     /// unseen let requests bypass their rules.
     pub h2c_upgrade: bool,
@@ -171,9 +193,13 @@ pub struct Http2 {
     pub settings_timeout: Duration,
     /// From HEADERS to its END_HEADERS, however many CONTINUATION frames come between.
     pub header_timeout: Duration,
-    /// Within this time a stream that waits for the peer's window or socket must drain
-    /// [`Http2::stall_bytes`], else RST_STREAM CANCEL.
+    /// Within this time a stream that waits for the peer must move [`Http2::stall_bytes`], else
+    /// RST_STREAM CANCEL: a response that waits for its window or for the socket, and, as a server,
+    /// a request whose content does not come. It is seen after one to one and a half times this.
     pub stall_timeout: Duration,
+    /// Between the two GOAWAY frames of a graceful shutdown (RFC 9113 §6.8) at most, where the peer
+    /// does not answer the PING between them. A second is more than any round trip in use.
+    pub shutdown_grace: Duration,
     /// The progress that keeps a stream alive, in bytes per [`Http2::stall_timeout`].
     pub stall_bytes: u32,
 }
@@ -188,11 +214,20 @@ impl Default for Http2 {
             header_table_size: 4_096,
             max_header_list_size: 16 << 10,
             encoder_table_size: 4_096,
+            push: false,
+            extended_connect: false,
+            validate_inbound: true,
+            validate_outbound: false,
+            normalize_outbound: false,
+            join_cookies: false,
+            report_extensions: false,
+            data_frame_floor: 1_024,
             h2c_upgrade: false,
             budgets: Budgets::default(),
             settings_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(20),
+            shutdown_grace: Duration::from_secs(1),
             stall_bytes: 16 << 10,
         }
     }
@@ -210,8 +245,10 @@ pub struct Budgets {
     /// A section that decodes to more than this many times the list limit ends the connection; under
     /// it the request is answered with 431 (CVE-2016-6581).
     pub header_list_overrun: usize,
-    /// RST_STREAM frames that the peer may send before a response, in a connection's life
-    /// (CVE-2023-44487), as long as they are more than half of its requests.
+    /// Requests that the peer may reset in the very breath that made them (CVE-2023-44487). A reset
+    /// that comes later, but before [`Http2::stall_bytes`] of the response were sent, counts a
+    /// third: leaving a page with a hundred images under way is innocent. Every answered request
+    /// earns a later reset back, and a response that was mostly read costs nothing.
     pub peer_resets: u32,
     /// Stream errors that the peer provokes from us (CVE-2025-8671), in a connection's life.
     pub provoked_resets: u32,
@@ -224,8 +261,15 @@ pub struct Budgets {
     /// Frames without use: empty DATA, HEADERS or CONTINUATION without END_STREAM or END_HEADERS
     /// (CVE-2019-9518). Useful bytes earn them back.
     pub useless_frames: u32,
-    /// Bytes of unknown frames, PRIORITY and PRIORITY_UPDATE without a request between them.
+    /// Bytes of unknown frames, PRIORITY and PRIORITY_UPDATE, and of frames on closed streams,
+    /// without a request between them.
     pub ignored_bytes: u32,
+    /// DATA frames under [`Http2::data_frame_floor`] that a peer may get from us all the same, for
+    /// clients whose windows are odd rather than hostile; whole frames earn them back.
+    pub small_data_frames: u32,
+    /// Priorities kept for streams that are still to come (RFC 9218 §7.1). Browsers send them behind
+    /// the request.
+    pub early_priorities: usize,
 }
 
 impl Default for Budgets {
@@ -242,6 +286,8 @@ impl Default for Budgets {
             settings_entries: 32,
             useless_frames: 100,
             ignored_bytes: 64 << 10,
+            small_data_frames: 16,
+            early_priorities: 8,
         }
     }
 }
@@ -256,7 +302,8 @@ pub struct Http1 {
     pub request_line_bytes: usize,
     /// The largest head in bytes, else 431.
     pub head_bytes: usize,
-    /// The most fields of a head, else 431.
+    /// The most fields of a head, else 431. Browsers send under 30; more than 128 is taken as 128,
+    /// the parser's room on the stack.
     pub head_fields: usize,
     /// Chunk extensions of one body in bytes, else 400.
     pub chunk_extension_bytes: usize,
@@ -265,8 +312,15 @@ pub struct Http1 {
     pub drain_bytes: u64,
     /// From the first byte of a head to its end, else 408.
     pub header_timeout: Duration,
-    /// Silence between requests before the connection is closed: `timeout` of `Keep-Alive`.
+    /// Silence between requests before the connection is closed: `timeout` of `Keep-Alive`. Zero
+    /// closes after every response.
     pub keep_alive_timeout: Duration,
+    /// Within this time a request body that is read must bring [`Http1::stall_bytes`] or its end,
+    /// else 408.
+    pub stall_timeout: Duration,
+    /// The progress that keeps a request body alive, in bytes per [`Http1::stall_timeout`]. A modem
+    /// brings this in a second; whoever is slower holds a connection for nothing.
+    pub stall_bytes: u32,
 }
 
 impl Default for Http1 {
@@ -280,6 +334,8 @@ impl Default for Http1 {
             drain_bytes: 64 << 10,
             header_timeout: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(10),
+            stall_bytes: 1 << 10,
         }
     }
 }

@@ -1,0 +1,202 @@
+//! The body of a request: so many bytes, or chunks (RFC 9112 §6, §7.1).
+//!
+//! Everything but a trailer section is consumed as it arrives, so an incomplete chunk header keeps
+//! no bytes.
+
+use super::bytes::{is_text, is_token};
+use super::error::Error;
+use super::framing::Framing;
+use super::scan::{Bounds, Scan};
+use crate::config::Http1 as Config;
+
+/// The part of a body that is still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// This many bytes, at least one.
+    Length(u64),
+    /// Chunks.
+    Chunked(Chunked),
+}
+
+/// Where in the chunked coding the input stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunked {
+    state: ChunkState,
+    /// Bytes of chunk extensions so far, of all chunks.
+    extension_bytes: u32,
+}
+
+/// ```text
+///        ┌──────────────────────────── CRLF ─────────────────────────────┐
+///        ▼                                                               │
+/// ─▶ Size ─┬─────────────── CR ──▶ SizeEnd ─LF─▶ Data ─▶ DataEnd ─CR─▶ DataLineFeed
+///          └─ ; ─▶ Extension… ─ CR ─▶   │
+///                                       └─LF, size 0─▶ Trailers ─▶ (end)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ChunkState {
+    /// Hexadecimal digits of a chunk's size.
+    Size { size: u64, digits: u8 },
+    /// Blank space before the `;` of an extension.
+    BeforeExtension { size: u64 },
+    /// Behind a `;`, where a name must follow.
+    ExtensionName { size: u64 },
+    /// Within an extension.
+    Extension { size: u64 },
+    /// Behind the carriage return that ends the line of a size.
+    SizeEnd { size: u64 },
+    /// This many bytes of data, at least one.
+    Data { left: u64 },
+    /// Behind the data.
+    DataEnd,
+    /// Behind the carriage return behind the data.
+    DataLineFeed,
+    /// In the trailer section.
+    Trailers(Scan),
+}
+
+const NEW_CHUNK: ChunkState = ChunkState::Size { size: 0, digits: 0 };
+
+/// Digits of a size. 16 hold 64 bits; more could overflow in somebody's arithmetic.
+const SIZE_DIGITS: u8 = 16;
+
+/// What the next bytes of a body are.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece<'i> {
+    /// Not here yet.
+    Starved,
+    /// Data, at least one byte; more of the body follows.
+    Data(&'i [u8]),
+    /// Data, maybe none, and the end.
+    Last(&'i [u8]),
+    /// A trailer section with its empty line, and the end.
+    Trailers(&'i [u8]),
+}
+
+impl Body {
+    /// The body that a head announces, if it does.
+    pub(super) fn new(framing: Framing) -> Option<Body> {
+        match framing {
+            Framing::Empty => None,
+            Framing::Length(length) => Some(Body::Length(length)),
+            Framing::Chunked => Some(Body::Chunked(Chunked {
+                state: NEW_CHUNK,
+                extension_bytes: 0,
+            })),
+        }
+    }
+
+    /// Takes the next piece off the input.
+    pub(super) fn decode<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        config: &Config,
+    ) -> Result<Piece<'i>, Error> {
+        match self {
+            Body::Length(_) if input.is_empty() => Ok(Piece::Starved),
+            Body::Length(left) => {
+                let data = take(input, left);
+                Ok(match left {
+                    0 => Piece::Last(data),
+                    _ => Piece::Data(data),
+                })
+            }
+            Body::Chunked(chunked) => chunked.decode(input, config),
+        }
+    }
+}
+
+/// Takes up to `left` bytes off the input and from `left`.
+fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
+    let length = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
+    let (data, rest) = input.split_at(length);
+    *input = rest;
+    *left -= length as u64;
+    data
+}
+
+impl Chunked {
+    fn decode<'i>(&mut self, input: &mut &'i [u8], config: &Config) -> Result<Piece<'i>, Error> {
+        loop {
+            if let ChunkState::Trailers(scan) = &mut self.state {
+                return decode_trailers(scan, input, config);
+            }
+            let Some((byte, rest)) = input.split_first() else {
+                return Ok(Piece::Starved);
+            };
+            if let ChunkState::Data { left } = &mut self.state {
+                let data = take(input, left);
+                if *left == 0 {
+                    self.state = ChunkState::DataEnd;
+                }
+                return Ok(Piece::Data(data));
+            }
+            self.state = self.step(*byte, config)?;
+            *input = rest;
+        }
+    }
+
+    /// The state behind one byte of what stands between the data (RFC 9112 §7.1). What is not
+    /// listed here is malformed.
+    fn step(&mut self, byte: u8, config: &Config) -> Result<ChunkState, Error> {
+        use ChunkState::*;
+        let next = match (self.state, byte) {
+            (Size { size, digits }, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                return add_digit(size, digits, byte);
+            }
+            (Size { digits: 0, .. }, _) => return Err(Error::Chunk),
+            (Size { size, .. } | Extension { size }, b'\r') => return Ok(SizeEnd { size }),
+            (SizeEnd { size: 0 }, b'\n') => return Ok(Trailers(Scan::default())),
+            (SizeEnd { size }, b'\n') => return Ok(Data { left: size }),
+            (DataEnd, b'\r') => return Ok(DataLineFeed),
+            (DataLineFeed, b'\n') => return Ok(NEW_CHUNK),
+            (Size { size, .. } | BeforeExtension { size }, b';') => ExtensionName { size },
+            (Size { size, .. } | BeforeExtension { size }, b' ' | b'\t') => {
+                BeforeExtension { size }
+            }
+            (ExtensionName { size }, b' ' | b'\t') => ExtensionName { size },
+            (ExtensionName { size }, _) if is_token(byte) => Extension { size },
+            (Extension { size }, _) if is_text(byte) => Extension { size },
+            _ => return Err(Error::Chunk),
+        };
+        self.extension_bytes += 1;
+        if self.extension_bytes as usize > config.chunk_extension_bytes {
+            return Err(Error::ChunkExtensions);
+        }
+        Ok(next)
+    }
+}
+
+fn add_digit(size: u64, digits: u8, digit: u8) -> Result<ChunkState, Error> {
+    let value = char::from(digit).to_digit(16).ok_or(Error::Chunk)?;
+    if digits == SIZE_DIGITS {
+        return Err(Error::Chunk);
+    }
+    // 16 digits are 64 bits, so nothing is shifted out.
+    Ok(ChunkState::Size {
+        size: size << 4 | u64::from(value),
+        digits: digits + 1,
+    })
+}
+
+/// RFC 9112 §7.1.2: as a head's fields, and bounded like them.
+fn decode_trailers<'i>(
+    scan: &mut Scan,
+    input: &mut &'i [u8],
+    config: &Config,
+) -> Result<Piece<'i>, Error> {
+    let bounds = Bounds {
+        request_line: None,
+        bytes: config.head_bytes,
+        fields: config.head_fields,
+    };
+    let Some(length) = scan.advance(input, &bounds)? else {
+        return Ok(Piece::Starved);
+    };
+    let (section, rest) = input.split_at(length);
+    *input = rest;
+    Ok(match section {
+        b"\r\n" => Piece::Last(&[]),
+        _ => Piece::Trailers(section),
+    })
+}

@@ -1,0 +1,211 @@
+//! The bytes of responses (RFC 9112 §4, §5, §7.1): appended piece by piece, never formatted.
+
+use super::bytes::first_control;
+use crate::http::{Field, status};
+
+/// The final status line and empty field section of `100 Continue` (RFC 9110 §15.2.1).
+pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The answer to an offer of h2c (RFC 7540 §3.2).
+pub(super) const SWITCHING_PROTOCOLS: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
+
+/// The line before a chunk's data while its size is not known: eight digits hold any size that a
+/// buffer has, and leading zeros are part of the grammar (RFC 9112 §7.1).
+const CHUNK_LINE: &[u8; 10] = b"00000000\r\n";
+
+/// The chunk that ends a body, and an empty trailer section.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// What chunked coding adds at most to the bytes of one
+/// [`begin_data`](super::Connection::begin_data): the line before them, the line end behind them,
+/// and the last chunk.
+pub const CHUNK_OVERHEAD: usize = CHUNK_LINE.len() + 2 + LAST_CHUNK.len();
+
+/// A status line. It names HTTP/1.1 for a client of HTTP/1.0 too (RFC 9110 §2.5).
+pub(super) fn status_line(out: &mut Vec<u8>, code: u16) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    decimal(out, u64::from(code));
+    out.push(b' ');
+    out.extend_from_slice(status::reason(code).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A field line. A value that would break out of its line is left out altogether: whoever let it
+/// come this far, it must not become a response of its own.
+pub(super) fn field(out: &mut Vec<u8>, field: Field<'_>) {
+    if !is_one_line(field.value) {
+        return;
+    }
+    out.reserve(field.name.len() + field.value.len() + 4);
+    out.extend_from_slice(field.name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(field.value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether there is no control character but tab.
+fn is_one_line(value: &[u8]) -> bool {
+    let mut rest = value;
+    while let Some(position) = first_control(rest) {
+        match rest.split_at(position) {
+            (_, [b'\t', after @ ..]) => rest = after,
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// `content-length`
+pub(super) fn content_length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"content-length: ");
+    decimal(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `connection: keep-alive`, for how many seconds and how many requests more. RFC 2068 §19.7.1;
+/// clients that know the time do not send into a connection that is about to close.
+pub(super) fn keep_alive(out: &mut Vec<u8>, timeout_seconds: u64, requests: u32) {
+    out.extend_from_slice(b"connection: keep-alive\r\nkeep-alive: timeout=");
+    decimal(out, timeout_seconds);
+    out.extend_from_slice(b", max=");
+    decimal(out, u64::from(requests));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `connection: close` (RFC 9112 §9.6)
+pub(super) fn close(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"connection: close\r\n");
+}
+
+/// A number in decimal.
+pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
+    // 2^64 has 20 digits.
+    let mut digits = [0; 20];
+    let mut rest = number;
+    let mut start = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        start -= 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+/// Whether a response to this request has content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// As its status and length say.
+    Sent,
+    /// The request is HEAD: never (RFC 9110 §9.3.2).
+    Withheld,
+}
+
+/// A complete response that ends the connection, for a request that cannot be answered otherwise.
+/// It has no `date`: there is no clock here; see
+/// [`Connection::date_error`](super::Connection::date_error).
+pub(super) fn error_response(out: &mut Vec<u8>, code: u16, reason: &str, content: Content) {
+    let phrase = status::reason(code);
+    let separator = match reason {
+        "" => "",
+        _ => ": ",
+    };
+    // "400 Bad Request: malformed chunk\n"
+    let length = 4 + phrase.len() + separator.len() + reason.len() + 1;
+    status_line(out, code);
+    out.extend_from_slice(b"content-type: text/plain\r\n");
+    content_length(out, length as u64);
+    close(out);
+    out.extend_from_slice(b"\r\n");
+    if content == Content::Sent {
+        decimal(out, u64::from(code));
+        for part in [" ", phrase, separator, reason, "\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
+/// Begins a chunk whose size is not known yet.
+pub(super) fn begin_chunk(out: &mut Vec<u8>) {
+    out.extend_from_slice(CHUNK_LINE);
+}
+
+/// Completes the chunk whose data begins at `start`, behind the line that [`begin_chunk`] wrote. A
+/// chunk without data would end the body, so it is taken back.
+pub(super) fn end_chunk(out: &mut Vec<u8>, start: usize) {
+    let line_start = start.saturating_sub(CHUNK_LINE.len());
+    let size = out.len().saturating_sub(start);
+    if size == 0 {
+        out.truncate(line_start);
+        return;
+    }
+    let digits = out.iter_mut().skip(line_start).take(8).rev();
+    let mut rest = size;
+    for digit in digits {
+        *digit = b"0123456789abcdef"[rest & 15];
+        rest >>= 4;
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Ends a chunked body.
+pub(super) fn last_chunk(out: &mut Vec<u8>) {
+    out.extend_from_slice(LAST_CHUNK);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("what is written here is ASCII")
+    }
+
+    #[test]
+    fn numbers_are_written_in_decimal() {
+        for number in [0, 7, 10, 99, 100, 65_536, u64::MAX - 1, u64::MAX] {
+            assert_eq!(written(|out| decimal(out, number)), number.to_string());
+        }
+    }
+
+    #[test]
+    fn a_chunk_has_its_size_in_front() {
+        let chunk = |data: &str| {
+            written(|out| {
+                out.extend_from_slice(b"before ");
+                begin_chunk(out);
+                let start = out.len();
+                out.extend_from_slice(data.as_bytes());
+                end_chunk(out, start);
+            })
+        };
+        assert_eq!(chunk("hello"), "before 00000005\r\nhello\r\n");
+        assert_eq!(chunk(&"a".repeat(0xabc))[..15], *"before 00000abc");
+        assert_eq!(chunk(""), "before ");
+    }
+
+    #[test]
+    fn a_value_that_would_split_the_response_is_left_out() {
+        let line = |value: &[u8]| written(|out| field(out, Field::new(b"a", value)));
+        assert_eq!(line(b"b\tc d"), "a: b\tc d\r\n");
+        for value in ["b\r\nc: d", "\n", "b\r", "\0", "b\t\tc\r\n", "\u{7f}"] {
+            assert_eq!(line(value.as_bytes()), "");
+        }
+    }
+
+    #[test]
+    fn an_error_response_is_complete() {
+        let expected = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\n\
+            content-length: 33\r\nconnection: close\r\n\r\n400 Bad Request: malformed chunk\n";
+        let response = |reason, content| written(|out| error_response(out, 400, reason, content));
+        assert_eq!(response("malformed chunk", Content::Sent), expected);
+        let short = "content-length: 16\r\nconnection: close\r\n\r\n400 Bad Request\n";
+        assert!(response("", Content::Sent).ends_with(short));
+        assert!(response("malformed chunk", Content::Withheld).ends_with("close\r\n\r\n"));
+    }
+}

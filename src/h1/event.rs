@@ -1,0 +1,91 @@
+//! What a connection tells its caller, and what the caller tells it about a response.
+
+use crate::http::Fields;
+
+/// What [`Connection::receive`](super::Connection::receive) found in its input.
+#[derive(Debug)]
+pub enum Event<'e> {
+    /// A request's head. One final response is due for it.
+    Request {
+        /// `:method`, `:scheme`, `:authority` and `:path` in front, then the fields in lowercase
+        /// without those that concern the connection alone (RFC 9110 §7.6.1).
+        fields: &'e Fields,
+        /// Whether no body follows.
+        end_stream: bool,
+        /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1).
+        expects_continue: bool,
+        /// The client offers to go on with HTTP/2 (RFC 7540 §3.2); taken up with
+        /// [`Connection::switch_protocols`](super::Connection::switch_protocols), else ignored.
+        upgrade: Option<H2cUpgrade<'e>>,
+    },
+    /// A part of the request's body, without its chunk framing.
+    Data {
+        /// The bytes; empty only together with `end_stream`.
+        data: &'e [u8],
+        /// Whether the body ends here, without trailers.
+        end_stream: bool,
+    },
+    /// The body has ended with a trailer section (RFC 9112 §7.1.2).
+    Trailers {
+        /// The trailer fields in lowercase, without any that frames or routes a message.
+        fields: &'e Fields,
+    },
+}
+
+/// An offer to go on with HTTP/2 in cleartext.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct H2cUpgrade<'e> {
+    /// The value of `HTTP2-Settings`: the payload of a SETTINGS frame in base64url (RFC 7540 §3.2.1).
+    pub settings: &'e [u8],
+}
+
+/// How the connection is secured, which is the scheme of its requests' targets (RFC 9112 §3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Cleartext.
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The value of `:scheme`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
+/// The version of a request (RFC 9112 §2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0: no chunked coding, and a connection ends after the response unless both sides ask
+    /// for more.
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+impl Version {
+    /// The version as a request line has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Version::Http10 => "HTTP/1.0",
+            Version::Http11 => "HTTP/1.1",
+        }
+    }
+}
+
+/// How many bytes of content follow the head of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// None at all. For HEAD and 304 a `content-length` among the fields is sent as it is, since it
+    /// speaks of what GET would have got (RFC 9110 §8.6).
+    None,
+    /// As many as this.
+    Known(u64),
+    /// Nobody knows yet: chunked, or until the connection closes for HTTP/1.0.
+    Unknown,
+}

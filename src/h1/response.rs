@@ -1,0 +1,278 @@
+//! The connection's other direction: responses.
+
+use super::connection::Connection;
+use super::encode::{self, Content};
+use super::event::{BodyLength, Version};
+use super::exchange::{Exchange, Expectation, Persistence, RequestHalf, ResponseHalf, State};
+use crate::http::{Field, status};
+use std::time::Instant;
+
+/// A field section that most heads fit into, so that the output grows at most once for one.
+const HEAD_ROOM: usize = 512;
+
+impl Connection {
+    /// Writes `100 Continue` if the client waits for it and nothing else was written; else does
+    /// nothing (RFC 9110 §10.1.1).
+    pub fn send_continue(&mut self) {
+        let State::Exchange(exchange) = &mut self.state else {
+            return;
+        };
+        let awaiting = matches!(exchange.response, ResponseHalf::Awaiting);
+        if awaiting && exchange.expectation == Expectation::Pending {
+            exchange.expectation = Expectation::None;
+            self.output.extend_from_slice(encode::CONTINUE);
+            self.await_body();
+        }
+    }
+
+    /// Writes the head of the response to the current request. With an interim status (1xx) a final
+    /// one is still due, and HTTP/1.0 gets none (RFC 9110 §15.2).
+    ///
+    /// Pseudo-header fields are left out, and so is what frames the message or concerns the
+    /// connection: that is written here. The caller adds `date`, having a clock. If no content
+    /// follows (HEAD, a status without content, or no length) the response is complete.
+    ///
+    /// Does nothing when no response is due, as after an error.
+    pub fn send_head<'f>(
+        &mut self,
+        status: u16,
+        fields: impl IntoIterator<Item = Field<'f>>,
+        length: BodyLength,
+    ) {
+        let State::Exchange(exchange) = &mut self.state else {
+            return;
+        };
+        if !matches!(exchange.response, ResponseHalf::Awaiting) {
+            return;
+        }
+        let interim = status < 200;
+        if interim && exchange.version == Version::Http10 {
+            return;
+        }
+        let length = Length::new(status, length, exchange);
+        if !interim {
+            exchange.response = length.half();
+            // Without its 100 the client may send its body or not, and nobody could tell a body from
+            // a request (RFC 9110 §10.1.1).
+            if exchange.expectation == Expectation::Pending || length == Length::UntilClose {
+                self.persistence = Persistence::Close;
+            }
+        }
+        self.output.reserve(HEAD_ROOM);
+        encode::status_line(&mut self.output, status);
+        for field in fields {
+            if is_passed_on(field.name, length) {
+                encode::field(&mut self.output, field);
+            }
+        }
+        length.encode(&mut self.output);
+        if !interim {
+            self.encode_persistence();
+        }
+        self.output.extend_from_slice(b"\r\n");
+        if !interim && matches!(length.half(), ResponseHalf::Done) {
+            self.finish_response();
+        }
+    }
+
+    /// Room for content of the response: up to `max_len` bytes are appended to the buffer, then
+    /// committed. Chunk framing takes [`CHUNK_OVERHEAD`](super::CHUNK_OVERHEAD) bytes besides.
+    pub fn begin_data(&mut self, max_len: usize) -> &mut Vec<u8> {
+        self.discard_uncommitted();
+        self.output
+            .reserve(max_len.saturating_add(encode::CHUNK_OVERHEAD));
+        if let State::Exchange(exchange) = &self.state
+            && matches!(exchange.response, ResponseHalf::Chunked)
+        {
+            encode::begin_chunk(&mut self.output);
+        }
+        self.uncommitted = u32::try_from(self.output.len()).ok();
+        &mut self.output
+    }
+
+    /// Sends what was appended since [`Connection::begin_data`], if anything; `end` says that the
+    /// content is complete.
+    ///
+    /// A response that ends before its announced length is cut off: the connection closes, which
+    /// tells the client (RFC 9112 §8). More than that length is never sent.
+    pub fn commit(&mut self, end: bool, now: Instant) {
+        self.now = now;
+        let begun = self.uncommitted.take().map(|start| start as usize);
+        let start = begun.unwrap_or(self.output.len());
+        let State::Exchange(exchange) = &mut self.state else {
+            self.output.truncate(start);
+            return;
+        };
+        match &mut exchange.response {
+            ResponseHalf::Length(left) => {
+                let appended = self.output.len().saturating_sub(start);
+                let sent = usize::try_from(*left).map_or(appended, |left| left.min(appended));
+                self.output.truncate(start + sent);
+                *left -= sent as u64;
+                if end && *left > 0 {
+                    self.close();
+                    return;
+                }
+            }
+            ResponseHalf::Chunked => {
+                if begun.is_some() {
+                    encode::end_chunk(&mut self.output, start);
+                }
+                if end {
+                    encode::last_chunk(&mut self.output);
+                }
+            }
+            ResponseHalf::UntilClose => {}
+            ResponseHalf::Awaiting | ResponseHalf::Done => {
+                self.output.truncate(start);
+                return;
+            }
+        }
+        if end {
+            self.finish_response();
+        }
+    }
+
+    /// Answers the current request with a small complete response of this status and closes. If the
+    /// head of a response was sent already, only closes.
+    pub fn refuse(&mut self, status: u16) {
+        self.respond_and_close(status, "", Content::Sent);
+    }
+
+    /// Closes without completing the response, whose content cannot be had; what was not committed
+    /// is taken back.
+    pub fn abort(&mut self) {
+        self.discard_uncommitted();
+        self.close();
+    }
+
+    /// Adds `date` to the response that an error or [`Connection::refuse`] has just written, for a
+    /// caller that has a clock: RFC 9110 §6.6.1 then asks for it. Does nothing otherwise.
+    pub fn date_error(&mut self, date: &[u8]) {
+        const END: &[u8] = b"connection: close\r\n\r\n";
+        let last = self.output.windows(END.len()).rposition(|w| w == END);
+        if self.wants_close()
+            && let Some(position) = last
+        {
+            let line = [b"date: ", date, b"\r\n"].concat();
+            self.output.splice(position..position, line);
+        }
+    }
+
+    /// Takes up an offer of h2c: writes `101 Switching Protocols` (RFC 7540 §3.2). The output and the
+    /// rest of the input are HTTP/2's from here on.
+    pub fn switch_protocols(&mut self) {
+        if self.awaiting_response() {
+            self.output.extend_from_slice(encode::SWITCHING_PROTOCOLS);
+            self.close();
+            self.state = State::Switched;
+        }
+    }
+
+    /// Takes back what was appended since [`Connection::begin_data`] and not committed.
+    pub(super) fn discard_uncommitted(&mut self) {
+        let Some(start) = self.uncommitted.take() else {
+            return;
+        };
+        self.output.truncate(start as usize);
+        if let State::Exchange(exchange) = &self.state
+            && matches!(exchange.response, ResponseHalf::Chunked)
+        {
+            encode::end_chunk(&mut self.output, start as usize);
+        }
+    }
+
+    /// The response is complete. Nobody is there any more to read the rest of the request's body.
+    fn finish_response(&mut self) {
+        self.discard_body();
+        let State::Exchange(exchange) = &mut self.state else {
+            return;
+        };
+        exchange.response = ResponseHalf::Done;
+        if matches!(exchange.request, RequestHalf::Draining { .. }) {
+            self.await_body();
+        }
+        self.conclude();
+    }
+
+    fn encode_persistence(&mut self) {
+        match self.persistence {
+            Persistence::Close => encode::close(&mut self.output),
+            Persistence::KeepAlive => {
+                let seconds = self.config.keep_alive_timeout.as_secs();
+                let more = self
+                    .config
+                    .keep_alive_requests
+                    .saturating_sub(self.requests);
+                encode::keep_alive(&mut self.output, seconds, more);
+            }
+        }
+    }
+}
+
+/// How the length of a response is told (RFC 9112 §6.3, RFC 9110 §8.6).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Length {
+    /// Not at all: there is never content.
+    Nothing,
+    /// By the caller's `content-length` if it has one. No content follows: it says what GET, or 200
+    /// instead of 304, would have sent.
+    AsGiven,
+    /// `content-length`, and no content follows.
+    Alone(u64),
+    /// `content-length`
+    Known(u64),
+    /// `transfer-encoding: chunked`
+    Chunked,
+    /// The connection closes.
+    UntilClose,
+}
+
+impl Length {
+    fn new(status: u16, length: BodyLength, exchange: &Exchange) -> Length {
+        match (length, exchange.content) {
+            (BodyLength::None, _) if status == 304 => Length::AsGiven,
+            _ if status::has_no_content(status) => Length::Nothing,
+            (BodyLength::None, Content::Withheld) => Length::AsGiven,
+            (BodyLength::Known(length), Content::Withheld) => Length::Alone(length),
+            (BodyLength::Unknown, Content::Withheld) => Length::Nothing,
+            (BodyLength::None, Content::Sent) => Length::Alone(0),
+            (BodyLength::Known(length), Content::Sent) => Length::Known(length),
+            (BodyLength::Unknown, Content::Sent) => match exchange.version {
+                Version::Http11 => Length::Chunked,
+                Version::Http10 => Length::UntilClose,
+            },
+        }
+    }
+
+    /// What is to be sent behind the head.
+    fn half(self) -> ResponseHalf {
+        match self {
+            Length::Known(length) => ResponseHalf::Length(length),
+            Length::Chunked => ResponseHalf::Chunked,
+            Length::UntilClose => ResponseHalf::UntilClose,
+            Length::Nothing | Length::AsGiven | Length::Alone(_) => ResponseHalf::Done,
+        }
+    }
+
+    fn encode(self, out: &mut Vec<u8>) {
+        match self {
+            Length::Known(length) | Length::Alone(length) => encode::content_length(out, length),
+            Length::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Length::Nothing | Length::AsGiven | Length::UntilClose => {}
+        }
+    }
+}
+
+/// Whether a field of the caller is sent: none that HTTP/2 alone has, that frames the message, or
+/// that concerns the connection (RFC 9110 §7.6.1).
+fn is_passed_on(name: &[u8], length: Length) -> bool {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        7 if is(b"upgrade") => false,
+        10 if is(b"connection") || is(b"keep-alive") => false,
+        14 if is(b"content-length") => length == Length::AsGiven,
+        17 if is(b"transfer-encoding") => false,
+        _ => name.first() != Some(&b':'),
+    }
+}

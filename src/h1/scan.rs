@@ -1,0 +1,194 @@
+//! The end of a head or trailer section, found byte by byte as it arrives.
+//!
+//! A section is parsed only once it is whole. Until then every byte is looked at exactly once, so a
+//! client that sends one byte at a time costs no more than one that sends all at once, and a section
+//! that is over a limit or holds what no section may is refused at the byte that proves it. Because
+//! it is always the lowest such byte, the answer does not depend on how the input was cut.
+
+use super::bytes::{first_control, is_token};
+use super::error::Error;
+
+/// Methods are 7 letters long, WebDAV's and its relatives' up to 17. RFC 9112 §3 asks for 501 where
+/// a method is longer than any that the server knows.
+const LONGEST_METHOD: usize = 32;
+
+/// How far a section was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Scan {
+    /// Bytes that need no second look.
+    position: u32,
+    /// Where the line that `position` is in began.
+    line_start: u32,
+    /// Lines before that.
+    lines: u32,
+}
+
+/// What a section may hold at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Bytes of the first line, if that is a request line.
+    pub(super) request_line: Option<usize>,
+    /// Bytes in all, the empty line at the end included.
+    pub(super) bytes: usize,
+    /// Field lines.
+    pub(super) fields: usize,
+}
+
+impl Scan {
+    /// Whether no byte was seen yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.position == 0
+    }
+
+    /// Looks at what has arrived since the last call. `input` begins where the section begins.
+    /// Returns the section's length once its end is there.
+    pub(super) fn advance(
+        &mut self,
+        input: &[u8],
+        bounds: &Bounds,
+    ) -> Result<Option<usize>, Error> {
+        let mut position = self.position as usize;
+        if bounds.request_line.is_some() && position <= LONGEST_METHOD {
+            check_method(input)?;
+        }
+        loop {
+            let unseen = input.get(position..).unwrap_or_default();
+            let found = first_control(unseen).map(|i| position + i);
+            let at = found.unwrap_or(input.len());
+            self.check_length(at, bounds)?;
+            if found.is_none() {
+                self.position = at as u32;
+                return Ok(None);
+            }
+            match (input.get(at), input.get(at + 1)) {
+                // Where a tab may stand is the parser's to judge.
+                (Some(b'\t'), _) => position = at + 1,
+                (Some(b'\r'), None) => {
+                    self.position = at as u32;
+                    return Ok(None);
+                }
+                (Some(b'\r'), Some(b'\n')) => {
+                    let end = at + 2;
+                    if self.end_line(at, end, bounds)? {
+                        return Ok(Some(end));
+                    }
+                    position = end;
+                }
+                (Some(b'\r'), Some(_)) => return Err(Error::BareCarriageReturn),
+                (Some(b'\n'), _) => return Err(Error::BareLineFeed),
+                _ => return Err(Error::ControlCharacter),
+            }
+        }
+    }
+
+    /// Refuses a section of which `length` bytes are there and which has not ended.
+    fn check_length(&self, length: usize, bounds: &Bounds) -> Result<(), Error> {
+        match bounds.request_line {
+            Some(limit) if self.lines == 0 && length > limit => Err(Error::RequestLineTooLong),
+            _ if length >= bounds.bytes => Err(Error::HeadTooLarge),
+            _ => Ok(()),
+        }
+    }
+
+    /// A line ends at `at`, the next begins at `end`. True if it was the empty one.
+    fn end_line(&mut self, at: usize, end: usize, bounds: &Bounds) -> Result<bool, Error> {
+        if end > bounds.bytes {
+            return Err(Error::HeadTooLarge);
+        }
+        if at == self.line_start as usize {
+            return Ok(true);
+        }
+        self.line_start = end as u32;
+        self.lines += 1;
+        let other_lines = u32::from(bounds.request_line.is_some());
+        if (self.lines - other_lines) as usize > bounds.fields {
+            return Err(Error::TooManyFields);
+        }
+        Ok(false)
+    }
+}
+
+/// Whether what has arrived can begin with a method: what is no token there is no HTTP either, a
+/// TLS handshake for one, and need not be waited for.
+fn check_method(input: &[u8]) -> Result<(), Error> {
+    let start = input.get(..=LONGEST_METHOD).unwrap_or(input);
+    match start.iter().position(|byte| !is_token(*byte)) {
+        Some(0) => Err(Error::Method),
+        Some(length) if input.get(length) == Some(&b' ') => Ok(()),
+        Some(_) => Err(Error::Method),
+        None if start.len() > LONGEST_METHOD => Err(Error::MethodTooLong),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        request_line: Some(40),
+        bytes: 100,
+        fields: 3,
+    };
+
+    /// The result of a scan that gets the bytes in pieces of this size.
+    fn scan(input: &[u8], piece: usize) -> Result<Option<usize>, Error> {
+        let mut scan = Scan::default();
+        let mut end = 0;
+        while end < input.len() {
+            end = input.len().min(end + piece);
+            match scan.advance(&input[..end], &BOUNDS) {
+                Ok(None) => {}
+                result => return result,
+            }
+        }
+        Ok(None)
+    }
+
+    #[test]
+    fn the_result_is_the_same_however_the_input_is_cut() {
+        let long_line = [b"GET /".as_slice(), &[b'a'; 26], b" HTTP/1.1"].concat();
+        let head = |fields: &[u8]| [&long_line, b"\r\n".as_slice(), fields, b"\r\n"].concat();
+        let cases: [(Vec<u8>, Result<Option<usize>, Error>); 14] = [
+            (head(b"a: b\r\n"), Ok(Some(50))),
+            (head(b"a: b\r\nc: d\r\ne: f\r\n"), Ok(Some(62))),
+            (head(b"a:\r\nb:\r\nc:\r\nd:\r\n"), Err(Error::TooManyFields)),
+            (head(&[&[b'a'; 54][..], b"\r\n"].concat()), Ok(Some(100))),
+            (
+                head(&[&[b'a'; 55][..], b"\r\n"].concat()),
+                Err(Error::HeadTooLarge),
+            ),
+            (
+                head(&[&[b'a'; 58][..], b"\0"].concat()),
+                Err(Error::HeadTooLarge),
+            ),
+            (
+                head(&[&[b'a'; 57][..], b"\0"].concat()),
+                Err(Error::ControlCharacter),
+            ),
+            (
+                [&long_line[..], b"1\r\n\r\n"].concat(),
+                Err(Error::RequestLineTooLong),
+            ),
+            (
+                [&long_line[..], b"1\0"].concat(),
+                Err(Error::RequestLineTooLong),
+            ),
+            (
+                [&long_line[..], b"\0"].concat(),
+                Err(Error::ControlCharacter),
+            ),
+            ([b'A'; 33].to_vec(), Err(Error::MethodTooLong)),
+            ([[b'A'; 32].as_slice(), b" "].concat(), Ok(None)),
+            (b"G\x16T / HTTP/1.1".to_vec(), Err(Error::Method)),
+            (b"GET /\r \n".to_vec(), Err(Error::BareCarriageReturn)),
+        ];
+        assert_eq!(long_line.len(), 40);
+        for (input, expected) in cases {
+            for piece in 1..=input.len() {
+                let name = input.escape_ascii();
+                assert_eq!(scan(&input, piece), expected, "{name} by {piece}");
+            }
+        }
+    }
+}

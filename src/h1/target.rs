@@ -1,0 +1,215 @@
+//! Where a request goes: the request target and Host (RFC 9112 §3.2, §3.3).
+
+use super::bytes::{is_address, is_host};
+use super::error::Error;
+use super::event::Scheme;
+use std::borrow::Cow;
+
+/// A request target taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Target<'i> {
+    /// The scheme of the target, or of the connection.
+    pub(super) scheme: Scheme,
+    /// The authority if the target names one: it overrides Host (RFC 9112 §3.2.2).
+    pub(super) authority: Option<&'i [u8]>,
+    /// Path and query, or `*`. A path may begin with `//`: what that means is the site's matter.
+    pub(super) path: Cow<'i, [u8]>,
+}
+
+impl<'i> Target<'i> {
+    /// Takes a target apart that came with this method on a connection of this scheme.
+    pub(super) fn parse(
+        method: &[u8],
+        target: &'i [u8],
+        connection: Scheme,
+    ) -> Result<Target<'i>, Error> {
+        if method == b"CONNECT" {
+            // Authority form is for CONNECT alone (RFC 9112 §3.2.3), and this is no proxy.
+            return Err(match is_authority(target) {
+                true => Error::Connect,
+                false => Error::Target,
+            });
+        }
+        // A fragment is never sent (RFC 9110 §7.1). Other characters that RFC 3986 does not allow
+        // are: browsers leave `|` and `^` in queries, curl leaves UTF-8.
+        if target.contains(&b'#') {
+            return Err(Error::Target);
+        }
+        match target {
+            [b'/', ..] => Ok(Target {
+                scheme: connection,
+                authority: None,
+                path: Cow::Borrowed(target),
+            }),
+            // RFC 9112 §3.2.4
+            b"*" if method == b"OPTIONS" => Ok(Target {
+                scheme: connection,
+                authority: None,
+                path: Cow::Borrowed(target),
+            }),
+            _ => Self::parse_absolute(method, target, connection),
+        }
+    }
+
+    /// Absolute form, which every server must take (RFC 9112 §3.2.2).
+    fn parse_absolute(
+        method: &[u8],
+        target: &'i [u8],
+        connection: Scheme,
+    ) -> Result<Target<'i>, Error> {
+        let (scheme, rest) = split_scheme(target).ok_or(Error::Target)?;
+        let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?'));
+        let (authority, path) = rest.split_at(end.unwrap_or(rest.len()));
+        if authority.contains(&b'@') {
+            return Err(Error::UserInformation);
+        }
+        if !is_authority(authority) {
+            return Err(Error::Target);
+        }
+        if (scheme, connection) == (Scheme::Https, Scheme::Http) {
+            return Err(Error::Misdirected);
+        }
+        let path = match path {
+            [] if method == b"OPTIONS" => Cow::Borrowed(b"*".as_slice()),
+            [] => Cow::Borrowed(b"/".as_slice()),
+            [b'/', ..] => Cow::Borrowed(path),
+            query => Cow::Owned([b"/", query].concat()),
+        };
+        Ok(Target {
+            scheme,
+            authority: Some(authority),
+            path,
+        })
+    }
+}
+
+fn split_scheme(target: &[u8]) -> Option<(Scheme, &[u8])> {
+    [Scheme::Http, Scheme::Https]
+        .into_iter()
+        .find_map(|scheme| {
+            let (name, rest) = target.split_at_checked(scheme.as_str().len())?;
+            let rest = rest.strip_prefix(b"://")?;
+            let same = name.eq_ignore_ascii_case(scheme.as_str().as_bytes());
+            same.then_some((scheme, rest))
+        })
+}
+
+/// Whether the value is a host with an optional port (RFC 9110 §7.2), the host not empty.
+///
+/// Percent-encoding is not taken: it can name no host of the DNS, and gives one host two spellings.
+pub(super) fn is_authority(value: &[u8]) -> bool {
+    let host_length = match value {
+        [b'[', address @ ..] => {
+            let length = address.iter().position(|byte| !is_address(*byte));
+            match length {
+                Some(length) if length >= 2 && address.get(length) == Some(&b']') => length + 2,
+                _ => return false,
+            }
+        }
+        _ => {
+            let length = value.iter().position(|byte| !is_host(*byte));
+            length.unwrap_or(value.len())
+        }
+    };
+    let (host, port) = value.split_at(host_length);
+    !host.is_empty()
+        && match port {
+            [] => true,
+            [b':', digits @ ..] => is_port(digits),
+            _ => false,
+        }
+}
+
+/// `*DIGIT` (RFC 3986 §3.2.3), as far as it is a port of TCP.
+fn is_port(digits: &[u8]) -> bool {
+    let port = digits.iter().try_fold(0u16, |port, byte| match byte {
+        b'0'..=b'9' => port.checked_mul(10)?.checked_add(u16::from(byte - b'0')),
+        _ => None,
+    });
+    port.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(method: &str, target: &'static str) -> Result<(Option<&'static str>, String), Error> {
+        let target = Target::parse(method.as_bytes(), target.as_bytes(), Scheme::Http)?;
+        let authority = target.authority.map(std::str::from_utf8);
+        let path = String::from_utf8(target.path.into_owned());
+        Ok((
+            authority.transpose().expect("targets here are ASCII"),
+            path.expect("targets here are ASCII"),
+        ))
+    }
+
+    #[test]
+    fn each_form_is_taken_apart() {
+        let cases = [
+            ("GET", "/a?b", None, "/a?b"),
+            ("GET", "//host/a", None, "//host/a"),
+            ("OPTIONS", "*", None, "*"),
+            ("GET", "http://a", Some("a"), "/"),
+            ("GET", "HTTP://a:80/b?c", Some("a:80"), "/b?c"),
+            ("GET", "http://a?b", Some("a"), "/?b"),
+            ("OPTIONS", "http://a:8001", Some("a:8001"), "*"),
+            ("OPTIONS", "http://a/", Some("a"), "/"),
+            ("GET", "http://[::1]:8080/@", Some("[::1]:8080"), "/@"),
+        ];
+        for (method, target, authority, path) in cases {
+            let expected = Ok((authority, path.to_owned()));
+            assert_eq!(parse(method, target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn what_fits_no_form_is_refused() {
+        let cases = [
+            ("GET", "*", Error::Target),
+            ("GET", "a", Error::Target),
+            ("GET", "a:80", Error::Target),
+            ("GET", "/a#b", Error::Target),
+            ("GET", "http:/a", Error::Target),
+            ("GET", "http:///a", Error::Target),
+            ("GET", "http://:80/", Error::Target),
+            ("GET", "http://a:b/", Error::Target),
+            ("GET", "http://[::1/", Error::Target),
+            ("GET", "ftp://a/", Error::Target),
+            ("GET", "http://b@a/", Error::UserInformation),
+            ("GET", "http://b:c@a/", Error::UserInformation),
+            ("GET", "https://a/", Error::Misdirected),
+            ("OPTIONS", "*a", Error::Target),
+            ("CONNECT", "a:443", Error::Connect),
+            ("CONNECT", "/", Error::Target),
+            ("CONNECT", "a@b:443", Error::Target),
+        ];
+        for (method, target, error) in cases {
+            assert_eq!(parse(method, target), Err(error), "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn over_tls_both_schemes_are_served() {
+        let scheme = |target: &str| {
+            Target::parse(b"GET", target.as_bytes(), Scheme::Https).map(|target| target.scheme)
+        };
+        assert_eq!(scheme("/"), Ok(Scheme::Https));
+        assert_eq!(scheme("https://a/"), Ok(Scheme::Https));
+        assert_eq!(scheme("http://a/"), Ok(Scheme::Http));
+    }
+
+    #[test]
+    fn an_authority_is_a_host_with_an_optional_port() {
+        for good in [
+            "a", "a.b", "a_b", "1.2.3.4", "a:", "a:0", "a:65535", "[::]", "[::1]:1",
+        ] {
+            assert!(is_authority(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "", ":80", "a:65536", "a:-1", "a b", "a/b", "a@b", "a%20", "a\\b", "a:1:2", "[]",
+            "[:]x", "[::1", "::1", "[::1]a", "[g::]", "é",
+        ] {
+            assert!(!is_authority(bad.as_bytes()), "{bad}");
+        }
+    }
+}
