@@ -129,7 +129,7 @@ impl Error {
             Error::MethodTooLong => "unknown method",
             Error::Connect => "this is not a proxy",
             Error::TransferCoding => "unknown transfer coding",
-            Error::Version => "neither HTTP/1.1 nor HTTP/1.0",
+            Error::Version => "unknown version of HTTP",
         }
     }
 }

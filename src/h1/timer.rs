@@ -9,8 +9,9 @@ pub(super) enum Timer {
     Off,
     /// Until then.
     Until(Instant),
-    /// The time that is left once we read again.
-    Held(Duration),
+    /// The milliseconds that are left once we read again. A `Duration` would make every connection
+    /// larger by eight bytes.
+    Held(u32),
 }
 
 impl Timer {
@@ -25,14 +26,15 @@ impl Timer {
     /// Stops the clock and keeps what is left.
     pub(super) fn hold(&mut self, now: Instant) {
         if let Timer::Until(deadline) = *self {
-            *self = Timer::Held(deadline.saturating_duration_since(now));
+            let left = deadline.saturating_duration_since(now).as_millis();
+            *self = Timer::Held(u32::try_from(left).unwrap_or(u32::MAX));
         }
     }
 
     /// Lets a clock that was held run on.
     pub(super) fn resume(&mut self, now: Instant) {
         if let Timer::Held(left) = *self {
-            *self = Timer::Until(now + left);
+            *self = Timer::Until(now + Duration::from_millis(u64::from(left)));
         }
     }
 }

@@ -1,0 +1,526 @@
+//! Requests that must be refused, each with the status code that says why.
+//!
+//! The table is used twice: against the HTTP/1.1 core, and against the running server over a socket.
+//! For every case, with a well-formed request appended behind it:
+//!
+//! - a case of [`Stage::Head`] is answered with one response of its status, and the connection
+//!   closes;
+//! - in a case of [`Stage::Body`] the head was fine, so a response may have begun before the fault
+//!   arrived. If not, the answer is as above; if it had, the connection closes without another;
+//! - the request behind it is never answered.
+
+/// A request that must be refused.
+pub struct Malformed {
+    /// What is wrong, as a sentence.
+    pub name: &'static str,
+    /// The status code of the refusal.
+    pub status: u16,
+    /// Where the fault is.
+    pub stage: Stage,
+    request: Request,
+}
+
+/// Which part of a request is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Request line and fields.
+    Head,
+    /// Chunks and trailers; the table has them without the head, which is a good one for `/echo`.
+    Body,
+}
+
+enum Request {
+    Literal(&'static [u8]),
+    /// So that long requests are short to read.
+    Repeated {
+        before: &'static [u8],
+        unit: &'static [u8],
+        times: usize,
+        after: &'static [u8],
+    },
+}
+
+impl Malformed {
+    /// The bytes to send.
+    pub fn bytes(&self) -> Vec<u8> {
+        let head = match self.stage {
+            Stage::Head => b"".as_slice(),
+            Stage::Body => b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        };
+        match self.request {
+            Request::Literal(bytes) => [head, bytes].concat(),
+            Request::Repeated {
+                before,
+                unit,
+                times,
+                after,
+            } => [head, before, &unit.repeat(times), after].concat(),
+        }
+    }
+}
+
+/// The request that is sent behind each case and must never be answered.
+pub const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+
+const fn head(status: u16, name: &'static str, request: &'static [u8]) -> Malformed {
+    let request = Request::Literal(request);
+    Malformed {
+        name,
+        status,
+        stage: Stage::Head,
+        request,
+    }
+}
+
+const fn long(
+    status: u16,
+    name: &'static str,
+    before: &'static [u8],
+    (unit, times): (&'static [u8], usize),
+    after: &'static [u8],
+) -> Malformed {
+    let request = Request::Repeated {
+        before,
+        unit,
+        times,
+        after,
+    };
+    Malformed {
+        name,
+        status,
+        stage: Stage::Head,
+        request,
+    }
+}
+
+const fn body(name: &'static str, chunks: &'static [u8]) -> Malformed {
+    let request = Request::Literal(chunks);
+    Malformed {
+        name,
+        status: 400,
+        stage: Stage::Body,
+        request,
+    }
+}
+
+const fn long_body(
+    status: u16,
+    name: &'static str,
+    before: &'static [u8],
+    (unit, times): (&'static [u8], usize),
+    after: &'static [u8],
+) -> Malformed {
+    let request = Request::Repeated {
+        before,
+        unit,
+        times,
+        after,
+    };
+    Malformed {
+        name,
+        status,
+        stage: Stage::Body,
+        request,
+    }
+}
+
+/// All cases.
+pub fn all() -> impl Iterator<Item = &'static Malformed> {
+    let sections = [
+        NOT_HTTP,
+        LINES,
+        REQUEST_LINES,
+        VERSIONS,
+        TARGETS,
+        HOSTS,
+        FIELDS,
+        LENGTHS,
+        CODINGS,
+        CHUNKS,
+        TRAILERS,
+        LIMITS,
+        EXPECTATIONS,
+    ];
+    sections.into_iter().flatten()
+}
+
+/// What is no HTTP is refused at once.
+#[rustfmt::skip]
+const NOT_HTTP: &[Malformed] = &[
+    head(400, "a TLS handshake", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+    head(400, "an SSH client", b"SSH-2.0-OpenSSH_9.6\r\n"),
+    head(400, "a JSON document", b"{\"method\": \"GET\"}"),
+    head(400, "a PROXY header, version 2", b"\r\n\r\n\0\r\nQUIT\n"),
+    head(400, "NUL bytes", b"\0\0\0\0"),
+    head(400, "UTF-8 in place of the method", b"\xc3\x84 / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a byte order mark", b"\xef\xbb\xbfGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(505, "almost the HTTP/2 preface", b"PRI * HTTP/2.0\r\nHost: a\r\n\r\nSM\r\n\r\n"),
+];
+
+/// RFC 9112 §2.2: lines end in CRLF, and nothing else does.
+#[rustfmt::skip]
+const LINES: &[Malformed] = &[
+    head(400, "LF ends the request line", b"GET / HTTP/1.1\nHost: a\r\n\r\n"),
+    head(400, "LF ends a field line", b"GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n"),
+    head(400, "LF ends the head", b"GET / HTTP/1.1\r\nHost: a\r\n\n"),
+    head(400, "LF everywhere", b"GET / HTTP/1.1\nHost: a\n\n"),
+    head(400, "LF before the request line", b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "LF and CR swapped", b"GET / HTTP/1.1\n\rHost: a\n\r\n\r"),
+    head(400, "CR ends the request line", b"GET / HTTP/1.1\rHost: a\r\n\r\n"),
+    head(400, "CR ends a field line", b"GET / HTTP/1.1\r\nHost: a\rX: y\r\n\r\n"),
+    head(400, "CR twice", b"GET / HTTP/1.1\r\r\nHost: a\r\n\r\n"),
+    head(400, "CR before the request line", b"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "CR within a name", b"GET / HTTP/1.1\r\nHost: a\r\nX\rY: z\r\n\r\n"),
+    head(400, "CR within a value", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\rz\r\n\r\n"),
+    head(400, "CR at the end of the head", b"GET / HTTP/1.1\r\nHost: a\r\n\r\r\n"),
+    head(400, "NUL in the target", b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "NUL in a name", b"GET / HTTP/1.1\r\nHost: a\r\nX\0: y\r\n\r\n"),
+    head(400, "NUL in a value", b"GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"),
+    head(400, "escape in a value", b"GET / HTTP/1.1\r\nHost: a\r\nX: \x1b[2J\r\n\r\n"),
+    head(400, "vertical tab in a value", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\x0b\r\n\r\n"),
+    head(400, "DEL in a value", b"GET / HTTP/1.1\r\nHost: a\r\nX: \x7f\r\n\r\n"),
+    head(400, "backspace in the target", b"GET /a\x08 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    long(400, "more than a few empty lines", b"", (b"\r\n", 5), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a line of spaces before the request", b"  \r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+];
+
+/// RFC 9112 §3: `method SP request-target SP HTTP-version`.
+#[rustfmt::skip]
+const REQUEST_LINES: &[Malformed] = &[
+    head(400, "no target and no version", b"GET\r\nHost: a\r\n\r\n"),
+    head(400, "no target", b"GET HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "an empty target", b"GET  HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "no version, as HTTP/0.9 had none", b"GET /\r\n\r\n"),
+    head(400, "an empty version", b"GET / \r\nHost: a\r\n\r\n"),
+    head(400, "no method", b" / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "two spaces before the target", b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "two spaces before the version", b"GET /  HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a space behind the version", b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n"),
+    head(400, "a tab before the target", b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a tab before the version", b"GET /\tHTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a form feed before the target", b"GET\x0c/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a space before the method", b" GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a space in the target", b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a second request in the target", b"GET /a HTTP/1.1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a tab in the target", b"GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a separator in the method", b"GE,T / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a colon behind the method", b"GET: / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a quoted method", b"\"GET\" / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "invalid UTF-8 in the target", b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a field in place of the request line", b"Host: a\r\n\r\n"),
+    head(400, "a status line", b"HTTP/1.1 200 OK\r\nHost: a\r\n\r\n"),
+    long(501, "a method that nobody has", b"", (b"A", 33), b" / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    long(501, "a method without end", b"", (b"A", 9_000), b""),
+];
+
+/// RFC 9112 §2.3: `HTTP/` DIGIT `.` DIGIT, and of those 1.1 and 1.0.
+#[rustfmt::skip]
+const VERSIONS: &[Malformed] = &[
+    head(505, "HTTP/2.0", b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
+    head(505, "HTTP/2", b"GET / HTTP/2\r\nHost: a\r\n\r\n"),
+    head(505, "HTTP/3", b"GET / HTTP/3\r\nHost: a\r\n\r\n"),
+    head(505, "HTTP/3.0", b"GET / HTTP/3.0\r\nHost: a\r\n\r\n"),
+    head(505, "HTTP/9.9", b"GET / HTTP/9.9\r\nHost: a\r\n\r\n"),
+    head(505, "HTTP/0.9", b"GET / HTTP/0.9\r\nHost: a\r\n\r\n"),
+    head(505, "HTTP/1.2", b"GET / HTTP/1.2\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/1", b"GET / HTTP/1\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/1.", b"GET / HTTP/1.\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/1.10", b"GET / HTTP/1.10\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/1.1.1", b"GET / HTTP/1.1.1\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/01.1", b"GET / HTTP/01.1\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/11", b"GET / HTTP/11\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/1,1", b"GET / HTTP/1,1\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/-1.1", b"GET / HTTP/-1.1\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP 1.1", b"GET / HTTP 1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a version in lowercase", b"GET / http/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a version in mixed case", b"GET / Http/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "another protocol", b"GET / RTSP/1.0\r\nHost: a\r\n\r\n"),
+    head(400, "letters in the version", b"GET / HTTP/x.y\r\nHost: a\r\n\r\n"),
+];
+
+/// RFC 9112 §3.2: four forms of a target, each with its methods.
+#[rustfmt::skip]
+const TARGETS: &[Malformed] = &[
+    head(400, "a relative path", b"GET a/b HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a path that begins with a backslash", b"GET \\a HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a query alone", b"GET ?a HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a fragment", b"GET /#a HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a fragment in absolute form", b"GET http://a/#b HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "an asterisk for GET", b"GET * HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "an asterisk and more", b"OPTIONS *a HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "an asterisk behind a slash-less host", b"OPTIONS a* HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "authority form for GET", b"GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(501, "CONNECT", b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"),
+    head(501, "CONNECT to ourselves", b"CONNECT localhost:8080 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "CONNECT with a path", b"CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "CONNECT in absolute form", b"CONNECT http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "CONNECT with user information", b"CONNECT b@a:443 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "user information", b"GET http://b@a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "user and password", b"GET http://b:c@a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "empty user information", b"GET http://@a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "no host in absolute form", b"GET http:///a HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a port alone in absolute form", b"GET http://:80/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a port out of range", b"GET http://a:65536/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a port of letters", b"GET http://a:b/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a backslash in the authority", b"GET http://a\\b/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "an encoded host", b"GET http://%61/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "an open bracket", b"GET http://[::1/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "one slash behind the scheme", b"GET http:/a HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "no slash behind the scheme", b"GET http:a HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a scheme of files", b"GET file:///etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "a scheme of scripts", b"GET javascript:a HTTP/1.1\r\nHost: a\r\n\r\n"),
+    head(400, "absolute form without Host", b"GET http://a/ HTTP/1.1\r\n\r\n"),
+];
+
+/// RFC 9112 §3.2: one Host, and a valid one.
+#[rustfmt::skip]
+const HOSTS: &[Malformed] = &[
+    head(400, "no Host", b"GET / HTTP/1.1\r\n\r\n"),
+    head(400, "no Host but others", b"GET / HTTP/1.1\r\nX: y\r\n\r\n"),
+    head(400, "two", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+    head(400, "two of the same", b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"),
+    head(400, "two in different case", b"GET / HTTP/1.1\r\nHost: a\r\nhOST: a\r\n\r\n"),
+    head(400, "two in HTTP/1.0", b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"),
+    head(400, "an empty one", b"GET / HTTP/1.1\r\nHost:\r\n\r\n"),
+    head(400, "one of spaces", b"GET / HTTP/1.1\r\nHost:   \r\n\r\n"),
+    head(400, "a list", b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"),
+    head(400, "a path", b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
+    head(400, "user information in Host", b"GET / HTTP/1.1\r\nHost: b@a\r\n\r\n"),
+    head(400, "a URI in Host", b"GET / HTTP/1.1\r\nHost: http://a\r\n\r\n"),
+    head(400, "a space in Host", b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n"),
+    head(400, "markup in Host", b"GET / HTTP/1.1\r\nHost: <a>\r\n\r\n"),
+    head(400, "a quote in Host", b"GET / HTTP/1.1\r\nHost: \"a\"\r\n\r\n"),
+    head(400, "UTF-8 in Host", b"GET / HTTP/1.1\r\nHost: \xc3\xa4\r\n\r\n"),
+    head(400, "percent-encoding in Host", b"GET / HTTP/1.1\r\nHost: a%00b\r\n\r\n"),
+    head(400, "a port of letters in Host", b"GET / HTTP/1.1\r\nHost: a:b\r\n\r\n"),
+    head(400, "two ports", b"GET / HTTP/1.1\r\nHost: a:1:2\r\n\r\n"),
+    head(400, "a port beyond 16 bits", b"GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n"),
+    head(400, "a negative port", b"GET / HTTP/1.1\r\nHost: a:-1\r\n\r\n"),
+    head(400, "a port alone", b"GET / HTTP/1.1\r\nHost: :80\r\n\r\n"),
+    head(400, "empty brackets", b"GET / HTTP/1.1\r\nHost: []\r\n\r\n"),
+    head(400, "a name in brackets", b"GET / HTTP/1.1\r\nHost: [localhost]\r\n\r\n"),
+    head(400, "text behind brackets", b"GET / HTTP/1.1\r\nHost: [::1]a\r\n\r\n"),
+    head(400, "an address without brackets", b"GET / HTTP/1.1\r\nHost: ::1\r\n\r\n"),
+    head(400, "a bad one beside absolute form", b"GET http://a/ HTTP/1.1\r\nHost: a b\r\n\r\n"),
+];
+
+/// RFC 9112 §5: `field-name ":" OWS field-value OWS`.
+#[rustfmt::skip]
+const FIELDS: &[Malformed] = &[
+    head(400, "a space before the colon", b"GET / HTTP/1.1\r\nHost : a\r\n\r\n"),
+    head(400, "a tab before the colon", b"GET / HTTP/1.1\r\nHost\t: a\r\n\r\n"),
+    head(400, "no colon", b"GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n"),
+    head(400, "no name", b"GET / HTTP/1.1\r\nHost: a\r\n: y\r\n\r\n"),
+    head(400, "a space in a name", b"GET / HTTP/1.1\r\nHost: a\r\nX Y: z\r\n\r\n"),
+    head(400, "a separator in a name", b"GET / HTTP/1.1\r\nHost: a\r\nX(Y): z\r\n\r\n"),
+    head(400, "a slash in a name", b"GET / HTTP/1.1\r\nHost: a\r\nX/Y: z\r\n\r\n"),
+    head(400, "UTF-8 in a name", b"GET / HTTP/1.1\r\nHost: a\r\n\xc3\xa4: z\r\n\r\n"),
+    head(400, "a pseudo-header field", b"GET / HTTP/1.1\r\nHost: a\r\n:path: /b\r\n\r\n"),
+    head(400, "a folded line (obs-fold)", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n"),
+    head(400, "a line folded with a tab", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\tz\r\n\r\n"),
+    head(400, "a folded Host", b"GET / HTTP/1.1\r\nHost:\r\n a\r\n\r\n"),
+    head(400, "a space before the first name", b"GET / HTTP/1.1\r\n Host: a\r\n\r\n"),
+    head(400, "a tab before the first name", b"GET / HTTP/1.1\r\n\tHost: a\r\n\r\n"),
+    head(400, "a folded empty line", b"GET / HTTP/1.1\r\nHost: a\r\n \r\n\r\n"),
+    head(400, "a folded coding",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "a space before the colon of a length",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 35\r\n\r\n"),
+    head(400, "a space before the colon of a coding",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "a tab before the colon of a coding",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "NUL behind the name of a coding",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\0: chunked\r\n\r\n0\r\n\r\n"),
+];
+
+/// RFC 9112 §6.2, §6.3: one length, in decimal.
+#[rustfmt::skip]
+const LENGTHS: &[Malformed] = &[
+    head(400, "a signed length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello"),
+    head(400, "a negative length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\nhello"),
+    head(400, "a negative zero", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -0\r\n\r\n"),
+    head(400, "a list of equal lengths",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5,5\r\n\r\nhello"),
+    head(400, "a list of different lengths",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 6\r\n\r\nhello"),
+    head(400, "an empty length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\nhello"),
+    head(400, "a length of spaces", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:  \r\n\r\n"),
+    head(400, "2^64",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\nhello"),
+    head(400, "2^64 + 5",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551621\r\n\r\nhello"),
+    head(400, "10^30",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000000000000000000000\r\n\r\n"),
+    head(400, "a hexadecimal length",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nhello"),
+    head(400, "a length in hexadecimal digits",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: a\r\n\r\nhellohello"),
+    head(400, "a fraction", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5.0\r\n\r\nhello"),
+    head(400, "an exponent", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5e0\r\n\r\nhello"),
+    head(400, "a quoted length",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \"5\"\r\n\r\nhello"),
+    head(400, "a length with a unit", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5b\r\n\r\nhello"),
+    head(400, "digits apart", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1 0\r\n\r\nhello"),
+    head(400, "an underscore between digits",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1_0\r\n\r\nhello"),
+    head(400, "digits of another script",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \xd9\xa3\r\n\r\nhello"),
+    head(400, "two equal lengths",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello"),
+    head(400, "two different lengths",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 35\r\n\r\n"),
+    head(400, "two lengths in different case",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\ncontent-length: 35\r\n\r\n"),
+    head(400, "a second length that is empty",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 35\r\nContent-Length:\r\n\r\n"),
+    head(400, "a tab before the length",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\t5\r\n\r\nhello"),
+    head(400, "a tab behind the length",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\t\r\n\r\nhello"),
+    head(400, "a malformed length of GET",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 35a\r\n\r\n"),
+    head(411, "HTTP/1.0 with a body of unknown length", b"POST / HTTP/1.0\r\nHost: a\r\n\r\n"),
+];
+
+/// RFC 9112 §6.1: `chunked`, alone and once, in HTTP/1.1.
+#[rustfmt::skip]
+const CODINGS: &[Malformed] = &[
+    head(400, "a length before a coding",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "a length behind a coding",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
+    head(400, "a length of zero beside a coding",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "a coding and a length in HTTP/1.0",
+        b"POST / HTTP/1.0\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "a coding in HTTP/1.0",
+        b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "a coding with keep-alive in HTTP/1.0",
+        b"GET / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "xchunked",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+    head(400, "chunkedx",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunkedx\r\n\r\n0\r\n\r\n"),
+    head(400, "chunked twice",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "chunked on two lines",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "chunked, then another coding",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
+    head(400, "chunked, then identity on another line",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+    head(400, "identity, then chunked on another line",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "identity",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+    head(400, "gzip without chunked",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n"),
+    head(501, "gzip, then chunked",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+    head(501, "an unknown coding, then chunked",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: br ,chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "an empty coding",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n"),
+    head(400, "an empty element before chunked",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: , chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "an empty element behind chunked",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked,\r\n\r\n0\r\n\r\n"),
+    head(400, "chunked with a parameter",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n"),
+    head(400, "chunked in quotes",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
+    head(400, "a tab before chunked",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n"),
+    head(400, "a space and a tab before chunked",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \tchunked\r\n\r\n0\r\n\r\n"),
+    head(400, "a tab behind chunked",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n"),
+    head(400, "a vertical tab before chunked",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n"),
+    head(400, "a no-break space before chunked",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \xa0chunked\r\n\r\n0\r\n\r\n"),
+    head(400, "a coding of GET and a length",
+        b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 35\r\n\r\n0\r\n\r\n"),
+];
+
+/// RFC 9112 §7.1: `chunk-size [ chunk-ext ] CRLF chunk-data CRLF`.
+#[rustfmt::skip]
+const CHUNKS: &[Malformed] = &[
+    body("LF ends a chunk size", b"5\nhello\r\n0\r\n\r\n"),
+    body("LF ends an extension", b"5;\nhello\r\n0\r\n\r\n"),
+    body("LF within an extension", b"5;a\nhello\r\n0\r\n\r\n"),
+    body("LF within a quoted extension", b"5;a=\"\n\"\r\nhello\r\n0\r\n\r\n"),
+    body("CR within an extension", b"5;a\rb\r\nhello\r\n0\r\n\r\n"),
+    body("NUL within an extension", b"5;a\0\r\nhello\r\n0\r\n\r\n"),
+    body("an extension without a name", b"5;\r\nhello\r\n0\r\n\r\n"),
+    body("an extension without a name but with a value", b"5;=a\r\nhello\r\n0\r\n\r\n"),
+    body("a hexadecimal prefix", b"0x5\r\nhello\r\n0\r\n\r\n"),
+    body("a negative size", b"-1\r\nhello\r\n0\r\n\r\n"),
+    body("a signed size", b"+5\r\nhello\r\n0\r\n\r\n"),
+    body("17 digits", b"00000000000000005\r\nhello\r\n0\r\n\r\n"),
+    body("a size of 2^64 and more", b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
+    body("an empty size", b"\r\nhello\r\n0\r\n\r\n"),
+    body("an extension without a size", b";a\r\nhello\r\n0\r\n\r\n"),
+    body("a size that is no number", b"G\r\nhello\r\n0\r\n\r\n"),
+    body("an underscore in a size", b"0_5\r\nhello\r\n0\r\n\r\n"),
+    body("a space before a size", b" 5\r\nhello\r\n0\r\n\r\n"),
+    body("a space behind a size", b"5 \r\nhello\r\n0\r\n\r\n"),
+    body("text behind a size", b"5 a\r\nhello\r\n0\r\n\r\n"),
+    body("a comma behind a size", b"5,5\r\nhello\r\n0\r\n\r\n"),
+    body("CR without LF behind a size", b"5\rhello\r\n0\r\n\r\n"),
+    body("CR twice behind a size", b"5\r\r\nhello\r\n0\r\n\r\n"),
+    body("no line end behind the data", b"5\r\nhello0\r\n\r\n"),
+    body("LF behind the data", b"5\r\nhello\n0\r\n\r\n"),
+    body("CR behind the data", b"5\r\nhello\r0\r\n\r\n"),
+    body("more data than the size", b"4\r\nhello\r\n0\r\n\r\n"),
+    body("less data than the size", b"6\r\nhello\r\n0\r\n\r\n"),
+    body("an empty line between chunks", b"5\r\nhello\r\n\r\n0\r\n\r\n"),
+    body("LF ends the last chunk", b"0\n\n"),
+    long_body(400, "one extension without end", b"1;a=", (b"b", 17_000), b"\r\na\r\n0\r\n\r\n"),
+    long_body(400, "extensions without end", b"", (b"1;abcdefg\r\na\r\n", 2_049), b"0\r\n\r\n"),
+    long_body(400, "spaces without end", b"1", (b" ", 17_000), b";a\r\na\r\n0\r\n\r\n"),
+];
+
+/// RFC 9112 §7.1.2: a trailer section is a field section.
+#[rustfmt::skip]
+const TRAILERS: &[Malformed] = &[
+    body("no trailer section", b"0\r\n"),
+    body("LF ends a trailer", b"0\r\nX: y\n\r\n"),
+    body("LF ends the trailer section", b"0\r\n\n"),
+    body("a trailer without a colon", b"0\r\nX\r\n\r\n"),
+    body("a space before the colon of a trailer", b"0\r\nX : y\r\n\r\n"),
+    body("a folded trailer", b"0\r\nX: y\r\n z\r\n\r\n"),
+    body("NUL in a trailer", b"0\r\nX: \0\r\n\r\n"),
+    long_body(431, "101 trailers", b"0\r\n", (b"x: y\r\n", 101), b"\r\n"),
+    long_body(431, "a trailer section over 16 KiB", b"0\r\nX: ", (b"y", 16 << 10), b"\r\n\r\n"),
+];
+
+/// The sizes that a head may have.
+#[rustfmt::skip]
+const LIMITS: &[Malformed] = &[
+    long(414, "a target without end", b"GET /", (b"a", 20_000), b""),
+    long(414, "a request line over 8 KiB", b"GET /", (b"a", 8_192 - 13), b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+    long(414, "a long query", b"GET /?", (b"a=b&", 2_048), b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+    long(431, "a value without end", b"GET / HTTP/1.1\r\nHost: a\r\nX: ", (b"y", 20_000), b""),
+    long(431, "a name without end", b"GET / HTTP/1.1\r\nHost: a\r\n", (b"x", 20_000), b""),
+    long(431, "a head over 16 KiB", b"GET / HTTP/1.1\r\nHost: a\r\nX: ", (b"y", 16 << 10), b"\r\n\r\n"),
+    long(431, "101 fields", b"GET / HTTP/1.1\r\nHost: a\r\n", (b"X: y\r\n", 100), b"\r\n"),
+    long(431, "fields without end", b"GET / HTTP/1.1\r\nHost: a\r\n", (b"X: y\r\n", 5_000), b""),
+    long(431, "fields without names or end", b"GET / HTTP/1.1\r\n", (b":\r\n", 5_000), b""),
+    long(431, "cookies without end", b"GET / HTTP/1.1\r\nHost: a\r\n",
+        (b"Cookie: abcdefghijklmnopqrstuvwxyz=0123456789\r\n", 1_000), b""),
+];
+
+/// RFC 9110 §10.1.1: the one expectation there is.
+#[rustfmt::skip]
+const EXPECTATIONS: &[Malformed] = &[
+    head(417, "an unknown expectation",
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\nContent-Length: 5\r\n\r\nhello"),
+    head(417, "an unknown expectation without a body",
+        b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\n\r\n"),
+    head(417, "an unknown expectation beside the known one",
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nExpect: more\r\nContent-Length: 5\r\n\r\nhello"),
+    head(417, "an empty expectation",
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect:\r\nContent-Length: 5\r\n\r\nhello"),
+];
