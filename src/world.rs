@@ -3,6 +3,9 @@
 //! The event loop and the site are generic over these, so that the tests run the very same code over
 //! a simulated world with a virtual clock and seeded faults.
 
+pub mod files;
+pub mod memory_files;
+
 use std::io;
 use std::time::SystemTime;
 
@@ -29,8 +32,39 @@ pub trait Files {
     /// What the file is now, for a file that is already open.
     fn metadata(&mut self, file: &Self::File) -> io::Result<Metadata>;
 
-    /// Up to `max` names in an open directory, without `.` and `..`, in no order.
-    fn list(&mut self, directory: &Self::File, max: usize) -> io::Result<Vec<Vec<u8>>>;
+    /// The entries of the directory that `path` names, in no order; looks at up to `max` names.
+    /// Symlinks are described by what they lead to; what [`Files::open`] would not open is left out.
+    fn list(&mut self, path: &[u8], max: usize) -> io::Result<Listing>;
+
+    /// The time by the clock that stamps modification times.
+    fn now(&self) -> SystemTime;
+}
+
+/// What a directory holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The entries, without `.` and `..`.
+    pub entries: Vec<ListingEntry>,
+    /// Whether these are all.
+    pub extent: Extent,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListingEntry {
+    /// The name: any bytes but `/` and NUL.
+    pub name: Vec<u8>,
+    /// What it names.
+    pub metadata: Metadata,
+}
+
+/// Whether something that is bounded was seen whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// There is nothing more.
+    Whole,
+    /// There is more than the bound allowed.
+    Partial,
 }
 
 /// What a file is.

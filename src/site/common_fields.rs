@@ -1,0 +1,148 @@
+//! The fields that every response carries: those of `--header`, and `nosniff`.
+
+use std::rc::Rc;
+
+use super::error::SiteError;
+use crate::http::Fields;
+
+/// Fields that calmd computes itself, or that frame a message: none of them can be an option.
+const RESERVED: [&str; 17] = [
+    "accept-ranges",
+    "allow",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "date",
+    "etag",
+    "keep-alive",
+    "last-modified",
+    "location",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The fields that every response carries.
+#[derive(Debug)]
+pub(crate) struct CommonFields {
+    extra: Fields,
+}
+
+impl CommonFields {
+    /// Checks the fields of the configuration.
+    pub(crate) fn new(headers: &[(String, String)]) -> Result<Self, SiteError> {
+        let mut extra = Fields::new();
+        for (name, value) in headers {
+            let name = check(name, value)?;
+            extra.push(name.as_bytes(), value.as_bytes());
+        }
+        Ok(CommonFields { extra })
+    }
+
+    /// Adds a field that `--header` replaces.
+    pub(crate) fn push_default(&self, fields: &mut Fields, name: &str, value: &str) {
+        if self.extra.value(name).is_none() {
+            fields.push(name.as_bytes(), value.as_bytes());
+        }
+    }
+
+    /// Completes the fields of a response. What the answer itself says stands; `Vary` is a list, to
+    /// which a field of that name adds.
+    pub(crate) fn complete(&self, mut fields: Fields) -> Rc<Fields> {
+        // A browser must not take for a script what was not served as one.
+        self.push_default(&mut fields, "x-content-type-options", "nosniff");
+        let own = fields.len();
+        for field in self.extra.iter() {
+            let is_said = fields.iter().take(own).any(|said| said.name == field.name);
+            if !is_said || field.name == b"vary" {
+                fields.push_field(field);
+            }
+        }
+        Rc::new(fields)
+    }
+}
+
+/// Reads `NAME: VALUE`, the form of the option `--header`.
+pub fn parse_header(option: &str) -> Result<(String, String), SiteError> {
+    let (name, value) = option.split_once(':').ok_or_else(|| {
+        SiteError::new("--header", option, "there is no colon; write it as 'Name: value'")
+    })?;
+    let value = value.trim_matches([' ', '\t']);
+    Ok((check(name, value)?, value.to_owned()))
+}
+
+/// The lowercase name of a field that may be sent (RFC 9110 §5.1, §5.5).
+fn check(name: &str, value: &str) -> Result<String, SiteError> {
+    let error = |problem: &str| Err(SiteError::new("--header", name, problem));
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return error("a name is letters, digits and hyphens, such as 'X-Frame-Options: DENY'");
+    }
+    if value.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
+        return error("its value holds a control character; leave it out");
+    }
+    let name = name.to_ascii_lowercase();
+    if RESERVED.contains(&name.as_str()) {
+        return error("calmd sets this field itself; leave the option out");
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete(headers: &[&str]) -> Vec<String> {
+        let headers: Vec<_> = headers.iter().map(|h| parse_header(h).unwrap()).collect();
+        let fields = CommonFields::new(&headers).unwrap().complete(Fields::new());
+        fields.iter().map(|field| format!("{field:?}")).collect()
+    }
+
+    #[test]
+    fn every_response_forbids_sniffing_and_carries_the_options() {
+        assert_eq!(complete(&[]), ["x-content-type-options: nosniff"]);
+        assert_eq!(
+            complete(&["Server:calmd", "X-A: b: c "]),
+            ["x-content-type-options: nosniff", "server: calmd", "x-a: b: c"]
+        );
+        assert_eq!(complete(&["X-Content-Type-Options: other"]), ["x-content-type-options: other"]);
+    }
+
+    #[test]
+    fn what_the_answer_says_itself_stands() {
+        let headers =
+            [("Cache-Control".into(), "max-age=5".into()), ("Vary".into(), "origin".into())];
+        let common = CommonFields::new(&headers).unwrap();
+        let own = [("cache-control", "no-cache"), ("vary", "accept-encoding")];
+        let fields = common.complete(own.into_iter().collect());
+        assert_eq!(fields.values("cache-control").collect::<Vec<_>>(), [b"no-cache"]);
+        assert_eq!(fields.values("vary").count(), 2);
+        let fields = common.complete(Fields::new());
+        assert_eq!(fields.value("cache-control"), Some(&b"max-age=5"[..]));
+    }
+
+    #[test]
+    fn a_wrong_header_is_named_with_its_mend() {
+        let problem = |option| parse_header(option).unwrap_err().to_string();
+        assert_eq!(problem("X-A"), "--header 'X-A': there is no colon; write it as 'Name: value'");
+        assert_eq!(
+            problem("Content-Length: 5"),
+            "--header 'Content-Length': calmd sets this field itself; leave the option out"
+        );
+        assert_eq!(
+            problem("X-A: b\r\nSet-Cookie: c"),
+            "--header 'X-A': its value holds a control character; leave it out"
+        );
+        assert_eq!(
+            problem("a b: c"),
+            "--header 'a b': a name is letters, digits and hyphens, such as 'X-Frame-Options: DENY'"
+        );
+        assert!(parse_header(": c").is_err());
+        assert!(parse_header(":status: 200").is_err());
+        assert!(CommonFields::new(&[("date".into(), "now".into())]).is_err());
+    }
+}

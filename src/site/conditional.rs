@@ -1,0 +1,204 @@
+//! Conditional requests (RFC 9110 §13).
+
+use crate::http::{Fields, date};
+
+/// What a representation is compared by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validators<'a> {
+    /// The strong entity tag, with its quotes.
+    pub(crate) entity_tag: &'a [u8],
+    /// `Last-Modified`, in seconds since 1970.
+    pub(crate) last_modified: u64,
+}
+
+/// What the preconditions of a GET or HEAD come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// They hold, or there are none.
+    Proceed,
+    /// 304
+    NotModified,
+    /// 412
+    Failed,
+}
+
+/// Evaluates the preconditions in the order of RFC 9110 §13.2.2.
+pub(crate) fn evaluate(request: &Fields, validators: &Validators<'_>) -> Outcome {
+    if request.value("if-match").is_some() {
+        // RFC 9110 §13.1.1: strong comparison.
+        if !any_tag(request, "if-match", |tag| tag.is_strong(validators)) {
+            return Outcome::Failed;
+        }
+    } else if let Some(since) = seconds(request, "if-unmodified-since")
+        && validators.last_modified > since
+    {
+        return Outcome::Failed;
+    }
+    if request.value("if-none-match").is_some() {
+        // RFC 9110 §13.1.2: weak comparison.
+        if any_tag(request, "if-none-match", |tag| tag.is_weak(validators)) {
+            return Outcome::NotModified;
+        }
+    } else if let Some(since) = seconds(request, "if-modified-since")
+        && validators.last_modified <= since
+    {
+        return Outcome::NotModified;
+    }
+    Outcome::Proceed
+}
+
+/// Whether a `Range` of this request is to be honoured (RFC 9110 §13.1.5).
+pub(crate) fn range_applies(request: &Fields, validators: &Validators<'_>) -> bool {
+    let Some(value) = request.value("if-range") else {
+        return true;
+    };
+    match parse_tag(value) {
+        Some((tag, _)) => tag.is_strong(validators),
+        // A date must be the one that was sent, not merely a later one.
+        None => date::parse(value).map(date::seconds) == Some(validators.last_modified),
+    }
+}
+
+/// An element of a list of entity tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EntityTag<'a> {
+    /// `*`
+    Any,
+    /// `W/"…"`
+    Weak(&'a [u8]),
+    /// `"…"`
+    Strong(&'a [u8]),
+}
+
+impl EntityTag<'_> {
+    /// RFC 9110 §8.8.3.2: equal, and neither is weak; `*` is whatever is there.
+    fn is_strong(self, validators: &Validators<'_>) -> bool {
+        match self {
+            EntityTag::Any => true,
+            EntityTag::Weak(_) => false,
+            EntityTag::Strong(tag) => tag == validators.entity_tag,
+        }
+    }
+
+    /// RFC 9110 §8.8.3.2: equal, weak or not.
+    fn is_weak(self, validators: &Validators<'_>) -> bool {
+        match self {
+            EntityTag::Any => true,
+            EntityTag::Weak(tag) | EntityTag::Strong(tag) => tag == validators.entity_tag,
+        }
+    }
+}
+
+/// Whether any tag in the fields of this name matches. What is malformed ends its field.
+fn any_tag(request: &Fields, name: &str, matches: impl Fn(EntityTag<'_>) -> bool) -> bool {
+    request.values(name).any(|value| {
+        if value == b"*" {
+            return matches(EntityTag::Any);
+        }
+        let mut rest = value;
+        loop {
+            rest = rest.trim_ascii_start();
+            rest = match rest.strip_prefix(b",") {
+                Some(behind) => behind,
+                None => match parse_tag(rest) {
+                    Some((tag, _)) if matches(tag) => return true,
+                    Some((_, behind)) => behind,
+                    None => return false,
+                },
+            };
+        }
+    })
+}
+
+/// The entity tag at the beginning, and what is behind it (RFC 9110 §8.8.3).
+fn parse_tag(value: &[u8]) -> Option<(EntityTag<'_>, &[u8])> {
+    let (quoted, is_weak) = match value.strip_prefix(b"W/") {
+        Some(quoted) => (quoted, true),
+        None => (value, false),
+    };
+    let inner = quoted.strip_prefix(b"\"")?;
+    let len = inner.iter().position(|byte| *byte == b'"')?;
+    let (tag, rest) = quoted.split_at(len + 2);
+    let tag = if is_weak { EntityTag::Weak(tag) } else { EntityTag::Strong(tag) };
+    Some((tag, rest))
+}
+
+/// A date field in seconds; one that is no date is as if it was not there (RFC 9110 §13.1.3).
+fn seconds(request: &Fields, name: &str) -> Option<u64> {
+    date::parse(request.value(name)?).map(date::seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome::*;
+    use super::*;
+
+    const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const EXACTLY: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+    const VALIDATORS: Validators<'static> =
+        Validators { entity_tag: b"\"a,b\"", last_modified: 784_111_777 };
+
+    fn outcome(fields: &[(&str, &str)]) -> Outcome {
+        evaluate(&fields.iter().copied().collect(), &VALIDATORS)
+    }
+
+    #[test]
+    fn s13_1_1_if_match_compares_strongly() {
+        assert_eq!(outcome(&[("if-match", "\"a,b\"")]), Proceed);
+        assert_eq!(outcome(&[("if-match", "*")]), Proceed);
+        assert_eq!(outcome(&[("if-match", "\"x\", \"a,b\"")]), Proceed);
+        assert_eq!(outcome(&[("if-match", "\"x\""), ("if-match", "\"a,b\"")]), Proceed);
+        assert_eq!(outcome(&[("if-match", "W/\"a,b\"")]), Failed);
+        assert_eq!(outcome(&[("if-match", "\"x\"")]), Failed);
+        assert_eq!(outcome(&[("if-match", "a,b")]), Failed);
+        assert_eq!(outcome(&[("if-match", "")]), Failed);
+    }
+
+    #[test]
+    fn s13_1_2_if_none_match_compares_weakly() {
+        assert_eq!(outcome(&[("if-none-match", "\"a,b\"")]), NotModified);
+        assert_eq!(outcome(&[("if-none-match", "W/\"a,b\"")]), NotModified);
+        assert_eq!(outcome(&[("if-none-match", "*")]), NotModified);
+        assert_eq!(outcome(&[("if-none-match", ", \"x\" ,\"y\",, W/\"a,b\"")]), NotModified);
+        assert_eq!(outcome(&[("if-none-match", "\"x\"")]), Proceed);
+        assert_eq!(outcome(&[("if-none-match", "\"a")]), Proceed);
+        assert_eq!(outcome(&[("if-none-match", "\"a\",\"b\"")]), Proceed);
+    }
+
+    #[test]
+    fn s13_1_3_and_4_dates_compare_in_seconds() {
+        assert_eq!(outcome(&[("if-modified-since", BEFORE)]), Proceed);
+        assert_eq!(outcome(&[("if-modified-since", EXACTLY)]), NotModified);
+        assert_eq!(outcome(&[("if-modified-since", AFTER)]), NotModified);
+        assert_eq!(outcome(&[("if-modified-since", "yesterday")]), Proceed);
+        assert_eq!(outcome(&[("if-unmodified-since", BEFORE)]), Failed);
+        assert_eq!(outcome(&[("if-unmodified-since", EXACTLY)]), Proceed);
+        assert_eq!(outcome(&[("if-unmodified-since", "yesterday")]), Proceed);
+    }
+
+    #[test]
+    fn s13_2_2_the_order_of_preconditions() {
+        let tag_of_another = ("if-none-match", "\"x\"");
+        // Entity tags are believed instead of dates.
+        assert_eq!(outcome(&[("if-match", "\"a,b\""), ("if-unmodified-since", BEFORE)]), Proceed);
+        assert_eq!(outcome(&[tag_of_another, ("if-modified-since", AFTER)]), Proceed);
+        // A failed precondition comes before "not modified".
+        assert_eq!(outcome(&[("if-none-match", "\"a,b\""), ("if-match", "\"x\"")]), Failed);
+        assert_eq!(outcome(&[("if-match", "*"), ("if-none-match", "\"a,b\"")]), NotModified);
+    }
+
+    #[test]
+    fn s13_1_5_if_range_compares_strongly_and_dates_exactly() {
+        let applies = |value| {
+            let request: Fields = [("if-range", value)].into_iter().collect();
+            range_applies(&request, &VALIDATORS)
+        };
+        assert!(range_applies(&Fields::new(), &VALIDATORS));
+        assert!(applies("\"a,b\""));
+        assert!(applies(EXACTLY));
+        for value in ["W/\"a,b\"", "\"x\"", BEFORE, AFTER, "*", "a,b", ""] {
+            assert!(!applies(value), "{value}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What can be wrong with the options of a site, told in one line with the mend.
+
+use std::fmt;
+
+/// An option of the site that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteError {
+    option: &'static str,
+    value: String,
+    problem: String,
+}
+
+impl SiteError {
+    pub(crate) fn new(option: &'static str, value: &str, problem: impl Into<String>) -> Self {
+        SiteError { option, value: value.to_owned(), problem: problem.into() }
+    }
+}
+
+impl fmt::Display for SiteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Control characters of a mistyped value must not reach the terminal.
+        write!(f, "{} '{}': {}", self.option, self.value.escape_debug(), self.problem)
+    }
+}
+
+impl std::error::Error for SiteError {}

@@ -1,0 +1,125 @@
+//! The pages that calmd answers errors with when the site has none of its own.
+
+use std::rc::Rc;
+
+use super::common_fields::CommonFields;
+use crate::http::{Fields, status};
+
+/// A page, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct ErrorPage {
+    status: u16,
+    pub(crate) fields: Rc<Fields>,
+    pub(crate) content: Rc<[u8]>,
+}
+
+/// The pages that were needed so far; there are at most as many as statuses.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorPages(Vec<ErrorPage>);
+
+impl ErrorPages {
+    /// The page of a status, made when it is needed for the first time.
+    pub(crate) fn page(&mut self, status: u16, common: &CommonFields) -> &ErrorPage {
+        let at = match self.0.iter().position(|page| page.status == status) {
+            Some(at) => at,
+            None => {
+                self.0.push(ErrorPage::new(status, common));
+                self.0.len() - 1
+            }
+        };
+        &self.0[at]
+    }
+}
+
+impl ErrorPage {
+    fn new(status: u16, common: &CommonFields) -> Self {
+        let content = html(status).into_bytes();
+        let fields = fields(status, content.len());
+        ErrorPage { status, fields: common.complete(fields), content: content.into() }
+    }
+}
+
+/// The fields of a page of this status and length, before those that every response has.
+pub(crate) fn fields(status: u16, len: usize) -> Fields {
+    let mut fields = Fields::new();
+    fields.push(b"content-type", b"text/html; charset=utf-8");
+    fields.push(b"content-length", len.to_string().as_bytes());
+    // What is missing or broken now may be there in a second; an answer that a cache kept would
+    // outlive the mend.
+    fields.push(b"cache-control", b"no-cache");
+    match status {
+        // RFC 9110 §15.5.6: the methods that are supported.
+        405 => fields.push(b"allow", super::ALLOW),
+        // RFC 9110 §10.2.3: descriptors are short for moments, not minutes.
+        503 => fields.push(b"retry-after", b"1"),
+        _ => {}
+    }
+    fields
+}
+
+fn html(status: u16) -> String {
+    let reason = match status::reason(status) {
+        "" => "Error",
+        reason => reason,
+    };
+    let explanation = match status {
+        400 => "The address or the request is not well-formed.",
+        403 => "This file may not be read by the server.",
+        404 => "There is nothing at this address.",
+        405 => "This address can be read, not written to.",
+        406 => "The file does not exist in an encoding that the request accepts.",
+        412 => "The file is not in the state that the request demands.",
+        413 => "The request is larger than the server takes.",
+        414 => "The address is longer than any file has.",
+        416 => "The file does not have the bytes that were asked for.",
+        431 => "The request's header is larger than the server takes.",
+        503 => "The server is busy. Try again in a moment.",
+        status if status < 500 => "The request cannot be answered like this.",
+        _ => "Something went wrong on the server.",
+    };
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+         <title>{status} {reason}</title>\n<style>{STYLE}</style>\n\
+         <main><p>{status}</p><h1>{reason}</h1><p>{explanation}</p></main>\n</html>\n"
+    )
+}
+
+const STYLE: &str = ":root{color-scheme:light dark}\
+body{margin:0;min-height:100vh;display:grid;place-items:center;\
+font:1rem/1.5 system-ui,sans-serif;background:Canvas;color:CanvasText}\
+main{padding:2rem;max-width:32rem}h1{margin:0 0 .5rem;font-size:1.75rem}\
+p{margin:0;opacity:.75}p:first-child{font:600 1rem ui-monospace,monospace;color:#2a7f62;opacity:1}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_made_once_and_says_what_happened() {
+        let common = CommonFields::new(&[]).unwrap();
+        let mut pages = ErrorPages::default();
+        let first = pages.page(404, &common).content.clone();
+        let again = &pages.page(404, &common).content;
+        assert!(Rc::ptr_eq(&first, again));
+        let text = std::str::from_utf8(&first).unwrap();
+        assert!(text.contains("<title>404 Not Found</title>"));
+        let fields = &pages.page(404, &common).fields;
+        assert_eq!(fields.value("content-length"), Some(first.len().to_string().as_bytes()));
+        assert_eq!(fields.value("cache-control"), Some(&b"no-cache"[..]));
+    }
+
+    #[test]
+    fn a_page_says_what_can_be_done_instead() {
+        let common = CommonFields::new(&[]).unwrap();
+        let mut pages = ErrorPages::default();
+        let mut value = |status, name| {
+            let fields = pages.page(status, &common).fields.clone();
+            fields.value(name).map(<[u8]>::to_vec)
+        };
+        assert_eq!(value(405, "allow").unwrap(), b"GET, HEAD, OPTIONS");
+        assert_eq!(value(503, "retry-after").unwrap(), b"1");
+        assert_eq!(value(404, "allow"), None);
+        assert!(value(599, "content-length").is_some());
+    }
+}

@@ -1,0 +1,331 @@
+//! From a request target to a path beneath the root.
+//!
+//! The target is decoded once and normalised before anything is opened, so that one file has one
+//! name here whatever spelling was asked for, and a rule that looks at the path (hidden files, cache
+//! rules, mounts) cannot be talked past. The file system is protected a second time by
+//! [`Files::open`](crate::world::Files::open), which never leaves the root.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+/// The longest path that is looked up, in bytes: one less than Linux's PATH_MAX, beyond which no
+/// file can have that name.
+pub const MAX_LEN: usize = 4095;
+
+/// What stays as it is in a link: the unreserved characters of RFC 3986 §2.3 and the slash. Nothing
+/// of this has a meaning in HTML, in a header field, or as the beginning of a scheme or an authority.
+const LITERAL: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// A path beneath the root: decoded, without empty or dot segments, without a slash at either end.
+///
+/// It is kept and parsed into again, so that parsing stops allocating.
+#[derive(Debug, Default)]
+pub struct SitePath {
+    bytes: Vec<u8>,
+    form: Form,
+}
+
+/// What the end of a target says about what it names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// No slash at the end: a file, or a directory that wants a redirect.
+    File,
+    /// A slash at the end: a directory.
+    #[default]
+    Directory,
+}
+
+/// Why a target names nothing here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathError {
+    /// Not an absolute path, or with an escape that is none, NUL, a backslash, an encoded slash,
+    /// overlong UTF-8, or dot segments past the root.
+    Malformed,
+    /// Longer than any path of the file system.
+    TooLong,
+    /// A file whose name begins with a dot.
+    Hidden,
+}
+
+impl PathError {
+    /// The status that answers such a target.
+    pub fn status(self) -> u16 {
+        match self {
+            PathError::Malformed => 400,
+            PathError::TooLong => 414,
+            PathError::Hidden => 404,
+        }
+    }
+}
+
+impl SitePath {
+    /// Parses the target of a request: path and query, in origin form (RFC 9112 §3.2.1).
+    pub fn parse(&mut self, target: &[u8]) -> Result<(), PathError> {
+        self.bytes.clear();
+        self.form = Form::Directory;
+        let (path, _) = split_query(target);
+        let path = path.strip_prefix(b"/").ok_or(PathError::Malformed)?;
+        for segment in path.split(|byte| *byte == b'/') {
+            self.push(segment)?;
+        }
+        if self.bytes.len() > MAX_LEN {
+            return Err(PathError::TooLong);
+        }
+        if is_overlong(&self.bytes) {
+            return Err(PathError::Malformed);
+        }
+        if self.bytes.first() == Some(&b'.') || self.bytes.windows(2).any(|pair| pair == b"/.") {
+            return self.check_hidden();
+        }
+        Ok(())
+    }
+
+    /// The decoded path; empty is the root.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether the target ended with a slash.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The last segment; empty for a directory.
+    pub fn file_name(&self) -> &[u8] {
+        match self.form {
+            Form::File => file_name(&self.bytes),
+            Form::Directory => b"",
+        }
+    }
+
+    /// Appends one segment of the target, decoded (RFC 3986 §2.1), and follows dot segments
+    /// (RFC 3986 §5.2.4); an encoded dot is a dot.
+    fn push(&mut self, segment: &[u8]) -> Result<(), PathError> {
+        let end = self.bytes.len();
+        if end > 0 {
+            self.bytes.push(b'/');
+        }
+        let start = self.bytes.len();
+        decode(segment, &mut self.bytes)?;
+        self.form = Form::Directory;
+        match &self.bytes[start..] {
+            b"" | b"." => self.bytes.truncate(end),
+            b".." if end == 0 => return Err(PathError::Malformed),
+            b".." => {
+                let parent = self.bytes[..end].iter().rposition(|byte| *byte == b'/');
+                self.bytes.truncate(parent.unwrap_or(0));
+            }
+            _ => self.form = Form::File,
+        }
+        Ok(())
+    }
+
+    /// Hidden is every name that begins with a dot, but `.well-known` at the root (RFC 8615 §3).
+    fn check_hidden(&self) -> Result<(), PathError> {
+        let mut segments = self.bytes.split(|byte| *byte == b'/');
+        let first = segments.next().unwrap_or_default();
+        if (is_hidden(first) && first != b".well-known") || segments.any(is_hidden) {
+            return Err(PathError::Hidden);
+        }
+        Ok(())
+    }
+}
+
+/// Splits a target at its first question mark.
+pub fn split_query(target: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match target.iter().position(|byte| *byte == b'?') {
+        Some(at) => (&target[..at], Some(&target[at + 1..])),
+        None => (target, None),
+    }
+}
+
+/// The last segment of a path.
+pub fn file_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
+/// A path in the form that links and `Location` have.
+pub fn encode(path: &[u8]) -> impl Iterator<Item = &str> {
+    percent_encode(path, LITERAL)
+}
+
+/// Whether [`SitePath::parse`] can ever give this name: a listing shows no other.
+pub fn is_reachable(name: &[u8], directory: &[u8]) -> bool {
+    let hidden = is_hidden(name) && !(name == b".well-known" && directory.is_empty());
+    !hidden && !name.contains(&b'\\') && !is_overlong(name)
+}
+
+fn is_hidden(segment: &[u8]) -> bool {
+    segment.first() == Some(&b'.')
+}
+
+fn decode(segment: &[u8], out: &mut Vec<u8>) -> Result<(), PathError> {
+    let mut rest = segment.iter();
+    while let Some(&byte) = rest.next() {
+        let decoded = match byte {
+            b'%' => {
+                let mut digit = || rest.next().and_then(|digit| (*digit as char).to_digit(16));
+                match (digit(), digit()) {
+                    (Some(high), Some(low)) => (high * 16 + low) as u8,
+                    _ => return Err(PathError::Malformed),
+                }
+            }
+            // A fragment is never part of a request target (RFC 9112 §3.2).
+            b'#' => return Err(PathError::Malformed),
+            byte => byte,
+        };
+        match decoded {
+            0 | b'\\' | b'/' => return Err(PathError::Malformed),
+            decoded => out.push(decoded),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the bytes spell a character longer than UTF-8 allows (RFC 3629 §3): a classic disguise of
+/// dots and slashes. Other bytes that are not UTF-8 are names like any other.
+fn is_overlong(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|pair| {
+        matches!(
+            (pair[0], pair[1]),
+            (0xc0 | 0xc1, 0x80..=0xbf) | (0xe0, 0x80..=0x9f) | (0xf0, 0x80..=0x8f)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(target: impl AsRef<[u8]>) -> Result<(String, Form), PathError> {
+        let mut path = SitePath::default();
+        path.parse(target.as_ref())?;
+        let bytes = path.as_bytes().to_vec();
+        Ok((String::from_utf8_lossy(&bytes).into_owned(), path.form()))
+    }
+
+    fn file(path: &str) -> Result<(String, Form), PathError> {
+        Ok((path.to_owned(), Form::File))
+    }
+
+    fn directory(path: &str) -> Result<(String, Form), PathError> {
+        Ok((path.to_owned(), Form::Directory))
+    }
+
+    #[test]
+    fn a_target_becomes_one_path_however_it_is_spelled() {
+        assert_eq!(parse("/"), directory(""));
+        assert_eq!(parse("/a/b.txt?q=/../x"), file("a/b.txt"));
+        assert_eq!(parse("/%61/%62.txt"), file("a/b.txt"));
+        assert_eq!(parse("//a///b.txt"), file("a/b.txt"));
+        assert_eq!(parse("/a/./b/../c"), file("a/c"));
+        assert_eq!(parse("/a/%2e/b/%2E%2e/c"), file("a/c"));
+        assert_eq!(parse("/a/b/"), directory("a/b"));
+        assert_eq!(parse("/a/b/."), directory("a/b"));
+        assert_eq!(parse("/a/b/.."), directory("a"));
+        assert_eq!(parse("/a/.."), directory(""));
+        assert_eq!(parse("/caf%C3%A9 x"), file("café x"));
+    }
+
+    #[test]
+    fn decoding_happens_once() {
+        assert_eq!(parse("/%252e%252e/x"), file("%2e%2e/x"));
+        assert_eq!(parse("/%%32%65"), Err(PathError::Malformed));
+    }
+
+    #[test]
+    fn what_could_leave_the_root_is_refused() {
+        for target in [
+            "/..",
+            "/../x",
+            "/a/../../x",
+            "/%2e%2e/x",
+            "/.%2e/x",
+            "/a%2fb",
+            "/a%2Fb",
+            "/a\\b",
+            "/a%5cb",
+            "/a%00b",
+            "/a\0b",
+            "/%",
+            "/%4",
+            "/%zz",
+            "/%+1",
+            "/a#b",
+            "/%c0%ae%c0%ae/x",
+            "/%e0%80%ae",
+            "/%f0%80%80%ae",
+            "",
+            "*",
+            "a",
+            "http://host/a",
+        ] {
+            assert_eq!(parse(target), Err(PathError::Malformed), "{target}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_are_names() {
+        let mut path = SitePath::default();
+        path.parse(b"/caf%e9").unwrap();
+        assert_eq!(path.as_bytes(), b"caf\xe9");
+        path.parse(b"/caf\xe9").unwrap();
+        assert_eq!(path.as_bytes(), b"caf\xe9");
+    }
+
+    #[test]
+    fn dotfiles_are_hidden_but_well_known() {
+        for target in [
+            "/.git/config",
+            "/a/.env",
+            "/%2egit",
+            "/.well-known/.x",
+            "/a/.well-known/x",
+            "/...",
+            "/a/..b",
+        ] {
+            assert_eq!(parse(target), Err(PathError::Hidden), "{target}");
+        }
+        assert_eq!(parse("/.well-known/security.txt"), file(".well-known/security.txt"));
+        assert_eq!(parse("/.git/../a"), file("a"));
+        assert_eq!(parse("/a.b"), file("a.b"));
+    }
+
+    #[test]
+    fn a_path_longer_than_any_file_has_is_refused() {
+        let target = format!("/{}", "a".repeat(MAX_LEN));
+        assert!(parse(&target).is_ok());
+        assert_eq!(parse(target + "a"), Err(PathError::TooLong));
+    }
+
+    #[test]
+    fn an_encoded_path_can_neither_name_a_host_nor_end_an_attribute() {
+        let encoded: String = encode("a b/\"<é>'&:@?#%\\".as_bytes()).collect();
+        assert_eq!(encoded, "a%20b/%22%3C%C3%A9%3E%27%26%3A%40%3F%23%25%5C");
+    }
+
+    proptest! {
+        #[test]
+        fn every_path_that_is_accepted_is_plain(target in proptest::collection::vec(
+            prop_oneof![Just(b'/'), Just(b'.'), Just(b'%'), Just(b'2'), Just(b'e'), Just(b'f'), any::<u8>()],
+            0..40,
+        )) {
+            let mut path = SitePath::default();
+            if path.parse(&[b"/", &target[..]].concat()).is_ok() && !path.as_bytes().is_empty() {
+                for segment in path.as_bytes().split(|byte| *byte == b'/') {
+                    prop_assert!(!matches!(segment, b"" | b"." | b".."));
+                    prop_assert!(!segment.contains(&0) && !segment.contains(&b'\\'));
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_encoded_is_decoded_to_the_same_path(name in "[^/\\\\\\x00.][^/\\\\\\x00]{0,20}") {
+            let target: String = std::iter::once("/").chain(encode(name.as_bytes())).collect();
+            let mut path = SitePath::default();
+            path.parse(target.as_bytes()).unwrap();
+            prop_assert_eq!(path.as_bytes(), name.as_bytes());
+        }
+    }
+}

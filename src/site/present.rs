@@ -1,0 +1,239 @@
+//! From a file that was found to the response that a request for it gets.
+
+use std::io;
+use std::rc::Rc;
+
+use super::conditional::{self, Outcome, Validators};
+use super::encoding::Preferences;
+use super::multipart::{Multipart, content_range};
+use super::range::{self, ByteRange, Ranges};
+use super::resource::{Representation, Resource, Source};
+use super::{Body, Response, Site};
+use crate::http::{Fields, Method};
+use crate::world::Files;
+
+/// Fields that describe content, which a 304 has none of (RFC 9110 §15.4.5). The date of the last
+/// change goes too: the tag says more.
+const OF_CONTENT: [&[u8]; 5] =
+    [b"content-type", b"content-length", b"content-encoding", b"last-modified", b"accept-ranges"];
+
+/// Fields that are true of a file, but not of the error whose page it is.
+const OF_THE_FILE: [&[u8]; 4] = [b"etag", b"last-modified", b"accept-ranges", b"cache-control"];
+
+/// Why a file that was found cannot be sent.
+pub(crate) enum Unready {
+    /// It has changed since it was looked at.
+    Changed,
+    /// It cannot be opened any more.
+    Failed(io::Error),
+}
+
+/// What a request says beside its target, found in one pass over its fields.
+#[derive(Default)]
+struct Asked {
+    accept_encoding: bool,
+    preconditions: bool,
+    range: bool,
+}
+
+impl Asked {
+    fn of(request: &Fields) -> Self {
+        let mut asked = Asked::default();
+        for field in request.iter() {
+            match field.name {
+                b"accept-encoding" => asked.accept_encoding = true,
+                b"if-match" | b"if-none-match" | b"if-modified-since" | b"if-unmodified-since" => {
+                    asked.preconditions = true;
+                }
+                b"range" => asked.range = true,
+                _ => {}
+            }
+        }
+        asked
+    }
+}
+
+impl<F: Files> Site<F> {
+    /// Answers a GET or HEAD for the file at `path`.
+    pub(crate) fn present(
+        &mut self,
+        resource: &Resource<F>,
+        path: &[u8],
+        request: &Fields,
+        method: Method,
+    ) -> Result<Response<F>, Unready> {
+        let asked = Asked::of(request);
+        let Some(representation) = select(resource, request, &asked) else {
+            return Ok(self.page_of_resource(406, resource, None));
+        };
+        let validators = Validators {
+            entity_tag: representation.entity_tag(),
+            last_modified: representation.last_modified,
+        };
+        if asked.preconditions {
+            match conditional::evaluate(request, &validators) {
+                Outcome::Proceed => {}
+                Outcome::NotModified => return Ok(not_modified(representation)),
+                Outcome::Failed => return Ok(self.page_of_resource(412, resource, None)),
+            }
+        }
+        // RFC 9110 §14.2: a range is defined for GET only.
+        let mut ranges = Ranges::Whole;
+        if asked.range && method == Method::Get && conditional::range_applies(request, &validators)
+        {
+            let value = request.value("range").unwrap_or_default();
+            ranges = range::parse(value, representation.len());
+        }
+        // Parts of an encoded representation have no agreed form: it is sent whole.
+        if matches!(ranges, Ranges::Several(_)) && representation.is_encoded() {
+            ranges = Ranges::Whole;
+        }
+        if ranges == Ranges::Unsatisfiable {
+            let content_range = format!("bytes */{}", representation.len());
+            return Ok(self.page_of_resource(416, resource, Some(&content_range)));
+        }
+        let source = match method {
+            Method::Head => None,
+            _ => Some(self.source(representation, path)?),
+        };
+        Ok(match (source, ranges) {
+            (Some(source), Ranges::One(range)) => part(representation, &source, range),
+            (Some(source), Ranges::Several(ranges)) => parts(representation, &source, &ranges),
+            (source, _) => whole(200, representation, representation.fields.clone(), source),
+        })
+    }
+
+    /// Answers that there is nothing, with the site's own page for that (RFC 9110 §13.2.1, §14.2:
+    /// without preconditions and ranges, which are about what was asked for).
+    pub(crate) fn present_not_found(
+        &mut self,
+        page: &Resource<F>,
+        path: &[u8],
+        request: &Fields,
+    ) -> Result<Response<F>, Unready> {
+        let asked = Asked::of(request);
+        // Who accepts nothing gets the page as it is: a second error would hide the first.
+        let representation = select(page, request, &asked).unwrap_or(&page.representations[0]);
+        let fields = representation.not_found.get_or_init(|| {
+            let mut fields = copy_without(&representation.fields, &OF_THE_FILE);
+            fields.push(b"cache-control", b"no-cache");
+            Rc::new(fields)
+        });
+        let source = self.source(representation, path)?;
+        Ok(whole(404, representation, fields.clone(), Some(source)))
+    }
+
+    fn source(
+        &mut self,
+        representation: &Representation<F>,
+        path: &[u8],
+    ) -> Result<Source<F>, Unready> {
+        match representation.source(&mut self.files, path) {
+            Ok(source) => source.ok_or(Unready::Changed),
+            Err(error) => Err(Unready::Failed(error)),
+        }
+    }
+
+    /// A page about a resource that is there but cannot be sent as it was asked for.
+    fn page_of_resource(
+        &mut self,
+        status: u16,
+        resource: &Resource<F>,
+        content_range: Option<&str>,
+    ) -> Response<F> {
+        let mut response = self.error(status);
+        let mut fields = Fields::clone(&response.fields);
+        if let Some(content_range) = content_range {
+            fields.push(b"content-range", content_range.as_bytes());
+        }
+        if resource.varies() {
+            fields.push(b"vary", b"accept-encoding");
+        }
+        response.fields = Rc::new(fields);
+        response
+    }
+}
+
+/// The representation that the request prefers; `None` if it refuses all.
+fn select<'r, F: Files>(
+    resource: &'r Resource<F>,
+    request: &Fields,
+    asked: &Asked,
+) -> Option<&'r Representation<F>> {
+    let values = || request.values("accept-encoding");
+    // Without a weight nothing is refused, and without a sidecar there is nothing to choose.
+    let matters =
+        asked.accept_encoding && (resource.varies() || values().any(|value| value.contains(&b';')));
+    if !matters {
+        return resource.representations.first();
+    }
+    let codings = resource.representations.iter().map(|r| r.coding);
+    let position = Preferences::parse(values()).choose(codings)?;
+    resource.representations.get(position)
+}
+
+fn whole<F: Files>(
+    status: u16,
+    representation: &Representation<F>,
+    fields: Rc<Fields>,
+    source: Option<Source<F>>,
+) -> Response<F> {
+    Response {
+        status,
+        fields,
+        body: source.map_or(Body::Empty, |source| Body::One(source.slice(0, representation.len()))),
+    }
+}
+
+fn not_modified<F: Files>(representation: &Representation<F>) -> Response<F> {
+    let fields = representation
+        .not_modified
+        .get_or_init(|| Rc::new(copy_without(&representation.fields, &OF_CONTENT)));
+    Response { status: 304, fields: fields.clone(), body: Body::Empty }
+}
+
+/// RFC 9110 §15.3.7.1
+fn part<F: Files>(
+    representation: &Representation<F>,
+    source: &Source<F>,
+    range: ByteRange,
+) -> Response<F> {
+    let mut fields = copy_without(&representation.fields, &[b"content-length"]);
+    let len = range.end - range.start;
+    fields.push(b"content-length", len.to_string().as_bytes());
+    let content_range = content_range(range, representation.len());
+    fields.push(b"content-range", content_range.as_bytes());
+    Response {
+        status: 206,
+        fields: Rc::new(fields),
+        body: Body::One(source.slice(range.start, range.end)),
+    }
+}
+
+/// RFC 9110 §15.3.7.2: the parts say which ranges they are, the head does not.
+fn parts<F: Files>(
+    representation: &Representation<F>,
+    source: &Source<F>,
+    ranges: &[ByteRange],
+) -> Response<F> {
+    let content_type = representation.fields.value("content-type");
+    let multipart = Multipart::new(
+        source,
+        ranges,
+        representation.len(),
+        content_type.unwrap_or_default(),
+        representation.entity_tag(),
+    );
+    let mut fields = copy_without(&representation.fields, &[b"content-length", b"content-type"]);
+    fields.push(b"content-type", multipart.content_type.as_bytes());
+    fields.push(b"content-length", multipart.len.to_string().as_bytes());
+    Response { status: 206, fields: Rc::new(fields), body: multipart.body }
+}
+
+fn copy_without(fields: &Fields, names: &[&[u8]]) -> Fields {
+    let mut copy = Fields::new();
+    for field in fields.iter().filter(|field| !names.contains(&field.name)) {
+        copy.push_field(field);
+    }
+    copy
+}

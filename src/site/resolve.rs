@@ -1,0 +1,320 @@
+//! What a path of the site names: a file, a directory's index, a redirect, a listing, or nothing.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Instant;
+
+use rustix::io::Errno;
+
+use super::hot::Lookup;
+use super::path::{Form, SitePath, encode, split_query};
+use super::present::Unready;
+use super::{Response, Site};
+use crate::http::{Fields, Method};
+use crate::world::Files;
+
+const INDEX: &[u8] = b"index.html";
+const NOT_FOUND_PAGE: &[u8] = b"404.html";
+
+/// How often a file is looked up again that changes between being found and being opened; after
+/// that somebody is rewriting it endlessly.
+const ATTEMPTS: usize = 3;
+
+/// What a path can turn out to be.
+enum Found<F: Files> {
+    /// A response was made.
+    Response(Response<F>),
+    /// A directory, asked for without its slash.
+    Directory,
+    /// Nothing that may be known of.
+    Nothing,
+}
+
+impl<F: Files> Site<F> {
+    /// Answers a GET or HEAD for a path.
+    pub(crate) fn resolve(
+        &mut self,
+        path: &SitePath,
+        request: &Fields,
+        method: Method,
+        now: Instant,
+    ) -> Response<F> {
+        let mut candidate = std::mem::take(&mut self.candidate);
+        candidate.clear();
+        candidate.extend_from_slice(path.as_bytes());
+        if path.form() == Form::Directory {
+            if !candidate.is_empty() {
+                candidate.push(b'/');
+            }
+            candidate.extend_from_slice(INDEX);
+        }
+        let found = self.file(&candidate, request, method, now);
+        self.candidate = candidate;
+        match (found, path.form()) {
+            (Found::Response(response), _) => response,
+            (Found::Directory, Form::File) => self.redirect(path, request),
+            (Found::Directory | Found::Nothing, _) => self.fall_back(path, request, method, now),
+        }
+    }
+
+    /// Answers that there is nothing, with the page of the site if it has one.
+    pub(crate) fn not_found(&mut self, request: &Fields, now: Instant) -> Response<F> {
+        let lookup = self.hot.get(&mut self.files, &self.dress, NOT_FOUND_PAGE, now);
+        if let Ok(Lookup::Resource(page)) = lookup {
+            match self.present_not_found(&page, NOT_FOUND_PAGE, request) {
+                Ok(response) => return response,
+                Err(_) => self.hot.forget(NOT_FOUND_PAGE),
+            }
+        }
+        self.error(404)
+    }
+
+    /// The response for the file at `path`, if there is one.
+    fn file(&mut self, path: &[u8], request: &Fields, method: Method, now: Instant) -> Found<F> {
+        for _ in 0..ATTEMPTS {
+            let error = match self.hot.get(&mut self.files, &self.dress, path, now) {
+                Ok(Lookup::Directory) => return Found::Directory,
+                Ok(Lookup::Resource(resource)) => {
+                    match self.present(&resource, path, request, method) {
+                        Ok(response) => return Found::Response(response),
+                        Err(Unready::Changed) => {
+                            self.hot.forget(path);
+                            continue;
+                        }
+                        Err(Unready::Failed(error)) => {
+                            self.hot.forget(path);
+                            error
+                        }
+                    }
+                }
+                Err(error) => error,
+            };
+            return match status(&error) {
+                404 => Found::Nothing,
+                status => {
+                    log::warn!("'{}': {error}", path.escape_ascii());
+                    Found::Response(self.error(status))
+                }
+            };
+        }
+        Found::Response(self.error(503))
+    }
+
+    /// What is sent where there is nothing: `index.html` for what a site routed in the browser calls
+    /// a page, else 404.
+    fn fall_back(
+        &mut self,
+        path: &SitePath,
+        request: &Fields,
+        method: Method,
+        now: Instant,
+    ) -> Response<F> {
+        let is_file_name = path.file_name().contains(&b'.');
+        if self.spa
+            && (!is_file_name || accepts_html(request))
+            && let Found::Response(mut response) = self.file(INDEX, request, method, now)
+        {
+            if is_file_name {
+                let mut fields = Fields::clone(&response.fields);
+                fields.push(b"vary", b"accept");
+                response.fields = Rc::new(fields);
+            }
+            return response;
+        }
+        self.not_found(request, now)
+    }
+
+    /// Sends the client to the directory's name with its slash. The location is a path that begins
+    /// with one slash and a name, so it cannot lead to another host.
+    fn redirect(&mut self, path: &SitePath, request: &Fields) -> Response<F> {
+        let mut location = String::from("/");
+        location.extend(encode(path.as_bytes()));
+        location.push('/');
+        let (_, query) = split_query(request.path().unwrap_or_default());
+        if let Some(query) = query.and_then(|query| std::str::from_utf8(query).ok())
+            && query.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            location.push('?');
+            location.push_str(query);
+        }
+        let mut fields = Fields::new();
+        fields.push(b"location", location.as_bytes());
+        fields.push(b"content-length", b"0");
+        // A browser that kept this would never find a file that takes the directory's place.
+        fields.push(b"cache-control", b"no-cache");
+        Response {
+            status: 308,
+            fields: self.dress.common.complete(fields),
+            body: super::Body::Empty,
+        }
+    }
+}
+
+/// Whether the request is a browser's for a page.
+fn accepts_html(request: &Fields) -> bool {
+    let mut media_ranges =
+        request.values("accept").flat_map(|value| value.split(|byte| *byte == b','));
+    media_ranges.any(|range| {
+        let essence = range.split(|byte| *byte == b';').next().unwrap_or(range);
+        essence.trim_ascii().eq_ignore_ascii_case(b"text/html")
+    })
+}
+
+/// The status that tells of a failure to open or read.
+fn status(error: &io::Error) -> u16 {
+    match Errno::from_io_error(error) {
+        // Out of descriptors or memory, or unsure because of a rename: gone in a moment.
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN) => return 503,
+        Some(
+            Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::LOOP
+            | Errno::XDEV
+            | Errno::NAMETOOLONG
+            | Errno::NXIO
+            | Errno::NODEV,
+        ) => return 404,
+        _ => {}
+    }
+    match error.kind() {
+        io::ErrorKind::NotFound => 404,
+        io::ErrorKind::PermissionDenied => 403,
+        _ => 500,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::testing::TestSite;
+
+    #[test]
+    fn files_and_indexes_are_served() {
+        let mut site =
+            TestSite::new(&[("index.html", "home"), ("a/index.html", "a"), ("a/b.txt", "b")]);
+        assert_eq!(site.get("/").text(), "home");
+        assert_eq!(site.get("/?x=/a").text(), "home");
+        assert_eq!(site.get("/index.html").text(), "home");
+        assert_eq!(site.get("/a/").text(), "a");
+        let file = site.get("/a/%62.txt");
+        assert_eq!((file.status, file.text()), (200, "b"));
+        assert_eq!(file.field("content-type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(file.field("accept-ranges"), Some("bytes"));
+        assert_eq!(file.field("last-modified"), Some("Thu, 01 Jan 2026 00:00:00 GMT"));
+        assert_eq!(file.field("vary"), None);
+        assert_eq!(file.field("server"), None);
+    }
+
+    #[test]
+    fn a_directory_without_its_slash_is_redirected_on_this_host() {
+        let mut site = TestSite::new(&[("a b/c/index.html", ""), ("evil.com/x", "")]);
+        for (target, location) in [
+            ("/a%20b/c", "/a%20b/c/"),
+            ("/a%20b/./c?q=1&r=%2f", "/a%20b/c/?q=1&r=%2f"),
+            ("//evil.com", "/evil.com/"),
+            ("///evil.com", "/evil.com/"),
+            ("/x/..//evil.com?", "/evil.com/?"),
+        ] {
+            let seen = site.get(target);
+            assert_eq!((seen.status, seen.field("location")), (308, Some(location)));
+        }
+        for target in ["/\\evil.com", "/%5cevil.com", "/%2fevil.com"] {
+            assert_eq!(site.get(target).status, 400, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_query_that_could_end_a_field_is_left_out_of_the_location() {
+        let mut site = TestSite::new(&[("a/x", "")]);
+        let seen = site.get("/a?x\r\nset-cookie: y");
+        assert_eq!(seen.field("location"), Some("/a/"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_404() {
+        let mut site = TestSite::new(&[("index.html", "home"), ("a/b.txt", ""), (".env", "x")]);
+        for target in ["/x", "/x/y", "/a/", "/a/b.txt/", "/.env", "/a/b.txt/c", "/index.html/"] {
+            let seen = site.get(target);
+            assert_eq!(seen.status, 404, "{target}");
+            assert!(seen.text().contains("404"));
+        }
+    }
+
+    #[test]
+    fn the_site_may_have_its_own_page_for_404() {
+        let mut site =
+            TestSite::new(&[("404.html", "nothing here"), ("404.html.br", "br"), (".env", "")]);
+        for target in ["/x", "/.env", "/y/"] {
+            let seen = site.get_with(target, &[("range", "bytes=0-1"), ("if-none-match", "*")]);
+            assert_eq!((seen.status, seen.text()), (404, "nothing here"));
+            assert_eq!(seen.field("cache-control"), Some("no-cache"));
+            assert_eq!(seen.field("vary"), Some("accept-encoding"));
+            assert_eq!(seen.field("etag"), None);
+        }
+        let encoded = site.get_with("/x", &[("accept-encoding", "br")]);
+        assert_eq!((encoded.status, encoded.text()), (404, "br"));
+        assert_eq!(encoded.field("content-encoding"), Some("br"));
+        assert_eq!(site.get("/404.html").status, 200);
+        let head = site.request("HEAD", "/x", &[]);
+        assert_eq!((head.status, head.field("content-length")), (404, Some("12")));
+    }
+
+    #[test]
+    fn a_site_routed_in_the_browser_gets_its_index() {
+        let files = [("index.html", "app"), ("app.js", "")];
+        let mut site = TestSite::with(&files, |config| config.spa = true);
+        for target in ["/users", "/users/7", "/users/"] {
+            let seen = site.get(target);
+            assert_eq!((seen.status, seen.text()), (200, "app"), "{target}");
+            assert_eq!(seen.field("vary"), None);
+        }
+        assert_eq!(site.get("/old.js").status, 404);
+        assert_eq!(site.get("/.env").status, 404);
+        let browser = ("accept", "text/html,application/xhtml+xml;q=0.9");
+        let seen = site.get_with("/users/jane.doe", &[browser]);
+        assert_eq!((seen.status, seen.field("vary")), (200, Some("accept")));
+        assert_eq!(site.get_with("/old.js", &[("accept", "*/*")]).status, 404);
+    }
+
+    #[test]
+    fn failures_of_the_disk_have_their_status() {
+        let mut site = TestSite::new(&[("a", "a")]);
+        for (errno, status) in [
+            (Errno::MFILE, 503),
+            (Errno::NFILE, 503),
+            (Errno::AGAIN, 503),
+            (Errno::ACCESS, 403),
+            (Errno::PERM, 403),
+            (Errno::NOENT, 404),
+            (Errno::LOOP, 404),
+            (Errno::XDEV, 404),
+            (Errno::NOTDIR, 404),
+            (Errno::NAMETOOLONG, 404),
+            (Errno::IO, 500),
+        ] {
+            site.files.fail_open("a", Some(errno.raw_os_error()));
+            let seen = site.get("/a");
+            assert_eq!(seen.status, status, "{errno}");
+            assert_eq!(seen.field("retry-after").is_some(), status == 503);
+        }
+        site.files.fail_open("a", None);
+        assert_eq!(site.get("/a").status, 200);
+    }
+
+    #[test]
+    fn other_methods_are_told_what_is_allowed() {
+        let mut site = TestSite::new(&[("a", "a")]);
+        for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get"] {
+            let seen = site.request(method, "/a", &[]);
+            assert_eq!(seen.status, 405, "{method}");
+            assert_eq!(seen.field("allow"), Some("GET, HEAD, OPTIONS"));
+        }
+        for target in ["/a", "/", "*"] {
+            let seen = site.request("OPTIONS", target, &[]);
+            assert_eq!(seen.status, 204);
+            assert_eq!(seen.field("allow"), Some("GET, HEAD, OPTIONS"));
+        }
+        assert_eq!(site.get("*").status, 400);
+        assert_eq!(site.request("OPTIONS", "x", &[]).status, 400);
+    }
+}

@@ -1,0 +1,251 @@
+//! The real [`Files`]: one directory of the machine, and nothing outside of it.
+//!
+//! Linux resolves a path beneath the root itself (`openat2` with `RESOLVE_BENEATH`), so that there is
+//! no moment between a check and the opening in which a symlink could be swapped. Where that call is
+//! missing (before Linux 5.6, or under a filter that does not know it) the path is walked one
+//! component at a time and no symlink is followed at all.
+//!
+//! Whatever was opened is judged by its descriptor, never by its name.
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata};
+
+/// Opening never waits for a FIFO's writer or a device, and never takes a controlling terminal.
+const OPEN: OFlags =
+    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
+
+/// How often an opening is tried again after a rename elsewhere made the kernel unsure whether a
+/// `..` of a symlink stayed beneath the root. Each try is unlikely to fail; more in a row mean that
+/// somebody renames in order to make it fail.
+const RENAME_RETRIES: usize = 8;
+
+/// A directory of this machine as the root of a site.
+#[derive(Debug)]
+pub struct Root {
+    descriptor: OwnedFd,
+    resolution: Resolution,
+}
+
+/// Who makes sure that a path stays beneath the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resolution {
+    /// `openat2`: symlinks work as long as they are relative and stay beneath the root.
+    Kernel,
+    /// One `openat` a component: symlinks do not work.
+    ComponentWise,
+}
+
+impl Root {
+    /// Opens the directory that is to be served.
+    pub fn open(path: &Path) -> Result<Root, RootError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let error = |errno: Errno| RootError { path: path.to_owned(), source: errno };
+        let descriptor = rustix::fs::open(path, flags, Mode::empty()).map_err(error)?;
+        // Looking "." up needs the permission to search the directory, which `O_PATH` alone does not.
+        let probe =
+            rustix::fs::openat2(&descriptor, ".", flags, Mode::empty(), ResolveFlags::BENEATH);
+        let resolution = match probe {
+            Ok(_) => Resolution::Kernel,
+            // Filters that do not know the call answer EPERM instead of ENOSYS.
+            Err(Errno::NOSYS | Errno::PERM) => {
+                rustix::fs::openat(&descriptor, ".", flags, Mode::empty()).map_err(error)?;
+                Resolution::ComponentWise
+            }
+            Err(errno) => return Err(error(errno)),
+        };
+        Ok(Root { descriptor, resolution })
+    }
+
+    /// Opens whatever `path` names beneath the root, of any kind.
+    fn open_any(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        let path = if path.is_empty() { b"." } else { path };
+        match self.resolution {
+            Resolution::Kernel => self.open_by_kernel(path),
+            Resolution::ComponentWise => self.open_component_wise(path),
+        }
+    }
+
+    fn open_by_kernel(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let mut retries = 0;
+        loop {
+            match rustix::fs::openat2(&self.descriptor, path, OPEN, Mode::empty(), resolve) {
+                Err(Errno::AGAIN | Errno::INTR) if retries < RENAME_RETRIES => retries += 1,
+                result => return result,
+            }
+        }
+    }
+
+    fn open_component_wise(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        let walk = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut components = path.split(|byte| *byte == b'/').peekable();
+        let mut at: Option<OwnedFd> = None;
+        while let Some(component) = components.next() {
+            // Only the root itself is called "."; nothing else may step anywhere but down.
+            if matches!(component, b"" | b"..") || (component == b"." && path != b".") {
+                return Err(Errno::NOENT);
+            }
+            let flags = match components.peek() {
+                Some(_) => walk,
+                None => OPEN | OFlags::NOFOLLOW,
+            };
+            let base = at.as_ref().unwrap_or(&self.descriptor);
+            at = Some(rustix::fs::openat(base, component, flags, Mode::empty())?);
+        }
+        at.ok_or(Errno::NOENT)
+    }
+
+    /// What a directory's entry is, following a symlink only if that stays beneath the root.
+    fn entry_metadata(&self, directory: &OwnedFd, path: &[u8], name: &[u8]) -> Option<Metadata> {
+        let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+            return describe(&stat);
+        }
+        let mut target = path.to_vec();
+        if !target.is_empty() {
+            target.push(b'/');
+        }
+        target.extend_from_slice(name);
+        let file = self.open_any(&target).ok()?;
+        describe(&rustix::fs::fstat(&file).ok()?)
+    }
+}
+
+impl Files for Root {
+    type File = OwnedFd;
+
+    fn open(&mut self, path: &[u8]) -> io::Result<(OwnedFd, Metadata)> {
+        let file = self.open_any(path).map_err(open_error)?;
+        let metadata = self.metadata(&file)?;
+        Ok((file, metadata))
+    }
+
+    fn read_at(
+        &mut self,
+        file: &OwnedFd,
+        offset: u64,
+        out: &mut Vec<u8>,
+        max: usize,
+    ) -> io::Result<usize> {
+        let start = out.len();
+        out.resize(start.saturating_add(max), 0);
+        let result =
+            rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut out[start..], offset));
+        out.truncate(start + result.unwrap_or(0));
+        Ok(result?)
+    }
+
+    fn metadata(&mut self, file: &OwnedFd) -> io::Result<Metadata> {
+        describe(&rustix::fs::fstat(file)?).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&mut self, path: &[u8], max: usize) -> io::Result<Listing> {
+        let directory = self.open_any(path).map_err(open_error)?;
+        let mut entries = Vec::new();
+        let mut seen = 0;
+        for entry in Dir::read_from(&directory).map_err(open_error)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") {
+                continue;
+            }
+            if seen == max {
+                return Ok(Listing { entries, extent: Extent::Partial });
+            }
+            seen += 1;
+            if let Some(metadata) = self.entry_metadata(&directory, path, name) {
+                entries.push(ListingEntry { name: name.to_vec(), metadata });
+            }
+        }
+        Ok(Listing { entries, extent: Extent::Whole })
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+/// The metadata of a regular file or a directory; `None` for everything else.
+fn describe(stat: &Stat) -> Option<Metadata> {
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => FileKind::File,
+        FileType::Directory => FileKind::Directory,
+        _ => return None,
+    };
+    let changed = i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec);
+    Some(Metadata {
+        kind,
+        len: u64::try_from(stat.st_size).unwrap_or(0),
+        modified: time(stat.st_mtime, stat.st_mtime_nsec as u32),
+        identity: (stat.st_dev, stat.st_ino, changed),
+    })
+}
+
+/// A file's time stamp; seconds may be negative, nanoseconds never are.
+fn time(seconds: i64, nanoseconds: u32) -> SystemTime {
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let base =
+        if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+    base.and_then(|base| base.checked_add(Duration::from_nanos(u64::from(nanoseconds))))
+        .unwrap_or(UNIX_EPOCH)
+}
+
+/// Names that cannot be, lead out of the root, in circles, or to what is no file, are all the same to
+/// whoever asks: there is nothing.
+fn open_error(errno: Errno) -> io::Error {
+    match errno {
+        Errno::NOENT
+        | Errno::NOTDIR
+        | Errno::LOOP
+        | Errno::XDEV
+        | Errno::NAMETOOLONG
+        | Errno::INVAL
+        | Errno::NXIO
+        | Errno::NODEV => io::ErrorKind::NotFound.into(),
+        errno => errno.into(),
+    }
+}
+
+/// Why a directory cannot be served.
+#[derive(Debug)]
+pub struct RootError {
+    path: PathBuf,
+    source: Errno,
+}
+
+impl fmt::Display for RootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match self.source {
+            Errno::NOENT => {
+                write!(f, "there is no directory '{path}'; name the one to serve: calmd DIR")
+            }
+            Errno::NOTDIR => {
+                write!(f, "'{path}' is not a directory; name the directory to serve: calmd DIR")
+            }
+            Errno::ACCESS | Errno::PERM => write!(
+                f,
+                "the directory '{path}' may not be read by this user; change its mode (chmod o+rx) \
+                 or run calmd as a user who may"
+            ),
+            errno => write!(
+                f,
+                "the directory '{path}' cannot be opened: {errno}; name the one to serve: calmd DIR"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RootError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}

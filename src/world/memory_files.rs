@@ -1,0 +1,249 @@
+//! [`Files`] in memory, with faults: for tests and for the simulation of the whole server.
+//!
+//! A [`MemoryFiles`] is a handle: clones see the same tree, so a test keeps one and changes files
+//! beneath a running site. Content hangs on an inode as on a disk: what is open goes on reading the
+//! old inode after its name was given to a new one, and sees a truncation at once.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata};
+
+/// A tree of files in memory.
+#[derive(Clone, Debug)]
+pub struct MemoryFiles(Rc<Disk>);
+
+/// What all clones share.
+#[derive(Debug)]
+struct Disk {
+    names: RefCell<BTreeMap<Vec<u8>, Rc<Inode>>>,
+    open_errors: RefCell<BTreeMap<Vec<u8>, i32>>,
+    /// Nanoseconds since 1970.
+    clock: Cell<u64>,
+    next_inode: Cell<u64>,
+    read_limit: Cell<usize>,
+    counts: Cell<Counts>,
+}
+
+/// A file's content and times; or a directory, which has no content.
+#[derive(Debug)]
+struct Inode {
+    number: u64,
+    kind: FileKind,
+    content: RefCell<Vec<u8>>,
+    /// Nanoseconds since 1970.
+    modified: Cell<u64>,
+    changed: Cell<u64>,
+}
+
+/// How often the tree was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls of [`Files::open`], failed ones included.
+    pub opens: usize,
+    /// Calls of [`Files::read_at`].
+    pub reads: usize,
+    /// Bytes that were read.
+    pub bytes_read: u64,
+}
+
+/// An open file of a [`MemoryFiles`].
+#[derive(Debug)]
+pub struct MemoryFile(Rc<Inode>);
+
+impl Default for MemoryFiles {
+    fn default() -> Self {
+        let files = MemoryFiles(Rc::new(Disk {
+            names: RefCell::default(),
+            open_errors: RefCell::default(),
+            // 2026-01-01 00:00:00 UTC.
+            clock: Cell::new(1_767_225_600_000_000_000),
+            next_inode: Cell::new(1),
+            read_limit: Cell::new(usize::MAX),
+            counts: Cell::default(),
+        }));
+        files.insert(b"", FileKind::Directory, Vec::new());
+        files
+    }
+}
+
+impl MemoryFiles {
+    /// An empty root at the start of the year 2026.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a new file at `path`, in the place of any other, with the directories above it.
+    pub fn write(&self, path: &str, content: impl Into<Vec<u8>>) {
+        self.write_bytes(path.as_bytes(), content);
+    }
+
+    /// [`MemoryFiles::write`] for names that are not UTF-8.
+    pub fn write_bytes(&self, path: &[u8], content: impl Into<Vec<u8>>) {
+        for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+            if !self.0.names.borrow().contains_key(&path[..at]) {
+                self.insert(&path[..at], FileKind::Directory, Vec::new());
+            }
+        }
+        self.insert(path, FileKind::File, content.into());
+    }
+
+    /// Makes an empty directory.
+    pub fn create_directory(&self, path: &str) {
+        self.insert(path.as_bytes(), FileKind::Directory, Vec::new());
+    }
+
+    /// Changes the content of a file in place: whoever has it open sees the change.
+    pub fn edit(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(inode) = self.0.names.borrow().get(path.as_bytes()) {
+            change(&mut inode.content.borrow_mut());
+            inode.modified.set(self.0.clock.get());
+            inode.changed.set(self.0.clock.get());
+        }
+    }
+
+    /// Cuts a file short in place, as a deployment that overwrites files does.
+    pub fn truncate(&self, path: &str, len: usize) {
+        self.edit(path, |content| content.truncate(len));
+    }
+
+    /// Sets the time of the last modification, as `touch -d` does.
+    pub fn set_modified(&self, path: &str, modified: SystemTime) {
+        if let Some(inode) = self.0.names.borrow().get(path.as_bytes()) {
+            inode.modified.set(nanoseconds(modified));
+            inode.changed.set(self.0.clock.get());
+        }
+    }
+
+    /// Takes a name away; open files stay readable.
+    pub fn remove(&self, path: &str) {
+        self.0.names.borrow_mut().remove(path.as_bytes());
+    }
+
+    /// From now on, opening `path` fails with this error of the operating system; `None` heals it.
+    pub fn fail_open(&self, path: &str, errno: Option<i32>) {
+        let mut errors = self.0.open_errors.borrow_mut();
+        match errno {
+            Some(errno) => errors.insert(path.as_bytes().to_vec(), errno),
+            None => errors.remove(path.as_bytes()),
+        };
+    }
+
+    /// From now on, one read gives at most so many bytes.
+    pub fn limit_reads(&self, bytes: usize) {
+        self.0.read_limit.set(bytes.max(1));
+    }
+
+    /// Lets the clock that stamps files run on.
+    pub fn advance(&self, by: Duration) {
+        let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        self.0.clock.set(self.0.clock.get().saturating_add(by));
+    }
+
+    /// How often the tree was used so far.
+    pub fn counts(&self) -> Counts {
+        self.0.counts.get()
+    }
+
+    fn insert(&self, path: &[u8], kind: FileKind, content: Vec<u8>) {
+        let number = self.0.next_inode.get();
+        self.0.next_inode.set(number + 1);
+        let inode = Inode {
+            number,
+            kind,
+            content: RefCell::new(content),
+            modified: Cell::new(self.0.clock.get()),
+            changed: Cell::new(self.0.clock.get()),
+        };
+        self.0.names.borrow_mut().insert(path.to_vec(), Rc::new(inode));
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Counts)) {
+        let mut counts = self.0.counts.get();
+        change(&mut counts);
+        self.0.counts.set(counts);
+    }
+}
+
+impl Inode {
+    fn metadata(&self) -> Metadata {
+        Metadata {
+            kind: self.kind,
+            len: self.content.borrow().len() as u64,
+            modified: UNIX_EPOCH + Duration::from_nanos(self.modified.get()),
+            identity: (0, self.number, i128::from(self.changed.get())),
+        }
+    }
+}
+
+impl Files for MemoryFiles {
+    type File = MemoryFile;
+
+    fn open(&mut self, path: &[u8]) -> io::Result<(MemoryFile, Metadata)> {
+        self.count(|counts| counts.opens += 1);
+        if let Some(errno) = self.0.open_errors.borrow().get(path) {
+            return Err(io::Error::from_raw_os_error(*errno));
+        }
+        let names = self.0.names.borrow();
+        let inode = names.get(path).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        Ok((MemoryFile(inode.clone()), inode.metadata()))
+    }
+
+    fn read_at(
+        &mut self,
+        file: &MemoryFile,
+        offset: u64,
+        out: &mut Vec<u8>,
+        max: usize,
+    ) -> io::Result<usize> {
+        let content = file.0.content.borrow();
+        let start = usize::try_from(offset).map_or(content.len(), |start| start.min(content.len()));
+        let len = max.min(self.0.read_limit.get()).min(content.len() - start);
+        out.extend_from_slice(&content[start..start + len]);
+        self.count(|counts| {
+            counts.reads += 1;
+            counts.bytes_read += len as u64;
+        });
+        Ok(len)
+    }
+
+    fn metadata(&mut self, file: &MemoryFile) -> io::Result<Metadata> {
+        Ok(file.0.metadata())
+    }
+
+    fn list(&mut self, path: &[u8], max: usize) -> io::Result<Listing> {
+        let (directory, metadata) = self.open(path)?;
+        if metadata.kind != FileKind::Directory {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        drop(directory);
+        let mut prefix = path.to_vec();
+        if !prefix.is_empty() {
+            prefix.push(b'/');
+        }
+        let names = self.0.names.borrow();
+        let entries: Vec<ListingEntry> = names
+            .range(prefix.clone()..)
+            .take_while(|(name, _)| name.starts_with(&prefix))
+            .filter_map(|(name, inode)| {
+                let name = &name[prefix.len()..];
+                let is_entry = !name.is_empty() && !name.contains(&b'/');
+                is_entry.then(|| ListingEntry { name: name.to_vec(), metadata: inode.metadata() })
+            })
+            .collect();
+        let extent = if entries.len() > max { Extent::Partial } else { Extent::Whole };
+        Ok(Listing { entries: entries.into_iter().take(max).collect(), extent })
+    }
+
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.0.clock.get())
+    }
+}
+
+fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
