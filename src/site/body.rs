@@ -135,7 +135,11 @@ impl<F: Files> Body<F> {
 impl<F: Files> Slice<F> {
     /// All of some bytes in memory.
     pub fn memory(content: Rc<[u8]>) -> Self {
-        Slice::Memory { start: 0, end: content.len(), content }
+        Slice::Memory {
+            start: 0,
+            end: content.len(),
+            content,
+        }
     }
 
     fn len(&self) -> u64 {
@@ -146,12 +150,20 @@ impl<F: Files> Slice<F> {
     }
 
     fn progress(&self) -> Progress {
-        if self.len() == 0 { Progress::End } else { Progress::More }
+        if self.len() == 0 {
+            Progress::End
+        } else {
+            Progress::More
+        }
     }
 
     fn read(&mut self, files: &mut F, out: &mut Vec<u8>, max: usize) -> Result<(), BodyError> {
         match self {
-            Slice::Memory { content, start, end } => {
+            Slice::Memory {
+                content,
+                start,
+                end,
+            } => {
                 let stop = start.saturating_add(max).min(*end);
                 out.extend_from_slice(&content[*start..stop]);
                 *start = stop;
@@ -179,7 +191,11 @@ mod tests {
 
     fn file_slice(files: &mut MemoryFiles, start: u64, end: u64) -> Slice<MemoryFiles> {
         let (file, _) = files.open(b"f").unwrap();
-        Slice::File { file: Rc::new(file), start, end }
+        Slice::File {
+            file: Rc::new(file),
+            start,
+            end,
+        }
     }
 
     #[test]
@@ -220,7 +236,10 @@ mod tests {
         files.truncate("f", 6);
         assert_eq!(body.read(&mut files, &mut out, 4).unwrap(), Progress::More);
         assert_eq!(out, b"012345");
-        assert!(matches!(body.read(&mut files, &mut out, 4), Err(BodyError::Truncated)));
+        assert!(matches!(
+            body.read(&mut files, &mut out, 4),
+            Err(BodyError::Truncated)
+        ));
         assert_eq!(out, b"012345");
     }
 

@@ -14,7 +14,10 @@ impl CacheRules {
     /// Checks the rules of the configuration.
     pub(crate) fn new(rules: &[CacheRule]) -> Result<Self, SiteError> {
         let checked = rules.iter().map(|rule| {
-            Ok(CacheRule { pattern: pattern(&rule.pattern)?, value: value(&rule.value)? })
+            Ok(CacheRule {
+                pattern: pattern(&rule.pattern)?,
+                value: value(&rule.value)?,
+            })
         });
         Ok(CacheRules(checked.collect::<Result<_, SiteError>>()?))
     }
@@ -41,7 +44,10 @@ impl CacheRule {
                 "there is no '='; write it as 'PATTERN=VALUE', such as 'assets/**=1y,immutable'",
             )
         })?;
-        Ok(CacheRule { pattern: pattern(left)?, value: value(right)? })
+        Ok(CacheRule {
+            pattern: pattern(left)?,
+            value: value(right)?,
+        })
     }
 }
 
@@ -110,7 +116,9 @@ fn is_directive(text: &str) -> bool {
     let (name, argument) = text.split_once('=').unwrap_or((text, "-"));
     let is_token = |text: &str| {
         !text.is_empty()
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     let unquoted = argument.strip_prefix('"').and_then(|a| a.strip_suffix('"'));
     is_token(name) && is_token(unquoted.unwrap_or(argument))
@@ -121,7 +129,10 @@ mod tests {
     use super::*;
 
     fn rules(options: &[&str]) -> CacheRules {
-        let parsed: Vec<_> = options.iter().map(|o| CacheRule::parse(o).unwrap()).collect();
+        let parsed: Vec<_> = options
+            .iter()
+            .map(|o| CacheRule::parse(o).unwrap())
+            .collect();
         CacheRules::new(&parsed).unwrap()
     }
 
@@ -136,7 +147,10 @@ mod tests {
             ("a=12h , must-revalidate", "max-age=43200, must-revalidate"),
             ("a=7d", "max-age=604800"),
             ("a=4w", "max-age=2419200"),
-            ("a=public, max-age=5, s-maxage=9", "public, max-age=5, s-maxage=9"),
+            (
+                "a=public, max-age=5, s-maxage=9",
+                "public, max-age=5, s-maxage=9",
+            ),
             ("a=no-cache=\"set-cookie\"", "no-cache=\"set-cookie\""),
         ] {
             assert_eq!(CacheRule::parse(option).unwrap().value, expected);
@@ -152,7 +166,10 @@ mod tests {
             "/index.htm=5m",
         ]);
         let value = |path: &str| rules.value_for(path.as_bytes());
-        assert_eq!(value("assets/vendor/a.js"), Some("max-age=31536000, immutable"));
+        assert_eq!(
+            value("assets/vendor/a.js"),
+            Some("max-age=31536000, immutable")
+        );
         assert_eq!(value("assets/a/b.js"), Some("max-age=86400"));
         assert_eq!(value("index.html"), Some("no-cache"));
         assert_eq!(value("deep/er/data.json"), Some("no-cache"));
@@ -179,8 +196,17 @@ mod tests {
         assert!(problem("assets/**").contains("write it as 'PATTERN=VALUE'"));
         assert!(problem("=1y").contains("the pattern is empty"));
         assert!(problem("a[b=1y").starts_with("--cache 'a[b': unclosed character class"));
-        for option in ["a=", "a=1x", "a=1y,,b", "a=im mutable", "a=99999999999999999999y"] {
-            assert!(problem(option).contains("write durations such as"), "{option}");
+        for option in [
+            "a=",
+            "a=1x",
+            "a=1y,,b",
+            "a=im mutable",
+            "a=99999999999999999999y",
+        ] {
+            assert!(
+                problem(option).contains("write durations such as"),
+                "{option}"
+            );
         }
         assert!(problem("a=x\r\ny: z").starts_with("--cache 'x\\r\\ny: z'"));
     }

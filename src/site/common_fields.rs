@@ -69,7 +69,11 @@ impl CommonFields {
 /// Reads `NAME: VALUE`, the form of the option `--header`.
 pub fn parse_header(option: &str) -> Result<(String, String), SiteError> {
     let (name, value) = option.split_once(':').ok_or_else(|| {
-        SiteError::new("--header", option, "there is no colon; write it as 'Name: value'")
+        SiteError::new(
+            "--header",
+            option,
+            "there is no colon; write it as 'Name: value'",
+        )
     })?;
     let value = value.trim_matches([' ', '\t']);
     Ok((check(name, value)?, value.to_owned()))
@@ -82,7 +86,10 @@ fn check(name: &str, value: &str) -> Result<String, SiteError> {
     if name.is_empty() || !name.bytes().all(is_token) {
         return error("a name is letters, digits and hyphens, such as 'X-Frame-Options: DENY'");
     }
-    if value.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
+    if value
+        .bytes()
+        .any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f)
+    {
         return error("its value holds a control character; leave it out");
     }
     let name = name.to_ascii_lowercase();
@@ -107,19 +114,31 @@ mod tests {
         assert_eq!(complete(&[]), ["x-content-type-options: nosniff"]);
         assert_eq!(
             complete(&["Server:calmd", "X-A: b: c "]),
-            ["x-content-type-options: nosniff", "server: calmd", "x-a: b: c"]
+            [
+                "x-content-type-options: nosniff",
+                "server: calmd",
+                "x-a: b: c"
+            ]
         );
-        assert_eq!(complete(&["X-Content-Type-Options: other"]), ["x-content-type-options: other"]);
+        assert_eq!(
+            complete(&["X-Content-Type-Options: other"]),
+            ["x-content-type-options: other"]
+        );
     }
 
     #[test]
     fn what_the_answer_says_itself_stands() {
-        let headers =
-            [("Cache-Control".into(), "max-age=5".into()), ("Vary".into(), "origin".into())];
+        let headers = [
+            ("Cache-Control".into(), "max-age=5".into()),
+            ("Vary".into(), "origin".into()),
+        ];
         let common = CommonFields::new(&headers).unwrap();
         let own = [("cache-control", "no-cache"), ("vary", "accept-encoding")];
         let fields = common.complete(own.into_iter().collect());
-        assert_eq!(fields.values("cache-control").collect::<Vec<_>>(), [b"no-cache"]);
+        assert_eq!(
+            fields.values("cache-control").collect::<Vec<_>>(),
+            [b"no-cache"]
+        );
         assert_eq!(fields.values("vary").count(), 2);
         let fields = common.complete(Fields::new());
         assert_eq!(fields.value("cache-control"), Some(&b"max-age=5"[..]));
@@ -128,7 +147,10 @@ mod tests {
     #[test]
     fn a_wrong_header_is_named_with_its_mend() {
         let problem = |option| parse_header(option).unwrap_err().to_string();
-        assert_eq!(problem("X-A"), "--header 'X-A': there is no colon; write it as 'Name: value'");
+        assert_eq!(
+            problem("X-A"),
+            "--header 'X-A': there is no colon; write it as 'Name: value'"
+        );
         assert_eq!(
             problem("Content-Length: 5"),
             "--header 'Content-Length': calmd sets this field itself; leave the option out"

@@ -119,7 +119,11 @@ fn parse_tag(value: &[u8]) -> Option<(EntityTag<'_>, &[u8])> {
     let inner = quoted.strip_prefix(b"\"")?;
     let len = inner.iter().position(|byte| *byte == b'"')?;
     let (tag, rest) = quoted.split_at(len + 2);
-    let tag = if is_weak { EntityTag::Weak(tag) } else { EntityTag::Strong(tag) };
+    let tag = if is_weak {
+        EntityTag::Weak(tag)
+    } else {
+        EntityTag::Strong(tag)
+    };
     Some((tag, rest))
 }
 
@@ -136,8 +140,10 @@ mod tests {
     const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
     const EXACTLY: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
-    const VALIDATORS: Validators<'static> =
-        Validators { entity_tag: b"\"a,b\"", last_modified: 784_111_777 };
+    const VALIDATORS: Validators<'static> = Validators {
+        entity_tag: b"\"a,b\"",
+        last_modified: 784_111_777,
+    };
 
     fn outcome(fields: &[(&str, &str)]) -> Outcome {
         evaluate(&fields.iter().copied().collect(), &VALIDATORS)
@@ -148,7 +154,10 @@ mod tests {
         assert_eq!(outcome(&[("if-match", "\"a,b\"")]), Proceed);
         assert_eq!(outcome(&[("if-match", "*")]), Proceed);
         assert_eq!(outcome(&[("if-match", "\"x\", \"a,b\"")]), Proceed);
-        assert_eq!(outcome(&[("if-match", "\"x\""), ("if-match", "\"a,b\"")]), Proceed);
+        assert_eq!(
+            outcome(&[("if-match", "\"x\""), ("if-match", "\"a,b\"")]),
+            Proceed
+        );
         assert_eq!(outcome(&[("if-match", "W/\"a,b\"")]), Failed);
         assert_eq!(outcome(&[("if-match", "\"x\"")]), Failed);
         assert_eq!(outcome(&[("if-match", "a,b")]), Failed);
@@ -160,7 +169,10 @@ mod tests {
         assert_eq!(outcome(&[("if-none-match", "\"a,b\"")]), NotModified);
         assert_eq!(outcome(&[("if-none-match", "W/\"a,b\"")]), NotModified);
         assert_eq!(outcome(&[("if-none-match", "*")]), NotModified);
-        assert_eq!(outcome(&[("if-none-match", ", \"x\" ,\"y\",, W/\"a,b\"")]), NotModified);
+        assert_eq!(
+            outcome(&[("if-none-match", ", \"x\" ,\"y\",, W/\"a,b\"")]),
+            NotModified
+        );
         assert_eq!(outcome(&[("if-none-match", "\"x\"")]), Proceed);
         assert_eq!(outcome(&[("if-none-match", "\"a")]), Proceed);
         assert_eq!(outcome(&[("if-none-match", "\"a\",\"b\"")]), Proceed);
@@ -181,11 +193,23 @@ mod tests {
     fn s13_2_2_the_order_of_preconditions() {
         let tag_of_another = ("if-none-match", "\"x\"");
         // Entity tags are believed instead of dates.
-        assert_eq!(outcome(&[("if-match", "\"a,b\""), ("if-unmodified-since", BEFORE)]), Proceed);
-        assert_eq!(outcome(&[tag_of_another, ("if-modified-since", AFTER)]), Proceed);
+        assert_eq!(
+            outcome(&[("if-match", "\"a,b\""), ("if-unmodified-since", BEFORE)]),
+            Proceed
+        );
+        assert_eq!(
+            outcome(&[tag_of_another, ("if-modified-since", AFTER)]),
+            Proceed
+        );
         // A failed precondition comes before "not modified".
-        assert_eq!(outcome(&[("if-none-match", "\"a,b\""), ("if-match", "\"x\"")]), Failed);
-        assert_eq!(outcome(&[("if-match", "*"), ("if-none-match", "\"a,b\"")]), NotModified);
+        assert_eq!(
+            outcome(&[("if-none-match", "\"a,b\""), ("if-match", "\"x\"")]),
+            Failed
+        );
+        assert_eq!(
+            outcome(&[("if-match", "*"), ("if-none-match", "\"a,b\"")]),
+            NotModified
+        );
     }
 
     #[test]

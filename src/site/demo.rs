@@ -49,7 +49,12 @@ struct Echo(Rc<CommonFields>);
 impl Handler for Echo {
     fn accept(&self, request: &Fields) -> Box<dyn Exchange> {
         if matches!(method(request), Method::Get | Method::Head) {
-            return Box::new(Fixed::new(&self.0, b"text/plain; charset=utf-8", ECHO_HINT, request));
+            return Box::new(Fixed::new(
+                &self.0,
+                b"text/plain; charset=utf-8",
+                ECHO_HINT,
+                request,
+            ));
         }
         let content_type = request.value("content-type");
         // The protocol core has checked that the body is as long as this says.
@@ -58,7 +63,11 @@ impl Handler for Echo {
             .and_then(|len| std::str::from_utf8(len).ok()?.parse().ok());
         let fields = answer_fields(content_type.unwrap_or(b"application/octet-stream"), len);
         Box::new(EchoExchange {
-            head: Some(Head { status: 200, fields: self.0.complete(fields), len }),
+            head: Some(Head {
+                status: 200,
+                fields: self.0.complete(fields),
+                len,
+            }),
             waiting: VecDeque::new(),
             request: Request::Arriving,
         })
@@ -120,7 +129,12 @@ struct Html(Rc<CommonFields>);
 
 impl Handler for Html {
     fn accept(&self, request: &Fields) -> Box<dyn Exchange> {
-        Box::new(Fixed::new(&self.0, b"text/html; charset=utf-8", PAGE, request))
+        Box::new(Fixed::new(
+            &self.0,
+            b"text/html; charset=utf-8",
+            PAGE,
+            request,
+        ))
     }
 }
 
@@ -176,7 +190,11 @@ fn give(content: &mut &[u8], out: &mut Vec<u8>, max: usize) -> Progress {
     let (now, later) = content.split_at(max.min(content.len()));
     out.extend_from_slice(now);
     *content = later;
-    if later.is_empty() { Progress::End } else { Progress::More }
+    if later.is_empty() {
+        Progress::End
+    } else {
+        Progress::More
+    }
 }
 
 struct Json(Rc<CommonFields>);
@@ -185,7 +203,10 @@ impl Handler for Json {
     fn accept(&self, request: &Fields) -> Box<dyn Exchange> {
         Box::new(JsonExchange {
             common: self.0.clone(),
-            state: JsonState::Counting { request: request.clone(), body_length: 0 },
+            state: JsonState::Counting {
+                request: request.clone(),
+                body_length: 0,
+            },
         })
     }
 }
@@ -197,8 +218,15 @@ struct JsonExchange {
 
 /// The request is described when its body has ended, and kept only until then.
 enum JsonState {
-    Counting { request: Fields, body_length: u64 },
-    Answering { head: Option<Head>, content: Vec<u8>, sent: usize },
+    Counting {
+        request: Fields,
+        body_length: u64,
+    },
+    Answering {
+        head: Option<Head>,
+        content: Vec<u8>,
+        sent: usize,
+    },
 }
 
 impl Exchange for JsonExchange {
@@ -209,13 +237,23 @@ impl Exchange for JsonExchange {
     }
 
     fn finish(&mut self) {
-        let JsonState::Counting { request, body_length } = &self.state else {
+        let JsonState::Counting {
+            request,
+            body_length,
+        } = &self.state
+        else {
             return;
         };
-        let description = Description { request, body_length: *body_length };
+        let description = Description {
+            request,
+            body_length: *body_length,
+        };
         let mut content = serde_json::to_vec_pretty(&description).unwrap_or_default();
         content.push(b'\n');
-        let fields = answer_fields(b"application/json; charset=utf-8", Some(content.len() as u64));
+        let fields = answer_fields(
+            b"application/json; charset=utf-8",
+            Some(content.len() as u64),
+        );
         if method(request) == Method::Head {
             content.clear();
         }
@@ -293,10 +331,18 @@ impl Serialize for Headers<'_> {
         let mut map = serializer.serialize_map(None)?;
         for (position, field) in self.0.regular().enumerate() {
             let same_name = |other: &crate::http::Field<'_>| other.name == field.name;
-            if self.0.regular().take(position).any(|other| same_name(&other)) {
+            if self
+                .0
+                .regular()
+                .take(position)
+                .any(|other| same_name(&other))
+            {
                 continue;
             }
-            let joined = Joined { fields: self.0, name: field.name };
+            let joined = Joined {
+                fields: self.0,
+                name: field.name,
+            };
             map.serialize_entry(&String::from_utf8_lossy(field.name), &joined)?;
         }
         map.end()
@@ -326,5 +372,151 @@ impl fmt::Display for Joined<'_> {
 impl Serialize for Joined<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Answer;
+    use crate::site::testing::{TestSite, request};
+
+    fn site() -> TestSite {
+        TestSite::with(&[("echo/index.html", "")], |config| {
+            config.demo = true;
+            config.headers = vec![("X-A".into(), "b".into())];
+        })
+    }
+
+    fn accept(method: &str, target: &str, fields: &[(&str, &str)]) -> Box<dyn Exchange> {
+        let mut site = site();
+        match site
+            .site
+            .respond(&request(method, target, fields), site.now)
+        {
+            Answer::Exchange(exchange) => exchange,
+            Answer::Response(response) => panic!("{}", response.status),
+        }
+    }
+
+    fn value<'a>(head: &'a Head, name: &str) -> Option<&'a str> {
+        let value = head.fields.value(name)?;
+        Some(std::str::from_utf8(value).unwrap())
+    }
+
+    fn read_all(exchange: &mut dyn Exchange) -> String {
+        let mut out = Vec::new();
+        while exchange.read(&mut out, 7).unwrap() == Progress::More {}
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_echo_sends_back_what_it_received_and_holds_nothing_else() {
+        let fields = [("content-type", "image/x"), ("content-length", "11")];
+        let mut exchange = accept("POST", "/echo", &fields);
+        let head = exchange.head().unwrap();
+        assert_eq!((head.status, head.len), (200, Some(11)));
+        assert_eq!(value(&head, "content-type"), Some("image/x"));
+        assert_eq!(value(&head, "content-length"), Some("11"));
+        assert_eq!(value(&head, "x-a"), Some("b"));
+        assert!(exchange.head().is_none());
+
+        let mut out = Vec::new();
+        assert_eq!(exchange.read(&mut out, 9).unwrap(), Progress::Waiting);
+        exchange.receive(b"hello ");
+        exchange.receive(b"world");
+        assert_eq!(exchange.held(), 11);
+        assert_eq!(exchange.read(&mut out, 9).unwrap(), Progress::More);
+        assert_eq!(exchange.held(), 2);
+        assert_eq!(exchange.read(&mut out, 9).unwrap(), Progress::Waiting);
+        exchange.finish();
+        assert_eq!(exchange.read(&mut out, 9).unwrap(), Progress::End);
+        assert_eq!(out, b"hello world");
+    }
+
+    #[test]
+    fn an_echo_of_unknown_length_and_type() {
+        let mut exchange = accept("PUT", "/echo", &[]);
+        let head = exchange.head().unwrap();
+        assert_eq!(head.len, None);
+        assert_eq!(value(&head, "content-length"), None);
+        assert_eq!(
+            value(&head, "content-type"),
+            Some("application/octet-stream")
+        );
+        for round in 0..100 {
+            exchange.receive(&vec![round; 30_000]);
+            let mut out = Vec::new();
+            while exchange.read(&mut out, 16_384).unwrap() == Progress::More {}
+            assert_eq!(out, vec![round; 30_000]);
+            assert_eq!(exchange.held(), 0);
+        }
+    }
+
+    #[test]
+    fn reading_the_echo_explains_it() {
+        let mut exchange = accept("GET", "/echo", &[]);
+        assert_eq!(exchange.head().unwrap().len, Some(ECHO_HINT.len() as u64));
+        assert_eq!(read_all(exchange.as_mut()), ECHO_HINT);
+        let mut exchange = accept("HEAD", "/echo", &[]);
+        let head = exchange.head().unwrap();
+        assert_eq!(head.len, Some(0));
+        assert_eq!(value(&head, "content-length"), Some("49"));
+        assert_eq!(read_all(exchange.as_mut()), "");
+    }
+
+    #[test]
+    fn a_request_is_described_when_its_body_has_ended() {
+        let fields = [
+            ("accept", "a"),
+            ("cookie", "b=c"),
+            ("accept", "\"d"),
+            ("cookie", "e=f"),
+        ];
+        let mut exchange = accept("POST", "/json?q=%20", &fields);
+        assert!(exchange.head().is_none());
+        exchange.receive(b"12345");
+        exchange.receive(b"678");
+        assert_eq!(exchange.held(), 0);
+        exchange.finish();
+        let head = exchange.head().unwrap();
+        let text = read_all(exchange.as_mut());
+        assert_eq!(head.len, Some(text.len() as u64));
+        assert_eq!(
+            value(&head, "content-type"),
+            Some("application/json; charset=utf-8")
+        );
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "method": "POST",
+                "scheme": "https",
+                "authority": "localhost",
+                "path": "/json?q=%20",
+                "headers": {"accept": "a, \"d", "cookie": "b=c; e=f"},
+                "body_length": 8,
+            })
+        );
+    }
+
+    #[test]
+    fn the_page_is_there_for_any_method() {
+        for method in ["GET", "POST", "OPTIONS"] {
+            let mut exchange = accept(method, "/html", &[]);
+            assert_eq!(exchange.head().unwrap().status, 200);
+            exchange.receive(b"passed over");
+            exchange.finish();
+            assert_eq!(read_all(exchange.as_mut()), PAGE);
+        }
+    }
+
+    #[test]
+    fn nothing_is_mounted_beside_these_paths_or_without_the_option() {
+        let mut site = site();
+        assert_eq!(site.get("/echo/").status, 200);
+        assert_eq!(site.get("/json/").status, 404);
+        assert_eq!(site.get("/Json").status, 404);
+        assert_eq!(TestSite::new(&[]).get("/json").status, 404);
     }
 }

@@ -99,7 +99,9 @@ impl Preferences {
             Coding::Identity => 1,
             _ => 0,
         };
-        self.weights[coding as usize].or(self.any).unwrap_or(unnamed)
+        self.weights[coding as usize]
+            .or(self.any)
+            .unwrap_or(unnamed)
     }
 }
 
@@ -180,7 +182,15 @@ mod tests {
 
     #[test]
     fn malformed_elements_are_passed_over() {
-        for accept in ["br;q=2", "br;q=1.001", "br;q=0.1234", "br;q=", "br;x=1", "br;q=a", "b r"] {
+        for accept in [
+            "br;q=2",
+            "br;q=1.001",
+            "br;q=0.1234",
+            "br;q=",
+            "br;x=1",
+            "br;q=a",
+            "b r",
+        ] {
             assert_eq!(choose(&[accept], &ALL), Some(Identity), "{accept}");
             let with_another = format!("{accept}, gzip;q=0.1,,");
             assert_eq!(choose(&[&with_another], &ALL), Some(Gzip), "{accept}");

@@ -12,14 +12,24 @@ pub struct SiteError {
 
 impl SiteError {
     pub(crate) fn new(option: &'static str, value: &str, problem: impl Into<String>) -> Self {
-        SiteError { option, value: value.to_owned(), problem: problem.into() }
+        SiteError {
+            option,
+            value: value.to_owned(),
+            problem: problem.into(),
+        }
     }
 }
 
 impl fmt::Display for SiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Control characters of a mistyped value must not reach the terminal.
-        write!(f, "{} '{}': {}", self.option, self.value.escape_debug(), self.problem)
+        write!(
+            f,
+            "{} '{}': {}",
+            self.option,
+            self.value.escape_debug(),
+            self.problem
+        )
     }
 }
 

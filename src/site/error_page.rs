@@ -35,7 +35,11 @@ impl ErrorPage {
     fn new(status: u16, common: &CommonFields) -> Self {
         let content = html(status).into_bytes();
         let fields = fields(status, content.len());
-        ErrorPage { status, fields: common.complete(fields), content: content.into() }
+        ErrorPage {
+            status,
+            fields: common.complete(fields),
+            content: content.into(),
+        }
     }
 }
 
@@ -105,7 +109,10 @@ mod tests {
         let text = std::str::from_utf8(&first).unwrap();
         assert!(text.contains("<title>404 Not Found</title>"));
         let fields = &pages.page(404, &common).fields;
-        assert_eq!(fields.value("content-length"), Some(first.len().to_string().as_bytes()));
+        assert_eq!(
+            fields.value("content-length"),
+            Some(first.len().to_string().as_bytes())
+        );
         assert_eq!(fields.value("cache-control"), Some(&b"no-cache"[..]));
     }
 

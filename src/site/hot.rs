@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::resource::{Dress, HASHED_LEN, Loaded, Resource};
+use super::representation::HASHED_LEN;
+use super::resource::{Dress, Loaded, Resource};
 use crate::world::Files;
 
 /// A change on the disk is served within this time, and no file is looked at more often.
@@ -59,7 +60,13 @@ enum Recency {
 
 impl<F: Files> HotCache<F> {
     pub(crate) fn new(budget: usize) -> Self {
-        HotCache { slots: Slab::new(), index: HashMap::new(), hand: 0, used: 0, budget }
+        HotCache {
+            slots: Slab::new(),
+            index: HashMap::new(),
+            hand: 0,
+            used: 0,
+            budget,
+        }
     }
 
     /// What `path` names, from memory if that is at most a second old.
@@ -165,5 +172,207 @@ impl<F: Files> HotCache<F> {
             self.index.remove(&slot.path);
             self.used -= slot.cost;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::testing::{TestSite, read};
+    use rustix::io::Errno;
+
+    const BUDGET: usize = 256 << 10;
+
+    fn used(site: &TestSite) -> usize {
+        let hot = &site.site.hot;
+        assert_eq!(hot.slots.len(), hot.index.len());
+        let costs: usize = hot.slots.iter().map(|(_, slot)| slot.cost).sum();
+        assert_eq!(costs, hot.used);
+        costs
+    }
+
+    #[test]
+    fn a_hot_file_is_looked_at_once_a_second_and_read_once() {
+        let mut site = TestSite::new(&[("a", "content")]);
+        site.get("/a");
+        let first = site.files.counts();
+        for _ in 0..100 {
+            site.get("/a");
+        }
+        assert_eq!(site.files.counts(), first);
+        for seconds in 1..4 {
+            site.advance(RECHECK);
+            site.get("/a");
+            site.get("/a");
+            let counts = site.files.counts();
+            // The file itself and where its sidecars would be.
+            assert_eq!(counts.opens, first.opens + 4 * seconds);
+            assert_eq!(counts.reads, first.reads);
+        }
+    }
+
+    #[test]
+    fn one_file_is_kept_once_however_it_is_asked_for() {
+        let mut site = TestSite::new(&[("a/index.html", "content")]);
+        for target in ["/a/", "/%61/", "//a/./", "/a/index.html?x", "/b/../a/"] {
+            assert_eq!(site.get(target).text(), "content");
+        }
+        assert_eq!(site.site.hot.slots.len(), 1);
+    }
+
+    #[test]
+    fn a_change_is_served_within_a_second_with_another_tag() {
+        let mut site = TestSite::new(&[("a", "one")]);
+        let first = site.get("/a");
+        type Change = fn(&TestSite);
+        let changes: [Change; 6] = [
+            |site| site.files.write("a", "two"),
+            |site| site.files.edit("a", |content| content[0] = b'T'),
+            |site| site.files.write("a.br", "br"),
+            |site| site.files.edit("a.br", |content| content.push(b'!')),
+            |site| site.files.remove("a.br"),
+            |site| site.files.truncate("a", 1),
+        ];
+        let mut before = (first.content, first.fields);
+        for change in changes {
+            // Nothing is noticed by a clock that stands still, so it runs on a little.
+            site.files.advance(Duration::from_millis(4));
+            change(&site);
+            site.advance(RECHECK);
+            let seen = site.get_with("/a", &[("accept-encoding", "br")]);
+            let after = (seen.content, seen.fields);
+            assert_ne!(before, after);
+            before = after;
+        }
+        site.files.remove("a");
+        site.advance(RECHECK);
+        assert_eq!(site.get("/a").status, 404);
+        assert_eq!(used(&site), 0);
+    }
+
+    #[test]
+    fn a_change_that_the_clock_does_not_show_is_served_too() {
+        let mut site = TestSite::new(&[]);
+        site.files.write("a", "one");
+        let first = site.get("/a");
+        // The same length within the same tick of the file system's clock.
+        site.files
+            .edit("a", |content| content.copy_from_slice(b"two"));
+        site.advance(RECHECK);
+        let second = site.get("/a");
+        assert_eq!(second.text(), "two");
+        assert_ne!(first.field("etag"), second.field("etag"));
+    }
+
+    #[test]
+    fn a_file_that_does_not_change_is_soon_not_read_again() {
+        let mut site = TestSite::new(&[]);
+        site.files.write("a", "one");
+        for _ in 0..4 {
+            site.get("/a");
+            site.advance(RECHECK);
+        }
+        let reads = site.files.counts().reads;
+        site.get("/a");
+        site.advance(RECHECK);
+        site.get("/a");
+        assert_eq!(site.files.counts().reads, reads);
+    }
+
+    #[test]
+    fn without_descriptors_what_is_in_memory_is_still_served() {
+        let mut site = TestSite::new(&[("a", "content")]);
+        site.get("/a");
+        let errno = Errno::MFILE.raw_os_error();
+        for path in ["a", "a.br", "a.gz", "a.zst"] {
+            site.files.fail_open(path, Some(errno));
+            site.advance(RECHECK);
+            assert_eq!(site.get("/a").text(), "content");
+        }
+        assert_eq!(site.get("/b").status, 404);
+    }
+
+    #[test]
+    fn sidecars_are_not_lost_for_want_of_a_descriptor() {
+        let mut site = TestSite::new(&[("a", "content"), ("a.br", "br")]);
+        site.files
+            .fail_open("a.br", Some(Errno::NFILE.raw_os_error()));
+        assert_eq!(site.get("/a").status, 503);
+        site.files.fail_open("a.br", None);
+        assert_eq!(
+            site.get_with("/a", &[("accept-encoding", "br")]).text(),
+            "br"
+        );
+    }
+
+    #[test]
+    fn the_budget_holds_whatever_is_asked_for() {
+        let content = "x".repeat(20 << 10);
+        let mut site = TestSite::with(&[], |config| config.cache_memory = BUDGET);
+        for at in 0..100 {
+            site.files.write(&format!("f{at}"), content.as_str());
+        }
+        site.advance(Duration::from_secs(10));
+        for at in 0..300 {
+            assert_eq!(site.get(&format!("/f{}", at * 7 % 100)).text(), content);
+            assert!(used(&site) <= BUDGET);
+        }
+        assert!(used(&site) > BUDGET / 2);
+    }
+
+    #[test]
+    fn what_is_asked_for_again_and_again_outlives_a_scan() {
+        let content = "x".repeat(20 << 10);
+        let mut site = TestSite::with(&[("hot", "hot")], |config| config.cache_memory = BUDGET);
+        for at in 0..100 {
+            site.files.write(&format!("f{at}"), content.as_str());
+        }
+        site.advance(Duration::from_secs(10));
+        site.get("/hot");
+        for at in 0..100 {
+            site.get("/hot");
+            site.get(&format!("/f{at}"));
+        }
+        let before = site.files.counts();
+        site.get("/hot");
+        assert_eq!(site.files.counts(), before);
+    }
+
+    #[test]
+    fn content_that_is_being_sent_counts_until_it_is_sent() {
+        let content = "x".repeat(60 << 10);
+        let mut site = TestSite::with(&[], |config| config.cache_memory = BUDGET);
+        for at in 0..10 {
+            site.files.write(&format!("f{at}"), content.as_str());
+        }
+        site.advance(Duration::from_secs(10));
+        let stalled: Vec<_> = (0..10)
+            .map(|at| site.respond("GET", &format!("/f{at}"), &[]))
+            .collect();
+        assert!(used(&site) <= BUDGET);
+        let in_memory = |response: &crate::site::Response<_>| {
+            matches!(
+                response.body,
+                crate::site::Body::One(crate::site::Slice::Memory { .. })
+            )
+        };
+        assert_eq!(
+            stalled
+                .iter()
+                .filter(|response| in_memory(response))
+                .count(),
+            4
+        );
+        for response in stalled {
+            assert_eq!(read(response.body, &mut site.files).len(), content.len());
+        }
+    }
+
+    #[test]
+    fn without_any_memory_everything_is_read_from_files() {
+        let mut site = TestSite::with(&[("a", "content")], |config| config.cache_memory = 0);
+        assert_eq!(site.get("/a").text(), "content");
+        assert_eq!(site.get("/a").text(), "content");
+        assert_eq!(used(&site), 0);
     }
 }

@@ -10,7 +10,11 @@ const UNKNOWN: &str = "application/octet-stream";
 /// Text is taken for UTF-8, as everything that is written today is.
 pub(crate) fn content_type(path: &[u8]) -> String {
     let essence = essence(path);
-    if is_text(essence) { format!("{essence}; charset=utf-8") } else { essence.to_owned() }
+    if is_text(essence) {
+        format!("{essence}; charset=utf-8")
+    } else {
+        essence.to_owned()
+    }
 }
 
 fn essence(path: &[u8]) -> &'static str {
@@ -30,7 +34,9 @@ fn essence(path: &[u8]) -> &'static str {
         "ico" => "image/vnd.microsoft.icon",
         "br" => UNKNOWN,
         "zst" => "application/zstd",
-        extension => mime_guess::from_ext(extension).first_raw().unwrap_or(UNKNOWN),
+        extension => mime_guess::from_ext(extension)
+            .first_raw()
+            .unwrap_or(UNKNOWN),
     }
 }
 
@@ -39,7 +45,10 @@ fn is_text(essence: &str) -> bool {
     essence.starts_with("text/")
         || essence.ends_with("+json")
         || essence.ends_with("+xml")
-        || matches!(essence, "application/json" | "application/javascript" | "application/xml")
+        || matches!(
+            essence,
+            "application/json" | "application/javascript" | "application/xml"
+        )
 }
 
 #[cfg(test)]
@@ -56,7 +65,10 @@ mod tests {
             ("APP.JS", "text/javascript; charset=utf-8"),
             ("app.js.map", "application/json; charset=utf-8"),
             ("data.json", "application/json; charset=utf-8"),
-            ("site.webmanifest", "application/manifest+json; charset=utf-8"),
+            (
+                "site.webmanifest",
+                "application/manifest+json; charset=utf-8",
+            ),
             ("logo.svg", "image/svg+xml; charset=utf-8"),
             ("feed.xml", "text/xml; charset=utf-8"),
             ("feed.atom", "application/atom+xml; charset=utf-8"),
@@ -78,7 +90,14 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_bytes() {
-        for name in [&b"LICENSE"[..], b"a.b/c", b"x.", b"x.unheard-of", b"x.\xff", b""] {
+        for name in [
+            &b"LICENSE"[..],
+            b"a.b/c",
+            b"x.",
+            b"x.unheard-of",
+            b"x.\xff",
+            b"",
+        ] {
             assert_eq!(content_type(name), "application/octet-stream");
         }
     }

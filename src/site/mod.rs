@@ -16,16 +16,21 @@ mod cache_control;
 mod common_fields;
 mod conditional;
 mod demo;
+#[cfg(test)]
+mod disk_tests;
 mod encoding;
 mod error;
 mod error_page;
 mod handler;
 mod hot;
+mod listing;
+mod listing_page;
 mod media_type;
 mod multipart;
 pub mod path;
 mod present;
 mod range;
+mod representation;
 mod resolve;
 mod resource;
 #[cfg(test)]
@@ -43,6 +48,7 @@ use cache_control::CacheRules;
 use common_fields::CommonFields;
 use error_page::ErrorPages;
 use hot::HotCache;
+use listing::Listings;
 use path::{Form, SitePath};
 use resource::Dress;
 
@@ -61,6 +67,8 @@ pub struct Site<F: Files> {
     pages: ErrorPages,
     mounts: Vec<Mount>,
     options: Rc<Fields>,
+    /// Only where listings are wanted.
+    listings: Option<Listings>,
     spa: bool,
     /// Lent to each request in turn, so that resolving a path allocates nothing.
     path: SitePath,
@@ -104,6 +112,7 @@ impl<F: Files> Site<F> {
             dress: Dress { common, rules },
             pages: ErrorPages::default(),
             mounts: Vec::new(),
+            listings: config.listing.then(Listings::default),
             spa: config.spa,
             path: SitePath::default(),
             candidate: Vec::new(),
@@ -139,7 +148,11 @@ impl<F: Files> Site<F> {
     /// The built-in page of an error, for whoever finds one before the site is asked.
     pub fn error(&mut self, status: u16) -> Response<F> {
         let page = self.pages.page(status, &self.dress.common);
-        Response { status, fields: page.fields.clone(), body: Body::memory(page.content.clone()) }
+        Response {
+            status,
+            fields: page.fields.clone(),
+            body: Body::memory(page.content.clone()),
+        }
     }
 
     /// The files that bodies are read from.
@@ -187,6 +200,10 @@ impl<F: Files> Site<F> {
     }
 
     fn options(&self) -> Response<F> {
-        Response { status: 204, fields: self.options.clone(), body: Body::Empty }
+        Response {
+            status: 204,
+            fields: self.options.clone(),
+            body: Body::Empty,
+        }
     }
 }

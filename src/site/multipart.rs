@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::body::{Body, Slice};
 use super::range::ByteRange;
-use super::resource::Source;
+use super::representation::Source;
 use crate::world::Files;
 
 /// A body of several parts, and what its fields must say.

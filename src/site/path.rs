@@ -13,8 +13,12 @@ pub const MAX_LEN: usize = 4095;
 
 /// What stays as it is in a link: the unreserved characters of RFC 3986 §2.3 and the slash. Nothing
 /// of this has a meaning in HTML, in a header field, or as the beginning of a scheme or an authority.
-const LITERAL: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+const LITERAL: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 /// A path beneath the root: decoded, without empty or dot segments, without a slash at either end.
 ///
@@ -287,7 +291,10 @@ mod tests {
         ] {
             assert_eq!(parse(target), Err(PathError::Hidden), "{target}");
         }
-        assert_eq!(parse("/.well-known/security.txt"), file(".well-known/security.txt"));
+        assert_eq!(
+            parse("/.well-known/security.txt"),
+            file(".well-known/security.txt")
+        );
         assert_eq!(parse("/.git/../a"), file("a"));
         assert_eq!(parse("/a.b"), file("a.b"));
     }

@@ -86,7 +86,10 @@ impl Spec {
         let dash = spec.iter().position(|byte| *byte == b'-')?;
         match (&spec[..dash], &spec[dash + 1..]) {
             (b"", len) => Some(Spec::Suffix { len: number(len)? }),
-            (first, b"") => Some(Spec::From { first: number(first)?, last: u64::MAX }),
+            (first, b"") => Some(Spec::From {
+                first: number(first)?,
+                last: u64::MAX,
+            }),
             (first, last) => {
                 let (first, last) = (number(first)?, number(last)?);
                 (first <= last).then_some(Spec::From { first, last })
@@ -97,14 +100,16 @@ impl Spec {
     fn within(self, len: u64) -> Within {
         match self {
             Spec::From { first, .. } if first >= len => Within::Outside,
-            Spec::From { first, last } => {
-                Within::Range(ByteRange { start: first, end: last.saturating_add(1).min(len) })
-            }
+            Spec::From { first, last } => Within::Range(ByteRange {
+                start: first,
+                end: last.saturating_add(1).min(len),
+            }),
             Spec::Suffix { len: 0 } => Within::Outside,
             Spec::Suffix { .. } if len == 0 => Within::Nothing,
-            Spec::Suffix { len: suffix } => {
-                Within::Range(ByteRange { start: len.saturating_sub(suffix), end: len })
-            }
+            Spec::Suffix { len: suffix } => Within::Range(ByteRange {
+                start: len.saturating_sub(suffix),
+                end: len,
+            }),
         }
     }
 }
@@ -115,9 +120,11 @@ fn number(digits: &[u8]) -> Option<u64> {
         return None;
     }
     digits.iter().try_fold(0u64, |number, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| number.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+        digit.is_ascii_digit().then(|| {
+            number
+                .saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0'))
+        })
     })
 }
 
@@ -179,8 +186,17 @@ mod tests {
 
     #[test]
     fn s15_5_17_nothing_of_what_is_asked_for_is_there() {
-        for value in ["bytes=10-", "bytes=10-20,11-", "bytes=-0", "bytes=99999999999999999999-"] {
-            assert_eq!(parse(value.as_bytes(), 10), Ranges::Unsatisfiable, "{value}");
+        for value in [
+            "bytes=10-",
+            "bytes=10-20,11-",
+            "bytes=-0",
+            "bytes=99999999999999999999-",
+        ] {
+            assert_eq!(
+                parse(value.as_bytes(), 10),
+                Ranges::Unsatisfiable,
+                "{value}"
+            );
         }
         assert_eq!(parse(b"bytes=0-", 0), Ranges::Unsatisfiable);
         assert_eq!(parse(b"bytes=-5", 0), Ranges::Whole);
@@ -192,7 +208,10 @@ mod tests {
             parse(b"bytes=8-,0-1, 4-4", 10),
             Ranges::Several(vec![range(8, 10), range(0, 2), range(4, 5)])
         );
-        assert_eq!(parse(b"bytes=0-1,2-3", 10), Ranges::Several(vec![range(0, 2), range(2, 4)]));
+        assert_eq!(
+            parse(b"bytes=0-1,2-3", 10),
+            Ranges::Several(vec![range(0, 2), range(2, 4)])
+        );
     }
 
     #[test]
@@ -214,7 +233,10 @@ mod tests {
         let len = 5 << 30;
         assert_eq!(parse(b"bytes=-1", len), one(len - 1, len));
         assert_eq!(parse(b"bytes=5368709119-", len), one(len - 1, len));
-        assert_eq!(parse(b"bytes=0-18446744073709551615", u64::MAX), one(0, u64::MAX));
+        assert_eq!(
+            parse(b"bytes=0-18446744073709551615", u64::MAX),
+            one(0, u64::MAX)
+        );
     }
 
     proptest! {

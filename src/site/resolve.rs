@@ -7,9 +7,10 @@ use std::time::Instant;
 use rustix::io::Errno;
 
 use super::hot::Lookup;
+use super::listing::Order;
 use super::path::{Form, SitePath, encode, split_query};
 use super::present::Unready;
-use super::{Response, Site};
+use super::{Body, Response, Site};
 use crate::http::{Fields, Method};
 use crate::world::Files;
 
@@ -53,13 +54,21 @@ impl<F: Files> Site<F> {
         match (found, path.form()) {
             (Found::Response(response), _) => response,
             (Found::Directory, Form::File) => self.redirect(path, request),
-            (Found::Directory | Found::Nothing, _) => self.fall_back(path, request, method, now),
+            (Found::Nothing, Form::File) => self.fall_back(path, request, method, now),
+            (Found::Directory | Found::Nothing, Form::Directory) => {
+                match self.list(path, request, now) {
+                    Some(response) => response,
+                    None => self.fall_back(path, request, method, now),
+                }
+            }
         }
     }
 
     /// Answers that there is nothing, with the page of the site if it has one.
     pub(crate) fn not_found(&mut self, request: &Fields, now: Instant) -> Response<F> {
-        let lookup = self.hot.get(&mut self.files, &self.dress, NOT_FOUND_PAGE, now);
+        let lookup = self
+            .hot
+            .get(&mut self.files, &self.dress, NOT_FOUND_PAGE, now);
         if let Ok(Lookup::Resource(page)) = lookup {
             match self.present_not_found(&page, NOT_FOUND_PAGE, request) {
                 Ok(response) => return response,
@@ -89,15 +98,44 @@ impl<F: Files> Site<F> {
                 }
                 Err(error) => error,
             };
-            return match status(&error) {
-                404 => Found::Nothing,
-                status => {
-                    log::warn!("'{}': {error}", path.escape_ascii());
-                    Found::Response(self.error(status))
-                }
+            return match self.failure(path, &error) {
+                Some(response) => Found::Response(response),
+                None => Found::Nothing,
             };
         }
         Found::Response(self.error(503))
+    }
+
+    /// The response for a path that cannot be opened; `None` where there is nothing to open.
+    fn failure(&mut self, path: &[u8], error: &io::Error) -> Option<Response<F>> {
+        let status = status(error);
+        if status == 404 {
+            return None;
+        }
+        log::warn!("'{}': {error}", path.escape_ascii());
+        Some(self.error(status))
+    }
+
+    /// The listing of a directory, if listings are wanted and it is one.
+    fn list(&mut self, path: &SitePath, request: &Fields, now: Instant) -> Option<Response<F>> {
+        let listings = self.listings.as_mut()?;
+        let (_, query) = split_query(request.path().unwrap_or_default());
+        let order = Order::parse(query.unwrap_or_default());
+        match listings.get(
+            &mut self.files,
+            &self.dress.common,
+            path.as_bytes(),
+            order,
+            now,
+        ) {
+            Ok(Some(shown)) => Some(Response {
+                status: 200,
+                fields: shown.fields.clone(),
+                body: Body::memory(shown.content.clone()),
+            }),
+            Ok(None) => Some(self.error(503)),
+            Err(error) => self.failure(path.as_bytes(), &error),
+        }
     }
 
     /// What is sent where there is nothing: `index.html` for what a site routed in the browser calls
@@ -145,15 +183,16 @@ impl<F: Files> Site<F> {
         Response {
             status: 308,
             fields: self.dress.common.complete(fields),
-            body: super::Body::Empty,
+            body: Body::Empty,
         }
     }
 }
 
 /// Whether the request is a browser's for a page.
 fn accepts_html(request: &Fields) -> bool {
-    let mut media_ranges =
-        request.values("accept").flat_map(|value| value.split(|byte| *byte == b','));
+    let mut media_ranges = request
+        .values("accept")
+        .flat_map(|value| value.split(|byte| *byte == b','));
     media_ranges.any(|range| {
         let essence = range.split(|byte| *byte == b';').next().unwrap_or(range);
         essence.trim_ascii().eq_ignore_ascii_case(b"text/html")
@@ -190,17 +229,26 @@ mod tests {
 
     #[test]
     fn files_and_indexes_are_served() {
-        let mut site =
-            TestSite::new(&[("index.html", "home"), ("a/index.html", "a"), ("a/b.txt", "b")]);
+        let mut site = TestSite::new(&[
+            ("index.html", "home"),
+            ("a/index.html", "a"),
+            ("a/b.txt", "b"),
+        ]);
         assert_eq!(site.get("/").text(), "home");
         assert_eq!(site.get("/?x=/a").text(), "home");
         assert_eq!(site.get("/index.html").text(), "home");
         assert_eq!(site.get("/a/").text(), "a");
         let file = site.get("/a/%62.txt");
         assert_eq!((file.status, file.text()), (200, "b"));
-        assert_eq!(file.field("content-type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(
+            file.field("content-type"),
+            Some("text/plain; charset=utf-8")
+        );
         assert_eq!(file.field("accept-ranges"), Some("bytes"));
-        assert_eq!(file.field("last-modified"), Some("Thu, 01 Jan 2026 00:00:00 GMT"));
+        assert_eq!(
+            file.field("last-modified"),
+            Some("Thu, 01 Jan 2026 00:00:00 GMT")
+        );
         assert_eq!(file.field("vary"), None);
         assert_eq!(file.field("server"), None);
     }
@@ -233,7 +281,15 @@ mod tests {
     #[test]
     fn what_is_not_there_is_404() {
         let mut site = TestSite::new(&[("index.html", "home"), ("a/b.txt", ""), (".env", "x")]);
-        for target in ["/x", "/x/y", "/a/", "/a/b.txt/", "/.env", "/a/b.txt/c", "/index.html/"] {
+        for target in [
+            "/x",
+            "/x/y",
+            "/a/",
+            "/a/b.txt/",
+            "/.env",
+            "/a/b.txt/c",
+            "/index.html/",
+        ] {
             let seen = site.get(target);
             assert_eq!(seen.status, 404, "{target}");
             assert!(seen.text().contains("404"));
@@ -242,8 +298,11 @@ mod tests {
 
     #[test]
     fn the_site_may_have_its_own_page_for_404() {
-        let mut site =
-            TestSite::new(&[("404.html", "nothing here"), ("404.html.br", "br"), (".env", "")]);
+        let mut site = TestSite::new(&[
+            ("404.html", "nothing here"),
+            ("404.html.br", "br"),
+            (".env", ""),
+        ]);
         for target in ["/x", "/.env", "/y/"] {
             let seen = site.get_with(target, &[("range", "bytes=0-1"), ("if-none-match", "*")]);
             assert_eq!((seen.status, seen.text()), (404, "nothing here"));
@@ -256,7 +315,10 @@ mod tests {
         assert_eq!(encoded.field("content-encoding"), Some("br"));
         assert_eq!(site.get("/404.html").status, 200);
         let head = site.request("HEAD", "/x", &[]);
-        assert_eq!((head.status, head.field("content-length")), (404, Some("12")));
+        assert_eq!(
+            (head.status, head.field("content-length")),
+            (404, Some("12"))
+        );
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        self.fields.value(name).map(|value| std::str::from_utf8(value).unwrap())
+        self.fields
+            .value(name)
+            .map(|value| std::str::from_utf8(value).unwrap())
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -77,8 +79,11 @@ impl TestSite {
         let len = response.body.len();
         let content = read(response.body, &mut self.files);
         assert_eq!(len, Some(content.len() as u64));
-        let seen =
-            Seen { status: response.status, fields: Fields::clone(&response.fields), content };
+        let seen = Seen {
+            status: response.status,
+            fields: Fields::clone(&response.fields),
+            content,
+        };
         if method != "HEAD" && !matches!(seen.status, 204 | 304) {
             let len = seen.content.len().to_string();
             assert_eq!(seen.field("content-length"), Some(len.as_str()));
@@ -97,8 +102,12 @@ impl TestSite {
 }
 
 pub(crate) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Fields {
-    let pseudo =
-        [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", target)];
+    let pseudo = [
+        (":method", method),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", target),
+    ];
     pseudo.into_iter().chain(fields.iter().copied()).collect()
 }
 

@@ -13,14 +13,17 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
-use rustix::io::Errno;
+use rustix::io::{Errno, pread, retry_on_intr};
 
 use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata};
 
 /// Opening never waits for a FIFO's writer or a device, and never takes a controlling terminal.
-const OPEN: OFlags =
-    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
+const OPEN: OFlags = OFlags::RDONLY
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOCTTY);
 
 /// How often an opening is tried again after a rename elsewhere made the kernel unsure whether a
 /// `..` of a symlink stayed beneath the root. Each try is unlikely to fail; more in a row mean that
@@ -47,11 +50,19 @@ impl Root {
     /// Opens the directory that is to be served.
     pub fn open(path: &Path) -> Result<Root, RootError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let error = |errno: Errno| RootError { path: path.to_owned(), source: errno };
+        let error = |errno: Errno| RootError {
+            path: path.to_owned(),
+            source: errno,
+        };
         let descriptor = rustix::fs::open(path, flags, Mode::empty()).map_err(error)?;
         // Looking "." up needs the permission to search the directory, which `O_PATH` alone does not.
-        let probe =
-            rustix::fs::openat2(&descriptor, ".", flags, Mode::empty(), ResolveFlags::BENEATH);
+        let probe = rustix::fs::openat2(
+            &descriptor,
+            ".",
+            flags,
+            Mode::empty(),
+            ResolveFlags::BENEATH,
+        );
         let resolution = match probe {
             Ok(_) => Resolution::Kernel,
             // Filters that do not know the call answer EPERM instead of ENOSYS.
@@ -61,7 +72,10 @@ impl Root {
             }
             Err(errno) => return Err(error(errno)),
         };
-        Ok(Root { descriptor, resolution })
+        Ok(Root {
+            descriptor,
+            resolution,
+        })
     }
 
     /// Opens whatever `path` names beneath the root, of any kind.
@@ -135,12 +149,17 @@ impl Files for Root {
         out: &mut Vec<u8>,
         max: usize,
     ) -> io::Result<usize> {
+        out.reserve(max);
+        if out.capacity() - out.len() == max {
+            // What is free is what may be read: the kernel fills it, and nobody has to before.
+            let read = retry_on_intr(|| pread(file, spare_capacity(out), offset));
+            return Ok(read?);
+        }
         let start = out.len();
-        out.resize(start.saturating_add(max), 0);
-        let result =
-            rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut out[start..], offset));
-        out.truncate(start + result.unwrap_or(0));
-        Ok(result?)
+        out.resize(start + max, 0);
+        let read = retry_on_intr(|| pread(file, &mut out[start..], offset));
+        out.truncate(start + read.unwrap_or(0));
+        Ok(read?)
     }
 
     fn metadata(&mut self, file: &OwnedFd) -> io::Result<Metadata> {
@@ -158,14 +177,23 @@ impl Files for Root {
                 continue;
             }
             if seen == max {
-                return Ok(Listing { entries, extent: Extent::Partial });
+                return Ok(Listing {
+                    entries,
+                    extent: Extent::Partial,
+                });
             }
             seen += 1;
             if let Some(metadata) = self.entry_metadata(&directory, path, name) {
-                entries.push(ListingEntry { name: name.to_vec(), metadata });
+                entries.push(ListingEntry {
+                    name: name.to_vec(),
+                    metadata,
+                });
             }
         }
-        Ok(Listing { entries, extent: Extent::Whole })
+        Ok(Listing {
+            entries,
+            extent: Extent::Whole,
+        })
     }
 
     fn now(&self) -> SystemTime {
@@ -192,8 +220,11 @@ fn describe(stat: &Stat) -> Option<Metadata> {
 /// A file's time stamp; seconds may be negative, nanoseconds never are.
 fn time(seconds: i64, nanoseconds: u32) -> SystemTime {
     let whole = Duration::from_secs(seconds.unsigned_abs());
-    let base =
-        if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+    let base = if seconds < 0 {
+        UNIX_EPOCH.checked_sub(whole)
+    } else {
+        UNIX_EPOCH.checked_add(whole)
+    };
     base.and_then(|base| base.checked_add(Duration::from_nanos(u64::from(nanoseconds))))
         .unwrap_or(UNIX_EPOCH)
 }
@@ -226,10 +257,16 @@ impl fmt::Display for RootError {
         let path = self.path.display();
         match self.source {
             Errno::NOENT => {
-                write!(f, "there is no directory '{path}'; name the one to serve: calmd DIR")
+                write!(
+                    f,
+                    "there is no directory '{path}'; name the one to serve: calmd DIR"
+                )
             }
             Errno::NOTDIR => {
-                write!(f, "'{path}' is not a directory; name the directory to serve: calmd DIR")
+                write!(
+                    f,
+                    "'{path}' is not a directory; name the directory to serve: calmd DIR"
+                )
             }
             Errno::ACCESS | Errno::PERM => write!(
                 f,
@@ -249,3 +286,6 @@ impl std::error::Error for RootError {
         Some(&self.source)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,361 @@
+//! The real files against a directory full of ways out of it.
+
+use super::*;
+use crate::site::path::SitePath;
+use proptest::prelude::*;
+use rustix::fs::{CWD, RenameFlags, mknodat, renameat_with};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use tempfile::TempDir;
+
+const BOTH: [Resolution; 2] = [Resolution::Kernel, Resolution::ComponentWise];
+
+/// A directory with a root in it and things beside the root that must not be reached.
+struct Tree {
+    directory: TempDir,
+}
+
+impl Tree {
+    fn new() -> Tree {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = Tree { directory };
+        fs::create_dir_all(tree.root().join("a/b")).unwrap();
+        fs::create_dir(tree.outside()).unwrap();
+        fs::write(tree.outside().join("f"), "outside").unwrap();
+        fs::write(tree.root().join("f"), "root").unwrap();
+        fs::write(tree.root().join("a/b/f"), "inside").unwrap();
+        tree
+    }
+
+    fn root(&self) -> PathBuf {
+        self.directory.path().join("root")
+    }
+
+    fn outside(&self) -> PathBuf {
+        self.directory.path().join("outside")
+    }
+
+    /// The root with one of the ways to stay beneath it; the kernel's may be missing.
+    fn open(&self, resolution: Resolution) -> Root {
+        let mut root = Root::open(&self.root()).unwrap();
+        if resolution == Resolution::ComponentWise {
+            root.resolution = resolution;
+        }
+        root
+    }
+}
+
+fn content(root: &mut Root, path: &str) -> io::Result<String> {
+    let (file, metadata) = root.open(path.as_bytes())?;
+    let mut out = Vec::new();
+    let read = root.read_at(&file, 0, &mut out, 100)?;
+    assert_eq!((read as u64, read), (metadata.len, out.len()));
+    Ok(String::from_utf8(out).unwrap())
+}
+
+fn is_missing(root: &mut Root, path: impl AsRef<[u8]>) -> bool {
+    let error = root.open(path.as_ref()).err();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+#[test]
+fn files_and_directories_beneath_the_root_are_opened() {
+    let tree = Tree::new();
+    for mut root in BOTH.map(|resolution| tree.open(resolution)) {
+        assert_eq!(content(&mut root, "f").unwrap(), "root");
+        assert_eq!(content(&mut root, "a/b/f").unwrap(), "inside");
+        for path in ["", "a", "a/b"] {
+            let (_, metadata) = root.open(path.as_bytes()).unwrap();
+            assert_eq!(metadata.kind, FileKind::Directory, "{path}");
+        }
+        let (_, metadata) = root.open(b"f").unwrap();
+        let expected = fs::metadata(tree.root().join("f")).unwrap();
+        assert_eq!((metadata.kind, metadata.len), (FileKind::File, 4));
+        assert_eq!(metadata.modified, expected.modified().unwrap());
+        assert_eq!(metadata.identity.0, expected.dev());
+        assert_eq!(metadata.identity.1, expected.ino());
+    }
+}
+
+#[test]
+fn paths_that_lead_out_or_nowhere_are_not_there() {
+    let tree = Tree::new();
+    let long = "x".repeat(300);
+    let deep = "x/".repeat(5000);
+    for mut root in BOTH.map(|resolution| tree.open(resolution)) {
+        for path in [
+            "..",
+            "../outside/f",
+            "a/../../outside/f",
+            "/etc/passwd",
+            "//etc/passwd",
+            "f/",
+            "f/x",
+            "x",
+            "a\0b",
+            "f\0",
+            &long,
+            &deep,
+        ] {
+            assert!(is_missing(&mut root, path), "{path:?}");
+        }
+        let absolute = tree.outside().join("f");
+        assert!(is_missing(&mut root, absolute.to_str().unwrap()));
+    }
+}
+
+#[test]
+fn symlinks_are_followed_beneath_the_root_only() {
+    let tree = Tree::new();
+    let link = |target: &str, name: &str| symlink(target, tree.root().join(name)).unwrap();
+    let inside = ["near", "a/up", "chain", "dir"];
+    link("a/b/f", "near");
+    link("../f", "a/up");
+    link("near", "chain");
+    link("a/b", "dir");
+    let outside = [
+        "out", "outdir", "abs", "absin", "loop", "dangling", "proc", "a/out",
+    ];
+    link("../outside/f", "out");
+    link("../outside", "outdir");
+    link("/etc/passwd", "abs");
+    link(tree.root().join("f").to_str().unwrap(), "absin");
+    link("loop", "loop");
+    link("nothing", "dangling");
+    link("/proc/self/root/etc/passwd", "proc");
+    link("../../outside/f", "a/out");
+
+    let mut kernel = tree.open(Resolution::Kernel);
+    let mut walking = tree.open(Resolution::ComponentWise);
+    if kernel.resolution == Resolution::Kernel {
+        assert_eq!(content(&mut kernel, "near").unwrap(), "inside");
+        assert_eq!(content(&mut kernel, "chain").unwrap(), "inside");
+        assert_eq!(content(&mut kernel, "a/up").unwrap(), "root");
+        assert_eq!(content(&mut kernel, "dir/f").unwrap(), "inside");
+    }
+    for path in outside.into_iter().chain(["outdir/f"]) {
+        assert!(is_missing(&mut kernel, path), "{path}");
+        assert!(is_missing(&mut walking, path), "{path}");
+    }
+    for path in inside.into_iter().chain(["dir/f"]) {
+        assert!(is_missing(&mut walking, path), "{path}");
+    }
+    let listing = kernel.list(b"", 100).unwrap();
+    let mut names: Vec<_> = listing
+        .entries
+        .iter()
+        .map(|entry| &entry.name[..])
+        .collect();
+    names.sort_unstable();
+    if kernel.resolution == Resolution::Kernel {
+        assert_eq!(names, [&b"a"[..], b"chain", b"dir", b"f", b"near"]);
+    }
+}
+
+#[test]
+fn a_symlink_that_is_swapped_while_it_is_followed_leads_nowhere_else() {
+    let tree = Tree::new();
+    let (swapped, other) = (tree.root().join("s"), tree.directory.path().join("other"));
+    fs::create_dir(&swapped).unwrap();
+    fs::write(swapped.join("f"), "inside").unwrap();
+    symlink("../outside", &other).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                renameat_with(CWD, &swapped, CWD, &other, RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        let mut opened = 0;
+        for mut root in BOTH.map(|resolution| tree.open(resolution)) {
+            for _ in 0..3000 {
+                if let Ok(content) = content(&mut root, "s/f") {
+                    assert_eq!(content, "inside");
+                    opened += 1;
+                }
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(opened > 0);
+    });
+}
+
+#[test]
+fn what_is_no_file_is_not_there_at_once() {
+    let tree = Tree::new();
+    let mode = Mode::RUSR | Mode::WUSR;
+    mknodat(CWD, tree.root().join("fifo"), FileType::Fifo, mode, 0).unwrap();
+    let _socket = UnixListener::bind(tree.root().join("socket")).unwrap();
+    symlink("/dev/zero", tree.root().join("zero")).unwrap();
+    symlink("fifo", tree.root().join("link")).unwrap();
+    let start = Instant::now();
+    for mut root in BOTH.map(|resolution| tree.open(resolution)) {
+        for name in ["fifo", "socket", "zero", "link", "fifo/x"] {
+            assert!(is_missing(&mut root, name), "{name}");
+        }
+        let listing = root.list(b"", 100).unwrap();
+        assert_eq!(listing.entries.len(), 2, "only a and f are listed");
+    }
+    // At once, or never: the rest is for a busy machine.
+    assert!(start.elapsed() < Duration::from_millis(500));
+}
+
+#[test]
+fn a_file_that_may_not_be_read_says_so() {
+    let tree = Tree::new();
+    let file = tree.root().join("f");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::File::open(&file).is_ok() {
+        eprintln!("not proven: this user (root) may read everything");
+        return;
+    }
+    for mut root in BOTH.map(|resolution| tree.open(resolution)) {
+        let error = root.open(b"f").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    }
+}
+
+#[test]
+fn offsets_are_64_bits_wide() {
+    let tree = Tree::new();
+    let file = fs::File::create(tree.root().join("big")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"end", 5 << 30).unwrap();
+    let mut root = tree.open(Resolution::Kernel);
+    let (file, metadata) = root.open(b"big").unwrap();
+    assert_eq!(metadata.len, (5 << 30) + 3);
+    let mut out = b"-".to_vec();
+    assert_eq!(root.read_at(&file, (5 << 30) - 1, &mut out, 99).unwrap(), 4);
+    assert_eq!(out, b"-\0end");
+}
+
+#[test]
+fn a_read_gives_at_most_what_was_asked_for_whatever_is_free() {
+    let tree = Tree::new();
+    let mut root = tree.open(Resolution::Kernel);
+    let (file, _) = root.open(b"a/b/f").unwrap();
+    for capacity in 0..16 {
+        let mut out = Vec::with_capacity(capacity);
+        assert_eq!(root.read_at(&file, 0, &mut out, 4).unwrap(), 4);
+        assert_eq!(root.read_at(&file, 4, &mut out, 4).unwrap(), 2);
+        assert_eq!(root.read_at(&file, 6, &mut out, 4).unwrap(), 0);
+        assert_eq!(root.read_at(&file, 99, &mut out, 4).unwrap(), 0);
+        assert_eq!(out, b"inside");
+    }
+}
+
+#[test]
+fn a_listing_looks_at_no_more_names_than_it_is_told_to() {
+    let tree = Tree::new();
+    for at in 0..10 {
+        fs::write(tree.root().join(format!("a/{at}")), "x").unwrap();
+    }
+    for mut root in BOTH.map(|resolution| tree.open(resolution)) {
+        let listing = root.list(b"a", 5).unwrap();
+        assert_eq!(
+            (listing.entries.len(), listing.extent),
+            (5, Extent::Partial)
+        );
+        let listing = root.list(b"a", 11).unwrap();
+        assert_eq!((listing.entries.len(), listing.extent), (11, Extent::Whole));
+        for path in ["f", "x", "f/x", ".."] {
+            let error = root.list(path.as_bytes(), 5).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound, "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_root_that_cannot_be_served_is_named_with_its_mend() {
+    let tree = Tree::new();
+    let problem = |path: &str| {
+        let error = Root::open(&tree.root().join(path)).unwrap_err().to_string();
+        error.replace(tree.root().to_str().unwrap(), "ROOT")
+    };
+    assert_eq!(
+        problem("x"),
+        "there is no directory 'ROOT/x'; name the one to serve: calmd DIR"
+    );
+    assert_eq!(
+        problem("f"),
+        "'ROOT/f' is not a directory; name the directory to serve: calmd DIR"
+    );
+    assert!(problem(&"x".repeat(300)).contains("cannot be opened"));
+}
+
+/// The inodes beneath a directory, without following symlinks.
+fn inodes(directory: &Path, found: &mut HashSet<(u64, u64)>) {
+    let metadata = fs::symlink_metadata(directory).unwrap();
+    found.insert((metadata.dev(), metadata.ino()));
+    if metadata.is_dir() {
+        for entry in fs::read_dir(directory).unwrap() {
+            inodes(&entry.unwrap().path(), found);
+        }
+    }
+}
+
+#[test]
+fn whatever_is_asked_for_the_opened_inode_lies_beneath_the_root() {
+    let tree = Tree::new();
+    symlink("../outside", tree.root().join("o")).unwrap();
+    symlink("..", tree.root().join("a/u")).unwrap();
+    symlink("../../..", tree.root().join("a/b/t")).unwrap();
+    symlink("/", tree.root().join("a/r")).unwrap();
+    symlink("/proc/self/cwd", tree.root().join("c")).unwrap();
+    let mut beneath = HashSet::new();
+    inodes(&tree.root(), &mut beneath);
+    let roots = RefCell::new(BOTH.map(|resolution| tree.open(resolution)));
+
+    let piece = prop_oneof![
+        Just("/"),
+        Just(".."),
+        Just("."),
+        Just("%2e"),
+        Just("%2E%2e"),
+        Just("%2f"),
+        Just("%5c"),
+        Just("\\"),
+        Just("%00"),
+        Just("%c0%ae"),
+        Just("a"),
+        Just("b"),
+        Just("o"),
+        Just("u"),
+        Just("t"),
+        Just("r"),
+        Just("c"),
+        Just("f"),
+        Just("outside"),
+        Just("root"),
+        Just("etc"),
+        Just("passwd"),
+        Just("%ff"),
+        Just("%"),
+        Just("?"),
+    ];
+    let pieces = proptest::collection::vec(prop_oneof![3 => piece, 2 => Just("/")], 0..12);
+    let opened = Cell::new(0);
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let check = |pieces: Vec<&str>| {
+        let raw = pieces.concat();
+        let mut path = SitePath::default();
+        let parsed = path.parse(format!("/{raw}").as_bytes()).is_ok();
+        let candidates = [Some(raw.as_bytes()), parsed.then(|| path.as_bytes())];
+        for root in roots.borrow_mut().iter_mut() {
+            for candidate in candidates.into_iter().flatten() {
+                if let Ok((_, metadata)) = root.open(candidate) {
+                    let (device, inode, _) = metadata.identity;
+                    prop_assert!(beneath.contains(&(device, inode)), "{raw}");
+                    opened.set(opened.get() + 1);
+                }
+            }
+        }
+        Ok(())
+    };
+    runner.run(&pieces, check).unwrap();
+    assert!(opened.get() > 100, "{opened:?}");
+}
