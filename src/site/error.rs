@@ -18,6 +18,11 @@ impl SiteError {
             problem: problem.into(),
         }
     }
+
+    /// What is wrong and what would be right, for a caller that has named option and value already.
+    pub(crate) fn problem(&self) -> &str {
+        &self.problem
+    }
 }
 
 impl fmt::Display for SiteError {

@@ -23,6 +23,10 @@ const RECHECK: Duration = Duration::from_secs(1);
 /// One entry takes at most this part of the budget, lest a few large files push out the rest.
 const LARGEST_SHARE: usize = 4;
 
+/// This part of the budget is not for content, so that files whose content has no room are still
+/// known, and all who are sent the same one share a descriptor.
+const WITHOUT_CONTENT: usize = 4;
+
 /// What an entry takes beside its resource and path: a slot, a place in the index, two counts.
 const SLOT_COST: usize = 128;
 
@@ -127,10 +131,10 @@ impl<F: Files> HotCache<F> {
     fn insert(&mut self, path: &[u8], mut resource: Resource<F>) -> Rc<Resource<F>> {
         let overhead = path.len() + SLOT_COST;
         let mut cost = resource.cost() + overhead;
-        if !self.make_room(cost) {
+        if !self.make_room(cost, self.budget - self.budget / WITHOUT_CONTENT) {
             resource.forget_content();
             cost = resource.cost() + overhead;
-            if !self.make_room(cost) {
+            if !self.make_room(cost, self.budget) {
                 return Rc::new(resource);
             }
         }
@@ -147,11 +151,15 @@ impl<F: Files> HotCache<F> {
         resource
     }
 
-    /// Drops entries until `cost` fits; false if it does not fit beside what is being sent.
-    fn make_room(&mut self, cost: usize) -> bool {
+    /// Drops entries until `cost` fits below `limit`; false if it does not fit beside what is being
+    /// sent.
+    fn make_room(&mut self, cost: usize, limit: usize) -> bool {
+        if cost > limit {
+            return false;
+        }
         // Twice round: the first time may only find entries that were used.
         let mut visits = 2 * self.slots.capacity();
-        while self.used.saturating_add(cost) > self.budget {
+        while self.used + cost > limit {
             if visits == 0 || self.slots.is_empty() {
                 return false;
             }
@@ -361,11 +369,32 @@ mod tests {
                 .iter()
                 .filter(|response| in_memory(response))
                 .count(),
-            4
+            3
         );
         for response in stalled {
             assert_eq!(read(response.body, &mut site.files).len(), content.len());
         }
+    }
+
+    #[test]
+    fn a_descriptor_is_shared_even_where_content_has_no_room() {
+        let content = "x".repeat(60 << 10);
+        let mut site = TestSite::with(&[], |config| config.cache_memory = BUDGET);
+        for at in 0..10 {
+            site.files.write(&format!("f{at}"), content.as_str());
+        }
+        site.advance(Duration::from_secs(10));
+        let mut stalled = Vec::new();
+        for round in 0..3 {
+            let opens = site.files.counts().opens;
+            for at in 0..10 {
+                stalled.push(site.respond("GET", &format!("/f{at}"), &[]));
+            }
+            if round > 0 {
+                assert_eq!(site.files.counts().opens, opens);
+            }
+        }
+        assert!(used(&site) <= BUDGET);
     }
 
     #[test]

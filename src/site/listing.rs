@@ -15,7 +15,7 @@ use super::path::is_reachable;
 use crate::http::Fields;
 use crate::world::{FileKind, Files, ListingEntry};
 
-/// Names looked at in a directory: about 4 ms of system calls, which nobody notices who waits.
+/// Names looked at in a directory: 3 ms for them and their page, which nobody notices.
 const MAX_NAMES: usize = 2_000;
 
 /// Memory of all pages that are fresh or still being sent.
@@ -68,18 +68,19 @@ impl Order {
 
     fn compare(self, a: &ListingEntry, b: &ListingEntry) -> Ordering {
         let is_file = |entry: &ListingEntry| entry.metadata.kind == FileKind::File;
+        let by_name = compare_names(&a.name, &b.name);
         let by_key = match self.key {
-            Key::Name => Ordering::Equal,
+            Key::Name => by_name,
             // The length of a directory says nothing.
             Key::Size if !is_file(a) => Ordering::Equal,
             Key::Size => a.metadata.len.cmp(&b.metadata.len),
             Key::Modified => a.metadata.modified.cmp(&b.metadata.modified),
         };
-        let within = by_key.then_with(|| compare_names(&a.name, &b.name));
-        is_file(a).cmp(&is_file(b)).then(match self.direction {
-            Direction::Ascending => within,
-            Direction::Descending => within.reverse(),
-        })
+        let by_key = match self.direction {
+            Direction::Ascending => by_key,
+            Direction::Descending => by_key.reverse(),
+        };
+        is_file(a).cmp(&is_file(b)).then(by_key).then(by_name)
     }
 }
 
@@ -190,9 +191,12 @@ mod tests {
         assert_eq!(seen.field("cache-control"), Some("no-cache"));
         assert!(seen.field("content-security-policy").is_some());
         assert_eq!(links(seen.text()), ["x.txt"]);
-        assert_eq!(site(&files).get("/b/").status, 404);
-        assert_eq!(site(&files).get("/a/x.txt/").status, 404);
-        assert_eq!(site(&files).get("/a").status, 308);
+        let mut site = site(&files);
+        site.files.create_directory("empty");
+        assert_eq!(links(site.get("/empty/").text()), [""; 0]);
+        assert_eq!(site.get("/b/").status, 404);
+        assert_eq!(site.get("/a/x.txt/").status, 404);
+        assert_eq!(site.get("/a").status, 308);
     }
 
     #[test]
@@ -212,8 +216,8 @@ mod tests {
         assert_eq!(order(""), "c/ D/ A.txt b.txt new.txt");
         assert_eq!(order("order=desc"), "D/ c/ new.txt b.txt A.txt");
         assert_eq!(order("sort=size"), "c/ D/ b.txt new.txt A.txt");
-        assert_eq!(order("sort=size&order=desc"), "D/ c/ A.txt new.txt b.txt");
-        assert_eq!(order("sort=date&order=desc"), "D/ c/ new.txt b.txt A.txt");
+        assert_eq!(order("sort=size&order=desc"), "c/ D/ A.txt new.txt b.txt");
+        assert_eq!(order("sort=date&order=desc"), "c/ D/ new.txt A.txt b.txt");
         assert_eq!(order("sort=\"><script>"), "c/ D/ A.txt b.txt new.txt");
     }
 

@@ -160,12 +160,12 @@ h1{margin:0 0 1.25rem;font-size:1.25rem;font-weight:600;overflow-wrap:anywhere}\
 table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}\
 th,td{padding:.4rem .75rem;text-align:left;border-bottom:1px solid var(--line)}\
 th{position:sticky;top:0;background:Canvas;font-size:.875rem}\
-th+th,td+td{text-align:right;white-space:nowrap;color:GrayText}\
+th+th,td+td{text-align:right;white-space:nowrap}td+td,th:not([aria-sort]) a{opacity:.7}\
 td:first-child{overflow-wrap:anywhere}\
 a{color:inherit;text-decoration:none}a:hover{text-decoration:underline}\
 td a,h1 a:hover{color:var(--accent)}a.d{font-weight:600}\
 tbody tr:hover{background:#8881}\
-p{color:GrayText;font-size:.875rem}\
+p{opacity:.7;font-size:.875rem}\
 @media(max-width:36rem){th:last-child,td:last-child{display:none}}";
 
 #[cfg(test)]

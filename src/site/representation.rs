@@ -133,6 +133,12 @@ impl<F: Files> Representation<F> {
         self.coding != Coding::Identity
     }
 
+    /// Whether a response holds the content or the descriptor.
+    pub(crate) fn is_held(&self) -> bool {
+        let content_is_held = |content: &Rc<[u8]>| Rc::strong_count(content) > 1;
+        self.content.as_ref().is_some_and(content_is_held) || self.file.borrow().strong_count() > 0
+    }
+
     /// When anything about the file last changed.
     pub(crate) fn changed(&self) -> SystemTime {
         let status = u64::try_from(self.metadata.identity.2).unwrap_or(0);
@@ -342,6 +348,36 @@ mod tests {
         other.files.limit_reads(3);
         assert_eq!(other.get("/a").field("etag"), tag.as_deref());
         assert_eq!(other.get("/a").text(), "content");
+    }
+
+    #[test]
+    fn a_file_that_changes_with_every_look_is_served_as_it_is() {
+        let mut site = TestSite::new(&[("log", "line\n")]);
+        site.files.before_reads(|files| {
+            files.advance(Duration::from_millis(4));
+            files.edit("log", |content| content.extend_from_slice(b"line\n"));
+            Ok(())
+        });
+        let response = site.respond("GET", "/log", &[]);
+        let len = response.body.len().unwrap();
+        let content = read(response.body, &mut site.files);
+        assert_eq!((response.status, content.len() as u64), (200, len));
+        assert_eq!(
+            response.fields.value("content-length"),
+            Some(len.to_string().as_bytes())
+        );
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_an_error_before_the_head_or_behind_it() {
+        let mut site = TestSite::new(&[("small", "x"), ("large", &large())]);
+        let sending = site.respond("GET", "/large", &[]);
+        site.files
+            .before_reads(|_| Err(rustix::io::Errno::IO.into()));
+        assert_eq!(site.respond("GET", "/small", &[]).status, 500);
+        let mut body = sending.body;
+        let result = body.read(&mut site.files, &mut Vec::new(), 1000);
+        assert!(matches!(result, Err(BodyError::Io(_))));
     }
 
     #[test]

@@ -112,7 +112,12 @@ impl<F: Files> Site<F> {
         if status == 404 {
             return None;
         }
-        log::warn!("'{}': {error}", path.escape_ascii());
+        // Whoever asks can repeat the other failures at will, and must not fill the log.
+        let level = match status {
+            500 => log::Level::Warn,
+            _ => log::Level::Debug,
+        };
+        log::log!(level, "'{}': {error}", path.escape_ascii());
         Some(self.error(status))
     }
 

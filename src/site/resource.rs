@@ -135,12 +135,10 @@ impl<F: Files> Resource<F> {
         size_of_val(self) + representations.sum::<usize>()
     }
 
-    /// Whether a response holds content of this, which dropping it would not free.
+    /// Whether a response is sending this: dropping it would free nothing, and the next request
+    /// would hold the same once more.
     pub(crate) fn is_pinned(&self) -> bool {
-        let is_held = |content: &Rc<[u8]>| Rc::strong_count(content) > 1;
-        self.representations
-            .iter()
-            .any(|r| r.content.as_ref().is_some_and(is_held))
+        self.representations.iter().any(Representation::is_held)
     }
 
     /// Lets go of the content; it is read from the file instead.

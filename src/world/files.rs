@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, openat};
 use rustix::io::{Errno, pread, retry_on_intr};
 
 use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata};
@@ -67,7 +67,7 @@ impl Root {
             Ok(_) => Resolution::Kernel,
             // Filters that do not know the call answer EPERM instead of ENOSYS.
             Err(Errno::NOSYS | Errno::PERM) => {
-                rustix::fs::openat(&descriptor, ".", flags, Mode::empty()).map_err(error)?;
+                openat(&descriptor, ".", flags, Mode::empty()).map_err(error)?;
                 Resolution::ComponentWise
             }
             Err(errno) => return Err(error(errno)),
@@ -112,7 +112,8 @@ impl Root {
                 None => OPEN | OFlags::NOFOLLOW,
             };
             let base = at.as_ref().unwrap_or(&self.descriptor);
-            at = Some(rustix::fs::openat(base, component, flags, Mode::empty())?);
+            let opened = retry_on_intr(|| openat(base, component, flags, Mode::empty()))?;
+            at = Some(opened);
         }
         at.ok_or(Errno::NOENT)
     }

@@ -13,11 +13,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata};
 
 /// A tree of files in memory.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MemoryFiles(Rc<Disk>);
 
+/// What happens before each read; an error is that of the read.
+type ReadHook = Box<dyn FnMut(&MemoryFiles) -> io::Result<()>>;
+
 /// What all clones share.
-#[derive(Debug)]
 struct Disk {
     names: RefCell<BTreeMap<Vec<u8>, Rc<Inode>>>,
     open_errors: RefCell<BTreeMap<Vec<u8>, i32>>,
@@ -25,6 +27,7 @@ struct Disk {
     clock: Cell<u64>,
     next_inode: Cell<u64>,
     read_limit: Cell<usize>,
+    read_hook: RefCell<Option<ReadHook>>,
     counts: Cell<Counts>,
 }
 
@@ -63,6 +66,7 @@ impl Default for MemoryFiles {
             clock: Cell::new(1_767_225_600_000_000_000),
             next_inode: Cell::new(1),
             read_limit: Cell::new(usize::MAX),
+            read_hook: RefCell::default(),
             counts: Cell::default(),
         }));
         files.insert(b"", FileKind::Directory, Vec::new());
@@ -137,6 +141,11 @@ impl MemoryFiles {
         self.0.read_limit.set(bytes.max(1));
     }
 
+    /// From now on, this happens before each read: a change of the very file, or a failure.
+    pub fn before_reads(&self, hook: impl FnMut(&MemoryFiles) -> io::Result<()> + 'static) {
+        self.0.read_hook.replace(Some(Box::new(hook)));
+    }
+
     /// Lets the clock that stamps files run on.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
@@ -158,7 +167,10 @@ impl MemoryFiles {
             modified: Cell::new(self.0.clock.get()),
             changed: Cell::new(self.0.clock.get()),
         };
-        self.0.names.borrow_mut().insert(path.to_vec(), Rc::new(inode));
+        self.0
+            .names
+            .borrow_mut()
+            .insert(path.to_vec(), Rc::new(inode));
     }
 
     fn count(&self, change: impl FnOnce(&mut Counts)) {
@@ -188,7 +200,9 @@ impl Files for MemoryFiles {
             return Err(io::Error::from_raw_os_error(*errno));
         }
         let names = self.0.names.borrow();
-        let inode = names.get(path).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let inode = names
+            .get(path)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         Ok((MemoryFile(inode.clone()), inode.metadata()))
     }
 
@@ -199,6 +213,13 @@ impl Files for MemoryFiles {
         out: &mut Vec<u8>,
         max: usize,
     ) -> io::Result<usize> {
+        // Taken out while it runs, so that it may use the tree as it likes.
+        let hook = self.0.read_hook.take();
+        if let Some(mut hook) = hook {
+            let result = hook(self);
+            self.0.read_hook.replace(Some(hook));
+            result?;
+        }
         let content = file.0.content.borrow();
         let start = usize::try_from(offset).map_or(content.len(), |start| start.min(content.len()));
         let len = max.min(self.0.read_limit.get()).min(content.len() - start);
@@ -231,11 +252,21 @@ impl Files for MemoryFiles {
             .filter_map(|(name, inode)| {
                 let name = &name[prefix.len()..];
                 let is_entry = !name.is_empty() && !name.contains(&b'/');
-                is_entry.then(|| ListingEntry { name: name.to_vec(), metadata: inode.metadata() })
+                is_entry.then(|| ListingEntry {
+                    name: name.to_vec(),
+                    metadata: inode.metadata(),
+                })
             })
             .collect();
-        let extent = if entries.len() > max { Extent::Partial } else { Extent::Whole };
-        Ok(Listing { entries: entries.into_iter().take(max).collect(), extent })
+        let extent = if entries.len() > max {
+            Extent::Partial
+        } else {
+            Extent::Whole
+        };
+        Ok(Listing {
+            entries: entries.into_iter().take(max).collect(),
+            extent,
+        })
     }
 
     fn now(&self) -> SystemTime {

@@ -1,0 +1,190 @@
+//! `/json` of the demo: a request described as JSON, its body counted.
+
+use std::fmt;
+use std::rc::Rc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::common_fields::CommonFields;
+use super::demo::{answer_fields, give, method};
+use super::{BodyError, Exchange, Handler, Head, Progress};
+use crate::http::{Fields, Method};
+
+/// The handler of `/json`.
+pub(crate) struct Json(pub(crate) Rc<CommonFields>);
+
+impl Handler for Json {
+    fn accept(&self, request: &Fields) -> Box<dyn Exchange> {
+        Box::new(JsonExchange {
+            common: self.0.clone(),
+            state: JsonState::Counting {
+                request: request.clone(),
+                body_length: 0,
+            },
+        })
+    }
+}
+
+struct JsonExchange {
+    common: Rc<CommonFields>,
+    state: JsonState,
+}
+
+/// The request is described when its body has ended, and kept only until then.
+enum JsonState {
+    Counting {
+        request: Fields,
+        body_length: u64,
+    },
+    Answering {
+        head: Option<Head>,
+        content: Vec<u8>,
+        sent: usize,
+    },
+}
+
+impl Exchange for JsonExchange {
+    fn receive(&mut self, data: &[u8]) {
+        if let JsonState::Counting { body_length, .. } = &mut self.state {
+            *body_length += data.len() as u64;
+        }
+    }
+
+    fn finish(&mut self) {
+        let JsonState::Counting {
+            request,
+            body_length,
+        } = &self.state
+        else {
+            return;
+        };
+        let description = Description {
+            request,
+            body_length: *body_length,
+        };
+        let mut content = serde_json::to_vec_pretty(&description).unwrap_or_default();
+        content.push(b'\n');
+        let fields = answer_fields(
+            b"application/json; charset=utf-8",
+            Some(content.len() as u64),
+        );
+        if method(request) == Method::Head {
+            content.clear();
+        }
+        self.state = JsonState::Answering {
+            head: Some(Head {
+                status: 200,
+                fields: self.common.complete(fields),
+                len: Some(content.len() as u64),
+            }),
+            content,
+            sent: 0,
+        };
+    }
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn head(&mut self) -> Option<Head> {
+        match &mut self.state {
+            JsonState::Counting { .. } => None,
+            JsonState::Answering { head, .. } => head.take(),
+        }
+    }
+
+    fn read(&mut self, out: &mut Vec<u8>, max: usize) -> Result<Progress, BodyError> {
+        Ok(match &mut self.state {
+            JsonState::Counting { .. } => Progress::Waiting,
+            JsonState::Answering { content, sent, .. } => {
+                let mut rest = &content[*sent..];
+                let progress = give(&mut rest, out, max);
+                *sent = content.len() - rest.len();
+                progress
+            }
+        })
+    }
+}
+
+/// A request as `/json` shows it.
+struct Description<'a> {
+    request: &'a Fields,
+    body_length: u64,
+}
+
+impl Serialize for Description<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("method", &Text(self.request.method()))?;
+        map.serialize_entry("scheme", &Text(self.request.scheme()))?;
+        map.serialize_entry("authority", &Text(self.request.authority()))?;
+        map.serialize_entry("path", &Text(self.request.path()))?;
+        map.serialize_entry("headers", &Headers(self.request))?;
+        map.serialize_entry("body_length", &self.body_length)?;
+        map.end()
+    }
+}
+
+/// Bytes as a string; what is not UTF-8 is replaced.
+struct Text<'a>(Option<&'a [u8]>);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(bytes) => serializer.serialize_str(&String::from_utf8_lossy(bytes)),
+            None => serializer.serialize_none(),
+        }
+    }
+}
+
+/// The fields as an object; several lines of one name are one value (RFC 9110 §5.3).
+struct Headers<'a>(&'a Fields);
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (position, field) in self.0.regular().enumerate() {
+            let same_name = |other: &crate::http::Field<'_>| other.name == field.name;
+            if self
+                .0
+                .regular()
+                .take(position)
+                .any(|other| same_name(&other))
+            {
+                continue;
+            }
+            let joined = Joined {
+                fields: self.0,
+                name: field.name,
+            };
+            map.serialize_entry(&String::from_utf8_lossy(field.name), &joined)?;
+        }
+        map.end()
+    }
+}
+
+struct Joined<'a> {
+    fields: &'a Fields,
+    name: &'a [u8],
+}
+
+impl fmt::Display for Joined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // RFC 9113 §8.2.3: crumbs of a cookie are joined in their own way.
+        let separator = if self.name == b"cookie" { "; " } else { ", " };
+        let lines = self.fields.iter().filter(|field| field.name == self.name);
+        for (position, field) in lines.enumerate() {
+            if position > 0 {
+                f.write_str(separator)?;
+            }
+            f.write_str(&String::from_utf8_lossy(field.value))?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Joined<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
