@@ -1,0 +1,168 @@
+//! How much nuisance a peer may cause before ENHANCE_YOUR_CALM (RFC 9113 §10.5).
+//!
+//! Each kind has its own count, since each has its own innocent cause and its own attack; the limits
+//! and their reasons are [`crate::config::Budgets`]. Useful behaviour earns back what may
+//! happen innocently, so that only a peer that does little else runs out.
+
+use super::clock::Tick;
+use super::error::ConnectionError;
+use crate::config::Budgets;
+
+type Charged = Result<(), ConnectionError>;
+
+/// What a reset costs that came before any of our output could have reached the peer: the asymmetry
+/// that makes rapid reset an attack. Others cost 1, so that leaving a page with a hundred images under
+/// way, all at once, stays within the budget.
+const HASTY_RESET: u32 = 3;
+
+/// Refused streams before our SETTINGS were acknowledged, as a multiple of the concurrency that they
+/// allow: a client cannot know better, but it need not try a thousand times.
+const EARLY_REFUSALS: u32 = 10;
+
+/// What a connection's peer has spent.
+#[derive(Debug, Default)]
+pub struct Budget {
+    /// Requests that the peer reset, weighted, less those that were answered.
+    resets: u32,
+    provoked: u16,
+    refused: u16,
+    control_frames: u16,
+    useless: u16,
+    settings: u16,
+    small_frames: u16,
+    /// The second that `settings` counts.
+    settings_second: u32,
+    ignored_bytes: u32,
+    /// What streams that we reset may still have had on the way.
+    late_bytes: u32,
+}
+
+/// How soon after its request a stream was reset by the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// Before any of our output was taken.
+    Hasty,
+    /// Later, but before much of the response had been sent.
+    Early,
+}
+
+impl Budget {
+    /// The peer reset a request of its own before much of the response had been sent
+    /// (CVE-2023-44487).
+    pub fn reset_by_peer(&mut self, limits: &Budgets, haste: Haste) -> Charged {
+        self.resets = self.resets.saturating_add(match haste {
+            Haste::Hasty => HASTY_RESET,
+            Haste::Early => 1,
+        });
+        let exceeded = self.resets > limits.peer_resets.saturating_mul(HASTY_RESET);
+        calm_if(exceeded, "too many requests reset")
+    }
+
+    /// A response was sent to its end.
+    pub fn answered(&mut self) {
+        self.resets = self.resets.saturating_sub(1);
+    }
+
+    /// The peer caused a stream error (CVE-2025-8671).
+    pub fn stream_error(&mut self, limits: &Budgets) -> Charged {
+        self.provoked = self.provoked.saturating_add(1);
+        let exceeded = u32::from(self.provoked) > limits.provoked_resets;
+        calm_if(exceeded, "too many stream errors")
+    }
+
+    /// A stream was refused for want of room, before the peer acknowledged our limit.
+    pub fn early_refusal(&mut self, max_concurrent_streams: u32) -> Charged {
+        self.refused = self.refused.saturating_add(1);
+        let limit = max_concurrent_streams.saturating_mul(EARLY_REFUSALS);
+        calm_if(u32::from(self.refused) > limit, "too many refused streams")
+    }
+
+    /// A frame of ours that answers one of the peer's waits in the output (CVE-2019-9512).
+    pub fn control_frame(&mut self, limits: &Budgets) -> Charged {
+        self.control_frames = self.control_frames.saturating_add(1);
+        let exceeded = u32::from(self.control_frames) > limits.control_frames_waiting;
+        calm_if(exceeded, "too many answers waiting to be read")
+    }
+
+    /// The output was taken.
+    pub fn output_taken(&mut self) {
+        self.control_frames = 0;
+    }
+
+    /// A SETTINGS frame came (CVE-2019-9515).
+    pub fn settings(&mut self, limits: &Budgets, entries: usize, now: Tick) -> Charged {
+        calm_if(
+            entries > limits.settings_entries,
+            "too many settings in a frame",
+        )?;
+        if self.settings_second != now.second() {
+            self.settings_second = now.second();
+            self.settings = 0;
+        }
+        self.settings = self.settings.saturating_add(1);
+        let exceeded = u32::from(self.settings) > limits.settings_per_second;
+        calm_if(exceeded, "too many SETTINGS")
+    }
+
+    /// A frame without use came (CVE-2019-9518).
+    pub fn useless_frame(&mut self, limits: &Budgets) -> Charged {
+        self.useless = self.useless.saturating_add(1);
+        let exceeded = u32::from(self.useless) > limits.useless_frames;
+        calm_if(exceeded, "too many frames without use")
+    }
+
+    /// A frame with content came.
+    pub fn useful_frame(&mut self) {
+        self.useless = self.useless.saturating_sub(1);
+    }
+
+    /// Bytes came that mean nothing to us: of extensions, or of streams that are closed.
+    pub fn ignored(&mut self, limits: &Budgets, bytes: usize) -> Charged {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.ignored_bytes = self.ignored_bytes.saturating_add(bytes);
+        let exceeded = self.ignored_bytes > limits.ignored_bytes;
+        calm_if(exceeded, "too many ignored bytes")
+    }
+
+    /// DATA came on a stream that is closed. What its window allowed when we reset it may have been on
+    /// the way; the rest is charged.
+    pub fn late_data(&mut self, limits: &Budgets, bytes: usize) -> Charged {
+        let len = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let uncovered = len.saturating_sub(self.late_bytes);
+        self.late_bytes = self.late_bytes.saturating_sub(len);
+        if uncovered == 0 {
+            return Ok(());
+        }
+        self.ignored(limits, uncovered as usize)
+    }
+
+    /// We reset a stream on which the peer could still send this much.
+    pub fn expect_late_data(&mut self, window: u32) {
+        self.late_bytes = self.late_bytes.saturating_add(window);
+    }
+
+    /// A request came: the peer is here for something.
+    pub fn request(&mut self) {
+        self.ignored_bytes = 0;
+    }
+
+    /// Whether a DATA frame smaller than it should be may be sent (CVE-2019-9511).
+    pub fn allows_small_frame(&self, limits: &Budgets) -> bool {
+        u32::from(self.small_frames) < limits.small_data_frames
+    }
+
+    /// A DATA frame was sent that is not the last of its stream.
+    pub fn data_frame(&mut self, small: bool) {
+        self.small_frames = match small {
+            true => self.small_frames.saturating_add(1),
+            false => self.small_frames.saturating_sub(1),
+        };
+    }
+}
+
+fn calm_if(exceeded: bool, reason: &'static str) -> Charged {
+    if exceeded {
+        return Err(ConnectionError::calm(reason));
+    }
+    Ok(())
+}

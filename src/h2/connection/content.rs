@@ -1,0 +1,135 @@
+//! DATA as it comes (RFC 9113 §6.1, §6.9).
+//!
+//! Every byte of a DATA frame counts against the connection's window, whatever becomes of the stream;
+//! so every byte that no user gets is given back here at once, and the window never leaks.
+
+use super::receive::{Absent, Step};
+use super::sections::length_mismatch;
+use super::{Connection, Slot};
+use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
+use crate::h2::event::Event;
+use crate::h2::frame::{FrameHeader, decode, flag};
+use crate::h2::ids::Closing;
+use crate::h2::stream::{Half, Passage, StreamState};
+
+/// DATA of so few bytes that does not end its stream is no use to anybody (CVE-2019-9518).
+const USELESS_LEN: usize = 1;
+
+impl Connection {
+    pub(super) fn receive_data<'i>(
+        &mut self,
+        header: FrameHeader,
+        payload: &'i [u8],
+    ) -> Result<Step<'i>, Fault> {
+        let id = header.stream_id;
+        if id == 0 {
+            return Err(ConnectionError::protocol("DATA on stream 0").into());
+        }
+        let data = decode::unpad(header, payload)?;
+        if self.receive_window.receive(header.len).is_err() {
+            let reason = "DATA beyond the connection's window";
+            return Err(ConnectionError::flow_control(reason).into());
+        }
+        let Some(slot) = self.store.find(id) else {
+            return self.late_data(header);
+        };
+        let end_stream = header.has(flag::END_STREAM);
+        let ready = self.check_data(slot);
+        let taken = ready.and_then(|()| self.take_data(slot, header.len, data.len(), end_stream));
+        if let Err(fault) = taken {
+            self.release_connection(header.len);
+            return Err(fault);
+        }
+        if end_stream || data.len() > USELESS_LEN {
+            self.budget.useful_frame();
+        } else {
+            self.budget.useless_frame(&self.config.budgets)?;
+        }
+        let stream = self.store.key_of(slot);
+        let padding = header.len - data.len() as u32;
+        if padding > 0 {
+            self.release(stream, padding);
+        }
+        if end_stream {
+            self.pass_remote(slot, Passage::Data { end_stream })?;
+        } else if data.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        Ok(Step::Event(Event::Data {
+            stream,
+            data,
+            flow_controlled_len: header.len,
+            end_stream,
+        }))
+    }
+
+    /// Whether the stream's state allows DATA.
+    fn check_data(&self, slot: Slot) -> Result<(), Fault> {
+        let stream = &self.store[slot];
+        match (stream.state, stream.state.remote()) {
+            (_, Some(Half::Body)) => Ok(()),
+            (StreamState::ReservedLocal | StreamState::ReservedRemote, _) => {
+                Err(ConnectionError::protocol("DATA on a promised stream").into())
+            }
+            (_, Some(Half::Head)) => {
+                // §8.1
+                let error = StreamError::protocol("DATA before HEADERS");
+                Err(Fault::stream(stream.id, error))
+            }
+            (_, None) => {
+                let reason = "DATA on a half-closed stream";
+                let error = StreamError::new(ErrorCode::STREAM_CLOSED, reason);
+                Err(Fault::stream(stream.id, error))
+            }
+        }
+    }
+
+    /// Windows and content-length; the stream holds the bytes afterwards.
+    fn take_data(
+        &mut self,
+        slot: Slot,
+        len: u32,
+        content_len: usize,
+        end_stream: bool,
+    ) -> Result<(), Fault> {
+        let stream = &mut self.store[slot];
+        let id = stream.id;
+        let mut content = stream.content;
+        let counted = content.receive(content_len);
+        if counted.is_err() || end_stream && content.finish().is_err() {
+            return Err(length_mismatch(id));
+        }
+        if stream.receive_window.receive(len).is_err() {
+            let reason = "DATA beyond the stream's window";
+            let error = StreamError::new(ErrorCode::FLOW_CONTROL_ERROR, reason);
+            return Err(Fault::stream(id, error));
+        }
+        stream.content = content;
+        stream.received.add(len, self.config.stall_bytes);
+        Ok(())
+    }
+
+    /// DATA on a stream that does not live.
+    fn late_data<'i>(&mut self, header: FrameHeader) -> Result<Step<'i>, Fault> {
+        let id = header.stream_id;
+        self.release_connection(header.len);
+        match self.absent(id) {
+            Absent::Idle | Absent::Closed(Closing::Skipped) => {
+                Err(ConnectionError::protocol("DATA on an idle stream").into())
+            }
+            Absent::Closed(Closing::Ended | Closing::ResetByPeer) => {
+                let reason = "DATA on a closed stream";
+                let error = StreamError::new(ErrorCode::STREAM_CLOSED, reason);
+                Err(Fault::stream(id, error))
+            }
+            Absent::Closed(Closing::ResetByUs) | Absent::Forgotten => {
+                let len = header.len as usize;
+                self.budget.late_data(&self.config.budgets, len)?;
+                if len <= USELESS_LEN {
+                    self.budget.useless_frame(&self.config.budgets)?;
+                }
+                Ok(Step::Nothing)
+            }
+        }
+    }
+}

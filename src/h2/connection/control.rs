@@ -1,0 +1,407 @@
+//! The frames that carry no part of a message (RFC 9113 §6.3–§6.9, RFC 9218 §7.1, RFC 7838 §4,
+//! RFC 8336 §2).
+
+use std::time::Instant;
+
+use super::receive::{Absent, Step};
+use super::{Connection, Leaving, Phase, Slot};
+use crate::h2::budget::Haste;
+use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
+use crate::h2::event::{Cause, Event, Origins, SettingsEntries};
+use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, encode, flag};
+use crate::h2::ids::Closing;
+use crate::h2::priority::Priority;
+use crate::h2::settings::{Role, Settings};
+use crate::h2::stream::{Passage, StreamState};
+
+type Stepped<'i> = Result<Step<'i>, Fault>;
+
+/// # Streams
+impl Connection {
+    /// RFC 9113 §6.3: deprecated, so only its form matters.
+    pub(super) fn receive_priority<'i>(
+        &mut self,
+        header: FrameHeader,
+        payload: &[u8],
+    ) -> Stepped<'i> {
+        let id = header.stream_id;
+        if id == 0 {
+            return Err(ConnectionError::protocol("PRIORITY on stream 0").into());
+        }
+        self.budget
+            .ignored(&self.config.budgets, HEADER_LEN + payload.len())?;
+        let error = match decode::priority(payload) {
+            Some(priority) if priority.dependency != id => {
+                return Ok(match self.config.report_extensions {
+                    true => Step::Event(Event::Rfc7540Priority {
+                        stream_id: id,
+                        priority,
+                    }),
+                    false => Step::Nothing,
+                });
+            }
+            Some(_) => StreamError::protocol("stream depends on itself"),
+            None => StreamError::new(
+                ErrorCode::FRAME_SIZE_ERROR,
+                "PRIORITY is not five bytes long",
+            ),
+        };
+        if self.store.find(id).is_none() && self.absent(id) == Absent::Idle {
+            // RST_STREAM on an idle stream would be an error of ours (§6.4).
+            return Err(ConnectionError::new(error.code, error.reason).into());
+        }
+        Err(Fault::stream(id, error))
+    }
+
+    /// RFC 9113 §6.4.
+    pub(super) fn receive_rst_stream<'i>(
+        &mut self,
+        header: FrameHeader,
+        payload: &[u8],
+    ) -> Stepped<'i> {
+        let id = header.stream_id;
+        let code = decode::rst_stream(payload)?;
+        if id == 0 {
+            return Err(ConnectionError::protocol("RST_STREAM on stream 0").into());
+        }
+        let Some(slot) = self.store.find(id) else {
+            self.check_not_idle(id, "RST_STREAM on an idle stream")?;
+            self.budget.ignored(&self.config.budgets, HEADER_LEN)?;
+            return Ok(Step::Nothing);
+        };
+        self.charge_reset(slot)?;
+        let stream = self.store.key_of(slot);
+        self.pass_remote(slot, Passage::Reset)?;
+        Ok(Step::Event(Event::StreamReset {
+            stream,
+            code,
+            by: Cause::Peer,
+        }))
+    }
+
+    /// A request that its client resets is charged, unless much of the response was sent.
+    fn charge_reset(&mut self, slot: Slot) -> Result<(), ConnectionError> {
+        let stream = &self.store[slot];
+        if stream.id % 2 == self.role.parity()
+            || stream.state.local().is_none()
+            || stream.sent.is_substantial()
+        {
+            return Ok(());
+        }
+        let haste = match stream.born == self.lots {
+            true => Haste::Hasty,
+            false => Haste::Early,
+        };
+        self.budget.reset_by_peer(&self.config.budgets, haste)
+    }
+
+    /// RFC 9113 §6.9.
+    pub(super) fn receive_window_update<'i>(
+        &mut self,
+        header: FrameHeader,
+        payload: &[u8],
+    ) -> Stepped<'i> {
+        let id = header.stream_id;
+        let increment = decode::window_update(payload)?;
+        if id == 0 {
+            if increment == 0 {
+                return Err(ConnectionError::protocol("WINDOW_UPDATE of 0").into());
+            }
+            if self.send_window.widen(increment).is_err() {
+                return Err(ConnectionError::flow_control("connection window too large").into());
+            }
+            return Ok(Step::Event(Event::WindowUpdated {
+                stream: None,
+                increment,
+            }));
+        }
+        let Some(slot) = self.store.find(id) else {
+            self.check_not_idle(id, "WINDOW_UPDATE on an idle stream")?;
+            return Ok(Step::Nothing);
+        };
+        if self.store[slot].state == StreamState::ReservedRemote {
+            // §5.1: its sender is the only one with anything to send on it.
+            let reason = "WINDOW_UPDATE on a stream that its sender promised";
+            return Err(ConnectionError::protocol(reason).into());
+        }
+        if increment == 0 {
+            let error = StreamError::protocol("WINDOW_UPDATE of 0");
+            return Err(Fault::stream(id, error));
+        }
+        if self.store[slot].send_window.widen(increment).is_err() {
+            let code = ErrorCode::FLOW_CONTROL_ERROR;
+            let error = StreamError::new(code, "stream window too large");
+            return Err(Fault::stream(id, error));
+        }
+        self.unblock(slot);
+        Ok(Step::Event(Event::WindowUpdated {
+            stream: Some(self.store.key_of(slot)),
+            increment,
+        }))
+    }
+
+    fn check_not_idle(&self, id: u32, reason: &'static str) -> Result<(), ConnectionError> {
+        match self.absent(id) {
+            Absent::Idle => Err(ConnectionError::protocol(reason)),
+            _ => Ok(()),
+        }
+    }
+
+    /// RFC 9218 §7.1: from clients only; the stream may be one that is still to come.
+    pub(super) fn receive_priority_update<'i>(
+        &mut self,
+        header: FrameHeader,
+        payload: &[u8],
+    ) -> Stepped<'i> {
+        let (stream_id, value) = decode::priority_update(payload)?;
+        if self.role == Role::Client {
+            return Err(ConnectionError::protocol("PRIORITY_UPDATE from a server").into());
+        }
+        if header.stream_id != 0 || stream_id == 0 {
+            let reason = "PRIORITY_UPDATE on a stream, or of stream 0";
+            return Err(ConnectionError::protocol(reason).into());
+        }
+        self.budget
+            .ignored(&self.config.budgets, HEADER_LEN + payload.len())?;
+        let priority = Priority::parse(value);
+        if let Some(slot) = self.store.find(stream_id) {
+            self.scheduler.set_priority(&mut self.store, slot, priority);
+        } else if self.absent(stream_id) != Absent::Idle {
+            return Ok(Step::Nothing);
+        } else if stream_id % 2 == 0 {
+            // §7.1: of pushes only those that were promised.
+            return Err(ConnectionError::protocol("PRIORITY_UPDATE of an idle push").into());
+        } else {
+            self.keep_early_priority(stream_id, priority);
+        }
+        Ok(Step::Event(Event::PriorityUpdated {
+            stream_id,
+            priority,
+        }))
+    }
+
+    /// The latest few: whoever sends more of them ahead does without.
+    fn keep_early_priority(&mut self, id: u32, priority: Priority) {
+        let limit = self.config.budgets.early_priorities;
+        let highest = self.requests.highest();
+        let priorities = &mut self.rare().priorities;
+        priorities.retain(|&(other, _)| other != id && other > highest);
+        if priorities.len() < limit {
+            priorities.push((id, priority));
+        }
+        self.tidy();
+    }
+}
+
+/// # The connection
+impl Connection {
+    /// RFC 9113 §6.5.
+    pub(super) fn receive_settings<'i>(
+        &mut self,
+        header: FrameHeader,
+        payload: &'i [u8],
+        now: Instant,
+    ) -> Stepped<'i> {
+        if header.stream_id != 0 {
+            return Err(ConnectionError::protocol("SETTINGS on a stream").into());
+        }
+        if header.has(flag::ACK) {
+            if !payload.is_empty() {
+                let reason = "acknowledgement of SETTINGS with a payload";
+                return Err(ConnectionError::frame_size(reason).into());
+            }
+            return self.receive_settings_ack();
+        }
+        let entries = decode::settings(payload)?;
+        let now = self.clock.tick(now);
+        self.budget
+            .settings(&self.config.budgets, entries.len(), now)?;
+        self.budget.control_frame(&self.config.budgets)?;
+        self.apply_remote_settings(entries)?;
+        self.phase = Phase::Open;
+        encode::settings_ack(&mut self.output);
+        Ok(Step::Event(Event::SettingsChanged {
+            entries: SettingsEntries(payload),
+        }))
+    }
+
+    /// The values, in order (§6.5.3).
+    pub(super) fn apply_remote_settings(
+        &mut self,
+        entries: impl Iterator<Item = (u16, u32)>,
+    ) -> Result<(), ConnectionError> {
+        let before = self.remote;
+        for entry in entries {
+            let old = self.remote;
+            self.remote.apply(self.role.peer(), entry)?;
+            if self.remote.header_table_size != old.header_table_size {
+                // Every value counts: the smallest one has to be announced (RFC 7541 §4.2).
+                let size = self.remote.header_table_size;
+                self.encoder.set_peer_max_table_size(size);
+            }
+        }
+        if self.phase == Phase::Open
+            && before.no_rfc7540_priorities != self.remote.no_rfc7540_priorities
+        {
+            // RFC 9218 §2.1
+            let reason = "SETTINGS_NO_RFC7540_PRIORITIES changed";
+            return Err(ConnectionError::protocol(reason));
+        }
+        let difference =
+            i64::from(self.remote.initial_window_size) - i64::from(before.initial_window_size);
+        if difference == 0 {
+            return Ok(());
+        }
+        for stream in self.store.iter_mut() {
+            // §6.9.2: a window past the maximum is the connection's end.
+            let adjusted = stream.send_window.adjust(difference);
+            adjusted.map_err(|_| ConnectionError::flow_control("stream window too large"))?;
+        }
+        if difference > 0 {
+            self.unblock_all();
+        }
+        Ok(())
+    }
+
+    fn receive_settings_ack<'i>(&mut self) -> Stepped<'i> {
+        let waiting = self
+            .rare
+            .as_mut()
+            .and_then(|rare| rare.settings.pop_front());
+        let Some((settings, _)) = waiting else {
+            self.budget.useless_frame(&self.config.budgets)?;
+            return Ok(Step::Nothing);
+        };
+        self.tidy();
+        let before = std::mem::replace(&mut self.local, settings);
+        // What was announced since then may already be in use.
+        for (later, _) in self.rare.iter().flat_map(|rare| &rare.settings) {
+            self.local.max_frame_size = self.local.max_frame_size.max(later.max_frame_size);
+        }
+        self.apply_local_settings(before)?;
+        Ok(Step::Event(Event::SettingsAcknowledged { settings }))
+    }
+
+    fn apply_local_settings(&mut self, before: Settings) -> Result<(), ConnectionError> {
+        let Settings {
+            header_table_size,
+            initial_window_size,
+            ..
+        } = self.local;
+        if header_table_size != before.header_table_size {
+            self.decoder.set_max_table_size(header_table_size as usize);
+        }
+        let difference = i64::from(initial_window_size) - i64::from(before.initial_window_size);
+        if difference != 0 {
+            for stream in self.store.iter_mut() {
+                // Only a window that its user grew by hand can pass the maximum; it stays there.
+                let _ = stream.receive_window.adjust(difference);
+            }
+        }
+        Ok(())
+    }
+
+    /// RFC 9113 §6.7.
+    pub(super) fn receive_ping<'i>(
+        &mut self,
+        header: FrameHeader,
+        payload: &[u8],
+        now: Instant,
+    ) -> Stepped<'i> {
+        if header.stream_id != 0 {
+            return Err(ConnectionError::protocol("PING on a stream").into());
+        }
+        let payload = decode::ping(payload)?;
+        if !header.has(flag::ACK) {
+            self.budget.control_frame(&self.config.budgets)?;
+            encode::ping(&mut self.output, flag::ACK, payload);
+            return Ok(Step::Event(Event::Ping { payload }));
+        }
+        let Some(sent) = self.take_ping(payload) else {
+            self.budget.useless_frame(&self.config.budgets)?;
+            return Ok(Step::Nothing);
+        };
+        if self.is_shutdown_ping(payload) && self.leaving == Leaving::Announced {
+            self.leave();
+            return Ok(Step::Nothing);
+        }
+        Ok(Step::Event(Event::PingAcknowledged {
+            payload,
+            round_trip: now.saturating_duration_since(sent),
+        }))
+    }
+
+    fn take_ping(&mut self, payload: [u8; 8]) -> Option<Instant> {
+        let pings = &mut self.rare.as_mut()?.pings;
+        let position = pings.iter().position(|(other, _)| *other == payload)?;
+        let (_, sent) = pings.remove(position)?;
+        self.tidy();
+        Some(sent)
+    }
+
+    /// RFC 9113 §6.8.
+    pub(super) fn receive_goaway<'i>(
+        &mut self,
+        header: FrameHeader,
+        payload: &'i [u8],
+    ) -> Stepped<'i> {
+        if header.stream_id != 0 {
+            return Err(ConnectionError::protocol("GOAWAY on a stream").into());
+        }
+        let goaway = decode::goaway(payload)?;
+        if self
+            .peer_last
+            .is_some_and(|last| goaway.last_stream_id > last)
+        {
+            let reason = "GOAWAY with a higher stream than before";
+            return Err(ConnectionError::protocol(reason).into());
+        }
+        self.budget
+            .ignored(&self.config.budgets, HEADER_LEN + payload.len())?;
+        self.peer_last = Some(goaway.last_stream_id);
+        // Streams of ours above it were never looked at, and never will be.
+        let parity = self.role.parity();
+        while let Some(slot) = self.store.last_above(goaway.last_stream_id, parity) {
+            let stream = self.store.key_of(slot);
+            self.remove(slot, Closing::ResetByUs);
+            let reset = (stream, ErrorCode::REFUSED_STREAM, Cause::GoAway);
+            self.rare().resets.push_front(reset);
+        }
+        Ok(Step::Event(Event::GoAway {
+            last_stream_id: goaway.last_stream_id,
+            code: goaway.code,
+            debug: goaway.debug,
+        }))
+    }
+
+    /// Frames of extensions: those that a client knows, and those that nobody does (§5.5).
+    pub(super) fn receive_extension<'i>(
+        &mut self,
+        header: FrameHeader,
+        payload: &'i [u8],
+    ) -> Stepped<'i> {
+        self.budget
+            .ignored(&self.config.budgets, HEADER_LEN + payload.len())?;
+        let event = match (header.kind, self.role) {
+            (FrameType::ALTSVC, Role::Client) => match decode::altsvc(payload) {
+                // RFC 7838 §4: an origin on stream 0, and only there.
+                Some((origin, value)) if origin.is_empty() != (header.stream_id == 0) => {
+                    Event::AlternativeService {
+                        stream_id: header.stream_id,
+                        origin,
+                        value,
+                    }
+                }
+                _ => return Ok(Step::Nothing),
+            },
+            // RFC 8336 §2: on stream 0, else ignored.
+            (FrameType::ORIGIN, Role::Client) if header.stream_id == 0 => Event::Origin {
+                origins: Origins(payload),
+            },
+            (FrameType::ORIGIN, Role::Client) => return Ok(Step::Nothing),
+            _ if self.config.report_extensions => Event::UnknownFrame { header, payload },
+            _ => return Ok(Step::Nothing),
+        };
+        Ok(Step::Event(event))
+    }
+}

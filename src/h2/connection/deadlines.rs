@@ -1,0 +1,124 @@
+//! Time (RFC 9113 §6.5.3, §10.5): one deadline for all that is waited for.
+//!
+//! - SETTINGS have to be acknowledged, a field block has to be completed, a shutdown has to go on.
+//! - Streams have to progress. Twice in every `stall_timeout` those that wait for the peer are looked
+//!   at, and what has not moved `stall_bytes` for three looks is reset with CANCEL. PING, SETTINGS and
+//!   WINDOW_UPDATE move nothing, so they keep nothing alive.
+//!
+//! ```text
+//!   waits for                      is looked at with
+//!   its own window                 its own progress
+//!   the connection's, the socket   the whole connection's: some stream has to progress
+//!   content that the peer owes     its own progress, as a server and outside of tunnels
+//!   its user                       nothing
+//! ```
+
+use std::time::Instant;
+
+use super::{Cause, Connection, ErrorCode, Place, Slot, Tick};
+use crate::h2::error::ConnectionError;
+use crate::h2::settings::Role;
+use crate::h2::stream::{Exchange, Half};
+
+impl Connection {
+    /// When [`handle_timeout`](Self::handle_timeout) has to be called, unless something else comes
+    /// first.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.is_closed() {
+            return None;
+        }
+        let mut next = self.stall_check;
+        let mut consider = |deadline: Option<Tick>| {
+            if let Some(deadline) = deadline {
+                next = Some(next.map_or(deadline, |next| next.min(deadline)));
+            }
+        };
+        if let Some(rare) = &self.rare {
+            consider(rare.settings.front().and_then(|&(_, deadline)| deadline));
+            consider(rare.leave_at);
+        }
+        consider(self.block.as_ref().and_then(|block| block.deadline()));
+        next.map(|tick| self.clock.instant(tick))
+    }
+
+    /// Does what is due. Streams that are given up are told by the next
+    /// [`receive`](Self::receive).
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        let tick = self.clock.tick(now);
+        let due = |deadline: Option<Tick>| deadline.is_some_and(|deadline| deadline <= tick);
+        let settings = self.rare.as_ref().and_then(|rare| rare.settings.front());
+        if due(settings.and_then(|&(_, deadline)| deadline)) {
+            let reason = "SETTINGS not acknowledged in time";
+            return Err(self.fail(ConnectionError::new(ErrorCode::SETTINGS_TIMEOUT, reason)));
+        }
+        if due(self.block.as_ref().and_then(|block| block.deadline())) {
+            return Err(self.fail(ConnectionError::calm("field block not completed in time")));
+        }
+        if due(self.rare.as_ref().and_then(|rare| rare.leave_at)) {
+            self.leave();
+        }
+        if due(self.stall_check) {
+            self.stall_check = None;
+            self.cancel_stalled();
+            if !self.store.is_empty() {
+                self.arm_stall_check(now);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn arm_stall_check(&mut self, now: Instant) {
+        self.stall_check = self.clock.after(now, self.config.stall_timeout / 2);
+    }
+
+    fn cancel_stalled(&mut self) {
+        let starved = self.is_starved();
+        let slots: Vec<Slot> = self.store.slots().collect();
+        for slot in slots {
+            if self.is_stalled(slot, starved) {
+                let stream = self.reset_slot(slot, ErrorCode::CANCEL);
+                let reset = (stream, ErrorCode::CANCEL, Cause::Stalled);
+                self.rare().resets.push_back(reset);
+            }
+        }
+    }
+
+    /// Whether streams are ready and the connection as a whole sends too little.
+    fn is_starved(&mut self) -> bool {
+        if self.scheduler.is_empty() {
+            self.sent.restart();
+            return false;
+        }
+        self.sent.is_stalled(self.config.stall_bytes)
+    }
+
+    fn is_stalled(&mut self, slot: Slot, starved: bool) -> bool {
+        let enough = self.config.stall_bytes;
+        let server = self.role == Role::Server;
+        let stream = &mut self.store[slot];
+        let sending = match stream.turn.place {
+            Place::Blocked => stream.sent.is_stalled(enough),
+            Place::Ready => starved,
+            Place::Resting => {
+                stream.sent.restart();
+                false
+            }
+        };
+        // Content that its user still holds is not the peer's to send.
+        let awaited = server
+            && stream.exchange != Exchange::Tunnel
+            && stream.state.remote() == Some(Half::Body)
+            && stream.receive_window.held() == 0;
+        let receiving = match awaited {
+            true => stream.received.is_stalled(enough),
+            false => {
+                stream.received.restart();
+                false
+            }
+        };
+        sending || receiving
+    }
+}

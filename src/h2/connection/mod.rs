@@ -1,0 +1,576 @@
+//! One connection: bytes in, events out; commands in, bytes out; and one deadline.
+//!
+//! ```text
+//!            bytes                                        commands
+//!              |                                             |
+//!   receive: frame -> section / data / control     send: headers, data, control
+//!              |          \        |        /                |
+//!              |           streams, windows, settings, budget
+//!              v                                             v
+//!            event                                        output
+//! ```
+//!
+//! A connection waits for its preface, then for the first SETTINGS, then takes frames until it is
+//! closed. Leaving is independent of that, and of the peer's leaving:
+//!
+//! ```text
+//!   Preface --> Settings --> Open --> Closed         Staying --> Announced --> Left
+//!   (server)                  error, close()          shutdown()    PING ack, time, shutdown()
+//! ```
+//!
+//! This file holds the state and what is asked about it. Receiving is in [`receive`] (frames),
+//! `sections` (HEADERS and what continues it), `content` (DATA) and `control` (the other frames);
+//! sending in `send` (HEADERS) and `transfer` (DATA, by the scheduler's grants); time in
+//! `deadlines`, the end in `shutdown`, the beginning out of HTTP/1.1 in `upgrade`.
+
+mod content;
+mod control;
+mod deadlines;
+mod receive;
+mod sections;
+mod send;
+mod shutdown;
+mod transfer;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use transfer::Grant;
+
+use super::budget::Budget;
+use super::clock::{Clock, Tick};
+use super::error::{ErrorCode, Misuse};
+use super::event::Cause;
+use super::flow::{DEFAULT_WINDOW, ReceiveWindow, Window};
+use super::frame::{self, FrameHeader, MAX_STREAM_ID, PREFACE, encode};
+use super::ids::{Closing, Ids};
+use super::priority::Priority;
+use super::scheduler::{Place, Scheduler, Turn};
+use super::settings::{Role, Settings};
+use super::store::{Slot, Store, StreamKey};
+use super::stream::{Content, Exchange, Passage, Progress, Refusal, Side, Stream, StreamState};
+use crate::config::Http2 as Config;
+use crate::hpack::{Decoder, Encoder, INITIAL_TABLE_SIZE};
+use sections::Block;
+
+/// How far the peer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Its preface is being compared; so many bytes were right.
+    Preface { matched: u8 },
+    /// Its first frame has to be SETTINGS (RFC 9113 §3.4).
+    Settings,
+    /// Frames come.
+    Open,
+    /// Nothing is taken any more.
+    Closed,
+}
+
+/// How far we have gone in leaving (RFC 9113 §6.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    /// Not at all.
+    Staying,
+    /// GOAWAY with the highest identifier of all: streams may still arrive.
+    Announced,
+    /// GOAWAY with the last stream that counts.
+    Left { last: u32 },
+}
+
+/// Which way a frame goes, for an observer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the peer.
+    Received,
+    /// To the peer.
+    Sent,
+}
+
+/// Is shown every frame: its direction, its header, its payload.
+pub type Observer = Box<dyn FnMut(Direction, FrameHeader, &[u8]) + Send>;
+
+/// What most connections need only for a moment, or never.
+#[derive(Default)]
+struct Rare {
+    /// SETTINGS that wait for their acknowledgement, and until when.
+    settings: VecDeque<(Settings, Option<Tick>)>,
+    /// PINGs that wait for their answer, and since when.
+    pings: VecDeque<([u8; 8], Instant)>,
+    /// Streams that ended without a frame of their own, to be told.
+    resets: VecDeque<(StreamKey, ErrorCode, Cause)>,
+    /// Priorities of streams that are still to come (RFC 9218 §7.1).
+    priorities: Vec<(u32, Priority)>,
+    /// When the second GOAWAY is due without an answer to the PING behind the first.
+    leave_at: Option<Tick>,
+    observer: Option<Observer>,
+}
+
+impl Rare {
+    fn is_empty(&self) -> bool {
+        self.settings.is_empty()
+            && self.pings.is_empty()
+            && self.resets.is_empty()
+            && self.priorities.is_empty()
+            && self.leave_at.is_none()
+            && self.observer.is_none()
+    }
+}
+
+/// One HTTP/2 connection without I/O, client or server.
+pub struct Connection {
+    config: Arc<Config>,
+    /// Bytes to send.
+    output: Vec<u8>,
+    decoder: Decoder,
+    encoder: Encoder,
+    store: Store,
+    scheduler: Scheduler,
+    /// A field block whose end has not come yet (RFC 9113 §4.3).
+    block: Option<Box<Block>>,
+    rare: Option<Box<Rare>>,
+    clock: Clock,
+    /// Ours, as far as the peer has acknowledged them.
+    local: Settings,
+    /// The peer's.
+    remote: Settings,
+    send_window: Window,
+    receive_window: ReceiveWindow,
+    /// Streams that the client opened.
+    requests: Ids,
+    /// The highest stream that the server promised.
+    promised: u32,
+    /// Active streams that the peer opened, which our SETTINGS_MAX_CONCURRENT_STREAMS bounds.
+    peer_streams: u16,
+    /// Active streams that we opened, which the peer's bounds.
+    own_streams: u16,
+    budget: Budget,
+    /// DATA that was sent on any stream while one was ready.
+    sent: Progress,
+    stall_check: Option<Tick>,
+    /// The last stream of the lowest GOAWAY that came.
+    peer_last: Option<u32>,
+    leaving: Leaving,
+    role: Role,
+    phase: Phase,
+    /// Lots of output that were taken; see [`Stream::born`].
+    lots: u16,
+    /// Where the DATA frame begins that is being made.
+    data_frame: usize,
+}
+
+/// # The beginning
+impl Connection {
+    /// The server's side of a new connection. Our SETTINGS are in the output at once; the client's
+    /// preface is the first thing that [`receive`](Self::receive) takes.
+    pub fn server(config: Arc<Config>, now: Instant) -> Connection {
+        let mut connection = Connection::new(config, Role::Server, now);
+        connection.send_first_settings(now);
+        connection
+    }
+
+    /// The client's side of a new connection. Preface and SETTINGS are in the output at once.
+    pub fn client(config: Arc<Config>, now: Instant) -> Connection {
+        let mut connection = Connection::new(config, Role::Client, now);
+        connection.output.extend_from_slice(PREFACE);
+        connection.send_first_settings(now);
+        connection
+    }
+
+    fn new(config: Arc<Config>, role: Role, now: Instant) -> Connection {
+        Connection {
+            output: Vec::new(),
+            decoder: Decoder::new(INITIAL_TABLE_SIZE as usize),
+            encoder: Encoder::new(config.encoder_table_size as usize),
+            store: Store::default(),
+            scheduler: Scheduler::default(),
+            block: None,
+            rare: None,
+            clock: Clock::new(now),
+            local: Settings::INITIAL,
+            remote: Settings::INITIAL,
+            send_window: Window::new(DEFAULT_WINDOW),
+            receive_window: ReceiveWindow::new(DEFAULT_WINDOW),
+            requests: Ids::default(),
+            promised: 0,
+            peer_streams: 0,
+            own_streams: 0,
+            budget: Budget::default(),
+            sent: Progress::default(),
+            stall_check: None,
+            peer_last: None,
+            leaving: Leaving::Staying,
+            role,
+            phase: match role {
+                Role::Server => Phase::Preface { matched: 0 },
+                Role::Client => Phase::Settings,
+            },
+            lots: 0,
+            data_frame: 0,
+            config,
+        }
+    }
+
+    fn send_first_settings(&mut self, now: Instant) {
+        let settings = Settings::from_config(&self.config, self.role);
+        self.announce(settings, Settings::INITIAL, now);
+        // SETTINGS cannot widen the connection's window (RFC 9113 §6.9.2).
+        let wanted = self.config.connection_window_size;
+        let increment = wanted.saturating_sub(DEFAULT_WINDOW);
+        if increment > 0 && self.receive_window.grow(increment).is_ok() {
+            encode::window_update(&mut self.output, 0, increment);
+        }
+    }
+
+    /// Sends what turns `before` into `settings`, and waits for the acknowledgement.
+    fn announce(&mut self, settings: Settings, before: Settings, now: Instant) {
+        encode::settings(&mut self.output, settings.changes(before));
+        // A peer that has read them may make use of them before it acknowledges.
+        self.local.max_frame_size = self.local.max_frame_size.max(settings.max_frame_size);
+        let deadline = self.clock.after(now, self.config.settings_timeout);
+        self.rare().settings.push_back((settings, deadline));
+    }
+}
+
+/// # Output
+impl Connection {
+    /// The bytes to send. Everything appends here; whoever takes them leaves the rest in order.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// Lends an empty buffer to write into. What was queued is kept, in front.
+    pub fn lend_output(&mut self, mut buffer: Vec<u8>) {
+        debug_assert!(buffer.is_empty());
+        if !self.output.is_empty() {
+            buffer.extend_from_slice(&self.output);
+        }
+        self.output = buffer;
+    }
+
+    /// Takes the bytes to send, and the buffer with them.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        let output = std::mem::take(&mut self.output);
+        if !output.is_empty() {
+            self.budget.output_taken();
+            self.lots = self.lots.wrapping_add(1);
+            self.observe_output(&output);
+        }
+        output
+    }
+
+    /// Shows every frame to `observer`: received ones when they are taken apart, sent ones when
+    /// [`take_output`](Self::take_output) hands them out.
+    pub fn set_observer(&mut self, observer: Option<Observer>) {
+        self.rare().observer = observer;
+        self.tidy();
+    }
+
+    fn observe_output(&mut self, mut output: &[u8]) {
+        let Some(observer) = self.rare.as_mut().and_then(|rare| rare.observer.as_mut()) else {
+            return;
+        };
+        output = output.strip_prefix(PREFACE).unwrap_or(output);
+        while let Some(header) = FrameHeader::decode(output) {
+            let len = frame::HEADER_LEN + header.len as usize;
+            let Some((frame, rest)) = output.split_at_checked(len) else {
+                break;
+            };
+            observer(Direction::Sent, header, &frame[frame::HEADER_LEN..]);
+            output = rest;
+        }
+    }
+}
+
+/// # What a connection knows
+impl Connection {
+    /// Which side this is.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether a stream still lives.
+    pub fn contains(&self, stream: StreamKey) -> bool {
+        self.store.slot(stream).is_some()
+    }
+
+    /// The key of a living stream.
+    pub fn stream(&self, id: u32) -> Option<StreamKey> {
+        self.store.find(id).map(|slot| self.store.key_of(slot))
+    }
+
+    /// The number of living streams, promised ones included.
+    pub fn streams(&self) -> usize {
+        self.store.len()
+    }
+
+    /// Active streams that we opened (`inbound` false) or that the peer did.
+    pub fn active_streams(&self, opened_by: Role) -> usize {
+        match opened_by == self.role {
+            true => self.own_streams.into(),
+            false => self.peer_streams.into(),
+        }
+    }
+
+    /// Whether no stream lives and no field block is under way.
+    pub fn is_idle(&self) -> bool {
+        self.store.is_empty() && self.block.is_none()
+    }
+
+    /// Whether nothing is taken any more: an error, or [`close`](Self::close).
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Our settings, as far as the peer has acknowledged them.
+    pub fn local_settings(&self) -> &Settings {
+        &self.local
+    }
+
+    /// The peer's settings.
+    pub fn remote_settings(&self) -> &Settings {
+        &self.remote
+    }
+
+    /// What may be sent on a stream now: the smaller of its window and the connection's.
+    pub fn send_window(&self, stream: StreamKey) -> Option<u32> {
+        let slot = self.store.slot(stream)?;
+        let window = self.store[slot].send_window.available();
+        Some(window.min(self.send_window.available()))
+    }
+
+    /// What the peer may send on a stream now: the smaller of its window and the connection's.
+    pub fn receive_window(&self, stream: StreamKey) -> Option<u32> {
+        let slot = self.store.slot(stream)?;
+        let window = self.store[slot].receive_window.available();
+        Some(window.min(self.receive_window.available()))
+    }
+
+    /// What may be sent on all streams together.
+    pub fn connection_send_window(&self) -> u32 {
+        self.send_window.available()
+    }
+
+    /// What the peer may send on all streams together.
+    pub fn connection_receive_window(&self) -> u32 {
+        self.receive_window.available()
+    }
+
+    /// The priority of a stream.
+    pub fn priority(&self, stream: StreamKey) -> Option<Priority> {
+        self.store
+            .slot(stream)
+            .map(|slot| self.store[slot].priority)
+    }
+
+    /// Gives back the memory that an idle connection does not need. What is needed again is
+    /// allocated again, so this is for connections that have been idle for a while.
+    pub fn shrink(&mut self) {
+        self.store.shrink();
+        self.decoder.shrink();
+        self.encoder.shrink();
+        if self.output.is_empty() {
+            self.output = Vec::new();
+        }
+        self.tidy();
+    }
+}
+
+/// # Commands of the connection
+impl Connection {
+    /// Sends PING (RFC 9113 §6.7); its answer is told with the round trip.
+    pub fn ping(&mut self, payload: [u8; 8], now: Instant) {
+        if self.phase != Phase::Closed {
+            self.send_ping(payload, now);
+        }
+    }
+
+    fn send_ping(&mut self, payload: [u8; 8], now: Instant) {
+        encode::ping(&mut self.output, 0, payload);
+        self.rare().pings.push_back((payload, now));
+    }
+}
+
+/// # Streams, for the other parts
+impl Connection {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Gives the box of rare things back when nothing is left in it.
+    fn tidy(&mut self) {
+        if self.rare.as_ref().is_some_and(|rare| rare.is_empty()) {
+            self.rare = None;
+        }
+    }
+
+    /// The parity of the identifiers that the peer opens.
+    fn peer_parity(&self) -> u32 {
+        self.role.peer().parity()
+    }
+
+    /// The highest stream that was opened or promised by the side whose streams have this parity.
+    fn highest(&self, parity: u32) -> u32 {
+        match parity {
+            1 => self.requests.highest(),
+            _ => self.promised,
+        }
+    }
+
+    /// The last stream of the peer's that a GOAWAY of ours may name.
+    fn last_peer_stream(&self) -> u32 {
+        let highest = self.highest(self.peer_parity());
+        match self.leaving {
+            Leaving::Left { last } => last.min(highest),
+            _ => highest,
+        }
+    }
+
+    /// A new stream with the windows that hold now.
+    fn new_stream(&self, id: u32, state: StreamState) -> Stream {
+        Stream {
+            id,
+            state,
+            exchange: Exchange::Ordinary,
+            priority: Priority::default(),
+            turn: Turn::default(),
+            send_window: Window::new(self.remote.initial_window_size),
+            receive_window: ReceiveWindow::new(self.local.initial_window_size),
+            content: Content::UNKNOWN,
+            sent: Progress::default(),
+            received: Progress::default(),
+            born: self.lots,
+        }
+    }
+
+    /// Adds a stream; `None` if there is no slot left.
+    fn insert(&mut self, stream: Stream, now: Instant) -> Option<StreamKey> {
+        let (id, active) = (stream.id, stream.state.is_active());
+        let key = self.store.insert(stream)?;
+        if active {
+            *self.active_mut(id) += 1;
+        }
+        if self.stall_check.is_none() {
+            self.arm_stall_check(now);
+        }
+        Some(key)
+    }
+
+    /// The count of active streams on the side that opened this one.
+    fn active_mut(&mut self, id: u32) -> &mut u16 {
+        match id % 2 == self.role.parity() {
+            true => &mut self.own_streams,
+            false => &mut self.peer_streams,
+        }
+    }
+
+    /// Moves a stream on; a stream that is closed thereby is gone.
+    fn pass(&mut self, slot: Slot, side: Side, passage: Passage) -> Result<(), Refusal> {
+        let stream = &mut self.store[slot];
+        let state = stream.state.pass(side, passage)?;
+        if state == StreamState::Closed {
+            let closing = match (passage, side) {
+                (Passage::Reset, Side::Remote) => Closing::ResetByPeer,
+                (Passage::Reset, Side::Local) if stream.state.remote().is_some() => {
+                    Closing::ResetByUs
+                }
+                _ => Closing::Ended,
+            };
+            self.remove(slot, closing);
+            return Ok(());
+        }
+        let was_active = stream.state.is_active();
+        stream.state = state;
+        if !was_active && state.is_active() {
+            let id = stream.id;
+            *self.active_mut(id) += 1;
+        }
+        if state.local().is_none() {
+            self.scheduler.remove(&mut self.store, slot, Place::Resting);
+        }
+        Ok(())
+    }
+
+    /// Removes a stream, gives back what it held of the connection's window, and notes what its late
+    /// frames have to be told.
+    fn remove(&mut self, slot: Slot, closing: Closing) {
+        self.scheduler.remove(&mut self.store, slot, Place::Resting);
+        let stream = self.store.remove(slot);
+        if stream.state.is_active() {
+            *self.active_mut(stream.id) -= 1;
+        }
+        if stream.id % 2 == 1 {
+            self.requests.close(stream.id, closing);
+        }
+        if closing == Closing::ResetByUs {
+            self.budget
+                .expect_late_data(stream.receive_window.available());
+        }
+        self.release_connection(stream.receive_window.held());
+    }
+
+    /// Ends a stream with RST_STREAM.
+    fn reset_slot(&mut self, slot: Slot, code: ErrorCode) -> StreamKey {
+        let key = self.store.key_of(slot);
+        let passed = self.pass(slot, Side::Local, Passage::Reset);
+        debug_assert!(passed.is_ok(), "every living stream can be reset");
+        encode::rst_stream(&mut self.output, key.id(), code);
+        key
+    }
+
+    /// Resets a stream (RFC 9113 §6.4). A key of a stream that has ended does nothing.
+    pub fn reset(&mut self, stream: StreamKey, code: ErrorCode) {
+        if let Some(slot) = self.store.slot(stream) {
+            self.reset_slot(slot, code);
+        }
+    }
+
+    /// Received DATA was used up: its bytes are given back to both windows, in WINDOW_UPDATE frames
+    /// that wait until they are worth it. What a stream has not released when it ends, the
+    /// connection's window gets by itself; releasing it again does nothing.
+    pub fn release(&mut self, stream: StreamKey, len: u32) {
+        let Some(slot) = self.store.slot(stream) else {
+            return;
+        };
+        let stream = &mut self.store[slot];
+        let released = stream.receive_window.release(len);
+        // Nothing more can come on a half that has ended.
+        if stream.state.remote().is_some()
+            && let Some(increment) = stream.receive_window.poll_update()
+        {
+            encode::window_update(&mut self.output, stream.id, increment);
+        }
+        self.release_connection(released);
+    }
+
+    fn release_connection(&mut self, len: u32) {
+        if len == 0 {
+            return;
+        }
+        self.receive_window.release(len);
+        if self.phase != Phase::Closed
+            && let Some(increment) = self.receive_window.poll_update()
+        {
+            encode::window_update(&mut self.output, 0, increment);
+        }
+    }
+
+    /// Whether something new may begin.
+    fn check_open(&self) -> Result<(), Misuse> {
+        let staying = self.leaving == Leaving::Staying && self.peer_last.is_none();
+        match self.phase != Phase::Closed && staying {
+            true => Ok(()),
+            false => Err(Misuse::GoingAway),
+        }
+    }
+}
+
+/// The identifier after `highest` of this parity, if there is one left.
+fn next_id(highest: u32, parity: u32) -> Option<u32> {
+    let next = match highest {
+        // Stream 0 is the connection, so the server begins with 2.
+        0 => 2 - parity,
+        _ => highest + 2,
+    };
+    (next <= MAX_STREAM_ID).then_some(next)
+}

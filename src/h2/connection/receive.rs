@@ -1,0 +1,266 @@
+//! Bytes to frames to what happened (RFC 9113 §3.4, §4).
+
+use std::time::Instant;
+
+use super::{Connection, Direction, Phase, StreamKey};
+use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
+use crate::h2::event::{Cause, Event};
+use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, encode, flag};
+use crate::h2::ids::Closing;
+use crate::http::field::Fields;
+
+/// What became of some input.
+pub(super) enum Step<'i> {
+    /// Nothing that anybody has to know.
+    Nothing,
+    /// Too few bytes for a frame.
+    Incomplete,
+    /// This.
+    Event(Event<'i>),
+    /// A field section, which is in the caller's `fields`.
+    Section(Section),
+}
+
+/// A field section that came whole.
+#[derive(Clone, Copy)]
+pub(super) enum Section {
+    Request {
+        stream: StreamKey,
+        end_stream: bool,
+    },
+    Response {
+        stream: StreamKey,
+        end_stream: bool,
+    },
+    Informational {
+        stream: StreamKey,
+    },
+    Trailers {
+        stream: StreamKey,
+    },
+    PushPromise {
+        stream: StreamKey,
+        promised: StreamKey,
+    },
+}
+
+impl Section {
+    /// Fields are attached at the very end: until then they may be written over by the next frame.
+    fn event(self, fields: &Fields) -> Event<'_> {
+        match self {
+            Section::Request { stream, end_stream } => Event::Request {
+                stream,
+                fields,
+                end_stream,
+            },
+            Section::Response { stream, end_stream } => Event::Response {
+                stream,
+                fields,
+                end_stream,
+            },
+            Section::Informational { stream } => Event::Informational { stream, fields },
+            Section::Trailers { stream } => Event::Trailers { stream, fields },
+            Section::PushPromise { stream, promised } => Event::PushPromise {
+                stream,
+                promised,
+                fields,
+            },
+        }
+    }
+}
+
+/// What a closed or unused identifier is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// Nobody has used it yet.
+    Idle,
+    /// It was closed long ago, or is of a kind of which nothing is remembered.
+    Forgotten,
+    /// It was closed so.
+    Closed(Closing),
+}
+
+impl Connection {
+    /// Takes bytes from the front of `input` until something happened, and tells it; `fields` is
+    /// lent for field sections. To be called until it returns `Ok(None)`: then what is left of
+    /// `input` is an incomplete frame, to be offered again with more bytes behind it.
+    ///
+    /// What no frame caused (streams that stalled, or that the peer's GOAWAY gave up) comes first.
+    /// On `Err` GOAWAY is in the output and nothing more is taken. All events that came before an
+    /// error were told before it.
+    pub fn receive<'e, 'i: 'e>(
+        &mut self,
+        input: &mut &'i [u8],
+        fields: &'e mut Fields,
+        now: Instant,
+    ) -> Result<Option<Event<'e>>, ConnectionError> {
+        loop {
+            let step = match self.step(input, fields, now) {
+                Ok(step) => step,
+                Err(Fault::Stream { id, error }) => match self.stream_error(id, error) {
+                    Ok(step) => step,
+                    Err(error) => return Err(self.fail(error)),
+                },
+                Err(Fault::Connection(error)) => return Err(self.fail(error)),
+            };
+            match step {
+                Step::Nothing => {}
+                Step::Incomplete => return Ok(None),
+                Step::Event(event) => return Ok(Some(event)),
+                Step::Section(section) => return Ok(Some(section.event(fields))),
+            }
+        }
+    }
+
+    fn step<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        fields: &mut Fields,
+        now: Instant,
+    ) -> Result<Step<'i>, Fault> {
+        if self.rare.is_some()
+            && let Some(event) = self.pending_event()
+        {
+            return Ok(Step::Event(event));
+        }
+        match self.phase {
+            Phase::Settings | Phase::Open => {}
+            Phase::Preface { matched } => return self.receive_preface(input, matched),
+            Phase::Closed => {
+                *input = &[];
+                return Ok(Step::Incomplete);
+            }
+        }
+        let Some(header) = FrameHeader::decode(input) else {
+            return Ok(Step::Incomplete);
+        };
+        self.check_header(header)?;
+        let len = HEADER_LEN + header.len as usize;
+        let Some((frame, rest)) = input.split_at_checked(len) else {
+            return Ok(Step::Incomplete);
+        };
+        *input = rest;
+        let payload = &frame[HEADER_LEN..];
+        if let Some(observer) = self.rare.as_mut().and_then(|rare| rare.observer.as_mut()) {
+            observer(Direction::Received, header, payload);
+        }
+        self.receive_frame(header, payload, fields, now)
+    }
+
+    /// The client's preface (RFC 9113 §3.4): wrong from its first wrong byte on.
+    fn receive_preface<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        matched: u8,
+    ) -> Result<Step<'i>, Fault> {
+        let expected = &PREFACE[usize::from(matched)..];
+        let (begin, rest) = input.split_at(expected.len().min(input.len()));
+        if !expected.starts_with(begin) {
+            return Err(ConnectionError::protocol("not the connection preface").into());
+        }
+        *input = rest;
+        if begin.len() == expected.len() {
+            self.phase = Phase::Settings;
+            return Ok(Step::Nothing);
+        }
+        self.phase = Phase::Preface {
+            matched: matched + begin.len() as u8,
+        };
+        Ok(Step::Incomplete)
+    }
+
+    /// What a header alone says: nothing is waited for that will be refused.
+    fn check_header(&self, header: FrameHeader) -> Result<(), Fault> {
+        if header.len > self.local.max_frame_size {
+            // RFC 9113 §4.2
+            return Err(ConnectionError::frame_size("frame larger than allowed").into());
+        }
+        if self.phase == Phase::Settings
+            && (header.kind != FrameType::SETTINGS || header.has(flag::ACK))
+        {
+            // §3.4
+            return Err(ConnectionError::protocol("the first frame is not SETTINGS").into());
+        }
+        // §4.3, §6.10: a field block is contiguous, and nothing is continued that was not begun.
+        let continued = self.block.as_ref().map(|block| block.stream_id());
+        match (continued, header.kind) {
+            (None, FrameType::CONTINUATION) => {
+                Err(ConnectionError::protocol("CONTINUATION without HEADERS").into())
+            }
+            (Some(id), FrameType::CONTINUATION) if id == header.stream_id => Ok(()),
+            (Some(_), _) => Err(ConnectionError::protocol("a frame within a field block").into()),
+            (None, _) => Ok(()),
+        }
+    }
+
+    fn receive_frame<'i>(
+        &mut self,
+        header: FrameHeader,
+        payload: &'i [u8],
+        fields: &mut Fields,
+        now: Instant,
+    ) -> Result<Step<'i>, Fault> {
+        match header.kind {
+            FrameType::DATA => self.receive_data(header, payload),
+            FrameType::HEADERS => self.receive_headers(header, payload, fields, now),
+            FrameType::CONTINUATION => self.receive_continuation(header, payload, fields, now),
+            FrameType::PUSH_PROMISE => self.receive_push_promise(header, payload, fields, now),
+            FrameType::PRIORITY => self.receive_priority(header, payload),
+            FrameType::RST_STREAM => self.receive_rst_stream(header, payload),
+            FrameType::SETTINGS => self.receive_settings(header, payload, now),
+            FrameType::PING => self.receive_ping(header, payload, now),
+            FrameType::GOAWAY => self.receive_goaway(header, payload),
+            FrameType::WINDOW_UPDATE => self.receive_window_update(header, payload),
+            FrameType::PRIORITY_UPDATE => self.receive_priority_update(header, payload),
+            _ => self.receive_extension(header, payload),
+        }
+    }
+
+    /// Something that no frame caused.
+    fn pending_event<'i>(&mut self) -> Option<Event<'i>> {
+        let (stream, code, by) = self.rare.as_mut()?.resets.pop_front()?;
+        self.tidy();
+        Some(Event::StreamReset { stream, code, by })
+    }
+
+    /// RFC 9113 §5.4.2. Also of streams that nobody was told of, and of closed ones.
+    fn stream_error<'i>(
+        &mut self,
+        id: u32,
+        error: StreamError,
+    ) -> Result<Step<'i>, ConnectionError> {
+        let refused = error.code == ErrorCode::REFUSED_STREAM;
+        if !refused {
+            self.budget.stream_error(&self.config.budgets)?;
+        }
+        if let Some(slot) = self.store.find(id) {
+            let stream = self.reset_slot(slot, error.code);
+            return Ok(Step::Event(Event::StreamReset {
+                stream,
+                code: error.code,
+                by: Cause::Error(error.reason),
+            }));
+        }
+        if self.absent(id) == Absent::Closed(Closing::Skipped) {
+            // It was new, and its user never heard of it. Its content may be on the way.
+            self.requests.close(id, Closing::ResetByUs);
+            self.budget.expect_late_data(self.local.initial_window_size);
+        }
+        encode::rst_stream(&mut self.output, id, error.code);
+        Ok(Step::Nothing)
+    }
+
+    /// What the identifier of a stream that does not live is.
+    pub(super) fn absent(&self, id: u32) -> Absent {
+        if id > self.highest(id % 2) {
+            return Absent::Idle;
+        }
+        match id % 2 {
+            1 => match self.requests.closing(id) {
+                Some(closing) => Absent::Closed(closing),
+                None => Absent::Forgotten,
+            },
+            _ => Absent::Forgotten,
+        }
+    }
+}

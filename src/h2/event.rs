@@ -1,0 +1,208 @@
+//! What a connection tells its user.
+
+use super::error::ErrorCode;
+use super::frame::FrameHeader;
+use super::frame::decode::{self, Rfc7540Priority};
+use super::priority::Priority;
+use super::settings::Settings;
+use super::store::StreamKey;
+use crate::http::field::Fields;
+
+/// Something happened. What one frame causes together is told together.
+#[derive(Debug)]
+pub enum Event<'e> {
+    /// Server: a request began; without `end_stream` its content follows.
+    Request {
+        /// The new stream.
+        stream: StreamKey,
+        /// The request, valid as RFC 9113 §8.3.1 has it.
+        fields: &'e Fields,
+        /// There is no content.
+        end_stream: bool,
+    },
+    /// Server: a request whose field section is beyond the limits. The stream is as after
+    /// [`Event::Request`]; the answer is 431.
+    HeadersTooLarge {
+        /// The new stream.
+        stream: StreamKey,
+        /// There is no content.
+        end_stream: bool,
+    },
+    /// Client: the final response began.
+    Response {
+        /// The request's stream.
+        stream: StreamKey,
+        /// The response.
+        fields: &'e Fields,
+        /// There is no content.
+        end_stream: bool,
+    },
+    /// Client: an informational (1xx) response; the final one is still to come.
+    Informational {
+        /// The request's stream.
+        stream: StreamKey,
+        /// The response.
+        fields: &'e Fields,
+    },
+    /// The peer's message ended with trailers.
+    Trailers {
+        /// The stream, whose receiving half has ended.
+        stream: StreamKey,
+        /// The trailer fields.
+        fields: &'e Fields,
+    },
+    /// Content came. Its bytes count against the windows until they are released
+    /// (`Connection::release`); padding is released by the core.
+    Data {
+        /// The stream.
+        stream: StreamKey,
+        /// The content, without padding.
+        data: &'e [u8],
+        /// What the frame took from the windows: the content, its padding and the padding's length.
+        flow_controlled_len: u32,
+        /// This was the last of it.
+        end_stream: bool,
+    },
+    /// A stream is over before its end. Its key finds nothing any more.
+    StreamReset {
+        /// The stream.
+        stream: StreamKey,
+        /// The code of the RST_STREAM frame, received or sent.
+        code: ErrorCode,
+        /// Whose doing it is.
+        by: Cause,
+    },
+    /// The peer widened a window.
+    WindowUpdated {
+        /// The stream, or `None` for the connection.
+        stream: Option<StreamKey>,
+        /// By how much.
+        increment: u32,
+    },
+    /// The peer sent SETTINGS, which are in force and acknowledged.
+    SettingsChanged {
+        /// What the frame said.
+        entries: SettingsEntries<'e>,
+    },
+    /// The peer acknowledged SETTINGS of ours.
+    SettingsAcknowledged {
+        /// Our settings that are in force now.
+        settings: Settings,
+    },
+    /// The peer sent PING, which is answered.
+    Ping {
+        /// Its payload.
+        payload: [u8; 8],
+    },
+    /// The peer answered a PING of ours.
+    PingAcknowledged {
+        /// Its payload.
+        payload: [u8; 8],
+        /// The time since it was queued.
+        round_trip: std::time::Duration,
+    },
+    /// Client: the server promised the response to a request that it made up. To refuse, reset it.
+    PushPromise {
+        /// The stream of the request that led to it.
+        stream: StreamKey,
+        /// The stream that the response will come on.
+        promised: StreamKey,
+        /// The promised request.
+        fields: &'e Fields,
+    },
+    /// Server: the client gave a response another priority (RFC 9218 §7.1), which is in force.
+    PriorityUpdated {
+        /// The identifier of the stream, which may be one that is still to come.
+        stream_id: u32,
+        /// Its priority now.
+        priority: Priority,
+    },
+    /// A PRIORITY frame, which has no effect; only told if `report_extensions` is set.
+    Rfc7540Priority {
+        /// The identifier of the stream, in any state.
+        stream_id: u32,
+        /// What it said.
+        priority: Rfc7540Priority,
+    },
+    /// The peer sent GOAWAY: it takes nothing new. A client's streams above `last_stream_id` follow
+    /// as [`Event::StreamReset`].
+    GoAway {
+        /// The last stream that the peer acted on or may yet act on.
+        last_stream_id: u32,
+        /// Why.
+        code: ErrorCode,
+        /// Opaque; for logs.
+        debug: &'e [u8],
+    },
+    /// Client: ALTSVC (RFC 7838 §4).
+    AlternativeService {
+        /// The stream whose origin is meant, or 0 where `origin` says it.
+        stream_id: u32,
+        /// The origin, empty on a stream.
+        origin: &'e [u8],
+        /// The `Alt-Svc` field value.
+        value: &'e [u8],
+    },
+    /// Client: ORIGIN (RFC 8336 §2): what the connection may be used for.
+    Origin {
+        /// The origins.
+        origins: Origins<'e>,
+    },
+    /// A frame of a type that we do not know; only told if `report_extensions` is set.
+    UnknownFrame {
+        /// Its header.
+        header: FrameHeader,
+        /// Its payload.
+        payload: &'e [u8],
+    },
+}
+
+/// Why a stream was reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The peer sent RST_STREAM.
+    Peer,
+    /// The peer broke a rule on the stream (RFC 9113 §5.4.2); the reason is for logs.
+    Error(&'static str),
+    /// The peer neither took nor sent enough in time.
+    Stalled,
+    /// The peer's GOAWAY says that it will never act on the stream: it can be tried elsewhere.
+    GoAway,
+}
+
+/// The entries of a SETTINGS frame, in order.
+#[derive(Clone, Copy)]
+pub struct SettingsEntries<'e>(pub(super) &'e [u8]);
+
+impl SettingsEntries<'_> {
+    /// Identifiers (see [`super::settings::id`]) and values.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (u16, u32)> + Clone {
+        // The frame was decoded before the event was made.
+        let whole = self.0.len() - self.0.len() % 6;
+        decode::settings(&self.0[..whole]).expect("a multiple of six bytes")
+    }
+}
+
+impl std::fmt::Debug for SettingsEntries<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// The origins of an ORIGIN frame, in order.
+#[derive(Clone, Copy)]
+pub struct Origins<'e>(pub(super) &'e [u8]);
+
+impl<'e> Origins<'e> {
+    /// ASCII serialisations of origins, as they came.
+    pub fn iter(&self) -> impl Iterator<Item = &'e [u8]> + Clone + use<'e> {
+        decode::origins(self.0)
+    }
+}
+
+impl std::fmt::Debug for Origins<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let origins = self.iter().map(|origin| origin.escape_ascii().to_string());
+        f.debug_list().entries(origins).finish()
+    }
+}

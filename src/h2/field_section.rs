@@ -1,0 +1,327 @@
+//! Field sections (RFC 9113 §8.2, §8.3): which are well-formed, and what they say to the core.
+//!
+//! A malformed message is a stream error of type PROTOCOL_ERROR (§8.1.1); [`Malformed`] is the reason
+//! for it. Every rule is checked in one pass over the fields.
+
+use super::priority::Priority;
+use super::stream::Exchange;
+use crate::http::field::{Field, Fields, Pseudo};
+
+/// What a message is malformed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed(pub &'static str);
+
+type Checked<T> = Result<T, Malformed>;
+
+/// What the core has to know of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its content-length.
+    pub content_length: Option<u64>,
+    /// Its priority (RFC 9218 §5).
+    pub priority: Priority,
+    /// What its method means for the stream.
+    pub exchange: Exchange,
+}
+
+/// What the core has to know of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Its status.
+    pub status: u16,
+    /// Its content-length.
+    pub content_length: Option<u64>,
+}
+
+impl Response {
+    /// Whether another response follows on the stream (RFC 9110 §15.2).
+    pub fn is_informational(&self) -> bool {
+        self.status < 200
+    }
+}
+
+/// Checks a request (§8.3.1). `extended_connect` says whether `:protocol` may occur (RFC 8441 §4).
+pub fn request(fields: &Fields, extended_connect: bool) -> Checked<Request> {
+    const ALLOWED: u8 = bit(Pseudo::Method)
+        | bit(Pseudo::Scheme)
+        | bit(Pseudo::Authority)
+        | bit(Pseudo::Path)
+        | bit(Pseudo::Protocol);
+    let facts = Facts::collect(fields, ALLOWED)?;
+    let Some(method) = fields.method() else {
+        return Err(Malformed("no :method"));
+    };
+    if method.is_empty() || !method.iter().all(|&byte| is_token(byte)) {
+        return Err(Malformed(":method is not a token"));
+    }
+    authority(fields.pseudo(Pseudo::Authority), facts.host)?;
+    let exchange = match (method, fields.pseudo(Pseudo::Protocol)) {
+        (b"CONNECT", None) => {
+            // §8.5
+            if facts.pseudo != bit(Pseudo::Method) | bit(Pseudo::Authority) {
+                return Err(Malformed(
+                    "CONNECT has :method and :authority and nothing else",
+                ));
+            }
+            Exchange::Tunnel
+        }
+        (b"CONNECT", Some(_)) if extended_connect => Exchange::Tunnel,
+        (_, Some(_)) => return Err(Malformed(":protocol is not allowed here")),
+        (b"HEAD", None) => Exchange::Head,
+        (_, None) => Exchange::Ordinary,
+    };
+    if exchange != Exchange::Tunnel || fields.pseudo(Pseudo::Protocol).is_some() {
+        target(fields, method, facts.host)?;
+    }
+    Ok(Request {
+        content_length: facts.content_length,
+        priority: facts.priority,
+        exchange,
+    })
+}
+
+/// The facts of a request that is not to be checked.
+pub fn unchecked_request(fields: &Fields) -> Request {
+    let update = |priority: Priority, value| priority.updated(value);
+    Request {
+        content_length: None,
+        priority: fields.values("priority").fold(Priority::default(), update),
+        exchange: exchange_of(fields.method().unwrap_or_default()),
+    }
+}
+
+/// What a method means for its stream.
+pub fn exchange_of(method: &[u8]) -> Exchange {
+    match method {
+        b"HEAD" => Exchange::Head,
+        b"CONNECT" => Exchange::Tunnel,
+        _ => Exchange::Ordinary,
+    }
+}
+
+/// Checks a response (§8.3.2).
+pub fn response(fields: &Fields) -> Checked<Response> {
+    let facts = Facts::collect(fields, bit(Pseudo::Status))?;
+    let Some(status) = fields.status() else {
+        return Err(Malformed("no :status of three digits"));
+    };
+    if status == 101 {
+        // §8.6
+        return Err(Malformed("101 is not used in HTTP/2"));
+    }
+    Ok(Response {
+        status,
+        content_length: facts.content_length,
+    })
+}
+
+/// The facts of a response that is not to be checked; without a status nothing can be done.
+pub fn unchecked_response(fields: &Fields) -> Checked<Response> {
+    Ok(Response {
+        status: fields
+            .status()
+            .ok_or(Malformed("no :status of three digits"))?,
+        content_length: None,
+    })
+}
+
+/// Checks trailers (§8.1): as any section, but without pseudo-header fields.
+pub fn trailers(fields: &Fields) -> Checked<()> {
+    Facts::collect(fields, 0).map(|_| ())
+}
+
+/// `fields` with the crumbs of `cookie` joined into one field (§8.2.3), where the first was.
+pub fn join_cookies(fields: &mut Fields) {
+    if fields.values("cookie").nth(1).is_none() {
+        return;
+    }
+    let joined = fields.values("cookie").collect::<Vec<_>>().join(&b"; "[..]);
+    let mut result = Fields::new();
+    let mut joined = Some(joined);
+    for field in fields.iter() {
+        if field.name != b"cookie" {
+            result.push_field(field);
+        } else if let Some(value) = joined.take() {
+            let value = value.as_slice();
+            result.push_field(Field { value, ..field });
+        }
+    }
+    *fields = result;
+}
+
+/// A copy of `fields` with lowercase names and trimmed values (§8.2).
+pub fn normalized<'f>(fields: impl Iterator<Item = Field<'f>>) -> Fields {
+    let mut result = Fields::new();
+    for field in fields {
+        result.push_field(Field {
+            name: &field.name.to_ascii_lowercase(),
+            value: field.value.trim_ascii(),
+            sensitive: field.sensitive,
+        });
+    }
+    result
+}
+
+const fn bit(pseudo: Pseudo) -> u8 {
+    1 << pseudo as u8
+}
+
+/// What one pass over a section finds.
+#[derive(Default)]
+struct Facts<'f> {
+    /// One bit for each pseudo-header field.
+    pseudo: u8,
+    host: Option<&'f [u8]>,
+    content_length: Option<u64>,
+    priority: Priority,
+}
+
+impl<'f> Facts<'f> {
+    fn collect(fields: &'f Fields, allowed: u8) -> Checked<Self> {
+        let mut facts = Facts::default();
+        let mut regular = false;
+        for field in fields.iter() {
+            if field.name.first() == Some(&b':') {
+                if regular {
+                    return Err(Malformed("pseudo-header field behind a field"));
+                }
+                facts.pseudo(field, allowed)?;
+            } else {
+                regular = true;
+                facts.regular(field)?;
+            }
+        }
+        Ok(facts)
+    }
+
+    /// §8.3: only those that are defined for this message, and none twice.
+    fn pseudo(&mut self, field: Field<'f>, allowed: u8) -> Checked<()> {
+        let bit = Pseudo::from_name(field.name).map_or(0, bit);
+        if bit & allowed == 0 {
+            return Err(Malformed("unknown or misplaced pseudo-header field"));
+        }
+        if bit & self.pseudo != 0 {
+            return Err(Malformed("pseudo-header field twice"));
+        }
+        self.pseudo |= bit;
+        check_value(field.value)
+    }
+
+    /// §8.2: lowercase names, no control bytes that could split a message, nothing that is about
+    /// one connection of HTTP/1.1.
+    fn regular(&mut self, field: Field<'f>) -> Checked<()> {
+        check_name(field.name)?;
+        check_value(field.value)?;
+        match field.name {
+            b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding"
+            | b"upgrade" => return Err(Malformed("connection-specific field")),
+            b"te" if !field.value.eq_ignore_ascii_case(b"trailers") => {
+                return Err(Malformed("te other than trailers"));
+            }
+            b"host" if self.host.replace(field.value).is_some() => {
+                return Err(Malformed("host twice"));
+            }
+            b"content-length" => {
+                let length =
+                    decimal(field.value).ok_or(Malformed("content-length is no number"))?;
+                if self.content_length.replace(length).is_some() {
+                    return Err(Malformed("content-length twice"));
+                }
+            }
+            b"priority" => self.priority = self.priority.updated(field.value),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a lowercase token (RFC 9110 §5.6.2), which is what field names are.
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut i = 0;
+    while i < bytes.len() {
+        table[bytes[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
+fn is_token(byte: u8) -> bool {
+    TOKEN[usize::from(byte.to_ascii_lowercase())]
+}
+
+fn check_name(name: &[u8]) -> Checked<()> {
+    if name.is_empty() {
+        return Err(Malformed("empty field name"));
+    }
+    if name
+        .iter()
+        .fold(true, |valid, &byte| valid & TOKEN[usize::from(byte)])
+    {
+        return Ok(());
+    }
+    Err(Malformed("field name with a byte that is not allowed"))
+}
+
+fn check_value(value: &[u8]) -> Checked<()> {
+    // No early exit, so that this becomes vector code: values are nearly always valid.
+    let splits = |byte: u8| (byte == 0) | (byte == b'\r') | (byte == b'\n');
+    if value.iter().fold(false, |any, &byte| any | splits(byte)) {
+        return Err(Malformed("field value with NUL, CR or LF"));
+    }
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    if blank(value.first()) || blank(value.last()) {
+        return Err(Malformed("field value within blanks"));
+    }
+    Ok(())
+}
+
+/// §8.3.1: `:authority` without userinfo, and `host` either absent or the same.
+fn authority(authority: Option<&[u8]>, host: Option<&[u8]>) -> Checked<()> {
+    let valid = |name: &[u8]| {
+        let odd =
+            |&byte: &u8| matches!(byte, 0..=b' ' | b'/' | b'?' | b'#' | b'@' | b'\\' | 0x7f..);
+        !name.is_empty() && !name.iter().any(odd)
+    };
+    if !authority.is_none_or(valid) || !host.is_none_or(valid) {
+        return Err(Malformed(":authority or host is not a host with a port"));
+    }
+    if let (Some(authority), Some(host)) = (authority, host)
+        && !authority.eq_ignore_ascii_case(host)
+    {
+        return Err(Malformed(":authority and host differ"));
+    }
+    Ok(())
+}
+
+/// §8.3.1: what all requests have but CONNECT.
+fn target(fields: &Fields, method: &[u8], host: Option<&[u8]>) -> Checked<()> {
+    let Some(scheme) = fields.scheme() else {
+        return Err(Malformed("no :scheme"));
+    };
+    // RFC 3986 §3.1
+    let in_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    if !scheme.first().is_some_and(u8::is_ascii_alphabetic) || !scheme.iter().all(in_scheme) {
+        return Err(Malformed(":scheme is not a scheme"));
+    }
+    let Some(path) = fields.path() else {
+        return Err(Malformed("no :path"));
+    };
+    let rooted = path.first() == Some(&b'/') || (path == b"*" && method == b"OPTIONS");
+    if !rooted || path.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
+        return Err(Malformed(":path is not a path"));
+    }
+    if host.is_none() && fields.pseudo(Pseudo::Authority).is_none() {
+        return Err(Malformed("neither :authority nor host"));
+    }
+    Ok(())
+}
+
+/// A number of digits only (RFC 9110 §8.6); nothing that Rust's own parser takes besides.
+fn decimal(value: &[u8]) -> Option<u64> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(value).ok()?.parse().ok()
+}

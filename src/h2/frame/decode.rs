@@ -1,0 +1,180 @@
+//! Payloads taken apart (RFC 9113 §6). Every length is checked here, once.
+
+use super::{FrameHeader, flag};
+use crate::h2::error::{ConnectionError, ErrorCode};
+
+/// What a payload can be wrong about without any state being known: always the connection's end,
+/// but for PRIORITY, which has its own function.
+type Decoded<T> = Result<T, ConnectionError>;
+
+/// The payload of DATA, HEADERS or PUSH_PROMISE without its padding (RFC 9113 §6.1).
+///
+/// Padding that leaves no room for its own length byte is `PROTOCOL_ERROR`. The padding's bytes are
+/// not looked at.
+pub fn unpad(header: FrameHeader, payload: &[u8]) -> Decoded<&[u8]> {
+    if !header.has(flag::PADDED) {
+        return Ok(payload);
+    }
+    let Some((&padding, rest)) = payload.split_first() else {
+        return Err(ConnectionError::frame_size(
+            "padded frame without a length of padding",
+        ));
+    };
+    match rest.len().checked_sub(usize::from(padding)) {
+        Some(len) => Ok(&rest[..len]),
+        None => Err(ConnectionError::protocol("padding longer than its frame")),
+    }
+}
+
+/// The priority of RFC 7540 §5.3: parsed and reported, never obeyed (RFC 9113 §5.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rfc7540Priority {
+    /// The stream depended on; 0 is the root.
+    pub dependency: u32,
+    /// Whether it is the only child of its parent.
+    pub exclusive: bool,
+    /// From 1 to 256.
+    pub weight: u16,
+}
+
+impl Rfc7540Priority {
+    /// The length on the wire.
+    pub const LEN: usize = 5;
+
+    fn decode(bytes: [u8; Self::LEN]) -> Self {
+        let [d0, d1, d2, d3, weight] = bytes;
+        Rfc7540Priority {
+            dependency: u32::from_be_bytes([d0 & 0x7f, d1, d2, d3]),
+            exclusive: d0 & 0x80 != 0,
+            weight: u16::from(weight) + 1,
+        }
+    }
+}
+
+/// The payload of HEADERS (RFC 9113 §6.2): its field block fragment and the priority in front of it.
+pub fn headers(header: FrameHeader, payload: &[u8]) -> Decoded<(&[u8], Option<Rfc7540Priority>)> {
+    let payload = unpad(header, payload)?;
+    if !header.has(flag::PRIORITY) {
+        return Ok((payload, None));
+    }
+    match payload.split_first_chunk() {
+        Some((&priority, fragment)) => Ok((fragment, Some(Rfc7540Priority::decode(priority)))),
+        None => Err(ConnectionError::frame_size(
+            "HEADERS too short for its priority",
+        )),
+    }
+}
+
+/// The payload of PRIORITY (RFC 9113 §6.3), or `None` where its length is wrong: a stream error.
+pub fn priority(payload: &[u8]) -> Option<Rfc7540Priority> {
+    Some(Rfc7540Priority::decode(payload.try_into().ok()?))
+}
+
+/// The payload of RST_STREAM (RFC 9113 §6.4).
+pub fn rst_stream(payload: &[u8]) -> Decoded<ErrorCode> {
+    match payload.try_into() {
+        Ok(code) => Ok(ErrorCode(u32::from_be_bytes(code))),
+        Err(_) => Err(ConnectionError::frame_size(
+            "RST_STREAM is not four bytes long",
+        )),
+    }
+}
+
+/// The entries of SETTINGS (RFC 9113 §6.5.1): identifiers and values, in order.
+pub fn settings(payload: &[u8]) -> Decoded<impl ExactSizeIterator<Item = (u16, u32)> + Clone> {
+    let (entries, rest) = payload.as_chunks::<6>();
+    if !rest.is_empty() {
+        return Err(ConnectionError::frame_size(
+            "SETTINGS is not a multiple of six bytes",
+        ));
+    }
+    Ok(entries.iter().map(|&[i0, i1, v0, v1, v2, v3]| {
+        (
+            u16::from_be_bytes([i0, i1]),
+            u32::from_be_bytes([v0, v1, v2, v3]),
+        )
+    }))
+}
+
+/// The payload of PUSH_PROMISE (RFC 9113 §6.6): the promised stream and the field block fragment.
+pub fn push_promise(header: FrameHeader, payload: &[u8]) -> Decoded<(u32, &[u8])> {
+    match unpad(header, payload)?.split_first_chunk() {
+        Some((&promised, fragment)) => Ok((u31(promised), fragment)),
+        None => Err(ConnectionError::frame_size(
+            "PUSH_PROMISE too short for its stream",
+        )),
+    }
+}
+
+/// The payload of PING (RFC 9113 §6.7).
+pub fn ping(payload: &[u8]) -> Decoded<[u8; 8]> {
+    let wrong = |_| ConnectionError::frame_size("PING is not eight bytes long");
+    payload.try_into().map_err(wrong)
+}
+
+/// The payload of GOAWAY (RFC 9113 §6.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoAway<'a> {
+    /// The last stream that the sender acted on or may yet act on.
+    pub last_stream_id: u32,
+    /// Why.
+    pub code: ErrorCode,
+    /// Opaque; for logs.
+    pub debug: &'a [u8],
+}
+
+/// The payload of GOAWAY (RFC 9113 §6.8).
+pub fn goaway(payload: &[u8]) -> Decoded<GoAway<'_>> {
+    let Some((&[l0, l1, l2, l3, c0, c1, c2, c3], debug)) = payload.split_first_chunk() else {
+        return Err(ConnectionError::frame_size(
+            "GOAWAY is shorter than eight bytes",
+        ));
+    };
+    Ok(GoAway {
+        last_stream_id: u31([l0, l1, l2, l3]),
+        code: ErrorCode(u32::from_be_bytes([c0, c1, c2, c3])),
+        debug,
+    })
+}
+
+/// The payload of WINDOW_UPDATE (RFC 9113 §6.9): an increment that may still be the forbidden 0.
+pub fn window_update(payload: &[u8]) -> Decoded<u32> {
+    match payload.try_into() {
+        Ok(increment) => Ok(u31(increment)),
+        Err(_) => Err(ConnectionError::frame_size(
+            "WINDOW_UPDATE is not four bytes long",
+        )),
+    }
+}
+
+/// The payload of PRIORITY_UPDATE (RFC 9218 §7.1): the prioritized stream and a priority field value.
+pub fn priority_update(payload: &[u8]) -> Decoded<(u32, &[u8])> {
+    match payload.split_first_chunk() {
+        Some((&prioritized, value)) => Ok((u31(prioritized), value)),
+        None => Err(ConnectionError::frame_size(
+            "PRIORITY_UPDATE is shorter than four bytes",
+        )),
+    }
+}
+
+/// The payload of ALTSVC (RFC 7838 §4): origin and field value; `None` is ignored, as that section
+/// says of anything wrong in it.
+pub fn altsvc(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&len, rest) = payload.split_first_chunk()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(len)))
+}
+
+/// The entries of ORIGIN (RFC 8336 §2.1), up to the first that is cut short.
+pub fn origins(mut payload: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    std::iter::from_fn(move || {
+        let (&len, rest) = payload.split_first_chunk()?;
+        let (origin, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(len)))?;
+        payload = rest;
+        Some(origin)
+    })
+}
+
+/// A number of 31 bits behind a reserved one, which is ignored (RFC 9113 §2.2).
+fn u31(bytes: [u8; 4]) -> u32 {
+    u32::from_be_bytes(bytes) & super::MAX_STREAM_ID
+}

@@ -1,0 +1,371 @@
+//! One stream: its state (RFC 9113 §5.1), its windows, and what is owed on it.
+//!
+//! ```text
+//!                              +--------+
+//!                      send PP |        | recv PP
+//!                     ,--------+  idle  +--------.
+//!                    /         |        |         \
+//!                   v          +--------+          v
+//!            +----------+          |           +----------+
+//!            |          |          | send H /  |          |
+//!     ,------+ reserved |          | recv H    | reserved +------.
+//!     |      | (local)  |          |           | (remote) |      |
+//!     |      +---+------+          v           +------+---+      |
+//!     |          |             +--------+             |          |
+//!     |          |     recv ES |        | send ES     |          |
+//!     |   send H |     ,-------+  open  +-------.     | recv H   |
+//!     |          |    /        |        |        \    |          |
+//!     |          v   v         +---+----+         v   v          |
+//!     |      +----------+          |           +----------+      |
+//!     |      |   half-  |          |           |   half-  |      |
+//!     |      |  closed  |          | send R /  |  closed  |      |
+//!     |      | (remote) |          | recv R    | (local)  |      |
+//!     |      +----+-----+          |           +-----+----+      |
+//!     |           | send ES /      v       recv ES / |           |
+//!     |           | send R /   +--------+  recv R /  |           |
+//!     `-----------+----------->| closed |<-----------+-----------'
+//!                   recv R     +--------+   send R
+//! ```
+//!
+//! A half that is open also knows whether its head has passed, since that decides what HEADERS means
+//! on it: any number of informational heads, one final head, then DATA, then trailers that end it
+//! (§8.1). A request is its half's head, so only responses ever wait for one.
+//!
+//! A closed stream is not kept: [`super::ids`] remembers what its late frames have to be told.
+
+use super::flow::{ReceiveWindow, Window};
+use super::priority::Priority;
+use super::scheduler::Turn;
+
+/// How far an open half has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// The final head is still to come.
+    Head,
+    /// The head has passed: DATA and trailers may come.
+    Body,
+}
+
+/// Where a stream stands. Idle streams exist only as the start of a transition, closed ones only as
+/// its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamState {
+    /// Nothing was sent or received.
+    Idle,
+    /// We promised it.
+    ReservedLocal,
+    /// The peer promised it.
+    ReservedRemote,
+    /// Both may send.
+    Open {
+        /// Our half.
+        local: Half,
+        /// The peer's half.
+        remote: Half,
+    },
+    /// We have ended our half.
+    HalfClosedLocal {
+        /// The peer's half.
+        remote: Half,
+    },
+    /// The peer has ended its half.
+    HalfClosedRemote {
+        /// Our half.
+        local: Half,
+    },
+    /// Over.
+    Closed,
+}
+
+/// Whose doing a transition is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// We sent the frame.
+    Local,
+    /// We received it.
+    Remote,
+}
+
+/// What passes on a stream, as far as its state cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// HEADERS with a 1xx status (§8.1).
+    Informational,
+    /// HEADERS of a request or of a final response.
+    Head {
+        /// END_STREAM
+        end_stream: bool,
+    },
+    /// HEADERS behind DATA; always with END_STREAM (§8.1).
+    Trailers,
+    /// DATA
+    Data {
+        /// END_STREAM
+        end_stream: bool,
+    },
+    /// PUSH_PROMISE that names this stream as the promised one.
+    Promise,
+    /// RST_STREAM
+    Reset,
+}
+
+/// Why a passage is impossible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// This half has ended: STREAM_CLOSED (§5.1).
+    Closed,
+    /// Not in this state: PROTOCOL_ERROR.
+    OutOfOrder,
+}
+
+impl Half {
+    /// `None` is the end of the half.
+    fn pass(self, passage: Passage) -> Result<Option<Half>, Refusal> {
+        match (self, passage) {
+            (Half::Head, Passage::Informational) => Ok(Some(Half::Head)),
+            (Half::Head, Passage::Head { end_stream: false })
+            | (Half::Body, Passage::Data { end_stream: false }) => Ok(Some(Half::Body)),
+            (Half::Head, Passage::Head { end_stream: true })
+            | (Half::Body, Passage::Data { end_stream: true } | Passage::Trailers) => Ok(None),
+            _ => Err(Refusal::OutOfOrder),
+        }
+    }
+}
+
+impl StreamState {
+    /// The one transition function: the state after `passage` by `side`, or why it is refused.
+    pub fn pass(self, side: Side, passage: Passage) -> Result<StreamState, Refusal> {
+        use StreamState::{
+            Closed, HalfClosedLocal, HalfClosedRemote, Idle, Open, ReservedLocal, ReservedRemote,
+        };
+        match (self, side, passage) {
+            (Closed, _, _) => Err(Refusal::Closed),
+            (Idle, Side::Local, Passage::Promise) => Ok(ReservedLocal),
+            (Idle, Side::Remote, Passage::Promise) => Ok(ReservedRemote),
+            // Whoever opens a stream sends its request: that half has its head, the other waits.
+            (Idle, Side::Local, Passage::Head { end_stream }) => Ok(match end_stream {
+                false => Open {
+                    local: Half::Body,
+                    remote: Half::Head,
+                },
+                true => HalfClosedLocal { remote: Half::Head },
+            }),
+            (Idle, Side::Remote, Passage::Head { end_stream }) => Ok(match end_stream {
+                false => Open {
+                    local: Half::Head,
+                    remote: Half::Body,
+                },
+                true => HalfClosedRemote { local: Half::Head },
+            }),
+            (Idle, _, _) => Err(Refusal::OutOfOrder),
+            (_, _, Passage::Reset) => Ok(Closed),
+            (ReservedLocal, Side::Local, _) => Ok(half_closed_remote(Half::Head.pass(passage)?)),
+            (ReservedRemote, Side::Remote, _) => Ok(half_closed_local(Half::Head.pass(passage)?)),
+            (ReservedLocal | ReservedRemote, _, _) => Err(Refusal::OutOfOrder),
+            (Open { local, remote }, Side::Local, _) => Ok(match local.pass(passage)? {
+                Some(local) => Open { local, remote },
+                None => HalfClosedLocal { remote },
+            }),
+            (Open { local, remote }, Side::Remote, _) => Ok(match remote.pass(passage)? {
+                Some(remote) => Open { local, remote },
+                None => HalfClosedRemote { local },
+            }),
+            (HalfClosedRemote { local }, Side::Local, _) => {
+                Ok(half_closed_remote(local.pass(passage)?))
+            }
+            (HalfClosedLocal { remote }, Side::Remote, _) => {
+                Ok(half_closed_local(remote.pass(passage)?))
+            }
+            (HalfClosedLocal { .. }, Side::Local, _)
+            | (HalfClosedRemote { .. }, Side::Remote, _) => Err(Refusal::Closed),
+        }
+    }
+
+    /// Our half, while it is open.
+    pub fn local(self) -> Option<Half> {
+        match self {
+            StreamState::Open { local, .. } | StreamState::HalfClosedRemote { local } => {
+                Some(local)
+            }
+            StreamState::ReservedLocal => Some(Half::Head),
+            _ => None,
+        }
+    }
+
+    /// The peer's half, while it is open.
+    pub fn remote(self) -> Option<Half> {
+        match self {
+            StreamState::Open { remote, .. } | StreamState::HalfClosedLocal { remote } => {
+                Some(remote)
+            }
+            StreamState::ReservedRemote => Some(Half::Head),
+            _ => None,
+        }
+    }
+
+    /// Whether the stream counts as concurrent: reserved ones do not (§5.1.2).
+    pub fn is_active(self) -> bool {
+        !matches!(
+            self,
+            StreamState::Idle
+                | StreamState::ReservedLocal
+                | StreamState::ReservedRemote
+                | StreamState::Closed
+        )
+    }
+}
+
+fn half_closed_remote(local: Option<Half>) -> StreamState {
+    match local {
+        Some(local) => StreamState::HalfClosedRemote { local },
+        None => StreamState::Closed,
+    }
+}
+
+fn half_closed_local(remote: Option<Half>) -> StreamState {
+    match remote {
+        Some(remote) => StreamState::HalfClosedLocal { remote },
+        None => StreamState::Closed,
+    }
+}
+
+/// What the method of a request means for its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exchange {
+    /// Any other method.
+    Ordinary,
+    /// HEAD: a content-length of the response is not its body's (RFC 9110 §8.6).
+    Head,
+    /// CONNECT, extended or not: bytes of a tunnel both ways (RFC 9113 §8.5, RFC 8441).
+    Tunnel,
+}
+
+/// The bytes of content that a content-length still promises (RFC 9113 §8.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content(u64);
+
+/// Content and content-length differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LengthMismatch;
+
+impl Content {
+    /// No content-length came. The largest number stands for it: no transfer reaches it.
+    pub const UNKNOWN: Content = Content(u64::MAX);
+
+    /// A content-length came.
+    pub fn new(length: Option<u64>) -> Self {
+        length.map_or(Self::UNKNOWN, Content)
+    }
+
+    /// DATA came.
+    pub fn receive(&mut self, len: usize) -> Result<(), LengthMismatch> {
+        if *self != Self::UNKNOWN {
+            self.0 = self.0.checked_sub(len as u64).ok_or(LengthMismatch)?;
+        }
+        Ok(())
+    }
+
+    /// The content has ended.
+    pub fn finish(self) -> Result<(), LengthMismatch> {
+        match self {
+            Self::UNKNOWN | Content(0) => Ok(()),
+            _ => Err(LengthMismatch),
+        }
+    }
+}
+
+/// Movement of bytes as the stall check sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes since the last check that was content.
+    bytes: u32,
+    /// Checks since then.
+    checks: u8,
+    /// Whether enough for one check ever moved at once.
+    substantial: bool,
+}
+
+impl Progress {
+    /// Checks without enough bytes before a stream counts as stalled. Two checks are a period; the
+    /// first is always a part of one.
+    const CHECKS: u8 = 3;
+
+    /// Counts bytes that moved, of which `enough` keep a stream alive for a period.
+    pub fn add(&mut self, len: u32, enough: u32) {
+        self.bytes = self.bytes.saturating_add(len);
+        self.substantial |= self.bytes >= enough;
+    }
+
+    /// Whether enough bytes to keep a stream alive ever moved.
+    pub fn is_substantial(&self) -> bool {
+        self.substantial
+    }
+
+    /// Half a period has passed in which something waited. Says whether too little has moved for too
+    /// long.
+    pub fn is_stalled(&mut self, enough: u32) -> bool {
+        if self.bytes >= enough {
+            self.restart();
+            return false;
+        }
+        self.checks += 1;
+        self.checks >= Self::CHECKS
+    }
+
+    /// Nothing is being waited for.
+    pub fn restart(&mut self) {
+        self.bytes = 0;
+        self.checks = 0;
+    }
+}
+
+/// A stream that lives: neither idle nor closed.
+#[derive(Debug)]
+pub struct Stream {
+    /// Its identifier.
+    pub id: u32,
+    /// Where it stands.
+    pub state: StreamState,
+    /// What the method means for it.
+    pub exchange: Exchange,
+    /// Its priority.
+    pub priority: Priority,
+    /// Whether and where it waits to send.
+    pub turn: Turn,
+    /// What we may send.
+    pub send_window: Window,
+    /// What the peer may send.
+    pub receive_window: ReceiveWindow,
+    /// What the peer's content-length promises.
+    pub content: Content,
+    /// DATA that we sent.
+    pub sent: Progress,
+    /// DATA that came.
+    pub received: Progress,
+    /// Which lot of output was the current one when the stream began: a reset in the same one came
+    /// before anything could be answered.
+    pub born: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_small() {
+        assert!(size_of::<Stream>() <= 80, "{}", size_of::<Stream>());
+    }
+
+    #[test]
+    fn content_knows_what_is_missing() {
+        let mut content = Content::new(Some(5));
+        content.receive(3).unwrap();
+        assert_eq!(content.finish(), Err(LengthMismatch));
+        content.receive(2).unwrap();
+        assert_eq!(content.finish(), Ok(()));
+        assert_eq!(content.receive(1), Err(LengthMismatch));
+        let mut content = Content::new(None);
+        content.receive(usize::MAX).unwrap();
+        assert_eq!(content.finish(), Ok(()));
+    }
+}
