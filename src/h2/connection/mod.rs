@@ -21,16 +21,19 @@
 //! This file holds the state and what is asked about it. Receiving is in [`receive`] (frames),
 //! `sections` (HEADERS and what continues it), `content` (DATA) and `control` (the other frames);
 //! sending in `send` (HEADERS) and `transfer` (DATA, by the scheduler's grants); time in
-//! `deadlines`, the end in `shutdown`, the beginning out of HTTP/1.1 in `upgrade`.
+//! `deadlines`, the end in `shutdown`, the beginning out of HTTP/1.1 in `upgrade`, all other commands
+//! in `extensions`.
 
 mod content;
 mod control;
 mod deadlines;
+mod extensions;
 mod receive;
 mod sections;
 mod send;
 mod shutdown;
 mod transfer;
+mod upgrade;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -222,6 +225,16 @@ impl Connection {
         }
     }
 
+    /// What a field section of the peer's may measure.
+    fn header_list_limit(&self) -> usize {
+        // Until our SETTINGS are acknowledged, what they say.
+        let limit = match self.local.max_header_list_size {
+            u32::MAX => self.config.max_header_list_size,
+            limit => limit,
+        };
+        limit as usize
+    }
+
     /// Sends what turns `before` into `settings`, and waits for the acknowledgement.
     fn announce(&mut self, settings: Settings, before: Settings, now: Instant) {
         encode::settings(&mut self.output, settings.changes(before));
@@ -304,7 +317,8 @@ impl Connection {
         self.store.len()
     }
 
-    /// Active streams that we opened (`inbound` false) or that the peer did.
+    /// The active streams of those that one side opened: what a SETTINGS_MAX_CONCURRENT_STREAMS
+    /// counts.
     pub fn active_streams(&self, opened_by: Role) -> usize {
         match opened_by == self.role {
             true => self.own_streams.into(),
@@ -373,21 +387,6 @@ impl Connection {
             self.output = Vec::new();
         }
         self.tidy();
-    }
-}
-
-/// # Commands of the connection
-impl Connection {
-    /// Sends PING (RFC 9113 §6.7); its answer is told with the round trip.
-    pub fn ping(&mut self, payload: [u8; 8], now: Instant) {
-        if self.phase != Phase::Closed {
-            self.send_ping(payload, now);
-        }
-    }
-
-    fn send_ping(&mut self, payload: [u8; 8], now: Instant) {
-        encode::ping(&mut self.output, 0, payload);
-        self.rare().pings.push_back((payload, now));
     }
 }
 
@@ -573,4 +572,31 @@ fn next_id(highest: u32, parity: u32) -> Option<u32> {
         _ => highest + 2,
     };
     (next <= MAX_STREAM_ID).then_some(next)
+}
+
+#[cfg(test)]
+impl Connection {
+    /// Whether no field block is kept.
+    pub(in crate::h2) fn block_is_gone(&self) -> bool {
+        self.block.is_none()
+    }
+
+    /// Makes the next request's identifier the one after this.
+    pub(in crate::h2) fn requests_open(&mut self, id: u32) {
+        self.requests.open(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_small() {
+        assert!(
+            size_of::<Connection>() <= 528,
+            "{}",
+            size_of::<Connection>()
+        );
+    }
 }

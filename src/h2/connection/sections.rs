@@ -179,7 +179,7 @@ impl Connection {
         fields: &mut Fields,
     ) -> Result<Decoded, ConnectionError> {
         let limits = DecodeLimits {
-            list_size: self.config.max_header_list_size as usize,
+            list_size: self.header_list_limit(),
             fields: self.config.budgets.header_fields,
             overrun: self.config.budgets.header_list_overrun,
         };
@@ -325,16 +325,17 @@ impl Connection {
 
     /// SETTINGS_MAX_CONCURRENT_STREAMS (§5.1.2).
     fn admit(&mut self, id: u32) -> Result<(), Fault> {
-        let acknowledged = self.local.max_concurrent_streams;
-        let limit = acknowledged.min(self.config.max_concurrent_streams);
+        // Until our SETTINGS are acknowledged the client may not know the limit, but it holds.
+        let (limit, known) = match self.local.max_concurrent_streams {
+            u32::MAX => (self.config.max_concurrent_streams, false),
+            limit => (limit, true),
+        };
         if u32::from(self.peer_streams) < limit {
             return Ok(());
         }
-        if acknowledged == u32::MAX {
-            // The client may not know the limit yet.
-            self.budget.early_refusal(limit)?;
-        } else {
-            self.budget.stream_error(&self.config.budgets)?;
+        match known {
+            true => self.budget.stream_error(&self.config.budgets)?,
+            false => self.budget.early_refusal(limit)?,
         }
         Err(refused(id))
     }

@@ -3,6 +3,9 @@
 //! Modules are RFC 9113's sections; each test is a sentence.
 
 mod s3_starting;
+mod s4_frames;
+mod s5_streams;
+mod s6_frames;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -232,6 +235,23 @@ impl Peer {
     #[track_caller]
     pub fn key(&self, id: u32) -> StreamKey {
         self.connection.stream(id).expect("a living stream")
+    }
+
+    /// Lets the server answer with an empty 200.
+    #[track_caller]
+    pub fn answer(&mut self, id: u32) {
+        let fields: Fields = [(":status", "200")].into_iter().collect();
+        let key = self.key(id);
+        self.connection
+            .send_headers(key, fields.iter(), true)
+            .unwrap();
+    }
+
+    /// Lets the client send a request without content.
+    #[track_caller]
+    pub fn ask(&mut self, method: &str) -> StreamKey {
+        let fields: Fields = request(method, "/").into_iter().collect();
+        self.connection.open(fields.iter(), true, self.now).unwrap()
     }
 
     pub fn wait(&mut self, duration: Duration) {
