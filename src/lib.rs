@@ -1,5 +1,6 @@
 //! calmd: a single-threaded HTTP/2 and HTTP/1.1 server for static sites.
 
+pub mod cli;
 pub mod config;
 pub mod h1;
 pub mod h2;

@@ -1,0 +1,342 @@
+//! The command line: clap definitions, and their translation into a [`Config`].
+//!
+//! Every option can be given by an environment variable as well: `--cache-memory` by
+//! `CALMD_CACHE_MEMORY`. What is wrong is told in one line that names the option, the value and the
+//! mend. Defaults are written here once more so that `--help` shows them as a person writes them; a
+//! test holds them against [`Config::default`].
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
+
+use crate::config::{AccessLogConfig, CacheRule, Certificate, Config, ListenAddress, LogFormat};
+
+mod value;
+
+use value::Addresses;
+
+/// The options that `-h` leaves to `--help`: what is right for nearly everybody as it is.
+const FOR_LONG_HELP_ONLY: [&str; 17] = [
+    "max_request_body",
+    "max_connections",
+    "max_concurrent_streams",
+    "initial_window_size",
+    "max_frame_size",
+    "header_table_size",
+    "max_header_list_size",
+    "h2c_upgrade",
+    "keep_alive_timeout",
+    "keep_alive_requests",
+    "idle_timeout",
+    "handshake_timeout",
+    "preface_timeout",
+    "header_timeout",
+    "stall_timeout",
+    "drain_timeout",
+    "log_level",
+];
+
+/// Serve a directory over HTTP/2 and HTTP/1.1.
+#[derive(Parser, Debug)]
+#[command(
+    name = "calmd",
+    version,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    max_term_width = 100,
+    after_help = "SIZE is bytes, or 64K, 1M, 2G. TIME is 500ms, 30s, 2m, 1h.\n\
+                  Every option has an environment variable: CALMD_CACHE_MEMORY for --cache-memory, \
+                  and so on;\na list is separated by commas (listen) or line ends (cache, header)."
+)]
+struct Cli {
+    /// The directory to serve
+    #[arg(value_name = "DIR", default_value = "public", env = "CALMD_DIR")]
+    dir: PathBuf,
+    #[command(flatten)]
+    listen: ListenArgs,
+    #[command(flatten)]
+    site: SiteArgs,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    http2: Http2Args,
+    #[command(flatten)]
+    http1: Http1Args,
+    #[command(flatten)]
+    bounds: BoundArgs,
+    /// Print help: -h the essentials, --help everything
+    #[arg(short, long, action = ArgAction::Help, help_heading = "Help")]
+    help: (),
+    /// Print version
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = "Help")]
+    version: (),
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Listening")]
+struct ListenArgs {
+    /// Cleartext address, HOST:PORT, :PORT or unix:PATH [default: :8080]
+    #[arg(long, value_name = "ADDR", env = "CALMD_LISTEN", value_delimiter = ',',
+          value_parser = value::addresses)]
+    listen: Vec<Addresses>,
+    /// TLS address; naming any address replaces both defaults [default: :8443]
+    #[arg(long, value_name = "ADDR", env = "CALMD_LISTEN_TLS", value_delimiter = ',',
+          value_parser = value::addresses)]
+    listen_tls: Vec<Addresses>,
+    /// Certificate chain, PEM [default: self-signed for localhost, in certs/]
+    #[arg(long, value_name = "FILE", env = "CALMD_CERT")]
+    cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", env = "CALMD_KEY")]
+    key: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Site")]
+struct SiteArgs {
+    /// List directories that have no index.html
+    #[arg(long, env = "CALMD_LISTING", value_parser = BoolishValueParser::new())]
+    listing: bool,
+    /// Answer paths that do not exist with /index.html
+    #[arg(long, env = "CALMD_SPA", value_parser = BoolishValueParser::new())]
+    spa: bool,
+    /// Mount /echo, /json and /html
+    #[arg(long, env = "CALMD_DEMO", value_parser = BoolishValueParser::new())]
+    demo: bool,
+    /// Cache-Control by pattern, as 'assets/**=1y,immutable'
+    #[arg(long, value_name = "PATTERN=VALUE", env = "CALMD_CACHE", value_delimiter = '\n',
+          value_parser = value::cache_rule)]
+    cache: Vec<CacheRule>,
+    /// Field added to every response; repeatable
+    #[arg(long, value_name = "NAME: VALUE", env = "CALMD_HEADER", value_delimiter = '\n',
+          value_parser = value::header)]
+    header: Vec<(String, String)>,
+    /// Memory for hot files; 0 keeps none
+    #[arg(long, value_name = "SIZE", env = "CALMD_CACHE_MEMORY", default_value = "1M",
+          value_parser = value::size)]
+    cache_memory: u64,
+    /// Largest request body that a handler takes
+    #[arg(long, value_name = "SIZE", env = "CALMD_MAX_REQUEST_BODY", default_value = "1G",
+          value_parser = value::size)]
+    max_request_body: u64,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Logs")]
+struct LogArgs {
+    /// Log requests to FILE, or - for standard output
+    #[arg(long, value_name = "FILE", env = "CALMD_ACCESS_LOG")]
+    access_log: Option<PathBuf>,
+    /// Form of its lines: combined or json
+    #[arg(long, value_name = "FORMAT", env = "CALMD_LOG_FORMAT", default_value = "combined",
+          value_parser = value::log_format)]
+    log_format: LogFormat,
+    /// Messages: off, error, warn, info, debug, trace
+    #[arg(long, value_name = "LEVEL", env = "CALMD_LOG_LEVEL", default_value = "info",
+          value_parser = value::log_level)]
+    log_level: log::LevelFilter,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "HTTP/2")]
+struct Http2Args {
+    /// Requests at a time on one connection
+    #[arg(long, value_name = "N", env = "CALMD_MAX_CONCURRENT_STREAMS", default_value = "100",
+          value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    max_concurrent_streams: u32,
+    /// What an upload may send ahead
+    #[arg(long, value_name = "SIZE", env = "CALMD_INITIAL_WINDOW_SIZE", default_value = "256K",
+          value_parser = value::window_size)]
+    initial_window_size: u32,
+    /// Largest frame taken, up to 16777215
+    #[arg(long, value_name = "SIZE", env = "CALMD_MAX_FRAME_SIZE", default_value = "16K",
+          value_parser = value::frame_size)]
+    max_frame_size: u32,
+    /// Compression memory for requests, up to 64K
+    #[arg(long, value_name = "SIZE", env = "CALMD_HEADER_TABLE_SIZE", default_value = "4K",
+          value_parser = value::table_size)]
+    header_table_size: u32,
+    /// Largest header section, up to 64K (HTTP/1.1 too)
+    #[arg(long, value_name = "SIZE", env = "CALMD_MAX_HEADER_LIST_SIZE", default_value = "16K",
+          value_parser = value::header_list_size)]
+    max_header_list_size: u32,
+    /// Accept 'Upgrade: h2c'. Risky behind a proxy: if it lets the upgrade pass, clients can
+    /// smuggle requests past its rules
+    #[arg(long, env = "CALMD_H2C_UPGRADE", value_parser = BoolishValueParser::new())]
+    h2c_upgrade: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "HTTP/1.1")]
+struct Http1Args {
+    /// Silence that ends a connection
+    #[arg(long, value_name = "TIME", env = "CALMD_KEEP_ALIVE_TIMEOUT", default_value = "60s",
+          value_parser = value::timeout)]
+    keep_alive_timeout: Duration,
+    /// Requests that end a connection
+    #[arg(long, value_name = "N", env = "CALMD_KEEP_ALIVE_REQUESTS", default_value = "1000",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    keep_alive_requests: u32,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Bounds")]
+struct BoundArgs {
+    /// Connections at a time; others wait
+    #[arg(long, value_name = "N", env = "CALMD_MAX_CONNECTIONS", default_value = "20000",
+          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    max_connections: u32,
+    /// An HTTP/2 connection without requests
+    #[arg(long, value_name = "TIME", env = "CALMD_IDLE_TIMEOUT", default_value = "3m",
+          value_parser = value::timeout)]
+    idle_timeout: Duration,
+    /// From accepting to the end of the TLS handshake
+    #[arg(long, value_name = "TIME", env = "CALMD_HANDSHAKE_TIMEOUT", default_value = "10s",
+          value_parser = value::timeout)]
+    handshake_timeout: Duration,
+    /// From there to the first request
+    #[arg(long, value_name = "TIME", env = "CALMD_PREFACE_TIMEOUT", default_value = "10s",
+          value_parser = value::timeout)]
+    preface_timeout: Duration,
+    /// From the first byte of a header section to its last
+    #[arg(long, value_name = "TIME", env = "CALMD_HEADER_TIMEOUT", default_value = "10s",
+          value_parser = value::timeout)]
+    header_timeout: Duration,
+    /// A client that does not take what it asked for
+    #[arg(long, value_name = "TIME", env = "CALMD_STALL_TIMEOUT", default_value = "20s",
+          value_parser = value::timeout)]
+    stall_timeout: Duration,
+    /// What open responses are given after SIGTERM
+    #[arg(long, value_name = "TIME", env = "CALMD_DRAIN_TIMEOUT", default_value = "30s",
+          value_parser = value::duration)]
+    drain_timeout: Duration,
+}
+
+/// The configuration that the program was started with, or the exit code of a program that ends
+/// here: after `--help` or `--version`, or because an option is wrong.
+pub fn parse() -> Result<Config, u8> {
+    parse_from(std::env::args_os()).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A closed standard output is no reason to fail.
+            let _ = error.print();
+            0
+        }
+        _ => {
+            eprintln!("calmd: {}", one_line(&error));
+            2
+        }
+    })
+}
+
+/// The configuration that these arguments, the program's name first, and the environment ask for.
+pub fn parse_from<I, T>(args: I) -> Result<Config, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString>,
+{
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let brief = args.iter().any(|arg| arg == "-h");
+    let command = Cli::command().mut_args(|arg| {
+        let hidden = brief && FOR_LONG_HELP_ONLY.contains(&arg.get_id().as_str());
+        arg.hide(hidden).hide_env(true)
+    });
+    Cli::from_arg_matches(&command.try_get_matches_from(args)?)?.translate()
+}
+
+/// What clap says in paragraphs, in one line.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let what: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty() && !line.starts_with("tip:"))
+        .collect();
+    let what = what.join(" ");
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    format!("{what} (calmd --help lists all options)")
+}
+
+impl Cli {
+    fn translate(self) -> Result<Config, clap::Error> {
+        let mut config = Config::default();
+        self.listen.translate(&mut config)?;
+        self.http2.translate(&mut config);
+        config.site.root = self.dir;
+        config.site.listing = self.site.listing;
+        config.site.spa = self.site.spa;
+        config.site.demo = self.site.demo;
+        config.site.cache = self.site.cache;
+        config.site.headers = self.site.header;
+        config.site.cache_memory = usize::try_from(self.site.cache_memory).unwrap_or(usize::MAX);
+        config.access_log = self.log.access_log.map(|path| AccessLogConfig {
+            file: (path.as_os_str() != "-").then_some(path),
+            format: self.log.log_format,
+        });
+        config.log_level = self.log.log_level;
+        config.http1.keep_alive_timeout = self.http1.keep_alive_timeout;
+        config.http1.keep_alive_requests = self.http1.keep_alive_requests;
+        config.http1.header_timeout = self.bounds.header_timeout;
+        config.http2.header_timeout = self.bounds.header_timeout;
+        config.http2.stall_timeout = self.bounds.stall_timeout;
+        config.limits.max_connections =
+            usize::try_from(self.bounds.max_connections).unwrap_or(usize::MAX);
+        config.limits.request_body_bytes = self.site.max_request_body;
+        config.timeouts.handshake = self.bounds.handshake_timeout;
+        config.timeouts.preface = self.bounds.preface_timeout;
+        config.timeouts.idle = self.bounds.idle_timeout;
+        config.timeouts.write_stall = self.bounds.stall_timeout;
+        config.timeouts.drain = self.bounds.drain_timeout;
+        Ok(config)
+    }
+}
+
+impl ListenArgs {
+    fn translate(self, config: &mut Config) -> Result<(), clap::Error> {
+        let flatten = |named: Vec<Addresses>| -> Vec<ListenAddress> {
+            named.into_iter().flat_map(|Addresses(a)| a).collect()
+        };
+        if !(self.listen.is_empty() && self.listen_tls.is_empty()) {
+            config.listen = flatten(self.listen);
+            config.listen_tls = flatten(self.listen_tls);
+        }
+        let incomplete =
+            |message: &str| Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message));
+        config.certificate = match (self.cert, self.key) {
+            (Some(chain), Some(key)) => Certificate::Files { chain, key },
+            (None, None) => return Ok(()),
+            (Some(_), None) => return incomplete("'--cert' needs its private key, add --key FILE"),
+            (None, Some(_)) => return incomplete("'--key' needs its certificate, add --cert FILE"),
+        };
+        if config.listen_tls.is_empty() {
+            return incomplete("'--cert' and '--key' need a TLS address, add --listen-tls ADDR");
+        }
+        Ok(())
+    }
+}
+
+impl Http2Args {
+    fn translate(self, config: &mut Config) {
+        let http2 = &mut config.http2;
+        http2.max_concurrent_streams = self.max_concurrent_streams;
+        http2.initial_window_size = self.initial_window_size;
+        // One upload must be able to use the whole window that it is promised.
+        http2.connection_window_size = http2.connection_window_size.max(self.initial_window_size);
+        http2.max_frame_size = self.max_frame_size;
+        http2.header_table_size = self.header_table_size;
+        http2.max_header_list_size = self.max_header_list_size;
+        http2.h2c_upgrade = self.h2c_upgrade;
+        // A section of the promised size must fit uncompressed.
+        let section = usize::try_from(self.max_header_list_size).unwrap_or(usize::MAX);
+        http2.budgets.header_block_bytes = http2.budgets.header_block_bytes.max(section);
+        config.http1.head_bytes = section;
+        config.http1.request_line_bytes = config.http1.request_line_bytes.min(section);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! The command line as an operator meets it.
+
+use super::*;
+
+fn config(args: &[&str]) -> Config {
+    parse_from(std::iter::once(&"calmd").chain(args)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn error(args: &[&str]) -> String {
+    let error = parse_from(std::iter::once(&"calmd").chain(args)).expect_err("accepted");
+    assert_eq!(error.exit_code(), 2, "{error}");
+    one_line(&error)
+}
+
+fn tcp(text: &str) -> ListenAddress {
+    ListenAddress::Tcp(text.parse().unwrap())
+}
+
+#[test]
+fn definitions_are_sound_and_every_option_has_its_environment_variable() {
+    let command = Cli::command();
+    command.clone().debug_assert();
+    for arg in command.get_arguments() {
+        let id = arg.get_id().as_str();
+        if id != "help" && id != "version" {
+            let variable = format!("CALMD_{}", id.to_uppercase());
+            assert_eq!(arg.get_env(), Some(variable.as_ref()), "{id}");
+        }
+    }
+    for id in FOR_LONG_HELP_ONLY {
+        assert!(
+            command.get_arguments().any(|arg| arg.get_id() == id),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn defaults_shown_are_the_defaults_of_the_configuration() {
+    assert_eq!(
+        format!("{:?}", config(&[])),
+        format!("{:?}", Config::default())
+    );
+}
+
+#[test]
+fn naming_any_address_replaces_all_defaults() {
+    let only_cleartext = config(&["--listen", ":80", "--listen", "unix:/run/calmd.sock"]);
+    assert_eq!(
+        only_cleartext.listen,
+        [
+            tcp("[::]:80"),
+            ListenAddress::Unix("/run/calmd.sock".into())
+        ]
+    );
+    assert_eq!(only_cleartext.listen_tls, []);
+    let only_tls = config(&["--listen-tls", "127.0.0.1:443,[::1]:443"]);
+    assert_eq!(only_tls.listen, []);
+    assert_eq!(
+        only_tls.listen_tls,
+        [tcp("127.0.0.1:443"), tcp("[::1]:443")]
+    );
+}
+
+#[test]
+fn certificate_and_key_come_together_and_for_a_listener() {
+    let given = config(&["--cert", "c.pem", "--key", "k.pem"]);
+    assert_eq!(
+        given.certificate,
+        Certificate::Files {
+            chain: "c.pem".into(),
+            key: "k.pem".into()
+        }
+    );
+    assert!(error(&["--cert", "c.pem"]).starts_with("'--cert' needs its private key"));
+    assert!(error(&["--key", "k.pem"]).starts_with("'--key' needs its certificate"));
+    let unused = ["--listen", "80", "--cert", "c", "--key", "k"];
+    assert!(error(&unused).contains("add --listen-tls ADDR"));
+}
+
+#[test]
+fn the_site_is_described() {
+    let site = config(&[
+        "site",
+        "--listing",
+        "--spa",
+        "--demo",
+        "--cache",
+        "assets/**=1y,immutable",
+        "--cache",
+        "**=1h",
+        "--header",
+        "X-Frame-Options: DENY",
+        "--cache-memory",
+        "8M",
+    ])
+    .site;
+    assert_eq!(site.root, PathBuf::from("site"));
+    assert!(site.listing && site.spa && site.demo);
+    assert_eq!(site.cache.len(), 2);
+    assert_eq!(site.cache[0].pattern, "assets/**");
+    assert_eq!(site.cache[0].value, "max-age=31536000, immutable");
+    assert_eq!(
+        site.headers,
+        [("x-frame-options".to_owned(), "DENY".to_owned())]
+    );
+    assert_eq!(site.cache_memory, 8 << 20);
+}
+
+#[test]
+fn lists_are_separated_by_line_ends_as_the_environment_needs() {
+    let site = config(&["--header", "a: 1, 2\nb: 3"]).site;
+    assert_eq!(site.headers.len(), 2);
+    assert_eq!(site.headers[0].1, "1, 2");
+}
+
+#[test]
+fn the_access_log_is_a_file_or_standard_output() {
+    assert_eq!(config(&["--log-format", "json"]).access_log, None);
+    assert_eq!(
+        config(&["--access-log", "-", "--log-format", "json"]).access_log,
+        Some(AccessLogConfig {
+            file: None,
+            format: LogFormat::Json
+        })
+    );
+    assert_eq!(
+        config(&["--access-log", "a.log"]).access_log,
+        Some(AccessLogConfig {
+            file: Some("a.log".into()),
+            format: LogFormat::Combined
+        })
+    );
+}
+
+#[test]
+fn what_depends_on_an_http2_setting_follows_it() {
+    let config = config(&[
+        "--initial-window-size=4M",
+        "--max-frame-size=1M",
+        "--header-table-size=0",
+        "--max-header-list-size=32K",
+        "--max-concurrent-streams=7",
+        "--h2c-upgrade",
+    ]);
+    assert_eq!(config.http2.initial_window_size, 4 << 20);
+    assert_eq!(config.http2.connection_window_size, 4 << 20);
+    assert_eq!(config.http2.max_frame_size, 1 << 20);
+    assert_eq!(config.http2.header_table_size, 0);
+    assert_eq!(config.http2.budgets.header_block_bytes, 32 << 10);
+    assert_eq!(config.http1.head_bytes, 32 << 10);
+    assert_eq!(config.http2.max_concurrent_streams, 7);
+    assert!(config.http2.h2c_upgrade);
+}
+
+#[test]
+fn timeouts_reach_both_versions() {
+    let config = config(&[
+        "--header-timeout=1s",
+        "--stall-timeout=2s",
+        "--drain-timeout=0s",
+        "--idle-timeout=5m",
+        "--keep-alive-timeout=3s",
+        "--keep-alive-requests=9",
+        "--max-connections=50",
+        "--log-level=debug",
+    ]);
+    assert_eq!(config.http1.header_timeout, Duration::from_secs(1));
+    assert_eq!(config.http2.header_timeout, Duration::from_secs(1));
+    assert_eq!(config.http2.stall_timeout, Duration::from_secs(2));
+    assert_eq!(config.timeouts.write_stall, Duration::from_secs(2));
+    assert_eq!(config.timeouts.drain, Duration::ZERO);
+    assert_eq!(config.timeouts.idle, Duration::from_secs(300));
+    assert_eq!(config.http1.keep_alive_timeout, Duration::from_secs(3));
+    assert_eq!(config.http1.keep_alive_requests, 9);
+    assert_eq!(config.limits.max_connections, 50);
+    assert_eq!(config.log_level, log::LevelFilter::Debug);
+}
+
+#[test]
+fn a_wrong_option_is_one_line_that_names_option_value_and_mend() {
+    assert_eq!(
+        error(&["--listen", "1.2.3.4:70000"]),
+        "invalid value '1.2.3.4:70000' for '--listen <ADDR>': write HOST:PORT, [IPv6]:PORT, :PORT \
+         or unix:PATH, with a port up to 65535 (calmd --help lists all options)"
+    );
+    assert_eq!(
+        error(&["--idle-timeout", "30"]),
+        "invalid value '30' for '--idle-timeout <TIME>': the unit is missing, write 30s \
+         (calmd --help lists all options)"
+    );
+    for args in [
+        &["--no-such-option"][..],
+        &["a", "b"],
+        &["--listen"],
+        &["--max-concurrent-streams", "0"],
+        &["--keep-alive-requests", "many"],
+        &["--log-format", "xml"],
+        &["--header", "no colon"],
+        &["--cache", "assets/**"],
+        &["--spa", "--spa"],
+    ] {
+        let line = error(args);
+        assert!(!line.contains('\n') && !line.starts_with("error"), "{line}");
+    }
+    assert!(error(&["--no-such-option"]).contains("'--no-such-option'"));
+}
+
+#[test]
+fn short_help_fits_a_screen_and_long_help_has_everything() {
+    let help = |flag| {
+        let error = parse_from(["calmd", flag]).expect_err("help ends the program");
+        assert_eq!(error.kind(), ErrorKind::DisplayHelp);
+        error.render().to_string()
+    };
+    let brief = help("-h");
+    assert!(brief.lines().count() <= 36, "{brief}");
+    assert!(!brief.contains("--header-table-size"), "{brief}");
+    let long = help("--help");
+    assert!(long.lines().count() <= 64, "{long}");
+    for arg in Cli::command().get_arguments() {
+        let Some(name) = arg.get_long() else { continue };
+        assert!(
+            long.contains(&format!("--{name}")),
+            "{name} is not in {long}"
+        );
+    }
+}
