@@ -7,4 +7,5 @@ pub mod h2;
 pub mod hpack;
 pub mod http;
 pub mod site;
+pub mod tls;
 pub mod world;

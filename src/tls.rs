@@ -1,0 +1,265 @@
+//! Certificates: from PEM files, or made for localhost, to the configuration of TLS.
+//!
+//! [`TlsContext`] holds what new connections are accepted with. A reload replaces the certificate
+//! for connections to come; those that exist keep the old configuration until they end, and
+//! session tickets stay valid because their keys outlive the reload.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
+
+use crate::config::Certificate;
+
+mod self_signed;
+
+#[cfg(feature = "aws-lc")]
+use rustls::crypto::aws_lc_rs as crypto;
+#[cfg(all(feature = "ring", not(feature = "aws-lc")))]
+use rustls::crypto::ring as crypto;
+#[cfg(not(any(feature = "aws-lc", feature = "ring")))]
+compile_error!("TLS needs its cryptography: build with the feature `aws-lc` or `ring`");
+
+/// What TLS connections are accepted with, and where it came from.
+pub struct TlsContext {
+    certificate: Certificate,
+    provider: Arc<CryptoProvider>,
+    tickets: Arc<dyn ProducesTickets>,
+    config: Arc<ServerConfig>,
+}
+
+/// Where the certificate in use came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From the files that the operator named.
+    Given,
+    /// Self-signed for localhost, kept from an earlier start.
+    Kept(PathBuf),
+    /// Self-signed for localhost, just made: on the first start, or because it was about to expire.
+    Made(PathBuf),
+}
+
+impl TlsContext {
+    /// Loads the certificate, or makes one for localhost where there is none.
+    pub fn open(certificate: &Certificate) -> Result<(Self, Origin), TlsError> {
+        let provider = Arc::new(crypto::default_provider());
+        let tickets = crypto::Ticketer::new().map_err(TlsError::Library)?;
+        let (config, origin) = load(certificate, &provider, &tickets)?;
+        let context = TlsContext {
+            certificate: certificate.clone(),
+            provider,
+            tickets,
+            config,
+        };
+        Ok((context, origin))
+    }
+
+    /// What a new connection is accepted with.
+    pub fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
+    /// Reads the files again, for connections to come. On an error everything stays as it was.
+    pub fn reload(&mut self) -> Result<Origin, TlsError> {
+        let (config, origin) = load(&self.certificate, &self.provider, &self.tickets)?;
+        self.config = config;
+        Ok(origin)
+    }
+}
+
+fn load(
+    certificate: &Certificate,
+    provider: &Arc<CryptoProvider>,
+    tickets: &Arc<dyn ProducesTickets>,
+) -> Result<(Arc<ServerConfig>, Origin), TlsError> {
+    let (pair, origin) = match certificate {
+        Certificate::Files { chain, key } => (Pair::read(chain, key)?, Origin::Given),
+        Certificate::SelfSigned { directory } => {
+            self_signed::pair(directory, SystemTime::now(), provider)?
+        }
+    };
+    Ok((Arc::new(pair.into_config(provider, tickets)?), origin))
+}
+
+/// A certificate chain and its private key, with the paths that errors name.
+struct Pair {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    chain_path: PathBuf,
+    key_path: PathBuf,
+}
+
+impl Pair {
+    fn read(chain_path: &Path, key_path: &Path) -> Result<Pair, TlsError> {
+        let chain = read_file(chain_path)?;
+        let chain = CertificateDer::pem_slice_iter(&chain)
+            .collect::<Result<Vec<_>, _>>()
+            .ok()
+            .filter(|chain| !chain.is_empty())
+            .ok_or_else(|| TlsError::NoCertificate(chain_path.into()))?;
+        let pem = read_file(key_path)?;
+        if contains(&pem, b"ENCRYPTED") {
+            return Err(TlsError::EncryptedKey(key_path.into()));
+        }
+        let key =
+            PrivateKeyDer::from_pem_slice(&pem).map_err(|_| TlsError::NoKey(key_path.into()))?;
+        Ok(Pair {
+            chain,
+            key,
+            chain_path: chain_path.into(),
+            key_path: key_path.into(),
+        })
+    }
+
+    fn into_config(
+        self,
+        provider: &Arc<CryptoProvider>,
+        tickets: &Arc<dyn ProducesTickets>,
+    ) -> Result<ServerConfig, TlsError> {
+        let (chain_path, key_path) = (self.chain_path, self.key_path);
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Library)?
+            .with_no_client_auth()
+            .with_single_cert(self.chain, self.key)
+            .map_err(|error| match error {
+                rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
+                    chain: chain_path,
+                    key: key_path,
+                },
+                reason => TlsError::Unusable {
+                    chain: chain_path,
+                    key: key_path,
+                    reason,
+                },
+            })?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // Sessions are resumed by tickets that the client keeps; a cache of our own would only grow.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.ticketer = Arc::clone(tickets);
+        // An HTTP/2 client opens one connection, and every connection brings a fresh ticket.
+        config.send_tls13_tickets = 1;
+        // Early data can be replayed (RFC 8446 §8), and saves a round trip only.
+        config.max_early_data_size = 0;
+        Ok(config)
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|reason| TlsError::Read {
+        path: path.into(),
+        reason,
+    })
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
+}
+
+/// Why there is no certificate to serve with. Displayed, it is one line with the mend.
+#[derive(Debug)]
+pub enum TlsError {
+    /// A file cannot be read.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// The file of `--cert` holds no certificate in PEM.
+    NoCertificate(PathBuf),
+    /// The file of `--key` holds no private key in PEM.
+    NoKey(PathBuf),
+    /// The private key asks for a passphrase.
+    EncryptedKey(PathBuf),
+    /// The private key belongs to another certificate.
+    Mismatch {
+        /// The file of `--cert`.
+        chain: PathBuf,
+        /// The file of `--key`.
+        key: PathBuf,
+    },
+    /// Certificate or key are of a kind that TLS here does not know.
+    Unusable {
+        /// The file of `--cert`.
+        chain: PathBuf,
+        /// The file of `--key`.
+        key: PathBuf,
+        /// What the TLS library says.
+        reason: rustls::Error,
+    },
+    /// The self-signed certificate cannot be written.
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// The self-signed certificate cannot be made.
+    Make(rcgen::Error),
+    /// The TLS library refuses to start, for want of random numbers.
+    Library(rustls::Error),
+}
+
+impl std::error::Error for TlsError {}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TlsError::Read { path, reason } => write!(
+                f,
+                "cannot read '{}': {reason}; see that it exists and that this user may read it",
+                path.display()
+            ),
+            TlsError::NoCertificate(path) => write!(
+                f,
+                "'{}' (--cert) holds no certificate; it must be PEM, the server's own first",
+                path.display()
+            ),
+            TlsError::NoKey(path) => write!(
+                f,
+                "'{}' (--key) holds no private key; it must be PEM, PKCS#8, PKCS#1 or SEC1",
+                path.display()
+            ),
+            TlsError::EncryptedKey(path) => write!(
+                f,
+                "the private key '{}' (--key) is encrypted; decrypt it: openssl pkey -in {0} -out KEY",
+                path.display()
+            ),
+            TlsError::Mismatch { chain, key } => write!(
+                f,
+                "the private key '{}' (--key) does not belong to the first certificate of '{}' \
+                 (--cert); name a pair that belongs together",
+                key.display(),
+                chain.display()
+            ),
+            TlsError::Unusable { chain, key, reason } => write!(
+                f,
+                "cannot use '{}' (--cert) with '{}' (--key): {reason}; make it ECDSA P-256 or RSA",
+                chain.display(),
+                key.display()
+            ),
+            TlsError::Write { path, reason } => write!(
+                f,
+                "cannot write the self-signed certificate '{}': {reason}; name one with --cert and \
+                 --key, or only cleartext addresses with --listen",
+                path.display()
+            ),
+            TlsError::Make(reason) => write!(
+                f,
+                "cannot make a self-signed certificate: {reason}; name one with --cert and --key"
+            ),
+            TlsError::Library(reason) => write!(f, "TLS cannot start: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

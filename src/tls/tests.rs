@@ -1,0 +1,256 @@
+//! Certificates as an operator and a client meet them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
+
+use super::*;
+
+fn self_signed(directory: &Path) -> Certificate {
+    Certificate::SelfSigned {
+        directory: directory.into(),
+    }
+}
+
+/// A pair made by the code under test, under names of its own.
+fn pair_of_files(directory: &Path, name: &str) -> (PathBuf, PathBuf) {
+    let made = directory.join(name);
+    TlsContext::open(&self_signed(&made)).unwrap();
+    (made.join("localhost.pem"), made.join("localhost.key"))
+}
+
+fn files(chain: &Path, key: &Path) -> Certificate {
+    Certificate::Files {
+        chain: chain.into(),
+        key: key.into(),
+    }
+}
+
+fn error(chain: &Path, key: &Path) -> String {
+    let Err(error) = TlsContext::open(&files(chain, key)) else {
+        panic!("accepted");
+    };
+    let line = error.to_string();
+    assert!(!line.contains('\n'), "{line}");
+    line
+}
+
+/// A client that trusts exactly the certificate in this file.
+fn client(chain: &Path, alpn: &[&str]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(chain).unwrap() {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(crypto::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
+/// A whole handshake in memory; what the server knows after it.
+fn handshake(
+    server: &TlsContext,
+    client: &Arc<ClientConfig>,
+    name: &str,
+) -> Result<ServerConnection, rustls::Error> {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut client = ClientConnection::new(Arc::clone(client), name)?;
+    let mut server = ServerConnection::new(Arc::clone(server.config()))?;
+    while client.is_handshaking() || server.is_handshaking() || server.wants_write() {
+        let mut wire = Vec::new();
+        client.write_tls(&mut wire).unwrap();
+        server.read_tls(&mut &wire[..]).unwrap();
+        server.process_new_packets()?;
+        wire.clear();
+        server.write_tls(&mut wire).unwrap();
+        client.read_tls(&mut &wire[..]).unwrap();
+        client.process_new_packets()?;
+    }
+    Ok(server)
+}
+
+#[test]
+fn the_first_start_makes_a_certificate_and_later_ones_keep_it() {
+    let place = tempfile::tempdir().unwrap();
+    let certs = place.path().join("certs");
+    let (_, origin) = TlsContext::open(&self_signed(&certs)).unwrap();
+    let (chain, key) = (certs.join("localhost.pem"), certs.join("localhost.key"));
+    assert_eq!(origin, Origin::Made(chain.clone()));
+    let before = fs::read(&chain).unwrap();
+    assert_eq!(
+        fs::metadata(&key).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let (_, origin) = TlsContext::open(&self_signed(&certs)).unwrap();
+    assert_eq!(origin, Origin::Kept(chain.clone()));
+    assert_eq!(fs::read(&chain).unwrap(), before);
+    assert_eq!(
+        fs::read_dir(&certs).unwrap().count(),
+        2,
+        "nothing else is left"
+    );
+}
+
+#[test]
+fn a_certificate_of_ours_is_renewed_before_it_expires_or_when_its_key_is_gone_or_wrong() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "a");
+    let provider = crypto::default_provider();
+    let directory = chain.parent().unwrap();
+    let origin = |days: u64| {
+        let now = SystemTime::now() + Duration::from_secs(days * 24 * 3600);
+        self_signed::pair(directory, now, &provider).unwrap().1
+    };
+    assert_eq!(origin(366), Origin::Kept(chain.clone()));
+    assert_eq!(origin(368), Origin::Made(chain.clone()));
+    fs::remove_file(&key).unwrap();
+    assert_eq!(origin(0), Origin::Made(chain.clone()));
+    let (_, other) = pair_of_files(place.path(), "b");
+    fs::copy(other, &key).unwrap();
+    assert_eq!(origin(0), Origin::Made(chain.clone()));
+}
+
+#[test]
+fn a_certificate_that_somebody_put_there_is_never_replaced() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "a");
+    let text = fs::read_to_string(&chain).unwrap();
+    let bare = &text[text.find("-----BEGIN").unwrap()..];
+    fs::write(&chain, bare).unwrap();
+    let certificate = self_signed(chain.parent().unwrap());
+    assert_eq!(
+        TlsContext::open(&certificate).unwrap().1,
+        Origin::Kept(chain.clone())
+    );
+    let (_, other) = pair_of_files(place.path(), "b");
+    fs::copy(other, &key).unwrap();
+    assert!(matches!(
+        TlsContext::open(&certificate),
+        Err(TlsError::Mismatch { .. })
+    ));
+    assert_eq!(fs::read_to_string(&chain).unwrap(), bare);
+}
+
+#[test]
+fn what_an_interrupted_start_left_behind_is_no_obstacle() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("localhost.new"), "half a key").unwrap();
+    TlsContext::open(&self_signed(place.path())).unwrap();
+    let key = place.path().join("localhost.key");
+    assert_eq!(
+        fs::metadata(key).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+}
+
+#[test]
+fn clients_that_trust_the_certificate_get_h2_first() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "a");
+    let (server, origin) = TlsContext::open(&files(&chain, &key)).unwrap();
+    assert_eq!(origin, Origin::Given);
+    for name in ["localhost", "127.0.0.1", "::1"] {
+        let done = handshake(&server, &client(&chain, &["http/1.1", "h2"]), name).unwrap();
+        assert_eq!(done.alpn_protocol(), Some(&b"h2"[..]), "{name}");
+    }
+    let old = handshake(&server, &client(&chain, &["http/1.1"]), "localhost").unwrap();
+    assert_eq!(old.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let none = handshake(&server, &client(&chain, &[]), "localhost").unwrap();
+    assert_eq!(none.alpn_protocol(), None);
+    assert!(handshake(&server, &client(&chain, &["spdy/3"]), "localhost").is_err());
+}
+
+#[test]
+fn a_reload_changes_the_certificate_and_keeps_tickets_valid() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "a");
+    let (mut server, _) = TlsContext::open(&files(&chain, &key)).unwrap();
+    let old = client(&chain, &["h2"]);
+    handshake(&server, &old, "localhost").unwrap();
+    let (new_chain, new_key) = pair_of_files(place.path(), "b");
+    fs::copy(&new_chain, &chain).unwrap();
+    fs::copy(&new_key, &key).unwrap();
+    server.reload().unwrap();
+    let fresh = handshake(&server, &client(&chain, &["h2"]), "localhost").unwrap();
+    assert_eq!(fresh.handshake_kind(), Some(rustls::HandshakeKind::Full));
+    let resumed = handshake(&server, &old, "localhost").unwrap();
+    assert_eq!(
+        resumed.handshake_kind(),
+        Some(rustls::HandshakeKind::Resumed)
+    );
+}
+
+#[test]
+fn a_bad_reload_keeps_what_was_there() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "a");
+    let (mut server, _) = TlsContext::open(&files(&chain, &key)).unwrap();
+    let trust = client(&chain, &["h2"]);
+    let before = Arc::clone(server.config());
+    fs::write(&chain, "nothing").unwrap();
+    assert!(matches!(server.reload(), Err(TlsError::NoCertificate(_))));
+    assert!(Arc::ptr_eq(&before, server.config()));
+    handshake(&server, &trust, "localhost").unwrap();
+}
+
+#[test]
+fn errors_name_the_file_the_option_and_the_mend() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "a");
+    let (_, other) = pair_of_files(place.path(), "b");
+    let missing = place.path().join("missing.pem");
+    assert!(error(&missing, &key).contains("missing.pem': No such file"));
+    assert!(error(&chain, &missing).contains("missing.pem': No such file"));
+    let swapped = error(&key, &chain);
+    assert!(
+        swapped.contains("(--cert) holds no certificate"),
+        "{swapped}"
+    );
+    assert!(error(&chain, &chain).contains("(--key) holds no private key"));
+    assert!(error(&chain, &other).contains("does not belong to"));
+
+    let file = place.path().join("file");
+    let wrap = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
+    fs::write(&file, wrap("ENCRYPTED PRIVATE KEY")).unwrap();
+    let encrypted = error(&chain, &file);
+    assert!(encrypted.contains("openssl pkey -in"), "{encrypted}");
+    fs::write(&file, wrap("PRIVATE KEY")).unwrap();
+    assert!(error(&chain, &file).contains("cannot use"));
+    fs::write(&file, "").unwrap();
+    assert!(error(&file, &key).contains("holds no certificate"));
+    fs::write(&file, "-----BEGIN CERTIFICATE-----\nMAA").unwrap();
+    assert!(error(&file, &key).contains("holds no certificate"));
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("file");
+    fs::write(&file, "").unwrap();
+    let Err(error) = TlsContext::open(&self_signed(&file.join("certs"))) else {
+        panic!("accepted");
+    };
+    assert!(error.to_string().contains("--cert and --key"), "{error}");
+}
+
+#[test]
+fn servers_that_start_together_agree_on_one_pair() {
+    let place = tempfile::tempdir().unwrap();
+    let certificate = self_signed(&place.path().join("certs"));
+    let made = std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| TlsContext::open(&certificate).unwrap().1))
+            .collect();
+        let origins = starts.into_iter().map(|start| start.join().unwrap());
+        origins
+            .filter(|origin| matches!(origin, Origin::Made(_)))
+            .count()
+    });
+    assert_eq!(made, 1);
+}
