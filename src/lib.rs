@@ -6,6 +6,7 @@ pub mod h1;
 pub mod h2;
 pub mod hpack;
 pub mod http;
+pub mod server;
 pub mod site;
 pub mod tls;
 pub mod world;

@@ -1,0 +1,231 @@
+//! The access log: one line a request, in the combined format or JSON.
+//!
+//! Lines gather in memory and are written together, so that a busy server pays one system call for
+//! hundreds of them. Writing never waits: while the reader of a pipe stalls or a disk is full, lines
+//! stay in memory up to [`MOST_PENDING`]; what comes then is counted, and told once a minute.
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::config::{AccessLogConfig, LogFormat};
+use crate::http::Fields;
+
+mod entry;
+mod sink;
+
+pub use entry::Entry;
+use entry::Timestamp;
+use sink::Sink;
+
+/// Bytes of lines that make a write worth its system call.
+const WORTH_WRITING: usize = 32 << 10;
+
+/// How long a line may wait for company: somebody may be reading along.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Bytes of lines kept while nothing can be written. More than a full pipe holds, and bearable when
+/// a reader has died.
+const MOST_PENDING: usize = 256 << 10;
+
+/// Between two messages about lost lines.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
+
+/// Entries kept for requests to come, so that a busy server allocates none.
+const SPARE_ENTRIES: usize = 32;
+
+/// The access log of the server.
+pub struct AccessLog {
+    sink: Sink,
+    file: Option<PathBuf>,
+    format: LogFormat,
+    timestamp: Timestamp,
+    /// Whole lines, but for the first, which may be the rest of one.
+    pending: Vec<u8>,
+    /// When what is pending is to be written; none while nothing is.
+    due: Option<Instant>,
+    loss: Loss,
+    #[expect(clippy::vec_box, reason = "the boxes themselves are lent out again")]
+    spare: Vec<Box<Entry>>,
+}
+
+/// Lines that found no room.
+#[derive(Default)]
+struct Loss {
+    lines: u64,
+    reason: Option<io::Error>,
+    warned: Option<Instant>,
+}
+
+impl AccessLog {
+    /// Opens the log for appending.
+    pub fn open(config: &AccessLogConfig) -> Result<Self, AccessLogError> {
+        Ok(AccessLog {
+            sink: open_sink(config.file.as_ref())?,
+            file: config.file.clone(),
+            format: config.format,
+            timestamp: Timestamp::default(),
+            pending: Vec::new(),
+            due: None,
+            loss: Loss::default(),
+            spare: Vec::new(),
+        })
+    }
+
+    /// Notes what is known when a request arrives. `peer` is none on a Unix socket; `version` is as
+    /// it is logged, such as `HTTP/2.0`; `fields` may be empty if the request could not be read.
+    pub fn entry(
+        &mut self,
+        peer: Option<IpAddr>,
+        version: &str,
+        fields: &Fields,
+        wall: SystemTime,
+    ) -> Box<Entry> {
+        let mut entry = self.spare.pop().unwrap_or_default();
+        entry.fill(self.format, self.timestamp.at(wall), peer, version, fields);
+        entry
+    }
+
+    /// Logs a request whose response has ended, whole or not.
+    pub fn record(&mut self, entry: Box<Entry>, status: u16, body_bytes: u64, elapsed: Duration) {
+        // After a failure the next attempt is `flush`'s, so that a stall costs no system calls.
+        if self.pending.len() + entry.len_at_most() > MOST_PENDING && self.loss.reason.is_none() {
+            self.write();
+        }
+        if self.pending.len() + entry.len_at_most() > MOST_PENDING {
+            self.loss.lines += 1;
+        } else {
+            entry.finish(self.format, status, body_bytes, elapsed, &mut self.pending);
+        }
+        if self.spare.len() < SPARE_ENTRIES && entry.is_small() {
+            self.spare.push(entry);
+        }
+    }
+
+    /// To be called once a turn: writes when it is worth it or has waited long enough.
+    pub fn flush(&mut self, now: Instant) {
+        if self.pending.is_empty() {
+            self.due = None;
+        } else {
+            let due = *self.due.get_or_insert(now + LONGEST_WAIT);
+            // A slow reader is tried again at once, a full disk when it is due.
+            let broken = matches!(&self.loss.reason, Some(reason) if !is_stall(reason));
+            if now >= due || (self.pending.len() >= WORTH_WRITING && !broken) {
+                self.write();
+                self.due = (!self.pending.is_empty()).then(|| now + LONGEST_WAIT);
+            }
+        }
+        self.warn(now);
+    }
+
+    /// When [`AccessLog::flush`] has something to do though nothing else happens.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Writes what is left before the program ends. A slow reader is given a second.
+    pub fn finish(&mut self, now: Instant) {
+        self.write();
+        for _ in 0..10 {
+            if !self.loss.reason.as_ref().is_some_and(is_stall) {
+                break;
+            }
+            self.sink.wait(Duration::from_millis(100));
+            self.write();
+        }
+        let unwritten = self.pending.iter().filter(|&&byte| byte == b'\n').count();
+        self.loss.lines += unwritten as u64;
+        self.loss.warned = None;
+        self.warn(now);
+    }
+
+    /// Opens the file of this name anew, after the old one was moved away. On an error the old file
+    /// stays in use. Standard output stays what it is.
+    pub fn reopen(&mut self) -> Result<(), AccessLogError> {
+        if self.file.is_some() {
+            let sink = open_sink(self.file.as_ref())?;
+            self.write();
+            self.sink = sink;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) {
+        self.loss.reason = self.sink.write(&mut self.pending).err();
+        if self.pending.is_empty() && self.pending.capacity() > 2 * WORTH_WRITING {
+            self.pending = Vec::new();
+        }
+    }
+
+    fn warn(&mut self, now: Instant) {
+        let recently = |warned| now.saturating_duration_since(warned) < BETWEEN_WARNINGS;
+        if self.loss.lines == 0 || self.loss.warned.is_some_and(recently) {
+            return;
+        }
+        let reason: &dyn fmt::Display = match &self.loss.reason {
+            Some(reason) if !is_stall(reason) => reason,
+            _ => &"its reader does not keep up",
+        };
+        log::warn!(
+            "access log {}: {} lines lost: {reason}",
+            name(self.file.as_ref()),
+            self.loss.lines
+        );
+        self.loss.lines = 0;
+        self.loss.warned = Some(now);
+    }
+}
+
+/// Whether nothing is wrong but that the reader has not read yet.
+fn is_stall(reason: &io::Error) -> bool {
+    reason.kind() == io::ErrorKind::WouldBlock
+}
+
+fn open_sink(file: Option<&PathBuf>) -> Result<Sink, AccessLogError> {
+    let sink = match file {
+        Some(path) => Sink::open(path),
+        None => Sink::standard_output(),
+    };
+    sink.map_err(|reason| AccessLogError {
+        name: name(file),
+        reason,
+    })
+}
+
+fn name(file: Option<&PathBuf>) -> String {
+    file.map_or("on standard output".into(), |path| {
+        format!("'{}'", path.display())
+    })
+}
+
+/// Why the access log cannot be opened. Displayed, it is one line with the mend.
+#[derive(Debug)]
+pub struct AccessLogError {
+    name: String,
+    reason: io::Error,
+}
+
+impl std::error::Error for AccessLogError {}
+
+impl fmt::Display for AccessLogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mend = match self
+            .reason
+            .raw_os_error()
+            .map(rustix::io::Errno::from_raw_os_error)
+        {
+            Some(rustix::io::Errno::NXIO) => "start the reader of this FIFO first",
+            _ => "see that its directory exists and that this user may write there",
+        };
+        write!(
+            f,
+            "cannot open the access log {} (--access-log): {}; {mend}",
+            self.name, self.reason
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! The shell around the protocol cores.
+
+pub mod access_log;
