@@ -1,4 +1,27 @@
-//! calmd: a single-threaded HTTP/2 and HTTP/1.1 server for static sites.
+//! calmd: a single-threaded HTTP/2 and HTTP/1.1 server for static sites, and the protocol cores that
+//! it is made of.
+//!
+//! # The way of a request
+//!
+//! 1. [`world`] says that a socket is ready. `server::event_loop` gives its connection a turn.
+//! 2. `server::connection` reads once, into a buffer that all connections share; `transport` opens
+//!    the TLS records, if there is TLS; `protocol` decides between HTTP/2 and HTTP/1.1.
+//! 3. [`h2`] or [`h1`] takes the bytes and tells what they mean: a request, content, a reset. [`h2`]
+//!    decodes its field sections with [`hpack`]; both give them as [`http::Fields`].
+//! 4. `server::h2_service` or `server::h1_service` asks [`site`], which answers with a status, fields
+//!    and a body: a range of memory, a range of a file, or a handler.
+//! 5. The head goes into the output at once. The body waits until the scheduler grants it room: both
+//!    windows, the frame size, the output. Only then are its bytes read, straight into the output.
+//! 6. The output is sealed and written once. What the socket does not take waits in the connection's
+//!    `write_queue`, and nothing more is produced until it is gone.
+//!
+//! # Core and shell
+//!
+//! [`h1`], [`h2`], [`hpack`] and [`http`] are cores: bytes, commands and the time in; events, bytes and
+//! one deadline out. They know no socket, file, thread or clock, which a test enforces, and can be
+//! used by themselves, on any transport. [`server`] is the shell around them, [`world`] what the shell
+//! stands on, [`config`] every number of both with its reason. [`cli`] and [`tls`] turn what the
+//! operator says and has into a configuration.
 
 pub mod cli;
 pub mod config;

@@ -1,3 +1,65 @@
-//! The command line of calmd.
+//! The command line → the configuration → the server; exit codes.
+//!
+//! 0: stopped by the operator. 1: could not start, or the poll failed. 2: a wrong option.
 
-fn main() {}
+use calmd::cli;
+use calmd::config::{AccessLogConfig, Config};
+use calmd::server::Server;
+use calmd::tls::Origin;
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let config = match cli::parse() {
+        Ok(config) => config,
+        Err(code) => return ExitCode::from(code),
+    };
+    env_logger::Builder::new()
+        .filter_level(config.log_level)
+        .init();
+    match serve(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("calmd: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
+    let server = Server::open(config)?;
+    announce(&server, config);
+    server.run()
+}
+
+/// Tells where the server can be reached: on standard output, unless that is the access log's.
+fn announce(server: &Server, config: &Config) {
+    let mut lines = format!(
+        "calmd {} serves {}\n",
+        env!("CARGO_PKG_VERSION"),
+        config.site.root.display()
+    );
+    for url in &server.urls {
+        lines.push_str(&format!("  {url}\n"));
+    }
+    match &server.certificate {
+        Some(Origin::Made(path)) => lines.push_str(&format!(
+            "  made a self-signed certificate for localhost, {}: browsers will warn; \
+             --cert and --key take your own\n",
+            path.display()
+        )),
+        Some(Origin::Kept(path)) => {
+            lines.push_str(&format!(
+                "  with the self-signed certificate {}\n",
+                path.display()
+            ));
+        }
+        Some(Origin::Given) | None => {}
+    }
+    // Nobody reads it: nothing is lost that the operator did not give away.
+    let _ = match config.access_log {
+        Some(AccessLogConfig { file: None, .. }) => std::io::stderr().write_all(lines.as_bytes()),
+        _ => std::io::stdout().write_all(lines.as_bytes()),
+    };
+}

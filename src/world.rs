@@ -1,13 +1,112 @@
 //! The world outside: sockets, files and the clock, as traits.
 //!
 //! The event loop and the site are generic over these, so that the tests run the very same code over
-//! a simulated world with a virtual clock and seeded faults.
+//! a simulated world with a virtual clock and seeded faults. The real world is [`os`].
 
 pub mod files;
 pub mod memory_files;
+pub mod os;
 
+use std::fmt;
 use std::io;
-use std::time::SystemTime;
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Sockets and the clock. Nothing here blocks but [`World::poll`].
+pub trait World {
+    /// The files of the site.
+    type Files: Files;
+    /// A connected, non-blocking stream socket.
+    type Socket;
+
+    /// The monotonic clock; the event loop reads it once a turn.
+    fn now(&self) -> Instant;
+
+    /// The time of day, for `date` fields and logs.
+    fn wall_clock(&self) -> SystemTime;
+
+    /// Waits until something is ready, at most for `timeout`, and appends what is. Readiness is
+    /// reported when it begins (edge-triggered): whoever is told reads or writes until
+    /// `WouldBlock`, or remembers that there is more to do.
+    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Takes the next connection that waits on the listener of this number.
+    fn accept(&mut self, listener: usize) -> io::Result<(Self::Socket, Peer)>;
+
+    /// Closes all listeners: nobody new is let in.
+    fn stop_listening(&mut self);
+
+    /// Asks for the readiness of a socket, in both directions, under this token.
+    fn register(&mut self, socket: &mut Self::Socket, token: Token) -> io::Result<()>;
+
+    /// Reads up to `buffer.len()` bytes; 0 is the end of the peer's stream.
+    fn read(&mut self, socket: &mut Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes a prefix of `bytes` and returns its length.
+    fn write(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Ends our direction of the stream; the other stays open.
+    fn shutdown_write(&mut self, socket: &mut Self::Socket) -> io::Result<()>;
+}
+
+/// What [`World::poll`] reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// Connections wait on this listener.
+    Listener(usize),
+    /// The operator sent a signal.
+    Signal(Signal),
+    /// A socket became ready.
+    Socket {
+        /// The token it was registered under.
+        token: Token,
+        /// Bytes, the end of the stream, or an error can be read.
+        readable: bool,
+        /// Bytes can be written.
+        writable: bool,
+        /// The peer has closed its direction, or the connection failed: even after a short read
+        /// there is something to read.
+        read_closed: bool,
+    },
+}
+
+/// Names a registered socket. `serial` tells a slot's present user from those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The slot.
+    pub index: u32,
+    /// Never 0, and different for successive users of a slot.
+    pub serial: u32,
+}
+
+/// What an operator asks for by signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT or SIGTERM: finish and exit.
+    Stop,
+    /// SIGHUP: read the certificate again.
+    Reload,
+    /// SIGUSR1: open the log file again.
+    ReopenLog,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A host; IPv4 addresses are plain, not mapped into IPv6.
+    Ip(IpAddr),
+    /// A process on this machine, over a Unix socket.
+    Unix,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Ip(address) => address.fmt(f),
+            Peer::Unix => f.write_str("unix:"),
+        }
+    }
+}
 
 /// Read access to one directory tree, the site's root. Nothing outside of it can be named.
 pub trait Files {

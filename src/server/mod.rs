@@ -1,3 +1,104 @@
-//! The shell around the protocol cores.
+//! The shell around the protocol cores: one poll loop over non-blocking sockets.
+//!
+//! ```text
+//!            ┌────────────── event_loop: poll · turns · deadlines · accept ──────────────┐
+//!            │                                                                           │
+//!  socket ─▶ connection ─▶ transport ─▶ protocol ─▶ h1_service │ h2_service ─▶ site ─▶ Response
+//!    ▲                                                 │  active_request: Body or handler
+//!    └──── write_queue ◀── transport ◀── output ◀──────┘
+//! ```
+//!
+//! `context` holds what all connections share in a turn, the lent buffers among it; `slots` and
+//! `deadlines` are the loop's tables. Bytes are read once into a shared buffer, answered into another,
+//! and written once; a connection keeps only what is incomplete or what its socket did not take.
 
-pub mod access_log;
+mod access_log;
+mod active_request;
+mod connection;
+mod context;
+mod deadlines;
+mod event_loop;
+mod h1_service;
+mod h2_service;
+mod protocol;
+mod slots;
+mod transport;
+mod write_queue;
+
+use crate::config::{Config, ListenAddress};
+use crate::site::Site;
+use crate::tls::{Origin, TlsContext};
+use crate::world::files::Root;
+use crate::world::os::OsWorld;
+use access_log::AccessLog;
+use context::Context;
+use event_loop::{EventLoop, Security};
+use std::error::Error;
+
+/// A server that listens and has not begun to serve.
+pub struct Server {
+    event_loop: EventLoop<OsWorld<Root>>,
+    /// The URLs that it serves, in the order of the listeners.
+    pub urls: Vec<String>,
+    /// Where the certificate came from, if there is a TLS listener.
+    pub certificate: Option<Origin>,
+}
+
+impl Server {
+    /// Opens everything that the configuration names: the site, the certificate, the log, the
+    /// listeners. An error is one line that names what is wrong and the mend, and nothing was
+    /// started.
+    pub fn open(config: &Config) -> Result<Server, Box<dyn Error>> {
+        let files = Root::open(&config.site.root)?;
+        let site = Site::new(files, &config.site)?;
+        let log = config
+            .access_log
+            .as_ref()
+            .map(AccessLog::open)
+            .transpose()?;
+        let (tls, certificate) = if config.listen_tls.is_empty() {
+            (None, None)
+        } else {
+            let (tls, origin) = TlsContext::open(&config.certificate)?;
+            (Some(tls), Some(origin))
+        };
+        let mut world = OsWorld::new()?;
+        let mut urls = Vec::new();
+        let mut securities = Vec::new();
+        for (security, addresses) in [
+            (Security::Cleartext, &config.listen),
+            (Security::Tls, &config.listen_tls),
+        ] {
+            for address in addresses {
+                urls.push(url(security, &world.listen(address)?));
+                securities.push(security);
+            }
+        }
+        let cx = Context::new(world, site, log, config);
+        Ok(Server {
+            event_loop: EventLoop::new(cx, tls, &securities),
+            urls,
+            certificate,
+        })
+    }
+
+    /// Serves until the operator stops it.
+    pub fn run(mut self) -> Result<(), Box<dyn Error>> {
+        Ok(self.event_loop.run()?)
+    }
+}
+
+/// How a browser on this machine names a listener.
+fn url(security: Security, address: &ListenAddress) -> String {
+    let scheme = match security {
+        Security::Cleartext => "http",
+        Security::Tls => "https",
+    };
+    match address {
+        ListenAddress::Tcp(address) if address.ip().is_unspecified() => {
+            format!("{scheme}://localhost:{}", address.port())
+        }
+        ListenAddress::Tcp(address) => format!("{scheme}://{address}"),
+        ListenAddress::Unix(path) => format!("{scheme} on unix:{}", path.display()),
+    }
+}

@@ -1,0 +1,186 @@
+//! A request that is being answered: where the response's bytes come from, and what is owed to the
+//! request's body.
+
+use super::access_log::{AccessLog, Entry};
+use crate::http::Fields;
+use crate::site::{self, Body, BodyError, Progress};
+use crate::world::Files;
+use std::time::Instant;
+
+/// A request whose response is not complete.
+pub struct ActiveRequest<F: Files> {
+    source: Source<F>,
+    /// Bytes of the request body that were received and not given back to the peer's window.
+    owed: usize,
+    /// Bytes of the request body so far.
+    received: u64,
+    /// Status of the response; 0 before there is one.
+    status: u16,
+    content: Content,
+    /// Bytes of the response's content so far.
+    sent: u64,
+    started: Instant,
+    /// The line of the access log, if there is a log.
+    entry: Option<Box<Entry>>,
+}
+
+/// Whether the response may have content (RFC 9110 §9.3.2).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Allowed,
+    HeadOnly,
+}
+
+/// What produces the response.
+enum Source<F: Files> {
+    /// The site: head sent, content to come. The request's body interests nobody.
+    Content(Body<F>),
+    /// A handler, which reads the request's body and has the head when it has it.
+    Handler(Box<dyn site::Exchange>),
+}
+
+impl<F: Files> ActiveRequest<F> {
+    /// A request whose answer is this content.
+    pub fn content(body: Body<F>, now: Instant, entry: Option<Box<Entry>>) -> Self {
+        Self::new(Source::Content(body), Content::Allowed, now, entry)
+    }
+
+    /// A request that a handler answers, without content if `head_only`.
+    pub fn handler(
+        handler: Box<dyn site::Exchange>,
+        head_only: bool,
+        now: Instant,
+        entry: Option<Box<Entry>>,
+    ) -> Self {
+        let content = if head_only {
+            Content::HeadOnly
+        } else {
+            Content::Allowed
+        };
+        Self::new(Source::Handler(handler), content, now, entry)
+    }
+
+    fn new(
+        source: Source<F>,
+        content: Content,
+        started: Instant,
+        entry: Option<Box<Entry>>,
+    ) -> Self {
+        ActiveRequest {
+            source,
+            owed: 0,
+            received: 0,
+            status: 0,
+            content,
+            sent: 0,
+            started,
+            entry,
+        }
+    }
+
+    /// Whether the handler's head is the whole response.
+    pub fn is_head_only(&self) -> bool {
+        self.content == Content::HeadOnly
+    }
+
+    /// The beginning of the log's line, for the response that takes this one's place.
+    pub fn take_entry(&mut self) -> Option<Box<Entry>> {
+        self.entry.take()
+    }
+
+    /// Takes bytes of the request body; returns how many it has so far.
+    pub fn receive(&mut self, data: &[u8]) -> u64 {
+        self.owed += data.len();
+        self.received += data.len() as u64;
+        if let Source::Handler(handler) = &mut self.source {
+            handler.receive(data);
+        }
+        self.received
+    }
+
+    /// The request body has ended.
+    pub fn finish_request(&mut self) {
+        if let Source::Handler(handler) = &mut self.source {
+            handler.finish();
+        }
+    }
+
+    /// Bytes of the request body that the handler still holds.
+    pub fn held(&self) -> usize {
+        match &self.source {
+            Source::Handler(handler) => handler.held(),
+            Source::Content(_) => 0,
+        }
+    }
+
+    /// Bytes that can be given back to the peer's window now.
+    pub fn releasable(&mut self) -> u32 {
+        let releasable = self.owed.saturating_sub(self.held());
+        self.owed -= releasable;
+        u32::try_from(releasable).unwrap_or(u32::MAX)
+    }
+
+    /// The handler's response head, once, when there is one.
+    pub fn head(&mut self) -> Option<site::Head> {
+        match &mut self.source {
+            Source::Handler(handler) if self.status == 0 => handler.head(),
+            _ => None,
+        }
+    }
+
+    /// The response has begun with this status.
+    pub fn set_status(&mut self, status: u16) {
+        self.status = status;
+    }
+
+    /// Whether the response's head was sent.
+    pub fn has_head(&self) -> bool {
+        self.status != 0
+    }
+
+    /// Bytes of content still to come, if that is known.
+    pub fn remaining(&self) -> Option<u64> {
+        match &self.source {
+            Source::Content(body) => body.len(),
+            Source::Handler(_) => None,
+        }
+    }
+
+    /// Appends up to `max` bytes of content.
+    pub fn read(
+        &mut self,
+        files: &mut F,
+        out: &mut Vec<u8>,
+        max: usize,
+    ) -> Result<Progress, BodyError> {
+        let before = out.len();
+        let progress = match &mut self.source {
+            Source::Content(body) => body.read(files, out, max),
+            Source::Handler(handler) => handler.read(out, max),
+        };
+        self.sent += (out.len() - before) as u64;
+        progress
+    }
+
+    /// The request is over, complete or cut short: writes its line of the log.
+    pub fn conclude(&mut self, log: &mut Option<AccessLog>, now: Instant) {
+        if let (Some(log), Some(entry)) = (log, self.entry.take()) {
+            log.record(
+                entry,
+                self.status,
+                self.sent,
+                now.duration_since(self.started),
+            );
+        }
+    }
+}
+
+/// Whether the request announces a body of more than `limit` bytes.
+pub fn exceeds(request: &Fields, limit: u64) -> bool {
+    let announced = request
+        .value("content-length")
+        .and_then(|value| std::str::from_utf8(value).ok());
+    announced
+        .and_then(|value| value.parse::<u64>().ok())
+        .is_some_and(|len| len > limit)
+}

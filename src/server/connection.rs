@@ -1,0 +1,550 @@
+//! One connection: socket, transport, protocol, and the states it goes through.
+//!
+//! ```text
+//!            preface or request             error, end, drained            all sent
+//!  Opening ──────────────────────▶ Serving ─────────────────────▶ Flushing ────────▶ Lingering
+//!     │                               │                              │                   │
+//!     └── deadline ───────────────────┴── socket error ──────────────┴── deadline, end ──┴──▶ Closed
+//! ```
+//!
+//! A connection keeps bytes of its own only while a frame, a head or a record is incomplete, or while
+//! its socket takes no more. Readiness is edge-triggered, so it is remembered until the socket would
+//! block; a connection that ran out of its turn's budget asks for another turn.
+
+use super::context::{Buffers, Context};
+use super::protocol::Protocol;
+use super::transport::{Opened, Tls, Transport, WireBuffer};
+use super::write_queue::WriteQueue;
+use crate::http::Fields;
+use crate::world::{Peer, World};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Output is made in pieces of this size: four full TLS records, or nearly four DATA frames.
+const OUTPUT_CHUNK: usize = 64 << 10;
+
+/// A chunk that stayed this far below its size was not cut short by it: the protocol has no more.
+const OUTPUT_SLACK: usize = 2 << 10;
+
+/// Room in the read buffer for what a connection kept: an incomplete frame, head or record, each of
+/// which is at most 16 KiB and its header.
+const KEPT_ROOM: usize = 32 << 10;
+
+/// An idle connection gives back its spare memory after this long: longer than the pauses of a
+/// client at work, shorter than anybody's patience with our memory.
+const SHRINK_AFTER: Duration = Duration::from_millis(250);
+
+/// The protocol cannot go on. What it has to say about that is in its output.
+#[derive(Debug)]
+pub struct Fault;
+
+/// What a connection wants after its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// To hear of readiness or of its deadline.
+    Wait,
+    /// Another turn as soon as the others have had theirs.
+    Again,
+    /// To be forgotten.
+    Closed,
+}
+
+/// One connection.
+pub struct Connection<W: World> {
+    socket: W::Socket,
+    transport: Transport,
+    protocol: Protocol<W::Files>,
+    phase: Phase,
+    peer: Peer,
+    read: ReadSide,
+    /// Input that the protocol could not take yet: an incomplete frame or head, or pipelined
+    /// requests that wait for the response before them.
+    kept: Vec<u8>,
+    unsent: WriteQueue,
+    stall: Option<Stall>,
+    idle: Option<Idle>,
+}
+
+/// Where a connection is in its life.
+enum Phase {
+    /// No protocol yet: the handshake or the preface is incomplete.
+    Opening { deadline: Instant },
+    /// Requests and responses.
+    Serving,
+    /// Nothing more is read; closes when everything is sent.
+    Flushing,
+    /// Everything is sent and our direction closed; reads until the peer closes too, so that no
+    /// reset overtakes what it has not read (RFC 9112 §9.6).
+    Lingering { deadline: Instant },
+    /// To be forgotten.
+    Closed,
+}
+
+/// What is known about the socket's readable side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ReadSide {
+    /// The last read took everything; the poll will tell.
+    Drained,
+    /// There may be more.
+    Readable,
+    /// The peer has closed its side: reading ends in an end or an error, which no edge announces
+    /// again.
+    Closing,
+    /// The end was read.
+    Ended,
+}
+
+/// Output waits: by when the socket must have taken [`crate::config::Http2::stall_bytes`] of it.
+struct Stall {
+    deadline: Instant,
+    taken: usize,
+}
+
+/// No request is open.
+struct Idle {
+    since: Instant,
+    /// Requests when that was seen: a later request begins a new idle time, a PING does not.
+    requests: u32,
+    memory: Memory,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    Spare,
+    Shrunk,
+}
+
+impl<W: World> Connection<W> {
+    /// A connection that was just accepted.
+    pub fn new(socket: W::Socket, tls: Option<Tls>, peer: Peer, cx: &Context<W>) -> Self {
+        let (transport, wait) = match tls {
+            Some(tls) => (Transport::Tls(Box::new(tls)), cx.timeouts.handshake),
+            None => (Transport::Plain, cx.timeouts.preface),
+        };
+        Connection {
+            socket,
+            transport,
+            protocol: Protocol::Undecided,
+            phase: Phase::Opening {
+                deadline: cx.now + wait,
+            },
+            peer,
+            read: ReadSide::Readable,
+            kept: Vec::new(),
+            unsent: WriteQueue::default(),
+            stall: None,
+            idle: None,
+        }
+    }
+
+    /// The socket, to be registered.
+    pub fn socket(&mut self) -> &mut W::Socket {
+        &mut self.socket
+    }
+
+    /// Remembers what the poll told.
+    pub fn ready(&mut self, readable: bool, read_closed: bool) {
+        match self.read {
+            ReadSide::Ended => {}
+            _ if read_closed => self.read = ReadSide::Closing,
+            ReadSide::Drained if readable => self.read = ReadSide::Readable,
+            _ => {}
+        }
+    }
+
+    /// Reads, serves and writes, within the budget of a turn.
+    pub fn turn(&mut self, cx: &mut Context<W>) -> Turn {
+        let mut buffers = std::mem::take(&mut cx.buffers);
+        let result = match self.phase {
+            Phase::Opening { .. } | Phase::Serving => self.serve(&mut buffers, cx),
+            Phase::Flushing => self.flush(&[], cx).map(|()| Turn::Wait),
+            Phase::Lingering { .. } => self.linger(&mut buffers.read, cx),
+            Phase::Closed => Ok(Turn::Closed),
+        };
+        let turn = result.and_then(|turn| self.settle(turn, &mut buffers.wire, cx));
+        cx.buffers = buffers;
+        turn.unwrap_or_else(|error| {
+            log::debug!("{}: {error}", self.peer);
+            self.close(cx)
+        })
+    }
+
+    /// Closes at once.
+    pub fn close(&mut self, cx: &mut Context<W>) -> Turn {
+        self.phase = Phase::Closed;
+        self.protocol.close(cx);
+        Turn::Closed
+    }
+
+    /// Ends the connection after what is open on it.
+    pub fn shutdown(&mut self, cx: &mut Context<W>) -> Turn {
+        self.protocol.shutdown(cx.now);
+        match self.phase {
+            Phase::Opening { .. } => self.close(cx),
+            _ => self.turn(cx),
+        }
+    }
+
+    /// One turn of a connection on which requests come. An error is the socket's, and final.
+    fn serve(&mut self, buffers: &mut Buffers, cx: &mut Context<W>) -> io::Result<Turn> {
+        let Buffers {
+            read,
+            plain,
+            output,
+            wire,
+            fields,
+        } = buffers;
+        self.flush(&[], cx)?;
+        let mut input = self.input(read, plain, wire, cx)?;
+        if let Phase::Flushing = self.phase {
+            return Ok(Turn::Wait);
+        }
+        if matches!(self.phase, Phase::Opening { .. }) {
+            self.protocol = Protocol::choose(&self.transport, input, self.peer, cx);
+            if !matches!(self.protocol, Protocol::Undecided) {
+                self.phase = Phase::Serving;
+            }
+        }
+        let turn = self.exchange(&mut input, output, wire, fields, cx)?;
+        if matches!(self.phase, Phase::Opening { .. } | Phase::Serving) {
+            self.kept.extend_from_slice(input);
+        }
+        Ok(turn)
+    }
+
+    /// What there is for the protocol: bytes that were kept, and new ones if they are wanted.
+    fn input<'b>(
+        &mut self,
+        read: &'b mut Vec<u8>,
+        plain: &'b mut Vec<u8>,
+        wire: &mut WireBuffer,
+        cx: &mut Context<W>,
+    ) -> io::Result<&'b [u8]> {
+        plain.clear();
+        if !self.wants_input(cx) || self.kept.len() > KEPT_ROOM {
+            plain.append(&mut self.kept);
+            self.kept = Vec::new();
+            return Ok(plain);
+        }
+        let budget = cx.limits.turn_read_bytes;
+        if read.len() < budget + KEPT_ROOM {
+            read.resize(budget + KEPT_ROOM, 0);
+        }
+        let kept = std::mem::take(&mut self.kept);
+        match &mut self.transport {
+            Transport::Plain => {
+                let start = kept.len();
+                read[..start].copy_from_slice(&kept);
+                let end = start + self.receive(&mut read[start..start + budget], cx)?;
+                Ok(&read[..end])
+            }
+            Transport::Tls(tls) => {
+                plain.extend_from_slice(&kept);
+                let start = tls.restore(read);
+                let end = start + self.receive(&mut read[start..start + budget], cx)?;
+                self.open_records(&mut read[..end], plain, wire, cx)?;
+                Ok(plain)
+            }
+        }
+    }
+
+    /// Opens TLS records and sends what the handshake answers.
+    fn open_records(
+        &mut self,
+        records: &mut [u8],
+        plain: &mut Vec<u8>,
+        wire: &mut WireBuffer,
+        cx: &mut Context<W>,
+    ) -> io::Result<()> {
+        let Transport::Tls(tls) = &mut self.transport else {
+            return Ok(());
+        };
+        wire.clear();
+        match tls.open(records, plain, wire) {
+            Ok(Opened::Open) => {}
+            Ok(Opened::Ended) => self.read = ReadSide::Ended,
+            Err(error) => {
+                log::debug!("{}: TLS: {error}", self.peer);
+                self.phase = Phase::Flushing;
+                plain.clear();
+            }
+        }
+        if wire.filled().is_empty() {
+            return Ok(());
+        }
+        self.flush(wire.filled(), cx)
+    }
+
+    /// Whether to read from the socket: there may be something, the protocol has use for it, and
+    /// little enough output waits.
+    fn wants_input(&self, cx: &Context<W>) -> bool {
+        matches!(self.read, ReadSide::Readable | ReadSide::Closing)
+            && self.unsent.len() < cx.limits.output_bytes
+            && self.protocol.wants_input()
+    }
+
+    /// Reads once. A read shorter than the buffer took everything: the next edge will tell of more.
+    fn receive(&mut self, buffer: &mut [u8], cx: &mut Context<W>) -> io::Result<usize> {
+        match cx.world.read(&mut self.socket, buffer) {
+            Ok(0) => {
+                self.read = ReadSide::Ended;
+                Ok(0)
+            }
+            Ok(len) => {
+                if len < buffer.len() && self.read == ReadSide::Readable {
+                    self.read = ReadSide::Drained;
+                }
+                Ok(len)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.read = ReadSide::Drained;
+                Ok(0)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets the protocol take its input and fill the output, and sends that, until there is no more
+    /// of either, the socket blocks, or the turn's budget is used up.
+    fn exchange(
+        &mut self,
+        input: &mut &[u8],
+        output: &mut Vec<u8>,
+        wire: &mut WireBuffer,
+        fields: &mut Fields,
+        cx: &mut Context<W>,
+    ) -> io::Result<Turn> {
+        let mut written = 0;
+        loop {
+            let blocked = !self.unsent.is_empty();
+            let limit = OUTPUT_CHUNK.saturating_sub(self.unsent.len());
+            self.protocol.lend_output(std::mem::take(output));
+            let result = self.protocol.advance(input, fields, limit, blocked, cx);
+            *output = self.protocol.take_output();
+            let made = output.len();
+            let sent = self.send(output, wire, cx);
+            output.clear();
+            sent?;
+            if result.is_err() {
+                self.phase = Phase::Flushing;
+                return Ok(Turn::Wait);
+            }
+            written += made;
+            if made + OUTPUT_SLACK < limit || !self.unsent.is_empty() {
+                return Ok(if self.wants_input(cx) {
+                    Turn::Again
+                } else {
+                    Turn::Wait
+                });
+            }
+            if written >= cx.limits.turn_write_bytes {
+                return Ok(Turn::Again);
+            }
+        }
+    }
+
+    /// Sends the protocol's output, through TLS if there is TLS.
+    fn send(
+        &mut self,
+        output: &[u8],
+        wire: &mut WireBuffer,
+        cx: &mut Context<W>,
+    ) -> io::Result<()> {
+        if output.is_empty() {
+            return Ok(());
+        }
+        match &mut self.transport {
+            Transport::Plain => self.flush(output, cx),
+            Transport::Tls(tls) => {
+                wire.clear();
+                tls.seal(output, wire).map_err(io::Error::other)?;
+                self.flush(wire.filled(), cx)
+            }
+        }
+    }
+
+    /// Writes what waits, then `bytes`, and watches over the progress of what still waits.
+    fn flush(&mut self, bytes: &[u8], cx: &mut Context<W>) -> io::Result<()> {
+        if bytes.is_empty() && self.unsent.is_empty() {
+            return Ok(());
+        }
+        let taken = self.unsent.write(&mut cx.world, &mut self.socket, bytes)?;
+        if self.unsent.is_empty() {
+            self.stall = None;
+        } else {
+            let deadline = cx.now + cx.timeouts.write_stall;
+            self.stall.get_or_insert(Stall { deadline, taken: 0 }).taken += taken;
+        }
+        Ok(())
+    }
+
+    /// Moves on to the phase that follows, if one does.
+    fn settle(
+        &mut self,
+        turn: Turn,
+        wire: &mut WireBuffer,
+        cx: &mut Context<W>,
+    ) -> io::Result<Turn> {
+        if let Phase::Opening { .. } | Phase::Serving = self.phase {
+            if self.read == ReadSide::Ended && self.protocol.finish_input().is_err() {
+                let output = self.protocol.take_output();
+                self.send(&output, wire, cx)?;
+                self.phase = Phase::Flushing;
+            }
+            let gone = self.read == ReadSide::Ended && self.protocol.is_idle();
+            if gone || self.protocol.is_over() {
+                self.phase = Phase::Flushing;
+            }
+        }
+        if let Phase::Flushing = self.phase
+            && self.unsent.is_empty()
+        {
+            self.protocol.close(cx);
+            self.end_output(wire, cx)?;
+            if self.read == ReadSide::Ended {
+                self.phase = Phase::Closed;
+            } else {
+                cx.world.shutdown_write(&mut self.socket)?;
+                self.phase = Phase::Lingering {
+                    deadline: cx.now + cx.timeouts.linger,
+                };
+                return Ok(Turn::Again);
+            }
+        }
+        self.note_idleness(cx.now);
+        Ok(if let Phase::Closed = self.phase {
+            Turn::Closed
+        } else {
+            turn
+        })
+    }
+
+    /// Tells the peer within TLS that nothing follows.
+    fn end_output(&mut self, wire: &mut WireBuffer, cx: &mut Context<W>) -> io::Result<()> {
+        if let Transport::Tls(tls) = &mut self.transport {
+            wire.clear();
+            tls.seal_end(wire);
+            self.unsent
+                .write(&mut cx.world, &mut self.socket, wire.filled())?;
+        }
+        Ok(())
+    }
+
+    /// Reads and discards until the peer has closed.
+    fn linger(&mut self, buffer: &mut Vec<u8>, cx: &mut Context<W>) -> io::Result<Turn> {
+        buffer.resize(buffer.len().max(cx.limits.turn_read_bytes), 0);
+        if matches!(self.read, ReadSide::Readable | ReadSide::Closing) {
+            self.receive(buffer, cx)?;
+        }
+        match self.read {
+            ReadSide::Ended => self.phase = Phase::Closed,
+            ReadSide::Drained => return Ok(Turn::Wait),
+            ReadSide::Readable | ReadSide::Closing => {}
+        }
+        Ok(Turn::Again)
+    }
+
+    fn note_idleness(&mut self, now: Instant) {
+        let Phase::Serving = self.phase else {
+            self.idle = None;
+            return;
+        };
+        if !self.protocol.is_idle() || !self.unsent.is_empty() {
+            self.idle = None;
+            return;
+        }
+        let requests = self.protocol.requests();
+        if self
+            .idle
+            .as_ref()
+            .is_some_and(|idle| idle.requests == requests)
+        {
+            return;
+        }
+        // After a first request nobody knows whether a second follows. Given back at once, the memory
+        // serves the next newcomer's first request, instead of leaving a hole for each of thousands.
+        let memory = if requests <= 1 {
+            self.protocol.shrink();
+            Memory::Shrunk
+        } else {
+            Memory::Spare
+        };
+        self.idle = Some(Idle {
+            since: now,
+            requests,
+            memory,
+        });
+    }
+
+    /// When [`Connection::handle_deadline`] is due.
+    pub fn next_deadline(&self, cx: &Context<W>) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Opening { deadline } | Phase::Lingering { deadline } => Some(deadline),
+            _ => None,
+        };
+        let idle = self.idle.as_ref().map(|idle| match idle.memory {
+            Memory::Spare => idle.since + SHRINK_AFTER,
+            Memory::Shrunk => idle.since + cx.timeouts.idle,
+        });
+        let stall = self.stall.as_ref().map(|stall| stall.deadline);
+        let protocol = self.protocol.next_deadline();
+        [phase, idle, stall, protocol].into_iter().flatten().min()
+    }
+
+    /// Deals with the deadlines that have passed.
+    pub fn handle_deadline(&mut self, cx: &mut Context<W>) -> Turn {
+        let now = cx.now;
+        if let Phase::Opening { deadline } | Phase::Lingering { deadline } = self.phase
+            && deadline <= now
+        {
+            return self.close(cx);
+        }
+        if let Some(stall) = &mut self.stall
+            && stall.deadline <= now
+        {
+            if stall.taken < cx.http2.stall_bytes as usize {
+                log::debug!("{}: takes no output any more", self.peer);
+                return self.close(cx);
+            }
+            *stall = Stall {
+                deadline: now + cx.timeouts.write_stall,
+                taken: 0,
+            };
+        }
+        if self
+            .protocol
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= now)
+            && self.protocol.handle_timeout(cx).is_err()
+        {
+            return self.finish(cx);
+        }
+        match &mut self.idle {
+            Some(idle) if idle.since + cx.timeouts.idle <= now => {
+                self.protocol.shutdown(now);
+                self.idle = None;
+            }
+            Some(idle) if idle.since + SHRINK_AFTER <= now => {
+                idle.memory = Memory::Shrunk;
+                self.protocol.shrink();
+                return Turn::Wait;
+            }
+            _ => {}
+        }
+        self.turn(cx)
+    }
+
+    /// Sends what the protocol still has to say, and closes.
+    fn finish(&mut self, cx: &mut Context<W>) -> Turn {
+        let output = self.protocol.take_output();
+        let mut wire = std::mem::take(&mut cx.buffers.wire);
+        let sent = self.send(&output, &mut wire, cx);
+        cx.buffers.wire = wire;
+        self.phase = Phase::Flushing;
+        match sent {
+            Ok(()) => self.turn(cx),
+            Err(_) => self.close(cx),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What every connection shares for the length of a turn.
+
+use super::access_log::{AccessLog, Entry};
+use super::transport::WireBuffer;
+use crate::config::{Config, Http1, Http2, Limits, Timeouts};
+use crate::http::{Field, Fields, date};
+use crate::site::Site;
+use crate::world::{Peer, World};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The world, the site, the log, the time, and the buffers that are lent to one connection after
+/// another.
+pub struct Context<W: World> {
+    /// Sockets and clocks.
+    pub world: W,
+    /// What is served.
+    pub site: Site<W::Files>,
+    /// Where requests are logged.
+    pub log: Option<AccessLog>,
+    /// Bounds of HTTP/1.1.
+    pub http1: Arc<Http1>,
+    /// Settings and bounds of HTTP/2.
+    pub http2: Arc<Http2>,
+    /// What a connection holds at most.
+    pub limits: Limits,
+    /// What a connection waits for at most.
+    pub timeouts: Timeouts,
+    /// The time of this turn.
+    pub now: Instant,
+    /// The buffers of this turn.
+    pub buffers: Buffers,
+    date: Date,
+}
+
+/// Buffers that are lent to one connection after another, so that none needs its own.
+#[derive(Default)]
+pub struct Buffers {
+    /// Bytes from the socket.
+    pub read: Vec<u8>,
+    /// Bytes out of TLS records.
+    pub plain: Vec<u8>,
+    /// Bytes of the protocol on their way out.
+    pub output: Vec<u8>,
+    /// Bytes sealed in TLS records.
+    pub wire: WireBuffer,
+    /// The field section of the message that is being read.
+    pub fields: Fields,
+}
+
+impl<W: World> Context<W> {
+    /// A context for this configuration.
+    pub fn new(world: W, site: Site<W::Files>, log: Option<AccessLog>, config: &Config) -> Self {
+        let now = world.now();
+        Context {
+            world,
+            site,
+            log,
+            http1: Arc::new(config.http1.clone()),
+            http2: Arc::new(config.http2.clone()),
+            limits: config.limits.clone(),
+            timeouts: config.timeouts.clone(),
+            now,
+            buffers: Buffers::default(),
+            date: Date::default(),
+        }
+    }
+
+    /// Reads the clocks, once a turn.
+    pub fn begin_turn(&mut self) {
+        self.now = self.world.now();
+        self.date
+            .update(date::seconds(self.world.wall_clock()), || {
+                self.world.wall_clock()
+            });
+    }
+
+    /// The `date` field of a response.
+    pub fn date(&self) -> Field<'_> {
+        Field::new(b"date", self.date.text.as_bytes())
+    }
+
+    /// The beginning of a request's line in the log, if there is a log.
+    pub fn log_entry(&mut self, peer: Peer, version: &str, fields: &Fields) -> Option<Box<Entry>> {
+        let log = self.log.as_mut()?;
+        let address = match peer {
+            Peer::Ip(address) => Some(address),
+            Peer::Unix => None,
+        };
+        Some(log.entry(address, version, fields, self.world.wall_clock()))
+    }
+}
+
+/// The time of day in the form of HTTP, rendered once a second.
+#[derive(Default)]
+struct Date {
+    second: u64,
+    text: String,
+}
+
+impl Date {
+    fn update(&mut self, second: u64, time: impl FnOnce() -> std::time::SystemTime) {
+        if self.second != second {
+            self.second = second;
+            self.text = date::format(time());
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! One deadline for each connection, on a timer wheel.
+//!
+//! Setting, moving and clearing a deadline is O(1), and so is finding out that none has passed.
+//! A slot of the wheel is a doubly linked list through `nodes`, which are numbered as the
+//! connections' slots are. Deadlines beyond the wheel's horizon wait in its last slot and are put
+//! in again from there.
+
+use std::time::{Duration, Instant};
+
+/// The wheel's resolution. A deadline never fires early, and at most this much late.
+const TICK: Duration = Duration::from_millis(64);
+
+/// Slots of the wheel: a horizon of 65 s, beyond nearly every timeout.
+const SLOTS: u64 = 1024;
+
+const NONE: u32 = u32::MAX;
+
+/// The deadlines of all connections.
+pub struct Deadlines {
+    start: Instant,
+    /// First node of each slot.
+    heads: Vec<u32>,
+    nodes: Vec<Node>,
+    /// Every tick before this one has been expired.
+    current: u64,
+    /// No armed node has a tick before this one.
+    earliest: u64,
+    armed: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Node {
+    previous: u32,
+    next: u32,
+    /// When to look at the node, and the slot that it is in; `UNARMED` outside of any list.
+    tick: u64,
+    /// When the deadline passes; later than `tick` beyond the horizon.
+    due: u64,
+}
+
+const UNARMED: u64 = u64::MAX;
+
+impl Deadlines {
+    /// No deadlines, at this time.
+    pub fn new(now: Instant) -> Self {
+        Deadlines {
+            start: now,
+            heads: vec![NONE; SLOTS as usize],
+            nodes: Vec::new(),
+            current: 0,
+            earliest: UNARMED,
+            armed: 0,
+        }
+    }
+
+    /// Sets, moves or clears the deadline of a connection's slot.
+    pub fn set(&mut self, index: u32, deadline: Option<Instant>) {
+        let position = index as usize;
+        if position >= self.nodes.len() {
+            let unarmed = Node {
+                previous: NONE,
+                next: NONE,
+                tick: UNARMED,
+                due: UNARMED,
+            };
+            self.nodes.resize(position + 1, unarmed);
+        }
+        let due = match deadline {
+            Some(deadline) => self.tick_after(deadline).max(self.current),
+            None => UNARMED,
+        };
+        let node = &mut self.nodes[position];
+        node.due = due;
+        // A later deadline needs no move: the node is put in again when its old tick comes.
+        if due < node.tick || due == UNARMED {
+            self.unlink(index);
+            if due != UNARMED {
+                self.link(index);
+            }
+        }
+    }
+
+    /// How long the poll may sleep.
+    pub fn until_next(&self, now: Instant) -> Option<Duration> {
+        (self.armed > 0).then(|| {
+            let at = self.start + TICK * u32::try_from(self.earliest).unwrap_or(u32::MAX);
+            at.saturating_duration_since(now)
+        })
+    }
+
+    /// Appends the slots whose deadline has passed to `expired`; they have none any more.
+    pub fn expire(&mut self, now: Instant, expired: &mut Vec<u32>) {
+        let present = self.ticks(now);
+        if self.armed == 0 || self.earliest > present {
+            self.current = self.current.max(present);
+            return;
+        }
+        let first = self.earliest.max(self.current);
+        let last = present.min(first + SLOTS - 1);
+        // What is put in again from here on lies after the present, within the horizon.
+        self.current = present;
+        for tick in first..=last {
+            let mut index = self.heads[(tick % SLOTS) as usize];
+            while index != NONE {
+                let Node {
+                    next,
+                    tick: at,
+                    due,
+                    ..
+                } = self.nodes[index as usize];
+                if at <= present {
+                    self.unlink(index);
+                    if due <= present {
+                        self.nodes[index as usize].due = UNARMED;
+                        expired.push(index);
+                    } else {
+                        self.link(index);
+                    }
+                }
+                index = next;
+            }
+        }
+        self.earliest = self.find_earliest(present);
+    }
+
+    /// The earliest armed tick; looks at each slot of the wheel at most once.
+    fn find_earliest(&self, present: u64) -> u64 {
+        if self.armed == 0 {
+            return UNARMED;
+        }
+        (present..present + SLOTS)
+            .find(|tick| self.heads[(tick % SLOTS) as usize] != NONE)
+            .unwrap_or(present)
+    }
+
+    /// Puts a node in the slot of its deadline, or in the last one before the horizon.
+    fn link(&mut self, index: u32) {
+        let tick = self.nodes[index as usize].due.min(self.current + SLOTS - 1);
+        let head = &mut self.heads[(tick % SLOTS) as usize];
+        let next = *head;
+        *head = index;
+        if next != NONE {
+            self.nodes[next as usize].previous = index;
+        }
+        let node = &mut self.nodes[index as usize];
+        (node.previous, node.next, node.tick) = (NONE, next, tick);
+        self.earliest = self.earliest.min(tick);
+        self.armed += 1;
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let Node {
+            previous,
+            next,
+            tick,
+            ..
+        } = self.nodes[index as usize];
+        if tick == UNARMED {
+            return;
+        }
+        if previous == NONE {
+            self.heads[(tick % SLOTS) as usize] = next;
+        } else {
+            self.nodes[previous as usize].next = next;
+        }
+        if next != NONE {
+            self.nodes[next as usize].previous = previous;
+        }
+        self.nodes[index as usize].tick = UNARMED;
+        self.armed -= 1;
+    }
+
+    /// Whole ticks since the start.
+    fn ticks(&self, now: Instant) -> u64 {
+        (now.saturating_duration_since(self.start).as_millis() / TICK.as_millis()) as u64
+    }
+
+    /// The first tick that is not before this time.
+    fn tick_after(&self, deadline: Instant) -> u64 {
+        let elapsed = deadline.saturating_duration_since(self.start).as_nanos();
+        elapsed.div_ceil(TICK.as_nanos()) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expired(deadlines: &mut Deadlines, now: Instant) -> Vec<u32> {
+        let mut expired = Vec::new();
+        deadlines.expire(now, &mut expired);
+        expired.sort_unstable();
+        expired
+    }
+
+    #[test]
+    fn a_deadline_fires_once_and_never_early() {
+        let start = Instant::now();
+        let mut deadlines = Deadlines::new(start);
+        deadlines.set(0, Some(start + Duration::from_millis(100)));
+        assert!(expired(&mut deadlines, start + Duration::from_millis(99)).is_empty());
+        assert_eq!(
+            expired(&mut deadlines, start + Duration::from_millis(100) + TICK),
+            [0]
+        );
+        assert!(expired(&mut deadlines, start + Duration::from_secs(1)).is_empty());
+        assert_eq!(deadlines.until_next(start), None);
+    }
+
+    #[test]
+    fn a_deadline_that_is_moved_or_cleared_does_not_fire_at_its_old_time() {
+        let start = Instant::now();
+        let mut deadlines = Deadlines::new(start);
+        deadlines.set(0, Some(start + Duration::from_secs(1)));
+        deadlines.set(0, Some(start + Duration::from_secs(3)));
+        deadlines.set(1, Some(start + Duration::from_secs(1)));
+        deadlines.set(1, None);
+        deadlines.set(2, Some(start + Duration::from_secs(5)));
+        deadlines.set(2, Some(start + Duration::from_secs(2)));
+        assert_eq!(
+            expired(&mut deadlines, start + Duration::from_millis(2200)),
+            [2]
+        );
+        assert_eq!(
+            expired(&mut deadlines, start + Duration::from_millis(3200)),
+            [0]
+        );
+    }
+
+    #[test]
+    fn a_deadline_beyond_the_horizon_fires_at_its_time() {
+        let start = Instant::now();
+        let mut deadlines = Deadlines::new(start);
+        deadlines.set(7, Some(start + Duration::from_secs(200)));
+        let mut now = start;
+        while now < start + Duration::from_secs(199) {
+            now += deadlines.until_next(now).unwrap().max(TICK);
+            if now < start + Duration::from_secs(200) {
+                assert!(expired(&mut deadlines, now).is_empty());
+            }
+        }
+        assert_eq!(
+            expired(&mut deadlines, start + Duration::from_secs(201)),
+            [7]
+        );
+    }
+
+    #[test]
+    fn a_clock_that_jumps_ahead_fires_everything_that_passed() {
+        let start = Instant::now();
+        let mut deadlines = Deadlines::new(start);
+        for index in 0..1000 {
+            deadlines.set(
+                index,
+                Some(start + Duration::from_millis(u64::from(index) * 300)),
+            );
+        }
+        let late = start + Duration::from_secs(3600);
+        assert_eq!(expired(&mut deadlines, late).len(), 1000);
+        assert_eq!(deadlines.armed, 0);
+    }
+
+    #[test]
+    fn the_poll_sleeps_until_the_earliest_deadline() {
+        let start = Instant::now();
+        let mut deadlines = Deadlines::new(start);
+        assert_eq!(deadlines.until_next(start), None);
+        deadlines.set(0, Some(start + Duration::from_secs(10)));
+        deadlines.set(1, Some(start + Duration::from_secs(5)));
+        let sleep = deadlines.until_next(start).unwrap();
+        assert!(sleep >= Duration::from_secs(5) && sleep <= Duration::from_secs(5) + TICK);
+    }
+}

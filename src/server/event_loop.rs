@@ -1,0 +1,336 @@
+//! The poll loop: one turn after another, until the operator says stop.
+//!
+//! A turn polls, gives each connection that is ready or queued its turn, fires deadlines, accepts
+//! what waits, and writes the log. Nothing that one peer does ends it.
+
+use super::connection::{Connection, Turn};
+use super::context::Context;
+use super::deadlines::Deadlines;
+use super::slots::Slots;
+use super::transport::Tls;
+use crate::tls::TlsContext;
+use crate::world::{Ready, Signal, Token, World};
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// At the descriptor limit, accepting is tried again after this long: no edge will tell of a
+/// connection that already waits.
+const ACCEPT_RETRY: Duration = Duration::from_millis(250);
+
+/// The server.
+pub struct EventLoop<W: World> {
+    cx: Context<W>,
+    tls: Option<TlsContext>,
+    listeners: Vec<Listener>,
+    connections: Slots<Connection<W>>,
+    deadlines: Deadlines,
+    /// Connections that want another turn.
+    queue: VecDeque<Token>,
+    ready: Vec<Ready>,
+    expired: Vec<u32>,
+    accepting: Accepting,
+    state: State,
+}
+
+/// What connections on a listener speak below HTTP, and whether some wait.
+struct Listener {
+    security: Security,
+    backlog: Backlog,
+}
+
+/// What lies between a listener's sockets and HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Nothing.
+    Cleartext,
+    /// TLS.
+    Tls,
+}
+
+#[derive(PartialEq, Eq)]
+enum Backlog {
+    Empty,
+    Waiting,
+}
+
+/// Whether connections are let in.
+enum Accepting {
+    Open,
+    /// Out of descriptors or memory until then, or until a connection is closed.
+    Paused {
+        until: Instant,
+    },
+}
+
+enum State {
+    Running,
+    /// Told to stop: open requests finish.
+    Draining {
+        deadline: Instant,
+    },
+    Stopped,
+}
+
+impl<W: World> EventLoop<W> {
+    /// A loop over the listeners of `cx.world`, in their order.
+    pub fn new(cx: Context<W>, tls: Option<TlsContext>, listeners: &[Security]) -> Self {
+        let listener = |security: &Security| Listener {
+            security: *security,
+            backlog: Backlog::Empty,
+        };
+        EventLoop {
+            deadlines: Deadlines::new(cx.now),
+            cx,
+            tls,
+            listeners: listeners.iter().map(listener).collect(),
+            connections: Slots::new(),
+            queue: VecDeque::new(),
+            ready: Vec::new(),
+            expired: Vec::new(),
+            accepting: Accepting::Open,
+            state: State::Running,
+        }
+    }
+
+    /// Runs until the operator stops it and the last connection is done or the time for that is up.
+    /// An error is the poll's own, and nothing that a peer can cause.
+    pub fn run(&mut self) -> io::Result<()> {
+        while !self.is_done() {
+            self.turn()?;
+        }
+        if let Some(log) = &mut self.cx.log {
+            log.finish(self.cx.now);
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        match self.state {
+            State::Running => false,
+            State::Draining { deadline } => {
+                self.connections.count() == 0 || deadline <= self.cx.now
+            }
+            State::Stopped => true,
+        }
+    }
+
+    /// One turn of the loop.
+    fn turn(&mut self) -> io::Result<()> {
+        let timeout = self.poll_timeout();
+        let mut ready = std::mem::take(&mut self.ready);
+        self.cx.world.poll(&mut ready, timeout)?;
+        self.cx.begin_turn();
+        let queued = self.queue.len();
+        for event in ready.drain(..) {
+            self.handle(event);
+        }
+        self.ready = ready;
+        for _ in 0..queued {
+            if let Some(token) = self.queue.pop_front() {
+                self.connections.unqueue(token);
+                self.with(token, Connection::turn);
+            }
+        }
+        self.expire();
+        self.accept();
+        if let Some(log) = &mut self.cx.log {
+            log.flush(self.cx.now);
+        }
+        Ok(())
+    }
+
+    /// How long the poll may sleep: not at all while a connection is queued or waits to be accepted.
+    fn poll_timeout(&self) -> Option<Duration> {
+        if !self.queue.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let accept = if self.wants_accept() {
+            match self.accepting {
+                Accepting::Open => Some(Duration::ZERO),
+                Accepting::Paused { until } => Some(until.saturating_duration_since(self.cx.now)),
+            }
+        } else {
+            None
+        };
+        let log = self.cx.log.as_ref().and_then(|log| log.next_deadline());
+        let log = log.map(|deadline| deadline.saturating_duration_since(self.cx.now));
+        let drain = match self.state {
+            State::Draining { deadline } => Some(deadline.saturating_duration_since(self.cx.now)),
+            _ => None,
+        };
+        let next = self.deadlines.until_next(self.cx.now);
+        [next, accept, log, drain].into_iter().flatten().min()
+    }
+
+    fn handle(&mut self, event: Ready) {
+        match event {
+            Ready::Listener(index) => {
+                if let Some(listener) = self.listeners.get_mut(index) {
+                    listener.backlog = Backlog::Waiting;
+                }
+            }
+            Ready::Signal(signal) => self.signal(signal),
+            Ready::Socket {
+                token,
+                readable,
+                read_closed,
+                ..
+            } => {
+                self.with(token, |connection, cx| {
+                    connection.ready(readable, read_closed);
+                    connection.turn(cx)
+                });
+            }
+        }
+    }
+
+    /// Gives a connection a turn and sees to what it wants next.
+    fn with(
+        &mut self,
+        token: Token,
+        act: impl FnOnce(&mut Connection<W>, &mut Context<W>) -> Turn,
+    ) {
+        let Some(connection) = self.connections.value(token) else {
+            return;
+        };
+        let turn = act(connection, &mut self.cx);
+        if turn == Turn::Closed {
+            self.deadlines.set(token.index, None);
+            self.connections.remove(token);
+            self.accepting = Accepting::Open;
+            return;
+        }
+        self.deadlines
+            .set(token.index, connection.next_deadline(&self.cx));
+        if turn == Turn::Again && self.connections.queue(token) {
+            self.queue.push_back(token);
+        }
+    }
+
+    fn expire(&mut self) {
+        let mut expired = std::mem::take(&mut self.expired);
+        self.deadlines.expire(self.cx.now, &mut expired);
+        for index in expired.drain(..) {
+            if let Some(token) = self.connections.token(index) {
+                self.with(token, Connection::handle_deadline);
+            }
+        }
+        self.expired = expired;
+    }
+
+    fn wants_accept(&self) -> bool {
+        self.connections.count() < self.cx.limits.max_connections
+            && self
+                .listeners
+                .iter()
+                .any(|listener| listener.backlog == Backlog::Waiting)
+    }
+
+    /// Lets in what waits, as far as there is room and the turn's budget goes.
+    fn accept(&mut self) {
+        if let Accepting::Paused { until } = self.accepting
+            && until > self.cx.now
+        {
+            return;
+        }
+        self.accepting = Accepting::Open;
+        for index in 0..self.listeners.len() {
+            for _ in 0..self.cx.limits.turn_accepts {
+                if self.connections.count() >= self.cx.limits.max_connections
+                    || self.listeners[index].backlog == Backlog::Empty
+                    || !self.accept_one(index)
+                {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Takes one connection; false when no more can be had now.
+    fn accept_one(&mut self, index: usize) -> bool {
+        let (socket, peer) = match self.cx.world.accept(index) {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.listeners[index].backlog = Backlog::Empty;
+                return false;
+            }
+            // The peer was gone before we came; others may wait behind it.
+            Err(error) if is_peers(&error) => return true,
+            Err(error) => {
+                log::warn!("accepting pauses: {error}; raise the limit of open files (ulimit -n)");
+                self.accepting = Accepting::Paused {
+                    until: self.cx.now + ACCEPT_RETRY,
+                };
+                return false;
+            }
+        };
+        let tls = match self.listeners[index].security {
+            Security::Cleartext => None,
+            Security::Tls => match self.tls.as_ref().map(|tls| Tls::new(tls.config().clone())) {
+                Some(Ok(tls)) => Some(tls),
+                _ => return true,
+            },
+        };
+        let connection = Connection::new(socket, tls, peer, &self.cx);
+        let token = self.connections.insert(connection);
+        self.with(token, |connection, cx| {
+            match cx.world.register(connection.socket(), token) {
+                Ok(()) => connection.turn(cx),
+                Err(error) => {
+                    log::warn!("a connection could not be registered: {error}");
+                    connection.close(cx)
+                }
+            }
+        });
+        true
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        match (signal, &self.state) {
+            (Signal::Stop, State::Running) => {
+                let deadline = self.cx.now + self.cx.timeouts.drain;
+                log::info!(
+                    "stopping: open responses have {:?} to finish",
+                    self.cx.timeouts.drain
+                );
+                self.state = State::Draining { deadline };
+                self.cx.world.stop_listening();
+                self.listeners.clear();
+                for token in self.connections.tokens() {
+                    self.with(token, Connection::shutdown);
+                }
+            }
+            (Signal::Stop, _) => self.state = State::Stopped,
+            (Signal::Reload, _) => match self.tls.as_mut().map(TlsContext::reload) {
+                Some(Ok(_)) => log::info!("the certificate was read again"),
+                Some(Err(error)) => log::error!("the old certificate stays: {error}"),
+                None => {}
+            },
+            (Signal::ReopenLog, _) => {
+                if let Some(Err(error)) = self.cx.log.as_mut().map(|log| log.reopen()) {
+                    log::error!("the old log file stays: {error}");
+                }
+            }
+        }
+    }
+}
+
+/// Whether accepting failed for the peer's own reasons (accept(2)).
+fn is_peers(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
+        NetworkUnreachable, PermissionDenied, TimedOut,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkDown
+            | NetworkUnreachable
+            | PermissionDenied
+            | TimedOut
+    )
+}

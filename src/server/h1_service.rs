@@ -1,0 +1,325 @@
+//! HTTP/1.1 on a connection: one request at a time, answered by the site.
+
+use super::access_log::Entry;
+use super::active_request::{ActiveRequest, exceeds};
+use super::connection::Fault;
+use super::context::Context;
+use super::h2_service::H2Service;
+use crate::h1::{self, BodyLength, Event, Scheme};
+use crate::http::{Fields, Method, status};
+use crate::site::{Answer, Progress, Response};
+use crate::world::{Files, Peer, World};
+use std::time::Instant;
+
+/// A handler that cannot pass a request's body on is given no more of it beyond this: what HTTP/2's
+/// window is for a stream.
+const HELD_BYTES: usize = 64 << 10;
+
+/// An HTTP/1.1 connection and the request that is open on it.
+pub struct H1Service<F: Files> {
+    core: h1::Connection,
+    active: Option<ActiveRequest<F>>,
+    requests: u32,
+    peer: Peer,
+}
+
+/// What became of a step.
+pub enum Step<F: Files> {
+    /// The connection waits for the peer or for room in the output.
+    Done,
+    /// The connection is HTTP/2 from here on (RFC 7540 §3.2).
+    Upgraded(Box<H2Service<F>>),
+}
+
+impl<F: Files> H1Service<F> {
+    /// A service that waits for a request.
+    pub fn new<W: World<Files = F>>(scheme: Scheme, peer: Peer, cx: &Context<W>) -> Self {
+        let mut core = h1::Connection::new(cx.http1.clone(), scheme, cx.now);
+        if cx.http2.h2c_upgrade && scheme == Scheme::Http {
+            core.report_h2c();
+        }
+        H1Service {
+            core,
+            active: None,
+            requests: 0,
+            peer,
+        }
+    }
+
+    /// The core, for what every protocol has: output, deadlines.
+    pub fn core(&mut self) -> &mut h1::Connection {
+        &mut self.core
+    }
+
+    /// Requests so far.
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// Whether no request is open.
+    pub fn is_idle(&self) -> bool {
+        self.active.is_none() && self.core.is_idle()
+    }
+
+    /// Whether the connection is to be closed once its output is sent.
+    pub fn is_over(&self) -> bool {
+        self.active.is_none() && self.core.wants_close()
+    }
+
+    /// When [`H1Service::handle_timeout`] is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.core.next_deadline()
+    }
+
+    /// The peer will send no more.
+    pub fn finish_input(&mut self) -> Result<(), Fault> {
+        self.core.finish_input().map_err(|error| {
+            log::debug!("{}: {error}", self.peer);
+            Fault
+        })
+    }
+
+    /// Whether more bytes from the peer would be of use now.
+    pub fn wants_input(&self) -> bool {
+        match &self.active {
+            Some(active) => self.core.wants_input() && active.held() < HELD_BYTES,
+            None => self.core.wants_input(),
+        }
+    }
+
+    /// Takes what it can of `input`, answers, and fills the output up to `limit` bytes.
+    pub fn advance<W: World<Files = F>>(
+        &mut self,
+        input: &mut &[u8],
+        fields: &mut Fields,
+        limit: usize,
+        cx: &mut Context<W>,
+    ) -> Result<Step<F>, Fault> {
+        while self.core.output().len() < limit {
+            if self.wants_input() {
+                match self.core.receive(input, fields, cx.now) {
+                    Ok(Some(event)) => match self.handle(event, cx) {
+                        Some(upgraded) => return Ok(Step::Upgraded(Box::new(upgraded))),
+                        None => continue,
+                    },
+                    Ok(None) => {}
+                    Err(error) => {
+                        log::debug!("{}: {error}", self.peer);
+                        self.core.date_error(cx.date().value);
+                        return Err(Fault);
+                    }
+                }
+            }
+            if !self.produce(limit, cx)? {
+                break;
+            }
+        }
+        if !self.wants_input() {
+            // The peer is not to blame for bytes that nobody asks it for.
+            self.core.pause_input(cx.now);
+        }
+        Ok(Step::Done)
+    }
+
+    fn handle<W: World<Files = F>>(
+        &mut self,
+        event: Event<'_>,
+        cx: &mut Context<W>,
+    ) -> Option<H2Service<F>> {
+        match event {
+            Event::Request {
+                fields,
+                end_stream,
+                expects_continue,
+                upgrade,
+            } => {
+                if let Some(upgrade) = upgrade
+                    && let Some(service) = self.upgrade(upgrade.settings, fields, cx)
+                {
+                    return Some(service);
+                }
+                self.request(fields, end_stream, expects_continue, cx);
+            }
+            Event::Data { data, end_stream } => self.data(data, end_stream, cx),
+            Event::Trailers { .. } => self.data(&[], true, cx),
+        }
+        None
+    }
+
+    fn upgrade<W: World<Files = F>>(
+        &mut self,
+        settings: &[u8],
+        fields: &Fields,
+        cx: &mut Context<W>,
+    ) -> Option<H2Service<F>> {
+        let mut service = H2Service::upgraded(settings, fields, self.peer, cx)?;
+        self.core.switch_protocols();
+        let mut output = self.core.take_output();
+        output.append(&mut service.core().take_output());
+        *service.core().output() = output;
+        Some(service)
+    }
+
+    fn request<W: World<Files = F>>(
+        &mut self,
+        fields: &Fields,
+        end_stream: bool,
+        expects_continue: bool,
+        cx: &mut Context<W>,
+    ) {
+        self.requests = self.requests.wrapping_add(1);
+        let entry = cx.log_entry(self.peer, self.core.version().as_str(), fields);
+        match cx.site.respond(fields, cx.now) {
+            Answer::Response(response) => {
+                if !end_stream {
+                    self.core.discard_body();
+                }
+                self.respond(response, entry, cx);
+            }
+            Answer::Exchange(_) if exceeds(fields, cx.limits.request_body_bytes) => {
+                self.core.discard_body();
+                let response = cx.site.error(413);
+                self.respond(response, entry, cx);
+            }
+            Answer::Exchange(handler) => {
+                let head_only = fields.method().map(Method::from_bytes) == Some(Method::Head);
+                let mut active = ActiveRequest::handler(handler, head_only, cx.now, entry);
+                if end_stream {
+                    active.finish_request();
+                } else if expects_continue {
+                    self.core.send_continue();
+                }
+                self.active = Some(active);
+            }
+        }
+    }
+
+    fn data<W: World<Files = F>>(&mut self, data: &[u8], end_stream: bool, cx: &mut Context<W>) {
+        let Some(active) = &mut self.active else {
+            return;
+        };
+        let received = active.receive(data);
+        if received > cx.limits.request_body_bytes && !active.has_head() {
+            let entry = active.take_entry();
+            self.core.discard_body();
+            let response = cx.site.error(413);
+            self.respond(response, entry, cx);
+        } else if end_stream {
+            active.finish_request();
+        }
+    }
+
+    /// Sends a response whose head is known; its content follows as there is room.
+    fn respond<W: World<Files = F>>(
+        &mut self,
+        response: Response<F>,
+        entry: Option<Box<Entry>>,
+        cx: &mut Context<W>,
+    ) {
+        let mut active = ActiveRequest::content(response.body, cx.now, entry);
+        let length = match active.remaining() {
+            Some(0) => BodyLength::None,
+            Some(len) => BodyLength::Known(len),
+            None => BodyLength::Unknown,
+        };
+        active.set_status(response.status);
+        let fields = response.fields.iter();
+        self.core
+            .send_head(response.status, fields.chain(Some(cx.date())), length);
+        if length == BodyLength::None {
+            active.conclude(&mut cx.log, cx.now);
+            self.active = None;
+        } else {
+            self.active = Some(active);
+        }
+    }
+
+    /// Makes one step with the open response; false when there is nothing to do.
+    fn produce<W: World<Files = F>>(
+        &mut self,
+        limit: usize,
+        cx: &mut Context<W>,
+    ) -> Result<bool, Fault> {
+        let Some(active) = &mut self.active else {
+            return Ok(false);
+        };
+        if !active.has_head() {
+            return Ok(self.produce_head(cx));
+        }
+        let before = self.core.output().len();
+        let room = limit.saturating_sub(before + h1::CHUNK_OVERHEAD);
+        if room == 0 {
+            return Ok(false);
+        }
+        let progress = active.read(cx.site.files(), self.core.begin_data(room), room);
+        active.releasable();
+        match progress {
+            Ok(Progress::End) => {
+                self.core.commit(true, cx.now);
+                self.complete(cx);
+                Ok(true)
+            }
+            Ok(Progress::More | Progress::Waiting) => {
+                self.core.commit(false, cx.now);
+                Ok(self.core.output().len() > before)
+            }
+            Err(error) => {
+                log::warn!("{}: a response was cut short: {error}", self.peer);
+                self.core.abort();
+                Err(Fault)
+            }
+        }
+    }
+
+    /// Sends a handler's head if there is one.
+    fn produce_head<W: World<Files = F>>(&mut self, cx: &mut Context<W>) -> bool {
+        let Some(active) = &mut self.active else {
+            return false;
+        };
+        active.releasable();
+        let Some(head) = active.head() else {
+            return false;
+        };
+        active.set_status(head.status);
+        let empty = active.is_head_only() || status::has_no_content(head.status);
+        let length = match head.len {
+            _ if empty => BodyLength::None,
+            Some(0) => BodyLength::None,
+            Some(len) => BodyLength::Known(len),
+            None => BodyLength::Unknown,
+        };
+        self.core.send_head(
+            head.status,
+            head.fields.iter().chain(Some(cx.date())),
+            length,
+        );
+        if length == BodyLength::None {
+            self.complete(cx);
+        }
+        true
+    }
+
+    /// The response has been sent whole. What is left of the request's body interests nobody.
+    fn complete<W: World>(&mut self, cx: &mut Context<W>) {
+        if self.core.is_reading_body() {
+            self.core.discard_body();
+        }
+        self.close(cx);
+    }
+
+    /// The connection or the request is over: the request is concluded as it stands.
+    pub fn close<W: World>(&mut self, cx: &mut Context<W>) {
+        if let Some(mut active) = self.active.take() {
+            active.conclude(&mut cx.log, cx.now);
+        }
+    }
+
+    /// Deals with a deadline of the core that has passed.
+    pub fn handle_timeout<W: World>(&mut self, cx: &Context<W>) -> Result<(), Fault> {
+        self.core.handle_timeout(cx.now).map_err(|error| {
+            log::debug!("{}: {error}", self.peer);
+            self.core.date_error(cx.date().value);
+            Fault
+        })
+    }
+}

@@ -1,0 +1,344 @@
+//! HTTP/2 on a connection: the core's events become answers of the site, the scheduler's grants
+//! become DATA.
+
+use super::access_log::Entry;
+use super::active_request::{ActiveRequest, exceeds};
+use super::connection::Fault;
+use super::context::Context;
+use crate::h2::{self, ErrorCode, Event, Grant, StreamKey};
+use crate::http::{Field, Fields, Method};
+use crate::site::{Answer, Progress, Response};
+use crate::world::{Files, Peer, World};
+use std::time::Instant;
+
+/// An HTTP/2 connection and the requests that are open on it.
+pub struct H2Service<F: Files> {
+    core: h2::Connection,
+    /// By the index of the stream's key.
+    active: Vec<Option<ActiveRequest<F>>>,
+    requests: u32,
+    peer: Peer,
+}
+
+impl<F: Files> H2Service<F> {
+    /// A service that waits for the client's preface.
+    pub fn new<W: World<Files = F>>(peer: Peer, cx: &Context<W>) -> Self {
+        Self::with_core(h2::Connection::server(cx.http2.clone(), cx.now), peer)
+    }
+
+    fn with_core(core: h2::Connection, peer: Peer) -> Self {
+        H2Service {
+            core,
+            active: Vec::new(),
+            requests: 0,
+            peer,
+        }
+    }
+
+    /// A service for a connection that came by `Upgrade: h2c` (RFC 7540 §3.2): the request that
+    /// asked for it is stream 1.
+    pub fn upgraded<W: World<Files = F>>(
+        settings: &[u8],
+        fields: &Fields,
+        peer: Peer,
+        cx: &mut Context<W>,
+    ) -> Option<Self> {
+        let (core, stream) =
+            h2::Connection::server_upgraded(cx.http2.clone(), settings, cx.now).ok()?;
+        let mut service = Self::with_core(core, peer);
+        service.request(stream, fields, true, cx);
+        Some(service)
+    }
+
+    /// The core, for what every protocol has: output, deadlines.
+    pub fn core(&mut self) -> &mut h2::Connection {
+        &mut self.core
+    }
+
+    /// Whether no request is open.
+    pub fn is_idle(&self) -> bool {
+        self.core.is_idle()
+    }
+
+    /// Requests so far.
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// When [`H2Service::handle_timeout`] is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.core.next_deadline()
+    }
+
+    /// Takes what it can of `input` and answers, while the output is under `limit` bytes.
+    pub fn receive<W: World<Files = F>>(
+        &mut self,
+        input: &mut &[u8],
+        fields: &mut Fields,
+        limit: usize,
+        cx: &mut Context<W>,
+    ) -> Result<(), Fault> {
+        while self.core.output().len() < limit {
+            match self.core.receive(input, fields, cx.now) {
+                Ok(Some(event)) => self.handle(event, cx),
+                Ok(None) => break,
+                Err(error) => {
+                    log::debug!("{}: {error}", self.peer);
+                    return Err(Fault);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn handle<W: World<Files = F>>(&mut self, event: Event<'_>, cx: &mut Context<W>) {
+        match event {
+            Event::Request {
+                stream,
+                fields,
+                end_stream,
+            } => {
+                self.request(stream, fields, end_stream, cx);
+            }
+            Event::HeadersTooLarge { stream, .. } => {
+                let response = cx.site.error(431);
+                self.respond(stream, response, None, cx);
+            }
+            Event::Data {
+                stream,
+                data,
+                end_stream,
+                ..
+            } => {
+                self.data(stream, data, end_stream, cx);
+            }
+            Event::Trailers { stream, .. } => self.data(stream, &[], true, cx),
+            Event::StreamReset { stream, .. } => self.remove(stream, cx),
+            _ => {}
+        }
+    }
+
+    fn request<W: World<Files = F>>(
+        &mut self,
+        stream: StreamKey,
+        fields: &Fields,
+        end_stream: bool,
+        cx: &mut Context<W>,
+    ) {
+        self.requests = self.requests.wrapping_add(1);
+        let entry = cx.log_entry(self.peer, "HTTP/2.0", fields);
+        match cx.site.respond(fields, cx.now) {
+            Answer::Response(response) => self.respond(stream, response, entry, cx),
+            Answer::Exchange(_) if exceeds(fields, cx.limits.request_body_bytes) => {
+                let response = cx.site.error(413);
+                self.respond(stream, response, entry, cx);
+            }
+            Answer::Exchange(handler) => {
+                let head_only = fields.method().map(Method::from_bytes) == Some(Method::Head);
+                let mut active = ActiveRequest::handler(handler, head_only, cx.now, entry);
+                if end_stream {
+                    active.finish_request();
+                }
+                self.insert(stream, active);
+                self.poll_handler(stream, cx);
+            }
+        }
+    }
+
+    /// Sends a response whose head is known; its content waits for grants.
+    fn respond<W: World<Files = F>>(
+        &mut self,
+        stream: StreamKey,
+        response: Response<F>,
+        entry: Option<Box<Entry>>,
+        cx: &mut Context<W>,
+    ) {
+        let mut active = ActiveRequest::content(response.body, cx.now, entry);
+        let remaining = active.remaining();
+        let end_stream = remaining == Some(0);
+        active.set_status(response.status);
+        self.send_head(stream, response.status, &response.fields, end_stream, cx);
+        if end_stream {
+            self.complete(stream, active, cx);
+        } else {
+            self.insert(stream, active);
+            self.core.set_ready(stream, remaining);
+        }
+    }
+
+    fn send_head<W: World>(
+        &mut self,
+        stream: StreamKey,
+        status: u16,
+        fields: &Fields,
+        end_stream: bool,
+        cx: &Context<W>,
+    ) {
+        let digits = status_digits(status);
+        let status = std::iter::once(Field::new(b":status", &digits));
+        let date = std::iter::once(cx.date());
+        let fields = status.chain(fields.iter()).chain(date);
+        if let Err(misuse) = self.core.send_headers(stream, fields, end_stream) {
+            log::error!("{}: a response was not sent: {misuse}", self.peer);
+            self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
+        }
+    }
+
+    fn data<W: World<Files = F>>(
+        &mut self,
+        stream: StreamKey,
+        data: &[u8],
+        end_stream: bool,
+        cx: &mut Context<W>,
+    ) {
+        let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
+            self.core
+                .release(stream, u32::try_from(data.len()).unwrap_or(u32::MAX));
+            return;
+        };
+        if active.receive(data) > cx.limits.request_body_bytes {
+            self.refuse_body(stream, cx);
+            return;
+        }
+        if end_stream {
+            active.finish_request();
+        }
+        self.poll_handler(stream, cx);
+    }
+
+    /// The body is larger than anything that we take: 413, or the end of a response under way.
+    fn refuse_body<W: World<Files = F>>(&mut self, stream: StreamKey, cx: &mut Context<W>) {
+        let Some(mut active) = self.take(stream) else {
+            return;
+        };
+        if active.has_head() {
+            active.conclude(&mut cx.log, cx.now);
+            self.core.reset(stream, ErrorCode::CANCEL);
+        } else {
+            let response = cx.site.error(413);
+            self.respond(stream, response, active.take_entry(), cx);
+        }
+    }
+
+    /// Lets a handler go on after its request has: sends its head when it has one, tells the
+    /// scheduler that there may be content, and gives the window back.
+    fn poll_handler<W: World<Files = F>>(&mut self, stream: StreamKey, cx: &mut Context<W>) {
+        let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
+            return;
+        };
+        self.core.release(stream, active.releasable());
+        if let Some(head) = active.head() {
+            active.set_status(head.status);
+            let end_stream = active.is_head_only() || head.len == Some(0);
+            self.send_head(stream, head.status, &head.fields, end_stream, cx);
+            if end_stream {
+                if let Some(active) = self.take(stream) {
+                    self.complete(stream, active, cx);
+                }
+                return;
+            }
+        } else if !active.has_head() {
+            return;
+        }
+        if let Some(active) = self.active.get(stream.index()).and_then(Option::as_ref) {
+            self.core.set_ready(stream, active.remaining());
+        }
+    }
+
+    /// Fills the output up to `limit` bytes with DATA, in the order of the scheduler.
+    pub fn produce<W: World<Files = F>>(&mut self, limit: usize, cx: &mut Context<W>) {
+        loop {
+            let room = limit.saturating_sub(self.core.output().len());
+            let Some(grant) = self.core.poll_grant(room) else {
+                return;
+            };
+            self.fill(grant, cx);
+        }
+    }
+
+    fn fill<W: World<Files = F>>(&mut self, grant: Grant, cx: &mut Context<W>) {
+        let stream = grant.stream;
+        let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
+            self.core.abort(grant);
+            self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
+            return;
+        };
+        let max = grant.max_len as usize;
+        let progress = active.read(cx.site.files(), self.core.begin_data(&grant), max);
+        let releasable = active.releasable();
+        match progress {
+            Ok(Progress::More | Progress::Waiting) => self.core.commit(grant, false, cx.now),
+            Ok(Progress::End) => {
+                self.core.commit(grant, true, cx.now);
+                if let Some(active) = self.take(stream) {
+                    self.complete(stream, active, cx);
+                }
+            }
+            Err(error) => {
+                log::warn!("{}: a response was cut short: {error}", self.peer);
+                self.core.abort(grant);
+                self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
+                self.remove(stream, cx);
+            }
+        }
+        self.core.release(stream, releasable);
+    }
+
+    /// A response has been sent whole. A request that is still coming interests nobody any more
+    /// (RFC 9113 §8.1).
+    fn complete<W: World>(
+        &mut self,
+        stream: StreamKey,
+        mut active: ActiveRequest<F>,
+        cx: &mut Context<W>,
+    ) {
+        active.conclude(&mut cx.log, cx.now);
+        if self.core.contains(stream) {
+            self.core.reset(stream, ErrorCode::NO_ERROR);
+        }
+    }
+
+    fn insert(&mut self, stream: StreamKey, active: ActiveRequest<F>) {
+        let index = stream.index();
+        if index >= self.active.len() {
+            self.active.resize_with(index + 1, || None);
+        }
+        self.active[index] = Some(active);
+    }
+
+    fn take(&mut self, stream: StreamKey) -> Option<ActiveRequest<F>> {
+        self.active.get_mut(stream.index())?.take()
+    }
+
+    fn remove<W: World>(&mut self, stream: StreamKey, cx: &mut Context<W>) {
+        if let Some(mut active) = self.take(stream) {
+            active.conclude(&mut cx.log, cx.now);
+        }
+    }
+
+    /// The connection is over: every open request is concluded as it stands.
+    pub fn close<W: World>(&mut self, cx: &mut Context<W>) {
+        for mut active in self.active.drain(..).flatten() {
+            active.conclude(&mut cx.log, cx.now);
+        }
+    }
+
+    /// Deals with a deadline of the core that has passed.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Fault> {
+        self.core.handle_timeout(now).map_err(|error| {
+            log::debug!("{}: {error}", self.peer);
+            Fault
+        })
+    }
+
+    /// Gives back what an idle connection does not need.
+    pub fn shrink(&mut self) {
+        self.core.shrink();
+        self.active = Vec::new();
+    }
+}
+
+fn status_digits(status: u16) -> [u8; 3] {
+    let digit = |value: u16| b'0' + (value % 10) as u8;
+    [digit(status / 100), digit(status / 10), digit(status)]
+}

@@ -1,0 +1,181 @@
+//! The protocol that a connection speaks, once that is known.
+
+use super::connection::Fault;
+use super::context::Context;
+use super::h1_service::{H1Service, Step};
+use super::h2_service::H2Service;
+use super::transport::Transport;
+use crate::h1::Scheme;
+use crate::h2::frame::PREFACE;
+use crate::http::Fields;
+use crate::world::{Files, Peer, World};
+use std::time::Instant;
+
+/// What a connection speaks.
+pub enum Protocol<F: Files> {
+    /// Nothing was heard that tells HTTP/1.1 from HTTP/2.
+    Undecided,
+    /// HTTP/1.1 and HTTP/1.0
+    H1(Box<H1Service<F>>),
+    /// HTTP/2
+    H2(Box<H2Service<F>>),
+}
+
+impl<F: Files> Protocol<F> {
+    /// Decides by ALPN on TLS, by the first bytes on cleartext: only HTTP/2 begins with its preface
+    /// (RFC 9113 §3.3, §3.4). Undecided while either is incomplete.
+    pub fn choose<W: World<Files = F>>(
+        transport: &Transport,
+        input: &[u8],
+        peer: Peer,
+        cx: &Context<W>,
+    ) -> Self {
+        let (h2, scheme) = match transport {
+            Transport::Tls(tls) if tls.is_handshaking() => return Protocol::Undecided,
+            Transport::Tls(tls) => (tls.alpn() == Some(b"h2"), Scheme::Https),
+            Transport::Plain if input.len() < PREFACE.len() && PREFACE.starts_with(input) => {
+                return Protocol::Undecided;
+            }
+            Transport::Plain => (input.starts_with(PREFACE), Scheme::Http),
+        };
+        if h2 {
+            Protocol::H2(Box::new(H2Service::new(peer, cx)))
+        } else {
+            Protocol::H1(Box::new(H1Service::new(scheme, peer, cx)))
+        }
+    }
+
+    /// Takes what it can of `input` and fills the output up to `limit` bytes; with `content` of
+    /// responses only while the socket takes what there is.
+    pub fn advance<W: World<Files = F>>(
+        &mut self,
+        input: &mut &[u8],
+        fields: &mut Fields,
+        limit: usize,
+        blocked: bool,
+        cx: &mut Context<W>,
+    ) -> Result<(), Fault> {
+        match self {
+            Protocol::Undecided => {}
+            Protocol::H1(service) if blocked => service.core().pause_input(cx.now),
+            Protocol::H1(service) => {
+                if let Step::Upgraded(service) = service.advance(input, fields, limit, cx)? {
+                    *self = Protocol::H2(service);
+                    return self.advance(input, fields, limit, blocked, cx);
+                }
+            }
+            Protocol::H2(service) => {
+                service.receive(input, fields, limit, cx)?;
+                if !blocked {
+                    service.produce(limit, cx);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lends an empty buffer for the output.
+    pub fn lend_output(&mut self, buffer: Vec<u8>) {
+        match self {
+            Protocol::Undecided => {}
+            Protocol::H1(service) => service.core().lend_output(buffer),
+            Protocol::H2(service) => service.core().lend_output(buffer),
+        }
+    }
+
+    /// Takes the output back, and what was written into it.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        match self {
+            Protocol::Undecided => Vec::new(),
+            Protocol::H1(service) => service.core().take_output(),
+            Protocol::H2(service) => service.core().take_output(),
+        }
+    }
+
+    /// Whether more bytes from the peer would be of use now.
+    pub fn wants_input(&self) -> bool {
+        match self {
+            Protocol::H1(service) => service.wants_input(),
+            Protocol::Undecided | Protocol::H2(_) => true,
+        }
+    }
+
+    /// Whether the protocol is through with the connection.
+    pub fn is_over(&mut self) -> bool {
+        match self {
+            Protocol::Undecided => false,
+            Protocol::H1(service) => service.is_over(),
+            Protocol::H2(service) => service.core().is_drained(),
+        }
+    }
+
+    /// Whether no request is open.
+    pub fn is_idle(&self) -> bool {
+        match self {
+            Protocol::Undecided => true,
+            Protocol::H1(service) => service.is_idle(),
+            Protocol::H2(service) => service.is_idle(),
+        }
+    }
+
+    /// Requests so far; what tells an idle connection that was used from one that was only kept
+    /// awake.
+    pub fn requests(&self) -> u32 {
+        match self {
+            Protocol::Undecided => 0,
+            Protocol::H1(service) => service.requests(),
+            Protocol::H2(service) => service.requests(),
+        }
+    }
+
+    /// The peer will send no more.
+    pub fn finish_input(&mut self) -> Result<(), Fault> {
+        match self {
+            Protocol::H1(service) => service.finish_input(),
+            Protocol::Undecided | Protocol::H2(_) => Ok(()),
+        }
+    }
+
+    /// Asks the protocol to end the connection after the open requests (RFC 9113 §6.8).
+    pub fn shutdown(&mut self, now: Instant) {
+        match self {
+            Protocol::Undecided => {}
+            Protocol::H1(service) => service.core().shutdown(),
+            Protocol::H2(service) => service.core().shutdown(now),
+        }
+    }
+
+    /// When [`Protocol::handle_timeout`] is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        match self {
+            Protocol::Undecided => None,
+            Protocol::H1(service) => service.next_deadline(),
+            Protocol::H2(service) => service.next_deadline(),
+        }
+    }
+
+    /// Deals with a deadline of the protocol that has passed.
+    pub fn handle_timeout<W: World>(&mut self, cx: &Context<W>) -> Result<(), Fault> {
+        match self {
+            Protocol::Undecided => Ok(()),
+            Protocol::H1(service) => service.handle_timeout(cx),
+            Protocol::H2(service) => service.handle_timeout(cx.now),
+        }
+    }
+
+    /// Gives back what an idle connection does not need.
+    pub fn shrink(&mut self) {
+        if let Protocol::H2(service) = self {
+            service.shrink();
+        }
+    }
+
+    /// The connection is over: open requests are concluded as they stand.
+    pub fn close<W: World<Files = F>>(&mut self, cx: &mut Context<W>) {
+        match self {
+            Protocol::Undecided => {}
+            Protocol::H1(service) => service.close(cx),
+            Protocol::H2(service) => service.close(cx),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Connections in slots that are used again.
+//!
+//! A token carries its slot's number and the serial of its user, so that readiness that was meant
+//! for a connection that is gone is not taken for its successor's.
+
+use crate::world::Token;
+use slab::Slab;
+
+/// What the event loop knows of each connection.
+pub struct Slots<T> {
+    slab: Slab<Slot<T>>,
+    last_serial: u32,
+}
+
+struct Slot<T> {
+    serial: u32,
+    schedule: Schedule,
+    /// Boxed, so that the slab of a server that once had many connections is small.
+    value: Box<T>,
+}
+
+/// Whether a connection waits for another turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Schedule {
+    Waiting,
+    Queued,
+}
+
+impl<T> Slots<T> {
+    /// No connections.
+    pub fn new() -> Self {
+        Slots {
+            slab: Slab::new(),
+            last_serial: 0,
+        }
+    }
+
+    /// The number of connections.
+    pub fn count(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Puts a connection in a free slot.
+    pub fn insert(&mut self, value: T) -> Token {
+        self.last_serial = self.last_serial.checked_add(1).unwrap_or(1);
+        let serial = self.last_serial;
+        let slot = Slot {
+            serial,
+            schedule: Schedule::Waiting,
+            value: Box::new(value),
+        };
+        Token {
+            index: self.slab.insert(slot) as u32,
+            serial,
+        }
+    }
+
+    /// Takes a connection out; its memory goes back when the last one is out.
+    pub fn remove(&mut self, token: Token) {
+        if self.current(token).is_some() {
+            self.slab.remove(token.index as usize);
+        }
+        if self.slab.is_empty() {
+            self.slab.shrink_to_fit();
+        }
+    }
+
+    /// The connection that this token names, unless it is gone.
+    pub fn value(&mut self, token: Token) -> Option<&mut T> {
+        self.current(token).map(|slot| &mut *slot.value)
+    }
+
+    /// The token of a slot's present user.
+    pub fn token(&self, index: u32) -> Option<Token> {
+        let slot = self.slab.get(index as usize)?;
+        Some(Token {
+            index,
+            serial: slot.serial,
+        })
+    }
+
+    /// The tokens of all connections.
+    pub fn tokens(&self) -> Vec<Token> {
+        let token = |(index, slot): (usize, &Slot<T>)| Token {
+            index: index as u32,
+            serial: slot.serial,
+        };
+        self.slab.iter().map(token).collect()
+    }
+
+    /// Marks a connection as queued for a turn; false if it is already.
+    pub fn queue(&mut self, token: Token) -> bool {
+        let replaced = self
+            .current(token)
+            .map(|slot| std::mem::replace(&mut slot.schedule, Schedule::Queued));
+        replaced == Some(Schedule::Waiting)
+    }
+
+    /// Marks a connection as having had the turn that it was queued for.
+    pub fn unqueue(&mut self, token: Token) {
+        if let Some(slot) = self.current(token) {
+            slot.schedule = Schedule::Waiting;
+        }
+    }
+
+    fn current(&mut self, token: Token) -> Option<&mut Slot<T>> {
+        self.slab
+            .get_mut(token.index as usize)
+            .filter(|slot| slot.serial == token.serial)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_does_not_name_the_next_user_of_its_slot() {
+        let mut slots = Slots::new();
+        let first = slots.insert('a');
+        slots.remove(first);
+        let second = slots.insert('b');
+        assert_eq!(first.index, second.index);
+        assert_eq!(slots.value(first), None);
+        assert_eq!(slots.value(second), Some(&mut 'b'));
+        slots.remove(first);
+        assert_eq!(slots.count(), 1);
+    }
+
+    #[test]
+    fn a_connection_is_queued_once() {
+        let mut slots = Slots::new();
+        let token = slots.insert('a');
+        assert!(slots.queue(token));
+        assert!(!slots.queue(token));
+        slots.unqueue(token);
+        assert!(slots.queue(token));
+    }
+}

@@ -1,0 +1,303 @@
+//! The real world: mio's poll, the kernel's sockets, the machine's clocks.
+
+use super::{Peer, Ready, Signal, Token, World};
+use crate::config::ListenAddress;
+use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mio::{Interest, Poll};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook_mio::v1_0::Signals;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Events taken from the kernel at once: 12 bytes each, and no fairness is lost with fewer.
+const EVENTS: usize = 256;
+
+/// Connections that the kernel completes while we are busy. It caps this at `somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// How long the kernel keeps sending again to a peer that acknowledges nothing (RFC 5482): a peer
+/// that vanished in the middle of a response is noticed without a timer of ours.
+const TCP_USER_TIMEOUT_MS: u32 = 30_000;
+
+/// mio's token of the signal pipe; listeners are numbered from 0, sockets have a serial above.
+const SIGNALS: mio::Token = mio::Token(u32::MAX as usize);
+
+/// Sockets, signals and clocks of this machine.
+pub struct OsWorld<F> {
+    poll: Poll,
+    events: mio::Events,
+    listeners: Vec<Listener>,
+    signals: Signals,
+    files: std::marker::PhantomData<F>,
+}
+
+/// A connected socket of either kind.
+pub enum Socket {
+    /// Over IP.
+    Tcp(TcpStream),
+    /// Within this machine.
+    Unix(UnixStream),
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+/// Why a listener could not be opened: one line that names the address and the mend.
+#[derive(Debug)]
+pub struct ListenError {
+    address: ListenAddress,
+    error: io::Error,
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: ", self.address)?;
+        match self.error.kind() {
+            io::ErrorKind::AddrInUse => f.write_str(
+                "the address is in use; stop the program that has it, or name another with \
+                 --listen or --listen-tls",
+            ),
+            io::ErrorKind::AddrNotAvailable => f.write_str(
+                "this machine has no such address; name one of its own, or [::] for all of them",
+            ),
+            io::ErrorKind::PermissionDenied => f.write_str(
+                "permission denied; ports under 1024 need privileges (CAP_NET_BIND_SERVICE), a \
+                 Unix socket a directory that you may write to",
+            ),
+            _ => self.error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenAddress::Tcp(address) => address.fmt(f),
+            ListenAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl<F> OsWorld<F> {
+    /// A poll that hears the operator's signals and has no listener yet.
+    pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])?;
+        poll.registry()
+            .register(&mut signals, SIGNALS, Interest::READABLE)?;
+        Ok(OsWorld {
+            poll,
+            events: mio::Events::with_capacity(EVENTS),
+            listeners: Vec::new(),
+            signals,
+            files: std::marker::PhantomData,
+        })
+    }
+
+    /// Opens a listener and returns where it is bound (a port of 0 becomes the port that it got).
+    /// Listeners are numbered in the order of these calls.
+    pub fn listen(&mut self, address: &ListenAddress) -> Result<ListenAddress, ListenError> {
+        self.try_listen(address).map_err(|error| ListenError {
+            address: address.clone(),
+            error,
+        })
+    }
+
+    fn try_listen(&mut self, address: &ListenAddress) -> io::Result<ListenAddress> {
+        let token = mio::Token(self.listeners.len());
+        let registry = self.poll.registry();
+        let (mut listener, bound) = match address {
+            ListenAddress::Tcp(address) => {
+                let listener = bind_tcp(*address)?;
+                let bound = listener.local_addr()?;
+                (Listener::Tcp(listener), ListenAddress::Tcp(bound))
+            }
+            ListenAddress::Unix(path) => {
+                remove_stale_socket(path)?;
+                (
+                    Listener::Unix(UnixListener::bind(path)?, path.clone()),
+                    address.clone(),
+                )
+            }
+        };
+        match &mut listener {
+            Listener::Tcp(listener) => registry.register(listener, token, Interest::READABLE)?,
+            Listener::Unix(listener, _) => {
+                registry.register(listener, token, Interest::READABLE)?
+            }
+        }
+        self.listeners.push(listener);
+        Ok(bound)
+    }
+}
+
+impl Drop for Listener {
+    /// Takes the name of our Unix socket away: nobody listens there any more.
+    fn drop(&mut self) {
+        if let Listener::Unix(_, path) = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// A listener with the options that accepted connections inherit, so that accepting one costs no
+/// further system call.
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = match net::socket_with(family, SocketType::STREAM, flags, None) {
+        // A machine without IPv6: all of its addresses are the IPv4 ones.
+        Err(rustix::io::Errno::AFNOSUPPORT) if address.ip().is_unspecified() => {
+            return bind_tcp(SocketAddr::from(([0, 0, 0, 0], address.port())));
+        }
+        socket => socket?,
+    };
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
+    }
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    sockopt::set_tcp_user_timeout(&socket, TCP_USER_TIMEOUT_MS)?;
+    net::bind(&socket, &address)?;
+    net::listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from_std(std::net::TcpListener::from(socket)))
+}
+
+/// Removes a socket that nobody listens on any more, as a crash leaves one behind. Anything else
+/// of that name stays, and binding then says that it is in use.
+fn remove_stale_socket(path: &Path) -> io::Result<()> {
+    let is_socket = path
+        .symlink_metadata()
+        .is_ok_and(|found| found.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err_and(refused) {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+impl From<Token> for mio::Token {
+    fn from(token: Token) -> Self {
+        mio::Token((token.serial as usize) << 32 | token.index as usize)
+    }
+}
+
+impl From<mio::Token> for Token {
+    fn from(token: mio::Token) -> Self {
+        Token {
+            index: token.0 as u32,
+            serial: (token.0 >> 32) as u32,
+        }
+    }
+}
+
+impl<F: super::Files> World for OsWorld<F> {
+    type Files = F;
+    type Socket = Socket;
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wall_clock(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        for event in &self.events {
+            let token = Token::from(event.token());
+            if event.token() == SIGNALS {
+                ready.extend(self.signals.pending().filter_map(signal).map(Ready::Signal));
+            } else if token.serial == 0 {
+                ready.push(Ready::Listener(token.index as usize));
+            } else {
+                let read_closed = event.is_read_closed() || event.is_error();
+                ready.push(Ready::Socket {
+                    token,
+                    readable: event.is_readable() || read_closed,
+                    writable: event.is_writable(),
+                    read_closed,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, listener: usize) -> io::Result<(Socket, Peer)> {
+        match &self.listeners[listener] {
+            Listener::Tcp(listener) => listener.accept().map(|(stream, address)| {
+                (Socket::Tcp(stream), Peer::Ip(address.ip().to_canonical()))
+            }),
+            Listener::Unix(listener, _) => listener
+                .accept()
+                .map(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),
+        }
+    }
+
+    fn stop_listening(&mut self) {
+        self.listeners.clear();
+    }
+
+    fn register(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {
+        // Both directions at once and for good: edge-triggered write interest costs nothing while
+        // no write falls short, and is never changed again.
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match socket {
+            Socket::Tcp(stream) => self
+                .poll
+                .registry()
+                .register(stream, token.into(), interest),
+            Socket::Unix(stream) => self
+                .poll
+                .registry()
+                .register(stream, token.into(), interest),
+        }
+    }
+
+    fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        match socket {
+            Socket::Tcp(stream) => stream.read(buffer),
+            Socket::Unix(stream) => stream.read(buffer),
+        }
+    }
+
+    fn write(&mut self, socket: &mut Socket, bytes: &[u8]) -> io::Result<usize> {
+        match socket {
+            Socket::Tcp(stream) => stream.write(bytes),
+            Socket::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn shutdown_write(&mut self, socket: &mut Socket) -> io::Result<()> {
+        match socket {
+            Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+}
+
+fn signal(number: i32) -> Option<Signal> {
+    match number {
+        SIGINT | SIGTERM => Some(Signal::Stop),
+        SIGHUP => Some(Signal::Reload),
+        SIGUSR1 => Some(Signal::ReopenLog),
+        _ => None,
+    }
+}

@@ -1,0 +1,6 @@
+//! The running server over sockets.
+
+mod http1;
+mod http2;
+mod operation;
+mod tls;

@@ -1,0 +1,154 @@
+//! Signals, memory, and what the operator sees.
+
+use crate::raw_h2::{self, RawH2, frame, get};
+use crate::support::Server;
+use std::fs;
+use std::io::{Read, Write};
+use std::process::Command;
+
+#[test]
+fn sigterm_lets_an_open_response_finish_and_exits_with_0() {
+    let size = 24 << 20;
+    let mut server = Server::with_site(&[], |site| {
+        fs::File::create(site.join("big"))
+            .unwrap()
+            .set_len(size)
+            .unwrap();
+    });
+    let mut stream = server.connect();
+    stream
+        .write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n")
+        .unwrap();
+    let mut start = [0; 1000];
+    stream.read_exact(&mut start).unwrap();
+    server.signal("TERM");
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(
+        start.len() as u64 + rest.len() as u64 > size,
+        "the response was cut"
+    );
+    assert_eq!(server.wait(), 0);
+}
+
+#[test]
+fn sigterm_tells_http2_clients_with_goaway() {
+    let mut server = Server::start(&[]);
+    let mut h2 = RawH2::open(server.connect());
+    h2.send(&frame(
+        raw_h2::HEADERS,
+        raw_h2::END_HEADERS | raw_h2::END_STREAM,
+        1,
+        &get("/"),
+    ));
+    h2.until(|frame| frame.stream == 1 && frame.flags & raw_h2::END_STREAM != 0);
+    server.signal("TERM");
+    assert_eq!(h2.goaway(), 0, "NO_ERROR");
+    drop(h2);
+    assert_eq!(server.wait(), 0);
+}
+
+#[test]
+fn a_second_signal_exits_at_once() {
+    let mut server = Server::with_site(&[], |site| {
+        fs::File::create(site.join("big"))
+            .unwrap()
+            .set_len(64 << 20)
+            .unwrap();
+    });
+    let mut stream = server.connect();
+    stream
+        .write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n")
+        .unwrap();
+    let mut start = [0; 1000];
+    stream.read_exact(&mut start).unwrap();
+    server.signal("TERM");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    server.signal("TERM");
+    assert_eq!(server.wait(), 0);
+}
+
+#[test]
+fn the_access_log_is_written_and_opened_again() {
+    let server = Server::start(&["--access-log", "access.log"]);
+    let log = server.directory.path().join("access.log");
+    server.request("GET /first HTTP/1.1");
+    let read = |path: &std::path::Path, text: &str| {
+        for _ in 0..200 {
+            let content = fs::read_to_string(path).unwrap_or_default();
+            if content.contains(text) {
+                return content;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("{text} is not in {}", path.display());
+    };
+    let content = read(&log, "\"GET /first HTTP/1.1\" 404 ");
+    assert!(content.starts_with("127.0.0.1 - - ["), "{content}");
+    let old = server.directory.path().join("old.log");
+    fs::rename(&log, &old).unwrap();
+    server.signal("USR1");
+    for _ in 0..200 {
+        if log.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    server.request("GET /second HTTP/1.1");
+    read(&log, "\"GET /second HTTP/1.1\" 404 ");
+    assert!(!fs::read_to_string(&old).unwrap().contains("/second"));
+}
+
+#[test]
+fn what_is_wrong_is_told_in_one_line_and_nothing_is_started() {
+    let server = Server::start(&[]);
+    let taken = server.http.to_string();
+    let directory = server.directory.path();
+    let start = |options: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_calmd"))
+            .args(options)
+            .current_dir(directory)
+            .output()
+            .expect("calmd runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), text)
+    };
+    let (code, text) = start(&["site", "--listen", &taken]);
+    assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
+    assert!(text.contains(&taken) && text.contains("in use"), "{text}");
+    let (code, text) = start(&["nowhere"]);
+    assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
+    assert!(text.contains("nowhere"), "{text}");
+    let (code, text) = start(&["site", "--cert", "none.pem", "--key", "none.key"]);
+    assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
+    assert!(text.contains("none.pem"), "{text}");
+    let (code, text) = start(&["--no-such-option"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("--no-such-option"), "{text}");
+}
+
+#[test]
+fn idle_connections_are_cheap() {
+    const CONNECTIONS: u64 = 500;
+    let server = Server::start(&[]);
+    let mut open = Vec::new();
+    let one = |server: &Server| {
+        let mut h2 = RawH2::open(server.connect());
+        h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
+        h2.send(&frame(
+            raw_h2::HEADERS,
+            raw_h2::END_HEADERS | raw_h2::END_STREAM,
+            1,
+            &get("/"),
+        ));
+        h2.until(|frame| frame.stream == 1 && frame.flags & raw_h2::END_STREAM != 0);
+        h2
+    };
+    open.push(one(&server));
+    let before = server.pss_kib();
+    open.extend((0..CONNECTIONS).map(|_| one(&server)));
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let each = server.pss_kib().saturating_sub(before) * 1024 / CONNECTIONS;
+    // A debug build's allocator and tables are the release build's.
+    assert!(each < 2048, "{each} bytes for each idle connection");
+}

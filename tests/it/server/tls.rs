@@ -1,0 +1,82 @@
+//! TLS and ALPN over a socket.
+
+use crate::support::{PATIENCE, Server};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+/// A client that trusts the server's self-signed certificate.
+pub fn client_config(server: &Server, alpn: &[&str]) -> Arc<ClientConfig> {
+    let certificate = server.directory.path().join("certs/localhost.pem");
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(certificate).expect("a certificate was made") {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let mut config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
+fn connect(server: &Server, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(client_config(server, alpn), name).unwrap();
+    let socket = TcpStream::connect(server.https).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    StreamOwned::new(session, socket)
+}
+
+#[test]
+fn a_client_without_alpn_gets_http1() {
+    let server = Server::start(&[]);
+    let mut stream = connect(&server, &[]);
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream
+        .read_to_string(&mut answer)
+        .expect("closed with close_notify");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert_eq!(stream.conn.alpn_protocol(), None);
+}
+
+#[test]
+fn h2_is_preferred_where_both_are_offered() {
+    let server = Server::start(&[]);
+    let mut stream = connect(&server, &["http/1.1", "h2"]);
+    stream.write_all(crate::raw_h2::PREFACE).unwrap();
+    let mut header = [0; 9];
+    stream.read_exact(&mut header).unwrap();
+    assert_eq!(stream.conn.alpn_protocol(), Some(&b"h2"[..]));
+    assert_eq!(header[3], crate::raw_h2::SETTINGS);
+}
+
+#[test]
+fn a_large_body_over_tls_is_whole() {
+    let server = Server::with_site(&[], |site| {
+        let content: Vec<u8> = (0..3_000_000u32).map(|i| (i % 253) as u8).collect();
+        std::fs::write(site.join("big.bin"), content).unwrap();
+    });
+    let mut stream = connect(&server, &["http/1.1"]);
+    stream
+        .write_all(b"GET /big.bin HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let split = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap()
+        + 4;
+    assert!(
+        answer[split..]
+            .iter()
+            .enumerate()
+            .all(|(i, &byte)| byte == (i % 253) as u8)
+    );
+    assert_eq!(answer.len() - split, 3_000_000);
+}

@@ -1,0 +1,138 @@
+//! A server process of its own for each test, and small clients over real sockets.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Long enough for a loaded machine, short enough to fail a test and not a suite.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running calmd that serves a directory of its own, and ends with the test.
+pub struct Server {
+    child: Child,
+    /// The directory that is served is `site` in here; certificates are made in `certs`.
+    pub directory: TempDir,
+    /// Cleartext.
+    pub http: SocketAddr,
+    /// TLS.
+    pub https: SocketAddr,
+}
+
+impl Server {
+    /// Starts the server with these options beside free ports.
+    pub fn start(options: &[&str]) -> Server {
+        Self::with_site(options, |_| {})
+    }
+
+    /// The same, after `prepare` has filled the site's directory.
+    pub fn with_site(options: &[&str], prepare: impl FnOnce(&Path)) -> Server {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let site = directory.path().join("site");
+        fs::create_dir(&site).expect("the site's directory");
+        fs::write(
+            site.join("index.html"),
+            "<!doctype html><title>start</title>",
+        )
+        .unwrap();
+        prepare(&site);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_calmd"))
+            .arg(&site)
+            .args(["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"])
+            .args(options)
+            .current_dir(directory.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("calmd starts");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut address = |scheme: &str| -> SocketAddr {
+            lines
+                .by_ref()
+                .map_while(Result::ok)
+                .find_map(|line| Some(line.split_once(scheme)?.1.trim().to_owned()))
+                .expect("calmd prints its addresses")
+                .parse()
+                .expect("an address")
+        };
+        let http = address("http://");
+        let https = address("https://");
+        std::thread::spawn(move || lines.for_each(drop));
+        Server {
+            child,
+            directory,
+            http,
+            https,
+        }
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(status.success());
+    }
+
+    /// Waits until the process ends, and returns its exit code.
+    pub fn wait(&mut self) -> i32 {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code().unwrap_or(-1);
+            }
+            assert!(start.elapsed() < PATIENCE, "calmd does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// A connection to the cleartext port.
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.http).expect("calmd accepts");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    }
+
+    /// Sends bytes on a new connection and returns everything until it is closed.
+    pub fn converse(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = self.connect();
+        stream.write_all(bytes).expect("calmd reads");
+        let mut answer = Vec::new();
+        // A reset after the answer is an end as well.
+        let _ = stream.read_to_end(&mut answer);
+        answer
+    }
+
+    /// One HTTP/1.1 request on a connection of its own: the answer as text.
+    pub fn request(&self, head: &str) -> String {
+        let request = format!("{head}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        String::from_utf8_lossy(&self.converse(request.as_bytes())).into_owned()
+    }
+
+    /// The process's proportional set size in KiB.
+    pub fn pss_kib(&self) -> u64 {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))
+            .expect("Linux tells a process's memory");
+        let line = rollup
+            .lines()
+            .find(|line| line.starts_with("Pss:"))
+            .expect("a Pss line");
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse()
+            .expect("a number")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
