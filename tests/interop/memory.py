@@ -1,0 +1,55 @@
+"""How much memory the server takes: at its start, after load, and for idle connections."""
+
+import time
+
+from harness import Server, expect, mib
+from idle import IdleConnections
+from load import REQUESTS, h2load
+
+AT_START = 4 << 20
+AFTER_LOAD = 8 << 20
+CONNECTIONS = 2_000
+PER_CONNECTION = {"h2c": 2 << 10, "TLS": 8 << 10}
+
+
+def checks(report, binary):
+    """All checks of this group."""
+    with Server(binary) as server:
+        with report.check(f"PSS after the start is under {mib(AT_START)}") as figure:
+            bounded(server.pss(), AT_START, figure)
+        for url in (server.http, server.https):
+            with report.check(f"PSS after {REQUESTS} requests to {url.split(':')[0]} is under "
+                              f"{mib(AFTER_LOAD)}") as figure:
+                h2load(f"{url}/", REQUESTS, "-c", "100", "-m", "32")
+                time.sleep(1)
+                bounded(server.pss(), AFTER_LOAD, figure)
+    for kind, bound in PER_CONNECTION.items():
+        with Server(binary) as server:
+            with report.check(f"{CONNECTIONS} idle {kind} connections, each under {bound} bytes") \
+                    as figure:
+                idle(server, kind, bound, figure)
+
+
+def idle(server, kind, bound, figure):
+    """Connections that have had one request each and stay open."""
+    # What the first connection makes the server load counts for none of the others.
+    with IdleConnections(server, kind, 1):
+        pass
+    time.sleep(0.5)
+    before = server.pss()
+    with IdleConnections(server, kind, CONNECTIONS) as connections:
+        # Buffers are given back when a connection has been idle for a moment.
+        time.sleep(2)
+        each = (server.pss() - before) / CONNECTIONS
+        figure.append(f"{each:.0f} bytes")
+        alive = connections.alive()
+        expect(alive == CONNECTIONS, f"only {alive} connections are still open")
+    time.sleep(1.5)
+    figure.append(f"{mib(server.pss())} after they closed ({mib(before)} before)")
+    expect(each <= bound, figure[0])
+
+
+def bounded(size, bound, figure):
+    """Notes the size, which must not be larger than the bound."""
+    figure.append(mib(size))
+    expect(size <= bound, mib(size))
