@@ -354,6 +354,9 @@ pub struct Limits {
     pub turn_write_bytes: usize,
     /// Connections accepted from one listener in one turn.
     pub turn_accepts: usize,
+    /// Bytes discarded from a peer after our last byte to it. What was on its way fits a socket
+    /// buffer; more is a flood.
+    pub linger_bytes: usize,
     /// The largest request body that a handler takes, in bytes, else 413. The demo handlers stream,
     /// so this bounds time and bandwidth, not memory.
     pub request_body_bytes: u64,
@@ -367,6 +370,7 @@ impl Default for Limits {
             turn_read_bytes: 64 << 10,
             turn_write_bytes: 256 << 10,
             turn_accepts: 64,
+            linger_bytes: 256 << 10,
             request_body_bytes: 1 << 30,
         }
     }
@@ -399,7 +403,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(180),
             write_stall: Duration::from_secs(20),
             drain: Duration::from_secs(30),
-            linger: Duration::from_secs(2),
+            linger: Duration::from_secs(1),
         }
     }
 }

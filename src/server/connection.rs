@@ -75,7 +75,7 @@ enum Phase {
     Flushing,
     /// Everything is sent and our direction closed; reads until the peer closes too, so that no
     /// reset overtakes what it has not read (RFC 9112 §9.6).
-    Lingering { deadline: Instant },
+    Lingering { deadline: Instant, budget: usize },
     /// To be forgotten.
     Closed,
 }
@@ -373,8 +373,13 @@ impl<W: World> Connection<W> {
         if self.unsent.is_empty() {
             self.stall = None;
         } else {
-            let deadline = cx.now + cx.timeouts.write_stall;
-            self.stall.get_or_insert(Stall { deadline, taken: 0 }).taken += taken;
+            match &mut self.stall {
+                Some(stall) => stall.taken += taken,
+                None => {
+                    let deadline = cx.now + cx.timeouts.write_stall;
+                    self.stall = Some(Stall { deadline, taken: 0 });
+                }
+            }
         }
         Ok(())
     }
@@ -408,6 +413,7 @@ impl<W: World> Connection<W> {
                 cx.world.shutdown_write(&mut self.socket)?;
                 self.phase = Phase::Lingering {
                     deadline: cx.now + cx.timeouts.linger,
+                    budget: cx.limits.linger_bytes,
                 };
                 return Ok(Turn::Again);
             }
@@ -431,18 +437,27 @@ impl<W: World> Connection<W> {
         Ok(())
     }
 
-    /// Reads and discards until the peer has closed.
+    /// Reads and discards until the peer has closed, or has sent more than was on its way.
     fn linger(&mut self, buffer: &mut Vec<u8>, cx: &mut Context<W>) -> io::Result<Turn> {
         buffer.resize(buffer.len().max(cx.limits.turn_read_bytes), 0);
-        if matches!(self.read, ReadSide::Readable | ReadSide::Closing) {
-            self.receive(buffer, cx)?;
+        let discarded = match self.read {
+            ReadSide::Readable | ReadSide::Closing => self.receive(buffer, cx)?,
+            ReadSide::Drained | ReadSide::Ended => 0,
+        };
+        let exhausted = match &mut self.phase {
+            Phase::Lingering { budget, .. } => {
+                *budget = budget.saturating_sub(discarded);
+                *budget == 0
+            }
+            _ => false,
+        };
+        if exhausted || self.read == ReadSide::Ended {
+            self.phase = Phase::Closed;
         }
-        match self.read {
-            ReadSide::Ended => self.phase = Phase::Closed,
-            ReadSide::Drained => return Ok(Turn::Wait),
-            ReadSide::Readable | ReadSide::Closing => {}
-        }
-        Ok(Turn::Again)
+        Ok(match self.read {
+            ReadSide::Drained => Turn::Wait,
+            _ => Turn::Again,
+        })
     }
 
     fn note_idleness(&mut self, now: Instant) {
@@ -480,7 +495,7 @@ impl<W: World> Connection<W> {
     /// When [`Connection::handle_deadline`] is due.
     pub fn next_deadline(&self, cx: &Context<W>) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Opening { deadline } | Phase::Lingering { deadline } => Some(deadline),
+            Phase::Opening { deadline } | Phase::Lingering { deadline, .. } => Some(deadline),
             _ => None,
         };
         let idle = self.idle.as_ref().map(|idle| match idle.memory {
@@ -495,7 +510,7 @@ impl<W: World> Connection<W> {
     /// Deals with the deadlines that have passed.
     pub fn handle_deadline(&mut self, cx: &mut Context<W>) -> Turn {
         let now = cx.now;
-        if let Phase::Opening { deadline } | Phase::Lingering { deadline } = self.phase
+        if let Phase::Opening { deadline } | Phase::Lingering { deadline, .. } = self.phase
             && deadline <= now
         {
             return self.close(cx);

@@ -2,5 +2,6 @@
 
 mod http1;
 mod http2;
+mod limits;
 mod operation;
 mod tls;

@@ -1,0 +1,247 @@
+//! What a peer may make the server hold, and how long it may make it wait.
+
+use crate::raw_h2::{self, RawH2, frame, get};
+use crate::support::Server;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+const SECOND: Duration = Duration::from_secs(1);
+const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// Waits for the server to close, and returns what it sent and how long it took.
+fn closed(stream: &mut TcpStream) -> (Vec<u8>, Duration) {
+    let start = Instant::now();
+    let mut answer = Vec::new();
+    // A reset is an end as well.
+    let _ = stream.read_to_end(&mut answer);
+    (answer, start.elapsed())
+}
+
+/// A timeout of one second fires within a second and the timer's resolution, on a loaded machine.
+fn assert_about_a_second(elapsed: Duration) {
+    assert!(elapsed > SECOND / 2 && elapsed < SECOND * 4, "{elapsed:?}");
+}
+
+#[test]
+fn a_client_that_says_nothing_is_closed_after_the_preface_timeout() {
+    let server = Server::start(&["--preface-timeout", "1s"]);
+    let (answer, elapsed) = closed(&mut server.connect());
+    assert_about_a_second(elapsed);
+    assert!(answer.is_empty());
+}
+
+#[test]
+fn a_preface_a_byte_at_a_time_does_not_extend_its_timeout() {
+    let server = Server::start(&["--preface-timeout", "1s"]);
+    let mut stream = server.connect();
+    let start = Instant::now();
+    for byte in &raw_h2::PREFACE[..20] {
+        if stream.write_all(&[*byte]).is_err() {
+            break;
+        }
+        std::thread::sleep(SECOND / 10);
+        if start.elapsed() > SECOND * 3 / 2 {
+            break;
+        }
+    }
+    closed(&mut stream);
+    assert_about_a_second(start.elapsed());
+}
+
+#[test]
+fn a_handshake_that_does_not_begin_is_closed_after_its_timeout() {
+    let server = Server::start(&["--handshake-timeout", "1s"]);
+    let mut stream = TcpStream::connect(server.https).unwrap();
+    // The header of a record that never comes.
+    stream.write_all(&[22, 3, 1, 2, 0]).unwrap();
+    let (_, elapsed) = closed(&mut stream);
+    assert_about_a_second(elapsed);
+}
+
+#[test]
+fn a_head_that_does_not_end_is_answered_with_408() {
+    let server = Server::start(&["--header-timeout", "1s"]);
+    let mut stream = server.connect();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n").unwrap();
+    let (answer, elapsed) = closed(&mut stream);
+    assert_about_a_second(elapsed);
+    assert!(
+        answer.starts_with(b"HTTP/1.1 408 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+}
+
+/// RFC 9113 §6.5.3: settings that are not acknowledged are SETTINGS_TIMEOUT; ours are due within ten
+/// seconds, which is too long for a test, so this only holds that a field block has its time.
+#[test]
+fn a_field_block_that_does_not_end_is_calmed_after_the_header_timeout() {
+    let server = Server::start(&["--header-timeout", "1s"]);
+    let mut h2 = RawH2::open(server.connect());
+    let start = Instant::now();
+    h2.send(&frame(raw_h2::HEADERS, raw_h2::END_STREAM, 1, &get("/")));
+    assert_eq!(h2.goaway(), ENHANCE_YOUR_CALM);
+    assert_about_a_second(start.elapsed());
+}
+
+#[test]
+fn an_idle_connection_is_told_goaway_and_closed() {
+    let server = Server::start(&["--idle-timeout", "1s"]);
+    let mut h2 = RawH2::open(server.connect());
+    h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
+    h2.send(&frame(
+        raw_h2::HEADERS,
+        raw_h2::END_HEADERS | raw_h2::END_STREAM,
+        1,
+        &get("/"),
+    ));
+    h2.until(|frame| frame.stream == 1 && frame.flags & raw_h2::END_STREAM != 0);
+    let start = Instant::now();
+    assert_eq!(h2.goaway(), 0, "NO_ERROR");
+    assert_about_a_second(start.elapsed());
+}
+
+#[test]
+fn a_response_that_nobody_reads_is_given_up() {
+    let server = Server::with_site(&["--stall-timeout", "1s"], |site| {
+        fs::File::create(site.join("big"))
+            .unwrap()
+            .set_len(1 << 30)
+            .unwrap();
+    });
+    let mut stream = server.connect();
+    stream
+        .write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(SECOND * 5);
+    let (answer, _) = closed(&mut stream);
+    assert!(
+        answer.len() < 64 << 20,
+        "only what was in the sockets' buffers comes"
+    );
+}
+
+#[test]
+fn a_stream_whose_window_stays_shut_is_cancelled() {
+    let server = Server::start(&["--stall-timeout", "1s"]);
+    let mut h2 = RawH2::open(server.connect());
+    h2.send(&frame(raw_h2::SETTINGS, 0, 0, &raw_h2::setting(4, 0)));
+    h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
+    h2.send(&frame(
+        raw_h2::HEADERS,
+        raw_h2::END_HEADERS | raw_h2::END_STREAM,
+        1,
+        &get("/"),
+    ));
+    let start = Instant::now();
+    assert_eq!(h2.reset(1), 8, "CANCEL");
+    assert!(start.elapsed() < SECOND * 5, "{:?}", start.elapsed());
+}
+
+#[test]
+fn more_streams_than_the_limit_are_refused() {
+    let server = Server::with_site(&["--max-concurrent-streams", "3"], |site| {
+        fs::File::create(site.join("big"))
+            .unwrap()
+            .set_len(1 << 20)
+            .unwrap();
+    });
+    let mut h2 = RawH2::open(server.connect());
+    h2.until(|frame| frame.kind == raw_h2::SETTINGS);
+    h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
+    for stream in [1, 3, 5, 7] {
+        let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+        h2.send(&frame(raw_h2::HEADERS, end, stream, &get("/big")));
+    }
+    assert_eq!(h2.reset(7), 7, "REFUSED_STREAM");
+}
+
+#[test]
+fn rapid_reset_is_calmed() {
+    let server = Server::with_site(&[], |site| {
+        fs::File::create(site.join("big"))
+            .unwrap()
+            .set_len(1 << 20)
+            .unwrap();
+    });
+    let mut h2 = RawH2::open(server.connect());
+    let mut flood = Vec::new();
+    for stream in (1..400).step_by(2) {
+        let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+        flood.extend(frame(raw_h2::HEADERS, end, stream, &get("/big")));
+        flood.extend(frame(raw_h2::RST_STREAM, 0, stream, &8u32.to_be_bytes()));
+    }
+    h2.send(&flood);
+    assert_eq!(h2.goaway(), ENHANCE_YOUR_CALM);
+}
+
+#[test]
+fn a_continuation_flood_is_calmed() {
+    let server = Server::start(&[]);
+    let mut h2 = RawH2::open(server.connect());
+    let mut flood = frame(raw_h2::HEADERS, raw_h2::END_STREAM, 1, &get("/"));
+    for _ in 0..100 {
+        flood.extend(frame(raw_h2::CONTINUATION, 0, 1, &[0x00, 1, b'a', 1, b'b']));
+    }
+    h2.send(&flood);
+    assert_eq!(h2.goaway(), ENHANCE_YOUR_CALM);
+}
+
+#[test]
+fn a_ping_flood_that_is_never_read_is_calmed_and_holds_little() {
+    let server = Server::start(&[]);
+    let before = server.pss_kib();
+    let mut h2 = RawH2::open(server.connect());
+    let flood = frame(raw_h2::PING, 0, 0, b"pingpong").repeat(1_000);
+    let mut sent = 0;
+    while sent < 4_000 && h2.stream.write_all(&flood).is_ok() {
+        sent += 1;
+    }
+    assert!(sent < 4_000, "68 MB of PING were taken");
+    assert!(
+        server.pss_kib() < before + 1_024,
+        "{} KiB more",
+        server.pss_kib() - before
+    );
+}
+
+#[test]
+fn a_field_section_beyond_the_limit_is_answered_with_431() {
+    let server = Server::start(&[]);
+    let mut h2 = RawH2::open(server.connect());
+    // One entry of 3,000 bytes with its length in three (RFC 7541 §5.1), then that entry again.
+    let mut block = get("/");
+    block.extend([0x40, 1, b'a', 0x7f, 0xb9, 0x16]);
+    block.extend([b'x'; 3_000]);
+    block.extend([0x80 | 62; 8]);
+    let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+    h2.send(&frame(raw_h2::HEADERS, end, 1, &block));
+    let frames = h2.until(|frame| frame.stream == 1 || frame.kind == raw_h2::GOAWAY);
+    let head = frames.last().unwrap();
+    assert_eq!(head.kind, raw_h2::HEADERS, "{frames:?}");
+    assert!(
+        head.payload.windows(3).any(|window| window == b"431"),
+        "{head:?}"
+    );
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_until_one_is_closed() {
+    let server = Server::start(&["--max-connections", "2"]);
+    let first = server.connect();
+    let _second = server.connect();
+    let mut third = server.connect();
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    third.write_all(request).unwrap();
+    third.set_read_timeout(Some(SECOND / 2)).unwrap();
+    assert!(
+        third.read(&mut [0; 16]).is_err(),
+        "it was served beyond the limit"
+    );
+    drop(first);
+    third.set_read_timeout(Some(SECOND * 10)).unwrap();
+    let (answer, _) = closed(&mut third);
+    assert!(answer.starts_with(b"HTTP/1.1 200 "));
+}
