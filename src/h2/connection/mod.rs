@@ -581,6 +581,12 @@ impl Connection {
         self.block.is_none()
     }
 
+    /// The bytes that a stream has left to send.
+    pub(in crate::h2) fn remaining(&self, stream: StreamKey) -> u64 {
+        let slot = self.store.slot(stream).expect("a living stream");
+        self.store[slot].turn.remaining()
+    }
+
     /// Makes the next request's identifier the one after this.
     pub(in crate::h2) fn requests_open(&mut self, id: u32) {
         self.requests.open(id);

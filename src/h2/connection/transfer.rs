@@ -134,9 +134,9 @@ impl Connection {
         if available >= wanted.min(self.config.data_frame_floor) {
             return true;
         }
-        let odd = available >= self.remote.initial_window_size.max(LEAST_WHOLE_WINDOW)
-            || self.budget.allows_small_frame(&self.config.budgets);
-        available > 0 && odd
+        let whole = self.remote.initial_window_size;
+        let is_whole = whole >= LEAST_WHOLE_WINDOW && available >= whole;
+        is_whole || available > 0 && self.budget.allows_small_frame(&self.config.budgets)
     }
 
     /// Accounts for a DATA frame that is in the output.
@@ -182,8 +182,8 @@ impl Connection {
     }
 }
 
-/// Below this many bytes not even a window that is used as a whole is worth a frame without limit:
-/// an eighth of the floor, where the frame's header is 7 % of it.
+/// A window of fewer bytes is not worth a frame even when it is all that the peer ever allows: an
+/// eighth of the floor, where the header is 7 % of the frame.
 const LEAST_WHOLE_WINDOW: u32 = 128;
 
 /// # By hand

@@ -5,7 +5,9 @@
 mod s3_starting;
 mod s4_frames;
 mod s5_streams;
+mod s6_9_flow_control;
 mod s6_frames;
+mod s8_messages;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -245,6 +247,21 @@ impl Peer {
         self.connection
             .send_headers(key, fields.iter(), true)
             .unwrap();
+    }
+
+    /// Follows all grants: stream, length and end of each DATA frame.
+    pub fn drain(&mut self) -> Vec<(u32, usize, bool)> {
+        let mut frames = Vec::new();
+        while let Some(grant) = self.connection.poll_grant(1 << 20) {
+            let (id, len) = (grant.stream.id(), grant.max_len as usize);
+            let remaining = self.connection.remaining(grant.stream);
+            let end = remaining == len as u64;
+            let out = self.connection.begin_data(&grant);
+            out.resize(out.len() + len, b'x');
+            self.connection.commit(grant, end, self.now);
+            frames.push((id, len, end));
+        }
+        frames
     }
 
     /// Lets the client send a request without content.

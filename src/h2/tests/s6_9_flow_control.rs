@@ -1,0 +1,452 @@
+//! §5.2, §6.9: flow control, both ways.
+
+use super::*;
+use crate::h2::settings::id;
+
+fn respond(peer: &mut Peer, id: u32, remaining: Option<u64>) -> StreamKey {
+    let key = peer.key(id);
+    let fields: Fields = [(":status", "200")].into_iter().collect();
+    peer.connection
+        .send_headers(key, fields.iter(), false)
+        .unwrap();
+    peer.connection.set_ready(key, remaining);
+    key
+}
+
+mod window_updates {
+    use super::*;
+
+    #[test]
+    fn a_window_update_is_four_bytes_and_not_zero() {
+        for (id, payload, code) in [
+            (0, &[0, 0, 1][..], ErrorCode::FRAME_SIZE_ERROR),
+            (1, &[0, 0, 0, 1, 0], ErrorCode::FRAME_SIZE_ERROR),
+            (0, &[0; 4], ErrorCode::PROTOCOL_ERROR),
+            (0, &[0x80, 0, 0, 0], ErrorCode::PROTOCOL_ERROR),
+        ] {
+            let mut peer = Peer::server();
+            peer.get(1);
+            peer.send(FrameType::WINDOW_UPDATE, 0, id, payload);
+            peer.expect_connection_error(code);
+        }
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.window_update(1, 0);
+        peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+    }
+
+    #[test]
+    fn a_window_past_its_maximum_ends_what_it_belongs_to() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.window_update(1, 0x7fff_ffff);
+        peer.expect_stream_error(1, ErrorCode::FLOW_CONTROL_ERROR);
+        peer.window_update(0, 0x7fff_ffff - 65_535);
+        peer.hear();
+        peer.window_update(0, 1);
+        peer.expect_connection_error(ErrorCode::FLOW_CONTROL_ERROR);
+    }
+
+    #[test]
+    fn a_window_past_its_maximum_by_settings_ends_the_connection() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.window_update(1, 1);
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0x7fff_ffff)]);
+        peer.expect_connection_error(ErrorCode::FLOW_CONTROL_ERROR);
+    }
+
+    #[test]
+    fn settings_adjust_the_windows_of_all_streams_and_may_make_them_negative() {
+        let mut peer = Peer::server();
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 3)]);
+        peer.get(1);
+        peer.hear();
+        respond(&mut peer, 1, Some(10));
+        assert_eq!(peer.drain(), [(1, 3, false)]);
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 2)]);
+        peer.hear();
+        assert_eq!(peer.drain(), []);
+        peer.window_update(1, 1);
+        peer.hear();
+        assert_eq!(peer.drain(), [], "the window is 0 now");
+        peer.window_update(1, 1);
+        peer.hear();
+        assert_eq!(peer.drain(), [(1, 1, false)]);
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 100)]);
+        peer.hear();
+        assert_eq!(peer.drain(), [(1, 6, true)]);
+    }
+
+    #[test]
+    fn a_window_of_one_byte_is_used() {
+        let mut peer = Peer::server();
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
+        peer.get(1);
+        peer.hear();
+        respond(&mut peer, 1, Some(100));
+        assert_eq!(peer.drain(), []);
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 1)]);
+        peer.hear();
+        assert_eq!(peer.drain(), [(1, 1, false)]);
+    }
+}
+
+mod sending {
+    use super::*;
+
+    #[test]
+    fn nothing_is_granted_beyond_either_window_or_the_largest_frame() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.get(3);
+        peer.hear();
+        respond(&mut peer, 1, Some(40_000));
+        respond(&mut peer, 3, Some(40_000));
+        let expected = [
+            (1, 16_384, false),
+            (1, 16_384, false),
+            (1, 7_232, true),
+            (3, 16_384, false),
+            (3, 9_151, false),
+        ];
+        assert_eq!(peer.drain(), expected, "65,535 bytes in all");
+        peer.window_update(3, 100_000);
+        peer.hear();
+        assert_eq!(peer.drain(), [], "the connection's window is used up");
+        peer.window_update(0, 100_000);
+        peer.hear();
+        assert_eq!(peer.drain(), [(3, 14_465, true)]);
+    }
+
+    #[test]
+    fn a_larger_frame_of_the_peers_is_used() {
+        let mut peer = Peer::server();
+        peer.settings(&[(id::MAX_FRAME_SIZE, 60_000)]);
+        peer.get(1);
+        peer.hear();
+        respond(&mut peer, 1, None);
+        let grant = peer.connection.poll_grant(1 << 20).unwrap();
+        assert_eq!(grant.max_len, 60_000);
+        peer.connection.begin_data(&grant);
+        peer.connection.abort(grant);
+        let grant = peer.connection.poll_grant(20_009).unwrap();
+        assert_eq!(grant.max_len, 20_000);
+        let _ = grant;
+    }
+
+    #[test]
+    fn room_that_is_not_worth_a_frame_grants_nothing() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.hear();
+        let key = respond(&mut peer, 1, Some(5_000));
+        assert_eq!(peer.connection.poll_grant(8), None);
+        assert_eq!(peer.connection.poll_grant(9 + 1023), None);
+        assert_eq!(peer.connection.poll_grant(9 + 1024).unwrap().max_len, 1024);
+        peer.connection.set_ready(key, Some(10));
+        assert_eq!(peer.connection.poll_grant(9 + 10).unwrap().max_len, 10);
+        peer.connection.set_ready(key, Some(0));
+        assert_eq!(peer.connection.poll_grant(9).unwrap().max_len, 0);
+    }
+
+    #[test]
+    fn the_end_alone_needs_no_window() {
+        let mut peer = Peer::server();
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
+        peer.get(1);
+        peer.hear();
+        respond(&mut peer, 1, Some(0));
+        assert_eq!(peer.drain(), [(1, 0, true)]);
+        assert!(peer.connection.is_idle());
+    }
+
+    #[test]
+    fn a_stream_whose_producer_has_nothing_rests() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.hear();
+        let key = respond(&mut peer, 1, None);
+        peer.sent();
+        let grant = peer.connection.poll_grant(1 << 16).unwrap();
+        peer.connection.begin_data(&grant);
+        peer.connection.commit(grant, false, peer.now);
+        assert_eq!(peer.sent(), []);
+        assert_eq!(peer.connection.poll_grant(1 << 16), None);
+        assert!(!peer.connection.is_ready(key));
+        peer.connection.set_ready(key, None);
+        assert!(peer.connection.poll_grant(1 << 16).is_some());
+    }
+
+    #[test]
+    fn an_aborted_frame_leaves_no_trace() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.hear();
+        let key = respond(&mut peer, 1, Some(100));
+        let grant = peer.connection.poll_grant(1 << 16).unwrap();
+        peer.connection
+            .begin_data(&grant)
+            .extend_from_slice(b"half a fi");
+        peer.connection.abort(grant);
+        peer.connection.reset(key, ErrorCode::INTERNAL_ERROR);
+        let sent = peer.sent();
+        assert_eq!(sent.len(), 2, "{sent:?}");
+        assert_eq!(sent[1].kind, FrameType::RST_STREAM);
+        assert_eq!(peer.connection.poll_grant(1 << 16), None);
+    }
+
+    #[test]
+    fn data_by_hand_obeys_the_same_limits() {
+        use crate::h2::Misuse;
+        let mut peer = Peer::server();
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 20_000)]);
+        peer.get(1);
+        peer.hear();
+        let key = peer.key(1);
+        let connection = &mut peer.connection;
+        assert_eq!(
+            connection.send_data(key, b"early", false),
+            Err(Misuse::OutOfOrder)
+        );
+        respond(&mut peer, 1, None);
+        let connection = &mut peer.connection;
+        assert_eq!(
+            connection.send_data(key, &[0; 16_385], false),
+            Err(Misuse::FrameTooLarge)
+        );
+        connection.send_data(key, &[0; 16_384], false).unwrap();
+        assert_eq!(
+            connection.send_data(key, &[0; 3_617], false),
+            Err(Misuse::WindowExceeded)
+        );
+        connection
+            .send_padded_data(key, &[1; 3_600], 15, false)
+            .unwrap();
+        assert_eq!(connection.send_window(key), Some(0));
+        connection.send_data(key, b"", true).unwrap();
+        assert_eq!(
+            connection.send_data(key, b"", true),
+            Err(Misuse::StreamClosed)
+        );
+        let sent = peer.sent();
+        let padded = &sent[sent.len() - 2];
+        assert_eq!(padded.flags, flag::PADDED);
+        assert_eq!(padded.payload, [&[15][..], &[1; 3_600], &[0; 15]].concat());
+    }
+
+    #[test]
+    fn small_windows_are_used_a_few_times_and_no_more() {
+        let mut peer = Peer::server();
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
+        peer.get(1);
+        peer.hear();
+        respond(&mut peer, 1, Some(100_000));
+        let mut frames = 0;
+        for _ in 0..1000 {
+            peer.window_update(1, 1);
+            peer.hear();
+            frames += peer.drain().len();
+        }
+        assert_eq!(frames, 16);
+        // 984 bytes of window are there; a whole kibibyte is worth a frame.
+        peer.window_update(1, 40);
+        peer.hear();
+        assert_eq!(peer.drain(), [(1, 1024, false)]);
+    }
+
+    #[test]
+    fn windows_that_are_small_as_a_whole_are_used() {
+        let mut peer = Peer::server();
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 200)]);
+        peer.get(1);
+        peer.hear();
+        respond(&mut peer, 1, Some(100_000));
+        for _ in 0..100 {
+            assert_eq!(peer.drain(), [(1, 200, false)]);
+            peer.window_update(1, 200);
+            peer.hear();
+        }
+    }
+}
+
+mod receiving {
+    use super::*;
+
+    #[test]
+    fn more_than_the_streams_window_ends_the_stream() {
+        let config = Config {
+            initial_window_size: 10,
+            ..Config::default()
+        };
+        let mut peer = Peer::of_server(config);
+        peer.post(1);
+        peer.data(1, 0, &[0; 10]);
+        peer.hear();
+        peer.data(1, 0, &[0; 1]);
+        peer.expect_stream_error(1, ErrorCode::FLOW_CONTROL_ERROR);
+    }
+
+    #[test]
+    fn more_than_the_connections_window_ends_the_connection() {
+        let config = Config {
+            connection_window_size: 0,
+            ..Config::default()
+        };
+        let mut peer = Peer::of_server(config);
+        peer.post(1);
+        for _ in 0..3 {
+            peer.data(1, 0, &[0; 16_384]);
+        }
+        peer.data(1, 0, &[0; 16_383]);
+        peer.hear();
+        peer.data(1, 0, &[0; 1]);
+        peer.expect_connection_error(ErrorCode::FLOW_CONTROL_ERROR);
+    }
+
+    #[test]
+    fn a_smaller_window_of_ours_holds_once_it_is_acknowledged() {
+        let config = Config {
+            initial_window_size: 10,
+            ..Config::default()
+        };
+        let mut peer = Peer::silent(config);
+        peer.send_raw(PREFACE);
+        peer.settings(&[]);
+        peer.post(1);
+        peer.data(1, 0, &[0; 1000]);
+        peer.settings_ack();
+        peer.hear();
+        let key = peer.key(1);
+        assert_eq!(peer.connection.receive_window(key), Some(0));
+        // What was released is owed, but the window was 990 bytes in debt.
+        peer.connection.release(key, 1000);
+        assert_eq!(peer.connection.receive_window(key), Some(10));
+        peer.data(1, 0, &[0; 11]);
+        peer.expect_stream_error(1, ErrorCode::FLOW_CONTROL_ERROR);
+    }
+
+    #[test]
+    fn released_bytes_are_given_back_in_few_updates() {
+        let mut peer = Peer::server();
+        peer.post(1);
+        peer.hear();
+        let key = peer.key(1);
+        let (mut updates, mut frames) = (Vec::new(), 0);
+        for _ in 0..640 {
+            peer.data(1, 0, &[0; 16_384]);
+            peer.hear();
+            peer.connection.release(key, 16_384);
+            frames += 1;
+            updates.extend(peer.sent());
+        }
+        assert_eq!(frames, 640);
+        assert_eq!(updates.len(), 640 / 8 + 640 / 32, "half a window each");
+    }
+
+    #[test]
+    fn what_is_held_is_not_given_back() {
+        let mut peer = Peer::server();
+        peer.post(1);
+        for _ in 0..16 {
+            peer.data(1, 0, &[0; 16_384]);
+        }
+        peer.hear();
+        assert_eq!(peer.sent(), []);
+        peer.data(1, 0, &[0; 1]);
+        peer.expect_stream_error(1, ErrorCode::FLOW_CONTROL_ERROR);
+        assert_eq!(
+            peer.connection.connection_receive_window(),
+            (1 << 20) - 256 * 1024 - 1
+        );
+        // The stream is gone, and with it what it held: the connection has its window again.
+        peer.post(3);
+        for _ in 0..16 {
+            peer.data(3, 0, &[0; 16_384]);
+        }
+        peer.hear();
+        let key = peer.key(3);
+        peer.connection.reset(key, ErrorCode::CANCEL);
+        assert_eq!(peer.connection.connection_receive_window(), 1 << 20);
+        peer.connection.release(key, 1 << 20);
+        assert_eq!(peer.connection.connection_receive_window(), 1 << 20);
+    }
+
+    #[test]
+    fn the_connections_window_never_leaks() {
+        let mut peer = Peer::server();
+        let before = peer.connection.connection_receive_window();
+        for round in 0..2_000 {
+            let id = 2 * round + 1;
+            peer.post(id);
+            peer.data(id, flag::PADDED, &[&[99][..], &[1; 500], &[0; 99]].concat());
+            peer.hear();
+            let key = peer.key(id);
+            match round % 4 {
+                0 => peer.connection.reset(key, ErrorCode::CANCEL),
+                1 => peer.connection.release(key, 250),
+                _ => {}
+            }
+            peer.data(id, flag::END_STREAM, &[2; 700]);
+            peer.hear();
+            if round % 4 != 0 {
+                peer.answer(id);
+            }
+            peer.sent();
+        }
+        assert!(peer.connection.is_idle());
+        let window = peer.connection.connection_receive_window();
+        assert!(window > before / 2 && window <= before, "{window}");
+        // What is missing is owed, not lost: it comes back as soon as it is half.
+        let id = 9_999;
+        peer.post(id);
+        for _ in 0..(before / 2 - (before - window)).div_ceil(16_384) {
+            peer.data(id, 0, &[0; 16_384]);
+            peer.hear();
+            let key = peer.key(id);
+            peer.connection.release(key, 16_384);
+        }
+        assert!(peer.connection.connection_receive_window() > window);
+    }
+
+    #[test]
+    fn a_window_can_be_widened_by_hand() {
+        let mut peer = Peer::server();
+        peer.post(1);
+        peer.hear();
+        let key = peer.key(1);
+        peer.connection
+            .widen_receive_window(Some(key), 1000)
+            .unwrap();
+        peer.connection.widen_receive_window(None, 2000).unwrap();
+        let sent = peer.sent();
+        assert_eq!(
+            (sent[0].id, &sent[0].payload[..]),
+            (1, &1000u32.to_be_bytes()[..])
+        );
+        assert_eq!(
+            (sent[1].id, &sent[1].payload[..]),
+            (0, &2000u32.to_be_bytes()[..])
+        );
+        assert_eq!(
+            peer.connection.connection_receive_window(),
+            (1 << 20) + 2000
+        );
+        let refused = peer.connection.widen_receive_window(None, u32::MAX);
+        assert_eq!(refused, Err(crate::h2::Misuse::InvalidValue));
+    }
+
+    #[test]
+    fn a_half_that_has_ended_gets_no_window() {
+        let mut peer = Peer::server();
+        peer.post(1);
+        for _ in 0..15 {
+            peer.data(1, 0, &[0; 16_384]);
+        }
+        peer.data(1, flag::END_STREAM, &[0; 16_384]);
+        peer.hear();
+        let key = peer.key(1);
+        peer.connection.release(key, 1 << 18);
+        assert_eq!(peer.sent(), []);
+    }
+}

@@ -1,0 +1,473 @@
+//! §8: requests and responses.
+
+use super::*;
+
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+/// The usual request with some fields behind.
+fn with<'a>(fields: Pairs<'a>) -> Vec<(&'a str, &'a str)> {
+    [request("POST", "/").as_slice(), fields].concat()
+}
+
+#[track_caller]
+fn malformed(fields: Pairs) {
+    let mut peer = Peer::server();
+    peer.headers(1, flag::END_STREAM, fields);
+    peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+    assert!(peer.connection.is_idle());
+    // It was never told of, and the connection goes on.
+    peer.get(3);
+    let heard = peer.hear();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+}
+
+#[track_caller]
+fn well_formed(fields: Pairs) {
+    let mut peer = Peer::server();
+    peer.headers(1, flag::END_STREAM, fields);
+    assert_eq!(peer.hear().len(), 1);
+    assert_eq!(peer.sent(), []);
+}
+
+mod s8_1_framing {
+    use super::*;
+
+    #[test]
+    fn trailers_end_their_stream() {
+        let mut peer = Peer::server();
+        peer.post(1);
+        peer.headers(1, 0, &[("x-checksum", "1")]);
+        peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+        peer.post(3);
+        peer.data(3, 0, b"test");
+        peer.headers(3, flag::END_STREAM, &[("x-checksum", "1")]);
+        let heard = peer.hear();
+        assert!(heard[2].0.contains("Trailers"), "{heard:?}");
+        peer.answer(3);
+        assert!(peer.connection.is_idle());
+    }
+
+    #[test]
+    fn trailers_have_no_pseudo_header_fields() {
+        for trailers in [
+            (":method", "POST"),
+            ("Upper", "x"),
+            ("connection", "close"),
+            ("", ""),
+        ] {
+            let mut peer = Peer::server();
+            peer.post(1);
+            peer.headers(1, flag::END_STREAM, &[trailers]);
+            peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+        }
+    }
+
+    #[test]
+    fn content_is_as_long_as_its_content_length() {
+        let five = with(&[("content-length", "5")]);
+        for data in [&b""[..], b"four", b"sixsix"] {
+            let mut peer = Peer::server();
+            peer.headers(1, 0, &five);
+            peer.data(1, 0, data);
+            peer.data(1, flag::END_STREAM, b"");
+            peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+            let window = peer.connection.connection_receive_window();
+            assert_eq!(window as usize, (1 << 20) - data.len(), "the rest is owed");
+        }
+        let mut peer = Peer::server();
+        peer.headers(1, 0, &five);
+        peer.data(1, 0, b"tw");
+        peer.data(1, flag::END_STREAM | flag::PADDED, b"\x02two\0\0");
+        assert_eq!(peer.hear().len(), 3);
+        let mut peer = Peer::server();
+        peer.headers(1, 0, &five);
+        peer.headers(1, flag::END_STREAM, &[("x-checksum", "1")]);
+        peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+        malformed(&five);
+        well_formed(&with(&[("content-length", "0")]));
+    }
+
+    #[test]
+    fn a_content_length_is_one_number() {
+        for value in ["+5", "-1", "5,5", "0x5", "", "5 5", "18446744073709551616"] {
+            let mut peer = Peer::server();
+            peer.headers(1, 0, &with(&[("content-length", value)]));
+            peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+        }
+        malformed(&with(&[("content-length", "0"), ("content-length", "0")]));
+    }
+}
+
+mod s8_2_fields {
+    use super::*;
+
+    #[test]
+    fn names_are_lowercase_tokens() {
+        for name in [
+            "X-Upper", "", "a b", "a:b", "a\u{7f}", "ä", "a\0", "a\n", "a/b", "a\"b",
+        ] {
+            malformed(&with(&[(name, "x")]));
+        }
+        well_formed(&with(&[("!#$%&'*+-.^_`|~09az", "x")]));
+    }
+
+    #[test]
+    fn values_split_nothing_and_begin_and_end_visibly() {
+        for value in ["a\0b", "a\rb", "a\nb", " a", "a ", "\ta", "a\t"] {
+            malformed(&with(&[("x", value)]));
+        }
+        well_formed(&with(&[("x", ""), ("y", "a b\tc"), ("z", "ü")]));
+        malformed(&[
+            (":method", "GET\n"),
+            (":scheme", "https"),
+            (":path", "/"),
+            (":authority", "a"),
+        ]);
+    }
+
+    #[test]
+    fn nothing_is_about_an_http_1_connection() {
+        for name in [
+            "connection",
+            "proxy-connection",
+            "keep-alive",
+            "transfer-encoding",
+            "upgrade",
+        ] {
+            malformed(&with(&[(name, "x")]));
+        }
+        malformed(&with(&[("te", "trailers, deflate;q=0.5")]));
+        malformed(&with(&[("te", "gzip")]));
+        well_formed(&with(&[("te", "trailers")]));
+    }
+
+    #[test]
+    fn cookie_crumbs_are_joined_for_those_who_ask() {
+        let crumbs = with(&[
+            ("cookie", "a=1"),
+            ("x", "y"),
+            ("cookie", "b=2"),
+            ("cookie", "c=3"),
+        ]);
+        for join_cookies in [false, true] {
+            let config = Config {
+                join_cookies,
+                ..Config::default()
+            };
+            let mut peer = Peer::of_server(config);
+            peer.headers(1, 0, &crumbs);
+            let heard = peer.hear();
+            let joined = "cookie: a=1; b=2; c=3, x: y]";
+            assert_eq!(heard[0].0.contains(joined), join_cookies, "{heard:?}");
+        }
+    }
+
+    #[test]
+    fn validation_can_be_switched_off() {
+        let config = Config {
+            validate_inbound: false,
+            ..Config::default()
+        };
+        let mut peer = Peer::of_server(config);
+        peer.headers(1, flag::END_STREAM, &[("X", " y "), (":method", "GET")]);
+        assert_eq!(peer.hear().len(), 1);
+    }
+
+    #[test]
+    fn what_is_sent_is_checked_and_normalized_for_those_who_ask() {
+        let config = Config {
+            validate_outbound: true,
+            ..Config::default()
+        };
+        let mut peer = Peer::of_server(config);
+        peer.get(1);
+        peer.hear();
+        let key = peer.key(1);
+        let odd: Fields = [(":status", "200"), ("X-Odd", " x ")].into_iter().collect();
+        let refused = peer.connection.send_headers(key, odd.iter(), true);
+        assert_eq!(refused, Err(crate::h2::Misuse::MalformedFields));
+        assert_eq!(peer.sent(), []);
+        peer.answer(1);
+
+        let config = Config {
+            validate_outbound: true,
+            normalize_outbound: true,
+            ..Config::default()
+        };
+        let mut peer = Peer::of_server(config);
+        peer.get(1);
+        peer.hear();
+        let key = peer.key(1);
+        peer.connection.send_headers(key, odd.iter(), true).unwrap();
+        let sent = peer.sent();
+        assert_eq!(peer.fields(&sent[0]).value("x-odd"), Some(&b"x"[..]));
+    }
+}
+
+mod s8_3_control_data {
+    use super::*;
+
+    const METHOD: (&str, &str) = (":method", "GET");
+    const SCHEME: (&str, &str) = (":scheme", "https");
+    const PATH: (&str, &str) = (":path", "/");
+    const AUTHORITY: (&str, &str) = (":authority", "a:1");
+
+    #[test]
+    fn every_request_has_its_pseudo_header_fields_once() {
+        let all = [METHOD, SCHEME, PATH, AUTHORITY];
+        well_formed(&all);
+        for missing in 0..4 {
+            let mut fields = all.to_vec();
+            fields.remove(missing);
+            malformed(&fields);
+        }
+        for doubled in 0..4 {
+            let mut fields = all.to_vec();
+            fields.push(all[doubled]);
+            malformed(&fields);
+        }
+    }
+
+    #[test]
+    fn pseudo_header_fields_are_known_and_in_front() {
+        let all = [METHOD, SCHEME, PATH, AUTHORITY];
+        for extra in [
+            (":test", "x"),
+            (":status", "200"),
+            (":Path", "/"),
+            (":", "x"),
+        ] {
+            malformed(&[&all[..], &[extra]].concat());
+        }
+        malformed(&[METHOD, SCHEME, AUTHORITY, ("x", "y"), PATH]);
+    }
+
+    #[test]
+    fn a_path_begins_with_a_slash() {
+        for path in ["", "a", "*", "http://a/", "/a b", "/a\u{7f}", "//\t"] {
+            malformed(&[METHOD, SCHEME, AUTHORITY, (":path", path)]);
+        }
+        well_formed(&[(":method", "OPTIONS"), SCHEME, AUTHORITY, (":path", "*")]);
+        well_formed(&[METHOD, SCHEME, AUTHORITY, (":path", "/ü?q#")]);
+    }
+
+    #[test]
+    fn methods_and_schemes_are_what_they_are() {
+        for method in ["", "GE T", "GET\u{7f}", "G@T"] {
+            malformed(&[(":method", method), SCHEME, AUTHORITY, PATH]);
+        }
+        for scheme in ["", "1http", "ht tp", "http:"] {
+            malformed(&[METHOD, (":scheme", scheme), AUTHORITY, PATH]);
+        }
+        well_formed(&[(":method", "brew"), (":scheme", "h+t.t-p"), AUTHORITY, PATH]);
+    }
+
+    #[test]
+    fn an_authority_is_a_host_and_the_same_as_host() {
+        for authority in ["", "user@host", "a/b", "a b", "a?", "a#", "a\\b"] {
+            malformed(&[METHOD, SCHEME, PATH, (":authority", authority)]);
+            malformed(&[METHOD, SCHEME, PATH, ("host", authority)]);
+        }
+        well_formed(&[METHOD, SCHEME, PATH, ("host", "[::1]:8443")]);
+        well_formed(&[METHOD, SCHEME, PATH, AUTHORITY, ("host", "A:1")]);
+        malformed(&[METHOD, SCHEME, PATH, AUTHORITY, ("host", "b:1")]);
+        malformed(&[METHOD, SCHEME, PATH, ("host", "a"), ("host", "a")]);
+    }
+}
+
+mod s8_5_connect {
+    use super::*;
+
+    #[test]
+    fn connect_has_an_authority_and_nothing_else() {
+        well_formed(&[(":method", "CONNECT"), (":authority", "a:443")]);
+        malformed(&[(":method", "CONNECT")]);
+        malformed(&[
+            (":method", "CONNECT"),
+            (":authority", "a:1"),
+            (":path", "/"),
+        ]);
+        malformed(&[
+            (":method", "CONNECT"),
+            (":authority", "a:1"),
+            (":scheme", "https"),
+        ]);
+    }
+
+    #[test]
+    fn extended_connect_needs_its_setting() {
+        let fields = [
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            (":scheme", "https"),
+            (":path", "/chat"),
+            (":authority", "a"),
+        ];
+        malformed(&fields);
+        let config = Config {
+            extended_connect: true,
+            ..Config::default()
+        };
+        let mut peer = Peer::of_server(config);
+        assert!(peer.connection.local_settings().enable_connect_protocol);
+        peer.headers(1, 0, &fields);
+        let heard = peer.hear();
+        assert!(heard[0].0.contains(":protocol: websocket"), "{heard:?}");
+        // Bytes flow both ways, whatever a content-length says.
+        peer.data(1, 0, b"frame");
+        assert_eq!(peer.hear().len(), 1);
+        // RFC 8441 §4: scheme and path are needed, and no other method has a protocol.
+        peer.headers(3, 0, &fields[..2]);
+        peer.expect_stream_error(3, ErrorCode::PROTOCOL_ERROR);
+        peer.headers(
+            5,
+            0,
+            &with(&[])
+                .iter()
+                .copied()
+                .chain([fields[1]])
+                .collect::<Vec<_>>(),
+        );
+        peer.expect_stream_error(5, ErrorCode::PROTOCOL_ERROR);
+    }
+}
+
+mod s8_responses {
+    use super::*;
+
+    #[test]
+    fn a_response_is_preceded_by_any_number_of_informational_ones() {
+        let mut peer = Peer::of_client(Config::default());
+        peer.ask("GET");
+        for status in ["100", "103", "103"] {
+            peer.headers(1, 0, &[(":status", status)]);
+        }
+        peer.headers(1, 0, &[(":status", "200"), ("content-length", "4")]);
+        peer.data(1, 0, b"test");
+        peer.headers(1, flag::END_STREAM, &[("x-checksum", "1")]);
+        let heard = peer.hear();
+        let kinds: Vec<_> = heard
+            .iter()
+            .map(|heard| heard.0.split(' ').next().unwrap())
+            .collect();
+        let expected = [
+            "Informational",
+            "Informational",
+            "Informational",
+            "Response",
+            "Data",
+            "Trailers",
+        ];
+        assert_eq!(kinds, expected);
+        assert!(peer.connection.is_idle());
+    }
+
+    #[track_caller]
+    fn malformed(method: &str, flags: u8, fields: Pairs) {
+        let mut peer = Peer::of_client(Config::default());
+        peer.ask(method);
+        peer.headers(1, flags, fields);
+        peer.data(1, flag::END_STREAM, b"");
+        peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+    }
+
+    #[test]
+    fn a_response_has_a_status_and_no_other_pseudo_header_field() {
+        malformed("GET", 0, &[("x", "y")]);
+        malformed("GET", 0, &[(":status", "20")]);
+        malformed("GET", 0, &[(":status", "2000")]);
+        malformed("GET", 0, &[(":status", "099")]);
+        malformed("GET", 0, &[(":status", "200"), (":status", "200")]);
+        malformed("GET", 0, &[(":status", "200"), (":path", "/")]);
+        malformed("GET", 0, &[("x", "y"), (":status", "200")]);
+    }
+
+    #[test]
+    fn no_protocol_is_switched_and_nothing_informational_is_the_end() {
+        malformed("GET", 0, &[(":status", "101")]);
+        malformed("GET", flag::END_STREAM, &[(":status", "103")]);
+    }
+
+    #[test]
+    fn data_comes_behind_a_final_head() {
+        let mut peer = Peer::of_client(Config::default());
+        peer.ask("GET");
+        peer.headers(1, 0, &[(":status", "103")]);
+        peer.data(1, 0, b"test");
+        peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+    }
+
+    #[test]
+    fn a_content_length_is_checked_where_there_is_content() {
+        malformed("GET", 0, &[(":status", "200"), ("content-length", "4")]);
+        malformed(
+            "GET",
+            flag::END_STREAM,
+            &[(":status", "200"), ("content-length", "4")],
+        );
+        for (method, status) in [("HEAD", "200"), ("GET", "304"), ("GET", "204")] {
+            let mut peer = Peer::of_client(Config::default());
+            peer.ask(method);
+            let fields = [(":status", status), ("content-length", "4")];
+            peer.headers(1, flag::END_STREAM, &fields);
+            assert_eq!(peer.hear().len(), 1);
+            peer.ask(method);
+            peer.headers(3, 0, &fields);
+            peer.data(3, 0, b"test");
+            peer.expect_stream_error(3, ErrorCode::PROTOCOL_ERROR);
+        }
+    }
+
+    #[test]
+    fn a_server_sends_heads_in_order() {
+        use crate::h2::Misuse;
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.hear();
+        let key = peer.key(1);
+        let mut send = |fields: Pairs, end_stream| {
+            let fields: Fields = fields.iter().copied().collect();
+            peer.connection.send_headers(key, fields.iter(), end_stream)
+        };
+        assert_eq!(send(&[(":status", "103")], true), Err(Misuse::OutOfOrder));
+        assert_eq!(send(&[("x", "trailers")], true), Err(Misuse::OutOfOrder));
+        assert_eq!(send(&[(":status", "103")], false), Ok(()));
+        assert_eq!(send(&[(":status", "103")], false), Ok(()));
+        assert_eq!(send(&[(":status", "200")], false), Ok(()));
+        assert_eq!(send(&[(":status", "103")], false), Err(Misuse::OutOfOrder));
+        assert_eq!(send(&[(":status", "200")], false), Err(Misuse::OutOfOrder));
+        assert_eq!(send(&[("x", "trailers")], false), Err(Misuse::OutOfOrder));
+        assert_eq!(send(&[("x", "trailers")], true), Ok(()));
+        assert_eq!(send(&[("x", "trailers")], true), Err(Misuse::StreamClosed));
+        assert_eq!(peer.sent().len(), 4);
+    }
+
+    #[test]
+    fn a_field_section_beyond_the_peers_frame_is_continued() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.hear();
+        let key = peer.key(1);
+        let long = "\u{1}".repeat(40_000);
+        let fields: Fields = [(":status", "200"), ("x", long.as_str())]
+            .into_iter()
+            .collect();
+        peer.connection
+            .send_headers(key, fields.iter(), true)
+            .unwrap();
+        let sent = peer.sent();
+        let kinds: Vec<_> = sent.iter().map(|frame| (frame.kind, frame.flags)).collect();
+        let expected = [
+            (FrameType::HEADERS, flag::END_STREAM),
+            (FrameType::CONTINUATION, 0),
+            (FrameType::CONTINUATION, flag::END_HEADERS),
+        ];
+        assert_eq!(kinds, expected);
+        let mut whole = sent[0].clone();
+        whole.payload = sent
+            .iter()
+            .flat_map(|frame| frame.payload.clone())
+            .collect();
+        assert_eq!(peer.fields(&whole), fields);
+    }
+}
