@@ -195,7 +195,7 @@ pub struct Http2 {
     pub header_timeout: Duration,
     /// Within this time a stream that waits for the peer must move [`Http2::stall_bytes`], else
     /// RST_STREAM CANCEL: a response that waits for its window or for the socket, and, as a server,
-    /// a request whose content does not come. It is seen after one to one and a half times this.
+    /// a request whose content does not come. It is seen after one to five quarters of this.
     pub stall_timeout: Duration,
     /// Between the two GOAWAY frames of a graceful shutdown (RFC 9113 §6.8) at most, where the peer
     /// does not answer the PING between them. A second is more than any round trip in use.

@@ -10,8 +10,7 @@ use crate::config::Budgets;
 
 type Charged = Result<(), ConnectionError>;
 
-/// What a reset costs that came before any of our output could have reached the peer: the asymmetry
-/// that makes rapid reset an attack. Others cost 1, so that leaving a page with a hundred images under
+/// What a reset costs that came in one breath with its request: nobody does that to make use of us. Others cost 1, so that leaving a page with a hundred images under
 /// way, all at once, stays within the budget.
 const HASTY_RESET: u32 = 3;
 
@@ -40,7 +39,7 @@ pub struct Budget {
 /// How soon after its request a stream was reset by the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Haste {
-    /// Before any of our output was taken.
+    /// In the same lot of input.
     Hasty,
     /// Later, but before much of the response had been sent.
     Early,

@@ -286,9 +286,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Checks without enough bytes before a stream counts as stalled. Two checks are a period; the
-    /// first is always a part of one.
-    const CHECKS: u8 = 3;
+    /// Checks without enough bytes before a stream counts as stalled: those of a whole period, and
+    /// one of a part, since it began to wait somewhere between two.
+    const CHECKS: u8 = Self::CHECKS_PER_PERIOD + 1;
+
+    /// Checks in the time in which enough bytes have to move.
+    pub const CHECKS_PER_PERIOD: u8 = 4;
 
     /// Counts bytes that moved, of which `enough` keep a stream alive for a period.
     pub fn add(&mut self, len: u32, enough: u32) {
@@ -301,11 +304,12 @@ impl Progress {
         self.substantial
     }
 
-    /// Half a period has passed in which something waited. Says whether too little has moved for too
+    /// A check, while something waits. Says whether too little has moved for too
     /// long.
     pub fn is_stalled(&mut self, enough: u32) -> bool {
         if self.bytes >= enough {
-            self.restart();
+            // The next check is of a whole interval.
+            (self.bytes, self.checks) = (0, 1);
             return false;
         }
         self.checks += 1;
@@ -342,8 +346,7 @@ pub struct Stream {
     pub sent: Progress,
     /// DATA that came.
     pub received: Progress,
-    /// Which lot of output was the current one when the stream began: a reset in the same one came
-    /// before anything could be answered.
+    /// The lot of input that the stream began in: a reset in the same one came in the same breath.
     pub born: u16,
 }
 

@@ -1,8 +1,8 @@
 //! Time (RFC 9113 §6.5.3, §10.5): one deadline for all that is waited for.
 //!
 //! - SETTINGS have to be acknowledged, a field block has to be completed, a shutdown has to go on.
-//! - Streams have to progress. Twice in every `stall_timeout` those that wait for the peer are looked
-//!   at, and what has not moved `stall_bytes` for three looks is reset with CANCEL. PING, SETTINGS and
+//! - Streams have to progress. Four times in every `stall_timeout` those that wait for the peer are
+//!   looked at, and what has not moved `stall_bytes` for five looks is reset with CANCEL. PING, SETTINGS and
 //!   WINDOW_UPDATE move nothing, so they keep nothing alive.
 //!
 //! ```text
@@ -15,7 +15,7 @@
 
 use std::time::Instant;
 
-use super::{Cause, Connection, ErrorCode, Place, Slot, Tick};
+use super::{Cause, Connection, ErrorCode, Place, Progress, Slot, Tick};
 use crate::h2::error::ConnectionError;
 use crate::h2::settings::Role;
 use crate::h2::stream::{Exchange, Half};
@@ -71,7 +71,8 @@ impl Connection {
     }
 
     pub(super) fn arm_stall_check(&mut self, now: Instant) {
-        self.stall_check = self.clock.after(now, self.config.stall_timeout / 2);
+        let interval = self.config.stall_timeout / u32::from(Progress::CHECKS_PER_PERIOD);
+        self.stall_check = self.clock.after(now, interval);
     }
 
     fn cancel_stalled(&mut self) {

@@ -156,7 +156,7 @@ pub struct Connection {
     leaving: Leaving,
     role: Role,
     phase: Phase,
-    /// Lots of output that were taken; see [`Stream::born`].
+    /// Lots of input that were taken to their end; see [`Stream::born`].
     lots: u16,
     /// Where the DATA frame begins that is being made.
     data_frame: usize,
@@ -266,7 +266,6 @@ impl Connection {
         let output = std::mem::take(&mut self.output);
         if !output.is_empty() {
             self.budget.output_taken();
-            self.lots = self.lots.wrapping_add(1);
             self.observe_output(&output);
         }
         output
@@ -579,6 +578,16 @@ impl Connection {
     /// Whether no field block is kept.
     pub(in crate::h2) fn block_is_gone(&self) -> bool {
         self.block.is_none()
+    }
+
+    /// Whether nothing rare is kept.
+    pub(in crate::h2) fn is_tidy(&self) -> bool {
+        self.rare.is_none()
+    }
+
+    /// The bytes that are allocated, but for what HPACK keeps.
+    pub(in crate::h2) fn heap(&self) -> usize {
+        self.store.heap() + self.output.capacity() + usize::from(!self.is_tidy())
     }
 
     /// The bytes that a stream has left to send.

@@ -105,7 +105,10 @@ impl Connection {
             };
             match step {
                 Step::Nothing => {}
-                Step::Incomplete => return Ok(None),
+                Step::Incomplete => {
+                    self.lots = self.lots.wrapping_add(1);
+                    return Ok(None);
+                }
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Section(section) => return Ok(Some(section.event(fields))),
             }

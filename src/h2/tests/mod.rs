@@ -2,18 +2,22 @@
 //!
 //! Modules are RFC 9113's sections; each test is a sentence.
 
+mod extensions;
+mod rfc9218_priority;
+mod s10_5_budgets;
 mod s3_starting;
 mod s4_frames;
 mod s5_streams;
 mod s6_9_flow_control;
 mod s6_frames;
+mod s8_4_push;
 mod s8_messages;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, encode, flag};
-use super::{Config, Connection, ConnectionError, ErrorCode, Event, StreamKey};
+use super::{Config, Connection, ConnectionError, ErrorCode, Event, Priority, StreamKey};
 use crate::hpack::{DecodeLimits, Decoder, Encoder};
 use crate::http::field::Fields;
 
@@ -140,6 +144,10 @@ impl Peer {
 
     pub fn window_update(&mut self, id: u32, increment: u32) {
         self.send(FrameType::WINDOW_UPDATE, 0, id, &increment.to_be_bytes());
+    }
+
+    pub fn priority_update(&mut self, id: u32, value: &str) {
+        encode::priority_update(&mut self.pending, id, value.as_bytes());
     }
 
     pub fn rst_stream(&mut self, id: u32, code: ErrorCode) {

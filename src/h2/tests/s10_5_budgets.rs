@@ -1,0 +1,535 @@
+//! §10.5: what a peer may cause before ENHANCE_YOUR_CALM, and what innocent peers do unharmed.
+
+use super::*;
+use crate::h2::settings::id;
+
+/// How many rounds it takes to end the connection with ENHANCE_YOUR_CALM.
+#[track_caller]
+fn rounds_until_calm(peer: &mut Peer, limit: u32, mut round: impl FnMut(&mut Peer, u32)) -> u32 {
+    for number in 0..limit {
+        round(peer, number);
+        if let (_, Some(error)) = peer.take() {
+            assert_eq!(error.code, ErrorCode::ENHANCE_YOUR_CALM, "{error}");
+            return number + 1;
+        }
+    }
+    panic!("still calm after {limit} rounds");
+}
+
+fn id_of(round: u32) -> u32 {
+    2 * round + 1
+}
+
+mod resets {
+    use super::*;
+
+    #[test]
+    fn rapid_reset_ends_the_connection() {
+        let mut peer = Peer::server();
+        let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| {
+            peer.get(id_of(round));
+            peer.rst_stream(id_of(round), ErrorCode::CANCEL);
+        });
+        assert_eq!(rounds, 51);
+    }
+
+    #[test]
+    fn resets_that_wait_for_the_response_to_begin_end_it_later() {
+        let mut peer = Peer::server();
+        let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| {
+            peer.get(id_of(round));
+            peer.hear();
+            let key = peer.key(id_of(round));
+            let head: Fields = [(":status", "200")].into_iter().collect();
+            peer.connection
+                .send_headers(key, head.iter(), false)
+                .unwrap();
+            peer.sent();
+            peer.rst_stream(id_of(round), ErrorCode::CANCEL);
+        });
+        assert_eq!(rounds, 151);
+    }
+
+    #[test]
+    fn leaving_a_page_with_a_hundred_images_under_way_is_innocent() {
+        let mut peer = Peer::server();
+        for visit in 0..50 {
+            let begin = visit * 150;
+            // Half a page comes, then the reader goes on.
+            for round in begin..begin + 100 {
+                peer.get(id_of(round));
+                peer.hear();
+            }
+            peer.sent();
+            for round in begin..begin + 50 {
+                peer.answer(id_of(round));
+            }
+            for round in begin + 50..begin + 100 {
+                peer.rst_stream(id_of(round), ErrorCode::CANCEL);
+            }
+            peer.hear();
+            peer.sent();
+        }
+        let begin = 50 * 150;
+        (begin..begin + 100).for_each(|round| peer.get(id_of(round)));
+        peer.hear();
+        peer.sent();
+        (begin..begin + 100).for_each(|round| peer.rst_stream(id_of(round), ErrorCode::CANCEL));
+        peer.hear();
+    }
+
+    #[test]
+    fn seeking_in_a_film_is_innocent() {
+        let mut peer = Peer::server();
+        for round in 0..1000 {
+            peer.get(id_of(round));
+            peer.hear();
+            let key = peer.key(id_of(round));
+            let head: Fields = [(":status", "206")].into_iter().collect();
+            peer.connection
+                .send_headers(key, head.iter(), false)
+                .unwrap();
+            peer.connection.set_ready(key, Some(1 << 30));
+            peer.drain();
+            peer.sent();
+            peer.window_update(0, 65_535);
+            peer.rst_stream(id_of(round), ErrorCode::CANCEL);
+            peer.hear();
+        }
+    }
+
+    #[test]
+    fn stream_errors_that_the_peer_provokes_are_counted() {
+        type Provocation = fn(&mut Peer, u32);
+        let provocations: [Provocation; 6] = [
+            |peer, id| peer.window_update(id, 0),
+            |peer, id| peer.window_update(id, 0x7fff_ffff),
+            |peer, id| peer.headers(id, 0, &[("x", "y")]),
+            |peer, id| peer.data(id, flag::END_STREAM, b"test"),
+            |peer, id| peer.send(FrameType::PRIORITY, 0, id, b"sixsix"),
+            |peer, id| {
+                peer.send(
+                    FrameType::PRIORITY,
+                    0,
+                    id,
+                    &[&id.to_be_bytes()[..], b"w"].concat(),
+                )
+            },
+        ];
+        for provoke in provocations {
+            let mut peer = Peer::server();
+            let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| {
+                peer.get(id_of(round));
+                provoke(peer, id_of(round));
+            });
+            assert_eq!(rounds, 101);
+        }
+    }
+
+    #[test]
+    fn malformed_requests_are_counted() {
+        let mut peer = Peer::server();
+        let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| {
+            peer.headers(id_of(round), flag::END_STREAM, &[("x", "y")]);
+        });
+        assert_eq!(rounds, 101);
+    }
+
+    #[test]
+    fn streams_beyond_the_limit_are_counted_once_the_limit_is_known() {
+        let mut peer = Peer::server();
+        let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| peer.get(id_of(round)));
+        assert_eq!(rounds, 100 + 101);
+    }
+
+    #[test]
+    fn a_client_that_cannot_know_the_limit_yet_is_refused_and_may_go_on() {
+        let mut peer = Peer::silent(Config::default());
+        peer.send_raw(PREFACE);
+        peer.settings(&[]);
+        for round in 0..600 {
+            peer.get(id_of(round));
+        }
+        assert_eq!(peer.hear().len(), 101);
+        let refused = peer
+            .sent()
+            .iter()
+            .filter(|sent| sent.kind == FrameType::RST_STREAM)
+            .count();
+        assert_eq!(refused, 500);
+        (0..100).for_each(|round| peer.answer(id_of(round)));
+        peer.settings_ack();
+        peer.get(id_of(600));
+        assert_eq!(peer.hear().len(), 2);
+        let mut peer = Peer::silent(Config::default());
+        peer.send_raw(PREFACE);
+        peer.settings(&[]);
+        let rounds = rounds_until_calm(&mut peer, 2000, |peer, round| peer.get(id_of(round)));
+        assert_eq!(rounds, 100 + 1001);
+    }
+}
+
+mod floods {
+    use super::*;
+
+    #[test]
+    fn pings_whose_answers_nobody_reads() {
+        let mut peer = Peer::server();
+        let ping = |peer: &mut Peer, _| peer.send(FrameType::PING, 0, 0, b"12345678");
+        assert_eq!(rounds_until_calm(&mut peer, 1000, ping), 201);
+        // Whoever reads them may go on.
+        let mut peer = Peer::server();
+        for _ in 0..1000 {
+            ping(&mut peer, 0);
+            peer.hear();
+            peer.sent();
+        }
+    }
+
+    #[test]
+    fn settings_and_their_entries() {
+        let mut peer = Peer::server();
+        let settings = |peer: &mut Peer, _| peer.settings(&[]);
+        // The one of the handshake was within the same second.
+        assert_eq!(rounds_until_calm(&mut peer, 1000, settings), 50);
+        let mut peer = Peer::server();
+        for _ in 0..500 {
+            peer.settings(&[]);
+            peer.hear();
+            peer.sent();
+            peer.wait(Duration::from_millis(25));
+        }
+        let mut peer = Peer::server();
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 1); 32]);
+        peer.hear();
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 1); 33]);
+        peer.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
+    }
+
+    #[test]
+    fn empty_and_one_byte_data() {
+        for data in [&b""[..], b"x"] {
+            let mut peer = Peer::server();
+            peer.post(1);
+            let rounds = rounds_until_calm(&mut peer, 1000, |peer, _| peer.data(1, 0, data));
+            assert_eq!(rounds, 101);
+        }
+        let mut peer = Peer::server();
+        peer.post(1);
+        let padded =
+            |peer: &mut Peer, _| peer.data(1, flag::PADDED, &[&[200][..], &[0; 200]].concat());
+        assert_eq!(rounds_until_calm(&mut peer, 1000, padded), 101);
+        // Between useful ones they are a habit of some clients.
+        let mut peer = Peer::server();
+        peer.post(1);
+        for _ in 0..1000 {
+            peer.data(1, 0, b"useful");
+            peer.data(1, 0, b"");
+            peer.hear();
+        }
+    }
+
+    #[test]
+    fn continuations() {
+        let mut peer = Peer::server();
+        let block = peer.block(&[("x", "y")]);
+        peer.send(FrameType::HEADERS, 0, 1, &block);
+        for _ in 0..4 {
+            peer.send(FrameType::CONTINUATION, 0, 1, b"");
+        }
+        peer.hear();
+        peer.send(FrameType::CONTINUATION, 0, 1, b"");
+        peer.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
+        let mut peer = Peer::server();
+        peer.send(FrameType::HEADERS, 0, 1, &[0; 16_000]);
+        peer.send(FrameType::CONTINUATION, 0, 1, &[0; 384]);
+        peer.hear();
+        peer.send(FrameType::CONTINUATION, 0, 1, &[0; 1]);
+        peer.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
+    }
+
+    #[test]
+    fn frames_that_mean_nothing() {
+        type Flood = fn(&mut Peer, u32);
+        let floods: [Flood; 3] = [
+            |peer, round| peer.send(FrameType(round as u8 | 0x80), 0, 0, &[0; 1000]),
+            |peer, round| peer.send(FrameType::PRIORITY, 0, id_of(round), &[0; 5]),
+            |peer, round| {
+                let payload = [&id_of(round).to_be_bytes()[..], b"u=1"].concat();
+                peer.send(FrameType::PRIORITY_UPDATE, 0, 0, &payload);
+            },
+        ];
+        for flood in floods {
+            let mut peer = Peer::server();
+            rounds_until_calm(&mut peer, 10_000, flood);
+            // Requests between them make it a conversation.
+            let mut peer = Peer::server();
+            for round in 0..1000 {
+                flood(&mut peer, round);
+                peer.get(id_of(round));
+                peer.hear();
+                peer.answer(id_of(round));
+                peer.sent();
+            }
+        }
+    }
+
+    #[test]
+    fn frames_on_streams_that_we_reset() {
+        let mut peer = Peer::server();
+        peer.post(1);
+        peer.hear();
+        let key = peer.key(1);
+        peer.connection.reset(key, ErrorCode::CANCEL);
+        // What the window allowed may have been on its way.
+        for _ in 0..16 {
+            peer.data(1, 0, &[0; 16_384]);
+        }
+        peer.hear();
+        let rounds = rounds_until_calm(&mut peer, 1000, |peer, _| {
+            peer.data(1, 0, &[0; 16_384]);
+            peer.sent();
+        });
+        assert_eq!(rounds, 5, "64 KiB more");
+        let mut peer = Peer::server();
+        peer.post(1);
+        peer.hear();
+        let key = peer.key(1);
+        peer.connection.reset(key, ErrorCode::CANCEL);
+        let late = |peer: &mut Peer, _| peer.headers(1, 0, &[("x-late", "trailers are late")]);
+        rounds_until_calm(&mut peer, 100_000, late);
+    }
+
+    #[test]
+    fn requests_after_the_end() {
+        let mut peer = Peer::server();
+        peer.connection.shutdown(peer.now);
+        peer.connection.shutdown(peer.now);
+        rounds_until_calm(&mut peer, 10_000, |peer, round| peer.get(id_of(round)));
+    }
+}
+
+mod field_sections {
+    use super::*;
+
+    #[test]
+    fn a_section_past_the_limit_is_told_so_that_it_is_answered() {
+        let mut peer = Peer::server();
+        let value = "x".repeat(16_200);
+        let request = request("GET", "/");
+        peer.headers(
+            1,
+            flag::END_STREAM,
+            &[&request[..], &[("x", &value)]].concat(),
+        );
+        let crumb = [("cookie", "a=b")];
+        peer.headers(3, 0, &[&request[..], &crumb.repeat(97)].concat());
+        let heard = peer.hear();
+        assert_eq!(heard.len(), 2);
+        assert!(heard[0].0.starts_with("HeadersTooLarge"), "{heard:?}");
+        assert!(heard[1].0.contains("end_stream: false"), "{heard:?}");
+        peer.answer(1);
+        peer.headers(
+            5,
+            flag::END_STREAM,
+            &[&request[..], &crumb.repeat(96)].concat(),
+        );
+        assert!(peer.hear()[0].0.starts_with("request 5"));
+    }
+
+    #[test]
+    fn a_section_far_past_the_limit_ends_the_connection() {
+        let mut peer = Peer::server();
+        // An entry of 4,000 bytes, then the newest entry of the dynamic table again and again.
+        let entry = [&b"\x40\x01x\x7f\xa1\x1e"[..], &[b'x'; 4_000]].concat();
+        let block = [&entry[..], &[0xbe; 12_000]].concat();
+        peer.send(
+            FrameType::HEADERS,
+            flag::END_HEADERS | flag::END_STREAM,
+            1,
+            &block,
+        );
+        peer.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
+    }
+
+    #[test]
+    fn trailers_and_responses_past_the_limit_are_errors_of_their_stream() {
+        let value = "x".repeat(16_000);
+        let large = [("x", value.as_str()), ("y", "z".repeat(500).leak())];
+        let mut peer = Peer::server();
+        peer.post(1);
+        peer.headers(1, flag::END_STREAM, &large);
+        peer.expect_stream_error(1, ErrorCode::ENHANCE_YOUR_CALM);
+        let mut peer = Peer::of_client(Config::default());
+        peer.ask("GET");
+        peer.headers(
+            1,
+            flag::END_STREAM,
+            &[&[(":status", "200")], &large[..]].concat(),
+        );
+        peer.expect_stream_error(1, ErrorCode::ENHANCE_YOUR_CALM);
+    }
+}
+
+mod progress {
+    use super::*;
+
+    fn respond(peer: &mut Peer, id: u32, remaining: u64) -> StreamKey {
+        let key = peer.key(id);
+        let head: Fields = [(":status", "200")].into_iter().collect();
+        peer.connection
+            .send_headers(key, head.iter(), false)
+            .unwrap();
+        peer.connection.set_ready(key, Some(remaining));
+        key
+    }
+
+    /// Lets time pass, with everything that is due and `every` each second; returns what was told and
+    /// after how many seconds.
+    fn seconds_until_told(
+        peer: &mut Peer,
+        limit: u32,
+        mut every: impl FnMut(&mut Peer),
+    ) -> Option<(u32, Vec<Heard>)> {
+        for second in 1..=limit {
+            peer.wait(Duration::from_secs(1));
+            every(peer);
+            while let Some(deadline) = peer.connection.next_deadline()
+                && deadline <= peer.now
+            {
+                peer.connection.handle_timeout(deadline).unwrap();
+            }
+            let mut heard = peer.hear();
+            heard.retain(|heard| heard.0.contains("Stalled"));
+            if !heard.is_empty() {
+                return Some((second, heard));
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_reader_that_opens_no_window_is_cut_off_whatever_else_it_sends() {
+        let mut peer = Peer::server();
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
+        peer.get(1);
+        peer.get(3);
+        peer.hear();
+        respond(&mut peer, 1, 1 << 30);
+        respond(&mut peer, 3, 1 << 30);
+        peer.sent();
+        let (seconds, heard) = seconds_until_told(&mut peer, 60, |peer| {
+            peer.send(FrameType::PING, 0, 0, b"12345678");
+            peer.window_update(1, 1);
+            peer.hear();
+            peer.drain();
+            peer.sent();
+        })
+        .unwrap();
+        assert!((20..=26).contains(&seconds), "{seconds}");
+        assert_eq!(heard.len(), 2);
+        assert!(peer.connection.is_idle());
+        peer.get(5);
+        assert_eq!(peer.hear().len(), 1);
+    }
+
+    #[test]
+    fn a_reader_that_is_slow_but_steady_is_served() {
+        let mut peer = Peer::server();
+        peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
+        peer.get(1);
+        peer.hear();
+        respond(&mut peer, 1, 1 << 30);
+        let told = seconds_until_told(&mut peer, 300, |peer| {
+            peer.window_update(1, 2_000);
+            peer.window_update(0, 2_000);
+            peer.hear();
+            peer.drain();
+            peer.sent();
+        });
+        assert_eq!(told, None);
+    }
+
+    #[test]
+    fn a_connection_whose_window_or_socket_takes_nothing_loses_its_streams() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.get(3);
+        peer.hear();
+        respond(&mut peer, 1, 1 << 30);
+        respond(&mut peer, 3, 1 << 30);
+        peer.drain();
+        let (seconds, heard) = seconds_until_told(&mut peer, 60, |peer| {
+            peer.window_update(3, 10_000);
+        })
+        .unwrap();
+        assert!((20..=26).contains(&seconds), "{seconds}");
+        assert_eq!(heard.len(), 2, "{heard:?}");
+    }
+
+    #[test]
+    fn a_stream_that_waits_its_turn_is_not_stalled() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.get(3);
+        peer.hear();
+        respond(&mut peer, 1, 1 << 30);
+        respond(&mut peer, 3, 1 << 20);
+        let told = seconds_until_told(&mut peer, 120, |peer| {
+            peer.window_update(1, 16_384);
+            peer.window_update(0, 16_384);
+            peer.hear();
+            peer.drain();
+            peer.sent();
+        });
+        assert_eq!(told, None);
+        assert_eq!(peer.connection.streams(), 2);
+    }
+
+    #[test]
+    fn content_that_does_not_come_is_not_waited_for() {
+        let mut peer = Peer::server();
+        peer.post(1);
+        peer.hear();
+        let trickle = |peer: &mut Peer| {
+            peer.data(1, 0, b"it trickles");
+            peer.hear();
+            if let Some(key) = peer.connection.stream(1) {
+                peer.connection.release(key, 11);
+            }
+        };
+        let (seconds, _) = seconds_until_told(&mut peer, 60, trickle).unwrap();
+        assert!((20..=26).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn content_that_its_user_holds_is_waited_for() {
+        let mut peer = Peer::server();
+        peer.post(1);
+        peer.data(1, 0, b"held");
+        peer.hear();
+        assert_eq!(seconds_until_told(&mut peer, 120, |_| {}), None);
+        let key = peer.key(1);
+        peer.connection.release(key, 4);
+        assert!(seconds_until_told(&mut peer, 60, |_| {}).is_some());
+    }
+
+    #[test]
+    fn a_stream_whose_user_has_nothing_waits_for_ever_and_an_idle_connection_for_nothing() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.hear();
+        assert_eq!(seconds_until_told(&mut peer, 600, |_| {}), None);
+        peer.answer(1);
+        seconds_until_told(&mut peer, 60, |_| {});
+        assert_eq!(peer.connection.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_tunnel_may_be_silent() {
+        let mut peer = Peer::server();
+        peer.headers(1, 0, &[(":method", "CONNECT"), (":authority", "a:1")]);
+        peer.hear();
+        assert_eq!(seconds_until_told(&mut peer, 600, |_| {}), None);
+    }
+}
