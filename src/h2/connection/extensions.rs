@@ -87,7 +87,7 @@ impl Connection {
             return Err(Misuse::WrongRole);
         }
         let slot = self.store.slot(stream).ok_or(Misuse::StreamClosed)?;
-        self.store[slot].priority = priority;
+        self.scheduler.set_priority(&mut self.store, slot, priority);
         let value = priority.to_string();
         encode::priority_update(&mut self.output, stream.id(), value.as_bytes());
         Ok(())

@@ -2,7 +2,9 @@
 //!
 //! Modules are RFC 9113's sections; each test is a sentence.
 
+mod crossing;
 mod extensions;
+mod recut;
 mod rfc9218_priority;
 mod s10_5_budgets;
 mod s3_starting;
@@ -12,6 +14,7 @@ mod s6_9_flow_control;
 mod s6_frames;
 mod s8_4_push;
 mod s8_messages;
+mod state_table;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
