@@ -13,14 +13,17 @@ use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 
-use crate::config::{AccessLogConfig, CacheRule, Certificate, Config, ListenAddress, LogFormat};
+use crate::config::{
+    AccessLogConfig, CacheRule, Certificate, Config, ListenAddress, LogFormat, User,
+};
+use crate::sandbox::find_user;
 
 mod value;
 
 use value::Addresses;
 
 /// The options that `-h` leaves to `--help`: what is right for nearly everybody as it is.
-const FOR_LONG_HELP_ONLY: [&str; 17] = [
+const FOR_LONG_HELP_ONLY: [&str; 18] = [
     "max_request_body",
     "max_connections",
     "max_concurrent_streams",
@@ -38,6 +41,7 @@ const FOR_LONG_HELP_ONLY: [&str; 17] = [
     "stall_timeout",
     "drain_timeout",
     "log_level",
+    "sandbox",
 ];
 
 /// Serve a directory over HTTP/2 and HTTP/1.1.
@@ -62,6 +66,8 @@ struct Cli {
     site: SiteArgs,
     #[command(flatten)]
     log: LogArgs,
+    #[command(flatten)]
+    rights: RightArgs,
     #[command(flatten)]
     http2: Http2Args,
     #[command(flatten)]
@@ -139,6 +145,18 @@ struct LogArgs {
     #[arg(long, value_name = "LEVEL", env = "CALMD_LOG_LEVEL", default_value = "info",
           value_parser = value::log_level)]
     log_level: log::LevelFilter,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Rights")]
+struct RightArgs {
+    /// User to become after listening; needs root at the start
+    #[arg(long, value_name = "NAME[:GROUP]", env = "CALMD_USER", value_parser = find_user)]
+    user: Option<User>,
+    /// Give up all rights that serving does not take: on or off
+    #[arg(long, value_name = "on|off", env = "CALMD_SANDBOX", default_value = "on",
+          value_parser = value::on_or_off, action = ArgAction::Set)]
+    sandbox: bool,
 }
 
 #[derive(Args, Debug)]
@@ -278,6 +296,8 @@ impl Cli {
             format: self.log.log_format,
         });
         config.log_level = self.log.log_level;
+        config.user = self.rights.user;
+        config.sandbox = self.rights.sandbox;
         config.http1.keep_alive_timeout = self.http1.keep_alive_timeout;
         config.http1.keep_alive_requests = self.http1.keep_alive_requests;
         config.http1.header_timeout = self.bounds.header_timeout;

@@ -24,6 +24,10 @@ pub struct Config {
     pub access_log: Option<AccessLogConfig>,
     /// The least important messages that reach standard error.
     pub log_level: log::LevelFilter,
+    /// Whom the process becomes after listening; `None` stays who started it.
+    pub user: Option<User>,
+    /// Whether the process shuts itself in before it serves.
+    pub sandbox: bool,
     /// HTTP/2 settings and bounds.
     pub http2: Http2,
     /// HTTP/1.1 settings and bounds.
@@ -45,6 +49,8 @@ impl Default for Config {
             site: SiteConfig::default(),
             access_log: None,
             log_level: log::LevelFilter::Info,
+            user: None,
+            sandbox: true,
             http2: Http2::default(),
             http1: Http1::default(),
             limits: Limits::default(),
@@ -77,6 +83,19 @@ pub enum Certificate {
         /// The private key.
         key: PathBuf,
     },
+}
+
+/// A user of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// As the operator wrote it.
+    pub name: String,
+    /// The user's number.
+    pub uid: u32,
+    /// The number of its first group.
+    pub gid: u32,
+    /// All of its groups, the first one among them.
+    pub groups: Vec<u32>,
 }
 
 /// Where and how requests are logged.

@@ -29,6 +29,7 @@ pub mod h1;
 pub mod h2;
 pub mod hpack;
 pub mod http;
+pub mod sandbox;
 pub mod server;
 pub mod site;
 pub mod tls;

@@ -1,9 +1,10 @@
-//! The command line → the configuration → the server; exit codes.
+//! The command line → the configuration → the server → its sandbox; exit codes.
 //!
 //! 0: stopped by the operator. 1: could not start, or the poll failed. 2: a wrong option.
 
 use calmd::cli;
 use calmd::config::{AccessLogConfig, Config};
+use calmd::sandbox;
 use calmd::server::Server;
 use calmd::tls::Origin;
 use std::error::Error;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
 
 fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     let server = Server::open(config)?;
+    sandbox::enter(config)?.log();
     announce(&server, config);
     server.run()
 }

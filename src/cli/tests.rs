@@ -134,6 +134,19 @@ fn the_access_log_is_a_file_or_standard_output() {
 }
 
 #[test]
+fn rights_are_given_up_as_asked() {
+    assert!(config(&[]).sandbox && config(&["--sandbox", "on"]).sandbox);
+    assert!(!config(&["--sandbox", "off"]).sandbox);
+    assert!(error(&["--sandbox", "no"]).contains("write on or off"));
+    let user = config(&["--user", "65534:65533"]).user.expect("a user");
+    assert_eq!(
+        (user.uid, user.gid, user.groups),
+        (65534, 65533, vec![65533])
+    );
+    assert!(error(&["--user", "no such user"]).contains("there is no user 'no such user'"));
+}
+
+#[test]
 fn what_depends_on_an_http2_setting_follows_it() {
     let config = config(&[
         "--initial-window-size=4M",

@@ -178,6 +178,15 @@ pub fn log_format(text: &str) -> Result<LogFormat, String> {
     }
 }
 
+/// `on` or `off`.
+pub fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("write on or off".into()),
+    }
+}
+
 /// The name of a log level.
 pub fn log_level(text: &str) -> Result<log::LevelFilter, String> {
     text.parse()

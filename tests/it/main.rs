@@ -3,5 +3,6 @@
 
 mod imports;
 mod raw_h2;
+mod sandbox;
 mod server;
 mod support;

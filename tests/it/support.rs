@@ -78,6 +78,11 @@ impl Server {
         assert!(status.success());
     }
 
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until the process ends, and returns its exit code.
     pub fn wait(&mut self) -> i32 {
         let start = Instant::now();

@@ -4,4 +4,5 @@ mod http1;
 mod http2;
 mod limits;
 mod operation;
+mod sandbox;
 mod tls;

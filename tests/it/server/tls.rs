@@ -3,13 +3,18 @@
 use crate::support::{PATIENCE, Server};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// A client that trusts the server's self-signed certificate.
 pub fn client_config(server: &Server, alpn: &[&str]) -> Arc<ClientConfig> {
-    let certificate = server.directory.path().join("certs/localhost.pem");
+    trusting(&server.directory.path().join("certs/localhost.pem"), alpn)
+}
+
+/// A client that trusts this certificate alone.
+pub fn trusting(certificate: &Path, alpn: &[&str]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(certificate).expect("a certificate was made") {
         roots.add(certificate.unwrap()).unwrap();
@@ -22,8 +27,16 @@ pub fn client_config(server: &Server, alpn: &[&str]) -> Arc<ClientConfig> {
 }
 
 fn connect(server: &Server, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
+    connect_with(server, client_config(server, alpn))
+}
+
+/// A connection whose handshake has not begun.
+pub fn connect_with(
+    server: &Server,
+    config: Arc<ClientConfig>,
+) -> StreamOwned<ClientConnection, TcpStream> {
     let name = ServerName::try_from("localhost").unwrap();
-    let session = ClientConnection::new(client_config(server, alpn), name).unwrap();
+    let session = ClientConnection::new(config, name).unwrap();
     let socket = TcpStream::connect(server.https).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     StreamOwned::new(session, socket)

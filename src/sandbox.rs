@@ -1,0 +1,160 @@
+//! The sandbox: what the process gives up once everything that it needs is open.
+//!
+//! From then on a server reads its site, accepts, reads and writes sockets, and appends to its log;
+//! whoever takes it over can do no more than that. In this order, since each step needs what a
+//! later one takes away:
+//!
+//! ```text
+//!  files          opens the directories that stay in reach    (needs who started it)
+//!  user           no longer root, if there is another user    (needs root)
+//!  no_new_privs   no program could bring rights back
+//!  files          Landlock: those directories, no TCP out
+//!  system_calls   seccomp: what serving takes; no program, no socket but accepted ones
+//! ```
+//!
+//! Each step binds the calling thread, which is the only one. What the kernel has must take effect,
+//! else the server does not start; what it lacks is told in a warning. That a request stays beneath
+//! the site's root is the site's own rule (`world::files`); this is the wall behind it.
+//!
+//! All tests of the server run in here. A system call that the server newly needs shows there as
+//! "Operation not permitted", and belongs into `system_calls`.
+
+mod files;
+#[cfg_attr(
+    not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64"
+    )),
+    path = "sandbox/no_system_calls.rs"
+)]
+mod system_calls;
+mod user;
+
+use crate::config::{Certificate, Config};
+use files::Confinement;
+use rustix::fs::{Access, access};
+use std::fmt;
+use std::path::Path;
+
+pub use user::find as find_user;
+
+/// What is in force, and what is not though it was asked for.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What the process has given up, in a few words each.
+    pub in_force: Vec<String>,
+    /// What could not be had: a sentence each, with the reason.
+    pub missing: Vec<String>,
+}
+
+impl Report {
+    /// Tells the operator: one line for what is in force, a warning for each thing that is not.
+    pub fn log(&self) {
+        if !self.in_force.is_empty() {
+            log::info!("sandbox: {}", self.in_force.join("; "));
+        }
+        for sentence in &self.missing {
+            log::warn!("sandbox: {sentence}");
+        }
+    }
+}
+
+/// Shuts the process in, as far as the configuration asks for it and the kernel can. Whatever the
+/// configuration names must be open by now.
+pub fn enter(config: &Config) -> Result<Report, SandboxError> {
+    let mut report = Report::default();
+    let confinement = match config.sandbox {
+        true => Some(Confinement::prepare(config).map_err(apply_error("Landlock"))?),
+        false => None,
+    };
+    if let Some(user) = &config.user {
+        user::switch(user).map_err(|reason| SandboxError::User {
+            name: user.name.clone(),
+            reason,
+        })?;
+        report.missing.extend(lost(config));
+    }
+    report.in_force.push(user::describe(config.user.as_ref()));
+    let Some(confinement) = confinement else {
+        report.missing.push("off (--sandbox off)".into());
+        return Ok(report);
+    };
+    // Landlock and seccomp would set it themselves; like this it holds without them too.
+    rustix::thread::set_no_new_privs(true)
+        .map_err(|error| apply_error("no_new_privs")(error.into()))?;
+    report.in_force.push("no new privileges".into());
+    confinement
+        .apply(&mut report)
+        .map_err(apply_error("Landlock"))?;
+    system_calls::filter(&mut report).map_err(apply_error("seccomp"))?;
+    Ok(report)
+}
+
+/// What root could open and the user that it has become cannot open again.
+fn lost(config: &Config) -> Vec<String> {
+    let mut lost = Vec::new();
+    let mut expect = |path: &Path, wanted: Access, loss: &str| {
+        if let Err(error) = access(path, wanted) {
+            lost.push(format!("'{}': {error}; {loss}", path.display()));
+        }
+    };
+    let old_certificate = "SIGHUP will keep the old certificate";
+    match &config.certificate {
+        _ if config.listen_tls.is_empty() => {}
+        Certificate::Files { chain, key } => {
+            expect(chain, Access::READ_OK, old_certificate);
+            expect(key, Access::READ_OK, old_certificate);
+        }
+        Certificate::SelfSigned { directory } => {
+            expect(directory, Access::WRITE_OK, old_certificate);
+        }
+    }
+    if let Some(file) = config.access_log.as_ref().and_then(|log| log.file.as_ref()) {
+        expect(file, Access::WRITE_OK, "SIGUSR1 will keep the old log");
+    }
+    lost
+}
+
+type Reason = Box<dyn std::error::Error + Send + Sync>;
+
+fn apply_error(part: &'static str) -> impl FnOnce(Reason) -> SandboxError {
+    move |reason| SandboxError::Apply { part, reason }
+}
+
+/// Why the process could not be shut in. Displayed, it is one line with the mend.
+#[derive(Debug)]
+pub enum SandboxError {
+    /// The user could not be changed.
+    User {
+        /// The user's name.
+        name: String,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// The kernel has this part and refuses it.
+    Apply {
+        /// The part's name.
+        part: &'static str,
+        /// What the system says.
+        reason: Reason,
+    },
+}
+
+impl std::error::Error for SandboxError {}
+
+impl fmt::Display for SandboxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SandboxError::User { name, reason } => write!(
+                f,
+                "cannot become the user '{name}' (--user): {reason}; start as root, or as that \
+                 user and without --user"
+            ),
+            SandboxError::Apply { part, reason } => write!(
+                f,
+                "cannot enter the sandbox, {part} fails: {reason}; --sandbox off serves without"
+            ),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Landlock: the files that may still be touched, and no TCP connection out.
+//!
+//! A rule belongs to a directory as it is now, not to its path, and covers whatever will be in it.
+//! That is why files that others replace (certificates when they are renewed, logs when they are
+//! rotated) are granted by their directory.
+
+use super::{Reason, Report};
+use crate::config::{Certificate, Config, ListenAddress};
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope, make_bitflags,
+};
+use std::fs::FileType;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+/// What newer versions could forbid has not been tried. This one is of Linux 6.15; TCP came with
+/// version 4, Linux 6.7.
+const TESTED: ABI = ABI::V7;
+
+/// What may be done beneath a path; all else is forbidden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Grant {
+    path: PathBuf,
+    access: Access,
+}
+
+/// Why a path is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// The site: read its files, list its directories.
+    Site,
+    /// Certificates of the operator, to be read again.
+    Certificate,
+    /// Certificates of our own: read again, and made anew when they are about to expire.
+    OwnCertificate,
+    /// The log: created and appended to, never read nor cut.
+    Log,
+    /// The name of a Unix socket, to be removed in the end.
+    Socket,
+}
+
+impl Access {
+    fn rights(self) -> BitFlags<AccessFs> {
+        match self {
+            Access::Site => make_bitflags!(AccessFs::{ReadFile | ReadDir}),
+            Access::Certificate => AccessFs::ReadFile.into(),
+            Access::OwnCertificate => {
+                make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | MakeReg | RemoveFile})
+            }
+            Access::Log => make_bitflags!(AccessFs::{WriteFile | MakeReg}),
+            Access::Socket => AccessFs::RemoveFile.into(),
+        }
+    }
+}
+
+/// Everything that the process may still touch.
+fn grants(config: &Config) -> Vec<Grant> {
+    let mut grants = vec![Grant {
+        path: absolute(&config.site.root),
+        access: Access::Site,
+    }];
+    let mut add = |path, access| {
+        let grant = Grant { path, access };
+        if !grants.contains(&grant) {
+            grants.push(grant);
+        }
+    };
+    match &config.certificate {
+        _ if config.listen_tls.is_empty() => {}
+        Certificate::SelfSigned { directory } => add(absolute(directory), Access::OwnCertificate),
+        Certificate::Files { chain, key } => {
+            for file in [chain, key] {
+                // A name that is a symlink, as ACME clients make them, will lead to another file of
+                // the directory that it leads to today.
+                add(
+                    place(&absolute(parent(file)).join(file.file_name().unwrap_or_default())),
+                    Access::Certificate,
+                );
+                add(place(&absolute(file)), Access::Certificate);
+            }
+        }
+    }
+    if let Some(file) = config.access_log.as_ref().and_then(|log| log.file.as_ref())
+        // A pipe behind /dev/stdout has no path, and Landlock leaves it alone.
+        && let Ok(file) = file.canonicalize()
+    {
+        let is_replaced = |kind: FileType| kind.is_file() || kind.is_fifo();
+        let replaced = file
+            .metadata()
+            .is_ok_and(|found| is_replaced(found.file_type()));
+        add(if replaced { place(&file) } else { file }, Access::Log);
+    }
+    for address in config.listen.iter().chain(&config.listen_tls) {
+        if let ListenAddress::Unix(path) = address
+            // There the name stays; the next start removes it.
+            && absolute(parent(path)) != Path::new("/")
+        {
+            add(absolute(parent(path)), Access::Socket);
+        }
+    }
+    grants
+}
+
+/// What to grant for a file that may be replaced: its directory. The root directory would be the
+/// whole machine, so there it is the file alone, and replacing it goes unseen.
+fn place(file: &Path) -> PathBuf {
+    match parent(file) {
+        root if root == Path::new("/") => file.to_owned(),
+        directory => directory.to_owned(),
+    }
+}
+
+fn parent(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The path without symlinks; as it is where that cannot be told, and opening it tells why.
+fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// What the process will be left with. The directories are opened here, by who still may.
+pub(super) struct Confinement {
+    grants: Vec<Grant>,
+    ruleset: RulesetCreated,
+}
+
+impl Confinement {
+    /// Leaves what the configuration needs, and nothing else.
+    pub fn prepare(config: &Config) -> Result<Self, Reason> {
+        let grants = grants(config);
+        let mut ruleset = Ruleset::default()
+            .handle_access(AccessFs::from_all(TESTED))?
+            .handle_access(AccessNet::from_all(TESTED))?
+            .scope(Scope::from_all(TESTED))?
+            .create()?;
+        for Grant { path, access } in &grants {
+            let rule = PathBeneath::new(PathFd::new(path)?, access.rights());
+            ruleset = ruleset.add_rule(rule)?;
+        }
+        Ok(Confinement { grants, ruleset })
+    }
+
+    /// Puts it in force, for good.
+    pub fn apply(self, report: &mut Report) -> Result<(), Reason> {
+        match self.ruleset.restrict_self()?.landlock {
+            LandlockStatus::Available { effective_abi, .. } => {
+                report.in_force.push(describe(&self.grants, effective_abi));
+                report.missing.extend(exposed(&self.grants));
+            }
+            LandlockStatus::NotEnabled => report.missing.push(
+                "Landlock is switched off in this kernel (name it in the boot parameter lsm=): \
+                 every file that the user may read stays in reach"
+                    .into(),
+            ),
+            LandlockStatus::NotImplemented => report.missing.push(
+                "there is no Landlock here (Linux 5.13 has it, a container's filter may hide it): \
+                 every file that the user may read stays in reach"
+                    .into(),
+            ),
+        }
+        Ok(())
+    }
+}
+
+/// The directories by what they are for, and what stays open in an older kernel.
+fn describe(grants: &[Grant], abi: ABI) -> String {
+    use Access::{Certificate, Log, OwnCertificate, Site, Socket};
+    let mut text = format!("Landlock {}", abi as i32);
+    for (verb, accesses) in [
+        ("reads", &[Site, Certificate, OwnCertificate][..]),
+        ("writes", &[OwnCertificate, Log]),
+        ("removes from", &[Socket]),
+    ] {
+        let matching = grants
+            .iter()
+            .filter(|grant| accesses.contains(&grant.access));
+        let mut paths: Vec<_> = matching
+            .map(|grant| grant.path.display().to_string())
+            .collect();
+        paths.dedup();
+        if !paths.is_empty() {
+            text.push_str(&format!(" {verb} {},", paths.join(" ")));
+        }
+    }
+    text.push_str(match abi {
+        ABI::V1 | ABI::V2 | ABI::V3 => " has no rules for TCP (Linux 6.7 brings them)",
+        _ => " connects to nothing",
+    });
+    text
+}
+
+/// What lies in the directory of the log, and so can be written after all.
+fn exposed(grants: &[Grant]) -> Option<String> {
+    let of_log = |grant: &&Grant| grant.access == Access::Log;
+    let log = &grants.iter().find(of_log)?.path;
+    let inside = grants
+        .iter()
+        .find(|grant| !of_log(grant) && grant.path.starts_with(log))?;
+    Some(format!(
+        "'{}' lies in the directory of the log and can be written: give the log one of its own",
+        inside.path.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests;

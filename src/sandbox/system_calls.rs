@@ -1,0 +1,192 @@
+//! seccomp: the system calls that serving takes, and no other.
+//!
+//! Two filters. What serving takes passes; anything else is answered with EPERM, so that a rare
+//! path nobody thought of (a new C library, another allocator) fails as a call and not as a server
+//! that a peer could end at will. What only an intruder asks for ends the process at once: there is
+//! nobody left to serve, and the death shows in the system's log.
+//!
+//! Most calls are decided by their number alone, and for those the kernel (since 5.11) keeps the
+//! answer in a bitmap and runs no filter.
+
+use super::{Reason, Report};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
+use std::collections::BTreeMap;
+use std::io;
+
+/// What serving takes, whatever the arguments. Traced over TLS, HTTP/1.1, HTTP/2, uploads, listings,
+/// Unix sockets, all signals and a certificate made anew; a line that was not seen says why it is
+/// here.
+const ALLOWED: &[i64] = &[
+    // The poll loop; waiting for a slow reader of the log in the end.
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_ppoll,
+    // Connections: accepted, never made.
+    libc::SYS_accept4,
+    libc::SYS_recvfrom,
+    libc::SYS_sendto,
+    libc::SYS_shutdown,
+    // Files of the site, certificates, the log: Landlock decides which. Standard libraries differ
+    // in `lseek`, `newfstatat` and `writev`.
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_read,
+    libc::SYS_pread64,
+    libc::SYS_lseek,
+    libc::SYS_getdents64,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_close,
+    // A self-signed certificate is made anew: locked, written, moved into place.
+    libc::SYS_flock,
+    libc::SYS_fsync,
+    libc::SYS_mkdirat,
+    libc::SYS_renameat2,
+    libc::SYS_unlinkat,
+    // Memory; mapping it is in `conditional`. Which of them depends on the allocator's mood.
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    // Random numbers; the clock where the kernel does not share it.
+    libc::SYS_getrandom,
+    libc::SYS_clock_gettime,
+    // Signals, what aborting does with them, and what the kernel resumes after SIGCONT.
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    // What cannot fail, so that nobody looks whether it did.
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getegid,
+    libc::SYS_sched_yield,
+    // Locks, and the end.
+    libc::SYS_futex,
+    libc::SYS_exit_group,
+];
+
+/// The older names of some of them, that C libraries prefer where they exist.
+#[cfg(target_arch = "x86_64")]
+const ALLOWED_OLDER: &[i64] = &[
+    libc::SYS_epoll_wait,
+    libc::SYS_poll,
+    libc::SYS_open,
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_mkdir,
+    libc::SYS_rename,
+    libc::SYS_unlink,
+];
+#[cfg(target_arch = "aarch64")]
+const ALLOWED_OLDER: &[i64] = &[
+    38, // renameat, which the libc crate leaves out
+];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const ALLOWED_OLDER: &[i64] = &[];
+
+/// What only an intruder asks for: other programs, other processes' memory, the kernel itself.
+const FATAL: &[i64] = &[
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_mount,
+    libc::SYS_move_mount,
+    libc::SYS_pivot_root,
+    libc::SYS_setns,
+    libc::SYS_unshare,
+    libc::SYS_bpf,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_kexec_load,
+    libc::SYS_reboot,
+];
+
+/// Calls that pass with some arguments only: the position of the argument, the bits looked at, and
+/// what they must be.
+fn conditional() -> [(i64, u8, u32, u32); 5] {
+    let any = u32::MAX;
+    [
+        // Memory that is executed stays as the loader made it.
+        (libc::SYS_mmap, 2, libc::PROT_EXEC as u32, 0),
+        (libc::SYS_mprotect, 2, libc::PROT_EXEC as u32, 0),
+        // A listing looks at its descriptor's flags, a debug build at every descriptor it closes.
+        (libc::SYS_fcntl, 1, any, libc::F_GETFL as u32),
+        (libc::SYS_fcntl, 1, any, libc::F_GETFD as u32),
+        // Aborting is a signal to oneself.
+        (libc::SYS_tgkill, 0, any, std::process::id()),
+    ]
+}
+
+/// Puts both filters in force, for good.
+pub(super) fn filter(report: &mut Report) -> Result<(), Reason> {
+    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+    let fatal = compile(
+        rules(FATAL),
+        SeccompAction::Allow,
+        SeccompAction::KillProcess,
+        arch,
+    )?;
+    let mut allowed = rules(ALLOWED);
+    allowed.extend(rules(ALLOWED_OLDER));
+    for (call, argument, mask, value) in conditional() {
+        let bits = SeccompCmpOp::MaskedEq(mask.into());
+        let condition =
+            SeccompCondition::new(argument, SeccompCmpArgLen::Dword, bits, value.into())?;
+        allowed
+            .entry(call)
+            .or_default()
+            .push(SeccompRule::new(vec![condition])?);
+    }
+    let count = allowed.len();
+    let eperm = SeccompAction::Errno(libc::EPERM as u32);
+    let allowed = compile(allowed, eperm, SeccompAction::Allow, arch)?;
+    // In this order: the second does not let a third be loaded.
+    for program in [fatal, allowed] {
+        match seccompiler::apply_filter(&program) {
+            Err(seccompiler::Error::Seccomp(error)) if is_unknown(&error) => {
+                report.missing.push(
+                    "there is no seccomp here (a kernel built without CONFIG_SECCOMP_FILTER): \
+                     every system call stays open"
+                        .into(),
+                );
+                return Ok(());
+            }
+            applied => applied?,
+        }
+    }
+    report
+        .in_force
+        .push(format!("seccomp lets {count} system calls pass"));
+    Ok(())
+}
+
+fn rules(calls: &[i64]) -> BTreeMap<i64, Vec<SeccompRule>> {
+    calls.iter().map(|&call| (call, Vec::new())).collect()
+}
+
+fn compile(
+    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    otherwise: SeccompAction,
+    matching: SeccompAction,
+    arch: TargetArch,
+) -> Result<BpfProgram, seccompiler::BackendError> {
+    SeccompFilter::new(rules, otherwise, matching, arch)?.try_into()
+}
+
+/// How a kernel answers that knows no seccomp, or no filters (seccomp(2)).
+fn is_unknown(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL))
+}
