@@ -7,8 +7,9 @@ use super::connection::Fault;
 use super::context::Context;
 use crate::h2::{self, ErrorCode, Event, Grant, StreamKey};
 use crate::http::{Field, Fields, Method};
-use crate::site::{Answer, Progress, Response};
+use crate::site::{Answer, Body, Progress, Response};
 use crate::world::{Files, Peer, World};
+use std::rc::Rc;
 use std::time::Instant;
 
 /// An HTTP/2 connection and the requests that are open on it.
@@ -101,7 +102,12 @@ impl<F: Files> H2Service<F> {
                 self.request(stream, fields, end_stream, cx);
             }
             Event::HeadersTooLarge { stream, .. } => {
-                let response = cx.site.error(431);
+                // Whether it was a HEAD may be in what was cut off, so there is no content.
+                let response = Response {
+                    status: 431,
+                    fields: Rc::default(),
+                    body: Body::Empty,
+                };
                 self.respond(stream, response, None, cx);
             }
             Event::Data {
