@@ -29,7 +29,7 @@ use crate::config::{Config, ListenAddress};
 use crate::site::Site;
 use crate::tls::{Origin, TlsContext};
 use crate::world::files::Root;
-use crate::world::os::OsWorld;
+use crate::world::os::{OsWorld, raise_open_files};
 use access_log::AccessLog;
 use context::Context;
 use event_loop::{EventLoop, Security};
@@ -62,6 +62,7 @@ impl Server {
             let (tls, origin) = TlsContext::open(&config.certificate)?;
             (Some(tls), Some(origin))
         };
+        raise_open_files(config.limits.max_connections);
         let mut world = OsWorld::new()?;
         let mut urls = Vec::new();
         let mut securities = Vec::new();

@@ -152,3 +152,18 @@ fn idle_connections_are_cheap() {
     // A debug build's allocator and tables are the release build's.
     assert!(each < 2048, "{each} bytes for each idle connection");
 }
+
+#[test]
+fn the_limit_of_open_files_is_raised_to_what_the_connections_need() {
+    let server = Server::start(&["--max-connections", "1500"]);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let mut numbers = line
+        .split_whitespace()
+        .filter_map(|word| word.parse::<u64>().ok());
+    let (soft, hard) = (numbers.next().unwrap(), numbers.next().unwrap());
+    assert!(soft >= hard.min(3_064), "{line}");
+}
