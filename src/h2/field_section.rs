@@ -51,7 +51,7 @@ pub fn request(fields: &Fields, extended_connect: bool) -> Checked<Request> {
     let Some(method) = fields.method() else {
         return Err(Malformed("no :method"));
     };
-    if method.is_empty() || !method.iter().all(|&byte| is_token(byte)) {
+    if method != b"GET" && !(!method.is_empty() && method.iter().all(|&byte| is_token(byte))) {
         return Err(Malformed(":method is not a token"));
     }
     authority(fields.pseudo(Pseudo::Authority), facts.host)?;
@@ -177,63 +177,72 @@ struct Facts<'f> {
 }
 
 impl<'f> Facts<'f> {
+    /// One pass over all fields. A pseudo-header field that is unknown, not `allowed`, or there twice
+    /// shows in the numbers: those in front are more than the kinds that the section knows.
     fn collect(fields: &'f Fields, allowed: u8) -> Checked<Self> {
         let mut facts = Facts::default();
+        for pseudo in PSEUDO {
+            if fields.pseudo(pseudo).is_some() {
+                facts.pseudo |= bit(pseudo);
+            }
+        }
+        let mut in_front = 0;
         let mut regular = false;
         for field in fields.iter() {
-            if field.name.first() == Some(&b':') {
-                if regular {
-                    return Err(Malformed("pseudo-header field behind a field"));
-                }
-                facts.pseudo(field, allowed)?;
-            } else {
+            check_value(field.value)?;
+            if field.name.first() != Some(&b':') {
                 regular = true;
                 facts.regular(field)?;
+            } else if regular {
+                return Err(Malformed("pseudo-header field behind a field"));
+            } else {
+                in_front += 1;
             }
+        }
+        // §8.3
+        if facts.pseudo & !allowed != 0 || facts.pseudo.count_ones() != in_front {
+            return Err(Malformed("pseudo-header field unknown, misplaced or twice"));
         }
         Ok(facts)
     }
 
-    /// §8.3: only those that are defined for this message, and none twice.
-    fn pseudo(&mut self, field: Field<'f>, allowed: u8) -> Checked<()> {
-        let bit = Pseudo::from_name(field.name).map_or(0, bit);
-        if bit & allowed == 0 {
-            return Err(Malformed("unknown or misplaced pseudo-header field"));
-        }
-        if bit & self.pseudo != 0 {
-            return Err(Malformed("pseudo-header field twice"));
-        }
-        self.pseudo |= bit;
-        check_value(field.value)
-    }
-
-    /// §8.2: lowercase names, no control bytes that could split a message, nothing that is about
-    /// one connection of HTTP/1.1.
+    /// §8.2: lowercase names, and nothing that is about one connection of HTTP/1.1.
     fn regular(&mut self, field: Field<'f>) -> Checked<()> {
         check_name(field.name)?;
-        check_value(field.value)?;
-        match field.name {
-            b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding"
-            | b"upgrade" => return Err(Malformed("connection-specific field")),
-            b"te" if !field.value.eq_ignore_ascii_case(b"trailers") => {
+        // By length first, since most fields are none of these.
+        match (field.name.len(), field.name) {
+            (2, b"te") if !field.value.eq_ignore_ascii_case(b"trailers") => {
                 return Err(Malformed("te other than trailers"));
             }
-            b"host" if self.host.replace(field.value).is_some() => {
+            (4, b"host") if self.host.replace(field.value).is_some() => {
                 return Err(Malformed("host twice"));
             }
-            b"content-length" => {
+            (8, b"priority") => self.priority = self.priority.updated(field.value),
+            (14, b"content-length") => {
                 let length =
                     decimal(field.value).ok_or(Malformed("content-length is no number"))?;
                 if self.content_length.replace(length).is_some() {
                     return Err(Malformed("content-length twice"));
                 }
             }
-            b"priority" => self.priority = self.priority.updated(field.value),
+            (7, b"upgrade")
+            | (10, b"connection" | b"keep-alive")
+            | (16, b"proxy-connection")
+            | (17, b"transfer-encoding") => return Err(Malformed("connection-specific field")),
             _ => {}
         }
         Ok(())
     }
 }
+
+const PSEUDO: [Pseudo; 6] = [
+    Pseudo::Method,
+    Pseudo::Scheme,
+    Pseudo::Authority,
+    Pseudo::Path,
+    Pseudo::Protocol,
+    Pseudo::Status,
+];
 
 /// The bytes of a lowercase token (RFC 9110 §5.6.2), which is what field names are.
 const TOKEN: [bool; 256] = {
@@ -243,6 +252,18 @@ const TOKEN: [bool; 256] = {
     while i < bytes.len() {
         table[bytes[i] as usize] = true;
         i += 1;
+    }
+    table
+};
+
+/// What a host with a port is made of: visible ASCII but for what ends it or has a userinfo in front
+/// (RFC 3986 §3.2).
+const AUTHORITY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        table[byte as usize] = !matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\');
+        byte += 1;
     }
     table
 };
@@ -264,10 +285,9 @@ fn check_name(name: &[u8]) -> Checked<()> {
     Err(Malformed("field name with a byte that is not allowed"))
 }
 
+/// §8.2.1. Values are nearly always free of all control bytes, which is seen eight bytes at a time.
 fn check_value(value: &[u8]) -> Checked<()> {
-    // No early exit, so that this becomes vector code: values are nearly always valid.
-    let splits = |byte: u8| (byte == 0) | (byte == b'\r') | (byte == b'\n');
-    if value.iter().fold(false, |any, &byte| any | splits(byte)) {
+    if has_control(value) && value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
         return Err(Malformed("field value with NUL, CR or LF"));
     }
     let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
@@ -275,6 +295,26 @@ fn check_value(value: &[u8]) -> Checked<()> {
         return Err(Malformed("field value within blanks"));
     }
     Ok(())
+}
+
+/// Whether a byte is under 16.
+fn has_control(bytes: &[u8]) -> bool {
+    const LIMIT: u64 = u64::from_ne_bytes([16; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // Subtracting borrows into the high bit of a byte that is smaller; that of a byte that had it
+    // already does not count. A borrow beyond its byte needs a smaller one below, so none is imagined.
+    let under = |&chunk: &[u8; 8]| {
+        let word = u64::from_ne_bytes(chunk);
+        word.wrapping_sub(LIMIT) & !word & HIGH
+    };
+    let Some(last) = bytes.last_chunk() else {
+        return bytes.iter().any(|&byte| byte < 16);
+    };
+    let (chunks, _) = bytes.as_chunks();
+    chunks
+        .iter()
+        .fold(under(last), |found, chunk| found | under(chunk))
+        != 0
 }
 
 /// §8.3.1: `:authority` without userinfo, and `host` either absent or the same.
@@ -302,7 +342,9 @@ fn target(fields: &Fields, method: &[u8], host: Option<&[u8]>) -> Checked<()> {
     };
     // RFC 3986 §3.1
     let in_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-    if !scheme.first().is_some_and(u8::is_ascii_alphabetic) || !scheme.iter().all(in_scheme) {
+    let known = matches!(scheme, b"https" | b"http");
+    let valid = || scheme.first().is_some_and(u8::is_ascii_alphabetic);
+    if !known && !(valid() && scheme.iter().all(in_scheme)) {
         return Err(Malformed(":scheme is not a scheme"));
     }
     let Some(path) = fields.path() else {

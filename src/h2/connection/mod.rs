@@ -159,7 +159,7 @@ pub struct Connection {
     /// Lots of input that were taken to their end; see [`Stream::born`].
     lots: u16,
     /// Where the DATA frame begins that is being made.
-    data_frame: usize,
+    data_frame: Option<usize>,
 }
 
 /// # The beginning
@@ -209,7 +209,7 @@ impl Connection {
                 Role::Client => Phase::Settings,
             },
             lots: 0,
-            data_frame: 0,
+            data_frame: None,
             config,
         }
     }

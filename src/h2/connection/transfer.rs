@@ -85,7 +85,7 @@ impl Connection {
     /// commits or aborts.
     pub fn begin_data(&mut self, grant: &Grant) -> &mut Vec<u8> {
         self.output.reserve(HEADER_LEN + grant.max_len as usize);
-        self.data_frame = encode::begin(&mut self.output);
+        self.data_frame = Some(encode::begin(&mut self.output));
         &mut self.output
     }
 
@@ -94,14 +94,18 @@ impl Connection {
     /// over, and the stream itself if the peer's is.
     ///
     /// # Panics
-    /// If more was appended than granted.
+    /// If nothing was begun, or more was appended than granted.
     pub fn commit(&mut self, grant: Grant, end_stream: bool, _now: Instant) {
-        let len = self.output.len() - self.data_frame - HEADER_LEN;
+        let start = self
+            .data_frame
+            .take()
+            .expect("begin_data comes before commit");
+        let len = self.output.len() - start - HEADER_LEN;
         assert!(len <= grant.max_len as usize, "more bytes than granted");
         let slot = match self.store.slot(grant.stream) {
             Some(slot) if len > 0 || end_stream => slot,
             living => {
-                self.output.truncate(self.data_frame);
+                self.output.truncate(start);
                 if let Some(slot) = living {
                     self.scheduler.remove(&mut self.store, slot, Place::Resting);
                 }
@@ -109,7 +113,6 @@ impl Connection {
             }
         };
         let flags = if end_stream { flag::END_STREAM } else { 0 };
-        let start = self.data_frame;
         encode::finish(
             &mut self.output,
             start,
@@ -121,11 +124,12 @@ impl Connection {
         self.sent_data(slot, len as u32, end_stream);
     }
 
-    /// Takes back what was appended since `begin_data`, and the frame's header. The grant is made
-    /// again until something changes: usually a reset of the stream follows.
-    pub fn abort(&mut self, grant: Grant) {
-        let _ = grant;
-        self.output.truncate(self.data_frame);
+    /// Takes back what was appended since `begin_data`, if it was called, and the frame's header. The
+    /// same grant is made again until something changes: usually a reset of the stream follows.
+    pub fn abort(&mut self, _grant: Grant) {
+        if let Some(start) = self.data_frame.take() {
+            self.output.truncate(start);
+        }
     }
 
     /// Whether so many bytes are worth a frame: all that is wanted, or as much as is reasonable, or
