@@ -51,7 +51,7 @@ pub fn request(fields: &Fields, extended_connect: bool) -> Checked<Request> {
     let Some(method) = fields.method() else {
         return Err(Malformed("no :method"));
     };
-    if method != b"GET" && !(!method.is_empty() && method.iter().all(|&byte| is_token(byte))) {
+    if !is_token(method) {
         return Err(Malformed(":method is not a token"));
     }
     authority(fields.pseudo(Pseudo::Authority), facts.host)?;
@@ -268,8 +268,17 @@ const AUTHORITY: [bool; 256] = {
     table
 };
 
-fn is_token(byte: u8) -> bool {
-    TOKEN[usize::from(byte.to_ascii_lowercase())]
+/// A method is nearly always this one.
+fn is_token(method: &[u8]) -> bool {
+    let token = |byte: &u8| TOKEN[usize::from(byte.to_ascii_lowercase())];
+    method == b"GET" || !method.is_empty() && method.iter().all(token)
+}
+
+/// A scheme is nearly always one of these; others are as RFC 3986 §3.1 has it.
+fn is_scheme(scheme: &[u8]) -> bool {
+    let inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    let begins = scheme.first().is_some_and(u8::is_ascii_alphabetic);
+    matches!(scheme, b"https" | b"http") || begins && scheme.iter().all(inside)
 }
 
 fn check_name(name: &[u8]) -> Checked<()> {
@@ -320,9 +329,8 @@ fn has_control(bytes: &[u8]) -> bool {
 /// §8.3.1: `:authority` without userinfo, and `host` either absent or the same.
 fn authority(authority: Option<&[u8]>, host: Option<&[u8]>) -> Checked<()> {
     let valid = |name: &[u8]| {
-        let odd =
-            |&byte: &u8| matches!(byte, 0..=b' ' | b'/' | b'?' | b'#' | b'@' | b'\\' | 0x7f..);
-        !name.is_empty() && !name.iter().any(odd)
+        let all = |valid, &byte: &u8| valid & AUTHORITY[usize::from(byte)];
+        !name.is_empty() && name.iter().fold(true, all)
     };
     if !authority.is_none_or(valid) || !host.is_none_or(valid) {
         return Err(Malformed(":authority or host is not a host with a port"));
@@ -340,11 +348,7 @@ fn target(fields: &Fields, method: &[u8], host: Option<&[u8]>) -> Checked<()> {
     let Some(scheme) = fields.scheme() else {
         return Err(Malformed("no :scheme"));
     };
-    // RFC 3986 §3.1
-    let in_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-    let known = matches!(scheme, b"https" | b"http");
-    let valid = || scheme.first().is_some_and(u8::is_ascii_alphabetic);
-    if !known && !(valid() && scheme.iter().all(in_scheme)) {
+    if !is_scheme(scheme) {
         return Err(Malformed(":scheme is not a scheme"));
     }
     let Some(path) = fields.path() else {

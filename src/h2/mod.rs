@@ -1,4 +1,226 @@
 //! HTTP/2 without I/O (RFC 9113), client and server role.
+//!
+//! A [`Connection`] is fed bytes and the time, and tells [`Event`]s; it is given commands and leaves
+//! bytes to send in its output. It knows no socket, no thread and no clock, so it runs on any
+//! transport, blocking or not, and a test can drive it byte by byte.
+//!
+//! # A server in fifty lines
+//!
+//! On a blocking socket of the standard library, one thread a connection:
+//!
+//! ```
+//! use std::collections::HashMap;
+//! use std::io::{Read, Result, Write};
+//! use std::net::TcpStream;
+//! use std::sync::Arc;
+//! use std::time::Instant;
+//!
+//! use calmd::h2::{Config, Connection, Event};
+//! use calmd::http::{Field, Fields};
+//!
+//! fn serve(mut socket: TcpStream) -> Result<()> {
+//!     let mut connection = Connection::server(Arc::new(Config::default()), Instant::now());
+//!     let mut bodies: HashMap<_, &[u8]> = HashMap::new();
+//!     let mut fields = Fields::new();
+//!     let mut received = Vec::new();
+//!     let mut failed = false;
+//!     loop {
+//!         // DATA is made only where both windows have room for it.
+//!         while let Some(grant) = connection.poll_grant(64 << 10) {
+//!             let body = bodies.get_mut(&grant.stream).unwrap();
+//!             let (part, rest) = body.split_at(body.len().min(grant.max_len as usize));
+//!             *body = rest;
+//!             connection.begin_data(&grant).extend_from_slice(part);
+//!             connection.commit(grant, rest.is_empty(), Instant::now());
+//!         }
+//!         socket.write_all(&connection.take_output())?;
+//!         if failed || connection.is_drained() {
+//!             return Ok(());
+//!         }
+//!         // What is left of the input is an incomplete frame; more bytes go behind it.
+//!         let mut buffer = [0; 16 << 10];
+//!         match socket.read(&mut buffer)? {
+//!             0 => return Ok(()),
+//!             len => received.extend_from_slice(&buffer[..len]),
+//!         }
+//!         let mut input = &received[..];
+//!         loop {
+//!             match connection.receive(&mut input, &mut fields, Instant::now()) {
+//!                 Ok(Some(Event::Request { stream, fields, .. })) => {
+//!                     println!("{:?} {:?}", fields.method(), fields.path());
+//!                     let head = [Field::new(b":status", b"200")];
+//!                     connection.send_headers(stream, head, false).unwrap();
+//!                     connection.set_ready(stream, Some(7));
+//!                     bodies.insert(stream, b"Hello!\n");
+//!                 }
+//!                 Ok(Some(Event::Data { stream, data, .. })) => {
+//!                     // Used up at once, so its window is given back at once.
+//!                     connection.release(stream, data.len() as u32);
+//!                 }
+//!                 Ok(Some(Event::StreamReset { stream, .. })) => drop(bodies.remove(&stream)),
+//!                 Ok(Some(_)) => {}
+//!                 Ok(None) => break,
+//!                 // GOAWAY is in the output already.
+//!                 Err(_) => {
+//!                     failed = true;
+//!                     break;
+//!                 }
+//!             }
+//!         }
+//!         let consumed = received.len() - input.len();
+//!         received.drain(..consumed);
+//!     }
+//! }
+//! # fn main() -> Result<()> {
+//! #     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! #     let mut client = TcpStream::connect(listener.local_addr()?)?;
+//! #     let server = std::thread::spawn(move || serve(listener.accept()?.0));
+//! #     let mut connection = Connection::client(Arc::new(Config::default()), Instant::now());
+//! #     let request = [
+//! #         Field::new(b":method", b"GET"),
+//! #         Field::new(b":scheme", b"http"),
+//! #         Field::new(b":authority", b"localhost"),
+//! #         Field::new(b":path", b"/"),
+//! #     ];
+//! #     connection.open(request, true, Instant::now()).unwrap();
+//! #     client.write_all(&connection.take_output())?;
+//! #     let (mut received, mut buffer, mut body) = (Vec::new(), [0; 1024], Vec::new());
+//! #     while !connection.is_idle() {
+//! #         let len = client.read(&mut buffer)?;
+//! #         received.extend_from_slice(&buffer[..len]);
+//! #         let (mut input, mut fields) = (&received[..], Fields::new());
+//! #         while let Some(event) =
+//! #             connection.receive(&mut input, &mut fields, Instant::now()).unwrap()
+//! #         {
+//! #             if let Event::Data { data, .. } = event {
+//! #                 body.extend_from_slice(data);
+//! #             }
+//! #         }
+//! #         received.drain(..received.len() - input.len());
+//! #     }
+//! #     assert_eq!(body, b"Hello!\n");
+//! #     drop(client);
+//! #     server.join().unwrap()
+//! # }
+//! ```
+//!
+//! A server that cannot wait in `read` adds three things: it calls
+//! [`handle_timeout`](Connection::handle_timeout) when [`next_deadline`](Connection::next_deadline) has
+//! passed, it reads nothing while much output waits, and it lends one buffer to all its connections
+//! with [`lend_output`](Connection::lend_output).
+//!
+//! # A client
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Instant;
+//!
+//! use calmd::h2::{Config, Connection, Event};
+//! use calmd::http::{Field, Fields};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut server = Connection::server(Arc::default(), Instant::now());
+//! # let mut exchange = |sent: Vec<u8>| {
+//! #     let (mut input, mut fields) = (&sent[..], Fields::new());
+//! #     while let Some(event) = server.receive(&mut input, &mut fields, Instant::now())? {
+//! #         if let Event::Data { stream, end_stream: true, .. } = event {
+//! #             let head = [Field::new(b":status", b"200")];
+//! #             server.send_headers(stream, head, false).unwrap();
+//! #             server.send_data(stream, b"welcome", true).unwrap();
+//! #         }
+//! #     }
+//! #     Ok::<_, calmd::h2::ConnectionError>(server.take_output())
+//! # };
+//! let mut connection = Connection::client(Arc::new(Config::default()), Instant::now());
+//! let request = [
+//!     Field::new(b":method", b"POST"),
+//!     Field::new(b":scheme", b"https"),
+//!     Field::new(b":authority", b"example.org"),
+//!     Field::new(b":path", b"/greeting"),
+//! ];
+//! let stream = connection.open(request, false, Instant::now())?;
+//! connection.send_data(stream, b"hello", true)?;
+//!
+//! let received = exchange(connection.take_output())?;
+//! let (mut input, mut fields) = (&received[..], Fields::new());
+//! let mut body = Vec::new();
+//! while let Some(event) = connection.receive(&mut input, &mut fields, Instant::now())? {
+//!     match event {
+//!         Event::Response { fields, .. } => assert_eq!(fields.status(), Some(200)),
+//!         Event::Data { stream, data, .. } => {
+//!             body.extend_from_slice(data);
+//!             connection.release(stream, data.len() as u32);
+//!         }
+//!         _ => {}
+//!     }
+//! }
+//! assert_eq!(body, b"welcome");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Flow control
+//!
+//! Every stream has a window in each direction, and the connection one for all of them (RFC 9113
+//! §5.2). Only DATA counts.
+//!
+//! *Sending*, a user says with [`set_ready`](Connection::set_ready) that a stream has bytes, and asks
+//! [`poll_grant`](Connection::poll_grant) which stream may send how many now. The answer respects both
+//! windows, the peer's largest frame and the priorities of RFC 9218, so nothing is read from a file
+//! before it can go. [`send_data`](Connection::send_data) sends at once instead, and refuses what is
+//! too much.
+//!
+//! *Receiving*, bytes count as held from their [`Event::Data`] until the user calls
+//! [`release`](Connection::release). A user that passes them on slowly releases them slowly, and its
+//! peer stops by itself. WINDOW_UPDATE frames are sent when half a window is owed, never for each
+//! frame; what nobody gets (padding, streams that are over) is given back without being asked.
+//!
+//! # Errors
+//!
+//! [`ConnectionError`] and [`StreamError`] are the peer's doing, and the answer is on its way when they
+//! are told. [`Misuse`] is the caller's: nothing was sent. No event that came before an error is lost.
+//!
+//! # For those who know python-hyper's h2
+//!
+//! | there | here |
+//! |---|---|
+//! | `H2Connection(config)` , `initiate_connection` | [`Connection::server`], [`Connection::client`] |
+//! | `initiate_upgrade_connection` | [`server_upgraded`](Connection::server_upgraded), [`client_upgraded`](Connection::client_upgraded), [`http2_settings`](Connection::http2_settings) |
+//! | `receive_data` | [`receive`](Connection::receive), an event at a time |
+//! | `data_to_send`, `clear_outbound_data_buffer` | [`take_output`](Connection::take_output), [`output`](Connection::output) |
+//! | `close_connection` | [`close`](Connection::close); gracefully [`shutdown`](Connection::shutdown) |
+//! | `ping` | [`ping`](Connection::ping) |
+//! | `update_settings`, `local_settings`, `remote_settings` | [`update_settings`](Connection::update_settings), [`local_settings`](Connection::local_settings), [`remote_settings`](Connection::remote_settings) |
+//! | `open_outbound_streams`, `open_inbound_streams` | [`active_streams`](Connection::active_streams) |
+//! | `max_outbound_frame_size`, `max_inbound_frame_size` | [`Settings::max_frame_size`] of `remote_settings`, of `local_settings` |
+//! | `get_next_available_stream_id` | [`next_stream_id`](Connection::next_stream_id) |
+//! | `send_headers` | [`open`](Connection::open), [`send_headers`](Connection::send_headers) |
+//! | `send_data` | [`send_data`](Connection::send_data), [`send_padded_data`](Connection::send_padded_data), or by [`poll_grant`](Connection::poll_grant) |
+//! | `end_stream` | `end_stream` of the last command |
+//! | `reset_stream` | [`reset`](Connection::reset) |
+//! | `push_stream` | [`push`](Connection::push) |
+//! | `prioritize` | [`send_priority_update`](Connection::send_priority_update) |
+//! | `advertise_alternative_service` | [`send_altsvc`](Connection::send_altsvc) |
+//! | `acknowledge_received_data` | [`release`](Connection::release) |
+//! | `increment_flow_control_window` | [`widen_receive_window`](Connection::widen_receive_window) |
+//! | `local_flow_control_window`, `remote_flow_control_window` | [`send_window`](Connection::send_window), [`receive_window`](Connection::receive_window) |
+//! | `H2Configuration` | [`Config`] |
+//! | `StreamEnded` | `end_stream` of the event that the frame caused |
+//!
+//! Beyond it: RFC 9218 priorities, ORIGIN, extended CONNECT, budgets against floods ([`Budgets`]),
+//! deadlines on progress, and frames of one's own type.
+//!
+//! # Inside
+//!
+//! - [`connection`]: the state machine; what is received, what is sent, what is due
+//! - [`frame`]: bytes to frames and back, without any state
+//! - [`field_section`]: which requests, responses and trailers are well-formed (§8)
+//! - [`settings`], [`priority`], [`error`], [`event`]: the nouns
+//! - `stream`: the states of §5.1, in one transition function; `store`: streams in slots; `ids`: what is
+//!   remembered of those that are over
+//! - `flow`: windows, and all arithmetic on them
+//! - `scheduler`: whose turn it is (RFC 9218)
+//! - `budget`: how much nuisance a peer may cause; `clock`: time in four bytes
 
 mod budget;
 mod clock;

@@ -3,13 +3,14 @@
 //! Every byte of a DATA frame counts against the connection's window, whatever becomes of the stream;
 //! so every byte that no user gets is given back here at once, and the window never leaks.
 
+use super::Connection;
 use super::receive::{Absent, Step};
 use super::sections::length_mismatch;
-use super::{Connection, Slot};
 use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
 use crate::h2::event::Event;
 use crate::h2::frame::{FrameHeader, decode, flag};
 use crate::h2::ids::Closing;
+use crate::h2::store::Slot;
 use crate::h2::stream::{Half, Passage, StreamState};
 
 /// DATA of so few bytes that does not end its stream is no use to anybody (CVE-2019-9518).

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::receive::{Absent, Step};
-use super::{Connection, Leaving, Phase, Slot};
+use super::{Connection, Leaving, Phase};
 use crate::h2::budget::Haste;
 use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
 use crate::h2::event::{Cause, Event, Origins, SettingsEntries};
@@ -12,6 +12,7 @@ use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, encode, flag}
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
 use crate::h2::settings::{Role, Settings};
+use crate::h2::store::Slot;
 use crate::h2::stream::{Passage, StreamState};
 
 type Stepped<'i> = Result<Step<'i>, Fault>;

@@ -15,10 +15,14 @@
 
 use std::time::Instant;
 
-use super::{Cause, Connection, ErrorCode, Place, Progress, Slot, Tick};
-use crate::h2::error::ConnectionError;
+use super::Connection;
+use crate::h2::clock::Tick;
+use crate::h2::error::{ConnectionError, ErrorCode};
+use crate::h2::event::Cause;
+use crate::h2::scheduler::Place;
 use crate::h2::settings::Role;
-use crate::h2::stream::{Exchange, Half};
+use crate::h2::store::Slot;
+use crate::h2::stream::{Exchange, Half, Progress};
 
 impl Connection {
     /// When [`handle_timeout`](Self::handle_timeout) has to be called, unless something else comes

@@ -3,11 +3,12 @@
 
 use std::time::Instant;
 
-use super::{Connection, Phase, StreamKey, encode};
+use super::{Connection, Phase};
 use crate::h2::error::Misuse;
-use crate::h2::frame::FrameType;
+use crate::h2::frame::{FrameType, encode};
 use crate::h2::priority::Priority;
 use crate::h2::settings::{Role, Settings};
+use crate::h2::store::StreamKey;
 
 impl Connection {
     /// Sends PING (RFC 9113 §6.7). Its answer is told with the round trip.

@@ -18,12 +18,13 @@
 //!   (server)                  error, close()          shutdown()    PING ack, time, shutdown()
 //! ```
 //!
-//! This file holds the state and what is asked about it. Receiving is in [`receive`] (frames),
-//! `sections` (HEADERS and what continues it), `content` (DATA) and `control` (the other frames);
-//! sending in `send` (HEADERS) and `transfer` (DATA, by the scheduler's grants); time in
-//! `deadlines`, the end in `shutdown`, the beginning out of HTTP/1.1 in `upgrade`, all other commands
-//! in `extensions`.
+//! This file holds the state and what is asked about it. Receiving is in `receive` (frames), `blocks`
+//! (HEADERS and what continues it), `sections` (what it means), `content` (DATA) and `control` (the
+//! other frames); sending in `send` (HEADERS) and `transfer` (DATA, by the scheduler's grants); what
+//! both do to streams in `streams`; time in `deadlines`, the end in `shutdown`, the beginning out of
+//! HTTP/1.1 in `upgrade`, all other commands in `extensions`.
 
+mod blocks;
 mod content;
 mod control;
 mod deadlines;
@@ -32,6 +33,7 @@ mod receive;
 mod sections;
 mod send;
 mod shutdown;
+mod streams;
 mod transfer;
 mod upgrade;
 
@@ -43,19 +45,19 @@ pub use transfer::Grant;
 
 use super::budget::Budget;
 use super::clock::{Clock, Tick};
-use super::error::{ErrorCode, Misuse};
+use super::error::ErrorCode;
 use super::event::Cause;
 use super::flow::{DEFAULT_WINDOW, ReceiveWindow, Window};
-use super::frame::{self, FrameHeader, MAX_STREAM_ID, PREFACE, encode};
-use super::ids::{Closing, Ids};
+use super::frame::{self, FrameHeader, PREFACE, encode};
+use super::ids::Ids;
 use super::priority::Priority;
-use super::scheduler::{Place, Scheduler, Turn};
+use super::scheduler::Scheduler;
 use super::settings::{Role, Settings};
-use super::store::{Slot, Store, StreamKey};
-use super::stream::{Content, Exchange, Passage, Progress, Refusal, Side, Stream, StreamState};
+use super::store::{Store, StreamKey};
+use super::stream::Progress;
 use crate::config::Http2 as Config;
 use crate::hpack::{Decoder, Encoder, INITIAL_TABLE_SIZE};
-use sections::Block;
+use blocks::Block;
 
 /// How far the peer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -387,190 +389,6 @@ impl Connection {
         }
         self.tidy();
     }
-}
-
-/// # Streams, for the other parts
-impl Connection {
-    fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
-    }
-
-    /// Gives the box of rare things back when nothing is left in it.
-    fn tidy(&mut self) {
-        if self.rare.as_ref().is_some_and(|rare| rare.is_empty()) {
-            self.rare = None;
-        }
-    }
-
-    /// The parity of the identifiers that the peer opens.
-    fn peer_parity(&self) -> u32 {
-        self.role.peer().parity()
-    }
-
-    /// The highest stream that was opened or promised by the side whose streams have this parity.
-    fn highest(&self, parity: u32) -> u32 {
-        match parity {
-            1 => self.requests.highest(),
-            _ => self.promised,
-        }
-    }
-
-    /// The last stream of the peer's that a GOAWAY of ours may name.
-    fn last_peer_stream(&self) -> u32 {
-        let highest = self.highest(self.peer_parity());
-        match self.leaving {
-            Leaving::Left { last } => last.min(highest),
-            _ => highest,
-        }
-    }
-
-    /// A new stream with the windows that hold now.
-    fn new_stream(&self, id: u32, state: StreamState) -> Stream {
-        Stream {
-            id,
-            state,
-            exchange: Exchange::Ordinary,
-            priority: Priority::default(),
-            turn: Turn::default(),
-            send_window: Window::new(self.remote.initial_window_size),
-            receive_window: ReceiveWindow::new(self.local.initial_window_size),
-            content: Content::UNKNOWN,
-            sent: Progress::default(),
-            received: Progress::default(),
-            born: self.lots,
-        }
-    }
-
-    /// Adds a stream; `None` if there is no slot left.
-    fn insert(&mut self, stream: Stream, now: Instant) -> Option<StreamKey> {
-        let (id, active) = (stream.id, stream.state.is_active());
-        let key = self.store.insert(stream)?;
-        if active {
-            *self.active_mut(id) += 1;
-        }
-        if self.stall_check.is_none() {
-            self.arm_stall_check(now);
-        }
-        Some(key)
-    }
-
-    /// The count of active streams on the side that opened this one.
-    fn active_mut(&mut self, id: u32) -> &mut u16 {
-        match id % 2 == self.role.parity() {
-            true => &mut self.own_streams,
-            false => &mut self.peer_streams,
-        }
-    }
-
-    /// Moves a stream on; a stream that is closed thereby is gone.
-    fn pass(&mut self, slot: Slot, side: Side, passage: Passage) -> Result<(), Refusal> {
-        let stream = &mut self.store[slot];
-        let state = stream.state.pass(side, passage)?;
-        if state == StreamState::Closed {
-            let closing = match (passage, side) {
-                (Passage::Reset, Side::Remote) => Closing::ResetByPeer,
-                (Passage::Reset, Side::Local) if stream.state.remote().is_some() => {
-                    Closing::ResetByUs
-                }
-                _ => Closing::Ended,
-            };
-            self.remove(slot, closing);
-            return Ok(());
-        }
-        let was_active = stream.state.is_active();
-        stream.state = state;
-        if !was_active && state.is_active() {
-            let id = stream.id;
-            *self.active_mut(id) += 1;
-        }
-        if state.local().is_none() {
-            self.scheduler.remove(&mut self.store, slot, Place::Resting);
-        }
-        Ok(())
-    }
-
-    /// Removes a stream, gives back what it held of the connection's window, and notes what its late
-    /// frames have to be told.
-    fn remove(&mut self, slot: Slot, closing: Closing) {
-        self.scheduler.remove(&mut self.store, slot, Place::Resting);
-        let stream = self.store.remove(slot);
-        if stream.state.is_active() {
-            *self.active_mut(stream.id) -= 1;
-        }
-        if stream.id % 2 == 1 {
-            self.requests.close(stream.id, closing);
-        }
-        if closing == Closing::ResetByUs {
-            self.budget
-                .expect_late_data(stream.receive_window.available());
-        }
-        self.release_connection(stream.receive_window.held());
-    }
-
-    /// Ends a stream with RST_STREAM.
-    fn reset_slot(&mut self, slot: Slot, code: ErrorCode) -> StreamKey {
-        let key = self.store.key_of(slot);
-        let passed = self.pass(slot, Side::Local, Passage::Reset);
-        debug_assert!(passed.is_ok(), "every living stream can be reset");
-        encode::rst_stream(&mut self.output, key.id(), code);
-        key
-    }
-
-    /// Resets a stream (RFC 9113 §6.4). A key of a stream that has ended does nothing.
-    pub fn reset(&mut self, stream: StreamKey, code: ErrorCode) {
-        if let Some(slot) = self.store.slot(stream) {
-            self.reset_slot(slot, code);
-        }
-    }
-
-    /// Received DATA was used up: its bytes are given back to both windows, in WINDOW_UPDATE frames
-    /// that wait until they are worth it. What a stream has not released when it ends, the
-    /// connection's window gets by itself; releasing it again does nothing.
-    pub fn release(&mut self, stream: StreamKey, len: u32) {
-        let Some(slot) = self.store.slot(stream) else {
-            return;
-        };
-        let stream = &mut self.store[slot];
-        let released = stream.receive_window.release(len);
-        // Nothing more can come on a half that has ended.
-        if stream.state.remote().is_some()
-            && let Some(increment) = stream.receive_window.poll_update()
-        {
-            encode::window_update(&mut self.output, stream.id, increment);
-        }
-        self.release_connection(released);
-    }
-
-    fn release_connection(&mut self, len: u32) {
-        if len == 0 {
-            return;
-        }
-        self.receive_window.release(len);
-        if self.phase != Phase::Closed
-            && let Some(increment) = self.receive_window.poll_update()
-        {
-            encode::window_update(&mut self.output, 0, increment);
-        }
-    }
-
-    /// Whether something new may begin.
-    fn check_open(&self) -> Result<(), Misuse> {
-        let staying = self.leaving == Leaving::Staying && self.peer_last.is_none();
-        match self.phase != Phase::Closed && staying {
-            true => Ok(()),
-            false => Err(Misuse::GoingAway),
-        }
-    }
-}
-
-/// The identifier after `highest` of this parity, if there is one left.
-fn next_id(highest: u32, parity: u32) -> Option<u32> {
-    let next = match highest {
-        // Stream 0 is the connection, so the server begins with 2.
-        0 => 2 - parity,
-        _ => highest + 2,
-    };
-    (next <= MAX_STREAM_ID).then_some(next)
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use super::{Connection, Direction, Phase, StreamKey};
+use super::{Connection, Direction, Phase};
 use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
 use crate::h2::event::{Cause, Event};
 use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, encode, flag};
 use crate::h2::ids::Closing;
+use crate::h2::store::StreamKey;
 use crate::http::field::Fields;
 
 /// What became of some input.

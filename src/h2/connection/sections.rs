@@ -1,241 +1,29 @@
-//! Field sections as they come: HEADERS, PUSH_PROMISE and CONTINUATION (RFC 9113 §4.3, §6.2, §6.6,
-//! §6.10, §8.1).
-//!
-//! A field block that fits its frame is decoded where it lies. One that is continued is gathered in a
-//! buffer of its own, which is bounded and gone as soon as the block is whole.
-//!
-//! Every block is decoded, whatever becomes of its stream: the compression context is the
-//! connection's (§4.3).
+//! What a decoded field section means: a new stream, a response, trailers, a promise, or nothing any
+//! more (RFC 9113 §5.1, §6.6, §8.1).
 
 use std::time::Instant;
 
 use super::receive::{Absent, Section, Step};
-use super::{Connection, Leaving, Slot};
-use crate::h2::clock::Tick;
+use super::{Connection, Leaving};
 use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
 use crate::h2::event::Event;
 use crate::h2::field_section::{self, Malformed};
-use crate::h2::frame::{FrameHeader, MAX_STREAM_ID, decode, flag};
+use crate::h2::frame::MAX_STREAM_ID;
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
 use crate::h2::settings::Role;
+use crate::h2::store::Slot;
 use crate::h2::stream::{Content, Exchange, Half, Passage, Side, StreamState};
-use crate::hpack::{DecodeError, DecodeLimits, Decoded};
+use crate::hpack::Decoded;
 use crate::http::field::Fields;
 
 /// Identifiers that are left when a server begins to leave: as many as one more page of requests
 /// could ever need.
 const IDS_IN_RESERVE: u32 = 2_000;
 
-/// What the frame that begins a field block says besides.
-#[derive(Clone, Copy)]
-struct BlockHead {
-    stream_id: u32,
-    kind: BlockKind,
-}
-
-#[derive(Clone, Copy)]
-enum BlockKind {
-    Headers {
-        end_stream: bool,
-        /// Its RFC 7540 priority makes the stream depend on itself.
-        depends_on_itself: bool,
-    },
-    PushPromise {
-        promised: u32,
-    },
-}
-
-/// A field block whose end has not come yet.
-pub(super) struct Block {
-    head: BlockHead,
-    bytes: Vec<u8>,
-    continuations: u32,
-    deadline: Option<Tick>,
-}
-
-impl Block {
-    pub(super) fn stream_id(&self) -> u32 {
-        self.head.stream_id
-    }
-
-    pub(super) fn deadline(&self) -> Option<Tick> {
-        self.deadline
-    }
-}
-
-/// # Gathering
-impl Connection {
-    pub(super) fn receive_headers<'i>(
-        &mut self,
-        header: FrameHeader,
-        payload: &[u8],
-        fields: &mut Fields,
-        now: Instant,
-    ) -> Result<Step<'i>, Fault> {
-        let id = header.stream_id;
-        let (fragment, priority) = decode::headers(header, payload)?;
-        self.check_headers_stream(id)?;
-        let head = BlockHead {
-            stream_id: id,
-            kind: BlockKind::Headers {
-                end_stream: header.has(flag::END_STREAM),
-                depends_on_itself: priority.is_some_and(|priority| priority.dependency == id),
-            },
-        };
-        self.begin_block(header, head, fragment, fields, now)
-    }
-
-    pub(super) fn receive_push_promise<'i>(
-        &mut self,
-        header: FrameHeader,
-        payload: &[u8],
-        fields: &mut Fields,
-        now: Instant,
-    ) -> Result<Step<'i>, Fault> {
-        let (promised, fragment) = decode::push_promise(header, payload)?;
-        // §8.4: a server takes none, and a client only what its SETTINGS allow.
-        if self.role == Role::Server || !self.local.enable_push {
-            return Err(ConnectionError::protocol("PUSH_PROMISE although push is disabled").into());
-        }
-        let id = header.stream_id;
-        if id.is_multiple_of(2) || self.absent(id) == Absent::Idle {
-            let reason = "PUSH_PROMISE on a stream that is not a request's";
-            return Err(ConnectionError::protocol(reason).into());
-        }
-        // §6.6: the promised stream has to be idle, and the server's.
-        if promised == 0 || promised % 2 == 1 || promised <= self.promised {
-            let reason = "PUSH_PROMISE of a stream that is not idle";
-            return Err(ConnectionError::protocol(reason).into());
-        }
-        let head = BlockHead {
-            stream_id: id,
-            kind: BlockKind::PushPromise { promised },
-        };
-        self.begin_block(header, head, fragment, fields, now)
-    }
-
-    fn begin_block<'i>(
-        &mut self,
-        header: FrameHeader,
-        head: BlockHead,
-        fragment: &[u8],
-        fields: &mut Fields,
-        now: Instant,
-    ) -> Result<Step<'i>, Fault> {
-        if header.has(flag::END_HEADERS) {
-            return self.finish_block(head, fragment, fields, now);
-        }
-        self.check_block_len(fragment.len())?;
-        if fragment.is_empty() {
-            self.budget.useless_frame(&self.config.budgets)?;
-        }
-        self.block = Some(Box::new(Block {
-            head,
-            bytes: fragment.to_vec(),
-            continuations: 0,
-            deadline: self.clock.after(now, self.config.header_timeout),
-        }));
-        Ok(Step::Nothing)
-    }
-
-    pub(super) fn receive_continuation<'i>(
-        &mut self,
-        header: FrameHeader,
-        fragment: &[u8],
-        fields: &mut Fields,
-        now: Instant,
-    ) -> Result<Step<'i>, Fault> {
-        let Some(mut block) = self.block.take() else {
-            return Err(ConnectionError::protocol("CONTINUATION without HEADERS").into());
-        };
-        // CVE-2024-27316
-        block.continuations += 1;
-        if block.continuations > self.config.budgets.continuations {
-            return Err(ConnectionError::calm("too many CONTINUATION frames").into());
-        }
-        self.check_block_len(block.bytes.len() + fragment.len())?;
-        block.bytes.extend_from_slice(fragment);
-        if header.has(flag::END_HEADERS) {
-            return self.finish_block(block.head, &block.bytes, fields, now);
-        }
-        if fragment.is_empty() {
-            self.budget.useless_frame(&self.config.budgets)?;
-        }
-        self.block = Some(block);
-        Ok(Step::Nothing)
-    }
-
-    fn check_block_len(&self, len: usize) -> Result<(), ConnectionError> {
-        if len > self.config.budgets.header_block_bytes {
-            return Err(ConnectionError::calm("field block too long"));
-        }
-        Ok(())
-    }
-
-    fn decode_block(
-        &mut self,
-        block: &[u8],
-        fields: &mut Fields,
-    ) -> Result<Decoded, ConnectionError> {
-        let limits = DecodeLimits {
-            list_size: self.header_list_limit(),
-            fields: self.config.budgets.header_fields,
-            overrun: self.config.budgets.header_list_overrun,
-        };
-        fields.clear();
-        self.decoder
-            .decode(block, fields, &limits)
-            .map_err(|error| {
-                let code = match error {
-                    DecodeError::ListTooLarge => ErrorCode::ENHANCE_YOUR_CALM,
-                    _ => ErrorCode::COMPRESSION_ERROR,
-                };
-                ConnectionError::new(code, reason_of(error))
-            })
-    }
-
-    fn finish_block<'i>(
-        &mut self,
-        head: BlockHead,
-        block: &[u8],
-        fields: &mut Fields,
-        now: Instant,
-    ) -> Result<Step<'i>, Fault> {
-        let decoded = self.decode_block(block, fields)?;
-        let (end_stream, depends_on_itself) = match head.kind {
-            BlockKind::Headers {
-                end_stream,
-                depends_on_itself,
-            } => (end_stream, depends_on_itself),
-            BlockKind::PushPromise { promised } => {
-                return self.promise(head.stream_id, promised, decoded, fields, now);
-            }
-        };
-        let id = head.stream_id;
-        let known = self.store.find(id);
-        if known.is_none() && self.absent(id) != Absent::Idle {
-            return self.late_headers(id, block.len());
-        }
-        if known.is_none() {
-            self.requests.open(id);
-        }
-        if depends_on_itself {
-            // RFC 7540 §5.3.1; nothing obeys priorities, but this was always an error.
-            let error = StreamError::protocol("stream depends on itself");
-            return Err(Fault::stream(id, error));
-        }
-        match known {
-            Some(slot) => self.receive_section(slot, decoded, fields, end_stream),
-            None => self.receive_request(id, decoded, fields, end_stream, now),
-        }
-    }
-}
-
-/// # What sections mean
 impl Connection {
     /// What is wrong about the identifier alone (§5.1.1).
-    fn check_headers_stream(&self, id: u32) -> Result<(), ConnectionError> {
+    pub(super) fn check_headers_stream(&self, id: u32) -> Result<(), ConnectionError> {
         if id == 0 {
             return Err(ConnectionError::protocol("HEADERS on stream 0"));
         }
@@ -258,7 +46,7 @@ impl Connection {
     }
 
     /// HEADERS on a stream that was reset.
-    fn late_headers<'i>(&mut self, id: u32, len: usize) -> Result<Step<'i>, Fault> {
+    pub(super) fn late_headers<'i>(&mut self, id: u32, len: usize) -> Result<Step<'i>, Fault> {
         if self.absent(id) == Absent::Closed(Closing::ResetByPeer) {
             let reason = "HEADERS behind RST_STREAM";
             return Err(Fault::stream(
@@ -271,7 +59,7 @@ impl Connection {
     }
 
     /// A server's new stream.
-    fn receive_request<'i>(
+    pub(super) fn receive_request<'i>(
         &mut self,
         id: u32,
         decoded: Decoded,
@@ -350,7 +138,7 @@ impl Connection {
     }
 
     /// A further section on a stream that lives: a response, or trailers.
-    fn receive_section<'i>(
+    pub(super) fn receive_section<'i>(
         &mut self,
         slot: Slot,
         decoded: Decoded,
@@ -435,7 +223,7 @@ impl Connection {
     }
 
     /// A client's promised stream (§8.4.1).
-    fn promise<'i>(
+    pub(super) fn promise<'i>(
         &mut self,
         id: u32,
         promised: u32,
@@ -498,17 +286,4 @@ pub(super) fn length_mismatch(id: u32) -> Fault {
 fn refused(id: u32) -> Fault {
     let error = StreamError::new(ErrorCode::REFUSED_STREAM, "too many streams");
     Fault::stream(id, error)
-}
-
-fn reason_of(error: DecodeError) -> &'static str {
-    match error {
-        DecodeError::InvalidIndex => "invalid index into a header table",
-        DecodeError::IntegerOverflow => "integer too large in a field block",
-        DecodeError::Huffman => "invalid Huffman code",
-        DecodeError::Truncated => "field block ends within a field",
-        DecodeError::TableSizeExceeded => "dynamic table size beyond its limit",
-        DecodeError::TableSizeMisplaced => "dynamic table size update out of place",
-        DecodeError::TableSizeMissing => "dynamic table size update missing",
-        DecodeError::ListTooLarge => "field section far too large",
-    }
 }

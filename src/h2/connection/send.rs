@@ -2,14 +2,15 @@
 
 use std::time::Instant;
 
+use super::Connection;
+use super::streams::next_id;
 use super::transfer::refusal;
-use super::{Connection, Side, Slot, StreamKey, encode, next_id};
 use crate::h2::error::Misuse;
 use crate::h2::field_section;
-use crate::h2::frame::{FrameType, HEADER_LEN, flag};
+use crate::h2::frame::{FrameType, HEADER_LEN, encode, flag};
 use crate::h2::settings::Role;
-use crate::h2::store::MAX_STREAMS;
-use crate::h2::stream::{Exchange, Passage, StreamState};
+use crate::h2::store::{MAX_STREAMS, Slot, StreamKey};
+use crate::h2::stream::{Exchange, Passage, Side, StreamState};
 use crate::http::field::{Field, Fields};
 
 impl Connection {

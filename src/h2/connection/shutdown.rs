@@ -2,8 +2,12 @@
 
 use std::time::Instant;
 
-use super::{Connection, ErrorCode, Leaving, MAX_STREAM_ID, Phase, Role, Scheduler, Store, encode};
-use crate::h2::error::ConnectionError;
+use super::{Connection, Leaving, Phase};
+use crate::h2::error::{ConnectionError, ErrorCode};
+use crate::h2::frame::{MAX_STREAM_ID, encode};
+use crate::h2::scheduler::Scheduler;
+use crate::h2::settings::Role;
+use crate::h2::store::Store;
 
 /// The payload of the PING between the two GOAWAY frames: when it comes back, every request that the
 /// peer had sent before it saw the first one has come too.

@@ -12,10 +12,11 @@
 
 use std::time::Instant;
 
-use super::{Connection, Slot, StreamKey};
+use super::Connection;
 use crate::h2::error::Misuse;
 use crate::h2::frame::{FrameType, HEADER_LEN, encode, flag};
 use crate::h2::scheduler::Place;
+use crate::h2::store::{Slot, StreamKey};
 use crate::h2::stream::{Half, Passage, Refusal, Side};
 
 /// The permission to send one DATA frame.

@@ -8,10 +8,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Config, Connection, Role, Settings, StreamKey};
+use super::Connection;
+use crate::config::Http2 as Config;
 use crate::h2::error::ConnectionError;
 use crate::h2::field_section::exchange_of;
 use crate::h2::frame::decode;
+use crate::h2::settings::{Role, Settings};
+use crate::h2::store::StreamKey;
 use crate::h2::stream::{Passage, Side, StreamState};
 
 /// The stream that the request becomes.

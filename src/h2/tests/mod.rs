@@ -4,6 +4,7 @@
 
 mod crossing;
 mod extensions;
+mod progress;
 mod recut;
 mod rfc9218_priority;
 mod s10_5_budgets;

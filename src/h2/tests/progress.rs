@@ -1,0 +1,163 @@
+//! §10.5: streams live on progress, not on activity.
+
+use super::*;
+use crate::h2::settings::id;
+
+fn respond(peer: &mut Peer, id: u32, remaining: u64) -> StreamKey {
+    let key = peer.key(id);
+    let head: Fields = [(":status", "200")].into_iter().collect();
+    peer.connection
+        .send_headers(key, head.iter(), false)
+        .unwrap();
+    peer.connection.set_ready(key, Some(remaining));
+    key
+}
+
+/// Lets time pass, with everything that is due and `every` each second; returns what was told and
+/// after how many seconds.
+fn seconds_until_told(
+    peer: &mut Peer,
+    limit: u32,
+    mut every: impl FnMut(&mut Peer),
+) -> Option<(u32, Vec<Heard>)> {
+    for second in 1..=limit {
+        peer.wait(Duration::from_secs(1));
+        every(peer);
+        while let Some(deadline) = peer.connection.next_deadline()
+            && deadline <= peer.now
+        {
+            peer.connection.handle_timeout(deadline).unwrap();
+        }
+        let mut heard = peer.hear();
+        heard.retain(|heard| heard.0.contains("Stalled"));
+        if !heard.is_empty() {
+            return Some((second, heard));
+        }
+    }
+    None
+}
+
+#[test]
+fn a_reader_that_opens_no_window_is_cut_off_whatever_else_it_sends() {
+    let mut peer = Peer::server();
+    peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
+    peer.get(1);
+    peer.get(3);
+    peer.hear();
+    respond(&mut peer, 1, 1 << 30);
+    respond(&mut peer, 3, 1 << 30);
+    peer.sent();
+    let (seconds, heard) = seconds_until_told(&mut peer, 60, |peer| {
+        peer.send(FrameType::PING, 0, 0, b"12345678");
+        peer.window_update(1, 1);
+        peer.hear();
+        peer.drain();
+        peer.sent();
+    })
+    .unwrap();
+    assert!((20..=26).contains(&seconds), "{seconds}");
+    assert_eq!(heard.len(), 2);
+    assert!(peer.connection.is_idle());
+    peer.get(5);
+    assert_eq!(peer.hear().len(), 1);
+}
+
+#[test]
+fn a_reader_that_is_slow_but_steady_is_served() {
+    let mut peer = Peer::server();
+    peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
+    peer.get(1);
+    peer.hear();
+    respond(&mut peer, 1, 1 << 30);
+    let told = seconds_until_told(&mut peer, 300, |peer| {
+        peer.window_update(1, 2_000);
+        peer.window_update(0, 2_000);
+        peer.hear();
+        peer.drain();
+        peer.sent();
+    });
+    assert_eq!(told, None);
+}
+
+#[test]
+fn a_connection_whose_window_or_socket_takes_nothing_loses_its_streams() {
+    let mut peer = Peer::server();
+    peer.get(1);
+    peer.get(3);
+    peer.hear();
+    respond(&mut peer, 1, 1 << 30);
+    respond(&mut peer, 3, 1 << 30);
+    peer.drain();
+    let (seconds, heard) = seconds_until_told(&mut peer, 60, |peer| {
+        peer.window_update(3, 10_000);
+    })
+    .unwrap();
+    assert!((20..=26).contains(&seconds), "{seconds}");
+    assert_eq!(heard.len(), 2, "{heard:?}");
+}
+
+#[test]
+fn a_stream_that_waits_its_turn_is_not_stalled() {
+    let mut peer = Peer::server();
+    peer.get(1);
+    peer.get(3);
+    peer.hear();
+    respond(&mut peer, 1, 1 << 30);
+    respond(&mut peer, 3, 1 << 20);
+    let told = seconds_until_told(&mut peer, 120, |peer| {
+        peer.window_update(1, 16_384);
+        peer.window_update(0, 16_384);
+        peer.hear();
+        peer.drain();
+        peer.sent();
+    });
+    assert_eq!(told, None);
+    assert_eq!(peer.connection.streams(), 2);
+}
+
+#[test]
+fn content_that_does_not_come_is_not_waited_for() {
+    let mut peer = Peer::server();
+    peer.post(1);
+    peer.hear();
+    let trickle = |peer: &mut Peer| {
+        peer.data(1, 0, b"it trickles");
+        peer.hear();
+        if let Some(key) = peer.connection.stream(1) {
+            peer.connection.release(key, 11);
+        }
+    };
+    let (seconds, _) = seconds_until_told(&mut peer, 60, trickle).unwrap();
+    assert!((20..=26).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn content_that_its_user_holds_is_waited_for() {
+    let mut peer = Peer::server();
+    peer.post(1);
+    peer.data(1, 0, b"held");
+    peer.hear();
+    assert_eq!(seconds_until_told(&mut peer, 120, |_| {}), None);
+    let key = peer.key(1);
+    peer.connection.release(key, 4);
+    assert!(seconds_until_told(&mut peer, 60, |_| {}).is_some());
+}
+
+#[test]
+fn a_stream_whose_user_has_nothing_waits_for_ever_and_an_idle_connection_for_nothing() {
+    let mut peer = Peer::server();
+    peer.get(1);
+    peer.hear();
+    assert_eq!(seconds_until_told(&mut peer, 600, |_| {}), None);
+    peer.answer(1);
+    seconds_until_told(&mut peer, 60, |_| {});
+    assert_eq!(peer.connection.next_deadline(), None);
+}
+
+#[test]
+fn a_tunnel_may_be_silent() {
+    let mut peer = Peer::server();
+    peer.headers(1, 0, &[(":method", "CONNECT"), (":authority", "a:1")]);
+    peer.hear();
+    assert_eq!(seconds_until_told(&mut peer, 600, |_| {}), None);
+}
