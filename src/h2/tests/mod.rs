@@ -4,6 +4,7 @@
 
 mod crossing;
 mod extensions;
+mod hyperium;
 mod progress;
 mod recut;
 mod rfc9218_priority;
