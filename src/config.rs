@@ -200,6 +200,9 @@ pub struct Http2 {
     /// Tell of unknown frames and of the priorities of RFC 7540. Off: a flood of them should cost
     /// no more than skipping it.
     pub report_extensions: bool,
+    /// Content of a request that nobody reads is taken up to this many bytes after the response, so
+    /// that a client which sends first and reads then is not cut off; beyond it, RST_STREAM NO_ERROR.
+    pub drain_bytes: u32,
     /// The smallest DATA frame that is worth sending, in bytes, unless it is the last of its stream
     /// or the peer's windows are smaller altogether (CVE-2019-9511).
     pub data_frame_floor: u32,
@@ -240,6 +243,7 @@ impl Default for Http2 {
             normalize_outbound: false,
             join_cookies: false,
             report_extensions: false,
+            drain_bytes: 64 << 10,
             data_frame_floor: 1_024,
             h2c_upgrade: false,
             budgets: Budgets::default(),

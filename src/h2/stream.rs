@@ -342,6 +342,8 @@ pub struct Stream {
     pub receive_window: ReceiveWindow,
     /// What the peer's content-length promises.
     pub content: Content,
+    /// The bytes of content that are still taken, if nobody reads them.
+    pub discards: Option<u32>,
     /// DATA that we sent.
     pub sent: Progress,
     /// DATA that came.

@@ -47,6 +47,9 @@ impl Connection {
             self.budget.useless_frame(&self.config.budgets)?;
         }
         let stream = self.store.key_of(slot);
+        if self.store[slot].discards.is_some() {
+            return self.discard_data(slot, header.len, end_stream);
+        }
         let padding = header.len - data.len() as u32;
         if padding > 0 {
             self.release(stream, padding);
@@ -108,6 +111,30 @@ impl Connection {
         stream.content = content;
         stream.received.add(len, self.config.stall_bytes);
         Ok(())
+    }
+
+    /// DATA that nobody reads.
+    fn discard_data<'i>(
+        &mut self,
+        slot: Slot,
+        len: u32,
+        end_stream: bool,
+    ) -> Result<Step<'i>, Fault> {
+        if end_stream {
+            self.pass_remote(slot, Passage::Data { end_stream })?;
+            return Ok(Step::Nothing);
+        }
+        let left = self.store[slot]
+            .discards
+            .and_then(|left| left.checked_sub(len));
+        if left.is_none() {
+            self.reset_slot(slot, ErrorCode::NO_ERROR);
+            return Ok(Step::Nothing);
+        }
+        self.store[slot].discards = left;
+        let stream = self.store.key_of(slot);
+        self.release(stream, len);
+        Ok(Step::Nothing)
     }
 
     /// DATA on a stream that does not live.

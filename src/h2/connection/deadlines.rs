@@ -83,7 +83,13 @@ impl Connection {
         let starved = self.is_starved();
         let slots: Vec<Slot> = self.store.slots().collect();
         for slot in slots {
-            if self.is_stalled(slot, starved) {
+            if !self.is_stalled(slot, starved) {
+                continue;
+            }
+            if self.store[slot].discards.is_some() && self.store[slot].state.local().is_none() {
+                // Its user has nothing to do with it any more.
+                self.reset_slot(slot, ErrorCode::NO_ERROR);
+            } else {
                 let stream = self.reset_slot(slot, ErrorCode::CANCEL);
                 let reset = (stream, ErrorCode::CANCEL, Cause::Stalled);
                 self.rare().resets.push_back(reset);

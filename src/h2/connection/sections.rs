@@ -177,8 +177,12 @@ impl Connection {
                 if self.store[slot].content.finish().is_err() {
                     return Err(length_mismatch(id));
                 }
+                let discarded = self.store[slot].discards.is_some();
                 self.pass_remote(slot, Passage::Trailers)?;
-                Ok(Step::Section(Section::Trailers { stream }))
+                Ok(match discarded {
+                    true => Step::Nothing,
+                    false => Step::Section(Section::Trailers { stream }),
+                })
             }
         }
     }

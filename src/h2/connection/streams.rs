@@ -58,6 +58,7 @@ impl Connection {
             send_window: Window::new(self.remote.initial_window_size),
             receive_window: ReceiveWindow::new(self.local.initial_window_size),
             content: Content::UNKNOWN,
+            discards: None,
             sent: Progress::default(),
             received: Progress::default(),
             born: self.lots,
@@ -162,6 +163,16 @@ impl Connection {
             encode::window_update(&mut self.output, stream.id, increment);
         }
         self.release_connection(released);
+    }
+
+    /// Nobody reads what the peer still sends on this stream: it is checked, given back to the windows
+    /// and not told. When it is more than `drain_bytes`, or does not come, the stream is reset with
+    /// NO_ERROR: for a server whose response is complete before the request is (RFC 9113 §8.1).
+    pub fn discard(&mut self, stream: StreamKey) {
+        self.release(stream, u32::MAX);
+        if let Some(slot) = self.store.slot(stream) {
+            self.store[slot].discards = Some(self.config.drain_bytes);
+        }
     }
 
     pub(super) fn release_connection(&mut self, len: u32) {

@@ -98,6 +98,78 @@ mod s8_1_framing {
     }
 }
 
+mod s8_1_discarding {
+    use super::*;
+
+    #[test]
+    fn content_that_nobody_reads_is_checked_and_not_told() {
+        let mut peer = Peer::server();
+        peer.headers(1, 0, &with(&[("content-length", "2004")]));
+        peer.data(1, 0, &[7; 1000]);
+        peer.hear();
+        peer.answer(1);
+        let key = peer.key(1);
+        peer.connection.discard(key);
+        peer.data(1, 0, &[7; 1000]);
+        peer.data(1, flag::END_STREAM, b"test");
+        assert_eq!(peer.hear(), []);
+        assert!(peer.connection.is_idle());
+        peer.headers(3, 0, &with(&[("content-length", "3")]));
+        peer.hear();
+        peer.answer(3);
+        let key = peer.key(3);
+        peer.connection.discard(key);
+        peer.data(3, flag::END_STREAM, b"test");
+        peer.expect_stream_error(3, ErrorCode::PROTOCOL_ERROR);
+    }
+
+    #[test]
+    fn more_of_it_than_is_reasonable_is_cut_off_without_an_error() {
+        let mut peer = Peer::server();
+        peer.post(1);
+        peer.hear();
+        peer.answer(1);
+        peer.sent();
+        let key = peer.key(1);
+        peer.connection.discard(key);
+        for _ in 0..5 {
+            peer.data(1, 0, &[7; 16_384]);
+        }
+        assert_eq!(peer.hear(), []);
+        let sent = peer.sent();
+        assert_eq!(
+            (sent[0].kind, &sent[0].payload[..]),
+            (FrameType::RST_STREAM, &[0; 4][..])
+        );
+        assert!(peer.connection.is_idle());
+        // And so is what does not come.
+        peer.post(3);
+        peer.hear();
+        peer.answer(3);
+        let key = peer.key(3);
+        peer.connection.discard(key);
+        for _ in 0..32 {
+            peer.wait(Duration::from_secs(1));
+            peer.connection.handle_timeout(peer.now).unwrap();
+        }
+        assert_eq!(peer.hear(), []);
+        assert_eq!(peer.sent().pop().unwrap().payload, [0; 4]);
+    }
+
+    #[test]
+    fn trailers_that_nobody_reads_are_the_end() {
+        let mut peer = Peer::server();
+        peer.post(1);
+        peer.hear();
+        peer.answer(1);
+        let key = peer.key(1);
+        peer.connection.discard(key);
+        peer.headers(1, flag::END_STREAM, &[("x-checksum", "1")]);
+        assert_eq!(peer.hear(), []);
+        assert!(peer.connection.is_idle());
+    }
+}
+
 mod s8_2_fields {
     use super::*;
 
