@@ -290,7 +290,7 @@ impl<F: Files> H2Service<F> {
         self.core.release(stream, releasable);
     }
 
-    /// A response has been sent whole. A request that is still coming interests nobody any more
+    /// A response has been sent whole. What still comes of the request interests nobody any more
     /// (RFC 9113 §8.1).
     fn complete<W: World>(
         &mut self,
@@ -299,9 +299,7 @@ impl<F: Files> H2Service<F> {
         cx: &mut Context<W>,
     ) {
         active.conclude(&mut cx.log, cx.now);
-        if self.core.contains(stream) {
-            self.core.reset(stream, ErrorCode::NO_ERROR);
-        }
+        self.core.discard(stream);
     }
 
     fn insert(&mut self, stream: StreamKey, active: ActiveRequest<F>) {
