@@ -297,6 +297,13 @@ impl Connection {
             for stream in self.store.iter_mut() {
                 // Only a window that its user grew by hand can pass the maximum; it stays there.
                 let _ = stream.receive_window.adjust(difference);
+                // What was too little to announce of a large window may be all of a smaller one: then
+                // nothing can come any more whose release would announce it.
+                if stream.state.remote().is_some()
+                    && let Some(increment) = stream.receive_window.poll_update()
+                {
+                    encode::window_update(&mut self.output, stream.id, increment);
+                }
             }
         }
         Ok(())

@@ -437,6 +437,30 @@ mod receiving {
     }
 
     #[test]
+    fn what_was_owed_of_a_larger_window_is_announced_when_a_smaller_one_is_in_force() {
+        let mut peer = Peer::server();
+        peer.post(1);
+        for _ in 0..7 {
+            peer.data(1, 0, &[0; 16_384]);
+        }
+        peer.hear();
+        let key = peer.key(1);
+        peer.connection.release(key, 7 * 16_384);
+        assert_eq!(peer.sent(), [], "under half of 256 KiB");
+        let mut settings = *peer.connection.local_settings();
+        settings.initial_window_size = 32_768;
+        peer.connection.update_settings(settings, peer.now).unwrap();
+        peer.sent();
+        // Now the client may send nothing, until it hears that all of it was used up.
+        peer.settings_ack();
+        peer.hear();
+        let sent = peer.sent();
+        assert_eq!((sent[0].kind, sent[0].id), (FrameType::WINDOW_UPDATE, 1));
+        assert_eq!(sent[0].payload, (7 * 16_384u32).to_be_bytes());
+        assert_eq!(peer.connection.receive_window(key), Some(32_768));
+    }
+
+    #[test]
     fn a_half_that_has_ended_gets_no_window() {
         let mut peer = Peer::server();
         peer.post(1);
