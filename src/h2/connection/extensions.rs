@@ -45,6 +45,14 @@ impl Connection {
         waiting.map_or(self.local, |&(settings, _)| settings)
     }
 
+    /// The largest initial window that the peer may be going by: it may have seen SETTINGS whose
+    /// acknowledgement is still on its way.
+    pub(super) fn widest_initial_window(&self) -> u32 {
+        let waiting = self.rare.iter().flat_map(|rare| &rare.settings);
+        let windows = waiting.map(|(settings, _)| settings.initial_window_size);
+        windows.fold(self.local.initial_window_size, u32::max)
+    }
+
     /// Widens what the peer may send on a stream, or on the connection, for good: a WINDOW_UPDATE at
     /// once (RFC 9113 §6.9), on top of those that [`release`](Self::release) causes.
     pub fn widen_receive_window(

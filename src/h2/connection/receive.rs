@@ -248,7 +248,7 @@ impl Connection {
         if self.absent(id) == Absent::Closed(Closing::Skipped) {
             // It was new, and its user never heard of it. Its content may be on the way.
             self.requests.close(id, Closing::ResetByUs);
-            self.budget.expect_late_data(self.local.initial_window_size);
+            self.budget.expect_late_data(self.widest_initial_window());
         }
         encode::rst_stream(&mut self.output, id, error.code);
         Ok(Step::Nothing)

@@ -70,7 +70,7 @@ impl Connection {
         if matches!(self.leaving, Leaving::Left { .. }) {
             // §6.8: the client knows by now, or will, that we take no notice.
             self.requests.close(id, Closing::ResetByUs);
-            self.budget.expect_late_data(self.local.initial_window_size);
+            self.budget.expect_late_data(self.widest_initial_window());
             self.budget.ignored(&self.config.budgets, fields.size())?;
             return Ok(Step::Nothing);
         }

@@ -125,8 +125,9 @@ impl Connection {
             self.requests.close(stream.id, closing);
         }
         if closing == Closing::ResetByUs {
-            self.budget
-                .expect_late_data(stream.receive_window.available());
+            let growth = self.widest_initial_window() - self.local.initial_window_size;
+            let window = stream.receive_window.available();
+            self.budget.expect_late_data(window.saturating_add(growth));
         }
         self.release_connection(stream.receive_window.held());
     }

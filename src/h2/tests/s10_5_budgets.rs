@@ -24,6 +24,25 @@ mod resets {
     use super::*;
 
     #[test]
+    fn an_upload_that_is_cut_off_may_go_by_settings_that_are_not_acknowledged_yet() {
+        let mut peer = Peer::silent(Config::default());
+        peer.send_raw(PREFACE);
+        peer.settings(&[]);
+        peer.post(1);
+        peer.hear();
+        let key = peer.key(1);
+        peer.connection.reset(key, ErrorCode::NO_ERROR);
+        // Our first SETTINGS allow 256 KiB; the client has them, and has not heard of the reset.
+        peer.settings_ack();
+        for _ in 0..16 {
+            peer.data(1, 0, &[0; 16_384]);
+        }
+        peer.hear();
+        let rounds = rounds_until_calm(&mut peer, 10, |peer, _| peer.data(1, 0, &[0; 16_384]));
+        assert_eq!(rounds, 5, "64 KiB more are borne");
+    }
+
+    #[test]
     fn rapid_reset_ends_the_connection() {
         let mut peer = Peer::server();
         let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| {
