@@ -1,6 +1,7 @@
 //! Integration tests: the server as a process, over real sockets, against independent clients and
 //! raw bytes.
 
+mod fuzz_regressions;
 mod imports;
 mod raw_h2;
 mod sandbox;

@@ -1,0 +1,178 @@
+//! HPACK: what a decoder takes, an independent one reads the same; what the encoder writes, both do.
+
+use super::super::hpack::{DecodeError, DecodeLimits, Decoded, Decoder, Encoder};
+use super::super::http::field::{Field, Fields};
+use super::script::Script;
+
+/// A peer's SETTINGS_HEADER_TABLE_SIZE never goes beyond this in a run, so that memory has a bound.
+const LARGEST_TABLE: u32 = 1 << 16;
+
+fn table_size(script: &mut Script<'_>) -> usize {
+    script.number().min(LARGEST_TABLE) as usize
+}
+
+/// Blocks of any bytes, between changes of the table's size.
+pub fn decode(input: &[u8]) {
+    let mut script = Script::new(input);
+    let limits = DecodeLimits {
+        list_size: script.number().min(1 << 16) as usize,
+        fields: 1 + script.below(100),
+        overrun: 1 + script.below(4),
+    };
+    let mut decoder = Decoder::new(4_096);
+    let mut reference = Reference::new();
+    let mut fields = Fields::new();
+    while !script.is_empty() {
+        let block = match script.byte() {
+            0..=15 => {
+                let size = table_size(&mut script);
+                decoder.set_max_table_size(size);
+                reference.allow(size);
+                continue;
+            }
+            16..=23 => {
+                decoder.shrink();
+                continue;
+            }
+            24..=31 => script.long_bytes(),
+            _ => script.bytes(),
+        };
+        fields.clear();
+        let decoded = decoder.decode(block, &mut fields, &limits);
+        assert!(fields.size() <= limits.list_size && fields.len() <= limits.fields);
+        match decoded {
+            Ok(decoded) => reference.agrees(block, &fields, decoded),
+            Err(error) => {
+                assert!(!block.is_empty() || error == DecodeError::TableSizeMissing);
+                // The table is not usable afterwards.
+                return;
+            }
+        }
+    }
+}
+
+/// A decoder that others wrote, as long as it can follow.
+struct Reference(Option<fluke_hpack::Decoder<'static>>);
+
+impl Reference {
+    fn new() -> Self {
+        Reference(Some(fluke_hpack::Decoder::new()))
+    }
+
+    fn allow(&mut self, size: usize) {
+        if let Some(decoder) = &mut self.0 {
+            decoder.set_max_allowed_table_size(size);
+        }
+    }
+
+    /// A block that we take, the reference takes too, and finds the same fields.
+    fn agrees(&mut self, block: &[u8], fields: &Fields, decoded: Decoded) {
+        let Some(decoder) = &mut self.0 else {
+            return;
+        };
+        let mut expected = Vec::new();
+        let taken = decoder.decode_with_cb(block, |name, value| {
+            expected.push((name.into_owned(), value.into_owned()));
+        });
+        if let Err(fluke_hpack::decoder::DecoderError::SizeUpdateAtEnd) = taken {
+            // It does not allow a block of nothing but size updates, which is one without fields.
+            assert!(fields.is_empty() && expected.is_empty());
+            self.0 = None;
+            return;
+        }
+        assert!(taken.is_ok(), "{taken:?}");
+        assert!(fields.len() <= expected.len());
+        if decoded == Decoded::Whole {
+            assert_eq!(fields.len(), expected.len());
+        }
+        for (field, (name, value)) in fields.iter().zip(&expected) {
+            assert_eq!((field.name, field.value), (&name[..], &value[..]));
+        }
+    }
+}
+
+/// Field sections through the encoder and back, between changes of the table's size.
+pub fn round_trip(input: &[u8]) {
+    const NAMES: [&[u8]; 12] = [
+        b":path",
+        b":status",
+        b"content-length",
+        b"cookie",
+        b"set-cookie",
+        b"authorization",
+        b"etag",
+        b"x",
+        b"",
+        b"location",
+        b"X-Upper",
+        b"a-rather-long-name-of-a-field",
+    ];
+    let mut script = Script::new(input);
+    let own = table_size(&mut script);
+    let mut encoder = Encoder::new(own);
+    let mut decoder = Decoder::new(4_096);
+    let mut reference = Reference::new();
+    // The encoder never uses more than 64 KiB - 1 and tells so; a decoder has to allow its choice.
+    let limits = DecodeLimits {
+        list_size: usize::MAX,
+        fields: usize::MAX,
+        overrun: 1,
+    };
+    while !script.is_empty() {
+        match script.byte() % 8 {
+            0 => {
+                let size = table_size(&mut script);
+                encoder.set_peer_max_table_size(size as u32);
+                decoder.set_max_table_size(size);
+                reference.allow(size);
+            }
+            1 => encoder.shrink(),
+            2 => decoder.shrink(),
+            _ => {
+                let mut fields = Fields::new();
+                for _ in 0..script.below(12) {
+                    let name = match script.byte() {
+                        choice @ 0..=199 => NAMES[usize::from(choice) % NAMES.len()],
+                        _ => script.bytes(),
+                    };
+                    let repeated;
+                    let value = match script.byte() {
+                        0..=99 => script.take(2),
+                        100..=239 => script.bytes(),
+                        _ => {
+                            repeated = vec![script.byte(); usize::from(script.short()) % 5_000];
+                            &repeated[..]
+                        }
+                    };
+                    let sensitive = script.byte() > 230;
+                    fields.push_field(Field {
+                        name,
+                        value,
+                        sensitive,
+                    });
+                }
+                let mut block = Vec::new();
+                encoder.encode(fields.iter(), &mut block);
+                // Literals with their lengths, and two table size updates, are the worst case.
+                assert!(block.len() <= fields.size() + 8);
+                let mut back = Fields::new();
+                let decoded = decoder.decode(&block, &mut back, &limits);
+                assert_eq!(decoded, Ok(Decoded::Whole), "{}", block.escape_ascii());
+                assert_eq!(back, marked_as_sent(&fields, &back));
+                reference.agrees(&block, &back, Decoded::Whole);
+            }
+        }
+    }
+}
+
+/// The encoder may mark more fields as sensitive than its caller did, never fewer.
+fn marked_as_sent(fields: &Fields, back: &Fields) -> Fields {
+    let mut expected = Fields::new();
+    for (field, back) in fields.iter().zip(back.iter()) {
+        assert!(!field.sensitive || back.sensitive, "{field:?}");
+        let sensitive = back.sensitive;
+        expected.push_field(Field { sensitive, ..field });
+    }
+    assert_eq!(fields.len(), back.len());
+    expected
+}

@@ -1,0 +1,33 @@
+//! calmd's protocol cores alone, and what drives them with a fuzzer's input.
+//!
+//! The cores are compiled from their files rather than through the package: they need nothing of the
+//! server, so no TLS and no command line has to be built with a sanitizer, and what the fuzzer counts
+//! as coverage is the cores'. `tests/it/fuzz_regressions.rs` compiles [`drive`] against the package.
+//!
+//! ```text
+//! RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz h2_server
+//! ```
+
+// As in the package's own crate, whose modules these are.
+#![allow(dead_code, unused_imports)]
+
+#[path = "../../../src/config.rs"]
+pub mod config;
+pub mod drive;
+#[path = "../../../src/h1/mod.rs"]
+pub mod h1;
+#[path = "../../../src/h2/mod.rs"]
+pub mod h2;
+#[path = "../../../src/hpack/mod.rs"]
+pub mod hpack;
+#[path = "../../../src/http/mod.rs"]
+pub mod http;
+
+/// Runs one target on an input.
+pub fn run(target: &str, input: &[u8]) {
+    let (_, drive) = drive::TARGETS
+        .iter()
+        .find(|(name, _)| *name == target)
+        .expect("a target of this name");
+    drive(input);
+}
