@@ -2,6 +2,7 @@
 //! raw bytes.
 
 mod fuzz_regressions;
+mod h2;
 mod imports;
 mod raw_h2;
 mod sandbox;

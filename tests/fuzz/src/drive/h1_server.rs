@@ -65,6 +65,8 @@ struct Run {
     events: Vec<String>,
     sent: Vec<u8>,
     closed: bool,
+    /// The peer has ended its side: nothing more may come from it.
+    finished: bool,
 }
 
 impl Run {
@@ -102,6 +104,7 @@ impl Run {
             events: Vec::new(),
             sent: Vec::new(),
             closed: false,
+            finished: false,
         }
     }
 
@@ -134,7 +137,10 @@ impl Run {
     }
 
     fn deliver(&mut self) {
-        let pending = std::mem::take(&mut self.pending);
+        let mut pending = std::mem::take(&mut self.pending);
+        if self.finished {
+            pending.clear();
+        }
         for piece in pending.chunks(self.piece.min(pending.len()).max(1)) {
             self.input.extend_from_slice(piece);
             self.receive();
@@ -237,6 +243,7 @@ impl Run {
                 _ => connection.switch_protocols(),
             },
             21 => {
+                self.finished = true;
                 let end = connection.finish_input();
                 self.events.push(format!("{end:?}"));
             }

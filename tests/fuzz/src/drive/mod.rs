@@ -13,8 +13,11 @@ mod script;
 
 use super::h2::Role;
 
+/// Takes any bytes; panics where something does not hold.
+type Drive = fn(&[u8]);
+
 /// The targets by their names, which are those of the binaries and of the directories of regressions.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Drive); 6] = [
     ("frame_decode", frames::decode),
     ("hpack_decode", hpack::decode),
     ("hpack_round_trip", hpack::round_trip),

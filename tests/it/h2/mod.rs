@@ -1,0 +1,10 @@
+//! Proof of the HTTP/2 core: against RFC 9113 and RFC 7541.
+//!
+//! - [`conformance`]: what a peer can break, sentence by sentence, as raw bytes over a socket against
+//!   the running server; the table of it is `CONFORMANCE.md`.
+//!
+//! Tables are written by the tests when `CALMD_WRITE_TABLES` is set, and compared otherwise.
+
+mod conformance;
+mod table;
+mod wire;
