@@ -74,6 +74,11 @@ impl Connection {
         let passage = passage_of(first, end_stream)?;
         let state = self.store[slot].state;
         state.pass(Side::Local, passage).map_err(refusal)?;
+        let limit = self.remote.max_concurrent_streams;
+        if state == StreamState::ReservedLocal && u32::from(self.own_streams) >= limit {
+            // §8.4.2: a promise is not counted, its response is.
+            return Err(Misuse::TooManyStreams);
+        }
         let check = |fields: &Fields| match passage {
             Passage::Trailers => field_section::trailers(fields).is_ok(),
             _ => field_section::response(fields).is_ok(),
@@ -100,7 +105,8 @@ impl Connection {
     }
 
     /// Server: promises a response to a request that `fields` make up (RFC 9113 §8.4), on a stream
-    /// of the client's that is still open for sending. The response is sent on the returned stream.
+    /// of the client's that is still open for sending. The response is sent on the returned stream,
+    /// once the client's SETTINGS_MAX_CONCURRENT_STREAMS has room for it.
     pub fn push<'f>(
         &mut self,
         parent: StreamKey,

@@ -169,3 +169,26 @@ fn a_promise_by_a_request_that_was_reset_is_cancelled() {
     promise(&mut peer, 1, 2, &request("GET", "/"));
     peer.expect_stream_error(2, ErrorCode::CANCEL);
 }
+
+#[test]
+fn pushed_responses_stay_within_the_clients_limit_of_streams() {
+    let mut peer = Peer::server();
+    peer.settings(&[(id::MAX_CONCURRENT_STREAMS, 1)]);
+    peer.get(1);
+    peer.hear();
+    let key = peer.key(1);
+    let request = fields(&request("GET", "/style.css"));
+    let mut push = || peer.connection.push(key, request.iter(), peer.now).unwrap();
+    let (first, second) = (push(), push());
+    let head = fields(&[(":status", "200")]);
+    let mut send = |stream, end| peer.connection.send_headers(stream, head.iter(), end);
+    assert_eq!(send(first, false), Ok(()));
+    assert_eq!(send(second, true), Err(Misuse::TooManyStreams));
+    peer.connection.send_data(first, b"", true).unwrap();
+    let sent = peer.connection.send_headers(second, head.iter(), true);
+    assert_eq!(
+        sent,
+        Ok(()),
+        "promises are not counted, and the first response is over"
+    );
+}
