@@ -434,6 +434,11 @@ mod receiving {
         );
         let refused = peer.connection.widen_receive_window(None, u32::MAX);
         assert_eq!(refused, Err(crate::h2::Misuse::InvalidValue));
+        peer.connection.close(ErrorCode::NO_ERROR, None, b"");
+        peer.sent();
+        let refused = peer.connection.widen_receive_window(None, 2000);
+        assert_eq!(refused, Err(crate::h2::Misuse::GoingAway));
+        assert_eq!(peer.sent(), [], "nothing follows the last GOAWAY");
     }
 
     #[test]
