@@ -7,8 +7,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::h2::frame::{HEADER_LEN, PREFACE, encode};
-use super::super::h2::{Config, Connection, ErrorCode, Event, Role, StreamKey};
+use super::super::h2::frame::{FrameType, HEADER_LEN, PREFACE, encode};
+use super::super::h2::{Config, Connection, ErrorCode, Event, Priority, Role, StreamKey};
 use super::super::http::field::Fields;
 use super::h2_model::Model;
 use super::h2_script::{FRAMES, Wire, request, response};
@@ -206,13 +206,54 @@ impl Run {
                 self.time();
             }
             19 => self.take(),
-            20 => self.connection.shrink(),
+            20 => match script.byte() {
+                0..=127 => self.connection.shrink(),
+                _ => self.extension(script),
+            },
+            22 => self.extension(script),
             21 => {
                 let buffer = Vec::with_capacity(script.byte().into());
                 self.connection.lend_output(buffer);
             }
             _ => self.begin(script),
         }
+    }
+
+    /// Commands that only some users have.
+    fn extension(&mut self, script: &mut Script<'_>) {
+        let stream = self.stream(script);
+        let connection = &mut self.connection;
+        let _ = match (script.byte() % 9, stream) {
+            (0, _) => {
+                let mut settings = connection.announced_settings();
+                settings.initial_window_size = script.number();
+                settings.max_frame_size = script.number();
+                settings.header_table_size = script.number().min(1 << 16);
+                settings.max_concurrent_streams = script.number();
+                connection.update_settings(settings, self.now)
+            }
+            (1, _) => connection.widen_receive_window(None, script.number()),
+            (2, stream @ Some(_)) => connection.widen_receive_window(stream, script.number()),
+            (3, Some(stream)) => {
+                connection.set_priority(stream, Priority::parse(script.bytes()));
+                Ok(())
+            }
+            (4, Some(stream)) => {
+                connection.send_priority_update(stream, Priority::parse(script.bytes()))
+            }
+            (5, _) => connection.send_origin([script.bytes()]),
+            (6, stream) => connection.send_altsvc(stream, script.bytes(), b"h3"),
+            (7, _) => {
+                let (kind, id) = (FrameType(script.byte()), Wire::stream(script));
+                connection.send_frame(kind, script.byte(), id, script.bytes())
+            }
+            (8, Some(stream)) if connection.contains(stream) => {
+                connection.discard(stream);
+                self.model.discard(stream);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
     }
 
     fn on_stream(&mut self, script: &mut Script<'_>, act: impl FnOnce(&mut Connection, StreamKey)) {

@@ -3,7 +3,7 @@
 //! The model knows windows, the life of every stream and the peer's HPACK table, computed apart from
 //! the core's own arithmetic, and panics where the two differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::h2::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, flag};
 use super::super::h2::settings::id as setting;
@@ -22,6 +22,8 @@ struct Stream {
     heard_end: bool,
     /// END_STREAM was sent.
     sent_end: bool,
+    /// Its user does not read it any more: it ends without being told.
+    discarded: bool,
 }
 
 pub struct Model {
@@ -40,6 +42,8 @@ pub struct Model {
     /// Bytes of the output that were read.
     read: usize,
     pub closed: bool,
+    /// Streams that were discarded, and of which no reset was told.
+    discarded: BTreeSet<u32>,
 }
 
 impl Model {
@@ -56,6 +60,7 @@ impl Model {
             own: 0,
             read: 0,
             closed: false,
+            discarded: BTreeSet::new(),
         }
     }
 
@@ -66,6 +71,7 @@ impl Model {
             window: self.initial_window,
             heard_end,
             sent_end,
+            discarded: false,
         };
         let before = self.streams.insert(key.id(), stream);
         assert!(before.is_none(), "stream {} begins twice", key.id());
@@ -125,8 +131,8 @@ impl Model {
                 self.hear(stream, end_stream);
             }
             Event::StreamReset { stream, .. } => {
-                self.living(stream);
-                self.streams.remove(&stream.id());
+                let known = self.streams.remove(&stream.id());
+                assert!(known.is_some() || self.discarded.remove(&stream.id()));
             }
             Event::WindowUpdated { stream, increment } => {
                 let window = match stream {
@@ -171,6 +177,12 @@ impl Model {
         self.streams.remove(&key.id());
     }
 
+    /// What still comes on a stream is not told, only that it was reset, if it was.
+    pub fn discard(&mut self, key: StreamKey) {
+        self.living(key).discarded = true;
+        self.discarded.insert(key.id());
+    }
+
     /// Looks at what was appended to the output, and at what the connection says of itself.
     pub fn check(&mut self, connection: &mut Connection) {
         let output = std::mem::take(connection.output());
@@ -204,6 +216,8 @@ impl Model {
         );
         assert!(i64::from(connection.connection_receive_window()) <= LARGEST_WINDOW);
         self.forget_ended();
+        self.streams
+            .retain(|_, stream| !stream.discarded || connection.contains(stream.key));
         for stream in self.streams.values() {
             let sendable = stream.window.min(self.window).max(0);
             let claimed = connection.send_window(stream.key).map(i64::from);
