@@ -18,6 +18,7 @@ use rustls::server::{NoServerSessionStorage, ProducesTickets};
 
 use crate::config::Certificate;
 
+pub mod records;
 mod self_signed;
 
 #[cfg(feature = "aws-lc")]
