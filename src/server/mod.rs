@@ -23,7 +23,7 @@ mod h2_service;
 mod protocol;
 mod slots;
 mod transport;
-mod write_queue;
+pub(crate) mod write_queue;
 
 use crate::config::{Config, ListenAddress};
 use crate::site::Site;

@@ -3,6 +3,7 @@
 use super::{Peer, Ready, Signal, Token, World};
 use crate::config::ListenAddress;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mio::unix::SourceFd;
 use mio::{Interest, Poll};
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -11,6 +12,7 @@ use signal_hook_mio::v1_0::Signals;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -33,7 +35,8 @@ pub struct OsWorld<F> {
     poll: Poll,
     events: mio::Events,
     listeners: Vec<Listener>,
-    signals: Signals,
+    /// The operator's, if this process listens to them.
+    signals: Option<Signals>,
     files: std::marker::PhantomData<F>,
 }
 
@@ -43,6 +46,23 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Within this machine.
     Unix(UnixStream),
+}
+
+impl Socket {
+    /// How connecting went: `None` while it is still under way.
+    pub fn connected(&self) -> io::Result<Option<()>> {
+        let Socket::Tcp(stream) = self else {
+            return Ok(Some(()));
+        };
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        match stream.peer_addr() {
+            Ok(_) => Ok(Some(())),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 enum Listener {
@@ -91,17 +111,44 @@ impl fmt::Display for ListenAddress {
 impl<F> OsWorld<F> {
     /// A poll that hears the operator's signals and has no listener yet.
     pub fn new() -> io::Result<Self> {
-        let poll = Poll::new()?;
+        let mut world = Self::without_signals()?;
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])?;
-        poll.registry()
-            .register(&mut signals, SIGNALS, Interest::READABLE)?;
+        let registry = world.poll.registry();
+        registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
+        world.signals = Some(signals);
+        Ok(world)
+    }
+
+    /// The same for a client, which a signal simply ends.
+    pub fn without_signals() -> io::Result<Self> {
         Ok(OsWorld {
-            poll,
+            poll: Poll::new()?,
             events: mio::Events::with_capacity(EVENTS),
             listeners: Vec::new(),
-            signals,
+            signals: None,
             files: std::marker::PhantomData,
         })
+    }
+
+    /// Begins to connect. The socket becomes writable when [`Socket::connected`] can tell how it
+    /// went.
+    pub fn connect(&mut self, address: SocketAddr) -> io::Result<Socket> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        sockopt::set_tcp_user_timeout(&stream, TCP_USER_TIMEOUT_MS)?;
+        Ok(Socket::Tcp(stream))
+    }
+
+    /// Asks for the readiness of a descriptor that is read elsewhere, such as standard input; false
+    /// for a regular file, which is always ready.
+    pub fn watch(&mut self, descriptor: BorrowedFd<'_>, token: Token) -> io::Result<bool> {
+        let descriptor = descriptor.as_raw_fd();
+        let mut source = SourceFd(&descriptor);
+        let registry = self.poll.registry();
+        match registry.register(&mut source, token.into(), Interest::READABLE) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+            result => result.map(|()| true),
+        }
     }
 
     /// Opens a listener and returns where it is bound (a port of 0 becomes the port that it got).
@@ -240,7 +287,8 @@ impl<F: super::Files> World for OsWorld<F> {
         for event in &self.events {
             let token = Token::from(event.token());
             if event.token() == SIGNALS {
-                ready.extend(self.signals.pending().filter_map(signal).map(Ready::Signal));
+                let signals = self.signals.iter_mut().flat_map(Signals::pending);
+                ready.extend(signals.filter_map(signal).map(Ready::Signal));
             } else if token.serial == 0 {
                 ready.push(Ready::Listener(token.index as usize));
             } else {
