@@ -66,6 +66,9 @@ pub struct Tls<S> {
     session: S,
     /// The beginning of a record whose rest has not come yet; at most one record long.
     partial: Vec<u8>,
+    /// The session is over. rustls may still hold places in records that are gone, so it is not
+    /// touched again.
+    failed: bool,
 }
 
 /// What [`Tls::open`] found at the end of the bytes.
@@ -83,6 +86,7 @@ impl Tls<UnbufferedServerConnection> {
         Ok(Tls {
             session: UnbufferedServerConnection::new(config)?,
             partial: Vec::new(),
+            failed: false,
         })
     }
 }
@@ -93,6 +97,7 @@ impl Tls<UnbufferedClientConnection> {
         Ok(Tls {
             session: UnbufferedClientConnection::new(config, name)?,
             partial: Vec::new(),
+            failed: false,
         })
     }
 }
@@ -129,6 +134,20 @@ impl<S: Session> Tls<S> {
         plain: &mut Vec<u8>,
         wire: &mut WireBuffer,
     ) -> Result<Opened, Error> {
+        if self.failed {
+            return Err(Error::HandshakeNotComplete);
+        }
+        let result = self.try_open(records, plain, wire);
+        self.failed = result.is_err();
+        result
+    }
+
+    fn try_open(
+        &mut self,
+        records: &mut [u8],
+        plain: &mut Vec<u8>,
+        wire: &mut WireBuffer,
+    ) -> Result<Opened, Error> {
         let mut start = 0;
         let mut opened = Opened::Open;
         loop {
@@ -149,7 +168,7 @@ impl<S: Session> Tls<S> {
                 }
                 Ok(state) => handshake_step(state, wire),
                 Err(error) => {
-                    self.flush_handshake(wire);
+                    self.flush_alert(wire);
                     return Err(error);
                 }
             };
@@ -163,6 +182,9 @@ impl<S: Session> Tls<S> {
 
     /// Seals `plain` into records at the end of `wire`.
     pub fn seal(&mut self, plain: &[u8], wire: &mut WireBuffer) -> Result<(), Error> {
+        if self.failed {
+            return Err(Error::HandshakeNotComplete);
+        }
         loop {
             match self.session.process(&mut []).state? {
                 ConnectionState::WriteTraffic(mut traffic) => {
@@ -184,6 +206,9 @@ impl<S: Session> Tls<S> {
 
     /// Appends the alert that says that nothing follows.
     pub fn seal_end(&mut self, wire: &mut WireBuffer) {
+        if self.failed || self.is_handshaking() {
+            return;
+        }
         if let Ok(ConnectionState::WriteTraffic(mut traffic)) = self.session.process(&mut []).state
             && let Ok(sealed) = traffic.queue_close_notify(wire.spare(RECORD_OVERHEAD))
         {
@@ -191,10 +216,13 @@ impl<S: Session> Tls<S> {
         }
     }
 
-    /// Appends what the session still has to say after an error: its alert.
-    fn flush_handshake(&mut self, wire: &mut WireBuffer) {
-        while let Ok(state) = self.session.process(&mut []).state {
-            if handshake_step(state, wire) {
+    /// Appends what the session still has to say after an error: its alert. It must not look at
+    /// records again, neither at the bad ones nor at others where messages behind a bad one were:
+    /// rustls panics over both. While it has something to write it looks at none.
+    fn flush_alert(&mut self, wire: &mut WireBuffer) {
+        while self.common().wants_write() {
+            let state = self.session.process(&mut []).state;
+            if state.map_or(true, |state| handshake_step(state, wire)) {
                 return;
             }
         }

@@ -93,3 +93,37 @@ fn a_large_body_over_tls_is_whole() {
     );
     assert_eq!(answer.len() - split, 3_000_000);
 }
+
+#[test]
+fn bad_records_are_answered_by_an_alert_and_do_no_harm() {
+    let server = Server::start(&[]);
+    let bad: [&[u8]; 4] = [
+        // Two handshake messages in a record: an empty ClientHello, then a type that nobody knows.
+        &[22, 3, 1, 0, 8, 1, 0, 0, 0, 99, 0, 0, 0],
+        // A record of a type that nobody knows, twice.
+        &[99, 3, 1, 0, 1, 0, 99, 3, 1, 0, 1, 0],
+        // No record at all.
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        // Application data before any handshake.
+        &[23, 3, 3, 0, 2, 0, 0],
+    ];
+    for record in bad {
+        let mut socket = TcpStream::connect(server.https).expect("the server lives");
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.write_all(record).unwrap();
+        let mut answer = Vec::new();
+        let _ = socket.read_to_end(&mut answer);
+        // RFC 8446 §6
+        assert_eq!(
+            answer.get(..2),
+            Some(&[21, 3][..]),
+            "{record:?}: {answer:?}"
+        );
+    }
+    // Half a message, and no more.
+    let mut socket = TcpStream::connect(server.https).expect("the server lives");
+    socket.write_all(&[22, 3, 1, 0, 4, 1, 0, 1, 0]).unwrap();
+    socket.shutdown(std::net::Shutdown::Write).unwrap();
+    let _ = socket.read_to_end(&mut Vec::new());
+    assert!(server.request("GET / HTTP/1.1").starts_with("HTTP/1.1 200"));
+}
