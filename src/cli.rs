@@ -1,6 +1,7 @@
-//! The command line: clap definitions, and their translation into a [`Config`].
+//! The command line: clap definitions, and their translation into a [`Config`], or for `calmd get`
+//! (in `get`) into the client's options.
 //!
-//! Every option can be given by an environment variable as well: `--cache-memory` by
+//! Every option of the server can be given by an environment variable as well: `--cache-memory` by
 //! `CALMD_CACHE_MEMORY`. What is wrong is told in one line that names the option, the value and the
 //! mend. Defaults are written here once more so that `--help` shows them as a person writes them; a
 //! test holds them against [`Config::default`].
@@ -11,13 +12,15 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::client;
 use crate::config::{
     AccessLogConfig, CacheRule, Certificate, Config, ListenAddress, LogFormat, User,
 };
 use crate::sandbox::find_user;
 
+mod get;
 mod value;
 
 use value::Addresses;
@@ -44,6 +47,15 @@ const FOR_LONG_HELP_ONLY: [&str; 18] = [
     "sandbox",
 ];
 
+/// What the program is asked to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Serve.
+    Serve(Box<Config>),
+    /// Fetch.
+    Get(Box<client::Options>),
+}
+
 /// Serve a directory over HTTP/2 and HTTP/1.1.
 #[derive(Parser, Debug)]
 #[command(
@@ -51,12 +63,17 @@ const FOR_LONG_HELP_ONLY: [&str; 18] = [
     version,
     disable_help_flag = true,
     disable_version_flag = true,
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true,
+    override_usage = "calmd [OPTIONS] [DIR]\n       calmd get [OPTIONS] URL...",
     max_term_width = 100,
     after_help = "SIZE is bytes, or 64K, 1M, 2G. TIME is 500ms, 30s, 2m, 1h.\n\
                   Every option has an environment variable: CALMD_CACHE_MEMORY for --cache-memory, \
                   and so on;\na list is separated by commas (listen) or line ends (cache, header)."
 )]
 struct Cli {
+    #[command(subcommand)]
+    get: Option<Subcommands>,
     /// The directory to serve
     #[arg(value_name = "DIR", default_value = "public", env = "CALMD_DIR")]
     dir: PathBuf,
@@ -80,6 +97,11 @@ struct Cli {
     /// Print version
     #[arg(short = 'V', long, action = ArgAction::Version, help_heading = "Help")]
     version: (),
+}
+
+#[derive(Subcommand, Debug)]
+enum Subcommands {
+    Get(get::GetArgs),
 }
 
 #[derive(Args, Debug)]
@@ -234,9 +256,9 @@ struct BoundArgs {
     drain_timeout: Duration,
 }
 
-/// The configuration that the program was started with, or the exit code of a program that ends
-/// here: after `--help` or `--version`, or because an option is wrong.
-pub fn parse() -> Result<Config, u8> {
+/// What the program was started for, or the exit code of a program that ends here: after `--help` or
+/// `--version`, or because an option is wrong.
+pub fn parse() -> Result<Command, u8> {
     parse_from(std::env::args_os()).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // A closed standard output is no reason to fail.
@@ -250,8 +272,8 @@ pub fn parse() -> Result<Config, u8> {
     })
 }
 
-/// The configuration that these arguments, the program's name first, and the environment ask for.
-pub fn parse_from<I, T>(args: I) -> Result<Config, clap::Error>
+/// What these arguments, the program's name first, and the environment ask for.
+pub fn parse_from<I, T>(args: I) -> Result<Command, clap::Error>
 where
     I: IntoIterator<Item = T>,
     T: Into<OsString>,
@@ -262,7 +284,11 @@ where
         let hidden = brief && FOR_LONG_HELP_ONLY.contains(&arg.get_id().as_str());
         arg.hide(hidden).hide_env(true)
     });
-    Cli::from_arg_matches(&command.try_get_matches_from(args)?)?.translate()
+    let cli = Cli::from_arg_matches(&command.try_get_matches_from(args)?)?;
+    Ok(match cli.get {
+        Some(Subcommands::Get(args)) => Command::Get(Box::new(args.translate())),
+        None => Command::Serve(Box::new(cli.translate()?)),
+    })
 }
 
 /// What clap says in paragraphs, in one line.
@@ -276,7 +302,11 @@ fn one_line(error: &clap::Error) -> String {
         .collect();
     let what = what.join(" ");
     let what = what.strip_prefix("error: ").unwrap_or(&what);
-    format!("{what} (calmd --help lists all options)")
+    let command = match text.contains("Usage: calmd get") {
+        true => "calmd get",
+        false => "calmd",
+    };
+    format!("{what} ({command} --help lists all options)")
 }
 
 impl Cli {

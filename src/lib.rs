@@ -24,6 +24,7 @@
 //! operator says and has into a configuration.
 
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod h1;
 pub mod h2;

@@ -1,8 +1,10 @@
-//! The command line → the configuration → the server → its sandbox; exit codes.
+//! The command line → the configuration → the server → its sandbox, or for `calmd get` the client;
+//! exit codes.
 //!
-//! 0: stopped by the operator. 1: could not start, or the poll failed. 2: a wrong option.
+//! 0: stopped by the operator, or fetched. 1: could not start, or could not fetch. 2: a wrong option.
 
-use calmd::cli;
+use calmd::cli::{self, Command};
+use calmd::client;
 use calmd::config::{AccessLogConfig, Config};
 use calmd::sandbox;
 use calmd::server::Server;
@@ -12,14 +14,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let config = match cli::parse() {
-        Ok(config) => config,
+    let done = match cli::parse() {
+        Ok(Command::Serve(config)) => serve(&config),
+        Ok(Command::Get(options)) => client::run(&options).map_err(Into::into),
         Err(code) => return ExitCode::from(code),
     };
-    env_logger::Builder::new()
-        .filter_level(config.log_level)
-        .init();
-    match serve(&config) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("calmd: {error}");
@@ -29,6 +29,9 @@ fn main() -> ExitCode {
 }
 
 fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
+    env_logger::Builder::new()
+        .filter_level(config.log_level)
+        .init();
     let server = Server::open(config)?;
     sandbox::enter(config)?.log();
     announce(&server, config);

@@ -28,6 +28,11 @@ use rustls::crypto::ring as crypto;
 #[cfg(not(any(feature = "aws-lc", feature = "ring")))]
 compile_error!("TLS needs its cryptography: build with the feature `aws-lc` or `ring`");
 
+/// The cryptography that the program was built with.
+pub fn provider() -> CryptoProvider {
+    crypto::default_provider()
+}
+
 /// What TLS connections are accepted with, and where it came from.
 pub struct TlsContext {
     certificate: Certificate,
@@ -50,7 +55,7 @@ pub enum Origin {
 impl TlsContext {
     /// Loads the certificate, or makes one for localhost where there is none.
     pub fn open(certificate: &Certificate) -> Result<(Self, Origin), TlsError> {
-        let provider = Arc::new(crypto::default_provider());
+        let provider = Arc::new(provider());
         let tickets = crypto::Ticketer::new().map_err(TlsError::Library)?;
         let (config, origin) = load(certificate, &provider, &tickets)?;
         let context = TlsContext {

@@ -3,7 +3,11 @@
 use super::*;
 
 fn config(args: &[&str]) -> Config {
-    parse_from(std::iter::once(&"calmd").chain(args)).unwrap_or_else(|error| panic!("{error}"))
+    match parse_from(std::iter::once(&"calmd").chain(args)) {
+        Ok(Command::Serve(config)) => *config,
+        Ok(Command::Get(_)) => panic!("{args:?} fetches"),
+        Err(error) => panic!("{error}"),
+    }
 }
 
 fn error(args: &[&str]) -> String {

@@ -146,17 +146,55 @@ const OURS: [&str; 11] = [
 
 /// `NAME: VALUE`, checked against RFC 9110 §5.1 and §5.5; the name comes back in lowercase.
 pub fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = field(text)?;
+    match OURS.contains(&name.as_str()) {
+        true => Err(format!("'{name}' is written by calmd itself")),
+        false => Ok((name, value)),
+    }
+}
+
+/// What HTTP/2 has other means for (RFC 9113 §8.2.2).
+const NOT_IN_HTTP2: [&str; 5] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// `NAME:VALUE` of a request.
+pub fn request_field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = field(text)?;
+    match NOT_IN_HTTP2.contains(&name.as_str()) {
+        true => Err(format!("HTTP/2 has no '{name}'; leave it out")),
+        false => Ok((name, value)),
+    }
+}
+
+/// A method (RFC 9110 §9.1), which is written as it is: methods are case-sensitive.
+pub fn method(text: &str) -> Result<String, String> {
+    match text {
+        "CONNECT" => Err("calmd get makes no tunnels".into()),
+        _ if text.is_empty() || !text.bytes().all(is_token) => {
+            Err("a method has letters and hyphens, such as PUT".into())
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// A byte of a token (RFC 9110 §5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn field(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once(':')
         .ok_or("the colon is missing, write 'NAME: VALUE'")?;
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(token) {
+    if name.is_empty() || !name.bytes().all(is_token) {
         return Err("a name has letters, digits and hyphens, and nothing before the colon".into());
     }
     let name = name.to_ascii_lowercase();
-    if OURS.contains(&name.as_str()) {
-        return Err(format!("'{name}' is written by calmd itself"));
-    }
     let value = value.trim_matches([' ', '\t']);
     if value.bytes().any(|b| b != b'\t' && b.is_ascii_control()) {
         return Err("the value holds a control character".into());

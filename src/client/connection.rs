@@ -1,0 +1,344 @@
+//! One connection: the socket, the record layer if there is one, and the core between them and the
+//! requests.
+
+use super::Net;
+use super::error::Error;
+use super::requests::{Requests, Responses};
+use super::trace::Tracer;
+use super::url::Url;
+use crate::config::Http2;
+use crate::h2::{self, ErrorCode};
+use crate::http::Fields;
+use crate::server::write_queue::WriteQueue;
+use crate::tls::records::{Opened, Tls, WireBuffer};
+use crate::world::os::Socket;
+use crate::world::{Ready, Token, World};
+use rustls::client::UnbufferedClientConnection;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bytes read from the socket at once: four frames of the usual largest size.
+const READ: usize = 64 << 10;
+
+/// Room in front of them for the incomplete TLS record of the last time.
+const RECORD: usize = 18 << 10;
+
+/// A connection to an origin.
+pub struct Connection {
+    url: Url,
+    socket: Socket,
+    token: Token,
+    tls: Option<Box<Tls<UnbufferedClientConnection>>>,
+    core: Option<h2::Connection>,
+    /// Lent to the socket.
+    wire: Vec<u8>,
+    /// What came and is not taken yet: afterwards an incomplete frame.
+    plain: Vec<u8>,
+    sealed: WireBuffer,
+    unsent: WriteQueue,
+    /// Lent to the core for field sections.
+    fields: Fields,
+    readable: bool,
+    /// The server will send nothing more.
+    ended: bool,
+    /// The server's first bytes were HTTP/2.
+    greeted: bool,
+    /// It was used before and has been silent since: it may be closed without our knowing yet.
+    stale: bool,
+}
+
+impl Connection {
+    /// On a connected socket; nothing has been said.
+    pub fn new(
+        url: Url,
+        socket: Socket,
+        token: Token,
+        tls: Option<Tls<UnbufferedClientConnection>>,
+    ) -> Self {
+        Connection {
+            url,
+            socket,
+            token,
+            tls: tls.map(Box::new),
+            core: None,
+            wire: vec![0; RECORD + READ],
+            plain: Vec::new(),
+            sealed: WireBuffer::default(),
+            unsent: WriteQueue::default(),
+            fields: Fields::new(),
+            readable: true,
+            ended: false,
+            greeted: false,
+            stale: false,
+        }
+    }
+
+    /// Goes through the TLS handshake, if there is to be one, and sees to it that h2 was agreed on.
+    pub fn shake_hands(
+        &mut self,
+        world: &mut Net,
+        limit: Instant,
+        trace: Option<Tracer>,
+    ) -> Result<(), Error> {
+        let mut ready = Vec::new();
+        // The first turn says hello.
+        self.open_records(0)?;
+        while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+            self.flush_sealed(world)?;
+            if self.ended {
+                return Err(Error::Closed(self.url.authority()));
+            }
+            let now = world.now();
+            if now >= limit {
+                return Err(Error::TimedOut(self.url.authority()));
+            }
+            if !self.readable {
+                ready.clear();
+                let left = limit.saturating_duration_since(now);
+                world.poll(&mut ready, Some(left)).map_err(Error::World)?;
+                ready.iter().for_each(|ready| self.note(ready));
+            }
+            self.read(world)?;
+        }
+        self.flush_sealed(world)?;
+        if let Some(tls) = &self.tls {
+            if let Some(trace) = trace {
+                trace.handshake(tls.common());
+            }
+            if tls.alpn() != Some(b"h2") {
+                return Err(Error::NoHttp2(self.url.authority()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins HTTP/2; with a trace, every frame is shown.
+    pub fn begin(&mut self, config: Arc<Http2>, trace: Option<Tracer>) {
+        let mut core = h2::Connection::client(config, Instant::now());
+        core.set_observer(trace.map(Tracer::observer));
+        self.core = Some(core);
+    }
+
+    /// Where it leads.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The protocol.
+    pub fn core(&mut self) -> &mut h2::Connection {
+        self.core.as_mut().expect("begin comes before any request")
+    }
+
+    /// Whether it was used before and has been silent since, so that a request on it may have come
+    /// too late.
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Whether the server still listens, as far as can be seen without asking it.
+    pub fn is_reusable(&mut self, world: &mut Net) -> bool {
+        self.stale = true;
+        let mut ready = Vec::new();
+        let polled = world.poll(&mut ready, Some(std::time::Duration::ZERO));
+        ready.iter().for_each(|ready| self.note(ready));
+        polled.is_ok() && self.read(world).is_ok() && !self.is_over() && !self.core().is_drained()
+    }
+
+    /// Whether nothing can be sent or received any more.
+    pub fn is_over(&self) -> bool {
+        self.ended || self.core.as_ref().is_some_and(|core| core.is_closed())
+    }
+
+    /// Whether the socket took everything, so that more is worth making.
+    pub fn has_room(&self) -> bool {
+        self.unsent.is_empty()
+    }
+
+    /// Whether there may be more to read without waiting.
+    pub fn has_input(&self) -> bool {
+        self.readable && !self.ended
+    }
+
+    /// Remembers what the poll says about our socket.
+    pub fn note(&mut self, ready: &Ready) {
+        if let Ready::Socket {
+            token, readable, ..
+        } = ready
+            && *token == self.token
+        {
+            self.readable |= readable;
+        }
+    }
+
+    /// Reads once and tells the requests what happened.
+    pub fn receive<R: Responses>(
+        &mut self,
+        world: &mut Net,
+        requests: &mut Requests<'_, R>,
+    ) -> Result<(), Error> {
+        let read = match self.readable && !self.ended {
+            true => self.read(world),
+            false => Ok(()),
+        };
+        self.greet()?;
+        let now = world.now();
+        let core = self.core.as_mut().expect("begin comes before receive");
+        let mut input = &self.plain[..];
+        let done = loop {
+            match core.receive(&mut input, &mut self.fields, now) {
+                Ok(Some(event)) => {
+                    requests.handle(event, core, now)?;
+                    self.stale = false;
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(Error::Protocol(self.url.authority(), error)),
+            }
+        };
+        let taken = self.plain.len() - input.len();
+        self.plain.drain(..taken);
+        if done.is_err() {
+            // The GOAWAY that says why; the error is what counts.
+            let _ = self.flush(world);
+        }
+        done.and(read)
+    }
+
+    /// The first bytes tell whether it is HTTP/2 at all.
+    fn greet(&mut self) -> Result<(), Error> {
+        if self.greeted {
+            return Ok(());
+        }
+        if self.plain.starts_with(b"HTTP/1.") {
+            return Err(Error::NoHttp2(self.url.authority()));
+        }
+        // A TLS alert (RFC 8446 §5.1).
+        if self.plain.starts_with(&[21, 3]) {
+            return Err(Error::SpeaksTls(self.url.authority()));
+        }
+        self.greeted = self.plain.len() >= b"HTTP/1.".len();
+        Ok(())
+    }
+
+    /// Takes what the socket has, up to a bufferful, to the end of `plain`.
+    fn read(&mut self, world: &mut Net) -> Result<(), Error> {
+        let start = match &mut self.tls {
+            Some(tls) => tls.restore(&mut self.wire),
+            None => 0,
+        };
+        let read = world.read(&mut self.socket, &mut self.wire[start..]);
+        let len = match read {
+            Ok(0) => {
+                self.ended = true;
+                0
+            }
+            Ok(len) => len,
+            Err(error) => {
+                match error.kind() {
+                    io::ErrorKind::WouldBlock => self.readable = false,
+                    io::ErrorKind::Interrupted => {}
+                    _ => return Err(Error::Socket(self.url.authority(), error)),
+                }
+                0
+            }
+        };
+        match self.tls {
+            Some(_) => self.open_records(start + len),
+            None => {
+                self.plain.extend_from_slice(&self.wire[..len]);
+                Ok(())
+            }
+        }
+    }
+
+    /// Opens the records in the first `len` bytes of `wire`.
+    fn open_records(&mut self, len: usize) -> Result<(), Error> {
+        let Some(tls) = &mut self.tls else {
+            return Ok(());
+        };
+        match tls.open(&mut self.wire[..len], &mut self.plain, &mut self.sealed) {
+            Ok(Opened::Open) => Ok(()),
+            Ok(Opened::Ended) => {
+                self.ended = true;
+                Ok(())
+            }
+            Err(error) => Err(tls_error(self.url.authority(), error)),
+        }
+    }
+
+    /// Sends what the core has to say.
+    pub fn flush(&mut self, world: &mut Net) -> Result<(), Error> {
+        let Some(core) = &mut self.core else {
+            return Ok(());
+        };
+        let mut output = core.take_output();
+        let done = match &mut self.tls {
+            None => self
+                .unsent
+                .write(world, &mut self.socket, &output)
+                .map(drop)
+                .map_err(|error| Error::Socket(self.url.authority(), error)),
+            Some(tls) => {
+                let sealed = match output.is_empty() {
+                    true => Ok(()),
+                    false => tls.seal(&output, &mut self.sealed),
+                };
+                match sealed {
+                    Ok(()) => self.flush_sealed(world),
+                    Err(error) => Err(tls_error(self.url.authority(), error)),
+                }
+            }
+        };
+        output.clear();
+        if let Some(core) = &mut self.core {
+            core.lend_output(output);
+        }
+        // What the server said before it closed is worth more than that it closed.
+        match done {
+            Err(Error::Socket(..)) if self.has_input() => Ok(()),
+            done => done,
+        }
+    }
+
+    fn flush_sealed(&mut self, world: &mut Net) -> Result<(), Error> {
+        let written = self
+            .unsent
+            .write(world, &mut self.socket, self.sealed.filled());
+        self.sealed.clear();
+        written
+            .map(drop)
+            .map_err(|error| Error::Socket(self.url.authority(), error))
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        let core = self.core();
+        if core.next_deadline().is_none_or(|deadline| deadline > now) {
+            return Ok(());
+        }
+        core.handle_timeout(now)
+            .map_err(|error| Error::Protocol(self.url.authority(), error))
+    }
+
+    /// Says goodbye, as far as the socket takes it at once: GOAWAY, close_notify.
+    pub fn leave(&mut self, world: &mut Net) {
+        if let Some(core) = &mut self.core {
+            core.close(ErrorCode::NO_ERROR, None, b"");
+        }
+        let _ = self.flush(world);
+        if let Some(tls) = &mut self.tls {
+            tls.seal_end(&mut self.sealed);
+            let _ = self.flush_sealed(world);
+        }
+        let _ = world.shutdown_write(&mut self.socket);
+    }
+}
+
+fn tls_error(authority: String, error: rustls::Error) -> Error {
+    match error {
+        rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol)
+        | rustls::Error::NoApplicationProtocol => Error::NoHttp2(authority),
+        rustls::Error::InvalidCertificate(reason) => Error::Certificate(authority, reason),
+        error => Error::Tls(authority, error),
+    }
+}

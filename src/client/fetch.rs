@@ -1,0 +1,197 @@
+//! Fetching: the URLs one after another, each through its redirects, content to the output.
+
+use super::error::Error;
+use super::output::Output;
+use super::progress::Progress;
+use super::redirect;
+use super::request::Request;
+use super::requests::{Push, Requests, Responses};
+use super::style::{Style, printable, size};
+use super::upload::Source;
+use super::url::Url;
+use super::{Client, Options};
+use crate::http::{Fields, status};
+use std::io;
+use std::time::Duration;
+
+/// Fetches everything that the options name, up to the first failure.
+pub fn run(client: &mut Client<'_>, source: Option<&Source>) -> Result<(), Error> {
+    let options = client.options;
+    let mut output = Output::new(options.output.clone());
+    for url in &options.urls {
+        fetch(
+            client,
+            Request::new(options, url.clone(), source),
+            &mut output,
+        )?;
+    }
+    output.flush()
+}
+
+fn fetch(
+    client: &mut Client<'_>,
+    mut request: Request<'_>,
+    output: &mut Output,
+) -> Result<(), Error> {
+    let mut redirects = 0;
+    loop {
+        let page = Page::new(client.options, &request, output);
+        let mut requests = Requests::new(&request, 1, 1, page);
+        client.perform(&request.url, &mut requests)?;
+        let page = requests.into_responses();
+        let (status, location) = (page.status, page.location);
+        let next = match client.options.max_redirects {
+            0 => None,
+            _ => redirect::follow(&request, status, location.as_deref())?,
+        };
+        let Some(next) = next else {
+            return match client.options.fail && status >= 400 {
+                true => Err(Error::Status(request.url.clone(), status)),
+                false => Ok(()),
+            };
+        };
+        if redirects == client.options.max_redirects {
+            return Err(Error::Redirects(request.url.clone(), redirects));
+        }
+        redirects += 1;
+        if let Some(trace) = client.trace {
+            trace.note(&format!("{status}: on to {} {}", next.method, next.url));
+        }
+        request = next;
+    }
+}
+
+/// One response on its way to the output.
+struct Page<'p> {
+    options: &'p Options,
+    url: &'p Url,
+    output: &'p mut Output,
+    progress: Option<Progress>,
+    status: u16,
+    location: Option<Vec<u8>>,
+    /// Its content is not what was asked for: a redirect's, or with `--fail` an error's.
+    discard: bool,
+}
+
+impl<'p> Page<'p> {
+    fn new(options: &'p Options, request: &'p Request<'_>, output: &'p mut Output) -> Self {
+        let quiet = options.silent || options.verbose || output.is_terminal();
+        Page {
+            options,
+            url: &request.url,
+            progress: match quiet {
+                true => None,
+                false => Progress::new(request.source.and_then(Source::len)),
+            },
+            output,
+            status: 0,
+            location: None,
+            discard: false,
+        }
+    }
+
+    /// The status line and the fields, for `-i` and `-I`.
+    fn show(&mut self, fields: &Fields) -> Result<(), Error> {
+        if !(self.options.include || self.options.head) {
+            return Ok(());
+        }
+        let style = match self.output.is_terminal() {
+            true => Style::of(&io::stdout()),
+            false => Style::PLAIN,
+        };
+        let mut text = String::new();
+        if let Some(code) = fields.status() {
+            text = format!("HTTP/2 {code} {}", status::reason(code));
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+        }
+        for field in fields.regular() {
+            style.field(&mut text, field.name, field.value);
+        }
+        text.push('\n');
+        self.output.write(text.as_bytes())
+    }
+}
+
+impl Responses for Page<'_> {
+    fn informational(&mut self, fields: &Fields) -> Result<(), Error> {
+        self.show(fields)
+    }
+
+    fn head(&mut self, fields: &Fields) -> Result<(), Error> {
+        self.status = fields.status().unwrap_or_default();
+        self.location = fields.value("location").map(<[u8]>::to_vec);
+        let redirects = matches!(self.status, 301 | 302 | 303 | 307 | 308)
+            && self.location.is_some()
+            && self.options.max_redirects > 0;
+        self.discard = redirects || self.options.fail && self.status >= 400;
+        if let Some(progress) = &mut self.progress {
+            let len = fields.value("content-length");
+            let len = len.and_then(|len| std::str::from_utf8(len).ok()?.parse().ok());
+            progress.expect(len);
+        }
+        if !self.discard {
+            self.output.open()?;
+        }
+        self.show(fields)
+    }
+
+    fn data(&mut self, data: &[u8]) -> Result<(), Error> {
+        if self.discard {
+            return Ok(());
+        }
+        self.output.write(data)?;
+        if let Some(progress) = &mut self.progress {
+            progress.received(data.len());
+        }
+        Ok(())
+    }
+
+    fn trailers(&mut self, fields: &Fields) -> Result<(), Error> {
+        if self.options.include || self.options.head {
+            self.output.write(b"\n")?;
+            return self.show(fields);
+        }
+        // With -v they were shown in their frame.
+        if !(self.options.silent || self.options.verbose) {
+            self.progress = None;
+            self.output.flush()?;
+            let mut text = String::new();
+            for field in fields.iter() {
+                text.push_str("trailer ");
+                Style::of(&io::stderr()).field(&mut text, field.name, field.value);
+            }
+            eprint!("{text}");
+        }
+        Ok(())
+    }
+
+    fn uploaded(&mut self, len: usize) {
+        if let Some(progress) = &mut self.progress {
+            progress.sent(len);
+        }
+    }
+
+    fn finished(&mut self, _latency: Duration) -> Result<(), Error> {
+        self.progress = None;
+        self.output.flush()
+    }
+
+    fn failed(&mut self, error: Error) -> Result<(), Error> {
+        self.output.flush()?;
+        Err(error)
+    }
+
+    fn pushed(&mut self, push: &Push) {
+        if !self.options.silent {
+            let status = push.status.unwrap_or_default();
+            let (path, size) = (&push.path, size(push.bytes as f64));
+            let authority = printable(self.url.authority().as_bytes());
+            eprintln!("pushed {authority}{path}: {status}, {size}");
+        }
+    }
+
+    fn pause(&mut self) -> Result<(), Error> {
+        self.output.flush()
+    }
+}

@@ -1,0 +1,105 @@
+//! Text for people: colours on a terminal only, and nothing that a terminal would obey.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+
+/// Whether there are colours.
+#[derive(Clone, Copy)]
+pub struct Style(bool);
+
+/// The colours in use (ECMA-48 SGR).
+#[derive(Clone, Copy)]
+pub enum Paint {
+    /// Times and what is beside the point.
+    Dim,
+    /// Names.
+    Bold,
+    /// What we send.
+    Sent,
+    /// What we receive.
+    Received,
+    /// What went wrong.
+    Alarm,
+}
+
+impl Style {
+    /// No colours.
+    pub const PLAIN: Style = Style(false);
+
+    /// Colours if it is a terminal, unless its user wants none (NO_COLOR).
+    pub fn of(stream: &impl IsTerminal) -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Style(stream.is_terminal() && !refused)
+    }
+
+    /// Appends `text` in a colour.
+    pub fn paint(self, out: &mut String, paint: Paint, text: &str) {
+        if !self.0 {
+            return out.push_str(text);
+        }
+        let code = match paint {
+            Paint::Dim => 2,
+            Paint::Bold => 1,
+            Paint::Sent => 36,
+            Paint::Received => 32,
+            Paint::Alarm => 31,
+        };
+        let _ = write!(out, "\x1b[{code}m{text}\x1b[0m");
+    }
+
+    /// Appends a line `name: value`.
+    pub fn field(self, out: &mut String, name: &[u8], value: &[u8]) {
+        self.paint(out, Paint::Bold, &printable(name));
+        let _ = writeln!(out, ": {}", printable(value));
+    }
+}
+
+/// Bytes from the network without control characters, which could move a terminal's cursor, change
+/// its title, or hide what follows.
+pub fn printable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for c in String::from_utf8_lossy(bytes).chars() {
+        match c.is_control() {
+            true => text.extend(c.escape_default()),
+            false => text.push(c),
+        }
+    }
+    text
+}
+
+/// A number of bytes, as people write it.
+pub fn size(bytes: f64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{value:.0} B"),
+        _ if value < 9.995 => format!("{value:.2} {}", units[unit]),
+        _ => format!("{value:.1} {}", units[unit]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_printed() {
+        assert_eq!(
+            printable(b"a\x1b[2Jb\r\n\x9b"),
+            "a\\u{1b}[2Jb\\r\\n\u{fffd}"
+        );
+        assert_eq!(printable("grün".as_bytes()), "grün");
+    }
+
+    #[test]
+    fn sizes_have_three_digits() {
+        assert_eq!(size(999.0), "999 B");
+        assert_eq!(size(1_000.0), "1.00 kB");
+        assert_eq!(size(104_857_600.0), "104.9 MB");
+    }
+}

@@ -1,0 +1,380 @@
+//! `-v`: every frame in and out, with the time since the start, on standard error.
+//!
+//! ```text
+//!    2.120 ms  → HEADERS        1  END_STREAM END_HEADERS, 35 bytes
+//!                :method: GET
+//! ```
+//!
+//! The core shows frames as bytes, so field blocks are put together and decoded here once more, by
+//! decoders of our own.
+
+use super::style::{Paint, Style, printable};
+use crate::h2::frame::{FrameHeader, FrameType, decode, flag};
+use crate::h2::settings::id;
+use crate::h2::{Direction, ErrorCode, Observer};
+use crate::hpack::{DecodeLimits, Decoder, INITIAL_TABLE_SIZE};
+use crate::http::Fields;
+use rustls::CommonState;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::Instant;
+
+/// Where the lines below a frame begin.
+const INDENT: &str = "                  ";
+
+/// Prints lines with times.
+#[derive(Clone, Copy)]
+pub struct Tracer {
+    start: Instant,
+    style: Style,
+}
+
+impl Tracer {
+    /// Times are counted from `start`.
+    pub fn new(start: Instant) -> Self {
+        Tracer {
+            start,
+            style: Style::of(&io::stderr()),
+        }
+    }
+
+    /// Something that is no frame.
+    pub fn note(&self, text: &str) {
+        let mut line = self.time();
+        let text = format!("  * {}", printable(text.as_bytes()));
+        self.style.paint(&mut line, Paint::Dim, &text);
+        line.push('\n');
+        print(&line);
+    }
+
+    /// What the TLS handshake agreed on.
+    pub fn handshake(&self, session: &CommonState) {
+        let version = session
+            .protocol_version()
+            .and_then(|version| {
+                version
+                    .as_str()
+                    .map(|name| name.replace("TLSv1_", "TLS 1."))
+            })
+            .unwrap_or_default();
+        let suite = session
+            .negotiated_cipher_suite()
+            .map(|suite| format!("{:?}", suite.suite()))
+            .unwrap_or_default();
+        let alpn = match session.alpn_protocol() {
+            Some(name) => printable(name),
+            None => "no ALPN".into(),
+        };
+        let certificates = session.peer_certificates().map_or(0, <[_]>::len);
+        self.note(&format!(
+            "{version}, {suite}, {alpn}, {certificates} certificate(s)"
+        ));
+    }
+
+    /// Shows a connection's frames.
+    pub fn observer(self) -> Observer {
+        let mut received = Blocks::new();
+        let mut sent = Blocks::new();
+        Box::new(move |direction, header, payload| {
+            let blocks = match direction {
+                Direction::Received => &mut received,
+                Direction::Sent => &mut sent,
+            };
+            print(&self.frame(direction, header, payload, blocks));
+        })
+    }
+
+    fn time(&self) -> String {
+        let mut line = String::new();
+        let elapsed = self.start.elapsed().as_secs_f64() * 1000.0;
+        self.style
+            .paint(&mut line, Paint::Dim, &format!("{elapsed:9.3} ms"));
+        line
+    }
+
+    fn frame(
+        &self,
+        direction: Direction,
+        header: FrameHeader,
+        payload: &[u8],
+        blocks: &mut Blocks,
+    ) -> String {
+        let mut text = self.time();
+        let (arrow, paint) = match direction {
+            Direction::Received => ("←", Paint::Received),
+            Direction::Sent => ("→", Paint::Sent),
+        };
+        let name = match header.kind.name() {
+            Some(name) => name.to_owned(),
+            None => format!("type {:#04x}", header.kind.0),
+        };
+        let paint = match header.kind {
+            FrameType::RST_STREAM | FrameType::GOAWAY if !is_harmless(header, payload) => {
+                Paint::Alarm
+            }
+            _ => paint,
+        };
+        text.push_str("  ");
+        self.style
+            .paint(&mut text, paint, &format!("{arrow} {name:<15}"));
+        let stream = header.stream_id;
+        let _ = write!(text, "{stream:>3}  ");
+        text.push_str(&details(header, payload).join(", "));
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        self.below(&mut text, header, payload, blocks);
+        text
+    }
+
+    /// The lines below a frame: settings, or the fields of a block that is complete.
+    fn below(&self, text: &mut String, header: FrameHeader, payload: &[u8], blocks: &mut Blocks) {
+        if header.kind == FrameType::SETTINGS {
+            for (id, value) in decode::settings(payload).into_iter().flatten() {
+                text.push_str(INDENT);
+                self.style.paint(text, Paint::Bold, &setting(id));
+                let _ = writeln!(text, " = {value}");
+            }
+            return;
+        }
+        let fragment = match header.kind {
+            FrameType::HEADERS => decode::headers(header, payload).map(|(block, _)| block),
+            FrameType::PUSH_PROMISE => {
+                decode::push_promise(header, payload).map(|(_, block)| block)
+            }
+            FrameType::CONTINUATION => Ok(payload),
+            _ => return,
+        };
+        let complete = header.has(flag::END_HEADERS);
+        match fragment.map(|fragment| blocks.add(fragment, complete)) {
+            Ok(Some(fields)) => {
+                for field in fields.iter() {
+                    text.push_str(INDENT);
+                    self.style.field(text, field.name, field.value);
+                }
+            }
+            Ok(None) => {}
+            // The core will say what is wrong.
+            Err(_) => text.push_str("                  (malformed)\n"),
+        }
+    }
+}
+
+/// Standard error that is gone is no reason to stop.
+fn print(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Whether RST_STREAM or GOAWAY carries NO_ERROR.
+fn is_harmless(header: FrameHeader, payload: &[u8]) -> bool {
+    let code = match header.kind {
+        FrameType::GOAWAY => decode::goaway(payload).map(|goaway| goaway.code),
+        _ => decode::rst_stream(payload),
+    };
+    code == Ok(ErrorCode::NO_ERROR)
+}
+
+/// What stands behind the stream: flags, then what the payload says in a few words.
+fn details(header: FrameHeader, payload: &[u8]) -> Vec<String> {
+    let mut details = Vec::new();
+    let flags = flags(header);
+    if !flags.is_empty() {
+        details.push(flags);
+    }
+    match header.kind {
+        FrameType::DATA => {
+            let len = decode::unpad(header, payload).map_or(0, <[u8]>::len);
+            details.push(format!("{len} bytes"));
+            if len < payload.len() {
+                details.push(format!("padded to {}", payload.len()));
+            }
+        }
+        FrameType::HEADERS | FrameType::CONTINUATION => {
+            details.push(format!("{} bytes", payload.len()));
+        }
+        FrameType::PUSH_PROMISE => {
+            let promised = decode::push_promise(header, payload).map_or(0, |(id, _)| id);
+            details.push(format!("promises stream {promised}"));
+        }
+        FrameType::RST_STREAM => {
+            let code = decode::rst_stream(payload);
+            details.extend(code.map(|code| code.to_string()).ok());
+        }
+        FrameType::GOAWAY => {
+            if let Ok(goaway) = decode::goaway(payload) {
+                details.push(goaway.code.to_string());
+                details.push(format!("last stream {}", goaway.last_stream_id));
+                if !goaway.debug.is_empty() {
+                    details.push(format!("\"{}\"", printable(goaway.debug)));
+                }
+            }
+        }
+        FrameType::WINDOW_UPDATE => {
+            let increment = decode::window_update(payload).unwrap_or_default();
+            details.push(format!("+{increment}"));
+        }
+        FrameType::PING => {
+            let digits = payload.iter().map(|byte| format!("{byte:02x}"));
+            details.push(digits.collect());
+        }
+        FrameType::PRIORITY_UPDATE => {
+            if let Ok((id, value)) = decode::priority_update(payload) {
+                details.push(format!("stream {id}: {}", printable(value)));
+            }
+        }
+        FrameType::ALTSVC => {
+            let parts = decode::altsvc(payload);
+            details.extend(parts.map(|(_, value)| printable(value)));
+        }
+        FrameType::ORIGIN => details.extend(decode::origins(payload).map(printable)),
+        FrameType::SETTINGS => {}
+        _ => details.push(format!("{} bytes", payload.len())),
+    }
+    details
+}
+
+/// The flags that are set and that the frame's type knows, by name; others as a number.
+fn flags(header: FrameHeader) -> String {
+    const END_STREAM: (u8, &str) = (flag::END_STREAM, "END_STREAM");
+    const END_HEADERS: (u8, &str) = (flag::END_HEADERS, "END_HEADERS");
+    const PADDED: (u8, &str) = (flag::PADDED, "PADDED");
+    const PRIORITY: (u8, &str) = (flag::PRIORITY, "PRIORITY");
+    const ACK: (u8, &str) = (flag::ACK, "ACK");
+    let known: &[(u8, &str)] = match header.kind {
+        FrameType::DATA => &[END_STREAM, PADDED],
+        FrameType::HEADERS => &[END_STREAM, END_HEADERS, PADDED, PRIORITY],
+        FrameType::PUSH_PROMISE => &[END_HEADERS, PADDED],
+        FrameType::CONTINUATION => &[END_HEADERS],
+        FrameType::SETTINGS | FrameType::PING => &[ACK],
+        _ => &[],
+    };
+    let mut rest = header.flags;
+    let mut names = Vec::new();
+    for &(bit, name) in known {
+        if header.has(bit) {
+            rest &= !bit;
+            names.push(name.to_owned());
+        }
+    }
+    if rest != 0 {
+        names.push(format!("{rest:#04x}"));
+    }
+    names.join(" ")
+}
+
+fn setting(identifier: u16) -> String {
+    let name = match identifier {
+        id::HEADER_TABLE_SIZE => "HEADER_TABLE_SIZE",
+        id::ENABLE_PUSH => "ENABLE_PUSH",
+        id::MAX_CONCURRENT_STREAMS => "MAX_CONCURRENT_STREAMS",
+        id::INITIAL_WINDOW_SIZE => "INITIAL_WINDOW_SIZE",
+        id::MAX_FRAME_SIZE => "MAX_FRAME_SIZE",
+        id::MAX_HEADER_LIST_SIZE => "MAX_HEADER_LIST_SIZE",
+        id::ENABLE_CONNECT_PROTOCOL => "ENABLE_CONNECT_PROTOCOL",
+        id::NO_RFC7540_PRIORITIES => "NO_RFC7540_PRIORITIES",
+        _ => return format!("setting {identifier:#06x}"),
+    };
+    name.into()
+}
+
+/// The field blocks of one direction.
+struct Blocks {
+    decoder: Decoder,
+    block: Vec<u8>,
+    fields: Fields,
+}
+
+impl Blocks {
+    /// Neither side's table is ever larger than it is at first: we announce no other size, and our
+    /// encoder uses no more.
+    fn new() -> Self {
+        Blocks {
+            decoder: Decoder::new(INITIAL_TABLE_SIZE as usize),
+            block: Vec::new(),
+            fields: Fields::new(),
+        }
+    }
+
+    /// Takes a fragment, and gives the fields when it was the last.
+    fn add(&mut self, fragment: &[u8], complete: bool) -> Option<&Fields> {
+        self.block.extend_from_slice(fragment);
+        if !complete {
+            return None;
+        }
+        // The core has bounded the block before it is shown here.
+        let limits = DecodeLimits {
+            list_size: 1 << 20,
+            fields: 10_000,
+            overrun: 4,
+        };
+        self.fields.clear();
+        let decoded = self.decoder.decode(&self.block, &mut self.fields, &limits);
+        self.block.clear();
+        decoded.ok().map(|_| &self.fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(direction: Direction, kind: FrameType, flags: u8, payload: &[u8]) -> String {
+        let tracer = Tracer {
+            start: Instant::now(),
+            style: Style::PLAIN,
+        };
+        let header = FrameHeader {
+            len: payload.len() as u32,
+            kind,
+            flags,
+            stream_id: 1,
+        };
+        let text = tracer.frame(direction, header, payload, &mut Blocks::new());
+        text.split_once("ms  ").expect("a time").1.to_owned()
+    }
+
+    #[test]
+    fn frames_are_shown_by_their_names() {
+        use Direction::{Received, Sent};
+        let data = line(Received, FrameType::DATA, 0x9, &[2, b'a', b'b', 0, 0]);
+        assert_eq!(
+            data,
+            "← DATA             1  END_STREAM PADDED, 2 bytes, padded to 5\n"
+        );
+        let reset = line(Sent, FrameType::RST_STREAM, 0, &[0, 0, 0, 8]);
+        assert_eq!(reset, "→ RST_STREAM       1  CANCEL\n");
+        let goaway = line(
+            Received,
+            FrameType::GOAWAY,
+            0,
+            b"\0\0\0\x05\0\0\0\x0bslow\x1b[2J",
+        );
+        assert_eq!(
+            goaway,
+            "← GOAWAY           1  ENHANCE_YOUR_CALM, last stream 5, \"slow\\u{1b}[2J\"\n"
+        );
+        let settings = line(
+            Received,
+            FrameType::SETTINGS,
+            0,
+            &[0, 4, 0, 0, 1, 0, 0, 9, 0, 0, 0, 1],
+        );
+        assert_eq!(
+            settings,
+            "← SETTINGS         1\n                  INITIAL_WINDOW_SIZE = 256\n                  \
+             NO_RFC7540_PRIORITIES = 1\n"
+        );
+        let unknown = line(Received, FrameType(0xee), 0x80, b"??");
+        assert_eq!(unknown, "← type 0xee        1  0x80, 2 bytes\n");
+    }
+
+    #[test]
+    fn fields_are_shown_below_the_frame_that_completes_them() {
+        let status = line(Direction::Received, FrameType::HEADERS, 0x5, &[0x88]);
+        assert!(
+            status.ends_with("\n                  :status: 200\n"),
+            "{status}"
+        );
+        let fragment = line(Direction::Received, FrameType::HEADERS, 0, &[0x88]);
+        assert!(!fragment.contains(":status"), "{fragment}");
+    }
+}
