@@ -3,6 +3,7 @@
 
 mod fuzz_regressions;
 mod h2;
+mod client;
 mod imports;
 mod raw_h2;
 mod sandbox;

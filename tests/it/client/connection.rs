@@ -1,0 +1,159 @@
+//! What becomes of requests when a connection goes away, or is none.
+
+use super::scripted::{Scripted, Then, respond};
+use super::{fetch, get};
+use calmd::h2::ErrorCode;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_refused_stream_is_tried_again_on_a_new_connection() {
+    let server = Scripted::start(|core, asked| {
+        match asked.connection {
+            0 => core.reset(asked.stream, ErrorCode::REFUSED_STREAM),
+            _ => respond(core, asked.stream, &[(":status", "200")], "second"),
+        }
+        Then::Stay
+    });
+    assert_eq!(fetch([server.url("/")]).text(), "second");
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn a_stream_beyond_goaway_is_tried_again_once() {
+    let once = Scripted::start(|core, asked| {
+        match asked.connection {
+            0 => core.close(ErrorCode::NO_ERROR, Some(0), b""),
+            _ => respond(core, asked.stream, &[(":status", "200")], "second"),
+        }
+        Then::Stay
+    });
+    assert_eq!(fetch([once.url("/")]).text(), "second");
+    let always = Scripted::start(|core, _| {
+        core.close(ErrorCode::ENHANCE_YOUR_CALM, Some(0), b"too much");
+        Then::Stay
+    });
+    let got = get([always.url("/")]);
+    let reason = format!(
+        "{} ended the connection: ENHANCE_YOUR_CALM (too much)",
+        always.address
+    );
+    assert_eq!(got.failure(), reason);
+    assert_eq!(always.connections(), 2);
+}
+
+#[test]
+fn a_connection_that_was_closed_in_between_is_made_anew() {
+    let server = Scripted::start(|core, asked| {
+        respond(core, asked.stream, &[(":status", "200")], "x");
+        // The second request may be on its way when this one's connection ends.
+        Then::Hang
+    });
+    let url = server.url("/");
+    assert_eq!(fetch([&url, &url, &url]).text(), "xxx");
+}
+
+#[test]
+fn a_graceful_end_is_no_failure() {
+    let server = Scripted::start(|core, asked| {
+        respond(core, asked.stream, &[(":status", "200")], "x");
+        core.shutdown(Instant::now());
+        Then::Stay
+    });
+    let url = server.url("/");
+    assert_eq!(fetch([&url, &url]).text(), "xx");
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn a_lost_connection_is_a_failure_and_what_came_is_kept() {
+    let silent = Scripted::start(|_, _| Then::Hang);
+    let got = get([silent.url("/")]);
+    let reason = format!("{} closed the connection without an answer", silent.address);
+    assert_eq!(got.failure(), reason);
+    let half = Scripted::start(|core, asked| {
+        let fields = [(&b":status"[..], &b"200"[..])];
+        let fields = fields.map(|(name, value)| calmd::http::Field::new(name, value));
+        core.send_headers(asked.stream, fields, false).unwrap();
+        core.send_data(asked.stream, b"half", false).unwrap();
+        Then::Hang
+    });
+    let got = get([half.url("/")]);
+    assert_eq!((got.code, got.text().as_str()), (1, "half"));
+}
+
+#[test]
+fn a_reset_is_told_by_its_name() {
+    let server = Scripted::start(|core, asked| {
+        core.reset(asked.stream, ErrorCode::INTERNAL_ERROR);
+        Then::Stay
+    });
+    let url = server.url("/");
+    let reason = format!("the server gave up on {url}: INTERNAL_ERROR");
+    assert_eq!(get([&url]).failure(), reason);
+}
+
+/// A server of one connection that answers whatever comes with these bytes.
+fn answering(bytes: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let _ = socket.read(&mut [0; 4096]);
+        let _ = socket.write_all(bytes);
+        let _ = socket.shutdown(std::net::Shutdown::Write);
+        let _ = socket.read_to_end(&mut Vec::new());
+    });
+    address.to_string()
+}
+
+#[test]
+fn a_server_of_http1_is_called_one() {
+    let address = answering(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    let got = get([format!("http://{address}/")]);
+    let reason = format!("{address} speaks no HTTP/2, and calmd get speaks nothing else; try curl");
+    assert_eq!(got.failure(), reason);
+}
+
+#[test]
+fn a_broken_server_is_called_one() {
+    // PING where SETTINGS has to be.
+    let address = answering(b"\0\0\x08\x06\0\0\0\0\0........");
+    let got = get([format!("http://{address}/")]);
+    assert_eq!(
+        got.failure(),
+        format!(
+            "{address} broke the rules of HTTP/2: PROTOCOL_ERROR: the first frame is not SETTINGS"
+        )
+    );
+}
+
+#[test]
+fn nobody_there_is_said_with_the_address() {
+    let got = get(["http://127.0.0.1:1/"]);
+    assert_eq!(
+        got.failure(),
+        "cannot connect to 127.0.0.1:1: Connection refused; see that a server listens there"
+    );
+}
+
+#[test]
+fn patience_ends_when_it_shall() {
+    // Accepts, by the kernel, and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let start = Instant::now();
+    let got = get(["--max-time", "200ms", &format!("http://{address}/")]);
+    assert_eq!(
+        got.failure(),
+        "not done within 200ms; --max-time waits longer"
+    );
+    let url = format!("https://{address}/");
+    let got = get(["-k", "--connect-timeout", "200ms", &url]);
+    assert_eq!(
+        got.failure(),
+        format!("{address} did not let us in within 200ms; --connect-timeout waits longer")
+    );
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
