@@ -5,7 +5,7 @@
 
 use super::priority::Priority;
 use super::stream::Exchange;
-use crate::http::field::{Field, Fields, Pseudo};
+use crate::http::field::{Field, Fields};
 
 /// What a message is malformed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,36 +42,21 @@ impl Response {
 
 /// Checks a request (§8.3.1). `extended_connect` says whether `:protocol` may occur (RFC 8441 §4).
 pub fn request(fields: &Fields, extended_connect: bool) -> Checked<Request> {
-    const ALLOWED: u8 = bit(Pseudo::Method)
-        | bit(Pseudo::Scheme)
-        | bit(Pseudo::Authority)
-        | bit(Pseudo::Path)
-        | bit(Pseudo::Protocol);
-    let facts = Facts::collect(fields, ALLOWED)?;
-    let Some(method) = fields.method() else {
-        return Err(Malformed("no :method"));
-    };
+    let facts = Facts::collect(fields)?;
+    if facts.status.is_some() {
+        return Err(Malformed(":status in a request"));
+    }
+    let method = facts.method.ok_or(Malformed("no :method"))?;
     if !is_token(method) {
         return Err(Malformed(":method is not a token"));
     }
-    authority(fields.pseudo(Pseudo::Authority), facts.host)?;
-    let exchange = match (method, fields.pseudo(Pseudo::Protocol)) {
-        (b"CONNECT", None) => {
-            // §8.5
-            if facts.pseudo != bit(Pseudo::Method) | bit(Pseudo::Authority) {
-                return Err(Malformed(
-                    "CONNECT has :method and :authority and nothing else",
-                ));
-            }
-            Exchange::Tunnel
-        }
-        (b"CONNECT", Some(_)) if extended_connect => Exchange::Tunnel,
+    facts.check_authority()?;
+    let exchange = exchange_of(method);
+    match (exchange, facts.protocol) {
+        (Exchange::Tunnel, None) => facts.check_connect()?,
+        (Exchange::Tunnel, Some(_)) if extended_connect => facts.check_target(method)?,
         (_, Some(_)) => return Err(Malformed(":protocol is not allowed here")),
-        (b"HEAD", None) => Exchange::Head,
-        (_, None) => Exchange::Ordinary,
-    };
-    if exchange != Exchange::Tunnel || fields.pseudo(Pseudo::Protocol).is_some() {
-        target(fields, method, facts.host)?;
+        (_, None) => facts.check_target(method)?,
     }
     Ok(Request {
         content_length: facts.content_length,
@@ -101,7 +86,10 @@ pub fn exchange_of(method: &[u8]) -> Exchange {
 
 /// Checks a response (§8.3.2).
 pub fn response(fields: &Fields) -> Checked<Response> {
-    let facts = Facts::collect(fields, bit(Pseudo::Status))?;
+    let facts = Facts::collect(fields)?;
+    if facts.is_of_request() {
+        return Err(Malformed("a request's pseudo-header field in a response"));
+    }
     let Some(status) = fields.status() else {
         return Err(Malformed("no :status of three digits"));
     };
@@ -127,7 +115,11 @@ pub fn unchecked_response(fields: &Fields) -> Checked<Response> {
 
 /// Checks trailers (§8.1): as any section, but without pseudo-header fields.
 pub fn trailers(fields: &Fields) -> Checked<()> {
-    Facts::collect(fields, 0).map(|_| ())
+    let facts = Facts::collect(fields)?;
+    match facts.is_of_request() || facts.status.is_some() {
+        true => Err(Malformed("pseudo-header field in trailers")),
+        false => Ok(()),
+    }
 }
 
 /// `fields` with the crumbs of `cookie` joined into one field (§8.2.3), where the first was.
@@ -162,31 +154,23 @@ pub fn normalized<'f>(fields: impl Iterator<Item = Field<'f>>) -> Fields {
     result
 }
 
-const fn bit(pseudo: Pseudo) -> u8 {
-    1 << pseudo as u8
-}
-
 /// What one pass over a section finds.
 #[derive(Default)]
 struct Facts<'f> {
-    /// One bit for each pseudo-header field.
-    pseudo: u8,
+    method: Option<&'f [u8]>,
+    scheme: Option<&'f [u8]>,
+    authority: Option<&'f [u8]>,
+    path: Option<&'f [u8]>,
+    protocol: Option<&'f [u8]>,
+    status: Option<&'f [u8]>,
     host: Option<&'f [u8]>,
     content_length: Option<u64>,
     priority: Priority,
 }
 
 impl<'f> Facts<'f> {
-    /// One pass over all fields. A pseudo-header field that is unknown, not `allowed`, or there twice
-    /// shows in the numbers: those in front are more than the kinds that the section knows.
-    fn collect(fields: &'f Fields, allowed: u8) -> Checked<Self> {
+    fn collect(fields: &'f Fields) -> Checked<Self> {
         let mut facts = Facts::default();
-        for pseudo in PSEUDO {
-            if fields.pseudo(pseudo).is_some() {
-                facts.pseudo |= bit(pseudo);
-            }
-        }
-        let mut in_front = 0;
         let mut regular = false;
         for field in fields.iter() {
             check_value(field.value)?;
@@ -196,14 +180,27 @@ impl<'f> Facts<'f> {
             } else if regular {
                 return Err(Malformed("pseudo-header field behind a field"));
             } else {
-                in_front += 1;
+                facts.pseudo(field)?;
             }
         }
-        // §8.3
-        if facts.pseudo & !allowed != 0 || facts.pseudo.count_ones() != in_front {
-            return Err(Malformed("pseudo-header field unknown, misplaced or twice"));
-        }
         Ok(facts)
+    }
+
+    /// §8.3: only those that exist, and none twice. The most frequent ones come first.
+    fn pseudo(&mut self, field: Field<'f>) -> Checked<()> {
+        let place = match (field.name.len(), field.name) {
+            (5, b":path") => &mut self.path,
+            (7, b":method") => &mut self.method,
+            (7, b":scheme") => &mut self.scheme,
+            (7, b":status") => &mut self.status,
+            (9, b":protocol") => &mut self.protocol,
+            (10, b":authority") => &mut self.authority,
+            _ => return Err(Malformed("unknown pseudo-header field")),
+        };
+        match place.replace(field.value) {
+            None => Ok(()),
+            Some(_) => Err(Malformed("pseudo-header field twice")),
+        }
     }
 
     /// §8.2: lowercase names, and nothing that is about one connection of HTTP/1.1.
@@ -233,16 +230,59 @@ impl<'f> Facts<'f> {
         }
         Ok(())
     }
-}
 
-const PSEUDO: [Pseudo; 6] = [
-    Pseudo::Method,
-    Pseudo::Scheme,
-    Pseudo::Authority,
-    Pseudo::Path,
-    Pseudo::Protocol,
-    Pseudo::Status,
-];
+    /// Whether something is there that only requests have.
+    fn is_of_request(&self) -> bool {
+        let all = [
+            self.method,
+            self.scheme,
+            self.authority,
+            self.path,
+            self.protocol,
+        ];
+        all.iter().any(Option::is_some)
+    }
+
+    /// §8.3.1: `:authority` without userinfo, and `host` either absent or the same.
+    fn check_authority(&self) -> Checked<()> {
+        if !self.authority.is_none_or(is_authority) || !self.host.is_none_or(is_authority) {
+            return Err(Malformed(":authority or host is not a host with a port"));
+        }
+        match (self.authority, self.host) {
+            (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => {
+                Err(Malformed(":authority and host differ"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// §8.5
+    fn check_connect(&self) -> Checked<()> {
+        match (self.authority, self.scheme, self.path) {
+            (Some(_), None, None) => Ok(()),
+            _ => Err(Malformed(
+                "CONNECT has :method and :authority and nothing else",
+            )),
+        }
+    }
+
+    /// §8.3.1: what all requests have but CONNECT.
+    fn check_target(&self, method: &[u8]) -> Checked<()> {
+        let scheme = self.scheme.ok_or(Malformed("no :scheme"))?;
+        if !is_scheme(scheme) {
+            return Err(Malformed(":scheme is not a scheme"));
+        }
+        let path = self.path.ok_or(Malformed("no :path"))?;
+        let rooted = path.first() == Some(&b'/') || (path == b"*" && method == b"OPTIONS");
+        if !rooted || path.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
+            return Err(Malformed(":path is not a path"));
+        }
+        if self.host.is_none() && self.authority.is_none() {
+            return Err(Malformed("neither :authority nor host"));
+        }
+        Ok(())
+    }
+}
 
 /// The bytes of a lowercase token (RFC 9110 §5.6.2), which is what field names are.
 const TOKEN: [bool; 256] = {
@@ -279,6 +319,11 @@ fn is_scheme(scheme: &[u8]) -> bool {
     let inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     let begins = scheme.first().is_some_and(u8::is_ascii_alphabetic);
     matches!(scheme, b"https" | b"http") || begins && scheme.iter().all(inside)
+}
+
+fn is_authority(name: &[u8]) -> bool {
+    let all = |valid, &byte: &u8| valid & AUTHORITY[usize::from(byte)];
+    !name.is_empty() && name.iter().fold(true, all)
 }
 
 fn check_name(name: &[u8]) -> Checked<()> {
@@ -324,44 +369,6 @@ fn has_control(bytes: &[u8]) -> bool {
         .iter()
         .fold(under(last), |found, chunk| found | under(chunk))
         != 0
-}
-
-/// §8.3.1: `:authority` without userinfo, and `host` either absent or the same.
-fn authority(authority: Option<&[u8]>, host: Option<&[u8]>) -> Checked<()> {
-    let valid = |name: &[u8]| {
-        let all = |valid, &byte: &u8| valid & AUTHORITY[usize::from(byte)];
-        !name.is_empty() && name.iter().fold(true, all)
-    };
-    if !authority.is_none_or(valid) || !host.is_none_or(valid) {
-        return Err(Malformed(":authority or host is not a host with a port"));
-    }
-    if let (Some(authority), Some(host)) = (authority, host)
-        && !authority.eq_ignore_ascii_case(host)
-    {
-        return Err(Malformed(":authority and host differ"));
-    }
-    Ok(())
-}
-
-/// §8.3.1: what all requests have but CONNECT.
-fn target(fields: &Fields, method: &[u8], host: Option<&[u8]>) -> Checked<()> {
-    let Some(scheme) = fields.scheme() else {
-        return Err(Malformed("no :scheme"));
-    };
-    if !is_scheme(scheme) {
-        return Err(Malformed(":scheme is not a scheme"));
-    }
-    let Some(path) = fields.path() else {
-        return Err(Malformed("no :path"));
-    };
-    let rooted = path.first() == Some(&b'/') || (path == b"*" && method == b"OPTIONS");
-    if !rooted || path.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
-        return Err(Malformed(":path is not a path"));
-    }
-    if host.is_none() && fields.pseudo(Pseudo::Authority).is_none() {
-        return Err(Malformed("neither :authority nor host"));
-    }
-    Ok(())
 }
 
 /// A number of digits only (RFC 9110 §8.6); nothing that Rust's own parser takes besides.

@@ -312,7 +312,7 @@ impl Progress {
             (self.bytes, self.checks) = (0, 1);
             return false;
         }
-        self.checks += 1;
+        self.checks = self.checks.saturating_add(1);
         self.checks >= Self::CHECKS
     }
 

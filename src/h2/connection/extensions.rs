@@ -60,6 +60,9 @@ impl Connection {
         stream: Option<StreamKey>,
         increment: u32,
     ) -> Result<(), Misuse> {
+        if self.phase == Phase::Closed {
+            return Err(Misuse::GoingAway);
+        }
         if increment == 0 {
             return Err(Misuse::InvalidValue);
         }
