@@ -187,7 +187,7 @@
 //! | `H2Connection(config)` , `initiate_connection` | [`Connection::server`], [`Connection::client`] |
 //! | `initiate_upgrade_connection` | [`server_upgraded`](Connection::server_upgraded), [`client_upgraded`](Connection::client_upgraded), [`http2_settings`](Connection::http2_settings) |
 //! | `receive_data` | [`receive`](Connection::receive), an event at a time |
-//! | `data_to_send`, `clear_outbound_data_buffer` | [`take_output`](Connection::take_output), [`output`](Connection::output) |
+//! | `data_to_send`, `clear_outbound_data_buffer` | [`take_output`](Connection::take_output); in bounded amounts from the front of [`output`](Connection::output) |
 //! | `close_connection` | [`close`](Connection::close); gracefully [`shutdown`](Connection::shutdown) |
 //! | `ping` | [`ping`](Connection::ping) |
 //! | `update_settings`, `local_settings`, `remote_settings` | [`update_settings`](Connection::update_settings), [`local_settings`](Connection::local_settings), [`remote_settings`](Connection::remote_settings) |

@@ -16,6 +16,7 @@ mod s6_9_flow_control;
 mod s6_frames;
 mod s8_4_push;
 mod s8_messages;
+mod s8_responses;
 mod state_table;
 
 use std::sync::Arc;

@@ -1,0 +1,139 @@
+//! §8.1, §8.3.2: responses, as a client takes them and a server sends them.
+
+use super::*;
+
+#[test]
+fn a_response_is_preceded_by_any_number_of_informational_ones() {
+    let mut peer = Peer::of_client(Config::default());
+    peer.ask("GET");
+    for status in ["100", "103", "103"] {
+        peer.headers(1, 0, &[(":status", status)]);
+    }
+    peer.headers(1, 0, &[(":status", "200"), ("content-length", "4")]);
+    peer.data(1, 0, b"test");
+    peer.headers(1, flag::END_STREAM, &[("x-checksum", "1")]);
+    let heard = peer.hear();
+    let kinds: Vec<_> = heard
+        .iter()
+        .map(|heard| heard.0.split(' ').next().unwrap())
+        .collect();
+    let expected = [
+        "Informational",
+        "Informational",
+        "Informational",
+        "Response",
+        "Data",
+        "Trailers",
+    ];
+    assert_eq!(kinds, expected);
+    assert!(peer.connection.is_idle());
+}
+
+#[track_caller]
+fn malformed(method: &str, flags: u8, fields: &[(&str, &str)]) {
+    let mut peer = Peer::of_client(Config::default());
+    peer.ask(method);
+    peer.headers(1, flags, fields);
+    peer.data(1, flag::END_STREAM, b"");
+    peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+}
+
+#[test]
+fn a_response_has_a_status_and_no_other_pseudo_header_field() {
+    malformed("GET", 0, &[("x", "y")]);
+    malformed("GET", 0, &[(":status", "20")]);
+    malformed("GET", 0, &[(":status", "2000")]);
+    malformed("GET", 0, &[(":status", "099")]);
+    malformed("GET", 0, &[(":status", "200"), (":status", "200")]);
+    malformed("GET", 0, &[(":status", "200"), (":path", "/")]);
+    malformed("GET", 0, &[("x", "y"), (":status", "200")]);
+}
+
+#[test]
+fn no_protocol_is_switched_and_nothing_informational_is_the_end() {
+    malformed("GET", 0, &[(":status", "101")]);
+    malformed("GET", flag::END_STREAM, &[(":status", "103")]);
+}
+
+#[test]
+fn data_comes_behind_a_final_head() {
+    let mut peer = Peer::of_client(Config::default());
+    peer.ask("GET");
+    peer.headers(1, 0, &[(":status", "103")]);
+    peer.data(1, 0, b"test");
+    peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+}
+
+#[test]
+fn a_content_length_is_checked_where_there_is_content() {
+    malformed("GET", 0, &[(":status", "200"), ("content-length", "4")]);
+    malformed(
+        "GET",
+        flag::END_STREAM,
+        &[(":status", "200"), ("content-length", "4")],
+    );
+    for (method, status) in [("HEAD", "200"), ("GET", "304"), ("GET", "204")] {
+        let mut peer = Peer::of_client(Config::default());
+        peer.ask(method);
+        let fields = [(":status", status), ("content-length", "4")];
+        peer.headers(1, flag::END_STREAM, &fields);
+        assert_eq!(peer.hear().len(), 1);
+        peer.ask(method);
+        peer.headers(3, 0, &fields);
+        peer.data(3, 0, b"test");
+        peer.expect_stream_error(3, ErrorCode::PROTOCOL_ERROR);
+    }
+}
+
+#[test]
+fn a_server_sends_heads_in_order() {
+    use crate::h2::Misuse;
+    let mut peer = Peer::server();
+    peer.get(1);
+    peer.hear();
+    let key = peer.key(1);
+    let mut send = |fields: &[(&str, &str)], end_stream| {
+        let fields: Fields = fields.iter().copied().collect();
+        peer.connection.send_headers(key, fields.iter(), end_stream)
+    };
+    assert_eq!(send(&[(":status", "103")], true), Err(Misuse::OutOfOrder));
+    assert_eq!(send(&[("x", "trailers")], true), Err(Misuse::OutOfOrder));
+    assert_eq!(send(&[(":status", "103")], false), Ok(()));
+    assert_eq!(send(&[(":status", "103")], false), Ok(()));
+    assert_eq!(send(&[(":status", "200")], false), Ok(()));
+    assert_eq!(send(&[(":status", "103")], false), Err(Misuse::OutOfOrder));
+    assert_eq!(send(&[(":status", "200")], false), Err(Misuse::OutOfOrder));
+    assert_eq!(send(&[("x", "trailers")], false), Err(Misuse::OutOfOrder));
+    assert_eq!(send(&[("x", "trailers")], true), Ok(()));
+    assert_eq!(send(&[("x", "trailers")], true), Err(Misuse::StreamClosed));
+    assert_eq!(peer.sent().len(), 4);
+}
+
+#[test]
+fn a_field_section_beyond_the_peers_frame_is_continued() {
+    let mut peer = Peer::server();
+    peer.get(1);
+    peer.hear();
+    let key = peer.key(1);
+    let long = "\u{1}".repeat(40_000);
+    let fields: Fields = [(":status", "200"), ("x", long.as_str())]
+        .into_iter()
+        .collect();
+    peer.connection
+        .send_headers(key, fields.iter(), true)
+        .unwrap();
+    let sent = peer.sent();
+    let kinds: Vec<_> = sent.iter().map(|frame| (frame.kind, frame.flags)).collect();
+    let expected = [
+        (FrameType::HEADERS, flag::END_STREAM),
+        (FrameType::CONTINUATION, 0),
+        (FrameType::CONTINUATION, flag::END_HEADERS),
+    ];
+    assert_eq!(kinds, expected);
+    let mut whole = sent[0].clone();
+    whole.payload = sent
+        .iter()
+        .flat_map(|frame| frame.payload.clone())
+        .collect();
+    assert_eq!(peer.fields(&whole), fields);
+}
