@@ -26,7 +26,7 @@ mod value;
 use value::Addresses;
 
 /// The options that `-h` leaves to `--help`: what is right for nearly everybody as it is.
-const FOR_LONG_HELP_ONLY: [&str; 18] = [
+const FOR_LONG_HELP_ONLY: [&str; 19] = [
     "max_request_body",
     "max_connections",
     "max_concurrent_streams",
@@ -44,6 +44,7 @@ const FOR_LONG_HELP_ONLY: [&str; 18] = [
     "stall_timeout",
     "drain_timeout",
     "log_level",
+    "user",
     "sandbox",
 ];
 

@@ -1,9 +1,9 @@
 //! Integration tests: the server as a process, over real sockets, against independent clients and
 //! raw bytes.
 
+mod client;
 mod fuzz_regressions;
 mod h2;
-mod client;
 mod imports;
 mod raw_h2;
 mod sandbox;
