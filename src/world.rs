@@ -45,6 +45,21 @@ pub trait World {
     /// Writes a prefix of `bytes` and returns its length.
     fn write(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> io::Result<usize>;
 
+    /// The same when more follows at once, so that these bytes need not travel by themselves.
+    fn write_more(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> io::Result<usize> {
+        self.write(socket, bytes)
+    }
+
+    /// Writes up to `max` bytes of the file from `offset` on, and returns how many: 0 at the end of
+    /// the file.
+    fn send_file(
+        &mut self,
+        socket: &mut Self::Socket,
+        file: &<Self::Files as Files>::File,
+        offset: u64,
+        max: usize,
+    ) -> io::Result<usize>;
+
     /// Ends our direction of the stream; the other stays open.
     fn shutdown_write(&mut self, socket: &mut Self::Socket) -> io::Result<()>;
 }
@@ -128,6 +143,13 @@ pub trait Files {
         max: usize,
     ) -> io::Result<usize>;
 
+    /// Whether these bytes of the file, at least one, can be had without waiting for a disk. If not,
+    /// the disk is asked for them. `UnexpectedEof` if the file ends before theirs.
+    fn prepare(&mut self, file: &Self::File, offset: u64, len: u64) -> io::Result<Residence> {
+        let _ = (file, offset, len);
+        Ok(Residence::Memory)
+    }
+
     /// What the file is now, for a file that is already open.
     fn metadata(&mut self, file: &Self::File) -> io::Result<Metadata>;
 
@@ -137,6 +159,15 @@ pub trait Files {
 
     /// The time by the clock that stamps modification times.
     fn now(&self) -> SystemTime;
+}
+
+/// Where bytes of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Residence {
+    /// In memory, as far as can be told.
+    Memory,
+    /// On a disk that was asked to bring them.
+    Disk,
 }
 
 /// What a directory holds.

@@ -11,6 +11,7 @@ use crate::h2::{self, ErrorCode};
 use crate::http::Fields;
 use crate::server::write_queue::WriteQueue;
 use crate::tls::records::{Opened, Tls, WireBuffer};
+use crate::world::files::Root;
 use crate::world::os::Socket;
 use crate::world::{Ready, Token, World};
 use rustls::client::UnbufferedClientConnection;
@@ -36,7 +37,7 @@ pub struct Connection {
     /// What came and is not taken yet: afterwards an incomplete frame.
     plain: Vec<u8>,
     sealed: WireBuffer,
-    unsent: WriteQueue,
+    unsent: WriteQueue<Root>,
     /// Lent to the core for field sections.
     fields: Fields,
     readable: bool,
@@ -275,7 +276,7 @@ impl Connection {
         let done = match &mut self.tls {
             None => self
                 .unsent
-                .write(world, &mut self.socket, &output)
+                .write_bytes(world, &mut self.socket, &output)
                 .map(drop)
                 .map_err(|error| Error::Socket(self.url.authority(), error)),
             Some(tls) => {
@@ -303,7 +304,7 @@ impl Connection {
     fn flush_sealed(&mut self, world: &mut Net) -> Result<(), Error> {
         let written = self
             .unsent
-            .write(world, &mut self.socket, self.sealed.filled());
+            .write_bytes(world, &mut self.socket, self.sealed.filled());
         self.sealed.clear();
         written
             .map(drop)

@@ -133,6 +133,29 @@ impl Connection {
         }
     }
 
+    /// Sends `len` bytes of content that are not in the output: the caller sees to it that exactly so
+    /// many follow what is in it, before anything that is appended later. Only for a response whose
+    /// length is known, of which they may be no more than is left; without
+    /// [`Connection::begin_data`].
+    pub fn commit_elsewhere(&mut self, len: u64, end: bool, now: Instant) {
+        self.now = now;
+        let State::Exchange(exchange) = &mut self.state else {
+            debug_assert!(false, "no response is open");
+            return;
+        };
+        let ResponseHalf::Length(left) = &mut exchange.response else {
+            debug_assert!(false, "chunks have a framing of their own");
+            return;
+        };
+        debug_assert!(len <= *left, "more than was promised");
+        *left = left.saturating_sub(len);
+        if end && *left > 0 {
+            self.close();
+        } else if end {
+            self.finish_response();
+        }
+    }
+
     /// Answers the current request with a small complete response of this status and closes. If the
     /// head of a response was sent already, only closes.
     pub fn refuse(&mut self, status: u16) {

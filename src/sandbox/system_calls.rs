@@ -38,6 +38,10 @@ const ALLOWED: &[i64] = &[
     libc::SYS_statx,
     libc::SYS_read,
     libc::SYS_pread64,
+    // Read-ahead of a file that is not in memory, which not every site has.
+    libc::SYS_preadv2,
+    libc::SYS_fadvise64,
+    libc::SYS_sendfile,
     libc::SYS_lseek,
     libc::SYS_getdents64,
     libc::SYS_write,

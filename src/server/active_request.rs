@@ -3,7 +3,7 @@
 
 use super::access_log::{AccessLog, Entry};
 use crate::http::Fields;
-use crate::site::{self, Body, BodyError, Progress};
+use crate::site::{self, Body, BodyError, Progress, Taken};
 use crate::world::Files;
 use std::time::Instant;
 
@@ -20,6 +20,8 @@ pub struct ActiveRequest<F: Files> {
     /// Bytes of the response's content so far.
     sent: u64,
     started: Instant,
+    /// The last turn in which content was sent.
+    turn: Instant,
     /// The line of the access log, if there is a log.
     entry: Option<Box<Entry>>,
 }
@@ -74,6 +76,7 @@ impl<F: Files> ActiveRequest<F> {
             content,
             sent: 0,
             started,
+            turn: started,
             entry,
         }
     }
@@ -146,13 +149,33 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
+    /// Takes up to `max` bytes off the content, if they can be sent as a range of a file.
+    pub fn take_range(
+        &mut self,
+        files: &mut F,
+        max: u64,
+        now: Instant,
+    ) -> Result<Taken<F>, BodyError> {
+        self.begin_turn(now);
+        let taken = match &mut self.source {
+            Source::Content(body) => body.take_range(files, max)?,
+            Source::Handler(_) => Taken::Unfit,
+        };
+        if let Taken::Range(range) = &taken {
+            self.sent += range.end - range.start;
+        }
+        Ok(taken)
+    }
+
     /// Appends up to `max` bytes of content.
     pub fn read(
         &mut self,
         files: &mut F,
         out: &mut Vec<u8>,
         max: usize,
+        now: Instant,
     ) -> Result<Progress, BodyError> {
+        self.begin_turn(now);
         let before = out.len();
         let progress = match &mut self.source {
             Source::Content(body) => body.read(files, out, max),
@@ -160,6 +183,16 @@ impl<F: Files> ActiveRequest<F> {
         };
         self.sent += (out.len() - before) as u64;
         progress
+    }
+
+    /// What was found about the content's whereabouts holds for the length of a turn.
+    fn begin_turn(&mut self, now: Instant) {
+        if self.turn != now {
+            self.turn = now;
+            if let Source::Content(body) = &mut self.source {
+                body.look_again();
+            }
+        }
     }
 
     /// The request is over, complete or cut short: writes its line of the log.

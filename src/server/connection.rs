@@ -11,8 +11,9 @@
 //! its socket takes no more. Readiness is edge-triggered, so it is remembered until the socket would
 //! block; a connection that ran out of its turn's budget asks for another turn.
 
-use super::context::{Buffers, Context};
+use super::context::{Buffers, Context, FileContent};
 use super::protocol::Protocol;
+use super::splices::Splices;
 use super::transport::{Opened, Tls, Transport, WireBuffer};
 use super::write_queue::WriteQueue;
 use crate::http::Fields;
@@ -60,9 +61,10 @@ pub struct Connection<W: World> {
     /// Input that the protocol could not take yet: an incomplete frame or head, or pipelined
     /// requests that wait for the response before them.
     kept: Vec<u8>,
-    unsent: WriteQueue,
+    unsent: WriteQueue<W::Files>,
     stall: Option<Stall>,
     idle: Option<Idle>,
+    disk: Disk,
 }
 
 /// Where a connection is in its life.
@@ -92,6 +94,15 @@ enum ReadSide {
     Closing,
     /// The end was read.
     Ended,
+}
+
+/// Whether responses of this connection wait for a disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    /// None does, as far as the event loop was told.
+    Idle,
+    /// The event loop will see to [`Connection::retry_cold`].
+    Asked,
 }
 
 /// Output waits: by when the socket must have taken [`crate::config::Http2::stall_bytes`] of it.
@@ -134,6 +145,7 @@ impl<W: World> Connection<W> {
             unsent: WriteQueue::default(),
             stall: None,
             idle: None,
+            disk: Disk::Idle,
         }
     }
 
@@ -165,8 +177,25 @@ impl<W: World> Connection<W> {
         cx.buffers = buffers;
         turn.unwrap_or_else(|error| {
             log::debug!("{}: {error}", self.peer);
+            cx.splices = Splices::default();
             self.close(cx)
         })
+    }
+
+    /// Whether a response has begun to wait for a disk, since this was last asked or tried again.
+    pub fn has_turned_cold(&mut self) -> bool {
+        let turned = self.disk == Disk::Idle && self.protocol.is_cold();
+        if turned {
+            self.disk = Disk::Asked;
+        }
+        turned
+    }
+
+    /// A turn in which the responses that wait for a disk try again.
+    pub fn retry_cold(&mut self, cx: &mut Context<W>) -> Turn {
+        self.disk = Disk::Idle;
+        self.protocol.retry_cold();
+        self.turn(cx)
     }
 
     /// Closes at once.
@@ -316,13 +345,17 @@ impl<W: World> Connection<W> {
         cx: &mut Context<W>,
     ) -> io::Result<Turn> {
         let mut written = 0;
+        cx.file_content = match self.transport {
+            Transport::Plain => FileContent::Spliced,
+            Transport::Tls(_) => FileContent::Read,
+        };
         loop {
             let blocked = !self.unsent.is_empty();
             let limit = OUTPUT_CHUNK.saturating_sub(self.unsent.len());
             self.protocol.lend_output(std::mem::take(output));
             let result = self.protocol.advance(input, fields, limit, blocked, cx);
             *output = self.protocol.take_output();
-            let made = output.len();
+            let made = output.len() + cx.splices.len();
             let sent = self.send(output, wire, cx);
             output.clear();
             sent?;
@@ -351,7 +384,7 @@ impl<W: World> Connection<W> {
         wire: &mut WireBuffer,
         cx: &mut Context<W>,
     ) -> io::Result<()> {
-        if output.is_empty() {
+        if output.is_empty() && cx.splices.is_empty() {
             return Ok(());
         }
         match &mut self.transport {
@@ -366,10 +399,13 @@ impl<W: World> Connection<W> {
 
     /// Writes what waits, then `bytes`, and watches over the progress of what still waits.
     fn flush(&mut self, bytes: &[u8], cx: &mut Context<W>) -> io::Result<()> {
-        if bytes.is_empty() && self.unsent.is_empty() {
+        if bytes.is_empty() && cx.splices.is_empty() && self.unsent.is_empty() {
             return Ok(());
         }
-        let taken = self.unsent.write(&mut cx.world, &mut self.socket, bytes)?;
+        let splices = &mut cx.splices;
+        let taken = self
+            .unsent
+            .write(&mut cx.world, &mut self.socket, bytes, splices)?;
         if self.unsent.is_empty() {
             self.stall = None;
         } else {
@@ -431,8 +467,9 @@ impl<W: World> Connection<W> {
         if let Transport::Tls(tls) = &mut self.transport {
             wire.clear();
             tls.seal_end(wire);
+            let bytes = wire.filled();
             self.unsent
-                .write(&mut cx.world, &mut self.socket, wire.filled())?;
+                .write_bytes(&mut cx.world, &mut self.socket, bytes)?;
         }
         Ok(())
     }

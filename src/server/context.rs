@@ -1,6 +1,7 @@
 //! What every connection shares for the length of a turn.
 
 use super::access_log::{AccessLog, Entry};
+use super::splices::Splices;
 use super::transport::WireBuffer;
 use crate::config::{Config, Http1, Http2, Limits, Timeouts};
 use crate::http::{Field, Fields, date};
@@ -30,7 +31,20 @@ pub struct Context<W: World> {
     pub now: Instant,
     /// The buffers of this turn.
     pub buffers: Buffers,
+    /// Ranges of files between the bytes of the output that is being made.
+    pub splices: Splices<W::Files>,
+    /// How file content gets into that output.
+    pub file_content: FileContent,
     date: Date,
+}
+
+/// How the content of files gets into an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileContent {
+    /// It is read into it, to be sealed in records.
+    Read,
+    /// As splices, where that is worth it.
+    Spliced,
 }
 
 /// Buffers that are lent to one connection after another, so that none needs its own.
@@ -62,6 +76,8 @@ impl<W: World> Context<W> {
             timeouts: config.timeouts.clone(),
             now,
             buffers: Buffers::default(),
+            splices: Splices::default(),
+            file_content: FileContent::Read,
             date: Date::default(),
         }
     }

@@ -18,6 +18,10 @@ use std::time::{Duration, Instant};
 /// connection that already waits.
 const ACCEPT_RETRY: Duration = Duration::from_millis(250);
 
+/// A response that waits for a disk tries again after this long: what a flash disk takes for it, and
+/// few turns for one that takes longer.
+const DISK_RETRY: Duration = Duration::from_millis(4);
+
 /// The server.
 pub struct EventLoop<W: World> {
     cx: Context<W>,
@@ -27,6 +31,8 @@ pub struct EventLoop<W: World> {
     deadlines: Deadlines,
     /// Connections that want another turn.
     queue: VecDeque<Token>,
+    /// Connections with responses that wait for a disk, and when they try again, the first first.
+    cold: VecDeque<(Instant, Token)>,
     ready: Vec<Ready>,
     expired: Vec<u32>,
     accepting: Accepting,
@@ -86,6 +92,7 @@ impl<W: World> EventLoop<W> {
             listeners: listeners.iter().map(listener).collect(),
             connections: Slots::new(),
             queue: VecDeque::new(),
+            cold: VecDeque::new(),
             ready: Vec::new(),
             expired: Vec::new(),
             accepting: Accepting::Open,
@@ -132,6 +139,7 @@ impl<W: World> EventLoop<W> {
                 self.with(token, Connection::turn);
             }
         }
+        self.retry_cold();
         self.expire();
         self.accept();
         if let Some(log) = &mut self.cx.log {
@@ -159,8 +167,10 @@ impl<W: World> EventLoop<W> {
             State::Draining { deadline } => Some(deadline.saturating_duration_since(self.cx.now)),
             _ => None,
         };
+        let disk = self.cold.front();
+        let disk = disk.map(|(due, _)| due.saturating_duration_since(self.cx.now));
         let next = self.deadlines.until_next(self.cx.now);
-        [next, accept, log, drain].into_iter().flatten().min()
+        [next, accept, log, drain, disk].into_iter().flatten().min()
     }
 
     fn handle(&mut self, event: Ready) {
@@ -203,8 +213,21 @@ impl<W: World> EventLoop<W> {
         }
         self.deadlines
             .set(token.index, connection.next_deadline(&self.cx));
+        if connection.has_turned_cold() {
+            self.cold.push_back((self.cx.now + DISK_RETRY, token));
+        }
         if turn == Turn::Again && self.connections.queue(token) {
             self.queue.push_back(token);
+        }
+    }
+
+    /// Gives those a turn whose time to try again has come.
+    fn retry_cold(&mut self) {
+        while let Some(&(due, token)) = self.cold.front()
+            && due <= self.cx.now
+        {
+            self.cold.pop_front();
+            self.with(token, Connection::retry_cold);
         }
     }
 

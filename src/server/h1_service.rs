@@ -3,11 +3,11 @@
 use super::access_log::Entry;
 use super::active_request::{ActiveRequest, exceeds};
 use super::connection::Fault;
-use super::context::Context;
+use super::context::{Context, FileContent};
 use super::h2_service::H2Service;
 use crate::h1::{self, BodyLength, Event, Scheme};
 use crate::http::{Fields, Method, status};
-use crate::site::{Answer, Progress, Response};
+use crate::site::{Answer, BodyError, Progress, Response, Taken};
 use crate::world::{Files, Peer, World};
 use std::time::Instant;
 
@@ -15,12 +15,26 @@ use std::time::Instant;
 /// window is for a stream.
 const HELD_BYTES: usize = 64 << 10;
 
+/// The longest range of a file that is sent at once. While it waits it costs nothing, so it may
+/// exceed the room for bytes; the others want their turn.
+const MAX_RANGE: u64 = 256 << 10;
+
 /// An HTTP/1.1 connection and the request that is open on it.
 pub struct H1Service<F: Files> {
     core: h1::Connection,
     active: Option<ActiveRequest<F>>,
+    disk: Disk,
     requests: u32,
     peer: Peer,
+}
+
+/// What is known of the open response's next bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    /// They may be had.
+    Warm,
+    /// A disk was asked for them.
+    Asked,
 }
 
 /// What became of a step.
@@ -41,6 +55,7 @@ impl<F: Files> H1Service<F> {
         H1Service {
             core,
             active: None,
+            disk: Disk::Warm,
             requests: 0,
             peer,
         }
@@ -95,7 +110,7 @@ impl<F: Files> H1Service<F> {
         limit: usize,
         cx: &mut Context<W>,
     ) -> Result<Step<F>, Fault> {
-        while self.core.output().len() < limit {
+        while self.core.output().len() + cx.splices.len() < limit {
             if self.wants_input() {
                 match self.core.receive(input, fields, cx.now) {
                     Ok(Some(event)) => match self.handle(event, cx) {
@@ -246,12 +261,36 @@ impl<F: Files> H1Service<F> {
         if !active.has_head() {
             return Ok(self.produce_head(cx));
         }
+        if self.disk == Disk::Asked {
+            return Ok(false);
+        }
+        if cx.file_content == FileContent::Spliced {
+            match active.take_range(cx.site.files(), MAX_RANGE, cx.now) {
+                Ok(Taken::Unfit) => {}
+                Ok(Taken::Range(range)) => {
+                    let end = active.remaining() == Some(0);
+                    let len = range.end - range.start;
+                    cx.splices.push(self.core.output().len(), range);
+                    self.core.commit_elsewhere(len, end, cx.now);
+                    if end {
+                        self.complete(cx);
+                    }
+                    return Ok(true);
+                }
+                Ok(Taken::Cold) => {
+                    self.disk = Disk::Asked;
+                    return Ok(false);
+                }
+                Err(error) => return self.cut_short(&error),
+            }
+        }
         let before = self.core.output().len();
-        let room = limit.saturating_sub(before + h1::CHUNK_OVERHEAD);
+        let room = limit.saturating_sub(before + cx.splices.len() + h1::CHUNK_OVERHEAD);
         if room == 0 {
             return Ok(false);
         }
-        let progress = active.read(cx.site.files(), self.core.begin_data(room), room);
+        let output = self.core.begin_data(room);
+        let progress = active.read(cx.site.files(), output, room, cx.now);
         active.releasable();
         match progress {
             Ok(Progress::End) => {
@@ -263,12 +302,30 @@ impl<F: Files> H1Service<F> {
                 self.core.commit(false, cx.now);
                 Ok(self.core.output().len() > before)
             }
-            Err(error) => {
-                log::warn!("{}: a response was cut short: {error}", self.peer);
-                self.core.abort();
-                Err(Fault)
+            Ok(Progress::Cold) => {
+                self.core.commit(false, cx.now);
+                self.disk = Disk::Asked;
+                Ok(false)
             }
+            Err(error) => self.cut_short(&error),
         }
+    }
+
+    /// The rest of the response cannot be had.
+    fn cut_short(&mut self, error: &BodyError) -> Result<bool, Fault> {
+        log::warn!("{}: a response was cut short: {error}", self.peer);
+        self.core.abort();
+        Err(Fault)
+    }
+
+    /// Whether the response waits for a disk.
+    pub fn is_cold(&self) -> bool {
+        self.disk == Disk::Asked
+    }
+
+    /// Lets a response that waits for a disk try again.
+    pub fn retry_cold(&mut self) {
+        self.disk = Disk::Warm;
     }
 
     /// Sends a handler's head if there is one.

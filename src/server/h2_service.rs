@@ -4,10 +4,10 @@
 use super::access_log::Entry;
 use super::active_request::{ActiveRequest, exceeds};
 use super::connection::Fault;
-use super::context::Context;
+use super::context::{Context, FileContent};
 use crate::h2::{self, ErrorCode, Event, Grant, StreamKey};
 use crate::http::{Field, Fields, Method};
-use crate::site::{Answer, Body, Progress, Response};
+use crate::site::{Answer, Body, BodyError, Progress, Response, Taken};
 use crate::world::{Files, Peer, World};
 use std::rc::Rc;
 use std::time::Instant;
@@ -17,6 +17,8 @@ pub struct H2Service<F: Files> {
     core: h2::Connection,
     /// By the index of the stream's key.
     active: Vec<Option<ActiveRequest<F>>>,
+    /// Streams whose next bytes a disk was asked for.
+    cold: Vec<StreamKey>,
     requests: u32,
     peer: Peer,
 }
@@ -31,6 +33,7 @@ impl<F: Files> H2Service<F> {
         H2Service {
             core,
             active: Vec::new(),
+            cold: Vec::new(),
             requests: 0,
             peer,
         }
@@ -79,7 +82,7 @@ impl<F: Files> H2Service<F> {
         limit: usize,
         cx: &mut Context<W>,
     ) -> Result<(), Fault> {
-        while self.core.output().len() < limit {
+        while self.made(cx) < limit {
             match self.core.receive(input, fields, cx.now) {
                 Ok(Some(event)) => self.handle(event, cx),
                 Ok(None) => break,
@@ -254,7 +257,7 @@ impl<F: Files> H2Service<F> {
     /// Fills the output up to `limit` bytes with DATA, in the order of the scheduler.
     pub fn produce<W: World<Files = F>>(&mut self, limit: usize, cx: &mut Context<W>) {
         loop {
-            let room = limit.saturating_sub(self.core.output().len());
+            let room = limit.saturating_sub(self.made(cx));
             let Some(grant) = self.core.poll_grant(room) else {
                 return;
             };
@@ -269,11 +272,47 @@ impl<F: Files> H2Service<F> {
             self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
             return;
         };
+        let taken = match cx.file_content {
+            FileContent::Spliced => {
+                active.take_range(cx.site.files(), grant.max_len.into(), cx.now)
+            }
+            FileContent::Read => Ok(Taken::Unfit),
+        };
+        let range = match taken {
+            Ok(Taken::Range(range)) => range,
+            Ok(Taken::Unfit) => return self.fill_by_reading(grant, cx),
+            Ok(Taken::Cold) => {
+                let _ = self.core.begin_data(&grant);
+                self.core.commit(grant, false, cx.now);
+                self.cold.push(stream);
+                return;
+            }
+            Err(error) => return self.cut_short(stream, &error, cx),
+        };
+        let end = active.remaining() == Some(0);
+        let len = (range.end - range.start) as u32;
+        self.core.commit_elsewhere(grant, len, end, cx.now);
+        cx.splices.push(self.core.output().len(), range);
+        if end && let Some(active) = self.take(stream) {
+            self.complete(stream, active, cx);
+        }
+    }
+
+    fn fill_by_reading<W: World<Files = F>>(&mut self, grant: Grant, cx: &mut Context<W>) {
+        let stream = grant.stream;
+        let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
+            return;
+        };
         let max = grant.max_len as usize;
-        let progress = active.read(cx.site.files(), self.core.begin_data(&grant), max);
+        let output = self.core.begin_data(&grant);
+        let progress = active.read(cx.site.files(), output, max, cx.now);
         let releasable = active.releasable();
         match progress {
             Ok(Progress::More | Progress::Waiting) => self.core.commit(grant, false, cx.now),
+            Ok(Progress::Cold) => {
+                self.core.commit(grant, false, cx.now);
+                self.cold.push(stream);
+            }
             Ok(Progress::End) => {
                 self.core.commit(grant, true, cx.now);
                 if let Some(active) = self.take(stream) {
@@ -281,13 +320,37 @@ impl<F: Files> H2Service<F> {
                 }
             }
             Err(error) => {
-                log::warn!("{}: a response was cut short: {error}", self.peer);
                 self.core.abort(grant);
-                self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
-                self.remove(stream, cx);
+                self.cut_short(stream, &error, cx);
             }
         }
         self.core.release(stream, releasable);
+    }
+
+    /// The rest of a response cannot be had.
+    fn cut_short<W: World>(&mut self, stream: StreamKey, error: &BodyError, cx: &mut Context<W>) {
+        log::warn!("{}: a response was cut short: {error}", self.peer);
+        self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
+        self.remove(stream, cx);
+    }
+
+    /// Whether streams wait for a disk.
+    pub fn is_cold(&self) -> bool {
+        !self.cold.is_empty()
+    }
+
+    /// Lets the streams that wait for a disk try again.
+    pub fn retry_cold(&mut self) {
+        for stream in std::mem::take(&mut self.cold) {
+            if let Some(active) = self.active.get(stream.index()).and_then(Option::as_ref) {
+                self.core.set_ready(stream, active.remaining());
+            }
+        }
+    }
+
+    /// Bytes of output so far in this turn, those of files included.
+    fn made<W: World<Files = F>>(&mut self, cx: &Context<W>) -> usize {
+        self.core.output().len() + cx.splices.len()
     }
 
     /// A response has been sent whole. What still comes of the request interests nobody any more

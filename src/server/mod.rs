@@ -8,8 +8,8 @@
 //!    └──── write_queue ◀── transport ◀── output ◀──────┘
 //! ```
 //!
-//! `context` holds what all connections share in a turn, the lent buffers among it; `slots` and
-//! `deadlines` are the loop's tables. Bytes are read once into a shared buffer, answered into another,
+//! `context` holds what all connections share in a turn, the lent buffers among it, and `splices`,
+//! the ranges of files that belong into the output; `slots` and `deadlines` are the loop's tables. Bytes are read once into a shared buffer, answered into another,
 //! and written once; a connection keeps only what is incomplete or what its socket did not take.
 
 mod access_log;
@@ -22,6 +22,7 @@ mod h1_service;
 mod h2_service;
 mod protocol;
 mod slots;
+mod splices;
 mod transport;
 pub(crate) mod write_queue;
 

@@ -128,6 +128,24 @@ impl<F: Files> Protocol<F> {
         }
     }
 
+    /// Whether a response waits for a disk.
+    pub fn is_cold(&self) -> bool {
+        match self {
+            Protocol::Undecided => false,
+            Protocol::H1(service) => service.is_cold(),
+            Protocol::H2(service) => service.is_cold(),
+        }
+    }
+
+    /// Lets the responses that wait for a disk try again.
+    pub fn retry_cold(&mut self) {
+        match self {
+            Protocol::Undecided => {}
+            Protocol::H1(service) => service.retry_cold(),
+            Protocol::H2(service) => service.retry_cold(),
+        }
+    }
+
     /// The peer will send no more.
     pub fn finish_input(&mut self) -> Result<(), Fault> {
         match self {

@@ -1,22 +1,33 @@
-//! Bytes that the socket did not take yet.
+//! Output that the socket did not take yet.
 //!
-//! Output is written straight from a shared buffer; only what falls short is kept here. An idle
-//! connection's queue holds no memory.
+//! Output is written straight from a shared buffer and from the files spliced into it; only what
+//! falls short is kept here. An idle connection's queue holds no memory.
 
-use crate::world::World;
+use super::splices::Splices;
+use crate::world::{Files, World};
 use std::io;
 
-/// The unsent tail of a connection's output, in order.
-#[derive(Default)]
-pub struct WriteQueue {
+/// The unsent tail of a connection's output, in order: bytes, and the ranges of files between them.
+pub struct WriteQueue<F: Files> {
     bytes: Vec<u8>,
     sent: usize,
+    splices: Splices<F>,
 }
 
-impl WriteQueue {
-    /// Bytes that wait.
+impl<F: Files> Default for WriteQueue<F> {
+    fn default() -> Self {
+        WriteQueue {
+            bytes: Vec::new(),
+            sent: 0,
+            splices: Splices::default(),
+        }
+    }
+}
+
+impl<F: Files> WriteQueue<F> {
+    /// Bytes that wait, those of files included.
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.sent
+        self.bytes.len() - self.sent + self.splices.len()
     }
 
     /// Whether the socket has taken everything.
@@ -24,45 +35,83 @@ impl WriteQueue {
         self.len() == 0
     }
 
-    /// Writes what waits, then `bytes`; keeps what the socket does not take. Returns how many bytes
-    /// it took.
-    pub fn write<W: World>(
+    /// Writes what waits, then `bytes`, into which nothing is spliced.
+    pub fn write_bytes<W: World<Files = F>>(
         &mut self,
         world: &mut W,
         socket: &mut W::Socket,
         bytes: &[u8],
     ) -> io::Result<usize> {
-        let waiting = self.len();
+        self.write(world, socket, bytes, &mut Splices::default())
+    }
+
+    /// Writes what waits, then `bytes` with what is spliced into them; keeps what the socket does not
+    /// take, and leaves `splices` empty. Returns how many bytes it took.
+    pub fn write<W: World<Files = F>>(
+        &mut self,
+        world: &mut W,
+        socket: &mut W::Socket,
+        bytes: &[u8],
+        splices: &mut Splices<F>,
+    ) -> io::Result<usize> {
         let mut taken = 0;
-        if waiting > 0 {
-            taken = write_all(world, socket, &self.bytes[self.sent..])?;
-            self.sent += taken;
-            if taken == waiting {
+        if !self.is_empty() {
+            taken = write(
+                world,
+                socket,
+                &self.bytes,
+                &mut self.sent,
+                &mut self.splices,
+            )?;
+            if self.is_empty() {
                 *self = WriteQueue::default();
             }
         }
-        if self.is_empty() && !bytes.is_empty() {
-            let direct = write_all(world, socket, bytes)?;
-            taken += direct;
-            self.bytes.extend_from_slice(&bytes[direct..]);
-        } else {
-            self.bytes.extend_from_slice(bytes);
+        let mut sent = 0;
+        if self.is_empty() {
+            taken += write(world, socket, bytes, &mut sent, splices)?;
         }
+        self.splices.append(splices, sent, self.bytes.len());
+        self.bytes.extend_from_slice(&bytes[sent..]);
         Ok(taken)
     }
 }
 
-/// Writes until everything is taken or the socket would block.
-fn write_all<W: World>(world: &mut W, socket: &mut W::Socket, bytes: &[u8]) -> io::Result<usize> {
-    let mut written = 0;
-    while written < bytes.len() {
-        match world.write(socket, &bytes[written..]) {
+/// Writes from the byte `sent` on until everything is taken or the socket would block. Returns how
+/// many bytes were taken, those of files included.
+fn write<W: World>(
+    world: &mut W,
+    socket: &mut W::Socket,
+    bytes: &[u8],
+    sent: &mut usize,
+    splices: &mut Splices<W::Files>,
+) -> io::Result<usize> {
+    let mut taken = 0;
+    loop {
+        let result = match splices.first() {
+            Some((at, range)) if at == *sent => {
+                let max = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+                let result = world.send_file(socket, &range.file, range.start, max);
+                if let Ok(0) = result {
+                    // Its length was promised, and nothing else can take the place of its bytes.
+                    return Err(io::Error::other("a file was cut short while it was sent"));
+                }
+                result.inspect(|len| splices.advance(*len))
+            }
+            Some((at, _)) => world
+                .write_more(socket, &bytes[*sent..at])
+                .inspect(|len| *sent += len),
+            None if *sent < bytes.len() => world
+                .write(socket, &bytes[*sent..])
+                .inspect(|len| *sent += len),
+            None => return Ok(taken),
+        };
+        match result {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(taken) => written += taken,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Ok(len) => taken += len,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(taken),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(written)
 }

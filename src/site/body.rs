@@ -9,7 +9,18 @@ use std::fmt;
 use std::io;
 use std::rc::Rc;
 
-use crate::world::Files;
+use crate::world::{Files, Residence};
+
+/// So much of a file is looked at, and asked for, at a time: what a disk brings in a few
+/// milliseconds, and the least that a slow one should be asked for.
+const READ_AHEAD: u64 = 256 << 10;
+
+/// So often is a disk asked whether the bytes have come. Then they are read all the same, whoever has
+/// to wait: on some file systems asking alone brings nothing.
+const MOST_ASKED: u8 = 250;
+
+/// A shorter range of a file is not worth the two system calls of sending it by itself.
+const LEAST_RANGE: u64 = 4 << 10;
 
 /// The content of a response.
 pub enum Body<F: Files> {
@@ -40,7 +51,38 @@ pub enum Slice<F: Files> {
         start: u64,
         /// Where the slice ends: within the length that the file had when the response began.
         end: u64,
+        /// What is known of where its bytes are.
+        ahead: Ahead,
     },
+}
+
+/// How far a file's bytes were found in memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ahead {
+    /// The first byte that was not looked for.
+    until: u64,
+    /// How often the disk was asked for the next ones.
+    asked: u8,
+}
+
+/// A range of a file that somebody else sends.
+pub struct FileRange<F: Files> {
+    /// Shared with other responses.
+    pub file: Rc<F::File>,
+    /// Its first byte.
+    pub start: u64,
+    /// The byte behind its last.
+    pub end: u64,
+}
+
+/// Whether the next bytes are a range of a file that can be sent without reading it.
+pub enum Taken<F: Files> {
+    /// They are, and this is the range.
+    Range(FileRange<F>),
+    /// They are, and the disk was asked for it.
+    Cold,
+    /// They are not, or too few: they are to be read.
+    Unfit,
 }
 
 /// What a read achieved.
@@ -52,6 +94,8 @@ pub enum Progress {
     End,
     /// Nothing right now; more later.
     Waiting,
+    /// Nothing before the disk has brought it, which it was asked for.
+    Cold,
 }
 
 /// Why a body cannot be completed. The response must be cut off, never padded.
@@ -101,6 +145,36 @@ impl<F: Files> Body<F> {
         self.len() == Some(0)
     }
 
+    /// Forgets where the next bytes were found, so that they are looked for again: time has passed, in
+    /// which memory may have been needed for others, or the file cut short.
+    pub fn look_again(&mut self) {
+        let slice = match self {
+            Body::Empty => None,
+            Body::One(slice) => Some(slice),
+            Body::Many(slices) => slices.front_mut(),
+        };
+        if let Some(Slice::File { ahead, .. }) = slice {
+            ahead.until = 0;
+        }
+    }
+
+    /// Takes up to `max` bytes off the body, if they can be sent as a range of a file.
+    pub fn take_range(&mut self, files: &mut F, max: u64) -> Result<Taken<F>, BodyError> {
+        match self {
+            Body::Empty => Ok(Taken::Unfit),
+            Body::One(slice) => slice.take_range(files, max),
+            Body::Many(slices) => {
+                while slices.front().is_some_and(|slice| slice.len() == 0) {
+                    slices.pop_front();
+                }
+                match slices.front_mut() {
+                    Some(slice) => slice.take_range(files, max),
+                    None => Ok(Taken::Unfit),
+                }
+            }
+        }
+    }
+
     /// Appends up to `max` bytes to `out`; `max` is at least 1.
     ///
     /// [`Progress::End`] comes with the last byte. A file that has become shorter than promised is
@@ -113,14 +187,18 @@ impl<F: Files> Body<F> {
     ) -> Result<Progress, BodyError> {
         match self {
             Body::Empty => Ok(Progress::End),
-            Body::One(slice) => {
-                slice.read(files, out, max)?;
-                Ok(slice.progress())
-            }
+            Body::One(slice) => Ok(match slice.read(files, out, max)? {
+                Residence::Memory => slice.progress(),
+                Residence::Disk => Progress::Cold,
+            }),
             Body::Many(slices) => {
-                let full = out.len().saturating_add(max);
+                let start = out.len();
+                let full = start.saturating_add(max);
                 while let Some(slice) = slices.front_mut() {
-                    slice.read(files, out, full - out.len())?;
+                    let residence = slice.read(files, out, full - out.len())?;
+                    if residence == Residence::Disk && out.len() == start {
+                        return Ok(Progress::Cold);
+                    }
                     if slice.len() > 0 {
                         return Ok(Progress::More);
                     }
@@ -149,6 +227,58 @@ impl<F: Files> Slice<F> {
         }
     }
 
+    fn take_range(&mut self, files: &mut F, max: u64) -> Result<Taken<F>, BodyError> {
+        let len = self.len().min(max);
+        if len < LEAST_RANGE || matches!(self, Slice::Memory { .. }) {
+            return Ok(Taken::Unfit);
+        }
+        if self.prepare(files, len)? == Residence::Disk {
+            return Ok(Taken::Cold);
+        }
+        let Slice::File { file, start, .. } = self else {
+            return Ok(Taken::Unfit);
+        };
+        let range = FileRange {
+            file: file.clone(),
+            start: *start,
+            end: *start + len,
+        };
+        *start = range.end;
+        Ok(Taken::Range(range))
+    }
+
+    /// Looks whether the next `len` bytes are in memory, and some more with them.
+    fn prepare(&mut self, files: &mut F, len: u64) -> Result<Residence, BodyError> {
+        let Slice::File {
+            file,
+            start,
+            end,
+            ahead,
+        } = self
+        else {
+            return Ok(Residence::Memory);
+        };
+        if *start + len <= ahead.until || len == 0 {
+            return Ok(Residence::Memory);
+        }
+        let window = len.max(READ_AHEAD).min(*end - *start);
+        match files.prepare(file, *start, window) {
+            Ok(Residence::Disk) if ahead.asked < MOST_ASKED => {
+                ahead.asked += 1;
+                Ok(Residence::Disk)
+            }
+            Ok(_) => {
+                *ahead = Ahead {
+                    until: *start + window,
+                    asked: 0,
+                };
+                Ok(Residence::Memory)
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(BodyError::Truncated),
+            Err(error) => Err(BodyError::Io(error)),
+        }
+    }
+
     fn progress(&self) -> Progress {
         if self.len() == 0 {
             Progress::End
@@ -157,7 +287,19 @@ impl<F: Files> Slice<F> {
         }
     }
 
-    fn read(&mut self, files: &mut F, out: &mut Vec<u8>, max: usize) -> Result<(), BodyError> {
+    fn read(
+        &mut self,
+        files: &mut F,
+        out: &mut Vec<u8>,
+        max: usize,
+    ) -> Result<Residence, BodyError> {
+        let wanted = self.len().min(max as u64);
+        match self.prepare(files, wanted) {
+            Ok(Residence::Disk) => return Ok(Residence::Disk),
+            // What is left of the file goes out before that is told.
+            Ok(Residence::Memory) | Err(BodyError::Truncated) => {}
+            Err(error) => return Err(error),
+        }
         match self {
             Slice::Memory {
                 content,
@@ -168,10 +310,12 @@ impl<F: Files> Slice<F> {
                 out.extend_from_slice(&content[*start..stop]);
                 *start = stop;
             }
-            Slice::File { file, start, end } => {
+            Slice::File {
+                file, start, end, ..
+            } => {
                 let len = usize::try_from(*end - *start).map_or(max, |left| left.min(max));
                 if len == 0 {
-                    return Ok(());
+                    return Ok(Residence::Memory);
                 }
                 match files.read_at(file, *start, out, len) {
                     Ok(0) => return Err(BodyError::Truncated),
@@ -180,7 +324,7 @@ impl<F: Files> Slice<F> {
                 }
             }
         }
-        Ok(())
+        Ok(Residence::Memory)
     }
 }
 
@@ -188,6 +332,7 @@ impl<F: Files> Slice<F> {
 mod tests {
     use super::*;
     use crate::world::memory_files::MemoryFiles;
+    use std::time::Duration;
 
     fn file_slice(files: &mut MemoryFiles, start: u64, end: u64) -> Slice<MemoryFiles> {
         let (file, _) = files.open(b"f").unwrap();
@@ -195,6 +340,7 @@ mod tests {
             file: Rc::new(file),
             start,
             end,
+            ahead: Ahead::default(),
         }
     }
 
@@ -278,5 +424,96 @@ mod tests {
             }
             assert_eq!(out, b"ab456cde");
         }
+    }
+
+    fn range(taken: Taken<MemoryFiles>) -> (u64, u64) {
+        match taken {
+            Taken::Range(range) => (range.start, range.end),
+            Taken::Cold => panic!("cold"),
+            Taken::Unfit => panic!("unfit"),
+        }
+    }
+
+    #[test]
+    fn ranges_of_files_are_taken_and_the_rest_is_read() {
+        let mut files = MemoryFiles::new();
+        files.write("f", vec![b'x'; 50_000]);
+        let mut body = Body::Many(VecDeque::from([
+            Slice::memory(Rc::from(&b"head"[..])),
+            file_slice(&mut files, 1_000, 41_000),
+            Slice::memory(Rc::from(&b"tail"[..])),
+        ]));
+        let mut out = Vec::new();
+        assert!(matches!(
+            body.take_range(&mut files, 16_384),
+            Ok(Taken::Unfit)
+        ));
+        assert_eq!(body.read(&mut files, &mut out, 4).unwrap(), Progress::More);
+        for expected in [(1_000, 17_384), (17_384, 33_768), (33_768, 41_000)] {
+            assert_eq!(
+                range(body.take_range(&mut files, 16_384).unwrap()),
+                expected
+            );
+        }
+        assert!(matches!(
+            body.take_range(&mut files, 16_384),
+            Ok(Taken::Unfit)
+        ));
+        assert_eq!(body.read(&mut files, &mut out, 99).unwrap(), Progress::End);
+        assert_eq!(out, b"headtail");
+        assert_eq!(files.counts().bytes_read, 0);
+    }
+
+    #[test]
+    fn what_a_disk_has_to_bring_is_neither_taken_nor_read_before_it_is_there() {
+        let len = 3 * READ_AHEAD / 2;
+        let mut files = MemoryFiles::new();
+        files.write("f", vec![b'x'; len as usize]);
+        files.slow_disk(Duration::from_millis(20));
+        let mut taking = Body::One(file_slice(&mut files, 0, len));
+        let mut reading = Body::One(file_slice(&mut files, 0, len));
+        let mut out = Vec::new();
+        for _ in 0..2 {
+            for _ in 0..4 {
+                assert!(matches!(
+                    taking.take_range(&mut files, READ_AHEAD),
+                    Ok(Taken::Cold)
+                ));
+                let progress = reading.read(&mut files, &mut out, READ_AHEAD as usize);
+                assert_eq!(progress.unwrap(), Progress::Cold);
+                files.advance(Duration::from_millis(5));
+            }
+            range(taking.take_range(&mut files, READ_AHEAD).unwrap());
+            let progress = reading.read(&mut files, &mut out, READ_AHEAD as usize);
+            assert_ne!(progress.unwrap(), Progress::Cold);
+        }
+        assert!(taking.is_empty() && reading.is_empty());
+        assert_eq!(out.len() as u64, len);
+    }
+
+    #[test]
+    fn a_disk_that_never_says_that_it_is_done_is_read_in_the_end() {
+        let mut files = MemoryFiles::new();
+        files.write("f", vec![b'x'; 10_000]);
+        files.slow_disk(Duration::from_secs(3600));
+        let mut body = Body::One(file_slice(&mut files, 0, 10_000));
+        let mut asked = 0;
+        while let Taken::Cold = body.take_range(&mut files, 16_384).unwrap() {
+            asked += 1;
+        }
+        assert_eq!(asked, MOST_ASKED);
+        assert!(body.is_empty());
+    }
+
+    #[test]
+    fn a_range_that_the_file_has_lost_is_not_given_out() {
+        let mut files = MemoryFiles::new();
+        files.write("f", vec![b'x'; 50_000]);
+        let mut body = Body::One(file_slice(&mut files, 0, 50_000));
+        files.truncate("f", 49_999);
+        assert!(matches!(
+            body.take_range(&mut files, 16_384),
+            Err(BodyError::Truncated)
+        ));
     }
 }

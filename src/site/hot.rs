@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::representation::HASHED_LEN;
 use super::resource::{Dress, Loaded, Resource};
 use crate::world::Files;
 
@@ -22,6 +21,10 @@ const RECHECK: Duration = Duration::from_secs(1);
 
 /// One entry takes at most this part of the budget, lest a few large files push out the rest.
 const LARGEST_SHARE: usize = 4;
+
+/// Longer content is not kept: sending it from the page cache costs less than from memory of ours,
+/// and the room is better used by many small files.
+const KEPT_LEN: u64 = 32 << 10;
 
 /// This part of the budget is not for content, so that files whose content has no room are still
 /// known, and all who are sent the same one share a descriptor.
@@ -84,7 +87,7 @@ impl<F: Files> HotCache<F> {
         if let Some(resource) = self.find(files, path, now)? {
             return Ok(Lookup::Resource(resource));
         }
-        let keep = HASHED_LEN.min((self.budget / LARGEST_SHARE) as u64);
+        let keep = KEPT_LEN.min((self.budget / LARGEST_SHARE) as u64);
         match Resource::load(files, path, dress, keep, now)? {
             Loaded::Resource(resource) => Ok(Lookup::Resource(self.insert(path, resource))),
             Loaded::Directory => Ok(Lookup::Directory),
@@ -348,7 +351,7 @@ mod tests {
 
     #[test]
     fn content_that_is_being_sent_counts_until_it_is_sent() {
-        let content = "x".repeat(60 << 10);
+        let content = "x".repeat(30 << 10);
         let mut site = TestSite::with(&[], |config| config.cache_memory = BUDGET);
         for at in 0..10 {
             site.files.write(&format!("f{at}"), content.as_str());
@@ -369,7 +372,7 @@ mod tests {
                 .iter()
                 .filter(|response| in_memory(response))
                 .count(),
-            3
+            6
         );
         for response in stalled {
             assert_eq!(read(response.body, &mut site.files).len(), content.len());
@@ -378,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_descriptor_is_shared_even_where_content_has_no_room() {
-        let content = "x".repeat(60 << 10);
+        let content = "x".repeat(30 << 10);
         let mut site = TestSite::with(&[], |config| config.cache_memory = BUDGET);
         for at in 0..10 {
             site.files.write(&format!("f{at}"), content.as_str());

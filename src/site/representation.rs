@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::body::Slice;
+use super::body::{Ahead, Slice};
 use super::common_fields::CommonFields;
 use super::conditional::Validators;
 use super::encoding::Coding;
@@ -63,6 +63,7 @@ impl<F: Files> Source<F> {
                 file: file.clone(),
                 start,
                 end,
+                ahead: Ahead::default(),
             },
         }
     }

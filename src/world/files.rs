@@ -8,16 +8,19 @@
 //! Whatever was opened is judged by its descriptor, never by its name.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, openat};
-use rustix::io::{Errno, pread, retry_on_intr};
+use rustix::fs::{
+    Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fadvise, openat,
+};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, retry_on_intr};
 
-use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata};
+use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence};
 
 /// Opening never waits for a FIFO's writer or a device, and never takes a controlling terminal.
 const OPEN: OFlags = OFlags::RDONLY
@@ -161,6 +164,28 @@ impl Files for Root {
         let read = retry_on_intr(|| pread(file, &mut out[start..], offset));
         out.truncate(start + read.unwrap_or(0));
         Ok(read?)
+    }
+
+    /// Looks at the first and the last byte only: the kernel reads ahead, and forgets, in runs.
+    fn prepare(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<Residence> {
+        for at in [offset, offset + len - 1] {
+            let mut byte = [0];
+            let mut slices = [IoSliceMut::new(&mut byte)];
+            let nowait = ReadWriteFlags::NOWAIT;
+            match retry_on_intr(|| preadv2(file, &mut slices, at, nowait)) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(Errno::AGAIN) => {
+                    // If it cannot be advised, reading it is what is left.
+                    let advised = fadvise(file, offset, NonZeroU64::new(len), Advice::WillNeed);
+                    let on_its_way = |()| Residence::Disk;
+                    return Ok(advised.map_or(Residence::Memory, on_its_way));
+                }
+                // Neither every kernel nor every file system can tell.
+                Err(_) => break,
+            }
+        }
+        Ok(Residence::Memory)
     }
 
     fn metadata(&mut self, file: &OwnedFd) -> io::Result<Metadata> {

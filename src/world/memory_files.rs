@@ -10,7 +10,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata};
+use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence};
 
 /// A tree of files in memory.
 #[derive(Clone)]
@@ -28,6 +28,9 @@ struct Disk {
     next_inode: Cell<u64>,
     read_limit: Cell<usize>,
     read_hook: RefCell<Option<ReadHook>>,
+    disk_time: Cell<Duration>,
+    /// By inode and offset, when the disk has brought what was asked for.
+    brought: RefCell<BTreeMap<(u64, u64), u64>>,
     counts: Cell<Counts>,
 }
 
@@ -67,6 +70,8 @@ impl Default for MemoryFiles {
             next_inode: Cell::new(1),
             read_limit: Cell::new(usize::MAX),
             read_hook: RefCell::default(),
+            disk_time: Cell::default(),
+            brought: RefCell::default(),
             counts: Cell::default(),
         }));
         files.insert(b"", FileKind::Directory, Vec::new());
@@ -144,6 +149,12 @@ impl MemoryFiles {
     /// From now on, this happens before each read: a change of the very file, or a failure.
     pub fn before_reads(&self, hook: impl FnMut(&MemoryFiles) -> io::Result<()> + 'static) {
         self.0.read_hook.replace(Some(Box::new(hook)));
+    }
+
+    /// From now on, bytes of files are in memory only so long after they were first asked for.
+    pub fn slow_disk(&self, time: Duration) {
+        self.0.disk_time.set(time);
+        self.0.brought.borrow_mut().clear();
     }
 
     /// Lets the clock that stamps files run on.
@@ -229,6 +240,26 @@ impl Files for MemoryFiles {
             counts.bytes_read += len as u64;
         });
         Ok(len)
+    }
+
+    fn prepare(&mut self, file: &MemoryFile, offset: u64, len: u64) -> io::Result<Residence> {
+        if offset + len > file.0.content.borrow().len() as u64 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let disk_time = nanoseconds(UNIX_EPOCH + self.0.disk_time.get());
+        if disk_time == 0 {
+            return Ok(Residence::Memory);
+        }
+        let now = self.0.clock.get();
+        let mut brought = self.0.brought.borrow_mut();
+        let due = *brought
+            .entry((file.0.number, offset))
+            .or_insert(now + disk_time);
+        Ok(if due <= now {
+            Residence::Memory
+        } else {
+            Residence::Disk
+        })
     }
 
     fn metadata(&mut self, file: &MemoryFile) -> io::Result<Metadata> {

@@ -5,14 +5,15 @@ use crate::config::ListenAddress;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -160,6 +161,23 @@ impl<F> OsWorld<F> {
         })
     }
 
+    /// Does what `sendfile` does, through memory of ours.
+    fn send_copy(
+        &self,
+        socket: &Socket,
+        file: &impl AsFd,
+        offset: u64,
+        max: usize,
+    ) -> io::Result<usize> {
+        let mut bytes = [0; 16 << 10];
+        let max = max.min(bytes.len());
+        let len = rustix::io::pread(file, &mut bytes[..max], offset)?;
+        if len == 0 {
+            return Ok(0);
+        }
+        Ok(net::send(socket, &bytes[..len], SendFlags::NOSIGNAL)?)
+    }
+
     fn try_listen(&mut self, address: &ListenAddress) -> io::Result<ListenAddress> {
         let token = mio::Token(self.listeners.len());
         let registry = self.poll.registry();
@@ -267,7 +285,16 @@ impl From<mio::Token> for Token {
     }
 }
 
-impl<F: super::Files> World for OsWorld<F> {
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(stream) => stream.as_fd(),
+            Socket::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
     type Files = F;
     type Socket = Socket;
 
@@ -346,6 +373,28 @@ impl<F: super::Files> World for OsWorld<F> {
         match socket {
             Socket::Tcp(stream) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn write_more(&mut self, socket: &mut Socket, bytes: &[u8]) -> io::Result<usize> {
+        Ok(net::send(
+            socket,
+            bytes,
+            SendFlags::MORE | SendFlags::NOSIGNAL,
+        )?)
+    }
+
+    fn send_file(
+        &mut self,
+        socket: &mut Socket,
+        file: &F::File,
+        mut offset: u64,
+        max: usize,
+    ) -> io::Result<usize> {
+        match rustix::fs::sendfile(&*socket, file, Some(&mut offset), max) {
+            // A file system that has no pages to lend.
+            Err(Errno::INVAL | Errno::NOSYS) => self.send_copy(socket, file, offset, max),
+            sent => Ok(sent?),
         }
     }
 

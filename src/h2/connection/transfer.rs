@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!   set_ready ---> poll_grant ---> begin_data, append ---> commit ---> poll_grant ...
-//!                                                    `---> abort
+//!                                      |             `---> abort
+//!                                      `---> commit_elsewhere, for a payload that is sent by others
 //! ```
 //!
 //! A grant is made only when both windows, the peer's largest frame and the caller's room allow a
@@ -14,7 +15,7 @@ use std::time::Instant;
 
 use super::Connection;
 use crate::h2::error::Misuse;
-use crate::h2::frame::{FrameType, HEADER_LEN, encode, flag};
+use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, encode, flag};
 use crate::h2::scheduler::Place;
 use crate::h2::store::{Slot, StreamKey};
 use crate::h2::stream::{Half, Passage, Refusal, Side};
@@ -123,6 +124,30 @@ impl Connection {
         );
         self.scheduler.rotate(&self.store, slot);
         self.sent_data(slot, len as u32, end_stream);
+    }
+
+    /// Sends `len` bytes, at least one, that are not in the output, and without `begin_data`: the
+    /// frame's header is, and the caller sees to it that exactly so many bytes follow it on the wire,
+    /// before anything that is appended later. For what can be sent without being copied, such as
+    /// a range of a file.
+    ///
+    /// # Panics
+    /// If that is more than was granted.
+    pub fn commit_elsewhere(&mut self, grant: Grant, len: u32, end_stream: bool, _now: Instant) {
+        assert!(len <= grant.max_len, "more bytes than granted");
+        let Some(slot) = self.store.slot(grant.stream) else {
+            debug_assert!(false, "a grant is used at once");
+            return;
+        };
+        let header = FrameHeader {
+            len,
+            kind: FrameType::DATA,
+            flags: if end_stream { flag::END_STREAM } else { 0 },
+            stream_id: grant.stream.id(),
+        };
+        self.output.extend_from_slice(&header.encode());
+        self.scheduler.rotate(&self.store, slot);
+        self.sent_data(slot, len, end_stream);
     }
 
     /// Takes back what was appended since `begin_data`, if it was called, and the frame's header. The

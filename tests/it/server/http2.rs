@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// Runs a conversation of hyperium's client with the server's cleartext port.
-fn converse<F, Fut>(server: &Server, conversation: F)
+pub fn converse<F, Fut>(server: &Server, conversation: F)
 where
     F: FnOnce(h2::client::SendRequest<Bytes>) -> Fut,
     Fut: Future<Output = ()>,
@@ -45,7 +45,7 @@ where
     client.ready().await.expect("a ready connection")
 }
 
-fn request(method: &str, path: &str) -> http::Request<()> {
+pub fn request(method: &str, path: &str) -> http::Request<()> {
     http::Request::builder()
         .method(method)
         .uri(format!("http://localhost{path}"))
@@ -53,7 +53,7 @@ fn request(method: &str, path: &str) -> http::Request<()> {
         .unwrap()
 }
 
-async fn body(mut stream: h2::RecvStream) -> Vec<u8> {
+pub async fn body(mut stream: h2::RecvStream) -> Vec<u8> {
     let mut content = Vec::new();
     while let Some(data) = stream.data().await {
         let data = data.expect("data");

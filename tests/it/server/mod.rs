@@ -1,5 +1,6 @@
 //! The running server over sockets.
 
+mod bulk;
 mod http1;
 mod http2;
 mod limits;

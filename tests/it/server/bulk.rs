@@ -1,0 +1,187 @@
+//! Large files: whole over every protocol, cut off when they are cut short, and cheap to stall.
+
+use crate::raw_h2::{self, RawH2, frame, get, setting};
+use crate::server::http2::{body, converse, request};
+use crate::support::Server;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+const LEN: usize = 3_000_017;
+
+/// No two places of it look alike for long.
+fn content() -> Vec<u8> {
+    (0..LEN as u64)
+        .map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8)
+        .collect()
+}
+
+fn site(site: &Path) {
+    fs::write(site.join("big"), content()).unwrap();
+}
+
+/// The head and the content of an answer.
+fn split(answer: &[u8]) -> (String, &[u8]) {
+    let end = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .expect("a head");
+    let head = String::from_utf8(answer[..end].to_vec()).expect("text");
+    (head, &answer[end + 4..])
+}
+
+#[test]
+fn pipelined_large_files_and_ranges_are_whole_over_http1() {
+    let server = Server::with_site(&[], site);
+    let content = content();
+    let request = |fields: &str| format!("GET /big HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+    let requests = request("")
+        + &request("Range: bytes=17-100016\r\n")
+        + &request("Range: bytes=-5000\r\nConnection: close\r\n");
+    let answer = server.converse(requests.as_bytes());
+    let mut rest = &answer[..];
+    for (status, range) in [
+        ("200 OK", 0..LEN),
+        ("206 Partial Content", 17..100_017),
+        ("206 Partial Content", LEN - 5_000..LEN),
+    ] {
+        let (head, behind) = split(rest);
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{head}");
+        assert!(behind[..range.len()] == content[range.clone()], "{range:?}");
+        rest = &behind[range.len()..];
+    }
+    assert!(rest.is_empty());
+}
+
+#[test]
+fn several_large_ranges_are_whole_over_http1() {
+    let server = Server::with_site(&[], site);
+    let content = content();
+    let answer = server.converse(
+        b"GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
+          Range: bytes=1-200000,300000-300009,2000000-2999999\r\n\r\n",
+    );
+    let (head, mut rest) = split(&answer);
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .expect("a length");
+    assert_eq!(length.parse(), Ok(rest.len()));
+    for range in [1..200_001, 300_000..300_010, 2_000_000..3_000_000] {
+        let (part, behind) = split(rest);
+        assert!(
+            part.contains(&format!("bytes {}-{}/", range.start, range.end - 1)),
+            "{part}"
+        );
+        assert!(behind[..range.len()] == content[range.clone()], "{range:?}");
+        rest = &behind[range.len()..];
+    }
+    assert!(rest.starts_with(b"\r\n--") && rest.ends_with(b"--\r\n"));
+}
+
+#[test]
+fn large_files_and_ranges_side_by_side_are_whole_over_http2() {
+    let server = Server::with_site(&[], site);
+    converse(&server, async |mut client| {
+        let content = content();
+        let mut responses = Vec::new();
+        for at in 0..10 {
+            client = client.ready().await.unwrap();
+            let mut request = request("GET", "/big");
+            let range = if at % 2 == 0 { 0..LEN } else { at..LEN - at };
+            if at % 2 == 1 {
+                let value = format!("bytes={}-{}", range.start, range.end - 1);
+                request
+                    .headers_mut()
+                    .insert("range", value.parse().unwrap());
+            }
+            let response = client.send_request(request, true).unwrap().0;
+            responses.push(tokio::task::spawn_local(async move {
+                (range, body(response.await.unwrap().into_body()).await)
+            }));
+        }
+        for response in responses {
+            let (range, body) = response.await.unwrap();
+            assert!(body == content[range.clone()], "{range:?}");
+        }
+    });
+}
+
+/// RFC 9113 §4.1: a frame has the length that it says, so one that cannot be completed ends the
+/// connection; RFC 9112 §8: so does content of an announced length.
+#[test]
+fn a_file_that_is_cut_short_while_it_is_sent_ends_the_response_and_is_never_padded() {
+    const HUGE: u64 = 64 << 20;
+    let server = Server::with_site(&[], |site| {
+        let file = fs::File::create(site.join("huge")).unwrap();
+        file.set_len(HUGE).unwrap();
+        fs::write(site.join("small"), "small").unwrap();
+    });
+    let mut h1 = server.connect();
+    h1.write_all(b"GET /huge HTTP/1.1\r\nHost: h\r\n\r\n")
+        .unwrap();
+    let mut h2 = RawH2::open(server.connect());
+    let open = u32::MAX >> 1;
+    h2.send(&frame(raw_h2::SETTINGS, 0, 0, &setting(4, open)));
+    h2.send(&frame(
+        raw_h2::WINDOW_UPDATE,
+        0,
+        0,
+        &(open - 65_535).to_be_bytes(),
+    ));
+    let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+    h2.send(&frame(raw_h2::HEADERS, end, 1, &get("/huge")));
+    // Until both sockets are full.
+    std::thread::sleep(Duration::from_millis(500));
+    fs::OpenOptions::new()
+        .write(true)
+        .open(server.directory.path().join("site/huge"))
+        .and_then(|file| file.set_len(100_000))
+        .unwrap();
+    let mut answer = Vec::new();
+    let _ = h1.read_to_end(&mut answer);
+    assert!((answer.len() as u64) < HUGE);
+    let mut received = 0;
+    while let Some(frame) = h2.next() {
+        if frame.kind == raw_h2::RST_STREAM {
+            break;
+        }
+        assert!(frame.kind != raw_h2::DATA || frame.flags & raw_h2::END_STREAM == 0);
+        received += frame.payload.len() as u64;
+    }
+    assert!(received < HUGE);
+    let answer = server.request("GET /small HTTP/1.1");
+    assert!(answer.ends_with("small"), "{answer}");
+}
+
+#[test]
+fn stalled_readers_of_a_large_file_cost_little_memory() {
+    const READERS: u64 = 100;
+    let server = Server::with_site(&[], |site| {
+        let file = fs::File::create(site.join("huge")).unwrap();
+        file.set_len(1 << 30).unwrap();
+    });
+    let before = server.anonymous_kib();
+    let open = u32::MAX >> 1;
+    let readers: Vec<RawH2> = (0..READERS)
+        .map(|_| {
+            let mut h2 = RawH2::open(server.connect());
+            h2.send(&frame(raw_h2::SETTINGS, 0, 0, &setting(4, open)));
+            h2.send(&frame(
+                raw_h2::WINDOW_UPDATE,
+                0,
+                0,
+                &(open - 65_535).to_be_bytes(),
+            ));
+            let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+            h2.send(&frame(raw_h2::HEADERS, end, 1, &get("/huge")));
+            h2
+        })
+        .collect();
+    std::thread::sleep(Duration::from_secs(2));
+    let each = (server.anonymous_kib() - before) as f64 / READERS as f64;
+    println!("{each:.2} KiB for each of {READERS} stalled readers");
+    assert!(each < 16.0, "{each:.2} KiB for each stalled reader");
+    drop(readers);
+}
