@@ -14,6 +14,7 @@ use super::receive::{Absent, Step};
 use crate::h2::clock::Tick;
 use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
 use crate::h2::frame::{FrameHeader, decode, flag};
+use crate::h2::ids::Closing;
 use crate::h2::settings::Role;
 use crate::hpack::{DecodeError, DecodeLimits, Decoded};
 use crate::http::field::Fields;
@@ -91,6 +92,12 @@ impl Connection {
         let id = header.stream_id;
         if id.is_multiple_of(2) || self.absent(id) == Absent::Idle {
             let reason = "PUSH_PROMISE on a stream that is not a request's";
+            return Err(ConnectionError::protocol(reason).into());
+        }
+        // §6.6: only behind our own reset a promise may still be on its way.
+        let closed = self.store.find(id).is_none().then(|| self.absent(id));
+        if let Some(Absent::Closed(Closing::Ended | Closing::ResetByPeer)) = closed {
+            let reason = "PUSH_PROMISE on a stream that its sender has closed";
             return Err(ConnectionError::protocol(reason).into());
         }
         // §6.6: the promised stream has to be idle, and the server's.

@@ -192,3 +192,16 @@ fn pushed_responses_stay_within_the_clients_limit_of_streams() {
         "promises are not counted, and the first response is over"
     );
 }
+
+/// §6.6: neither open nor half-closed (local).
+#[test]
+fn a_promise_behind_the_end_of_its_request_is_an_error_of_the_connection() {
+    let mut peer = client();
+    peer.headers(1, flag::END_STREAM, &[(":status", "200")]);
+    promise(&mut peer, 1, 2, &request("GET", "/"));
+    peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
+    let mut peer = client();
+    peer.rst_stream(1, ErrorCode::CANCEL);
+    promise(&mut peer, 1, 2, &request("GET", "/"));
+    peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
+}
