@@ -259,12 +259,18 @@ impl Connection {
             let RequestHalf::Draining { body, budget } = &mut exchange.request else {
                 break;
             };
-            let before = input.len();
-            let piece = body.decode(input, &self.config)?;
-            let taken = before - input.len();
+            // What is beyond the budget is not looked at, or an error in it would be found or not by
+            // how the input is cut.
+            let within = usize::try_from(*budget).map_or(usize::MAX, |left| left.saturating_add(1));
+            let (mut front, beyond) = input.split_at(within.min(input.len()));
+            let offered = front.len();
+            let piece = body.decode(&mut front, &self.config)?;
+            let taken = offered - front.len();
+            let exhausted = matches!(piece, Piece::Starved) && !beyond.is_empty();
+            *input = &input[taken..];
             match budget.checked_sub(taken as u64) {
-                Some(left) => *budget = left,
-                None => {
+                Some(left) if !exhausted => *budget = left,
+                _ => {
                     self.abandon_body();
                     break;
                 }

@@ -257,3 +257,20 @@ fn what_is_left_of_a_body_after_the_response_is_drained() {
         .unwrap();
     assert_eq!(caller.events().pop().unwrap(), "GET http a /next end");
 }
+
+#[test]
+fn what_is_wrong_beyond_the_limit_is_not_found_however_the_input_is_cut() {
+    // Seventeen digits are malformed.
+    for (limit, is_error) in [(16, true), (15, false)] {
+        for piece in [1, 7, 100] {
+            let mut caller = Caller::with(|config| config.drain_bytes = limit);
+            caller.receive(&chunked("")).unwrap();
+            caller.connection.discard_body();
+            let body = [b'1'; 40];
+            let found = body
+                .chunks(piece)
+                .any(|piece| caller.receive(piece).is_err());
+            assert_eq!(found, is_error, "a limit of {limit}, pieces of {piece}");
+        }
+    }
+}
