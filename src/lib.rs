@@ -21,8 +21,9 @@
 //! one deadline out. They know no socket, file, thread or clock, which a test enforces, and can be
 //! used by themselves, on any transport. [`server`] is the shell around them, [`world`] what the shell
 //! stands on, [`config`] every number of both with its reason. [`cli`] and [`tls`] turn what the
-//! operator says and has into a configuration.
+//! operator says and has into a configuration; [`allocator`] lets memory go back after a crowd.
 
+pub mod allocator;
 pub mod cli;
 pub mod client;
 pub mod config;

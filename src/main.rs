@@ -3,6 +3,7 @@
 //!
 //! 0: stopped by the operator, or fetched. 1: could not start, or could not fetch. 2: a wrong option.
 
+use calmd::allocator;
 use calmd::cli::{self, Command};
 use calmd::client;
 use calmd::config::{AccessLogConfig, Config};
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
+    allocator::adopt();
     env_logger::Builder::new()
         .filter_level(config.log_level)
         .init();

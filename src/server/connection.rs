@@ -234,7 +234,12 @@ impl<W: World> Connection<W> {
                 self.phase = Phase::Serving;
             }
         }
-        let turn = self.exchange(&mut input, output, wire, fields, cx)?;
+        let turn = match self.protocol {
+            // There is nothing to say yet.
+            Protocol::Undecided if self.wants_input(cx) => Turn::Again,
+            Protocol::Undecided => Turn::Wait,
+            _ => self.exchange(&mut input, output, wire, fields, cx)?,
+        };
         if matches!(self.phase, Phase::Opening { .. } | Phase::Serving) {
             self.kept.extend_from_slice(input);
         }

@@ -47,7 +47,13 @@ pub enum FileContent {
     Spliced,
 }
 
+/// What a turn mostly needs of each buffer.
+const BUFFER: usize = 64 << 10;
+
 /// Buffers that are lent to one connection after another, so that none needs its own.
+///
+/// They have their size from the start: one that grew in a crowd would lie above what the crowd
+/// leaves behind, and keep the allocator from giving that back.
 #[derive(Default)]
 pub struct Buffers {
     /// Bytes from the socket.
@@ -60,6 +66,18 @@ pub struct Buffers {
     pub wire: WireBuffer,
     /// The field section of the message that is being read.
     pub fields: Fields,
+}
+
+impl Buffers {
+    fn new() -> Self {
+        Buffers {
+            read: Vec::new(),
+            plain: Vec::with_capacity(BUFFER),
+            output: Vec::with_capacity(BUFFER),
+            wire: WireBuffer::with_capacity(BUFFER),
+            fields: Fields::new(),
+        }
+    }
 }
 
 impl<W: World> Context<W> {
@@ -75,7 +93,7 @@ impl<W: World> Context<W> {
             limits: config.limits.clone(),
             timeouts: config.timeouts.clone(),
             now,
-            buffers: Buffers::default(),
+            buffers: Buffers::new(),
             splices: Splices::default(),
             file_content: FileContent::Read,
             date: Date::default(),
@@ -118,7 +136,9 @@ impl Date {
     fn update(&mut self, second: u64, time: impl FnOnce() -> std::time::SystemTime) {
         if self.second != second {
             self.second = second;
-            self.text = date::format(time());
+            // In place: a new text every second could come to lie anywhere.
+            self.text.clear();
+            self.text.push_str(&date::format(time()));
         }
     }
 }

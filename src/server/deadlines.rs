@@ -80,6 +80,12 @@ impl Deadlines {
         }
     }
 
+    /// Gives back the memory of the nodes; none may be armed.
+    pub fn shrink(&mut self) {
+        debug_assert_eq!(self.armed, 0);
+        self.nodes = Vec::new();
+    }
+
     /// How long the poll may sleep.
     pub fn until_next(&self, now: Instant) -> Option<Duration> {
         (self.armed > 0).then(|| {

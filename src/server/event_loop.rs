@@ -22,6 +22,15 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(250);
 /// few turns for one that takes longer.
 const DISK_RETRY: Duration = Duration::from_millis(4);
 
+/// Readiness that one poll tells of, in general.
+const READY: usize = 256;
+
+/// When this many connections have gone, their memory is worth giving back.
+const CROWD: usize = 64;
+
+/// Room for this many waiting connections is kept; what a crowd needed goes back after it.
+const QUEUE: usize = 256;
+
 /// The server.
 pub struct EventLoop<W: World> {
     cx: Context<W>,
@@ -34,7 +43,6 @@ pub struct EventLoop<W: World> {
     /// Connections with responses that wait for a disk, and when they try again, the first first.
     cold: VecDeque<(Instant, Token)>,
     ready: Vec<Ready>,
-    expired: Vec<u32>,
     accepting: Accepting,
     state: State,
 }
@@ -91,10 +99,9 @@ impl<W: World> EventLoop<W> {
             tls,
             listeners: listeners.iter().map(listener).collect(),
             connections: Slots::new(),
-            queue: VecDeque::new(),
+            queue: VecDeque::with_capacity(QUEUE),
             cold: VecDeque::new(),
-            ready: Vec::new(),
-            expired: Vec::new(),
+            ready: Vec::with_capacity(READY),
             accepting: Accepting::Open,
             state: State::Running,
         }
@@ -140,6 +147,7 @@ impl<W: World> EventLoop<W> {
             }
         }
         self.retry_cold();
+        self.queue.shrink_to(QUEUE);
         self.expire();
         self.accept();
         if let Some(log) = &mut self.cx.log {
@@ -209,6 +217,10 @@ impl<W: World> EventLoop<W> {
             self.deadlines.set(token.index, None);
             self.connections.remove(token);
             self.accepting = Accepting::Open;
+            if self.connections.count() == 0 && self.connections.capacity() >= CROWD {
+                self.connections.shrink();
+                self.deadlines.shrink();
+            }
             return;
         }
         self.deadlines
@@ -232,14 +244,13 @@ impl<W: World> EventLoop<W> {
     }
 
     fn expire(&mut self) {
-        let mut expired = std::mem::take(&mut self.expired);
+        let mut expired = Vec::new();
         self.deadlines.expire(self.cx.now, &mut expired);
-        for index in expired.drain(..) {
+        for index in expired {
             if let Some(token) = self.connections.token(index) {
                 self.with(token, Connection::handle_deadline);
             }
         }
-        self.expired = expired;
     }
 
     fn wants_accept(&self) -> bool {

@@ -55,14 +55,21 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Takes a connection out; its memory goes back when the last one is out.
+    /// Takes a connection out.
     pub fn remove(&mut self, token: Token) {
         if self.current(token).is_some() {
             self.slab.remove(token.index as usize);
         }
-        if self.slab.is_empty() {
-            self.slab.shrink_to_fit();
-        }
+    }
+
+    /// The number of connections that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// Gives back the room that is not needed.
+    pub fn shrink(&mut self) {
+        self.slab.shrink_to_fit();
     }
 
     /// The connection that this token names, unless it is gone.

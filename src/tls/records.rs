@@ -258,6 +258,14 @@ pub struct WireBuffer {
 }
 
 impl WireBuffer {
+    /// An empty buffer that does not grow below this length.
+    pub fn with_capacity(capacity: usize) -> Self {
+        WireBuffer {
+            bytes: Vec::with_capacity(capacity),
+            len: 0,
+        }
+    }
+
     /// What was put in.
     pub fn filled(&self) -> &[u8] {
         &self.bytes[..self.len]
