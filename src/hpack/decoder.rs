@@ -141,7 +141,7 @@ impl Decoder {
 
     /// The bytes that are allocated.
     #[cfg(test)]
-    pub(super) fn heap(&self) -> usize {
+    pub(crate) fn heap(&self) -> usize {
         self.table.heap()
     }
 

@@ -55,6 +55,15 @@ pub struct Encoder {
     announced: u16,
     /// The least size since then.
     lowest: u16,
+    /// Whether the next block makes entries.
+    entries: Entries,
+}
+
+/// Whether a block makes entries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entries {
+    Made,
+    HeldBack,
 }
 
 impl Encoder {
@@ -70,7 +79,14 @@ impl Encoder {
             own_max,
             announced: INITIAL_SIZE,
             lowest: size,
+            entries: Entries::Made,
         }
+    }
+
+    /// Makes no entries for the next block: it may be the only one, and then they are memory for
+    /// nothing.
+    pub fn hold_back(&mut self) {
+        self.entries = Entries::HeldBack;
     }
 
     /// Takes the peer's SETTINGS_HEADER_TABLE_SIZE; the next block tells it what became of it.
@@ -94,6 +110,7 @@ impl Encoder {
                 guess = age.wrapping_sub(1);
             }
         }
+        self.entries = Entries::Made;
     }
 
     /// Gives back the memory that the entries do not need, for a connection that is idle.
@@ -103,9 +120,20 @@ impl Encoder {
         self.recent.clear();
     }
 
+    /// Gives back all memory, for a connection that is idle for good: the table is emptied, which the
+    /// next block tells the peer (§4.2), and that block's fields are its first entries.
+    pub fn forget(&mut self) {
+        if self.table.len() > 0 {
+            self.lowest = 0;
+        }
+        self.table = Table::new(self.table.max_size());
+        self.index = Index::default();
+        self.recent.clear();
+    }
+
     /// The bytes that are allocated.
     #[cfg(test)]
-    pub(super) fn heap(&self) -> usize {
+    pub(crate) fn heap(&self) -> usize {
         self.table.heap() + self.index.heap() + self.recent.heap()
     }
 
@@ -181,7 +209,10 @@ impl Encoder {
         }
         let max_size = self.table.max_size() as usize;
         let size = field.name.len() + field.value.len() + ENTRY_OVERHEAD;
-        if never_repeats(name) || size > max_size / LARGEST_SHARE {
+        if self.entries == Entries::HeldBack
+            || never_repeats(name)
+            || size > max_size / LARGEST_SHARE
+        {
             return Literal::Plain;
         }
         if self.table.size() + size <= max_size / EAGER_SHARE || self.recent.recall(hash) {

@@ -31,9 +31,10 @@ const OUTPUT_SLACK: usize = 2 << 10;
 /// which is at most 16 KiB and its header.
 const KEPT_ROOM: usize = 32 << 10;
 
-/// An idle connection gives back its spare memory after this long: longer than the pauses of a
-/// client at work, shorter than anybody's patience with our memory.
-const SHRINK_AFTER: Duration = Duration::from_millis(250);
+/// A connection that is idle for this long gives back all memory that it can do without, at the price
+/// of some 150 bytes more of fields in the next response: longer than the pauses of a client at work,
+/// shorter than anybody's patience with our memory.
+const HIBERNATE_AFTER: Duration = Duration::from_secs(1);
 
 /// The protocol cannot go on. What it has to say about that is in its output.
 #[derive(Debug)]
@@ -122,7 +123,7 @@ struct Idle {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Memory {
     Spare,
-    Shrunk,
+    Least,
 }
 
 impl<W: World> Connection<W> {
@@ -521,16 +522,13 @@ impl<W: World> Connection<W> {
         }
         // After a first request nobody knows whether a second follows. Given back at once, the memory
         // serves the next newcomer's first request, instead of leaving a hole for each of thousands.
-        let memory = if requests <= 1 {
+        if requests <= 1 {
             self.protocol.shrink();
-            Memory::Shrunk
-        } else {
-            Memory::Spare
-        };
+        }
         self.idle = Some(Idle {
             since: now,
             requests,
-            memory,
+            memory: Memory::Spare,
         });
     }
 
@@ -541,8 +539,8 @@ impl<W: World> Connection<W> {
             _ => None,
         };
         let idle = self.idle.as_ref().map(|idle| match idle.memory {
-            Memory::Spare => idle.since + SHRINK_AFTER,
-            Memory::Shrunk => idle.since + cx.timeouts.idle,
+            Memory::Spare => idle.since + HIBERNATE_AFTER,
+            Memory::Least => idle.since + cx.timeouts.idle,
         });
         let stall = self.stall.as_ref().map(|stall| stall.deadline);
         let protocol = self.protocol.next_deadline();
@@ -582,9 +580,9 @@ impl<W: World> Connection<W> {
                 self.protocol.shutdown(now);
                 self.idle = None;
             }
-            Some(idle) if idle.since + SHRINK_AFTER <= now => {
-                idle.memory = Memory::Shrunk;
-                self.protocol.shrink();
+            Some(idle) if idle.memory == Memory::Spare && idle.since + HIBERNATE_AFTER <= now => {
+                idle.memory = Memory::Least;
+                self.protocol.hibernate();
                 return Turn::Wait;
             }
             _ => {}

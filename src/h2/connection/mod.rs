@@ -170,6 +170,8 @@ impl Connection {
     /// preface is the first thing that [`receive`](Self::receive) takes.
     pub fn server(config: Arc<Config>, now: Instant) -> Connection {
         let mut connection = Connection::new(config, Role::Server, now);
+        // Many clients make a single request.
+        connection.encoder.hold_back();
         connection.send_first_settings(now);
         connection
     }
@@ -389,6 +391,13 @@ impl Connection {
         }
         self.tidy();
     }
+
+    /// The same for a connection that nobody seems to use at all: what made field sections to the
+    /// peer short goes too, and the next one is as long as the first.
+    pub fn hibernate(&mut self) {
+        self.shrink();
+        self.encoder.forget();
+    }
 }
 
 #[cfg(test)]
@@ -404,8 +413,13 @@ impl Connection {
     }
 
     /// The bytes that are allocated, but for what HPACK keeps.
-    pub(in crate::h2) fn heap(&self) -> usize {
+    pub(crate) fn heap(&self) -> usize {
         self.store.heap() + self.output.capacity() + usize::from(!self.is_tidy())
+    }
+
+    /// The bytes that HPACK keeps.
+    pub(crate) fn heap_of_hpack(&self) -> usize {
+        self.decoder.heap() + self.encoder.heap()
     }
 
     /// The bytes that a stream has left to send.
