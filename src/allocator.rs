@@ -15,9 +15,9 @@ const TUNABLES: &str = "GLIBC_TUNABLES";
 /// Nothing is cached outside of the heap proper.
 const NO_CACHE: &str = "glibc.malloc.tcache_count=0";
 
-/// Starts this program again with those habits, in the same process; must come before
-/// anything is opened. Returns where it has them, where the operator chose others, and where it cannot be done: nothing depends
-/// on it but memory.
+/// Starts this program again with those habits, in the same process; must come before anything is
+/// opened. Returns where it has them, where the operator chose others, and where it cannot be done:
+/// nothing depends on it but memory.
 pub fn adopt() {
     if !cfg!(target_env = "gnu") || env::var_os(TUNABLES).is_some() {
         return;

@@ -11,6 +11,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use foldhash::quality::RandomState;
 use slab::Slab;
 
 use super::resource::{Dress, Loaded, Resource};
@@ -44,7 +45,8 @@ pub(crate) enum Lookup<F: Files> {
 /// The cache.
 pub(crate) struct HotCache<F: Files> {
     slots: Slab<Slot<F>>,
-    index: HashMap<Rc<[u8]>, usize>,
+    /// Its keys are paths that exist, so nobody chooses them; colliding ones would only be slow.
+    index: HashMap<Rc<[u8]>, usize, RandomState>,
     /// The next slot that the clock's hand looks at.
     hand: usize,
     used: usize,
@@ -69,7 +71,7 @@ impl<F: Files> HotCache<F> {
     pub(crate) fn new(budget: usize) -> Self {
         HotCache {
             slots: Slab::new(),
-            index: HashMap::new(),
+            index: HashMap::default(),
             hand: 0,
             used: 0,
             budget,
