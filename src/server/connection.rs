@@ -1,10 +1,10 @@
 //! One connection: socket, transport, protocol, and the states it goes through.
 //!
 //! ```text
-//!            preface or request             error, end, drained            all sent
-//!  Opening ──────────────────────▶ Serving ─────────────────────▶ Flushing ────────▶ Lingering
-//!     │                               │                              │                   │
-//!     └── deadline ───────────────────┴── socket error ──────────────┴── deadline, end ──┴──▶ Closed
+//!         preface or request           error, end, drained            all sent       that too
+//!  Opening ────────────────▶ Serving ─────────────────────▶ Flushing ──────▶ Ending ──────▶ Lingering
+//!     │                         │                              │                │               │
+//!     └── deadline ─────────────┴── socket error ──────────────┴── deadline ────┴── end ────────┴─▶ Closed
 //! ```
 //!
 //! A connection keeps bytes of its own only while a frame, a head or a record is incomplete, or while
@@ -76,6 +76,8 @@ enum Phase {
     Serving,
     /// Nothing more is read; closes when everything is sent.
     Flushing,
+    /// Everything is sent but the word that nothing follows, which only TLS has.
+    Ending,
     /// Everything is sent and our direction closed; reads until the peer closes too, so that no
     /// reset overtakes what it has not read (RFC 9112 §9.6).
     Lingering { deadline: Instant, budget: usize },
@@ -170,7 +172,7 @@ impl<W: World> Connection<W> {
         let mut buffers = std::mem::take(&mut cx.buffers);
         let result = match self.phase {
             Phase::Opening { .. } | Phase::Serving => self.serve(&mut buffers, cx),
-            Phase::Flushing => self.flush(&[], cx).map(|()| Turn::Wait),
+            Phase::Flushing | Phase::Ending => self.flush(&[], cx).map(|()| Turn::Wait),
             Phase::Lingering { .. } => self.linger(&mut buffers.read, cx),
             Phase::Closed => Ok(Turn::Closed),
         };
@@ -449,6 +451,11 @@ impl<W: World> Connection<W> {
         {
             self.protocol.close(cx);
             self.end_output(wire, cx)?;
+            self.phase = Phase::Ending;
+        }
+        if let Phase::Ending = self.phase
+            && self.unsent.is_empty()
+        {
             if self.read == ReadSide::Ended {
                 self.phase = Phase::Closed;
             } else {
@@ -473,9 +480,7 @@ impl<W: World> Connection<W> {
         if let Transport::Tls(tls) = &mut self.transport {
             wire.clear();
             tls.seal_end(wire);
-            let bytes = wire.filled();
-            self.unsent
-                .write_bytes(&mut cx.world, &mut self.socket, bytes)?;
+            self.flush(wire.filled(), cx)?;
         }
         Ok(())
     }
