@@ -55,15 +55,6 @@ pub struct Encoder {
     announced: u16,
     /// The least size since then.
     lowest: u16,
-    /// Whether the next block makes entries.
-    entries: Entries,
-}
-
-/// Whether a block makes entries.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Entries {
-    Made,
-    HeldBack,
 }
 
 impl Encoder {
@@ -79,14 +70,7 @@ impl Encoder {
             own_max,
             announced: INITIAL_SIZE,
             lowest: size,
-            entries: Entries::Made,
         }
-    }
-
-    /// Makes no entries for the next block: it may be the only one, and then they are memory for
-    /// nothing.
-    pub fn hold_back(&mut self) {
-        self.entries = Entries::HeldBack;
     }
 
     /// Takes the peer's SETTINGS_HEADER_TABLE_SIZE; the next block tells it what became of it.
@@ -110,7 +94,6 @@ impl Encoder {
                 guess = age.wrapping_sub(1);
             }
         }
-        self.entries = Entries::Made;
     }
 
     /// Gives back the memory that the entries do not need, for a connection that is idle.
@@ -209,10 +192,7 @@ impl Encoder {
         }
         let max_size = self.table.max_size() as usize;
         let size = field.name.len() + field.value.len() + ENTRY_OVERHEAD;
-        if self.entries == Entries::HeldBack
-            || never_repeats(name)
-            || size > max_size / LARGEST_SHARE
-        {
+        if never_repeats(name) || size > max_size / LARGEST_SHARE {
             return Literal::Plain;
         }
         if self.table.size() + size <= max_size / EAGER_SHARE || self.recent.recall(hash) {

@@ -170,8 +170,6 @@ impl Connection {
     /// preface is the first thing that [`receive`](Self::receive) takes.
     pub fn server(config: Arc<Config>, now: Instant) -> Connection {
         let mut connection = Connection::new(config, Role::Server, now);
-        // Many clients make a single request.
-        connection.encoder.hold_back();
         connection.send_first_settings(now);
         connection
     }

@@ -106,21 +106,6 @@ fn an_emptied_table_holds_nothing_once_shrunk() {
 }
 
 #[test]
-fn a_block_that_may_be_the_only_one_makes_no_entries() {
-    let (mut encoder, mut decoder) = (Encoder::new(4096), Decoder::new(4096));
-    encoder.hold_back();
-    let first = encode(&mut encoder, &fields(&RESPONSE));
-    assert_eq!(decode(&mut decoder, &first).unwrap(), fields(&RESPONSE));
-    assert_eq!(encoder.heap(), 0);
-    for _ in 0..2 {
-        let block = encode(&mut encoder, &fields(&RESPONSE));
-        assert_eq!(decode(&mut decoder, &block).unwrap(), fields(&RESPONSE));
-    }
-    let block = encode(&mut encoder, &fields(&RESPONSE));
-    assert_eq!(block.len(), RESPONSE.len());
-}
-
-#[test]
 fn a_forgotten_table_is_empty_on_both_sides_and_fills_again() {
     let (mut encoder, mut decoder) = (Encoder::new(4096), Decoder::new(4096));
     for _ in 0..3 {
