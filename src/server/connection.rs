@@ -436,12 +436,16 @@ impl<W: World> Connection<W> {
         cx: &mut Context<W>,
     ) -> io::Result<Turn> {
         if let Phase::Opening { .. } | Phase::Serving = self.phase {
-            if self.read == ReadSide::Ended && self.protocol.finish_input().is_err() {
+            // What was kept because the output is blocked, or the turn's budget used up, is still to be
+            // heard: with requests among it, no end of the input is theirs.
+            let heard_out = self.unsent.is_empty() && turn != Turn::Again;
+            let ended = self.read == ReadSide::Ended && heard_out;
+            if ended && self.protocol.finish_input().is_err() {
                 let output = self.protocol.take_output();
                 self.send(&output, wire, cx)?;
                 self.phase = Phase::Flushing;
             }
-            let gone = self.read == ReadSide::Ended && self.protocol.is_idle();
+            let gone = ended && self.protocol.is_idle();
             if gone || self.protocol.is_over() {
                 self.phase = Phase::Flushing;
             }
