@@ -11,6 +11,8 @@
 //! its socket takes no more. Readiness is edge-triggered, so it is remembered until the socket would
 //! block; a connection that ran out of its turn's budget asks for another turn.
 
+mod waiting;
+
 use super::context::{Buffers, Context, FileContent};
 use super::protocol::Protocol;
 use super::splices::Splices;
@@ -19,7 +21,7 @@ use super::write_queue::WriteQueue;
 use crate::http::Fields;
 use crate::world::{Peer, World};
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Output is made in pieces of this size: four full TLS records, or nearly four DATA frames.
 const OUTPUT_CHUNK: usize = 64 << 10;
@@ -30,11 +32,6 @@ const OUTPUT_SLACK: usize = 2 << 10;
 /// Room in the read buffer for what a connection kept: an incomplete frame, head or record, each of
 /// which is at most 16 KiB and its header.
 const KEPT_ROOM: usize = 32 << 10;
-
-/// A connection that is idle for this long gives back all memory that it can do without, at the price
-/// of some 150 bytes more of fields in the next response: longer than the pauses of a client at work,
-/// shorter than anybody's patience with our memory.
-const HIBERNATE_AFTER: Duration = Duration::from_secs(1);
 
 /// The protocol cannot go on. What it has to say about that is in its output.
 #[derive(Debug)]
@@ -317,7 +314,7 @@ impl<W: World> Connection<W> {
     fn wants_input(&self, cx: &Context<W>) -> bool {
         matches!(self.read, ReadSide::Readable | ReadSide::Closing)
             && self.unsent.len() < cx.limits.output_bytes
-            && self.protocol.wants_input()
+            && self.protocol.wants_input(!self.unsent.is_empty())
     }
 
     /// Reads once. A read shorter than the buffer took everything: the next edge will tell of more.
@@ -510,105 +507,5 @@ impl<W: World> Connection<W> {
             ReadSide::Drained => Turn::Wait,
             _ => Turn::Again,
         })
-    }
-
-    fn note_idleness(&mut self, now: Instant) {
-        let Phase::Serving = self.phase else {
-            self.idle = None;
-            return;
-        };
-        if !self.protocol.is_idle() || !self.unsent.is_empty() {
-            self.idle = None;
-            return;
-        }
-        let requests = self.protocol.requests();
-        if self
-            .idle
-            .as_ref()
-            .is_some_and(|idle| idle.requests == requests)
-        {
-            return;
-        }
-        // After a first request nobody knows whether a second follows. Given back at once, the memory
-        // serves the next newcomer's first request, instead of leaving a hole for each of thousands.
-        if requests <= 1 {
-            self.protocol.shrink();
-        }
-        self.idle = Some(Idle {
-            since: now,
-            requests,
-            memory: Memory::Spare,
-        });
-    }
-
-    /// When [`Connection::handle_deadline`] is due.
-    pub fn next_deadline(&self, cx: &Context<W>) -> Option<Instant> {
-        let phase = match self.phase {
-            Phase::Opening { deadline } | Phase::Lingering { deadline, .. } => Some(deadline),
-            _ => None,
-        };
-        let idle = self.idle.as_ref().map(|idle| match idle.memory {
-            Memory::Spare => idle.since + HIBERNATE_AFTER,
-            Memory::Least => idle.since + cx.timeouts.idle,
-        });
-        let stall = self.stall.as_ref().map(|stall| stall.deadline);
-        let protocol = self.protocol.next_deadline();
-        [phase, idle, stall, protocol].into_iter().flatten().min()
-    }
-
-    /// Deals with the deadlines that have passed.
-    pub fn handle_deadline(&mut self, cx: &mut Context<W>) -> Turn {
-        let now = cx.now;
-        if let Phase::Opening { deadline } | Phase::Lingering { deadline, .. } = self.phase
-            && deadline <= now
-        {
-            return self.close(cx);
-        }
-        if let Some(stall) = &mut self.stall
-            && stall.deadline <= now
-        {
-            if stall.taken < cx.http2.stall_bytes as usize {
-                log::debug!("{}: takes no output any more", self.peer);
-                return self.close(cx);
-            }
-            *stall = Stall {
-                deadline: now + cx.timeouts.write_stall,
-                taken: 0,
-            };
-        }
-        if self
-            .protocol
-            .next_deadline()
-            .is_some_and(|deadline| deadline <= now)
-            && self.protocol.handle_timeout(cx).is_err()
-        {
-            return self.finish(cx);
-        }
-        match &mut self.idle {
-            Some(idle) if idle.since + cx.timeouts.idle <= now => {
-                self.protocol.shutdown(now);
-                self.idle = None;
-            }
-            Some(idle) if idle.memory == Memory::Spare && idle.since + HIBERNATE_AFTER <= now => {
-                idle.memory = Memory::Least;
-                self.protocol.hibernate();
-                return Turn::Wait;
-            }
-            _ => {}
-        }
-        self.turn(cx)
-    }
-
-    /// Sends what the protocol still has to say, and closes.
-    fn finish(&mut self, cx: &mut Context<W>) -> Turn {
-        let output = self.protocol.take_output();
-        let mut wire = std::mem::take(&mut cx.buffers.wire);
-        let sent = self.send(&output, &mut wire, cx);
-        cx.buffers.wire = wire;
-        self.phase = Phase::Flushing;
-        match sent {
-            Ok(()) => self.turn(cx),
-            Err(_) => self.close(cx),
-        }
     }
 }

@@ -92,10 +92,11 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// Whether more bytes from the peer would be of use now.
-    pub fn wants_input(&self) -> bool {
+    /// Whether more bytes from the peer would be of use now. HTTP/1.1 has nothing to do with them
+    /// while it is `blocked`, as [`Protocol::advance`] is.
+    pub fn wants_input(&self, blocked: bool) -> bool {
         match self {
-            Protocol::H1(service) => service.wants_input(),
+            Protocol::H1(service) => !blocked && service.wants_input(),
             Protocol::Undecided | Protocol::H2(_) => true,
         }
     }
