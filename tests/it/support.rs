@@ -119,23 +119,14 @@ impl Server {
         String::from_utf8_lossy(&self.converse(request.as_bytes())).into_owned()
     }
 
-    /// The process's proportional set size in KiB.
-    pub fn pss_kib(&self) -> u64 {
-        self.memory_kib("Pss:")
-    }
-
     /// The process's own memory in KiB: unlike its proportional set, whatever others do that run
     /// the same program.
     pub fn anonymous_kib(&self) -> u64 {
-        self.memory_kib("Anonymous:")
-    }
-
-    fn memory_kib(&self, name: &str) -> u64 {
         let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))
             .expect("Linux tells a process's memory");
         let line = rollup
             .lines()
-            .find(|line| line.starts_with(name))
+            .find(|line| line.starts_with("Anonymous:"))
             .expect("a line of that name");
         line.split_whitespace()
             .nth(1)

@@ -192,7 +192,7 @@ fn a_continuation_flood_is_calmed() {
 #[test]
 fn a_ping_flood_that_is_never_read_is_calmed_and_holds_little() {
     let server = Server::start(&[]);
-    let before = server.pss_kib();
+    let before = server.anonymous_kib();
     let mut h2 = RawH2::open(server.connect());
     let flood = frame(raw_h2::PING, 0, 0, b"pingpong").repeat(1_000);
     let mut sent = 0;
@@ -201,9 +201,9 @@ fn a_ping_flood_that_is_never_read_is_calmed_and_holds_little() {
     }
     assert!(sent < 4_000, "68 MB of PING were taken");
     assert!(
-        server.pss_kib() < before + 1_024,
+        server.anonymous_kib() < before + 1_024,
         "{} KiB more",
-        server.pss_kib() - before
+        server.anonymous_kib() - before
     );
 }
 

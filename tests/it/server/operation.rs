@@ -145,10 +145,10 @@ fn idle_connections_are_cheap() {
         h2
     };
     open.push(one(&server));
-    let before = server.pss_kib();
+    let before = server.anonymous_kib();
     open.extend((0..CONNECTIONS).map(|_| one(&server)));
     std::thread::sleep(std::time::Duration::from_secs(1));
-    let each = server.pss_kib().saturating_sub(before) * 1024 / CONNECTIONS;
+    let each = server.anonymous_kib().saturating_sub(before) * 1024 / CONNECTIONS;
     // A debug build's allocator and tables are the release build's.
     assert!(each < 2048, "{each} bytes for each idle connection");
 }
