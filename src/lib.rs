@@ -11,7 +11,8 @@
 //! 4. `server::h2_service` or `server::h1_service` asks [`site`], which answers with a status, fields
 //!    and a body: a range of memory, a range of a file, or a handler.
 //! 5. The head goes into the output at once. The body waits until the scheduler grants it room: both
-//!    windows, the frame size, the output. Only then are its bytes read, straight into the output.
+//!    windows, the frame size, the output. Only then are its bytes read, straight into the output; in
+//!    the clear a range of a file is only noted as a splice, for sendfile(2) to send.
 //! 6. The output is sealed and written once. What the socket does not take waits in the connection's
 //!    `write_queue`, and nothing more is produced until it is gone.
 //!
@@ -21,7 +22,9 @@
 //! one deadline out. They know no socket, file, thread or clock, which a test enforces, and can be
 //! used by themselves, on any transport. [`server`] is the shell around them, [`world`] what the shell
 //! stands on, [`config`] every number of both with its reason. [`cli`] and [`tls`] turn what the
-//! operator says and has into a configuration; [`allocator`] lets memory go back after a crowd.
+//! operator says and has into a configuration; [`allocator`] lets memory go back after a crowd;
+//! [`sandbox`] shuts the server in once everything is open. [`client`] is `calmd get`: the same HTTP/2
+//! core and the same world, in the other role.
 
 pub mod allocator;
 pub mod cli;
