@@ -139,6 +139,22 @@ impl Decoder {
         self.table.shrink();
     }
 
+    /// The table that a block makes out of an empty one of this size.
+    pub(super) fn table_of(block: &[u8], max_size: u32) -> Result<Table, DecodeError> {
+        let mut decoder = Decoder {
+            table: Table::new(max_size),
+            limit: max_size,
+            reduction: None,
+        };
+        let nothing = DecodeLimits {
+            list_size: usize::MAX,
+            fields: 0,
+            overrun: 1,
+        };
+        decoder.decode(block, &mut Fields::new(), &nothing)?;
+        Ok(decoder.table)
+    }
+
     /// The bytes that are allocated.
     #[cfg(test)]
     pub(crate) fn heap(&self) -> usize {

@@ -12,6 +12,7 @@
 //! Only what is known never to repeat, or to be a secret, is told by its name.
 
 use super::index::{Index, field_hash, name_hash};
+use super::packed::Packed;
 use super::recent::Recent;
 use super::static_table::{self, Match};
 use super::table::{ENTRY_OVERHEAD, Table};
@@ -44,17 +45,34 @@ enum Literal {
     NeverIndexed,
 }
 
-/// The dynamic table of the peer's decoder, and what writes blocks with it.
+/// Writes blocks, and keeps the dynamic table of the peer's decoder for that.
 pub struct Encoder {
-    table: Table,
-    index: Index,
-    recent: Recent,
+    entries: State,
     /// Our own bound of the table's size.
     own_max: u16,
+    /// The table's size.
+    size: u16,
     /// The size that the peer knows.
     announced: u16,
     /// The least size since then.
     lowest: u16,
+}
+
+/// Where the entries are.
+enum State {
+    /// There are none.
+    Empty,
+    /// Where they are used.
+    Open(Box<Entries>),
+    /// Where they take little room.
+    Packed(Packed),
+}
+
+/// The fields that the peer's decoder has in its table, and how they are found.
+struct Entries {
+    table: Table,
+    index: Index,
+    recent: Recent,
 }
 
 impl Encoder {
@@ -64,10 +82,9 @@ impl Encoder {
         let own_max = u16::try_from(max_table_size).unwrap_or(MAX_TABLE_SIZE);
         let size = own_max.min(INITIAL_SIZE);
         Encoder {
-            table: Table::new(size.into()),
-            index: Index::default(),
-            recent: Recent::default(),
+            entries: State::Empty,
             own_max,
+            size,
             announced: INITIAL_SIZE,
             lowest: size,
         }
@@ -76,13 +93,84 @@ impl Encoder {
     /// Takes the peer's SETTINGS_HEADER_TABLE_SIZE; the next block tells it what became of it.
     pub fn set_peer_max_table_size(&mut self, size: u32) {
         let size = u16::try_from(size).map_or(self.own_max, |size| size.min(self.own_max));
+        if !matches!(self.entries, State::Empty) {
+            self.open().table.set_max_size(size.into());
+        }
+        self.size = size;
         self.lowest = self.lowest.min(size);
-        self.table.set_max_size(size.into());
     }
 
     /// Appends one complete header block to `out`.
     pub fn encode<'f>(&mut self, fields: impl IntoIterator<Item = Field<'f>>, out: &mut Vec<u8>) {
         self.announce_size(out);
+        self.open().encode(fields, out);
+    }
+
+    /// Gives back the memory that is not needed until the next block, for a connection that is idle.
+    pub fn shrink(&mut self) {
+        if let State::Open(entries) = &self.entries {
+            self.entries = match entries.table.len() {
+                0 => State::Empty,
+                _ => State::Packed(Packed::new(&entries.table)),
+            };
+        }
+    }
+
+    /// The bytes that are allocated.
+    #[cfg(test)]
+    pub(crate) fn heap(&self) -> usize {
+        match &self.entries {
+            State::Empty => 0,
+            State::Open(entries) => entries.heap(),
+            State::Packed(packed) => packed.heap(),
+        }
+    }
+
+    /// The entries, where they are used.
+    fn open(&mut self) -> &mut Entries {
+        let size = self.size.into();
+        match &mut self.entries {
+            State::Open(_) => {}
+            State::Empty => self.entries = State::Open(Entries::new(Table::new(size))),
+            State::Packed(packed) => {
+                self.entries = State::Open(Entries::new(packed.unpack(size)));
+            }
+        }
+        match &mut self.entries {
+            State::Open(entries) => entries,
+            State::Empty | State::Packed(_) => unreachable!("they were just opened"),
+        }
+    }
+
+    /// Size updates: the smallest size since the last block, then the final one (§4.2, §6.3).
+    fn announce_size(&mut self, out: &mut Vec<u8>) {
+        let size = self.size;
+        if self.lowest < size && self.lowest < self.announced {
+            integer::encode(self.lowest.into(), 0x20, 5, out);
+            self.announced = self.lowest;
+        }
+        if size != self.announced {
+            integer::encode(size.into(), 0x20, 5, out);
+            self.announced = size;
+        }
+        self.lowest = size;
+    }
+}
+
+impl Entries {
+    fn new(table: Table) -> Box<Self> {
+        let mut index = Index::default();
+        if table.len() > 0 {
+            index.rebuild(table.len(), hash_of(&table));
+        }
+        Box::new(Entries {
+            table,
+            index,
+            recent: Recent::default(),
+        })
+    }
+
+    fn encode<'f>(&mut self, fields: impl IntoIterator<Item = Field<'f>>, out: &mut Vec<u8>) {
         // Blocks mostly repeat each other, so behind the entry of one field is that of the next;
         // the oldest is where the first block began.
         let mut guess = self.table.len().wrapping_sub(1);
@@ -96,42 +184,9 @@ impl Encoder {
         }
     }
 
-    /// Gives back the memory that the entries do not need, for a connection that is idle.
-    pub fn shrink(&mut self) {
-        self.table.shrink();
-        self.index.shrink(self.table.len(), hash_of(&self.table));
-        self.recent.clear();
-    }
-
-    /// Gives back all memory, for a connection that is idle for good: the table is emptied, which the
-    /// next block tells the peer (§4.2), and that block's fields are its first entries.
-    pub fn forget(&mut self) {
-        if self.table.len() > 0 {
-            self.lowest = 0;
-        }
-        self.table = Table::new(self.table.max_size());
-        self.index = Index::default();
-        self.recent.clear();
-    }
-
-    /// The bytes that are allocated.
     #[cfg(test)]
-    pub(crate) fn heap(&self) -> usize {
-        self.table.heap() + self.index.heap() + self.recent.heap()
-    }
-
-    /// Size updates: the smallest size since the last block, then the final one (§4.2, §6.3).
-    fn announce_size(&mut self, out: &mut Vec<u8>) {
-        let size = self.table.max_size() as u16;
-        if self.lowest < size && self.lowest < self.announced {
-            integer::encode(self.lowest.into(), 0x20, 5, out);
-            self.announced = self.lowest;
-        }
-        if size != self.announced {
-            integer::encode(size.into(), 0x20, 5, out);
-            self.announced = size;
-        }
-        self.lowest = size;
+    fn heap(&self) -> usize {
+        size_of::<Self>() + self.table.heap() + self.index.heap() + self.recent.heap()
     }
 
     /// Writes a field, and gives the age of the entry that it is, if it is one.
@@ -256,7 +311,7 @@ fn hash_of(table: &Table) -> impl Fn(usize) -> u64 {
 }
 
 /// Appends a string (§5.2), in the shorter of its two forms.
-fn encode_string(string: &[u8], out: &mut Vec<u8>) {
+pub(super) fn encode_string(string: &[u8], out: &mut Vec<u8>) {
     let encoded_len = huffman::encoded_len(string);
     if encoded_len < string.len() {
         integer::encode(encoded_len as u32, 0x80, 7, out);

@@ -68,22 +68,14 @@ impl Index {
         }
     }
 
-    /// Gives back the slots that `len` entries do not need.
-    pub(super) fn shrink(&mut self, len: usize, hash_of: impl Fn(usize) -> u64) {
-        if len == 0 {
-            self.slots = Box::default();
-        } else if slots_for(len) < self.slots.len() {
-            self.rebuild(len, hash_of);
-        }
-    }
-
     /// The bytes that are allocated.
     #[cfg(test)]
     pub(super) fn heap(&self) -> usize {
         size_of_val(&self.slots[..])
     }
 
-    fn rebuild(&mut self, len: usize, hash_of: impl Fn(usize) -> u64) {
+    /// Makes the index of `len` entries anew.
+    pub(super) fn rebuild(&mut self, len: usize, hash_of: impl Fn(usize) -> u64) {
         self.slots = vec![Slot::default(); slots_for(len)].into_boxed_slice();
         for age in (0..len).rev() {
             self.link(hash_of(age));

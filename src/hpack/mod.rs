@@ -6,7 +6,7 @@
 //!
 //! Both are made to be held by thousands of idle connections: nothing is allocated before the first
 //! insertion, a table is an arena of bytes with twelve bytes of bookkeeping an entry, and `shrink`
-//! gives the slack back.
+//! gives the slack back, and packs the encoder's.
 //!
 //! - `integer`, `huffman`: the two primitives (§5)
 //! - `static_table`: Appendix A, and its index by name
@@ -14,6 +14,7 @@
 //! - `decoder`: blocks to fields (§3, §6), within bounds on what is materialised
 //! - `encoder`: fields to blocks, and the policy of what deserves a place in the table
 //! - `index`, `recent`: the encoder's hash index of its table, and its memory of what is not there
+//! - `packed`: the encoder's table while nobody uses it
 //!
 //! Frames, their reassembly into blocks, and the meaning of fields are left to [`crate::h2`].
 
@@ -22,6 +23,7 @@ mod encoder;
 mod huffman;
 mod index;
 mod integer;
+mod packed;
 mod recent;
 mod static_table;
 mod table;

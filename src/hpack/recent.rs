@@ -34,11 +34,6 @@ impl Recent {
         false
     }
 
-    /// Forgets everything and gives the memory back.
-    pub(super) fn clear(&mut self) {
-        self.0 = None;
-    }
-
     /// The bytes that are allocated.
     #[cfg(test)]
     pub(super) fn heap(&self) -> usize {

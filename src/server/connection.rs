@@ -60,8 +60,7 @@ pub struct Connection<W: World> {
     /// requests that wait for the response before them.
     kept: Vec<u8>,
     unsent: WriteQueue<W::Files>,
-    stall: Option<Stall>,
-    idle: Option<Idle>,
+    pause: Pause,
     disk: Disk,
 }
 
@@ -105,18 +104,19 @@ enum Disk {
     Asked,
 }
 
-/// Output waits: by when the socket must have taken [`crate::config::Http2::stall_bytes`] of it.
-struct Stall {
-    deadline: Instant,
-    taken: usize,
-}
-
-/// No request is open.
-struct Idle {
-    since: Instant,
-    /// Requests when that was seen: a later request begins a new idle time, a PING does not.
-    requests: u32,
-    memory: Memory,
+/// What the peer lets the connection wait for, besides what its phase and its protocol wait for.
+enum Pause {
+    /// Nothing.
+    None,
+    /// The next request: none is open.
+    Idle {
+        since: Instant,
+        /// Requests when that was seen: a later request begins a new idle time, a PING does not.
+        requests: u32,
+        memory: Memory,
+    },
+    /// Room in the socket: by when it must have taken [`crate::config::Http2::stall_bytes`].
+    Stalled { deadline: Instant, taken: u32 },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -143,8 +143,7 @@ impl<W: World> Connection<W> {
             read: ReadSide::Readable,
             kept: Vec::new(),
             unsent: WriteQueue::default(),
-            stall: None,
-            idle: None,
+            pause: Pause::None,
             disk: Disk::Idle,
         }
     }
@@ -408,19 +407,14 @@ impl<W: World> Connection<W> {
             return Ok(());
         }
         let splices = &mut cx.splices;
-        let taken = self
+        let newly_taken = self
             .unsent
             .write(&mut cx.world, &mut self.socket, bytes, splices)?;
-        if self.unsent.is_empty() {
-            self.stall = None;
-        } else {
-            match &mut self.stall {
-                Some(stall) => stall.taken += taken,
-                None => {
-                    let deadline = cx.now + cx.timeouts.write_stall;
-                    self.stall = Some(Stall { deadline, taken: 0 });
-                }
-            }
+        match &mut self.pause {
+            Pause::Stalled { .. } if self.unsent.is_empty() => self.pause = Pause::None,
+            Pause::Stalled { taken, .. } => *taken = taken.saturating_add(newly_taken as u32),
+            _ if self.unsent.is_empty() => {}
+            _ => self.pause = Pause::stalled(cx.now, &cx.timeouts),
         }
         Ok(())
     }

@@ -403,12 +403,6 @@ impl<F: Files> H2Service<F> {
         self.core.shrink();
         self.active = Vec::new();
     }
-
-    /// Gives back what a connection does without that nobody seems to use.
-    pub fn hibernate(&mut self) {
-        self.core.hibernate();
-        self.active = Vec::new();
-    }
 }
 
 fn status_digits(status: u16) -> [u8; 3] {
@@ -455,8 +449,7 @@ mod tests {
             }
         }
         drop(service.core.take_output());
-        // As the connection does after a second without a request.
-        service.hibernate();
+        service.shrink();
         let structs = size_of::<Connection<OsWorld<Root>>>() + size_of::<H2Service<Root>>();
         let heap = service.core.heap() + service.core.heap_of_hpack();
         assert!(requests == 1 && structs + heap < 1024, "{structs} + {heap}");

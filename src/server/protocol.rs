@@ -189,13 +189,6 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// Gives back what a connection does without that nobody seems to use.
-    pub fn hibernate(&mut self) {
-        if let Protocol::H2(service) = self {
-            service.hibernate();
-        }
-    }
-
     /// The connection is over: open requests are concluded as they stand.
     pub fn close<W: World<Files = F>>(&mut self, cx: &mut Context<W>) {
         match self {

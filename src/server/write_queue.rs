@@ -7,16 +7,19 @@ use super::splices::Splices;
 use crate::world::{Files, World};
 use std::io;
 
-/// The unsent tail of a connection's output, in order: bytes, and the ranges of files between them.
-pub struct WriteQueue<F: Files> {
+/// The unsent tail of a connection's output.
+pub struct WriteQueue<F: Files>(Option<Box<Tail<F>>>);
+
+/// What waits, in order: bytes, and the ranges of files between them.
+struct Tail<F: Files> {
     bytes: Vec<u8>,
     sent: usize,
     splices: Splices<F>,
 }
 
-impl<F: Files> Default for WriteQueue<F> {
+impl<F: Files> Default for Tail<F> {
     fn default() -> Self {
-        WriteQueue {
+        Tail {
             bytes: Vec::new(),
             sent: 0,
             splices: Splices::default(),
@@ -24,15 +27,33 @@ impl<F: Files> Default for WriteQueue<F> {
     }
 }
 
+impl<F: Files> Tail<F> {
+    fn len(&self) -> usize {
+        self.bytes.len() - self.sent + self.splices.len()
+    }
+
+    /// Adds an output of which the first `sent` bytes are sent.
+    fn append(&mut self, bytes: &[u8], sent: usize, splices: &mut Splices<F>) {
+        self.splices.append(splices, sent, self.bytes.len());
+        self.bytes.extend_from_slice(&bytes[sent..]);
+    }
+}
+
+impl<F: Files> Default for WriteQueue<F> {
+    fn default() -> Self {
+        WriteQueue(None)
+    }
+}
+
 impl<F: Files> WriteQueue<F> {
     /// Bytes that wait, those of files included.
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.sent + self.splices.len()
+        self.0.as_ref().map_or(0, |tail| tail.len())
     }
 
     /// Whether the socket has taken everything.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.0.is_none()
     }
 
     /// Writes what waits, then `bytes`, into which nothing is spliced.
@@ -55,24 +76,25 @@ impl<F: Files> WriteQueue<F> {
         splices: &mut Splices<F>,
     ) -> io::Result<usize> {
         let mut taken = 0;
-        if !self.is_empty() {
+        if let Some(tail) = &mut self.0 {
             taken = write(
                 world,
                 socket,
-                &self.bytes,
-                &mut self.sent,
-                &mut self.splices,
+                &tail.bytes,
+                &mut tail.sent,
+                &mut tail.splices,
             )?;
-            if self.is_empty() {
-                *self = WriteQueue::default();
+            if tail.len() > 0 {
+                tail.append(bytes, 0, splices);
+                return Ok(taken);
             }
+            self.0 = None;
         }
         let mut sent = 0;
-        if self.is_empty() {
-            taken += write(world, socket, bytes, &mut sent, splices)?;
+        taken += write(world, socket, bytes, &mut sent, splices)?;
+        if sent < bytes.len() || !splices.is_empty() {
+            self.0.insert(Box::default()).append(bytes, sent, splices);
         }
-        self.splices.append(splices, sent, self.bytes.len());
-        self.bytes.extend_from_slice(&bytes[sent..]);
         Ok(taken)
     }
 }

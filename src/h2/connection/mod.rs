@@ -389,13 +389,6 @@ impl Connection {
         }
         self.tidy();
     }
-
-    /// The same for a connection that nobody seems to use at all: what made field sections to the
-    /// peer short goes too, and the next one is as long as the first.
-    pub fn hibernate(&mut self) {
-        self.shrink();
-        self.encoder.forget();
-    }
 }
 
 #[cfg(test)]
@@ -439,7 +432,7 @@ mod tests {
     #[test]
     fn a_connection_is_small() {
         assert!(
-            size_of::<Connection>() <= 528,
+            size_of::<Connection>() <= 456,
             "{}",
             size_of::<Connection>()
         );

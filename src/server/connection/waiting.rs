@@ -1,44 +1,65 @@
 //! How long a connection waits, for what, and what it does when that time is over.
 
-use super::{Connection, Idle, Memory, Phase, Stall, Turn};
+use super::{Connection, Memory, Pause, Phase, Turn};
+use crate::config::Timeouts;
 use crate::server::context::Context;
 use crate::world::World;
 use std::time::{Duration, Instant};
 
 /// A connection that is idle for this long gives back all memory that it can do without, at the price
-/// of some 150 bytes more of fields in the next response: longer than the pauses of a client at work,
-/// shorter than anybody's patience with our memory.
-const HIBERNATE_AFTER: Duration = Duration::from_secs(1);
+/// of a few microseconds for the next request: longer than the pauses of a client at work, shorter than
+/// anybody's patience with our memory.
+const SHRINK_AFTER: Duration = Duration::from_secs(1);
+
+impl Pause {
+    /// Output has begun to wait.
+    pub(super) fn stalled(now: Instant, timeouts: &Timeouts) -> Pause {
+        Pause::Stalled {
+            deadline: now + timeouts.write_stall,
+            taken: 0,
+        }
+    }
+
+    /// When there is something to do about it.
+    fn deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
+        match *self {
+            Pause::None => None,
+            Pause::Idle { since, memory, .. } => Some(match memory {
+                Memory::Spare => since + SHRINK_AFTER,
+                Memory::Least => since + timeouts.idle,
+            }),
+            Pause::Stalled { deadline, .. } => Some(deadline),
+        }
+    }
+}
 
 impl<W: World> Connection<W> {
     /// Notes since when the connection has had nothing to do.
     pub(super) fn note_idleness(&mut self, now: Instant) {
-        let Phase::Serving = self.phase else {
-            self.idle = None;
+        if !self.unsent.is_empty() {
             return;
-        };
-        if !self.protocol.is_idle() || !self.unsent.is_empty() {
-            self.idle = None;
+        }
+        if !matches!(self.phase, Phase::Serving) || !self.protocol.is_idle() {
+            self.pause = Pause::None;
             return;
         }
         let requests = self.protocol.requests();
-        if self
-            .idle
-            .as_ref()
-            .is_some_and(|idle| idle.requests == requests)
-        {
+        if matches!(self.pause, Pause::Idle { requests: seen, .. } if seen == requests) {
             return;
         }
         // After a first request nobody knows whether a second follows. Given back at once, the memory
         // serves the next newcomer's first request, instead of leaving a hole for each of thousands.
-        if requests <= 1 {
+        let memory = if requests <= 1 {
             self.protocol.shrink();
-        }
-        self.idle = Some(Idle {
+            Memory::Least
+        } else {
+            Memory::Spare
+        };
+        self.pause = Pause::Idle {
             since: now,
             requests,
-            memory: Memory::Spare,
-        });
+            memory,
+        };
     }
 
     /// When [`Connection::handle_deadline`] is due.
@@ -47,13 +68,9 @@ impl<W: World> Connection<W> {
             Phase::Opening { deadline } | Phase::Lingering { deadline, .. } => Some(deadline),
             _ => None,
         };
-        let idle = self.idle.as_ref().map(|idle| match idle.memory {
-            Memory::Spare => idle.since + HIBERNATE_AFTER,
-            Memory::Least => idle.since + cx.timeouts.idle,
-        });
-        let stall = self.stall.as_ref().map(|stall| stall.deadline);
+        let pause = self.pause.deadline(&cx.timeouts);
         let protocol = self.protocol.next_deadline();
-        [phase, idle, stall, protocol].into_iter().flatten().min()
+        [phase, pause, protocol].into_iter().flatten().min()
     }
 
     /// Deals with the deadlines that have passed.
@@ -64,17 +81,14 @@ impl<W: World> Connection<W> {
         {
             return self.close(cx);
         }
-        if let Some(stall) = &mut self.stall
-            && stall.deadline <= now
+        if let Pause::Stalled { deadline, taken } = self.pause
+            && deadline <= now
         {
-            if stall.taken < cx.http2.stall_bytes as usize {
+            if taken < cx.http2.stall_bytes {
                 log::debug!("{}: takes no output any more", self.peer);
                 return self.close(cx);
             }
-            *stall = Stall {
-                deadline: now + cx.timeouts.write_stall,
-                taken: 0,
-            };
+            self.pause = Pause::stalled(now, &cx.timeouts);
         }
         if self
             .protocol
@@ -84,17 +98,15 @@ impl<W: World> Connection<W> {
         {
             return self.finish(cx);
         }
-        match &mut self.idle {
-            Some(idle) if idle.since + cx.timeouts.idle <= now => {
+        if let Pause::Idle { since, memory, .. } = &mut self.pause {
+            if *since + cx.timeouts.idle <= now {
                 self.protocol.shutdown(now);
-                self.idle = None;
-            }
-            Some(idle) if idle.memory == Memory::Spare && idle.since + HIBERNATE_AFTER <= now => {
-                idle.memory = Memory::Least;
-                self.protocol.hibernate();
+                self.pause = Pause::None;
+            } else if *memory == Memory::Spare && *since + SHRINK_AFTER <= now {
+                *memory = Memory::Least;
+                self.protocol.shrink();
                 return Turn::Wait;
             }
-            _ => {}
         }
         self.turn(cx)
     }
