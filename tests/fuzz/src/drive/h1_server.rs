@@ -267,20 +267,18 @@ impl Run {
     }
 }
 
-/// Events as text; how the content of a body is divided is not told.
+/// Events as text; how the content of a body is divided is not told. Its end is a line of its own, so
+/// that no content can look like it.
 fn note(events: &mut Vec<String>, event: &Event<'_>) {
     match event {
         Event::Data { data, end_stream } => {
             let text = data.escape_ascii();
             match events.last_mut() {
-                Some(last) if last.starts_with("data ") && !last.ends_with(" end") => {
-                    *last += &text.to_string();
-                }
+                Some(last) if last.starts_with("data ") => *last += &text.to_string(),
                 _ => events.push(format!("data {text}")),
             }
             if *end_stream {
-                let last = events.last_mut().expect("one was pushed");
-                *last += " end";
+                events.push("end".to_owned());
             }
         }
         event => events.push(format!("{event:?}")),
