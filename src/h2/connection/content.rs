@@ -142,10 +142,9 @@ impl Connection {
         let id = header.stream_id;
         self.release_connection(header.len);
         match self.absent(id) {
-            Absent::Idle | Absent::Closed(Closing::Skipped) => {
-                Err(ConnectionError::protocol("DATA on an idle stream").into())
-            }
-            Absent::Closed(Closing::Ended | Closing::ResetByPeer) => {
+            Absent::Idle => Err(ConnectionError::protocol("DATA on an idle stream").into()),
+            // §6.1; what was skipped is as closed as what has ended (§5.1.1).
+            Absent::Closed(Closing::Skipped | Closing::Ended | Closing::ResetByPeer) => {
                 let reason = "DATA on a closed stream";
                 let error = StreamError::new(ErrorCode::STREAM_CLOSED, reason);
                 Err(Fault::stream(id, error))

@@ -246,7 +246,7 @@ impl Connection {
             }));
         }
         if self.absent(id) == Absent::Closed(Closing::Skipped) {
-            // It was new, and its user never heard of it. Its content may be on the way.
+            // Its user never heard of it: it was new, or is skipped. Its content may be on the way.
             self.requests.close(id, Closing::ResetByUs);
             self.budget.expect_late_data(self.widest_initial_window());
         }

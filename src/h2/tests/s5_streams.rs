@@ -117,10 +117,19 @@ mod s5_1_1_identifiers {
         peer.get(5);
         peer.get(3);
         peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
+    }
+
+    #[test]
+    fn a_stream_that_was_skipped_is_closed() {
         let mut peer = Peer::server();
         peer.get(5);
+        peer.rst_stream(3, ErrorCode::CANCEL);
+        peer.window_update(3, 1);
+        assert_eq!(peer.hear().len(), 1);
         peer.data(3, 0, b"test");
-        peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
+        peer.expect_stream_error(3, ErrorCode::STREAM_CLOSED);
+        peer.data(3, 0, b"under way");
+        assert_eq!((peer.hear(), peer.sent()), (vec![], vec![]));
     }
 
     #[test]

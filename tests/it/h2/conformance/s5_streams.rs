@@ -125,6 +125,21 @@ fn identifiers() -> Vec<Case> {
         )
         .send(get(5))
         .send(window_update(3, 1)),
+        case(
+            "5.1.1",
+            "RST_STREAM on a stream that was skipped, and so closed",
+            Taken,
+        )
+        .send(get(5))
+        .send(rst_stream(3, 8)),
+        case(
+            "5.1.1",
+            "DATA on a stream that was skipped, and so closed",
+            Stream(3, STREAM_CLOSED),
+        )
+        .send(get(5))
+        .send(data(3, 0, b"x"))
+        .send(data(3, END_STREAM, b"under way")),
         case("5.1.1", "a request on stream 0", Connection(PROTOCOL_ERROR)).send(get(0)),
     ]
 }
