@@ -19,6 +19,8 @@ pub enum Event<'e> {
         fields: &'e Fields,
         /// There is no content.
         end_stream: bool,
+        /// What its HEADERS said of RFC 7540 §5.3, which has no effect; most clients say nothing.
+        rfc7540: Option<Rfc7540Priority>,
     },
     /// Server: a request whose field section is beyond the limits. The stream is as after
     /// [`Event::Request`]; the answer is 431.

@@ -241,6 +241,7 @@ pub use crate::config::{Budgets, Http2 as Config};
 pub use connection::{Connection, Direction, Grant, Observer};
 pub use error::{ConnectionError, ErrorCode, Misuse, StreamError};
 pub use event::{Cause, Event};
+pub use frame::decode::Rfc7540Priority;
 pub use priority::Priority;
 pub use settings::{Role, Settings};
 pub use store::StreamKey;

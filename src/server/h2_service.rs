@@ -101,6 +101,7 @@ impl<F: Files> H2Service<F> {
                 stream,
                 fields,
                 end_stream,
+                ..
             } => {
                 self.request(stream, fields, end_stream, cx);
             }

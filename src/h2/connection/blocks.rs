@@ -13,7 +13,8 @@ use super::Connection;
 use super::receive::{Absent, Step};
 use crate::h2::clock::Tick;
 use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
-use crate::h2::frame::{FrameHeader, decode, flag};
+use crate::h2::frame::decode::{self, Rfc7540Priority};
+use crate::h2::frame::{FrameHeader, flag};
 use crate::h2::ids::Closing;
 use crate::h2::settings::Role;
 use crate::hpack::{DecodeError, DecodeLimits, Decoded};
@@ -30,8 +31,7 @@ struct BlockHead {
 enum BlockKind {
     Headers {
         end_stream: bool,
-        /// Its RFC 7540 priority makes the stream depend on itself.
-        depends_on_itself: bool,
+        rfc7540: Option<Rfc7540Priority>,
     },
     PushPromise {
         promised: u32,
@@ -65,13 +65,13 @@ impl Connection {
         now: Instant,
     ) -> Result<Step<'i>, Fault> {
         let id = header.stream_id;
-        let (fragment, priority) = decode::headers(header, payload)?;
+        let (fragment, rfc7540) = decode::headers(header, payload)?;
         self.check_headers_stream(id)?;
         let head = BlockHead {
             stream_id: id,
             kind: BlockKind::Headers {
                 end_stream: header.has(flag::END_STREAM),
-                depends_on_itself: priority.is_some_and(|priority| priority.dependency == id),
+                rfc7540,
             },
         };
         self.begin_block(header, head, fragment, fields, now)
@@ -200,11 +200,11 @@ impl Connection {
         now: Instant,
     ) -> Result<Step<'i>, Fault> {
         let decoded = self.decode_block(block, fields)?;
-        let (end_stream, depends_on_itself) = match head.kind {
+        let (end_stream, rfc7540) = match head.kind {
             BlockKind::Headers {
                 end_stream,
-                depends_on_itself,
-            } => (end_stream, depends_on_itself),
+                rfc7540,
+            } => (end_stream, rfc7540),
             BlockKind::PushPromise { promised } => {
                 return self.promise(head.stream_id, promised, decoded, fields, now);
             }
@@ -217,14 +217,14 @@ impl Connection {
         if known.is_none() {
             self.requests.open(id);
         }
-        if depends_on_itself {
+        if rfc7540.is_some_and(|priority| priority.dependency == id) {
             // RFC 7540 §5.3.1; nothing obeys priorities, but this was always an error.
             let error = StreamError::protocol("stream depends on itself");
             return Err(Fault::stream(id, error));
         }
         match known {
             Some(slot) => self.receive_section(slot, decoded, fields, end_stream),
-            None => self.receive_request(id, decoded, fields, end_stream, now),
+            None => self.receive_request(id, decoded, fields, end_stream, rfc7540, now),
         }
     }
 }

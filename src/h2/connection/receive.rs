@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Connection, Direction, Phase};
 use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
 use crate::h2::event::{Cause, Event};
+use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, encode, flag};
 use crate::h2::ids::Closing;
 use crate::h2::store::StreamKey;
@@ -28,6 +29,7 @@ pub(super) enum Section {
     Request {
         stream: StreamKey,
         end_stream: bool,
+        rfc7540: Option<Rfc7540Priority>,
     },
     Response {
         stream: StreamKey,
@@ -49,10 +51,15 @@ impl Section {
     /// Fields are attached at the very end: until then they may be written over by the next frame.
     fn event(self, fields: &Fields) -> Event<'_> {
         match self {
-            Section::Request { stream, end_stream } => Event::Request {
+            Section::Request {
+                stream,
+                end_stream,
+                rfc7540,
+            } => Event::Request {
                 stream,
                 fields,
                 end_stream,
+                rfc7540,
             },
             Section::Response { stream, end_stream } => Event::Response {
                 stream,

@@ -9,6 +9,7 @@ use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
 use crate::h2::event::Event;
 use crate::h2::field_section::{self, Malformed};
 use crate::h2::frame::MAX_STREAM_ID;
+use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
 use crate::h2::settings::Role;
@@ -65,6 +66,7 @@ impl Connection {
         decoded: Decoded,
         fields: &mut Fields,
         end_stream: bool,
+        rfc7540: Option<Rfc7540Priority>,
         now: Instant,
     ) -> Result<Step<'i>, Fault> {
         if matches!(self.leaving, Leaving::Left { .. }) {
@@ -108,7 +110,11 @@ impl Connection {
         if self.config.join_cookies {
             field_section::join_cookies(fields);
         }
-        Ok(Step::Section(Section::Request { stream, end_stream }))
+        Ok(Step::Section(Section::Request {
+            stream,
+            end_stream,
+            rfc7540,
+        }))
     }
 
     /// SETTINGS_MAX_CONCURRENT_STREAMS (§5.1.2).

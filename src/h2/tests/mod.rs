@@ -297,6 +297,7 @@ impl Heard {
                 stream,
                 fields,
                 end_stream,
+                rfc7540: None,
             } => {
                 format!("request {} {fields:?} end={end_stream}", stream.id())
             }

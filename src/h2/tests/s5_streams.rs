@@ -228,13 +228,15 @@ mod s5_3_priority {
     }
 
     #[test]
-    fn a_priority_in_headers_is_skipped() {
+    fn a_priority_in_headers_is_told_with_its_request() {
         let mut peer = Peer::server();
         let block = peer.block(&request("GET", "/"));
         let payload = [&[0x80, 0, 0, 7, 255][..], &block].concat();
         let flags = flag::END_HEADERS | flag::END_STREAM | flag::PRIORITY;
         peer.send(FrameType::HEADERS, flags, 1, &payload);
-        assert_eq!(peer.hear().len(), 1);
+        let heard = peer.hear();
+        let told = "Some(Rfc7540Priority { dependency: 7, exclusive: true, weight: 256 })";
+        assert!(heard.len() == 1 && heard[0].0.contains(told), "{heard:?}");
         peer.send(FrameType::HEADERS, flags, 3, &[0, 0, 0, 0]);
         peer.expect_connection_error(ErrorCode::FRAME_SIZE_ERROR);
     }

@@ -135,6 +135,7 @@ fn serve(
                     stream,
                     fields,
                     end_stream,
+                    ..
                 } => {
                     open.push(Asked {
                         stream,
