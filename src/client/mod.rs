@@ -238,7 +238,7 @@ impl<'o> Client<'o> {
             requests.open(connection, now)?;
             // First what waits: room that this makes is not reported by any poll.
             connection.flush(&mut self.world)?;
-            let more = connection.has_room() && requests.upload(connection.core(), now)?;
+            let more = connection.has_room() && requests.upload(connection.core())?;
             connection.flush(&mut self.world)?;
             if requests.is_done() || requests.is_stuck(connection) {
                 return Ok(());

@@ -236,7 +236,7 @@ impl<'r, R: Responses> Requests<'r, R> {
     }
 
     /// Reads what windows and output have room for; whether there was anything.
-    pub fn upload(&mut self, core: &mut h2::Connection, now: Instant) -> Result<bool, Error> {
+    pub fn upload(&mut self, core: &mut h2::Connection) -> Result<bool, Error> {
         let mut any = false;
         loop {
             let room = OUTPUT.saturating_sub(core.output().len());
@@ -264,7 +264,7 @@ impl<'r, R: Responses> Requests<'r, R> {
                     return Err(error);
                 }
             };
-            core.commit(grant, last, now);
+            core.commit(grant, last);
             any |= len > 0 || last;
             self.responses.uploaded(len);
             if let Some(exchange) = self.exchange(stream).filter(|_| last) {

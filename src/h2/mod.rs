@@ -31,7 +31,7 @@
 //!             let (part, rest) = body.split_at(body.len().min(grant.max_len as usize));
 //!             *body = rest;
 //!             connection.begin_data(&grant).extend_from_slice(part);
-//!             connection.commit(grant, rest.is_empty(), Instant::now());
+//!             connection.commit(grant, rest.is_empty());
 //!         }
 //!         socket.write_all(&connection.take_output())?;
 //!         if failed || connection.is_drained() {

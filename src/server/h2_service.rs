@@ -284,7 +284,7 @@ impl<F: Files> H2Service<F> {
             Ok(Taken::Unfit) => return self.fill_by_reading(grant, cx),
             Ok(Taken::Cold) => {
                 let _ = self.core.begin_data(&grant);
-                self.core.commit(grant, false, cx.now);
+                self.core.commit(grant, false);
                 self.cold.push(stream);
                 return;
             }
@@ -292,7 +292,7 @@ impl<F: Files> H2Service<F> {
         };
         let end = active.remaining() == Some(0);
         let len = (range.end - range.start) as u32;
-        self.core.commit_elsewhere(grant, len, end, cx.now);
+        self.core.commit_elsewhere(grant, len, end);
         cx.splices.push(self.core.output().len(), range);
         if end && let Some(active) = self.take(stream) {
             self.complete(stream, active, cx);
@@ -309,13 +309,13 @@ impl<F: Files> H2Service<F> {
         let progress = active.read(cx.site.files(), output, max, cx.now);
         let releasable = active.releasable();
         match progress {
-            Ok(Progress::More | Progress::Waiting) => self.core.commit(grant, false, cx.now),
+            Ok(Progress::More | Progress::Waiting) => self.core.commit(grant, false),
             Ok(Progress::Cold) => {
-                self.core.commit(grant, false, cx.now);
+                self.core.commit(grant, false);
                 self.cold.push(stream);
             }
             Ok(Progress::End) => {
-                self.core.commit(grant, true, cx.now);
+                self.core.commit(grant, true);
                 if let Some(active) = self.take(stream) {
                     self.complete(stream, active, cx);
                 }

@@ -66,9 +66,6 @@ impl Connection {
         if increment == 0 {
             return Err(Misuse::InvalidValue);
         }
-        if self.phase == Phase::Closed {
-            return Err(Misuse::GoingAway);
-        }
         let window = match stream {
             None => &mut self.receive_window,
             Some(stream) => {

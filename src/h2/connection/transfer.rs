@@ -11,8 +11,6 @@
 //! frame that is worth sending, so nothing has to be read before it can go. Two grants at a time, or
 //! another command between `begin_data` and `commit`, would mix frames: do not.
 
-use std::time::Instant;
-
 use super::Connection;
 use crate::h2::error::Misuse;
 use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, encode, flag};
@@ -97,7 +95,7 @@ impl Connection {
     ///
     /// # Panics
     /// If nothing was begun, or more was appended than granted.
-    pub fn commit(&mut self, grant: Grant, end_stream: bool, _now: Instant) {
+    pub fn commit(&mut self, grant: Grant, end_stream: bool) {
         let start = self
             .data_frame
             .take()
@@ -133,7 +131,7 @@ impl Connection {
     ///
     /// # Panics
     /// If that is more than was granted.
-    pub fn commit_elsewhere(&mut self, grant: Grant, len: u32, end_stream: bool, _now: Instant) {
+    pub fn commit_elsewhere(&mut self, grant: Grant, len: u32, end_stream: bool) {
         assert!(len <= grant.max_len, "more bytes than granted");
         let Some(slot) = self.store.slot(grant.stream) else {
             debug_assert!(false, "a grant is used at once");

@@ -111,7 +111,7 @@ impl End {
             .send_headers(stream, fields.iter(), end_stream);
     }
 
-    fn send_some_data(&mut self, room: usize, now: Instant) -> bool {
+    fn send_some_data(&mut self, room: usize) -> bool {
         let Some(grant) = self.connection.poll_grant(room) else {
             return false;
         };
@@ -119,7 +119,7 @@ impl End {
         let end = self.connection.remaining(grant.stream) == len as u64;
         let out = self.connection.begin_data(&grant);
         out.resize(out.len() + len, b'x');
-        self.connection.commit(grant, end, now);
+        self.connection.commit(grant, end);
         true
     }
 
@@ -217,7 +217,7 @@ impl Link {
                     .widen_receive_window(Some(stream), number % 1000);
             }
             (14..18, _) => {
-                end.send_some_data(number as usize % 40_000, now);
+                end.send_some_data(number as usize % 40_000);
             }
             (_, _) => {
                 self.transmit();
@@ -244,7 +244,7 @@ impl Link {
                         end.connection.set_ready(stream, Some(0));
                     }
                 }
-                while end.send_some_data(1 << 20, now) {}
+                while end.send_some_data(1 << 20) {}
             }
             self.transmit();
             if self.client.inbox.is_empty() && self.server.inbox.is_empty() {

@@ -53,7 +53,7 @@ impl Driver {
             self.connection.begin_data(&grant).extend_from_slice(body);
             *body = rest;
             let end = body.is_empty();
-            self.connection.commit(grant, end, Instant::now());
+            self.connection.commit(grant, end);
         }
         let output = self.connection.take_output();
         self.io.write_all(&output).await.unwrap();

@@ -272,7 +272,7 @@ impl Peer {
             let end = remaining == len as u64;
             let out = self.connection.begin_data(&grant);
             out.resize(out.len() + len, b'x');
-            self.connection.commit(grant, end, self.now);
+            self.connection.commit(grant, end);
             frames.push((id, len, end));
         }
         frames

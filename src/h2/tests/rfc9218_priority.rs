@@ -62,7 +62,7 @@ fn a_small_urgent_file_waits_for_one_frame_at_most() {
     assert_eq!(grant.stream.id(), 1);
     let out = peer.connection.begin_data(&grant);
     out.resize(out.len() + 16_384, 0);
-    peer.connection.commit(grant, false, peer.now);
+    peer.connection.commit(grant, false);
     peer.headers(
         3,
         flag::END_STREAM,

@@ -76,7 +76,7 @@ fn a_request_is_answered() {
     peer.connection
         .begin_data(&grant)
         .extend_from_slice(b"hello");
-    peer.connection.commit(grant, true, peer.now);
+    peer.connection.commit(grant, true);
     assert_eq!(peer.connection.poll_grant(1 << 16), None);
     let sent = peer.sent();
     assert_eq!(peer.fields(&sent[0]), head);

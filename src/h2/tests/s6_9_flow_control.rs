@@ -170,7 +170,7 @@ mod sending {
         peer.sent();
         let grant = peer.connection.poll_grant(1 << 16).unwrap();
         peer.connection.begin_data(&grant);
-        peer.connection.commit(grant, false, peer.now);
+        peer.connection.commit(grant, false);
         assert_eq!(peer.sent(), []);
         assert_eq!(peer.connection.poll_grant(1 << 16), None);
         assert!(!peer.connection.is_ready(key));

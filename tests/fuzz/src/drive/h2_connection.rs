@@ -319,7 +319,7 @@ impl Run {
             let output = self.connection.begin_data(&grant);
             output.resize(output.len() + len as usize, 0);
             match outcome {
-                0..=199 => self.connection.commit(grant, outcome & 0x80 != 0, self.now),
+                0..=199 => self.connection.commit(grant, outcome & 0x80 != 0),
                 _ => self.connection.abort(grant),
             }
         }
