@@ -17,7 +17,7 @@ use super::context::{Buffers, Context, FileContent};
 use super::protocol::Protocol;
 use super::splices::Splices;
 use super::transport::{Opened, Tls, Transport, WireBuffer};
-use super::write_queue::WriteQueue;
+use super::write_queue::{WriteError, WriteQueue};
 use crate::http::Fields;
 use crate::world::{Peer, World};
 use std::io;
@@ -365,6 +365,8 @@ impl<W: World> Connection<W> {
             sent?;
             if result.is_err() {
                 self.phase = Phase::Flushing;
+            }
+            if let Phase::Flushing = self.phase {
                 return Ok(Turn::Wait);
             }
             written += made;
@@ -407,9 +409,17 @@ impl<W: World> Connection<W> {
             return Ok(());
         }
         let splices = &mut cx.splices;
-        let newly_taken = self
+        let written = self
             .unsent
-            .write(&mut cx.world, &mut self.socket, bytes, splices)?;
+            .write(&mut cx.world, &mut self.socket, bytes, splices);
+        let newly_taken = match written {
+            Ok(taken) => taken,
+            Err(WriteError::Socket(error)) => return Err(error),
+            Err(WriteError::File(error)) => {
+                self.cut_off(&error, cx);
+                return Ok(());
+            }
+        };
         match &mut self.pause {
             Pause::Stalled { .. } if self.unsent.is_empty() => self.pause = Pause::None,
             Pause::Stalled { taken, .. } => *taken = taken.saturating_add(newly_taken as u32),
@@ -417,6 +427,21 @@ impl<W: World> Connection<W> {
             _ => self.pause = Pause::stalled(cx.now, &cx.timeouts),
         }
         Ok(())
+    }
+
+    /// Nothing can follow what was sent. That is let arrive: closing at once, with input unread, would
+    /// be a reset, and could take complete responses away from the peer (RFC 9112 §9.6).
+    fn cut_off(&mut self, error: &io::Error, cx: &mut Context<W>) {
+        // Anything but the end of the file may as well be the peer's doing, and fill the log.
+        let level = match error.kind() {
+            io::ErrorKind::UnexpectedEof => log::Level::Warn,
+            _ => log::Level::Debug,
+        };
+        log::log!(level, "{}: a response was cut short: {error}", self.peer);
+        self.unsent = WriteQueue::default();
+        cx.splices = Splices::default();
+        self.pause = Pause::None;
+        self.phase = Phase::Flushing;
     }
 
     /// Moves on to the phase that follows, if one does.

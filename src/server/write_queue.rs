@@ -63,7 +63,7 @@ impl<F: Files> WriteQueue<F> {
         socket: &mut W::Socket,
         bytes: &[u8],
     ) -> io::Result<usize> {
-        self.write(world, socket, bytes, &mut Splices::default())
+        Ok(self.write(world, socket, bytes, &mut Splices::default())?)
     }
 
     /// Writes what waits, then `bytes` with what is spliced into them; keeps what the socket does not
@@ -74,7 +74,7 @@ impl<F: Files> WriteQueue<F> {
         socket: &mut W::Socket,
         bytes: &[u8],
         splices: &mut Splices<F>,
-    ) -> io::Result<usize> {
+    ) -> Result<usize, WriteError> {
         let mut taken = 0;
         if let Some(tail) = &mut self.0 {
             taken = write(
@@ -99,6 +99,32 @@ impl<F: Files> WriteQueue<F> {
     }
 }
 
+/// Why the rest of an output cannot be sent.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The socket has failed.
+    Socket(io::Error),
+    /// A range of a file cannot be sent, whose length was promised: nothing else can take the place of
+    /// its bytes. The socket may be as good as ever.
+    File(io::Error),
+}
+
+impl From<WriteError> for io::Error {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Socket(error) | WriteError::File(error) => error,
+        }
+    }
+}
+
+/// Whether the next attempt may succeed.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
 /// Writes from the byte `sent` on until everything is taken or the socket would block. Returns how
 /// many bytes were taken, those of files included.
 fn write<W: World>(
@@ -107,18 +133,18 @@ fn write<W: World>(
     bytes: &[u8],
     sent: &mut usize,
     splices: &mut Splices<W::Files>,
-) -> io::Result<usize> {
+) -> Result<usize, WriteError> {
     let mut taken = 0;
     loop {
         let result = match splices.first() {
             Some((at, range)) if at == *sent => {
                 let max = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-                let result = world.send_file(socket, &range.file, range.start, max);
-                if let Ok(0) = result {
-                    // Its length was promised, and nothing else can take the place of its bytes.
-                    return Err(io::Error::other("a file was cut short while it was sent"));
+                match world.send_file(socket, &range.file, range.start, max) {
+                    Ok(0) => return Err(WriteError::File(io::ErrorKind::UnexpectedEof.into())),
+                    // Nobody tells which of the two has failed. A socket shows it soon enough.
+                    Err(error) if !is_passing(&error) => return Err(WriteError::File(error)),
+                    result => result.inspect(|len| splices.advance(*len)),
                 }
-                result.inspect(|len| splices.advance(*len))
             }
             Some((at, _)) => world
                 .write_more(socket, &bytes[*sent..at])
@@ -129,11 +155,11 @@ fn write<W: World>(
             None => return Ok(taken),
         };
         match result {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(0) => return Err(WriteError::Socket(io::ErrorKind::WriteZero.into())),
             Ok(len) => taken += len,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(taken),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(WriteError::Socket(error)),
         }
     }
 }

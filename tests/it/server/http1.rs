@@ -3,6 +3,7 @@
 use crate::support::Server;
 use std::fs;
 use std::io::{Read, Write};
+use std::time::Duration;
 
 #[test]
 fn a_file_is_served_with_its_fields() {
@@ -149,4 +150,27 @@ fn a_file_that_shrinks_while_it_is_sent_closes_the_connection() {
         (start.len() + rest.len()) < size as usize,
         "the body was padded to its old length"
     );
+}
+
+#[test]
+fn a_file_that_shrinks_while_the_reader_rests_is_no_reason_for_a_reset() {
+    let size = 64 << 20;
+    let server = Server::with_site(&[], |site| {
+        fs::write(site.join("big"), vec![b'x'; size]).unwrap();
+    });
+    let mut stream = server.connect();
+    // Of the second request the server reads nothing before it has sent the first response: if it
+    // closed as it is, that would be a reset, and what has arrived could be lost.
+    let request = "GET /big HTTP/1.1\r\nHost: h\r\n\r\n";
+    stream.write_all(request.repeat(2).as_bytes()).unwrap();
+    // Until the socket takes no more, in the middle of a piece that was begun.
+    std::thread::sleep(Duration::from_millis(300));
+    stream.write_all(request.repeat(2000).as_bytes()).unwrap();
+    let file = server.directory.path().join("site/big");
+    let file = fs::File::options().write(true).open(file).unwrap();
+    file.set_len(1).unwrap();
+    let mut answer = Vec::new();
+    let end = stream.read_to_end(&mut answer);
+    end.expect("an end, and not a reset");
+    assert!((1..size).contains(&answer.len()), "{}", answer.len());
 }
