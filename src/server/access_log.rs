@@ -16,7 +16,7 @@ use crate::http::Fields;
 mod entry;
 mod sink;
 
-pub use entry::Entry;
+pub(super) use entry::Entry;
 use entry::Timestamp;
 use sink::Sink;
 
@@ -76,7 +76,7 @@ impl AccessLog {
 
     /// Notes what is known when a request arrives. `peer` is none on a Unix socket; `version` is as
     /// it is logged, such as `HTTP/2.0`; `fields` may be empty if the request could not be read.
-    pub fn entry(
+    pub(super) fn entry(
         &mut self,
         peer: Option<IpAddr>,
         version: &str,
@@ -89,7 +89,13 @@ impl AccessLog {
     }
 
     /// Logs a request whose response has ended, whole or not.
-    pub fn record(&mut self, entry: Box<Entry>, status: u16, body_bytes: u64, elapsed: Duration) {
+    pub(super) fn record(
+        &mut self,
+        entry: Box<Entry>,
+        status: u16,
+        body_bytes: u64,
+        elapsed: Duration,
+    ) {
         // After a failure the next attempt is `flush`'s, so that a stall costs no system calls.
         if self.pending.len() + entry.len_at_most() > MOST_PENDING && self.loss.reason.is_none() {
             self.write();
@@ -105,7 +111,7 @@ impl AccessLog {
     }
 
     /// To be called once a turn: writes when it is worth it or has waited long enough.
-    pub fn flush(&mut self, now: Instant) {
+    pub(super) fn flush(&mut self, now: Instant) {
         if self.pending.is_empty() {
             self.due = None;
         } else {
@@ -121,12 +127,12 @@ impl AccessLog {
     }
 
     /// When [`AccessLog::flush`] has something to do though nothing else happens.
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.due
     }
 
     /// Writes what is left before the program ends. A slow reader is given a second.
-    pub fn finish(&mut self, now: Instant) {
+    pub(super) fn finish(&mut self, now: Instant) {
         self.write();
         for _ in 0..10 {
             if !self.loss.reason.as_ref().is_some_and(is_stall) {
@@ -143,7 +149,7 @@ impl AccessLog {
 
     /// Opens the file of this name anew, after the old one was moved away. On an error the old file
     /// stays in use. Standard output stays what it is.
-    pub fn reopen(&mut self) -> Result<(), AccessLogError> {
+    pub(super) fn reopen(&mut self) -> Result<(), AccessLogError> {
         if self.file.is_some() {
             let sink = open_sink(self.file.as_ref())?;
             self.write();

@@ -14,27 +14,27 @@ use std::time::Instant;
 /// another.
 pub struct Context<W: World> {
     /// Sockets and clocks.
-    pub world: W,
+    pub(super) world: W,
     /// What is served.
-    pub site: Site<W::Files>,
+    pub(super) site: Site<W::Files>,
     /// Where requests are logged.
-    pub log: Option<AccessLog>,
+    pub(super) log: Option<AccessLog>,
     /// Bounds of HTTP/1.1.
-    pub http1: Arc<Http1>,
+    pub(super) http1: Arc<Http1>,
     /// Settings and bounds of HTTP/2.
-    pub http2: Arc<Http2>,
+    pub(super) http2: Arc<Http2>,
     /// What a connection holds at most.
-    pub limits: Limits,
+    pub(super) limits: Limits,
     /// What a connection waits for at most.
-    pub timeouts: Timeouts,
+    pub(super) timeouts: Timeouts,
     /// The time of this turn.
-    pub now: Instant,
+    pub(super) now: Instant,
     /// The buffers of this turn.
-    pub buffers: Buffers,
+    pub(super) buffers: Buffers,
     /// Ranges of files between the bytes of the output that is being made.
-    pub splices: Splices<W::Files>,
+    pub(super) splices: Splices<W::Files>,
     /// How file content gets into that output.
-    pub file_content: FileContent,
+    pub(super) file_content: FileContent,
     date: Date,
 }
 
@@ -101,7 +101,7 @@ impl<W: World> Context<W> {
     }
 
     /// Reads the clocks, once a turn.
-    pub fn begin_turn(&mut self) {
+    pub(super) fn begin_turn(&mut self) {
         self.now = self.world.now();
         self.date
             .update(date::seconds(self.world.wall_clock()), || {
@@ -110,12 +110,17 @@ impl<W: World> Context<W> {
     }
 
     /// The `date` field of a response.
-    pub fn date(&self) -> Field<'_> {
+    pub(super) fn date(&self) -> Field<'_> {
         Field::new(b"date", self.date.text.as_bytes())
     }
 
     /// The beginning of a request's line in the log, if there is a log.
-    pub fn log_entry(&mut self, peer: Peer, version: &str, fields: &Fields) -> Option<Box<Entry>> {
+    pub(super) fn log_entry(
+        &mut self,
+        peer: Peer,
+        version: &str,
+        fields: &Fields,
+    ) -> Option<Box<Entry>> {
         let log = self.log.as_mut()?;
         let address = match peer {
             Peer::Ip(address) => Some(address),

@@ -119,7 +119,8 @@ impl<W: World> EventLoop<W> {
         Ok(())
     }
 
-    fn is_done(&self) -> bool {
+    /// Whether the operator stopped it, and nobody is waited for any more.
+    pub fn is_done(&self) -> bool {
         match self.state {
             State::Running => false,
             State::Draining { deadline } => {
@@ -129,8 +130,13 @@ impl<W: World> EventLoop<W> {
         }
     }
 
-    /// One turn of the loop.
-    fn turn(&mut self) -> io::Result<()> {
+    /// The number of connections.
+    pub fn connections(&self) -> usize {
+        self.connections.count()
+    }
+
+    /// One turn of the loop, which sleeps until there is something to do.
+    pub fn turn(&mut self) -> io::Result<()> {
         let timeout = self.poll_timeout();
         let mut ready = std::mem::take(&mut self.ready);
         self.cx.world.poll(&mut ready, timeout)?;

@@ -11,6 +11,9 @@
 //! `context` holds what all connections share in a turn, the lent buffers among it, and `splices`,
 //! the ranges of files that belong into the output; `slots` and `deadlines` are the loop's tables. Bytes are read once into a shared buffer, answered into another,
 //! and written once; a connection keeps only what is incomplete or what its socket did not take.
+//!
+//! [`Server`] runs all this over the operating system. [`EventLoop`] is for whoever brings a
+//! [`World`](crate::world::World) of their own, as the tests do.
 
 mod access_log;
 mod active_request;
@@ -31,10 +34,11 @@ use crate::site::Site;
 use crate::tls::{Origin, TlsContext};
 use crate::world::files::Root;
 use crate::world::os::{OsWorld, raise_open_files};
-use access_log::AccessLog;
-use context::Context;
-use event_loop::{EventLoop, Security};
 use std::error::Error;
+
+pub use access_log::AccessLog;
+pub use context::Context;
+pub use event_loop::{EventLoop, Security};
 
 /// A server that listens and has not begun to serve.
 pub struct Server {
