@@ -8,4 +8,5 @@ mod imports;
 mod raw_h2;
 mod sandbox;
 mod server;
+mod sim;
 mod support;

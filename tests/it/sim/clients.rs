@@ -1,0 +1,114 @@
+//! Those who connect to the server: good clients, which must get all that they ask for, and bad
+//! ones, which must not harm them.
+
+mod ask;
+mod h1;
+mod h1_parser;
+mod h2;
+mod raw;
+mod wire;
+
+use super::faults::Fault;
+use super::network::LinkId;
+use super::outside::Outside;
+use super::rng::Rng;
+use ask::Ask;
+use h1::H1Client;
+use h2::H2Client;
+use raw::RawClient;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Somebody outside of the server.
+pub trait Client {
+    /// Acts, if something happened on the connection or the time has come.
+    fn run(&mut self, outside: &mut Outside);
+
+    /// When to act even if nothing happens; later than the last time.
+    fn next_wake(&self) -> Option<Duration>;
+
+    /// Whether it has everything that it is due.
+    fn is_content(&self) -> bool;
+
+    /// What it is and waits for, for whoever reads of a failure.
+    fn describe(&self) -> String;
+}
+
+/// What a good client does with its connection when it has everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Farewell {
+    Close,
+    Reset,
+    /// Ends its own direction and waits for the server.
+    HalfClose,
+    /// Nothing, until the server has had enough.
+    Stay,
+    /// It was said.
+    Said,
+}
+
+/// Whether a client still holds its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tie {
+    Held,
+    Cut,
+}
+
+impl Farewell {
+    fn random(rng: &mut Rng) -> Self {
+        *rng.pick(&[
+            Farewell::Close,
+            Farewell::Reset,
+            Farewell::HalfClose,
+            Farewell::Stay,
+        ])
+    }
+
+    fn say(&mut self, outside: &mut Outside, link: LinkId) -> Tie {
+        match *self {
+            Farewell::Stay | Farewell::Said => return Tie::Held,
+            Farewell::Close => outside.network.client_close(link),
+            Farewell::Reset => outside.network.client_reset(link),
+            Farewell::HalfClose => {
+                outside.network.faults.count(Fault::PeerHalfCloses);
+                outside.network.client_finish(link);
+            }
+        }
+        match std::mem::replace(self, Farewell::Said) {
+            Farewell::HalfClose => Tie::Held,
+            _ => Tie::Cut,
+        }
+    }
+}
+
+/// Good clients of both protocols, and bad ones.
+pub fn anybody(outside: &mut Outside) -> Vec<Box<dyn Client>> {
+    let mut clients: Vec<Box<dyn Client>> = Vec::new();
+    for _ in 0..outside.rng.between(1, 4) {
+        clients.push(Box::new(H2Client::new(asks(outside), outside)));
+    }
+    for _ in 0..outside.rng.between(1, 4) {
+        clients.push(Box::new(H1Client::new(asks(outside), outside)));
+    }
+    for _ in 0..outside.rng.below(8) {
+        clients.push(Box::new(RawClient::random(&mut outside.rng)));
+    }
+    clients
+}
+
+/// One good client of each protocol, with a few requests of each kind.
+pub fn good(outside: &mut Outside) -> Vec<Box<dyn Client>> {
+    let asks = |outside: &mut Outside| Ask::some(&mut outside.rng);
+    let (first, second) = (asks(outside), asks(outside));
+    vec![
+        Box::new(H2Client::new(first, outside)),
+        Box::new(H1Client::new(second, outside)),
+    ]
+}
+
+fn asks(outside: &mut Outside) -> VecDeque<Ask> {
+    let count = outside.rng.between(1, 12);
+    (0..count)
+        .map(|_| Ask::random(&mut outside.rng, &outside.contents))
+        .collect()
+}

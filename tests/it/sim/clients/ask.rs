@@ -1,0 +1,227 @@
+//! What good clients ask for, and what they may get.
+
+use crate::sim::faults::Fault;
+use crate::sim::files::{Content, Contents, Health};
+use crate::sim::outside::Outside;
+use crate::sim::rng::Rng;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub target: String,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+pub enum Kind {
+    Get,
+    /// A GET by a client that understands Brotli.
+    GetCoded,
+    Head,
+    /// Bytes from the first number to the second, both included.
+    Range(usize, usize),
+    /// Of something that is not there.
+    Missing,
+    /// Of a directory without its slash.
+    Directory,
+    /// Bytes that are to come back.
+    Upload(Rc<[u8]>),
+}
+
+/// A response, as far as it came.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    pub status: u16,
+    pub length: Option<usize>,
+    pub location: Option<Vec<u8>>,
+    pub coding: Option<Vec<u8>>,
+    pub range: Option<Vec<u8>>,
+    pub body: Vec<u8>,
+}
+
+/// What comes of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The client has what it is due.
+    Settled,
+    /// The server could not, and it is not its fault: the client asks once more.
+    AskAgain,
+}
+
+impl Ask {
+    pub fn random(rng: &mut Rng, contents: &Contents) -> Ask {
+        let target = rng.pick(&contents.targets()).clone();
+        let sound = contents
+            .of(&target[1..])
+            .filter(|file| file.health == Health::Sound);
+        let len = sound.map_or(0, |file| file.versions[0].len());
+        let (target, kind) = match rng.below(12) {
+            0 => (target, Kind::Head),
+            1 if len > 0 => {
+                let first = rng.below(len);
+                (target, Kind::Range(first, rng.between(first, len - 1)))
+            }
+            2 => ("/page.html".to_owned(), Kind::GetCoded),
+            3 => ("/some/none.css".to_owned(), Kind::Missing),
+            4 => ("/some".to_owned(), Kind::Directory),
+            5 | 6 if contents.has_echo => {
+                let len = rng.scaled(300_000);
+                ("/echo".to_owned(), Kind::Upload(rng.bytes(len).into()))
+            }
+            _ => (target, Kind::Get),
+        };
+        Ask { target, kind }
+    }
+
+    /// A request of each kind that matters to the server's calls.
+    pub fn some(rng: &mut Rng) -> VecDeque<Ask> {
+        let get = |target: &str| Ask {
+            target: target.to_owned(),
+            kind: Kind::Get,
+        };
+        let content = rng.bytes(20_000).into();
+        let upload = Ask {
+            target: "/echo".to_owned(),
+            kind: Kind::Upload(content),
+        };
+        VecDeque::from([
+            get("/edge/5.txt"),
+            get("/fragile/0.js"),
+            upload,
+            get("/large.bin"),
+        ])
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> &'static str {
+        match self.kind {
+            Kind::Head => "HEAD",
+            Kind::Upload(_) => "POST",
+            _ => "GET",
+        }
+    }
+
+    /// The fields of the request that its kind asks for.
+    pub fn field(&self) -> Option<(&'static str, String)> {
+        match &self.kind {
+            Kind::GetCoded => Some(("accept-encoding", "br".to_owned())),
+            Kind::Range(first, last) => Some(("range", format!("bytes={first}-{last}"))),
+            _ => None,
+        }
+    }
+
+    /// Judges a response that is complete.
+    pub fn judge(&self, answer: &Answer, outside: &Outside) -> Verdict {
+        let counts = outside.network.faults.counts();
+        let file = outside.contents.of(&self.target[1..]);
+        let is_fragile = self.is_fragile(outside);
+        match answer.status {
+            503 if counts.of(Fault::OpenProcessFull) > 0 => return Verdict::AskAgain,
+            500 if is_fragile
+                && counts.of(Fault::OpenFails) + counts.of(Fault::FileReadFails) > 0 =>
+            {
+                return Verdict::Settled;
+            }
+            503 if is_fragile
+                && counts.of(Fault::FileReplaced) + counts.of(Fault::FileShrinks) > 0 =>
+            {
+                return Verdict::AskAgain;
+            }
+            _ => {}
+        }
+        let status = match self.kind {
+            Kind::Missing => 404,
+            Kind::Directory => 308,
+            Kind::Range(..) => 206,
+            _ => 200,
+        };
+        self.expect(answer.status == status, "the wrong status", answer);
+        match (&self.kind, file) {
+            (Kind::Missing, _) => {}
+            (Kind::Directory, _) => {
+                let location = answer.location.as_deref();
+                self.expect(location == Some(b"/some/"), "the wrong location", answer);
+            }
+            (Kind::Upload(sent), _) => {
+                self.expect(
+                    answer.body[..] == sent[..],
+                    "another body than was sent",
+                    answer,
+                );
+            }
+            (Kind::GetCoded, _) if answer.coding.is_some() => {
+                let sidecar = outside.contents.of("page.html.br");
+                let right = sidecar.is_some_and(|file| is_version(file, &answer.body));
+                self.expect(right, "another body than the sidecar's", answer);
+            }
+            (Kind::Range(first, last), Some(file)) => {
+                let content = &file.versions[0];
+                let range = format!("bytes {first}-{last}/{}", content.len());
+                let right = answer.body == content[*first..=*last];
+                self.expect(right, "another part than was asked for", answer);
+                let told = answer.range.as_deref();
+                self.expect(told == Some(range.as_bytes()), "the wrong range", answer);
+            }
+            (Kind::Head, Some(file)) => {
+                let has = |len| file.versions.iter().any(|version| version.len() == len);
+                self.expect(answer.body.is_empty(), "a body for HEAD", answer);
+                self.expect(answer.length.is_some_and(has), "the wrong length", answer);
+            }
+            (_, Some(file)) => {
+                self.expect(
+                    is_version(file, &answer.body),
+                    "bytes that the file never held",
+                    answer,
+                );
+            }
+            (_, None) => self.expect(false, "a file that is not there", answer),
+        }
+        Verdict::Settled
+    }
+
+    /// Whether the response may be cut off for the sake of its file.
+    pub fn is_breakable(&self, outside: &Outside) -> bool {
+        let counts = outside.network.faults.counts();
+        let faults = [
+            Fault::FileShrinks,
+            Fault::FileReadFails,
+            Fault::FileReplaced,
+        ];
+        self.is_fragile(outside) && faults.iter().any(|fault| counts.of(*fault) > 0)
+    }
+
+    fn is_fragile(&self, outside: &Outside) -> bool {
+        let file = outside.contents.of(&self.target[1..]);
+        file.is_some_and(|file| file.health == Health::Fragile)
+    }
+
+    /// Judges a response that was cut off, or never came, on a connection or stream that the world
+    /// left alone.
+    pub fn judge_cut(&self, answer: &Answer, outside: &Outside) {
+        let excused = self.is_breakable(outside);
+        self.expect(excused, "a cut off response", answer);
+        let file = outside.contents.of(&self.target[1..]);
+        let is_prefix = |version: &Rc<[u8]>| version.starts_with(&answer.body);
+        let right = file.is_some_and(|file| file.versions.iter().any(is_prefix));
+        self.expect(right, "bytes that the file never held", answer);
+    }
+
+    /// Fails the run unless `holds`.
+    pub fn expect(&self, holds: bool, otherwise: &str, answer: &Answer) {
+        assert!(
+            holds,
+            "{otherwise}: {} {} got {} and {} bytes of {:?}",
+            self.method(),
+            self.target,
+            answer.status,
+            answer.body.len(),
+            answer.length,
+        );
+    }
+}
+
+fn is_version(file: &Content, body: &[u8]) -> bool {
+    file.versions.iter().any(|version| version[..] == *body)
+}

@@ -1,0 +1,313 @@
+//! A good client that speaks HTTP/1.1 or HTTP/1.0.
+
+use super::ask::{Answer, Ask, Kind, Verdict};
+use super::h1_parser::{Parsed, Parser, Persistence};
+use super::wire::{Pace, Security, Standing, Wire};
+use super::{Client, Farewell, Tie};
+use crate::sim::outside::Outside;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Asks for one thing after another, a few ahead of the answers, on one connection after another.
+pub struct H1Client {
+    /// Not sent yet, or to be sent once more.
+    asks: VecDeque<Ask>,
+    /// Sent and not answered, oldest first.
+    sent: VecDeque<Ask>,
+    wire: Option<Wire>,
+    parser: Parser,
+    /// Requests under way at a time.
+    pipeline: usize,
+    version: Version,
+    /// The rest of an upload that waits for `100 Continue`, and until when.
+    expecting: Option<(Vec<u8>, Duration)>,
+    /// Requests sent on this connection.
+    used: usize,
+    outlook: Outlook,
+    security: Security,
+    pace: Pace,
+    farewell: Farewell,
+    wake: Option<Duration>,
+}
+
+/// Whether more can be asked for on a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outlook {
+    Open,
+    /// We have ended our direction: what we asked for still comes.
+    Finished,
+    /// A response said that it is the last of its connection.
+    LastAnswered,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http10,
+    Http11,
+}
+
+impl H1Client {
+    pub fn new(asks: VecDeque<Ask>, outside: &mut Outside) -> Self {
+        let security = Security::random(outside, b"http/1.1");
+        let rng = &mut outside.rng;
+        let version = if rng.chance(100) {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
+        H1Client {
+            asks,
+            sent: VecDeque::new(),
+            wire: None,
+            parser: Parser::default(),
+            pipeline: if version == Version::Http10 {
+                1
+            } else {
+                *rng.pick(&[1, 1, 1, 4])
+            },
+            version,
+            expecting: None,
+            used: 0,
+            outlook: Outlook::Open,
+            security,
+            pace: Pace::bearable(rng),
+            farewell: Farewell::random(rng),
+            wake: Some(rng.pause(Duration::from_millis(200))),
+        }
+    }
+
+    fn act(&mut self, outside: &mut Outside) {
+        if self.wire.is_none() && !self.asks.is_empty() {
+            self.wire = Wire::connect(outside, &self.security, self.pace);
+            self.parser = Parser::default();
+            (self.used, self.outlook) = (0, Outlook::Open);
+            if self.wire.is_none() {
+                // The server has stopped: nobody is owed anything any more.
+                self.asks.clear();
+            }
+        }
+        self.send(outside);
+        let Some(wire) = &mut self.wire else { return };
+        let standing = wire.pump(outside);
+        while self.parse(outside) {}
+        self.send(outside);
+        self.half_close(outside);
+        if standing != Standing::Open {
+            self.lose(outside);
+        } else if self.asks.is_empty() && self.sent.is_empty() {
+            self.leave(outside);
+        }
+    }
+
+    /// Writes requests as far ahead as this client does.
+    fn send(&mut self, outside: &mut Outside) {
+        let Some(wire) = &mut self.wire else { return };
+        if let Some((rest, until)) = &mut self.expecting {
+            if *until > outside.network.now {
+                return;
+            }
+            // RFC 9110 §10.1.1: nobody waits for ever.
+            wire.outbox.append(rest);
+            self.expecting = None;
+        }
+        let most = if self.version == Version::Http10 {
+            1
+        } else {
+            usize::MAX
+        };
+        while self.sent.len() < self.pipeline
+            && self.expecting.is_none()
+            && self.outlook == Outlook::Open
+            && self.used < most
+        {
+            let Some(ask) = self.asks.pop_front() else {
+                break;
+            };
+            self.expecting = write_request(&ask, self.version, &mut wire.outbox, outside);
+            self.sent.push_back(ask);
+            self.used += 1;
+        }
+        wire.pump(outside);
+    }
+
+    /// Ends this direction as soon as everything is asked for, before it is answered.
+    fn half_close(&mut self, outside: &mut Outside) {
+        let Some(wire) = &mut self.wire else { return };
+        let all_sent = self.asks.is_empty() && self.expecting.is_none() && wire.is_flushed();
+        let is_open = self.outlook == Outlook::Open;
+        if all_sent && is_open && self.farewell == Farewell::HalfClose {
+            wire.part(&mut self.farewell, outside);
+            self.outlook = Outlook::Finished;
+        }
+    }
+
+    /// Takes one message off the inbox; false when there is none.
+    fn parse(&mut self, outside: &mut Outside) -> bool {
+        let Some(wire) = &mut self.wire else {
+            return false;
+        };
+        let Some(ask) = self.sent.front() else {
+            assert!(wire.inbox.is_empty(), "a response that nobody asked for");
+            return false;
+        };
+        let has_body = !matches!(ask.kind, Kind::Head);
+        match self.parser.parse(&mut wire.inbox, has_body) {
+            Parsed::Incomplete => false,
+            Parsed::Continue => {
+                assert!(
+                    self.version == Version::Http11,
+                    "an interim response for HTTP/1.0"
+                );
+                if let Some((mut rest, _)) = self.expecting.take() {
+                    wire.outbox.append(&mut rest);
+                }
+                true
+            }
+            Parsed::Complete(persistence) => {
+                if persistence == Persistence::Close {
+                    self.outlook = Outlook::LastAnswered;
+                }
+                self.settle(outside);
+                true
+            }
+        }
+    }
+
+    /// Judges the response that is complete.
+    fn settle(&mut self, outside: &mut Outside) {
+        let answer = std::mem::take(&mut self.parser).answer;
+        let Some(ask) = self.sent.pop_front() else {
+            return;
+        };
+        let early = self.sent.is_empty() && self.expecting.is_some();
+        ask.expect(!early, "a response before 100 Continue", &answer);
+        if ask.judge(&answer, outside) == Verdict::AskAgain {
+            self.asks.push_back(ask);
+        }
+    }
+
+    /// Everything is answered.
+    fn leave(&mut self, outside: &mut Outside) {
+        let Some(wire) = &mut self.wire else { return };
+        let tie = wire.part(&mut self.farewell, outside);
+        if self.farewell == Farewell::Said {
+            outside.network.client_leaves(wire.link);
+        }
+        if tie == Tie::Cut {
+            self.wire = None;
+        }
+    }
+
+    /// The connection is over: what was not answered is asked for once more, if nobody is to blame.
+    fn lose(&mut self, outside: &mut Outside) {
+        let Some(wire) = self.wire.take() else { return };
+        log::trace!("{} is lost", wire.link);
+        let harmed = wire.is_harmed(outside);
+        if self.parser.ends_with_close() && !harmed {
+            self.settle(outside);
+        }
+        let answer: Answer = std::mem::take(&mut self.parser).answer;
+        if let Some(ask) = self.sent.pop_front() {
+            let refused = self.outlook == Outlook::LastAnswered || outside.is_stopping();
+            let not_begun = answer.status == 0 && refused;
+            if harmed || not_begun || outside.is_stopped() {
+                self.asks.push_front(ask);
+            } else {
+                ask.judge_cut(&answer, outside);
+            }
+        }
+        self.expecting = None;
+        while let Some(ask) = self.sent.pop_back() {
+            self.asks.push_front(ask);
+        }
+        outside.network.client_close(wire.link);
+        self.wake = Some(outside.network.now + Duration::from_millis(10));
+    }
+}
+
+impl Client for H1Client {
+    fn run(&mut self, outside: &mut Outside) {
+        let now = outside.network.now;
+        let woken = self
+            .wire
+            .as_ref()
+            .is_some_and(|wire| outside.network.client_wakes(wire.link));
+        if !woken && self.next_wake().is_none_or(|wake| wake > now) {
+            return;
+        }
+        self.wake = None;
+        self.act(outside);
+    }
+
+    fn next_wake(&self) -> Option<Duration> {
+        let wire = self.wire.as_ref().and_then(Wire::next_wake);
+        let expecting = self.expecting.as_ref().map(|(_, until)| *until);
+        [self.wake, wire, expecting].into_iter().flatten().min()
+    }
+
+    fn is_content(&self) -> bool {
+        self.asks.is_empty() && self.sent.is_empty()
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "HTTP/1.1: {} to ask, waits for {:?}",
+            self.asks.len(),
+            self.sent.front()
+        )
+    }
+}
+
+/// Writes a request; returns the body if it waits for `100 Continue`, and until when.
+fn write_request(
+    ask: &Ask,
+    version: Version,
+    out: &mut Vec<u8>,
+    outside: &mut Outside,
+) -> Option<(Vec<u8>, Duration)> {
+    let minor = if version == Version::Http10 { 0 } else { 1 };
+    let mut head = format!(
+        "{} {} HTTP/1.{minor}\r\nHost: sim\r\n",
+        ask.method(),
+        ask.target
+    );
+    if let Some((name, value)) = ask.field() {
+        head += &format!("{name}: {value}\r\n");
+    }
+    let Kind::Upload(content) = &ask.kind else {
+        out.extend_from_slice(head.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        return None;
+    };
+    let rng = &mut outside.rng;
+    let is_chunked = version == Version::Http11 && rng.chance(500);
+    let body = if is_chunked {
+        head += "Transfer-Encoding: chunked\r\n";
+        chunked(content, rng.between(1, 20_000))
+    } else {
+        head += &format!("Content-Length: {}\r\n", content.len());
+        content.to_vec()
+    };
+    let expects = version == Version::Http11 && !content.is_empty() && rng.chance(250);
+    if expects {
+        head += "Expect: 100-continue\r\n";
+    }
+    out.extend_from_slice(head.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    if expects {
+        return Some((body, outside.network.now + Duration::from_secs(1)));
+    }
+    out.extend(body);
+    None
+}
+
+fn chunked(content: &[u8], size: usize) -> Vec<u8> {
+    let mut body = Vec::with_capacity(content.len() + content.len() / size * 8 + 16);
+    for chunk in content.chunks(size) {
+        body.extend(format!("{:x}\r\n", chunk.len()).bytes());
+        body.extend_from_slice(chunk);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"0\r\n\r\n");
+    body
+}

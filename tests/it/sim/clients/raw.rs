@@ -1,0 +1,303 @@
+//! Bad clients: bytes that no good client sends, at a pace that no good client has, or nothing.
+
+use super::{Client, Farewell, Tie};
+use crate::raw_h2::{self, PREFACE, frame, setting};
+use crate::sim::network::{LinkId, Received};
+use crate::sim::outside::Outside;
+use crate::sim::rng::Rng;
+use crate::sim::{CLEARTEXT, TLS};
+use std::time::Duration;
+
+/// The type of a CONTINUATION frame (RFC 9113 §6.10).
+const CONTINUATION: u8 = 9;
+
+/// What is sent in small portions is not sent for ever.
+const PORTIONS: usize = 300;
+
+/// Whoever reads is served as long as it likes; so long it likes.
+const INTEREST: Duration = Duration::from_secs(60);
+
+/// Sends what it was made with, portion by portion, and reads or does not.
+pub struct RawClient {
+    what: &'static str,
+    listener: usize,
+    link: Option<LinkId>,
+    script: Vec<u8>,
+    sent: usize,
+    portion: usize,
+    interval: Duration,
+    reading: Reading,
+    farewell: Farewell,
+    next: Option<Duration>,
+    bored_at: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Everything,
+    Nothing,
+}
+
+impl RawClient {
+    pub fn random(rng: &mut Rng) -> Self {
+        let (what, opening, refrain) = match rng.below(5) {
+            0 => ("silence", Vec::new(), Vec::new()),
+            1 => garbage(rng),
+            2 => h1_flood(rng),
+            _ => h2_flood(rng),
+        };
+        let (portion, interval) = match rng.below(4) {
+            // Slower than anything that is to be waited for, but not for hours.
+            0 => (
+                1 + opening.len() / 20,
+                Duration::from_secs(rng.between(1, 4) as u64),
+            ),
+            1 => (
+                rng.between(1, 500),
+                Duration::from_millis(rng.between(1, 50) as u64),
+            ),
+            _ => (64 << 10, Duration::from_millis(1)),
+        };
+        let mut script = opening;
+        if !refrain.is_empty() && interval < Duration::from_secs(1) {
+            let len = rng.scaled(150_000).min(PORTIONS * portion);
+            script.extend(refrain.repeat(len / refrain.len()));
+        }
+        if rng.chance(200) {
+            script.truncate(rng.below(script.len() + 1));
+        }
+        RawClient {
+            what,
+            listener: *rng.pick(&[CLEARTEXT, CLEARTEXT, CLEARTEXT, TLS]),
+            link: None,
+            script,
+            sent: 0,
+            portion,
+            interval,
+            reading: *rng.pick(&[Reading::Everything, Reading::Nothing]),
+            farewell: Farewell::random(rng),
+            next: Some(rng.pause(Duration::from_secs(2))),
+            bored_at: Duration::MAX,
+        }
+    }
+
+    fn act(&mut self, outside: &mut Outside) {
+        let now = outside.network.now;
+        let Some(link) = self.link else {
+            self.link = outside.network.connect(self.listener, 8);
+            self.next = self.link.map(|_| now + self.interval);
+            self.bored_at = now + INTEREST;
+            return;
+        };
+        if self.reading == Reading::Everything {
+            let mut read = Vec::new();
+            while let Received::Bytes(1..) =
+                outside.network.client_receive(link, &mut read, usize::MAX)
+            {}
+        }
+        let standing = match self.reading {
+            Reading::Everything => outside.network.client_receive(link, &mut Vec::new(), 0),
+            Reading::Nothing => Received::Nothing,
+        };
+        let bored = self.reading == Reading::Everything && now >= self.bored_at;
+        if bored || matches!(standing, Received::End | Received::Reset) {
+            outside.network.client_close(link);
+            self.leave();
+        } else if self.next.is_none_or(|next| next > now) {
+            // Not yet.
+        } else if self.sent < self.script.len() {
+            let end = self.script.len().min(self.sent + self.portion);
+            let sent = outside
+                .network
+                .client_send(link, &self.script[self.sent..end]);
+            self.sent += sent;
+            // Without room, the server's next read wakes it.
+            self.next = (sent > 0).then(|| now + self.interval);
+        } else {
+            self.next = None;
+            if self.farewell.say(outside, link) == Tie::Cut {
+                self.leave();
+            }
+        }
+    }
+
+    fn leave(&mut self) {
+        self.link = None;
+        self.next = None;
+    }
+}
+
+impl Client for RawClient {
+    fn run(&mut self, outside: &mut Outside) {
+        let woken = self
+            .link
+            .is_some_and(|link| outside.network.client_wakes(link));
+        if woken && self.next.is_none() && self.sent < self.script.len() {
+            self.next = Some(outside.network.now + self.interval);
+        }
+        if woken || self.next.is_some_and(|next| next <= outside.network.now) {
+            self.act(outside);
+        }
+    }
+
+    fn next_wake(&self) -> Option<Duration> {
+        self.next
+    }
+
+    fn is_content(&self) -> bool {
+        true
+    }
+
+    fn describe(&self) -> String {
+        self.what.to_owned()
+    }
+}
+
+/// What it is, what is sent once, and what is sent again and again behind it.
+type Script = (&'static str, Vec<u8>, Vec<u8>);
+
+/// Bytes that mean nothing, or what good clients send with something broken in it.
+fn garbage(rng: &mut Rng) -> Script {
+    let len = rng.scaled(3000);
+    if rng.chance(300) {
+        return ("random bytes", rng.bytes(len), Vec::new());
+    }
+    let mut bytes = h2_opening(rng);
+    for number in 0..rng.below(6) as u32 {
+        bytes.extend(get(1 + 2 * number, "/large.bin"));
+    }
+    if rng.chance(300) {
+        bytes = b"POST /echo HTTP/1.1\r\nHost: sim\r\nContent-Length: 900\r\n\r\n".repeat(3);
+    }
+    for _ in 0..rng.between(1, 5) {
+        let at = rng.below(bytes.len());
+        bytes[at] = rng.next() as u8;
+    }
+    bytes.truncate(rng.between(1, bytes.len()));
+    if rng.chance(300) {
+        bytes.extend(rng.bytes(len));
+    }
+    ("a broken conversation", bytes, Vec::new())
+}
+
+fn h1_flood(rng: &mut Rng) -> Script {
+    let get = b"GET /large.bin HTTP/1.1\r\nHost: sim\r\n\r\n".to_vec();
+    let upload = b"POST /echo HTTP/1.1\r\nHost: sim\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    match rng.below(5) {
+        0 => ("requests without end", Vec::new(), get),
+        1 => (
+            "an upload without end",
+            upload,
+            [b"2000\r\n", &[b'u'; 0x2000][..], b"\r\n"].concat(),
+        ),
+        2 => ("chunks of one byte", upload, b"1\r\nx\r\n".to_vec()),
+        3 => (
+            "a head without end",
+            b"GET / HTTP/1.1\r\n".to_vec(),
+            b"x: y\r\n".to_vec(),
+        ),
+        _ => {
+            let body = b"POST / HTTP/1.1\r\nHost: sim\r\nContent-Length: 9999999\r\n\r\n".to_vec();
+            ("a body that nobody reads", body, vec![b'b'; 1000])
+        }
+    }
+}
+
+/// A preface, and settings that a peer may have, the greedy and the mean ones too.
+fn h2_opening(rng: &mut Rng) -> Vec<u8> {
+    let mut bytes = PREFACE.to_vec();
+    let window = *rng.pick(&[0, 1, 65_535, 0x7fff_ffff]);
+    bytes.extend(frame(raw_h2::SETTINGS, 0, 0, &setting(4, window)));
+    if rng.chance(500) {
+        bytes.extend(frame(
+            raw_h2::WINDOW_UPDATE,
+            0,
+            0,
+            &0x7fff_0000_u32.to_be_bytes(),
+        ));
+    }
+    bytes
+}
+
+fn get(stream: u32, path: &str) -> Vec<u8> {
+    let flags = raw_h2::END_STREAM | raw_h2::END_HEADERS;
+    frame(raw_h2::HEADERS, flags, stream, &raw_h2::get(path))
+}
+
+fn h2_flood(rng: &mut Rng) -> Script {
+    let mut opening = h2_opening(rng);
+    let reset = |stream| frame(raw_h2::RST_STREAM, 0, stream, &8_u32.to_be_bytes());
+    let (what, refrain) = match rng.below(14) {
+        0 => ("PING", frame(raw_h2::PING, 0, 0, &[0; 8])),
+        1 => ("SETTINGS", frame(raw_h2::SETTINGS, 0, 0, &[])),
+        2 => {
+            let requests = (0..3000).flat_map(|n| [get(1 + 2 * n, "/large.bin"), reset(1 + 2 * n)]);
+            opening.extend(requests.flatten());
+            ("rapid resets", Vec::new())
+        }
+        3 => {
+            opening.extend((0..1000).flat_map(|n| get(1 + 2 * n, "/large.bin")));
+            ("a thousand large files", Vec::new())
+        }
+        4 => {
+            opening.extend((0..50).flat_map(|n| get(1 + 2 * n, "/large.bin")));
+            let one = 1_u32.to_be_bytes();
+            let updates = (0..50).flat_map(|n| frame(raw_h2::WINDOW_UPDATE, 0, 1 + 2 * n, &one));
+            ("windows of one byte", updates.collect())
+        }
+        5 => {
+            opening.extend(frame(raw_h2::HEADERS, 0, 1, &raw_h2::get("/")));
+            ("CONTINUATION", frame(CONTINUATION, 0, 1, &[0x82; 100]))
+        }
+        6 => {
+            opening.extend(post(1));
+            ("empty DATA", frame(raw_h2::DATA, 0, 1, &[]))
+        }
+        7 => {
+            opening.extend((0..20).flat_map(|n| post(1 + 2 * n)));
+            let data = (0..20).flat_map(|n| frame(raw_h2::DATA, 0, 1 + 2 * n, &[7; 1000]));
+            ("uploads past the windows", data.collect())
+        }
+        8 => {
+            // A field of 4 KiB put in the table, then named again and again (CVE-2016-6581).
+            let field = [&[0x40, 1, b'a', 0x7f, 0xa1, 0x1e][..], &[b'v'; 4000]].concat();
+            let block = [raw_h2::get("/"), field, vec![0xbe; 8000]].concat();
+            opening.extend(frame(raw_h2::HEADERS, 5, 1, &block));
+            ("a field section that swells", Vec::new())
+        }
+        9 => ("unknown frames", frame(0xbb, 0xff, 0, &[9; 500])),
+        10 => ("PRIORITY", frame(2, 0, 3, &[0, 0, 0, 3, 9])),
+        11 => {
+            opening.extend(get(1, "/large.bin"));
+            (
+                "SETTINGS that move windows",
+                [0, 0x7fff_ffff]
+                    .map(|window| frame(raw_h2::SETTINGS, 0, 0, &setting(4, window)))
+                    .concat(),
+            )
+        }
+        12 => {
+            for _ in 0..rng.below(60) {
+                let len = rng.scaled(300);
+                let (kind, flags) = (rng.below(12) as u8, rng.next() as u8);
+                let stream = rng.below(8) as u32;
+                opening.extend(frame(kind, flags, stream, &rng.bytes(len)));
+            }
+            ("random frames", Vec::new())
+        }
+        _ => {
+            opening.extend((0..5).flat_map(|n| get(1 + 2 * n, "/some/0.css")));
+            (
+                "one byte a frame of WINDOW_UPDATE",
+                frame(raw_h2::WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]),
+            )
+        }
+    };
+    (what, opening, refrain)
+}
+
+fn post(stream: u32) -> Vec<u8> {
+    // :method POST, :scheme http, :path /echo, :authority sim (RFC 7541 Appendix A).
+    let block = b"\x83\x86\x04\x05/echo\x01\x03sim";
+    frame(raw_h2::HEADERS, raw_h2::END_HEADERS, stream, block)
+}

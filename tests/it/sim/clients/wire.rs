@@ -1,0 +1,239 @@
+//! A client's end of a connection: bytes in and out at the client's pace, through TLS or not.
+
+use super::{Farewell, Tie};
+use crate::sim::network::{LinkId, Received};
+use crate::sim::outside::Outside;
+use crate::sim::rng::Rng;
+use crate::sim::{CLEARTEXT, TLS};
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection};
+
+/// How fast a client reads and writes.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// All that there is, at once.
+    Brisk,
+    /// So many bytes each way at a time, with a pause between.
+    Slow { bytes: usize, pause: Duration },
+}
+
+impl Pace {
+    /// A pace that is no reason to be thrown out.
+    pub fn bearable(rng: &mut Rng) -> Pace {
+        match rng.below(3) {
+            0 => Pace::Slow {
+                bytes: rng.between(400, 8000),
+                pause: Duration::from_micros(rng.between(100, 20_000) as u64),
+            },
+            _ => Pace::Brisk,
+        }
+    }
+}
+
+/// How a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Open,
+    /// The server has closed its direction, and everything was read.
+    Ended,
+    /// The connection is gone.
+    Reset,
+}
+
+/// What a client speaks below HTTP.
+#[derive(Clone, Debug)]
+pub enum Security {
+    Cleartext,
+    /// TLS, with this protocol by ALPN.
+    Tls(Arc<ClientConfig>),
+}
+
+impl Security {
+    /// Either, for a client of this protocol.
+    pub fn random(outside: &mut Outside, alpn: &[u8]) -> Security {
+        if !outside.rng.chance(300) {
+            return Security::Cleartext;
+        }
+        let mut config = ClientConfig::clone(&outside.trust);
+        config.alpn_protocols = vec![alpn.to_vec()];
+        Security::Tls(Arc::new(config))
+    }
+}
+
+/// A connection as a client holds it.
+pub struct Wire {
+    pub link: LinkId,
+    /// What came and was not looked at.
+    pub inbox: Vec<u8>,
+    /// What is to be sent.
+    pub outbox: Vec<u8>,
+    /// The session of TLS, and records of it that are to be sent.
+    session: Option<(Box<ClientConnection>, Vec<u8>)>,
+    pace: Pace,
+    /// So many bytes are sent one by one at first.
+    trickle: usize,
+    next: Option<Duration>,
+}
+
+impl Wire {
+    /// A new connection; none where nobody listens.
+    pub fn connect(outside: &mut Outside, security: &Security, pace: Pace) -> Option<Wire> {
+        let (listener, session) = match security {
+            Security::Cleartext => (CLEARTEXT, None),
+            Security::Tls(config) => {
+                let name = ServerName::try_from("sim").expect("a name");
+                let mut session = ClientConnection::new(config.clone(), name).expect("a session");
+                session.set_buffer_limit(None);
+                (TLS, Some((Box::new(session), Vec::new())))
+            }
+        };
+        let link = outside.network.connect(listener, 14)?;
+        let rng = &mut outside.rng;
+        let trickle = if rng.chance(100) { rng.below(200) } else { 0 };
+        let (inbox, outbox, next) = (Vec::new(), Vec::new(), None);
+        Some(Wire {
+            link,
+            inbox,
+            outbox,
+            session,
+            pace,
+            trickle,
+            next,
+        })
+    }
+
+    /// Moves bytes both ways, as fast as the pace allows.
+    pub fn pump(&mut self, outside: &mut Outside) -> Standing {
+        let network = &mut outside.network;
+        if self.next.is_some_and(|next| next > network.now) {
+            return Standing::Open;
+        }
+        self.next = None;
+        let (most, pause) = match self.pace {
+            Pace::Brisk => (usize::MAX, Duration::ZERO),
+            Pace::Slow { bytes, pause } => (bytes, pause),
+        };
+        let most_out = if self.trickle > 0 { 1 } else { most };
+        let link = self.link;
+        let out = self.seal();
+        let len = out.len().min(most_out);
+        let sent = network.client_send(link, &out[..len]);
+        self.sent(sent);
+        let mut came = Vec::new();
+        network.client_receive(self.link, &mut came, most);
+        let standing = match network.client_receive(self.link, &mut came, 0) {
+            Received::End => Standing::Ended,
+            Received::Reset => Standing::Reset,
+            Received::Bytes(_) | Received::Nothing => Standing::Open,
+        };
+        if self.trickle > 0 && sent > 0 {
+            self.trickle -= 1;
+            self.next = Some(network.now + Duration::from_millis(3));
+        }
+        let moved = sent > 0 || !came.is_empty();
+        if moved && pause > Duration::ZERO {
+            self.next = Some(network.now + pause);
+        }
+        self.open(&came);
+        if standing == Standing::Ended && !self.is_harmed(outside) && !outside.is_stopping() {
+            self.expect_close_notify();
+        }
+        standing
+    }
+
+    /// What is to go over the network next.
+    fn seal(&mut self) -> &[u8] {
+        let Some((session, sealed)) = &mut self.session else {
+            return &self.outbox;
+        };
+        session
+            .writer()
+            .write_all(&self.outbox)
+            .expect("the session buffers");
+        self.outbox.clear();
+        while session.wants_write() {
+            session
+                .write_tls(sealed)
+                .expect("a vector takes everything");
+        }
+        sealed
+    }
+
+    fn sent(&mut self, len: usize) {
+        match &mut self.session {
+            Some((_, sealed)) => sealed.drain(..len),
+            None => self.outbox.drain(..len),
+        };
+    }
+
+    /// What came over the network.
+    fn open(&mut self, mut came: &[u8]) {
+        let Some((session, _)) = &mut self.session else {
+            self.inbox.extend_from_slice(came);
+            return;
+        };
+        while !came.is_empty() {
+            session.read_tls(&mut came).expect("the session has room");
+            let state = session
+                .process_new_packets()
+                .expect("records as they should be");
+            let start = self.inbox.len();
+            self.inbox
+                .resize(start + state.plaintext_bytes_to_read(), 0);
+            let read = session.reader().read_exact(&mut self.inbox[start..]);
+            read.expect("what was announced");
+        }
+    }
+
+    /// RFC 8446 §6.1: else nobody knows whether something is missing.
+    fn expect_close_notify(&mut self) {
+        let Some((session, _)) = &mut self.session else {
+            return;
+        };
+        let state = session
+            .process_new_packets()
+            .expect("records as they should be");
+        let told = state.peer_has_closed() || session.is_handshaking();
+        assert!(
+            told,
+            "the server ends TLS without close_notify on link {}",
+            self.link
+        );
+    }
+
+    /// Says farewell, mostly in the way of TLS first.
+    pub fn part(&mut self, farewell: &mut Farewell, outside: &mut Outside) -> Tie {
+        let ends = matches!(farewell, Farewell::Close | Farewell::HalfClose);
+        if let Some((session, _)) = &mut self.session
+            && ends
+            && outside.rng.chance(700)
+        {
+            session.send_close_notify();
+            let link = self.link;
+            outside.network.client_send(link, self.seal());
+        }
+        farewell.say(outside, self.link)
+    }
+
+    /// When the pace allows to move more.
+    pub fn next_wake(&self) -> Option<Duration> {
+        self.next
+    }
+
+    /// Whether everything was handed to the network.
+    pub fn is_flushed(&self) -> bool {
+        // During the handshake, the session still holds what was given to it.
+        let is_sealed = |(session, sealed): &(Box<ClientConnection>, Vec<u8>)| {
+            sealed.is_empty() && !session.wants_write() && !session.is_handshaking()
+        };
+        self.outbox.is_empty() && self.session.as_ref().is_none_or(is_sealed)
+    }
+
+    /// Whether the world ended the connection.
+    pub fn is_harmed(&self, outside: &Outside) -> bool {
+        outside.network.is_harmed(self.link)
+    }
+}

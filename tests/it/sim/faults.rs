@@ -1,0 +1,260 @@
+//! What goes wrong, how often, and what really did.
+
+use super::rng::Rng;
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A way in which the world misbehaves.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Fault {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Fault {
+            pub const ALL: &[Fault] = &[$(Fault::$name),*];
+        }
+    };
+}
+
+faults! {
+    /// Accepting is interrupted by a signal.
+    AcceptInterrupted,
+    /// The connection is gone before it is accepted.
+    AcceptAborted,
+    /// EMFILE: the process has too many descriptors.
+    AcceptProcessFull,
+    /// ENFILE: the machine has too many descriptors.
+    AcceptSystemFull,
+    /// ENOBUFS: no memory for sockets.
+    AcceptNoBuffers,
+    /// A socket cannot be registered with the poll.
+    RegisterFails,
+    ReadInterrupted,
+    /// Bytes are there, but come to light a little later.
+    ReadBlocks,
+    /// ETIMEDOUT in the middle of everything.
+    ReadFails,
+    WriteInterrupted,
+    /// The socket takes less than it has room for.
+    WriteShort,
+    /// The socket takes nothing although it has room, and tells a little later that it has.
+    WriteBlocks,
+    /// EPIPE in the middle of everything.
+    WriteFails,
+    /// The peer was gone before our direction was closed.
+    ShutdownFails,
+    /// The poll wakes and has nothing to say.
+    PollWakes,
+    /// The poll names a socket of which nothing is true.
+    PollSpurious,
+    /// The poll tells of a socket later than it could.
+    PollDelays,
+    /// The process does not run for a while.
+    ClockStalls,
+    /// Somebody sets the time of day.
+    WallClockJumps,
+    /// Bytes that were sent at once arrive in pieces.
+    ArrivalSplit,
+    /// Bytes take much longer than usual.
+    ArrivalLate,
+    /// The network resets a connection.
+    NetworkResets,
+    /// A file cannot be opened for want of descriptors.
+    OpenProcessFull,
+    /// A file cannot be opened at all.
+    OpenFails,
+    /// A read gives fewer bytes than are there.
+    FileReadShort,
+    /// A read fails in the middle of a file.
+    FileReadFails,
+    /// A read takes long: time passes for everybody.
+    FileReadSlow,
+    /// A file is cut short.
+    FileShrinks,
+    /// A file gives way to another of its name. The last that strikes by chance; those that follow
+    /// are what peers do and what comes about, and only counted.
+    FileReplaced,
+    /// Bytes of a file have to be brought by a disk first.
+    FileCold,
+    /// Several readinesses were told as one.
+    ReadinessMerged,
+    /// The world was out of descriptors when somebody was to be accepted.
+    DescriptorLimit,
+    /// A peer closed its direction and went on reading.
+    PeerHalfCloses,
+    /// A peer reset its connection.
+    PeerResets,
+    /// A client did not want a response any more.
+    RequestCancelled,
+    /// Bytes came for a socket that was closed: its peer was sent a reset.
+    UnreadOnClose,
+}
+
+impl Fault {
+    /// The kinds that strike by chance.
+    pub fn striking() -> &'static [Fault] {
+        &Fault::ALL[..=Fault::FileReplaced as usize]
+    }
+
+    /// The kinds that are a system call of the server that fails.
+    pub fn calls() -> impl Iterator<Item = Fault> {
+        use Fault::*;
+        let calls = [
+            AcceptInterrupted,
+            AcceptAborted,
+            AcceptProcessFull,
+            AcceptSystemFull,
+            AcceptNoBuffers,
+            RegisterFails,
+            ReadInterrupted,
+            ReadBlocks,
+            ReadFails,
+            WriteInterrupted,
+            WriteShort,
+            WriteBlocks,
+            WriteFails,
+            ShutdownFails,
+            OpenProcessFull,
+            OpenFails,
+            FileReadShort,
+            FileReadFails,
+        ];
+        calls.into_iter()
+    }
+
+    /// Faults that end a connection at work or hold everybody up are rare, or nothing would get done.
+    fn is_grave(self) -> bool {
+        use Fault::*;
+        matches!(
+            self,
+            ReadFails | WriteFails | ClockStalls | NetworkResets | FileReadSlow
+        )
+    }
+}
+
+/// A run has so many of each grave kind at most, so that its good clients get done.
+const MOST_GRAVE: u64 = 6;
+
+/// The number of kinds.
+const KINDS: usize = Fault::ALL.len();
+
+/// When faults strike.
+enum Plan {
+    Never,
+    /// By chance: so many of a thousand opportunities of each kind.
+    Chance {
+        per_mille: [u32; KINDS],
+        rng: Rng,
+    },
+    /// Once: at this opportunity of this kind.
+    Once {
+        fault: Fault,
+        opportunity: u64,
+    },
+}
+
+/// Strikes and counts.
+pub struct Faults {
+    plan: Plan,
+    opportunities: [u64; KINDS],
+    counts: Counts,
+}
+
+/// How often each kind struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts([u64; KINDS]);
+
+impl Counts {
+    pub fn none() -> Self {
+        Counts([0; KINDS])
+    }
+
+    pub fn of(&self, fault: Fault) -> u64 {
+        self.0[fault as usize]
+    }
+
+    pub fn add(&mut self, other: &Counts) {
+        for (sum, count) in self.0.iter_mut().zip(other.0) {
+            *sum += count;
+        }
+    }
+}
+
+impl Faults {
+    /// Some kinds, not all, so that those that hide each other meet alone too; each as often as the
+    /// run's weather has it.
+    pub fn by_chance(mut rng: Rng) -> Self {
+        let weather: u32 = *rng.pick(&[0, 5, 20, 80, 250]);
+        let mut per_mille = [0; KINDS];
+        for &fault in Fault::striking() {
+            let rate = if fault.is_grave() {
+                weather.div_ceil(20)
+            } else {
+                weather
+            };
+            per_mille[fault as usize] = if rng.chance(500) { rate } else { 0 };
+        }
+        Self::new(Plan::Chance { per_mille, rng })
+    }
+
+    /// No fault at all.
+    pub fn never() -> Self {
+        Self::new(Plan::Never)
+    }
+
+    /// One fault and no other, at one opportunity.
+    pub fn once(fault: Fault, opportunity: u64) -> Self {
+        Self::new(Plan::Once { fault, opportunity })
+    }
+
+    fn new(plan: Plan) -> Self {
+        Faults {
+            plan,
+            opportunities: [0; KINDS],
+            counts: Counts::none(),
+        }
+    }
+
+    /// Whether faults are no excuse for taking long.
+    pub fn are_rare(&self) -> bool {
+        match &self.plan {
+            Plan::Never | Plan::Once { .. } => true,
+            Plan::Chance { per_mille, .. } => per_mille.iter().all(|rate| *rate == 0),
+        }
+    }
+
+    /// Whether this fault happens here and now.
+    pub fn strikes(&mut self, fault: Fault) -> bool {
+        let opportunity = self.opportunities[fault as usize];
+        self.opportunities[fault as usize] += 1;
+        let strikes = match &mut self.plan {
+            Plan::Never => false,
+            Plan::Chance { per_mille, rng } => {
+                let spent = fault.is_grave() && self.counts.of(fault) >= MOST_GRAVE;
+                !spent && rng.chance(per_mille[fault as usize])
+            }
+            Plan::Once {
+                fault: chosen,
+                opportunity: at,
+            } => *chosen == fault && *at == opportunity,
+        };
+        if strikes {
+            self.count(fault);
+        }
+        strikes
+    }
+
+    /// Notes a fault that was not ours to decide.
+    pub fn count(&mut self, fault: Fault) {
+        self.counts.0[fault as usize] += 1;
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// How often a fault could have happened so far.
+    pub fn opportunities(&self, fault: Fault) -> u64 {
+        self.opportunities[fault as usize]
+    }
+}

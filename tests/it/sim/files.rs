@@ -1,0 +1,249 @@
+//! The site's files, with faults, and what everybody may expect of them.
+
+use super::faults::Fault;
+use super::outside::Outside;
+use super::rng::Rng;
+use allocation_counter::opt_out;
+use calmd::world::memory_files::{MemoryFile, MemoryFiles};
+use calmd::world::{Files, Listing, Metadata, Residence};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+/// Out of descriptors (EMFILE).
+pub const PROCESS_FULL: i32 = 24;
+
+/// An error of the disk (EIO).
+const BROKEN: i32 = 5;
+
+/// Files in memory that can fail.
+pub struct SimFiles {
+    tree: MemoryFiles,
+    outside: Rc<RefCell<Outside>>,
+}
+
+/// An open file; counted as long as it is.
+pub struct SimFile {
+    /// Gone only while it is dropped.
+    inner: Option<MemoryFile>,
+    path: Rc<str>,
+    outside: Rc<RefCell<Outside>>,
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        self.outside.borrow_mut().open_files -= 1;
+        // What the tree has made is not the server's memory.
+        opt_out(|| drop(self.inner.take()));
+    }
+}
+
+impl SimFile {
+    fn inner(&self) -> &MemoryFile {
+        self.inner.as_ref().expect("taken only when it is dropped")
+    }
+}
+
+/// What the site holds and has held, to judge responses by.
+#[derive(Default)]
+pub struct Contents {
+    /// Whether `/echo` answers.
+    pub has_echo: bool,
+    files: BTreeMap<Rc<str>, Content>,
+}
+
+/// A file of the site.
+pub struct Content {
+    /// All that the file ever was; the last is what it is.
+    pub versions: Vec<Rc<[u8]>>,
+    pub health: Health,
+}
+
+/// Whether faults strike a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It never changes, and a read never fails for good.
+    Sound,
+    /// It is cut short, replaced, or unreadable at times.
+    Fragile,
+}
+
+impl Contents {
+    pub fn of(&self, path: &str) -> Option<&Content> {
+        self.files.get(path)
+    }
+
+    /// The paths of files, with the leading slash of a target.
+    pub fn targets(&self) -> Vec<String> {
+        self.files.keys().map(|path| format!("/{path}")).collect()
+    }
+
+    fn path(&self, path: &[u8]) -> Option<Rc<str>> {
+        let path = std::str::from_utf8(path).ok()?;
+        self.files.get_key_value(path).map(|(path, _)| path.clone())
+    }
+}
+
+/// Files of all sizes: empty, small, around the bounds of frames and caches, large.
+pub fn build(rng: &mut Rng) -> (MemoryFiles, Contents) {
+    let tree = MemoryFiles::new();
+    let mut contents = Contents::default();
+    let mut add = |path: String, health: Health, bytes: Vec<u8>| {
+        let content = Content {
+            versions: vec![bytes.clone().into()],
+            health,
+        };
+        tree.write(&path, bytes);
+        contents.files.insert(path.into(), content);
+    };
+    add("index.html".into(), Health::Sound, rng.bytes(300));
+    for (number, size) in [0, 1, 1023, 16_384, 16_385, 65_536].into_iter().enumerate() {
+        add(format!("edge/{number}.txt"), Health::Sound, rng.bytes(size));
+    }
+    for number in 0..6 {
+        let size = rng.scaled(100_000);
+        add(format!("some/{number}.css"), Health::Sound, rng.bytes(size));
+    }
+    let large = rng.between(300_000, 600_000);
+    add("large.bin".into(), Health::Sound, rng.bytes(large));
+    let sidecar = rng.bytes(900);
+    add("page.html".into(), Health::Sound, rng.bytes(5000));
+    add("page.html.br".into(), Health::Sound, sidecar);
+    for number in 0..3 {
+        let size = rng.between(1, 400_000);
+        add(
+            format!("fragile/{number}.js"),
+            Health::Fragile,
+            rng.bytes(size),
+        );
+    }
+    // What was just written is not trusted to be settled yet.
+    tree.advance(Duration::from_secs(10));
+    (tree, contents)
+}
+
+impl SimFiles {
+    pub fn new(tree: MemoryFiles, outside: Rc<RefCell<Outside>>) -> Self {
+        SimFiles { tree, outside }
+    }
+
+    /// Lets the clock that stamps files run on.
+    pub fn advance(&self, by: Duration) {
+        self.tree.advance(by);
+    }
+
+    /// Changes a fragile file beneath whoever has it open.
+    fn unsettle(&self, path: &Rc<str>) {
+        let outside = &mut *self.outside.borrow_mut();
+        let faults = &mut outside.network.faults;
+        let Some(content) = outside.contents.files.get_mut(path) else {
+            return;
+        };
+        let Some(current) = content.versions.last().cloned() else {
+            return;
+        };
+        if current.len() > 1 && faults.strikes(Fault::FileShrinks) {
+            let len = outside.rng.below(current.len());
+            self.tree.truncate(path, len);
+            content.versions.push(current[..len].into());
+        } else if faults.strikes(Fault::FileReplaced) {
+            let len = outside.rng.between(1, 100_000);
+            let bytes = outside.rng.bytes(len);
+            self.tree.write(path, bytes.clone());
+            content.versions.push(bytes.into());
+        }
+    }
+
+    fn is_fragile(&self, path: &str) -> bool {
+        let outside = self.outside.borrow();
+        outside
+            .contents
+            .of(path)
+            .is_some_and(|content| content.health == Health::Fragile)
+    }
+
+    fn count(&self, fault: Fault) {
+        self.outside.borrow_mut().network.faults.count(fault);
+    }
+
+    fn strikes(&self, fault: Fault) -> bool {
+        self.outside.borrow_mut().network.faults.strikes(fault)
+    }
+}
+
+impl Files for SimFiles {
+    type File = SimFile;
+
+    fn open(&mut self, path: &[u8]) -> io::Result<(SimFile, Metadata)> {
+        if self.strikes(Fault::OpenProcessFull) {
+            return Err(io::Error::from_raw_os_error(PROCESS_FULL));
+        }
+        let known = self.outside.borrow().contents.path(path);
+        let path_name = known.unwrap_or_default();
+        if self.is_fragile(&path_name) {
+            if self.strikes(Fault::OpenFails) {
+                return Err(io::Error::from_raw_os_error(BROKEN));
+            }
+            opt_out(|| self.unsettle(&path_name));
+        }
+        let (inner, metadata) = self.tree.open(path)?;
+        self.outside.borrow_mut().open_files += 1;
+        let outside = self.outside.clone();
+        Ok((
+            SimFile {
+                inner: Some(inner),
+                path: path_name,
+                outside,
+            },
+            metadata,
+        ))
+    }
+
+    fn read_at(
+        &mut self,
+        file: &SimFile,
+        offset: u64,
+        out: &mut Vec<u8>,
+        mut max: usize,
+    ) -> io::Result<usize> {
+        if self.strikes(Fault::FileReadSlow) {
+            let mut outside = self.outside.borrow_mut();
+            let lost = outside.rng.pause(Duration::from_millis(500));
+            outside.lose(lost);
+        }
+        if max > 1 && self.strikes(Fault::FileReadShort) {
+            max = self.outside.borrow_mut().rng.between(1, max);
+        }
+        if self.is_fragile(&file.path) {
+            if self.strikes(Fault::FileReadFails) {
+                return Err(io::Error::from_raw_os_error(BROKEN));
+            }
+            opt_out(|| self.unsettle(&file.path));
+        }
+        self.tree.read_at(file.inner(), offset, out, max)
+    }
+
+    fn prepare(&mut self, file: &SimFile, offset: u64, len: u64) -> io::Result<Residence> {
+        let mut residence = Ok(Residence::Memory);
+        // Whom the disk works for is nothing that the server remembers.
+        opt_out(|| residence = self.tree.prepare(file.inner(), offset, len));
+        if let Ok(Residence::Disk) = residence {
+            self.count(Fault::FileCold);
+        }
+        residence
+    }
+
+    fn metadata(&mut self, file: &SimFile) -> io::Result<Metadata> {
+        self.tree.metadata(file.inner())
+    }
+
+    fn list(&mut self, path: &[u8], max: usize) -> io::Result<Listing> {
+        self.tree.list(path, max)
+    }
+
+    fn now(&self) -> SystemTime {
+        self.tree.now()
+    }
+}

@@ -1,0 +1,51 @@
+//! Who the server is, and what clients trust.
+//!
+//! The key is Ed25519, whose signatures are all of one length: so the same seed makes the same
+//! lengths of all that travels, though TLS draws its own random numbers.
+
+use calmd::config::Certificate;
+use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
+use std::fs;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// A certificate in files, which last as long as this.
+pub struct Identity {
+    directory: TempDir,
+    certificate: CertificateDer<'static>,
+}
+
+impl Identity {
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let key = KeyPair::generate_for(&PKCS_ED25519).expect("a key");
+        let params = CertificateParams::new(["sim".to_owned()]).expect("a name");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        fs::write(directory.path().join("chain"), certificate.pem()).expect("a file");
+        fs::write(directory.path().join("key"), key.serialize_pem()).expect("a file");
+        Identity {
+            directory,
+            certificate: certificate.into(),
+        }
+    }
+
+    /// Where the server finds it.
+    pub fn files(&self) -> Certificate {
+        let chain = self.directory.path().join("chain");
+        let key = self.directory.path().join("key");
+        Certificate::Files { chain, key }
+    }
+
+    /// What clients of one run share, the tickets of their sessions included.
+    pub fn trust(&self) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).expect("a root");
+        Arc::new(
+            ClientConfig::builder()
+                .with_root_certificates(roots)
+                .with_no_client_auth(),
+        )
+    }
+}

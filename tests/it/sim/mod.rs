@@ -1,0 +1,108 @@
+//! The whole server in a simulated world: the event loop, the protocols and the site as they are,
+//! over a virtual clock, a network with faults, and clients good and bad, all from one seed.
+//!
+//! A run checks that every good client got every byte that it asked for and nothing else; that the
+//! server forgets everybody in time, closes its files, and holds no more memory than stated; that it
+//! neither spins nor sleeps while there is something to do. Over all seeds each kind of fault must
+//! have struck.
+//!
+//! `cargo test --test it sim::` runs seeds for about a minute. A seed that fails prints the command
+//! that replays it, with the server's log. The environment may ask for something else:
+//!
+//! | Variable | What it asks for |
+//! |---|---|
+//! | `CALMD_SIM_SEEDS=N` | N seeds |
+//! | `CALMD_SIM_FROM=N` | seeds from N on |
+//! | `CALMD_SIM_ENDLESS=1` | seeds until somebody ends it, each time others: for the nights (with `--release --nocapture`) |
+//! | `CALMD_SIM_SEED=N` | seed N alone |
+//! | `CALMD_SIM_CASE=N` | case N alone, of the faults one by one |
+//!
+//! The parts: `run` is a run and what it checks; `world` and `files` are the traits that the server
+//! stands on; `network` holds the connections, `clients` who is at their other ends, `outside` all of
+//! that together with the time; `faults` decides what goes wrong; `harness` does many runs.
+
+mod clients;
+mod faults;
+mod files;
+mod harness;
+mod identity;
+mod network;
+mod outside;
+mod rng;
+mod run;
+mod world;
+
+use faults::{Fault, Faults};
+use harness::Wanted;
+use identity::Identity;
+use rng::Rng;
+use run::{Report, Scenario};
+
+/// The server's listeners.
+const CLEARTEXT: usize = 0;
+const TLS: usize = 1;
+
+fn run_seed(seed: u64, identity: &Identity) -> Report {
+    let mut rng = Rng::new(seed);
+    let faults = Faults::by_chance(rng.fork());
+    run::run(Scenario::Anything, faults, rng, identity)
+}
+
+#[test]
+fn good_clients_get_every_byte_whatever_the_world_and_the_others_do() {
+    let identity = Identity::new();
+    let wanted = Wanted::seeds();
+    let counts = harness::run_all(
+        &wanted,
+        |seed| run_seed(seed, &identity).counts,
+        |seed| format!("CALMD_SIM_SEED={seed} cargo test --test it sim::good"),
+    );
+    if let Wanted::Range { count, .. } = wanted {
+        for &fault in Fault::ALL {
+            let struck = counts.of(fault) > 0;
+            assert!(struck, "{fault:?} never struck in {count} runs");
+        }
+    }
+}
+
+#[test]
+fn each_call_fails_in_turn_and_harms_nobody_for_good() {
+    const SEED: u64 = 5;
+    let identity = Identity::new();
+    let calm = run::run(Scenario::Plain, Faults::never(), Rng::new(SEED), &identity);
+    let opportunities = |fault| (0..calm.opportunities[fault as usize]).map(move |at| (fault, at));
+    let cases = Fault::calls().flat_map(opportunities).collect::<Vec<_>>();
+    let wanted = match harness::number("CALMD_SIM_CASE") {
+        Some(case) => Wanted::One(case),
+        None => Wanted::Range {
+            first: 0,
+            count: cases.len() as u64,
+        },
+    };
+    let counts = harness::run_all(
+        &wanted,
+        |case| {
+            let (fault, opportunity) = cases[case as usize];
+            let faults = Faults::once(fault, opportunity);
+            run::run(Scenario::Plain, faults, Rng::new(SEED), &identity).counts
+        },
+        |case| {
+            let (fault, _) = cases[case as usize];
+            format!("CALMD_SIM_CASE={case} cargo test --test it sim::each  # {fault:?}")
+        },
+    );
+    if let Wanted::Range { .. } = wanted {
+        for fault in Fault::calls() {
+            assert!(counts.of(fault) > 0, "{fault:?} did not happen");
+        }
+    }
+}
+
+#[test]
+fn a_seed_repeats_its_run() {
+    let identity = Identity::new();
+    for seed in 0..20 {
+        let first = run_seed(seed, &identity);
+        assert_eq!(run_seed(seed, &identity), first, "seed {seed}");
+    }
+}

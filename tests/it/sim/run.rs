@@ -1,0 +1,315 @@
+//! One run: a server and everybody else, from the first connection until everybody has left.
+
+use super::clients::{self, Client};
+use super::faults::{Counts, Fault, Faults};
+use super::files::{self, SimFiles};
+use super::identity::Identity;
+use super::network::Network;
+use super::outside::Outside;
+use super::rng::Rng;
+use super::world::SimWorld;
+use allocation_counter::measure;
+use calmd::config::{AccessLogConfig, Config, LogFormat, SiteConfig};
+use calmd::server::{AccessLog, Context, EventLoop, Security};
+use calmd::site::Site;
+use calmd::tls::TlsContext;
+use calmd::world::Signal;
+use calmd::world::memory_files::MemoryFiles;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// By then every good client has everything, however often it had to try again, and however long it
+/// had to wait for others to leave.
+const GOOD_PATIENCE: Duration = Duration::from_secs(3600);
+
+/// By then it has, where no fault strikes and there is room for everybody. The slowest take seven
+/// megabytes at twenty kilobytes a second.
+const CALM_PATIENCE: Duration = Duration::from_secs(400);
+
+/// So long after the last of them the server has forgotten everybody: the idle timeout, and the
+/// time that it lingers.
+const LAST_PATIENCE: Duration = Duration::from_secs(600);
+
+/// So long after a client has left with everything that it is due, the server has let go of it.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// So long after the last good client has everything, no file is open, though idle connections are.
+const FILE_PATIENCE: Duration = Duration::from_secs(120);
+
+/// What the server may hold for each connection, in bytes: output that its peer does not read, and
+/// input that waits for that. An echo may hold the connection's window besides, in a buffer that grows
+/// by doubling.
+const CONNECTION_MEMORY: i64 = 128 << 10;
+
+/// What the server may hold besides, in bytes, and the files that it keeps in memory: the buffers that
+/// are lent to one connection after another, and the tables.
+const SHARED_MEMORY: i64 = 512 << 10;
+
+/// What it may hold in addition for the length of a turn: a file that is read as a whole to be hashed,
+/// and its copy in the cache; buffers that grow.
+const PASSING_MEMORY: i64 = 640 << 10;
+
+/// What kind of run it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// Clients of all kinds, a configuration by chance, sometimes an operator.
+    Anything,
+    /// A few good clients.
+    Plain,
+}
+
+/// What came of a run that did not fail.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Report {
+    pub counts: Counts,
+    /// How often each kind of fault could have struck.
+    pub opportunities: Vec<u64>,
+    /// When the last client had left.
+    pub end: Duration,
+}
+
+/// The bytes that the server holds.
+#[derive(Default)]
+struct Meter {
+    held: i64,
+}
+
+impl Meter {
+    /// Runs a part of the server; returns the most that it held meanwhile.
+    fn measure(&mut self, part: impl FnOnce()) -> i64 {
+        let info = measure(part);
+        let most = self.held + info.bytes_max as i64;
+        self.held += info.bytes_current;
+        most
+    }
+}
+
+struct Run {
+    event_loop: Option<EventLoop<SimWorld>>,
+    outside: Rc<RefCell<Outside>>,
+    clients: Rc<RefCell<Vec<Box<dyn Client>>>>,
+    /// Kept, so that what the server lets go of is only what it has made.
+    _tree: MemoryFiles,
+    meter: Meter,
+    good_patience: Duration,
+    /// Nobody has to wait for others to leave.
+    has_room: bool,
+    /// What the configuration allows besides the server's own memory: files, and for each connection.
+    cache_memory: i64,
+    connection_memory: i64,
+}
+
+/// Runs a scenario to its end; panics if something does not hold.
+pub fn run(scenario: Scenario, faults: Faults, rng: Rng, identity: &Identity) -> Report {
+    let mut run = Run::new(scenario, faults, rng, identity);
+    run.serve();
+    run.empty();
+    run.end();
+    let outside = run.outside.borrow();
+    let faults = &outside.network.faults;
+    Report {
+        counts: faults.counts(),
+        opportunities: Fault::ALL
+            .iter()
+            .map(|fault| faults.opportunities(*fault))
+            .collect(),
+        end: outside.network.now,
+    }
+}
+
+impl Run {
+    fn new(scenario: Scenario, faults: Faults, mut rng: Rng, identity: &Identity) -> Self {
+        let (tree, contents) = files::build(&mut rng);
+        let mut config = Config {
+            site: SiteConfig {
+                demo: true,
+                ..SiteConfig::default()
+            },
+            ..Config::default()
+        };
+        let network = Network::new(faults, rng.fork(), 2);
+        let mut outside = Outside::new(network, rng, contents, identity.trust());
+        outside.contents.has_echo = true;
+        let clients = match scenario {
+            Scenario::Anything => {
+                vary(&mut config, &mut outside);
+                if outside.rng.chance(250) {
+                    tree.slow_disk(outside.rng.pause(Duration::from_millis(300)));
+                }
+                clients::anybody(&mut outside)
+            }
+            Scenario::Plain => clients::good(&mut outside),
+        };
+        let has_room = config.limits.max_connections >= clients.len()
+            && outside.descriptor_limit == usize::MAX;
+        let calm = has_room && outside.network.faults.are_rare();
+        let outside = Rc::new(RefCell::new(outside));
+        let clients = Rc::new(RefCell::new(clients));
+        let mut event_loop = None;
+        let mut meter = Meter::default();
+        meter.measure(|| {
+            let files = || SimFiles::new(tree.clone(), outside.clone());
+            let world = SimWorld::new(outside.clone(), clients.clone(), files());
+            let site = Site::new(files(), &config.site).expect("a site");
+            let log = config
+                .access_log
+                .as_ref()
+                .map(|log| AccessLog::open(log).expect("a log"));
+            let cx = Context::new(world, site, log, &config);
+            let (tls, _) = TlsContext::open(&identity.files()).expect("a certificate");
+            let listeners = [Security::Cleartext, Security::Tls];
+            event_loop = Some(EventLoop::new(cx, Some(tls), &listeners));
+        });
+        Run {
+            event_loop,
+            outside,
+            clients,
+            _tree: tree,
+            meter,
+            has_room,
+            good_patience: if calm { CALM_PATIENCE } else { GOOD_PATIENCE },
+            cache_memory: config.site.cache_memory as i64,
+            connection_memory: match config.site.demo {
+                true => CONNECTION_MEMORY + 2 * i64::from(config.http2.connection_window_size),
+                false => CONNECTION_MEMORY,
+            },
+        }
+    }
+
+    /// Runs until every good client has everything, or the server was stopped.
+    fn serve(&mut self) {
+        while !self.is_stopped() && !self.is_content() {
+            self.turn();
+            let outside = self.outside.borrow();
+            let late = outside.network.now > self.good_patience;
+            assert!(!late, "good clients do not get done: {}", self.describe());
+            let silent = outside.silent && !self.is_content();
+            assert!(!silent, "the server sleeps for ever: {}", self.describe());
+        }
+    }
+
+    fn is_content(&self) -> bool {
+        self.clients
+            .borrow()
+            .iter()
+            .all(|client| client.is_content())
+    }
+
+    /// Runs until the server has forgotten everybody.
+    fn empty(&mut self) {
+        let since = self.outside.borrow().network.now;
+        while !self.is_stopped() && self.connections() > 0 {
+            self.turn();
+            let outside = self.outside.borrow();
+            let late = outside.network.now > since + LAST_PATIENCE || outside.silent;
+            let held = || outside.network.held_by_server().collect::<Vec<_>>();
+            assert!(!late, "the server holds {:?}: {}", held(), self.describe());
+            let idle = self.has_room && outside.network.now > since + FILE_PATIENCE;
+            assert!(
+                !idle || outside.open_files == 0,
+                "files are open that nobody reads"
+            );
+        }
+    }
+
+    /// Ends the server, and lets arrive what is still on its way.
+    fn end(&mut self) {
+        if !self.is_stopped() {
+            assert_eq!(
+                self.outside.borrow().open_files,
+                0,
+                "files are open that nobody reads"
+            );
+        }
+        let event_loop = self.event_loop.take();
+        self.meter.measure(|| drop(event_loop));
+        assert_eq!(self.meter.held, 0, "bytes are held when the server is gone");
+        assert_eq!(
+            self.outside.borrow().open_files,
+            0,
+            "files are open when the server is gone"
+        );
+        let mut outside = self.outside.borrow_mut();
+        let mut clients = self.clients.borrow_mut();
+        let until = outside.network.now + Duration::from_secs(60);
+        outside.step(&mut clients);
+        while let Some(next) = outside.next_event(&clients).filter(|next| *next <= until) {
+            outside.network.now = outside.network.now.max(next);
+            outside.step(&mut clients);
+        }
+    }
+
+    fn turn(&mut self) {
+        let Some(event_loop) = &mut self.event_loop else {
+            return;
+        };
+        let before = event_loop.connections();
+        let mut result = Ok(());
+        let most = self.meter.measure(|| result = event_loop.turn());
+        result.expect("the poll does not fail");
+        let connections = before.max(event_loop.connections());
+        let bound = SHARED_MEMORY + self.cache_memory + self.connection_memory * connections as i64;
+        let held = self.meter.held;
+        assert!(
+            held <= bound,
+            "{held} bytes are held for {connections} connections"
+        );
+        let outside = self.outside.borrow();
+        let overdue = outside.network.overdue(LEAVE_PATIENCE).collect::<Vec<_>>();
+        assert!(
+            overdue.is_empty(),
+            "the server holds {overdue:?}, whose clients have left"
+        );
+        let passing = bound + PASSING_MEMORY;
+        assert!(
+            most <= passing,
+            "{most} bytes are used for {connections} connections"
+        );
+    }
+
+    fn connections(&self) -> usize {
+        self.event_loop.as_ref().map_or(0, EventLoop::connections)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.event_loop.as_ref().is_none_or(EventLoop::is_done)
+    }
+
+    fn describe(&self) -> String {
+        let clients = self.clients.borrow();
+        let waiting = clients.iter().filter(|client| !client.is_content());
+        waiting
+            .map(|client| client.describe())
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+}
+
+/// A configuration and an operator by chance.
+fn vary(config: &mut Config, outside: &mut Outside) {
+    let rng = &mut outside.rng;
+    config.site.demo = rng.chance(700);
+    outside.contents.has_echo = config.site.demo;
+    config.site.cache_memory = *rng.pick(&[0, 20_000, 1 << 20]);
+    let log = *rng.pick(&[None, Some("/dev/null"), Some("/dev/full")]);
+    config.access_log = log.map(|path| AccessLogConfig {
+        file: Some(path.into()),
+        format: LogFormat::Combined,
+    });
+    if rng.chance(150) {
+        config.limits.max_connections = rng.between(1, 6);
+    }
+    if rng.chance(150) {
+        outside.descriptor_limit = rng.between(1, 12);
+    }
+    if rng.chance(150) {
+        let signals = [Signal::Reload, Signal::ReopenLog, Signal::Stop];
+        let order = |signal| (outside.rng.pause(Duration::from_secs(3)), signal);
+        outside.orders = signals.map(order).into();
+        outside
+            .orders
+            .make_contiguous()
+            .sort_unstable_by_key(|(at, _)| *at);
+    }
+}

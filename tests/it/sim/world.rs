@@ -1,0 +1,256 @@
+//! The world that the server runs in: a virtual clock, a network with faults, and clients that act
+//! while the server sleeps.
+
+use super::clients::Client;
+use super::faults::Fault;
+use super::files::{PROCESS_FULL, SimFile, SimFiles};
+use super::network::LinkId;
+use super::outside::Outside;
+use allocation_counter::opt_out;
+use calmd::world::{Files, Peer, Ready, Token, World};
+use std::cell::RefCell;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Too many descriptors on the machine (ENFILE), no memory for sockets (ENOBUFS).
+const SYSTEM_FULL: i32 = 23;
+const NO_BUFFERS: i32 = 105;
+
+/// A turn of the server takes up to this long.
+const TURN: Duration = Duration::from_micros(30);
+
+/// A server that polls so often without sleeping, and gets nothing done, spins. Faults alone make a
+/// few such turns in a row.
+const MOST_IDLE_TURNS: u32 = 60;
+
+/// A file goes into a socket in pieces of this size at most.
+const MOST_SENT: usize = 64 << 10;
+
+/// 2026-01-01 00:00:00 UTC, when the files of the site begin as well.
+const WALL_START: Duration = Duration::from_secs(1_767_225_600);
+
+/// Everybody outside of the server, and the server's view of them.
+pub struct SimWorld {
+    outside: Rc<RefCell<Outside>>,
+    clients: Rc<RefCell<Vec<Box<dyn Client>>>>,
+    files: SimFiles,
+    wall_jump: Duration,
+    /// Of [`super::network::Network::progress`], at the last poll.
+    progress: u64,
+    idle_turns: u32,
+}
+
+/// The server's end of a link.
+pub struct SimSocket {
+    link: LinkId,
+    outside: Rc<RefCell<Outside>>,
+}
+
+impl Drop for SimSocket {
+    fn drop(&mut self) {
+        opt_out(|| self.outside.borrow_mut().network.close_server(self.link));
+    }
+}
+
+impl SimWorld {
+    pub fn new(
+        outside: Rc<RefCell<Outside>>,
+        clients: Rc<RefCell<Vec<Box<dyn Client>>>>,
+        files: SimFiles,
+    ) -> Self {
+        SimWorld {
+            outside,
+            clients,
+            files,
+            wall_jump: Duration::ZERO,
+            progress: 0,
+            idle_turns: 0,
+        }
+    }
+
+    /// The server came to poll again: time has passed since it last did.
+    fn begin_poll(&mut self, timeout: Option<Duration>) -> Duration {
+        let outside = &mut *self.outside.borrow_mut();
+        let progress = outside.network.progress();
+        if timeout != Some(Duration::ZERO) || progress != self.progress {
+            self.idle_turns = 0;
+        }
+        self.progress = progress;
+        self.idle_turns += 1;
+        assert!(self.idle_turns < MOST_IDLE_TURNS, "the server spins");
+        let mut away = outside.rng.pause(TURN) + std::mem::take(&mut outside.lost);
+        if outside.network.faults.strikes(Fault::ClockStalls) {
+            away += outside.rng.pause(Duration::from_secs(3));
+        }
+        if outside.network.faults.strikes(Fault::WallClockJumps) {
+            self.wall_jump = outside.rng.pause(Duration::from_secs(1 << 31));
+        }
+        outside.network.now + away
+    }
+
+    /// Runs everybody outside until there is something to tell, or the time is up.
+    fn run_outside(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) {
+        let back = self.begin_poll(timeout);
+        let outside = &self.outside;
+        let until = timeout.map(|timeout| back + timeout);
+        loop {
+            let now = outside.borrow().network.now;
+            outside.borrow_mut().step(&mut self.clients.borrow_mut());
+            let mut outside = outside.borrow_mut();
+            if now >= back {
+                outside.network.collect(ready);
+                ready.extend(outside.network.spurious());
+                ready.extend(outside.order().map(Ready::Signal));
+                if !ready.is_empty() || outside.network.faults.strikes(Fault::PollWakes) {
+                    break;
+                }
+            }
+            let event = outside.next_event(&self.clients.borrow());
+            let next = if now < back {
+                Some(event.map_or(back, |event| event.min(back)))
+            } else if until.is_some_and(|until| until <= now) {
+                break;
+            } else {
+                [event, outside.next_news(), until]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            };
+            let Some(next) = next else {
+                // Nothing will ever happen again.
+                outside.silent = true;
+                break;
+            };
+            let passed = next.saturating_sub(now);
+            outside.network.now += passed;
+            self.files.advance(passed);
+        }
+    }
+}
+
+impl World for SimWorld {
+    type Files = SimFiles;
+    type Socket = SimSocket;
+
+    fn now(&self) -> Instant {
+        self.outside.borrow().instant()
+    }
+
+    fn wall_clock(&self) -> SystemTime {
+        UNIX_EPOCH + WALL_START + self.outside.borrow().network.now + self.wall_jump
+    }
+
+    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+        let mut found = Vec::new();
+        opt_out(|| self.run_outside(&mut found, timeout));
+        log::trace!(
+            "{:?}: slept {timeout:?}, woken by {found:?}",
+            self.outside.borrow().network.now
+        );
+        ready.extend_from_slice(&found);
+        opt_out(|| drop(found));
+        Ok(())
+    }
+
+    fn accept(&mut self, listener: usize) -> io::Result<(SimSocket, Peer)> {
+        let outside = &mut *self.outside.borrow_mut();
+        let faults = &mut outside.network.faults;
+        if faults.strikes(Fault::AcceptInterrupted) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        for (fault, errno) in [
+            (Fault::AcceptProcessFull, PROCESS_FULL),
+            (Fault::AcceptSystemFull, SYSTEM_FULL),
+            (Fault::AcceptNoBuffers, NO_BUFFERS),
+        ] {
+            if faults.strikes(fault) {
+                return Err(io::Error::from_raw_os_error(errno));
+            }
+        }
+        let held = outside.network.held_by_server().count() + outside.open_files;
+        if held >= outside.descriptor_limit {
+            outside.network.faults.count(Fault::DescriptorLimit);
+            return Err(io::Error::from_raw_os_error(PROCESS_FULL));
+        }
+        let mut accepted = Err(io::ErrorKind::WouldBlock.into());
+        opt_out(|| accepted = outside.network.accept(listener));
+        let link = accepted?;
+        let peer = Peer::Ip(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | link as u32)));
+        Ok((
+            SimSocket {
+                link,
+                outside: self.outside.clone(),
+            },
+            peer,
+        ))
+    }
+
+    fn stop_listening(&mut self) {
+        opt_out(|| self.outside.borrow_mut().network.stop_listening());
+    }
+
+    fn register(&mut self, socket: &mut SimSocket, token: Token) -> io::Result<()> {
+        let mut result = Ok(());
+        opt_out(|| {
+            result = self
+                .outside
+                .borrow_mut()
+                .network
+                .register(socket.link, token)
+        });
+        result
+    }
+
+    fn read(&mut self, socket: &mut SimSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut result = Ok(0);
+        opt_out(|| result = self.outside.borrow_mut().network.read(socket.link, buffer));
+        log::trace!("{} read of {}: {result:?}", socket.link, buffer.len());
+        result
+    }
+
+    fn write(&mut self, socket: &mut SimSocket, bytes: &[u8]) -> io::Result<usize> {
+        let mut result = Ok(0);
+        opt_out(|| result = self.outside.borrow_mut().network.write(socket.link, bytes));
+        log::trace!("{} write of {}: {result:?}", socket.link, bytes.len());
+        result
+    }
+
+    fn send_file(
+        &mut self,
+        socket: &mut SimSocket,
+        file: &SimFile,
+        offset: u64,
+        max: usize,
+    ) -> io::Result<usize> {
+        let mut result = Ok(0);
+        opt_out(|| {
+            let mut content = Vec::new();
+            let most = max.min(MOST_SENT);
+            let read = self.files.read_at(file, offset, &mut content, most);
+            result = read.and_then(|len| match len {
+                0 => Ok(0),
+                _ => self
+                    .outside
+                    .borrow_mut()
+                    .network
+                    .write(socket.link, &content),
+            });
+        });
+        log::trace!("{} send of {max}: {result:?}", socket.link);
+        result
+    }
+
+    fn shutdown_write(&mut self, socket: &mut SimSocket) -> io::Result<()> {
+        let mut result = Ok(());
+        opt_out(|| {
+            result = self
+                .outside
+                .borrow_mut()
+                .network
+                .shutdown_write(socket.link)
+        });
+        result
+    }
+}
