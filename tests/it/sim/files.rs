@@ -18,6 +18,9 @@ pub const PROCESS_FULL: i32 = 24;
 /// An error of the disk (EIO).
 const BROKEN: i32 = 5;
 
+/// What is looked for where something is missing.
+const NOT_FOUND_PAGE: &str = "404.html";
+
 /// Files in memory that can fail.
 pub struct SimFiles {
     tree: MemoryFiles,
@@ -41,6 +44,10 @@ impl Drop for SimFile {
 }
 
 impl SimFile {
+    pub fn path(&self) -> &Rc<str> {
+        &self.path
+    }
+
     fn inner(&self) -> &MemoryFile {
         self.inner.as_ref().expect("taken only when it is dropped")
     }
@@ -52,13 +59,43 @@ pub struct Contents {
     /// Whether `/echo` answers.
     pub has_echo: bool,
     files: BTreeMap<Rc<str>, Content>,
+    struck: Vec<Strike>,
+}
+
+/// A fault that befell a file.
+struct Strike {
+    at: Duration,
+    path: String,
+    fault: Fault,
 }
 
 /// A file of the site.
 pub struct Content {
-    /// All that the file ever was; the last is what it is.
-    pub versions: Vec<Rc<[u8]>>,
+    /// All that the file ever was, and since when; the last is what it is.
+    versions: Vec<(Duration, Rc<[u8]>)>,
     pub health: Health,
+}
+
+impl Content {
+    fn new(bytes: Vec<u8>, health: Health) -> Self {
+        Content {
+            versions: vec![(Duration::ZERO, bytes.into())],
+            health,
+        }
+    }
+
+    /// What the file is.
+    pub fn current(&self) -> &Rc<[u8]> {
+        let (_, bytes) = self.versions.last().expect("a file begins as something");
+        bytes
+    }
+
+    /// What the file has been from this time on.
+    pub fn versions_since(&self, time: Duration) -> impl Iterator<Item = &Rc<[u8]>> {
+        let past = self.versions.iter().skip(1);
+        let past = past.take_while(|(from, _)| *from < time).count();
+        self.versions[past..].iter().map(|(_, bytes)| bytes)
+    }
 }
 
 /// Whether faults strike a file.
@@ -80,6 +117,16 @@ impl Contents {
         self.files.keys().map(|path| format!("/{path}")).collect()
     }
 
+    /// Whether one of these faults befell this file, or one beside it that is asked for with it, from
+    /// that time on.
+    pub fn were_struck(&self, path: &str, by: &[Fault], since: Duration) -> bool {
+        let is_meant = |strike: &&Strike| {
+            let beside = strike.path.starts_with(path) || strike.path == NOT_FOUND_PAGE;
+            strike.at >= since && beside && by.contains(&strike.fault)
+        };
+        self.struck.iter().rev().any(|strike| is_meant(&strike))
+    }
+
     fn path(&self, path: &[u8]) -> Option<Rc<str>> {
         let path = std::str::from_utf8(path).ok()?;
         self.files.get_key_value(path).map(|(path, _)| path.clone())
@@ -91,11 +138,8 @@ pub fn build(rng: &mut Rng) -> (MemoryFiles, Contents) {
     let tree = MemoryFiles::new();
     let mut contents = Contents::default();
     let mut add = |path: String, health: Health, bytes: Vec<u8>| {
-        let content = Content {
-            versions: vec![bytes.clone().into()],
-            health,
-        };
-        tree.write(&path, bytes);
+        tree.write(&path, bytes.clone());
+        let content = Content::new(bytes, health);
         contents.files.insert(path.into(), content);
     };
     add("index.html".into(), Health::Sound, rng.bytes(300));
@@ -124,6 +168,17 @@ pub fn build(rng: &mut Rng) -> (MemoryFiles, Contents) {
     (tree, contents)
 }
 
+impl Outside {
+    /// Remembers that a fault befell a file.
+    fn note(&mut self, path: &str, fault: Fault) {
+        self.contents.struck.push(Strike {
+            at: self.network.now,
+            path: path.to_owned(),
+            fault,
+        });
+    }
+}
+
 impl SimFiles {
     pub fn new(tree: MemoryFiles, outside: Rc<RefCell<Outside>>) -> Self {
         SimFiles { tree, outside }
@@ -137,23 +192,26 @@ impl SimFiles {
     /// Changes a fragile file beneath whoever has it open.
     fn unsettle(&self, path: &Rc<str>) {
         let outside = &mut *self.outside.borrow_mut();
-        let faults = &mut outside.network.faults;
         let Some(content) = outside.contents.files.get_mut(path) else {
             return;
         };
-        let Some(current) = content.versions.last().cloned() else {
-            return;
-        };
-        if current.len() > 1 && faults.strikes(Fault::FileShrinks) {
-            let len = outside.rng.below(current.len());
-            self.tree.truncate(path, len);
-            content.versions.push(current[..len].into());
+        let (now, faults) = (outside.network.now, &mut outside.network.faults);
+        let len = content.current().len();
+        let fault = if len > 1 && faults.strikes(Fault::FileShrinks) {
+            let bytes = &content.current()[..outside.rng.below(len)];
+            self.tree.truncate(path, bytes.len());
+            content.versions.push((now, bytes.into()));
+            Fault::FileShrinks
         } else if faults.strikes(Fault::FileReplaced) {
             let len = outside.rng.between(1, 100_000);
             let bytes = outside.rng.bytes(len);
             self.tree.write(path, bytes.clone());
-            content.versions.push(bytes.into());
-        }
+            content.versions.push((now, bytes.into()));
+            Fault::FileReplaced
+        } else {
+            return;
+        };
+        outside.note(path, fault);
     }
 
     fn is_fragile(&self, path: &str) -> bool {
@@ -171,19 +229,29 @@ impl SimFiles {
     fn strikes(&self, fault: Fault) -> bool {
         self.outside.borrow_mut().network.faults.strikes(fault)
     }
+
+    /// Whether a fault befalls this very file.
+    fn strikes_file(&self, path: &[u8], fault: Fault) -> bool {
+        let strikes = self.strikes(fault);
+        if strikes {
+            let path = String::from_utf8_lossy(path);
+            opt_out(|| self.outside.borrow_mut().note(&path, fault));
+        }
+        strikes
+    }
 }
 
 impl Files for SimFiles {
     type File = SimFile;
 
     fn open(&mut self, path: &[u8]) -> io::Result<(SimFile, Metadata)> {
-        if self.strikes(Fault::OpenProcessFull) {
+        if self.strikes_file(path, Fault::OpenProcessFull) {
             return Err(io::Error::from_raw_os_error(PROCESS_FULL));
         }
         let known = self.outside.borrow().contents.path(path);
         let path_name = known.unwrap_or_default();
         if self.is_fragile(&path_name) {
-            if self.strikes(Fault::OpenFails) {
+            if self.strikes_file(path, Fault::OpenFails) {
                 return Err(io::Error::from_raw_os_error(BROKEN));
             }
             opt_out(|| self.unsettle(&path_name));
@@ -217,7 +285,7 @@ impl Files for SimFiles {
             max = self.outside.borrow_mut().rng.between(1, max);
         }
         if self.is_fragile(&file.path) {
-            if self.strikes(Fault::FileReadFails) {
+            if self.strikes_file(file.path.as_bytes(), Fault::FileReadFails) {
                 return Err(io::Error::from_raw_os_error(BROKEN));
             }
             opt_out(|| self.unsettle(&file.path));

@@ -14,6 +14,7 @@ use super::rng::Rng;
 use calmd::world::{Ready, Token};
 use lane::{Cargo, Lane, Reader};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A connection between a client and the server; never used again for another.
@@ -74,6 +75,8 @@ struct Link {
     client_wakes: bool,
     /// A fault of the world ended it: nobody is to blame for what is missing.
     harmed: bool,
+    /// The file whose content could not be sent on it where it was promised.
+    lost_file: Option<Rc<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

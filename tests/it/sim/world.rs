@@ -229,13 +229,13 @@ impl World for SimWorld {
             let mut content = Vec::new();
             let most = max.min(MOST_SENT);
             let read = self.files.read_at(file, offset, &mut content, most);
+            let network = &mut self.outside.borrow_mut().network;
+            if read.as_ref().map_or(true, |len| *len == 0) {
+                network.lose_file(socket.link, file.path().clone());
+            }
             result = read.and_then(|len| match len {
                 0 => Ok(0),
-                _ => self
-                    .outside
-                    .borrow_mut()
-                    .network
-                    .write(socket.link, &content),
+                _ => network.write(socket.link, &content),
             });
         });
         log::trace!("{} send of {max}: {result:?}", socket.link);

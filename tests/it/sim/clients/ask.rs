@@ -6,12 +6,18 @@ use crate::sim::outside::Outside;
 use crate::sim::rng::Rng;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
+
+/// What the server knows of a file is at most this old.
+const MEMORY: Duration = Duration::from_secs(1);
 
 /// One request.
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub target: String,
     pub kind: Kind,
+    /// When it was last sent.
+    pub sent: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -51,12 +57,20 @@ pub enum Verdict {
 }
 
 impl Ask {
+    fn new(target: &str, kind: Kind) -> Self {
+        Ask {
+            target: target.to_owned(),
+            kind,
+            sent: Duration::ZERO,
+        }
+    }
+
     pub fn random(rng: &mut Rng, contents: &Contents) -> Ask {
         let target = rng.pick(&contents.targets()).clone();
         let sound = contents
             .of(&target[1..])
             .filter(|file| file.health == Health::Sound);
-        let len = sound.map_or(0, |file| file.versions[0].len());
+        let len = sound.map_or(0, |file| file.current().len());
         let (target, kind) = match rng.below(12) {
             0 => (target, Kind::Head),
             1 if len > 0 => {
@@ -72,20 +86,13 @@ impl Ask {
             }
             _ => (target, Kind::Get),
         };
-        Ask { target, kind }
+        Ask::new(&target, kind)
     }
 
     /// A request of each kind that matters to the server's calls.
     pub fn some(rng: &mut Rng) -> VecDeque<Ask> {
-        let get = |target: &str| Ask {
-            target: target.to_owned(),
-            kind: Kind::Get,
-        };
-        let content = rng.bytes(20_000).into();
-        let upload = Ask {
-            target: "/echo".to_owned(),
-            kind: Kind::Upload(content),
-        };
+        let get = |target: &str| Ask::new(target, Kind::Get);
+        let upload = Ask::new("/echo", Kind::Upload(rng.bytes(20_000).into()));
         VecDeque::from([
             get("/edge/5.txt"),
             get("/fragile/0.js"),
@@ -112,23 +119,31 @@ impl Ask {
         }
     }
 
+    /// The path of what is asked for.
+    fn path(&self) -> &str {
+        &self.target[1..]
+    }
+
+    /// Whether this file is what is asked for.
+    pub fn is_for(&self, path: &str) -> bool {
+        self.path() == path
+    }
+
+    /// Whether one of these faults befell the file while it was asked for, or so shortly before that
+    /// the server may not know.
+    fn was_struck(&self, by: &[Fault], outside: &Outside) -> bool {
+        let since = self.sent.saturating_sub(MEMORY);
+        outside.contents.were_struck(self.path(), by, since)
+    }
+
     /// Judges a response that is complete.
     pub fn judge(&self, answer: &Answer, outside: &Outside) -> Verdict {
-        let counts = outside.network.faults.counts();
-        let file = outside.contents.of(&self.target[1..]);
-        let is_fragile = self.is_fragile(outside);
+        let file = outside.contents.of(self.path());
+        let struck = |by: &[Fault]| self.was_struck(by, outside);
         match answer.status {
-            503 if counts.of(Fault::OpenProcessFull) > 0 => return Verdict::AskAgain,
-            500 if is_fragile
-                && counts.of(Fault::OpenFails) + counts.of(Fault::FileReadFails) > 0 =>
-            {
-                return Verdict::Settled;
-            }
-            503 if is_fragile
-                && counts.of(Fault::FileReplaced) + counts.of(Fault::FileShrinks) > 0 =>
-            {
-                return Verdict::AskAgain;
-            }
+            503 if struck(&[Fault::OpenProcessFull]) => return Verdict::AskAgain,
+            500 if struck(&[Fault::OpenFails, Fault::FileReadFails]) => return Verdict::Settled,
+            503 if struck(&[Fault::FileReplaced, Fault::FileShrinks]) => return Verdict::AskAgain,
             _ => {}
         }
         let status = match self.kind {
@@ -153,11 +168,11 @@ impl Ask {
             }
             (Kind::GetCoded, _) if answer.coding.is_some() => {
                 let sidecar = outside.contents.of("page.html.br");
-                let right = sidecar.is_some_and(|file| is_version(file, &answer.body));
+                let right = sidecar.is_some_and(|file| answer.body[..] == file.current()[..]);
                 self.expect(right, "another body than the sidecar's", answer);
             }
             (Kind::Range(first, last), Some(file)) => {
-                let content = &file.versions[0];
+                let content = file.current();
                 let range = format!("bytes {first}-{last}/{}", content.len());
                 let right = answer.body == content[*first..=*last];
                 self.expect(right, "another part than was asked for", answer);
@@ -165,47 +180,53 @@ impl Ask {
                 self.expect(told == Some(range.as_bytes()), "the wrong range", answer);
             }
             (Kind::Head, Some(file)) => {
-                let has = |len| file.versions.iter().any(|version| version.len() == len);
+                let has = |len| {
+                    self.versions(file, outside)
+                        .any(|version| version.len() == len)
+                };
                 self.expect(answer.body.is_empty(), "a body for HEAD", answer);
                 self.expect(answer.length.is_some_and(has), "the wrong length", answer);
             }
             (_, Some(file)) => {
-                self.expect(
-                    is_version(file, &answer.body),
-                    "bytes that the file never held",
-                    answer,
-                );
+                let is_it = |version: &Rc<[u8]>| version[..] == answer.body[..];
+                let right = self.versions(file, outside).any(is_it);
+                self.expect(right, "bytes that the file did not hold", answer);
             }
             (_, None) => self.expect(false, "a file that is not there", answer),
         }
         Verdict::Settled
     }
 
-    /// Whether the response may be cut off for the sake of its file.
-    pub fn is_breakable(&self, outside: &Outside) -> bool {
-        let counts = outside.network.faults.counts();
-        let faults = [
-            Fault::FileShrinks,
-            Fault::FileReadFails,
-            Fault::FileReplaced,
-        ];
-        self.is_fragile(outside) && faults.iter().any(|fault| counts.of(*fault) > 0)
-    }
-
-    fn is_fragile(&self, outside: &Outside) -> bool {
-        let file = outside.contents.of(&self.target[1..]);
-        file.is_some_and(|file| file.health == Health::Fragile)
+    /// What the file was since the server may have looked at it for this request.
+    fn versions<'c>(
+        &self,
+        file: &'c Content,
+        outside: &Outside,
+    ) -> impl Iterator<Item = &'c Rc<[u8]>> + use<'c> {
+        // Where it cannot look, it goes on with what it knows.
+        let blind = self.was_struck(&[Fault::OpenProcessFull, Fault::OpenFails], outside);
+        let since = if blind {
+            Duration::ZERO
+        } else {
+            self.sent.saturating_sub(MEMORY)
+        };
+        file.versions_since(since)
     }
 
     /// Judges a response that was cut off, or never came, on a connection or stream that the world
     /// left alone.
     pub fn judge_cut(&self, answer: &Answer, outside: &Outside) {
-        let excused = self.is_breakable(outside);
+        let causes = [
+            Fault::FileShrinks,
+            Fault::FileReadFails,
+            Fault::FileReplaced,
+        ];
+        let excused = self.was_struck(&causes, outside);
         self.expect(excused, "a cut off response", answer);
-        let file = outside.contents.of(&self.target[1..]);
-        let is_prefix = |version: &Rc<[u8]>| version.starts_with(&answer.body);
-        let right = file.is_some_and(|file| file.versions.iter().any(is_prefix));
-        self.expect(right, "bytes that the file never held", answer);
+        let file = outside.contents.of(self.path());
+        let begins_so = |version: &Rc<[u8]>| version.starts_with(&answer.body);
+        let right = file.is_some_and(|file| self.versions(file, outside).any(begins_so));
+        self.expect(right, "bytes that the file did not hold", answer);
     }
 
     /// Fails the run unless `holds`.
@@ -220,8 +241,4 @@ impl Ask {
             answer.length,
         );
     }
-}
-
-fn is_version(file: &Content, body: &[u8]) -> bool {
-    file.versions.iter().any(|version| version[..] == *body)
 }

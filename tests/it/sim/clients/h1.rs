@@ -120,9 +120,10 @@ impl H1Client {
             && self.outlook == Outlook::Open
             && self.used < most
         {
-            let Some(ask) = self.asks.pop_front() else {
+            let Some(mut ask) = self.asks.pop_front() else {
                 break;
             };
+            ask.sent = outside.network.now;
             self.expecting = write_request(&ask, self.version, &mut wire.outbox, outside);
             self.sent.push_back(ask);
             self.used += 1;

@@ -43,8 +43,6 @@ struct Connection {
     wire: Wire,
     core: h2::Connection,
     open: Vec<Exchange>,
-    /// What the server may have been sending when it was not wanted any more.
-    cancelled: Vec<Ask>,
     /// Bytes to be given back to the windows, and when.
     digesting: VecDeque<(Duration, StreamKey, u32)>,
     state: State,
@@ -111,7 +109,6 @@ impl H2Client {
                 wire,
                 core,
                 open: Vec::new(),
-                cancelled: Vec::new(),
                 digesting: VecDeque::new(),
                 state: State::Fresh,
             });
@@ -159,18 +156,20 @@ impl H2Client {
         log::trace!("{} is lost", connection.wire.link);
         let refused = connection.state == State::Fresh && outside.is_stopping();
         let harmed = refused || connection.wire.is_harmed(outside) || outside.is_stopped();
-        // A file that is cut short behind the header of its DATA frame takes the connection with it.
-        let is_broken = |open: &Exchange| !harmed && open.ask.is_breakable(outside);
-        let was_broken = connection
-            .cancelled
-            .iter()
-            .any(|ask| ask.is_breakable(outside));
-        let excused = harmed || was_broken || connection.open.iter().any(is_broken);
+        // A file that is lost behind the header of its DATA frame takes the connection with it.
+        let lost = outside.network.lost_file(connection.wire.link);
+        let excused = harmed || lost.is_some() || connection.open.is_empty();
+        let open = connection.open.iter().map(|open| &open.ask.target);
+        assert!(
+            excused,
+            "a connection is lost with {:?}",
+            open.collect::<Vec<_>>()
+        );
         for open in connection.open {
-            if is_broken(&open) || !excused {
-                open.ask.judge_cut(&open.answer, outside);
-            } else {
+            if harmed || lost.is_some_and(|path| !open.ask.is_for(path)) {
                 self.asks.push_back(open.ask);
+            } else {
+                open.ask.judge_cut(&open.answer, outside);
             }
         }
         outside.network.client_close(connection.wire.link);
@@ -306,7 +305,10 @@ impl Connection {
     /// Opens streams as far as this client does and the server lets it.
     fn ask(&mut self, asks: &mut VecDeque<Ask>, concurrency: usize, outside: &Outside) {
         while self.open.len() < concurrency && matches!(self.state, State::Fresh | State::Open) {
-            let Some(ask) = asks.pop_front() else { break };
+            let Some(mut ask) = asks.pop_front() else {
+                break;
+            };
+            ask.sent = outside.network.now;
             let mut fields = Fields::new();
             fields.push(b":method", ask.method().as_bytes());
             fields.push(b":scheme", b"http");
@@ -385,9 +387,8 @@ impl Connection {
         match (rng.below(4), some) {
             (0, _) => self.core.ping([7; 8], now),
             (1, Some(position)) => {
-                let Exchange { stream, ask, .. } = self.open.swap_remove(position);
+                let Exchange { stream, .. } = self.open.swap_remove(position);
                 self.core.reset(stream, ErrorCode::CANCEL);
-                self.cancelled.push(ask);
                 outside.network.faults.count(Fault::RequestCancelled);
             }
             (2, Some(position)) => {

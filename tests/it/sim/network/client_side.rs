@@ -32,6 +32,7 @@ impl Network {
             leave: Leave::NotYet,
             client_wakes: true,
             harmed: false,
+            lost_file: None,
         });
         self.listeners[listener].backlog.push_back(id);
         self.listeners[listener].edge = Some(self.now);
@@ -134,6 +135,11 @@ impl Network {
     /// Whether the world ended the connection.
     pub fn is_harmed(&self, id: LinkId) -> bool {
         self.links[id].harmed
+    }
+
+    /// The file whose content was lost on its way into the connection.
+    pub fn lost_file(&self, id: LinkId) -> Option<&str> {
+        self.links[id].lost_file.as_deref()
     }
 
     /// The links that the server holds.

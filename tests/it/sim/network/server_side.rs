@@ -5,6 +5,7 @@ use super::{Direction, LinkId, Listening, Network, ServerEnd};
 use crate::sim::faults::Fault;
 use calmd::world::Token;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 impl Network {
@@ -105,6 +106,11 @@ impl Network {
         self.progress += 1;
         self.send(id, Direction::ToClient, &bytes[..len]);
         Ok(len)
+    }
+
+    /// Content of a file could not be had when it was to be sent.
+    pub fn lose_file(&mut self, id: LinkId, path: Rc<str>) {
+        self.links[id].lost_file = Some(path);
     }
 
     pub fn shutdown_write(&mut self, id: LinkId) -> io::Result<()> {
