@@ -1,6 +1,7 @@
 //! What every connection shares for the length of a turn.
 
 use super::access_log::{AccessLog, Entry};
+use super::limit_log::{Limit, LimitLog};
 use super::splices::Splices;
 use super::transport::WireBuffer;
 use crate::config::{Config, Http1, Http2, Limits, Timeouts};
@@ -19,6 +20,8 @@ pub struct Context<W: World> {
     pub(super) site: Site<W::Files>,
     /// Where requests are logged.
     pub(super) log: Option<AccessLog>,
+    /// Which limits fired.
+    pub(super) limit_log: LimitLog,
     /// Bounds of HTTP/1.1.
     pub(super) http1: Arc<Http1>,
     /// Settings and bounds of HTTP/2.
@@ -88,6 +91,7 @@ impl<W: World> Context<W> {
             world,
             site,
             log,
+            limit_log: LimitLog::default(),
             http1: Arc::new(config.http1.clone()),
             http2: Arc::new(config.http2.clone()),
             limits: config.limits.clone(),
@@ -107,6 +111,11 @@ impl<W: World> Context<W> {
             .update(date::seconds(self.world.wall_clock()), || {
                 self.world.wall_clock()
             });
+    }
+
+    /// A limit fired for `peer`, as `what` says.
+    pub(super) fn report(&mut self, limit: Limit, peer: Peer, what: &str) {
+        self.limit_log.report(limit, peer, what, self.now);
     }
 
     /// The `date` field of a response.

@@ -116,6 +116,7 @@ impl<W: World> EventLoop<W> {
         if let Some(log) = &mut self.cx.log {
             log.finish(self.cx.now);
         }
+        self.cx.limit_log.finish();
         Ok(())
     }
 

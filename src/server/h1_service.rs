@@ -5,6 +5,7 @@ use super::active_request::{ActiveRequest, exceeds};
 use super::connection::Fault;
 use super::context::{Context, FileContent};
 use super::h2_service::H2Service;
+use super::limit_log::Limit;
 use crate::h1::{self, BodyLength, Event, Scheme};
 use crate::http::{Fields, Method, status};
 use crate::site::{Answer, BodyError, Progress, Response, Taken};
@@ -118,11 +119,7 @@ impl<F: Files> H1Service<F> {
                         None => continue,
                     },
                     Ok(None) => {}
-                    Err(error) => {
-                        log::debug!("{}: {error}", self.peer);
-                        self.core.date_error(cx.date().value);
-                        return Err(Fault);
-                    }
+                    Err(error) => return Err(self.fail(error, cx)),
                 }
             }
             if !self.produce(limit, cx)? {
@@ -193,8 +190,7 @@ impl<F: Files> H1Service<F> {
             }
             Answer::Exchange(_) if exceeds(fields, cx.limits.request_body_bytes) => {
                 self.core.discard_body();
-                let response = cx.site.error(413);
-                self.respond(response, entry, cx);
+                self.refuse_body(entry, cx);
             }
             Answer::Exchange(handler) => {
                 let head_only = fields.method().map(Method::from_bytes) == Some(Method::Head);
@@ -217,11 +213,17 @@ impl<F: Files> H1Service<F> {
         if received > cx.limits.request_body_bytes && !active.has_head() {
             let entry = active.take_entry();
             self.core.discard_body();
-            let response = cx.site.error(413);
-            self.respond(response, entry, cx);
+            self.refuse_body(entry, cx);
         } else if end_stream {
             active.finish_request();
         }
+    }
+
+    /// The body is larger than anything that we take.
+    fn refuse_body<W: World<Files = F>>(&mut self, entry: Option<Box<Entry>>, cx: &mut Context<W>) {
+        cx.report(Limit::BodySize, self.peer, "request body too large");
+        let response = cx.site.error(413);
+        self.respond(response, entry, cx);
     }
 
     /// Sends a response whose head is known; its content follows as there is room.
@@ -372,11 +374,18 @@ impl<F: Files> H1Service<F> {
     }
 
     /// Deals with a deadline of the core that has passed.
-    pub fn handle_timeout<W: World>(&mut self, cx: &Context<W>) -> Result<(), Fault> {
-        self.core.handle_timeout(cx.now).map_err(|error| {
-            log::debug!("{}: {error}", self.peer);
-            self.core.date_error(cx.date().value);
-            Fault
-        })
+    pub fn handle_timeout<W: World>(&mut self, cx: &mut Context<W>) -> Result<(), Fault> {
+        let result = self.core.handle_timeout(cx.now);
+        result.map_err(|error| self.fail(error, cx))
+    }
+
+    /// The core has ended the connection, and its answer wants a date.
+    fn fail<W: World>(&mut self, error: h1::Error, cx: &mut Context<W>) -> Fault {
+        log::debug!("{}: {error}", self.peer);
+        if let Some(limit) = Limit::of_h1(error) {
+            cx.report(limit, self.peer, error.reason());
+        }
+        self.core.date_error(cx.date().value);
+        Fault
     }
 }

@@ -5,7 +5,8 @@ use super::access_log::Entry;
 use super::active_request::{ActiveRequest, exceeds};
 use super::connection::Fault;
 use super::context::{Context, FileContent};
-use crate::h2::{self, ErrorCode, Event, Grant, StreamKey};
+use super::limit_log::Limit;
+use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, Grant, StreamKey};
 use crate::http::{Field, Fields, Method};
 use crate::site::{Answer, Body, BodyError, Progress, Response, Taken};
 use crate::world::{Files, Peer, World};
@@ -86,10 +87,7 @@ impl<F: Files> H2Service<F> {
             match self.core.receive(input, fields, cx.now) {
                 Ok(Some(event)) => self.handle(event, cx),
                 Ok(None) => break,
-                Err(error) => {
-                    log::debug!("{}: {error}", self.peer);
-                    return Err(Fault);
-                }
+                Err(error) => return Err(self.fail(error, cx)),
             }
         }
         Ok(())
@@ -106,6 +104,7 @@ impl<F: Files> H2Service<F> {
                 self.request(stream, fields, end_stream, cx);
             }
             Event::HeadersTooLarge { stream, .. } => {
+                cx.report(Limit::HeaderSize, self.peer, "header section too large");
                 // Whether it was a HEAD may be in what was cut off, so there is no content.
                 let response = Response {
                     status: 431,
@@ -123,7 +122,12 @@ impl<F: Files> H2Service<F> {
                 self.data(stream, data, end_stream, cx);
             }
             Event::Trailers { stream, .. } => self.data(stream, &[], true, cx),
-            Event::StreamReset { stream, .. } => self.remove(stream, cx),
+            Event::StreamReset { stream, by, .. } => {
+                if by == Cause::Stalled {
+                    cx.report(Limit::Stall, self.peer, "a stream did not move");
+                }
+                self.remove(stream, cx);
+            }
             _ => {}
         }
     }
@@ -140,8 +144,7 @@ impl<F: Files> H2Service<F> {
         match cx.site.respond(fields, cx.now) {
             Answer::Response(response) => self.respond(stream, response, entry, cx),
             Answer::Exchange(_) if exceeds(fields, cx.limits.request_body_bytes) => {
-                let response = cx.site.error(413);
-                self.respond(stream, response, entry, cx);
+                self.answer_413(stream, entry, cx);
             }
             Answer::Exchange(handler) => {
                 let head_only = fields.method().map(Method::from_bytes) == Some(Method::Head);
@@ -224,10 +227,21 @@ impl<F: Files> H2Service<F> {
         if active.has_head() {
             active.conclude(&mut cx.log, cx.now);
             self.core.reset(stream, ErrorCode::CANCEL);
+            cx.report(Limit::BodySize, self.peer, "request body too large");
         } else {
-            let response = cx.site.error(413);
-            self.respond(stream, response, active.take_entry(), cx);
+            self.answer_413(stream, active.take_entry(), cx);
         }
+    }
+
+    fn answer_413<W: World<Files = F>>(
+        &mut self,
+        stream: StreamKey,
+        entry: Option<Box<Entry>>,
+        cx: &mut Context<W>,
+    ) {
+        cx.report(Limit::BodySize, self.peer, "request body too large");
+        let response = cx.site.error(413);
+        self.respond(stream, response, entry, cx);
     }
 
     /// Lets a handler go on after its request has: sends its head when it has one, tells the
@@ -392,11 +406,18 @@ impl<F: Files> H2Service<F> {
     }
 
     /// Deals with a deadline of the core that has passed.
-    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Fault> {
-        self.core.handle_timeout(now).map_err(|error| {
-            log::debug!("{}: {error}", self.peer);
-            Fault
-        })
+    pub fn handle_timeout<W: World>(&mut self, cx: &mut Context<W>) -> Result<(), Fault> {
+        let result = self.core.handle_timeout(cx.now);
+        result.map_err(|error| self.fail(error, cx))
+    }
+
+    /// The core has ended the connection.
+    fn fail<W: World>(&self, error: ConnectionError, cx: &mut Context<W>) -> Fault {
+        log::debug!("{}: {error}", self.peer);
+        if let Some(limit) = Limit::of_h2(&error) {
+            cx.report(limit, self.peer, error.reason);
+        }
+        Fault
     }
 
     /// Gives back what an idle connection does not need.

@@ -174,11 +174,11 @@ impl<F: Files> Protocol<F> {
     }
 
     /// Deals with a deadline of the protocol that has passed.
-    pub fn handle_timeout<W: World>(&mut self, cx: &Context<W>) -> Result<(), Fault> {
+    pub fn handle_timeout<W: World>(&mut self, cx: &mut Context<W>) -> Result<(), Fault> {
         match self {
             Protocol::Undecided => Ok(()),
             Protocol::H1(service) => service.handle_timeout(cx),
-            Protocol::H2(service) => service.handle_timeout(cx.now),
+            Protocol::H2(service) => service.handle_timeout(cx),
         }
     }
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -14,6 +15,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A running calmd that serves a directory of its own, and ends with the test.
 pub struct Server {
     child: Child,
+    log: Arc<Mutex<String>>,
     /// The directory that is served is `site` in here; certificates are made in `certs`.
     pub directory: TempDir,
     /// Cleartext.
@@ -45,9 +47,10 @@ impl Server {
             .args(options)
             .current_dir(directory.path())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("calmd starts");
+        let log = collect(child.stderr.take().unwrap());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |scheme: &str| -> SocketAddr {
             lines
@@ -63,6 +66,7 @@ impl Server {
         std::thread::spawn(move || lines.for_each(drop));
         Server {
             child,
+            log,
             directory,
             http,
             https,
@@ -91,6 +95,19 @@ impl Server {
                 return status.code().unwrap_or(-1);
             }
             assert!(start.elapsed() < PATIENCE, "calmd does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until standard error has had a line with this in it, and returns that line.
+    pub fn logged(&self, text: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let log = self.log.lock().expect("nobody panics with it").clone();
+            if let Some(line) = log.lines().find(|line| line.contains(text)) {
+                return line.to_owned();
+            }
+            assert!(start.elapsed() < PATIENCE, "no {text:?} in: {log}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -141,4 +158,19 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Collects what the server says, and says it again.
+fn collect(stderr: ChildStderr) -> Arc<Mutex<String>> {
+    let log = Arc::new(Mutex::new(String::new()));
+    let filled = log.clone();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            eprintln!("{line}");
+            let mut log = filled.lock().expect("nobody panics with it");
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+    log
 }

@@ -3,6 +3,8 @@
 use super::{Connection, Memory, Pause, Phase, Turn};
 use crate::config::Timeouts;
 use crate::server::context::Context;
+use crate::server::limit_log::Limit;
+use crate::server::transport::Transport;
 use crate::world::World;
 use std::time::{Duration, Instant};
 
@@ -79,13 +81,14 @@ impl<W: World> Connection<W> {
         if let Phase::Opening { deadline } | Phase::Lingering { deadline, .. } = self.phase
             && deadline <= now
         {
+            self.report_opening(cx);
             return self.close(cx);
         }
         if let Pause::Stalled { deadline, taken } = self.pause
             && deadline <= now
         {
             if taken < cx.http2.stall_bytes {
-                log::debug!("{}: takes no output any more", self.peer);
+                cx.report(Limit::Stall, self.peer, "output was not taken");
                 return self.close(cx);
             }
             self.pause = Pause::stalled(now, &cx.timeouts);
@@ -109,6 +112,19 @@ impl<W: World> Connection<W> {
             }
         }
         self.turn(cx)
+    }
+
+    /// Tells what did not come in time, if that is why the connection is closed. Browsers connect
+    /// ahead and may then have nothing to ask: who has said nothing is not told of.
+    fn report_opening(&self, cx: &mut Context<W>) {
+        let Phase::Opening { .. } = self.phase else {
+            return;
+        };
+        match &self.transport {
+            Transport::Tls(_) => cx.report(Limit::HandshakeTime, self.peer, "handshake too slow"),
+            Transport::Plain if self.kept.is_empty() => {}
+            Transport::Plain => cx.report(Limit::FirstRequestTime, self.peer, "preface too slow"),
+        }
     }
 
     /// Sends what the protocol still has to say, and closes.

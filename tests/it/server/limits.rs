@@ -175,6 +175,33 @@ fn rapid_reset_is_calmed() {
     }
     h2.send(&flood);
     assert_eq!(h2.goaway(), ENHANCE_YOUR_CALM);
+    let line = server.logged("limit: calm");
+    assert!(
+        line.contains("127.0.0.1: too many requests reset"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_limit_that_fires_often_is_told_once_a_second_and_counted_at_the_end() {
+    let mut server = Server::start(&["--max-request-body", "10", "--demo"]);
+    let request = "POST /echo HTTP/1.1\r\nContent-Length: 11";
+    for _ in 0..20 {
+        let answer = server.request(request);
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
+    let line = server.logged("limit: max-request-body");
+    assert!(
+        line.ends_with("127.0.0.1: request body too large"),
+        "{line}"
+    );
+    std::thread::sleep(SECOND);
+    server.request(request);
+    let line = server.logged("more since the last line");
+    assert!(line.contains("limit: max-request-body 127.0.0.1"), "{line}");
+    server.signal("TERM");
+    assert_eq!(server.wait(), 0);
+    server.logged("limits that fired: max-request-body 21");
 }
 
 #[test]

@@ -1,0 +1,188 @@
+//! Which limit fired, and for whom: counted by kind, and told in lines that are limited themselves.
+//!
+//! What ends in the ordinary course of things, such as a connection that was idle for its time, is
+//! no limit that fired and is not told here.
+
+use crate::h1;
+use crate::h2::{ConnectionError, ErrorCode};
+use crate::world::Peer;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+/// One line of each kind in this time: enough to see what goes on, too little to fill a disk.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is bounded: a peer met this bound, and was closed, cut or refused for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The first request did not come in time.
+    FirstRequestTime,
+    /// Output was not taken, or content not sent, fast enough.
+    Stall,
+    /// A header section did not come in time.
+    HeaderTime,
+    /// A header section was too large.
+    HeaderSize,
+    /// A request body was too large.
+    BodySize,
+    /// SETTINGS were not acknowledged in time.
+    SettingsTime,
+    /// The TLS handshake was not done in time.
+    HandshakeTime,
+    /// One of the budgets of [`crate::config::Budgets`] was used up.
+    Calm,
+}
+
+impl Limit {
+    const ALL: [Limit; 8] = [
+        Limit::FirstRequestTime,
+        Limit::Stall,
+        Limit::HeaderTime,
+        Limit::HeaderSize,
+        Limit::BodySize,
+        Limit::SettingsTime,
+        Limit::HandshakeTime,
+        Limit::Calm,
+    ];
+
+    /// How lines and counts call it: the option that sets it, where there is one.
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::FirstRequestTime => "preface-timeout",
+            Limit::Stall => "stall-timeout",
+            Limit::HeaderTime => "header-timeout",
+            Limit::HeaderSize => "max-header-list-size",
+            Limit::BodySize => "max-request-body",
+            Limit::SettingsTime => "settings-timeout",
+            Limit::HandshakeTime => "handshake-timeout",
+            Limit::Calm => "calm",
+        }
+    }
+
+    /// The limit behind the error that ended an HTTP/2 connection, if it was one.
+    pub fn of_h2(error: &ConnectionError) -> Option<Limit> {
+        match error.code {
+            ErrorCode::ENHANCE_YOUR_CALM => Some(Limit::Calm),
+            ErrorCode::SETTINGS_TIMEOUT => Some(Limit::SettingsTime),
+            _ => None,
+        }
+    }
+
+    /// The limit behind the error that ended an HTTP/1.1 connection, if it was one.
+    pub fn of_h1(error: h1::Error) -> Option<Limit> {
+        use h1::Error::{
+            BodyTimeout, ChunkExtensions, HeadTimeout, HeadTooLarge, RequestLineTooLong,
+            TooManyFields,
+        };
+        match error {
+            HeadTimeout => Some(Limit::HeaderTime),
+            BodyTimeout => Some(Limit::Stall),
+            HeadTooLarge | RequestLineTooLong | TooManyFields | ChunkExtensions => {
+                Some(Limit::HeaderSize)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The counts of all kinds, and when each was last told.
+#[derive(Default)]
+pub struct LimitLog {
+    counts: [Count; Limit::ALL.len()],
+}
+
+#[derive(Default)]
+struct Count {
+    total: u64,
+    /// Since the last line.
+    left_out: u64,
+    told: Option<Instant>,
+}
+
+impl LimitLog {
+    /// A limit fired for `peer`.
+    pub fn report(&mut self, limit: Limit, peer: Peer, what: &str, now: Instant) {
+        let Some(left_out) = self.count(limit, now) else {
+            return;
+        };
+        let name = limit.name();
+        match left_out {
+            0 => log::info!("limit: {name} {peer}: {what}"),
+            _ => log::info!("limit: {name} {peer}: {what}; {left_out} more since the last line"),
+        }
+    }
+
+    /// Counts; if a line is due, how many were left out before it.
+    fn count(&mut self, limit: Limit, now: Instant) -> Option<u64> {
+        let count = &mut self.counts[limit as usize];
+        count.total += 1;
+        let due = |told| now.saturating_duration_since(told) >= INTERVAL;
+        if !count.told.is_none_or(due) {
+            count.left_out += 1;
+            return None;
+        }
+        count.told = Some(now);
+        Some(std::mem::take(&mut count.left_out))
+    }
+
+    /// Tells how often each limit fired, at the end.
+    pub fn finish(&self) {
+        if let Some(totals) = self.totals() {
+            log::info!("limits that fired:{totals}");
+        }
+    }
+
+    /// Name and count of the kinds that fired, if any did.
+    fn totals(&self) -> Option<String> {
+        let mut totals = String::new();
+        for limit in Limit::ALL {
+            let total = self.counts[limit as usize].total;
+            if total > 0 {
+                // Writing to memory cannot fail.
+                let _ = write!(totals, " {} {total}", limit.name());
+            }
+        }
+        (!totals.is_empty()).then_some(totals)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_told_once_a_second_with_what_was_left_out() {
+        let start = Instant::now();
+        let mut log = LimitLog::default();
+        assert_eq!(log.count(Limit::Calm, start), Some(0));
+        for _ in 0..5 {
+            assert_eq!(log.count(Limit::Calm, start + INTERVAL / 2), None);
+        }
+        assert_eq!(
+            log.count(Limit::Stall, start + INTERVAL / 2),
+            Some(0),
+            "another kind"
+        );
+        assert_eq!(log.count(Limit::Calm, start + INTERVAL), Some(5));
+        assert_eq!(log.count(Limit::Calm, start + INTERVAL * 2), Some(0));
+    }
+
+    #[test]
+    fn the_totals_name_what_fired_and_nothing_else() {
+        let mut log = LimitLog::default();
+        assert_eq!(log.totals(), None);
+        log.count(Limit::Stall, Instant::now());
+        log.count(Limit::Calm, Instant::now());
+        log.count(Limit::Calm, Instant::now());
+        assert_eq!(log.totals().as_deref(), Some(" stall-timeout 1 calm 2"));
+    }
+
+    #[test]
+    fn every_kind_has_a_count_and_a_name_of_its_own() {
+        for (index, limit) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit as usize, index);
+            let same = |other: &&Limit| other.name() == limit.name();
+            assert_eq!(Limit::ALL.iter().filter(same).count(), 1);
+        }
+    }
+}
