@@ -1,0 +1,105 @@
+//! HPACK of calmd beside that of other crates, for tests/bench/instructions --hpack: decoders get the
+//! same blocks, encoders the same fields. Each measurement is one dump of callgrind; behind its name
+//! stands how many bytes an encoder wrote.
+//!
+//! Others are taken by their cheapest interface: fluke-hpack and hpack lend fields to a closure, which
+//! drops them, where calmd and httlib-hpack hand out copies.
+
+use std::hint::black_box;
+
+use calmd_bench::headers::{LIMITS, LISTS, List, TABLE, WHEN, blocks, fields, next};
+use calmd_bench::hpack::{Decoder, Encoder};
+use calmd_bench::http::Fields;
+use calmd_bench::measure;
+
+fn main() {
+    for (name, list) in LISTS {
+        decoders(name, list);
+        encoders(name, list);
+    }
+}
+
+fn decoders(name: &str, list: List) {
+    let blocks = blocks(list);
+    let run = |who: &str, decode: &mut dyn FnMut(&[u8])| {
+        for (when, block) in WHEN.iter().zip(&blocks) {
+            measure(&format!("decode {name}, {when}: {who}"), || {
+                decode(black_box(block))
+            });
+        }
+    };
+    let mut out = Fields::new();
+    out.extend_from(&fields(list));
+    let mut decoder = Decoder::new(TABLE);
+    run("calmd", &mut |block| {
+        out.clear();
+        decoder
+            .decode(block, &mut out, &LIMITS)
+            .expect("a valid block");
+    });
+    let mut decoder = fluke_hpack::Decoder::new();
+    run("fluke-hpack", &mut |block| {
+        decoder
+            .decode_with_cb(block, |name, value| drop(black_box((name, value))))
+            .expect("a valid block");
+    });
+    let mut decoder = hpack::Decoder::new();
+    run("hpack", &mut |block| {
+        decoder
+            .decode_with_cb(block, |name, value| drop(black_box((name, value))))
+            .expect("a valid block");
+    });
+    let mut decoder = httlib_hpack::Decoder::with_dynamic_size(TABLE as u32);
+    let mut out = Vec::with_capacity(list.len());
+    run("httlib-hpack", &mut |block| {
+        out.clear();
+        decoder
+            .decode(&mut block.to_vec(), &mut out)
+            .expect("a valid block");
+    });
+}
+
+fn encoders(name: &str, list: List) {
+    let next = next(list);
+    let messages = [list, list, list, &next];
+    let run = |who: &str, encode: &mut dyn FnMut(&[(&'static str, &'static str)], &mut Vec<u8>)| {
+        for (when, message) in WHEN.iter().zip(messages) {
+            let mut out = Vec::with_capacity(4096);
+            measure(&format!("encode {name}, {when}: {who}"), || {
+                encode(black_box(message), &mut out)
+            });
+            println!("    {} bytes", out.len());
+        }
+    };
+    let mut encoder = Encoder::new(TABLE);
+    run("calmd", &mut |message, out| {
+        encoder.encode(
+            message.iter().copied().map(calmd_bench::headers::field),
+            out,
+        );
+    });
+    let bytes = |field: &(&'static str, &'static str)| (field.0.as_bytes(), field.1.as_bytes());
+    let mut encoder = fluke_hpack::Encoder::new();
+    run("fluke-hpack", &mut |message, out| {
+        encoder
+            .encode_into(message.iter().map(bytes), out)
+            .expect("memory");
+    });
+    let mut encoder = hpack::Encoder::new();
+    run("hpack", &mut |message, out| {
+        encoder
+            .encode_into(message.iter().map(bytes), out)
+            .expect("memory");
+    });
+    let mut encoder = httlib_hpack::Encoder::with_dynamic_size(TABLE as u32);
+    let flags = httlib_hpack::Encoder::HUFFMAN_NAME
+        | httlib_hpack::Encoder::HUFFMAN_VALUE
+        | httlib_hpack::Encoder::WITH_INDEXING
+        | httlib_hpack::Encoder::BEST_FORMAT;
+    run("httlib-hpack", &mut |message, out| {
+        for (name, value) in message {
+            let field = (name.as_bytes().to_vec(), value.as_bytes().to_vec(), flags);
+            encoder.encode(field, out).expect("memory");
+        }
+    });
+}
