@@ -124,7 +124,7 @@ impl H2Client {
             self.whims -= 1;
             connection.indulge(outside);
         }
-        connection.upload(outside);
+        connection.upload();
         let output = connection.core.take_output();
         connection.wire.outbox.extend(output);
         connection.wire.pump(outside);
@@ -345,7 +345,7 @@ impl Connection {
     }
 
     /// Sends content of uploads as the windows allow.
-    fn upload(&mut self, outside: &Outside) {
+    fn upload(&mut self) {
         const ROOM: usize = 32 << 10;
         loop {
             let room = ROOM.saturating_sub(self.core.output().len() + self.wire.outbox.len());
@@ -374,8 +374,7 @@ impl Connection {
                 .begin_data(&grant)
                 .extend_from_slice(&content[*sent..end]);
             *sent = end;
-            self.core
-                .commit(grant, end == content.len(), outside.instant());
+            self.core.commit(grant, end == content.len());
         }
     }
 
