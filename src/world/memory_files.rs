@@ -163,6 +163,11 @@ impl MemoryFiles {
         self.0.clock.set(self.0.clock.get().saturating_add(by));
     }
 
+    /// Sets the clock that stamps files.
+    pub fn set_clock(&self, now: SystemTime) {
+        self.0.clock.set(nanoseconds(now));
+    }
+
     /// How often the tree was used so far.
     pub fn counts(&self) -> Counts {
         self.0.counts.get()

@@ -27,6 +27,8 @@ faults! {
     AcceptSystemFull,
     /// ENOBUFS: no memory for sockets.
     AcceptNoBuffers,
+    /// ENOMEM: no memory at all.
+    AcceptNoMemory,
     /// A socket cannot be registered with the poll.
     RegisterFails,
     ReadInterrupted,
@@ -51,7 +53,9 @@ faults! {
     PollDelays,
     /// The process does not run for a while.
     ClockStalls,
-    /// Somebody sets the time of day.
+    /// The process does not run for so long that all its deadlines have passed.
+    ClockLeaps,
+    /// Somebody sets the time of day, forward or back, for the disk as well.
     WallClockJumps,
     /// Bytes that were sent at once arrive in pieces.
     ArrivalSplit,
@@ -76,6 +80,8 @@ faults! {
     FileReplaced,
     /// Bytes of a file have to be brought by a disk first.
     FileCold,
+    /// The disk that the access log goes to was full.
+    LogFull,
     /// Several readinesses were told as one.
     ReadinessMerged,
     /// The world was out of descriptors when somebody was to be accepted.
@@ -105,6 +111,7 @@ impl Fault {
             AcceptProcessFull,
             AcceptSystemFull,
             AcceptNoBuffers,
+            AcceptNoMemory,
             RegisterFails,
             ReadInterrupted,
             ReadBlocks,
@@ -127,7 +134,7 @@ impl Fault {
         use Fault::*;
         matches!(
             self,
-            ReadFails | WriteFails | ClockStalls | NetworkResets | FileReadSlow
+            ReadFails | WriteFails | ClockStalls | ClockLeaps | NetworkResets | FileReadSlow
         )
     }
 }

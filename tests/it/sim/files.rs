@@ -189,6 +189,11 @@ impl SimFiles {
         self.tree.advance(by);
     }
 
+    /// Sets that clock, to so long after 1970.
+    pub fn set_clock(&self, since: Duration) {
+        self.tree.set_clock(SystemTime::UNIX_EPOCH + since);
+    }
+
     /// Changes a fragile file beneath whoever has it open.
     fn unsettle(&self, path: &Rc<str>) {
         let outside = &mut *self.outside.borrow_mut();

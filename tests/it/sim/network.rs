@@ -40,6 +40,9 @@ pub struct Network {
     listeners: Vec<Listener>,
     /// Of all links that were ever registered.
     tokens: Vec<Token>,
+    /// For how long the server was not run so far, and since when it is not now.
+    slept: Duration,
+    asleep: Option<Duration>,
     /// Bytes moved and connections made or ended: what tells a server at work from one that spins.
     progress: u64,
 }
@@ -75,6 +78,8 @@ struct Link {
     client_wakes: bool,
     /// A fault of the world ended it: nobody is to blame for what is missing.
     harmed: bool,
+    /// All its deadlines may have passed while the server was not run.
+    overslept: bool,
     /// The file whose content could not be sent on it where it was promised.
     lost_file: Option<Rc<str>>,
 }
@@ -91,7 +96,7 @@ enum ServerEnd {
 enum Leave {
     NotYet,
     Said,
-    /// The server can know since then.
+    /// The server can know since it had been run for so long.
     Heard(Duration),
 }
 
@@ -111,7 +116,29 @@ impl Network {
             links: Vec::new(),
             listeners: (0..listeners).map(|_| Listener::default()).collect(),
             tokens: Vec::new(),
+            slept: Duration::ZERO,
+            asleep: None,
             progress: 0,
+        }
+    }
+
+    /// How long the server has been run so far.
+    pub fn awake(&self) -> Duration {
+        self.asleep.unwrap_or(self.now) - self.slept
+    }
+
+    /// The server is not run, for longer than its peers have to be patient: whatever it does to
+    /// those that it has, it does for good reason.
+    pub fn fall_asleep(&mut self) {
+        self.asleep = Some(self.now);
+        for link in &mut self.links {
+            link.overslept |= link.server == ServerEnd::Accepted;
+        }
+    }
+
+    pub fn wake_up(&mut self) {
+        if let Some(since) = self.asleep.take() {
+            self.slept += self.now - since;
         }
     }
 
@@ -157,6 +184,7 @@ impl Network {
             self.harm(id);
             return;
         }
+        let awake = self.awake();
         let link = &mut self.links[id];
         if link.server == ServerEnd::Closed {
             if let Cargo::Bytes(_) = cargo {
@@ -170,7 +198,7 @@ impl Network {
             link.to_client.reset();
         }
         link.to_server.unload(cargo);
-        link.note_leave(self.now);
+        link.note_leave(awake);
         self.touch(id, self.now);
     }
 
@@ -273,9 +301,9 @@ impl Direction {
 
 impl Link {
     /// Notes when the server has heard that the client leaves.
-    fn note_leave(&mut self, now: Duration) {
+    fn note_leave(&mut self, awake: Duration) {
         if self.leave == Leave::Said && self.to_server.reader != Reader::Open {
-            self.leave = Leave::Heard(now);
+            self.leave = Leave::Heard(awake);
         }
     }
 

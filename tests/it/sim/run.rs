@@ -182,7 +182,7 @@ impl Run {
         while !self.is_stopped() && !self.is_content() {
             self.turn();
             let outside = self.outside.borrow();
-            let late = outside.network.now > self.good_patience;
+            let late = outside.network.awake() > self.good_patience;
             assert!(!late, "good clients do not get done: {}", self.describe());
             let silent = outside.silent && !self.is_content();
             assert!(!silent, "the server sleeps for ever: {}", self.describe());
@@ -198,14 +198,14 @@ impl Run {
 
     /// Runs until the server has forgotten everybody.
     fn empty(&mut self) {
-        let since = self.outside.borrow().network.now;
+        let since = self.outside.borrow().network.awake();
         while !self.is_stopped() && self.connections() > 0 {
             self.turn();
             let outside = self.outside.borrow();
-            let late = outside.network.now > since + LAST_PATIENCE || outside.silent;
+            let late = outside.network.awake() > since + LAST_PATIENCE || outside.silent;
             let held = || outside.network.held_by_server().collect::<Vec<_>>();
             assert!(!late, "the server holds {:?}: {}", held(), self.describe());
-            let idle = self.has_room && outside.network.now > since + FILE_PATIENCE;
+            let idle = self.has_room && outside.network.awake() > since + FILE_PATIENCE;
             assert!(
                 !idle || outside.open_files == 0,
                 "files are open that nobody reads"
@@ -293,6 +293,9 @@ fn vary(config: &mut Config, outside: &mut Outside) {
     outside.contents.has_echo = config.site.demo;
     config.site.cache_memory = *rng.pick(&[0, 20_000, 1 << 20]);
     let log = *rng.pick(&[None, Some("/dev/null"), Some("/dev/full")]);
+    if log == Some("/dev/full") {
+        outside.network.faults.count(Fault::LogFull);
+    }
     config.access_log = log.map(|path| AccessLogConfig {
         file: Some(path.into()),
         format: LogFormat::Combined,

@@ -12,11 +12,12 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
-/// Too many descriptors on the machine (ENFILE), no memory for sockets (ENOBUFS).
+/// Too many descriptors on the machine (ENFILE), no memory for sockets (ENOBUFS), none at all (ENOMEM).
 const SYSTEM_FULL: i32 = 23;
 const NO_BUFFERS: i32 = 105;
+const NO_MEMORY: i32 = 12;
 
 /// A turn of the server takes up to this long.
 const TURN: Duration = Duration::from_micros(30);
@@ -28,15 +29,17 @@ const MOST_IDLE_TURNS: u32 = 60;
 /// A file goes into a socket in pieces of this size at most.
 const MOST_SENT: usize = 64 << 10;
 
-/// 2026-01-01 00:00:00 UTC, when the files of the site begin as well.
-const WALL_START: Duration = Duration::from_secs(1_767_225_600);
+/// A server that was not run misses so much at most.
+const LEAP: Duration = Duration::from_secs(300);
+
+/// The time of day is set to anything from 1970 to 2106.
+const WALL_END: Duration = Duration::from_secs(1 << 32);
 
 /// Everybody outside of the server, and the server's view of them.
 pub struct SimWorld {
     outside: Rc<RefCell<Outside>>,
     clients: Rc<RefCell<Vec<Box<dyn Client>>>>,
     files: SimFiles,
-    wall_jump: Duration,
     /// Of [`super::network::Network::progress`], at the last poll.
     progress: u64,
     idle_turns: u32,
@@ -64,7 +67,6 @@ impl SimWorld {
             outside,
             clients,
             files,
-            wall_jump: Duration::ZERO,
             progress: 0,
             idle_turns: 0,
         }
@@ -84,8 +86,12 @@ impl SimWorld {
         if outside.network.faults.strikes(Fault::ClockStalls) {
             away += outside.rng.pause(Duration::from_secs(3));
         }
+        if outside.network.faults.strikes(Fault::ClockLeaps) {
+            away += outside.rng.pause(LEAP);
+            outside.network.fall_asleep();
+        }
         if outside.network.faults.strikes(Fault::WallClockJumps) {
-            self.wall_jump = outside.rng.pause(Duration::from_secs(1 << 31));
+            self.files.set_clock(outside.rng.pause(WALL_END));
         }
         outside.network.now + away
     }
@@ -100,6 +106,7 @@ impl SimWorld {
             outside.borrow_mut().step(&mut self.clients.borrow_mut());
             let mut outside = outside.borrow_mut();
             if now >= back {
+                outside.network.wake_up();
                 outside.network.collect(ready);
                 ready.extend(outside.network.spurious());
                 ready.extend(outside.order().map(Ready::Signal));
@@ -139,7 +146,8 @@ impl World for SimWorld {
     }
 
     fn wall_clock(&self) -> SystemTime {
-        UNIX_EPOCH + WALL_START + self.outside.borrow().network.now + self.wall_jump
+        // The clock that stamps files is the same.
+        self.files.now()
     }
 
     fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
@@ -164,6 +172,7 @@ impl World for SimWorld {
             (Fault::AcceptProcessFull, PROCESS_FULL),
             (Fault::AcceptSystemFull, SYSTEM_FULL),
             (Fault::AcceptNoBuffers, NO_BUFFERS),
+            (Fault::AcceptNoMemory, NO_MEMORY),
         ] {
             if faults.strikes(fault) {
                 return Err(io::Error::from_raw_os_error(errno));

@@ -234,7 +234,7 @@ impl Connection {
             }
             Event::StreamReset { stream, code, by } => self.cut(stream, code, by, asks, outside),
             Event::GoAway { code, .. } => {
-                let told = code == ErrorCode::NO_ERROR;
+                let told = code == ErrorCode::NO_ERROR || self.wire.is_harmed(outside);
                 assert!(told, "GOAWAY {code} for a good client");
                 self.state = State::GoingAway;
             }

@@ -32,6 +32,7 @@ impl Network {
             leave: Leave::NotYet,
             client_wakes: true,
             harmed: false,
+            overslept: false,
             lost_file: None,
         });
         self.listeners[listener].backlog.push_back(id);
@@ -111,17 +112,18 @@ impl Network {
     /// The client has all that it is due, and has ended its direction or does so now: the server has
     /// no reason to hold the connection.
     pub fn client_leaves(&mut self, id: LinkId) {
+        let awake = self.awake();
         let link = &mut self.links[id];
         if link.leave == Leave::NotYet {
             link.leave = Leave::Said;
-            link.note_leave(self.now);
+            link.note_leave(awake);
         }
     }
 
     /// Links that the server still holds so long after their clients have left.
     pub fn overdue(&self, patience: Duration) -> impl Iterator<Item = LinkId> {
         let is_overdue = move |id: &LinkId| match self.links[*id].leave {
-            Leave::Heard(at) => at + patience < self.now,
+            Leave::Heard(at) => at + patience < self.awake(),
             _ => false,
         };
         self.held_by_server().filter(is_overdue)
@@ -134,7 +136,7 @@ impl Network {
 
     /// Whether the world ended the connection.
     pub fn is_harmed(&self, id: LinkId) -> bool {
-        self.links[id].harmed
+        self.links[id].harmed || self.links[id].overslept
     }
 
     /// The file whose content was lost on its way into the connection.
