@@ -5,5 +5,6 @@ mod http1;
 mod http2;
 mod limits;
 mod operation;
+mod root;
 mod sandbox;
 mod tls;
