@@ -304,7 +304,7 @@ fn inodes(directory: &Path, found: &mut HashSet<(u64, u64)>) {
 }
 
 #[test]
-fn whatever_is_asked_for_the_opened_inode_lies_beneath_the_root() {
+fn whatever_is_asked_for_the_inodes_opened_or_listed_lie_beneath_the_root() {
     let tree = Tree::new();
     symlink("../outside", tree.root().join("o")).unwrap();
     symlink("..", tree.root().join("a/u")).unwrap();
@@ -343,7 +343,7 @@ fn whatever_is_asked_for_the_opened_inode_lies_beneath_the_root() {
         Just("?"),
     ];
     let pieces = proptest::collection::vec(prop_oneof![3 => piece, 2 => Just("/")], 0..12);
-    let opened = Cell::new(0);
+    let (opened, listed) = (Cell::new(0), Cell::new(0));
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let check = |pieces: Vec<&str>| {
         let raw = pieces.concat();
@@ -357,10 +357,22 @@ fn whatever_is_asked_for_the_opened_inode_lies_beneath_the_root() {
                     prop_assert!(beneath.contains(&(device, inode)), "{raw}");
                     opened.set(opened.get() + 1);
                 }
+                // What is listed is described, symlinks by what they lead to.
+                for entry in root
+                    .list(candidate, 100)
+                    .map_or(vec![], |list| list.entries)
+                {
+                    let (device, inode, _) = entry.metadata.identity;
+                    prop_assert!(beneath.contains(&(device, inode)), "{raw} lists {entry:?}");
+                    listed.set(listed.get() + 1);
+                }
             }
         }
         Ok(())
     };
     runner.run(&pieces, check).unwrap();
-    assert!(opened.get() > 100, "{opened:?}");
+    assert!(
+        opened.get() > 100 && listed.get() > 100,
+        "{opened:?}, {listed:?}"
+    );
 }
