@@ -28,6 +28,8 @@ pub enum Kind {
     Head,
     /// Bytes from the first number to the second, both included.
     Range(usize, usize),
+    /// Of what the client has already.
+    Unchanged,
     /// Of something that is not there.
     Missing,
     /// Of a directory without its slash.
@@ -71,7 +73,7 @@ impl Ask {
             .of(&target[1..])
             .filter(|file| file.health == Health::Sound);
         let len = sound.map_or(0, |file| file.current().len());
-        let (target, kind) = match rng.below(12) {
+        let (target, kind) = match rng.below(13) {
             0 => (target, Kind::Head),
             1 if len > 0 => {
                 let first = rng.below(len);
@@ -84,6 +86,7 @@ impl Ask {
                 let len = rng.scaled(300_000);
                 ("/echo".to_owned(), Kind::Upload(rng.bytes(len).into()))
             }
+            7 => (target, Kind::Unchanged),
             _ => (target, Kind::Get),
         };
         Ask::new(&target, kind)
@@ -113,6 +116,7 @@ impl Ask {
     /// The fields of the request that its kind asks for.
     pub fn field(&self) -> Option<(&'static str, String)> {
         match &self.kind {
+            Kind::Unchanged => Some(("if-none-match", "*".to_owned())),
             Kind::GetCoded => Some(("accept-encoding", "br".to_owned())),
             Kind::Range(first, last) => Some(("range", format!("bytes={first}-{last}"))),
             _ => None,
@@ -148,6 +152,7 @@ impl Ask {
         }
         let status = match self.kind {
             Kind::Missing => 404,
+            Kind::Unchanged => 304,
             Kind::Directory => 308,
             Kind::Range(..) => 206,
             _ => 200,
@@ -158,6 +163,9 @@ impl Ask {
             (Kind::Directory, _) => {
                 let location = answer.location.as_deref();
                 self.expect(location == Some(b"/some/"), "the wrong location", answer);
+            }
+            (Kind::Unchanged, _) => {
+                self.expect(answer.body.is_empty(), "a body for 304", answer);
             }
             (Kind::Upload(sent), _) => {
                 self.expect(
