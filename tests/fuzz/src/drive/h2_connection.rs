@@ -11,7 +11,9 @@ use super::super::h2::frame::{FrameType, HEADER_LEN, PREFACE, encode};
 use super::super::h2::{Config, Connection, ErrorCode, Event, Priority, Role, StreamKey};
 use super::super::http::field::Fields;
 use super::h2_model::Model;
+use super::h2_observer::Witness;
 use super::h2_script::{FRAMES, Wire, request, response};
+use super::h2_upgrade;
 use super::script::Script;
 
 /// What bytes may make us answer at most, for each byte and besides: the smallest frame is nine bytes
@@ -63,21 +65,27 @@ struct Run {
     piece: usize,
     events: String,
     sent: Vec<u8>,
+    witness: Option<Witness>,
 }
 
 impl Run {
     fn new(role: Role, input: &[u8], cut: bool) -> Self {
         let mut script = Script::new(input);
         let bits = script.byte();
-        let piece = 1 + script.below(40);
+        let kind = script.byte();
+        let piece = 1 + usize::from(kind) % 40;
         let now = Instant::now();
         let config = Arc::new(config(bits));
+        let mut model = Model::new(role);
+        let mut connection = match (kind, role) {
+            (240.., _) => h2_upgrade::connection(role, config, kind.into(), now, &mut model),
+            (_, Role::Server) => Connection::server(config, now),
+            (_, Role::Client) => Connection::client(config, now),
+        };
+        let witness = (kind >= 200).then(|| Witness::of(&mut connection));
         let mut run = Run {
-            connection: match role {
-                Role::Server => Connection::server(config, now),
-                Role::Client => Connection::client(config, now),
-            },
-            model: Model::new(role),
+            connection,
+            model,
             wire: Wire::new(role),
             input: Vec::new(),
             fields: Fields::new(),
@@ -85,6 +93,7 @@ impl Run {
             piece: if cut { piece } else { usize::MAX },
             events: String::new(),
             sent: Vec::new(),
+            witness,
         };
         if bits & 0x40 == 0 {
             if role == Role::Server {
@@ -121,6 +130,9 @@ impl Run {
         let before = self.connection.output().len();
         for piece in pending.chunks(self.piece.min(pending.len()).max(1)) {
             self.input.extend_from_slice(piece);
+            if let Some(witness) = &mut self.witness {
+                witness.arrive(piece);
+            }
             self.receive();
         }
         if pending.is_empty() {
@@ -316,10 +328,18 @@ impl Run {
                 1 => grant.max_len.min(1),
                 _ => grant.max_len,
             };
+            let end_stream = outcome & 0x80 != 0;
+            if len > 0 && (170..=220).contains(&outcome) {
+                // Its user sends the content behind the frame's header.
+                self.connection.commit_elsewhere(grant, len, end_stream);
+                let output = self.connection.output();
+                output.resize(output.len() + len as usize, 0);
+                continue;
+            }
             let output = self.connection.begin_data(&grant);
             output.resize(output.len() + len as usize, 0);
             match outcome {
-                0..=199 => self.connection.commit(grant, outcome & 0x80 != 0),
+                0..=199 => self.connection.commit(grant, end_stream),
                 _ => self.connection.abort(grant),
             }
         }
@@ -361,6 +381,9 @@ impl Run {
         self.model.check(&mut self.connection);
         self.sent.append(&mut self.connection.take_output());
         self.model.taken();
+        if let Some(witness) = &self.witness {
+            witness.check(&self.sent, self.input.len(), self.connection.is_closed());
+        }
     }
 
     /// When every stream is over, the slab is empty and the connection's window is what it was.

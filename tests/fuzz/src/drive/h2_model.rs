@@ -152,7 +152,8 @@ impl Model {
         self.forget_ended();
     }
 
-    fn setting(&mut self, id: u16, value: u32) {
+    /// The peer's settings have this value now.
+    pub fn setting(&mut self, id: u16, value: u32) {
         match id {
             setting::INITIAL_WINDOW_SIZE => {
                 let difference = i64::from(value) - self.initial_window;

@@ -7,7 +7,9 @@ mod frames;
 mod h1_server;
 mod h2_connection;
 mod h2_model;
+mod h2_observer;
 mod h2_script;
+mod h2_upgrade;
 mod hpack;
 mod script;
 
