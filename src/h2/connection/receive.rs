@@ -182,15 +182,15 @@ impl Connection {
 
     /// What a header alone says: nothing is waited for that will be refused.
     fn check_header(&self, header: FrameHeader) -> Result<(), Fault> {
-        if header.len > self.local.max_frame_size {
-            // RFC 9113 §4.2
-            return Err(ConnectionError::frame_size("frame larger than allowed").into());
-        }
         if self.phase == Phase::Settings
             && (header.kind != FrameType::SETTINGS || header.has(flag::ACK))
         {
-            // §3.4
+            // RFC 9113 §3.4
             return Err(ConnectionError::protocol("the first frame is not SETTINGS").into());
+        }
+        if header.len > self.local.max_frame_size {
+            // §4.2
+            return Err(ConnectionError::frame_size("frame larger than allowed").into());
         }
         // §4.3, §6.10: a field block is contiguous, and nothing is continued that was not begun.
         let continued = self.block.as_ref().map(|block| block.stream_id());

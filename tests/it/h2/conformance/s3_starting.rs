@@ -47,6 +47,13 @@ pub fn cases() -> Vec<Case> {
         .send(raw_h2::frame(0xbb, 0, 0, b"?")),
         case(
             "3.4",
+            "the preface twice without SETTINGS between",
+            Connection(PROTOCOL_ERROR),
+        )
+        .without_preface()
+        .send(PREFACE[..24].repeat(2)),
+        case(
+            "3.4",
             "SETTINGS with an error as the first frame",
             Connection(PROTOCOL_ERROR),
         )
