@@ -157,6 +157,10 @@ impl Connection {
             StreamState::ReservedLocal => {
                 return Err(ConnectionError::protocol("HEADERS on a promised stream").into());
             }
+            StreamState::ReservedRemote => {
+                self.admit(id)?;
+                Some(Half::Head)
+            }
             state => state.remote(),
         };
         let Some(half) = half else {
@@ -254,6 +258,11 @@ impl Connection {
             let error = StreamError::new(ErrorCode::ENHANCE_YOUR_CALM, "field section too large");
             return Err(Fault::stream(promised, error));
         }
+        if !self.announced_settings().enable_push {
+            // §8.4: on its way while the server did not know, and nobody wants it.
+            let error = StreamError::new(ErrorCode::CANCEL, "promised while push is disabled");
+            return Err(Fault::stream(promised, error));
+        }
         let stream = self.store.key_of(slot);
         let state = StreamState::Idle.pass(Side::Remote, Passage::Promise);
         let mut new = self.new_stream(promised, state.unwrap_or(StreamState::Closed));
@@ -261,9 +270,10 @@ impl Connection {
             let request = field_section::request(fields, false);
             let request = request.map_err(|error| malformed_stream(promised, error))?;
             new.exchange = request.exchange;
-            if !matches!(fields.method(), Some(b"GET" | b"HEAD")) {
+            let is_safe = matches!(fields.method(), Some(b"GET" | b"HEAD"));
+            if !is_safe || request.content_length.is_some_and(|length| length > 0) {
                 // §8.4: safe, cacheable, and without content.
-                let error = StreamError::protocol("promised request of another method");
+                let error = StreamError::protocol("promised request that is no plain GET");
                 return Err(Fault::stream(promised, error));
             }
         }

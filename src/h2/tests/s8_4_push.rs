@@ -159,6 +159,40 @@ fn a_promised_request_is_a_safe_one() {
     peer.expect_stream_error(2, ErrorCode::PROTOCOL_ERROR);
     promise(&mut peer, 1, 4, &[(":method", "GET")]);
     peer.expect_stream_error(4, ErrorCode::PROTOCOL_ERROR);
+    let with = |length| [&request("GET", "/")[..], &[("content-length", length)]].concat();
+    promise(&mut peer, 1, 6, &with("1"));
+    peer.expect_stream_error(6, ErrorCode::PROTOCOL_ERROR);
+    promise(&mut peer, 1, 8, &with("0"));
+    assert_eq!(peer.hear().len(), 1);
+}
+
+/// §8.4: what the server sends before it has read that push is disabled.
+#[test]
+fn a_promise_that_crosses_its_prohibition_is_cancelled() {
+    let mut peer = client();
+    let mut settings = peer.connection.announced_settings();
+    settings.enable_push = false;
+    peer.connection.update_settings(settings, peer.now).unwrap();
+    promise(&mut peer, 1, 2, &request("GET", "/"));
+    peer.expect_stream_error(2, ErrorCode::CANCEL);
+}
+
+/// §5.1.2
+#[test]
+fn pushed_responses_beyond_our_limit_of_streams_are_refused() {
+    let config = Config {
+        push: true,
+        max_concurrent_streams: 1,
+        ..Config::default()
+    };
+    let mut peer = Peer::of_client(config);
+    peer.ask("GET");
+    for promised in [2, 4] {
+        promise(&mut peer, 1, promised, &request("GET", "/"));
+        peer.headers(promised, 0, &[(":status", "200")]);
+    }
+    peer.expect_stream_error(4, ErrorCode::REFUSED_STREAM);
+    assert_eq!(peer.connection.active_streams(crate::h2::Role::Server), 1);
 }
 
 #[test]
