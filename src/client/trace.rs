@@ -129,7 +129,8 @@ impl Tracer {
     /// The lines below a frame: settings, or the fields of a block that is complete.
     fn below(&self, text: &mut String, header: FrameHeader, payload: &[u8], blocks: &mut Blocks) {
         if header.kind == FrameType::SETTINGS {
-            for (id, value) in decode::settings(payload).into_iter().flatten() {
+            let entries = decode::settings(payload).unwrap_or_default();
+            for (id, value) in entries.iter().copied().map(decode::setting) {
                 text.push_str(INDENT);
                 self.style.paint(text, Paint::Bold, &setting(id));
                 let _ = writeln!(text, " = {value}");

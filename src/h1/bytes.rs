@@ -12,6 +12,7 @@ const TEXT: u8 = 8;
 /// The classes of each byte.
 static CLASSES: [u8; 256] = classes();
 
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
 const fn classes() -> [u8; 256] {
     let mut classes = [0; 256];
     let mut byte = 0;
@@ -33,6 +34,7 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
 const fn add(classes: &mut [u8; 256], bytes: &[u8], class: u8) {
     let mut i = 0;
     while i < bytes.len() {
@@ -41,24 +43,29 @@ const fn add(classes: &mut [u8; 256], bytes: &[u8], class: u8) {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "there is an entry for every byte")]
+fn is(byte: u8, class: u8) -> bool {
+    CLASSES[usize::from(byte)] & class != 0
+}
+
 /// Whether the byte may stand in a token.
 pub(super) fn is_token(byte: u8) -> bool {
-    CLASSES[usize::from(byte)] & TOKEN != 0
+    is(byte, TOKEN)
 }
 
 /// Whether the byte may stand in a host's name.
 pub(super) fn is_host(byte: u8) -> bool {
-    CLASSES[usize::from(byte)] & HOST != 0
+    is(byte, HOST)
 }
 
 /// Whether the byte may stand in an IPv6 address.
 pub(super) fn is_address(byte: u8) -> bool {
-    CLASSES[usize::from(byte)] & ADDRESS != 0
+    is(byte, ADDRESS)
 }
 
 /// Whether the byte may stand in a chunk extension.
 pub(super) fn is_text(byte: u8) -> bool {
-    CLASSES[usize::from(byte)] & TEXT != 0
+    is(byte, TEXT)
 }
 
 /// The position of the first control character: below space, or DEL. Tab is one too.

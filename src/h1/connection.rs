@@ -44,7 +44,7 @@ impl Connection {
     /// A connection on which no byte has arrived. The first one has to within
     /// [`Config::header_timeout`].
     pub fn new(config: Arc<Config>, scheme: Scheme, now: Instant) -> Connection {
-        let timer = Timer::Until(now + config.header_timeout);
+        let timer = Timer::after(now, config.header_timeout);
         Connection {
             config,
             output: Vec::new(),
@@ -152,7 +152,7 @@ impl Connection {
                 self.run_dry()?;
                 return Ok(None);
             }
-            self.timer = Timer::Until(self.now + self.config.header_timeout);
+            self.timer = Timer::after(self.now, self.config.header_timeout);
         }
         let bounds = Bounds {
             request_line: Some(self.config.request_line_bytes),
@@ -267,7 +267,7 @@ impl Connection {
             let piece = body.decode(&mut front, &self.config)?;
             let taken = offered - front.len();
             let exhausted = matches!(piece, Piece::Starved) && !beyond.is_empty();
-            *input = &input[taken..];
+            *input = input.get(taken..).unwrap_or_default();
             match budget.checked_sub(taken as u64) {
                 Some(left) if !exhausted => *budget = left,
                 _ => {
@@ -337,7 +337,7 @@ impl Connection {
             (ResponseHalf::Done, _, Persistence::Close) => self.close(),
             (ResponseHalf::Done, RequestHalf::Done, Persistence::KeepAlive) => {
                 self.state = State::Head(HeadProgress::default());
-                self.timer = Timer::Until(self.now + self.config.keep_alive_timeout);
+                self.timer = Timer::after(self.now, self.config.keep_alive_timeout);
             }
             _ => {}
         }

@@ -55,7 +55,7 @@ impl Connection {
     /// Gives the peer the time for some more of the body.
     pub(super) fn await_body(&mut self) {
         self.progress = 0;
-        self.timer = Timer::Until(self.now + self.config.stall_timeout);
+        self.timer = Timer::after(self.now, self.config.stall_timeout);
     }
 
     /// Bytes of a body have come.

@@ -84,15 +84,15 @@ pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
     let mut digits = [0; 20];
     let mut rest = number;
     let mut start = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
+    for (position, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' | (rest % 10) as u8;
         rest /= 10;
-        start -= 1;
+        start = position;
         if rest == 0 {
             break;
         }
     }
-    out.extend_from_slice(&digits[start..]);
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
 /// Whether a response to this request has content.
@@ -145,7 +145,10 @@ pub(super) fn end_chunk(out: &mut Vec<u8>, start: usize) {
     let digits = out.iter_mut().skip(line_start).take(8).rev();
     let mut rest = size;
     for digit in digits {
-        *digit = b"0123456789abcdef"[rest & 15];
+        *digit = match (rest & 15) as u8 {
+            value @ 0..=9 => b'0' | value,
+            value => b'a' + value - 10,
+        };
         rest >>= 4;
     }
     out.extend_from_slice(b"\r\n");

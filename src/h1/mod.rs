@@ -46,6 +46,9 @@
 //!
 //! What a method means, which targets exist and how large a body may be is left to the caller.
 
+// What a peer sends must not panic: an index that cannot be wrong says why at its place. Tests may.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod body;
 mod bytes;
 mod connection;

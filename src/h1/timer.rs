@@ -15,6 +15,11 @@ pub(super) enum Timer {
 }
 
 impl Timer {
+    /// Time begins now; a timeout beyond all reason means never.
+    pub(super) fn after(now: Instant, timeout: Duration) -> Timer {
+        now.checked_add(timeout).map_or(Timer::Off, Timer::Until)
+    }
+
     /// When the time is up, if it is running.
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
@@ -34,7 +39,7 @@ impl Timer {
     /// Lets a clock that was held run on.
     pub(super) fn resume(&mut self, now: Instant) {
         if let Timer::Held(left) = *self {
-            *self = Timer::Until(now + Duration::from_millis(u64::from(left)));
+            *self = Timer::after(now, Duration::from_millis(u64::from(left)));
         }
     }
 }

@@ -174,14 +174,12 @@ pub enum Cause {
 
 /// The entries of a SETTINGS frame, in order.
 #[derive(Clone, Copy)]
-pub struct SettingsEntries<'e>(pub(super) &'e [u8]);
+pub struct SettingsEntries<'e>(pub(super) &'e [[u8; 6]]);
 
 impl SettingsEntries<'_> {
     /// Identifiers (see [`super::settings::id`]) and values.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u16, u32)> + Clone {
-        // The frame was decoded before the event was made.
-        let whole = self.0.len() - self.0.len() % 6;
-        decode::settings(&self.0[..whole]).expect("a multiple of six bytes")
+        self.0.iter().copied().map(decode::setting)
     }
 }
 

@@ -284,8 +284,20 @@ impl<'f> Facts<'f> {
     }
 }
 
+/// A set of bytes.
+struct ByteSet([bool; 256]);
+
+impl ByteSet {
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "there is an entry for every byte")]
+    const fn contains(&self, byte: u8) -> bool {
+        self.0[byte as usize]
+    }
+}
+
 /// The bytes of a lowercase token (RFC 9110 §5.6.2), which is what field names are.
-const TOKEN: [bool; 256] = {
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+const TOKEN: ByteSet = {
     let mut table = [false; 256];
     let bytes = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz";
     let mut i = 0;
@@ -293,24 +305,25 @@ const TOKEN: [bool; 256] = {
         table[bytes[i] as usize] = true;
         i += 1;
     }
-    table
+    ByteSet(table)
 };
 
 /// What a host with a port is made of: visible ASCII but for what ends it or has a userinfo in front
 /// (RFC 3986 §3.2).
-const AUTHORITY: [bool; 256] = {
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+const AUTHORITY: ByteSet = {
     let mut table = [false; 256];
     let mut byte = b'!';
     while byte <= b'~' {
         table[byte as usize] = !matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\');
         byte += 1;
     }
-    table
+    ByteSet(table)
 };
 
 /// A method is nearly always this one.
 fn is_token(method: &[u8]) -> bool {
-    let token = |byte: &u8| TOKEN[usize::from(byte.to_ascii_lowercase())];
+    let token = |byte: &u8| TOKEN.contains(byte.to_ascii_lowercase());
     method == b"GET" || !method.is_empty() && method.iter().all(token)
 }
 
@@ -322,7 +335,7 @@ fn is_scheme(scheme: &[u8]) -> bool {
 }
 
 fn is_authority(name: &[u8]) -> bool {
-    let all = |valid, &byte: &u8| valid & AUTHORITY[usize::from(byte)];
+    let all = |valid, &byte: &u8| valid & AUTHORITY.contains(byte);
     !name.is_empty() && name.iter().fold(true, all)
 }
 
@@ -332,7 +345,7 @@ fn check_name(name: &[u8]) -> Checked<()> {
     }
     if name
         .iter()
-        .fold(true, |valid, &byte| valid & TOKEN[usize::from(byte)])
+        .fold(true, |valid, &byte| valid & TOKEN.contains(byte))
     {
         return Ok(());
     }

@@ -110,7 +110,7 @@ impl ReceiveWindow {
     /// A DATA frame came, padding included (§6.1).
     pub fn receive(&mut self, len: u32) -> Result<(), Exceeded> {
         self.window.consume(len)?;
-        self.held += len;
+        self.held = self.held.saturating_add(len);
         Ok(())
     }
 

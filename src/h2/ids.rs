@@ -30,6 +30,10 @@ pub struct Ids {
     closings: [u64; (REMEMBERED / PER_WORD) as usize],
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a place is within the ring, whatever the identifier"
+)]
 impl Ids {
     /// The highest identifier that was used; 0 before the first.
     pub fn highest(&self) -> u32 {

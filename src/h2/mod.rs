@@ -222,6 +222,9 @@
 //! - `scheduler`: whose turn it is (RFC 9218)
 //! - `budget`: how much nuisance a peer may cause; `clock`: time in four bytes
 
+// What a peer sends must not panic: an index that cannot be wrong says why at its place. Tests may.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod budget;
 mod clock;
 pub mod connection;

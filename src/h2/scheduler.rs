@@ -17,6 +17,11 @@
 //! Only ready streams are in a list, so finding the next one never looks at those that cannot send.
 //! The lists run through the streams themselves: rings, of which only the first slot is kept here.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an urgency is below URGENCIES: Priority sees to that"
+)]
+
 use super::priority::URGENCIES;
 use super::store::{Slot, Store};
 

@@ -84,7 +84,7 @@ impl Store {
     /// The stream of this identifier, if it lives.
     pub fn find(&self, id: u32) -> Option<Slot> {
         let position = self.position(id).ok()?;
-        Some(self.ids[position].1)
+        self.ids.get(position).map(|&(_, slot)| slot)
     }
 
     /// The stream of a key, if it still lives.
@@ -157,6 +157,8 @@ impl Store {
     }
 }
 
+/// A slot was found by a key or an identifier, and is not kept beyond its stream.
+#[expect(clippy::indexing_slicing, reason = "as said above")]
 impl std::ops::Index<Slot> for Store {
     type Output = Stream;
 
@@ -165,6 +167,7 @@ impl std::ops::Index<Slot> for Store {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "as for `Index`")]
 impl std::ops::IndexMut<Slot> for Store {
     fn index_mut(&mut self, slot: Slot) -> &mut Stream {
         &mut self.streams[slot.0.into()]

@@ -4,6 +4,11 @@
 //! shorter codes come first. The lengths are therefore the whole of Appendix B; every table here is
 //! computed from them at compile time.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "tables cover all that indexes them, and outputs have room for what they get"
+)]
+
 use super::decoder::DecodeError;
 
 /// The length of each symbol's code in bits (Appendix B); the last is EOS.

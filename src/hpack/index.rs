@@ -8,6 +8,11 @@
 //!
 //! Equality is the table's affair: the index proposes, by the age of an entry, the newest being zero.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "every number is masked, and slots are a power of two"
+)]
+
 /// The first slots: enough for the fields of one response.
 const MIN_SLOTS: usize = 16;
 

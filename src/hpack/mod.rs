@@ -18,6 +18,9 @@
 //!
 //! Frames, their reassembly into blocks, and the meaning of fields are left to [`crate::h2`].
 
+// What a peer sends must not panic: an index that cannot be wrong says why at its place. Tests may.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod decoder;
 mod encoder;
 mod huffman;

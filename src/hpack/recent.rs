@@ -18,6 +18,7 @@ struct Ring {
 
 impl Recent {
     /// Whether the field of this hash was passed over lately; if not, it is now.
+    #[expect(clippy::indexing_slicing, reason = "a remainder is within the ring")]
     pub(super) fn recall(&mut self, hash: u64) -> bool {
         let tag = (hash >> 32) as u16;
         let ring = self.0.get_or_insert_with(|| {

@@ -102,12 +102,13 @@ pub(super) enum Match {
 
 /// Finds a field by its name, whose [`name_hash`] is `hash`.
 pub(super) fn find(hash: u64, name: &[u8], value: &[u8]) -> Option<Match> {
-    let first = BUCKETS[bucket(hash)];
+    let first = *BUCKETS.get(bucket(hash))?;
     let (found, _) = get(u32::from(first))?;
     if found != name {
         return None;
     }
-    let same_name = ENTRIES[usize::from(first) - 1..]
+    let same_name = ENTRIES
+        .get(usize::from(first).checked_sub(1)?..)?
         .iter()
         .take_while(|entry| entry.0 == name);
     for (index, entry) in (u32::from(first)..).zip(same_name) {
@@ -128,6 +129,7 @@ const fn bucket(hash: u64) -> usize {
     (hash.wrapping_mul(SEED) >> 56) as usize
 }
 
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
 const fn buckets() -> [u8; 256] {
     let mut result = [0; 256];
     let mut position = ENTRIES.len();
@@ -142,6 +144,7 @@ const fn buckets() -> [u8; 256] {
     result
 }
 
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
 const fn same(a: &[u8], b: &[u8]) -> bool {
     let mut position = 0;
     while position < a.len() && position < b.len() && a[position] == b[position] {

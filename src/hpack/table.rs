@@ -152,6 +152,7 @@ impl Table {
 
     /// Name and value of the complete draft.
     #[inline]
+    #[expect(clippy::indexing_slicing, reason = "a draft begins within the bytes")]
     pub(super) fn drafted(&self, draft: Draft) -> (&[u8], &[u8]) {
         self.bytes[self.offset(draft.start)..].split_at(draft.name_len as usize)
     }

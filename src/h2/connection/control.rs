@@ -222,17 +222,17 @@ impl Connection {
         self.phase = Phase::Open;
         encode::settings_ack(&mut self.output);
         Ok(Step::Event(Event::SettingsChanged {
-            entries: SettingsEntries(payload),
+            entries: SettingsEntries(entries),
         }))
     }
 
     /// The values, in order (§6.5.3).
     pub(super) fn apply_remote_settings(
         &mut self,
-        entries: impl Iterator<Item = (u16, u32)>,
+        entries: &[[u8; 6]],
     ) -> Result<(), ConnectionError> {
         let before = self.remote;
-        for entry in entries {
+        for entry in entries.iter().copied().map(decode::setting) {
             let old = self.remote;
             self.remote.apply(self.role.peer(), entry)?;
             if self.remote.header_table_size != old.header_table_size {

@@ -48,7 +48,7 @@ use super::clock::{Clock, Tick};
 use super::error::ErrorCode;
 use super::event::Cause;
 use super::flow::{DEFAULT_WINDOW, ReceiveWindow, Window};
-use super::frame::{self, FrameHeader, PREFACE, encode};
+use super::frame::{FrameHeader, PREFACE, encode};
 use super::ids::Ids;
 use super::priority::Priority;
 use super::scheduler::Scheduler;
@@ -285,12 +285,11 @@ impl Connection {
             return;
         };
         output = output.strip_prefix(PREFACE).unwrap_or(output);
-        while let Some(header) = FrameHeader::decode(output) {
-            let len = frame::HEADER_LEN + header.len as usize;
-            let Some((frame, rest)) = output.split_at_checked(len) else {
+        while let Some((header, behind)) = FrameHeader::split_first(output) {
+            let Some((payload, rest)) = behind.split_at_checked(header.len as usize) else {
                 break;
             };
-            observer(Direction::Sent, header, &frame[frame::HEADER_LEN..]);
+            observer(Direction::Sent, header, payload);
             output = rest;
         }
     }

@@ -6,7 +6,7 @@ use super::{Connection, Direction, Phase};
 use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
 use crate::h2::event::{Cause, Event};
 use crate::h2::frame::decode::Rfc7540Priority;
-use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, encode, flag};
+use crate::h2::frame::{FrameHeader, FrameType, PREFACE, encode, flag};
 use crate::h2::ids::Closing;
 use crate::h2::store::StreamKey;
 use crate::http::field::Fields;
@@ -142,16 +142,14 @@ impl Connection {
                 return Ok(Step::Incomplete);
             }
         }
-        let Some(header) = FrameHeader::decode(input) else {
+        let Some((header, behind)) = FrameHeader::split_first(input) else {
             return Ok(Step::Incomplete);
         };
         self.check_header(header)?;
-        let len = HEADER_LEN + header.len as usize;
-        let Some((frame, rest)) = input.split_at_checked(len) else {
+        let Some((payload, rest)) = behind.split_at_checked(header.len as usize) else {
             return Ok(Step::Incomplete);
         };
         *input = rest;
-        let payload = &frame[HEADER_LEN..];
         if let Some(observer) = self.rare.as_mut().and_then(|rare| rare.observer.as_mut()) {
             observer(Direction::Received, header, payload);
         }
@@ -164,7 +162,7 @@ impl Connection {
         input: &mut &'i [u8],
         matched: u8,
     ) -> Result<Step<'i>, Fault> {
-        let expected = &PREFACE[usize::from(matched)..];
+        let expected = PREFACE.get(usize::from(matched)..).unwrap_or_default();
         let (begin, rest) = input.split_at(expected.len().min(input.len()));
         if !expected.starts_with(begin) {
             return Err(ConnectionError::protocol("not the connection preface").into());

@@ -68,7 +68,7 @@ impl Connection {
             _ => last_stream_id.unwrap_or(highest).min(MAX_STREAM_ID),
         };
         // The peer takes frames of this size whatever its SETTINGS say; more is no help to anybody.
-        let debug = &debug[..debug.len().min(1024)];
+        let debug = debug.get(..1024).unwrap_or(debug);
         encode::goaway(&mut self.output, last, code, debug);
         self.phase = Phase::Closed;
         self.store = Store::default();

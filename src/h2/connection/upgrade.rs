@@ -73,6 +73,10 @@ impl Connection {
 }
 
 /// RFC 4648 §5 without padding, as RFC 7540 §3.2.1 asks for.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "chunks are of one to three bytes, and digits of six bits"
+)]
 fn base64url_encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
@@ -88,6 +92,10 @@ fn base64url_encode(bytes: &[u8]) -> String {
 }
 
 /// The same back; padding is tolerated.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "chunks are of two to four digits, and a group has four bytes"
+)]
 fn base64url_decode(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.trim_ascii();
     let text = text.strip_suffix(b"=").unwrap_or(text);

@@ -20,8 +20,9 @@ pub fn unpad(header: FrameHeader, payload: &[u8]) -> Decoded<&[u8]> {
             "padded frame without a length of padding",
         ));
     };
-    match rest.len().checked_sub(usize::from(padding)) {
-        Some(len) => Ok(&rest[..len]),
+    let len = rest.len().checked_sub(usize::from(padding));
+    match len.and_then(|len| rest.get(..len)) {
+        Some(content) => Ok(content),
         None => Err(ConnectionError::protocol("padding longer than its frame")),
     }
 }
@@ -80,20 +81,22 @@ pub fn rst_stream(payload: &[u8]) -> Decoded<ErrorCode> {
     }
 }
 
-/// The entries of SETTINGS (RFC 9113 §6.5.1): identifiers and values, in order.
-pub fn settings(payload: &[u8]) -> Decoded<impl ExactSizeIterator<Item = (u16, u32)> + Clone> {
-    let (entries, rest) = payload.as_chunks::<6>();
-    if !rest.is_empty() {
-        return Err(ConnectionError::frame_size(
+/// The payload of SETTINGS (RFC 9113 §6.5.1): its entries, in order; see [`setting`].
+pub fn settings(payload: &[u8]) -> Decoded<&[[u8; 6]]> {
+    match payload.as_chunks() {
+        (entries, []) => Ok(entries),
+        _ => Err(ConnectionError::frame_size(
             "SETTINGS is not a multiple of six bytes",
-        ));
+        )),
     }
-    Ok(entries.iter().map(|&[i0, i1, v0, v1, v2, v3]| {
-        (
-            u16::from_be_bytes([i0, i1]),
-            u32::from_be_bytes([v0, v1, v2, v3]),
-        )
-    }))
+}
+
+/// An entry of SETTINGS: identifier and value.
+pub fn setting([i0, i1, v0, v1, v2, v3]: [u8; 6]) -> (u16, u32) {
+    (
+        u16::from_be_bytes([i0, i1]),
+        u32::from_be_bytes([v0, v1, v2, v3]),
+    )
 }
 
 /// The payload of PUSH_PROMISE (RFC 9113 §6.6): the promised stream and the field block fragment.

@@ -134,7 +134,8 @@ pub fn finish(out: &mut [u8], start: usize, kind: FrameType, flags: u8, stream_i
         flags,
         stream_id,
     };
-    out[start..start + HEADER_LEN].copy_from_slice(&header.encode());
+    let reserved = out.get_mut(start..).and_then(<[u8]>::first_chunk_mut);
+    *reserved.expect("begin reserved the header") = header.encode();
 }
 
 /// Turns one long frame with a field block, begun at `start`, into HEADERS or PUSH_PROMISE and as

@@ -103,6 +103,12 @@ impl FrameHeader {
         })
     }
 
+    /// The same, and what is behind the header.
+    pub fn split_first(input: &[u8]) -> Option<(FrameHeader, &[u8])> {
+        let header = FrameHeader::decode(input)?;
+        Some((header, input.get(HEADER_LEN..)?))
+    }
+
     /// The header as bytes.
     pub fn encode(self) -> [u8; HEADER_LEN] {
         let [_, l0, l1, l2] = self.len.to_be_bytes();

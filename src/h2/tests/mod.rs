@@ -22,7 +22,7 @@ mod state_table;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, encode, flag};
+use super::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, decode, encode, flag};
 use super::{Config, Connection, ConnectionError, ErrorCode, Event, Priority, StreamKey};
 use crate::hpack::{DecodeLimits, Decoder, Encoder};
 use crate::http::field::Fields;

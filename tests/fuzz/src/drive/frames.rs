@@ -47,7 +47,7 @@ fn payload_as_each_type(header: FrameHeader, payload: &[u8]) {
     }
     if let Ok(entries) = decode::settings(payload) {
         assert_eq!(entries.len() * 6, payload.len());
-        encode::settings(&mut out, entries);
+        encode::settings(&mut out, entries.iter().copied().map(decode::setting));
         same(&mut out, FrameType::SETTINGS, 0, payload);
     }
     if let Ok(ping) = decode::ping(payload) {
