@@ -3,6 +3,8 @@
 //! Everything but a trailer section is consumed as it arrives, so an incomplete chunk header keeps
 //! no bytes.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::bytes::{is_text, is_token};
 use super::error::Error;
 use super::framing::Framing;
@@ -111,7 +113,7 @@ fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
     let length = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
     let (data, rest) = input.split_at(length);
     *input = rest;
-    *left -= length as u64;
+    *left = left.saturating_sub(length as u64);
     data
 }
 
@@ -159,7 +161,7 @@ impl Chunked {
             (Extension { size }, _) if is_text(byte) => Extension { size },
             _ => return Err(Error::Chunk),
         };
-        self.extension_bytes += 1;
+        self.extension_bytes = self.extension_bytes.saturating_add(1);
         if self.extension_bytes as usize > config.chunk_extension_bytes {
             return Err(Error::ChunkExtensions);
         }
@@ -175,7 +177,7 @@ fn add_digit(size: u64, digits: u8, digit: u8) -> Result<ChunkState, Error> {
     // 16 digits are 64 bits, so nothing is shifted out.
     Ok(ChunkState::Size {
         size: size << 4 | u64::from(value),
-        digits: digits + 1,
+        digits: digits.saturating_add(1),
     })
 }
 

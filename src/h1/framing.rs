@@ -3,6 +3,8 @@
 //! Two recipients that disagree about a body's length see different requests behind it. So whatever
 //! two implementations are known to read in two ways is refused, even where the RFC would let it pass.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::bytes::trim;
 use super::error::Error;
 use super::event::Version;
@@ -92,7 +94,7 @@ fn content_length(value: &[u8]) -> Option<u64> {
         return None;
     }
     value.iter().try_fold(0u64, |length, byte| match byte {
-        b'0'..=b'9' => length.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
+        b'0'..=b'9' => length.checked_mul(10)?.checked_add(u64::from(byte & 0xf)),
         _ => None,
     })
 }

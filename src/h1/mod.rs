@@ -47,6 +47,7 @@
 //! What a method means, which targets exist and how large a body may be is left to the caller.
 
 // What a peer sends must not panic: an index that cannot be wrong says why at its place. Tests may.
+// Files that compute with numbers off the wire are linted against overflow as well.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod body;

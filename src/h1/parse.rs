@@ -3,6 +3,8 @@
 //! `httparse` splits the lines and checks the grammar of each; what it is lenient about (bare line
 //! feeds, empty lines) never reaches it, because [`Scan`](super::scan::Scan) went over every byte.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::error::Error;
 use super::event::{H2cUpgrade, Scheme, Version};
 use super::framing::{Framing, FramingFields};

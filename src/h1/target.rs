@@ -1,5 +1,7 @@
 //! Where a request goes: the request target and Host (RFC 9112 §3.2, §3.3).
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::bytes::{is_address, is_host};
 use super::error::Error;
 use super::event::Scheme;
@@ -102,7 +104,9 @@ pub(super) fn is_authority(value: &[u8]) -> bool {
         [b'[', address @ ..] => {
             let length = address.iter().position(|byte| !is_address(*byte));
             match length {
-                Some(length) if length >= 2 && address.get(length) == Some(&b']') => length + 2,
+                Some(length) if length >= 2 && address.get(length) == Some(&b']') => {
+                    length.saturating_add(2)
+                }
                 _ => return false,
             }
         }
@@ -123,7 +127,7 @@ pub(super) fn is_authority(value: &[u8]) -> bool {
 /// `*DIGIT` (RFC 3986 §3.2.3), as far as it is a port of TCP.
 fn is_port(digits: &[u8]) -> bool {
     let port = digits.iter().try_fold(0u16, |port, byte| match byte {
-        b'0'..=b'9' => port.checked_mul(10)?.checked_add(u16::from(byte - b'0')),
+        b'0'..=b'9' => port.checked_mul(10)?.checked_add(u16::from(byte & 0xf)),
         _ => None,
     });
     port.is_some()

@@ -4,6 +4,8 @@
 //! and their reasons are [`crate::config::Budgets`]. Useful behaviour earns back what may
 //! happen innocently, so that only a peer that does little else runs out.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::clock::Tick;
 use super::error::ConnectionError;
 use crate::config::Budgets;

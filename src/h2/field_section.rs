@@ -3,6 +3,8 @@
 //! A malformed message is a stream error of type PROTOCOL_ERROR (§8.1.1); [`Malformed`] is the reason
 //! for it. Every rule is checked in one pass over the fields.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::priority::Priority;
 use super::stream::Exchange;
 use crate::http::field::{Field, Fields};

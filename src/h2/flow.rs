@@ -13,6 +13,8 @@
 //! Windows may be negative: SETTINGS_INITIAL_WINDOW_SIZE can shrink below what was already sent
 //! (§6.9.2).
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 /// The largest window (RFC 9113 §6.9.1).
 pub const MAX_WINDOW: u32 = (1 << 31) - 1;
 
@@ -30,6 +32,11 @@ pub struct Overflow;
 /// More bytes came than the window allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded;
+
+/// What a change of SETTINGS_INITIAL_WINDOW_SIZE adds to every window (§6.9.2).
+pub fn difference(before: u32, after: u32) -> i64 {
+    i64::from(after).saturating_sub(before.into())
+}
 
 /// How many bytes may still be sent in one direction; may be negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +78,7 @@ impl Window {
             // A frame without bytes is allowed whatever the window is.
             return if len == 0 { Ok(()) } else { Err(Exceeded) };
         }
-        self.0 -= len as i32;
+        self.0 = self.0.saturating_sub(len as i32);
         Ok(())
     }
 }
@@ -117,7 +124,7 @@ impl ReceiveWindow {
     /// Gives up to `len` held bytes back; returns how many there were.
     pub fn release(&mut self, len: u32) -> u32 {
         let len = len.min(self.held);
-        self.held -= len;
+        self.held = self.held.saturating_sub(len);
         len
     }
 
@@ -125,8 +132,10 @@ impl ReceiveWindow {
     pub fn poll_update(&mut self) -> Option<u32> {
         let size = i64::from(self.size);
         let held = i64::from(self.held);
-        let owed = size - held - i64::from(self.window.value());
-        if owed <= 0 || owed * 2 < size - held || owed * LEAST_SHARE < size {
+        let wanted = size.saturating_sub(held);
+        let owed = wanted.saturating_sub(self.window.value().into());
+        let is_little = owed.saturating_mul(2) < wanted || owed.saturating_mul(LEAST_SHARE) < size;
+        if owed <= 0 || is_little {
             return None;
         }
         // A debt makes more owed than a frame can carry; what is left follows with the next one.

@@ -4,6 +4,8 @@
 //! decide how a late frame is answered. Of older ones nothing is known, and their late frames are
 //! ignored, which §5.1 allows for every closed stream.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 /// How a stream came to be closed, as far as late frames are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
@@ -43,13 +45,15 @@ impl Ids {
     /// A new identifier is used, higher than all before it; all between are skipped.
     pub fn open(&mut self, id: u32) {
         debug_assert!(id > self.highest);
-        let new = (id - self.highest).div_ceil(2);
+        let new = id.saturating_sub(self.highest).div_ceil(2);
         if new > REMEMBERED {
             self.closings = [0; _];
         } else {
             // The same place in the ring was that of a stream 128 identifiers lower.
-            for back in 0..new {
-                self.set(id - 2 * back, Closing::Skipped);
+            let mut skipped = id;
+            for _ in 0..new {
+                self.set(skipped, Closing::Skipped);
+                skipped = skipped.saturating_sub(2);
             }
         }
         self.highest = id;
@@ -97,7 +101,7 @@ impl Ids {
     /// even, so the lowest bit says nothing.
     fn place(id: u32) -> (usize, u32) {
         let position = id / 2 % REMEMBERED;
-        ((position / PER_WORD) as usize, position % PER_WORD * 2)
+        ((position / PER_WORD) as usize, (position % PER_WORD) << 1)
     }
 }
 

@@ -223,6 +223,7 @@
 //! - `budget`: how much nuisance a peer may cause; `clock`: time in four bytes
 
 // What a peer sends must not panic: an index that cannot be wrong says why at its place. Tests may.
+// Files that compute with numbers off the wire are linted against overflow as well.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod budget;

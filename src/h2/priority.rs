@@ -1,5 +1,7 @@
 //! The priority of a response (RFC 9218 §4): how urgent it is, and whether its parts are of use.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::fmt;
 
 /// The urgencies that exist, 0 (first) to 7 (background).
@@ -50,7 +52,7 @@ impl Priority {
             let item = member.split(|&byte| byte == b';').next();
             match item.unwrap_or_default().trim_ascii() {
                 [b'u', b'=', digit @ b'0'..=b'7'] => {
-                    self = Priority::new(digit - b'0', self.incremental());
+                    self = Priority::new(digit & 0xf, self.incremental());
                 }
                 b"i" | b"i=?1" => self = Priority::new(self.urgency(), true),
                 b"i=?0" => self = Priority::new(self.urgency(), false),

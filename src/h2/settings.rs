@@ -1,6 +1,8 @@
 //! SETTINGS (RFC 9113 §6.5): the values of both sides, which of ours are acknowledged, and the rules
 //! that each value obeys.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::error::{ConnectionError, Misuse};
 use super::flow::{DEFAULT_WINDOW, MAX_WINDOW};
 use super::frame::{MAX_MAX_FRAME_SIZE, MIN_MAX_FRAME_SIZE};

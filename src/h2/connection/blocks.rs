@@ -7,6 +7,8 @@
 //! Every block is decoded, whatever becomes of its stream: the compression context is the
 //! connection's (§4.3). What the fields mean is left to `sections`.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::time::Instant;
 
 use super::Connection;
@@ -147,11 +149,11 @@ impl Connection {
             return Err(ConnectionError::protocol("CONTINUATION without HEADERS").into());
         };
         // CVE-2024-27316
-        block.continuations += 1;
+        block.continuations = block.continuations.saturating_add(1);
         if block.continuations > self.config.budgets.continuations {
             return Err(ConnectionError::calm("too many CONTINUATION frames").into());
         }
-        self.check_block_len(block.bytes.len() + fragment.len())?;
+        self.check_block_len(block.bytes.len().saturating_add(fragment.len()))?;
         block.bytes.extend_from_slice(fragment);
         if header.has(flag::END_HEADERS) {
             return self.finish_block(block.head, &block.bytes, fields, now);

@@ -3,6 +3,8 @@
 //! Every byte of a DATA frame counts against the connection's window, whatever becomes of the stream;
 //! so every byte that no user gets is given back here at once, and the window never leaks.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::Connection;
 use super::receive::{Absent, Step};
 use super::sections::length_mismatch;
@@ -50,7 +52,7 @@ impl Connection {
         if self.store[slot].discards.is_some() {
             return self.discard_data(slot, header.len, end_stream);
         }
-        let padding = header.len - data.len() as u32;
+        let padding = header.len.saturating_sub(data.len() as u32);
         if padding > 0 {
             self.release(stream, padding);
         }

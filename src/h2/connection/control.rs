@@ -1,6 +1,8 @@
 //! The frames that carry no part of a message (RFC 9113 §6.3–§6.9, RFC 9218 §7.1, RFC 7838 §4,
 //! RFC 8336 §2).
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::time::Instant;
 
 use super::receive::{Absent, Step};
@@ -8,6 +10,7 @@ use super::{Connection, Leaving, Phase};
 use crate::h2::budget::Haste;
 use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
 use crate::h2::event::{Cause, Event, Origins, SettingsEntries};
+use crate::h2::flow::difference;
 use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, encode, flag};
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
@@ -29,8 +32,7 @@ impl Connection {
         if id == 0 {
             return Err(ConnectionError::protocol("PRIORITY on stream 0").into());
         }
-        self.budget
-            .ignored(&self.config.budgets, HEADER_LEN + payload.len())?;
+        self.charge_ignored(payload)?;
         let error = match decode::priority(payload) {
             Some(priority) if priority.dependency != id => {
                 return Ok(match self.config.report_extensions {
@@ -162,8 +164,7 @@ impl Connection {
             let reason = "PRIORITY_UPDATE on a stream, or of stream 0";
             return Err(ConnectionError::protocol(reason).into());
         }
-        self.budget
-            .ignored(&self.config.budgets, HEADER_LEN + payload.len())?;
+        self.charge_ignored(payload)?;
         let priority = Priority::parse(value);
         if let Some(slot) = self.store.find(stream_id) {
             self.scheduler.set_priority(&mut self.store, slot, priority);
@@ -248,8 +249,7 @@ impl Connection {
             let reason = "SETTINGS_NO_RFC7540_PRIORITIES changed";
             return Err(ConnectionError::protocol(reason));
         }
-        let difference =
-            i64::from(self.remote.initial_window_size) - i64::from(before.initial_window_size);
+        let difference = difference(before.initial_window_size, self.remote.initial_window_size);
         if difference == 0 {
             return Ok(());
         }
@@ -292,7 +292,7 @@ impl Connection {
         if header_table_size != before.header_table_size {
             self.decoder.set_max_table_size(header_table_size as usize);
         }
-        let difference = i64::from(initial_window_size) - i64::from(before.initial_window_size);
+        let difference = difference(before.initial_window_size, initial_window_size);
         if difference != 0 {
             for stream in self.store.iter_mut() {
                 // Only a window that its user grew by hand can pass the maximum; it stays there.
@@ -364,8 +364,7 @@ impl Connection {
             let reason = "GOAWAY with a higher stream than before";
             return Err(ConnectionError::protocol(reason).into());
         }
-        self.budget
-            .ignored(&self.config.budgets, HEADER_LEN + payload.len())?;
+        self.charge_ignored(payload)?;
         self.peer_last = Some(goaway.last_stream_id);
         // Streams of ours above it were never looked at, and never will be.
         let parity = self.role.parity();
@@ -382,14 +381,19 @@ impl Connection {
         }))
     }
 
+    /// A frame came that says little or nothing to us.
+    fn charge_ignored(&mut self, payload: &[u8]) -> Result<(), ConnectionError> {
+        let len = HEADER_LEN.saturating_add(payload.len());
+        self.budget.ignored(&self.config.budgets, len)
+    }
+
     /// Frames of extensions: those that a client knows, and those that nobody does (§5.5).
     pub(super) fn receive_extension<'i>(
         &mut self,
         header: FrameHeader,
         payload: &'i [u8],
     ) -> Stepped<'i> {
-        self.budget
-            .ignored(&self.config.budgets, HEADER_LEN + payload.len())?;
+        self.charge_ignored(payload)?;
         let event = match (header.kind, self.role) {
             (FrameType::ALTSVC, Role::Client) => match decode::altsvc(payload) {
                 // RFC 7838 §4: an origin on stream 0, and only there.

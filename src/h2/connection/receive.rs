@@ -1,5 +1,7 @@
 //! Bytes to frames to what happened (RFC 9113 §3.4, §4).
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::time::Instant;
 
 use super::{Connection, Direction, Phase};
@@ -173,7 +175,7 @@ impl Connection {
             return Ok(Step::Nothing);
         }
         self.phase = Phase::Preface {
-            matched: matched + begin.len() as u8,
+            matched: matched.saturating_add(begin.len() as u8),
         };
         Ok(Step::Incomplete)
     }

@@ -1,6 +1,8 @@
 //! What a decoded field section means: a new stream, a response, trailers, a promise, or nothing any
 //! more (RFC 9113 §5.1, §6.6, §8.1).
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::time::Instant;
 
 use super::receive::{Absent, Section, Step};

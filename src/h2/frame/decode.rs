@@ -1,5 +1,7 @@
 //! Payloads taken apart (RFC 9113 §6). Every length is checked here, once.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::{FrameHeader, flag};
 use crate::h2::error::{ConnectionError, ErrorCode};
 

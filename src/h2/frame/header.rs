@@ -10,6 +10,8 @@
 //! +-+-------------------------------------------------------------+
 //! ```
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::fmt;
 
 /// The length of a frame header.
