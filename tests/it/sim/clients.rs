@@ -18,6 +18,7 @@ use h2::H2Client;
 use raw::RawClient;
 use std::collections::VecDeque;
 use std::time::Duration;
+use wire::Security;
 
 /// Somebody outside of the server.
 pub trait Client {
@@ -81,14 +82,20 @@ impl Farewell {
     }
 }
 
+/// The protocols in the words of ALPN.
+const H1: &[u8] = b"http/1.1";
+const H2: &[u8] = b"h2";
+
 /// Good clients of both protocols, and bad ones.
 pub fn anybody(outside: &mut Outside) -> Vec<Box<dyn Client>> {
     let mut clients: Vec<Box<dyn Client>> = Vec::new();
     for _ in 0..outside.rng.between(1, 4) {
-        clients.push(Box::new(H2Client::new(asks(outside), outside)));
+        let (asks, security) = (asks(outside), Security::random(outside, H2));
+        clients.push(Box::new(H2Client::new(asks, security, outside)));
     }
     for _ in 0..outside.rng.between(1, 4) {
-        clients.push(Box::new(H1Client::new(asks(outside), outside)));
+        let (asks, security) = (asks(outside), Security::random(outside, H1));
+        clients.push(Box::new(H1Client::new(asks, security, outside)));
     }
     for _ in 0..outside.rng.below(8) {
         clients.push(Box::new(RawClient::random(&mut outside.rng)));
@@ -96,14 +103,20 @@ pub fn anybody(outside: &mut Outside) -> Vec<Box<dyn Client>> {
     clients
 }
 
-/// One good client of each protocol, with a few requests of each kind.
+/// One good client of each protocol, with TLS and without, each with a few requests of each kind.
 pub fn good(outside: &mut Outside) -> Vec<Box<dyn Client>> {
-    let asks = |outside: &mut Outside| Ask::some(&mut outside.rng);
-    let (first, second) = (asks(outside), asks(outside));
-    vec![
-        Box::new(H2Client::new(first, outside)),
-        Box::new(H1Client::new(second, outside)),
-    ]
+    let mut clients: Vec<Box<dyn Client>> = Vec::new();
+    let securities = |protocol| [Security::Cleartext, Security::tls(outside, protocol)];
+    let (h1, h2) = (securities(H1), securities(H2));
+    for security in h2 {
+        let asks = Ask::some(&mut outside.rng);
+        clients.push(Box::new(H2Client::new(asks, security, outside)));
+    }
+    for security in h1 {
+        let asks = Ask::some(&mut outside.rng);
+        clients.push(Box::new(H1Client::new(asks, security, outside)));
+    }
+    clients
 }
 
 fn asks(outside: &mut Outside) -> VecDeque<Ask> {

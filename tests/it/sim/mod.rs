@@ -38,6 +38,9 @@ use identity::Identity;
 use rng::Rng;
 use run::{Report, Scenario};
 
+/// In so many runs, every kind of fault strikes.
+const ENOUGH: u64 = 500;
+
 /// The server's listeners.
 const CLEARTEXT: usize = 0;
 const TLS: usize = 1;
@@ -57,17 +60,20 @@ fn good_clients_get_every_byte_whatever_the_world_and_the_others_do() {
         |seed| run_seed(seed, &identity).counts,
         |seed| format!("CALMD_SIM_SEED={seed} cargo test --test it sim::good"),
     );
-    if let Wanted::Range { count, .. } = wanted {
+    if let Wanted::Range {
+        count: ENOUGH.., ..
+    } = wanted
+    {
         for &fault in Fault::ALL {
             let struck = counts.of(fault) > 0;
-            assert!(struck, "{fault:?} never struck in {count} runs");
+            assert!(struck, "{fault:?} never struck");
         }
     }
 }
 
 #[test]
 fn each_call_fails_in_turn_and_harms_nobody_for_good() {
-    const SEED: u64 = 5;
+    const SEED: u64 = 2;
     let identity = Identity::new();
     let calm = run::run(Scenario::Plain, Faults::never(), Rng::new(SEED), &identity);
     let opportunities = |fault| (0..calm.opportunities[fault as usize]).map(move |at| (fault, at));

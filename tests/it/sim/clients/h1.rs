@@ -47,8 +47,7 @@ enum Version {
 }
 
 impl H1Client {
-    pub fn new(asks: VecDeque<Ask>, outside: &mut Outside) -> Self {
-        let security = Security::random(outside, b"http/1.1");
+    pub fn new(asks: VecDeque<Ask>, security: Security, outside: &mut Outside) -> Self {
         let rng = &mut outside.rng;
         let version = if rng.chance(100) {
             Version::Http10

@@ -68,8 +68,7 @@ struct Exchange {
 }
 
 impl H2Client {
-    pub fn new(asks: VecDeque<Ask>, outside: &mut Outside) -> Self {
-        let security = Security::random(outside, b"h2");
+    pub fn new(asks: VecDeque<Ask>, security: Security, outside: &mut Outside) -> Self {
         let rng = &mut outside.rng;
         let is_wide = rng.chance(250);
         let config = Http2 {

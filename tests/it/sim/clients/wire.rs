@@ -52,14 +52,20 @@ pub enum Security {
 }
 
 impl Security {
-    /// Either, for a client of this protocol.
-    pub fn random(outside: &mut Outside, alpn: &[u8]) -> Security {
-        if !outside.rng.chance(300) {
-            return Security::Cleartext;
-        }
+    /// TLS, for a client of this protocol.
+    pub fn tls(outside: &Outside, alpn: &[u8]) -> Security {
         let mut config = ClientConfig::clone(&outside.trust);
         config.alpn_protocols = vec![alpn.to_vec()];
         Security::Tls(Arc::new(config))
+    }
+
+    /// Either, for a client of this protocol.
+    pub fn random(outside: &mut Outside, alpn: &[u8]) -> Security {
+        if outside.rng.chance(300) {
+            Security::tls(outside, alpn)
+        } else {
+            Security::Cleartext
+        }
     }
 }
 
