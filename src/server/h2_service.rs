@@ -442,8 +442,8 @@ mod tests {
     use crate::world::os::OsWorld;
     use std::sync::Arc;
 
-    /// The sum of what the structs take and what their collections say that they hold: no counting
-    /// allocator can be written without unsafe code, so the allocator's own overhead is not in it.
+    /// The sum of what the structs take, the shell's too, and what their collections say that they
+    /// hold. What an allocator counts for the core alone is in `tests/it/h2/memory.rs`.
     #[test]
     fn a_connection_that_served_one_request_and_is_idle_takes_under_a_kibibyte() {
         let now = Instant::now();
