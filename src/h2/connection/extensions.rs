@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Connection, Phase};
 use crate::h2::error::Misuse;
-use crate::h2::frame::{FrameType, encode};
+use crate::h2::frame::{FrameType, MAX_STREAM_ID, encode};
 use crate::h2::priority::Priority;
 use crate::h2::settings::{Role, Settings};
 use crate::h2::store::StreamKey;
@@ -23,8 +23,8 @@ impl Connection {
         self.rare().pings.push_back((payload, now));
     }
 
-    /// Announces other settings (RFC 9113 §6.5). They are in force when the peer has acknowledged
-    /// them, which is told.
+    /// Announces other settings (RFC 9113 §6.5): [`announced_settings`](Self::announced_settings)
+    /// with some changed. They are in force when the peer has acknowledged them, which is told.
     pub fn update_settings(&mut self, settings: Settings, now: Instant) -> Result<(), Misuse> {
         if self.phase == Phase::Closed {
             return Err(Misuse::GoingAway);
@@ -152,6 +152,9 @@ impl Connection {
     ) -> Result<(), Misuse> {
         if kind.0 <= FrameType::CONTINUATION.0 {
             return Err(Misuse::ReservedFrameType);
+        }
+        if stream_id > MAX_STREAM_ID {
+            return Err(Misuse::InvalidValue);
         }
         self.check_frame(payload.len())?;
         encode::frame(&mut self.output, kind, flags, stream_id, payload);

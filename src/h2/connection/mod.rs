@@ -249,7 +249,8 @@ impl Connection {
 
 /// # Output
 impl Connection {
-    /// The bytes to send. Everything appends here; whoever takes them leaves the rest in order.
+    /// The bytes to send. Everything appends here. Whoever sends them in bounded amounts drains what
+    /// was sent from the front and leaves the rest in order.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
@@ -274,7 +275,9 @@ impl Connection {
     }
 
     /// Shows every frame to `observer`: received ones when they are taken apart, sent ones when
-    /// [`take_output`](Self::take_output) hands them out.
+    /// [`take_output`](Self::take_output) hands them out. What was drained from
+    /// [`output`](Self::output), or is sent elsewhere, is not seen. Without an observer nothing of
+    /// this costs anything.
     pub fn set_observer(&mut self, observer: Option<Observer>) {
         self.rare().observer = observer;
         self.tidy();

@@ -206,6 +206,17 @@ mod floods {
     }
 
     #[test]
+    fn answers_that_are_drained_from_the_output_do_not_count() {
+        let mut peer = Peer::server();
+        peer.connection.output().clear();
+        for _ in 0..1_000 {
+            peer.send(FrameType::PING, 0, 0, b"12345678");
+            assert_eq!(peer.hear().len(), 1);
+            peer.connection.output().drain(..);
+        }
+    }
+
+    #[test]
     fn settings_and_their_entries() {
         let mut peer = Peer::server();
         let settings = |peer: &mut Peer, _| peer.settings(&[]);

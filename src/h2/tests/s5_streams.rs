@@ -308,6 +308,8 @@ mod s5_5_extensions {
         assert_eq!(refused, Err(crate::h2::Misuse::ReservedFrameType));
         let refused = connection.send_frame(FrameType(0xb), 0, 3, &[0; 16_385]);
         assert_eq!(refused, Err(crate::h2::Misuse::FrameTooLarge));
+        let refused = connection.send_frame(FrameType(0xb), 0, 1 << 31, b"");
+        assert_eq!(refused, Err(crate::h2::Misuse::InvalidValue));
         assert_eq!(peer.sent()[0].payload, b"own");
     }
 }
