@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::table::{ENTRY_OVERHEAD, Table};
 use super::{INITIAL_TABLE_SIZE, integer, static_table};
-use crate::http::field::{Field, Fields};
+use crate::http::field::{Fields, Joined};
 
 /// Dynamic table size updates that may precede the fields of a block: the smallest size since the
 /// last block and the final one (§4.2).
@@ -119,8 +119,7 @@ impl Decoder {
                 // §6.1: indexed field
                 0x80..=0xff => {
                     let index = integer::decode(first, 7, &mut input)?;
-                    let (name, value) = self.lookup(index)?;
-                    sink.push(Field::new(name, value))?;
+                    sink.push(self.lookup(index)?, false)?;
                 }
                 // §6.2.1: literal with incremental indexing
                 0x40..=0x7f => self.insert(first, &mut input, &mut sink)?,
@@ -184,7 +183,7 @@ impl Decoder {
 
     /// Finds a field in the one address space of both tables (§2.3.3).
     #[inline]
-    fn lookup(&self, index: u32) -> Result<(&[u8], &[u8]), DecodeError> {
+    fn lookup(&self, index: u32) -> Result<Joined<'_>, DecodeError> {
         match index.checked_sub(static_table::LEN + 1) {
             None => static_table::get(index),
             Some(age) => self.table.get(age as usize),
@@ -204,8 +203,7 @@ impl Decoder {
         self.read_name(integer::decode(first, 6, input)?, input)?;
         self.table.end_name(&mut draft);
         self.read_string(input)?;
-        let (name, value) = self.table.drafted(draft);
-        sink.push(Field::new(name, value))?;
+        sink.push(self.table.drafted(draft), false)?;
         self.table.insert(draft);
         Ok(())
     }
@@ -221,13 +219,7 @@ impl Decoder {
         self.read_name(integer::decode(first, 4, input)?, input)?;
         self.table.end_name(&mut draft);
         self.read_string(input)?;
-        let (name, value) = self.table.drafted(draft);
-        let sensitive = first & 0x10 != 0;
-        sink.push(Field {
-            name,
-            value,
-            sensitive,
-        })?;
+        sink.push(self.table.drafted(draft), first & 0x10 != 0)?;
         self.table.discard(draft);
         Ok(())
     }
@@ -237,8 +229,8 @@ impl Decoder {
         match index {
             0 => self.read_string(input),
             1..=static_table::LEN => {
-                let (name, _) = static_table::get(index).ok_or(DecodeError::InvalidIndex)?;
-                self.table.append(name);
+                let field = static_table::get(index).ok_or(DecodeError::InvalidIndex)?;
+                self.table.append(field.name());
                 Ok(())
             }
             _ => {
@@ -315,14 +307,14 @@ impl<'a> Sink<'a> {
     /// Counts a field, and copies it if it is within the limits: past them a field costs the same
     /// whatever its size.
     #[inline]
-    fn push(&mut self, field: Field<'_>) -> Result<(), DecodeError> {
-        let size = field.name.len() + field.value.len() + ENTRY_OVERHEAD;
+    fn push(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
+        let size = field.bytes.len() + ENTRY_OVERHEAD;
         self.size = self.size.saturating_add(size);
         if self.size > self.list_size || self.left == 0 {
             return self.pass_limit();
         }
         self.left -= 1;
-        self.fields.push_field(field);
+        self.fields.push_joined(field, sensitive);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use super::recent::Recent;
 use super::static_table::{self, Match};
 use super::table::{ENTRY_OVERHEAD, Table};
 use super::{INITIAL_TABLE_SIZE, huffman, integer};
-use crate::http::field::Field;
+use crate::http::field::{Field, Joined};
 
 /// The largest table that is used: sizes fit 16 bits, as the numbers of the index do, and nothing
 /// gains from more.
@@ -33,6 +33,9 @@ const LARGEST_SHARE: usize = 2;
 
 /// A shorter cookie could be guessed, octet by octet, from the size of blocks (§7.1.3).
 const GUESSABLE_COOKIE: usize = 20;
+
+/// Lengths below this take one byte, with a bit of it for the form of the string (§5.2).
+const ONE_BYTE_LEN: usize = 0x7f;
 
 /// How a literal relates to the table: its bits and the length of the index behind them (§6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,9 +269,7 @@ impl Entries {
     /// The index of a name in the dynamic table, the newest first. Only names that the static table
     /// lacks are looked for, with a value that is new: too seldom for an index of its own.
     fn find_name(&self, name: &[u8]) -> Option<u32> {
-        let is_name = |&age: &usize| self.table.get(age).is_some_and(|entry| entry.0 == name);
-        let age = (0..self.table.len()).find(is_name)?;
-        Some(index_of(age))
+        self.table.find_name(name).map(index_of)
     }
 }
 
@@ -304,20 +305,30 @@ fn never_repeats(name: u32) -> bool {
 
 /// What gives the hash of an entry by its age.
 fn hash_of(table: &Table) -> impl Fn(usize) -> u64 {
-    |age| {
-        let (name, value) = table.get(age).unwrap_or_default();
-        field_hash(name_hash(name), value)
-    }
+    let hash = |entry: Joined<'_>| field_hash(name_hash(entry.name()), entry.value());
+    move |age| table.get(age).map_or(0, hash)
 }
 
 /// Appends a string (§5.2), in the shorter of its two forms.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the byte at `start` is pushed first"
+)]
 pub(super) fn encode_string(string: &[u8], out: &mut Vec<u8>) {
-    let encoded_len = huffman::encoded_len(string);
-    if encoded_len < string.len() {
-        integer::encode(encoded_len as u32, 0x80, 7, out);
-        huffman::encode(string, out);
-    } else {
-        integer::encode(string.len() as u32, 0x00, 7, out);
-        out.extend_from_slice(string);
+    let start = out.len();
+    // The length goes in front once it is known, mostly into this byte.
+    out.push(0);
+    match huffman::encode_shorter(string, out) {
+        Some(len @ ..ONE_BYTE_LEN) => out[start] = 0x80 | len as u8,
+        Some(len) => {
+            let mut prefix = Vec::new();
+            integer::encode(len as u32, 0x80, 7, &mut prefix);
+            out.splice(start..=start, prefix);
+        }
+        None => {
+            out.truncate(start);
+            integer::encode(string.len() as u32, 0x00, 7, out);
+            out.extend_from_slice(string);
+        }
     }
 }

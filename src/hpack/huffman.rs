@@ -325,34 +325,37 @@ impl Bits<'_> {
     }
 }
 
-/// The length of `input` once encoded, in bytes.
-pub(super) fn encoded_len(input: &[u8]) -> usize {
-    let bits: usize = input
-        .iter()
-        .map(|&byte| usize::from(LENGTHS[usize::from(byte)]))
-        .sum();
-    bits.div_ceil(8)
+/// Appends `input` encoded, padded with the start of EOS, if that is shorter than `input` itself; gives
+/// the length, or `None` with nothing appended.
+pub(super) fn encode_shorter(input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+    let start = out.len();
+    // What does not fit this is not shorter; the last bits are written four bytes at a time too.
+    out.resize(start + input.len() + 3, 0);
+    let len = encode_into(input, &mut out[start..]).filter(|&len| len < input.len());
+    out.truncate(start + len.unwrap_or(0));
+    len
 }
 
-/// Appends `input` encoded, padded with the start of EOS.
-pub(super) fn encode(input: &[u8], out: &mut Vec<u8>) {
+/// Encodes into a buffer, and gives the length if it is large enough; three bytes to spare always are.
+pub(super) fn encode_into(input: &[u8], out: &mut [u8]) -> Option<usize> {
     // At most 31 bits wait between two symbols, so the next code fits.
-    let (mut waiting, mut count) = (0u64, 0u32);
+    let (mut waiting, mut count, mut len) = (0u64, 0u32, 0);
     for &byte in input {
-        let Code { bits, len } = CODES[usize::from(byte)];
-        waiting = waiting << len | u64::from(bits);
-        count += u32::from(len);
+        let Code {
+            bits,
+            len: code_len,
+        } = CODES[usize::from(byte)];
+        waiting = waiting << code_len | u64::from(bits);
+        count += u32::from(code_len);
         if count >= 32 {
             count -= 32;
-            out.extend_from_slice(&((waiting >> count) as u32).to_be_bytes());
+            *out.get_mut(len..)?.first_chunk_mut()? = ((waiting >> count) as u32).to_be_bytes();
+            len += 4;
         }
     }
-    let padding = (8 - count % 8) % 8;
-    waiting = (waiting << padding) | ((1 << padding) - 1);
-    count += padding;
-    out.extend(
-        (0..count / 8)
-            .rev()
-            .map(|byte| (waiting >> (8 * byte)) as u8),
-    );
+    if count > 0 {
+        let last = (waiting << (32 - count)) as u32 | u32::MAX >> count;
+        *out.get_mut(len..)?.first_chunk_mut()? = last.to_be_bytes();
+    }
+    Some(len + count.div_ceil(8) as usize)
 }

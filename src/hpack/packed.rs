@@ -17,7 +17,10 @@ impl Packed {
     pub(super) fn new(table: &Table) -> Self {
         let mut block = Vec::with_capacity(table.size());
         for age in (0..table.len()).rev() {
-            let (name, value) = table.get(age).unwrap_or_default();
+            let (name, value) = table
+                .get(age)
+                .map(|field| (field.name(), field.value()))
+                .unwrap_or_default();
             match static_table::find(name_hash(name), name, value) {
                 Some(Match::Field(index) | Match::Name(index)) => {
                     integer::encode(index, 0x40, 6, &mut block);

@@ -1,73 +1,84 @@
 //! The static table (RFC 7541 §2.3.1, Appendix A).
 
 use super::index::name_hash;
+use crate::http::field::Joined;
+
+/// Fields written as `name, value;`.
+macro_rules! joined {
+    ($($name:literal, $value:literal;)*) => {
+        [$(Joined {
+            bytes: concat!($name, $value).as_bytes(),
+            name_len: $name.len(),
+        }),*]
+    };
+}
 
 /// How many entries there are; the first entry of the dynamic table comes after them (§2.3.3).
 pub(super) const LEN: u32 = ENTRIES.len() as u32;
 
 /// Names and values; the position is the index less one. Fields of one name are neighbours.
-static ENTRIES: [(&[u8], &[u8]); 61] = [
-    (b":authority", b""),
-    (b":method", b"GET"),
-    (b":method", b"POST"),
-    (b":path", b"/"),
-    (b":path", b"/index.html"),
-    (b":scheme", b"http"),
-    (b":scheme", b"https"),
-    (b":status", b"200"),
-    (b":status", b"204"),
-    (b":status", b"206"),
-    (b":status", b"304"),
-    (b":status", b"400"),
-    (b":status", b"404"),
-    (b":status", b"500"),
-    (b"accept-charset", b""),
-    (b"accept-encoding", b"gzip, deflate"),
-    (b"accept-language", b""),
-    (b"accept-ranges", b""),
-    (b"accept", b""),
-    (b"access-control-allow-origin", b""),
-    (b"age", b""),
-    (b"allow", b""),
-    (b"authorization", b""),
-    (b"cache-control", b""),
-    (b"content-disposition", b""),
-    (b"content-encoding", b""),
-    (b"content-language", b""),
-    (b"content-length", b""),
-    (b"content-location", b""),
-    (b"content-range", b""),
-    (b"content-type", b""),
-    (b"cookie", b""),
-    (b"date", b""),
-    (b"etag", b""),
-    (b"expect", b""),
-    (b"expires", b""),
-    (b"from", b""),
-    (b"host", b""),
-    (b"if-match", b""),
-    (b"if-modified-since", b""),
-    (b"if-none-match", b""),
-    (b"if-range", b""),
-    (b"if-unmodified-since", b""),
-    (b"last-modified", b""),
-    (b"link", b""),
-    (b"location", b""),
-    (b"max-forwards", b""),
-    (b"proxy-authenticate", b""),
-    (b"proxy-authorization", b""),
-    (b"range", b""),
-    (b"referer", b""),
-    (b"refresh", b""),
-    (b"retry-after", b""),
-    (b"server", b""),
-    (b"set-cookie", b""),
-    (b"strict-transport-security", b""),
-    (b"transfer-encoding", b""),
-    (b"user-agent", b""),
-    (b"vary", b""),
-    (b"via", b""),
-    (b"www-authenticate", b""),
+static ENTRIES: [Joined<'static>; 61] = joined![
+    ":authority", "";
+    ":method", "GET";
+    ":method", "POST";
+    ":path", "/";
+    ":path", "/index.html";
+    ":scheme", "http";
+    ":scheme", "https";
+    ":status", "200";
+    ":status", "204";
+    ":status", "206";
+    ":status", "304";
+    ":status", "400";
+    ":status", "404";
+    ":status", "500";
+    "accept-charset", "";
+    "accept-encoding", "gzip, deflate";
+    "accept-language", "";
+    "accept-ranges", "";
+    "accept", "";
+    "access-control-allow-origin", "";
+    "age", "";
+    "allow", "";
+    "authorization", "";
+    "cache-control", "";
+    "content-disposition", "";
+    "content-encoding", "";
+    "content-language", "";
+    "content-length", "";
+    "content-location", "";
+    "content-range", "";
+    "content-type", "";
+    "cookie", "";
+    "date", "";
+    "etag", "";
+    "expect", "";
+    "expires", "";
+    "from", "";
+    "host", "";
+    "if-match", "";
+    "if-modified-since", "";
+    "if-none-match", "";
+    "if-range", "";
+    "if-unmodified-since", "";
+    "last-modified", "";
+    "link", "";
+    "location", "";
+    "max-forwards", "";
+    "proxy-authenticate", "";
+    "proxy-authorization", "";
+    "range", "";
+    "referer", "";
+    "refresh", "";
+    "retry-after", "";
+    "server", "";
+    "set-cookie", "";
+    "strict-transport-security", "";
+    "transfer-encoding", "";
+    "user-agent", "";
+    "vary", "";
+    "via", "";
+    "www-authenticate", "";
 ];
 
 /// `age`
@@ -85,9 +96,9 @@ pub(super) const PROXY_AUTHORIZATION: u32 = 49;
 /// `set-cookie`
 pub(super) const SET_COOKIE: u32 = 55;
 
-/// The name and value of an index from 1 to [`LEN`].
+/// The field of an index from 1 to [`LEN`].
 #[inline]
-pub(super) fn get(index: u32) -> Option<(&'static [u8], &'static [u8])> {
+pub(super) fn get(index: u32) -> Option<Joined<'static>> {
     ENTRIES.get((index as usize).wrapping_sub(1)).copied()
 }
 
@@ -101,22 +112,25 @@ pub(super) enum Match {
 }
 
 /// Finds a field by its name, whose [`name_hash`] is `hash`.
+#[inline]
 pub(super) fn find(hash: u64, name: &[u8], value: &[u8]) -> Option<Match> {
     let first = *BUCKETS.get(bucket(hash))?;
-    let (found, _) = get(u32::from(first))?;
-    if found != name {
+    let entries = ENTRIES.get(usize::from(first).wrapping_sub(1)..)?;
+    let (entry, others) = entries.split_first()?;
+    if entry.name() != name {
         return None;
     }
-    let same_name = ENTRIES
-        .get(usize::from(first).checked_sub(1)?..)?
-        .iter()
-        .take_while(|entry| entry.0 == name);
-    for (index, entry) in (u32::from(first)..).zip(same_name) {
-        if entry.1 == value {
+    let first = u32::from(first);
+    if entry.value() == value {
+        return Some(Match::Field(first));
+    }
+    let same_name = others.iter().take_while(|entry| entry.name() == name);
+    for (index, entry) in (first + 1..).zip(same_name) {
+        if entry.value() == value {
             return Some(Match::Field(index));
         }
     }
-    Some(Match::Name(u32::from(first)))
+    Some(Match::Name(first))
 }
 
 /// The first index of the name in each bucket; zero where there is none.
@@ -136,9 +150,9 @@ const fn buckets() -> [u8; 256] {
     // Backwards, so that the first entry of a name stays.
     while position > 0 {
         position -= 1;
-        let name = ENTRIES[position].0;
+        let name = ENTRIES[position].name();
         let slot = &mut result[bucket(name_hash(name))];
-        assert!(*slot == 0 || same(ENTRIES[*slot as usize - 1].0, name));
+        assert!(*slot == 0 || same(ENTRIES[*slot as usize - 1].name(), name));
         *slot = position as u8 + 1;
     }
     result

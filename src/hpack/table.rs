@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 use super::decoder::DecodeError;
 use super::huffman;
-use crate::http::field::Fields;
+use crate::http::field::{Fields, Joined};
 
 /// What an entry adds to the length of its name and value (§4.1).
 pub(super) const ENTRY_OVERHEAD: usize = Fields::OVERHEAD;
@@ -83,24 +83,37 @@ impl Table {
         self.bytes.len() - self.dead() + ENTRY_OVERHEAD * self.spans.len()
     }
 
-    /// Name and value of an entry; the newest is at zero.
+    /// An entry; the newest is at zero.
     #[inline]
-    pub(super) fn get(&self, age: usize) -> Option<(&[u8], &[u8])> {
+    pub(super) fn get(&self, age: usize) -> Option<Joined<'_>> {
         let position = self.spans.len().checked_sub(age)?.checked_sub(1)?;
         let span = self.spans.get(position)?;
         let start = self.offset(span.start);
-        let bytes = self
-            .bytes
-            .get(start..start + (span.name_len + span.value_len) as usize)?;
-        bytes.split_at_checked(span.name_len as usize)
+        let len = (span.name_len + span.value_len) as usize;
+        Some(Joined {
+            bytes: self.bytes.get(start..start + len)?,
+            name_len: span.name_len as usize,
+        })
     }
 
     /// Whether an entry is this field.
     #[inline]
     pub(super) fn holds(&self, age: usize, name: &[u8], value: &[u8]) -> bool {
         // The value tells more entries apart, and a difference in length costs nothing to see.
-        self.get(age)
-            .is_some_and(|entry| entry.0.len() == name.len() && entry.1 == value && entry.0 == name)
+        self.get(age).is_some_and(|entry| {
+            entry.name_len == name.len() && entry.value() == value && entry.name() == name
+        })
+    }
+
+    /// The age of the newest entry of this name.
+    pub(super) fn find_name(&self, name: &[u8]) -> Option<usize> {
+        let is_name = |span: &Span| {
+            let start = self.offset(span.start);
+            let starts_with_it = |bytes: &[u8]| bytes.starts_with(name);
+            span.name_len as usize == name.len()
+                && self.bytes.get(start..).is_some_and(starts_with_it)
+        };
+        self.spans.iter().rev().position(is_name)
     }
 
     /// Changes the bound and evicts what is beyond it (§4.3).
@@ -136,7 +149,7 @@ impl Table {
 
     /// Appends the name of an entry to the draft.
     pub(super) fn append_name(&mut self, age: usize) -> Option<()> {
-        let len = self.get(age)?.0.len();
+        let len = self.get(age)?.name_len;
         self.reserve(len);
         let position = self.spans.len().checked_sub(age)?.checked_sub(1)?;
         let start = self.offset(self.spans.get(position)?.start);
@@ -150,11 +163,14 @@ impl Table {
         draft.name_len = self.end().wrapping_sub(draft.start);
     }
 
-    /// Name and value of the complete draft.
+    /// The field that is the complete draft.
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "a draft begins within the bytes")]
-    pub(super) fn drafted(&self, draft: Draft) -> (&[u8], &[u8]) {
-        self.bytes[self.offset(draft.start)..].split_at(draft.name_len as usize)
+    pub(super) fn drafted(&self, draft: Draft) -> Joined<'_> {
+        Joined {
+            bytes: &self.bytes[self.offset(draft.start)..],
+            name_len: draft.name_len as usize,
+        }
     }
 
     /// Makes the complete draft the newest entry, evicting older ones, or empties the table if it is

@@ -37,6 +37,29 @@ impl<'a> Field<'a> {
     }
 }
 
+/// A name and its value side by side, as tables keep them: both are copied in one go.
+#[derive(Clone, Copy)]
+pub(crate) struct Joined<'a> {
+    /// The name, and the value behind it.
+    pub bytes: &'a [u8],
+    /// Where the value begins.
+    pub name_len: usize,
+}
+
+impl<'a> Joined<'a> {
+    /// The name.
+    #[inline]
+    pub const fn name(&self) -> &'a [u8] {
+        self.bytes.split_at(self.name_len).0
+    }
+
+    /// The value.
+    #[inline]
+    pub const fn value(&self) -> &'a [u8] {
+        self.bytes.split_at(self.name_len).1
+    }
+}
+
 impl fmt::Debug for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -131,23 +154,44 @@ impl Fields {
 
     /// Appends a field. The first of each pseudo-header field is what [`Fields::pseudo`] finds.
     pub fn push_field(&mut self, field: Field<'_>) {
-        if field.name.first() == Some(&b':')
-            && let Some(pseudo) = Pseudo::from_name(field.name)
-        {
-            let slot = &mut self.pseudo[pseudo as usize];
-            if *slot == 0 {
-                *slot = u16::try_from(self.spans.len() + 1).unwrap_or(0);
-            }
-        }
         let start = self.bytes.len();
+        self.bytes.reserve(field.name.len() + field.value.len());
         self.bytes.extend_from_slice(field.name);
         self.bytes.extend_from_slice(field.value);
+        self.end_field(start, field.name.len(), field.sensitive);
+    }
+
+    /// Appends a field whose name and value lie side by side.
+    #[inline]
+    pub(crate) fn push_joined(&mut self, field: Joined<'_>, sensitive: bool) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(field.bytes);
+        self.end_field(start, field.name_len, sensitive);
+    }
+
+    /// Makes what was appended since `start` a field.
+    #[inline(always)]
+    fn end_field(&mut self, start: usize, name_len: usize, sensitive: bool) {
+        if self.bytes.get(start) == Some(&b':') {
+            self.note_pseudo(start, name_len);
+        }
         self.spans.push(Span {
             start: start as u32,
-            value_start: (start + field.name.len()) as u32,
+            value_start: (start + name_len) as u32,
             end: self.bytes.len() as u32,
-            sensitive: field.sensitive,
+            sensitive,
         });
+    }
+
+    /// Remembers that the next span is this pseudo-header field, if it is one and the first of it.
+    fn note_pseudo(&mut self, start: usize, name_len: usize) {
+        let Some(pseudo) = Pseudo::from_name(&self.bytes[start..start + name_len]) else {
+            return;
+        };
+        let slot = &mut self.pseudo[pseudo as usize];
+        if *slot == 0 {
+            *slot = u16::try_from(self.spans.len() + 1).unwrap_or(0);
+        }
     }
 
     /// Appends all fields of another section.

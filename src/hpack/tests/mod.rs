@@ -1,6 +1,6 @@
 //! Tests of HPACK by section of RFC 7541; each name is a sentence.
 
-use super::{DecodeError, DecodeLimits, Decoded, Decoder, Encoder};
+use super::{DecodeError, DecodeLimits, Decoded, Decoder, Encoder, huffman};
 use crate::http::field::{Field, Fields};
 
 mod appendix_c;
@@ -32,6 +32,14 @@ fn hex(digits: &str) -> Vec<u8> {
         .chunks(2)
         .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
         .collect()
+}
+
+/// A string in the Huffman code, whether that is shorter or not.
+fn huffman_encode(string: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; 4 * string.len() + 3];
+    let len = huffman::encode_into(string, &mut out).unwrap();
+    out.truncate(len);
+    out
 }
 
 fn fields(pairs: &[(&str, &str)]) -> Fields {

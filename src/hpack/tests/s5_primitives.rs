@@ -24,13 +24,6 @@ fn huffman_decode(encoded: &[u8]) -> Result<Vec<u8>, DecodeError> {
     huffman::decode(encoded, &mut out).map(|()| out)
 }
 
-fn huffman_encode(string: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    huffman::encode(string, &mut out);
-    assert_eq!(out.len(), huffman::encoded_len(string));
-    out
-}
-
 #[test]
 fn c1_the_examples_of_integers_hold_both_ways() {
     for (value, prefix_bits, bytes) in [
@@ -189,6 +182,23 @@ fn s5_2_the_encoder_takes_the_shorter_form() {
         assert_eq!(block[1] & 0x80 == 0, raw);
         let found = decode(&mut Decoder::new(4096), &block).unwrap();
         assert_eq!(found.value("via"), Some(value));
+    }
+}
+
+#[test]
+fn s5_2_a_string_of_any_length_has_the_right_length_in_front() {
+    let mut other = fluke_hpack::Decoder::new();
+    // "a" takes five bits, "X" eight and so no less than itself.
+    for len in (0..600).chain([1 << 14]) {
+        for byte in [b'a', b'X'] {
+            let value = vec![byte; len];
+            let mut block = Vec::new();
+            Encoder::new(4096).encode([Field::sensitive(b"via", &value)], &mut block);
+            let found = decode(&mut Decoder::new(4096), &block).unwrap();
+            assert_eq!(found.value("via"), Some(&value[..]));
+            let (_, found) = other.decode(&block).unwrap().remove(0);
+            assert_eq!(found, value);
+        }
     }
 }
 
