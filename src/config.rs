@@ -368,8 +368,8 @@ impl Default for Http1 {
 pub struct Limits {
     /// Connections at a time; beyond it, accepting pauses. Bounded by the descriptor limit as well.
     pub max_connections: usize,
-    /// While more than this many bytes of output wait on a connection, nothing is read from it and
-    /// nothing is produced for it.
+    /// While more than this many bytes of output wait in memory on a connection, nothing is read from
+    /// it and nothing is produced for it.
     pub output_bytes: usize,
     /// Bytes read and processed for one connection in one turn, before others have theirs.
     pub turn_read_bytes: usize,

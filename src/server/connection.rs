@@ -312,7 +312,7 @@ impl<W: World> Connection<W> {
     /// little enough output waits.
     fn wants_input(&self, cx: &Context<W>) -> bool {
         matches!(self.read, ReadSide::Readable | ReadSide::Closing)
-            && self.unsent.len() < cx.limits.output_bytes
+            && self.unsent.held() < cx.limits.output_bytes
             && self.protocol.wants_input(!self.unsent.is_empty())
     }
 
@@ -355,7 +355,7 @@ impl<W: World> Connection<W> {
         };
         loop {
             let blocked = !self.unsent.is_empty();
-            let limit = OUTPUT_CHUNK.saturating_sub(self.unsent.len());
+            let limit = OUTPUT_CHUNK.saturating_sub(self.unsent.held());
             self.protocol.lend_output(std::mem::take(output));
             let result = self.protocol.advance(input, fields, limit, blocked, cx);
             *output = self.protocol.take_output();

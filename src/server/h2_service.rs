@@ -6,12 +6,17 @@ use super::active_request::{ActiveRequest, exceeds};
 use super::connection::Fault;
 use super::context::{Context, FileContent};
 use super::limit_log::Limit;
+use crate::h2::frame::HEADER_LEN;
 use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, Grant, StreamKey};
 use crate::http::{Field, Fields, Method};
 use crate::site::{Answer, Body, BodyError, Progress, Response, Taken};
 use crate::world::{Files, Peer, World};
 use std::rc::Rc;
 use std::time::Instant;
+
+/// The most content that is spliced into one output: eight full DATA frames. While it waits it costs
+/// nothing, so it has room of its own; what is sent in one go is sent in fewer segments.
+const SPLICED_CHUNK: usize = 128 << 10;
 
 /// An HTTP/2 connection and the requests that are open on it.
 pub struct H2Service<F: Files> {
@@ -83,7 +88,7 @@ impl<F: Files> H2Service<F> {
         limit: usize,
         cx: &mut Context<W>,
     ) -> Result<(), Fault> {
-        while self.made(cx) < limit {
+        while self.core.output().len() < limit {
             match self.core.receive(input, fields, cx.now) {
                 Ok(Some(event)) => self.handle(event, cx),
                 Ok(None) => break,
@@ -269,10 +274,14 @@ impl<F: Files> H2Service<F> {
         }
     }
 
-    /// Fills the output up to `limit` bytes with DATA, in the order of the scheduler.
+    /// Fills the output with DATA, in the order of the scheduler: up to `limit` bytes, and those that
+    /// are spliced into it.
     pub fn produce<W: World<Files = F>>(&mut self, limit: usize, cx: &mut Context<W>) {
         loop {
-            let room = limit.saturating_sub(self.made(cx));
+            // Which of the two the next stream needs is not known yet.
+            let output = limit.saturating_sub(self.core.output().len());
+            let spliced = (SPLICED_CHUNK + HEADER_LEN).saturating_sub(cx.splices.len());
+            let room = output.min(spliced);
             let Some(grant) = self.core.poll_grant(room) else {
                 return;
             };
@@ -361,11 +370,6 @@ impl<F: Files> H2Service<F> {
                 self.core.set_ready(stream, active.remaining());
             }
         }
-    }
-
-    /// Bytes of output so far in this turn, those of files included.
-    fn made<W: World<Files = F>>(&mut self, cx: &Context<W>) -> usize {
-        self.core.output().len() + cx.splices.len()
     }
 
     /// A response has been sent whole. What still comes of the request interests nobody any more

@@ -28,8 +28,8 @@ impl<F: Files> Default for Tail<F> {
 }
 
 impl<F: Files> Tail<F> {
-    fn len(&self) -> usize {
-        self.bytes.len() - self.sent + self.splices.len()
+    fn is_sent(&self) -> bool {
+        self.sent == self.bytes.len() && self.splices.is_empty()
     }
 
     /// Adds an output of which the first `sent` bytes are sent.
@@ -46,9 +46,11 @@ impl<F: Files> Default for WriteQueue<F> {
 }
 
 impl<F: Files> WriteQueue<F> {
-    /// Bytes that wait, those of files included.
-    pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |tail| tail.len())
+    /// Bytes that wait in memory: those of files do not.
+    pub fn held(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(0, |tail| tail.bytes.len() - tail.sent)
     }
 
     /// Whether the socket has taken everything.
@@ -84,7 +86,7 @@ impl<F: Files> WriteQueue<F> {
                 &mut tail.sent,
                 &mut tail.splices,
             )?;
-            if tail.len() > 0 {
+            if !tail.is_sent() {
                 tail.append(bytes, 0, splices);
                 return Ok(taken);
             }
