@@ -375,6 +375,10 @@ pub struct Limits {
     pub turn_read_bytes: usize,
     /// Bytes written for one connection in one turn.
     pub turn_write_bytes: usize,
+    /// Events of one connection (requests, pieces of content, PINGs) in one turn: as many as the
+    /// requests that a client may have open, so that a page needs no second turn. Small frames are
+    /// cheap to send, and 64 KiB of them would keep the others waiting for milliseconds.
+    pub turn_events: usize,
     /// Connections accepted from one listener in one turn.
     pub turn_accepts: usize,
     /// Bytes discarded from a peer after our last byte to it. What was on its way fits a socket
@@ -392,6 +396,7 @@ impl Default for Limits {
             output_bytes: 64 << 10,
             turn_read_bytes: 64 << 10,
             turn_write_bytes: 256 << 10,
+            turn_events: 100,
             turn_accepts: 64,
             linger_bytes: 256 << 10,
             request_body_bytes: 1 << 30,

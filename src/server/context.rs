@@ -36,6 +36,10 @@ pub struct Context<W: World> {
     pub(super) buffers: Buffers,
     /// Ranges of files between the bytes of the output that is being made.
     pub(super) splices: Splices<W::Files>,
+    /// Events that the connection is still told of in this turn.
+    pub(super) events: usize,
+    /// What the turn has taken so far: bytes in and out, and what the work on events is worth in bytes.
+    pub(super) effort: usize,
     /// How file content gets into that output.
     pub(super) file_content: FileContent,
     date: Date,
@@ -99,6 +103,8 @@ impl<W: World> Context<W> {
             now,
             buffers: Buffers::new(),
             splices: Splices::default(),
+            events: 0,
+            effort: 0,
             file_content: FileContent::Read,
             date: Date::default(),
         }

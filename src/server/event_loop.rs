@@ -1,12 +1,15 @@
 //! The poll loop: one turn after another, until the operator says stop.
 //!
-//! A turn polls, gives each connection that is ready or queued its turn, fires deadlines, accepts
-//! what waits, and writes the log. Nothing that one peer does ends it.
+//! A turn polls, gives each connection that is ready its turn, and a few of those that are queued;
+//! fires deadlines, accepts what waits, and writes the log. Nothing that one peer does ends it.
+//!
+//! Who takes much is queued, however often it is ready, and between a few turns of the queue the poll
+//! is asked again: whoever wants little waits for those few, not for all that want much.
 
 use super::connection::{Connection, Turn};
 use super::context::Context;
 use super::deadlines::Deadlines;
-use super::slots::Slots;
+use super::slots::{Slots, Weight};
 use super::transport::Tls;
 use crate::tls::TlsContext;
 use crate::world::{Ready, Signal, Token, World};
@@ -24,6 +27,13 @@ const DISK_RETRY: Duration = Duration::from_millis(4);
 
 /// Readiness that one poll tells of, in general.
 const READY: usize = 256;
+
+/// Connections of the queue that have a turn before the poll is asked again. A turn takes some 100 µs
+/// at most, so that others wait half a millisecond; a poll takes one, and is not felt beside four.
+const QUEUED_TURNS: usize = 4;
+
+/// What a turn takes is heavy beyond this, in bytes: a page with its style, or sixteen requests.
+const HEAVY: usize = 32 << 10;
 
 /// When this many connections have gone, their memory is worth giving back.
 const CROWD: usize = 64;
@@ -142,12 +152,11 @@ impl<W: World> EventLoop<W> {
         let mut ready = std::mem::take(&mut self.ready);
         self.cx.world.poll(&mut ready, timeout)?;
         self.cx.begin_turn();
-        let queued = self.queue.len();
         for event in ready.drain(..) {
             self.handle(event);
         }
         self.ready = ready;
-        for _ in 0..queued {
+        for _ in 0..QUEUED_TURNS {
             if let Some(token) = self.queue.pop_front() {
                 self.connections.unqueue(token);
                 self.with(token, Connection::turn);
@@ -202,11 +211,21 @@ impl<W: World> EventLoop<W> {
                 read_closed,
                 ..
             } => {
-                self.with(token, |connection, cx| {
-                    connection.ready(readable, read_closed);
-                    connection.turn(cx)
-                });
+                let Some(connection) = self.connections.value(token) else {
+                    return;
+                };
+                connection.ready(readable, read_closed);
+                match self.connections.is_heavy(token) {
+                    true => self.enqueue(token),
+                    false => self.with(token, Connection::turn),
+                }
             }
+        }
+    }
+
+    fn enqueue(&mut self, token: Token) {
+        if self.connections.queue(token) {
+            self.queue.push_back(token);
         }
     }
 
@@ -219,6 +238,7 @@ impl<W: World> EventLoop<W> {
         let Some(connection) = self.connections.value(token) else {
             return;
         };
+        self.cx.effort = 0;
         let turn = act(connection, &mut self.cx);
         if turn == Turn::Closed {
             self.deadlines.set(token.index, None);
@@ -235,8 +255,13 @@ impl<W: World> EventLoop<W> {
         if connection.has_turned_cold() {
             self.cold.push_back((self.cx.now + DISK_RETRY, token));
         }
-        if turn == Turn::Again && self.connections.queue(token) {
-            self.queue.push_back(token);
+        let weight = match self.cx.effort > HEAVY {
+            true => Weight::Heavy,
+            false => Weight::Light,
+        };
+        self.connections.weigh(token, weight);
+        if turn == Turn::Again {
+            self.enqueue(token);
         }
     }
 

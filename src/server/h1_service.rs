@@ -112,12 +112,15 @@ impl<F: Files> H1Service<F> {
         cx: &mut Context<W>,
     ) -> Result<Step<F>, Fault> {
         while self.core.output().len() + cx.splices.len() < limit {
-            if self.wants_input() {
+            if self.wants_input() && cx.events > 0 {
                 match self.core.receive(input, fields, cx.now) {
-                    Ok(Some(event)) => match self.handle(event, cx) {
-                        Some(upgraded) => return Ok(Step::Upgraded(Box::new(upgraded))),
-                        None => continue,
-                    },
+                    Ok(Some(event)) => {
+                        cx.events -= 1;
+                        match self.handle(event, cx) {
+                            Some(upgraded) => return Ok(Step::Upgraded(Box::new(upgraded))),
+                            None => continue,
+                        }
+                    }
                     Ok(None) => {}
                     Err(error) => return Err(self.fail(error, cx)),
                 }

@@ -88,9 +88,12 @@ impl<F: Files> H2Service<F> {
         limit: usize,
         cx: &mut Context<W>,
     ) -> Result<(), Fault> {
-        while self.core.output().len() < limit {
+        while self.core.output().len() < limit && cx.events > 0 {
             match self.core.receive(input, fields, cx.now) {
-                Ok(Some(event)) => self.handle(event, cx),
+                Ok(Some(event)) => {
+                    cx.events -= 1;
+                    self.handle(event, cx);
+                }
                 Ok(None) => break,
                 Err(error) => return Err(self.fail(error, cx)),
             }

@@ -15,6 +15,7 @@ pub struct Slots<T> {
 struct Slot<T> {
     serial: u32,
     schedule: Schedule,
+    weight: Weight,
     /// Boxed, so that the slab of a server that once had many connections is small.
     value: Box<T>,
 }
@@ -24,6 +25,15 @@ struct Slot<T> {
 enum Schedule {
     Waiting,
     Queued,
+}
+
+/// How much a connection's last turn took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Little: when it is ready it has a turn at once.
+    Light,
+    /// Much: it is queued, so that those of whom there are many do not keep the others waiting.
+    Heavy,
 }
 
 impl<T> Slots<T> {
@@ -47,6 +57,7 @@ impl<T> Slots<T> {
         let slot = Slot {
             serial,
             schedule: Schedule::Waiting,
+            weight: Weight::Light,
             value: Box::new(value),
         };
         Token {
@@ -110,6 +121,19 @@ impl<T> Slots<T> {
         }
     }
 
+    /// Notes how much a connection's turn took.
+    pub fn weigh(&mut self, token: Token, weight: Weight) {
+        if let Some(slot) = self.current(token) {
+            slot.weight = weight;
+        }
+    }
+
+    /// Whether a connection has its turn only when the queue comes to it.
+    pub fn is_heavy(&mut self, token: Token) -> bool {
+        self.current(token)
+            .is_some_and(|slot| slot.weight == Weight::Heavy)
+    }
+
     fn current(&mut self, token: Token) -> Option<&mut Slot<T>> {
         self.slab
             .get_mut(token.index as usize)
@@ -132,6 +156,17 @@ mod tests {
         assert_eq!(slots.value(second), Some(&mut 'b'));
         slots.remove(first);
         assert_eq!(slots.count(), 1);
+    }
+
+    #[test]
+    fn a_connection_is_as_heavy_as_its_last_turn() {
+        let mut slots = Slots::new();
+        let token = slots.insert('a');
+        assert!(!slots.is_heavy(token));
+        slots.weigh(token, Weight::Heavy);
+        assert!(slots.is_heavy(token));
+        slots.weigh(token, Weight::Light);
+        assert!(!slots.is_heavy(token));
     }
 
     #[test]
