@@ -26,9 +26,10 @@ mod value;
 use value::Addresses;
 
 /// The options that `-h` leaves to `--help`: what is right for nearly everybody as it is.
-const FOR_LONG_HELP_ONLY: [&str; 19] = [
+const FOR_LONG_HELP_ONLY: [&str; 20] = [
     "max_request_body",
     "max_connections",
+    "memory_limit",
     "max_concurrent_streams",
     "initial_window_size",
     "max_frame_size",
@@ -227,10 +228,14 @@ struct Http1Args {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Bounds")]
 struct BoundArgs {
-    /// Connections at a time; others wait
+    /// Connections at a time; idle ones go first for others
     #[arg(long, value_name = "N", env = "CALMD_MAX_CONNECTIONS", default_value = "20000",
           value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     max_connections: u32,
+    /// Memory of all connections; near it, idle ones go first
+    #[arg(long, value_name = "SIZE", env = "CALMD_MEMORY_LIMIT", default_value = "128M",
+          value_parser = value::memory_limit)]
+    memory_limit: u64,
     /// An HTTP/2 connection without requests
     #[arg(long, value_name = "TIME", env = "CALMD_IDLE_TIMEOUT", default_value = "3m",
           value_parser = value::timeout)]
@@ -336,6 +341,8 @@ impl Cli {
         config.http2.stall_timeout = self.bounds.stall_timeout;
         config.limits.max_connections =
             usize::try_from(self.bounds.max_connections).unwrap_or(usize::MAX);
+        config.limits.memory_bytes =
+            usize::try_from(self.bounds.memory_limit).unwrap_or(usize::MAX);
         config.limits.request_body_bytes = self.site.max_request_body;
         config.timeouts.handshake = self.bounds.handshake_timeout;
         config.timeouts.preface = self.bounds.preface_timeout;

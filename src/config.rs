@@ -366,8 +366,21 @@ impl Default for Http1 {
 /// What the shell holds at most.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections at a time; beyond it, accepting pauses. Bounded by the descriptor limit as well.
+    /// Connections at a time. For one more, the dispensable one that is first goes; where none is,
+    /// accepting pauses. Bounded by the descriptor limit as well.
     pub max_connections: usize,
+    /// Memory of all connections together, in bytes, as their accounts say. 128 MiB is a quarter of
+    /// the smallest board that runs a Linux of today, and holds 20,000 idle TLS connections at 5 KiB,
+    /// or 1,500 readers that each keep a whole output waiting. An eighth below it, connections that
+    /// are dispensable go; above it, whoever is first.
+    pub memory_bytes: usize,
+    /// A connection that has been idle for this long goes when others need its place. Longer than
+    /// the pauses of a client at work.
+    pub idle_grace: Duration,
+    /// A connection with requests open, but without progress for this long, goes when others need
+    /// its memory. Longer than most gaps of a radio link, and far below [`Timeouts::write_stall`],
+    /// which is for when nobody is in need.
+    pub stalled_grace: Duration,
     /// While more than this many bytes of output wait in memory on a connection, nothing is read from
     /// it and nothing is produced for it.
     pub output_bytes: usize,
@@ -393,6 +406,9 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_connections: 20_000,
+            memory_bytes: 128 << 20,
+            idle_grace: Duration::from_secs(1),
+            stalled_grace: Duration::from_secs(5),
             output_bytes: 64 << 10,
             turn_read_bytes: 64 << 10,
             turn_write_bytes: 256 << 10,

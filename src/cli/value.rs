@@ -68,6 +68,15 @@ pub fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "that is more than this machine can address".into())
 }
 
+/// The memory of all connections together. Under 1 MiB a single client that reads slowly could meet
+/// it.
+pub fn memory_limit(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        bytes if bytes < 1 << 20 => Err("it must be at least 1M".into()),
+        bytes => Ok(bytes),
+    }
+}
+
 /// A size between two bounds that the protocol or good sense sets.
 fn size_within(text: &str, least: u64, most: u64) -> Result<u32, String> {
     let bytes = size(text)?;

@@ -138,7 +138,6 @@ impl Store {
     }
 
     /// The bytes that are allocated.
-    #[cfg(test)]
     pub fn heap(&self) -> usize {
         // A slab's entry is a stream and what tells a free slot.
         self.streams.capacity() * (size_of::<Stream>() + 8)

@@ -155,7 +155,6 @@ impl Decoder {
     }
 
     /// The bytes that are allocated.
-    #[cfg(test)]
     pub(crate) fn heap(&self) -> usize {
         self.table.heap()
     }

@@ -120,7 +120,6 @@ impl Encoder {
     }
 
     /// The bytes that are allocated.
-    #[cfg(test)]
     pub(crate) fn heap(&self) -> usize {
         match &self.entries {
             State::Empty => 0,
@@ -187,7 +186,7 @@ impl Entries {
         }
     }
 
-    #[cfg(test)]
+    /// The bytes that are allocated.
     fn heap(&self) -> usize {
         size_of::<Self>() + self.table.heap() + self.index.heap() + self.recent.heap()
     }

@@ -74,7 +74,6 @@ impl Index {
     }
 
     /// The bytes that are allocated.
-    #[cfg(test)]
     pub(super) fn heap(&self) -> usize {
         size_of_val(&self.slots[..])
     }

@@ -41,7 +41,6 @@ impl Packed {
     }
 
     /// The bytes that are allocated.
-    #[cfg(test)]
     pub(super) fn heap(&self) -> usize {
         self.0.len()
     }

@@ -36,7 +36,6 @@ impl Recent {
     }
 
     /// The bytes that are allocated.
-    #[cfg(test)]
     pub(super) fn heap(&self) -> usize {
         self.0.as_deref().map_or(0, size_of_val)
     }

@@ -218,7 +218,6 @@ impl Table {
     }
 
     /// The bytes that are allocated.
-    #[cfg(test)]
     pub(super) fn heap(&self) -> usize {
         self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
     }

@@ -7,6 +7,9 @@ use crate::site::{self, Body, BodyError, Progress, Taken};
 use crate::world::Files;
 use std::time::Instant;
 
+/// What a handler keeps of a request besides its body: its fields, mostly.
+const HANDLER: usize = 2 << 10;
+
 /// A request whose response is not complete.
 pub struct ActiveRequest<F: Files> {
     source: Source<F>,
@@ -79,6 +82,17 @@ impl<F: Files> ActiveRequest<F> {
             turn: started,
             entry,
         }
+    }
+
+    /// The memory behind it, the same from its beginning to its end: the line of the log, and in
+    /// general what a handler keeps.
+    pub fn memory(&self) -> usize {
+        let entry = self.entry.as_ref().map_or(0, |entry| entry.memory());
+        let source = match &self.source {
+            Source::Content(_) => 0,
+            Source::Handler(_) => HANDLER,
+        };
+        entry + source
     }
 
     /// Whether the handler's head is the whole response.

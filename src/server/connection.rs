@@ -11,6 +11,7 @@
 //! its socket takes no more. Readiness is edge-triggered, so it is remembered until the socket would
 //! block; a connection that ran out of its turn's budget asks for another turn.
 
+mod account;
 mod waiting;
 
 use super::context::{Buffers, Context, FileContent};

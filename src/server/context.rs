@@ -32,6 +32,9 @@ pub struct Context<W: World> {
     pub(super) timeouts: Timeouts,
     /// The time of this turn.
     pub(super) now: Instant,
+    /// Content that the connection has moved in its turn, either way, in bytes; see
+    /// [`super::ledger::Progress`].
+    pub(super) moved: usize,
     /// The buffers of this turn.
     pub(super) buffers: Buffers,
     /// Ranges of files between the bytes of the output that is being made.
@@ -101,6 +104,7 @@ impl<W: World> Context<W> {
             limits: config.limits.clone(),
             timeouts: config.timeouts.clone(),
             now,
+            moved: 0,
             buffers: Buffers::new(),
             splices: Splices::default(),
             events: 0,

@@ -5,10 +5,15 @@
 //!
 //! Who takes much is queued, however often it is ready, and between a few turns of the queue the poll
 //! is asked again: whoever wants little waits for those few, not for all that want much.
+//!
+//! Whenever the connections together hold too much, or a newcomer finds all places taken, some of them
+//! go: see [`Ledger`].
 
 use super::connection::{Connection, Turn};
 use super::context::Context;
 use super::deadlines::Deadlines;
+use super::ledger::{Ledger, Progress};
+use super::limit_log::Limit;
 use super::slots::{Slots, Weight};
 use super::transport::Tls;
 use crate::tls::TlsContext;
@@ -17,8 +22,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// At the descriptor limit, accepting is tried again after this long: no edge will tell of a
-/// connection that already waits.
+/// While there is no room for newcomers, it is looked for again after this long: no edge will tell of
+/// a connection that already waits.
 const ACCEPT_RETRY: Duration = Duration::from_millis(250);
 
 /// A response that waits for a disk tries again after this long: what a flash disk takes for it, and
@@ -48,6 +53,9 @@ pub struct EventLoop<W: World> {
     listeners: Vec<Listener>,
     connections: Slots<Connection<W>>,
     deadlines: Deadlines,
+    ledger: Ledger,
+    /// Who goes first for a newcomer, as far as that is known in this turn.
+    dispensable: VecDeque<u32>,
     /// Connections that want another turn.
     queue: VecDeque<Token>,
     /// Connections with responses that wait for a disk, and when they try again, the first first.
@@ -81,9 +89,10 @@ enum Backlog {
 /// Whether connections are let in.
 enum Accepting {
     Open,
-    /// Out of descriptors or memory until then, or until a connection is closed.
+    /// Out of places, descriptors or memory until then, or until a connection is closed.
     Paused {
         until: Instant,
+        limit: Limit,
     },
 }
 
@@ -105,10 +114,12 @@ impl<W: World> EventLoop<W> {
         };
         EventLoop {
             deadlines: Deadlines::new(cx.now),
+            ledger: Ledger::new(&cx.limits, cx.now),
             cx,
             tls,
             listeners: listeners.iter().map(listener).collect(),
             connections: Slots::new(),
+            dispensable: VecDeque::new(),
             queue: VecDeque::with_capacity(QUEUE),
             cold: VecDeque::new(),
             ready: Vec::with_capacity(READY),
@@ -165,6 +176,7 @@ impl<W: World> EventLoop<W> {
         self.retry_cold();
         self.queue.shrink_to(QUEUE);
         self.expire();
+        self.relieve();
         self.accept();
         if let Some(log) = &mut self.cx.log {
             log.flush(self.cx.now);
@@ -180,7 +192,9 @@ impl<W: World> EventLoop<W> {
         let accept = if self.wants_accept() {
             match self.accepting {
                 Accepting::Open => Some(Duration::ZERO),
-                Accepting::Paused { until } => Some(until.saturating_duration_since(self.cx.now)),
+                Accepting::Paused { until, .. } => {
+                    Some(until.saturating_duration_since(self.cx.now))
+                }
             }
         } else {
             None
@@ -202,6 +216,12 @@ impl<W: World> EventLoop<W> {
             Ready::Listener(index) => {
                 if let Some(listener) = self.listeners.get_mut(index) {
                     listener.backlog = Backlog::Waiting;
+                }
+                if let Accepting::Paused { limit, .. } = self.accepting {
+                    let now = self.cx.now;
+                    self.cx
+                        .limit_log
+                        .report(limit, "newcomers", "must wait", now);
                 }
             }
             Ready::Signal(signal) => self.signal(signal),
@@ -239,17 +259,19 @@ impl<W: World> EventLoop<W> {
             return;
         };
         self.cx.effort = 0;
+        self.cx.moved = 0;
         let turn = act(connection, &mut self.cx);
         if turn == Turn::Closed {
-            self.deadlines.set(token.index, None);
-            self.connections.remove(token);
-            self.accepting = Accepting::Open;
-            if self.connections.count() == 0 && self.connections.capacity() >= CROWD {
-                self.connections.shrink();
-                self.deadlines.shrink();
-            }
-            return;
+            return self.forget(token);
         }
+        let progress = Progress::of(self.cx.moved);
+        self.ledger.enter(
+            token.index,
+            connection.memory(),
+            connection.standing(),
+            progress,
+            self.cx.now,
+        );
         self.deadlines
             .set(token.index, connection.next_deadline(&self.cx));
         if connection.has_turned_cold() {
@@ -262,6 +284,22 @@ impl<W: World> EventLoop<W> {
         self.connections.weigh(token, weight);
         if turn == Turn::Again {
             self.enqueue(token);
+        }
+        if self.ledger.is_over() {
+            self.relieve_at_once();
+        }
+    }
+
+    /// A connection was closed.
+    fn forget(&mut self, token: Token) {
+        self.deadlines.set(token.index, None);
+        self.ledger.clear(token.index);
+        self.connections.remove(token);
+        self.accepting = Accepting::Open;
+        if self.connections.count() == 0 && self.connections.capacity() >= CROWD {
+            self.connections.shrink();
+            self.deadlines.shrink();
+            self.ledger.shrink();
         }
     }
 
@@ -286,16 +324,13 @@ impl<W: World> EventLoop<W> {
     }
 
     fn wants_accept(&self) -> bool {
-        self.connections.count() < self.cx.limits.max_connections
-            && self
-                .listeners
-                .iter()
-                .any(|listener| listener.backlog == Backlog::Waiting)
+        let waiting = |listener: &Listener| listener.backlog == Backlog::Waiting;
+        self.listeners.iter().any(waiting)
     }
 
     /// Lets in what waits, as far as there is room and the turn's budget goes.
     fn accept(&mut self) {
-        if let Accepting::Paused { until } = self.accepting
+        if let Accepting::Paused { until, .. } = self.accepting
             && until > self.cx.now
         {
             return;
@@ -303,13 +338,77 @@ impl<W: World> EventLoop<W> {
         self.accepting = Accepting::Open;
         for index in 0..self.listeners.len() {
             for _ in 0..self.cx.limits.turn_accepts {
-                if self.connections.count() >= self.cx.limits.max_connections
-                    || self.listeners[index].backlog == Backlog::Empty
+                if self.listeners[index].backlog == Backlog::Empty
+                    || !self.has_room()
                     || !self.accept_one(index)
                 {
                     break;
                 }
             }
+        }
+        self.dispensable.clear();
+    }
+
+    /// Whether one more can be let in, if need be in the place of another; else accepting pauses.
+    fn has_room(&mut self) -> bool {
+        if self.ledger.is_tight() {
+            self.pause(Limit::Memory);
+            return false;
+        }
+        if self.connections.count() < self.cx.limits.max_connections {
+            return true;
+        }
+        self.find_dispensable(Limit::Connections)
+    }
+
+    /// Whether somebody could go for a newcomer; else accepting pauses.
+    fn find_dispensable(&mut self, limit: Limit) -> bool {
+        if self.dispensable.is_empty() {
+            self.dispensable = self.ledger.first_dispensable(self.cx.now).into();
+        }
+        if self.dispensable.is_empty() {
+            self.pause(limit);
+        }
+        !self.dispensable.is_empty()
+    }
+
+    fn pause(&mut self, limit: Limit) {
+        let until = self.cx.now + ACCEPT_RETRY;
+        self.accepting = Accepting::Paused { until, limit };
+    }
+
+    /// Closes the first of those who could go for a newcomer.
+    fn shed_dispensable(&mut self, limit: Limit) {
+        if let Some(index) = self.dispensable.pop_front() {
+            self.shed(index, limit);
+        }
+    }
+
+    /// While it is tight, those who are dispensable go, a batch a turn.
+    fn relieve(&mut self) {
+        if self.ledger.is_tight() {
+            for index in self.ledger.first_dispensable(self.cx.now) {
+                if self.ledger.is_tight() {
+                    self.shed(index, Limit::Memory);
+                }
+            }
+        }
+    }
+
+    /// Whoever is first goes, until all together hold no more than they may.
+    fn relieve_at_once(&mut self) {
+        while self.ledger.is_over() {
+            for index in self.ledger.first() {
+                if self.ledger.is_over() {
+                    self.shed(index, Limit::Memory);
+                }
+            }
+        }
+    }
+
+    fn shed(&mut self, index: u32, limit: Limit) {
+        if let Some(token) = self.connections.token(index) {
+            self.with(token, |connection, cx| connection.shed(limit, cx));
         }
     }
 
@@ -324,10 +423,14 @@ impl<W: World> EventLoop<W> {
             // The peer was gone before we came; others may wait behind it.
             Err(error) if is_peers(&error) => return true,
             Err(error) => {
-                log::warn!("accepting pauses: {error}; raise the limit of open files (ulimit -n)");
-                self.accepting = Accepting::Paused {
-                    until: self.cx.now + ACCEPT_RETRY,
-                };
+                if self.find_dispensable(Limit::Descriptors) {
+                    self.shed_dispensable(Limit::Descriptors);
+                    return true;
+                }
+                let what = format!("must wait: {error}; raise the limit of open files (ulimit -n)");
+                let now = self.cx.now;
+                let log = &mut self.cx.limit_log;
+                log.report(Limit::Descriptors, "newcomers", &what, now);
                 return false;
             }
         };
@@ -340,6 +443,9 @@ impl<W: World> EventLoop<W> {
         };
         let connection = Connection::new(socket, tls, peer, &self.cx);
         let token = self.connections.insert(connection);
+        if self.connections.count() > self.cx.limits.max_connections {
+            self.shed_dispensable(Limit::Connections);
+        }
         self.with(token, |connection, cx| {
             match cx.world.register(connection.socket(), token) {
                 Ok(()) => connection.turn(cx),

@@ -5,6 +5,7 @@ use super::active_request::{ActiveRequest, exceeds};
 use super::connection::Fault;
 use super::context::{Context, FileContent};
 use super::h2_service::H2Service;
+use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
 use crate::h1::{self, BodyLength, Event, Scheme};
 use crate::http::{Fields, Method, status};
@@ -65,6 +66,12 @@ impl<F: Files> H1Service<F> {
     /// The core, for what every protocol has: output, deadlines.
     pub fn core(&mut self) -> &mut h1::Connection {
         &mut self.core
+    }
+
+    /// The memory that it takes; the output is lent.
+    pub fn memory(&self) -> usize {
+        let active = self.active.as_ref();
+        size_of::<Self>() + active.map_or(0, |active| active.memory() + active.held())
     }
 
     /// Requests so far.
@@ -183,6 +190,7 @@ impl<F: Files> H1Service<F> {
         cx: &mut Context<W>,
     ) {
         self.requests = self.requests.wrapping_add(1);
+        cx.moved += PROGRESS_BYTES;
         let entry = cx.log_entry(self.peer, self.core.version().as_str(), fields);
         match cx.site.respond(fields, cx.now) {
             Answer::Response(response) => {
@@ -213,6 +221,7 @@ impl<F: Files> H1Service<F> {
             return;
         };
         let received = active.receive(data);
+        cx.moved += data.len();
         if received > cx.limits.request_body_bytes && !active.has_head() {
             let entry = active.take_entry();
             self.core.discard_body();
@@ -275,6 +284,7 @@ impl<F: Files> H1Service<F> {
                 Ok(Taken::Range(range)) => {
                     let end = active.remaining() == Some(0);
                     let len = range.end - range.start;
+                    cx.moved += len as usize;
                     cx.splices.push(self.core.output().len(), range);
                     self.core.commit_elsewhere(len, end, cx.now);
                     if end {
@@ -296,6 +306,7 @@ impl<F: Files> H1Service<F> {
         }
         let output = self.core.begin_data(room);
         let progress = active.read(cx.site.files(), output, room, cx.now);
+        cx.moved += output.len() - before;
         active.releasable();
         match progress {
             Ok(Progress::End) => {

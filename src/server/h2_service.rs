@@ -5,6 +5,7 @@ use super::access_log::Entry;
 use super::active_request::{ActiveRequest, exceeds};
 use super::connection::Fault;
 use super::context::{Context, FileContent};
+use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
 use crate::h2::frame::HEADER_LEN;
 use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, Grant, StreamKey};
@@ -25,6 +26,8 @@ pub struct H2Service<F: Files> {
     active: Vec<Option<ActiveRequest<F>>>,
     /// Streams whose next bytes a disk was asked for.
     cold: Vec<StreamKey>,
+    /// The memory behind `active`, but for what their handlers hold of requests.
+    held: usize,
     requests: u32,
     peer: Peer,
 }
@@ -40,6 +43,7 @@ impl<F: Files> H2Service<F> {
             core,
             active: Vec::new(),
             cold: Vec::new(),
+            held: 0,
             requests: 0,
             peer,
         }
@@ -68,6 +72,13 @@ impl<F: Files> H2Service<F> {
     /// Whether no request is open.
     pub fn is_idle(&self) -> bool {
         self.core.is_idle()
+    }
+
+    /// The memory that it takes. What handlers hold of requests, their windows know.
+    pub fn memory(&self) -> usize {
+        let tables = self.active.capacity() * size_of::<Option<ActiveRequest<F>>>()
+            + self.cold.capacity() * size_of::<StreamKey>();
+        size_of::<Self>() + self.core.memory() + tables + self.held
     }
 
     /// Requests so far.
@@ -148,6 +159,7 @@ impl<F: Files> H2Service<F> {
         cx: &mut Context<W>,
     ) {
         self.requests = self.requests.wrapping_add(1);
+        cx.moved += PROGRESS_BYTES;
         let entry = cx.log_entry(self.peer, "HTTP/2.0", fields);
         match cx.site.respond(fields, cx.now) {
             Answer::Response(response) => self.respond(stream, response, entry, cx),
@@ -217,6 +229,7 @@ impl<F: Files> H2Service<F> {
                 .release(stream, u32::try_from(data.len()).unwrap_or(u32::MAX));
             return;
         };
+        cx.moved += data.len();
         if active.receive(data) > cx.limits.request_body_bytes {
             self.refuse_body(stream, cx);
             return;
@@ -318,6 +331,7 @@ impl<F: Files> H2Service<F> {
         };
         let end = active.remaining() == Some(0);
         let len = (range.end - range.start) as u32;
+        cx.moved += len as usize;
         self.core.commit_elsewhere(grant, len, end);
         cx.splices.push(self.core.output().len(), range);
         if end && let Some(active) = self.take(stream) {
@@ -332,7 +346,9 @@ impl<F: Files> H2Service<F> {
         };
         let max = grant.max_len as usize;
         let output = self.core.begin_data(&grant);
+        let before = output.len();
         let progress = active.read(cx.site.files(), output, max, cx.now);
+        cx.moved += output.len() - before;
         let releasable = active.releasable();
         match progress {
             Ok(Progress::More | Progress::Waiting) => self.core.commit(grant, false),
@@ -392,11 +408,14 @@ impl<F: Files> H2Service<F> {
         if index >= self.active.len() {
             self.active.resize_with(index + 1, || None);
         }
+        self.held += active.memory();
         self.active[index] = Some(active);
     }
 
     fn take(&mut self, stream: StreamKey) -> Option<ActiveRequest<F>> {
-        self.active.get_mut(stream.index())?.take()
+        let active = self.active.get_mut(stream.index())?.take()?;
+        self.held -= active.memory();
+        Some(active)
     }
 
     fn remove<W: World>(&mut self, stream: StreamKey, cx: &mut Context<W>) {
@@ -407,6 +426,7 @@ impl<F: Files> H2Service<F> {
 
     /// The connection is over: every open request is concluded as it stands.
     pub fn close<W: World>(&mut self, cx: &mut Context<W>) {
+        self.held = 0;
         for mut active in self.active.drain(..).flatten() {
             active.conclude(&mut cx.log, cx.now);
         }

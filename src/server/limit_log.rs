@@ -5,8 +5,7 @@
 
 use crate::h1;
 use crate::h2::{ConnectionError, ErrorCode};
-use crate::world::Peer;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::time::{Duration, Instant};
 
 /// One line of each kind in this time: enough to see what goes on, too little to fill a disk.
@@ -15,6 +14,12 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// What is bounded: a peer met this bound, and was closed, cut or refused for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
+    /// There are as many connections as there may be.
+    Connections,
+    /// No descriptor is left for another connection.
+    Descriptors,
+    /// All connections together hold too much.
+    Memory,
     /// The first request did not come in time.
     FirstRequestTime,
     /// Output was not taken, or content not sent, fast enough.
@@ -34,7 +39,10 @@ pub enum Limit {
 }
 
 impl Limit {
-    const ALL: [Limit; 8] = [
+    const ALL: [Limit; 11] = [
+        Limit::Connections,
+        Limit::Descriptors,
+        Limit::Memory,
         Limit::FirstRequestTime,
         Limit::Stall,
         Limit::HeaderTime,
@@ -48,6 +56,9 @@ impl Limit {
     /// How lines and counts call it: the option that sets it, where there is one.
     pub fn name(self) -> &'static str {
         match self {
+            Limit::Connections => "max-connections",
+            Limit::Descriptors => "descriptors",
+            Limit::Memory => "memory-limit",
             Limit::FirstRequestTime => "preface-timeout",
             Limit::Stall => "stall-timeout",
             Limit::HeaderTime => "header-timeout",
@@ -100,15 +111,15 @@ struct Count {
 }
 
 impl LimitLog {
-    /// A limit fired for `peer`.
-    pub fn report(&mut self, limit: Limit, peer: Peer, what: &str, now: Instant) {
+    /// A limit fired for `whom`.
+    pub fn report(&mut self, limit: Limit, whom: impl Display, what: &str, now: Instant) {
         let Some(left_out) = self.count(limit, now) else {
             return;
         };
         let name = limit.name();
         match left_out {
-            0 => log::info!("limit: {name} {peer}: {what}"),
-            _ => log::info!("limit: {name} {peer}: {what}; {left_out} more since the last line"),
+            0 => log::info!("limit: {name} {whom}: {what}"),
+            _ => log::info!("limit: {name} {whom}: {what}; {left_out} more since the last line"),
         }
     }
 

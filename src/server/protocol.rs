@@ -6,6 +6,7 @@ use super::h1_service::{H1Service, Step};
 use super::h2_service::H2Service;
 use super::transport::Transport;
 use crate::h1::Scheme;
+use crate::h2::ErrorCode;
 use crate::h2::frame::PREFACE;
 use crate::http::Fields;
 use crate::world::{Files, Peer, World};
@@ -161,6 +162,22 @@ impl<F: Files> Protocol<F> {
             Protocol::Undecided => {}
             Protocol::H1(service) => service.core().shutdown(),
             Protocol::H2(service) => service.core().shutdown(now),
+        }
+    }
+
+    /// The memory that it takes.
+    pub fn memory(&self) -> usize {
+        match self {
+            Protocol::Undecided => 0,
+            Protocol::H1(service) => service.memory(),
+            Protocol::H2(service) => service.memory(),
+        }
+    }
+
+    /// Asks the protocol to end the connection at once, and to say so if it can.
+    pub fn abandon(&mut self, code: ErrorCode) {
+        if let Protocol::H2(service) = self {
+            service.core().close(code, None, b"making room");
         }
     }
 

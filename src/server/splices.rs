@@ -36,6 +36,11 @@ impl<F: Files> Splices<F> {
         usize::try_from(self.len).unwrap_or(usize::MAX)
     }
 
+    /// The memory that they take.
+    pub fn memory(&self) -> usize {
+        self.list.capacity() * size_of::<Splice<F>>()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

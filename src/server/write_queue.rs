@@ -53,6 +53,13 @@ impl<F: Files> WriteQueue<F> {
             .map_or(0, |tail| tail.bytes.len() - tail.sent)
     }
 
+    /// The memory that they take; the files are read only when they are sent.
+    pub fn memory(&self) -> usize {
+        let memory =
+            |tail: &Tail<F>| size_of_val(tail) + tail.bytes.capacity() + tail.splices.memory();
+        self.0.as_deref().map_or(0, memory)
+    }
+
     /// Whether the socket has taken everything.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()

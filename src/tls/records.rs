@@ -18,6 +18,12 @@ const RECORD: usize = 16 << 10;
 /// type 1, tag 16 (RFC 8446 §5.2, RFC 5246 §6.2.3).
 const RECORD_OVERHEAD: usize = 40;
 
+/// What a session keeps on the heap once it is open, as measured: secrets, ciphers, what was agreed.
+const SESSION_STATE: usize = 2_400;
+
+/// The same between the two flights of its handshake.
+const HANDSHAKE_STATE: usize = 3 << 10;
+
 /// One side of a session as rustls has it: the two are different types with the same methods.
 pub trait Session {
     /// What rustls tells the sides apart by.
@@ -106,6 +112,15 @@ impl<S: Session> Tls<S> {
     /// What was agreed on so far: versions, cipher suites, certificates.
     pub fn common(&self) -> &CommonState {
         self.session.common()
+    }
+
+    /// The memory that the session takes, roughly: rustls does not tell.
+    pub fn memory(&self) -> usize {
+        let state = match self.is_handshaking() {
+            true => HANDSHAKE_STATE,
+            false => SESSION_STATE,
+        };
+        size_of::<Self>() + state + self.partial.capacity()
     }
 
     /// Whether application data cannot flow yet.

@@ -56,6 +56,10 @@ impl Block {
     pub(super) fn deadline(&self) -> Option<Tick> {
         self.deadline
     }
+
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>().saturating_add(self.bytes.capacity())
+    }
 }
 
 impl Connection {

@@ -112,6 +112,15 @@ struct Rare {
 }
 
 impl Rare {
+    fn memory(&self) -> usize {
+        fn of<T>(queue: &VecDeque<T>) -> usize {
+            queue.capacity() * size_of::<T>()
+        }
+        let queues = of(&self.settings) + of(&self.pings) + of(&self.resets);
+        let priorities = self.priorities.capacity() * size_of::<(u32, Priority)>();
+        size_of::<Self>() + queues + priorities
+    }
+
     fn is_empty(&self) -> bool {
         self.settings.is_empty()
             && self.pings.is_empty()
@@ -378,6 +387,16 @@ impl Connection {
         self.store
             .slot(stream)
             .map(|slot| self.store[slot].priority)
+    }
+
+    /// The memory behind this connection in bytes, found out in constant time: what is allocated,
+    /// and content of the peer's that was not released yet, since its receiver may hold it.
+    pub fn memory(&self) -> usize {
+        let block = self.block.as_ref().map_or(0, |block| block.memory());
+        let rare = self.rare.as_ref().map_or(0, |rare| rare.memory());
+        let hpack = self.decoder.heap() + self.encoder.heap();
+        let held = self.receive_window.held() as usize;
+        self.store.heap() + self.output.capacity() + block + rare + hpack + held
     }
 
     /// Gives back the memory that an idle connection does not need. What is needed again is

@@ -112,6 +112,11 @@ impl Entry {
         self.text.len() + ENDING_BYTES
     }
 
+    /// The memory that it takes.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.text.capacity()
+    }
+
     /// Whether it holds little enough memory to be kept for another request.
     pub(super) fn is_small(&self) -> bool {
         self.text.capacity() <= SMALL

@@ -253,22 +253,3 @@ fn a_field_section_beyond_the_limit_is_answered_with_431() {
         "{head:?}"
     );
 }
-
-#[test]
-fn connections_beyond_the_limit_wait_until_one_is_closed() {
-    let server = Server::start(&["--max-connections", "2"]);
-    let first = server.connect();
-    let _second = server.connect();
-    let mut third = server.connect();
-    let request = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-    third.write_all(request).unwrap();
-    third.set_read_timeout(Some(SECOND / 2)).unwrap();
-    assert!(
-        third.read(&mut [0; 16]).is_err(),
-        "it was served beyond the limit"
-    );
-    drop(first);
-    third.set_read_timeout(Some(SECOND * 10)).unwrap();
-    let (answer, _) = closed(&mut third);
-    assert!(answer.starts_with(b"HTTP/1.1 200 "));
-}

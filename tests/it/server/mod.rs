@@ -7,4 +7,5 @@ mod limits;
 mod operation;
 mod root;
 mod sandbox;
+mod shedding;
 mod tls;

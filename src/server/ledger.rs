@@ -1,0 +1,343 @@
+//! What all connections hold together, and which of them go first when that is too much.
+//!
+//! Each connection has an account: what it holds, as it said at the end of its last turn, and its
+//! rank. A rank is one number, so that finding who goes first is a pass over small integers that lie
+//! behind each other, some microseconds for thousands of connections, and only made under pressure.
+//! A turn costs a subtraction and an addition.
+//!
+//! ```text
+//!   0 ─────────────── mark ────── limit
+//!   everybody is      idle, then  whoever is first,
+//!   let in            stalled go; whatever it does
+//!                     nobody is
+//!                     let in
+//! ```
+
+use crate::config::Limits;
+use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
+
+/// So many are chosen in one pass, to be closed as far as that is needed.
+const BATCH: usize = 64;
+
+/// The resolution of ranks: 31 bits of it are eight years.
+const TICK: Duration = Duration::from_millis(128);
+
+/// The room between mark and limit is this share of the limit: in it those who are served may go on
+/// growing while newcomers wait.
+const ROOM_SHARE: usize = 8;
+
+/// What a connection does, as far as it matters for who goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing: no request is open.
+    Idle,
+    /// It receives or sends.
+    Busy,
+}
+
+/// Whether a turn was of use: a request came, or a fair amount of content moved. What merely keeps a
+/// connection awake is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It was not.
+    None,
+    /// It was.
+    Made,
+}
+
+/// So much content in a turn, either way, is progress: the least DATA frame that is worth sending,
+/// which nobody gets by opening a window byte by byte. A request counts as much.
+pub const PROGRESS_BYTES: usize = 1024;
+
+impl Progress {
+    /// Of a turn in which this much content moved.
+    pub fn of(moved: usize) -> Progress {
+        if moved >= PROGRESS_BYTES {
+            Progress::Made
+        } else {
+            Progress::None
+        }
+    }
+}
+
+/// The accounts of all connections, by their slots.
+pub struct Ledger {
+    start: Instant,
+    accounts: Vec<Account>,
+    total: usize,
+    limit: usize,
+    /// How long a connection is spared when others are in need: without a request, without progress.
+    idle_grace: Duration,
+    stalled_grace: Duration,
+    /// When the last pass found nobody: another one at the same time would not either.
+    fruitless: Option<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct Account {
+    held: u32,
+    rank: Rank,
+}
+
+impl Account {
+    const NONE: Account = Account {
+        held: 0,
+        rank: Rank::NONE,
+    };
+}
+
+/// The order in which connections go, the least first: idle ones before busy ones, those longest
+/// without progress before others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank(u32);
+
+impl Rank {
+    /// Of no connection, behind all others.
+    const NONE: Rank = Rank(u32::MAX);
+    const BUSY: u32 = 1 << 31;
+
+    fn new(standing: Standing, tick: u32) -> Rank {
+        let tick = tick.min(Rank::BUSY - 2);
+        match standing {
+            Standing::Idle => Rank(tick),
+            Standing::Busy => Rank(tick | Rank::BUSY),
+        }
+    }
+
+    fn is(self, standing: Standing) -> bool {
+        (self.0 & Rank::BUSY != 0) == (standing == Standing::Busy)
+    }
+}
+
+impl Ledger {
+    /// No accounts.
+    pub fn new(limits: &Limits, now: Instant) -> Self {
+        Ledger {
+            start: now,
+            accounts: Vec::new(),
+            total: 0,
+            limit: limits.memory_bytes,
+            idle_grace: limits.idle_grace,
+            stalled_grace: limits.stalled_grace,
+            fruitless: None,
+        }
+    }
+
+    /// Enters what a connection holds and does after a turn.
+    pub fn enter(
+        &mut self,
+        index: u32,
+        held: usize,
+        standing: Standing,
+        progress: Progress,
+        now: Instant,
+    ) {
+        let tick = self.tick(now);
+        let position = index as usize;
+        if position >= self.accounts.len() {
+            self.accounts.resize(position + 1, Account::NONE);
+        }
+        let account = &mut self.accounts[position];
+        let held = u32::try_from(held).unwrap_or(u32::MAX);
+        self.total = self.total - account.held as usize + held as usize;
+        account.held = held;
+        let unchanged = account.rank != Rank::NONE && account.rank.is(standing);
+        if !unchanged || progress == Progress::Made {
+            account.rank = Rank::new(standing, tick);
+        }
+    }
+
+    /// A connection is gone.
+    pub fn clear(&mut self, index: u32) {
+        if let Some(account) = self.accounts.get_mut(index as usize) {
+            self.total -= account.held as usize;
+            *account = Account::NONE;
+        }
+    }
+
+    /// Gives back the memory of the accounts; none may be in use.
+    pub fn shrink(&mut self) {
+        debug_assert_eq!(self.total, 0);
+        self.accounts = Vec::new();
+    }
+
+    /// Whether nobody may be let in.
+    pub fn is_tight(&self) -> bool {
+        self.total > self.limit - self.limit / ROOM_SHARE
+    }
+
+    /// Whether somebody has to go at once.
+    pub fn is_over(&self) -> bool {
+        self.total > self.limit
+    }
+
+    /// The slots of those who go first, of all connections: some, the first first.
+    pub fn first(&self) -> Vec<u32> {
+        self.least(|_| true)
+    }
+
+    /// The same of those that have been idle or stalled for longer than their grace.
+    pub fn first_dispensable(&mut self, now: Instant) -> Vec<u32> {
+        let tick = self.tick(now);
+        if self.fruitless == Some(tick) {
+            return Vec::new();
+        }
+        let before = |grace| {
+            let latest = now.checked_sub(grace).filter(|then| *then > self.start);
+            // A tick that has ended, so that nobody's grace is cut short.
+            latest.map(|then| self.tick(then))
+        };
+        let bound = |standing, grace| match before(grace) {
+            Some(end) if end > 0 => Some(Rank::new(standing, end - 1)),
+            _ => None,
+        };
+        let idle = bound(Standing::Idle, self.idle_grace);
+        let stalled = bound(Standing::Busy, self.stalled_grace);
+        let found = self.least(|rank| {
+            let bound = match rank.is(Standing::Idle) {
+                true => idle,
+                false => stalled,
+            };
+            bound.is_some_and(|bound| rank <= bound)
+        });
+        self.fruitless = found.is_empty().then_some(tick);
+        found
+    }
+
+    fn least(&self, eligible: impl Fn(Rank) -> bool) -> Vec<u32> {
+        let mut least = BinaryHeap::with_capacity(BATCH + 1);
+        for (index, account) in self.accounts.iter().enumerate() {
+            let rank = account.rank;
+            let beyond = |&(last, _): &(Rank, u32)| least.len() == BATCH && rank >= last;
+            if rank == Rank::NONE || !eligible(rank) || least.peek().is_some_and(beyond) {
+                continue;
+            }
+            least.push((rank, index as u32));
+            if least.len() > BATCH {
+                least.pop();
+            }
+        }
+        let sorted = least.into_sorted_vec();
+        sorted.into_iter().map(|(_, index)| index).collect()
+    }
+
+    fn tick(&self, now: Instant) -> u32 {
+        let elapsed = now.saturating_duration_since(self.start).as_millis() / TICK.as_millis();
+        u32::try_from(elapsed).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn ledger(memory_bytes: usize) -> (Ledger, Instant) {
+        let start = Instant::now();
+        let limits = Limits {
+            memory_bytes,
+            idle_grace: SECOND,
+            stalled_grace: SECOND * 5,
+            ..Limits::default()
+        };
+        (Ledger::new(&limits, start), start)
+    }
+
+    #[test]
+    fn the_total_is_what_all_hold_and_zero_when_they_are_gone() {
+        let (mut ledger, now) = ledger(1000);
+        for (index, held) in [(3, 100), (0, 200), (3, 50), (7, 1)] {
+            ledger.enter(index, held, Standing::Busy, Progress::Made, now);
+        }
+        assert_eq!(ledger.total, 251);
+        for index in [0, 3, 3, 7, 99] {
+            ledger.clear(index);
+        }
+        assert_eq!(ledger.total, 0);
+    }
+
+    #[test]
+    fn it_is_tight_above_the_mark_and_over_above_the_limit() {
+        let (mut ledger, now) = ledger(800);
+        let mut enter = |held| {
+            ledger.enter(0, held, Standing::Idle, Progress::None, now);
+            (ledger.is_tight(), ledger.is_over())
+        };
+        assert_eq!(enter(700), (false, false));
+        assert_eq!(enter(701), (true, false));
+        assert_eq!(enter(800), (true, false));
+        assert_eq!(enter(801), (true, true));
+    }
+
+    #[test]
+    fn idle_ones_go_first_the_oldest_first_then_those_longest_without_progress() {
+        let (mut ledger, start) = ledger(1000);
+        let at = |seconds| start + SECOND * seconds;
+        ledger.enter(0, 1, Standing::Busy, Progress::Made, at(1));
+        ledger.enter(1, 1, Standing::Idle, Progress::Made, at(4));
+        ledger.enter(2, 1, Standing::Busy, Progress::Made, at(2));
+        ledger.enter(3, 1, Standing::Idle, Progress::Made, at(3));
+        // Kept awake, with no request.
+        ledger.enter(3, 1, Standing::Idle, Progress::None, at(9));
+        // A download that goes on.
+        ledger.enter(0, 1, Standing::Busy, Progress::Made, at(9));
+        assert_eq!(ledger.first(), [3, 1, 2, 0]);
+        ledger.enter(3, 1, Standing::Idle, Progress::Made, at(9));
+        ledger.clear(2);
+        assert_eq!(ledger.first(), [1, 3, 0]);
+    }
+
+    #[test]
+    fn nobody_is_dispensable_within_its_grace() {
+        let (mut ledger, start) = ledger(1000);
+        ledger.enter(0, 1, Standing::Idle, Progress::Made, start + SECOND);
+        ledger.enter(1, 1, Standing::Busy, Progress::Made, start + SECOND);
+        let mut at = |time| ledger.first_dispensable(start + time);
+        assert!(at(SECOND * 2 - TICK).is_empty());
+        assert_eq!(at(SECOND * 2 + TICK), [0]);
+        assert_eq!(at(SECOND * 6 - TICK), [0]);
+        assert_eq!(at(SECOND * 6 + TICK), [0, 1]);
+    }
+
+    #[test]
+    fn a_pass_that_found_nobody_is_not_made_again_at_the_same_time() {
+        let (mut ledger, start) = ledger(1000);
+        ledger.enter(0, 1, Standing::Idle, Progress::Made, start);
+        assert!(ledger.first_dispensable(start + SECOND / 2).is_empty());
+        assert!(ledger.fruitless.is_some());
+        assert_eq!(ledger.first_dispensable(start + SECOND * 2), [0]);
+        assert!(ledger.fruitless.is_none());
+    }
+
+    #[test]
+    fn a_rank_that_has_run_out_of_years_is_still_a_rank() {
+        let (mut ledger, start) = ledger(1000);
+        let ages = start + Duration::from_secs(3_000_000_000);
+        ledger.enter(0, 1, Standing::Busy, Progress::Made, ages);
+        ledger.enter(1, 1, Standing::Idle, Progress::Made, ages);
+        assert_eq!(ledger.first(), [1, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_batch_is_the_beginning_of_the_whole_order(
+            entries in prop::collection::vec((any::<bool>(), 0u32..1000), 0..300)
+        ) {
+            let (mut ledger, start) = ledger(1000);
+            let mut order = Vec::new();
+            for (index, &(busy, ticks)) in entries.iter().enumerate() {
+                let standing = if busy { Standing::Busy } else { Standing::Idle };
+                let index = index as u32;
+                ledger.enter(index, 1, standing, Progress::Made, start + TICK * ticks);
+                order.push((busy, ticks, index));
+            }
+            order.sort_unstable();
+            order.truncate(BATCH);
+            let order: Vec<u32> = order.into_iter().map(|(_, _, index)| index).collect();
+            prop_assert_eq!(ledger.first(), order);
+        }
+    }
+}

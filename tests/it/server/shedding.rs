@@ -1,0 +1,180 @@
+//! Who goes when there is no room for everybody.
+
+use crate::raw_h2::{self, RawH2, frame, get};
+use crate::support::Server;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const NO_ERROR: u32 = 0;
+const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// Longer than an idle connection is spared.
+const GRACE: Duration = Duration::from_millis(1_400);
+
+/// An HTTP/2 connection that has got an answer and is idle.
+fn idle(server: &Server) -> RawH2 {
+    let mut h2 = open(server);
+    let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+    h2.send(&frame(raw_h2::HEADERS, end, 1, &get("/")));
+    h2.until(|frame| frame.stream == 1 && frame.flags & raw_h2::END_STREAM != 0);
+    h2
+}
+
+fn open(server: &Server) -> RawH2 {
+    let mut h2 = RawH2::open(server.connect());
+    h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
+    h2
+}
+
+/// An HTTP/2 connection whose one response waits for its window.
+fn stalled(server: &Server) -> RawH2 {
+    let mut h2 = open(server);
+    h2.send(&frame(raw_h2::SETTINGS, 0, 0, &raw_h2::setting(4, 0)));
+    let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+    h2.send(&frame(raw_h2::HEADERS, end, 1, &get("/big")));
+    h2.until(|frame| frame.stream == 1);
+    h2
+}
+
+/// A connection with an upload to `/echo` whose bytes the server has to hold, since nobody opens the
+/// window for them.
+fn hog(server: &Server) -> RawH2 {
+    let mut h2 = open(server);
+    h2.send(&frame(raw_h2::SETTINGS, 0, 0, &raw_h2::setting(4, 0)));
+    upload(&mut h2, 1);
+    h2
+}
+
+/// 192 KiB on a stream.
+fn upload(h2: &mut RawH2, stream: u32) {
+    let mut block = get("/echo");
+    block[0] = 0x83; // :method POST
+    h2.send(&frame(raw_h2::HEADERS, raw_h2::END_HEADERS, stream, &block));
+    for _ in 0..12 {
+        h2.send(&frame(raw_h2::DATA, 0, stream, &[b'x'; 16 << 10]));
+    }
+    h2.until(|frame| frame.kind == raw_h2::HEADERS);
+}
+
+fn big(site: &Path) {
+    let file = fs::File::create(site.join("big")).expect("a file");
+    file.set_len(1 << 20).expect("room for a hole");
+}
+
+fn is_open(h2: &mut RawH2) -> bool {
+    h2.send(&frame(raw_h2::PING, 0, 0, b"are you?"));
+    loop {
+        match h2.next() {
+            Some(frame) if frame.kind == raw_h2::PING => return true,
+            Some(_) => {}
+            None => return false,
+        }
+    }
+}
+
+fn is_served(stream: &mut TcpStream) -> bool {
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).expect("the kernel takes it");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer.starts_with(b"HTTP/1.1 200 ")
+}
+
+#[test]
+fn at_the_connection_limit_the_oldest_idle_one_goes_for_a_newcomer() {
+    let server = Server::with_site(&["--max-connections", "3"], big);
+    let mut busy = stalled(&server);
+    let mut oldest = idle(&server);
+    std::thread::sleep(SECOND / 2);
+    let mut younger = idle(&server);
+    std::thread::sleep(GRACE);
+    assert!(is_served(&mut server.connect()));
+    assert_eq!(oldest.goaway(), NO_ERROR);
+    assert_eq!(oldest.next(), None, "closed behind it");
+    assert!(is_open(&mut younger) && is_open(&mut busy));
+    let line = server.logged("limit: max-connections");
+    assert!(line.contains("127.0.0.1: idle"), "{line}");
+}
+
+#[test]
+fn at_the_connection_limit_nobody_at_work_goes_and_newcomers_wait() {
+    let server = Server::with_site(&["--max-connections", "2"], big);
+    let first = stalled(&server);
+    let mut second = stalled(&server);
+    let mut newcomer = server.connect();
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    newcomer.write_all(request).unwrap();
+    newcomer.set_read_timeout(Some(GRACE)).unwrap();
+    let read = newcomer.read(&mut [0; 16]);
+    assert!(read.is_err(), "it was served beyond the limit");
+    assert!(is_open(&mut second));
+    server.logged("limit: max-connections newcomers: must wait");
+    drop(first);
+    newcomer.set_read_timeout(Some(SECOND * 10)).unwrap();
+    let mut answer = [0; 12];
+    newcomer.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[test]
+fn near_the_memory_limit_idle_ones_go_before_those_who_hold_most() {
+    let server = Server::start(&["--demo", "--memory-limit", "1M"]);
+    let mut idle = idle(&server);
+    std::thread::sleep(GRACE);
+    // Five times 192 KiB: above the mark, below the limit.
+    let mut hogs: Vec<RawH2> = (0..5).map(|_| hog(&server)).collect();
+    assert_eq!(idle.goaway(), NO_ERROR);
+    for hog in &mut hogs {
+        assert!(is_open(hog));
+    }
+    let line = server.logged("limit: memory-limit");
+    assert!(line.contains("127.0.0.1: idle"), "{line}");
+}
+
+#[test]
+fn above_the_memory_limit_whoever_made_no_progress_for_longest_goes_at_once() {
+    let server = Server::start(&["--demo", "--memory-limit", "1M"]);
+    let before = server.anonymous_kib();
+    let mut hogs: Vec<RawH2> = (0..5).map(|_| hog(&server)).collect();
+    for stream in [3, 5, 7] {
+        std::thread::sleep(SECOND / 4);
+        let youngest = hogs.last_mut().expect("those that are left");
+        upload(youngest, stream);
+        let mut oldest = hogs.remove(0);
+        assert_eq!(oldest.goaway(), ENHANCE_YOUR_CALM);
+    }
+    assert!(hogs.iter_mut().all(is_open));
+    let grown = server.anonymous_kib() - before;
+    assert!(grown < 2_048, "{grown} KiB");
+    drop(hogs);
+    std::thread::sleep(SECOND / 2);
+    assert!(is_served(&mut server.connect()), "they have left room");
+}
+
+#[test]
+fn at_the_descriptor_limit_an_idle_one_goes_for_a_newcomer() {
+    let server = Server::start(&[]);
+    let mut first = idle(&server);
+    let mut second = idle(&server);
+    let pid = Pid::from_raw(server.id() as i32).expect("a process");
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap();
+    let limit = Some(descriptors.count() as u64);
+    let limit = Rlimit {
+        current: limit,
+        maximum: limit,
+    };
+    std::thread::sleep(GRACE);
+    prlimit(Some(pid), Resource::Nofile, limit).expect("a child's limits are ours");
+    let mut newcomer = server.connect();
+    newcomer.write_all(raw_h2::PREFACE).unwrap();
+    newcomer.read_exact(&mut [0; 9]).expect("its SETTINGS");
+    assert_eq!(first.goaway(), NO_ERROR);
+    let line = server.logged("limit: descriptors");
+    assert!(line.contains("127.0.0.1: idle"), "{line}");
+    assert!(is_open(&mut second), "one was enough");
+}
