@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Where what is worth looking at is kept: screenshots.
 KEPT = REPOSITORY / "target/interop"
 
-TOOLS = ["nghttp", "h2load", "curl", "chromium"]
+TOOLS = ["nghttp", "h2load", "curl", "chromium", "slowhttptest", "testssl"]
 
 # Descriptors for 2,000 connections on either side, and some more.
 DESCRIPTORS = 4096
@@ -136,6 +136,10 @@ class Server:
     def https(self):
         return f"https://localhost:{self.tls_port}"
 
+    def port_of(self, scheme):
+        """Where it listens for http or https."""
+        return {"http": self.port, "https": self.tls_port}[scheme]
+
     def __enter__(self):
         try:
             self.start()
@@ -186,6 +190,14 @@ class Server:
     def pss(self):
         """Its share of memory in bytes."""
         return self._proc_value("smaps_rollup", "Pss:")
+
+    def anonymous(self):
+        """Its memory that is no file's, in bytes: what connections take is all there."""
+        return self._proc_value("smaps_rollup", "Anonymous:")
+
+    def descriptors(self):
+        """How many descriptors it has open."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def peak_rss(self):
         """The most memory that it has had resident since `reset_peak`, in bytes."""
