@@ -275,8 +275,9 @@ pub struct Budgets {
     pub peer_resets: u32,
     /// Stream errors that the peer provokes from us (CVE-2025-8671), in a connection's life.
     pub provoked_resets: u32,
-    /// Control frames that ask for an answer (PING, SETTINGS) waiting unsent in our output.
-    pub control_frames_waiting: u32,
+    /// PINGs a second (CVE-2019-9512), whether their answers are read or not, which nobody can tell:
+    /// a client that measures its bandwidth sends one a round trip.
+    pub pings_per_second: u32,
     /// SETTINGS frames a second (CVE-2019-9515).
     pub settings_per_second: u32,
     /// Entries of one SETTINGS frame (CVE-2020-11080).
@@ -304,7 +305,7 @@ impl Default for Budgets {
             header_list_overrun: 4,
             peer_resets: 50,
             provoked_resets: 100,
-            control_frames_waiting: 200,
+            pings_per_second: 200,
             settings_per_second: 50,
             settings_entries: 32,
             useless_frames: 100,

@@ -27,12 +27,12 @@ pub struct Budget {
     resets: u32,
     provoked: u16,
     refused: u16,
-    control_frames: u16,
     useless: u16,
     settings: u16,
+    pings: u16,
     small_frames: u16,
-    /// The second that `settings` counts.
-    settings_second: u32,
+    /// The second that `settings` and `pings` count.
+    second: u32,
     ignored_bytes: u32,
     /// What streams that we reset may still have had on the way.
     late_bytes: u32,
@@ -78,31 +78,32 @@ impl Budget {
         calm_if(u32::from(self.refused) > limit, "too many refused streams")
     }
 
-    /// A frame of ours that answers one of the peer's waits in the output (CVE-2019-9512).
-    pub fn control_frame(&mut self, limits: &Budgets) -> Charged {
-        self.control_frames = self.control_frames.saturating_add(1);
-        let exceeded = u32::from(self.control_frames) > limits.control_frames_waiting;
-        calm_if(exceeded, "too many answers waiting to be read")
-    }
-
-    /// The output was taken.
-    pub fn output_taken(&mut self) {
-        self.control_frames = 0;
-    }
-
     /// A SETTINGS frame came (CVE-2019-9515).
     pub fn settings(&mut self, limits: &Budgets, entries: usize, now: Tick) -> Charged {
         calm_if(
             entries > limits.settings_entries,
             "too many settings in a frame",
         )?;
-        if self.settings_second != now.second() {
-            self.settings_second = now.second();
-            self.settings = 0;
-        }
+        self.begin_second(now);
         self.settings = self.settings.saturating_add(1);
         let exceeded = u32::from(self.settings) > limits.settings_per_second;
         calm_if(exceeded, "too many SETTINGS")
+    }
+
+    /// A PING came (CVE-2019-9512).
+    pub fn ping(&mut self, limits: &Budgets, now: Tick) -> Charged {
+        self.begin_second(now);
+        self.pings = self.pings.saturating_add(1);
+        let exceeded = u32::from(self.pings) > limits.pings_per_second;
+        calm_if(exceeded, "too many PINGs")
+    }
+
+    fn begin_second(&mut self, now: Tick) {
+        if self.second != now.second() {
+            self.second = now.second();
+            self.settings = 0;
+            self.pings = 0;
+        }
     }
 
     /// A frame without use came (CVE-2019-9518).

@@ -218,7 +218,6 @@ impl Connection {
         let now = self.clock.tick(now);
         self.budget
             .settings(&self.config.budgets, entries.len(), now)?;
-        self.charge_answer()?;
         self.apply_remote_settings(entries)?;
         self.phase = Phase::Open;
         encode::settings_ack(&mut self.output);
@@ -321,7 +320,8 @@ impl Connection {
         }
         let payload = decode::ping(payload)?;
         if !header.has(flag::ACK) {
-            self.charge_answer()?;
+            let now = self.clock.tick(now);
+            self.budget.ping(&self.config.budgets, now)?;
             encode::ping(&mut self.output, flag::ACK, payload);
             return Ok(Step::Event(Event::Ping { payload }));
         }
@@ -379,15 +379,6 @@ impl Connection {
             code: goaway.code,
             debug: goaway.debug,
         }))
-    }
-
-    /// A frame came that has to be answered.
-    fn charge_answer(&mut self) -> Result<(), ConnectionError> {
-        if self.output.is_empty() {
-            // Whoever drains `output` does not say so.
-            self.budget.output_taken();
-        }
-        self.budget.control_frame(&self.config.budgets)
     }
 
     /// A frame came that says little or nothing to us.

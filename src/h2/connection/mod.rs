@@ -277,7 +277,6 @@ impl Connection {
     pub fn take_output(&mut self) -> Vec<u8> {
         let output = std::mem::take(&mut self.output);
         if !output.is_empty() {
-            self.budget.output_taken();
             self.observe_output(&output);
         }
         output

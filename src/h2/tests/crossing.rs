@@ -40,7 +40,7 @@ fn config(windows: u32) -> Arc<Config> {
     config.budgets.peer_resets = u32::MAX / 8;
     config.budgets.useless_frames = u32::MAX;
     config.budgets.ignored_bytes = u32::MAX;
-    config.budgets.control_frames_waiting = u32::MAX;
+    config.budgets.pings_per_second = u32::MAX;
     config.budgets.settings_per_second = u32::MAX;
     config.budgets.provoked_resets = u32::MAX;
     Arc::new(config)

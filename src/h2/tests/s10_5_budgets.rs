@@ -192,27 +192,16 @@ mod floods {
     use super::*;
 
     #[test]
-    fn pings_whose_answers_nobody_reads() {
+    fn pings_faster_than_anybody_measures() {
         let mut peer = Peer::server();
         let ping = |peer: &mut Peer, _| peer.send(FrameType::PING, 0, 0, b"12345678");
         assert_eq!(rounds_until_calm(&mut peer, 1000, ping), 201);
-        // Whoever reads them may go on.
         let mut peer = Peer::server();
         for _ in 0..1000 {
             ping(&mut peer, 0);
             peer.hear();
             peer.sent();
-        }
-    }
-
-    #[test]
-    fn answers_that_are_drained_from_the_output_do_not_count() {
-        let mut peer = Peer::server();
-        peer.connection.output().clear();
-        for _ in 0..1_000 {
-            peer.send(FrameType::PING, 0, 0, b"12345678");
-            assert_eq!(peer.hear().len(), 1);
-            peer.connection.output().drain(..);
+            peer.wait(Duration::from_millis(6));
         }
     }
 
