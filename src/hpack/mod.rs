@@ -8,6 +8,27 @@
 //! insertion, a table is an arena of bytes with twelve bytes of bookkeeping an entry, and `shrink`
 //! gives the slack back, and packs the encoder's.
 //!
+//! ```
+//! use calmd::hpack::{DecodeLimits, Decoded, Decoder, Encoder};
+//! use calmd::http::{Field, Fields};
+//!
+//! let (mut encoder, mut decoder) = (Encoder::new(4_096), Decoder::new(4_096));
+//! let limits = DecodeLimits { list_size: 16_384, fields: 100, overrun: 4 };
+//! let mut fields = Fields::new();
+//! let mut lengths = Vec::new();
+//! for _ in 0..3 {
+//!     let mut block = Vec::new();
+//!     let server = [Field::new(b":status", b"200"), Field::new(b"server", b"calmd")];
+//!     encoder.encode(server, &mut block);
+//!     fields.clear();
+//!     assert_eq!(decoder.decode(&block, &mut fields, &limits), Ok(Decoded::Whole));
+//!     assert_eq!(fields.status(), Some(200));
+//!     lengths.push(block.len());
+//! }
+//! // The first block has the field spelled out; what follows points into the table.
+//! assert_eq!(lengths, [7, 2, 2]);
+//! ```
+//!
 //! - `integer`, `huffman`: the two primitives (§5)
 //! - `static_table`: Appendix A, and its index by name
 //! - `table`: the dynamic table (§2.3.2, §4)

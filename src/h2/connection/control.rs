@@ -118,9 +118,14 @@ impl Connection {
                 increment,
             }));
         }
+        let of_zero = || Fault::stream(id, StreamError::protocol("WINDOW_UPDATE of 0"));
         let Some(slot) = self.store.find(id) else {
             self.check_not_idle(id, "WINDOW_UPDATE on an idle stream")?;
-            return Ok(Step::Nothing);
+            return match self.absent(id) {
+                // Wrong in any case: that does not hang on whether the stream has just ended.
+                Absent::Closed(Closing::Ended) if increment == 0 => Err(of_zero()),
+                _ => Ok(Step::Nothing),
+            };
         };
         if self.store[slot].state == StreamState::ReservedRemote {
             // §5.1: its sender is the only one with anything to send on it.
@@ -128,8 +133,7 @@ impl Connection {
             return Err(ConnectionError::protocol(reason).into());
         }
         if increment == 0 {
-            let error = StreamError::protocol("WINDOW_UPDATE of 0");
-            return Err(Fault::stream(id, error));
+            return Err(of_zero());
         }
         if self.store[slot].send_window.widen(increment).is_err() {
             let code = ErrorCode::FLOW_CONTROL_ERROR;

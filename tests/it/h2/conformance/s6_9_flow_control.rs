@@ -43,6 +43,14 @@ fn updates() -> Vec<Case> {
         held("WINDOW_UPDATE of 0 on a stream", Stream(1, PROTOCOL_ERROR)).send(window_update(1, 0)),
         case(
             "6.9",
+            "WINDOW_UPDATE of 0 on a stream that has ended",
+            Stream(1, PROTOCOL_ERROR),
+        )
+        .send(get(1))
+        .end(1)
+        .send(window_update(1, 0)),
+        case(
+            "6.9",
             "WINDOW_UPDATE of three bytes",
             Connection(FRAME_SIZE_ERROR),
         )
