@@ -98,7 +98,7 @@ pub fn anybody(outside: &mut Outside) -> Vec<Box<dyn Client>> {
         clients.push(Box::new(H1Client::new(asks, security, outside)));
     }
     for _ in 0..outside.rng.below(8) {
-        clients.push(Box::new(RawClient::random(&mut outside.rng)));
+        clients.push(Box::new(RawClient::random(outside)));
     }
     clients
 }

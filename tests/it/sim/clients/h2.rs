@@ -1,7 +1,7 @@
 //! A good client that speaks HTTP/2: the protocol core in its client role.
 
 use super::ask::{Answer, Ask, Kind, Verdict};
-use super::wire::{Pace, Security, Standing, Wire};
+use super::wire::{LEAST_BITS, Pace, Security, Standing, Wire};
 use super::{Client, Farewell, Tie};
 use crate::sim::faults::Fault;
 use crate::sim::outside::Outside;
@@ -98,7 +98,7 @@ impl H2Client {
 
     fn act(&mut self, outside: &mut Outside) {
         if self.connection.is_none() && !self.asks.is_empty() {
-            let Some(wire) = Wire::connect(outside, &self.security, self.pace) else {
+            let Some(wire) = Wire::connect(outside, &self.security, self.pace, LEAST_BITS) else {
                 // The server has stopped: nobody is owed anything any more.
                 self.asks.clear();
                 return;
@@ -116,6 +116,9 @@ impl H2Client {
             return;
         };
         let standing = connection.wire.pump(outside);
+        if standing == Standing::Ended {
+            connection.wire.expect_close_notify(outside);
+        }
         connection.receive(&mut self.asks, self.digestion, outside);
         connection.digest(outside);
         connection.ask(&mut self.asks, self.concurrency, outside);

@@ -1,15 +1,17 @@
 //! Bad clients: bytes that no good client sends, at a pace that no good client has, or nothing.
 
-use super::{Client, Farewell, Tie};
+use super::wire::{Pace, Security, Standing, Wire};
+use super::{Client, Farewell, H1, H2, Tie};
 use crate::raw_h2::{self, PREFACE, frame, setting};
-use crate::sim::network::{LinkId, Received};
 use crate::sim::outside::Outside;
 use crate::sim::rng::Rng;
-use crate::sim::{CLEARTEXT, TLS};
 use std::time::Duration;
 
 /// The type of a CONTINUATION frame (RFC 9113 §6.10).
 const CONTINUATION: u8 = 9;
+
+/// Buffers of these clients' sockets may be far too small.
+const LEAST_BITS: usize = 8;
 
 /// What is sent in small portions is not sent for ever.
 const PORTIONS: usize = 300;
@@ -20,8 +22,8 @@ const INTEREST: Duration = Duration::from_secs(60);
 /// Sends what it was made with, portion by portion, and reads or does not.
 pub struct RawClient {
     what: &'static str,
-    listener: usize,
-    link: Option<LinkId>,
+    security: Security,
+    wire: Option<Wire>,
     script: Vec<u8>,
     sent: usize,
     portion: usize,
@@ -39,7 +41,14 @@ enum Reading {
 }
 
 impl RawClient {
-    pub fn random(rng: &mut Rng) -> Self {
+    pub fn random(outside: &mut Outside) -> Self {
+        let security = match outside.rng.below(6) {
+            0 => Security::Missing,
+            1 => Security::tls(outside, H1),
+            2 => Security::tls(outside, H2),
+            _ => Security::Cleartext,
+        };
+        let rng = &mut outside.rng;
         let (what, opening, refrain) = match rng.below(5) {
             0 => ("silence", Vec::new(), Vec::new()),
             1 => garbage(rng),
@@ -68,8 +77,8 @@ impl RawClient {
         }
         RawClient {
             what,
-            listener: *rng.pick(&[CLEARTEXT, CLEARTEXT, CLEARTEXT, TLS]),
-            link: None,
+            security,
+            wire: None,
             script,
             sent: 0,
             portion,
@@ -83,65 +92,63 @@ impl RawClient {
 
     fn act(&mut self, outside: &mut Outside) {
         let now = outside.network.now;
-        let Some(link) = self.link else {
-            self.link = outside.network.connect(self.listener, 8);
-            self.next = self.link.map(|_| now + self.interval);
+        let Some(wire) = &mut self.wire else {
+            self.wire = Wire::connect(outside, &self.security, Pace::Brisk, LEAST_BITS);
+            self.next = self.wire.as_ref().map(|_| now + self.interval);
             self.bored_at = now + INTEREST;
             return;
         };
-        if self.reading == Reading::Everything {
-            let mut read = Vec::new();
-            while let Received::Bytes(1..) =
-                outside.network.client_receive(link, &mut read, usize::MAX)
-            {}
-        }
         let standing = match self.reading {
-            Reading::Everything => outside.network.client_receive(link, &mut Vec::new(), 0),
-            Reading::Nothing => Received::Nothing,
+            Reading::Everything => wire.pump(outside),
+            Reading::Nothing => wire.push(outside),
         };
+        wire.inbox.clear();
         let bored = self.reading == Reading::Everything && now >= self.bored_at;
-        if bored || matches!(standing, Received::End | Received::Reset) {
-            outside.network.client_close(link);
+        if bored || standing != Standing::Open {
+            outside.network.client_close(wire.link);
             self.leave();
-        } else if self.next.is_none_or(|next| next > now) {
-            // Not yet.
+        } else if self.next.is_none_or(|next| next > now) || !wire.is_flushed() {
+            // Not yet. Without room, the server's next read wakes it.
+            self.next = self.next.filter(|next| *next > now);
         } else if self.sent < self.script.len() {
             let end = self.script.len().min(self.sent + self.portion);
-            let sent = outside
-                .network
-                .client_send(link, &self.script[self.sent..end]);
-            self.sent += sent;
-            // Without room, the server's next read wakes it.
-            self.next = (sent > 0).then(|| now + self.interval);
+            wire.outbox.extend_from_slice(&self.script[self.sent..end]);
+            self.sent = end;
+            wire.push(outside);
+            self.next = Some(now + self.interval);
         } else {
             self.next = None;
-            if self.farewell.say(outside, link) == Tie::Cut {
+            if wire.part(&mut self.farewell, outside) == Tie::Cut {
                 self.leave();
             }
         }
     }
 
     fn leave(&mut self) {
-        self.link = None;
+        self.wire = None;
         self.next = None;
     }
 }
 
 impl Client for RawClient {
     fn run(&mut self, outside: &mut Outside) {
-        let woken = self
-            .link
-            .is_some_and(|link| outside.network.client_wakes(link));
-        if woken && self.next.is_none() && self.sent < self.script.len() {
+        let wire = self.wire.as_ref();
+        let woken = wire.is_some_and(|wire| outside.network.client_wakes(wire.link));
+        if woken && self.next.is_none() && self.farewell != Farewell::Said {
             self.next = Some(outside.network.now + self.interval);
         }
-        if woken || self.next.is_some_and(|next| next <= outside.network.now) {
+        if woken
+            || self
+                .next_wake()
+                .is_some_and(|next| next <= outside.network.now)
+        {
             self.act(outside);
         }
     }
 
     fn next_wake(&self) -> Option<Duration> {
-        self.next
+        let wire = self.wire.as_ref().and_then(Wire::next_wake);
+        [self.next, wire].into_iter().flatten().min()
     }
 
     fn is_content(&self) -> bool {

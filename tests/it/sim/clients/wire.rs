@@ -11,6 +11,9 @@ use std::time::Duration;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection};
 
+/// Buffers of good clients' sockets have so many bits at least.
+pub const LEAST_BITS: usize = 14;
+
 /// How fast a client reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
@@ -49,6 +52,8 @@ pub enum Security {
     Cleartext,
     /// TLS, with this protocol by ALPN.
     Tls(Arc<ClientConfig>),
+    /// None, where the server expects TLS.
+    Missing,
 }
 
 impl Security {
@@ -85,10 +90,16 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A new connection; none where nobody listens.
-    pub fn connect(outside: &mut Outside, security: &Security, pace: Pace) -> Option<Wire> {
+    /// A new connection with buffers of at least so many bits; none where nobody listens.
+    pub fn connect(
+        outside: &mut Outside,
+        security: &Security,
+        pace: Pace,
+        least_bits: usize,
+    ) -> Option<Wire> {
         let (listener, session) = match security {
             Security::Cleartext => (CLEARTEXT, None),
+            Security::Missing => (TLS, None),
             Security::Tls(config) => {
                 let name = ServerName::try_from("sim").expect("a name");
                 let mut session = ClientConnection::new(config.clone(), name).expect("a session");
@@ -96,7 +107,7 @@ impl Wire {
                 (TLS, Some((Box::new(session), Vec::new())))
             }
         };
-        let link = outside.network.connect(listener, 14)?;
+        let link = outside.network.connect(listener, least_bits)?;
         let rng = &mut outside.rng;
         let trickle = if rng.chance(100) { rng.below(200) } else { 0 };
         let (inbox, outbox, next) = (Vec::new(), Vec::new(), None);
@@ -144,10 +155,20 @@ impl Wire {
             self.next = Some(network.now + pause);
         }
         self.open(&came);
-        if standing == Standing::Ended && !self.is_harmed(outside) && !outside.is_stopping() {
-            self.expect_close_notify();
-        }
         standing
+    }
+
+    /// Moves bytes to the server, and none back but those of the handshake.
+    pub fn push(&mut self, outside: &mut Outside) -> Standing {
+        if let Some((session, _)) = &self.session
+            && session.is_handshaking()
+        {
+            return self.pump(outside);
+        }
+        let link = self.link;
+        let sent = outside.network.client_send(link, self.seal());
+        self.sent(sent);
+        Standing::Open
     }
 
     /// What is to go over the network next.
@@ -195,14 +216,15 @@ impl Wire {
     }
 
     /// RFC 8446 §6.1: else nobody knows whether something is missing.
-    fn expect_close_notify(&mut self) {
+    pub fn expect_close_notify(&mut self, outside: &Outside) {
+        let excused = self.is_harmed(outside) || outside.is_stopping();
         let Some((session, _)) = &mut self.session else {
             return;
         };
         let state = session
             .process_new_packets()
             .expect("records as they should be");
-        let told = state.peer_has_closed() || session.is_handshaking();
+        let told = state.peer_has_closed() || session.is_handshaking() || excused;
         assert!(
             told,
             "the server ends TLS without close_notify on link {}",
