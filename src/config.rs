@@ -385,14 +385,15 @@ pub struct Limits {
     /// While more than this many bytes of output wait in memory on a connection, nothing is read from
     /// it and nothing is produced for it.
     pub output_bytes: usize,
-    /// Bytes read and processed for one connection in one turn, before others have theirs.
+    /// Bytes read and processed for one connection in one turn, before others have theirs: a full TLS
+    /// record or frame and what surrounds it. What the turn's other budgets leave of them is kept, so
+    /// this bounds memory as well.
     pub turn_read_bytes: usize,
     /// Bytes written for one connection in one turn.
     pub turn_write_bytes: usize,
-    /// Events of one connection (requests, pieces of content, PINGs) in one turn: as many as the
-    /// requests that a client may have open, so that a page needs no second turn. Small frames are
-    /// cheap to send, and 64 KiB of them would keep the others waiting for milliseconds.
-    pub turn_events: usize,
+    /// Requests of one connection in one turn: as many as a client may have open, so that a page
+    /// needs no second turn. More of them fit the bytes of a turn than others should wait for.
+    pub turn_requests: usize,
     /// Connections accepted from one listener in one turn.
     pub turn_accepts: usize,
     /// Bytes discarded from a peer after our last byte to it. What was on its way fits a socket
@@ -411,9 +412,9 @@ impl Default for Limits {
             idle_grace: Duration::from_secs(1),
             stalled_grace: Duration::from_secs(5),
             output_bytes: 64 << 10,
-            turn_read_bytes: 64 << 10,
+            turn_read_bytes: 17 << 10,
             turn_write_bytes: 256 << 10,
-            turn_events: 100,
+            turn_requests: 100,
             turn_accepts: 64,
             linger_bytes: 256 << 10,
             request_body_bytes: 1 << 30,

@@ -30,16 +30,16 @@ const OUTPUT_CHUNK: usize = 64 << 10;
 /// A chunk that stayed this far below its size was not cut short by it: the protocol has no more.
 const OUTPUT_SLACK: usize = 2 << 10;
 
-/// What the work on one event is worth in bytes that are moved: at some 2 µs for a request, and 1 µs
-/// for 2 KiB through socket and TLS.
-const EVENT_EFFORT: usize = 2 << 10;
+/// What the work on a request is worth in bytes that are moved: it takes some 1.5 µs, and so do 2 KiB
+/// through the socket.
+const REQUEST_EFFORT: usize = 2 << 10;
 
 /// What a step of the TLS handshake is worth: a signature takes longer than any other turn.
 const HANDSHAKE_EFFORT: usize = 64 << 10;
 
-/// Room in the read buffer for what a connection kept: an incomplete frame, head or record, each of
-/// which is at most 16 KiB and its header.
-const KEPT_ROOM: usize = 32 << 10;
+/// What an incomplete frame or head takes beside its payload or fields, and an incomplete TLS record
+/// beside the 16 KiB of either.
+const KEPT_SLACK: usize = 1 << 10;
 
 /// The protocol cannot go on. What it has to say about that is in its output.
 #[derive(Debug)]
@@ -251,8 +251,8 @@ impl<W: World> Connection<W> {
             _ => {
                 let len = input.len();
                 let turn = self.exchange(&mut input, output, wire, fields, cx)?;
-                let events = cx.limits.turn_events - cx.events;
-                cx.effort += len - input.len() + events * EVENT_EFFORT;
+                let requests = cx.limits.turn_requests - cx.requests;
+                cx.effort += len - input.len() + requests * REQUEST_EFFORT;
                 turn
             }
         };
@@ -271,14 +271,17 @@ impl<W: World> Connection<W> {
         cx: &mut Context<W>,
     ) -> io::Result<&'b [u8]> {
         plain.clear();
-        if !self.wants_input(cx) || self.kept.len() > KEPT_ROOM {
+        // Beyond an incomplete frame or head, it is what the turn's budgets left: that comes first.
+        let incomplete = cx.http1.head_bytes.max(cx.http2.max_frame_size as usize) + KEPT_SLACK;
+        if !self.wants_input(cx) || self.kept.len() > incomplete {
             plain.append(&mut self.kept);
             self.kept = Vec::new();
             return Ok(plain);
         }
         let budget = cx.limits.turn_read_bytes;
-        if read.len() < budget + KEPT_ROOM {
-            read.resize(budget + KEPT_ROOM, 0);
+        let room = budget + KEPT_SLACK + self.kept.len().max(16 << 10);
+        if read.len() < room {
+            read.resize(room, 0);
         }
         let kept = std::mem::take(&mut self.kept);
         match &mut self.transport {
@@ -366,7 +369,7 @@ impl<W: World> Connection<W> {
         cx: &mut Context<W>,
     ) -> io::Result<Turn> {
         let mut written = 0;
-        cx.events = cx.limits.turn_events;
+        cx.requests = cx.limits.turn_requests;
         cx.file_content = match self.transport {
             Transport::Plain => FileContent::Spliced,
             Transport::Tls(_) => FileContent::Read,
@@ -389,7 +392,7 @@ impl<W: World> Connection<W> {
             }
             written += made;
             cx.effort += made;
-            if cx.events == 0 {
+            if cx.requests == 0 {
                 return Ok(Turn::Again);
             }
             if made + OUTPUT_SLACK < limit || !self.unsent.is_empty() {

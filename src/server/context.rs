@@ -39,9 +39,10 @@ pub struct Context<W: World> {
     pub(super) buffers: Buffers,
     /// Ranges of files between the bytes of the output that is being made.
     pub(super) splices: Splices<W::Files>,
-    /// Events that the connection is still told of in this turn.
-    pub(super) events: usize,
-    /// What the turn has taken so far: bytes in and out, and what the work on events is worth in bytes.
+    /// Requests that the connection may still make in this turn.
+    pub(super) requests: usize,
+    /// What the turn has taken so far: bytes in and out, and what the work on requests is worth in
+    /// bytes.
     pub(super) effort: usize,
     /// How file content gets into that output.
     pub(super) file_content: FileContent,
@@ -107,7 +108,7 @@ impl<W: World> Context<W> {
             moved: 0,
             buffers: Buffers::new(),
             splices: Splices::default(),
-            events: 0,
+            requests: 0,
             effort: 0,
             file_content: FileContent::Read,
             date: Date::default(),

@@ -119,15 +119,12 @@ impl<F: Files> H1Service<F> {
         cx: &mut Context<W>,
     ) -> Result<Step<F>, Fault> {
         while self.core.output().len() + cx.splices.len() < limit {
-            if self.wants_input() && cx.events > 0 {
+            if self.wants_input() && cx.requests > 0 {
                 match self.core.receive(input, fields, cx.now) {
-                    Ok(Some(event)) => {
-                        cx.events -= 1;
-                        match self.handle(event, cx) {
-                            Some(upgraded) => return Ok(Step::Upgraded(Box::new(upgraded))),
-                            None => continue,
-                        }
-                    }
+                    Ok(Some(event)) => match self.handle(event, cx) {
+                        Some(upgraded) => return Ok(Step::Upgraded(Box::new(upgraded))),
+                        None => continue,
+                    },
                     Ok(None) => {}
                     Err(error) => return Err(self.fail(error, cx)),
                 }
@@ -191,6 +188,7 @@ impl<F: Files> H1Service<F> {
     ) {
         self.requests = self.requests.wrapping_add(1);
         cx.moved += PROGRESS_BYTES;
+        cx.requests = cx.requests.saturating_sub(1);
         let entry = cx.log_entry(self.peer, self.core.version().as_str(), fields);
         match cx.site.respond(fields, cx.now) {
             Answer::Response(response) => {

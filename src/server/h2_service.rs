@@ -99,12 +99,9 @@ impl<F: Files> H2Service<F> {
         limit: usize,
         cx: &mut Context<W>,
     ) -> Result<(), Fault> {
-        while self.core.output().len() < limit && cx.events > 0 {
+        while self.core.output().len() < limit && cx.requests > 0 {
             match self.core.receive(input, fields, cx.now) {
-                Ok(Some(event)) => {
-                    cx.events -= 1;
-                    self.handle(event, cx);
-                }
+                Ok(Some(event)) => self.handle(event, cx),
                 Ok(None) => break,
                 Err(error) => return Err(self.fail(error, cx)),
             }
@@ -160,6 +157,7 @@ impl<F: Files> H2Service<F> {
     ) {
         self.requests = self.requests.wrapping_add(1);
         cx.moved += PROGRESS_BYTES;
+        cx.requests = cx.requests.saturating_sub(1);
         let entry = cx.log_entry(self.peer, "HTTP/2.0", fields);
         match cx.site.respond(fields, cx.now) {
             Answer::Response(response) => self.respond(stream, response, entry, cx),

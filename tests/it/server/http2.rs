@@ -348,3 +348,26 @@ fn h2c_is_upgraded_only_where_that_was_asked_for() {
     std::io::Read::read_exact(&mut stream, &mut head).unwrap();
     assert_eq!(&head, b"HTTP/1.1 200 OK");
 }
+
+#[test]
+fn frames_of_the_largest_size_that_was_asked_for_are_taken() {
+    let server = Server::start(&["--demo", "--max-frame-size", "1M"]);
+    let mut h2 = RawH2::open(server.connect());
+    h2.until(|frame| frame.kind == raw_h2::SETTINGS && frame.flags & raw_h2::ACK != 0);
+    h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
+    let mut block = get("/echo");
+    // POST instead of GET (RFC 7541 Appendix A).
+    block[0] = 0x83;
+    h2.send(&frame(raw_h2::HEADERS, raw_h2::END_HEADERS, 1, &block));
+    let content = vec![b'x'; 200_000];
+    h2.send(&frame(raw_h2::DATA, raw_h2::END_STREAM, 1, &content));
+    h2.until(|frame| frame.kind == raw_h2::HEADERS && frame.stream == 1);
+}
+
+#[test]
+fn a_head_of_the_largest_size_that_was_asked_for_is_taken() {
+    let server = Server::start(&["--max-header-list-size", "64K"]);
+    let fields = format!("A: {}\r\n", "a".repeat(990)).repeat(60);
+    let answer = server.request(&format!("GET / HTTP/1.1\r\n{}", fields.trim_end()));
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+}
