@@ -1,21 +1,69 @@
-"""Many idle HTTP/2 connections, each after one request."""
+"""HTTP/2 by hand: many idle connections, each after one request, and frames one by one."""
 
 import resource
 import socket
 import ssl
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
-SETTINGS_ACK = b"\0\0\0\x04\x01\0\0\0\0"
-SETTINGS, HEADERS, END_STREAM = 4, 1, 1
+SETTINGS, DATA, HEADERS, END_STREAM = 4, 0, 1, 1
 
 
-def get(path):
-    """A GET on stream 1, as h2load writes it: fields with incremental indexing."""
+def frame(kind, flags, stream, payload=b""):
+    """A frame (RFC 9113 §4.1)."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0)
+SETTINGS_ACK = frame(SETTINGS, 1, 0)
+
+
+def get(path, stream=1, priority=None):
+    """A GET, as h2load writes it: fields with incremental indexing."""
     def literal(index, value):
         return bytes([0x40 | index, len(value)]) + value
     block = (b"\x82\x86" + literal(1, b"localhost") + literal(4, path.encode())
              + literal(58, b"idle/1.0"))
-    return len(block).to_bytes(3, "big") + bytes([HEADERS, 5]) + (1).to_bytes(4, "big") + block
+    if priority:
+        block += b"\x40\x08priority" + bytes([len(priority)]) + priority
+    return frame(HEADERS, 5, stream, block)
+
+
+class Frames:
+    """The frames that come on a connection."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.buffer = bytearray()
+
+    def next(self):
+        """The next one: type, flags, stream, payload. SETTINGS are acknowledged."""
+        while len(self.buffer) < 9 or len(self.buffer) < 9 + int.from_bytes(self.buffer[:3], "big"):
+            data = self.connection.recv(65536)
+            if not data:
+                raise ValueError("the server closed")
+            self.buffer += data
+        length, kind, flags = int.from_bytes(self.buffer[:3], "big"), self.buffer[3], self.buffer[4]
+        stream = int.from_bytes(self.buffer[5:9], "big")
+        payload = bytes(self.buffer[9:9 + length])
+        del self.buffer[:9 + length]
+        if kind == SETTINGS and not flags:
+            self.connection.sendall(SETTINGS_ACK)
+        return kind, flags, stream, payload
+
+    def until_end(self, wanted):
+        """Reads up to the end of a stream; how many DATA frames of others came before it."""
+        others = 0
+        while True:
+            kind, flags, stream, _ = self.next()
+            if stream == wanted and kind in (DATA, HEADERS) and flags & END_STREAM:
+                return others
+            others += kind == DATA and stream != wanted
+
+    def read(self, wanted, size):
+        """Reads so many bytes of a stream's content, or a little more."""
+        while size > 0:
+            kind, _, stream, payload = self.next()
+            if kind == DATA and stream == wanted:
+                size -= len(payload)
 
 
 class Idle:
@@ -34,26 +82,8 @@ class Idle:
             if context:
                 connection = context.wrap_socket(connection, server_hostname="localhost")
             connection.sendall(PREFACE + get(path))
-            self.finish(connection)
+            Frames(connection).until_end(1)
             self.sockets.append(connection)
-
-    @staticmethod
-    def finish(connection):
-        """Reads the response, and acknowledges the server's SETTINGS."""
-        buffer = b""
-        while True:
-            while len(buffer) < 9 or len(buffer) < 9 + int.from_bytes(buffer[:3], "big"):
-                data = connection.recv(65536)
-                if not data:
-                    raise ValueError("the server closed")
-                buffer += data
-            length, kind, flags = int.from_bytes(buffer[:3], "big"), buffer[3], buffer[4]
-            stream = int.from_bytes(buffer[5:9], "big")
-            buffer = buffer[9 + length:]
-            if kind == SETTINGS and not flags:
-                connection.sendall(SETTINGS_ACK)
-            if stream == 1 and kind in (0, 1) and flags & END_STREAM:
-                return
 
     def __enter__(self):
         return self

@@ -115,19 +115,20 @@ def prepare(directory):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def start_calmd(d, plain, tls, before=(), options=(), env=None):
+def start_calmd(d, plain, tls, before=(), options=(), env=None, binary=ROOT / "target/release/calmd"):
     """calmd on these ports; `before` is what it runs under."""
     return Server("calmd", [
-        *before, str(ROOT / "target/release/calmd"), str(d / "site"), "--cert", str(d / "cert.pem"),
+        *before, str(binary), str(d / "site"), "--cert", str(d / "cert.pem"),
         "--key", str(d / "key.pem"), "--listen", f"127.0.0.1:{plain}",
         "--listen-tls", f"127.0.0.1:{tls}", *options], env)
 
 
 def h2load(row, port, requests):
     scheme = "https" if row.tls else "http"
+    paths = [row.path] if isinstance(row.path, str) else row.path
     command = ["taskset", "-c", CLIENT_CORE, "h2load", "-n", str(requests), "-c",
                str(row.clients), "-m", str(row.streams), *row.extra,
-               f"{scheme}://127.0.0.1:{port}{row.path}"]
+               *[f"{scheme}://127.0.0.1:{port}{path}" for path in paths]]
     text = run(command).stdout
     done = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", text)
     succeeded, failed, errored = map(int, done.groups())
