@@ -8,7 +8,7 @@ pub mod memory_files;
 pub mod os;
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -48,6 +48,15 @@ pub trait World {
     /// The same when more follows at once, so that these bytes need not travel by themselves.
     fn write_more(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> io::Result<usize> {
         self.write(socket, bytes)
+    }
+
+    /// Writes a prefix of the slices, at least one, as if they were one, and returns its length.
+    fn write_gathered(
+        &mut self,
+        socket: &mut Self::Socket,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        self.write(socket, &slices[0])
     }
 
     /// Writes up to `max` bytes of the file from `offset` on, and returns how many: 0 at the end of

@@ -163,7 +163,7 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
-    /// Takes up to `max` bytes off the content, if they can be sent as a range of a file.
+    /// Takes up to `max` bytes off the content, if they can be sent from where they are.
     pub fn take_range(
         &mut self,
         files: &mut F,
@@ -176,7 +176,7 @@ impl<F: Files> ActiveRequest<F> {
             Source::Handler(_) => Taken::Unfit,
         };
         if let Taken::Range(range) = &taken {
-            self.sent += range.end - range.start;
+            self.sent += range.len();
         }
         Ok(taken)
     }

@@ -37,22 +37,22 @@ pub struct Context<W: World> {
     pub(super) moved: usize,
     /// The buffers of this turn.
     pub(super) buffers: Buffers,
-    /// Ranges of files between the bytes of the output that is being made.
+    /// Slices of content between the bytes of the output that is being made.
     pub(super) splices: Splices<W::Files>,
     /// Requests that the connection may still make in this turn.
     pub(super) requests: usize,
     /// What the turn has taken so far: bytes in and out, and what the work on requests is worth in
     /// bytes.
     pub(super) effort: usize,
-    /// How file content gets into that output.
+    /// How content gets into that output.
     pub(super) file_content: FileContent,
     date: Date,
 }
 
-/// How the content of files gets into an output.
+/// How content gets into an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileContent {
-    /// It is read into it, to be sealed in records.
+    /// It is copied into it, to be sealed in records.
     Read,
     /// As splices, where that is worth it.
     Spliced,

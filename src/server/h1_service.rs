@@ -7,6 +7,7 @@ use super::context::{Context, FileContent};
 use super::h2_service::H2Service;
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
+use super::splices::MOST_SPLICED;
 use crate::h1::{self, BodyLength, Event, Scheme};
 use crate::http::{Fields, Method, status};
 use crate::site::{Answer, BodyError, Progress, Response, Taken};
@@ -16,10 +17,6 @@ use std::time::Instant;
 /// A handler that cannot pass a request's body on is given no more of it beyond this: what HTTP/2's
 /// window is for a stream.
 const HELD_BYTES: usize = 64 << 10;
-
-/// The longest range of a file that is sent at once. While it waits it costs nothing, so it may
-/// exceed the room for bytes; the others want their turn.
-const MAX_RANGE: u64 = 256 << 10;
 
 /// An HTTP/1.1 connection and the request that is open on it.
 pub struct H1Service<F: Files> {
@@ -277,11 +274,11 @@ impl<F: Files> H1Service<F> {
             return Ok(false);
         }
         if cx.file_content == FileContent::Spliced {
-            match active.take_range(cx.site.files(), MAX_RANGE, cx.now) {
+            match active.take_range(cx.site.files(), MOST_SPLICED as u64, cx.now) {
                 Ok(Taken::Unfit) => {}
                 Ok(Taken::Range(range)) => {
                     let end = active.remaining() == Some(0);
-                    let len = range.end - range.start;
+                    let len = range.len();
                     cx.moved += len as usize;
                     cx.splices.push(self.core.output().len(), range);
                     self.core.commit_elsewhere(len, end, cx.now);

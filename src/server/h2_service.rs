@@ -7,6 +7,7 @@ use super::connection::Fault;
 use super::context::{Context, FileContent};
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
+use super::splices::MOST_SPLICED;
 use crate::h2::frame::HEADER_LEN;
 use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, Grant, StreamKey};
 use crate::http::{Field, Fields, Method};
@@ -14,10 +15,6 @@ use crate::site::{Answer, Body, BodyError, Progress, Response, Taken};
 use crate::world::{Files, Peer, World};
 use std::rc::Rc;
 use std::time::Instant;
-
-/// The most content that is spliced into one output: eight full DATA frames. While it waits it costs
-/// nothing, so it has room of its own; what is sent in one go is sent in fewer segments.
-const SPLICED_CHUNK: usize = 128 << 10;
 
 /// An HTTP/2 connection and the requests that are open on it.
 pub struct H2Service<F: Files> {
@@ -294,7 +291,7 @@ impl<F: Files> H2Service<F> {
         loop {
             // Which of the two the next stream needs is not known yet.
             let output = limit.saturating_sub(self.core.output().len());
-            let spliced = (SPLICED_CHUNK + HEADER_LEN).saturating_sub(cx.splices.len());
+            let spliced = (MOST_SPLICED + HEADER_LEN).saturating_sub(cx.splices.len());
             let room = output.min(spliced);
             let Some(grant) = self.core.poll_grant(room) else {
                 return;
@@ -328,7 +325,7 @@ impl<F: Files> H2Service<F> {
             Err(error) => return self.cut_short(stream, &error, cx),
         };
         let end = active.remaining() == Some(0);
-        let len = (range.end - range.start) as u32;
+        let len = range.len() as u32;
         cx.moved += len as usize;
         self.core.commit_elsewhere(grant, len, end);
         cx.splices.push(self.core.output().len(), range);

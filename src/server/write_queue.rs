@@ -1,16 +1,21 @@
 //! Output that the socket did not take yet.
 //!
-//! Output is written straight from a shared buffer and from the files spliced into it; only what
+//! Output is written straight from a shared buffer and from the content spliced into it; only what
 //! falls short is kept here. An idle connection's queue holds no memory.
 
 use super::splices::Splices;
+use crate::site::Slice;
 use crate::world::{Files, World};
-use std::io;
+use std::io::{self, IoSlice};
+
+/// So many pieces are sent by one call: [`super::splices::MOST_SPLICED`] is sixteen DATA frames with
+/// their headers, and a few may be shorter.
+const GATHERED: usize = 40;
 
 /// The unsent tail of a connection's output.
 pub struct WriteQueue<F: Files>(Option<Box<Tail<F>>>);
 
-/// What waits, in order: bytes, and the ranges of files between them.
+/// What waits, in order: bytes, and the slices of content between them.
 struct Tail<F: Files> {
     bytes: Vec<u8>,
     sent: usize,
@@ -46,7 +51,7 @@ impl<F: Files> Default for WriteQueue<F> {
 }
 
 impl<F: Files> WriteQueue<F> {
-    /// Bytes that wait in memory: those of files do not.
+    /// Bytes that wait in memory of this connection's own: those of files and of the cache do not.
     pub fn held(&self) -> usize {
         self.0
             .as_ref()
@@ -135,7 +140,7 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// Writes from the byte `sent` on until everything is taken or the socket would block. Returns how
-/// many bytes were taken, those of files included.
+/// many bytes were taken, those of the slices included.
 fn write<W: World>(
     world: &mut W,
     socket: &mut W::Socket,
@@ -146,26 +151,35 @@ fn write<W: World>(
     let mut taken = 0;
     loop {
         let result = match splices.first() {
-            Some((at, range)) if at == *sent => {
-                let max = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-                match world.send_file(socket, &range.file, range.start, max) {
+            Some((
+                at,
+                Slice::File {
+                    file, start, end, ..
+                },
+            )) if at == *sent => {
+                let max = usize::try_from(end - start).unwrap_or(usize::MAX);
+                match world.send_file(socket, file, *start, max) {
                     Ok(0) => return Err(WriteError::File(io::ErrorKind::UnexpectedEof.into())),
                     // Nobody tells which of the two has failed. A socket shows it soon enough.
                     Err(error) if !is_passing(&error) => return Err(WriteError::File(error)),
-                    result => result.inspect(|len| splices.advance(*len)),
+                    result => result,
                 }
             }
-            Some((at, _)) => world
-                .write_more(socket, &bytes[*sent..at])
-                .inspect(|len| *sent += len),
-            None if *sent < bytes.len() => world
-                .write(socket, &bytes[*sent..])
-                .inspect(|len| *sent += len),
+            Some((at, Slice::File { .. })) => world.write_more(socket, &bytes[*sent..at]),
+            Some((_, Slice::Memory { .. })) => {
+                let mut pieces = [IoSlice::new(&[]); GATHERED];
+                let gathered = splices.gather(bytes, *sent, &mut pieces);
+                world.write_gathered(socket, &pieces[..gathered])
+            }
+            None if *sent < bytes.len() => world.write(socket, &bytes[*sent..]),
             None => return Ok(taken),
         };
         match result {
             Ok(0) => return Err(WriteError::Socket(io::ErrorKind::WriteZero.into())),
-            Ok(len) => taken += len,
+            Ok(len) => {
+                splices.advance(sent, len);
+                taken += len;
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(taken),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(WriteError::Socket(error)),

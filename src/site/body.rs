@@ -19,7 +19,7 @@ const READ_AHEAD: u64 = 256 << 10;
 /// to wait: on some file systems asking alone brings nothing.
 const MOST_ASKED: u8 = 250;
 
-/// A shorter range of a file is not worth the two system calls of sending it by itself.
+/// A shorter range is copied: what there is to do for a range of its own costs more than that.
 const LEAST_RANGE: u64 = 4 << 10;
 
 /// The content of a response.
@@ -65,23 +65,13 @@ pub struct Ahead {
     asked: u8,
 }
 
-/// A range of a file that somebody else sends.
-pub struct FileRange<F: Files> {
-    /// Shared with other responses.
-    pub file: Rc<F::File>,
-    /// Its first byte.
-    pub start: u64,
-    /// The byte behind its last.
-    pub end: u64,
-}
-
-/// Whether the next bytes are a range of a file that can be sent without reading it.
+/// Whether the next bytes can be sent from where they are.
 pub enum Taken<F: Files> {
-    /// They are, and this is the range.
-    Range(FileRange<F>),
-    /// They are, and the disk was asked for it.
+    /// They can, and this is where.
+    Range(Slice<F>),
+    /// They can, as soon as the disk has brought them, which it was asked for.
     Cold,
-    /// They are not, or too few: they are to be read.
+    /// There are none, or too few: they are to be read.
     Unfit,
 }
 
@@ -158,13 +148,13 @@ impl<F: Files> Body<F> {
         }
     }
 
-    /// Takes up to `max` bytes off the body, if they can be sent as a range of a file.
+    /// Takes up to `max` bytes off the body, if they can be sent from where they are.
     pub fn take_range(&mut self, files: &mut F, max: u64) -> Result<Taken<F>, BodyError> {
         match self {
             Body::Empty => Ok(Taken::Unfit),
             Body::One(slice) => slice.take_range(files, max),
             Body::Many(slices) => {
-                while slices.front().is_some_and(|slice| slice.len() == 0) {
+                while slices.front().is_some_and(Slice::is_empty) {
                     slices.pop_front();
                 }
                 match slices.front_mut() {
@@ -199,7 +189,7 @@ impl<F: Files> Body<F> {
                     if residence == Residence::Disk && out.len() == start {
                         return Ok(Progress::Cold);
                     }
-                    if slice.len() > 0 {
+                    if !slice.is_empty() {
                         return Ok(Progress::More);
                     }
                     slices.pop_front();
@@ -220,31 +210,58 @@ impl<F: Files> Slice<F> {
         }
     }
 
-    fn len(&self) -> u64 {
+    /// The number of bytes still to send.
+    pub fn len(&self) -> u64 {
         match self {
             Slice::Memory { start, end, .. } => (end - start) as u64,
             Slice::File { start, end, .. } => end - start,
         }
     }
 
+    /// Whether all bytes were sent.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The next `len` bytes were sent; there are that many.
+    pub fn advance(&mut self, len: u64) {
+        match self {
+            // What is in memory has a length that fits.
+            Slice::Memory { start, .. } => *start += len as usize,
+            Slice::File { start, .. } => *start += len,
+        }
+    }
+
+    /// Splits off the next `len` bytes; there are that many.
+    fn split_off(&mut self, len: u64) -> Self {
+        let first = match self {
+            Slice::Memory { content, start, .. } => Slice::Memory {
+                content: content.clone(),
+                start: *start,
+                end: *start + len as usize,
+            },
+            Slice::File {
+                file, start, ahead, ..
+            } => Slice::File {
+                file: file.clone(),
+                start: *start,
+                end: *start + len,
+                ahead: *ahead,
+            },
+        };
+        self.advance(len);
+        first
+    }
+
     fn take_range(&mut self, files: &mut F, max: u64) -> Result<Taken<F>, BodyError> {
         let len = self.len().min(max);
-        if len < LEAST_RANGE || matches!(self, Slice::Memory { .. }) {
+        if len < LEAST_RANGE {
             return Ok(Taken::Unfit);
         }
-        if self.prepare(files, len)? == Residence::Disk {
-            return Ok(Taken::Cold);
-        }
-        let Slice::File { file, start, .. } = self else {
-            return Ok(Taken::Unfit);
-        };
-        let range = FileRange {
-            file: file.clone(),
-            start: *start,
-            end: *start + len,
-        };
-        *start = range.end;
-        Ok(Taken::Range(range))
+        Ok(match self.prepare(files, len)? {
+            Residence::Disk => Taken::Cold,
+            Residence::Memory => Taken::Range(self.split_off(len)),
+        })
     }
 
     /// Looks whether the next `len` bytes are in memory, and some more with them.
@@ -280,7 +297,7 @@ impl<F: Files> Slice<F> {
     }
 
     fn progress(&self) -> Progress {
-        if self.len() == 0 {
+        if self.is_empty() {
             Progress::End
         } else {
             Progress::More
@@ -428,7 +445,8 @@ mod tests {
 
     fn range(taken: Taken<MemoryFiles>) -> (u64, u64) {
         match taken {
-            Taken::Range(range) => (range.start, range.end),
+            Taken::Range(Slice::File { start, end, .. }) => (start, end),
+            Taken::Range(Slice::Memory { .. }) => panic!("memory"),
             Taken::Cold => panic!("cold"),
             Taken::Unfit => panic!("unfit"),
         }

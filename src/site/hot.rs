@@ -23,9 +23,14 @@ const RECHECK: Duration = Duration::from_secs(1);
 /// One entry takes at most this part of the budget, lest a few large files push out the rest.
 const LARGEST_SHARE: usize = 4;
 
-/// Longer content is not kept: sending it from the page cache costs less than from memory of ours,
-/// and the room is better used by many small files.
-const KEPT_LEN: u64 = 32 << 10;
+/// Longer content is not kept: sending it from memory would save nothing over sending it from its
+/// file.
+const KEPT_LEN: u64 = 128 << 10;
+
+/// Content longer than this is only kept in room that nobody else has: the room is better used by
+/// many small files, and where there are many large ones, reading each for the next to push it out
+/// would cost more than sending them from their files.
+const MODEST_LEN: usize = 32 << 10;
 
 /// This part of the budget is not for content, so that files whose content has no room are still
 /// known, and all who are sent the same one share a descriptor.
@@ -136,7 +141,13 @@ impl<F: Files> HotCache<F> {
     fn insert(&mut self, path: &[u8], mut resource: Resource<F>) -> Rc<Resource<F>> {
         let overhead = path.len() + SLOT_COST;
         let mut cost = resource.cost() + overhead;
-        if !self.make_room(cost, self.budget - self.budget / WITHOUT_CONTENT) {
+        let limit = self.budget - self.budget / WITHOUT_CONTENT;
+        let has_room = if resource.content_len() > MODEST_LEN {
+            self.used + cost <= limit
+        } else {
+            self.make_room(cost, limit)
+        };
+        if !has_room {
             resource.forget_content();
             cost = resource.cost() + overhead;
             if !self.make_room(cost, self.budget) {
@@ -379,6 +390,36 @@ mod tests {
         for response in stalled {
             assert_eq!(read(response.body, &mut site.files).len(), content.len());
         }
+    }
+
+    #[test]
+    fn large_content_takes_room_that_is_free_and_leaves_it_to_small_content() {
+        let large = "x".repeat(100 << 10);
+        let small = "y".repeat(1 << 10);
+        let mut site = TestSite::with(&[], |config| config.cache_memory = 1 << 20);
+        for at in 0..20 {
+            site.files.write(&format!("large{at}"), large.as_str());
+        }
+        for at in 0..200 {
+            site.files.write(&format!("small{at}"), small.as_str());
+        }
+        site.advance(Duration::from_secs(10));
+        // How many of these are answered without reading a file.
+        let mut kept = |kind: &str, count: usize| {
+            let is_kept = |at: &usize| {
+                let before = site.files.counts().reads;
+                site.get(&format!("/{kind}{at}"));
+                assert!(used(&site) <= 1 << 20);
+                site.files.counts().reads == before
+            };
+            (0..count).filter(is_kept).count()
+        };
+        kept("large", 20);
+        assert_eq!(kept("large", 20), 7);
+        kept("small", 200);
+        kept("small", 200);
+        assert_eq!(kept("small", 200), 200);
+        assert!(kept("large", 20) < 7);
     }
 
     #[test]

@@ -128,11 +128,16 @@ impl<F: Files> Resource<F> {
     /// The bytes of memory that this takes, about.
     pub(crate) fn cost(&self) -> usize {
         let representations = self.representations.iter().map(|r| {
-            let content = r.content.as_ref().map_or(0, |content| content.len());
             // The fields of a 200, and those of a 304 and a 404 that may be added.
-            size_of_val(r) + content + 2 * r.fields.size()
+            size_of_val(r) + 2 * r.fields.size()
         });
-        size_of_val(self) + representations.sum::<usize>()
+        size_of_val(self) + representations.sum::<usize>() + self.content_len()
+    }
+
+    /// The length of the content in memory.
+    pub(crate) fn content_len(&self) -> usize {
+        let contents = self.representations.iter().map(|r| r.content.as_ref());
+        contents.flatten().map(|content| content.len()).sum()
     }
 
     /// Whether a response is sending this: dropping it would free nothing, and the next request

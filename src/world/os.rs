@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
@@ -382,6 +382,13 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
             bytes,
             SendFlags::MORE | SendFlags::NOSIGNAL,
         )?)
+    }
+
+    fn write_gathered(&mut self, socket: &mut Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match socket {
+            Socket::Tcp(stream) => stream.write_vectored(slices),
+            Socket::Unix(stream) => stream.write_vectored(slices),
+        }
     }
 
     fn send_file(
