@@ -509,6 +509,10 @@ impl<W: World> Connection<W> {
                     deadline: cx.now + cx.timeouts.linger,
                     budget: cx.limits.linger_bytes,
                 };
+                // What is still read is not opened any more.
+                self.protocol = Protocol::Undecided;
+                self.transport = Transport::Plain;
+                self.kept = Vec::new();
                 return Ok(Turn::Again);
             }
         }

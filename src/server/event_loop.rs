@@ -43,6 +43,10 @@ const HEAVY: usize = 32 << 10;
 /// When this many connections have gone, their memory is worth giving back.
 const CROWD: usize = 64;
 
+/// So many connections that were sent away may linger, beyond the limit of connections, while they
+/// read that: enough for clients that close at once, too few to matter where attackers do not.
+const LEAVING: usize = 64;
+
 /// Room for this many waiting connections is kept; what a crowd needed goes back after it.
 const QUEUE: usize = 256;
 
@@ -56,6 +60,8 @@ pub struct EventLoop<W: World> {
     ledger: Ledger,
     /// Who goes first for a newcomer, as far as that is known in this turn.
     dispensable: VecDeque<u32>,
+    /// Who was sent away last, and may still read why.
+    leaving: VecDeque<Token>,
     /// Connections that want another turn.
     queue: VecDeque<Token>,
     /// Connections with responses that wait for a disk, and when they try again, the first first.
@@ -120,6 +126,7 @@ impl<W: World> EventLoop<W> {
             listeners: listeners.iter().map(listener).collect(),
             connections: Slots::new(),
             dispensable: VecDeque::new(),
+            leaving: VecDeque::new(),
             queue: VecDeque::with_capacity(QUEUE),
             cold: VecDeque::new(),
             ready: Vec::with_capacity(READY),
@@ -150,6 +157,11 @@ impl<W: World> EventLoop<W> {
             }
             State::Stopped => true,
         }
+    }
+
+    /// What all connections hold together, in bytes, as their accounts say.
+    pub fn memory(&self) -> usize {
+        self.ledger.total()
     }
 
     /// The number of connections.
@@ -235,9 +247,12 @@ impl<W: World> EventLoop<W> {
                     return;
                 };
                 connection.ready(readable, read_closed);
-                match self.connections.is_heavy(token) {
-                    true => self.enqueue(token),
-                    false => self.with(token, Connection::turn),
+                if self.connections.is_heavy(token) {
+                    self.enqueue(token);
+                    // Until then it is not idle any more.
+                    self.account(token, Progress::None);
+                } else {
+                    self.with(token, Connection::turn);
                 }
             }
         }
@@ -249,8 +264,24 @@ impl<W: World> EventLoop<W> {
         }
     }
 
-    /// Gives a connection a turn and sees to what it wants next.
+    /// Gives a connection a turn; should it then hold more than there is, somebody goes.
     fn with(
+        &mut self,
+        token: Token,
+        act: impl FnOnce(&mut Connection<W>, &mut Context<W>) -> Turn,
+    ) {
+        self.give_turn(token, act);
+        while self.ledger.is_over() {
+            for index in self.ledger.first() {
+                if self.ledger.is_over() {
+                    self.shed(index, Limit::Memory);
+                }
+            }
+        }
+    }
+
+    /// Gives a connection a turn and sees to what it wants next.
+    fn give_turn(
         &mut self,
         token: Token,
         act: impl FnOnce(&mut Connection<W>, &mut Context<W>) -> Turn,
@@ -264,14 +295,6 @@ impl<W: World> EventLoop<W> {
         if turn == Turn::Closed {
             return self.forget(token);
         }
-        let progress = Progress::of(self.cx.moved);
-        self.ledger.enter(
-            token.index,
-            connection.memory(),
-            connection.standing(),
-            progress,
-            self.cx.now,
-        );
         self.deadlines
             .set(token.index, connection.next_deadline(&self.cx));
         if connection.has_turned_cold() {
@@ -282,11 +305,18 @@ impl<W: World> EventLoop<W> {
             false => Weight::Light,
         };
         self.connections.weigh(token, weight);
+        self.account(token, Progress::of(self.cx.moved));
         if turn == Turn::Again {
             self.enqueue(token);
         }
-        if self.ledger.is_over() {
-            self.relieve_at_once();
+    }
+
+    /// Enters in the ledger what a connection holds and does now.
+    fn account(&mut self, token: Token, progress: Progress) {
+        if let Some(connection) = self.connections.value(token) {
+            let (memory, standing) = (connection.memory(), connection.standing());
+            let ledger = &mut self.ledger;
+            ledger.enter(token.index, memory, standing, progress, self.cx.now);
         }
     }
 
@@ -372,6 +402,25 @@ impl<W: World> EventLoop<W> {
         !self.dispensable.is_empty()
     }
 
+    /// No descriptor is left. One that somebody could do without is free when he has gone for good;
+    /// false if that takes a turn, or nobody is dispensable.
+    fn free_descriptor(&mut self, error: &io::Error) -> bool {
+        while let Some(token) = self.leaving.pop_front() {
+            if self.connections.value(token).is_some() {
+                self.give_turn(token, Connection::close);
+                return true;
+            }
+        }
+        if self.find_dispensable(Limit::Descriptors) {
+            self.shed_dispensable(Limit::Descriptors);
+        } else {
+            let what = format!("must wait: {error}; raise the limit of open files (ulimit -n)");
+            let log = &mut self.cx.limit_log;
+            log.report(Limit::Descriptors, "newcomers", &what, self.cx.now);
+        }
+        false
+    }
+
     fn pause(&mut self, limit: Limit) {
         let until = self.cx.now + ACCEPT_RETRY;
         self.accepting = Accepting::Paused { until, limit };
@@ -395,20 +444,17 @@ impl<W: World> EventLoop<W> {
         }
     }
 
-    /// Whoever is first goes, until all together hold no more than they may.
-    fn relieve_at_once(&mut self) {
-        while self.ledger.is_over() {
-            for index in self.ledger.first() {
-                if self.ledger.is_over() {
-                    self.shed(index, Limit::Memory);
-                }
-            }
-        }
-    }
-
+    /// Sends one away; the last of these may linger.
     fn shed(&mut self, index: u32, limit: Limit) {
-        if let Some(token) = self.connections.token(index) {
-            self.with(token, |connection, cx| connection.shed(limit, cx));
+        let Some(token) = self.connections.token(index) else {
+            return;
+        };
+        self.give_turn(token, |connection, cx| connection.shed(limit, cx));
+        self.leaving.push_back(token);
+        if self.leaving.len() > LEAVING
+            && let Some(token) = self.leaving.pop_front()
+        {
+            self.give_turn(token, Connection::close);
         }
     }
 
@@ -422,17 +468,7 @@ impl<W: World> EventLoop<W> {
             }
             // The peer was gone before we came; others may wait behind it.
             Err(error) if is_peers(&error) => return true,
-            Err(error) => {
-                if self.find_dispensable(Limit::Descriptors) {
-                    self.shed_dispensable(Limit::Descriptors);
-                    return true;
-                }
-                let what = format!("must wait: {error}; raise the limit of open files (ulimit -n)");
-                let now = self.cx.now;
-                let log = &mut self.cx.limit_log;
-                log.report(Limit::Descriptors, "newcomers", &what, now);
-                return false;
-            }
+            Err(error) => return self.free_descriptor(&error),
         };
         let tls = match self.listeners[index].security {
             Security::Cleartext => None,

@@ -162,6 +162,11 @@ impl Ledger {
         self.accounts = Vec::new();
     }
 
+    /// What all hold together.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
     /// Whether nobody may be let in.
     pub fn is_tight(&self) -> bool {
         self.total > self.limit - self.limit / ROOM_SHARE

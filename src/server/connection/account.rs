@@ -1,13 +1,12 @@
 //! What a connection holds, for the ledger, and how it goes when others need that more.
 
-use super::{Connection, Phase, Turn};
+use super::{Connection, Phase, ReadSide, Turn};
 use crate::h2::ErrorCode;
 use crate::server::context::Context;
-use crate::server::ledger::Standing;
+use crate::server::ledger::{PROGRESS_BYTES, Standing};
 use crate::server::limit_log::Limit;
 use crate::server::transport::Transport;
 use crate::world::World;
-use std::io;
 
 /// What the event loop's tables and the allocator add to a connection: a slot, a timer, an account,
 /// a header for each of some blocks.
@@ -26,44 +25,33 @@ impl<W: World> Connection<W> {
     }
 
     /// What the connection does, as far as it matters for who goes first. One that has not asked for
-    /// anything yet, or has been told everything, is as dispensable as an idle one.
+    /// anything yet, or has been told everything, is as dispensable as an idle one; but what was not
+    /// read yet may be a request.
     pub fn standing(&self) -> Standing {
+        let read = matches!(self.read, ReadSide::Drained | ReadSide::Ended);
         let idle = match self.phase {
-            Phase::Opening { .. } | Phase::Lingering { .. } | Phase::Closed => true,
-            Phase::Serving => self.unsent.is_empty() && self.protocol.is_idle(),
+            Phase::Opening { .. } => read,
+            Phase::Serving => read && self.unsent.is_empty() && self.protocol.is_idle(),
             Phase::Flushing | Phase::Ending => false,
+            Phase::Lingering { .. } | Phase::Closed => true,
         };
         if idle { Standing::Idle } else { Standing::Busy }
     }
 
-    /// Closes for the sake of others, with GOAWAY where that can be said at once.
+    /// Ends for the sake of others: with GOAWAY where that can be said at once, and time to read it,
+    /// for which it is as one that has just become idle. Whoever had that time goes for good.
     pub fn shed(&mut self, limit: Limit, cx: &mut Context<W>) -> Turn {
-        let what = match self.standing() {
-            Standing::Idle => "idle, closed to make room",
-            Standing::Busy => "closed to make room",
+        if !matches!(self.phase, Phase::Serving) || !self.unsent.is_empty() {
+            cx.report(limit, self.peer, "closed to make room");
+            return self.close(cx);
+        }
+        let (code, what) = match self.standing() {
+            Standing::Idle => (ErrorCode::NO_ERROR, "idle, closed to make room"),
+            Standing::Busy => (ErrorCode::ENHANCE_YOUR_CALM, "closed to make room"),
         };
         cx.report(limit, self.peer, what);
-        if let Phase::Serving = self.phase
-            && self.unsent.is_empty()
-            && let Err(error) = self.take_leave(cx)
-        {
-            log::debug!("{}: {error}", self.peer);
-        }
-        self.close(cx)
-    }
-
-    fn take_leave(&mut self, cx: &mut Context<W>) -> io::Result<()> {
-        let code = match self.standing() {
-            Standing::Idle => ErrorCode::NO_ERROR,
-            Standing::Busy => ErrorCode::ENHANCE_YOUR_CALM,
-        };
         self.protocol.abandon(code);
-        let output = self.protocol.take_output();
-        let mut wire = std::mem::take(&mut cx.buffers.wire);
-        let sent = self
-            .send(&output, &mut wire, cx)
-            .and_then(|()| self.end_output(&mut wire, cx));
-        cx.buffers.wire = wire;
-        sent
+        cx.moved += PROGRESS_BYTES;
+        self.finish(cx)
     }
 }

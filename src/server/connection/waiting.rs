@@ -128,7 +128,7 @@ impl<W: World> Connection<W> {
     }
 
     /// Sends what the protocol still has to say, and closes.
-    fn finish(&mut self, cx: &mut Context<W>) -> Turn {
+    pub(super) fn finish(&mut self, cx: &mut Context<W>) -> Turn {
         let output = self.protocol.take_output();
         let mut wire = std::mem::take(&mut cx.buffers.wire);
         let sent = self.send(&output, &mut wire, cx);

@@ -22,6 +22,8 @@ pub struct Outside {
     pub trust: Arc<ClientConfig>,
     /// Files that the server has open.
     pub open_files: usize,
+    /// Whether the server may send some away to make room for others.
+    pub is_crowded: bool,
     /// Sockets and files that the server can have.
     pub descriptor_limit: usize,
     /// What the operator orders, and when; soonest first.
@@ -43,6 +45,7 @@ impl Outside {
             rng,
             contents,
             open_files: 0,
+            is_crowded: false,
             descriptor_limit: usize::MAX,
             orders: VecDeque::new(),
             stopped: None,
@@ -101,6 +104,12 @@ impl Outside {
     /// Whether the server was told to stop: what has not begun may be refused.
     pub fn is_stopping(&self) -> bool {
         self.stopped.is_some()
+    }
+
+    /// Whether the server may end connections with requests open: what was asked for is asked for
+    /// again.
+    pub fn may_cut(&self) -> bool {
+        self.is_stopped() || self.is_crowded
     }
 
     /// Whether the server has stopped waiting for what is open.

@@ -175,6 +175,7 @@ impl World for SimWorld {
             (Fault::AcceptNoMemory, NO_MEMORY),
         ] {
             if faults.strikes(fault) {
+                outside.is_crowded = true;
                 return Err(io::Error::from_raw_os_error(errno));
             }
         }

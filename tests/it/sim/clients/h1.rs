@@ -222,7 +222,7 @@ impl H1Client {
         if let Some(ask) = self.sent.pop_front() {
             let refused = self.outlook == Outlook::LastAnswered || outside.is_stopping();
             let not_begun = answer.status == 0 && refused;
-            if harmed || not_begun || outside.is_stopped() {
+            if harmed || not_begun || outside.may_cut() {
                 self.asks.push_front(ask);
             } else {
                 ask.judge_cut(&answer, outside);

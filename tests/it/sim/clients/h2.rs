@@ -157,7 +157,7 @@ impl H2Client {
         };
         log::trace!("{} is lost", connection.wire.link);
         let refused = connection.state == State::Fresh && outside.is_stopping();
-        let harmed = refused || connection.wire.is_harmed(outside) || outside.is_stopped();
+        let harmed = refused || connection.wire.is_harmed(outside) || outside.may_cut();
         // A file that is lost behind the header of its DATA frame takes the connection with it.
         let lost = outside.network.lost_file(connection.wire.link);
         let excused = harmed || lost.is_some() || connection.open.is_empty();
@@ -236,7 +236,8 @@ impl Connection {
             }
             Event::StreamReset { stream, code, by } => self.cut(stream, code, by, asks, outside),
             Event::GoAway { code, .. } => {
-                let told = code == ErrorCode::NO_ERROR || self.wire.is_harmed(outside);
+                let harmed = self.wire.is_harmed(outside) || outside.is_crowded;
+                let told = code == ErrorCode::NO_ERROR || harmed;
                 assert!(told, "GOAWAY {code} for a good client");
                 self.state = State::GoingAway;
             }

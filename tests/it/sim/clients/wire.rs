@@ -217,7 +217,8 @@ impl Wire {
 
     /// RFC 8446 §6.1: else nobody knows whether something is missing.
     pub fn expect_close_notify(&mut self, outside: &Outside) {
-        let excused = self.is_harmed(outside) || outside.is_stopping();
+        let cut = outside.is_stopping() || outside.is_crowded;
+        let excused = self.is_harmed(outside) || cut;
         let Some((session, _)) = &mut self.session else {
             return;
         };
