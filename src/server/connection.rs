@@ -446,8 +446,14 @@ impl<W: World> Connection<W> {
             }
         };
         match &mut self.pause {
-            Pause::Stalled { .. } if self.unsent.is_empty() => self.pause = Pause::None,
-            Pause::Stalled { taken, .. } => *taken = taken.saturating_add(newly_taken as u32),
+            Pause::Stalled { taken, .. } => {
+                // A slow reader's progress: what it takes now was made long ago.
+                cx.moved += newly_taken;
+                *taken = taken.saturating_add(newly_taken as u32);
+                if self.unsent.is_empty() {
+                    self.pause = Pause::None;
+                }
+            }
             _ if self.unsent.is_empty() => {}
             _ => self.pause = Pause::stalled(cx.now, &cx.timeouts),
         }

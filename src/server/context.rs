@@ -32,8 +32,8 @@ pub struct Context<W: World> {
     pub(super) timeouts: Timeouts,
     /// The time of this turn.
     pub(super) now: Instant,
-    /// Content that the connection has moved in its turn, either way, in bytes; see
-    /// [`super::ledger::Progress`].
+    /// Content that the connection has moved in its turn, either way, and what a slow reader took of
+    /// what waited for it, in bytes; see [`super::ledger::Progress`].
     pub(super) moved: usize,
     /// The buffers of this turn.
     pub(super) buffers: Buffers,
