@@ -38,6 +38,8 @@ pub struct Network {
     pub rng: Rng,
     links: Vec<Link>,
     listeners: Vec<Listener>,
+    /// When the world last refused the server another connection.
+    pub last_refusal: Option<Duration>,
     /// Of all links that were ever registered.
     tokens: Vec<Token>,
     /// For how long the server was not run so far, and since when it is not now.
@@ -115,6 +117,7 @@ impl Network {
             rng,
             links: Vec::new(),
             listeners: (0..listeners).map(|_| Listener::default()).collect(),
+            last_refusal: None,
             tokens: Vec::new(),
             slept: Duration::ZERO,
             asleep: None,

@@ -13,6 +13,20 @@ use tokio_rustls::rustls::ClientConfig;
 /// From the operator's order to the end, the server waits so long for open responses.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// A client knows what the server does after this long at most.
+const NEWS: Duration = Duration::from_secs(2);
+
+/// What the server has to spare, and so whom it may send away.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Room {
+    /// Enough for everybody: nobody.
+    Ample,
+    /// Too few connections or descriptors: those who have not asked for anything, for a newcomer.
+    Scarce,
+    /// Too little memory: anybody.
+    Tight,
+}
+
 /// Everything but the server.
 pub struct Outside {
     pub network: Network,
@@ -22,8 +36,7 @@ pub struct Outside {
     pub trust: Arc<ClientConfig>,
     /// Files that the server has open.
     pub open_files: usize,
-    /// Whether the server may send some away to make room for others.
-    pub is_crowded: bool,
+    pub room: Room,
     /// Sockets and files that the server can have.
     pub descriptor_limit: usize,
     /// What the operator orders, and when; soonest first.
@@ -45,7 +58,7 @@ impl Outside {
             rng,
             contents,
             open_files: 0,
-            is_crowded: false,
+            room: Room::Ample,
             descriptor_limit: usize::MAX,
             orders: VecDeque::new(),
             stopped: None,
@@ -58,6 +71,15 @@ impl Outside {
     /// The present as a clock shows it.
     pub fn instant(&self) -> Instant {
         self.start + self.network.now
+    }
+
+    /// What the server has had to spare, at the least, from this time on.
+    pub fn room_since(&self, time: Duration) -> Room {
+        let refused = self.network.last_refusal;
+        if self.room == Room::Ample && refused.is_some_and(|at| at + NEWS >= time) {
+            return Room::Scarce;
+        }
+        self.room
     }
 
     /// Time passes while the server is busy.
@@ -104,12 +126,6 @@ impl Outside {
     /// Whether the server was told to stop: what has not begun may be refused.
     pub fn is_stopping(&self) -> bool {
         self.stopped.is_some()
-    }
-
-    /// Whether the server may end connections with requests open: what was asked for is asked for
-    /// again.
-    pub fn may_cut(&self) -> bool {
-        self.is_stopped() || self.is_crowded
     }
 
     /// Whether the server has stopped waiting for what is open.

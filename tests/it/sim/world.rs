@@ -29,6 +29,9 @@ const MOST_IDLE_TURNS: u32 = 60;
 /// A file goes into a socket in pieces of this size at most.
 const MOST_SENT: usize = 64 << 10;
 
+/// A stall of the process, too short for peers to notice.
+const STALL: Duration = Duration::from_millis(900);
+
 /// A server that was not run misses so much at most.
 const LEAP: Duration = Duration::from_secs(300);
 
@@ -84,7 +87,7 @@ impl SimWorld {
         assert!(self.idle_turns < MOST_IDLE_TURNS, "the server spins");
         let mut away = outside.rng.pause(TURN) + std::mem::take(&mut outside.lost);
         if outside.network.faults.strikes(Fault::ClockStalls) {
-            away += outside.rng.pause(Duration::from_secs(3));
+            away += outside.rng.pause(STALL);
         }
         if outside.network.faults.strikes(Fault::ClockLeaps) {
             away += outside.rng.pause(LEAP);
@@ -164,8 +167,8 @@ impl World for SimWorld {
 
     fn accept(&mut self, listener: usize) -> io::Result<(SimSocket, Peer)> {
         let outside = &mut *self.outside.borrow_mut();
-        let faults = &mut outside.network.faults;
-        if faults.strikes(Fault::AcceptInterrupted) {
+        let network = &mut outside.network;
+        if network.faults.strikes(Fault::AcceptInterrupted) {
             return Err(io::ErrorKind::Interrupted.into());
         }
         for (fault, errno) in [
@@ -174,14 +177,13 @@ impl World for SimWorld {
             (Fault::AcceptNoBuffers, NO_BUFFERS),
             (Fault::AcceptNoMemory, NO_MEMORY),
         ] {
-            if faults.strikes(fault) {
-                outside.is_crowded = true;
+            if network.faults.strikes(fault) {
+                network.last_refusal = Some(network.now);
                 return Err(io::Error::from_raw_os_error(errno));
             }
         }
-        let held = outside.network.held_by_server().count() + outside.open_files;
-        if held >= outside.descriptor_limit {
-            outside.network.faults.count(Fault::DescriptorLimit);
+        if network.held_by_server().count() + outside.open_files >= outside.descriptor_limit {
+            network.faults.count(Fault::DescriptorLimit);
             return Err(io::Error::from_raw_os_error(PROCESS_FULL));
         }
         let mut accepted = Err(io::ErrorKind::WouldBlock.into());

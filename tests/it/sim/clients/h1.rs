@@ -4,7 +4,7 @@ use super::ask::{Answer, Ask, Kind, Verdict};
 use super::h1_parser::{Parsed, Parser, Persistence};
 use super::wire::{LEAST_BITS, Pace, Security, Standing, Wire};
 use super::{Client, Farewell, Tie};
-use crate::sim::outside::Outside;
+use crate::sim::outside::{Outside, Room};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -220,9 +220,10 @@ impl H1Client {
         }
         let answer: Answer = std::mem::take(&mut self.parser).answer;
         if let Some(ask) = self.sent.pop_front() {
+            let room = outside.room_since(ask.sent);
             let refused = self.outlook == Outlook::LastAnswered || outside.is_stopping();
-            let not_begun = answer.status == 0 && refused;
-            if harmed || not_begun || outside.may_cut() {
+            let not_begun = answer.status == 0 && (refused || room == Room::Scarce);
+            if harmed || not_begun || room == Room::Tight || outside.is_stopped() {
                 self.asks.push_front(ask);
             } else {
                 ask.judge_cut(&answer, outside);

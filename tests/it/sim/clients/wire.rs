@@ -2,7 +2,7 @@
 
 use super::{Farewell, Tie};
 use crate::sim::network::{LinkId, Received};
-use crate::sim::outside::Outside;
+use crate::sim::outside::{Outside, Room};
 use crate::sim::rng::Rng;
 use crate::sim::{CLEARTEXT, TLS};
 use std::io::{Read, Write};
@@ -217,8 +217,8 @@ impl Wire {
 
     /// RFC 8446 §6.1: else nobody knows whether something is missing.
     pub fn expect_close_notify(&mut self, outside: &Outside) {
-        let cut = outside.is_stopping() || outside.is_crowded;
-        let excused = self.is_harmed(outside) || cut;
+        let shed = outside.room_since(outside.network.now) > Room::Ample;
+        let excused = self.is_harmed(outside) || outside.is_stopping() || shed;
         let Some((session, _)) = &mut self.session else {
             return;
         };
