@@ -58,8 +58,8 @@ pub enum FileContent {
     Spliced,
 }
 
-/// What a turn mostly needs of each buffer.
-const BUFFER: usize = 64 << 10;
+/// What a turn mostly needs of each buffer: a chunk of output, and what records add to it.
+const BUFFER: usize = 100 << 10;
 
 /// Buffers that are lent to one connection after another, so that none needs its own.
 ///
