@@ -12,8 +12,10 @@ use crate::config::Budgets;
 
 type Charged = Result<(), ConnectionError>;
 
-/// What a reset costs that came in one breath with its request: nobody does that to make use of us. Others cost 1, so that leaving a page with a hundred images under
-/// way, all at once, stays within the budget.
+/// What a reset costs that came in one breath with its request: nobody does that to make use of us.
+/// Others cost 1, and nothing behind another reset without a request between them: who leaves a page
+/// resets all that is under way at once, a hundred images as well, and leaves the next one a moment
+/// later. The page itself was answered and has earned that back.
 const HASTY_RESET: u32 = 3;
 
 /// Refused streams before our SETTINGS were acknowledged, as a multiple of the concurrency that they
@@ -25,6 +27,7 @@ const EARLY_REFUSALS: u32 = 10;
 pub struct Budget {
     /// Requests that the peer reset, weighted, less those that were answered.
     resets: u32,
+    latest: Latest,
     provoked: u16,
     refused: u16,
     useless: u16,
@@ -36,6 +39,14 @@ pub struct Budget {
     ignored_bytes: u32,
     /// What streams that we reset may still have had on the way.
     late_bytes: u32,
+}
+
+/// What the peer did last, of requesting and resetting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Latest {
+    #[default]
+    Request,
+    Reset,
 }
 
 /// How soon after its request a stream was reset by the peer.
@@ -51,9 +62,11 @@ impl Budget {
     /// The peer reset a request of its own before much of the response had been sent
     /// (CVE-2023-44487).
     pub fn reset_by_peer(&mut self, limits: &Budgets, haste: Haste) -> Charged {
-        self.resets = self.resets.saturating_add(match haste {
-            Haste::Hasty => HASTY_RESET,
-            Haste::Early => 1,
+        let latest = std::mem::replace(&mut self.latest, Latest::Reset);
+        self.resets = self.resets.saturating_add(match (haste, latest) {
+            (Haste::Hasty, _) => HASTY_RESET,
+            (Haste::Early, Latest::Request) => 1,
+            (Haste::Early, Latest::Reset) => 0,
         });
         let exceeded = self.resets > limits.peer_resets.saturating_mul(HASTY_RESET);
         calm_if(exceeded, "too many requests reset")
@@ -145,6 +158,7 @@ impl Budget {
 
     /// A request came: the peer is here for something.
     pub fn request(&mut self) {
+        self.latest = Latest::Request;
         self.ignored_bytes = 0;
     }
 

@@ -98,6 +98,40 @@ mod resets {
     }
 
     #[test]
+    fn turning_pages_on_a_slow_link_is_innocent() {
+        let mut peer = Peer::server();
+        for page in 0..500 {
+            let begin = page * 101;
+            // The page comes; the images are asked for, and left before one of them has come.
+            peer.get(id_of(begin));
+            peer.hear();
+            peer.answer(id_of(begin));
+            (begin + 1..begin + 101).for_each(|round| peer.get(id_of(round)));
+            peer.hear();
+            peer.sent();
+            for round in begin + 1..begin + 101 {
+                peer.rst_stream(id_of(round), ErrorCode::CANCEL);
+                peer.hear();
+            }
+        }
+    }
+
+    #[test]
+    fn whole_windows_of_requests_that_are_reset_end_it_too() {
+        let mut peer = Peer::server();
+        let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| {
+            let begin = round * 100;
+            (begin..begin + 100).for_each(|round| peer.get(id_of(round)));
+            peer.hear();
+            peer.sent();
+            for round in begin..begin + 100 {
+                peer.rst_stream(id_of(round), ErrorCode::CANCEL);
+            }
+        });
+        assert_eq!(rounds, 151);
+    }
+
+    #[test]
     fn seeking_in_a_film_is_innocent() {
         let mut peer = Peer::server();
         for round in 0..1000 {
