@@ -5,7 +5,7 @@ import asyncio
 import random
 
 from h2_client import H2Client, Tally, tls_context
-from harness import REPOSITORY, expect
+from harness import expect
 
 SIZES = [1_000, 16_384, 100_000, 1_000_000, 10_000_000]
 
@@ -28,9 +28,9 @@ TIMEOUT = 60
 class GoodTraffic:
     """Good clients of a server, for a while."""
 
-    def __init__(self, port, tls_port, contents, place, seconds):
-        self.port, self.tls_port, self.contents = port, tls_port, contents
-        self.place, self.seconds = place, seconds
+    def __init__(self, binary, port, tls_port, contents, place, seconds):
+        self.binary, self.port, self.tls_port = binary, port, tls_port
+        self.contents, self.place, self.seconds = contents, place, seconds
         self.tally = Tally()
 
     async def run(self):
@@ -117,7 +117,7 @@ class GoodTraffic:
             ("curl", "-sf", "--http2-prior-knowledge", "-T", upload, f"{clear}/echo",
              "-o", "/dev/null"),
             ("nghttp", "-n", "-d", upload, f"{clear}/echo", f"{tls}/echo"),
-            (REPOSITORY / "target/release/calmd", "get", "--insecure", "--fail", "-n", "200",
+            (self.binary, "get", "--insecure", "--fail", "-n", "200",
              f"{tls}/16384.bin"),
         ]
 
