@@ -117,6 +117,7 @@ impl<F: Files> H2Service<F> {
                 self.request(stream, fields, end_stream, cx);
             }
             Event::HeadersTooLarge { stream, .. } => {
+                cx.requests = cx.requests.saturating_sub(1);
                 cx.report(Limit::HeaderSize, self.peer, "header section too large");
                 // Whether it was a HEAD may be in what was cut off, so there is no content.
                 let response = Response {
