@@ -53,13 +53,13 @@ pub fn setting(identifier: u16, value: u32) -> Vec<u8> {
 }
 
 /// A connection that speaks frames.
-pub struct RawH2 {
-    pub stream: TcpStream,
+pub struct RawH2<S = TcpStream> {
+    pub stream: S,
 }
 
-impl RawH2 {
+impl<S: Read + Write> RawH2<S> {
     /// Sends the preface.
-    pub fn open(mut stream: TcpStream) -> RawH2 {
+    pub fn open(mut stream: S) -> Self {
         stream.write_all(PREFACE).expect("the server reads");
         RawH2 { stream }
     }

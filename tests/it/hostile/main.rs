@@ -1,0 +1,129 @@
+//! Hostile input against the running server: each row of the catalogue of attacks, with what it must
+//! not do to others measured.
+//!
+//! ```text
+//! cargo test --test hostile                        every row for less than a second, ten attackers
+//! cargo test --test hostile -- rapid               the rows with this in their name
+//! cargo test --release --test hostile -- --full    1, 10 and 100 attackers, a second each
+//! ```
+//!
+//! Either prints the table: attack, answer, frames until closed, memory for a connection, CPU for a
+//! byte in that of a flood of GETs, the good client's p99. What is measured needs the machine for
+//! itself, so this is a program of its own, which cargo runs after the other tests, and its rows run
+//! one after the other.
+//!
+//! An attack is a value in `rows`; `script` says what its connections send, `attacker` sends it,
+//! `good_client` is who must not suffer, `battle` lets them meet, `probe` listens to what one
+//! connection is answered, and `trial` judges. What is no flood is in `slow` (connections that only
+//! wait) and `checks` (what takes more than a script).
+
+#[path = "../h1/malformed.rs"]
+mod malformed;
+#[path = "../raw_h2.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
+mod raw_h2;
+#[path = "../support.rs"]
+#[expect(dead_code, reason = "other tests need the rest")]
+mod support;
+
+mod answers;
+mod attack;
+mod attacker;
+mod battle;
+mod checks;
+mod good_client;
+mod heard;
+mod link;
+mod probe;
+mod process;
+mod rows;
+mod script;
+mod site;
+mod slow;
+mod table;
+mod trial;
+
+use std::process::ExitCode;
+use std::time::Duration;
+use trial::{Bench, Extent};
+
+/// Every row, briefly.
+const QUICK: Extent = Extent {
+    rounds: &[10, 10, 10],
+    length: Duration::from_millis(200),
+};
+
+/// Every row, as the catalogue has it.
+const FULL: Extent = Extent {
+    rounds: &[10, 10, 10, 1, 100],
+    length: Duration::from_secs(1),
+};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let full = arguments.iter().any(|argument| argument == "--full");
+    // As in other test programs, a word selects; their options mean nothing here.
+    let words: Vec<String> = arguments
+        .into_iter()
+        .filter(|argument| !argument.starts_with('-'))
+        .map(|word| word.to_lowercase())
+        .collect();
+    let is_wanted = |name: &str| {
+        let name = name.to_lowercase();
+        words.is_empty() || words.iter().any(|word| name.contains(word))
+    };
+    let waiting = is_wanted(slow::NAME).then(|| std::thread::spawn(move || slow::run(full)));
+    let mut failed = run_attacks(is_wanted, full) + run_checks(is_wanted, full);
+    if let Some(waiting) = waiting {
+        let kinds = waiting.join().expect("they wait");
+        println!("\n{}", slow::NAME);
+        for (line, fault) in kinds {
+            println!("{line}");
+            failed += print_fault(fault);
+        }
+    }
+    println!("\n{failed} faults");
+    match failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn run_attacks(is_wanted: impl Fn(&str) -> bool, full: bool) -> usize {
+    let attacks: Vec<_> = rows::all()
+        .filter(|attack| is_wanted(attack.name))
+        .collect();
+    let mut bench = Bench::new(if full { FULL } else { QUICK });
+    let mut failed = 0;
+    if !attacks.is_empty() {
+        table::print_head();
+    }
+    for attack in attacks {
+        let outcome = bench.run(attack);
+        table::print(&outcome);
+        failed += outcome
+            .faults
+            .into_iter()
+            .map(|fault| print_fault(Some(fault)))
+            .sum::<usize>();
+    }
+    failed
+}
+
+fn run_checks(is_wanted: impl Fn(&str) -> bool, full: bool) -> usize {
+    let mut failed = 0;
+    println!();
+    for check in checks::all().filter(|check| is_wanted(check.name)) {
+        println!("{}", check.name);
+        failed += print_fault((check.run)(full).err());
+    }
+    failed
+}
+
+/// Prints what is wrong, and counts it.
+fn print_fault(fault: Option<String>) -> usize {
+    fault.map_or(0, |fault| {
+        println!("    FAILED: {fault}");
+        1
+    })
+}

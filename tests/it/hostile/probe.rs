@@ -1,0 +1,135 @@
+//! One attacker alone with the server, a step at a time: what it is answered, and after how much.
+
+use super::attack::{Answer, Attack, Step};
+use super::heard::Heard;
+use super::link::{Link, Target, is_patient};
+use super::process;
+use std::time::{Duration, Instant};
+
+/// An attack that was not ended after so many steps is not going to be.
+const MOST_STEPS: u32 = 1_200;
+
+/// The same of one that need not be ended.
+const FEW_STEPS: u32 = 50;
+
+/// How long an answer is waited for after the last step.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Between two steps: as long as the server needs for one on a loaded machine.
+const PAUSE: Duration = Duration::from_micros(100);
+
+/// What one attacker was answered.
+#[derive(Clone, Debug, Default)]
+pub struct Answered {
+    /// The code of GOAWAY.
+    pub goaway: Option<u32>,
+    /// The code of the first RST_STREAM.
+    pub reset: Option<u32>,
+    /// The last status.
+    pub status: Option<u16>,
+    /// Frames (or steps, where there are no frames) that were sent behind the opening, until the
+    /// answer that ended the connection; `None` if none did.
+    pub frames: Option<usize>,
+}
+
+impl Answered {
+    /// Whether this is what the attack's row demands.
+    pub fn check(&self, demanded: Answer) -> Result<(), String> {
+        let fine = match demanded {
+            Answer::GoAway(code, most) => {
+                self.goaway == Some(code) && self.frames.is_some_and(|frames| frames <= most)
+            }
+            Answer::Reset(code) => self.reset == Some(code),
+            Answer::Status(status) => self.status == Some(status),
+            Answer::Refused(status) => self.status == Some(status) && self.frames.is_some(),
+            Answer::Closed(most) => self.frames.is_some_and(|frames| frames <= most),
+            Answer::Harmless => true,
+        };
+        match fine {
+            true => Ok(()),
+            false => Err(format!(
+                "{demanded:?} is demanded, and answered was {self:?}"
+            )),
+        }
+    }
+}
+
+/// Lets one attacker send its steps, each when the server is through with the last, until it is
+/// closed.
+pub fn probe(attack: &Attack, target: &Target, server: u32) -> Answered {
+    let mut link = Link::open(target, false).expect("the system lets connect");
+    let mut heard = Heard::default();
+    let mut frames = 0;
+    let mut steps = 0;
+    let opening = (attack.opening)();
+    let mut alive = send(&mut link, &opening) && heard.listen(&mut link, PAUSE * 20);
+    let most = match attack.answer {
+        Answer::Harmless | Answer::Status(_) | Answer::Reset(_) => FEW_STEPS,
+        Answer::GoAway(..) | Answer::Refused(_) | Answer::Closed(_) => MOST_STEPS,
+    };
+    while alive && steps < most {
+        match (attack.step)(steps) {
+            Step::Send(bytes) => {
+                frames += count_frames(&bytes, &opening);
+                alive = send(&mut link, &bytes);
+            }
+            Step::KeyUpdate => {
+                frames += 1;
+                link.update_keys();
+                alive = send(&mut link, &[]);
+            }
+            Step::Close | Step::Hold => break,
+        }
+        steps += 1;
+        let start = Instant::now();
+        while process::is_busy(server) && start.elapsed() < PATIENCE {
+            std::thread::sleep(PAUSE / 2);
+        }
+        alive = heard.listen(&mut link, PAUSE) && alive;
+    }
+    // What was answered last may still be on its way.
+    let patience = if most == FEW_STEPS {
+        PAUSE * 100
+    } else {
+        PATIENCE
+    };
+    let closed = !heard.listen(&mut link, patience);
+    heard.tell((closed || !alive).then_some(frames))
+}
+
+/// Sends everything; false when the server has closed.
+fn send(link: &mut Link, bytes: &[u8]) -> bool {
+    let start = Instant::now();
+    let mut sent = 0;
+    loop {
+        match link.write(&bytes[sent..]) {
+            Ok(taken) => sent += taken,
+            Err(error) if is_patient(&error) => {}
+            Err(_) => return false,
+        }
+        if sent == bytes.len() && link.is_ready() {
+            return true;
+        }
+        if start.elapsed() > PATIENCE {
+            return true;
+        }
+        if !link.is_ready() && matches!(link.read(&mut [0; 1]), Err(error) if !is_patient(&error)) {
+            return false;
+        }
+        std::thread::sleep(PAUSE / 2);
+    }
+}
+
+/// Frames of HTTP/2 in a step; other steps count as one.
+fn count_frames(mut bytes: &[u8], opening: &[u8]) -> usize {
+    if !opening.starts_with(b"PRI") {
+        return 1;
+    }
+    let mut count = 0;
+    while bytes.len() >= 9 {
+        let len = u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]) as usize;
+        bytes = bytes.get(9 + len..).unwrap_or_default();
+        count += 1;
+    }
+    count.max(1)
+}

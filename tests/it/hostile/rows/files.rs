@@ -1,0 +1,48 @@
+//! Requests for what is slow, missing, or no file.
+
+use crate::attack::{Answer, Attack, H1, H2, Pace, Step, request};
+
+/// All of them.
+pub const ALL: &[Attack] = &[
+    Attack {
+        name: "Paths that do not exist",
+        step: |n| {
+            Step::Send(
+                (0..20)
+                    .flat_map(|i| request(20 * n + i, &format!("/{n}/{i}")))
+                    .collect(),
+            )
+        },
+        pace: Pace::Answered(20),
+        answer: Answer::Status(404),
+        ..H2
+    },
+    Attack {
+        name: "HEAD flood",
+        step: |_| Step::Send(b"HEAD /4k HTTP/1.1\r\nHost: h\r\n\r\n".to_vec()),
+        answer: Answer::Status(200),
+        ..H1
+    },
+    Attack {
+        name: "Paths out of the root",
+        step: |_| Step::Send(b"GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: h\r\n\r\n".to_vec()),
+        ..H1
+    },
+    Attack {
+        name: "A FIFO",
+        step: |n| Step::Send((0..20).flat_map(|i| request(20 * n + i, "/fifo")).collect()),
+        pace: Pace::Answered(20),
+        answer: Answer::Status(404),
+        ..H2
+    },
+    Attack {
+        name: "A directory of 10,000 files",
+        step: |n| Step::Send(request(n, "/many/")),
+        pace: Pace::Answered(1),
+        options: &["--listing"],
+        answer: Answer::Status(200),
+        memory_kib: 4_096,
+        cpu: f64::INFINITY,
+        ..H2
+    },
+];

@@ -1,0 +1,34 @@
+//! The rows of the catalogue.
+
+mod files;
+mod floods;
+mod h1;
+mod headers;
+mod tls;
+mod windows;
+
+use crate::attack::Attack;
+use crate::raw_h2::{END_HEADERS, END_STREAM};
+
+const PROTOCOL_ERROR: u32 = 1;
+const FLOW_CONTROL_ERROR: u32 = 3;
+const FRAME_SIZE_ERROR: u32 = 6;
+const COMPRESSION_ERROR: u32 = 9;
+const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// A whole request in one frame.
+const END: u8 = END_HEADERS | END_STREAM;
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static Attack> {
+    [
+        floods::ALL,
+        headers::ALL,
+        windows::ALL,
+        tls::ALL,
+        h1::ALL,
+        files::ALL,
+    ]
+    .into_iter()
+    .flatten()
+}

@@ -1,0 +1,51 @@
+//! The site that is attacked.
+
+use super::good_client;
+use crate::support::Server;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+/// Names in the directory of many.
+const MANY: usize = 10_000;
+
+/// What lies outside of the root, and must never be seen.
+pub const SECRET: &str = "what nobody may see";
+
+/// A server with these options, and the files that attacks ask for.
+pub fn serve(options: &[&str]) -> Server {
+    Server::with_site(options, |root| fill(root, options.contains(&"--listing")))
+}
+
+fn fill(root: &Path, listing: bool) {
+    let file = good_client::PATH.trim_start_matches('/');
+    fs::write(root.join(file), vec![b'x'; good_client::LEN]).unwrap();
+    sparse(&root.join("big"), 1 << 30);
+    sparse(&root.join("5g"), 5 << 30);
+    let outside = root.with_file_name("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("secret"), SECRET).unwrap();
+    symlink(outside.join("secret"), root.join("link")).unwrap();
+    symlink(&outside, root.join("linked")).unwrap();
+    symlink("../outside/secret", root.join("up")).unwrap();
+    symlink("/dev/zero", root.join("zero")).unwrap();
+    mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
+    fs::write(root.join(".hidden"), SECRET).unwrap();
+    fs::create_dir_all(root.join(".well-known")).unwrap();
+    fs::write(root.join(".well-known/known"), "known").unwrap();
+    fs::create_dir(root.join("directory")).unwrap();
+    fs::write(root.join("unknown.qqq"), "<script>").unwrap();
+    if listing {
+        let many = root.join("many");
+        fs::create_dir(&many).unwrap();
+        for n in 0..MANY {
+            fs::File::create(many.join(format!("file-{n}"))).unwrap();
+        }
+    }
+}
+
+fn sparse(path: &Path, len: u64) {
+    fs::File::create(path).unwrap().set_len(len).unwrap();
+}
