@@ -26,9 +26,10 @@ mod value;
 use value::Addresses;
 
 /// The options that `-h` leaves to `--help`: what is right for nearly everybody as it is.
-const FOR_LONG_HELP_ONLY: [&str; 20] = [
+const FOR_LONG_HELP_ONLY: [&str; 21] = [
     "max_request_body",
     "max_connections",
+    "max_per_address",
     "memory_limit",
     "max_concurrent_streams",
     "initial_window_size",
@@ -232,6 +233,10 @@ struct BoundArgs {
     #[arg(long, value_name = "N", env = "CALMD_MAX_CONNECTIONS", default_value = "20000",
           value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     max_connections: u32,
+    /// Of them, from one other machine; 0 is any number
+    #[arg(long, value_name = "N", env = "CALMD_MAX_PER_ADDRESS",
+          default_value = "1000", value_parser = clap::value_parser!(u32).range(..=10_000_000))]
+    max_per_address: u32,
     /// Memory of all connections; near it, idle ones go first
     #[arg(long, value_name = "SIZE", env = "CALMD_MEMORY_LIMIT", default_value = "128M",
           value_parser = value::memory_limit)]
@@ -341,6 +346,7 @@ impl Cli {
         config.http2.stall_timeout = self.bounds.stall_timeout;
         config.limits.max_connections =
             usize::try_from(self.bounds.max_connections).unwrap_or(usize::MAX);
+        config.limits.connections_per_address = self.bounds.max_per_address;
         config.limits.memory_bytes =
             usize::try_from(self.bounds.memory_limit).unwrap_or(usize::MAX);
         config.limits.request_body_bytes = self.site.max_request_body;

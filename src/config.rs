@@ -371,6 +371,10 @@ pub struct Limits {
     /// Connections at a time. For one more, the dispensable one that is first goes; where none is,
     /// accepting pauses. Bounded by the descriptor limit as well.
     pub max_connections: usize,
+    /// Connections of one address at a time, or of one /64 of IPv6; more are closed at once. A
+    /// twentieth of all, so that it takes many hosts to take every place, and still room for a
+    /// thousand visitors behind one address translator. 0 is any number.
+    pub connections_per_address: u32,
     /// Memory of all connections together, in bytes, as their accounts say. 128 MiB is a quarter of
     /// the smallest board that runs a Linux of today, and holds 20,000 idle TLS connections at 5 KiB,
     /// or 1,500 readers that each keep a whole output waiting. An eighth below it, connections that
@@ -409,6 +413,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_connections: 20_000,
+            connections_per_address: 1_000,
             memory_bytes: 128 << 20,
             idle_grace: Duration::from_secs(1),
             stalled_grace: Duration::from_secs(5),

@@ -158,6 +158,11 @@ impl<W: World> Connection<W> {
         }
     }
 
+    /// Who is at the other end.
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
     /// The socket, to be registered.
     pub fn socket(&mut self) -> &mut W::Socket {
         &mut self.socket

@@ -9,6 +9,7 @@
 //! Whenever the connections together hold too much, or a newcomer finds all places taken, some of them
 //! go: see [`Ledger`].
 
+use super::addresses::Addresses;
 use super::connection::{Connection, Turn};
 use super::context::Context;
 use super::deadlines::Deadlines;
@@ -58,6 +59,7 @@ pub struct EventLoop<W: World> {
     connections: Slots<Connection<W>>,
     deadlines: Deadlines,
     ledger: Ledger,
+    addresses: Addresses,
     /// Who goes first for a newcomer, as far as that is known in this turn.
     dispensable: VecDeque<u32>,
     /// Who was sent away last, and may still read why.
@@ -121,6 +123,7 @@ impl<W: World> EventLoop<W> {
         EventLoop {
             deadlines: Deadlines::new(cx.now),
             ledger: Ledger::new(&cx.limits, cx.now),
+            addresses: Addresses::new(cx.limits.connections_per_address),
             cx,
             tls,
             listeners: listeners.iter().map(listener).collect(),
@@ -324,6 +327,9 @@ impl<W: World> EventLoop<W> {
     fn forget(&mut self, token: Token) {
         self.deadlines.set(token.index, None);
         self.ledger.clear(token.index);
+        if let Some(connection) = self.connections.value(token) {
+            self.addresses.leave(connection.peer());
+        }
         self.connections.remove(token);
         self.accepting = Accepting::Open;
         if self.connections.count() == 0 && self.connections.capacity() >= CROWD {
@@ -477,6 +483,11 @@ impl<W: World> EventLoop<W> {
                 _ => return true,
             },
         };
+        if !self.addresses.enter(peer) {
+            let limit = Limit::ConnectionsPerAddress;
+            self.cx.report(limit, peer, "too many connections, refused");
+            return true;
+        }
         let connection = Connection::new(socket, tls, peer, &self.cx);
         let token = self.connections.insert(connection);
         if self.connections.count() > self.cx.limits.max_connections {

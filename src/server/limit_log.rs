@@ -16,6 +16,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub enum Limit {
     /// There are as many connections as there may be.
     Connections,
+    /// One address has as many connections as it may.
+    ConnectionsPerAddress,
     /// No descriptor is left for another connection.
     Descriptors,
     /// All connections together hold too much.
@@ -39,8 +41,9 @@ pub enum Limit {
 }
 
 impl Limit {
-    const ALL: [Limit; 11] = [
+    const ALL: [Limit; 12] = [
         Limit::Connections,
+        Limit::ConnectionsPerAddress,
         Limit::Descriptors,
         Limit::Memory,
         Limit::FirstRequestTime,
@@ -57,6 +60,7 @@ impl Limit {
     pub fn name(self) -> &'static str {
         match self {
             Limit::Connections => "max-connections",
+            Limit::ConnectionsPerAddress => "max-per-address",
             Limit::Descriptors => "descriptors",
             Limit::Memory => "memory-limit",
             Limit::FirstRequestTime => "preface-timeout",

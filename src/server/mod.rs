@@ -9,8 +9,8 @@
 //! ```
 //!
 //! `context` holds what all connections share in a turn, the lent buffers among it, and `splices`,
-//! the ranges of files that belong into the output; `slots` and `deadlines` are the loop's tables, `ledger`
-//! knows what everybody holds and who goes first, `limit_log` tells which limit fired and for whom. Bytes are read once into a shared buffer, answered into another,
+//! the ranges of files that belong into the output; `slots` and `deadlines` are the loop's tables, `addresses`
+//! counts who has how many connections, `ledger` knows what everybody holds and who goes first, `limit_log` tells which limit fired and for whom. Bytes are read once into a shared buffer, answered into another,
 //! and written once; a connection keeps only what is incomplete or what its socket did not take.
 //!
 //! [`Server`] runs all this over the operating system. [`EventLoop`] is for whoever brings a
@@ -18,6 +18,7 @@
 
 mod access_log;
 mod active_request;
+mod addresses;
 mod connection;
 mod context;
 mod deadlines;

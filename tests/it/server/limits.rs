@@ -2,6 +2,7 @@
 
 use crate::raw_h2::{self, RawH2, frame, get};
 use crate::support::Server;
+use rustix::net::{self, AddressFamily, SocketType};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -252,4 +253,42 @@ fn a_field_section_beyond_the_limit_is_answered_with_431() {
         head.payload.windows(3).any(|window| window == b"431"),
         "{head:?}"
     );
+}
+
+/// A connection from an address of this machine that is no loopback address.
+fn connect_from_outside(server: &Server) -> TcpStream {
+    // Which address this machine sends from; nothing is sent (RFC 5737 has the destination).
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    socket.connect("198.51.100.1:9").expect("a network");
+    let mut address = socket.local_addr().expect("an address of our own");
+    address.set_port(0);
+    let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    net::bind(&socket, &address).expect("an address of our own");
+    net::connect(&socket, &server.http).expect("calmd listens");
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(SECOND * 10)).unwrap();
+    stream
+}
+
+#[test]
+fn more_connections_of_an_address_than_it_may_have_are_closed_and_loopback_is_not_counted() {
+    let server = Server::start(&["--max-per-address", "2"]);
+    let first = connect_from_outside(&server);
+    let mut second = RawH2::open(connect_from_outside(&server));
+    second.until(|frame| frame.kind == raw_h2::SETTINGS);
+    let (answer, _) = closed(&mut connect_from_outside(&server));
+    assert!(answer.is_empty());
+    let line = server.logged("limit: max-per-address");
+    assert!(line.contains("too many connections"), "{line}");
+    let own: Vec<TcpStream> = (0..4).map(|_| server.connect()).collect();
+    let mut own: Vec<RawH2> = own.into_iter().map(RawH2::open).collect();
+    for h2 in &mut own {
+        h2.until(|frame| frame.kind == raw_h2::SETTINGS);
+    }
+    drop(first);
+    let freed = (0..40).any(|_| {
+        std::thread::sleep(SECOND / 4);
+        RawH2::open(connect_from_outside(&server)).next().is_some()
+    });
+    assert!(freed, "the place of the one that is gone stays taken");
 }
