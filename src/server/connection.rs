@@ -168,6 +168,14 @@ impl<W: World> Connection<W> {
         &mut self.socket
     }
 
+    /// Whether the TLS handshake is not done.
+    pub fn is_handshaking(&self) -> bool {
+        matches!(
+            (&self.phase, &self.transport),
+            (Phase::Opening { .. }, Transport::Tls(_))
+        )
+    }
+
     /// Remembers what the poll told.
     pub fn ready(&mut self, readable: bool, read_closed: bool) {
         match self.read {
@@ -248,7 +256,7 @@ impl<W: World> Connection<W> {
                 self.phase = Phase::Serving;
             }
         }
-        if let (Phase::Opening { .. }, Transport::Tls(_)) = (&self.phase, &self.transport) {
+        if self.is_handshaking() {
             cx.effort += HANDSHAKE_EFFORT;
         }
         let turn = match self.protocol {

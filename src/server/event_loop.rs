@@ -38,6 +38,10 @@ const READY: usize = 256;
 /// at most, so that others wait half a millisecond; a poll takes one, and is not felt beside four.
 const QUEUED_TURNS: usize = 4;
 
+/// Handshakes that take a step before the poll is asked again, behind all others: a step with a
+/// signature takes 100 µs, or a millisecond with a long RSA key.
+const HANDSHAKE_TURNS: usize = 2;
+
 /// What a turn takes is heavy beyond this, in bytes: a page with its style, or sixteen requests.
 const HEAVY: usize = 32 << 10;
 
@@ -66,6 +70,8 @@ pub struct EventLoop<W: World> {
     leaving: VecDeque<Token>,
     /// Connections that want another turn.
     queue: VecDeque<Token>,
+    /// Those of them that are in their TLS handshake.
+    handshakes: VecDeque<Token>,
     /// Connections with responses that wait for a disk, and when they try again, the first first.
     cold: VecDeque<(Instant, Token)>,
     ready: Vec<Ready>,
@@ -131,6 +137,7 @@ impl<W: World> EventLoop<W> {
             dispensable: VecDeque::new(),
             leaving: VecDeque::new(),
             queue: VecDeque::with_capacity(QUEUE),
+            handshakes: VecDeque::new(),
             cold: VecDeque::new(),
             ready: Vec::with_capacity(READY),
             accepting: Accepting::Open,
@@ -183,13 +190,16 @@ impl<W: World> EventLoop<W> {
         }
         self.ready = ready;
         for _ in 0..QUEUED_TURNS {
-            if let Some(token) = self.queue.pop_front() {
-                self.connections.unqueue(token);
-                self.with(token, Connection::turn);
-            }
+            let token = self.queue.pop_front();
+            self.take_queued(token);
+        }
+        for _ in 0..HANDSHAKE_TURNS {
+            let token = self.handshakes.pop_front();
+            self.take_queued(token);
         }
         self.retry_cold();
         self.queue.shrink_to(QUEUE);
+        self.handshakes.shrink_to(QUEUE);
         self.expire();
         self.relieve();
         self.accept();
@@ -201,7 +211,7 @@ impl<W: World> EventLoop<W> {
 
     /// How long the poll may sleep: not at all while a connection is queued or waits to be accepted.
     fn poll_timeout(&self) -> Option<Duration> {
-        if !self.queue.is_empty() {
+        if !self.queue.is_empty() || !self.handshakes.is_empty() {
             return Some(Duration::ZERO);
         }
         let accept = if self.wants_accept() {
@@ -263,7 +273,19 @@ impl<W: World> EventLoop<W> {
 
     fn enqueue(&mut self, token: Token) {
         if self.connections.queue(token) {
-            self.queue.push_back(token);
+            let connection = self.connections.value(token);
+            if connection.is_some_and(|connection| connection.is_handshaking()) {
+                self.handshakes.push_back(token);
+            } else {
+                self.queue.push_back(token);
+            }
+        }
+    }
+
+    fn take_queued(&mut self, token: Option<Token>) {
+        if let Some(token) = token {
+            self.connections.unqueue(token);
+            self.with(token, Connection::turn);
         }
     }
 
@@ -495,6 +517,8 @@ impl<W: World> EventLoop<W> {
         }
         self.with(token, |connection, cx| {
             match cx.world.register(connection.socket(), token) {
+                // Established connections come first.
+                Ok(()) if connection.is_handshaking() => Turn::Again,
                 Ok(()) => connection.turn(cx),
                 Err(error) => {
                     log::warn!("a connection could not be registered: {error}");
