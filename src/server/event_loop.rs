@@ -7,7 +7,9 @@
 //! is asked again: whoever wants little waits for those few, not for all that want much.
 //!
 //! Whenever the connections together hold too much, or a newcomer finds all places taken, some of them
-//! go: see [`Ledger`].
+//! go: that and accepting are in `admission`, the order in [`Ledger`].
+
+mod admission;
 
 use super::addresses::Addresses;
 use super::connection::{Connection, Turn};
@@ -16,16 +18,11 @@ use super::deadlines::Deadlines;
 use super::ledger::{Ledger, Progress};
 use super::limit_log::Limit;
 use super::slots::{Slots, Weight};
-use super::transport::Tls;
 use crate::tls::TlsContext;
 use crate::world::{Ready, Signal, Token, World};
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
-
-/// While there is no room for newcomers, it is looked for again after this long: no edge will tell of
-/// a connection that already waits.
-const ACCEPT_RETRY: Duration = Duration::from_millis(250);
 
 /// A response that waits for a disk tries again after this long: what a flash disk takes for it, and
 /// few turns for one that takes longer.
@@ -47,10 +44,6 @@ const HEAVY: usize = 32 << 10;
 
 /// When this many connections have gone, their memory is worth giving back.
 const CROWD: usize = 64;
-
-/// So many connections that were sent away may linger, beyond the limit of connections, while they
-/// read that: enough for clients that close at once, too few to matter where attackers do not.
-const LEAVING: usize = 64;
 
 /// Room for this many waiting connections is kept; what a crowd needed goes back after it.
 const QUEUE: usize = 256;
@@ -381,154 +374,6 @@ impl<W: World> EventLoop<W> {
         }
     }
 
-    fn wants_accept(&self) -> bool {
-        let waiting = |listener: &Listener| listener.backlog == Backlog::Waiting;
-        self.listeners.iter().any(waiting)
-    }
-
-    /// Lets in what waits, as far as there is room and the turn's budget goes.
-    fn accept(&mut self) {
-        if let Accepting::Paused { until, .. } = self.accepting
-            && until > self.cx.now
-        {
-            return;
-        }
-        self.accepting = Accepting::Open;
-        for index in 0..self.listeners.len() {
-            for _ in 0..self.cx.limits.turn_accepts {
-                if self.listeners[index].backlog == Backlog::Empty
-                    || !self.has_room()
-                    || !self.accept_one(index)
-                {
-                    break;
-                }
-            }
-        }
-        self.dispensable.clear();
-    }
-
-    /// Whether one more can be let in, if need be in the place of another; else accepting pauses.
-    fn has_room(&mut self) -> bool {
-        if self.ledger.is_tight() {
-            self.pause(Limit::Memory);
-            return false;
-        }
-        if self.connections.count() < self.cx.limits.max_connections {
-            return true;
-        }
-        self.find_dispensable(Limit::Connections)
-    }
-
-    /// Whether somebody could go for a newcomer; else accepting pauses.
-    fn find_dispensable(&mut self, limit: Limit) -> bool {
-        if self.dispensable.is_empty() {
-            self.dispensable = self.ledger.first_dispensable(self.cx.now).into();
-        }
-        if self.dispensable.is_empty() {
-            self.pause(limit);
-        }
-        !self.dispensable.is_empty()
-    }
-
-    /// No descriptor is left. One that somebody could do without is free when he has gone for good;
-    /// false if that takes a turn, or nobody is dispensable.
-    fn free_descriptor(&mut self, error: &io::Error) -> bool {
-        while let Some(token) = self.leaving.pop_front() {
-            if self.connections.value(token).is_some() {
-                self.give_turn(token, Connection::close);
-                return true;
-            }
-        }
-        if self.find_dispensable(Limit::Descriptors) {
-            self.shed_dispensable(Limit::Descriptors);
-        } else {
-            let what = format!("must wait: {error}; raise the limit of open files (ulimit -n)");
-            let log = &mut self.cx.limit_log;
-            log.report(Limit::Descriptors, "newcomers", &what, self.cx.now);
-        }
-        false
-    }
-
-    fn pause(&mut self, limit: Limit) {
-        let until = self.cx.now + ACCEPT_RETRY;
-        self.accepting = Accepting::Paused { until, limit };
-    }
-
-    /// Closes the first of those who could go for a newcomer.
-    fn shed_dispensable(&mut self, limit: Limit) {
-        if let Some(index) = self.dispensable.pop_front() {
-            self.shed(index, limit);
-        }
-    }
-
-    /// While it is tight, those who are dispensable go, a batch a turn.
-    fn relieve(&mut self) {
-        if self.ledger.is_tight() {
-            for index in self.ledger.first_dispensable(self.cx.now) {
-                if self.ledger.is_tight() {
-                    self.shed(index, Limit::Memory);
-                }
-            }
-        }
-    }
-
-    /// Sends one away; the last of these may linger.
-    fn shed(&mut self, index: u32, limit: Limit) {
-        let Some(token) = self.connections.token(index) else {
-            return;
-        };
-        self.give_turn(token, |connection, cx| connection.shed(limit, cx));
-        self.leaving.push_back(token);
-        if self.leaving.len() > LEAVING
-            && let Some(token) = self.leaving.pop_front()
-        {
-            self.give_turn(token, Connection::close);
-        }
-    }
-
-    /// Takes one connection; false when no more can be had now.
-    fn accept_one(&mut self, index: usize) -> bool {
-        let (socket, peer) = match self.cx.world.accept(index) {
-            Ok(accepted) => accepted,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.listeners[index].backlog = Backlog::Empty;
-                return false;
-            }
-            // The peer was gone before we came; others may wait behind it.
-            Err(error) if is_peers(&error) => return true,
-            Err(error) => return self.free_descriptor(&error),
-        };
-        let tls = match self.listeners[index].security {
-            Security::Cleartext => None,
-            Security::Tls => match self.tls.as_ref().map(|tls| Tls::new(tls.config().clone())) {
-                Some(Ok(tls)) => Some(tls),
-                _ => return true,
-            },
-        };
-        if !self.addresses.enter(peer) {
-            let limit = Limit::ConnectionsPerAddress;
-            self.cx.report(limit, peer, "too many connections, refused");
-            return true;
-        }
-        let connection = Connection::new(socket, tls, peer, &self.cx);
-        let token = self.connections.insert(connection);
-        if self.connections.count() > self.cx.limits.max_connections {
-            self.shed_dispensable(Limit::Connections);
-        }
-        self.with(token, |connection, cx| {
-            match cx.world.register(connection.socket(), token) {
-                // Established connections come first.
-                Ok(()) if connection.is_handshaking() => Turn::Again,
-                Ok(()) => connection.turn(cx),
-                Err(error) => {
-                    log::warn!("a connection could not be registered: {error}");
-                    connection.close(cx)
-                }
-            }
-        });
-        true
-    }
-
     fn signal(&mut self, signal: Signal) {
         match (signal, &self.state) {
             (Signal::Stop, State::Running) => {
@@ -557,23 +402,4 @@ impl<W: World> EventLoop<W> {
             }
         }
     }
-}
-
-/// Whether accepting failed for the peer's own reasons (accept(2)).
-fn is_peers(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
-        NetworkUnreachable, PermissionDenied, TimedOut,
-    };
-    matches!(
-        error.kind(),
-        ConnectionAborted
-            | ConnectionReset
-            | HostUnreachable
-            | Interrupted
-            | NetworkDown
-            | NetworkUnreachable
-            | PermissionDenied
-            | TimedOut
-    )
 }
