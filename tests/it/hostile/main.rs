@@ -50,7 +50,7 @@ use trial::{Bench, Extent};
 /// Every row, briefly.
 const QUICK: Extent = Extent {
     rounds: &[10, 10, 10],
-    length: Duration::from_millis(200),
+    length: Duration::from_millis(150),
 };
 
 /// Every row, as the catalogue has it.
