@@ -126,17 +126,4 @@ impl<W: World> Connection<W> {
             Transport::Plain => cx.report(Limit::FirstRequestTime, self.peer, "preface too slow"),
         }
     }
-
-    /// Sends what the protocol still has to say, and closes.
-    pub(super) fn finish(&mut self, cx: &mut Context<W>) -> Turn {
-        let output = self.protocol.take_output();
-        let mut wire = std::mem::take(&mut cx.buffers.wire);
-        let sent = self.send(&output, &mut wire, cx);
-        cx.buffers.wire = wire;
-        self.phase = Phase::Flushing;
-        match sent {
-            Ok(()) => self.turn(cx),
-            Err(_) => self.close(cx),
-        }
-    }
 }

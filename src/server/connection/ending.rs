@@ -1,0 +1,128 @@
+//! How a connection comes to its end: what it says last, and how that arrives.
+
+use super::{Connection, Pause, Phase, ReadSide, Turn};
+use crate::server::context::Context;
+use crate::server::protocol::Protocol;
+use crate::server::splices::Splices;
+use crate::server::transport::{Transport, WireBuffer};
+use crate::server::write_queue::WriteQueue;
+use crate::world::World;
+use std::io;
+
+impl<W: World> Connection<W> {
+    /// Sends what the protocol still has to say, and closes.
+    pub(super) fn finish(&mut self, cx: &mut Context<W>) -> Turn {
+        let output = self.protocol.take_output();
+        let mut wire = std::mem::take(&mut cx.buffers.wire);
+        let sent = self.send(&output, &mut wire, cx);
+        cx.buffers.wire = wire;
+        self.phase = Phase::Flushing;
+        match sent {
+            Ok(()) => self.turn(cx),
+            Err(_) => self.close(cx),
+        }
+    }
+
+    /// Nothing can follow what was sent. That is let arrive: closing at once, with input unread, would
+    /// be a reset, and could take complete responses away from the peer (RFC 9112 §9.6).
+    pub(super) fn cut_off(&mut self, error: &io::Error, cx: &mut Context<W>) {
+        // Anything but the end of the file may as well be the peer's doing, and fill the log.
+        let level = match error.kind() {
+            io::ErrorKind::UnexpectedEof => log::Level::Warn,
+            _ => log::Level::Debug,
+        };
+        log::log!(level, "{}: a response was cut short: {error}", self.peer);
+        self.unsent = WriteQueue::default();
+        cx.splices = Splices::default();
+        self.pause = Pause::None;
+        self.phase = Phase::Flushing;
+    }
+
+    /// Moves on to the phase that follows, if one does.
+    pub(super) fn settle(
+        &mut self,
+        turn: Turn,
+        wire: &mut WireBuffer,
+        cx: &mut Context<W>,
+    ) -> io::Result<Turn> {
+        if let Phase::Opening { .. } | Phase::Serving = self.phase {
+            // What was kept because the output is blocked, or the turn's budget used up, is still to be
+            // heard: with requests among it, no end of the input is theirs.
+            let heard_out = self.unsent.is_empty() && turn != Turn::Again;
+            let ended = self.read == ReadSide::Ended && heard_out;
+            if ended && self.protocol.finish_input().is_err() {
+                let output = self.protocol.take_output();
+                self.send(&output, wire, cx)?;
+                self.phase = Phase::Flushing;
+            }
+            let gone = ended && self.protocol.is_idle();
+            if gone || self.protocol.is_over() {
+                self.phase = Phase::Flushing;
+            }
+        }
+        if let Phase::Flushing = self.phase
+            && self.unsent.is_empty()
+        {
+            self.protocol.close(cx);
+            self.end_output(wire, cx)?;
+            self.phase = Phase::Ending;
+        }
+        if let Phase::Ending = self.phase
+            && self.unsent.is_empty()
+        {
+            if self.read == ReadSide::Ended {
+                self.phase = Phase::Closed;
+            } else {
+                cx.world.shutdown_write(&mut self.socket)?;
+                self.phase = Phase::Lingering {
+                    deadline: cx.now + cx.timeouts.linger,
+                    budget: cx.limits.linger_bytes,
+                };
+                // What is still read is not opened any more.
+                self.protocol = Protocol::Undecided;
+                self.transport = Transport::Plain;
+                self.kept = Vec::new();
+                return Ok(Turn::Again);
+            }
+        }
+        self.note_idleness(cx.now);
+        Ok(if let Phase::Closed = self.phase {
+            Turn::Closed
+        } else {
+            turn
+        })
+    }
+
+    /// Tells the peer within TLS that nothing follows.
+    fn end_output(&mut self, wire: &mut WireBuffer, cx: &mut Context<W>) -> io::Result<()> {
+        if let Transport::Tls(tls) = &mut self.transport {
+            wire.clear();
+            tls.seal_end(wire);
+            self.flush(wire.filled(), cx)?;
+        }
+        Ok(())
+    }
+
+    /// Reads and discards until the peer has closed, or has sent more than was on its way.
+    pub(super) fn linger(&mut self, buffer: &mut Vec<u8>, cx: &mut Context<W>) -> io::Result<Turn> {
+        buffer.resize(buffer.len().max(cx.limits.turn_read_bytes), 0);
+        let discarded = match self.read {
+            ReadSide::Readable | ReadSide::Closing => self.receive(buffer, cx)?,
+            ReadSide::Drained | ReadSide::Ended => 0,
+        };
+        let exhausted = match &mut self.phase {
+            Phase::Lingering { budget, .. } => {
+                *budget = budget.saturating_sub(discarded);
+                *budget == 0
+            }
+            _ => false,
+        };
+        if exhausted || self.read == ReadSide::Ended {
+            self.phase = Phase::Closed;
+        }
+        Ok(match self.read {
+            ReadSide::Drained => Turn::Wait,
+            _ => Turn::Again,
+        })
+    }
+}
