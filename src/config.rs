@@ -394,7 +394,8 @@ pub struct Limits {
     /// record or frame and what surrounds it. What the turn's other budgets leave of them is kept, so
     /// this bounds memory as well.
     pub turn_read_bytes: usize,
-    /// Bytes written for one connection in one turn.
+    /// Bytes written for one connection in one turn, in whole pieces: when there are as many, the turn
+    /// ends. Four pieces of output, or one of what is sent from where it is, are a little more.
     pub turn_write_bytes: usize,
     /// Requests of one connection in one turn: as many as a client may have open, so that a page
     /// needs no second turn. More of them fit the bytes of a turn than others should wait for.
@@ -419,7 +420,7 @@ impl Default for Limits {
             stalled_grace: Duration::from_secs(5),
             output_bytes: 64 << 10,
             turn_read_bytes: 17 << 10,
-            turn_write_bytes: 256 << 10,
+            turn_write_bytes: 248 << 10,
             turn_requests: 100,
             turn_accepts: 64,
             linger_bytes: 256 << 10,
