@@ -1,6 +1,7 @@
 """Chromium, driven over a pipe by the DevTools protocol: navigating, reloading, and hearing of every
 request that fails."""
 
+import fcntl
 import json
 import os
 import select
@@ -35,20 +36,18 @@ class Chromium:
         self.loads = 0
 
     def __enter__(self):
-        # Chromium reads commands from descriptor 3 and writes answers to 4.
         theirs_in, self.commands = os.pipe()
         self.answers, theirs_out = os.pipe()
-
-        def place_descriptors():
-            high_in, high_out = os.dup(theirs_in), os.dup(theirs_out)
-            os.dup2(high_in, 3)
-            os.dup2(high_out, 4)
+        # Chromium reads commands from descriptor 3 and writes answers to 4. bash puts them there,
+        # from where they are in nobody's way.
+        passed = [fcntl.fcntl(each, fcntl.F_DUPFD, 20) for each in (theirs_in, theirs_out)]
         self.process = subprocess.Popen(
-            ["chromium", *OPTIONS, "--remote-debugging-pipe", f"--user-data-dir={self.place.name}",
-             "about:blank"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, pass_fds=(3, 4), preexec_fn=place_descriptors)
-        os.close(theirs_in)
-        os.close(theirs_out)
+            ["bash", "-c", f'exec "$@" 3<&{passed[0]} 4>&{passed[1]}', "bash", "chromium", *OPTIONS,
+             "--remote-debugging-pipe", f"--user-data-dir={self.place.name}", "about:blank"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            pass_fds=passed)
+        for each in (theirs_in, theirs_out, *passed):
+            os.close(each)
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target,
                                  flatten=True)["sessionId"]

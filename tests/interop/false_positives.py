@@ -56,9 +56,8 @@ def checks(report, binary):
         with unlimited(report, binary, site, "nghttp's uploads") as server:
             uploaded(report, server, site)
         gallery(site)
-        for link in LINKS:
-            with unlimited(report, binary, site, f"Chromium, {link}") as server:
-                visited(report, server, link)
+        with unlimited(report, binary, site, "Chromium") as server:
+            visited(report, server)
 
 
 @contextmanager
@@ -159,19 +158,11 @@ def gallery(site):
         (site / f"{name}.html").write_text(f"<!doctype html><title>{name}</title>{images}")
 
 
-# Bytes a second and milliseconds that Chromium pretends.
-LINKS = {"at full speed": None, "over a slow link": (1_000_000, 40)}
-
-
-def visited(report, server, link):
+def visited(report, server):
     """A page of images, reloaded and left in the middle, again and again."""
     with Chromium() as page, \
-            report.check(f"Chromium, {link}: {IMAGES} images, left in the middle {VISITS} times") \
+            report.check(f"Chromium: {IMAGES} images, left in the middle {VISITS} times") \
             as figure:
-        if LINKS[link]:
-            speed, latency = LINKS[link]
-            page.call("Network.emulateNetworkConditions", offline=False, latency=latency,
-                      downloadThroughput=speed, uploadThroughput=speed)
         chance = random.Random(1)
         for visit in range(VISITS):
             if visit % 2:
