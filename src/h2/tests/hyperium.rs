@@ -1,11 +1,14 @@
 //! Against an implementation that is not ours: hyperium's `h2`, client and server.
 
-use std::collections::HashMap;
+mod traffic;
+
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
 
 use super::*;
+use crate::h2::Cause;
 
 /// Fewer than a frame, so that frames are cut.
 const PIPE: usize = 7_001;
@@ -22,22 +25,34 @@ fn body(len: usize) -> Vec<u8> {
 /// One end of ours on a pipe.
 struct Driver {
     connection: Connection,
-    io: DuplexStream,
+    reader: ReadHalf<DuplexStream>,
+    writer: WriteHalf<DuplexStream>,
     received: Vec<u8>,
+    /// What the pipe has not taken yet.
+    unsent: Vec<u8>,
     /// What is left to send on each stream.
     sending: HashMap<StreamKey, Vec<u8>>,
     /// What came on each stream.
     bodies: HashMap<StreamKey, Vec<u8>>,
+    /// Streams that the other end has cancelled.
+    cancelled: HashSet<StreamKey>,
+    /// The most bytes that are read at once.
+    piece: usize,
 }
 
 impl Driver {
     fn new(connection: Connection, io: DuplexStream) -> Driver {
+        let (reader, writer) = split(io);
         Driver {
             connection,
-            io,
+            reader,
+            writer,
             received: Vec::new(),
+            unsent: Vec::new(),
             sending: HashMap::new(),
             bodies: HashMap::new(),
+            cancelled: HashSet::new(),
+            piece: 5_000,
         }
     }
 
@@ -46,7 +61,8 @@ impl Driver {
         self.sending.insert(stream, body);
     }
 
-    async fn flush(&mut self) {
+    /// Makes what may be sent.
+    fn produce(&mut self) {
         while let Some(grant) = self.connection.poll_grant(64 << 10) {
             let body = self.sending.get_mut(&grant.stream).unwrap();
             let rest = body.split_off(body.len().min(grant.max_len as usize));
@@ -55,16 +71,38 @@ impl Driver {
             let end = body.is_empty();
             self.connection.commit(grant, end);
         }
-        let output = self.connection.take_output();
-        self.io.write_all(&output).await.unwrap();
+        self.unsent.append(&mut self.connection.take_output());
     }
 
-    /// Flushes, then takes what comes next; returns the streams that ended. `None` is the end.
-    async fn turn(&mut self) -> Option<Vec<StreamKey>> {
-        self.flush().await;
+    async fn flush(&mut self) {
+        self.produce();
+        self.writer.write_all(&self.unsent).await.unwrap();
+        self.unsent.clear();
+    }
+
+    /// Reads, and writes meanwhile: the other end may read nothing before it has written. Returns how
+    /// much came; 0 is the end.
+    async fn read(&mut self) -> usize {
         let mut buffer = [0; 5_000];
-        let len = self.io.read(&mut buffer).await.unwrap_or(0);
+        let piece = &mut buffer[..self.piece];
+        let len = loop {
+            tokio::select! {
+                len = self.reader.read(piece) => break len.unwrap_or(0),
+                len = self.writer.write(&self.unsent), if !self.unsent.is_empty() => {
+                    // A pipe that takes nothing has lost its other end, which reading tells as well.
+                    self.unsent.drain(..len.unwrap_or(self.unsent.len()));
+                }
+            }
+        };
         self.received.extend_from_slice(&buffer[..len]);
+        len
+    }
+
+    /// Sends what may be sent, and takes what comes next; returns the streams that ended. `None` is
+    /// the end.
+    async fn turn(&mut self) -> Option<Vec<StreamKey>> {
+        self.produce();
+        let len = self.read().await;
         let (mut input, mut fields) = (&self.received[..], Fields::new());
         let mut ended = Vec::new();
         loop {
@@ -91,7 +129,11 @@ impl Driver {
                     ..
                 }) => (stream, data, end_stream),
                 Some(Event::StreamReset { stream, code, by }) => {
-                    panic!("{stream:?} {code} {by:?}")
+                    assert_eq!((code, by), (ErrorCode::CANCEL, Cause::Peer), "{stream:?}");
+                    self.sending.remove(&stream);
+                    self.bodies.remove(&stream);
+                    self.cancelled.insert(stream);
+                    continue;
                 }
                 Some(_) => continue,
             };
