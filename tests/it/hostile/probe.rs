@@ -1,6 +1,6 @@
 //! One attacker alone with the server, a step at a time: what it is answered, and after how much.
 
-use super::attack::{Answer, Attack, Step};
+use super::attack::{Answer, Attack, Reads, Step};
 use super::heard::Heard;
 use super::link::{Link, Target, is_patient};
 use super::process;
@@ -62,7 +62,8 @@ pub fn probe(attack: &Attack, target: &Target, server: u32) -> Answered {
     let mut frames = 0;
     let mut steps = 0;
     let opening = (attack.opening)();
-    let mut alive = send(&mut link, &opening) && heard.listen(&mut link, PAUSE * 20);
+    let reads = attack.reads == Reads::All;
+    let mut alive = send(&mut link, &opening) && (!reads || heard.listen(&mut link, PAUSE * 20));
     let most = match attack.answer {
         Answer::Harmless | Answer::Status(_) | Answer::Reset(_) => FEW_STEPS,
         Answer::GoAway(..) | Answer::Refused(_) | Answer::Closed(_) => MOST_STEPS,
@@ -85,7 +86,9 @@ pub fn probe(attack: &Attack, target: &Target, server: u32) -> Answered {
         while process::is_busy(server) && start.elapsed() < PATIENCE {
             std::thread::sleep(PAUSE / 2);
         }
-        alive = heard.listen(&mut link, PAUSE) && alive;
+        if reads {
+            alive = heard.listen(&mut link, PAUSE) && alive;
+        }
     }
     // What was answered last may still be on its way.
     let patience = if most == FEW_STEPS {
@@ -97,7 +100,7 @@ pub fn probe(attack: &Attack, target: &Target, server: u32) -> Answered {
     heard.tell((closed || !alive).then_some(frames))
 }
 
-/// Sends everything; false when the server has closed.
+/// Sends everything; false when the server has closed, or takes no more.
 fn send(link: &mut Link, bytes: &[u8]) -> bool {
     let start = Instant::now();
     let mut sent = 0;
@@ -111,7 +114,7 @@ fn send(link: &mut Link, bytes: &[u8]) -> bool {
             return true;
         }
         if start.elapsed() > PATIENCE {
-            return true;
+            return false;
         }
         if !link.is_ready() && matches!(link.read(&mut [0; 1]), Err(error) if !is_patient(&error)) {
             return false;

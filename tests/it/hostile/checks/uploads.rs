@@ -21,8 +21,9 @@ const PADDED: u8 = 8;
 /// Content of each upload, padding included.
 const UPLOAD: u32 = 8_192;
 
-/// Uploads to a file's path are answered with 405 and, since more was to come, cut off: their content
-/// counts against the connection's window all the same (RFC 9113 §6.9), and must be given back.
+/// Uploads to a file's path are answered with 405 before their end, and half of them are cancelled then:
+/// their content counts against the connection's window all the same (RFC 9113 §6.9), padding included,
+/// and must be given back.
 fn cancelled_uploads(count: u32) -> Result<(), String> {
     let server = site::serve(&[]);
     let mut h2 = RawH2 {
@@ -39,8 +40,10 @@ fn cancelled_uploads(count: u32) -> Result<(), String> {
         h2.send(&frame(raw_h2::HEADERS, raw_h2::END_HEADERS, id, &block));
         h2.send(&frame(raw_h2::DATA, PADDED, id, &payload));
         sent += u64::from(UPLOAD);
-        // A request between them that is whole earns back what they cost.
-        h2.send(&frame(raw_h2::DATA, raw_h2::END_STREAM, id, &[]));
+        let cancelled = n % 2 == 1;
+        if !cancelled {
+            h2.send(&frame(raw_h2::DATA, raw_h2::END_STREAM, id, &[]));
+        }
         loop {
             let Some(frame) = h2.next() else {
                 return Err(format!("closed after {n} uploads"));
@@ -56,6 +59,9 @@ fn cancelled_uploads(count: u32) -> Result<(), String> {
             if frame.stream == id && last {
                 break;
             }
+        }
+        if cancelled {
+            h2.send(&frame(raw_h2::RST_STREAM, 0, id, &8u32.to_be_bytes()));
         }
         demand(room > sent, || {
             format!("the window is used up after {n} uploads")

@@ -17,8 +17,10 @@ pub const ALL: &[Attack] = &[
     Attack {
         name: "PING flood, never read",
         cve: "CVE-2019-9512",
-        step: |_| Step::Send(frame(PING, 0, 0, b"pingpong")),
+        step: |_| Step::Send(frame(PING, 0, 0, b"pingpong").repeat(1_000)),
         reads: Reads::Nothing,
+        // As many as the system's buffers hold, and 200.
+        answer: Answer::GoAway(ENHANCE_YOUR_CALM, usize::MAX),
         ..H2
     },
     Attack {
@@ -74,7 +76,8 @@ pub const ALL: &[Attack] = &[
             Step::Send([frame(HEADERS, END, id, &get("/big")), priority].concat())
         },
         answer: Answer::GoAway(ENHANCE_YOUR_CALM, 2 * 100 + 2),
-        memory_kib: 4,
+        // Requests wait for their turn, and up to 17 KiB of input with them.
+        memory_kib: 24,
         ..H2
     },
     Attack {
