@@ -195,6 +195,13 @@ const KINDS: &[Slow] = &[
         ..IDLE
     },
     Slow {
+        name: "requests behind GOAWAY",
+        opening: || [open_h2(), frame(WINDOW_UPDATE, 0, 0, &[0; 4])].concat(),
+        drip: |n| request(n, good_client::PATH),
+        within: Duration::from_secs(1),
+        ..IDLE
+    },
+    Slow {
         name: "bytes behind a refusal",
         opening: || b"GET / HTTP/9.9\r\n\r\n".to_vec(),
         drip: |_| b"a".to_vec(),

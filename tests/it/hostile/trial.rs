@@ -203,6 +203,11 @@ fn cpu_per_byte(rounds: &[Round]) -> f64 {
     cpu.as_nanos() as f64 / (bytes as f64).max(1.0)
 }
 
+/// The p99 that is allowed beside attackers, where it is `calm` without.
+pub fn allowed(calm: Duration) -> Duration {
+    (calm * 2).max(calm + DELAY)
+}
+
 /// What is not as the catalogue demands.
 fn judge(outcome: &Outcome<'_>) -> Vec<String> {
     let mut faults = Vec::new();
@@ -234,7 +239,7 @@ fn judge(outcome: &Outcome<'_>) -> Vec<String> {
             outcome.cpu_ratio
         ));
     }
-    let limit = (outcome.calm * 2).max(outcome.calm + DELAY);
+    let limit = allowed(outcome.calm);
     for attackers in [1, 10, 100] {
         if let Some(p99) = outcome.p99(attackers).filter(|p99| *p99 > limit) {
             faults.push(format!(

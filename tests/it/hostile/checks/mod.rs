@@ -2,6 +2,7 @@
 //! world around the server is hostile.
 
 mod descriptors;
+mod disk;
 mod files;
 mod requests;
 mod uploads;
@@ -14,9 +15,15 @@ pub struct Check {
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Check> {
-    [requests::ALL, files::ALL, uploads::ALL, descriptors::ALL]
-        .into_iter()
-        .flatten()
+    [
+        requests::ALL,
+        files::ALL,
+        uploads::ALL,
+        descriptors::ALL,
+        disk::ALL,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// `Err` with what is wrong unless `fine`.

@@ -85,14 +85,14 @@ pub const ALL: &[Attack] = &[
         cve: "CVE-2023-44487",
         step: |n| Step::Send([request(n, "/big"), cancel(n)].concat()),
         answer: Answer::GoAway(ENHANCE_YOUR_CALM, 2 * 60),
-        memory_kib: 16,
+        memory_kib: 24,
         ..H2
     },
     Attack {
         name: "Rapid reset, a small file",
         cve: "CVE-2023-44487",
         step: |n| Step::Send([request(n, "/4k"), cancel(n)].concat()),
-        memory_kib: 16,
+        memory_kib: 24,
         ..H2
     },
     Attack {
