@@ -59,19 +59,51 @@ const FULL: Extent = Extent {
     length: Duration::from_secs(1),
 };
 
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let full = arguments.iter().any(|argument| argument == "--full");
-    // As in other test programs, a word selects; their options mean nothing here.
-    let words: Vec<String> = arguments
-        .into_iter()
-        .filter(|argument| !argument.starts_with('-'))
-        .map(|word| word.to_lowercase())
-        .collect();
-    let is_wanted = |name: &str| {
+/// Options of other test programs that have a value behind them.
+const WITH_VALUE: [&str; 5] = [
+    "--test-threads",
+    "--skip",
+    "--format",
+    "--color",
+    "--logfile",
+];
+
+/// What the command line asks for.
+#[derive(Default)]
+struct Wanted {
+    full: bool,
+    nothing: bool,
+    words: Vec<String>,
+}
+
+impl Wanted {
+    /// As in other test programs, a word selects. `cargo test` gives all of them the same options, of
+    /// which only one means something here: nothing is ignored.
+    fn read(mut arguments: impl Iterator<Item = String>) -> Wanted {
+        let mut wanted = Wanted::default();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--full" => wanted.full = true,
+                "--ignored" => wanted.nothing = true,
+                option if WITH_VALUE.contains(&option) => drop(arguments.next()),
+                option if option.starts_with('-') => {}
+                word => wanted.words.push(word.to_lowercase()),
+            }
+        }
+        wanted
+    }
+
+    fn includes(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        words.is_empty() || words.iter().any(|word| name.contains(word))
-    };
+        let named = self.words.iter().any(|word| name.contains(word));
+        !self.nothing && (named || self.words.is_empty())
+    }
+}
+
+fn main() -> ExitCode {
+    let wanted = Wanted::read(std::env::args().skip(1));
+    let full = wanted.full;
+    let is_wanted = |name: &str| wanted.includes(name);
     let waiting = is_wanted(slow::NAME).then(|| std::thread::spawn(move || slow::run(full)));
     let mut failed = run_attacks(is_wanted, full) + run_checks(is_wanted, full);
     if let Some(waiting) = waiting {
