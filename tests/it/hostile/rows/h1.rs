@@ -87,8 +87,6 @@ pub const ALL: &[Attack] = &[
             ))
         },
         answer: Answer::Status(206),
-        // Sixteen parts, each with a head of its own.
-        cpu: 8.0,
         ..H1
     },
     Attack {
@@ -112,8 +110,6 @@ pub const ALL: &[Attack] = &[
         opening: || CHUNKED.to_vec(),
         step: |_| text("1\r\nx\r\n"),
         options: &["--demo"],
-        // A chunk is a piece of content that is echoed, in the sixth of the bytes of a GET.
-        cpu: 8.0,
         ..H1
     },
     Attack {
