@@ -387,8 +387,11 @@ pub struct Limits {
     /// its memory. Longer than most gaps of a radio link, and far below [`Timeouts::write_stall`],
     /// which is for when nobody is in need.
     pub stalled_grace: Duration,
-    /// While more than this many bytes of output wait in memory on a connection, nothing is read from
-    /// it and nothing is produced for it.
+    /// Output is made in pieces of this size; while as much waits in memory on a connection, nothing
+    /// is read from it and nothing is produced for it. Four TLS records, or nearly four DATA frames:
+    /// with what the records add it is less than 65,160 bytes, forty-five packets of an Ethernet, the
+    /// most that a kernel hands down in one go (GSO). A little more would be a tiny segment of its own
+    /// behind each.
     pub output_bytes: usize,
     /// Bytes read and processed for one connection in one turn, before others have theirs: a full TLS
     /// record or frame and what surrounds it. What the turn's other budgets leave of them is kept, so
@@ -418,7 +421,7 @@ impl Default for Limits {
             memory_bytes: 128 << 20,
             idle_grace: Duration::from_secs(1),
             stalled_grace: Duration::from_secs(5),
-            output_bytes: 64 << 10,
+            output_bytes: (64 << 10) - 512,
             turn_read_bytes: 17 << 10,
             turn_write_bytes: 248 << 10,
             turn_requests: 100,

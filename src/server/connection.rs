@@ -25,12 +25,8 @@ use crate::world::{Peer, World};
 use std::io;
 use std::time::Instant;
 
-/// Output is made in pieces of this size: four TLS records, or nearly four DATA frames. With what the
-/// records add it is less than 65,160 bytes, forty-five packets of an Ethernet: the most that a kernel
-/// hands down in one go (GSO). A little more would be a tiny segment of its own behind each.
-const OUTPUT_CHUNK: usize = (64 << 10) - 512;
-
-/// A chunk that stayed this far below its size was not cut short by it: the protocol has no more.
+/// A piece of output that stayed this far below its size was not cut short by it: the protocol has no
+/// more.
 const OUTPUT_SLACK: usize = 2 << 10;
 
 /// What the work on a request is worth in bytes that are moved: it takes some 1.5 µs, and so do 2 KiB
@@ -392,7 +388,7 @@ impl<W: World> Connection<W> {
         };
         loop {
             let blocked = !self.unsent.is_empty();
-            let limit = OUTPUT_CHUNK.saturating_sub(self.unsent.held());
+            let limit = cx.limits.output_bytes.saturating_sub(self.unsent.held());
             self.protocol.lend_output(std::mem::take(output));
             let result = self.protocol.advance(input, fields, limit, blocked, cx);
             *output = self.protocol.take_output();
