@@ -110,14 +110,8 @@ pub const ALL: &[Attack] = &[
         name: "A table of 4 GiB",
         cve: "",
         opening: || open_h2_with(&[(1, u32::MAX)]),
-        step: |n| {
-            Step::Send(
-                (40 * n..40 * n + 40)
-                    .flat_map(|n| request(n, "/unknown.qqq"))
-                    .collect(),
-            )
-        },
-        pace: Pace::Answered(40),
+        step: |n| Step::Send(request(n, "/unknown.qqq")),
+        pace: Pace::Answered(1),
         answer: Answer::Status(200),
         memory_kib: 8,
         ..H2
