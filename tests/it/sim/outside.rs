@@ -13,8 +13,9 @@ use tokio_rustls::rustls::ClientConfig;
 /// From the operator's order to the end, the server waits so long for open responses.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// A client knows what the server does after this long at most.
-const NEWS: Duration = Duration::from_secs(2);
+/// A client knows what the server does after this long at most: the word of it comes behind all that
+/// is still on its way to a slow reader.
+const NEWS: Duration = Duration::from_secs(20);
 
 /// What the server has to spare, and so whom it may send away.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
