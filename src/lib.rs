@@ -12,8 +12,8 @@
 //!    and a body: a range of memory, a range of a file, or a handler.
 //! 5. The head goes into the output at once. The body waits until the scheduler grants it room: both
 //!    windows, the frame size, the output. Only then are its bytes read, straight into the output; in
-//!    the clear content of some length is only noted as a splice, to be sent from where it is: a file
-//!    by sendfile(2), the cache by writev(2).
+//!    the clear content of some length is only noted as a splice, to be sent from where it is: the
+//!    cache by writev(2), in HTTP/1.1 a file by sendfile(2).
 //! 6. The output is sealed and written once. What the socket does not take waits in the connection's
 //!    `write_queue`, and nothing more is produced until it is gone.
 //!
