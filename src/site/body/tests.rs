@@ -1,0 +1,189 @@
+//! Bodies: reading them, taking slices off them, disks that are slow.
+
+use super::*;
+use crate::world::memory_files::MemoryFiles;
+use std::time::Duration;
+
+fn file_slice(files: &mut MemoryFiles, start: u64, end: u64) -> Slice<MemoryFiles> {
+    let (file, _) = files.open(b"f").unwrap();
+    Slice::File {
+        file: Rc::new(file),
+        start,
+        end,
+        ahead: Ahead::default(),
+    }
+}
+
+#[test]
+fn a_read_gives_at_most_what_is_asked_for_and_ends_with_the_last_byte() {
+    let mut files = MemoryFiles::new();
+    files.write("f", "0123456789");
+    let mut body = Body::One(file_slice(&mut files, 2, 9));
+    let mut out = b"-".to_vec();
+    assert_eq!(body.len(), Some(7));
+    assert_eq!(body.read(&mut files, &mut out, 4).unwrap(), Progress::More);
+    assert_eq!(out, b"-2345");
+    assert_eq!(body.read(&mut files, &mut out, 4).unwrap(), Progress::End);
+    assert_eq!(out, b"-2345678");
+    assert!(body.is_empty());
+}
+
+#[test]
+fn short_reads_of_the_disk_are_no_end() {
+    let mut files = MemoryFiles::new();
+    files.write("f", "0123456789");
+    files.limit_reads(3);
+    let mut body = Body::One(file_slice(&mut files, 0, 10));
+    let mut out = Vec::new();
+    let mut reads = 1;
+    while body.read(&mut files, &mut out, 100).unwrap() == Progress::More {
+        reads += 1;
+    }
+    assert_eq!((out.as_slice(), reads), (&b"0123456789"[..], 4));
+}
+
+#[test]
+fn a_file_that_was_cut_short_is_an_error_and_never_padded() {
+    let mut files = MemoryFiles::new();
+    files.write("f", "0123456789");
+    let mut body = Body::One(file_slice(&mut files, 0, 10));
+    let mut out = Vec::new();
+    body.read(&mut files, &mut out, 4).unwrap();
+    files.truncate("f", 6);
+    assert_eq!(body.read(&mut files, &mut out, 4).unwrap(), Progress::More);
+    assert_eq!(out, b"012345");
+    assert!(matches!(
+        body.read(&mut files, &mut out, 4),
+        Err(BodyError::Truncated)
+    ));
+    assert_eq!(out, b"012345");
+}
+
+#[test]
+fn a_file_that_has_grown_is_sent_up_to_its_promised_length() {
+    let mut files = MemoryFiles::new();
+    files.write("f", "0123");
+    let mut body = Body::One(file_slice(&mut files, 0, 4));
+    files.edit("f", |content| content.extend_from_slice(b"more"));
+    let mut out = Vec::new();
+    assert_eq!(body.read(&mut files, &mut out, 99).unwrap(), Progress::End);
+    assert_eq!(out, b"0123");
+}
+
+#[test]
+fn several_slices_are_one_sequence_at_every_size_of_read() {
+    for max in 1..12 {
+        let mut files = MemoryFiles::new();
+        files.write("f", "0123456789");
+        let mut body = Body::Many(VecDeque::from([
+            Slice::memory(Rc::from(&b"ab"[..])),
+            file_slice(&mut files, 4, 7),
+            Slice::memory(Rc::from(&b""[..])),
+            Slice::memory(Rc::from(&b"cde"[..])),
+        ]));
+        let mut out = Vec::new();
+        loop {
+            let before = out.len();
+            let progress = body.read(&mut files, &mut out, max).unwrap();
+            assert!(out.len() - before <= max);
+            assert_eq!(body.len(), Some(8 - out.len() as u64));
+            match progress {
+                Progress::End => break,
+                progress => assert_eq!(progress, Progress::More),
+            }
+        }
+        assert_eq!(out, b"ab456cde");
+    }
+}
+
+fn range(taken: Taken<MemoryFiles>) -> (u64, u64) {
+    match taken {
+        Taken::Range(Slice::File { start, end, .. }) => (start, end),
+        Taken::Range(Slice::Memory { .. }) => panic!("memory"),
+        Taken::Cold => panic!("cold"),
+        Taken::Unfit => panic!("unfit"),
+    }
+}
+
+#[test]
+fn ranges_of_files_are_taken_and_the_rest_is_read() {
+    let mut files = MemoryFiles::new();
+    files.write("f", vec![b'x'; 150_000]);
+    let mut body = Body::Many(VecDeque::from([
+        Slice::memory(Rc::from(&b"head"[..])),
+        file_slice(&mut files, 1_000, 141_000),
+        Slice::memory(Rc::from(&b"tail"[..])),
+    ]));
+    let mut out = Vec::new();
+    assert!(matches!(
+        body.take_range(&mut files, 70_000),
+        Ok(Taken::Unfit)
+    ));
+    assert_eq!(body.read(&mut files, &mut out, 4).unwrap(), Progress::More);
+    for expected in [(1_000, 71_000), (71_000, 141_000)] {
+        assert_eq!(
+            range(body.take_range(&mut files, 70_000).unwrap()),
+            expected
+        );
+    }
+    assert!(matches!(
+        body.take_range(&mut files, 70_000),
+        Ok(Taken::Unfit)
+    ));
+    assert_eq!(body.read(&mut files, &mut out, 99).unwrap(), Progress::End);
+    assert_eq!(out, b"headtail");
+    assert_eq!(files.counts().bytes_read, 0);
+}
+
+#[test]
+fn what_a_disk_has_to_bring_is_neither_taken_nor_read_before_it_is_there() {
+    let len = 3 * READ_AHEAD / 2;
+    let mut files = MemoryFiles::new();
+    files.write("f", vec![b'x'; len as usize]);
+    files.slow_disk(Duration::from_millis(20));
+    let mut taking = Body::One(file_slice(&mut files, 0, len));
+    let mut reading = Body::One(file_slice(&mut files, 0, len));
+    let mut out = Vec::new();
+    for _ in 0..2 {
+        for _ in 0..4 {
+            assert!(matches!(
+                taking.take_range(&mut files, READ_AHEAD),
+                Ok(Taken::Cold)
+            ));
+            let progress = reading.read(&mut files, &mut out, READ_AHEAD as usize);
+            assert_eq!(progress.unwrap(), Progress::Cold);
+            files.advance(Duration::from_millis(5));
+        }
+        range(taking.take_range(&mut files, READ_AHEAD).unwrap());
+        let progress = reading.read(&mut files, &mut out, READ_AHEAD as usize);
+        assert_ne!(progress.unwrap(), Progress::Cold);
+    }
+    assert!(taking.is_empty() && reading.is_empty());
+    assert_eq!(out.len() as u64, len);
+}
+
+#[test]
+fn a_disk_that_never_says_that_it_is_done_is_read_in_the_end() {
+    let mut files = MemoryFiles::new();
+    files.write("f", vec![b'x'; 100_000]);
+    files.slow_disk(Duration::from_secs(3600));
+    let mut body = Body::One(file_slice(&mut files, 0, 100_000));
+    let mut asked = 0;
+    while let Taken::Cold = body.take_range(&mut files, 100_000).unwrap() {
+        asked += 1;
+    }
+    assert_eq!(asked, MOST_ASKED);
+    assert!(body.is_empty());
+}
+
+#[test]
+fn a_range_that_the_file_has_lost_is_not_given_out() {
+    let mut files = MemoryFiles::new();
+    files.write("f", vec![b'x'; 100_000]);
+    let mut body = Body::One(file_slice(&mut files, 0, 100_000));
+    files.truncate("f", 99_999);
+    assert!(matches!(
+        body.take_range(&mut files, 100_000),
+        Err(BodyError::Truncated)
+    ));
+}
