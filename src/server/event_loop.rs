@@ -45,7 +45,8 @@ const HEAVY: usize = 32 << 10;
 /// When this many connections have gone, their memory is worth giving back.
 const CROWD: usize = 64;
 
-/// Room for this many waiting connections is kept; what a crowd needed goes back after it.
+/// Room for this many waiting connections is kept from the start: a queue that began to grow in a crowd
+/// would lie above what the crowd leaves behind, and keep the allocator from giving that back.
 const QUEUE: usize = 256;
 
 /// The server.
@@ -128,10 +129,10 @@ impl<W: World> EventLoop<W> {
             listeners: listeners.iter().map(listener).collect(),
             connections: Slots::new(),
             dispensable: VecDeque::new(),
-            leaving: VecDeque::new(),
+            leaving: VecDeque::with_capacity(admission::LEAVING + 1),
             queue: VecDeque::with_capacity(QUEUE),
-            handshakes: VecDeque::new(),
-            cold: VecDeque::new(),
+            handshakes: VecDeque::with_capacity(QUEUE),
+            cold: VecDeque::with_capacity(QUEUE),
             ready: Vec::with_capacity(READY),
             accepting: Accepting::Open,
             state: State::Running,

@@ -18,7 +18,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(250);
 
 /// So many connections that were sent away may linger, beyond the limit of connections, while they
 /// read that: enough for clients that close at once, too few to matter where attackers do not.
-const LEAVING: usize = 64;
+pub(super) const LEAVING: usize = 64;
 
 impl<W: World> EventLoop<W> {
     pub(super) fn wants_accept(&self) -> bool {
