@@ -156,7 +156,7 @@ fn a_file_that_is_cut_short_while_it_is_sent_ends_the_response_and_is_never_padd
 }
 
 #[test]
-fn stalled_readers_of_a_large_file_cost_little_memory() {
+fn stalled_readers_of_a_large_file_cost_a_piece_of_output_at_most() {
     const READERS: u64 = 100;
     let server = Server::with_site(&[], |site| {
         let file = fs::File::create(site.join("huge")).unwrap();
@@ -182,6 +182,7 @@ fn stalled_readers_of_a_large_file_cost_little_memory() {
     std::thread::sleep(Duration::from_secs(2));
     let each = (server.anonymous_kib() - before) as f64 / READERS as f64;
     println!("{each:.2} KiB for each of {READERS} stalled readers");
-    assert!(each < 16.0, "{each:.2} KiB for each stalled reader");
+    // One piece of output at most, which was read before the socket took no more.
+    assert!(each < 72.0, "{each:.2} KiB for each stalled reader");
     drop(readers);
 }
