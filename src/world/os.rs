@@ -5,6 +5,7 @@ use crate::config::ListenAddress;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -69,6 +70,27 @@ impl Socket {
 enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, PathBuf),
+}
+
+impl Listener {
+    /// Whether somebody waits to be let in.
+    fn has_newcomer(&self) -> bool {
+        let descriptor = match self {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix(listener, _) => listener.as_fd(),
+        };
+        let mut asked = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+        poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+}
+
+/// Whether no descriptor is left. Linux takes one before it looks whether anybody waits, so accept(2)
+/// says this for nobody's sake too.
+fn is_descriptor_limit(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
 }
 
 /// Why a listener could not be opened: one line that names the address and the mend.
@@ -332,13 +354,20 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
     }
 
     fn accept(&mut self, listener: usize) -> io::Result<(Socket, Peer)> {
-        match &self.listeners[listener] {
+        let listener = &self.listeners[listener];
+        let accepted = match listener {
             Listener::Tcp(listener) => listener.accept().map(|(stream, address)| {
                 (Socket::Tcp(stream), Peer::Ip(address.ip().to_canonical()))
             }),
             Listener::Unix(listener, _) => listener
                 .accept()
                 .map(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),
+        };
+        match accepted {
+            Err(error) if is_descriptor_limit(&error) && !listener.has_newcomer() => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            accepted => accepted,
         }
     }
 

@@ -66,11 +66,13 @@ fn big(site: &Path) {
     file.set_len(1 << 20).expect("room for a hole");
 }
 
+/// Whether the server still wants this connection.
 fn is_open(h2: &mut RawH2) -> bool {
     h2.send(&frame(raw_h2::PING, 0, 0, b"are you?"));
     loop {
         match h2.next() {
             Some(frame) if frame.kind == raw_h2::PING => return true,
+            Some(frame) if frame.kind == raw_h2::GOAWAY => return false,
             Some(_) => {}
             None => return false,
         }
@@ -162,13 +164,15 @@ fn at_the_descriptor_limit_an_idle_one_goes_for_a_newcomer() {
     let mut first = idle(&server);
     let mut second = idle(&server);
     let pid = Pid::from_raw(server.id() as i32).expect("a process");
-    let descriptors = fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap();
-    let limit = Some(descriptors.count() as u64);
+    std::thread::sleep(GRACE);
+    // The limit is one of numbers: a gap below it would be room for the newcomer.
+    let descriptors = format!("/proc/{}/fd", server.id());
+    let is_free = |number: &u64| !Path::new(&descriptors).join(number.to_string()).exists();
+    let limit = (0..).find(|number| is_free(number));
     let limit = Rlimit {
         current: limit,
         maximum: limit,
     };
-    std::thread::sleep(GRACE);
     prlimit(Some(pid), Resource::Nofile, limit).expect("a child's limits are ours");
     let mut newcomer = server.connect();
     newcomer.write_all(raw_h2::PREFACE).unwrap();
