@@ -95,10 +95,25 @@ impl<F: Files> HotCache<F> {
             return Ok(Lookup::Resource(resource));
         }
         let keep = KEPT_LEN.min((self.budget / LARGEST_SHARE) as u64);
-        match Resource::load(files, path, dress, keep, now)? {
+        let loaded = Resource::load(files, path, dress, keep, now);
+        if let Ok(Loaded::Resource(again)) = &loaded
+            && let Some(known) = self.confirm(path, again)
+        {
+            return Ok(Lookup::Resource(known));
+        }
+        self.forget(path);
+        match loaded? {
             Loaded::Resource(resource) => Ok(Lookup::Resource(self.insert(path, resource))),
             Loaded::Directory => Ok(Lookup::Directory),
         }
+    }
+
+    /// What is known about a path, if it was read again for nothing: that may be in the middle of a
+    /// crowd, and what is kept from then on would lie above all that the crowd leaves behind, and
+    /// keep the allocator from giving it back.
+    fn confirm(&self, path: &[u8], again: &Resource<F>) -> Option<Rc<Resource<F>>> {
+        let known = &self.slots[*self.index.get(path)?].resource;
+        known.confirm(again).then(|| known.clone())
     }
 
     /// Forgets what is known about a path.
@@ -108,6 +123,7 @@ impl<F: Files> HotCache<F> {
         }
     }
 
+    /// What is known about a path and needs not be read again.
     fn find(
         &mut self,
         files: &mut F,
@@ -128,7 +144,7 @@ impl<F: Files> HotCache<F> {
                 resource.checked.set(now);
                 return Ok(Some(resource));
             }
-            Ok(false) => self.remove(at),
+            Ok(false) => {}
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => self.remove(at),
                 // Without a free descriptor, what is in memory is better than an error.
@@ -301,6 +317,23 @@ mod tests {
         site.advance(RECHECK);
         site.get("/a");
         assert_eq!(site.files.counts().reads, reads);
+    }
+
+    #[test]
+    fn what_was_read_again_for_nothing_stays_where_it_is() {
+        let mut site = TestSite::new(&[]);
+        site.files.write("a", "one");
+        let mut places = Vec::new();
+        let mut reads = Vec::new();
+        for _ in 0..3 {
+            site.get("/a");
+            let (_, slot) = site.site.hot.slots.iter().next().expect("an entry");
+            places.push(Rc::as_ptr(&slot.resource));
+            reads.push(site.files.counts().reads);
+            site.advance(RECHECK);
+        }
+        assert!(reads[0] < reads[1], "it was not read again");
+        assert!(places.iter().all(|place| *place == places[0]));
     }
 
     #[test]

@@ -140,6 +140,14 @@ impl<F: Files> Representation<F> {
         self.content.as_ref().is_some_and(content_is_held) || self.file.borrow().strong_count() > 0
     }
 
+    /// Whether this and what was read `again` cannot be told from one another: the tag among the
+    /// fields is of the content.
+    pub(crate) fn is_same(&self, again: &Self) -> bool {
+        self.coding == again.coding
+            && self.metadata == again.metadata
+            && self.fields.iter().eq(again.fields.iter())
+    }
+
     /// When anything about the file last changed.
     pub(crate) fn changed(&self) -> SystemTime {
         let status = u64::try_from(self.metadata.identity.2).unwrap_or(0);

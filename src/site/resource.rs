@@ -40,7 +40,7 @@ pub(crate) struct Resource<F: Files> {
     /// When it was last found to be what is on the disk.
     pub(crate) checked: Cell<Instant>,
     /// Whether a change since could go unnoticed, being too close to the one before.
-    stability: Stability,
+    stability: Cell<Stability>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,13 +97,13 @@ impl<F: Files> Resource<F> {
         Ok(Loaded::Resource(Resource {
             representations,
             checked: Cell::new(now),
-            stability,
+            stability: Cell::new(stability),
         }))
     }
 
     /// Whether the disk still holds what this was made from: the same files, unchanged.
     pub(crate) fn is_current(&self, files: &mut F, path: &[u8]) -> io::Result<bool> {
-        if self.stability == Stability::Unsettled {
+        if self.stability.get() == Stability::Unsettled {
             return Ok(false);
         }
         let known = |coding| self.representations.iter().find(|r| r.coding == coding);
@@ -118,6 +118,18 @@ impl<F: Files> Resource<F> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether reading it again has brought the same; then it is as fresh as what was read.
+    pub(crate) fn confirm(&self, again: &Resource<F>) -> bool {
+        let pairs = self.representations.iter().zip(&again.representations);
+        let is_same = self.representations.len() == again.representations.len()
+            && pairs.into_iter().all(|(known, again)| known.is_same(again));
+        if is_same {
+            self.checked.set(again.checked.get());
+            self.stability.set(again.stability.get());
+        }
+        is_same
     }
 
     /// Whether the request's `Accept-Encoding` matters.
