@@ -8,7 +8,7 @@ pub mod memory_files;
 pub mod os;
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -151,6 +151,26 @@ pub trait Files {
         out: &mut Vec<u8>,
         max: usize,
     ) -> io::Result<usize>;
+
+    /// Fills the slices, one behind the other, with the bytes of the file from `offset` on, and returns
+    /// how many: 0 at the end of the file.
+    fn read_scattered(
+        &mut self,
+        file: &Self::File,
+        offset: u64,
+        slices: &mut [IoSliceMut<'_>],
+    ) -> io::Result<usize> {
+        let mut bytes = Vec::new();
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        let read = self.read_at(file, offset, &mut bytes, len)?;
+        let mut rest = bytes.as_slice();
+        for slice in slices {
+            let (first, after) = rest.split_at(slice.len().min(rest.len()));
+            slice[..first.len()].copy_from_slice(first);
+            rest = after;
+        }
+        Ok(read)
+    }
 
     /// Whether these bytes of the file, at least one, can be had without waiting for a disk. If not,
     /// the disk is asked for them. `UnexpectedEof` if the file ends before theirs.

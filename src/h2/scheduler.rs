@@ -221,6 +221,17 @@ impl Scheduler {
         }
     }
 
+    /// Whether others have their turn between two frames of this one, which is next.
+    pub fn takes_turns(&self, store: &Store, slot: Slot) -> bool {
+        let priority = store[slot].priority;
+        let urgency = usize::from(priority.urgency());
+        if priority.incremental() {
+            store[slot].turn.next != slot || self.sequential.first(urgency).is_some()
+        } else {
+            self.incremental.first(urgency).is_some()
+        }
+    }
+
     /// A stream has had its turn and goes on: an incremental one behind those that share with it.
     pub fn rotate(&mut self, store: &Store, slot: Slot) {
         let priority = store[slot].priority;

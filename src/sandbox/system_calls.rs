@@ -38,6 +38,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_statx,
     libc::SYS_read,
     libc::SYS_pread64,
+    libc::SYS_preadv,
     // Read-ahead of a file that is not in memory, which not every site has.
     libc::SYS_preadv2,
     libc::SYS_fadvise64,

@@ -3,7 +3,7 @@
 
 use super::access_log::{AccessLog, Entry};
 use crate::http::Fields;
-use crate::site::{self, Body, BodyError, Progress, Taken};
+use crate::site::{self, Body, BodyError, Least, Progress, Taken};
 use crate::world::Files;
 use std::time::Instant;
 
@@ -163,16 +163,17 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
-    /// Takes up to `max` bytes off the content, if they can be sent from where they are.
+    /// Takes up to `max` bytes off the content, if that is worth it.
     pub fn take_range(
         &mut self,
         files: &mut F,
         max: u64,
+        least: Least,
         now: Instant,
     ) -> Result<Taken<F>, BodyError> {
         self.begin_turn(now);
         let taken = match &mut self.source {
-            Source::Content(body) => body.take_range(files, max)?,
+            Source::Content(body) => body.take_range(files, max, least)?,
             Source::Handler(_) => Taken::Unfit,
         };
         if let Taken::Range(range) = &taken {

@@ -15,14 +15,13 @@ mod account;
 mod ending;
 mod waiting;
 
-use super::context::{Buffers, Context, FileContent};
+use super::context::{Buffers, Context, Layer};
 use super::protocol::Protocol;
-use super::splices::Splices;
 use super::transport::{Opened, Tls, Transport, WireBuffer};
 use super::write_queue::{WriteError, WriteQueue};
 use crate::http::Fields;
 use crate::world::{Peer, World};
-use std::io;
+use std::io::{self, IoSlice};
 use std::time::Instant;
 
 /// A piece of output that stayed this far below its size was not cut short by it: the protocol has no
@@ -39,6 +38,9 @@ const HANDSHAKE_EFFORT: usize = 64 << 10;
 /// What an incomplete frame or head takes beside its payload or fields, and an incomplete TLS record
 /// beside the 16 KiB of either.
 const KEPT_SLACK: usize = 1 << 10;
+
+/// So many parts of an output are sealed between two looks at its splices.
+const SEALED: usize = 8;
 
 /// The protocol cannot go on. What it has to say about that is in its output.
 #[derive(Debug)]
@@ -196,7 +198,7 @@ impl<W: World> Connection<W> {
         cx.buffers = buffers;
         turn.unwrap_or_else(|error| {
             log::debug!("{}: {error}", self.peer);
-            cx.splices = Splices::default();
+            cx.splices.clear();
             self.close(cx)
         })
     }
@@ -382,9 +384,9 @@ impl<W: World> Connection<W> {
     ) -> io::Result<Turn> {
         let mut written = 0;
         cx.requests = cx.limits.turn_requests;
-        cx.file_content = match self.transport {
-            Transport::Plain => FileContent::Spliced,
-            Transport::Tls(_) => FileContent::Read,
+        cx.layer = match self.transport {
+            Transport::Plain => Layer::Clear,
+            Transport::Tls(_) => Layer::Tls,
         };
         loop {
             let blocked = !self.unsent.is_empty();
@@ -434,7 +436,18 @@ impl<W: World> Connection<W> {
             Transport::Plain => self.flush(output, cx),
             Transport::Tls(tls) => {
                 wire.clear();
-                tls.seal(output, wire).map_err(io::Error::other)?;
+                let mut sealed = 0;
+                while sealed < output.len() || !cx.splices.is_empty() {
+                    let mut pieces = [IoSlice::new(&[]); SEALED];
+                    let gathered = cx.splices.gather(output, sealed, &mut pieces);
+                    let mut len = 0;
+                    for piece in &pieces[..gathered] {
+                        tls.seal(piece, wire).map_err(io::Error::other)?;
+                        len += piece.len();
+                    }
+                    cx.splices.advance(&mut sealed, len);
+                }
+                cx.splices.clear();
                 self.flush(wire.filled(), cx)
             }
         }

@@ -37,25 +37,25 @@ pub struct Context<W: World> {
     pub(super) moved: usize,
     /// The buffers of this turn.
     pub(super) buffers: Buffers,
-    /// Slices of content between the bytes of the output that is being made.
+    /// Content between the bytes of the output that is being made.
     pub(super) splices: Splices<W::Files>,
     /// Requests that the connection may still make in this turn.
     pub(super) requests: usize,
     /// What the turn has taken so far: bytes in and out, and what the work on requests is worth in
     /// bytes.
     pub(super) effort: usize,
-    /// How content gets into that output.
-    pub(super) file_content: FileContent,
+    /// What lies between that output and the socket.
+    pub(super) layer: Layer,
     date: Date,
 }
 
-/// How content gets into an output.
+/// What lies between an output and the socket, which decides about how content gets into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileContent {
-    /// It is copied into it, to be sealed in records.
-    Read,
-    /// As splices, where that is worth it.
-    Spliced,
+pub enum Layer {
+    /// Nothing.
+    Clear,
+    /// Records, into which it is sealed.
+    Tls,
 }
 
 /// What a turn mostly needs of each buffer: a chunk of output, and what records add to it.
@@ -110,7 +110,7 @@ impl<W: World> Context<W> {
             splices: Splices::default(),
             requests: 0,
             effort: 0,
-            file_content: FileContent::Read,
+            layer: Layer::Clear,
             date: Date::default(),
         }
     }

@@ -3,15 +3,17 @@
 use super::access_log::Entry;
 use super::active_request::{ActiveRequest, exceeds};
 use super::connection::Fault;
-use super::context::{Context, FileContent};
+use super::context::{Context, Layer};
 use super::h2_service::H2Service;
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
-use super::splices::MOST_SPLICED;
+use super::piece::Wanted;
+use super::splices::{self, MOST_SPLICED};
 use crate::h1::{self, BodyLength, Event, Scheme};
 use crate::http::{Fields, Method, status};
-use crate::site::{Answer, BodyError, Progress, Response, Taken};
+use crate::site::{Answer, BodyError, Progress, Response, Slice, Taken};
 use crate::world::{Files, Peer, World};
+use std::io;
 use std::time::Instant;
 
 /// A handler that cannot pass a request's body on is given no more of it beyond this: what HTTP/2's
@@ -273,29 +275,33 @@ impl<F: Files> H1Service<F> {
         if self.disk == Disk::Asked {
             return Ok(false);
         }
-        if cx.file_content == FileContent::Spliced {
-            match active.take_range(cx.site.files(), MOST_SPLICED as u64, cx.now) {
-                Ok(Taken::Unfit) => {}
-                Ok(Taken::Range(range)) => {
-                    let end = active.remaining() == Some(0);
-                    let len = range.len();
-                    cx.moved += len as usize;
-                    cx.splices.push(self.core.output().len(), range);
-                    self.core.commit_elsewhere(len, end, cx.now);
-                    if end {
-                        self.complete(cx);
-                    }
-                    return Ok(true);
-                }
-                Ok(Taken::Cold) => {
-                    self.disk = Disk::Asked;
-                    return Ok(false);
-                }
-                Err(error) => return self.cut_short(&error),
-            }
-        }
         let before = self.core.output().len();
         let room = limit.saturating_sub(before + cx.splices.len() + h1::CHUNK_OVERHEAD);
+        let (max, least) = match cx.layer {
+            Layer::Clear => (MOST_SPLICED, splices::CLEAR),
+            Layer::Tls => (room, splices::TLS_FRAMES),
+        };
+        match active.take_range(cx.site.files(), max as u64, least, cx.now) {
+            Ok(Taken::Unfit) => {}
+            Ok(Taken::Range(range)) => {
+                let end = active.remaining() == Some(0);
+                let len = range.len();
+                cx.moved += len as usize;
+                if let Err(error) = splice(range, before, cx) {
+                    return self.cut_short(&error.into());
+                }
+                self.core.commit_elsewhere(len, end, cx.now);
+                if end {
+                    self.complete(cx);
+                }
+                return Ok(true);
+            }
+            Ok(Taken::Cold) => {
+                self.disk = Disk::Asked;
+                return Ok(false);
+            }
+            Err(error) => return self.cut_short(&error),
+        }
         if room == 0 {
             return Ok(false);
         }
@@ -397,4 +403,29 @@ impl<F: Files> H1Service<F> {
         self.core.date_error(cx.date().value);
         Fault
     }
+}
+
+/// Puts a range behind the first `at` bytes of the output, where it is or as one frame without a
+/// header.
+fn splice<W: World>(range: Slice<W::Files>, at: usize, cx: &mut Context<W>) -> io::Result<()> {
+    if let (
+        Layer::Tls,
+        Slice::File {
+            file, start, end, ..
+        },
+    ) = (cx.layer, &range)
+    {
+        let len = (end - start) as usize;
+        let wanted = Wanted {
+            file,
+            offset: *start,
+            header: 0,
+            len,
+            run: len,
+        };
+        cx.splices.push_frame(at, cx.site.files(), &wanted)?;
+    } else {
+        cx.splices.push(at, range);
+    }
+    Ok(())
 }

@@ -4,14 +4,15 @@
 use super::access_log::Entry;
 use super::active_request::{ActiveRequest, exceeds};
 use super::connection::Fault;
-use super::context::{Context, FileContent};
+use super::context::{Context, Layer};
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
-use super::splices::MOST_SPLICED;
+use super::piece::Wanted;
+use super::splices::{self, MOST_SPLICED};
 use crate::h2::frame::HEADER_LEN;
 use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, Grant, StreamKey};
 use crate::http::{Field, Fields, Method};
-use crate::site::{Answer, Body, BodyError, Progress, Response, Taken};
+use crate::site::{Answer, Body, BodyError, Progress, Response, Slice, Taken};
 use crate::world::{Files, Peer, World};
 use std::rc::Rc;
 use std::time::Instant;
@@ -291,7 +292,7 @@ impl<F: Files> H2Service<F> {
     pub fn produce<W: World<Files = F>>(&mut self, limit: usize, cx: &mut Context<W>) {
         loop {
             // Which of the two the next stream needs is not known yet.
-            let output = limit.saturating_sub(self.core.output().len());
+            let output = limit.saturating_sub(self.core.output().len() + cx.splices.framed());
             let spliced = (MOST_SPLICED + HEADER_LEN).saturating_sub(cx.splices.len());
             let room = output.min(spliced);
             let Some(grant) = self.core.poll_grant(room) else {
@@ -308,13 +309,11 @@ impl<F: Files> H2Service<F> {
             self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
             return;
         };
-        let taken = match cx.file_content {
-            FileContent::Spliced => {
-                active.take_range(cx.site.files(), grant.max_len.into(), cx.now)
-            }
-            FileContent::Read => Ok(Taken::Unfit),
+        let least = match cx.layer {
+            Layer::Clear => splices::CLEAR_FRAMES,
+            Layer::Tls => splices::TLS_FRAMES,
         };
-        let range = match taken {
+        let range = match active.take_range(cx.site.files(), grant.max_len.into(), least, cx.now) {
             Ok(Taken::Range(range)) => range,
             Ok(Taken::Unfit) => return self.fill_by_reading(grant, cx),
             Ok(Taken::Cold) => {
@@ -328,8 +327,31 @@ impl<F: Files> H2Service<F> {
         let end = active.remaining() == Some(0);
         let len = range.len() as u32;
         cx.moved += len as usize;
-        self.core.commit_elsewhere(grant, len, end);
-        cx.splices.push(self.core.output().len(), range);
+        let at = self.core.output().len();
+        match range {
+            Slice::Memory { .. } => {
+                self.core.commit_elsewhere(grant, len, end);
+                cx.splices.push(self.core.output().len(), range);
+            }
+            Slice::File {
+                ref file, start, ..
+            } => {
+                let wanted = Wanted {
+                    file,
+                    offset: start,
+                    header: HEADER_LEN,
+                    len: len as usize,
+                    run: grant.run as usize,
+                };
+                match cx.splices.push_frame(at, cx.site.files(), &wanted) {
+                    Ok(frame) => {
+                        let header = self.core.commit_apart(grant, len, end);
+                        frame[..HEADER_LEN].copy_from_slice(&header);
+                    }
+                    Err(error) => return self.cut_short(stream, &error.into(), cx),
+                }
+            }
+        }
         if end && let Some(active) = self.take(stream) {
             self.complete(stream, active, cx);
         }

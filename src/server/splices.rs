@@ -3,12 +3,14 @@
 //! A service writes what frames the content and notes here which slice of a file or of memory follows.
 //! The socket takes it from there: from a file by sendfile(2), from memory together with the bytes
 //! around it in one call. A reader that stalls then costs a share in the descriptor or in the cached
-//! content, and a few words.
+//! content, and a few words. Shorter ranges of a file are made frames of where they are read to, in a
+//! [`Piece`]; what of it the socket does not take is kept like any output.
 
-use crate::site::Slice;
+use super::piece::{Piece, Wanted};
+use crate::site::{Least, Slice};
 use crate::world::Files;
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 /// The most content that is spliced into one output. While it waits it costs nothing, so it has room
 /// of its own; the more is sent in one go, the fewer segments it takes, but the others want their turn.
@@ -16,17 +18,65 @@ use std::io::IoSlice;
 /// Ethernet: the most that a kernel hands down in one go (GSO).
 pub const MOST_SPLICED: usize = 253 << 10;
 
-/// Slices of content between the bytes of an output, in order.
+/// What is worth splicing in the clear. What there is to do for a slice of its own costs more than
+/// copying less memory. Less of a file is read: sent from where it is, it would be segments of its own,
+/// made of pages. So in HTTP/2, whose frames rarely hold more than 16 KiB: reading them takes half the
+/// time here, and less than that until a client on the same machine has them.
+pub const CLEAR: Least = Least {
+    memory: 4 << 10,
+    file: 64 << 10,
+};
+
+/// What is worth making frames of in a [`Piece`], in the clear; memory as above.
+pub const CLEAR_FRAMES: Least = Least {
+    file: 4 << 10,
+    ..CLEAR
+};
+
+/// The same under TLS. It copies when it seals, so memory is copied before it for longer records. What
+/// is in a piece makes records of its own, which takes some content to be worth it.
+pub const TLS_FRAMES: Least = Least {
+    memory: u64::MAX,
+    file: 8 << 10,
+};
+
+/// Content between the bytes of an output, in order.
 pub struct Splices<F: Files> {
     list: VecDeque<Splice<F>>,
-    /// Bytes of all slices.
+    /// Bytes of all splices.
     len: u64,
+    piece: Piece<F>,
 }
 
-/// A slice that comes before the byte `at` of the output; never empty.
+/// Something that comes before the byte `at` of the output; never empty.
 struct Splice<F: Files> {
     at: usize,
-    slice: Slice<F>,
+    content: Content<F>,
+}
+
+/// Where a splice's bytes are.
+pub enum Content<F: Files> {
+    /// In a file or in shared memory.
+    Slice(Slice<F>),
+    /// In the piece, between these two.
+    Frames(usize, usize),
+}
+
+impl<F: Files> Content<F> {
+    fn len(&self) -> u64 {
+        match self {
+            Content::Slice(slice) => slice.len(),
+            Content::Frames(start, end) => (end - start) as u64,
+        }
+    }
+
+    /// The next `len` bytes were sent; there are that many.
+    fn advance(&mut self, len: u64) {
+        match self {
+            Content::Slice(slice) => slice.advance(len),
+            Content::Frames(start, _) => *start += len as usize,
+        }
+    }
 }
 
 impl<F: Files> Default for Splices<F> {
@@ -34,17 +84,23 @@ impl<F: Files> Default for Splices<F> {
         Splices {
             list: VecDeque::new(),
             len: 0,
+            piece: Piece::default(),
         }
     }
 }
 
 impl<F: Files> Splices<F> {
-    /// Bytes of all slices.
+    /// Bytes of all splices.
     pub fn len(&self) -> usize {
         usize::try_from(self.len).unwrap_or(usize::MAX)
     }
 
-    /// The memory that they take.
+    /// Bytes of frames, which have to be kept if they are not sent.
+    pub fn framed(&self) -> usize {
+        self.piece.frames().len()
+    }
+
+    /// The memory that the list takes.
     pub fn memory(&self) -> usize {
         self.list.capacity() * size_of::<Splice<F>>()
     }
@@ -54,20 +110,51 @@ impl<F: Files> Splices<F> {
         self.list.is_empty()
     }
 
-    /// Adds a slice behind the first `at` bytes of the output and all slices that are there.
+    /// Forgets everything but the room.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.len = 0;
+        self.piece.clear();
+    }
+
+    /// Adds a slice behind the first `at` bytes of the output and all splices that are there.
     pub fn push(&mut self, at: usize, slice: Slice<F>) {
         debug_assert!(!slice.is_empty());
         self.len += slice.len();
-        self.list.push_back(Splice { at, slice });
+        let content = Content::Slice(slice);
+        self.list.push_back(Splice { at, content });
     }
 
-    /// The first slice, and how many bytes of the output come before it.
-    pub fn first(&self) -> Option<(usize, &Slice<F>)> {
-        self.list.front().map(|splice| (splice.at, &splice.slice))
+    /// Reads what becomes a frame in the same place, and returns that frame for its header to be
+    /// written. `UnexpectedEof` if the file has become too short.
+    pub fn push_frame(
+        &mut self,
+        at: usize,
+        files: &mut F,
+        wanted: &Wanted<'_, F>,
+    ) -> io::Result<&mut [u8]> {
+        let place = self.piece.make(files, wanted)?;
+        self.len += place.len() as u64;
+        match self.list.back_mut() {
+            Some(Splice {
+                at: before,
+                content: Content::Frames(_, end),
+            }) if *before == at && *end == place.start => *end = place.end,
+            _ => {
+                let content = Content::Frames(place.start, place.end);
+                self.list.push_back(Splice { at, content });
+            }
+        }
+        Ok(self.piece.frame(place))
+    }
+
+    /// The first splice, and how many bytes of the output come before it.
+    pub fn first(&self) -> Option<(usize, &Content<F>)> {
+        self.list.front().map(|splice| (splice.at, &splice.content))
     }
 
     /// Fills `out` with what follows the first `sent` bytes of the output up to the next slice of a
-    /// file, the slices of memory in their places. Returns how many of `out` it took.
+    /// file, what is in memory in its place. Returns how many of `out` it took.
     pub fn gather<'b>(&'b self, bytes: &'b [u8], sent: usize, out: &mut [IoSlice<'b>]) -> usize {
         let mut from = sent;
         let mut taken = 0;
@@ -79,20 +166,21 @@ impl<F: Files> Splices<F> {
             }
             room
         };
-        for Splice { at, slice } in &self.list {
+        for Splice { at, content } in &self.list {
             if !put(&bytes[from..*at]) {
                 return taken;
             }
             from = *at;
-            let Slice::Memory {
-                content,
-                start,
-                end,
-            } = slice
-            else {
-                return taken;
+            let content = match content {
+                Content::Slice(Slice::File { .. }) => return taken,
+                Content::Slice(Slice::Memory {
+                    content,
+                    start,
+                    end,
+                }) => &content[*start..*end],
+                Content::Frames(start, end) => &self.piece.frames()[*start..*end],
             };
-            if !put(&content[*start..*end]) {
+            if !put(content) {
                 return taken;
             }
         }
@@ -101,35 +189,48 @@ impl<F: Files> Splices<F> {
     }
 
     /// Passes the next `len` bytes of everything: those of the output, counted in `sent`, and those of
-    /// the slices in their places.
+    /// the splices in their places.
     pub fn advance(&mut self, sent: &mut usize, mut len: usize) {
-        while let Some(Splice { at, slice }) = self.list.front_mut() {
+        while let Some(Splice { at, content }) = self.list.front_mut() {
             let before = len.min(*at - *sent);
             *sent += before;
             len -= before;
             if len == 0 {
                 return;
             }
-            let of_slice = slice.len().min(len as u64);
-            slice.advance(of_slice);
-            self.len -= of_slice;
-            len -= of_slice as usize;
-            if slice.is_empty() {
+            let of_splice = content.len().min(len as u64);
+            content.advance(of_splice);
+            self.len -= of_splice;
+            len -= of_splice as usize;
+            if content.len() == 0 {
                 self.list.pop_front();
             }
         }
         *sent += len;
     }
 
-    /// Moves all slices of `later` here. Its output, less the first `sent` bytes, was put behind the
-    /// first `at` bytes of this one.
-    pub fn append(&mut self, later: &mut Splices<F>, sent: usize, at: usize) {
-        self.len += std::mem::take(&mut later.len);
-        let moved = later.list.drain(..).map(|splice| Splice {
-            at: splice.at - sent + at,
-            slice: splice.slice,
-        });
-        self.list.extend(moved);
+    /// Moves all that is left of another output with its splices behind the bytes of `output`, whose
+    /// splices these are; its first `sent` bytes were sent. What others may not keep is copied.
+    pub fn append(
+        &mut self,
+        output: &mut Vec<u8>,
+        bytes: &[u8],
+        sent: usize,
+        later: &mut Splices<F>,
+    ) {
+        let mut from = sent;
+        for Splice { at, content } in later.list.drain(..) {
+            output.extend_from_slice(&bytes[from..at]);
+            from = at;
+            match content {
+                Content::Slice(slice) => self.push(output.len(), slice),
+                Content::Frames(start, end) => {
+                    output.extend_from_slice(&later.piece.frames()[start..end]);
+                }
+            }
+        }
+        output.extend_from_slice(&bytes[from..]);
+        later.clear();
     }
 }
 
@@ -146,12 +247,30 @@ mod tests {
     fn file(len: u64) -> Slice<MemoryFiles> {
         let mut files = MemoryFiles::new();
         files.write("f", "");
-        let (file, _) = crate::world::Files::open(&mut files, b"f").unwrap();
+        let (file, _) = files.open(b"f").unwrap();
         Slice::File {
             file: Rc::new(file),
             start: 0,
             end: len,
             ahead: crate::site::Ahead::default(),
+        }
+    }
+
+    /// Two frames behind the first `at` bytes of the output.
+    fn push_frames(splices: &mut Splices<MemoryFiles>, at: usize) {
+        let mut files = MemoryFiles::new();
+        files.write("f", "one]two]");
+        let (file, _) = files.open(b"f").unwrap();
+        let file = Rc::new(file);
+        for offset in [0, 4] {
+            let wanted = Wanted {
+                file: &file,
+                offset,
+                header: 1,
+                len: 4,
+                run: 8 - offset as usize,
+            };
+            splices.push_frame(at, &mut files, &wanted).unwrap()[0] = b'[';
         }
     }
 
@@ -167,7 +286,10 @@ mod tests {
             let pieces = pieces[..taken].iter();
             let mut gathered: Vec<u8> = pieces.flat_map(|piece| piece.to_vec()).collect();
             if taken == 0 {
-                assert!(matches!(splices.first(), Some((at, Slice::File { .. })) if at == sent));
+                let first = splices.first();
+                assert!(
+                    matches!(first, Some((at, Content::Slice(Slice::File { .. }))) if at == sent)
+                );
                 gathered.push(b'.');
             }
             gathered.truncate(most);
@@ -187,22 +309,26 @@ mod tests {
                 splices.push(2, memory("first"));
                 splices.push(2, memory("second"));
                 splices.push(4, file(3));
+                push_frames(&mut splices, 4);
                 splices.push(5, memory("third"));
-                let whole = "abfirstsecondcd...ethirdf";
+                let whole = "abfirstsecondcd...[one][two]ethirdf";
                 assert_eq!(sent(b"abcdef", &mut splices, room, most), whole);
             }
         }
     }
 
     #[test]
-    fn slices_of_a_later_output_keep_their_places_behind_an_earlier_one() {
+    fn splices_of_a_later_output_keep_their_places_behind_an_earlier_one() {
         let (mut queue, mut later) = (Splices::default(), Splices::default());
+        let mut bytes = b"ab".to_vec();
         queue.push(1, memory("1"));
         later.push(3, memory("2"));
+        push_frames(&mut later, 3);
         later.push(4, memory("3"));
         // Of "cdef", the first two bytes were sent before.
-        queue.append(&mut later, 2, 2);
-        assert_eq!((later.is_empty(), later.len), (true, 0));
-        assert_eq!(sent(b"abef", &mut queue, 9, 99), "a1be2f3");
+        queue.append(&mut bytes, b"cdef", 2, &mut later);
+        assert_eq!((later.is_empty(), later.len, later.framed()), (true, 0, 0));
+        assert_eq!(queue.framed(), 0, "they were copied");
+        assert_eq!(sent(&bytes, &mut queue, 9, 99), "a1be2[one][two]f3");
     }
 }

@@ -3,7 +3,7 @@
 //! Output is written straight from a shared buffer and from the content spliced into it; only what
 //! falls short is kept here. An idle connection's queue holds no memory.
 
-use super::splices::Splices;
+use super::splices::{Content, Splices};
 use crate::site::Slice;
 use crate::world::{Files, World};
 use std::io::{self, IoSlice};
@@ -39,8 +39,7 @@ impl<F: Files> Tail<F> {
 
     /// Adds an output of which the first `sent` bytes are sent.
     fn append(&mut self, bytes: &[u8], sent: usize, splices: &mut Splices<F>) {
-        self.splices.append(splices, sent, self.bytes.len());
-        self.bytes.extend_from_slice(&bytes[sent..]);
+        self.splices.append(&mut self.bytes, bytes, sent, splices);
     }
 }
 
@@ -109,6 +108,7 @@ impl<F: Files> WriteQueue<F> {
         if sent < bytes.len() || !splices.is_empty() {
             self.0.insert(Box::default()).append(bytes, sent, splices);
         }
+        splices.clear();
         Ok(taken)
     }
 }
@@ -153,9 +153,9 @@ fn write<W: World>(
         let result = match splices.first() {
             Some((
                 at,
-                Slice::File {
+                Content::Slice(Slice::File {
                     file, start, end, ..
-                },
+                }),
             )) if at == *sent => {
                 let max = usize::try_from(end - start).unwrap_or(usize::MAX);
                 match world.send_file(socket, file, *start, max) {
@@ -165,8 +165,10 @@ fn write<W: World>(
                     result => result,
                 }
             }
-            Some((at, Slice::File { .. })) => world.write_more(socket, &bytes[*sent..at]),
-            Some((_, Slice::Memory { .. })) => {
+            Some((at, Content::Slice(Slice::File { .. }))) => {
+                world.write_more(socket, &bytes[*sent..at])
+            }
+            Some(_) => {
                 let mut pieces = [IoSlice::new(&[]); GATHERED];
                 let gathered = splices.gather(bytes, *sent, &mut pieces);
                 world.write_gathered(socket, &pieces[..gathered])

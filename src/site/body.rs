@@ -19,13 +19,15 @@ const READ_AHEAD: u64 = 256 << 10;
 /// to wait: on some file systems asking alone brings nothing.
 const MOST_ASKED: u8 = 250;
 
-/// Less memory is copied: what there is to do for a slice of its own costs more than that.
-const LEAST_OF_MEMORY: u64 = 4 << 10;
-
-/// Less of a file is read: sent from where it is, it would be segments of its own, made of pages. So
-/// in HTTP/2, whose frames rarely hold more than 16 KiB: reading them takes two thirds of the time
-/// here, and less than half of it until a client on the same machine has them.
-const LEAST_OF_FILE: u64 = 64 << 10;
+/// The lengths from which on it is worth taking a range off a body, instead of copying its bytes or
+/// reading them where they are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Least {
+    /// Of bytes in memory.
+    pub memory: u64,
+    /// Of bytes of a file.
+    pub file: u64,
+}
 
 /// The content of a response.
 pub enum Body<F: Files> {
@@ -70,11 +72,11 @@ pub struct Ahead {
     asked: u8,
 }
 
-/// Whether the next bytes can be sent from where they are.
+/// Whether the next bytes were taken off a body as a range of their own.
 pub enum Taken<F: Files> {
-    /// They can, and this is where.
+    /// They were, and this is where they are.
     Range(Slice<F>),
-    /// They can, as soon as the disk has brought them, which it was asked for.
+    /// They will be, as soon as the disk has brought them, which it was asked for.
     Cold,
     /// There are none, or too few: they are to be read.
     Unfit,
@@ -107,6 +109,15 @@ impl fmt::Display for BodyError {
         match self {
             BodyError::Truncated => f.write_str("the file was cut short while it was sent"),
             BodyError::Io(error) => write!(f, "the file cannot be read: {error}"),
+        }
+    }
+}
+
+impl From<io::Error> for BodyError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => BodyError::Truncated,
+            _ => BodyError::Io(error),
         }
     }
 }
@@ -153,17 +164,22 @@ impl<F: Files> Body<F> {
         }
     }
 
-    /// Takes up to `max` bytes off the body, if they can be sent from where they are.
-    pub fn take_range(&mut self, files: &mut F, max: u64) -> Result<Taken<F>, BodyError> {
+    /// Takes up to `max` bytes off the body, if there are that many in one place that it is worth it.
+    pub fn take_range(
+        &mut self,
+        files: &mut F,
+        max: u64,
+        least: Least,
+    ) -> Result<Taken<F>, BodyError> {
         match self {
             Body::Empty => Ok(Taken::Unfit),
-            Body::One(slice) => slice.take_range(files, max),
+            Body::One(slice) => slice.take_range(files, max, least),
             Body::Many(slices) => {
                 while slices.front().is_some_and(Slice::is_empty) {
                     slices.pop_front();
                 }
                 match slices.front_mut() {
-                    Some(slice) => slice.take_range(files, max),
+                    Some(slice) => slice.take_range(files, max, least),
                     None => Ok(Taken::Unfit),
                 }
             }
@@ -258,11 +274,11 @@ impl<F: Files> Slice<F> {
         first
     }
 
-    fn take_range(&mut self, files: &mut F, max: u64) -> Result<Taken<F>, BodyError> {
+    fn take_range(&mut self, files: &mut F, max: u64, least: Least) -> Result<Taken<F>, BodyError> {
         let len = self.len().min(max);
         let least = match self {
-            Slice::Memory { .. } => LEAST_OF_MEMORY,
-            Slice::File { .. } => LEAST_OF_FILE,
+            Slice::Memory { .. } => least.memory,
+            Slice::File { .. } => least.file,
         };
         if len < least {
             return Ok(Taken::Unfit);
@@ -300,8 +316,7 @@ impl<F: Files> Slice<F> {
                 };
                 Ok(Residence::Memory)
             }
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(BodyError::Truncated),
-            Err(error) => Err(BodyError::Io(error)),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -40,7 +40,7 @@ mod testing;
 use std::rc::Rc;
 use std::time::Instant;
 
-pub use body::{Ahead, Body, BodyError, Progress, Slice, Taken};
+pub use body::{Ahead, Body, BodyError, Least, Progress, Slice, Taken};
 pub use common_fields::parse_header;
 pub use error::SiteError;
 pub use handler::{Exchange, Handler, Head};

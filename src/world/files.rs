@@ -18,7 +18,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{
     Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fadvise, openat,
 };
-use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, retry_on_intr};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv, preadv2, retry_on_intr};
 
 use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence};
 
@@ -164,6 +164,15 @@ impl Files for Root {
         let read = retry_on_intr(|| pread(file, &mut out[start..], offset));
         out.truncate(start + read.unwrap_or(0));
         Ok(read?)
+    }
+
+    fn read_scattered(
+        &mut self,
+        file: &OwnedFd,
+        offset: u64,
+        slices: &mut [IoSliceMut<'_>],
+    ) -> io::Result<usize> {
+        Ok(retry_on_intr(|| preadv(file, slices, offset))?)
     }
 
     /// Looks at the first and the last byte only: the kernel reads ahead, and forgets, in runs.

@@ -26,6 +26,10 @@ pub struct Grant {
     pub stream: StreamKey,
     /// The most bytes that the frame may carry; 0 when only its end is left to send.
     pub max_len: u32,
+    /// The bytes that the stream's next grants are for, this one's with them, if nothing changes: as
+    /// much as windows and room allow where no other stream takes turns with it. Worth reading at
+    /// once.
+    pub run: u32,
 }
 
 /// # By grants
@@ -72,10 +76,13 @@ impl Connection {
             if fits < wanted.min(self.config.data_frame_floor) {
                 return None;
             }
-            let largest = self.remote.max_frame_size.min(fits);
+            let allowed = wanted.min(window).min(shared).min(fits);
+            let max_len = allowed.min(self.remote.max_frame_size);
+            let takes_turns = self.scheduler.takes_turns(&self.store, slot);
             return Some(Grant {
                 stream: self.store.key_of(slot),
-                max_len: wanted.min(window).min(shared).min(largest),
+                max_len,
+                run: if takes_turns { max_len } else { allowed },
             });
         }
         None
@@ -132,20 +139,30 @@ impl Connection {
     /// # Panics
     /// If that is more than was granted.
     pub fn commit_elsewhere(&mut self, grant: Grant, len: u32, end_stream: bool) {
+        let header = self.commit_apart(grant, len, end_stream);
+        self.output.extend_from_slice(&header);
+    }
+
+    /// The same, but with the header elsewhere too: it is returned, and comes before the payload.
+    ///
+    /// # Panics
+    /// If that is more than was granted.
+    #[must_use]
+    pub fn commit_apart(&mut self, grant: Grant, len: u32, end_stream: bool) -> [u8; HEADER_LEN] {
         assert!(len <= grant.max_len, "more bytes than granted");
-        let Some(slot) = self.store.slot(grant.stream) else {
-            debug_assert!(false, "a grant is used at once");
-            return;
-        };
         let header = FrameHeader {
             len,
             kind: FrameType::DATA,
             flags: if end_stream { flag::END_STREAM } else { 0 },
             stream_id: grant.stream.id(),
         };
-        self.output.extend_from_slice(&header.encode());
-        self.scheduler.rotate(&self.store, slot);
-        self.sent_data(slot, len, end_stream);
+        if let Some(slot) = self.store.slot(grant.stream) {
+            self.scheduler.rotate(&self.store, slot);
+            self.sent_data(slot, len, end_stream);
+        } else {
+            debug_assert!(false, "a grant is used at once");
+        }
+        header.encode()
     }
 
     /// Takes back what was appended since `begin_data`, if it was called, and the frame's header. The

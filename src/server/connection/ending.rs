@@ -3,7 +3,6 @@
 use super::{Connection, Pause, Phase, ReadSide, Turn};
 use crate::server::context::Context;
 use crate::server::protocol::Protocol;
-use crate::server::splices::Splices;
 use crate::server::transport::{Transport, WireBuffer};
 use crate::server::write_queue::WriteQueue;
 use crate::world::World;
@@ -33,7 +32,7 @@ impl<W: World> Connection<W> {
         };
         log::log!(level, "{}: a response was cut short: {error}", self.peer);
         self.unsent = WriteQueue::default();
-        cx.splices = Splices::default();
+        cx.splices.clear();
         self.pause = Pause::None;
         self.phase = Phase::Flushing;
     }

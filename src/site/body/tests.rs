@@ -96,6 +96,11 @@ fn several_slices_are_one_sequence_at_every_size_of_read() {
     }
 }
 
+const LEAST: Least = Least {
+    memory: 4 << 10,
+    file: 64 << 10,
+};
+
 fn range(taken: Taken<MemoryFiles>) -> (u64, u64) {
     match taken {
         Taken::Range(Slice::File { start, end, .. }) => (start, end),
@@ -116,18 +121,18 @@ fn ranges_of_files_are_taken_and_the_rest_is_read() {
     ]));
     let mut out = Vec::new();
     assert!(matches!(
-        body.take_range(&mut files, 70_000),
+        body.take_range(&mut files, 70_000, LEAST),
         Ok(Taken::Unfit)
     ));
     assert_eq!(body.read(&mut files, &mut out, 4).unwrap(), Progress::More);
     for expected in [(1_000, 71_000), (71_000, 141_000)] {
         assert_eq!(
-            range(body.take_range(&mut files, 70_000).unwrap()),
+            range(body.take_range(&mut files, 70_000, LEAST).unwrap()),
             expected
         );
     }
     assert!(matches!(
-        body.take_range(&mut files, 70_000),
+        body.take_range(&mut files, 70_000, LEAST),
         Ok(Taken::Unfit)
     ));
     assert_eq!(body.read(&mut files, &mut out, 99).unwrap(), Progress::End);
@@ -147,14 +152,14 @@ fn what_a_disk_has_to_bring_is_neither_taken_nor_read_before_it_is_there() {
     for _ in 0..2 {
         for _ in 0..4 {
             assert!(matches!(
-                taking.take_range(&mut files, READ_AHEAD),
+                taking.take_range(&mut files, READ_AHEAD, LEAST),
                 Ok(Taken::Cold)
             ));
             let progress = reading.read(&mut files, &mut out, READ_AHEAD as usize);
             assert_eq!(progress.unwrap(), Progress::Cold);
             files.advance(Duration::from_millis(5));
         }
-        range(taking.take_range(&mut files, READ_AHEAD).unwrap());
+        range(taking.take_range(&mut files, READ_AHEAD, LEAST).unwrap());
         let progress = reading.read(&mut files, &mut out, READ_AHEAD as usize);
         assert_ne!(progress.unwrap(), Progress::Cold);
     }
@@ -169,7 +174,7 @@ fn a_disk_that_never_says_that_it_is_done_is_read_in_the_end() {
     files.slow_disk(Duration::from_secs(3600));
     let mut body = Body::One(file_slice(&mut files, 0, 100_000));
     let mut asked = 0;
-    while let Taken::Cold = body.take_range(&mut files, 100_000).unwrap() {
+    while let Taken::Cold = body.take_range(&mut files, 100_000, LEAST).unwrap() {
         asked += 1;
     }
     assert_eq!(asked, MOST_ASKED);
@@ -183,7 +188,7 @@ fn a_range_that_the_file_has_lost_is_not_given_out() {
     let mut body = Body::One(file_slice(&mut files, 0, 100_000));
     files.truncate("f", 99_999);
     assert!(matches!(
-        body.take_range(&mut files, 100_000),
+        body.take_range(&mut files, 100_000, LEAST),
         Err(BodyError::Truncated)
     ));
 }
