@@ -15,11 +15,16 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::sign::CertifiedKey;
 
 use crate::config::Certificate;
 
+mod names;
 pub mod records;
 mod self_signed;
+
+pub use names::Names;
+use names::{Note, Resolver};
 
 #[cfg(feature = "aws-lc")]
 use rustls::crypto::aws_lc_rs as crypto;
@@ -39,6 +44,10 @@ pub struct TlsContext {
     provider: Arc<CryptoProvider>,
     tickets: Arc<dyn ProducesTickets>,
     config: Arc<ServerConfig>,
+    key: Arc<CertifiedKey>,
+    noted: Arc<Note>,
+    /// The authority that was last found to be covered: mostly there is no other.
+    covered: Vec<u8>,
 }
 
 /// Where the certificate in use came from.
@@ -57,12 +66,16 @@ impl TlsContext {
     pub fn open(certificate: &Certificate) -> Result<(Self, Origin), TlsError> {
         let provider = Arc::new(provider());
         let tickets = crypto::Ticketer::new().map_err(TlsError::Library)?;
-        let (config, origin) = load(certificate, &provider, &tickets)?;
+        let noted = Arc::new(Note::default());
+        let (key, origin) = load(certificate, &provider)?;
         let context = TlsContext {
             certificate: certificate.clone(),
+            config: Arc::new(server_config(&key, &noted, &provider, &tickets)?),
             provider,
             tickets,
-            config,
+            key,
+            noted,
+            covered: Vec::new(),
         };
         Ok((context, origin))
     }
@@ -74,24 +87,68 @@ impl TlsContext {
 
     /// Reads the files again, for connections to come. On an error everything stays as it was.
     pub fn reload(&mut self) -> Result<Origin, TlsError> {
-        let (config, origin) = load(&self.certificate, &self.provider, &self.tickets)?;
-        self.config = config;
+        let (key, origin) = load(&self.certificate, &self.provider)?;
+        let config = server_config(&key, &self.noted, &self.provider, &self.tickets)?;
+        self.config = Arc::new(config);
+        self.key = key;
+        self.covered.clear();
         Ok(origin)
+    }
+
+    /// What a connection may be asked for whose ClientHello was among the records that were just
+    /// opened; [`Names::Any`] if none was.
+    pub fn take_names(&self) -> Names {
+        self.noted.take()
+    }
+
+    /// Whether the certificate in use is good for the host of this authority.
+    pub fn covers(&mut self, authority: &[u8]) -> bool {
+        if self.covered == authority {
+            return true;
+        }
+        let host = std::str::from_utf8(names::host(authority));
+        let covers = host.is_ok_and(|host| names::covers(&self.key, host));
+        if covers {
+            self.covered.clear();
+            self.covered.extend_from_slice(authority);
+        }
+        covers
     }
 }
 
 fn load(
     certificate: &Certificate,
-    provider: &Arc<CryptoProvider>,
-    tickets: &Arc<dyn ProducesTickets>,
-) -> Result<(Arc<ServerConfig>, Origin), TlsError> {
+    provider: &CryptoProvider,
+) -> Result<(Arc<CertifiedKey>, Origin), TlsError> {
     let (pair, origin) = match certificate {
         Certificate::Files { chain, key } => (Pair::read(chain, key)?, Origin::Given),
         Certificate::SelfSigned { directory } => {
             self_signed::pair(directory, SystemTime::now(), provider)?
         }
     };
-    Ok((Arc::new(pair.into_config(provider, tickets)?), origin))
+    Ok((Arc::new(pair.certify(provider)?), origin))
+}
+
+fn server_config(
+    key: &Arc<CertifiedKey>,
+    noted: &Arc<Note>,
+    provider: &Arc<CryptoProvider>,
+    tickets: &Arc<dyn ProducesTickets>,
+) -> Result<ServerConfig, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Library)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Resolver::new(key.clone(), noted.clone())));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Sessions are resumed by tickets that the client keeps; a cache of our own would only grow.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = Arc::clone(tickets);
+    // An HTTP/2 client opens one connection, and every connection brings a fresh ticket.
+    config.send_tls13_tickets = 1;
+    // Early data can be replayed (RFC 8446 §8), and saves a round trip only.
+    config.max_early_data_size = 0;
+    Ok(config)
 }
 
 /// A certificate chain and its private key, with the paths that errors name.
@@ -124,37 +181,12 @@ impl Pair {
         })
     }
 
-    fn into_config(
-        self,
-        provider: &Arc<CryptoProvider>,
-        tickets: &Arc<dyn ProducesTickets>,
-    ) -> Result<ServerConfig, TlsError> {
-        let (chain_path, key_path) = (self.chain_path, self.key_path);
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
-            .with_safe_default_protocol_versions()
-            .map_err(TlsError::Library)?
-            .with_no_client_auth()
-            .with_single_cert(self.chain, self.key)
-            .map_err(|error| match error {
-                rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
-                    chain: chain_path,
-                    key: key_path,
-                },
-                reason => TlsError::Unusable {
-                    chain: chain_path,
-                    key: key_path,
-                    reason,
-                },
-            })?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        // Sessions are resumed by tickets that the client keeps; a cache of our own would only grow.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = Arc::clone(tickets);
-        // An HTTP/2 client opens one connection, and every connection brings a fresh ticket.
-        config.send_tls13_tickets = 1;
-        // Early data can be replayed (RFC 8446 §8), and saves a round trip only.
-        config.max_early_data_size = 0;
-        Ok(config)
+    fn certify(self, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+        let (chain, key) = (self.chain_path, self.key_path);
+        CertifiedKey::from_der(self.chain, self.key, provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch { chain, key },
+            reason => TlsError::Unusable { chain, key, reason },
+        })
     }
 }
 

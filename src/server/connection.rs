@@ -20,6 +20,7 @@ use super::protocol::Protocol;
 use super::transport::{Opened, Tls, Transport, WireBuffer};
 use super::write_queue::{WriteError, WriteQueue};
 use crate::http::Fields;
+use crate::tls::Names;
 use crate::world::{Peer, World};
 use std::io::{self, IoSlice};
 use std::time::Instant;
@@ -71,6 +72,7 @@ pub struct Connection<W: World> {
     unsent: WriteQueue<W::Files>,
     pause: Pause,
     disk: Disk,
+    names: Names,
 }
 
 /// Where a connection is in its life.
@@ -154,6 +156,7 @@ impl<W: World> Connection<W> {
             unsent: WriteQueue::default(),
             pause: Pause::None,
             disk: Disk::Idle,
+            names: Names::Any,
         }
     }
 
@@ -327,7 +330,14 @@ impl<W: World> Connection<W> {
             return Ok(());
         };
         wire.clear();
-        match tls.open(records, plain, wire) {
+        let opened = tls.open(records, plain, wire);
+        if let Phase::Opening { .. } = self.phase
+            && let Some(tls) = &cx.tls
+            && tls.take_names() == Names::Certificate
+        {
+            self.names = Names::Certificate;
+        }
+        match opened {
             Ok(Opened::Open) => {}
             Ok(Opened::Ended) => self.read = ReadSide::Ended,
             Err(error) => {
@@ -384,6 +394,7 @@ impl<W: World> Connection<W> {
     ) -> io::Result<Turn> {
         let mut written = 0;
         cx.requests = cx.limits.turn_requests;
+        cx.names = self.names;
         cx.layer = match self.transport {
             Transport::Plain => Layer::Clear,
             Transport::Tls(_) => Layer::Tls,

@@ -6,7 +6,8 @@ use super::splices::Splices;
 use super::transport::WireBuffer;
 use crate::config::{Config, Http1, Http2, Limits, Timeouts};
 use crate::http::{Field, Fields, date};
-use crate::site::Site;
+use crate::site::{Answer, Site};
+use crate::tls::{Names, TlsContext};
 use crate::world::{Peer, World};
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,6 +21,8 @@ pub struct Context<W: World> {
     pub(super) site: Site<W::Files>,
     /// Where requests are logged.
     pub(super) log: Option<AccessLog>,
+    /// What TLS connections are accepted with, where there is a listener for them.
+    pub(super) tls: Option<TlsContext>,
     /// Which limits fired.
     pub(super) limit_log: LimitLog,
     /// Bounds of HTTP/1.1.
@@ -46,6 +49,8 @@ pub struct Context<W: World> {
     pub(super) effort: usize,
     /// What lies between that output and the socket.
     pub(super) layer: Layer,
+    /// What the connection's requests may be for.
+    pub(super) names: Names,
     date: Date,
 }
 
@@ -99,6 +104,7 @@ impl<W: World> Context<W> {
             world,
             site,
             log,
+            tls: None,
             limit_log: LimitLog::default(),
             http1: Arc::new(config.http1.clone()),
             http2: Arc::new(config.http2.clone()),
@@ -111,6 +117,7 @@ impl<W: World> Context<W> {
             requests: 0,
             effort: 0,
             layer: Layer::Clear,
+            names: Names::Any,
             date: Date::default(),
         }
     }
@@ -127,6 +134,23 @@ impl<W: World> Context<W> {
     /// A limit fired for `peer`, as `what` says.
     pub(super) fn report(&mut self, limit: Limit, peer: Peer, what: &str) {
         self.limit_log.report(limit, peer, what, self.now);
+    }
+
+    /// Lets the site answer a request, unless it is for somebody else: a client may use a connection
+    /// for other names than it asked for (RFC 9113 §9.1.1), but none that we do not have
+    /// (RFC 9110 §15.5.20).
+    pub(super) fn respond(&mut self, request: &Fields) -> Answer<W::Files> {
+        match self.is_misdirected(request) {
+            true => self.site.refuse(request, 421),
+            false => self.site.respond(request, self.now),
+        }
+    }
+
+    fn is_misdirected(&mut self, request: &Fields) -> bool {
+        match (self.names, &mut self.tls, request.authority()) {
+            (Names::Certificate, Some(tls), Some(authority)) => !tls.covers(authority),
+            _ => false,
+        }
     }
 
     /// The `date` field of a response.

@@ -52,7 +52,6 @@ const QUEUE: usize = 256;
 /// The server.
 pub struct EventLoop<W: World> {
     cx: Context<W>,
-    tls: Option<TlsContext>,
     listeners: Vec<Listener>,
     connections: Slots<Connection<W>>,
     deadlines: Deadlines,
@@ -115,17 +114,17 @@ enum State {
 
 impl<W: World> EventLoop<W> {
     /// A loop over the listeners of `cx.world`, in their order.
-    pub fn new(cx: Context<W>, tls: Option<TlsContext>, listeners: &[Security]) -> Self {
+    pub fn new(mut cx: Context<W>, tls: Option<TlsContext>, listeners: &[Security]) -> Self {
         let listener = |security: &Security| Listener {
             security: *security,
             backlog: Backlog::Empty,
         };
+        cx.tls = tls;
         EventLoop {
             deadlines: Deadlines::new(cx.now),
             ledger: Ledger::new(&cx.limits, cx.now),
             addresses: Addresses::new(cx.limits.connections_per_address),
             cx,
-            tls,
             listeners: listeners.iter().map(listener).collect(),
             connections: Slots::new(),
             dispensable: VecDeque::new(),
@@ -391,7 +390,7 @@ impl<W: World> EventLoop<W> {
                 }
             }
             (Signal::Stop, _) => self.state = State::Stopped,
-            (Signal::Reload, _) => match self.tls.as_mut().map(TlsContext::reload) {
+            (Signal::Reload, _) => match self.cx.tls.as_mut().map(TlsContext::reload) {
                 Some(Ok(_)) => log::info!("the certificate was read again"),
                 Some(Err(error)) => log::error!("the old certificate stays: {error}"),
                 None => {}

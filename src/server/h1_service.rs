@@ -189,7 +189,7 @@ impl<F: Files> H1Service<F> {
         cx.moved += PROGRESS_BYTES;
         cx.requests = cx.requests.saturating_sub(1);
         let entry = cx.log_entry(self.peer, self.core.version().as_str(), fields);
-        match cx.site.respond(fields, cx.now) {
+        match cx.respond(fields) {
             Answer::Response(response) => {
                 if !end_stream {
                     self.core.discard_body();

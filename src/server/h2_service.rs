@@ -158,7 +158,7 @@ impl<F: Files> H2Service<F> {
         cx.moved += PROGRESS_BYTES;
         cx.requests = cx.requests.saturating_sub(1);
         let entry = cx.log_entry(self.peer, "HTTP/2.0", fields);
-        match cx.site.respond(fields, cx.now) {
+        match cx.respond(fields) {
             Answer::Response(response) => self.respond(stream, response, entry, cx),
             Answer::Exchange(_) if exceeds(fields, cx.limits.request_body_bytes) => {
                 self.answer_413(stream, entry, cx);

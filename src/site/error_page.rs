@@ -76,6 +76,7 @@ fn html(status: u16) -> String {
         413 => "The request is larger than the server takes.",
         414 => "The address is longer than any file has.",
         416 => "The file does not have the bytes that were asked for.",
+        421 => "This connection leads to a server that does not have this name.",
         431 => "The request's header is larger than the server takes.",
         503 => "The server is busy. Try again in a moment.",
         status if status < 500 => "The request cannot be answered like this.",

@@ -156,6 +156,15 @@ impl<F: Files> Site<F> {
         }
     }
 
+    /// Refuses a request with the page of an error, without looking at what it asks for.
+    pub fn refuse(&mut self, request: &Fields, status: u16) -> Answer<F> {
+        let mut response = self.error(status);
+        if request.method() == Some(b"HEAD") {
+            response.body = Body::Empty;
+        }
+        Answer::Response(response)
+    }
+
     /// The files that bodies are read from.
     pub fn files(&mut self) -> &mut F {
         &mut self.files

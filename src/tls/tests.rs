@@ -167,6 +167,38 @@ fn clients_that_trust_the_certificate_get_h2_first() {
 }
 
 #[test]
+fn requests_are_held_to_the_names_of_the_certificate_only_if_one_of_them_was_asked_for() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "a");
+    let (server, _) = TlsContext::open(&files(&chain, &key)).unwrap();
+    let client = client(&chain, &["h2"]);
+    assert_eq!(server.take_names(), Names::Any, "nobody has come yet");
+    // To resume a session is to ask again.
+    for _ in 0..2 {
+        handshake(&server, &client, "localhost").unwrap();
+        assert_eq!(server.take_names(), Names::Certificate);
+        assert_eq!(server.take_names(), Names::Any, "it was another's");
+    }
+    handshake(&server, &client, "127.0.0.1").unwrap();
+    assert_eq!(server.take_names(), Names::Any, "an address is no name");
+    assert!(handshake(&server, &client, "elsewhere").is_err());
+    assert_eq!(server.take_names(), Names::Any, "it verifies nothing");
+}
+
+#[test]
+fn a_reload_changes_the_names_too() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "a");
+    let (mut server, _) = TlsContext::open(&files(&chain, &key)).unwrap();
+    assert!(server.covers(b"localhost:1") && !server.covers(b"new.test:1"));
+    let pair = rcgen::generate_simple_self_signed(["new.test".to_owned()]).unwrap();
+    fs::write(&chain, pair.cert.pem()).unwrap();
+    fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    server.reload().unwrap();
+    assert!(!server.covers(b"localhost:1") && server.covers(b"new.test:1"));
+}
+
+#[test]
 fn a_reload_changes_the_certificate_and_keeps_tickets_valid() {
     let place = tempfile::tempdir().unwrap();
     let (chain, key) = pair_of_files(place.path(), "a");

@@ -140,10 +140,13 @@ impl<W: World> EventLoop<W> {
         };
         let tls = match self.listeners[index].security {
             Security::Cleartext => None,
-            Security::Tls => match self.tls.as_ref().map(|tls| Tls::new(tls.config().clone())) {
-                Some(Ok(tls)) => Some(tls),
-                _ => return true,
-            },
+            Security::Tls => {
+                let tls = self.cx.tls.as_ref();
+                match tls.map(|tls| Tls::new(tls.config().clone())) {
+                    Some(Ok(tls)) => Some(tls),
+                    _ => return true,
+                }
+            }
         };
         if !self.addresses.enter(peer) {
             let limit = Limit::ConnectionsPerAddress;

@@ -21,6 +21,23 @@ where
     });
 }
 
+/// The same with its TLS port.
+pub fn converse_in_tls<F, Fut>(server: &Server, conversation: F)
+where
+    F: FnOnce(h2::client::SendRequest<Bytes>) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let config = client_config(server, &["h2"]);
+    let address = server.https;
+    run(async move {
+        let socket = TcpStream::connect(address).await.unwrap();
+        let connector = tokio_rustls::TlsConnector::from(config);
+        let name = "localhost".try_into().unwrap();
+        let tls = connector.connect(name, socket).await.unwrap();
+        conversation(handshake(tls).await).await;
+    });
+}
+
 fn run(conversation: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -127,15 +144,7 @@ fn files_over_tls_are_whole() {
         let content: Vec<u8> = (0..2_000_000u32).map(|i| (i % 241) as u8).collect();
         fs::write(site.join("big.bin"), content).unwrap();
     });
-    let config = client_config(&server, &["h2"]);
-    run(async {
-        let socket = TcpStream::connect(server.https).await.unwrap();
-        let connector = tokio_rustls::TlsConnector::from(config);
-        let tls = connector
-            .connect("localhost".try_into().unwrap(), socket)
-            .await
-            .unwrap();
-        let mut client = handshake(tls).await;
+    converse_in_tls(&server, async |mut client| {
         let (response, _) = client
             .send_request(request("GET", "/big.bin"), true)
             .unwrap();

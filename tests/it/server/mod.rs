@@ -4,6 +4,7 @@ mod bulk;
 mod http1;
 mod http2;
 mod limits;
+mod names;
 mod operation;
 mod root;
 mod sandbox;

@@ -59,7 +59,7 @@ pub const ALL: &[Attack] = &[
         cve: "",
         over: Over::Bare,
         opening: Vec::new,
-        step: |_| Step::Send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_vec()),
+        step: |_| Step::Send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec()),
         answer: Answer::Closed(4),
         ..H2
     },

@@ -1,0 +1,103 @@
+//! The names of the certificate in use: whether a client asked for one of them, and whether what a
+//! request is for is one of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// What requests on a connection may be for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// Anything: there is no TLS, or the client asked for no name, or for one that only somebody who
+    /// does not verify certificates would ask us for.
+    Any,
+    /// The names of the certificate, since the client asked for one of them.
+    Certificate,
+}
+
+/// Gives every client the one certificate, and notes whether it asked for a name of it.
+#[derive(Debug)]
+pub(super) struct Resolver {
+    key: Arc<CertifiedKey>,
+    noted: Arc<Note>,
+}
+
+impl Resolver {
+    pub(super) fn new(key: Arc<CertifiedKey>, noted: Arc<Note>) -> Self {
+        Resolver { key, noted }
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let name = hello.server_name();
+        if name.is_some_and(|name| covers(&self.key, name)) {
+            self.noted.0.store(true, Ordering::Relaxed);
+        }
+        Some(self.key.clone())
+    }
+}
+
+/// What the resolver saw. rustls keeps the name that a client asked for to itself where it is used
+/// without buffers, so it is noted in passing, and taken before another session is touched.
+#[derive(Debug, Default)]
+pub(super) struct Note(AtomicBool);
+
+impl Note {
+    pub(super) fn take(&self) -> Names {
+        match self.0.swap(false, Ordering::Relaxed) {
+            true => Names::Certificate,
+            false => Names::Any,
+        }
+    }
+}
+
+/// Whether the certificate is good for this host: a name, or an address without brackets.
+pub(super) fn covers(key: &CertifiedKey, host: &str) -> bool {
+    let is_valid = |certificate: &CertificateDer<'_>, name| {
+        let parsed = ParsedCertificate::try_from(certificate);
+        parsed.is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok())
+    };
+    match (key.end_entity_cert(), ServerName::try_from(host)) {
+        (Ok(certificate), Ok(name)) => is_valid(certificate, name),
+        _ => false,
+    }
+}
+
+/// The host of an authority: without port, without the brackets of an IPv6 address (RFC 3986 §3.2),
+/// and without the dot that some write behind the last label.
+pub(super) fn host(authority: &[u8]) -> &[u8] {
+    if let Some(rest) = authority.strip_prefix(b"[") {
+        return rest.split(|byte| *byte == b']').next().unwrap_or_default();
+    }
+    let host = authority.split(|byte| *byte == b':').next();
+    let host = host.unwrap_or_default();
+    host.strip_suffix(b".").unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_an_authority_without_what_stands_around_it() {
+        for (authority, expected) in [
+            ("localhost", "localhost"),
+            ("localhost:8443", "localhost"),
+            ("localhost.:8443", "localhost"),
+            ("[::1]:8443", "::1"),
+            ("[::1]", "::1"),
+            ("127.0.0.1:1", "127.0.0.1"),
+            ("", ""),
+            ("[", ""),
+            (":", ""),
+        ] {
+            let found = host(authority.as_bytes());
+            assert_eq!(found, expected.as_bytes(), "{authority}");
+        }
+    }
+}
