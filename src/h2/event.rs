@@ -74,6 +74,12 @@ pub enum Event<'e> {
         /// Whose doing it is.
         by: Cause,
     },
+    /// The peer opened one stream more than there may be (RFC 9113 §5.1.2). It is answered by
+    /// RST_STREAM REFUSED_STREAM, and nothing else is told of it.
+    StreamRefused {
+        /// The identifier of the stream.
+        stream_id: u32,
+    },
     /// The peer widened a window.
     WindowUpdated {
         /// The stream, or `None` for the connection.

@@ -143,6 +143,9 @@ impl<F: Files> H2Service<F> {
                 }
                 self.remove(stream, cx);
             }
+            Event::StreamRefused { .. } => {
+                cx.report(Limit::Streams, self.peer, "one stream too many, refused");
+            }
             _ => {}
         }
     }

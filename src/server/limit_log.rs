@@ -36,12 +36,14 @@ pub enum Limit {
     SettingsTime,
     /// The TLS handshake was not done in time.
     HandshakeTime,
+    /// A connection has as many streams open as it may.
+    Streams,
     /// One of the budgets of [`crate::config::Budgets`] was used up.
     Calm,
 }
 
 impl Limit {
-    const ALL: [Limit; 12] = [
+    const ALL: [Limit; 13] = [
         Limit::Connections,
         Limit::ConnectionsPerAddress,
         Limit::Descriptors,
@@ -53,6 +55,7 @@ impl Limit {
         Limit::BodySize,
         Limit::SettingsTime,
         Limit::HandshakeTime,
+        Limit::Streams,
         Limit::Calm,
     ];
 
@@ -70,6 +73,7 @@ impl Limit {
             Limit::BodySize => "max-request-body",
             Limit::SettingsTime => "settings-timeout",
             Limit::HandshakeTime => "handshake-timeout",
+            Limit::Streams => "max-concurrent-streams",
             Limit::Calm => "calm",
         }
     }

@@ -258,7 +258,10 @@ impl Connection {
             self.budget.expect_late_data(self.widest_initial_window());
         }
         encode::rst_stream(&mut self.output, id, error.code);
-        Ok(Step::Nothing)
+        Ok(match refused {
+            true => Step::Event(Event::StreamRefused { stream_id: id }),
+            false => Step::Nothing,
+        })
     }
 
     /// What the identifier of a stream that does not live is.

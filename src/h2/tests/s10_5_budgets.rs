@@ -203,7 +203,10 @@ mod resets {
         for round in 0..600 {
             peer.get(id_of(round));
         }
-        assert_eq!(peer.hear().len(), 101);
+        let heard = peer.hear();
+        let is_refusal = |event: &&Heard| event.0.contains("StreamRefused");
+        assert_eq!(heard.iter().filter(is_refusal).count(), 500);
+        assert_eq!(heard.len(), 601);
         let refused = peer
             .sent()
             .iter()

@@ -157,6 +157,8 @@ fn more_streams_than_the_limit_are_refused() {
         h2.send(&frame(raw_h2::HEADERS, end, stream, &get("/big")));
     }
     assert_eq!(h2.reset(7), 7, "REFUSED_STREAM");
+    let line = server.logged("limit: max-concurrent-streams");
+    assert!(line.contains("127.0.0.1: one stream too many"), "{line}");
 }
 
 #[test]
