@@ -257,7 +257,7 @@ struct BoundArgs {
     #[arg(long, value_name = "TIME", env = "CALMD_HEADER_TIMEOUT", default_value = "10s",
           value_parser = value::timeout)]
     header_timeout: Duration,
-    /// A client that does not take what it asked for
+    /// A client that does not take what it asked for, or send what it announced
     #[arg(long, value_name = "TIME", env = "CALMD_STALL_TIMEOUT", default_value = "20s",
           value_parser = value::timeout)]
     stall_timeout: Duration,
@@ -343,6 +343,7 @@ impl Cli {
         config.http1.keep_alive_requests = self.http1.keep_alive_requests;
         config.http1.header_timeout = self.bounds.header_timeout;
         config.http2.header_timeout = self.bounds.header_timeout;
+        config.http1.stall_timeout = self.bounds.stall_timeout;
         config.http2.stall_timeout = self.bounds.stall_timeout;
         config.limits.max_connections =
             usize::try_from(self.bounds.max_connections).unwrap_or(usize::MAX);

@@ -341,7 +341,7 @@ pub struct Http1 {
     /// closes after every response.
     pub keep_alive_timeout: Duration,
     /// Within this time a request body that is read must bring [`Http1::stall_bytes`] or its end,
-    /// else 408.
+    /// else 408. The same option sets [`Http2::stall_timeout`] and [`Timeouts::write_stall`].
     pub stall_timeout: Duration,
     /// The progress that keeps a request body alive, in bytes per [`Http1::stall_timeout`]. A modem
     /// brings this in a second; whoever is slower holds a connection for nothing.
@@ -359,7 +359,7 @@ impl Default for Http1 {
             drain_bytes: 64 << 10,
             header_timeout: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(60),
-            stall_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(20),
             stall_bytes: 1 << 10,
         }
     }

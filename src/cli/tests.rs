@@ -184,6 +184,7 @@ fn timeouts_reach_both_versions() {
     ]);
     assert_eq!(config.http1.header_timeout, Duration::from_secs(1));
     assert_eq!(config.http2.header_timeout, Duration::from_secs(1));
+    assert_eq!(config.http1.stall_timeout, Duration::from_secs(2));
     assert_eq!(config.http2.stall_timeout, Duration::from_secs(2));
     assert_eq!(config.timeouts.write_stall, Duration::from_secs(2));
     assert_eq!(config.timeouts.drain, Duration::ZERO);

@@ -125,6 +125,22 @@ fn a_response_that_nobody_reads_is_given_up() {
 }
 
 #[test]
+fn a_body_that_does_not_come_is_answered_with_408() {
+    let server = Server::start(&["--demo", "--stall-timeout", "1s"]);
+    let mut stream = server.connect();
+    stream
+        .write_all(b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf")
+        .unwrap();
+    let (answer, elapsed) = closed(&mut stream);
+    assert_about_a_second(elapsed);
+    assert!(
+        answer.starts_with(b"HTTP/1.1 408 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+}
+
+#[test]
 fn a_stream_whose_window_stays_shut_is_cancelled() {
     let server = Server::start(&["--stall-timeout", "1s"]);
     let mut h2 = RawH2::open(server.connect());
