@@ -413,6 +413,16 @@ pub struct Limits {
     pub request_body_bytes: u64,
 }
 
+impl Limits {
+    /// TLS handshakes under way at a time; for one more, the oldest goes. A quarter of all places, so
+    /// that a flood of newcomers cannot take those of the connections that are established: at ten
+    /// thousand a second, more than one core can answer, each still has half a second. Few places
+    /// are not divided.
+    pub fn handshakes(&self) -> usize {
+        (self.max_connections / 4).max(64)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {

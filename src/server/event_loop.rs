@@ -65,6 +65,9 @@ pub struct EventLoop<W: World> {
     queue: VecDeque<Token>,
     /// Those of them that are in their TLS handshake.
     handshakes: VecDeque<Token>,
+    /// How many are in it at all, and the slot from which on one is looked for that goes.
+    handshaking: usize,
+    hand: u32,
     /// Connections with responses that wait for a disk, and when they try again, the first first.
     cold: VecDeque<(Instant, Token)>,
     ready: Vec<Ready>,
@@ -131,6 +134,8 @@ impl<W: World> EventLoop<W> {
             leaving: VecDeque::with_capacity(admission::LEAVING + 1),
             queue: VecDeque::with_capacity(QUEUE),
             handshakes: VecDeque::with_capacity(QUEUE),
+            handshaking: 0,
+            hand: 0,
             cold: VecDeque::with_capacity(QUEUE),
             ready: Vec::with_capacity(READY),
             accepting: Accepting::Open,
@@ -309,7 +314,11 @@ impl<W: World> EventLoop<W> {
         };
         self.cx.effort = 0;
         self.cx.moved = 0;
+        let was_handshaking = connection.is_handshaking();
         let turn = act(connection, &mut self.cx);
+        if was_handshaking && (turn == Turn::Closed || !connection.is_handshaking()) {
+            self.handshaking -= 1;
+        }
         if turn == Turn::Closed {
             return self.forget(token);
         }
@@ -348,6 +357,7 @@ impl<W: World> EventLoop<W> {
         self.connections.remove(token);
         self.accepting = Accepting::Open;
         if self.connections.count() == 0 && self.connections.capacity() >= CROWD {
+            debug_assert_eq!(self.handshaking, 0);
             self.connections.shrink();
             self.deadlines.shrink();
             self.ledger.shrink();

@@ -34,6 +34,8 @@ pub enum Limit {
     BodySize,
     /// SETTINGS were not acknowledged in time.
     SettingsTime,
+    /// There are as many TLS handshakes under way as there may be.
+    Handshakes,
     /// The TLS handshake was not done in time.
     HandshakeTime,
     /// A connection has as many streams open as it may.
@@ -43,7 +45,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    const ALL: [Limit; 13] = [
+    const ALL: [Limit; 14] = [
         Limit::Connections,
         Limit::ConnectionsPerAddress,
         Limit::Descriptors,
@@ -54,6 +56,7 @@ impl Limit {
         Limit::HeaderSize,
         Limit::BodySize,
         Limit::SettingsTime,
+        Limit::Handshakes,
         Limit::HandshakeTime,
         Limit::Streams,
         Limit::Calm,
@@ -72,6 +75,7 @@ impl Limit {
             Limit::HeaderSize => "max-header-list-size",
             Limit::BodySize => "max-request-body",
             Limit::SettingsTime => "settings-timeout",
+            Limit::Handshakes => "handshakes",
             Limit::HandshakeTime => "handshake-timeout",
             Limit::Streams => "max-concurrent-streams",
             Limit::Calm => "calm",

@@ -97,6 +97,16 @@ impl<T> Slots<T> {
         })
     }
 
+    /// The first connection from this slot on, and then from the beginning, that `found` is true for.
+    pub fn find_from(&self, index: u32, found: impl Fn(&T) -> bool) -> Option<u32> {
+        let end = self.slab.capacity() as u32;
+        let is_found = |index: &u32| {
+            let slot = self.slab.get(*index as usize);
+            slot.is_some_and(|slot| found(&slot.value))
+        };
+        (index..end).chain(0..index.min(end)).find(is_found)
+    }
+
     /// The tokens of all connections.
     pub fn tokens(&self) -> Vec<Token> {
         let token = |(index, slot): (usize, &Slot<T>)| Token {
@@ -156,6 +166,19 @@ mod tests {
         assert_eq!(slots.value(second), Some(&mut 'b'));
         slots.remove(first);
         assert_eq!(slots.count(), 1);
+    }
+
+    #[test]
+    fn a_search_goes_around_once() {
+        let mut slots = Slots::new();
+        let tokens = ['a', 'b', 'a', 'b'].map(|value| slots.insert(value));
+        slots.remove(tokens[2]);
+        let found = |from, wanted| slots.find_from(from, |value| *value == wanted);
+        assert_eq!(found(0, 'a'), Some(0));
+        assert_eq!(found(1, 'a'), Some(0));
+        assert_eq!(found(2, 'b'), Some(3));
+        assert_eq!(found(99, 'b'), Some(1));
+        assert_eq!(found(1, 'c'), None);
     }
 
     #[test]

@@ -126,6 +126,21 @@ impl<W: World> EventLoop<W> {
         }
     }
 
+    /// Counts one more handshake; if there are too many, the oldest goes. They are gone through like
+    /// the places on a clock: the newcomer takes the place that the hand has just left, and all others
+    /// come before it.
+    fn begin_handshake(&mut self) {
+        if self.handshaking >= self.cx.limits.handshakes()
+            && let Some(index) = self
+                .connections
+                .find_from(self.hand, Connection::is_handshaking)
+        {
+            self.hand = index + 1;
+            self.shed(index, Limit::Handshakes);
+        }
+        self.handshaking += 1;
+    }
+
     /// Takes one connection; false when no more can be had now.
     fn accept_one(&mut self, index: usize) -> bool {
         let (socket, peer) = match self.cx.world.accept(index) {
@@ -152,6 +167,9 @@ impl<W: World> EventLoop<W> {
             let limit = Limit::ConnectionsPerAddress;
             self.cx.report(limit, peer, "too many connections, refused");
             return true;
+        }
+        if tls.is_some() {
+            self.begin_handshake();
         }
         let connection = Connection::new(socket, tls, peer, &self.cx);
         let token = self.connections.insert(connection);

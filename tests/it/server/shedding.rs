@@ -1,6 +1,7 @@
 //! Who goes when there is no room for everybody.
 
 use crate::raw_h2::{self, RawH2, frame, get};
+use crate::server::tls::{client_config, connect_with};
 use crate::support::Server;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::fs;
@@ -8,6 +9,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
 const SECOND: Duration = Duration::from_secs(1);
 const NO_ERROR: u32 = 0;
@@ -156,6 +158,40 @@ fn above_the_memory_limit_whoever_made_no_progress_for_longest_goes_at_once() {
     drop(hogs);
     std::thread::sleep(SECOND / 2);
     assert!(is_served(&mut server.connect()), "they have left room");
+}
+
+#[test]
+fn handshakes_that_do_not_end_make_room_for_others_and_leave_the_established_alone() {
+    // A quarter of the places.
+    const HANDSHAKES: usize = 64;
+    let server = Server::start(&["--max-connections", "256"]);
+    let config = client_config(&server, &["http/1.1"]);
+    let served = |tls: &mut StreamOwned<ClientConnection, TcpStream>| {
+        tls.write_all(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .expect("it is open");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            tls.read_exact(&mut byte).expect("an answer");
+            head.extend(byte);
+        }
+        head.starts_with(b"HTTP/1.1 200 ")
+    };
+    let mut established = connect_with(&server, config.clone());
+    assert!(served(&mut established));
+    let mut mute: Vec<TcpStream> = (0..HANDSHAKES + 10)
+        .map(|_| TcpStream::connect(server.https).expect("it listens"))
+        .collect();
+    let line = server.logged("limit: handshakes");
+    assert!(line.contains("127.0.0.1"), "{line}");
+    // Until the last of them has been let in.
+    assert!(served(&mut connect_with(&server, config)));
+    for (index, stream) in mute.iter_mut().enumerate() {
+        stream.set_read_timeout(Some(SECOND / 20)).unwrap();
+        let is_closed = matches!(stream.read(&mut [0]), Ok(0));
+        assert_eq!(is_closed, index < 11, "{index}");
+    }
+    assert!(served(&mut established), "it is still there");
 }
 
 #[test]
