@@ -26,10 +26,6 @@ pub struct Grant {
     pub stream: StreamKey,
     /// The most bytes that the frame may carry; 0 when only its end is left to send.
     pub max_len: u32,
-    /// The bytes that the stream's next grants are for, this one's with them, if nothing changes: as
-    /// much as windows and room allow where no other stream takes turns with it. Worth reading at
-    /// once.
-    pub run: u32,
 }
 
 /// # By grants
@@ -76,16 +72,28 @@ impl Connection {
             if fits < wanted.min(self.config.data_frame_floor) {
                 return None;
             }
-            let allowed = wanted.min(window).min(shared).min(fits);
-            let max_len = allowed.min(self.remote.max_frame_size);
-            let takes_turns = self.scheduler.takes_turns(&self.store, slot);
+            let largest = self.remote.max_frame_size.min(fits);
             return Some(Grant {
                 stream: self.store.key_of(slot),
-                max_len,
-                run: if takes_turns { max_len } else { allowed },
+                max_len: wanted.min(window).min(shared).min(largest),
             });
         }
         None
+    }
+
+    /// The bytes that the stream's next grants will be for, this one's with them, if nothing changes:
+    /// as much as the windows allow, where no other stream takes turns with it. They are worth reading
+    /// at once.
+    pub fn run(&self, grant: &Grant) -> u32 {
+        let Some(slot) = self.store.slot(grant.stream) else {
+            return 0;
+        };
+        if self.scheduler.takes_turns(&self.store, slot) {
+            return grant.max_len;
+        }
+        let wanted = u32::try_from(self.store[slot].turn.remaining()).unwrap_or(u32::MAX);
+        let window = self.store[slot].send_window.available();
+        wanted.min(window).min(self.send_window.available())
     }
 
     /// Reserves the header of the granted frame. The caller appends up to `max_len` bytes, then

@@ -56,6 +56,22 @@ fn both_kinds_alternate() {
 }
 
 #[test]
+fn a_run_is_what_goes_before_others_have_their_turn() {
+    let cases: [(&[&str], u32); 5] = [
+        (&[""], 40_000),
+        (&["", ""], 40_000),
+        (&["i"], 40_000),
+        (&["i", "i"], 16_384),
+        (&["", "i"], 16_384),
+    ];
+    for (priorities, run) in cases {
+        let mut peer = ready(priorities, 40_000);
+        let grant = peer.connection.poll_grant(1 << 20).unwrap();
+        assert_eq!(peer.connection.run(&grant), run, "{priorities:?}");
+    }
+}
+
+#[test]
 fn a_small_urgent_file_waits_for_one_frame_at_most() {
     let mut peer = ready(&["u=5"], 1 << 20);
     let grant = peer.connection.poll_grant(1 << 20).unwrap();

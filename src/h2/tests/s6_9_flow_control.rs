@@ -136,6 +136,26 @@ mod sending {
     }
 
     #[test]
+    fn frames_made_elsewhere_use_up_the_run_and_the_windows() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.hear();
+        respond(&mut peer, 1, Some(100_000));
+        let mut headers = Vec::new();
+        for (run, len) in [(65_535, 16_384), (49_151, 16_000), (33_151, 16_384)] {
+            let grant = peer.connection.poll_grant(1 << 20).unwrap();
+            assert_eq!(peer.connection.run(&grant), run);
+            headers.push(peer.connection.commit_apart(grant, len, false));
+        }
+        assert_eq!(headers[1], [0, 0x3e, 0x80, 0, 0, 0, 0, 0, 1]);
+        let grant = peer.connection.poll_grant(1 << 20).unwrap();
+        assert_eq!(
+            (grant.max_len, peer.connection.run(&grant)),
+            (16_384, 16_767)
+        );
+    }
+
+    #[test]
     fn room_that_is_not_worth_a_frame_grants_nothing() {
         let mut peer = Peer::server();
         peer.get(1);

@@ -80,7 +80,7 @@ impl<F: Files> H2Service<F> {
             offset: start,
             header: HEADER_LEN,
             len: len as usize,
-            run: grant.run as usize,
+            run: self.core.run(&grant) as usize,
         };
         let at = self.core.output().len();
         let frame = cx.splices.push_frame(at, cx.site.files(), &wanted)?;
