@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Where what is worth looking at is kept: screenshots.
 KEPT = REPOSITORY / "target/interop"
 
-TOOLS = ["nghttp", "h2load", "curl", "chromium", "slowhttptest", "testssl"]
+TOOLS = ["nghttp", "h2load", "curl", "chromium", "slowhttptest", "testssl", "ip"]
 
 # Descriptors for 2,000 connections on either side, and some more.
 DESCRIPTORS = 4096
@@ -155,10 +155,13 @@ class Server:
                 self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 cwd=self.place, env={**os.environ, **self.environment},
                 preexec_fn=raise_descriptor_limit)
-        wait_for(lambda: self.process.poll() is not None or all(map(accepts, self.ports)),
-                 "the server listens")
+        wait_for(lambda: self.process.poll() is not None or self.listens(), "the server listens")
         expect(self.process.poll() is None,
                f"the server ended with {self.process.returncode}: {self.output()}")
+
+    def listens(self):
+        """Whether it has begun to."""
+        return all(map(accepts, self.ports))
 
     def __exit__(self, *_):
         if self.process is not None:
