@@ -1,8 +1,8 @@
 //! Listings of directories that have no index: in which order, and how many at a time.
 //!
 //! A listing costs a system call a name and a page of memory, so both are bounded: a directory of a
-//! million files shows its first names, a page is made at most once a second, and all pages that
-//! responses are still sending share one small budget.
+//! million files shows its first names, a page is made at most once a second, all pages together take
+//! a tenth of the time at most, and those that responses are still sending share one small budget.
 
 use std::cmp::Ordering;
 use std::io;
@@ -15,11 +15,20 @@ use super::path::is_reachable;
 use crate::http::Fields;
 use crate::world::{FileKind, Files, ListingEntry};
 
-/// Names looked at in a directory: 3 ms for them and their page, which nobody notices.
-const MAX_NAMES: usize = 2_000;
+/// Names looked at in a directory: 2 ms for them and their page, which nobody notices.
+const MAX_NAMES: usize = 1_000;
 
-/// Memory of all pages that are fresh or still being sent.
+/// Memory of all pages that are fresh or still being sent: a large directory in every order.
 const MEMORY: usize = 1 << 20;
+
+/// The rest that is due to the others for each name, ten times what one takes, and what opening the
+/// directory and beginning a page are worth in names.
+const REST: Duration = Duration::from_micros(20);
+const PAGE_NAMES: usize = 50;
+
+/// So much rest may be outstanding when another page is made: two large directories at once, or
+/// two dozen small ones.
+const MOST_REST: Duration = Duration::from_millis(25);
 
 /// How long a page is sent again before the directory is read again.
 const FRESH: Duration = Duration::from_secs(1);
@@ -102,10 +111,14 @@ pub(crate) struct Shown {
 
 /// The pages that are fresh or still being sent.
 #[derive(Default)]
-pub(crate) struct Listings(Vec<Shown>);
+pub(crate) struct Listings {
+    shown: Vec<Shown>,
+    /// When the rest is over that is due for the pages so far.
+    rested: Option<Instant>,
+}
 
 impl Listings {
-    /// The page of a directory; `None` if too many others are still being sent.
+    /// The page of a directory; `None` if too many others are still being sent, or were just made.
     pub(crate) fn get<F: Files>(
         &mut self,
         files: &mut F,
@@ -116,35 +129,41 @@ impl Listings {
     ) -> io::Result<Option<&Shown>> {
         let is_fresh = |shown: &Shown| now.saturating_duration_since(shown.made) < FRESH;
         let is_held = |shown: &Shown| Rc::strong_count(&shown.content) > 1;
-        self.0.retain(|shown| is_fresh(shown) || is_held(shown));
+        self.shown.retain(|shown| is_fresh(shown) || is_held(shown));
         let wanted = |shown: &Shown| is_fresh(shown) && shown.order == order && shown.path == path;
-        if let Some(at) = self.0.iter().position(wanted) {
-            return Ok(self.0.get(at));
+        if let Some(at) = self.shown.iter().position(wanted) {
+            return Ok(self.shown.get(at));
+        }
+        let rested = self.rested.map_or(now, |rested| rested.max(now));
+        if rested > now + MOST_REST {
+            return Ok(None);
         }
         if self.used() + listing_page::MAX_LEN > MEMORY {
-            self.0.retain(is_held);
+            self.shown.retain(is_held);
             if self.used() + listing_page::MAX_LEN > MEMORY {
                 return Ok(None);
             }
         }
         let mut listing = files.list(path, MAX_NAMES)?;
+        let names = u32::try_from(listing.entries.len() + PAGE_NAMES).unwrap_or(u32::MAX);
+        self.rested = Some(rested + REST * names);
         listing
             .entries
             .retain(|entry| is_reachable(&entry.name, path));
         listing.entries.sort_by(|a, b| order.compare(a, b));
         let content = listing_page::html(path, &listing, order).into_bytes();
-        self.0.push(Shown {
+        self.shown.push(Shown {
             path: path.to_vec(),
             order,
             made: now,
             fields: common.complete(fields(common, content.len())),
             content: content.into(),
         });
-        Ok(self.0.last())
+        Ok(self.shown.last())
     }
 
     fn used(&self) -> usize {
-        self.0.iter().map(|shown| shown.content.len()).sum()
+        self.shown.iter().map(|shown| shown.content.len()).sum()
     }
 }
 
@@ -252,24 +271,53 @@ mod tests {
 
     #[test]
     fn pages_that_nobody_reads_do_not_add_up() {
-        let mut site = site(&[]);
+        let mut site = site(&[("b/x", "")]);
         for at in 0..MAX_NAMES {
             site.files.write(&format!("a/{at:0100}"), "");
         }
         let mut stalled = Vec::new();
-        for query in [
-            "",
-            "order=desc",
-            "sort=size",
-            "sort=date",
-            "sort=size&order=desc",
-        ] {
-            stalled.push(site.respond("GET", &format!("/a/?{query}"), &[]));
+        for key in ["name", "size", "date"] {
+            for direction in ["asc", "desc"] {
+                site.advance(MOST_REST);
+                let target = format!("/a/?sort={key}&order={direction}");
+                stalled.push(site.respond("GET", &target, &[]));
+            }
         }
-        let statuses: Vec<_> = stalled.iter().map(|response| response.status).collect();
-        assert_eq!(statuses, [200, 200, 200, 200, 503]);
+        assert!(stalled.iter().all(|response| response.status == 200));
+        site.advance(MOST_REST);
+        assert_eq!(site.get("/b/").status, 503);
         stalled.clear();
-        assert_eq!(site.get("/a/?sort=size&order=desc").status, 200);
+        assert_eq!(site.get("/b/").status, 200);
+    }
+
+    #[test]
+    fn large_directories_leave_the_others_time() {
+        let mut site = site(&[]);
+        for directory in ["a", "b", "c"] {
+            for at in 0..MAX_NAMES {
+                site.files.write(&format!("{directory}/{at}"), "");
+            }
+        }
+        assert_eq!(site.get("/a/").status, 200);
+        assert_eq!(site.get("/b/").status, 200);
+        let busy = site.get("/c/");
+        assert_eq!((busy.status, busy.field("retry-after")), (503, Some("1")));
+        assert_eq!(site.get("/a/").status, 200, "this page is still there");
+        let rest = REST * (MAX_NAMES + PAGE_NAMES) as u32;
+        site.advance(rest);
+        assert_eq!(site.get("/c/").status, 200);
+        assert_eq!(site.get("/c/?order=desc").status, 503);
+    }
+
+    #[test]
+    fn small_directories_are_listed_side_by_side() {
+        let mut site = site(&[]);
+        for at in 0..20 {
+            site.files.write(&format!("{at}/file"), "");
+        }
+        for at in 0..20 {
+            assert_eq!(site.get(&format!("/{at}/")).status, 200);
+        }
     }
 
     #[test]

@@ -8,8 +8,9 @@ use super::path::encode;
 use crate::http::date;
 use crate::world::{Extent, FileKind, Listing, ListingEntry};
 
-/// The longest page in bytes; names that do not fit are left out, and the page says so.
-pub(crate) const MAX_LEN: usize = 256 << 10;
+/// The longest page in bytes: a thousand names of common length. What does not fit is left out, and the
+/// page says so.
+pub(crate) const MAX_LEN: usize = 160 << 10;
 
 /// What may follow the last row.
 const TAIL_LEN: usize = 256;

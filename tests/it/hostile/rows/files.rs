@@ -36,8 +36,12 @@ pub const ALL: &[Attack] = &[
         ..H2
     },
     Attack {
-        name: "A directory of 10,000 files",
-        step: |n| Step::Send(request(n, "/many/")),
+        name: "A directory of 10,000 files, in every order",
+        step: |n| {
+            let key = ["name", "size", "date"][n as usize % 3];
+            let direction = ["asc", "desc"][n as usize / 3 % 2];
+            Step::Send(request(n, &format!("/many/?sort={key}&order={direction}")))
+        },
         pace: Pace::Answered(1),
         options: &["--listing"],
         answer: Answer::Status(200),
