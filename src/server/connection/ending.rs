@@ -54,7 +54,9 @@ impl<W: World> Connection<W> {
                 self.send(&output, wire, cx)?;
                 self.phase = Phase::Flushing;
             }
-            let gone = ended && self.protocol.is_idle();
+            // What the peer's windows let pass was made in this turn, unless a disk has it still, and
+            // nobody will open them any more or send the rest of a request.
+            let gone = ended && !self.protocol.is_cold();
             if gone || self.protocol.is_over() {
                 self.phase = Phase::Flushing;
             }

@@ -1,6 +1,7 @@
 //! The running server over sockets.
 
 mod bulk;
+mod crowd;
 mod http1;
 mod http2;
 mod limits;

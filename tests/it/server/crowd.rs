@@ -1,0 +1,44 @@
+//! What a crowd leaves behind.
+
+use crate::raw_h2::{self, RawH2, frame, get, setting};
+use crate::support::Server;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// Requests that one connection may have open.
+const STREAMS: u32 = 100;
+
+/// INITIAL_WINDOW_SIZE (RFC 9113 §6.5.2).
+const INITIAL_WINDOW_SIZE: u16 = 4;
+
+fn server() -> Server {
+    Server::with_site(&[], |site| {
+        let big = fs::File::create(site.join("big")).unwrap();
+        big.set_len(1 << 30).unwrap();
+    })
+}
+
+/// A connection with requests for a large file that its windows let nothing of pass.
+fn blocked(server: &Server) -> RawH2 {
+    let mut h2 = RawH2::open(server.connect());
+    let mut bytes = frame(raw_h2::SETTINGS, 0, 0, &setting(INITIAL_WINDOW_SIZE, 0));
+    bytes.extend(frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
+    for n in 0..STREAMS {
+        let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+        bytes.extend(frame(raw_h2::HEADERS, end, 2 * n + 1, &get("/big")));
+    }
+    h2.send(&bytes);
+    h2.until(|frame| frame.kind == raw_h2::HEADERS && frame.stream == 2 * STREAMS - 1);
+    h2
+}
+
+#[test]
+fn responses_whose_windows_nobody_can_open_any_more_end_with_the_peers_side() {
+    let server = server();
+    let mut h2 = blocked(&server);
+    h2.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let start = Instant::now();
+    while h2.next().is_some() {}
+    let elapsed = start.elapsed();
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+}
