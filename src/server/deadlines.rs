@@ -41,12 +41,12 @@ struct Node {
 const UNARMED: u64 = u64::MAX;
 
 impl Deadlines {
-    /// No deadlines, at this time.
-    pub fn new(now: Instant) -> Self {
+    /// No deadlines, at this time, and room for those of so many connections.
+    pub fn new(now: Instant, room: usize) -> Self {
         Deadlines {
             start: now,
             heads: vec![NONE; SLOTS as usize],
-            nodes: Vec::new(),
+            nodes: Vec::with_capacity(room),
             current: 0,
             earliest: UNARMED,
             armed: 0,
@@ -78,12 +78,6 @@ impl Deadlines {
                 self.link(index);
             }
         }
-    }
-
-    /// Gives back the memory of the nodes; none may be armed.
-    pub fn shrink(&mut self) {
-        debug_assert_eq!(self.armed, 0);
-        self.nodes = Vec::new();
     }
 
     /// How long the poll may sleep.
@@ -202,7 +196,7 @@ mod tests {
     #[test]
     fn a_deadline_fires_once_and_never_early() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(start);
+        let mut deadlines = Deadlines::new(start, 1);
         deadlines.set(0, Some(start + Duration::from_millis(100)));
         assert!(expired(&mut deadlines, start + Duration::from_millis(99)).is_empty());
         assert_eq!(
@@ -216,7 +210,7 @@ mod tests {
     #[test]
     fn a_deadline_that_is_moved_or_cleared_does_not_fire_at_its_old_time() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(start);
+        let mut deadlines = Deadlines::new(start, 1);
         deadlines.set(0, Some(start + Duration::from_secs(1)));
         deadlines.set(0, Some(start + Duration::from_secs(3)));
         deadlines.set(1, Some(start + Duration::from_secs(1)));
@@ -236,7 +230,7 @@ mod tests {
     #[test]
     fn a_deadline_beyond_the_horizon_fires_at_its_time() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(start);
+        let mut deadlines = Deadlines::new(start, 1);
         deadlines.set(7, Some(start + Duration::from_secs(200)));
         let mut now = start;
         while now < start + Duration::from_secs(199) {
@@ -254,7 +248,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_ahead_fires_everything_that_passed() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(start);
+        let mut deadlines = Deadlines::new(start, 1);
         for index in 0..1000 {
             deadlines.set(
                 index,
@@ -269,7 +263,7 @@ mod tests {
     #[test]
     fn the_poll_sleeps_until_the_earliest_deadline() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::new(start);
+        let mut deadlines = Deadlines::new(start, 1);
         assert_eq!(deadlines.until_next(start), None);
         deadlines.set(0, Some(start + Duration::from_secs(10)));
         deadlines.set(1, Some(start + Duration::from_secs(5)));

@@ -42,12 +42,13 @@ const HANDSHAKE_TURNS: usize = 2;
 /// What a turn takes is heavy beyond this, in bytes: a page with its style, or sixteen requests.
 const HEAVY: usize = 32 << 10;
 
-/// When this many connections have gone, their memory is worth giving back.
-const CROWD: usize = 64;
-
 /// Room for this many waiting connections is kept from the start: a queue that began to grow in a crowd
 /// would lie above what the crowd leaves behind, and keep the allocator from giving that back.
 const QUEUE: usize = 256;
+
+/// The tables of all connections have room for as many as may be, from the start, for the same reason,
+/// and for at most so many: 64 bytes for each in all, which are addresses until they are used.
+const MOST_ROOM: usize = 64 << 10;
 
 /// The server.
 pub struct EventLoop<W: World> {
@@ -123,13 +124,14 @@ impl<W: World> EventLoop<W> {
             backlog: Backlog::Empty,
         };
         cx.tls = tls;
+        let room = cx.limits.max_connections.min(MOST_ROOM) + admission::LEAVING;
         EventLoop {
-            deadlines: Deadlines::new(cx.now),
-            ledger: Ledger::new(&cx.limits, cx.now),
+            deadlines: Deadlines::new(cx.now, room),
+            ledger: Ledger::new(&cx.limits, cx.now, room),
             addresses: Addresses::new(cx.limits.connections_per_address),
             cx,
             listeners: listeners.iter().map(listener).collect(),
-            connections: Slots::new(),
+            connections: Slots::with_room(room),
             dispensable: VecDeque::new(),
             leaving: VecDeque::with_capacity(admission::LEAVING + 1),
             queue: VecDeque::with_capacity(QUEUE),
@@ -356,12 +358,7 @@ impl<W: World> EventLoop<W> {
         }
         self.connections.remove(token);
         self.accepting = Accepting::Open;
-        if self.connections.count() == 0 && self.connections.capacity() >= CROWD {
-            debug_assert_eq!(self.handshaking, 0);
-            self.connections.shrink();
-            self.deadlines.shrink();
-            self.ledger.shrink();
-        }
+        debug_assert!(self.handshaking == 0 || self.connections.count() > 0);
     }
 
     /// Gives those a turn whose time to try again has come.

@@ -111,11 +111,11 @@ impl Rank {
 }
 
 impl Ledger {
-    /// No accounts.
-    pub fn new(limits: &Limits, now: Instant) -> Self {
+    /// No accounts, and room for those of so many connections.
+    pub fn new(limits: &Limits, now: Instant, room: usize) -> Self {
         Ledger {
             start: now,
-            accounts: Vec::new(),
+            accounts: Vec::with_capacity(room),
             total: 0,
             limit: limits.memory_bytes,
             idle_grace: limits.idle_grace,
@@ -154,12 +154,6 @@ impl Ledger {
             self.total -= account.held as usize;
             *account = Account::NONE;
         }
-    }
-
-    /// Gives back the memory of the accounts; none may be in use.
-    pub fn shrink(&mut self) {
-        debug_assert_eq!(self.total, 0);
-        self.accounts = Vec::new();
     }
 
     /// What all hold together.
@@ -248,7 +242,7 @@ mod tests {
             stalled_grace: SECOND * 5,
             ..Limits::default()
         };
-        (Ledger::new(&limits, start), start)
+        (Ledger::new(&limits, start, 1), start)
     }
 
     #[test]

@@ -16,7 +16,7 @@ struct Slot<T> {
     serial: u32,
     schedule: Schedule,
     weight: Weight,
-    /// Boxed, so that the slab of a server that once had many connections is small.
+    /// Boxed, so that what stays of the slab after a crowd is small.
     value: Box<T>,
 }
 
@@ -37,10 +37,10 @@ pub enum Weight {
 }
 
 impl<T> Slots<T> {
-    /// No connections.
-    pub fn new() -> Self {
+    /// No connections, and room for so many.
+    pub fn with_room(room: usize) -> Self {
         Slots {
-            slab: Slab::new(),
+            slab: Slab::with_capacity(room),
             last_serial: 0,
         }
     }
@@ -71,16 +71,6 @@ impl<T> Slots<T> {
         if self.current(token).is_some() {
             self.slab.remove(token.index as usize);
         }
-    }
-
-    /// The number of connections that there is room for.
-    pub fn capacity(&self) -> usize {
-        self.slab.capacity()
-    }
-
-    /// Gives back the room that is not needed.
-    pub fn shrink(&mut self) {
-        self.slab.shrink_to_fit();
     }
 
     /// The connection that this token names, unless it is gone.
@@ -157,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_token_does_not_name_the_next_user_of_its_slot() {
-        let mut slots = Slots::new();
+        let mut slots = Slots::with_room(1);
         let first = slots.insert('a');
         slots.remove(first);
         let second = slots.insert('b');
@@ -170,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_search_goes_around_once() {
-        let mut slots = Slots::new();
+        let mut slots = Slots::with_room(4);
         let tokens = ['a', 'b', 'a', 'b'].map(|value| slots.insert(value));
         slots.remove(tokens[2]);
         let found = |from, wanted| slots.find_from(from, |value| *value == wanted);
@@ -183,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_as_heavy_as_its_last_turn() {
-        let mut slots = Slots::new();
+        let mut slots = Slots::with_room(1);
         let token = slots.insert('a');
         assert!(!slots.is_heavy(token));
         slots.weigh(token, Weight::Heavy);
@@ -194,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_queued_once() {
-        let mut slots = Slots::new();
+        let mut slots = Slots::with_room(1);
         let token = slots.insert('a');
         assert!(slots.queue(token));
         assert!(!slots.queue(token));

@@ -33,6 +33,27 @@ fn blocked(server: &Server) -> RawH2 {
 }
 
 #[test]
+fn the_memory_of_a_crowd_goes_with_it_though_somebody_stays() {
+    let server = server();
+    let stays = blocked(&server);
+    let before = server.anonymous_kib();
+    let crowd: Vec<RawH2> = (0..150).map(|_| blocked(&server)).collect();
+    let peak = server.anonymous_kib();
+    assert!(peak > before + 2_048, "{before} KiB grew to {peak}");
+    drop(crowd);
+    let start = Instant::now();
+    while server.anonymous_kib() > before + 512 {
+        let rest = server.anonymous_kib();
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "{before} KiB grew to {peak}, and {rest} stay"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(stays);
+}
+
+#[test]
 fn responses_whose_windows_nobody_can_open_any_more_end_with_the_peers_side() {
     let server = server();
     let mut h2 = blocked(&server);
