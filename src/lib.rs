@@ -11,9 +11,10 @@
 //! 4. `server::h2_service` or `server::h1_service` asks [`site`], which answers with a status, fields
 //!    and a body: a range of memory, a range of a file, or a handler.
 //! 5. The head goes into the output at once. The body waits until the scheduler grants it room: both
-//!    windows, the frame size, the output. Only then are its bytes read, straight into the output; in
-//!    the clear content of some length is only noted as a splice, to be sent from where it is: the
-//!    cache by writev(2), in HTTP/1.1 a file by sendfile(2).
+//!    windows, the frame size, the output. Only then are its bytes read: few straight into the output,
+//!    those of a file as a run of frames by one preadv(2), each behind room for its header. In the
+//!    clear, content in memory is only noted as a splice, to be sent from where it is by writev(2), and
+//!    in HTTP/1.1 a file by sendfile(2).
 //! 6. The output is sealed and written once. What the socket does not take waits in the connection's
 //!    `write_queue`, and nothing more is produced until it is gone.
 //!
