@@ -44,7 +44,7 @@ const CONNECTION_MEMORY: i64 = 128 << 10;
 
 /// What the server may hold besides, in bytes, and the files that it keeps in memory: the buffers that
 /// are lent to one connection after another, and the tables.
-const SHARED_MEMORY: i64 = 512 << 10;
+const SHARED_MEMORY: i64 = 640 << 10;
 
 /// What it may hold in addition for the length of a turn: a file that is read as a whole to be hashed,
 /// and its copy in the cache; buffers that grow.
@@ -128,6 +128,8 @@ impl Run {
             },
             ..Config::default()
         };
+        // The tables have room for as many from the start: here too little to hide anything.
+        config.limits.max_connections = 1_000;
         let network = Network::new(faults, rng.fork(), 2);
         let mut outside = Outside::new(network, rng, contents, identity.trust());
         outside.contents.has_echo = true;
