@@ -155,6 +155,22 @@ fn a_stream_whose_user_has_nothing_waits_for_ever_and_an_idle_connection_for_not
 }
 
 #[test]
+fn a_stream_whose_bytes_a_disk_brings_too_slowly_is_not_stalled() {
+    let mut peer = Peer::server();
+    peer.get(1);
+    peer.hear();
+    let key = respond(&mut peer, 1, 1 << 30);
+    let told = seconds_until_told(&mut peer, 300, |peer| {
+        // Asked for, and again not there.
+        peer.connection.set_ready(key, Some(1 << 30));
+        let grant = peer.connection.poll_grant(1 << 16).expect("a window");
+        peer.connection.begin_data(&grant);
+        peer.connection.commit(grant, false);
+    });
+    assert_eq!(told, None);
+}
+
+#[test]
 fn a_tunnel_may_be_silent() {
     let mut peer = Peer::server();
     peer.headers(1, 0, &[(":method", "CONNECT"), (":authority", "a:1")]);

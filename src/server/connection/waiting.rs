@@ -1,6 +1,6 @@
 //! How long a connection waits, for what, and what it does when that time is over.
 
-use super::{Connection, Memory, Pause, Phase, Turn};
+use super::{Connection, Memory, Pause, Phase, ReadSide, Turn};
 use crate::config::Timeouts;
 use crate::server::context::Context;
 use crate::server::limit_log::Limit;
@@ -75,9 +75,30 @@ impl<W: World> Connection<W> {
         [phase, pause, protocol].into_iter().flatten().min()
     }
 
-    /// Deals with the deadlines that have passed.
+    /// Whether the peer may have done its part, and we have not looked: bytes of it lie in the socket,
+    /// or there is room for ours, while the connection waits for its turn.
+    fn may_be_neglected(&self) -> bool {
+        match self.phase {
+            Phase::Serving | Phase::Flushing | Phase::Ending => {
+                let unread = matches!(self.read, ReadSide::Readable | ReadSide::Closing);
+                unread || !self.unsent.is_empty()
+            }
+            Phase::Opening { .. } | Phase::Lingering { .. } | Phase::Closed => false,
+        }
+    }
+
+    /// Deals with the deadlines that have passed. After a disk that kept everybody waiting, or too many
+    /// others in the queue, it may be ours that they have: nobody is judged before what waits for us
+    /// was seen to.
     pub fn handle_deadline(&mut self, cx: &mut Context<W>) -> Turn {
         let now = cx.now;
+        if self.may_be_neglected() {
+            let turn = self.turn(cx);
+            let is_due = |deadline| deadline <= now;
+            if turn == Turn::Closed || !self.next_deadline(cx).is_some_and(is_due) {
+                return turn;
+            }
+        }
         if let Phase::Opening { deadline } | Phase::Lingering { deadline, .. } = self.phase
             && deadline <= now
         {

@@ -124,6 +124,41 @@ fn a_response_that_nobody_reads_is_given_up() {
     );
 }
 
+/// As after a disk that nobody could wait for beside, or a lid that was closed.
+#[test]
+fn who_was_not_served_in_time_is_not_cut_off_for_it() {
+    const LEN: usize = 24 << 20;
+    let server = Server::with_site(&["--stall-timeout", "2s"], |site| {
+        let file = fs::File::create(site.join("big")).unwrap();
+        file.set_len(LEN as u64).unwrap();
+    });
+    // More than have a turn at once, and each with more to come than the sockets hold.
+    let mut downloads: Vec<TcpStream> = (0..12).map(|_| server.connect()).collect();
+    for download in &mut downloads {
+        let request = b"GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        download.write_all(request).unwrap();
+        download.read_exact(&mut [0]).expect("it has begun");
+    }
+    // What the sockets hold is full; then the period begins in which nothing is taken.
+    std::thread::sleep(SECOND);
+    let mut begin = vec![0; 1 << 20];
+    for download in &mut downloads {
+        download.read_exact(&mut begin).expect("more of it");
+    }
+    std::thread::sleep(SECOND / 4);
+    server.signal("STOP");
+    let read = |mut download: TcpStream| {
+        std::thread::spawn(move || std::io::copy(&mut download, &mut std::io::sink()).unwrap())
+    };
+    let reading: Vec<_> = downloads.into_iter().map(read).collect();
+    std::thread::sleep(SECOND * 3);
+    server.signal("CONT");
+    for download in reading {
+        let len = download.join().expect("the download ends");
+        assert!(len > (LEN - begin.len()) as u64, "{len}");
+    }
+}
+
 #[test]
 fn a_body_that_does_not_come_is_answered_with_408() {
     let server = Server::start(&["--demo", "--stall-timeout", "1s"]);
