@@ -10,7 +10,7 @@ mod wire;
 
 use super::faults::Fault;
 use super::network::LinkId;
-use super::outside::Outside;
+use super::outside::{Outside, Room};
 use super::rng::Rng;
 use ask::Ask;
 use h1::H1Client;
@@ -99,6 +99,11 @@ pub fn anybody(outside: &mut Outside) -> Vec<Box<dyn Client>> {
     }
     for _ in 0..outside.rng.below(8) {
         clients.push(Box::new(RawClient::random(outside)));
+    }
+    if outside.room == Room::Tight {
+        for _ in 0..outside.rng.between(2, 6) {
+            clients.push(Box::new(RawClient::stalled_reader(outside)));
+        }
     }
     clients
 }

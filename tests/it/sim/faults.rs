@@ -86,6 +86,8 @@ faults! {
     ReadinessMerged,
     /// The world was out of descriptors when somebody was to be accepted.
     DescriptorLimit,
+    /// All connections together held nearly as much as they may.
+    MemoryTight,
     /// A peer closed its direction and went on reading.
     PeerHalfCloses,
     /// A peer reset its connection.

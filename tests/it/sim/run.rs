@@ -95,9 +95,11 @@ struct Run {
     good_patience: Duration,
     /// Nobody has to wait for others to leave.
     has_room: bool,
-    /// What the configuration allows besides the server's own memory: files, and for each connection.
+    /// What the configuration allows besides the server's own memory: files, and connections, each and
+    /// all.
     cache_memory: i64,
     connection_memory: i64,
+    memory_limit: usize,
 }
 
 /// Runs a scenario to its end; panics if something does not hold.
@@ -146,7 +148,7 @@ impl Run {
         // Those that were left still take places for a while.
         let places = config.limits.max_connections;
         if places < 20 * clients.len() || outside.descriptor_limit < usize::MAX {
-            outside.room = Room::Scarce;
+            outside.room = outside.room.max(Room::Scarce);
         }
         let has_room = outside.room == Room::Ample;
         let calm = has_room && outside.network.faults.are_rare();
@@ -176,6 +178,7 @@ impl Run {
             has_room,
             good_patience: if calm { CALM_PATIENCE } else { GOOD_PATIENCE },
             cache_memory: config.site.cache_memory as i64,
+            memory_limit: config.limits.memory_bytes,
             connection_memory: match config.site.demo {
                 true => CONNECTION_MEMORY + 2 * i64::from(config.http2.connection_window_size),
                 false => CONNECTION_MEMORY,
@@ -259,13 +262,24 @@ impl Run {
         let most = self.meter.measure(|| result = event_loop.turn());
         result.expect("the poll does not fail");
         let connections = before.max(event_loop.connections());
-        let bound = SHARED_MEMORY + self.cache_memory + self.connection_memory * connections as i64;
+        let accounts = event_loop.memory();
+        let limit = self.memory_limit;
+        assert!(accounts <= limit, "{accounts} bytes of {limit} are entered");
+        assert!(
+            accounts == 0 || event_loop.connections() > 0,
+            "{accounts} bytes are nobody's"
+        );
+        let each = self.connection_memory * connections as i64;
+        let bound = SHARED_MEMORY + self.cache_memory + each.min(limit as i64);
         let held = self.meter.held;
         assert!(
             held <= bound,
             "{held} bytes are held for {connections} connections"
         );
-        let outside = self.outside.borrow();
+        let mut outside = self.outside.borrow_mut();
+        if outside.room == Room::Tight && accounts > limit - limit / 8 {
+            outside.network.faults.count(Fault::MemoryTight);
+        }
         let overdue = outside.network.overdue(LEAVE_PATIENCE).collect::<Vec<_>>();
         assert!(
             overdue.is_empty(),
@@ -312,6 +326,13 @@ fn vary(config: &mut Config, outside: &mut Outside) {
     });
     if rng.chance(150) {
         config.limits.max_connections = rng.between(1, 6);
+    }
+    if rng.chance(150) {
+        // Enough for one good client, and far too little for all who come.
+        config.limits.memory_bytes = rng.between(150_000, 400_000);
+        outside.room = Room::Tight;
+        config.site.demo = false;
+        outside.contents.has_echo = false;
     }
     if rng.chance(150) {
         outside.descriptor_limit = rng.between(1, 12);

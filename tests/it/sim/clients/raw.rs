@@ -90,6 +90,29 @@ impl RawClient {
         }
     }
 
+    /// One that asks for much within TLS, so that it cannot be sent from where it lies, and reads
+    /// none of it: nobody holds more memory.
+    pub fn stalled_reader(outside: &mut Outside) -> Self {
+        let mut script = PREFACE.to_vec();
+        let wide = 0x7fff_0000_u32;
+        script.extend(frame(raw_h2::SETTINGS, 0, 0, &setting(4, wide)));
+        script.extend(frame(raw_h2::WINDOW_UPDATE, 0, 0, &wide.to_be_bytes()));
+        script.extend((0..3).flat_map(|n| get(1 + 2 * n, "/large.bin")));
+        RawClient {
+            what: "a stalled reader",
+            security: Security::tls(outside, H2),
+            wire: None,
+            portion: script.len(),
+            script,
+            sent: 0,
+            interval: Duration::from_millis(1),
+            reading: Reading::Nothing,
+            farewell: Farewell::Stay,
+            next: Some(outside.rng.pause(Duration::from_secs(2))),
+            bored_at: Duration::MAX,
+        }
+    }
+
     fn act(&mut self, outside: &mut Outside) {
         let now = outside.network.now;
         let Some(wire) = &mut self.wire else {
