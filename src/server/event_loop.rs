@@ -17,6 +17,7 @@ use super::context::Context;
 use super::deadlines::Deadlines;
 use super::ledger::{Ledger, Progress};
 use super::limit_log::Limit;
+use super::queue::Queue;
 use super::slots::{Slots, Weight};
 use crate::tls::TlsContext;
 use crate::world::{Ready, Signal, Token, World};
@@ -42,12 +43,9 @@ const HANDSHAKE_TURNS: usize = 2;
 /// What a turn takes is heavy beyond this, in bytes: a page with its style, or sixteen requests.
 const HEAVY: usize = 32 << 10;
 
-/// Room for this many waiting connections is kept from the start: a queue that began to grow in a crowd
+/// The tables of all connections have room for as many as may be, from the start, and for at most so
+/// many: 64 bytes for each in all, which are addresses until they are used. A table that grew in a crowd
 /// would lie above what the crowd leaves behind, and keep the allocator from giving that back.
-const QUEUE: usize = 256;
-
-/// The tables of all connections have room for as many as may be, from the start, for the same reason,
-/// and for at most so many: 64 bytes for each in all, which are addresses until they are used.
 const MOST_ROOM: usize = 64 << 10;
 
 /// The server.
@@ -63,14 +61,14 @@ pub struct EventLoop<W: World> {
     /// Who was sent away last, and may still read why.
     leaving: VecDeque<Token>,
     /// Connections that want another turn.
-    queue: VecDeque<Token>,
+    queue: Queue<Token>,
     /// Those of them that are in their TLS handshake.
-    handshakes: VecDeque<Token>,
+    handshakes: Queue<Token>,
     /// How many are in it at all, and the slot from which on one is looked for that goes.
     handshaking: usize,
     hand: u32,
     /// Connections with responses that wait for a disk, and when they try again, the first first.
-    cold: VecDeque<(Instant, Token)>,
+    cold: Queue<(Instant, Token)>,
     ready: Vec<Ready>,
     accepting: Accepting,
     state: State,
@@ -134,11 +132,11 @@ impl<W: World> EventLoop<W> {
             connections: Slots::with_room(room),
             dispensable: VecDeque::new(),
             leaving: VecDeque::with_capacity(admission::LEAVING + 1),
-            queue: VecDeque::with_capacity(QUEUE),
-            handshakes: VecDeque::with_capacity(QUEUE),
+            queue: Queue::new(),
+            handshakes: Queue::new(),
             handshaking: 0,
             hand: 0,
-            cold: VecDeque::with_capacity(QUEUE),
+            cold: Queue::new(),
             ready: Vec::with_capacity(READY),
             accepting: Accepting::Open,
             state: State::Running,
@@ -198,8 +196,6 @@ impl<W: World> EventLoop<W> {
             self.take_queued(token);
         }
         self.retry_cold();
-        self.queue.shrink_to(QUEUE);
-        self.handshakes.shrink_to(QUEUE);
         self.expire();
         self.relieve();
         self.accept();

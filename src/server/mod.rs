@@ -9,7 +9,7 @@
 //! ```
 //!
 //! `context` holds what all connections share in a turn, the lent buffers among it, and `splices`,
-//! the content that belongs into the output, what was read of files in a `piece` among it; `slots` and `deadlines` are the loop's tables, `addresses`
+//! the content that belongs into the output, what was read of files in a `piece` among it; `slots`, `deadlines` and `queue` are the loop's tables, `addresses`
 //! counts who has how many connections, `ledger` knows what everybody holds and who goes first, `limit_log` tells which limit fired and for whom. Bytes are read once into a shared buffer, answered into another,
 //! and written once; a connection keeps only what is incomplete or what its socket did not take.
 //!
@@ -29,6 +29,7 @@ mod ledger;
 mod limit_log;
 mod piece;
 mod protocol;
+mod queue;
 mod slots;
 mod splices;
 mod transport;

@@ -1,0 +1,90 @@
+//! A queue that leaves nothing of a crowd behind.
+//!
+//! Room for some is kept from the start. What a crowd needs beyond that lies in a second place, which
+//! is given back as soon as it is empty: one queue that grew in a crowd, and shrank after it, would lie
+//! above all that the crowd leaves behind, and keep the allocator from giving that back.
+
+use std::collections::VecDeque;
+
+/// So many wait without a second place.
+const ROOM: usize = 256;
+
+/// Who waits, the first first.
+pub struct Queue<T> {
+    /// At most [`ROOM`].
+    first: VecDeque<T>,
+    /// Those behind them; nobody while there is room before.
+    rest: VecDeque<T>,
+}
+
+impl<T> Queue<T> {
+    /// Nobody waits.
+    pub fn new() -> Self {
+        Queue {
+            first: VecDeque::with_capacity(ROOM),
+            rest: VecDeque::new(),
+        }
+    }
+
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// Who is first.
+    pub fn front(&self) -> Option<&T> {
+        self.first.front()
+    }
+
+    /// One more waits, behind all others.
+    pub fn push_back(&mut self, value: T) {
+        if self.first.len() < ROOM {
+            self.first.push_back(value);
+        } else {
+            self.rest.push_back(value);
+        }
+    }
+
+    /// Takes the first.
+    pub fn pop_front(&mut self) -> Option<T> {
+        let popped = self.first.pop_front();
+        if let Some(next) = self.rest.pop_front() {
+            self.first.push_back(next);
+            if self.rest.is_empty() {
+                self.rest = VecDeque::new();
+            }
+        }
+        popped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_come_in_their_order_and_the_room_of_many_is_given_back() {
+        let mut queue = Queue::new();
+        let place = queue.first.as_slices().0.as_ptr();
+        let (mut pushed, mut popped) = (0, 0);
+        for crowd in [3, 10 * ROOM, 0, ROOM + 1, 2] {
+            while pushed - popped < crowd {
+                queue.push_back(pushed);
+                pushed += 1;
+            }
+            while pushed - popped > crowd / 3 {
+                assert_eq!(queue.front(), Some(&popped));
+                assert_eq!(queue.pop_front(), Some(popped));
+                popped += 1;
+            }
+        }
+        assert_eq!(queue.is_empty(), pushed == popped);
+        assert_eq!(queue.rest.capacity(), 0);
+        assert_eq!(queue.first.capacity(), ROOM);
+        while queue.pop_front().is_some() {}
+        assert!(queue.is_empty() && queue.front().is_none());
+        // The ring may have turned.
+        queue.first.clear();
+        assert_eq!(queue.first.as_slices().0.as_ptr(), place);
+    }
+}
