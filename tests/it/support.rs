@@ -139,15 +139,20 @@ impl Server {
     /// The process's own memory in KiB: unlike its proportional set, whatever others do that run
     /// the same program.
     pub fn anonymous_kib(&self) -> u64 {
-        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))
+        self.proc_kib("smaps_rollup", "Anonymous:")
+    }
+
+    /// What `/proc/PID/status` says on this line, in KiB.
+    pub fn status_kib(&self, label: &str) -> u64 {
+        self.proc_kib("status", label)
+    }
+
+    fn proc_kib(&self, file: &str, label: &str) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))
             .expect("Linux tells a process's memory");
-        let line = rollup
-            .lines()
-            .find(|line| line.starts_with("Anonymous:"))
-            .expect("a line of that name");
-        line.split_whitespace()
-            .nth(1)
-            .unwrap()
+        let line = text.lines().find(|line| line.starts_with(label));
+        line.and_then(|line| line.split_whitespace().nth(1))
+            .expect("a line of that name")
             .parse()
             .expect("a number")
     }

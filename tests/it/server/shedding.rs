@@ -194,6 +194,61 @@ fn handshakes_that_do_not_end_make_room_for_others_and_leave_the_established_alo
     assert!(served(&mut established), "it is still there");
 }
 
+/// Clients that make the server hold 960 KiB each, if it lets them, and read nothing.
+fn crowd(server: &Server) -> Vec<TcpStream> {
+    let mut block = get("/echo");
+    block[0] = 0x83; // :method POST
+    let mut bytes = raw_h2::PREFACE.to_vec();
+    bytes.extend(frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
+    for stream in [1, 3, 5, 7, 9] {
+        bytes.extend(frame(raw_h2::HEADERS, raw_h2::END_HEADERS, stream, &block));
+        for _ in 0..12 {
+            bytes.extend(frame(raw_h2::DATA, 0, stream, &[b'x'; 16 << 10]));
+        }
+    }
+    let hog = |_| {
+        let mut stream = server.connect();
+        stream.set_write_timeout(Some(SECOND)).unwrap();
+        // Who is sent away, or has to wait, has tried.
+        let _ = stream.write_all(&bytes);
+        stream
+    };
+    (0..40).map(hog).collect()
+}
+
+/// From now on the kernel gives the server this much address space and no more.
+fn limit_address_space(server: &Server, more_kib: u64) {
+    let limit = Some((server.status_kib("VmSize:") + more_kib) << 10);
+    let limit = Rlimit {
+        current: limit,
+        maximum: limit,
+    };
+    let pid = Pid::from_raw(server.id() as i32).expect("a process");
+    prlimit(Some(pid), Resource::As, limit).expect("a child's limits are ours");
+}
+
+/// A program in Rust ends when it is refused memory, so it must not come to that. What connections
+/// hold may take twice as much, since buffers double as they grow, and some is the server's own.
+#[test]
+fn with_a_memory_limit_below_the_kernels_a_crowd_cannot_end_the_server() {
+    const KERNELS_KIB: u64 = (2 * 8 + 4) << 10;
+    let server = Server::start(&["--demo", "--memory-limit", "8M"]);
+    assert!(is_served(&mut server.connect()));
+    limit_address_space(&server, KERNELS_KIB);
+    let hogs = crowd(&server);
+    server.logged("limit: memory-limit");
+    assert!(is_served(&mut server.connect()), "in the place of some");
+    drop(hogs);
+    assert!(is_served(&mut server.connect()));
+
+    let mut careless = Server::start(&["--demo", "--memory-limit", "1G"]);
+    assert!(is_served(&mut careless.connect()));
+    limit_address_space(&careless, KERNELS_KIB);
+    let _hogs = crowd(&careless);
+    careless.logged("memory allocation of");
+    assert_eq!(careless.wait(), -1, "ended by a signal");
+}
+
 #[test]
 fn at_the_descriptor_limit_an_idle_one_goes_for_a_newcomer() {
     let server = Server::start(&[]);
