@@ -11,6 +11,10 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+# A shell that runs this in the background has it ignored, and the clients that are ended by it would
+# inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Where what is worth looking at is kept: screenshots.
