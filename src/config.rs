@@ -2,8 +2,8 @@
 //!
 //! [`Config`] is what the command line becomes. [`Limits`] bounds what a peer can make us hold,
 //! [`Timeouts`] what it can make us wait for, [`Budgets`] what it can make us do. The values are
-//! defaults for a public server on a small device; relations between them are asserted at compile
-//! time at the end of this file.
+//! defaults for a public server on a small device; a test at the end of this file holds what has to be
+//! true between them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -471,5 +471,41 @@ impl Default for Timeouts {
             drain: Duration::from_secs(30),
             linger: Duration::from_secs(1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_each_other() {
+        let Config {
+            http1,
+            http2,
+            limits,
+            timeouts,
+            ..
+        } = Config::default();
+        // One option each sets these in both versions.
+        assert_eq!(http1.header_timeout, http2.header_timeout);
+        assert_eq!(http1.stall_timeout, http2.stall_timeout);
+        assert_eq!(timeouts.write_stall, http2.stall_timeout);
+        // Who is in need does not wait as long as who is not.
+        assert!(limits.idle_grace < limits.stalled_grace);
+        assert!(limits.stalled_grace < timeouts.write_stall);
+        // A section of the promised size fits uncompressed, in both versions.
+        assert!(http2.budgets.header_block_bytes >= http2.max_header_list_size as usize);
+        assert!(http1.head_bytes >= http2.max_header_list_size as usize);
+        assert!(http1.head_bytes >= http1.request_line_bytes);
+        // One upload can use the whole window that it is promised.
+        assert!(http2.connection_window_size >= http2.initial_window_size);
+        // A turn reads a whole frame, and writes a whole piece of output.
+        assert!(limits.turn_read_bytes >= http2.max_frame_size as usize);
+        assert!(limits.turn_write_bytes >= limits.output_bytes);
+        // A page needs no second turn.
+        assert!(limits.turn_requests >= http2.max_concurrent_streams as usize);
+        assert!(limits.handshakes() < limits.max_connections);
+        assert!((limits.connections_per_address as usize) < limits.max_connections);
     }
 }
