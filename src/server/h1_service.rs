@@ -242,6 +242,8 @@ impl<F: Files> H1Service<F> {
         entry: Option<Box<Entry>>,
         cx: &mut Context<W>,
     ) {
+        // Each part is found and read like a file of its own.
+        cx.requests = cx.requests.saturating_sub(response.body.parts());
         let mut active = ActiveRequest::content(response.body, cx.now, entry);
         let length = match active.remaining() {
             Some(0) => BodyLength::None,

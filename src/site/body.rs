@@ -132,6 +132,15 @@ impl std::error::Error for BodyError {
 }
 
 impl<F: Files> Body<F> {
+    /// The parts of `multipart/byteranges`, each of which is to be found and read for itself; else 0.
+    pub(crate) fn parts(&self) -> usize {
+        match self {
+            Body::Empty | Body::One(_) => 0,
+            // Before each part stands what it is.
+            Body::Many(slices) => slices.len() / 2,
+        }
+    }
+
     /// All of some bytes in memory.
     pub fn memory(content: Rc<[u8]>) -> Self {
         Body::One(Slice::memory(content))

@@ -52,6 +52,18 @@ fn s15_3_7_1_a_range_is_a_part_with_its_place() {
 }
 
 #[test]
+fn each_of_several_ranges_counts_for_the_turn_in_which_they_are_asked_for() {
+    let mut site = digits();
+    let mut parts = |range| {
+        let response = site.respond("GET", "/d.txt", &[("range", range)]);
+        response.body.parts()
+    };
+    assert_eq!(parts("bytes=1-2"), 0);
+    assert_eq!(parts("bytes=8-,0-1"), 2);
+    assert_eq!(parts("bytes=0-0,2-2,4-4,6-6,8-8"), 5);
+}
+
+#[test]
 fn s15_3_7_2_several_ranges_are_a_multipart() {
     let mut site = digits();
     let seen = site.get_with("/d.txt", &[("range", "bytes=8-,0-1")]);
