@@ -8,10 +8,12 @@
 //!    └──── write_queue ◀── transport ◀── output ◀──────┘
 //! ```
 //!
-//! `context` holds what all connections share in a turn, the lent buffers among it, and `splices`,
-//! the content that belongs into the output, what was read of files in a `piece` among it; `slots`, `deadlines` and `queue` are the loop's tables, `addresses`
-//! counts who has how many connections, `ledger` knows what everybody holds and who goes first, `limit_log` tells which limit fired and for whom. Bytes are read once into a shared buffer, answered into another,
-//! and written once; a connection keeps only what is incomplete or what its socket did not take.
+//! `context` holds what all connections share in a turn, the lent buffers among it, and `splices`, the
+//! content that belongs into the output; `piece` is what was read of files for it. `slots`, `deadlines`
+//! and `queue` are the loop's tables, `addresses` counts who has how many connections, `ledger` knows what
+//! everybody holds and who goes first, `limit_log` tells which limit fired and for whom. Bytes are read
+//! once into a shared buffer, answered into another, and written once; a connection keeps only what is
+//! incomplete or what its socket did not take.
 //!
 //! [`Server`] runs all this over the operating system. [`EventLoop`] is for whoever brings a
 //! [`World`](crate::world::World) of their own, as the tests do.
