@@ -53,12 +53,12 @@ def checks(report, binary):
 
 def cut(server, far, figure):
     """Cuts the cable under three kinds of connections."""
-    with client(far, server):
+    with client(far, server, 1):
         # What it does for the first time counts for none of the others.
         pass
     wait_for(lambda: server.sockets() == 0, "the first connections end")
     before, descriptors = server.anonymous(), server.descriptors()
-    with client(far, server):
+    with client(far, server, CONNECTIONS):
         during = server.anonymous()
         expect(server.sockets() == 3 * CONNECTIONS, f"{server.sockets()} connections")
         far.ip("link", "set", "far", "down")
@@ -159,9 +159,10 @@ class IsolatedServer(Server):
 
 
 @contextmanager
-def client(place, server):
+def client(place, server, count):
     """Runs `main` below at the other end, from when all its connections are as they should be."""
-    command = place.command(sys.executable, __file__, str(server.port), str(server.tls_port))
+    numbers = server.port, server.tls_port, count
+    command = place.command(sys.executable, __file__, *map(str, numbers))
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         expect(process.stdout.readline() == b"ready\n", "the client did not get what it asked for")
@@ -173,21 +174,21 @@ def client(place, server):
         process.stdout.close()
 
 
-def main(port, tls_port):
-    """The client: some downloads that are read slowly, some that are not read, some idle ones."""
+def main(port, tls_port, count):
+    """The client: as many downloads that are read slowly, that are not read, and idle connections."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    downloads = [context.wrap_socket(ask(tls_port)) for _ in range(CONNECTIONS)]
+    downloads = [context.wrap_socket(ask(tls_port)) for _ in range(count)]
     for download in downloads:
         request(download, "/large")
         download.recv(1 << 10)
     # Less than the small file fits this end.
-    unread = [ask(port, receive_buffer=4 << 10) for _ in range(CONNECTIONS)]
+    unread = [ask(port, receive_buffer=4 << 10) for _ in range(count)]
     for connection in unread:
         request(connection, "/small")
         connection.recv(1)
-    idle = [ask(port) for _ in range(CONNECTIONS)]
+    idle = [ask(port) for _ in range(count)]
     for connection in idle:
         request(connection, "/none")
         while not connection.recv(1 << 16).endswith(b"</html>\n"):
