@@ -4,7 +4,8 @@
 //! ```text
 //!   set_ready ---> poll_grant ---> begin_data, append ---> commit ---> poll_grant ...
 //!                                      |             `---> abort
-//!                                      `---> commit_elsewhere, for a payload that is sent by others
+//!                                      `---> commit_elsewhere, for a payload that is sent by others;
+//!                                            commit_apart, for one that lies behind its header there
 //! ```
 //!
 //! A grant is made only when both windows, the peer's largest frame and the caller's room allow a
