@@ -87,7 +87,7 @@ pub struct Buffers {
 impl Buffers {
     fn new() -> Self {
         Buffers {
-            read: Vec::new(),
+            read: Vec::with_capacity(BUFFER),
             plain: Vec::with_capacity(BUFFER),
             output: Vec::with_capacity(BUFFER),
             wire: WireBuffer::with_capacity(BUFFER),
