@@ -4,10 +4,10 @@
 //! are copied once, from the kernel, into a buffer that stays initialised and is used for one
 //! connection after another.
 
+use crate::site::OpenFile;
 use crate::world::Files;
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
-use std::rc::Rc;
 
 /// As long as the output of a turn; it grows if that is more.
 const LEN: usize = 64 << 10;
@@ -26,7 +26,7 @@ pub struct Piece<F: Files> {
 
 /// Payloads behind the last frame that is made, with gaps for their headers before them.
 struct Ahead<F: Files> {
-    file: Rc<F::File>,
+    file: OpenFile<F>,
     /// Where in the file they begin.
     offset: u64,
     /// The length of each, of the last one at most.
@@ -38,7 +38,7 @@ struct Ahead<F: Files> {
 /// A frame to make of a file's content.
 pub struct Wanted<'f, F: Files> {
     /// The file.
-    pub file: &'f Rc<F::File>,
+    pub file: &'f OpenFile<F>,
     /// The first byte of the payload.
     pub offset: u64,
     /// The length of the frame's header.
@@ -90,7 +90,7 @@ impl<F: Files> Piece<F> {
 
     fn has(&self, wanted: &Wanted<'_, F>) -> bool {
         self.ahead.as_ref().is_some_and(|ahead| {
-            Rc::ptr_eq(&ahead.file, wanted.file)
+            ahead.file.is(wanted.file)
                 && ahead.offset == wanted.offset
                 && ahead.payload.min(ahead.left) >= wanted.len
         })
@@ -114,7 +114,8 @@ impl<F: Files> Piece<F> {
         let mut slices = slices.as_mut_slice();
         let mut left = 0;
         while left < wanted.len {
-            let read = files.read_scattered(wanted.file, wanted.offset + left as u64, slices)?;
+            let read =
+                files.read_scattered(&wanted.file.get(), wanted.offset + left as u64, slices)?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -146,17 +147,17 @@ impl<F: Files> Ahead<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::memory_files::{MemoryFile, MemoryFiles};
+    use crate::world::memory_files::MemoryFiles;
 
-    fn file(content: &[u8]) -> (MemoryFiles, Rc<MemoryFile>) {
+    fn file(content: &[u8]) -> (MemoryFiles, OpenFile<MemoryFiles>) {
         let mut files = MemoryFiles::new();
         files.write("f", content);
         let (file, _) = files.open(b"f").unwrap();
-        (files, Rc::new(file))
+        (files, OpenFile::new(file))
     }
 
     fn wanted(
-        file: &Rc<MemoryFile>,
+        file: &OpenFile<MemoryFiles>,
         offset: u64,
         len: usize,
         run: usize,

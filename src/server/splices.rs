@@ -237,6 +237,7 @@ impl<F: Files> Splices<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::site::OpenFile;
     use crate::world::memory_files::MemoryFiles;
     use std::rc::Rc;
 
@@ -249,7 +250,7 @@ mod tests {
         files.write("f", "");
         let (file, _) = files.open(b"f").unwrap();
         Slice::File {
-            file: Rc::new(file),
+            file: OpenFile::new(file),
             start: 0,
             end: len,
             ahead: crate::site::Ahead::default(),
@@ -261,7 +262,7 @@ mod tests {
         let mut files = MemoryFiles::new();
         files.write("f", "one]two]");
         let (file, _) = files.open(b"f").unwrap();
-        let file = Rc::new(file);
+        let file = OpenFile::new(file);
         for offset in [0, 4] {
             let wanted = Wanted {
                 file: &file,

@@ -158,7 +158,7 @@ fn write<W: World>(
                 }),
             )) if at == *sent => {
                 let max = usize::try_from(end - start).unwrap_or(usize::MAX);
-                match world.send_file(socket, file, *start, max) {
+                match world.send_file(socket, &file.get(), *start, max) {
                     Ok(0) => return Err(WriteError::File(io::ErrorKind::UnexpectedEof.into())),
                     // Nobody tells which of the two has failed. A socket shows it soon enough.
                     Err(error) if !is_passing(&error) => return Err(WriteError::File(error)),

@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::rc::Rc;
 
+use super::open_file::OpenFile;
 use crate::world::{Files, Residence};
 
 /// So much of a file is looked at, and asked for, at a time: what a disk brings in a few
@@ -53,7 +54,7 @@ pub enum Slice<F: Files> {
     /// Bytes of an open file.
     File {
         /// Shared with other responses that send the same file.
-        file: Rc<F::File>,
+        file: OpenFile<F>,
         /// The next byte to send.
         start: u64,
         /// Where the slice ends: within the length that the file had when the response began.
@@ -313,7 +314,7 @@ impl<F: Files> Slice<F> {
             return Ok(Residence::Memory);
         }
         let window = len.max(READ_AHEAD).min(*end - *start);
-        match files.prepare(file, *start, window) {
+        match files.prepare(&file.get(), *start, window) {
             Ok(Residence::Disk) if ahead.asked < MOST_ASKED => {
                 ahead.asked += 1;
                 Ok(Residence::Disk)
@@ -367,7 +368,7 @@ impl<F: Files> Slice<F> {
                 if len == 0 {
                     return Ok(Residence::Memory);
                 }
-                match files.read_at(file, *start, out, len) {
+                match files.read_at(&file.get(), *start, out, len) {
                     Ok(0) => return Err(BodyError::Truncated),
                     Ok(read) => *start += read as u64,
                     Err(error) => return Err(BodyError::Io(error)),

@@ -28,6 +28,7 @@ mod listing;
 mod listing_page;
 mod media_type;
 mod multipart;
+mod open_file;
 pub(crate) mod path;
 mod present;
 mod range;
@@ -44,6 +45,7 @@ pub use body::{Ahead, Body, BodyError, Least, Progress, Slice, Taken};
 pub use common_fields::parse_header;
 pub use error::SiteError;
 pub use handler::{Exchange, Handler, Head};
+pub use open_file::OpenFile;
 
 use cache_control::CacheRules;
 use common_fields::CommonFields;

@@ -1,8 +1,8 @@
 //! One form of a file as it can be sent: its fields, its validators, where its bytes are.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::io;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -11,6 +11,7 @@ use super::body::{Ahead, Slice};
 use super::common_fields::CommonFields;
 use super::conditional::Validators;
 use super::encoding::Coding;
+use super::open_file::{FileSlot, OpenFile};
 use crate::http::{Fields, date};
 use crate::world::{Files, Metadata};
 
@@ -37,13 +38,13 @@ pub(crate) struct Representation<F: Files> {
     pub(crate) not_found: OnceCell<Rc<Fields>>,
     pub(crate) content: Option<Rc<[u8]>>,
     /// The descriptor, as long as some response sends from it.
-    file: RefCell<Weak<F::File>>,
+    file: FileSlot<F>,
 }
 
 /// Where the bytes of a representation come from.
 pub(crate) enum Source<F: Files> {
     Memory(Rc<[u8]>),
-    File(Rc<F::File>),
+    File(OpenFile<F>),
 }
 
 impl<F: Files> Source<F> {
@@ -107,7 +108,7 @@ impl<F: Files> Representation<F> {
             content: content
                 .filter(|content| content.len() as u64 <= context.keep)
                 .map(Rc::from),
-            file: RefCell::new(Weak::new()),
+            file: FileSlot::default(),
         })
     }
 
@@ -137,7 +138,7 @@ impl<F: Files> Representation<F> {
     /// Whether a response holds the content or the descriptor.
     pub(crate) fn is_held(&self) -> bool {
         let content_is_held = |content: &Rc<[u8]>| Rc::strong_count(content) > 1;
-        self.content.as_ref().is_some_and(content_is_held) || self.file.borrow().strong_count() > 0
+        self.content.as_ref().is_some_and(content_is_held) || self.file.is_open()
     }
 
     /// Whether this and what was read `again` cannot be told from one another: the tag among the
@@ -161,18 +162,15 @@ impl<F: Files> Representation<F> {
         if let Some(content) = &self.content {
             return Ok(Some(Source::Memory(content.clone())));
         }
-        let shared = self.file.borrow().upgrade();
-        if let Some(file) = shared {
-            let unchanged = files.metadata(&file)? == self.metadata;
+        if let Some(file) = self.file.share() {
+            let unchanged = files.metadata(&file.get())? == self.metadata;
             return Ok(unchanged.then_some(Source::File(file)));
         }
         let (file, metadata) = files.open(&sidecar_path(path, self.coding))?;
         if metadata != self.metadata {
             return Ok(None);
         }
-        let file = Rc::new(file);
-        self.file.replace(Rc::downgrade(&file));
-        Ok(Some(Source::File(file)))
+        Ok(Some(Source::File(self.file.open(file))))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 fn file_slice(files: &mut MemoryFiles, start: u64, end: u64) -> Slice<MemoryFiles> {
     let (file, _) = files.open(b"f").unwrap();
     Slice::File {
-        file: Rc::new(file),
+        file: OpenFile::new(file),
         start,
         end,
         ahead: Ahead::default(),
