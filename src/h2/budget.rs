@@ -18,9 +18,10 @@ type Charged = Result<(), ConnectionError>;
 /// later. The page itself was answered and has earned that back.
 const HASTY_RESET: u32 = 3;
 
-/// Refused streams before our SETTINGS were acknowledged, as a multiple of the concurrency that they
-/// allow: a client cannot know better, but it need not try a thousand times.
-const EARLY_REFUSALS: u32 = 10;
+/// Refused streams, as a multiple of the concurrency that we allow. Before it acknowledged our SETTINGS
+/// a client cannot know better; and requests for the next page may overtake the resets of what was left
+/// of the last one, as Chromium's do. Neither need try a thousand times.
+const REFUSALS: u32 = 10;
 
 /// What a connection's peer has spent.
 #[derive(Debug, Default)]
@@ -29,6 +30,7 @@ pub struct Budget {
     resets: u32,
     latest: Latest,
     provoked: u16,
+    /// Refused streams, less those that were answered or reset by the peer, which made room.
     refused: u16,
     useless: u16,
     settings: u16,
@@ -62,6 +64,7 @@ impl Budget {
     /// The peer reset a request of its own before much of the response had been sent
     /// (CVE-2023-44487).
     pub fn reset_by_peer(&mut self, limits: &Budgets, haste: Haste) -> Charged {
+        self.refused = self.refused.saturating_sub(1);
         let latest = std::mem::replace(&mut self.latest, Latest::Reset);
         self.resets = self.resets.saturating_add(match (haste, latest) {
             (Haste::Hasty, _) => HASTY_RESET,
@@ -75,6 +78,7 @@ impl Budget {
     /// A response was sent to its end.
     pub fn answered(&mut self) {
         self.resets = self.resets.saturating_sub(1);
+        self.refused = self.refused.saturating_sub(1);
     }
 
     /// The peer caused a stream error (CVE-2025-8671).
@@ -84,10 +88,10 @@ impl Budget {
         calm_if(exceeded, "too many stream errors")
     }
 
-    /// A stream was refused for want of room, before the peer acknowledged our limit.
-    pub fn early_refusal(&mut self, max_concurrent_streams: u32) -> Charged {
+    /// A stream was refused for want of room.
+    pub fn refusal(&mut self, max_concurrent_streams: u32) -> Charged {
         self.refused = self.refused.saturating_add(1);
-        let limit = max_concurrent_streams.saturating_mul(EARLY_REFUSALS);
+        let limit = max_concurrent_streams.saturating_mul(REFUSALS);
         calm_if(u32::from(self.refused) > limit, "too many refused streams")
     }
 

@@ -56,18 +56,21 @@ def checks(report, binary):
         with unlimited(report, binary, site, "nghttp's uploads") as server:
             uploaded(report, server, site)
         gallery(site)
-        with unlimited(report, binary, site, "Chromium") as server:
+        # Its requests for the next page may overtake its resets of what was left of the last one. Those
+        # that are refused it sends again.
+        with unlimited(report, binary, site, "Chromium", but="max-concurrent-streams") as server:
             visited(report, server)
 
 
 @contextmanager
-def unlimited(report, binary, site, who):
-    """A server that tells at its end that no limit fired."""
+def unlimited(report, binary, site, who, but=None):
+    """A server that tells at its end that no limit fired, `but` one perhaps."""
     with Server(binary, site=site, options=("--demo", "--cache", "**=no-store")) as server:
         yield server
         with report.check(f"{who}: no limit fired") as figure:
             expect_equal(server.terminate(40), 0, "the exit code")
-            limits = [line for line in server.output().splitlines() if "limit" in line]
+            limits = [line for line in server.output().splitlines()
+                      if "limit" in line and (but is None or but not in line)]
             expect_equal(limits, [], "what the server says")
             figure.append("none")
 

@@ -122,17 +122,14 @@ impl Connection {
     /// SETTINGS_MAX_CONCURRENT_STREAMS (§5.1.2).
     fn admit(&mut self, id: u32) -> Result<(), Fault> {
         // Until our SETTINGS are acknowledged the client may not know the limit, but it holds.
-        let (limit, known) = match self.local.max_concurrent_streams {
-            u32::MAX => (self.config.max_concurrent_streams, false),
-            limit => (limit, true),
+        let limit = match self.local.max_concurrent_streams {
+            u32::MAX => self.config.max_concurrent_streams,
+            limit => limit,
         };
         if u32::from(self.peer_streams) < limit {
             return Ok(());
         }
-        match known {
-            true => self.budget.stream_error(&self.config.budgets)?,
-            false => self.budget.early_refusal(limit)?,
-        }
+        self.budget.refusal(limit)?;
         Err(refused(id))
     }
 

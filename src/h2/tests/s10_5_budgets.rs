@@ -189,10 +189,28 @@ mod resets {
     }
 
     #[test]
-    fn streams_beyond_the_limit_are_counted_once_the_limit_is_known() {
+    fn streams_beyond_the_limit_are_counted() {
         let mut peer = Peer::server();
-        let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| peer.get(id_of(round)));
-        assert_eq!(rounds, 100 + 101);
+        let rounds = rounds_until_calm(&mut peer, 2000, |peer, round| peer.get(id_of(round)));
+        assert_eq!(rounds, 100 + 1001);
+    }
+
+    #[test]
+    fn requests_that_overtake_the_resets_of_a_page_that_was_left_are_innocent() {
+        let mut peer = Peer::server();
+        for page in 0..200 {
+            let begin = page * 151;
+            peer.get(id_of(begin));
+            peer.hear();
+            peer.answer(id_of(begin));
+            (begin + 1..begin + 151).for_each(|round| peer.get(id_of(round)));
+            peer.hear();
+            for round in begin + 1..begin + 101 {
+                peer.rst_stream(id_of(round), ErrorCode::CANCEL);
+                peer.hear();
+            }
+            peer.sent();
+        }
     }
 
     #[test]
