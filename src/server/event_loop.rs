@@ -19,6 +19,7 @@ use super::ledger::{Ledger, Progress};
 use super::limit_log::Limit;
 use super::queue::Queue;
 use super::slots::{Slots, Weight};
+use crate::allocator;
 use crate::tls::TlsContext;
 use crate::world::{Ready, Signal, Token, World};
 use std::collections::VecDeque;
@@ -48,11 +49,17 @@ const HEAVY: usize = 32 << 10;
 /// would lie above what the crowd leaves behind, and keep the allocator from giving that back.
 const MOST_ROOM: usize = 64 << 10;
 
+/// So many connections are a crowd: whenever half of those who were left have gone, until nobody is,
+/// the allocator tidies up.
+const CROWD: usize = 64;
+
 /// The server.
 pub struct EventLoop<W: World> {
     cx: Context<W>,
     listeners: Vec<Listener>,
     connections: Slots<Connection<W>>,
+    /// The most connections since the allocator last tidied up; 0 as long as there was no crowd.
+    crowd: usize,
     deadlines: Deadlines,
     ledger: Ledger,
     addresses: Addresses,
@@ -130,6 +137,7 @@ impl<W: World> EventLoop<W> {
             cx,
             listeners: listeners.iter().map(listener).collect(),
             connections: Slots::with_room(room),
+            crowd: 0,
             dispensable: VecDeque::new(),
             leaving: VecDeque::with_capacity(admission::LEAVING + 1),
             queue: Queue::new(),
@@ -355,6 +363,11 @@ impl<W: World> EventLoop<W> {
         self.connections.remove(token);
         self.accepting = Accepting::Open;
         debug_assert!(self.handshaking == 0 || self.connections.count() > 0);
+        let count = self.connections.count();
+        if self.crowd > 0 && count <= self.crowd / 2 {
+            self.crowd = count;
+            allocator::tidy();
+        }
     }
 
     /// Gives those a turn whose time to try again has come.

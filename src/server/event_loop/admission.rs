@@ -4,7 +4,7 @@
 //! is first in the order of the [`Ledger`](super::Ledger), if it can be dispensed with; where none can,
 //! newcomers wait.
 
-use super::{Accepting, Backlog, EventLoop, Listener, Security};
+use super::{Accepting, Backlog, CROWD, EventLoop, Listener, Security};
 use crate::server::connection::{Connection, Turn};
 use crate::server::limit_log::Limit;
 use crate::server::transport::Tls;
@@ -173,6 +173,9 @@ impl<W: World> EventLoop<W> {
         }
         let connection = Connection::new(socket, tls, peer, &self.cx);
         let token = self.connections.insert(connection);
+        if self.crowd > 0 || self.connections.count() >= CROWD {
+            self.crowd = self.crowd.max(self.connections.count());
+        }
         if self.connections.count() > self.cx.limits.max_connections {
             self.shed_dispensable(Limit::Connections);
         }
