@@ -451,6 +451,7 @@ impl<W: World> Connection<W> {
                 while sealed < output.len() || !cx.splices.is_empty() {
                     let mut pieces = [IoSlice::new(&[]); SEALED];
                     let gathered = cx.splices.gather(output, sealed, &mut pieces);
+                    debug_assert!(gathered > 0, "no file is sent from where it is under TLS");
                     let mut len = 0;
                     for piece in &pieces[..gathered] {
                         tls.seal(piece, wire).map_err(io::Error::other)?;
