@@ -210,6 +210,7 @@ impl<W: World> EventLoop<W> {
         if let Some(log) = &mut self.cx.log {
             log.flush(self.cx.now);
         }
+        self.tidy();
         Ok(())
     }
 
@@ -363,6 +364,11 @@ impl<W: World> EventLoop<W> {
         self.connections.remove(token);
         self.accepting = Accepting::Open;
         debug_assert!(self.handshaking == 0 || self.connections.count() > 0);
+    }
+
+    /// Has the allocator tidy up as a crowd goes. That is for the end of a turn: what the turn itself
+    /// needed may lie above all that the crowd leaves behind.
+    fn tidy(&mut self) {
         let count = self.connections.count();
         if self.crowd > 0 && count <= self.crowd / 2 {
             self.crowd = count;
