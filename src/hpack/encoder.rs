@@ -34,6 +34,10 @@ const LARGEST_SHARE: usize = 2;
 /// A shorter cookie could be guessed, octet by octet, from the size of blocks (§7.1.3).
 const GUESSABLE_COOKIE: usize = 20;
 
+/// Blocks up to this length are kept for [`Encoder::repeatable`]: where every field of a response is an
+/// entry, it takes a byte each.
+const REPEATED_LEN: usize = 16;
+
 /// Lengths below this take one byte, with a bit of it for the form of the string (§5.2).
 const ONE_BYTE_LEN: usize = 0x7f;
 
@@ -76,6 +80,37 @@ struct Entries {
     table: Table,
     index: Index,
     recent: Recent,
+    /// The last block, if it may be repeated.
+    last: Option<Repeatable>,
+}
+
+/// A block that is the same when its fields are encoded again, as long as the table is the same.
+#[derive(Clone, Copy)]
+struct Repeatable {
+    len: u8,
+    bytes: [u8; REPEATED_LEN],
+}
+
+impl Repeatable {
+    /// A block of nothing but fields that the tables hold, one byte each (§6.1): from 0x80 to 0xfe. A
+    /// literal may become an entry, and begins with another byte, as does a longer index.
+    fn new(block: &[u8]) -> Option<Self> {
+        const EACH: u128 = u128::from_ne_bytes([1; REPEATED_LEN]);
+        let mut bytes = [0x80; REPEATED_LEN];
+        bytes.get_mut(..block.len())?.copy_from_slice(block);
+        // All bytes at once: the high bit of each, and that the others are not all set.
+        let word = u128::from_ne_bytes(bytes);
+        let are_indices = word & (0x80 * EACH) == 0x80 * EACH;
+        let are_short = ((word & (0x7f * EACH)) + EACH) & (0x80 * EACH) == 0;
+        (are_indices && are_short).then_some(Repeatable {
+            len: block.len() as u8,
+            bytes,
+        })
+    }
+
+    fn block(&self) -> &[u8] {
+        self.bytes.get(..self.len.into()).unwrap_or_default()
+    }
 }
 
 impl Encoder {
@@ -97,7 +132,9 @@ impl Encoder {
     pub fn set_peer_max_table_size(&mut self, size: u32) {
         let size = u16::try_from(size).map_or(self.own_max, |size| size.min(self.own_max));
         if !matches!(self.entries, State::Empty) {
-            self.open().table.set_max_size(size.into());
+            let entries = self.open();
+            entries.table.set_max_size(size.into());
+            entries.last = None;
         }
         self.size = size;
         self.lowest = self.lowest.min(size);
@@ -106,7 +143,19 @@ impl Encoder {
     /// Appends one complete header block to `out`.
     pub fn encode<'f>(&mut self, fields: impl IntoIterator<Item = Field<'f>>, out: &mut Vec<u8>) {
         self.announce_size(out);
-        self.open().encode(fields, out);
+        let start = out.len();
+        let entries = self.open();
+        entries.encode(fields, out);
+        entries.last = out.get(start..).and_then(Repeatable::new);
+    }
+
+    /// What encoding the fields of the last block again gives, where that is known: all of them are in
+    /// the tables, and it is short.
+    pub fn repeatable(&self) -> Option<&[u8]> {
+        match &self.entries {
+            State::Open(entries) => entries.last.as_ref().map(Repeatable::block),
+            State::Empty | State::Packed(_) => None,
+        }
     }
 
     /// Gives back the memory that is not needed until the next block, for a connection that is idle.
@@ -169,6 +218,7 @@ impl Entries {
             table,
             index,
             recent: Recent::default(),
+            last: None,
         })
     }
 

@@ -158,6 +158,11 @@ impl<W: World> Context<W> {
         Field::new(b"date", self.date.text.as_bytes())
     }
 
+    /// Another number for each text of [`Context::date`].
+    pub(super) fn date_tick(&self) -> u32 {
+        self.date.second as u32
+    }
+
     /// The beginning of a request's line in the log, if there is a log.
     pub(super) fn log_entry(
         &mut self,

@@ -27,6 +27,14 @@ pub struct H2Service<F: Files> {
     held: usize,
     requests: u32,
     peer: Peer,
+    last_head: Option<SentHead>,
+}
+
+/// What the last response head was made from.
+struct SentHead {
+    fields: Rc<Fields>,
+    date: u32,
+    status: u16,
 }
 
 impl<F: Files> H2Service<F> {
@@ -43,6 +51,7 @@ impl<F: Files> H2Service<F> {
             held: 0,
             requests: 0,
             peer,
+            last_head: None,
         }
     }
 
@@ -191,7 +200,7 @@ impl<F: Files> H2Service<F> {
         let remaining = active.remaining();
         let end_stream = remaining == Some(0);
         active.set_status(response.status);
-        self.send_head(stream, response.status, &response.fields, end_stream, cx);
+        self.send_shared_head(stream, response.status, response.fields, end_stream, cx);
         if end_stream {
             self.complete(stream, active, cx);
         } else {
@@ -200,6 +209,34 @@ impl<F: Files> H2Service<F> {
         }
     }
 
+    /// Sends a head whose fields may be those of the response before it, in which case it is the same.
+    fn send_shared_head<W: World>(
+        &mut self,
+        stream: StreamKey,
+        status: u16,
+        fields: Rc<Fields>,
+        end_stream: bool,
+        cx: &Context<W>,
+    ) {
+        let date = cx.date_tick();
+        let is_same = |last: &SentHead| {
+            Rc::ptr_eq(&last.fields, &fields) && (last.status, last.date) == (status, date)
+        };
+        if self.last_head.as_ref().is_some_and(is_same)
+            && self.core.repeat_headers(stream, end_stream) == Ok(true)
+        {
+            return;
+        }
+        if self.send_head(stream, status, &fields, end_stream, cx) {
+            self.last_head = Some(SentHead {
+                fields,
+                date,
+                status,
+            });
+        }
+    }
+
+    /// Sends a head; false if it could not be sent, and the stream was reset.
     fn send_head<W: World>(
         &mut self,
         stream: StreamKey,
@@ -207,15 +244,18 @@ impl<F: Files> H2Service<F> {
         fields: &Fields,
         end_stream: bool,
         cx: &Context<W>,
-    ) {
+    ) -> bool {
         let digits = status_digits(status);
         let status = std::iter::once(Field::new(b":status", &digits));
         let date = std::iter::once(cx.date());
         let fields = status.chain(fields.iter()).chain(date);
-        if let Err(misuse) = self.core.send_headers(stream, fields, end_stream) {
+        self.last_head = None;
+        let result = self.core.send_headers(stream, fields, end_stream);
+        if let Err(misuse) = result {
             log::error!("{}: a response was not sent: {misuse}", self.peer);
             self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
         }
+        result.is_ok()
     }
 
     fn data<W: World<Files = F>>(
@@ -351,6 +391,7 @@ impl<F: Files> H2Service<F> {
     pub fn shrink(&mut self) {
         self.core.shrink();
         self.active = Vec::new();
+        self.last_head = None;
     }
 }
 

@@ -137,3 +137,76 @@ fn a_field_section_beyond_the_peers_frame_is_continued() {
         .collect();
     assert_eq!(peer.fields(&whole), fields);
 }
+
+/// A server with these requests, which has sent 200 and `x: y` twice.
+fn server_that_answered(ids: &[u32]) -> Peer {
+    let mut peer = Peer::server();
+    ids.iter().for_each(|id| peer.get(*id));
+    peer.hear();
+    for id in [1, 3] {
+        let key = peer.key(id);
+        let head: Fields = [(":status", "200"), ("x", "y")].into_iter().collect();
+        peer.connection
+            .send_headers(key, head.iter(), true)
+            .unwrap();
+    }
+    peer
+}
+
+#[test]
+fn a_head_is_repeated_as_it_would_be_sent_again() {
+    use crate::h2::Misuse;
+    let mut peer = server_that_answered(&[1, 3, 5, 7]);
+    for (id, end_stream) in [(5, true), (7, false)] {
+        let key = peer.key(id);
+        assert_eq!(peer.connection.repeat_headers(key, end_stream), Ok(true));
+        let again = peer.connection.repeat_headers(key, end_stream);
+        let expected = match end_stream {
+            true => Misuse::StreamClosed,
+            false => Misuse::OutOfOrder,
+        };
+        assert_eq!(again, Err(expected));
+    }
+    let sent = peer.sent();
+    let flags: Vec<_> = sent.iter().map(|frame| frame.flags).collect();
+    let whole = flag::END_HEADERS | flag::END_STREAM;
+    assert_eq!(flags, [whole, whole, whole, flag::END_HEADERS]);
+    let sections: Vec<_> = sent.iter().map(|frame| peer.fields(frame)).collect();
+    assert!(sections.iter().all(|fields| *fields == sections[0]));
+}
+
+#[test]
+fn nothing_but_the_head_of_a_response_is_repeated() {
+    type Between = fn(&mut Peer);
+    let between: [Between; 4] = [
+        // The table changes.
+        |peer| peer.settings(&[(crate::h2::settings::id::HEADER_TABLE_SIZE, 0)]),
+        // Another head is the last, which is none that the table has.
+        |peer| send(peer, 5, &[(":status", "200"), ("z", "z")], false),
+        // An informational one is.
+        |peer| (0..3).for_each(|_| send(peer, 5, &[(":status", "103")], false)),
+        // Trailers are.
+        |peer| {
+            send(peer, 5, &[(":status", "200")], false);
+            send(peer, 5, &[("x", "y")], true);
+        },
+    ];
+    for act in between {
+        let mut peer = server_that_answered(&[1, 3, 5, 7]);
+        act(&mut peer);
+        peer.hear();
+        peer.sent();
+        let key = peer.key(7);
+        assert_eq!(peer.connection.repeat_headers(key, true), Ok(false));
+        assert!(peer.sent().is_empty());
+        assert!(peer.connection.stream(7).is_some());
+    }
+}
+
+fn send(peer: &mut Peer, id: u32, fields: &[(&str, &str)], end_stream: bool) {
+    let key = peer.key(id);
+    let fields: Fields = fields.iter().copied().collect();
+    peer.connection
+        .send_headers(key, fields.iter(), end_stream)
+        .unwrap();
+}

@@ -166,3 +166,18 @@ fn a_table_is_used_again_and_again_beyond_65_536_insertions() {
         }
     }
 }
+
+#[test]
+fn a_response_may_be_repeated_until_the_table_changes() {
+    let mut pair = Pair::new();
+    pair.send(&file(1));
+    assert_eq!(pair.encoder.repeatable(), None);
+    let len = pair.send(&file(1));
+    assert_eq!(pair.encoder.repeatable().map(<[u8]>::len), Some(len));
+    pair.encoder.set_peer_max_table_size(4096);
+    assert_eq!(pair.encoder.repeatable(), None);
+    pair.send(&file(1));
+    assert!(pair.encoder.repeatable().is_some());
+    pair.encoder.shrink();
+    assert_eq!(pair.encoder.repeatable(), None);
+}

@@ -65,6 +65,19 @@ proptest! {
     }
 
     #[test]
+    fn what_may_be_repeated_is_what_encoding_it_again_gives(blocks in blocks()) {
+        let mut encoder = Encoder::new(4096);
+        for (sizes, list) in &blocks {
+            sizes.iter().for_each(|&size| encoder.set_peer_max_table_size(size));
+            for _ in 0..4 {
+                encode(&mut encoder, &section(list));
+                let Some(repeatable) = encoder.repeatable().map(<[u8]>::to_vec) else { continue };
+                prop_assert_eq!(encode(&mut encoder, &section(list)), repeatable);
+            }
+        }
+    }
+
+    #[test]
     fn what_our_encoder_writes_another_decoder_reads(blocks in blocks()) {
         let (mut encoder, mut decoder) = (Encoder::new(4096), fluke_hpack::Decoder::new());
         decoder.set_max_allowed_table_size(4096);

@@ -96,7 +96,7 @@ impl Http2 {
         self.client.take_output()
     }
 
-    /// The part of the server: every request is answered with a head and a kilobyte.
+    /// The part of the server: every request is answered with the same head and a kilobyte.
     fn serve(&mut self, mut input: &[u8], answer: &Fields) -> usize {
         let mut requests = 0;
         self.server.lend_output(std::mem::take(&mut self.output));
@@ -107,9 +107,11 @@ impl Http2 {
         {
             if let Event::Request { stream, .. } = event {
                 requests += 1;
-                self.server
-                    .send_headers(stream, answer.iter(), false)
-                    .expect("an open stream");
+                if self.server.repeat_headers(stream, false) != Ok(true) {
+                    self.server
+                        .send_headers(stream, answer.iter(), false)
+                        .expect("an open stream");
+                }
                 self.server.set_ready(stream, Some(BODY.len() as u64));
             }
         }
