@@ -383,8 +383,8 @@ pub struct Limits {
     /// A connection that has been idle for this long goes when others need its place. Longer than
     /// the pauses of a client at work.
     pub idle_grace: Duration,
-    /// A connection with requests open, but without progress for this long, goes when others need
-    /// its memory. Longer than most gaps of a radio link, and far below [`Timeouts::write_stall`],
+    /// A connection with requests open that moves less than a quarter of what it holds for this long goes
+    /// when others need its memory. Longer than most gaps of a radio link, and far below [`Timeouts::write_stall`],
     /// which is for when nobody is in need.
     pub stalled_grace: Duration,
     /// Output is made in pieces of this size; while as much waits in memory on a connection, nothing

@@ -36,7 +36,7 @@ pub struct Context<W: World> {
     /// The time of this turn.
     pub(super) now: Instant,
     /// Content that the connection has moved in its turn, either way, and what a slow reader took of
-    /// what waited for it, in bytes; see [`super::ledger::Progress`].
+    /// what waited for it, in bytes; see [`super::ledger::PROGRESS_BYTES`].
     pub(super) moved: usize,
     /// The buffers of this turn.
     pub(super) buffers: Buffers,

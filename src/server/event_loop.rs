@@ -15,7 +15,7 @@ use super::addresses::Addresses;
 use super::connection::{Connection, Turn};
 use super::context::Context;
 use super::deadlines::Deadlines;
-use super::ledger::{Ledger, Progress};
+use super::ledger::Ledger;
 use super::limit_log::Limit;
 use super::queue::Queue;
 use super::slots::{Slots, Weight};
@@ -268,7 +268,7 @@ impl<W: World> EventLoop<W> {
                 if self.connections.is_heavy(token) {
                     self.enqueue(token);
                     // Until then it is not idle any more.
-                    self.account(token, Progress::None);
+                    self.account(token, 0);
                 } else {
                     self.with(token, Connection::turn);
                 }
@@ -339,18 +339,18 @@ impl<W: World> EventLoop<W> {
             false => Weight::Light,
         };
         self.connections.weigh(token, weight);
-        self.account(token, Progress::of(self.cx.moved));
+        self.account(token, self.cx.moved);
         if turn == Turn::Again {
             self.enqueue(token);
         }
     }
 
-    /// Enters in the ledger what a connection holds and does now.
-    fn account(&mut self, token: Token, progress: Progress) {
+    /// Enters in the ledger what a connection holds and does now, and has moved.
+    fn account(&mut self, token: Token, moved: usize) {
         if let Some(connection) = self.connections.value(token) {
             let (memory, standing) = (connection.memory(), connection.standing());
             let ledger = &mut self.ledger;
-            ledger.enter(token.index, memory, standing, progress, self.cx.now);
+            ledger.enter(token.index, memory, standing, moved, self.cx.now);
         }
     }
 

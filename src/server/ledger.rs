@@ -36,30 +36,15 @@ pub enum Standing {
     Busy,
 }
 
-/// Whether a turn was of use: a request came, or a fair amount of content moved. What merely keeps a
-/// connection awake is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// It was not.
-    None,
-    /// It was.
-    Made,
-}
-
 /// So much content in a turn, either way, is progress: the least DATA frame that is worth sending,
-/// which nobody gets by opening a window byte by byte. A request counts as much.
+/// which nobody gets by opening a window byte by byte. A request counts as much; what merely keeps a
+/// connection awake counts nothing.
 pub const PROGRESS_BYTES: usize = 1024;
 
-impl Progress {
-    /// Of a turn in which this much content moved.
-    pub fn of(moved: usize) -> Progress {
-        if moved >= PROGRESS_BYTES {
-            Progress::Made
-        } else {
-            Progress::None
-        }
-    }
-}
+/// Who receives or sends is spared while a part of what is held moves: this one of it within the grace.
+/// With 64 KiB waiting that is 3 KiB a second, which a slow phone has; a thousand who would hold 64 MiB
+/// for as long as they like have to take 3 MiB a second.
+const TURNOVER_SHARE: usize = 4;
 
 /// The accounts of all connections, by their slots.
 pub struct Ledger {
@@ -67,7 +52,7 @@ pub struct Ledger {
     accounts: Vec<Account>,
     total: usize,
     limit: usize,
-    /// How long a connection is spared when others are in need: without a request, without progress.
+    /// How long a connection is spared when others are in need: without a request, without turnover.
     idle_grace: Duration,
     stalled_grace: Duration,
     /// When the last pass found nobody: another one at the same time would not either.
@@ -77,18 +62,29 @@ pub struct Ledger {
 #[derive(Clone, Copy)]
 struct Account {
     held: u32,
+    /// What has moved since its rank was renewed.
+    moved: u32,
     rank: Rank,
 }
 
 impl Account {
     const NONE: Account = Account {
         held: 0,
+        moved: 0,
         rank: Rank::NONE,
     };
+
+    /// How much has to move for its rank to be renewed.
+    fn turnover(&self, standing: Standing) -> usize {
+        match standing {
+            Standing::Idle => PROGRESS_BYTES,
+            Standing::Busy => PROGRESS_BYTES.max(self.held as usize / TURNOVER_SHARE),
+        }
+    }
 }
 
 /// The order in which connections go, the least first: idle ones before busy ones, those longest
-/// without progress before others.
+/// without turnover before others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank(u32);
 
@@ -124,13 +120,13 @@ impl Ledger {
         }
     }
 
-    /// Enters what a connection holds and does after a turn.
+    /// Enters what a connection holds and does after a turn, in which so many bytes of content moved.
     pub fn enter(
         &mut self,
         index: u32,
         held: usize,
         standing: Standing,
-        progress: Progress,
+        moved: usize,
         now: Instant,
     ) {
         let tick = self.tick(now);
@@ -142,9 +138,15 @@ impl Ledger {
         let held = u32::try_from(held).unwrap_or(u32::MAX);
         self.total = self.total - account.held as usize + held as usize;
         account.held = held;
+        if moved >= PROGRESS_BYTES {
+            account.moved = account
+                .moved
+                .saturating_add(u32::try_from(moved).unwrap_or(u32::MAX));
+        }
         let unchanged = account.rank != Rank::NONE && account.rank.is(standing);
-        if !unchanged || progress == Progress::Made {
+        if !unchanged || account.moved as usize >= account.turnover(standing) {
             account.rank = Rank::new(standing, tick);
+            account.moved = 0;
         }
     }
 
@@ -249,7 +251,7 @@ mod tests {
     fn the_total_is_what_all_hold_and_zero_when_they_are_gone() {
         let (mut ledger, now) = ledger(1000);
         for (index, held) in [(3, 100), (0, 200), (3, 50), (7, 1)] {
-            ledger.enter(index, held, Standing::Busy, Progress::Made, now);
+            ledger.enter(index, held, Standing::Busy, 1024, now);
         }
         assert_eq!(ledger.total, 251);
         for index in [0, 3, 3, 7, 99] {
@@ -262,7 +264,7 @@ mod tests {
     fn it_is_tight_above_the_mark_and_over_above_the_limit() {
         let (mut ledger, now) = ledger(800);
         let mut enter = |held| {
-            ledger.enter(0, held, Standing::Idle, Progress::None, now);
+            ledger.enter(0, held, Standing::Idle, 0, now);
             (ledger.is_tight(), ledger.is_over())
         };
         assert_eq!(enter(700), (false, false));
@@ -275,25 +277,44 @@ mod tests {
     fn idle_ones_go_first_the_oldest_first_then_those_longest_without_progress() {
         let (mut ledger, start) = ledger(1000);
         let at = |seconds| start + SECOND * seconds;
-        ledger.enter(0, 1, Standing::Busy, Progress::Made, at(1));
-        ledger.enter(1, 1, Standing::Idle, Progress::Made, at(4));
-        ledger.enter(2, 1, Standing::Busy, Progress::Made, at(2));
-        ledger.enter(3, 1, Standing::Idle, Progress::Made, at(3));
+        ledger.enter(0, 1, Standing::Busy, 1024, at(1));
+        ledger.enter(1, 1, Standing::Idle, 1024, at(4));
+        ledger.enter(2, 1, Standing::Busy, 1024, at(2));
+        ledger.enter(3, 1, Standing::Idle, 1024, at(3));
         // Kept awake, with no request.
-        ledger.enter(3, 1, Standing::Idle, Progress::None, at(9));
+        ledger.enter(3, 1, Standing::Idle, 0, at(9));
         // A download that goes on.
-        ledger.enter(0, 1, Standing::Busy, Progress::Made, at(9));
+        ledger.enter(0, 1, Standing::Busy, 1024, at(9));
         assert_eq!(ledger.first(), [3, 1, 2, 0]);
-        ledger.enter(3, 1, Standing::Idle, Progress::Made, at(9));
+        ledger.enter(3, 1, Standing::Idle, 1024, at(9));
         ledger.clear(2);
         assert_eq!(ledger.first(), [1, 3, 0]);
     }
 
     #[test]
+    fn who_is_at_work_is_spared_while_a_quarter_of_what_it_holds_moves() {
+        let (mut ledger, start) = ledger(1 << 20);
+        let at = |seconds| start + SECOND * seconds;
+        let mut enter = |index, held, moved, seconds| {
+            ledger.enter(index, held, Standing::Busy, moved, at(seconds));
+        };
+        for index in 0..3 {
+            enter(index, 64 << 10, 0, 1);
+        }
+        for seconds in 2..6 {
+            enter(0, 64 << 10, 4 << 10, seconds);
+            enter(1, 64 << 10, 3 << 10, seconds);
+            // Crumbs are not counted.
+            enter(2, 64 << 10, 1023, seconds);
+        }
+        assert_eq!(ledger.first_dispensable(at(7)), [1, 2]);
+    }
+
+    #[test]
     fn nobody_is_dispensable_within_its_grace() {
         let (mut ledger, start) = ledger(1000);
-        ledger.enter(0, 1, Standing::Idle, Progress::Made, start + SECOND);
-        ledger.enter(1, 1, Standing::Busy, Progress::Made, start + SECOND);
+        ledger.enter(0, 1, Standing::Idle, 1024, start + SECOND);
+        ledger.enter(1, 1, Standing::Busy, 1024, start + SECOND);
         let mut at = |time| ledger.first_dispensable(start + time);
         assert!(at(SECOND * 2 - TICK).is_empty());
         assert_eq!(at(SECOND * 2 + TICK), [0]);
@@ -304,7 +325,7 @@ mod tests {
     #[test]
     fn a_pass_that_found_nobody_is_not_made_again_at_the_same_time() {
         let (mut ledger, start) = ledger(1000);
-        ledger.enter(0, 1, Standing::Idle, Progress::Made, start);
+        ledger.enter(0, 1, Standing::Idle, 1024, start);
         assert!(ledger.first_dispensable(start + SECOND / 2).is_empty());
         assert!(ledger.fruitless.is_some());
         assert_eq!(ledger.first_dispensable(start + SECOND * 2), [0]);
@@ -315,8 +336,8 @@ mod tests {
     fn a_rank_that_has_run_out_of_years_is_still_a_rank() {
         let (mut ledger, start) = ledger(1000);
         let ages = start + Duration::from_secs(3_000_000_000);
-        ledger.enter(0, 1, Standing::Busy, Progress::Made, ages);
-        ledger.enter(1, 1, Standing::Idle, Progress::Made, ages);
+        ledger.enter(0, 1, Standing::Busy, 1024, ages);
+        ledger.enter(1, 1, Standing::Idle, 1024, ages);
         assert_eq!(ledger.first(), [1, 0]);
     }
 
@@ -330,7 +351,7 @@ mod tests {
             for (index, &(busy, ticks)) in entries.iter().enumerate() {
                 let standing = if busy { Standing::Busy } else { Standing::Idle };
                 let index = index as u32;
-                ledger.enter(index, 1, standing, Progress::Made, start + TICK * ticks);
+                ledger.enter(index, 1, standing, 1024, start + TICK * ticks);
                 order.push((busy, ticks, index));
             }
             order.sort_unstable();

@@ -1,6 +1,6 @@
 //! HTTP/2 by hand: frames as bytes, for what no well-behaved client would send.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 /// The client's preface and an empty SETTINGS frame (RFC 9113 §3.4).
@@ -65,7 +65,11 @@ impl<S: Read + Write> RawH2<S> {
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("the server reads");
+        self.try_send(bytes).expect("the server reads");
+    }
+
+    pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
     }
 
     /// The next frame, or `None` when the server has closed.

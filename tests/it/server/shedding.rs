@@ -161,6 +161,33 @@ fn above_the_memory_limit_whoever_made_no_progress_for_longest_goes_at_once() {
 }
 
 #[test]
+fn who_holds_memory_and_moves_little_of_it_goes_for_newcomers() {
+    let server = Server::start(&["--demo", "--memory-limit", "1M"]);
+    // Five times 192 KiB: above the mark, below the limit.
+    let mut hogs: Vec<RawH2> = (0..5).map(|_| hog(&server)).collect();
+    // Their uploads have come.
+    std::thread::sleep(SECOND / 2);
+    let mut newcomer = server.connect();
+    newcomer.set_read_timeout(Some(SECOND)).unwrap();
+    newcomer
+        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .expect("the kernel takes it");
+    // Each takes 2 KiB a second of its echo, and sends as much, so that it goes on holding the same.
+    let mut answer = [0; 12];
+    // Twice the grace of five seconds, for what had moved before.
+    let waited = (0..14).find(|_| {
+        for hog in &mut hogs {
+            let _ = hog.try_send(&frame(raw_h2::WINDOW_UPDATE, 0, 1, &2_048u32.to_be_bytes()));
+            let _ = hog.try_send(&frame(raw_h2::DATA, 0, 1, &[b'x'; 2_048]));
+        }
+        newcomer.read_exact(&mut answer).is_ok()
+    });
+    assert!(waited.expect("it waits for ever") > 2);
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    server.logged("limit: memory-limit 127.0.0.1: closed to make room");
+}
+
+#[test]
 fn handshakes_that_do_not_end_make_room_for_others_and_leave_the_established_alone() {
     // A quarter of the places.
     const HANDSHAKES: usize = 64;
