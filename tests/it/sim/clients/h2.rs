@@ -265,6 +265,10 @@ impl Connection {
         match by {
             Cause::GoAway => asks.push_back(ask),
             Cause::Peer if code == ErrorCode::REFUSED_STREAM => asks.push_back(ask),
+            // The stream's deadline passed while the server slept.
+            Cause::Peer if code == ErrorCode::CANCEL && self.wire.is_harmed(outside) => {
+                asks.push_back(ask);
+            }
             Cause::Peer if code == ErrorCode::INTERNAL_ERROR => {
                 ask.judge_cut(&answer, outside);
             }
