@@ -23,6 +23,10 @@ use sink::Sink;
 /// Bytes of lines that make a write worth its system call.
 const WORTH_WRITING: usize = 32 << 10;
 
+/// Room for lines that is kept from the start: what grew in a crowd would lie above what the crowd
+/// leaves behind, and keep the allocator from giving that back.
+const ROOM: usize = 2 * WORTH_WRITING;
+
 /// How long a line may wait for company: somebody may be reading along.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -67,7 +71,7 @@ impl AccessLog {
             file: config.file.clone(),
             format: config.format,
             timestamp: Timestamp::default(),
-            pending: Vec::new(),
+            pending: Vec::with_capacity(ROOM),
             due: None,
             loss: Loss::default(),
             spare: Vec::new(),
@@ -160,8 +164,8 @@ impl AccessLog {
 
     fn write(&mut self) {
         self.loss.reason = self.sink.write(&mut self.pending).err();
-        if self.pending.is_empty() && self.pending.capacity() > 2 * WORTH_WRITING {
-            self.pending = Vec::new();
+        if self.pending.is_empty() {
+            self.pending.shrink_to(ROOM);
         }
     }
 

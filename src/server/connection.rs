@@ -420,7 +420,9 @@ impl<W: World> Connection<W> {
             if cx.requests == 0 {
                 return Ok(Turn::Again);
             }
-            if made + OUTPUT_SLACK < limit || !self.unsent.is_empty() {
+            // What was held back while the socket was blocked has its turn now, if it is not any more.
+            let held_back = blocked && self.unsent.is_empty();
+            if !held_back && (made + OUTPUT_SLACK < limit || !self.unsent.is_empty()) {
                 return Ok(if self.wants_input(cx) {
                     Turn::Again
                 } else {

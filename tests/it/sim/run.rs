@@ -44,7 +44,10 @@ const CONNECTION_MEMORY: i64 = 128 << 10;
 
 /// What the server may hold besides, in bytes, and the files that it keeps in memory: the buffers that
 /// are lent to one connection after another, and the tables.
-const SHARED_MEMORY: i64 = 640 << 10;
+const SHARED_MEMORY: i64 = 576 << 10;
+
+/// Lines of the access log that wait for a disk.
+const LOG_MEMORY: i64 = 256 << 10;
 
 /// What it may hold in addition for the length of a turn: a file that is read as a whole to be hashed,
 /// and its copy in the cache; buffers that grow.
@@ -270,7 +273,7 @@ impl Run {
             "{accounts} bytes are nobody's"
         );
         let each = self.connection_memory * connections as i64;
-        let bound = SHARED_MEMORY + self.cache_memory + each.min(limit as i64);
+        let bound = SHARED_MEMORY + LOG_MEMORY + self.cache_memory + each.min(limit as i64);
         let held = self.meter.held;
         assert!(
             held <= bound,
