@@ -223,7 +223,11 @@ impl H1Client {
             let room = outside.room_since(ask.sent);
             let refused = self.outlook == Outlook::LastAnswered || outside.is_stopping();
             let not_begun = answer.status == 0 && (refused || room == Room::Scarce);
-            if harmed || not_begun || room == Room::Tight || outside.is_stopped() {
+            // An upload behind it may be more than a server that stops reads until it closes; nobody
+            // should send one before this is answered (RFC 9112 §9.3.2).
+            let is_upload = |ask: &Ask| matches!(ask.kind, Kind::Upload(_));
+            let buried = outside.is_stopping() && self.sent.iter().any(is_upload);
+            if harmed || buried || not_begun || room == Room::Tight || outside.is_stopped() {
                 self.asks.push_front(ask);
             } else {
                 ask.judge_cut(&answer, outside);
