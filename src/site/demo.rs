@@ -16,7 +16,7 @@ const ECHO_HINT: &str = "Send a body with POST or PUT, and it comes back.\n";
 
 const PAGE: &str = include_str!("demo.html");
 
-/// An echo's memory is given back when it is empty and has grown beyond this.
+/// An echo's memory is given back when it has grown beyond this, and is four times what is in it.
 const SPARE_BYTES: usize = 16 << 10;
 
 /// Mounts the demo on a site.
@@ -110,11 +110,11 @@ impl Exchange for EchoExchange {
         out.extend_from_slice(&front[..split]);
         out.extend_from_slice(&back[..len - split]);
         self.waiting.drain(..len);
+        if self.waiting.capacity() > SPARE_BYTES.max(4 * self.waiting.len()) {
+            self.waiting.shrink_to(2 * self.waiting.len());
+        }
         if !self.waiting.is_empty() {
             return Ok(Progress::More);
-        }
-        if self.waiting.capacity() > SPARE_BYTES {
-            self.waiting = VecDeque::new();
         }
         Ok(match self.request {
             Request::Arriving => Progress::Waiting,
@@ -252,6 +252,23 @@ mod tests {
         exchange.finish();
         assert_eq!(exchange.read(&mut out, 9).unwrap(), Progress::End);
         assert_eq!(out, b"hello world");
+    }
+
+    #[test]
+    fn an_echo_that_was_read_but_for_one_byte_holds_little() {
+        let mut echo = EchoExchange {
+            head: None,
+            waiting: VecDeque::new(),
+            request: Request::Arriving,
+        };
+        let (sent, mut out) = (vec![b'x'; 256 << 10], Vec::new());
+        echo.receive(&sent);
+        echo.read(&mut out, sent.len() - 1).unwrap();
+        assert_eq!(echo.held(), 1);
+        assert!(echo.waiting.capacity() <= SPARE_BYTES);
+        echo.finish();
+        assert_eq!(echo.read(&mut out, 9).unwrap(), Progress::End);
+        assert_eq!(out, sent);
     }
 
     #[test]

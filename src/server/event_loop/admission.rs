@@ -181,9 +181,8 @@ impl<W: World> EventLoop<W> {
         }
         self.with(token, |connection, cx| {
             match cx.world.register(connection.socket(), token) {
-                // Established connections come first.
-                Ok(()) if connection.is_handshaking() => Turn::Again,
-                Ok(()) => connection.turn(cx),
+                // Established connections come first: what this one has sent already may be much.
+                Ok(()) => Turn::Again,
                 Err(error) => {
                     log::warn!("a connection could not be registered: {error}");
                     connection.close(cx)

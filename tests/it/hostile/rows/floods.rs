@@ -285,6 +285,8 @@ pub const ALL: &[Attack] = &[
             n if n % 2 == 0 => Step::Send(frame(GOAWAY, 0, 0, &[0; 8])),
             n => Step::Send(request(n, "/4k")),
         },
+        // A whole output that waits, and the connection before it, which lingers.
+        memory_kib: 160,
         ..H2
     },
     Attack {
@@ -341,6 +343,8 @@ pub const ALL: &[Attack] = &[
     },
     Attack {
         name: "GET flood",
+        // A whole output that waits, with a hundred streams behind it.
+        memory_kib: 96,
         ..GETS_H2
     },
 ];

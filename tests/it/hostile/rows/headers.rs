@@ -114,6 +114,8 @@ pub const ALL: &[Attack] = &[
         pace: Pace::Answered(1),
         answer: Answer::Status(200),
         memory_kib: 8,
+        // GETs one by one, each with a read and a write of its own.
+        cpu: 4.0,
         ..H2
     },
     Attack {
