@@ -270,7 +270,7 @@ pub struct Budgets {
     pub header_list_overrun: usize,
     /// Requests that the peer may reset in the very breath that made them (CVE-2023-44487). A reset
     /// that comes later, but before [`Http2::stall_bytes`] of the response were sent, counts a
-    /// third, and those right behind it nothing: leaving one page after another, each with a hundred
+    /// third, and those right behind another reset nothing: leaving one page after another, each with a hundred
     /// images under way, is innocent. Every answered request earns a later reset back, and a response
     /// that was mostly read costs nothing.
     pub peer_resets: u32,

@@ -13,9 +13,10 @@ use crate::config::Budgets;
 type Charged = Result<(), ConnectionError>;
 
 /// What a reset costs that came in one breath with its request: nobody does that to make use of us.
-/// Others cost 1, and nothing behind another reset without a request between them: who leaves a page
-/// resets all that is under way at once, a hundred images as well, and leaves the next one a moment
-/// later. The page itself was answered and has earned that back.
+/// Others cost 1, and either nothing behind another reset without a request between them: who leaves a
+/// page resets all that is under way at once, a hundred images as well, and leaves the next one a moment
+/// later. The page itself was answered and has earned that back. While the line is full nothing is read,
+/// so that a page and its leaving can come in one breath too.
 const HASTY_RESET: u32 = 3;
 
 /// Refused streams, as a multiple of the concurrency that we allow. Before it acknowledged our SETTINGS
@@ -67,9 +68,9 @@ impl Budget {
         self.refused = self.refused.saturating_sub(1);
         let latest = std::mem::replace(&mut self.latest, Latest::Reset);
         self.resets = self.resets.saturating_add(match (haste, latest) {
-            (Haste::Hasty, _) => HASTY_RESET,
+            (Haste::Hasty, Latest::Request) => HASTY_RESET,
             (Haste::Early, Latest::Request) => 1,
-            (Haste::Early, Latest::Reset) => 0,
+            (_, Latest::Reset) => 0,
         });
         let exceeded = self.resets > limits.peer_resets.saturating_mul(HASTY_RESET);
         calm_if(exceeded, "too many requests reset")

@@ -196,6 +196,19 @@ mod resets {
     }
 
     #[test]
+    fn a_page_and_its_leaving_that_come_in_one_breath_are_innocent() {
+        // Nothing was read in between, as while output waits.
+        let mut peer = Peer::server();
+        for page in 0..40 {
+            let images = page * 100..page * 100 + 100;
+            images.clone().for_each(|round| peer.get(id_of(round)));
+            images.for_each(|round| peer.rst_stream(id_of(round), ErrorCode::CANCEL));
+            peer.hear();
+            peer.sent();
+        }
+    }
+
+    #[test]
     fn requests_that_overtake_the_resets_of_a_page_that_was_left_are_innocent() {
         let mut peer = Peer::server();
         for page in 0..200 {
