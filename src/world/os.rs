@@ -11,7 +11,6 @@ use rustix::net::{self, AddressFamily, SendFlags, SocketFlags, SocketType, socko
 use rustix::process::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
-use socket2::SockRef;
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -29,13 +28,6 @@ const BACKLOG: i32 = 4096;
 /// How long the kernel keeps sending again to a peer that acknowledges nothing (RFC 5482): a peer
 /// that vanished in the middle of a response is noticed without a timer of ours.
 const TCP_USER_TIMEOUT_MS: u32 = 30_000;
-
-/// The kernel takes more of a response only while it holds less than this unsent. Unbounded, it takes
-/// 4 MiB for whoever reads nothing of a large file: some hundreds of them use up what it has for all
-/// sockets (`net.ipv4.tcp_mem`), and then it drops everybody's packets. It tells of room when half of this
-/// is left, half a millisecond of a line of 1 Gbit/s; what is on its way to a fast reader does not count.
-/// More is slower over TLS, as it leaves the processor's cache before it is sent.
-const TCP_NOTSENT_LOWAT: u32 = 128 << 10;
 
 /// mio's token of the signal pipe; listeners are numbered from 0, sockets have a serial above.
 const SIGNALS: mio::Token = mio::Token(u32::MAX as usize);
@@ -282,7 +274,6 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     }
     sockopt::set_tcp_nodelay(&socket, true)?;
     sockopt::set_tcp_user_timeout(&socket, TCP_USER_TIMEOUT_MS)?;
-    SockRef::from(&socket).set_tcp_notsent_lowat(TCP_NOTSENT_LOWAT)?;
     net::bind(&socket, &address)?;
     net::listen(&socket, BACKLOG)?;
     Ok(TcpListener::from_std(std::net::TcpListener::from(socket)))

@@ -186,32 +186,3 @@ fn stalled_readers_of_a_large_file_cost_a_piece_of_output_at_most() {
     assert!(each < 72.0, "{each:.2} KiB for each stalled reader");
     drop(readers);
 }
-
-#[test]
-fn what_a_stalled_reader_does_not_take_stays_in_the_file_and_not_in_the_kernel() {
-    let server = Server::with_site(&[], |site| {
-        let file = fs::File::create(site.join("huge")).unwrap();
-        file.set_len(1 << 30).unwrap();
-    });
-    let mut reader = server.connect();
-    reader
-        .write_all(b"GET /huge HTTP/1.1\r\nHost: h\r\n\r\n")
-        .unwrap();
-    let ports = [server.http.port(), reader.local_addr().unwrap().port()];
-    std::thread::sleep(Duration::from_secs(1));
-    let queued = send_queue(ports);
-    println!("{queued} bytes in the send queue of a stalled reader");
-    // 128 KiB, and a segment that was begun below that.
-    assert!((1..256 << 10).contains(&queued), "{queued} bytes");
-}
-
-/// Bytes that the kernel holds for the far end of the IPv4 connection between these local ports.
-fn send_queue(ports: [u16; 2]) -> u64 {
-    let table = fs::read_to_string("/proc/net/tcp").expect("Linux tells of its connections");
-    let ends = ports.map(|port| format!("0100007F:{port:04X}"));
-    let connection = |line: &&str| line.split_whitespace().skip(1).take(2).eq(&ends);
-    let line = table.lines().find(connection).expect("the connection");
-    let queues = line.split_whitespace().nth(4).expect("its queues");
-    let (sending, _) = queues.split_once(':').expect("one for each direction");
-    u64::from_str_radix(sending, 16).expect("a hexadecimal number")
-}
