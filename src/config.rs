@@ -387,12 +387,26 @@ pub struct Limits {
     /// when others need its memory. Longer than most gaps of a radio link, and far below [`Timeouts::write_stall`],
     /// which is for when nobody is in need.
     pub stalled_grace: Duration,
-    /// Output is made in pieces of this size; while as much waits in memory on a connection, nothing
-    /// is read from it and nothing is produced for it. Four TLS records, or nearly four DATA frames:
-    /// with what the records add it is less than 65,160 bytes, forty-five packets of an Ethernet, the
-    /// most that a kernel hands down in one go (GSO). A little more would be a tiny segment of its own
-    /// behind each.
+    /// Output is made in pieces of this size, and a piece with content only when nothing waits. Four TLS
+    /// records, or nearly four DATA frames: with what the records add it is less than 65,160 bytes,
+    /// forty-five packets of an Ethernet, the most that a kernel hands down in one go (GSO). A little
+    /// more would be a tiny segment of its own behind each.
     pub output_bytes: usize,
+    /// So many bytes beyond a piece may wait in memory on a connection before nothing is read from it
+    /// any more: what its frames call for while the socket takes nothing. A reader that is slower than
+    /// we are has a piece waiting most of the time, and its resets, windows and acknowledgements are
+    /// heard all the same. The heads of a page's hundred responses take less.
+    pub answer_bytes: usize,
+    /// The kernel takes more to send for a connection only while it holds less than this that is not on
+    /// its way (TCP_NOTSENT_LOWAT), and tells of room when half of it is left, a millisecond of a line of
+    /// 1 Gbit/s. Unbounded, it takes 4 MiB for whoever reads nothing of a large file: a few of them on a
+    /// small device use up what it has for all sockets (`net.ipv4.tcp_mem`), and then it drops everybody's
+    /// packets. Less than what is spliced into one output costs a third more with files of 100 kB, as
+    /// each is taken in parts.
+    pub unsent_bytes: u32,
+    /// The same over TLS: two pieces of output. With more, large files cost a tenth more, as records
+    /// have left the processor's cache by the time they are sent.
+    pub unsent_tls_bytes: u32,
     /// Bytes read and processed for one connection in one turn, before others have theirs: a full TLS
     /// record or frame and what surrounds it. What the turn's other budgets leave of them is kept, so
     /// this bounds memory as well.
@@ -432,6 +446,9 @@ impl Default for Limits {
             idle_grace: Duration::from_secs(1),
             stalled_grace: Duration::from_secs(5),
             output_bytes: (64 << 10) - 512,
+            answer_bytes: 8 << 10,
+            unsent_bytes: 256 << 10,
+            unsent_tls_bytes: 128 << 10,
             turn_read_bytes: 17 << 10,
             turn_write_bytes: 248 << 10,
             turn_requests: 100,

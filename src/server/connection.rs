@@ -356,8 +356,17 @@ impl<W: World> Connection<W> {
     /// little enough output waits.
     fn wants_input(&self, cx: &Context<W>) -> bool {
         matches!(self.read, ReadSide::Readable | ReadSide::Closing)
-            && self.unsent.held() < cx.limits.output_bytes
+            && self.output_room(cx) > 0
             && self.protocol.wants_input(!self.unsent.is_empty())
+    }
+
+    /// How many bytes of output may be made: a piece, or what is called for behind one that waits.
+    fn output_room(&self, cx: &Context<W>) -> usize {
+        let most = match self.unsent.is_empty() {
+            true => cx.limits.output_bytes,
+            false => cx.limits.output_bytes + cx.limits.answer_bytes,
+        };
+        most.saturating_sub(self.unsent.held())
     }
 
     /// Reads once. A read shorter than the buffer took everything: the next edge will tell of more.
@@ -401,7 +410,7 @@ impl<W: World> Connection<W> {
         };
         loop {
             let blocked = !self.unsent.is_empty();
-            let limit = cx.limits.output_bytes.saturating_sub(self.unsent.held());
+            let limit = self.output_room(cx);
             self.protocol.lend_output(std::mem::take(output));
             let result = self.protocol.advance(input, fields, limit, blocked, cx);
             *output = self.protocol.take_output();

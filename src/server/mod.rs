@@ -79,12 +79,13 @@ impl Server {
         let mut world = OsWorld::new()?;
         let mut urls = Vec::new();
         let mut securities = Vec::new();
-        for (security, addresses) in [
-            (Security::Cleartext, &config.listen),
-            (Security::Tls, &config.listen_tls),
+        let limits = &config.limits;
+        for (security, addresses, unsent_bytes) in [
+            (Security::Cleartext, &config.listen, limits.unsent_bytes),
+            (Security::Tls, &config.listen_tls, limits.unsent_tls_bytes),
         ] {
             for address in addresses {
-                urls.push(url(security, &world.listen(address)?));
+                urls.push(url(security, &world.listen(address, unsent_bytes)?));
                 securities.push(security);
             }
         }

@@ -11,6 +11,7 @@ use rustix::net::{self, AddressFamily, SendFlags, SocketFlags, SocketType, socko
 use rustix::process::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
+use socket2::SockRef;
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -175,12 +176,18 @@ impl<F> OsWorld<F> {
     }
 
     /// Opens a listener and returns where it is bound (a port of 0 becomes the port that it got).
-    /// Listeners are numbered in the order of these calls.
-    pub fn listen(&mut self, address: &ListenAddress) -> Result<ListenAddress, ListenError> {
-        self.try_listen(address).map_err(|error| ListenError {
-            address: address.clone(),
-            error,
-        })
+    /// Listeners are numbered in the order of these calls. For their connections, the kernel takes
+    /// more to send only while it holds less than `unsent_bytes` that are not on their way.
+    pub fn listen(
+        &mut self,
+        address: &ListenAddress,
+        unsent_bytes: u32,
+    ) -> Result<ListenAddress, ListenError> {
+        self.try_listen(address, unsent_bytes)
+            .map_err(|error| ListenError {
+                address: address.clone(),
+                error,
+            })
     }
 
     /// Does what `sendfile` does, through memory of ours.
@@ -200,12 +207,16 @@ impl<F> OsWorld<F> {
         Ok(net::send(socket, &bytes[..len], SendFlags::NOSIGNAL)?)
     }
 
-    fn try_listen(&mut self, address: &ListenAddress) -> io::Result<ListenAddress> {
+    fn try_listen(
+        &mut self,
+        address: &ListenAddress,
+        unsent_bytes: u32,
+    ) -> io::Result<ListenAddress> {
         let token = mio::Token(self.listeners.len());
         let registry = self.poll.registry();
         let (mut listener, bound) = match address {
             ListenAddress::Tcp(address) => {
-                let listener = bind_tcp(*address)?;
+                let listener = bind_tcp(*address, unsent_bytes)?;
                 let bound = listener.local_addr()?;
                 (Listener::Tcp(listener), ListenAddress::Tcp(bound))
             }
@@ -254,7 +265,7 @@ pub fn raise_open_files(connections: usize) {
 
 /// A listener with the options that accepted connections inherit, so that accepting one costs no
 /// further system call.
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind_tcp(address: SocketAddr, unsent_bytes: u32) -> io::Result<TcpListener> {
     let family = if address.is_ipv4() {
         AddressFamily::INET
     } else {
@@ -264,7 +275,8 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match net::socket_with(family, SocketType::STREAM, flags, None) {
         // A machine without IPv6: all of its addresses are the IPv4 ones.
         Err(rustix::io::Errno::AFNOSUPPORT) if address.ip().is_unspecified() => {
-            return bind_tcp(SocketAddr::from(([0, 0, 0, 0], address.port())));
+            let any = SocketAddr::from(([0, 0, 0, 0], address.port()));
+            return bind_tcp(any, unsent_bytes);
         }
         socket => socket?,
     };
@@ -274,6 +286,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     }
     sockopt::set_tcp_nodelay(&socket, true)?;
     sockopt::set_tcp_user_timeout(&socket, TCP_USER_TIMEOUT_MS)?;
+    SockRef::from(&socket).set_tcp_notsent_lowat(unsent_bytes)?;
     net::bind(&socket, &address)?;
     net::listen(&socket, BACKLOG)?;
     Ok(TcpListener::from_std(std::net::TcpListener::from(socket)))

@@ -122,16 +122,7 @@ fn a_file_that_is_cut_short_while_it_is_sent_ends_the_response_and_is_never_padd
     h1.write_all(b"GET /huge HTTP/1.1\r\nHost: h\r\n\r\n")
         .unwrap();
     let mut h2 = RawH2::open(server.connect());
-    let open = u32::MAX >> 1;
-    h2.send(&frame(raw_h2::SETTINGS, 0, 0, &setting(4, open)));
-    h2.send(&frame(
-        raw_h2::WINDOW_UPDATE,
-        0,
-        0,
-        &(open - 65_535).to_be_bytes(),
-    ));
-    let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
-    h2.send(&frame(raw_h2::HEADERS, end, 1, &get("/huge")));
+    ask_for_more_than_fits(&mut h2);
     // Until both sockets are full.
     std::thread::sleep(Duration::from_millis(500));
     fs::OpenOptions::new()
@@ -163,19 +154,10 @@ fn stalled_readers_of_a_large_file_cost_a_piece_of_output_at_most() {
         file.set_len(1 << 30).unwrap();
     });
     let before = server.anonymous_kib();
-    let open = u32::MAX >> 1;
     let readers: Vec<RawH2> = (0..READERS)
         .map(|_| {
             let mut h2 = RawH2::open(server.connect());
-            h2.send(&frame(raw_h2::SETTINGS, 0, 0, &setting(4, open)));
-            h2.send(&frame(
-                raw_h2::WINDOW_UPDATE,
-                0,
-                0,
-                &(open - 65_535).to_be_bytes(),
-            ));
-            let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
-            h2.send(&frame(raw_h2::HEADERS, end, 1, &get("/huge")));
+            ask_for_more_than_fits(&mut h2);
             h2
         })
         .collect();
@@ -185,4 +167,88 @@ fn stalled_readers_of_a_large_file_cost_a_piece_of_output_at_most() {
     // One piece of output at most, which was read before the socket took no more.
     assert!(each < 72.0, "{each:.2} KiB for each stalled reader");
     drop(readers);
+}
+
+#[test]
+fn what_a_stalled_reader_does_not_take_stays_in_the_file_and_not_in_the_kernel() {
+    let server = Server::with_site(&[], |site| {
+        let file = fs::File::create(site.join("huge")).unwrap();
+        file.set_len(1 << 30).unwrap();
+    });
+    let mut reader = server.connect();
+    reader
+        .write_all(b"GET /huge HTTP/1.1\r\nHost: h\r\n\r\n")
+        .unwrap();
+    let port = reader.local_addr().unwrap().port();
+    std::thread::sleep(Duration::from_secs(1));
+    let queued = Queues::of(&server, port).unsent;
+    println!("{queued} bytes in the send queue of a stalled reader");
+    // 256 KiB, and a segment that was begun below that.
+    assert!((1..384 << 10).contains(&queued), "{queued} bytes");
+}
+
+/// Otherwise a browser that is slower than we are, which has output waiting most of the time, would be
+/// taken for one that acknowledges nothing.
+#[test]
+fn what_a_stalled_reader_sends_is_heard_all_the_same() {
+    const READERS: usize = 20;
+    let server = Server::with_site(&[], |site| {
+        let file = fs::File::create(site.join("huge")).unwrap();
+        file.set_len(1 << 30).unwrap();
+    });
+    let mut readers: Vec<(u16, RawH2)> = (0..READERS)
+        .map(|_| {
+            let stream = server.connect();
+            let port = stream.local_addr().unwrap().port();
+            let mut h2 = RawH2::open(stream);
+            ask_for_more_than_fits(&mut h2);
+            (port, h2)
+        })
+        .collect();
+    std::thread::sleep(Duration::from_secs(1));
+    for (port, h2) in &mut readers {
+        assert!(Queues::of(&server, *port).unsent > 0, "it does not stall");
+        for _ in 0..20 {
+            h2.send(&frame(raw_h2::PING, 0, 0, &[0; 8]));
+        }
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    for (port, _) in &readers {
+        assert_eq!(Queues::of(&server, *port).unread, 0);
+    }
+}
+
+/// Opens every window and asks for a file that is larger than anything on the way.
+fn ask_for_more_than_fits(h2: &mut RawH2) {
+    let open = u32::MAX >> 1;
+    h2.send(&frame(raw_h2::SETTINGS, 0, 0, &setting(4, open)));
+    let rest = (open - 65_535).to_be_bytes();
+    h2.send(&frame(raw_h2::WINDOW_UPDATE, 0, 0, &rest));
+    let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+    h2.send(&frame(raw_h2::HEADERS, end, 1, &get("/huge")));
+}
+
+/// What the kernel holds, in bytes, at the server's end of a connection.
+struct Queues {
+    /// For the client.
+    unsent: u64,
+    /// For the server.
+    unread: u64,
+}
+
+impl Queues {
+    /// Those of the connection with the client at this local port.
+    fn of(server: &Server, port: u16) -> Self {
+        let table = fs::read_to_string("/proc/net/tcp").expect("Linux tells of its connections");
+        let ends = [server.http.port(), port].map(|port| format!("0100007F:{port:04X}"));
+        let connection = |line: &&str| line.split_whitespace().skip(1).take(2).eq(&ends);
+        let line = table.lines().find(connection).expect("the connection");
+        let queues = line.split_whitespace().nth(4).expect("its queues");
+        let (unsent, unread) = queues.split_once(':').expect("one for each direction");
+        let number = |text| u64::from_str_radix(text, 16).expect("a hexadecimal number");
+        Queues {
+            unsent: number(unsent),
+            unread: number(unread),
+        }
+    }
 }
