@@ -106,8 +106,9 @@
 //!
 //! A server that cannot wait in `read` adds three things: it calls
 //! [`handle_timeout`](Connection::handle_timeout) when [`next_deadline`](Connection::next_deadline) has
-//! passed, it reads nothing while much output waits, and it lends one buffer to all its connections
-//! with [`lend_output`](Connection::lend_output).
+//! passed, it reads nothing while much output waits and says so with
+//! [`pause_input`](Connection::pause_input), and it lends one buffer to all its connections with
+//! [`lend_output`](Connection::lend_output).
 //!
 //! # A client
 //!

@@ -65,6 +65,7 @@ impl<F: Files> Protocol<F> {
                     return self.advance(input, fields, limit, blocked, cx);
                 }
             }
+            Protocol::H2(service) if limit == 0 => service.core().pause_input(cx.now),
             Protocol::H2(service) => {
                 service.receive(input, fields, limit, cx)?;
                 if !blocked {

@@ -57,6 +57,10 @@ impl Block {
         self.deadline
     }
 
+    pub(super) fn extend(&mut self, deadline: Option<Tick>) {
+        self.deadline = deadline;
+    }
+
     pub(super) fn memory(&self) -> usize {
         size_of::<Self>().saturating_add(self.bytes.capacity())
     }

@@ -74,6 +74,25 @@ impl Connection {
         Ok(())
     }
 
+    /// The caller does not read for a while, because of output that waits: this is not for the peer to
+    /// answer for, so everything that it is waited for has its whole time again. To be called as long
+    /// as that lasts; whether output is taken at all is the caller's to watch.
+    pub fn pause_input(&mut self, now: Instant) {
+        let acknowledged_by = self.clock.after(now, self.config.settings_timeout);
+        if let Some(rare) = &mut self.rare {
+            for (_, deadline) in &mut rare.settings {
+                *deadline = acknowledged_by;
+            }
+        }
+        let completed_by = self.clock.after(now, self.config.header_timeout);
+        if let Some(block) = &mut self.block {
+            block.extend(completed_by);
+        }
+        if self.stall_check.is_some() {
+            self.arm_stall_check(now);
+        }
+    }
+
     pub(super) fn arm_stall_check(&mut self, now: Instant) {
         let interval = self.config.stall_timeout / u32::from(Progress::CHECKS_PER_PERIOD);
         self.stall_check = self.clock.after(now, interval);

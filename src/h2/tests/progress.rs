@@ -171,6 +171,16 @@ fn a_stream_whose_bytes_a_disk_brings_too_slowly_is_not_stalled() {
 }
 
 #[test]
+fn content_is_waited_for_while_the_caller_does_not_read() {
+    let mut peer = Peer::server();
+    peer.post(1);
+    peer.hear();
+    let paused = |peer: &mut Peer| peer.connection.pause_input(peer.now);
+    assert_eq!(seconds_until_told(&mut peer, 120, paused), None);
+    assert!(seconds_until_told(&mut peer, 60, |_| {}).is_some());
+}
+
+#[test]
 fn a_tunnel_may_be_silent() {
     let mut peer = Peer::server();
     peer.headers(1, 0, &[(":method", "CONNECT"), (":authority", "a:1")]);

@@ -1,6 +1,6 @@
 //! Large files: whole over every protocol, cut off when they are cut short, and cheap to stall.
 
-use crate::raw_h2::{self, RawH2, frame, get, setting};
+use crate::raw_h2::{self, Frame, RawH2, frame, get, setting};
 use crate::server::http2::{body, converse, request};
 use crate::support::Server;
 use std::fs;
@@ -216,6 +216,39 @@ fn what_a_stalled_reader_sends_is_heard_all_the_same() {
     for (port, _) in &readers {
         assert_eq!(Queues::of(&server, *port).unread, 0);
     }
+}
+
+/// The server stops reading when the answers to what it has read take the room that is left. Whoever
+/// takes nothing for too long goes, but for that, and not for a word that is on its way.
+#[test]
+fn a_stalled_reader_is_not_blamed_for_what_was_not_read_of_it() {
+    let server = Server::with_site(&[], |site| {
+        let file = fs::File::create(site.join("huge")).unwrap();
+        file.set_len(256 << 20).unwrap();
+    });
+    let stream = server.connect();
+    let port = stream.local_addr().unwrap().port();
+    let mut h2 = RawH2::open(stream);
+    // Without a table, each answer is as long as the first.
+    h2.send(&frame(raw_h2::SETTINGS, 0, 0, &setting(1, 0)));
+    ask_for_more_than_fits(&mut h2);
+    std::thread::sleep(Duration::from_millis(500));
+    // HEAD instead of GET: complete without content, and by the name's static index.
+    let head = [b"\x02\x04HEAD", &get("/huge")[1..]].concat();
+    let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+    let heads = (1..2_000).map(|at| frame(raw_h2::HEADERS, end, 2 * at + 1, &head));
+    h2.send(&heads.collect::<Vec<_>>().concat());
+    h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
+    h2.send(&frame(raw_h2::PING, 0, 0, &[7; 8]));
+    // Longer than an acknowledgement may take.
+    std::thread::sleep(Duration::from_secs(11));
+    let unread = Queues::of(&server, port).unread;
+    assert!(unread > 0, "the server has read everything");
+    let pinged = |frame: &Frame| {
+        assert_ne!(frame.kind, raw_h2::GOAWAY);
+        frame.kind == raw_h2::PING
+    };
+    while !pinged(&h2.next().expect("an answer to the PING")) {}
 }
 
 /// Opens every window and asks for a file that is larger than anything on the way.

@@ -220,6 +220,7 @@ impl Run {
             19 => self.take(),
             20 => match script.byte() {
                 0..=127 => self.connection.shrink(),
+                128..=159 => self.connection.pause_input(self.now),
                 _ => self.extension(script),
             },
             22 => self.extension(script),
