@@ -353,6 +353,8 @@ impl Cli {
         config.limits.request_body_bytes = self.site.max_request_body;
         config.timeouts.handshake = self.bounds.handshake_timeout;
         config.timeouts.preface = self.bounds.preface_timeout;
+        config.http1.preface_timeout = self.bounds.preface_timeout;
+        config.http2.preface_timeout = self.bounds.preface_timeout;
         config.timeouts.idle = self.bounds.idle_timeout;
         config.timeouts.write_stall = self.bounds.stall_timeout;
         config.timeouts.drain = self.bounds.drain_timeout;

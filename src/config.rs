@@ -211,7 +211,10 @@ pub struct Http2 {
     pub h2c_upgrade: bool,
     /// What a peer may cause before ENHANCE_YOUR_CALM.
     pub budgets: Budgets,
-    /// From a SETTINGS frame of ours to its acknowledgement, else SETTINGS_TIMEOUT (§6.5.3).
+    /// From the beginning of a connection to its whole preface (RFC 9113 §3.4), as a server. Who has
+    /// said nothing by then is let go without blame.
+    pub preface_timeout: Duration,
+    /// From a SETTINGS frame of ours, and the preface, to its acknowledgement, else SETTINGS_TIMEOUT (§6.5.3).
     pub settings_timeout: Duration,
     /// From HEADERS to its END_HEADERS, however many CONTINUATION frames come between.
     pub header_timeout: Duration,
@@ -247,6 +250,7 @@ impl Default for Http2 {
             data_frame_floor: 1_024,
             h2c_upgrade: false,
             budgets: Budgets::default(),
+            preface_timeout: Duration::from_secs(10),
             settings_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(20),
@@ -335,6 +339,8 @@ pub struct Http1 {
     /// A body that nobody reads is drained up to this many bytes, so that the connection can be
     /// kept; beyond it, closed.
     pub drain_bytes: u64,
+    /// From the beginning of a connection to the first byte of its first head.
+    pub preface_timeout: Duration,
     /// From the first byte of a head to its end, else 408.
     pub header_timeout: Duration,
     /// Silence between requests before the connection is closed: `timeout` of `Keep-Alive`. Zero
@@ -357,6 +363,7 @@ impl Default for Http1 {
             head_fields: 100,
             chunk_extension_bytes: 16 << 10,
             drain_bytes: 64 << 10,
+            preface_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(20),
@@ -464,7 +471,8 @@ impl Default for Limits {
 pub struct Timeouts {
     /// From accept to the end of the TLS handshake.
     pub handshake: Duration,
-    /// From accept (or the end of the handshake) to a complete preface or first request.
+    /// From accept to what tells the protocol, in the clear. The same option sets
+    /// [`Http1::preface_timeout`] and [`Http2::preface_timeout`].
     pub preface: Duration,
     /// An HTTP/2 connection without streams. Browsers keep theirs for minutes; an idle connection
     /// costs little, and a new one a handshake.
@@ -506,6 +514,8 @@ mod tests {
         } = Config::default();
         // One option each sets these in both versions.
         assert_eq!(http1.header_timeout, http2.header_timeout);
+        assert_eq!(http1.preface_timeout, http2.preface_timeout);
+        assert_eq!(timeouts.preface, http2.preface_timeout);
         assert_eq!(http1.stall_timeout, http2.stall_timeout);
         assert_eq!(timeouts.write_stall, http2.stall_timeout);
         // Who is in need does not wait as long as who is not.

@@ -42,9 +42,9 @@ pub struct Connection {
 
 impl Connection {
     /// A connection on which no byte has arrived. The first one has to within
-    /// [`Config::header_timeout`].
+    /// [`Config::preface_timeout`].
     pub fn new(config: Arc<Config>, scheme: Scheme, now: Instant) -> Connection {
-        let timer = Timer::after(now, config.header_timeout);
+        let timer = Timer::after(now, config.preface_timeout);
         Connection {
             config,
             output: Vec::new(),

@@ -2,7 +2,7 @@
 //!
 //! | Waiting for | Until | Then |
 //! |---|---|---|
-//! | the first byte of a head | `header_timeout` at first, then `keep_alive_timeout` | closed without a word |
+//! | the first byte of a head | `preface_timeout` at first, then `keep_alive_timeout` | closed without a word |
 //! | the end of a head | `header_timeout` from its first byte | 408 |
 //! | a body | `stall_bytes` in each `stall_timeout` | 408, or closed if the response has begun |
 //!

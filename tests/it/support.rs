@@ -99,11 +99,16 @@ impl Server {
         }
     }
 
+    /// What standard error has had so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("nobody panics with it").clone()
+    }
+
     /// Waits until standard error has had a line with this in it, and returns that line.
     pub fn logged(&self, text: &str) -> String {
         let start = Instant::now();
         loop {
-            let log = self.log.lock().expect("nobody panics with it").clone();
+            let log = self.log();
             if let Some(line) = log.lines().find(|line| line.contains(text)) {
                 return line.to_owned();
             }

@@ -1,6 +1,6 @@
 //! Time (RFC 9113 §6.5.3, §10.5): one deadline for all that is waited for.
 //!
-//! - SETTINGS have to be acknowledged, a field block has to be completed, a shutdown has to go on.
+//! - A preface has to come, SETTINGS have to be acknowledged, a field block has to be completed, a shutdown has to go on.
 //! - Streams have to progress. Four times in every `stall_timeout` those that wait for the peer are
 //!   looked at, and what has not moved `stall_bytes` for five looks is reset with CANCEL. PING, SETTINGS and
 //!   WINDOW_UPDATE move nothing, so they keep nothing alive.
@@ -15,7 +15,7 @@
 
 use std::time::Instant;
 
-use super::Connection;
+use super::{Connection, Phase};
 use crate::h2::clock::Tick;
 use crate::h2::error::{ConnectionError, ErrorCode};
 use crate::h2::event::Cause;
@@ -55,8 +55,19 @@ impl Connection {
         let due = |deadline: Option<Tick>| deadline.is_some_and(|deadline| deadline <= tick);
         let settings = self.rare.as_ref().and_then(|rare| rare.settings.front());
         if due(settings.and_then(|&(_, deadline)| deadline)) {
-            let reason = "SETTINGS not acknowledged in time";
-            return Err(self.fail(ConnectionError::new(ErrorCode::SETTINGS_TIMEOUT, reason)));
+            let (code, reason) = match self.phase {
+                // Browsers connect ahead, and may then have nothing to ask.
+                Phase::Preface { matched: 0 } => (ErrorCode::NO_ERROR, "nothing came"),
+                Phase::Preface { .. } => {
+                    let reason = "preface not completed in time";
+                    (ErrorCode::SETTINGS_TIMEOUT, reason)
+                }
+                _ => {
+                    let reason = "SETTINGS not acknowledged in time";
+                    (ErrorCode::SETTINGS_TIMEOUT, reason)
+                }
+            };
+            return Err(self.fail(ConnectionError::new(code, reason)));
         }
         if due(self.block.as_ref().and_then(|block| block.deadline())) {
             return Err(self.fail(ConnectionError::calm("field block not completed in time")));
@@ -78,18 +89,27 @@ impl Connection {
     /// answer for, so everything that it is waited for has its whole time again. To be called as long
     /// as that lasts; whether output is taken at all is the caller's to watch.
     pub fn pause_input(&mut self, now: Instant) {
-        let acknowledged_by = self.clock.after(now, self.config.settings_timeout);
-        if let Some(rare) = &mut self.rare {
-            for (_, deadline) in &mut rare.settings {
-                *deadline = acknowledged_by;
-            }
-        }
+        self.await_acknowledgement(now);
         let completed_by = self.clock.after(now, self.config.header_timeout);
         if let Some(block) = &mut self.block {
             block.extend(completed_by);
         }
         if self.stall_check.is_some() {
             self.arm_stall_check(now);
+        }
+    }
+
+    /// Gives the peer its time for what it waits to acknowledge, or for the preface before that.
+    pub(super) fn await_acknowledgement(&mut self, now: Instant) {
+        let timeout = match self.phase {
+            Phase::Preface { .. } => self.config.preface_timeout,
+            _ => self.config.settings_timeout,
+        };
+        let by = self.clock.after(now, timeout);
+        if let Some(rare) = &mut self.rare {
+            for (_, deadline) in &mut rare.settings {
+                *deadline = by;
+            }
         }
     }
 

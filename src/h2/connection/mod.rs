@@ -228,6 +228,7 @@ impl Connection {
     fn send_first_settings(&mut self, now: Instant) {
         let settings = Settings::from_config(&self.config, self.role);
         self.announce(settings, Settings::INITIAL, now);
+        self.await_acknowledgement(now);
         // SETTINGS cannot widen the connection's window (RFC 9113 §6.9.2).
         let wanted = self.config.connection_window_size;
         let increment = wanted.saturating_sub(DEFAULT_WINDOW);

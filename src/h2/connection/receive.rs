@@ -138,7 +138,7 @@ impl Connection {
         }
         match self.phase {
             Phase::Settings | Phase::Open => {}
-            Phase::Preface { matched } => return self.receive_preface(input, matched),
+            Phase::Preface { matched } => return self.receive_preface(input, matched, now),
             Phase::Closed => {
                 *input = &[];
                 return Ok(Step::Incomplete);
@@ -163,6 +163,7 @@ impl Connection {
         &mut self,
         input: &mut &'i [u8],
         matched: u8,
+        now: Instant,
     ) -> Result<Step<'i>, Fault> {
         let expected = PREFACE.get(usize::from(matched)..).unwrap_or_default();
         let (begin, rest) = input.split_at(expected.len().min(input.len()));
@@ -172,6 +173,7 @@ impl Connection {
         *input = rest;
         if begin.len() == expected.len() {
             self.phase = Phase::Settings;
+            self.await_acknowledgement(now);
             return Ok(Step::Nothing);
         }
         self.phase = Phase::Preface {

@@ -1,6 +1,7 @@
 //! What a peer may make the server hold, and how long it may make it wait.
 
 use crate::raw_h2::{self, RawH2, frame, get};
+use crate::server::tls::{client_config, connect_with};
 use crate::support::Server;
 use rustix::net::{self, AddressFamily, SocketType};
 use std::fs;
@@ -31,6 +32,26 @@ fn a_client_that_says_nothing_is_closed_after_the_preface_timeout() {
     let (answer, elapsed) = closed(&mut server.connect());
     assert_about_a_second(elapsed);
     assert!(answer.is_empty());
+}
+
+/// A browser that connected ahead is not told of in the log: no limit fired.
+#[test]
+fn a_client_that_says_nothing_behind_its_handshake_is_let_go_after_the_preface_timeout() {
+    let mut server = Server::start(&["--preface-timeout", "1s"]);
+    for (protocol, last) in [("h2", Some((raw_h2::GOAWAY, 0))), ("http/1.1", None)] {
+        let mut stream = connect_with(&server, client_config(&server, &[protocol]));
+        let start = Instant::now();
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+        let mut frames = RawH2 { stream };
+        let heard: Vec<_> = std::iter::from_fn(|| frames.next()).collect();
+        assert_about_a_second(start.elapsed());
+        let goaway = heard.last().map(|frame| (frame.kind, frame.payload[7]));
+        assert_eq!(goaway, last, "{protocol}");
+    }
+    server.signal("TERM");
+    server.wait();
+    let log = server.log();
+    assert!(!log.contains("limit"), "{log}");
 }
 
 #[test]
