@@ -71,6 +71,8 @@ pub struct Ahead {
     until: u64,
     /// How often the disk was asked for the next ones.
     asked: u8,
+    /// Whether a disk had to bring some of those before.
+    cold: bool,
 }
 
 /// Whether the next bytes were taken off a body as a range of their own.
@@ -320,9 +322,16 @@ impl<F: Files> Slice<F> {
                 Ok(Residence::Disk)
             }
             Ok(_) => {
+                let until = *start + window;
+                let cold = ahead.cold || ahead.asked > 0;
+                if cold && until < *end {
+                    // The disk goes on while these are sent. Whether it has to is seen in time.
+                    let _ = files.prepare(&file.get(), until, READ_AHEAD.min(*end - until));
+                }
                 *ahead = Ahead {
-                    until: *start + window,
+                    until,
                     asked: 0,
+                    cold,
                 };
                 Ok(Residence::Memory)
             }

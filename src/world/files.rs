@@ -33,6 +33,14 @@ const OPEN: OFlags = OFlags::RDONLY
 /// somebody renames in order to make it fail.
 const RENAME_RETRIES: usize = 8;
 
+/// The kernel reads smaller files ahead as it likes. Larger ones it is asked for, in [`Files::prepare`]:
+/// left to itself it takes what the disk's `read_ahead_kb` says, which may be 8 MiB, in the middle of a
+/// call that is not to wait, and everybody waits for 20 ms while it makes room for that.
+const READ_AHEAD_BY_ITSELF: u64 = 256 << 10;
+
+/// The most that the kernel takes from one piece of advice on any file system: its usual read-ahead.
+const ADVISED: u64 = 128 << 10;
+
 /// A directory of this machine as the root of a site.
 #[derive(Debug)]
 pub struct Root {
@@ -143,6 +151,10 @@ impl Files for Root {
     fn open(&mut self, path: &[u8]) -> io::Result<(OwnedFd, Metadata)> {
         let file = self.open_any(path).map_err(open_error)?;
         let metadata = self.metadata(&file)?;
+        if metadata.len > READ_AHEAD_BY_ITSELF {
+            // Where it is not taken, that is as it was.
+            let _ = fadvise(&file, 0, None, Advice::Random);
+        }
         Ok((file, metadata))
     }
 
@@ -186,12 +198,15 @@ impl Files for Root {
                 Ok(_) => {}
                 Err(Errno::AGAIN) => {
                     // If it cannot be advised, reading it is what is left.
-                    let advised = fadvise(file, offset, NonZeroU64::new(len), Advice::WillNeed);
                     let on_its_way = |()| Residence::Disk;
-                    return Ok(advised.map_or(Residence::Memory, on_its_way));
+                    return Ok(ask_for(file, offset, len).map_or(Residence::Memory, on_its_way));
                 }
-                // Neither every kernel nor every file system can tell.
-                Err(_) => break,
+                // Neither every kernel nor every file system can tell. What has to be waited for then
+                // comes in as few pieces as can be.
+                Err(_) => {
+                    let _ = ask_for(file, offset, len);
+                    break;
+                }
             }
         }
         Ok(Residence::Memory)
@@ -234,6 +249,22 @@ impl Files for Root {
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }
+}
+
+/// Asks the disk for these bytes, and does not wait for them.
+fn ask_for(file: &OwnedFd, offset: u64, len: u64) -> Result<(), Errno> {
+    let end = offset + len;
+    let mut at = offset;
+    while at < end {
+        fadvise(
+            file,
+            at,
+            NonZeroU64::new(ADVISED.min(end - at)),
+            Advice::WillNeed,
+        )?;
+        at += ADVISED;
+    }
+    Ok(())
 }
 
 /// The metadata of a regular file or a directory; `None` for everything else.

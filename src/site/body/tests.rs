@@ -168,6 +168,21 @@ fn what_a_disk_has_to_bring_is_neither_taken_nor_read_before_it_is_there() {
 }
 
 #[test]
+fn a_disk_that_was_needed_brings_the_next_bytes_while_these_are_sent() {
+    let len = 3 * READ_AHEAD;
+    let mut files = MemoryFiles::new();
+    files.write("f", vec![b'x'; len as usize]);
+    files.slow_disk(Duration::from_millis(20));
+    let mut body = Body::One(file_slice(&mut files, 0, len));
+    let mut take = |files: &mut MemoryFiles| body.take_range(files, READ_AHEAD, LEAST).unwrap();
+    assert!(matches!(take(&mut files), Taken::Cold));
+    for _ in 0..3 {
+        files.advance(Duration::from_millis(20));
+        range(take(&mut files));
+    }
+}
+
+#[test]
 fn a_disk_that_never_says_that_it_is_done_is_read_in_the_end() {
     let mut files = MemoryFiles::new();
     files.write("f", vec![b'x'; 100_000]);
