@@ -424,7 +424,8 @@ pub struct Limits {
     /// Requests of one connection in one turn: as many as a client may have open, so that a page
     /// needs no second turn. More of them fit the bytes of a turn than others should wait for.
     pub turn_requests: usize,
-    /// Connections accepted from one listener in one turn.
+    /// Connections accepted from one listener in one turn, for which everybody else waits: some 10 µs
+    /// each. When there are more, the next turn follows at once.
     pub turn_accepts: usize,
     /// Bytes discarded from a peer after our last byte to it. What was on its way fits a socket
     /// buffer; more is a flood.
@@ -459,7 +460,7 @@ impl Default for Limits {
             turn_read_bytes: 17 << 10,
             turn_write_bytes: 248 << 10,
             turn_requests: 100,
-            turn_accepts: 64,
+            turn_accepts: 16,
             linger_bytes: 256 << 10,
             request_body_bytes: 1 << 30,
         }

@@ -33,8 +33,9 @@ const DISK_RETRY: Duration = Duration::from_millis(4);
 /// Readiness that one poll tells of, in general.
 const READY: usize = 256;
 
-/// Connections of the queue that have a turn before the poll is asked again. A turn takes some 100 µs
-/// at most, so that others wait half a millisecond; a poll takes one, and is not felt beside four.
+/// Connections of the queue that have a turn before the poll is asked again. A turn takes 100 µs
+/// at most, or 200 over TLS, so that others wait for less than a millisecond; a poll takes one, and is not
+/// felt beside four.
 const QUEUED_TURNS: usize = 4;
 
 /// Handshakes that take a step before the poll is asked again, behind all others: a step with a
