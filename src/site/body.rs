@@ -69,10 +69,8 @@ pub enum Slice<F: Files> {
 pub struct Ahead {
     /// The first byte that was not looked for.
     until: u64,
-    /// How often the disk was asked for the next ones.
+    /// How often the disk was asked for the next ones; at least once if it had to bring some before.
     asked: u8,
-    /// Whether a disk had to bring some of those before.
-    cold: bool,
 }
 
 /// Whether the next bytes were taken off a body as a range of their own.
@@ -323,16 +321,12 @@ impl<F: Files> Slice<F> {
             }
             Ok(_) => {
                 let until = *start + window;
-                let cold = ahead.cold || ahead.asked > 0;
-                if cold && until < *end {
+                let asked = ahead.asked.min(1);
+                if asked > 0 && until < *end {
                     // The disk goes on while these are sent. Whether it has to is seen in time.
                     let _ = files.prepare(&file.get(), until, READ_AHEAD.min(*end - until));
                 }
-                *ahead = Ahead {
-                    until,
-                    asked: 0,
-                    cold,
-                };
+                *ahead = Ahead { until, asked };
                 Ok(Residence::Memory)
             }
             Err(error) => Err(error.into()),
