@@ -16,7 +16,7 @@
 //!    clear, content in memory is only noted as a splice, to be sent from where it is by writev(2), and
 //!    in HTTP/1.1 a file by sendfile(2).
 //! 6. The output is sealed and written once. What the socket does not take waits in the connection's
-//!    `write_queue`, and nothing more is produced until it is gone.
+//!    `write_queue`, and no more content is produced until it is gone.
 //!
 //! # Core and shell
 //!

@@ -13,11 +13,12 @@
 
 mod account;
 mod ending;
+mod reading;
 mod waiting;
 
 use super::context::{Buffers, Context, Layer};
 use super::protocol::Protocol;
-use super::transport::{Opened, Tls, Transport, WireBuffer};
+use super::transport::{Tls, Transport, WireBuffer};
 use super::write_queue::{WriteError, WriteQueue};
 use crate::http::Fields;
 use crate::tls::Names;
@@ -35,10 +36,6 @@ const REQUEST_EFFORT: usize = 2 << 10;
 
 /// What a step of the TLS handshake is worth: a signature takes longer than any other turn.
 const HANDSHAKE_EFFORT: usize = 64 << 10;
-
-/// What an incomplete frame or head takes beside its payload or fields, and an incomplete TLS record
-/// beside the 16 KiB of either.
-const KEPT_SLACK: usize = 1 << 10;
 
 /// So many parts of an output are sealed between two looks at its splices.
 const SEALED: usize = 8;
@@ -279,87 +276,6 @@ impl<W: World> Connection<W> {
         Ok(turn)
     }
 
-    /// What there is for the protocol: bytes that were kept, and new ones if they are wanted.
-    fn input<'b>(
-        &mut self,
-        read: &'b mut Vec<u8>,
-        plain: &'b mut Vec<u8>,
-        wire: &mut WireBuffer,
-        cx: &mut Context<W>,
-    ) -> io::Result<&'b [u8]> {
-        plain.clear();
-        // Beyond an incomplete frame or head, it is what the turn's budgets left: that comes first.
-        let incomplete = cx.http1.head_bytes.max(cx.http2.max_frame_size as usize) + KEPT_SLACK;
-        if !self.wants_input(cx) || self.kept.len() > incomplete {
-            plain.append(&mut self.kept);
-            self.kept = Vec::new();
-            return Ok(plain);
-        }
-        let budget = cx.limits.turn_read_bytes;
-        let room = budget + KEPT_SLACK + self.kept.len().max(16 << 10);
-        if read.len() < room {
-            read.resize(room, 0);
-        }
-        let kept = std::mem::take(&mut self.kept);
-        match &mut self.transport {
-            Transport::Plain => {
-                let start = kept.len();
-                read[..start].copy_from_slice(&kept);
-                let end = start + self.receive(&mut read[start..start + budget], cx)?;
-                Ok(&read[..end])
-            }
-            Transport::Tls(tls) => {
-                plain.extend_from_slice(&kept);
-                let start = tls.restore(read);
-                let end = start + self.receive(&mut read[start..start + budget], cx)?;
-                self.open_records(&mut read[..end], plain, wire, cx)?;
-                Ok(plain)
-            }
-        }
-    }
-
-    /// Opens TLS records and sends what the handshake answers.
-    fn open_records(
-        &mut self,
-        records: &mut [u8],
-        plain: &mut Vec<u8>,
-        wire: &mut WireBuffer,
-        cx: &mut Context<W>,
-    ) -> io::Result<()> {
-        let Transport::Tls(tls) = &mut self.transport else {
-            return Ok(());
-        };
-        wire.clear();
-        let opened = tls.open(records, plain, wire);
-        if let Phase::Opening { .. } = self.phase
-            && let Some(tls) = &cx.tls
-            && tls.take_names() == Names::Certificate
-        {
-            self.names = Names::Certificate;
-        }
-        match opened {
-            Ok(Opened::Open) => {}
-            Ok(Opened::Ended) => self.read = ReadSide::Ended,
-            Err(error) => {
-                log::debug!("{}: TLS: {error}", self.peer);
-                self.phase = Phase::Flushing;
-                plain.clear();
-            }
-        }
-        if wire.filled().is_empty() {
-            return Ok(());
-        }
-        self.flush(wire.filled(), cx)
-    }
-
-    /// Whether to read from the socket: there may be something, the protocol has use for it, and
-    /// little enough output waits.
-    fn wants_input(&self, cx: &Context<W>) -> bool {
-        matches!(self.read, ReadSide::Readable | ReadSide::Closing)
-            && self.output_room(cx) > 0
-            && self.protocol.wants_input(!self.unsent.is_empty())
-    }
-
     /// How many bytes of output may be made: a piece, or what is called for behind one that waits.
     fn output_room(&self, cx: &Context<W>) -> usize {
         let most = match self.unsent.is_empty() {
@@ -367,28 +283,6 @@ impl<W: World> Connection<W> {
             false => cx.limits.output_bytes + cx.limits.answer_bytes,
         };
         most.saturating_sub(self.unsent.held())
-    }
-
-    /// Reads once. A read shorter than the buffer took everything: the next edge will tell of more.
-    fn receive(&mut self, buffer: &mut [u8], cx: &mut Context<W>) -> io::Result<usize> {
-        match cx.world.read(&mut self.socket, buffer) {
-            Ok(0) => {
-                self.read = ReadSide::Ended;
-                Ok(0)
-            }
-            Ok(len) => {
-                if len < buffer.len() && self.read == ReadSide::Readable {
-                    self.read = ReadSide::Drained;
-                }
-                Ok(len)
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.read = ReadSide::Drained;
-                Ok(0)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            Err(error) => Err(error),
-        }
     }
 
     /// Lets the protocol take its input and fill the output, and sends that, until there is no more

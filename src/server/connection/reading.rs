@@ -1,0 +1,117 @@
+//! What comes from the socket: when it is read, how much of it, and what it is behind its TLS records.
+
+use super::{Connection, Phase, ReadSide};
+use crate::server::context::Context;
+use crate::server::transport::{Opened, Transport, WireBuffer};
+use crate::tls::Names;
+use crate::world::World;
+use std::io;
+
+/// What an incomplete frame or head takes beside its payload or fields, and an incomplete TLS record
+/// beside the 16 KiB of either.
+const KEPT_SLACK: usize = 1 << 10;
+
+impl<W: World> Connection<W> {
+    /// What there is for the protocol: bytes that were kept, and new ones if they are wanted.
+    pub(super) fn input<'b>(
+        &mut self,
+        read: &'b mut Vec<u8>,
+        plain: &'b mut Vec<u8>,
+        wire: &mut WireBuffer,
+        cx: &mut Context<W>,
+    ) -> io::Result<&'b [u8]> {
+        plain.clear();
+        // Beyond an incomplete frame or head, it is what the turn's budgets left: that comes first.
+        let incomplete = cx.http1.head_bytes.max(cx.http2.max_frame_size as usize) + KEPT_SLACK;
+        if !self.wants_input(cx) || self.kept.len() > incomplete {
+            plain.append(&mut self.kept);
+            self.kept = Vec::new();
+            return Ok(plain);
+        }
+        let budget = cx.limits.turn_read_bytes;
+        let room = budget + KEPT_SLACK + self.kept.len().max(16 << 10);
+        if read.len() < room {
+            read.resize(room, 0);
+        }
+        let kept = std::mem::take(&mut self.kept);
+        match &mut self.transport {
+            Transport::Plain => {
+                let start = kept.len();
+                read[..start].copy_from_slice(&kept);
+                let end = start + self.receive(&mut read[start..start + budget], cx)?;
+                Ok(&read[..end])
+            }
+            Transport::Tls(tls) => {
+                plain.extend_from_slice(&kept);
+                let start = tls.restore(read);
+                let end = start + self.receive(&mut read[start..start + budget], cx)?;
+                self.open_records(&mut read[..end], plain, wire, cx)?;
+                Ok(plain)
+            }
+        }
+    }
+
+    /// Opens TLS records and sends what the handshake answers.
+    fn open_records(
+        &mut self,
+        records: &mut [u8],
+        plain: &mut Vec<u8>,
+        wire: &mut WireBuffer,
+        cx: &mut Context<W>,
+    ) -> io::Result<()> {
+        let Transport::Tls(tls) = &mut self.transport else {
+            return Ok(());
+        };
+        wire.clear();
+        let opened = tls.open(records, plain, wire);
+        if let Phase::Opening { .. } = self.phase
+            && let Some(tls) = &cx.tls
+            && tls.take_names() == Names::Certificate
+        {
+            self.names = Names::Certificate;
+        }
+        match opened {
+            Ok(Opened::Open) => {}
+            Ok(Opened::Ended) => self.read = ReadSide::Ended,
+            Err(error) => {
+                log::debug!("{}: TLS: {error}", self.peer);
+                self.phase = Phase::Flushing;
+                plain.clear();
+            }
+        }
+        if wire.filled().is_empty() {
+            return Ok(());
+        }
+        self.flush(wire.filled(), cx)
+    }
+
+    /// Whether to read from the socket: there may be something, the protocol has use for it, and
+    /// little enough output waits.
+    pub(super) fn wants_input(&self, cx: &Context<W>) -> bool {
+        matches!(self.read, ReadSide::Readable | ReadSide::Closing)
+            && self.output_room(cx) > 0
+            && self.protocol.wants_input(!self.unsent.is_empty())
+    }
+
+    /// Reads once. A read shorter than the buffer took everything: the next edge will tell of more.
+    pub(super) fn receive(&mut self, buffer: &mut [u8], cx: &mut Context<W>) -> io::Result<usize> {
+        match cx.world.read(&mut self.socket, buffer) {
+            Ok(0) => {
+                self.read = ReadSide::Ended;
+                Ok(0)
+            }
+            Ok(len) => {
+                if len < buffer.len() && self.read == ReadSide::Readable {
+                    self.read = ReadSide::Drained;
+                }
+                Ok(len)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.read = ReadSide::Drained;
+                Ok(0)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+}
