@@ -214,7 +214,8 @@ pub struct Http2 {
     /// From the beginning of a connection to its whole preface (RFC 9113 §3.4), as a server. Who has
     /// said nothing by then is let go without blame.
     pub preface_timeout: Duration,
-    /// From a SETTINGS frame of ours, and the preface, to its acknowledgement, else SETTINGS_TIMEOUT (§6.5.3).
+    /// From a SETTINGS frame of ours, and the preface, to its acknowledgement, else SETTINGS_TIMEOUT
+    /// (§6.5.3).
     pub settings_timeout: Duration,
     /// From HEADERS to its END_HEADERS, however many CONTINUATION frames come between.
     pub header_timeout: Duration,
@@ -274,9 +275,9 @@ pub struct Budgets {
     pub header_list_overrun: usize,
     /// Requests that the peer may reset in the very breath that made them (CVE-2023-44487). A reset
     /// that comes later, but before [`Http2::stall_bytes`] of the response were sent, counts a
-    /// third, and those right behind another reset nothing: leaving one page after another, each with a hundred
-    /// images under way, is innocent. Every answered request earns a later reset back, and a response
-    /// that was mostly read costs nothing.
+    /// third, and those right behind another reset nothing: leaving one page after another, each with
+    /// a hundred images under way, is innocent. Every answered request earns a later reset back, and
+    /// a response that was mostly read costs nothing.
     pub peer_resets: u32,
     /// Stream errors that the peer provokes from us (CVE-2025-8671), in a connection's life.
     pub provoked_resets: u32,

@@ -13,10 +13,10 @@ use crate::config::Budgets;
 type Charged = Result<(), ConnectionError>;
 
 /// What a reset costs that came in one breath with its request: nobody does that to make use of us.
-/// Others cost 1, and either nothing behind another reset without a request between them: who leaves a
-/// page resets all that is under way at once, a hundred images as well, and leaves the next one a moment
-/// later. The page itself was answered and has earned that back. While the line is full nothing is read,
-/// so that a page and its leaving can come in one breath too.
+/// Others cost 1. Neither kind costs anything behind another reset without a request between them: who
+/// leaves a page resets all that is under way at once, a hundred images as well, and leaves the next one
+/// a moment later. The page itself was answered and has earned that back. It and its leaving can come in
+/// one breath too, where we were late to read.
 const HASTY_RESET: u32 = 3;
 
 /// Refused streams, as a multiple of the concurrency that we allow. Before it acknowledged our SETTINGS

@@ -99,13 +99,18 @@ impl Connection {
         }
     }
 
-    /// Gives the peer its time for what it waits to acknowledge, or for the preface before that.
-    pub(super) fn await_acknowledgement(&mut self, now: Instant) {
+    /// By when what is sent now has to be acknowledged, or the preface before that to come.
+    pub(super) fn acknowledgement_due(&self, now: Instant) -> Option<Tick> {
         let timeout = match self.phase {
             Phase::Preface { .. } => self.config.preface_timeout,
             _ => self.config.settings_timeout,
         };
-        let by = self.clock.after(now, timeout);
+        self.clock.after(now, timeout)
+    }
+
+    /// Gives the peer the whole time again for everything that it has to acknowledge.
+    pub(super) fn await_acknowledgement(&mut self, now: Instant) {
+        let by = self.acknowledgement_due(now);
         if let Some(rare) = &mut self.rare {
             for (_, deadline) in &mut rare.settings {
                 *deadline = by;

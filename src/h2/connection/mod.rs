@@ -228,7 +228,6 @@ impl Connection {
     fn send_first_settings(&mut self, now: Instant) {
         let settings = Settings::from_config(&self.config, self.role);
         self.announce(settings, Settings::INITIAL, now);
-        self.await_acknowledgement(now);
         // SETTINGS cannot widen the connection's window (RFC 9113 §6.9.2).
         let wanted = self.config.connection_window_size;
         let increment = wanted.saturating_sub(DEFAULT_WINDOW);
@@ -252,7 +251,7 @@ impl Connection {
         encode::settings(&mut self.output, settings.changes(before));
         // A peer that has read them may make use of them before it acknowledges.
         self.local.max_frame_size = self.local.max_frame_size.max(settings.max_frame_size);
-        let deadline = self.clock.after(now, self.config.settings_timeout);
+        let deadline = self.acknowledgement_due(now);
         self.rare().settings.push_back((settings, deadline));
     }
 }

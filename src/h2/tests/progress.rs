@@ -187,3 +187,23 @@ fn a_tunnel_may_be_silent() {
     peer.hear();
     assert_eq!(seconds_until_told(&mut peer, 600, |_| {}), None);
 }
+
+#[test]
+fn nothing_is_awaited_while_the_caller_does_not_read() {
+    let mut peer = Peer::silent(Config::default());
+    peer.send_raw(PREFACE);
+    peer.settings(&[]);
+    peer.send(FrameType::HEADERS, 0, 1, b"\x82");
+    peer.hear();
+    for _ in 0..10 {
+        peer.wait(Duration::from_secs(9));
+        peer.connection.pause_input(peer.now);
+        peer.connection.handle_timeout(peer.now).unwrap();
+    }
+    // From then on, both the acknowledgement and the rest of the block have their whole time.
+    let deadline = peer.connection.next_deadline().unwrap();
+    assert!(deadline - peer.now >= Duration::from_secs(10));
+    peer.now = deadline;
+    let error = peer.connection.handle_timeout(peer.now).unwrap_err();
+    assert_eq!(error.code, ErrorCode::SETTINGS_TIMEOUT);
+}

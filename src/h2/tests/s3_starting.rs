@@ -86,3 +86,17 @@ fn a_request_is_answered() {
     );
     assert!(peer.connection.is_idle() && !peer.connection.contains(key));
 }
+
+#[test]
+fn who_has_connected_and_said_nothing_is_let_go_without_blame() {
+    let mut peer = Peer::silent(Config::default());
+    peer.now = peer.connection.next_deadline().unwrap();
+    let error = peer.connection.handle_timeout(peer.now).unwrap_err();
+    assert_eq!(error.code, ErrorCode::NO_ERROR);
+    let mut peer = Peer::silent(Config::default());
+    peer.send_raw(b"P");
+    peer.hear();
+    peer.now = peer.connection.next_deadline().unwrap();
+    let error = peer.connection.handle_timeout(peer.now).unwrap_err();
+    assert_eq!(error.reason, "preface not completed in time");
+}

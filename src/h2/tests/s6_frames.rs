@@ -196,40 +196,6 @@ mod s6_5_settings {
     }
 
     #[test]
-    fn who_has_connected_and_said_nothing_is_let_go_without_blame() {
-        let mut peer = Peer::silent(Config::default());
-        peer.now = peer.connection.next_deadline().unwrap();
-        let error = peer.connection.handle_timeout(peer.now).unwrap_err();
-        assert_eq!(error.code, ErrorCode::NO_ERROR);
-        let mut peer = Peer::silent(Config::default());
-        peer.send_raw(b"P");
-        peer.hear();
-        peer.now = peer.connection.next_deadline().unwrap();
-        let error = peer.connection.handle_timeout(peer.now).unwrap_err();
-        assert_eq!(error.reason, "preface not completed in time");
-    }
-
-    #[test]
-    fn nothing_is_awaited_while_the_caller_does_not_read() {
-        let mut peer = Peer::silent(Config::default());
-        peer.send_raw(PREFACE);
-        peer.settings(&[]);
-        peer.send(FrameType::HEADERS, 0, 1, b"\x82");
-        peer.hear();
-        for _ in 0..10 {
-            peer.wait(Duration::from_secs(9));
-            peer.connection.pause_input(peer.now);
-            peer.connection.handle_timeout(peer.now).unwrap();
-        }
-        // From then on, both the acknowledgement and the rest of the block have their whole time.
-        let deadline = peer.connection.next_deadline().unwrap();
-        assert!(deadline - peer.now >= Duration::from_secs(10));
-        peer.now = deadline;
-        let error = peer.connection.handle_timeout(peer.now).unwrap_err();
-        assert_eq!(error.code, ErrorCode::SETTINGS_TIMEOUT);
-    }
-
-    #[test]
     fn an_acknowledgement_that_nobody_waits_for_is_ignored() {
         let mut peer = Peer::server();
         peer.settings_ack();
