@@ -254,15 +254,9 @@ impl Files for Root {
 /// Asks the disk for these bytes, and does not wait for them.
 fn ask_for(file: &OwnedFd, offset: u64, len: u64) -> Result<(), Errno> {
     let end = offset + len;
-    let mut at = offset;
-    while at < end {
-        fadvise(
-            file,
-            at,
-            NonZeroU64::new(ADVISED.min(end - at)),
-            Advice::WillNeed,
-        )?;
-        at += ADVISED;
+    for at in (offset..end).step_by(ADVISED as usize) {
+        let len = NonZeroU64::new(ADVISED.min(end - at));
+        fadvise(file, at, len, Advice::WillNeed)?;
     }
     Ok(())
 }

@@ -3,9 +3,6 @@
 //! The cores are compiled from their files rather than through the package: they need nothing of the
 //! server, so neither TLS nor a command line has to be built to count instructions.
 
-// As in the package's own crate, whose modules these are.
-#![allow(dead_code, unused_imports)]
-
 #[path = "../../../src/config.rs"]
 pub mod config;
 pub mod frames;

@@ -8,9 +8,6 @@
 //! RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz h2_server
 //! ```
 
-// As in the package's own crate, whose modules these are.
-#![allow(dead_code, unused_imports)]
-
 #[path = "../../../src/config.rs"]
 pub mod config;
 pub mod drive;

@@ -21,6 +21,15 @@ fn site(site: &Path) {
     fs::write(site.join("big"), content()).unwrap();
 }
 
+/// A server with a file of this length, which takes no room on the disk, and a small one.
+fn huge_file(len: u64) -> Server {
+    Server::with_site(&[], |site| {
+        let file = fs::File::create(site.join("huge")).unwrap();
+        file.set_len(len).unwrap();
+        fs::write(site.join("small"), "small").unwrap();
+    })
+}
+
 /// The head and the content of an answer.
 fn split(answer: &[u8]) -> (String, &[u8]) {
     let end = answer
@@ -113,11 +122,7 @@ fn large_files_and_ranges_side_by_side_are_whole_over_http2() {
 #[test]
 fn a_file_that_is_cut_short_while_it_is_sent_ends_the_response_and_is_never_padded() {
     const HUGE: u64 = 64 << 20;
-    let server = Server::with_site(&[], |site| {
-        let file = fs::File::create(site.join("huge")).unwrap();
-        file.set_len(HUGE).unwrap();
-        fs::write(site.join("small"), "small").unwrap();
-    });
+    let server = huge_file(HUGE);
     let mut h1 = server.connect();
     h1.write_all(b"GET /huge HTTP/1.1\r\nHost: h\r\n\r\n")
         .unwrap();
@@ -149,10 +154,7 @@ fn a_file_that_is_cut_short_while_it_is_sent_ends_the_response_and_is_never_padd
 #[test]
 fn stalled_readers_of_a_large_file_cost_a_piece_of_output_at_most() {
     const READERS: u64 = 100;
-    let server = Server::with_site(&[], |site| {
-        let file = fs::File::create(site.join("huge")).unwrap();
-        file.set_len(1 << 30).unwrap();
-    });
+    let server = huge_file(1 << 30);
     let before = server.anonymous_kib();
     let readers: Vec<RawH2> = (0..READERS)
         .map(|_| {
@@ -171,10 +173,7 @@ fn stalled_readers_of_a_large_file_cost_a_piece_of_output_at_most() {
 
 #[test]
 fn what_a_stalled_reader_does_not_take_stays_in_the_file_and_not_in_the_kernel() {
-    let server = Server::with_site(&[], |site| {
-        let file = fs::File::create(site.join("huge")).unwrap();
-        file.set_len(1 << 30).unwrap();
-    });
+    let server = huge_file(1 << 30);
     let mut reader = server.connect();
     reader
         .write_all(b"GET /huge HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -192,10 +191,7 @@ fn what_a_stalled_reader_does_not_take_stays_in_the_file_and_not_in_the_kernel()
 #[test]
 fn what_a_stalled_reader_sends_is_heard_all_the_same() {
     const READERS: usize = 20;
-    let server = Server::with_site(&[], |site| {
-        let file = fs::File::create(site.join("huge")).unwrap();
-        file.set_len(1 << 30).unwrap();
-    });
+    let server = huge_file(1 << 30);
     let mut readers: Vec<(u16, RawH2)> = (0..READERS)
         .map(|_| {
             let stream = server.connect();
@@ -222,10 +218,7 @@ fn what_a_stalled_reader_sends_is_heard_all_the_same() {
 /// takes nothing for too long goes, but for that, and not for a word that is on its way.
 #[test]
 fn a_stalled_reader_is_not_blamed_for_what_was_not_read_of_it() {
-    let server = Server::with_site(&[], |site| {
-        let file = fs::File::create(site.join("huge")).unwrap();
-        file.set_len(256 << 20).unwrap();
-    });
+    let server = huge_file(256 << 20);
     let stream = server.connect();
     let port = stream.local_addr().unwrap().port();
     let mut h2 = RawH2::open(stream);
