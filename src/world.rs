@@ -172,6 +172,17 @@ pub trait Files {
         Ok(read)
     }
 
+    /// The same with bytes that are in memory, of which there may be fewer: `WouldBlock` if a disk has
+    /// to bring even the first. Any error but that is told by [`Files::read_scattered`] as well.
+    fn read_resident(
+        &mut self,
+        file: &Self::File,
+        offset: u64,
+        slices: &mut [IoSliceMut<'_>],
+    ) -> io::Result<usize> {
+        self.read_scattered(file, offset, slices)
+    }
+
     /// Whether these bytes of the file, at least one, can be had without waiting for a disk. If not,
     /// the disk is asked for them. `UnexpectedEof` if the file ends before theirs.
     fn prepare(&mut self, file: &Self::File, offset: u64, len: u64) -> io::Result<Residence> {

@@ -3,7 +3,7 @@
 
 use super::access_log::{AccessLog, Entry};
 use crate::http::Fields;
-use crate::site::{self, Body, BodyError, Least, Progress, Taken};
+use crate::site::{self, Body, BodyError, Least, Progress, Slice};
 use crate::world::Files;
 use std::time::Instant;
 
@@ -163,23 +163,22 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
-    /// Takes up to `max` bytes off the content, if that is worth it.
-    pub fn take_range(
-        &mut self,
-        files: &mut F,
-        max: u64,
-        least: Least,
-        now: Instant,
-    ) -> Result<Taken<F>, BodyError> {
+    /// What comes next of the content, if it is worth sending from where it is.
+    pub fn next_slice(&mut self, max: u64, least: Least, now: Instant) -> Option<&mut Slice<F>> {
         self.begin_turn(now);
-        let taken = match &mut self.source {
-            Source::Content(body) => body.take_range(files, max, least)?,
-            Source::Handler(_) => Taken::Unfit,
-        };
-        if let Taken::Range(range) = &taken {
-            self.sent += range.len();
+        match &mut self.source {
+            Source::Content(body) => body.next_slice(max, least),
+            Source::Handler(_) => None,
         }
-        Ok(taken)
+    }
+
+    /// So many bytes of that were taken; says whether they were the last.
+    pub fn count_sent(&mut self, len: usize) -> Progress {
+        self.sent += len as u64;
+        match self.remaining() {
+            Some(0) => Progress::End,
+            _ => Progress::More,
+        }
     }
 
     /// Appends up to `max` bytes of content.

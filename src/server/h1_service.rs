@@ -7,13 +7,12 @@ use super::context::{Context, Layer};
 use super::h2_service::H2Service;
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
-use super::piece::Wanted;
+use super::piece::{Layout, Wanted};
 use super::splices::{self, MOST_SPLICED};
 use crate::h1::{self, BodyLength, Event, Scheme};
 use crate::http::{Fields, Method, status};
-use crate::site::{Answer, BodyError, Progress, Response, Slice, Taken};
+use crate::site::{Answer, BodyError, Progress, Response, Slice};
 use crate::world::{Files, Peer, World};
-use std::io;
 use std::time::Instant;
 
 /// A handler that cannot pass a request's body on is given no more of it beyond this: what HTTP/2's
@@ -283,26 +282,23 @@ impl<F: Files> H1Service<F> {
             Layer::Clear => (MOST_SPLICED, splices::CLEAR),
             Layer::Tls => (room, splices::TLS_FRAMES),
         };
-        match active.take_range(cx.site.files(), max as u64, least, cx.now) {
-            Ok(Taken::Unfit) => {}
-            Ok(Taken::Range(range)) => {
-                let end = active.remaining() == Some(0);
-                let len = range.len();
-                cx.moved += len as usize;
-                if let Err(error) = splice(range, before, cx) {
-                    return self.cut_short(&error.into());
+        if let Some(slice) = active.next_slice(max as u64, least, cx.now) {
+            return match splice(slice, max, before, cx) {
+                Ok(Some(len)) => {
+                    cx.moved += len;
+                    let end = active.count_sent(len) == Progress::End;
+                    self.core.commit_elsewhere(len as u64, end, cx.now);
+                    if end {
+                        self.complete(cx);
+                    }
+                    Ok(true)
                 }
-                self.core.commit_elsewhere(len, end, cx.now);
-                if end {
-                    self.complete(cx);
+                Ok(None) => {
+                    self.disk = Disk::Asked;
+                    Ok(false)
                 }
-                return Ok(true);
-            }
-            Ok(Taken::Cold) => {
-                self.disk = Disk::Asked;
-                return Ok(false);
-            }
-            Err(error) => return self.cut_short(&error),
+                Err(error) => self.cut_short(&error),
+            };
         }
         if room == 0 {
             return Ok(false);
@@ -407,27 +403,31 @@ impl<F: Files> H1Service<F> {
     }
 }
 
-/// Puts a range behind the first `at` bytes of the output, where it is or as one frame without a
-/// header.
-fn splice<W: World>(range: Slice<W::Files>, at: usize, cx: &mut Context<W>) -> io::Result<()> {
-    if let (
-        Layer::Tls,
-        Slice::File {
-            file, start, end, ..
-        },
-    ) = (cx.layer, &range)
-    {
-        let len = (end - start) as usize;
-        let wanted = Wanted {
-            file,
-            offset: *start,
-            header: 0,
-            len,
-            run: len,
-        };
-        cx.splices.push_frame(at, cx.site.files(), &wanted)?;
-    } else {
-        cx.splices.push(at, range);
-    }
-    Ok(())
+/// Puts the slice's next bytes, up to `max` of them, behind the first `at` bytes of the output: from where
+/// they are, or under TLS, which sends no file from where it is, as one frame without a header. Returns
+/// how many they are; `None` before the disk has brought them.
+fn splice<W: World>(
+    slice: &mut Slice<W::Files>,
+    max: usize,
+    at: usize,
+    cx: &mut Context<W>,
+) -> Result<Option<usize>, BodyError> {
+    let files = cx.site.files();
+    Ok(match (cx.layer, slice) {
+        (Layer::Tls, Slice::File(file)) => {
+            let wanted = Wanted {
+                header: 0,
+                payload: max,
+                run: max,
+                layout: Layout::Dense,
+            };
+            let frame = cx.splices.push_frame(at, files, file, &wanted)?;
+            frame.map(|frame| frame.len())
+        }
+        (_, slice) => slice.take(files, max as u64)?.map(|range| {
+            let len = range.len() as usize;
+            cx.splices.push(at, range);
+            len
+        }),
+    })
 }

@@ -7,10 +7,10 @@
 //! [`Piece`]; what of it the socket does not take is kept like any output.
 
 use super::piece::{Piece, Wanted};
-use crate::site::{Least, Slice};
+use crate::site::{BodyError, FileSlice, Least, Slice};
 use crate::world::Files;
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 
 /// The most content that is spliced into one output. While it waits it costs nothing, so it has room
 /// of its own; the more is sent in one go, the fewer segments it takes, but the others want their turn.
@@ -97,7 +97,7 @@ impl<F: Files> Splices<F> {
 
     /// Bytes of frames, which have to be kept if they are not sent.
     pub fn framed(&self) -> usize {
-        self.piece.frames().len()
+        self.piece.len()
     }
 
     /// The memory that the list takes.
@@ -125,15 +125,18 @@ impl<F: Files> Splices<F> {
         self.list.push_back(Splice { at, content });
     }
 
-    /// Reads what becomes a frame in the same place, and returns that frame for its header to be
-    /// written. `UnexpectedEof` if the file has become too short.
+    /// Makes a frame of the file's next bytes in the same place, and returns it for its header to be
+    /// written; `None` before the disk has brought them, which it was asked for.
     pub fn push_frame(
         &mut self,
         at: usize,
         files: &mut F,
-        wanted: &Wanted<'_, F>,
-    ) -> io::Result<&mut [u8]> {
-        let place = self.piece.make(files, wanted)?;
+        file: &mut FileSlice<F>,
+        wanted: &Wanted,
+    ) -> Result<Option<&mut [u8]>, BodyError> {
+        let Some(place) = self.piece.make(files, file, wanted)? else {
+            return Ok(None);
+        };
         self.len += place.len() as u64;
         match self.list.back_mut() {
             Some(Splice {
@@ -145,7 +148,7 @@ impl<F: Files> Splices<F> {
                 self.list.push_back(Splice { at, content });
             }
         }
-        Ok(self.piece.frame(place))
+        Ok(Some(self.piece.bytes_mut(place)))
     }
 
     /// The first splice, and how many bytes of the output come before it.
@@ -172,13 +175,13 @@ impl<F: Files> Splices<F> {
             }
             from = *at;
             let content = match content {
-                Content::Slice(Slice::File { .. }) => return taken,
+                Content::Slice(Slice::File(_)) => return taken,
                 Content::Slice(Slice::Memory {
                     content,
                     start,
                     end,
                 }) => &content[*start..*end],
-                Content::Frames(start, end) => &self.piece.frames()[*start..*end],
+                Content::Frames(start, end) => self.piece.bytes(*start..*end),
             };
             if !put(content) {
                 return taken;
@@ -225,7 +228,7 @@ impl<F: Files> Splices<F> {
             match content {
                 Content::Slice(slice) => self.push(output.len(), slice),
                 Content::Frames(start, end) => {
-                    output.extend_from_slice(&later.piece.frames()[start..end]);
+                    output.extend_from_slice(later.piece.bytes(start..end));
                 }
             }
         }
@@ -237,6 +240,7 @@ impl<F: Files> Splices<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::piece::Layout;
     use crate::site::OpenFile;
     use crate::world::memory_files::MemoryFiles;
     use std::rc::Rc;
@@ -245,33 +249,26 @@ mod tests {
         Slice::memory(Rc::from(text.as_bytes()))
     }
 
-    fn file(len: u64) -> Slice<MemoryFiles> {
+    fn file(content: &str) -> (MemoryFiles, FileSlice<MemoryFiles>) {
         let mut files = MemoryFiles::new();
-        files.write("f", "");
+        files.write("f", content);
         let (file, _) = files.open(b"f").unwrap();
-        Slice::File {
-            file: OpenFile::new(file),
-            start: 0,
-            end: len,
-            ahead: crate::site::Ahead::default(),
-        }
+        let file = FileSlice::new(OpenFile::new(file), 0, content.len() as u64);
+        (files, file)
     }
 
     /// Two frames behind the first `at` bytes of the output.
     fn push_frames(splices: &mut Splices<MemoryFiles>, at: usize) {
-        let mut files = MemoryFiles::new();
-        files.write("f", "one]two]");
-        let (file, _) = files.open(b"f").unwrap();
-        let file = OpenFile::new(file);
-        for offset in [0, 4] {
+        let (mut files, mut file) = file("one]two]");
+        while !file.is_empty() {
             let wanted = Wanted {
-                file: &file,
-                offset,
                 header: 1,
-                len: 4,
-                run: 8 - offset as usize,
+                payload: 4,
+                run: file.len() as usize,
+                layout: Layout::Dense,
             };
-            splices.push_frame(at, &mut files, &wanted).unwrap()[0] = b'[';
+            let frame = splices.push_frame(at, &mut files, &mut file, &wanted);
+            frame.unwrap().unwrap()[0] = b'[';
         }
     }
 
@@ -288,9 +285,7 @@ mod tests {
             let mut gathered: Vec<u8> = pieces.flat_map(|piece| piece.to_vec()).collect();
             if taken == 0 {
                 let first = splices.first();
-                assert!(
-                    matches!(first, Some((at, Content::Slice(Slice::File { .. }))) if at == sent)
-                );
+                assert!(matches!(first, Some((at, Content::Slice(Slice::File(_)))) if at == sent));
                 gathered.push(b'.');
             }
             gathered.truncate(most);
@@ -309,7 +304,7 @@ mod tests {
                 let mut splices = Splices::default();
                 splices.push(2, memory("first"));
                 splices.push(2, memory("second"));
-                splices.push(4, file(3));
+                splices.push(4, Slice::File(file("...").1));
                 push_frames(&mut splices, 4);
                 splices.push(5, memory("third"));
                 let whole = "abfirstsecondcd...[one][two]ethirdf";

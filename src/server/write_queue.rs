@@ -151,21 +151,16 @@ fn write<W: World>(
     let mut taken = 0;
     loop {
         let result = match splices.first() {
-            Some((
-                at,
-                Content::Slice(Slice::File {
-                    file, start, end, ..
-                }),
-            )) if at == *sent => {
-                let max = usize::try_from(end - start).unwrap_or(usize::MAX);
-                match world.send_file(socket, &file.get(), *start, max) {
+            Some((at, Content::Slice(Slice::File(slice)))) if at == *sent => {
+                let max = usize::try_from(slice.len()).unwrap_or(usize::MAX);
+                match world.send_file(socket, &slice.file().get(), slice.offset(), max) {
                     Ok(0) => return Err(WriteError::File(io::ErrorKind::UnexpectedEof.into())),
                     // Nobody tells which of the two has failed. A socket shows it soon enough.
                     Err(error) if !is_passing(&error) => return Err(WriteError::File(error)),
                     result => result,
                 }
             }
-            Some((at, Content::Slice(Slice::File { .. }))) => {
+            Some((at, Content::Slice(Slice::File(_)))) => {
                 world.write_more(socket, &bytes[*sent..at])
             }
             Some(_) => {

@@ -4,21 +4,18 @@
 //! is asked for straight into the caller's buffer. A reader that stalls therefore costs a descriptor
 //! and a few words, and nothing is read from a file before there is room for it.
 
+mod file_slice;
+mod slice;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::rc::Rc;
 
-use super::open_file::OpenFile;
+pub use file_slice::FileSlice;
+pub use slice::Slice;
+
 use crate::world::{Files, Residence};
-
-/// So much of a file is looked at, and asked for, at a time: what a disk brings in a few
-/// milliseconds, and the least that a slow one should be asked for.
-const READ_AHEAD: u64 = 256 << 10;
-
-/// So often is a disk asked whether the bytes have come. Then they are read all the same, whoever has
-/// to wait: on some file systems asking alone brings nothing.
-const MOST_ASKED: u8 = 250;
 
 /// The lengths from which on it is worth taking a range off a body, instead of copying its bytes or
 /// reading them where they are wanted.
@@ -38,49 +35,6 @@ pub enum Body<F: Files> {
     One(Slice<F>),
     /// Several slices behind each other, such as the parts of `multipart/byteranges`.
     Many(VecDeque<Slice<F>>),
-}
-
-/// A range of something that can be sent, of which the bytes before `start` were sent already.
-pub enum Slice<F: Files> {
-    /// Bytes in memory.
-    Memory {
-        /// Shared with the cache and with other responses.
-        content: Rc<[u8]>,
-        /// The next byte to send.
-        start: usize,
-        /// Where the slice ends; never past `content`.
-        end: usize,
-    },
-    /// Bytes of an open file.
-    File {
-        /// Shared with other responses that send the same file.
-        file: OpenFile<F>,
-        /// The next byte to send.
-        start: u64,
-        /// Where the slice ends: within the length that the file had when the response began.
-        end: u64,
-        /// What is known of where its bytes are.
-        ahead: Ahead,
-    },
-}
-
-/// How far a file's bytes were found in memory.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ahead {
-    /// The first byte that was not looked for.
-    until: u64,
-    /// How often the disk was asked for the next ones; at least once if it had to bring some before.
-    asked: u8,
-}
-
-/// Whether the next bytes were taken off a body as a range of their own.
-pub enum Taken<F: Files> {
-    /// They were, and this is where they are.
-    Range(Slice<F>),
-    /// They will be, as soon as the disk has brought them, which it was asked for.
-    Cold,
-    /// There are none, or too few: they are to be read.
-    Unfit,
 }
 
 /// What a read achieved.
@@ -169,31 +123,28 @@ impl<F: Files> Body<F> {
             Body::One(slice) => Some(slice),
             Body::Many(slices) => slices.front_mut(),
         };
-        if let Some(Slice::File { ahead, .. }) = slice {
-            ahead.until = 0;
+        if let Some(Slice::File(slice)) = slice {
+            slice.look_again();
         }
     }
 
-    /// Takes up to `max` bytes off the body, if there are that many in one place that it is worth it.
-    pub fn take_range(
-        &mut self,
-        files: &mut F,
-        max: u64,
-        least: Least,
-    ) -> Result<Taken<F>, BodyError> {
-        match self {
-            Body::Empty => Ok(Taken::Unfit),
-            Body::One(slice) => slice.take_range(files, max, least),
+    /// What comes next, if it is at least as much as it takes to be worth sending from where it is.
+    pub fn next_slice(&mut self, max: u64, least: Least) -> Option<&mut Slice<F>> {
+        let slice = match self {
+            Body::Empty => return None,
+            Body::One(slice) => slice,
             Body::Many(slices) => {
                 while slices.front().is_some_and(Slice::is_empty) {
                     slices.pop_front();
                 }
-                match slices.front_mut() {
-                    Some(slice) => slice.take_range(files, max, least),
-                    None => Ok(Taken::Unfit),
-                }
+                slices.front_mut()?
             }
-        }
+        };
+        let least = match slice {
+            Slice::Memory { .. } => least.memory,
+            Slice::File(_) => least.file,
+        };
+        (slice.len().min(max) >= least).then_some(slice)
     }
 
     /// Appends up to `max` bytes to `out`; `max` is at least 1.
@@ -228,157 +179,6 @@ impl<F: Files> Body<F> {
                 Ok(Progress::End)
             }
         }
-    }
-}
-
-impl<F: Files> Slice<F> {
-    /// All of some bytes in memory.
-    pub fn memory(content: Rc<[u8]>) -> Self {
-        Slice::Memory {
-            start: 0,
-            end: content.len(),
-            content,
-        }
-    }
-
-    /// The number of bytes still to send.
-    pub fn len(&self) -> u64 {
-        match self {
-            Slice::Memory { start, end, .. } => (end - start) as u64,
-            Slice::File { start, end, .. } => end - start,
-        }
-    }
-
-    /// Whether all bytes were sent.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The next `len` bytes were sent; there are that many.
-    pub fn advance(&mut self, len: u64) {
-        match self {
-            // What is in memory has a length that fits.
-            Slice::Memory { start, .. } => *start += len as usize,
-            Slice::File { start, .. } => *start += len,
-        }
-    }
-
-    /// Splits off the next `len` bytes; there are that many.
-    fn split_off(&mut self, len: u64) -> Self {
-        let first = match self {
-            Slice::Memory { content, start, .. } => Slice::Memory {
-                content: content.clone(),
-                start: *start,
-                end: *start + len as usize,
-            },
-            Slice::File {
-                file, start, ahead, ..
-            } => Slice::File {
-                file: file.clone(),
-                start: *start,
-                end: *start + len,
-                ahead: *ahead,
-            },
-        };
-        self.advance(len);
-        first
-    }
-
-    fn take_range(&mut self, files: &mut F, max: u64, least: Least) -> Result<Taken<F>, BodyError> {
-        let len = self.len().min(max);
-        let least = match self {
-            Slice::Memory { .. } => least.memory,
-            Slice::File { .. } => least.file,
-        };
-        if len < least {
-            return Ok(Taken::Unfit);
-        }
-        Ok(match self.prepare(files, len)? {
-            Residence::Disk => Taken::Cold,
-            Residence::Memory => Taken::Range(self.split_off(len)),
-        })
-    }
-
-    /// Looks whether the next `len` bytes are in memory, and some more with them.
-    fn prepare(&mut self, files: &mut F, len: u64) -> Result<Residence, BodyError> {
-        let Slice::File {
-            file,
-            start,
-            end,
-            ahead,
-        } = self
-        else {
-            return Ok(Residence::Memory);
-        };
-        if *start + len <= ahead.until || len == 0 {
-            return Ok(Residence::Memory);
-        }
-        let window = len.max(READ_AHEAD).min(*end - *start);
-        match files.prepare(&file.get(), *start, window) {
-            Ok(Residence::Disk) if ahead.asked < MOST_ASKED => {
-                ahead.asked += 1;
-                Ok(Residence::Disk)
-            }
-            Ok(_) => {
-                let until = *start + window;
-                let asked = ahead.asked.min(1);
-                if asked > 0 && until < *end {
-                    // The disk goes on while these are sent. Whether it has to is seen in time.
-                    let _ = files.prepare(&file.get(), until, READ_AHEAD.min(*end - until));
-                }
-                *ahead = Ahead { until, asked };
-                Ok(Residence::Memory)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn progress(&self) -> Progress {
-        if self.is_empty() {
-            Progress::End
-        } else {
-            Progress::More
-        }
-    }
-
-    fn read(
-        &mut self,
-        files: &mut F,
-        out: &mut Vec<u8>,
-        max: usize,
-    ) -> Result<Residence, BodyError> {
-        let wanted = self.len().min(max as u64);
-        match self.prepare(files, wanted) {
-            Ok(Residence::Disk) => return Ok(Residence::Disk),
-            // What is left of the file goes out before that is told.
-            Ok(Residence::Memory) | Err(BodyError::Truncated) => {}
-            Err(error) => return Err(error),
-        }
-        match self {
-            Slice::Memory {
-                content,
-                start,
-                end,
-            } => {
-                let stop = start.saturating_add(max).min(*end);
-                out.extend_from_slice(&content[*start..stop]);
-                *start = stop;
-            }
-            Slice::File {
-                file, start, end, ..
-            } => {
-                let len = usize::try_from(*end - *start).map_or(max, |left| left.min(max));
-                if len == 0 {
-                    return Ok(Residence::Memory);
-                }
-                match files.read_at(&file.get(), *start, out, len) {
-                    Ok(0) => return Err(BodyError::Truncated),
-                    Ok(read) => *start += read as u64,
-                    Err(error) => return Err(BodyError::Io(error)),
-                }
-            }
-        }
-        Ok(Residence::Memory)
     }
 }
 

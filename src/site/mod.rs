@@ -41,7 +41,7 @@ mod testing;
 use std::rc::Rc;
 use std::time::Instant;
 
-pub use body::{Ahead, Body, BodyError, Least, Progress, Slice, Taken};
+pub use body::{Body, BodyError, FileSlice, Least, Progress, Slice};
 pub use common_fields::parse_header;
 pub use error::SiteError;
 pub use handler::{Exchange, Handler, Head};

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::body::{Ahead, Slice};
+use super::body::{FileSlice, Slice};
 use super::common_fields::CommonFields;
 use super::conditional::Validators;
 use super::encoding::Coding;
@@ -60,12 +60,7 @@ impl<F: Files> Source<F> {
                     end: clamp(end),
                 }
             }
-            Source::File(file) => Slice::File {
-                file: file.clone(),
-                start,
-                end,
-                ahead: Ahead::default(),
-            },
+            Source::File(file) => Slice::File(FileSlice::new(file.clone(), start, end)),
         }
     }
 }

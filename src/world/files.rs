@@ -187,6 +187,16 @@ impl Files for Root {
         Ok(retry_on_intr(|| preadv(file, slices, offset))?)
     }
 
+    fn read_resident(
+        &mut self,
+        file: &OwnedFd,
+        offset: u64,
+        slices: &mut [IoSliceMut<'_>],
+    ) -> io::Result<usize> {
+        let read = || preadv2(file, slices, offset, ReadWriteFlags::NOWAIT);
+        Ok(retry_on_intr(read)?)
+    }
+
     /// Looks at the first and the last byte only: the kernel reads ahead, and forgets, in runs.
     fn prepare(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<Residence> {
         for at in [offset, offset + len - 1] {

@@ -6,7 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -157,6 +157,11 @@ impl MemoryFiles {
         self.0.brought.borrow_mut().clear();
     }
 
+    /// Whether bytes have to be asked for.
+    pub fn has_slow_disk(&self) -> bool {
+        !self.0.disk_time.get().is_zero()
+    }
+
     /// Lets the clock that stamps files run on.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
@@ -247,14 +252,26 @@ impl Files for MemoryFiles {
         Ok(len)
     }
 
+    fn read_resident(
+        &mut self,
+        file: &MemoryFile,
+        offset: u64,
+        slices: &mut [IoSliceMut<'_>],
+    ) -> io::Result<usize> {
+        if self.has_slow_disk() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.read_scattered(file, offset, slices)
+    }
+
     fn prepare(&mut self, file: &MemoryFile, offset: u64, len: u64) -> io::Result<Residence> {
         if offset + len > file.0.content.borrow().len() as u64 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let disk_time = nanoseconds(UNIX_EPOCH + self.0.disk_time.get());
-        if disk_time == 0 {
+        if !self.has_slow_disk() {
             return Ok(Residence::Memory);
         }
+        let disk_time = nanoseconds(UNIX_EPOCH + self.0.disk_time.get());
         let now = self.0.clock.get();
         let mut brought = self.0.brought.borrow_mut();
         let due = *brought

@@ -4,11 +4,10 @@ use super::H2Service;
 use crate::h2::frame::HEADER_LEN;
 use crate::h2::{ErrorCode, Grant, StreamKey};
 use crate::server::context::{Context, Layer};
-use crate::server::piece::Wanted;
+use crate::server::piece::{Layout, Wanted};
 use crate::server::splices::{self, MOST_SPLICED};
-use crate::site::{BodyError, Progress, Slice, Taken};
+use crate::site::{BodyError, Progress, Slice};
 use crate::world::{Files, World};
-use std::io;
 
 impl<F: Files> H2Service<F> {
     /// Fills the output with DATA, in the order of the scheduler: up to `limit` bytes, and those that
@@ -22,77 +21,83 @@ impl<F: Files> H2Service<F> {
             let Some(grant) = self.core.poll_grant(room) else {
                 return;
             };
-            self.fill(grant, cx);
+            self.fill(grant, room, cx);
         }
     }
 
-    fn fill<W: World<Files = F>>(&mut self, grant: Grant, cx: &mut Context<W>) {
+    /// Uses the grant; there is room for so many bytes. What is worth it is sent from where it is, if
+    /// that is memory, or read to where its frame is made; the rest is copied into the output.
+    fn fill<W: World<Files = F>>(&mut self, grant: Grant, room: usize, cx: &mut Context<W>) {
         let stream = grant.stream;
         let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
             self.core.abort(grant);
             self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
             return;
         };
-        let least = match cx.layer {
-            Layer::Clear => splices::CLEAR_FRAMES,
-            Layer::Tls => splices::TLS_FRAMES,
+        let (least, layout) = match cx.layer {
+            Layer::Clear => (splices::CLEAR_FRAMES, Layout::Aligned),
+            Layer::Tls => (splices::TLS_FRAMES, Layout::Dense),
         };
-        let range = match active.take_range(cx.site.files(), grant.max_len.into(), least, cx.now) {
-            Ok(Taken::Range(range)) => range,
-            Ok(Taken::Unfit) => return self.fill_by_reading(grant, cx),
-            Ok(Taken::Cold) => {
-                let _ = self.core.begin_data(&grant);
-                self.core.commit(grant, false);
-                self.cold.push(stream);
-                return;
+        let max = u64::from(grant.max_len);
+        let progress = match active.next_slice(max, least, cx.now) {
+            None => self.copy(grant, cx),
+            Some(Slice::File(file)) => {
+                let wanted = Wanted {
+                    header: HEADER_LEN,
+                    payload: grant.max_len as usize,
+                    run: room.min(self.core.run(&grant) as usize),
+                    layout,
+                };
+                let at = self.core.output().len();
+                match cx.splices.push_frame(at, cx.site.files(), file, &wanted) {
+                    Ok(Some(frame)) => {
+                        let len = frame.len() - HEADER_LEN;
+                        cx.moved += len;
+                        let progress = active.count_sent(len);
+                        let end = progress == Progress::End;
+                        let header = self.core.commit_apart(grant, len as u32, end);
+                        frame[..HEADER_LEN].copy_from_slice(&header);
+                        Ok(progress)
+                    }
+                    Ok(None) => Ok(self.rest(grant)),
+                    Err(error) => Err(error),
+                }
             }
-            Err(error) => return self.cut_short(stream, &error, cx),
+            Some(memory) => match memory.take(cx.site.files(), max) {
+                Ok(Some(range)) => {
+                    let len = range.len() as usize;
+                    cx.moved += len;
+                    let progress = active.count_sent(len);
+                    let end = progress == Progress::End;
+                    self.core.commit_elsewhere(grant, len as u32, end);
+                    cx.splices.push(self.core.output().len(), range);
+                    Ok(progress)
+                }
+                Ok(None) => Ok(self.rest(grant)),
+                Err(error) => Err(error),
+            },
         };
-        let end = active.remaining() == Some(0);
-        cx.moved += range.len() as usize;
-        if let Err(error) = self.splice(grant, range, end, cx) {
-            return self.cut_short(stream, &error.into(), cx);
-        }
-        if end && let Some(active) = self.take(stream) {
-            self.complete(stream, active, cx);
+        match progress {
+            Ok(Progress::More | Progress::Waiting) => {}
+            Ok(Progress::Cold) => self.cold.push(stream),
+            Ok(Progress::End) => {
+                if let Some(active) = self.take(stream) {
+                    self.complete(stream, active, cx);
+                }
+            }
+            Err(error) => self.cut_short(stream, &error, cx),
         }
     }
 
-    /// Sends a range as one frame: memory from where it is, a file's bytes from where they are read to.
-    fn splice<W: World<Files = F>>(
+    /// Copies content into the output, as one frame.
+    fn copy<W: World<Files = F>>(
         &mut self,
         grant: Grant,
-        range: Slice<F>,
-        end: bool,
         cx: &mut Context<W>,
-    ) -> io::Result<()> {
-        let len = range.len() as u32;
-        let Slice::File {
-            ref file, start, ..
-        } = range
-        else {
-            self.core.commit_elsewhere(grant, len, end);
-            cx.splices.push(self.core.output().len(), range);
-            return Ok(());
-        };
-        let wanted = Wanted {
-            file,
-            offset: start,
-            header: HEADER_LEN,
-            len: len as usize,
-            run: self.core.run(&grant) as usize,
-        };
-        let at = self.core.output().len();
-        let frame = cx.splices.push_frame(at, cx.site.files(), &wanted)?;
-        let header = self.core.commit_apart(grant, len, end);
-        frame[..HEADER_LEN].copy_from_slice(&header);
-        Ok(())
-    }
-
-    fn fill_by_reading<W: World<Files = F>>(&mut self, grant: Grant, cx: &mut Context<W>) {
+    ) -> Result<Progress, BodyError> {
         let stream = grant.stream;
         let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
-            return;
+            return Ok(self.rest(grant));
         };
         let max = grant.max_len as usize;
         let output = self.core.begin_data(&grant);
@@ -100,24 +105,19 @@ impl<F: Files> H2Service<F> {
         let progress = active.read(cx.site.files(), output, max, cx.now);
         cx.moved += output.len() - before;
         let releasable = active.releasable();
-        match progress {
-            Ok(Progress::More | Progress::Waiting) => self.core.commit(grant, false),
-            Ok(Progress::Cold) => {
-                self.core.commit(grant, false);
-                self.cold.push(stream);
-            }
-            Ok(Progress::End) => {
-                self.core.commit(grant, true);
-                if let Some(active) = self.take(stream) {
-                    self.complete(stream, active, cx);
-                }
-            }
-            Err(error) => {
-                self.core.abort(grant);
-                self.cut_short(stream, &error, cx);
-            }
+        match &progress {
+            Ok(progress) => self.core.commit(grant, *progress == Progress::End),
+            Err(_) => self.core.abort(grant),
         }
         self.core.release(stream, releasable);
+        progress
+    }
+
+    /// Sends nothing before the disk has brought it.
+    fn rest(&mut self, grant: Grant) -> Progress {
+        let _ = self.core.begin_data(&grant);
+        self.core.commit(grant, false);
+        Progress::Cold
     }
 
     /// The rest of a response cannot be had.

@@ -1,17 +1,14 @@
 //! Bodies: reading them, taking slices off them, disks that are slow.
 
+use super::file_slice::{MOST_ASKED, READ_AHEAD};
 use super::*;
+use crate::site::OpenFile;
 use crate::world::memory_files::MemoryFiles;
 use std::time::Duration;
 
 fn file_slice(files: &mut MemoryFiles, start: u64, end: u64) -> Slice<MemoryFiles> {
     let (file, _) = files.open(b"f").unwrap();
-    Slice::File {
-        file: OpenFile::new(file),
-        start,
-        end,
-        ahead: Ahead::default(),
-    }
+    Slice::File(FileSlice::new(OpenFile::new(file), start, end))
 }
 
 #[test]
@@ -101,13 +98,17 @@ const LEAST: Least = Least {
     file: 64 << 10,
 };
 
-fn range(taken: Taken<MemoryFiles>) -> (u64, u64) {
-    match taken {
-        Taken::Range(Slice::File { start, end, .. }) => (start, end),
-        Taken::Range(Slice::Memory { .. }) => panic!("memory"),
-        Taken::Cold => panic!("cold"),
-        Taken::Unfit => panic!("unfit"),
-    }
+/// The next range of a file that is sent from where it is; `None` before the disk has brought it.
+fn take(
+    body: &mut Body<MemoryFiles>,
+    files: &mut MemoryFiles,
+    max: u64,
+) -> Result<Option<(u64, u64)>, BodyError> {
+    let slice = body.next_slice(max, LEAST).expect("it is worth it");
+    Ok(slice.take(files, max)?.map(|taken| match taken {
+        Slice::File(file) => (file.offset(), file.offset() + file.len()),
+        Slice::Memory { .. } => panic!("memory"),
+    }))
 }
 
 #[test]
@@ -120,21 +121,13 @@ fn ranges_of_files_are_taken_and_the_rest_is_read() {
         Slice::memory(Rc::from(&b"tail"[..])),
     ]));
     let mut out = Vec::new();
-    assert!(matches!(
-        body.take_range(&mut files, 70_000, LEAST),
-        Ok(Taken::Unfit)
-    ));
+    assert!(body.next_slice(70_000, LEAST).is_none());
     assert_eq!(body.read(&mut files, &mut out, 4).unwrap(), Progress::More);
     for expected in [(1_000, 71_000), (71_000, 141_000)] {
-        assert_eq!(
-            range(body.take_range(&mut files, 70_000, LEAST).unwrap()),
-            expected
-        );
+        let range = take(&mut body, &mut files, 70_000).unwrap();
+        assert_eq!(range, Some(expected));
     }
-    assert!(matches!(
-        body.take_range(&mut files, 70_000, LEAST),
-        Ok(Taken::Unfit)
-    ));
+    assert!(body.next_slice(70_000, LEAST).is_none());
     assert_eq!(body.read(&mut files, &mut out, 99).unwrap(), Progress::End);
     assert_eq!(out, b"headtail");
     assert_eq!(files.counts().bytes_read, 0);
@@ -151,15 +144,14 @@ fn what_a_disk_has_to_bring_is_neither_taken_nor_read_before_it_is_there() {
     let mut out = Vec::new();
     for _ in 0..2 {
         for _ in 0..4 {
-            assert!(matches!(
-                taking.take_range(&mut files, READ_AHEAD, LEAST),
-                Ok(Taken::Cold)
-            ));
+            let range = take(&mut taking, &mut files, READ_AHEAD).unwrap();
+            assert_eq!(range, None);
             let progress = reading.read(&mut files, &mut out, READ_AHEAD as usize);
             assert_eq!(progress.unwrap(), Progress::Cold);
             files.advance(Duration::from_millis(5));
         }
-        range(taking.take_range(&mut files, READ_AHEAD, LEAST).unwrap());
+        let range = take(&mut taking, &mut files, READ_AHEAD).unwrap();
+        assert_ne!(range, None);
         let progress = reading.read(&mut files, &mut out, READ_AHEAD as usize);
         assert_ne!(progress.unwrap(), Progress::Cold);
     }
@@ -174,11 +166,11 @@ fn a_disk_that_was_needed_brings_the_next_bytes_while_these_are_sent() {
     files.write("f", vec![b'x'; len as usize]);
     files.slow_disk(Duration::from_millis(20));
     let mut body = Body::One(file_slice(&mut files, 0, len));
-    let mut take = |files: &mut MemoryFiles| body.take_range(files, READ_AHEAD, LEAST).unwrap();
-    assert!(matches!(take(&mut files), Taken::Cold));
+    let mut take = |files: &mut MemoryFiles| take(&mut body, files, READ_AHEAD).unwrap();
+    assert_eq!(take(&mut files), None);
     for _ in 0..3 {
         files.advance(Duration::from_millis(20));
-        range(take(&mut files));
+        assert_ne!(take(&mut files), None);
     }
 }
 
@@ -189,7 +181,7 @@ fn a_disk_that_never_says_that_it_is_done_is_read_in_the_end() {
     files.slow_disk(Duration::from_secs(3600));
     let mut body = Body::One(file_slice(&mut files, 0, 100_000));
     let mut asked = 0;
-    while let Taken::Cold = body.take_range(&mut files, 100_000, LEAST).unwrap() {
+    while take(&mut body, &mut files, 100_000).unwrap().is_none() {
         asked += 1;
     }
     assert_eq!(asked, MOST_ASKED);
@@ -203,7 +195,7 @@ fn a_range_that_the_file_has_lost_is_not_given_out() {
     let mut body = Body::One(file_slice(&mut files, 0, 100_000));
     files.truncate("f", 99_999);
     assert!(matches!(
-        body.take_range(&mut files, 100_000, LEAST),
+        take(&mut body, &mut files, 100_000),
         Err(BodyError::Truncated)
     ));
 }

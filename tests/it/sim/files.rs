@@ -8,7 +8,7 @@ use calmd::world::memory_files::{MemoryFile, MemoryFiles};
 use calmd::world::{Files, Listing, Metadata, Residence};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -296,6 +296,18 @@ impl Files for SimFiles {
             opt_out(|| self.unsettle(&file.path));
         }
         self.tree.read_at(file.inner(), offset, out, max)
+    }
+
+    fn read_resident(
+        &mut self,
+        file: &SimFile,
+        offset: u64,
+        slices: &mut [IoSliceMut<'_>],
+    ) -> io::Result<usize> {
+        if self.tree.has_slow_disk() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.read_scattered(file, offset, slices)
     }
 
     fn prepare(&mut self, file: &SimFile, offset: u64, len: u64) -> io::Result<Residence> {
