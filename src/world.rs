@@ -173,7 +173,8 @@ pub trait Files {
     }
 
     /// The same with bytes that are in memory, of which there may be fewer: `WouldBlock` if a disk has
-    /// to bring even the first. Any error but that is told by [`Files::read_scattered`] as well.
+    /// to bring even the first. Any other error says that this cannot be told, or is one that
+    /// [`Files::read_scattered`] tells as well.
     fn read_resident(
         &mut self,
         file: &Self::File,
@@ -183,11 +184,17 @@ pub trait Files {
         self.read_scattered(file, offset, slices)
     }
 
-    /// Whether these bytes of the file, at least one, can be had without waiting for a disk. If not,
-    /// the disk is asked for them. `UnexpectedEof` if the file ends before theirs.
-    fn prepare(&mut self, file: &Self::File, offset: u64, len: u64) -> io::Result<Residence> {
+    /// Whether these bytes of the file, at least one, can be had without waiting for a disk, as far as
+    /// the first and the last of them show. `UnexpectedEof` if the file ends before theirs.
+    fn residence(&mut self, file: &Self::File, offset: u64, len: u64) -> io::Result<Residence> {
         let _ = (file, offset, len);
         Ok(Residence::Memory)
+    }
+
+    /// Asks a disk for these bytes, and does not wait for them.
+    fn ask_for(&mut self, file: &Self::File, offset: u64, len: u64) -> io::Result<()> {
+        let _ = (file, offset, len);
+        Ok(())
     }
 
     /// What the file is now, for a file that is already open.
@@ -206,7 +213,7 @@ pub trait Files {
 pub enum Residence {
     /// In memory, as far as can be told.
     Memory,
-    /// On a disk that was asked to bring them.
+    /// On a disk, some of them.
     Disk,
 }
 

@@ -278,12 +278,15 @@ impl<F: Files> H1Service<F> {
         }
         let before = self.core.output().len();
         let room = limit.saturating_sub(before + cx.splices.len() + h1::CHUNK_OVERHEAD);
+        if room == 0 {
+            return Ok(false);
+        }
         let (max, least) = match cx.layer {
             Layer::Clear => (MOST_SPLICED, splices::CLEAR),
             Layer::Tls => (room, splices::TLS_FRAMES),
         };
         if let Some(slice) = active.next_slice(max as u64, least, cx.now) {
-            return match splice(slice, max, before, cx) {
+            return match splice(slice, before, room, cx) {
                 Ok(Some(len)) => {
                     cx.moved += len;
                     let end = active.count_sent(len) == Progress::End;
@@ -299,9 +302,6 @@ impl<F: Files> H1Service<F> {
                 }
                 Err(error) => self.cut_short(&error),
             };
-        }
-        if room == 0 {
-            return Ok(false);
         }
         let output = self.core.begin_data(room);
         let progress = active.read(cx.site.files(), output, room, cx.now);
@@ -403,28 +403,29 @@ impl<F: Files> H1Service<F> {
     }
 }
 
-/// Puts the slice's next bytes, up to `max` of them, behind the first `at` bytes of the output: from where
-/// they are, or under TLS, which sends no file from where it is, as one frame without a header. Returns
-/// how many they are; `None` before the disk has brought them.
+/// Puts the slice's next bytes behind the first `at` bytes of the output: from where they are, or as one
+/// frame without a header, for which there is room. Under TLS, no file is sent from where it is; nor is
+/// one that a disk has to bring, as sending it would wait. Returns how many bytes they are; `None` before
+/// the disk has brought them.
 fn splice<W: World>(
     slice: &mut Slice<W::Files>,
-    max: usize,
     at: usize,
+    room: usize,
     cx: &mut Context<W>,
 ) -> Result<Option<usize>, BodyError> {
     let files = cx.site.files();
-    Ok(match (cx.layer, slice) {
-        (Layer::Tls, Slice::File(file)) => {
+    Ok(match slice {
+        Slice::File(file) if cx.layer == Layer::Tls || file.is_cold() => {
             let wanted = Wanted {
                 header: 0,
-                payload: max,
-                run: max,
+                payload: room,
+                run: room,
                 layout: Layout::Dense,
             };
             let frame = cx.splices.push_frame(at, files, file, &wanted)?;
             frame.map(|frame| frame.len())
         }
-        (_, slice) => slice.take(files, max as u64)?.map(|range| {
+        slice => slice.take(files, MOST_SPLICED as u64)?.map(|range| {
             let len = range.len() as usize;
             cx.splices.push(at, range);
             len

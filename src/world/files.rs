@@ -33,7 +33,7 @@ const OPEN: OFlags = OFlags::RDONLY
 /// somebody renames in order to make it fail.
 const RENAME_RETRIES: usize = 8;
 
-/// The kernel reads smaller files ahead as it likes. Larger ones it is asked for, in [`Files::prepare`]:
+/// The kernel reads smaller files ahead as it likes. Larger ones it is asked for, by [`Files::ask_for`]:
 /// left to itself it takes what the disk's `read_ahead_kb` says, which may be 8 MiB, in the middle of a
 /// call that is not to wait, and everybody waits for 20 ms while it makes room for that.
 const READ_AHEAD_BY_ITSELF: u64 = 256 << 10;
@@ -197,29 +197,33 @@ impl Files for Root {
         Ok(retry_on_intr(read)?)
     }
 
-    /// Looks at the first and the last byte only: the kernel reads ahead, and forgets, in runs.
-    fn prepare(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<Residence> {
+    fn residence(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<Residence> {
         for at in [offset, offset + len - 1] {
             let mut byte = [0];
-            let mut slices = [IoSliceMut::new(&mut byte)];
-            let nowait = ReadWriteFlags::NOWAIT;
-            match retry_on_intr(|| preadv2(file, &mut slices, at, nowait)) {
+            match self.read_resident(file, at, &mut [IoSliceMut::new(&mut byte)]) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
-                Err(Errno::AGAIN) => {
-                    // If it cannot be advised, reading it is what is left.
-                    let on_its_way = |()| Residence::Disk;
-                    return Ok(ask_for(file, offset, len).map_or(Residence::Memory, on_its_way));
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Residence::Disk);
                 }
                 // Neither every kernel nor every file system can tell. What has to be waited for then
                 // comes in as few pieces as can be.
                 Err(_) => {
-                    let _ = ask_for(file, offset, len);
+                    let _ = self.ask_for(file, offset, len);
                     break;
                 }
             }
         }
         Ok(Residence::Memory)
+    }
+
+    fn ask_for(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<()> {
+        let end = offset + len;
+        for at in (offset..end).step_by(ADVISED as usize) {
+            let len = NonZeroU64::new(ADVISED.min(end - at));
+            fadvise(file, at, len, Advice::WillNeed)?;
+        }
+        Ok(())
     }
 
     fn metadata(&mut self, file: &OwnedFd) -> io::Result<Metadata> {
@@ -259,16 +263,6 @@ impl Files for Root {
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }
-}
-
-/// Asks the disk for these bytes, and does not wait for them.
-fn ask_for(file: &OwnedFd, offset: u64, len: u64) -> Result<(), Errno> {
-    let end = offset + len;
-    for at in (offset..end).step_by(ADVISED as usize) {
-        let len = NonZeroU64::new(ADVISED.min(end - at));
-        fadvise(file, at, len, Advice::WillNeed)?;
-    }
-    Ok(())
 }
 
 /// The metadata of a regular file or a directory; `None` for everything else.

@@ -12,6 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence};
 
+/// What the slow disk brings at least.
+const PAGE: u64 = 4 << 10;
+
 /// A tree of files in memory.
 #[derive(Clone)]
 pub struct MemoryFiles(Rc<Disk>);
@@ -29,7 +32,7 @@ struct Disk {
     read_limit: Cell<usize>,
     read_hook: RefCell<Option<ReadHook>>,
     disk_time: Cell<Duration>,
-    /// By inode and offset, when the disk has brought what was asked for.
+    /// By inode and page, when the disk has brought what was asked for.
     brought: RefCell<BTreeMap<(u64, u64), u64>>,
     counts: Cell<Counts>,
 }
@@ -157,9 +160,23 @@ impl MemoryFiles {
         self.0.brought.borrow_mut().clear();
     }
 
-    /// Whether bytes have to be asked for.
-    pub fn has_slow_disk(&self) -> bool {
-        !self.0.disk_time.get().is_zero()
+    /// How many of these bytes, the first of them, need not be waited for.
+    fn resident(&self, file: &MemoryFile, offset: u64, len: u64) -> u64 {
+        if self.0.disk_time.get().is_zero() {
+            return len;
+        }
+        let now = self.0.clock.get();
+        let brought = self.0.brought.borrow();
+        let is_there = |page: &u64| {
+            brought
+                .get(&(file.0.number, *page))
+                .is_some_and(|due| *due <= now)
+        };
+        let mut pages = offset / PAGE..(offset + len).div_ceil(PAGE);
+        match pages.find(|page| !is_there(page)) {
+            Some(page) => (page * PAGE).saturating_sub(offset),
+            None => len,
+        }
     }
 
     /// Lets the clock that stamps files run on.
@@ -168,9 +185,13 @@ impl MemoryFiles {
         self.0.clock.set(self.0.clock.get().saturating_add(by));
     }
 
-    /// Sets the clock that stamps files.
+    /// Sets the clock that stamps files. The disk takes as long as it would have.
     pub fn set_clock(&self, now: SystemTime) {
-        self.0.clock.set(nanoseconds(now));
+        let (before, now) = (self.0.clock.get(), nanoseconds(now));
+        self.0.clock.set(now);
+        for due in self.0.brought.borrow_mut().values_mut() {
+            *due = due.saturating_sub(before).saturating_add(now);
+        }
     }
 
     /// How often the tree was used so far.
@@ -258,30 +279,40 @@ impl Files for MemoryFiles {
         offset: u64,
         slices: &mut [IoSliceMut<'_>],
     ) -> io::Result<usize> {
-        if self.has_slow_disk() {
+        let len = slices.iter().map(|slice| slice.len() as u64).sum();
+        let mut left = self.resident(file, offset, len) as usize;
+        if left == 0 && len > 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.read_scattered(file, offset, slices)
+        let mut resident = Vec::new();
+        for slice in slices {
+            let there = left.min(slice.len());
+            left -= there;
+            resident.push(IoSliceMut::new(&mut slice[..there]));
+        }
+        self.read_scattered(file, offset, &mut resident)
     }
 
-    fn prepare(&mut self, file: &MemoryFile, offset: u64, len: u64) -> io::Result<Residence> {
-        if offset + len > file.0.content.borrow().len() as u64 {
+    fn residence(&mut self, file: &MemoryFile, offset: u64, len: u64) -> io::Result<Residence> {
+        let last = offset + len - 1;
+        if last >= file.0.content.borrow().len() as u64 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if !self.has_slow_disk() {
-            return Ok(Residence::Memory);
-        }
-        let disk_time = nanoseconds(UNIX_EPOCH + self.0.disk_time.get());
-        let now = self.0.clock.get();
-        let mut brought = self.0.brought.borrow_mut();
-        let due = *brought
-            .entry((file.0.number, offset))
-            .or_insert(now + disk_time);
-        Ok(if due <= now {
-            Residence::Memory
-        } else {
-            Residence::Disk
+        let resident = |at| self.resident(file, at, 1) == 1;
+        Ok(match resident(offset) && resident(last) {
+            true => Residence::Memory,
+            false => Residence::Disk,
         })
+    }
+
+    fn ask_for(&mut self, file: &MemoryFile, offset: u64, len: u64) -> io::Result<()> {
+        let time = nanoseconds(UNIX_EPOCH + self.0.disk_time.get());
+        let due = self.0.clock.get() + time;
+        let mut brought = self.0.brought.borrow_mut();
+        for page in offset / PAGE..(offset + len).div_ceil(PAGE) {
+            brought.entry((file.0.number, page)).or_insert(due);
+        }
+        Ok(())
     }
 
     fn metadata(&mut self, file: &MemoryFile) -> io::Result<Metadata> {

@@ -1,6 +1,6 @@
-//! A range of an open file, and where its bytes are: the loop never waits for a disk.
+//! A range of an open file, and where its bytes are: nobody waits for a disk.
 
-use std::io::IoSliceMut;
+use std::io::{self, IoSliceMut};
 
 use super::BodyError;
 use crate::site::open_file::OpenFile;
@@ -10,9 +10,16 @@ use crate::world::{Files, Residence};
 /// milliseconds, and the least that a slow one should be asked for.
 pub(super) const READ_AHEAD: u64 = 256 << 10;
 
-/// So often is a disk asked whether the bytes have come. Then they are read all the same, whoever has
-/// to wait: on some file systems asking alone brings nothing.
-pub(super) const MOST_ASKED: u8 = 250;
+/// At the latest when so much of that is left, the disk is asked for more.
+const LEAST_AHEAD: u64 = READ_AHEAD / 2;
+
+/// Tries after which the disk is asked once more: what was read for us may have made room for others.
+const ASKED_AGAIN: u16 = 16;
+
+/// Tries, four seconds of them, after which the bytes are read all the same, whoever has to wait. Asking
+/// alone brings nothing on some file systems, and on none what the kernel has in part, as behind the new
+/// end of a file that was cut short. It is before anybody else takes the connection for a stalled one.
+pub(super) const MOST_TRIES: u16 = 1_000;
 
 /// A range of an open file, of which the bytes before `start` were sent already.
 pub struct FileSlice<F: Files> {
@@ -22,16 +29,24 @@ pub struct FileSlice<F: Files> {
     start: u64,
     /// Where the slice ends: within the length that the file had when the response began.
     end: u64,
-    ahead: Ahead,
+    disk: Disk,
 }
 
-/// How far a file's bytes were found in memory.
-#[derive(Clone, Copy, Debug, Default)]
-struct Ahead {
-    /// The first byte that was not looked for.
-    until: u64,
-    /// How often the disk was asked for the next ones; at least once if it had to bring some before.
-    asked: u8,
+/// Whether a disk has to bring the file's bytes.
+#[derive(Clone, Copy, Debug)]
+enum Disk {
+    /// It had to bring none so far.
+    Unneeded {
+        /// The first byte that was not looked for.
+        until: u64,
+    },
+    /// It had to bring some.
+    Needed {
+        /// The first byte that it was not asked for.
+        until: u64,
+        /// How often the next bytes were not there.
+        tries: u16,
+    },
 }
 
 impl<F: Files> FileSlice<F> {
@@ -41,7 +56,7 @@ impl<F: Files> FileSlice<F> {
             file,
             start,
             end,
-            ahead: Ahead::default(),
+            disk: Disk::Unneeded { until: 0 },
         }
     }
 
@@ -65,6 +80,11 @@ impl<F: Files> FileSlice<F> {
         self.len() == 0
     }
 
+    /// Whether a disk had to bring some of the bytes: then only reading tells which are there.
+    pub fn is_cold(&self) -> bool {
+        matches!(self.disk, Disk::Needed { .. })
+    }
+
     /// The next `len` bytes were sent; there are that many.
     pub fn advance(&mut self, len: u64) {
         self.start += len;
@@ -81,39 +101,31 @@ impl<F: Files> FileSlice<F> {
 
     /// Forgets where the next bytes were found, so that they are looked for again.
     pub(super) fn look_again(&mut self) {
-        self.ahead.until = 0;
+        if let Disk::Unneeded { until } = &mut self.disk {
+            *until = 0;
+        }
     }
 
     /// Looks whether the next `len` bytes are in memory, and some more with them; if not, the disk is
-    /// asked for them.
+    /// asked for them. It looks at the first and the last one, as the kernel reads ahead, and forgets, in
+    /// runs; a disk that is at work on them may have brought those and not all between.
     pub(super) fn prepare(&mut self, files: &mut F, len: u64) -> Result<Residence, BodyError> {
-        let FileSlice {
-            file,
-            start,
-            end,
-            ahead,
-        } = self;
-        if *start + len <= ahead.until || len == 0 {
+        if matches!(self.disk, Disk::Unneeded { until } if self.start + len <= until) || len == 0 {
             return Ok(Residence::Memory);
         }
-        let window = len.max(READ_AHEAD).min(*end - *start);
-        match files.prepare(&file.get(), *start, window) {
-            Ok(Residence::Disk) if ahead.asked < MOST_ASKED => {
-                ahead.asked += 1;
-                Ok(Residence::Disk)
+        let window = len.max(READ_AHEAD).min(self.len());
+        let residence = files.residence(&self.file.get(), self.start, window)?;
+        match residence {
+            Residence::Memory => {
+                let until = self.start + window;
+                self.disk = Disk::Unneeded { until };
             }
-            Ok(_) => {
-                let until = *start + window;
-                let asked = ahead.asked.min(1);
-                if asked > 0 && until < *end {
-                    // The disk goes on while these are sent. Whether it has to is seen in time.
-                    let _ = files.prepare(&file.get(), until, READ_AHEAD.min(*end - until));
-                }
-                *ahead = Ahead { until, asked };
-                Ok(Residence::Memory)
+            Residence::Disk => {
+                // If it cannot be asked, the next try tells.
+                let _ = self.ask(files, self.start);
             }
-            Err(error) => Err(error.into()),
         }
+        Ok(residence)
     }
 
     /// Fills the parts, which together are not longer than the slice, with the next bytes, without
@@ -124,23 +136,17 @@ impl<F: Files> FileSlice<F> {
         files: &mut F,
         parts: &mut [IoSliceMut<'_>],
     ) -> Result<Option<usize>, BodyError> {
-        // As long as no disk was needed, nobody looks first: reading tells as well. Whatever else is
-        // wrong shows again below.
-        let resident = match self.ahead.asked {
-            0 => files
-                .read_resident(&self.file.get(), self.start, parts)
-                .ok(),
-            _ => None,
-        };
+        let resident = files.read_resident(&self.file.get(), self.start, parts);
         let read = match resident {
-            Some(read) => read,
-            None => {
-                let len = parts.iter().map(|part| part.len() as u64).sum();
-                if self.prepare(files, len)? == Residence::Disk {
-                    return Ok(None);
-                }
-                files.read_scattered(&self.file.get(), self.start, parts)?
+            Ok(read) => {
+                self.go_on(files, self.start + read as u64);
+                read
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.wait(files) => {
+                return Ok(None);
+            }
+            // Neither every kernel nor every file system can tell.
+            Err(_) => files.read_scattered(&self.file.get(), self.start, parts)?,
         };
         match read {
             0 => Err(BodyError::Truncated),
@@ -155,21 +161,57 @@ impl<F: Files> FileSlice<F> {
         out: &mut Vec<u8>,
         max: usize,
     ) -> Result<Residence, BodyError> {
-        let len = self.len().min(max as u64);
-        match self.prepare(files, len) {
-            Ok(Residence::Disk) => return Ok(Residence::Disk),
-            // What is left of the file goes out before that is told.
-            Ok(Residence::Memory) | Err(BodyError::Truncated) => {}
-            Err(error) => return Err(error),
+        // It is at most `max`, so it fits.
+        let len = self.len().min(max as u64) as usize;
+        if len == 0 {
+            return Ok(Residence::Memory);
         }
-        if len > 0 {
-            // It is at most `max`, so it fits.
-            let read = files.read_at(&self.file.get(), self.start, out, len as usize);
-            match read.map_err(BodyError::Io)? {
-                0 => return Err(BodyError::Truncated),
-                read => self.advance(read as u64),
+        let before = out.len();
+        out.resize(before + len, 0);
+        let peeked = self.peek(files, &mut [IoSliceMut::new(&mut out[before..])]);
+        let read = *peeked.as_ref().unwrap_or(&None);
+        out.truncate(before + read.unwrap_or(0));
+        self.advance(read.unwrap_or(0) as u64);
+        Ok(match peeked? {
+            Some(_) => Residence::Memory,
+            None => Residence::Disk,
+        })
+    }
+
+    /// The next bytes are not there: asks the disk for them, the first time and now and then. Returns
+    /// whether to wait for it.
+    fn wait(&mut self, files: &mut F) -> bool {
+        let tries = match self.disk {
+            Disk::Unneeded { .. } => 0,
+            Disk::Needed { tries, .. } => tries,
+        };
+        if tries == MOST_TRIES || tries % ASKED_AGAIN == 0 && self.ask(files, self.start).is_err() {
+            return false;
+        }
+        if let Disk::Needed { tries: counted, .. } = &mut self.disk {
+            *counted = tries + 1;
+        }
+        true
+    }
+
+    /// The bytes before `start` are there. If the disk had to bring them, it goes on with the next ones
+    /// while these are sent.
+    fn go_on(&mut self, files: &mut F, start: u64) {
+        if let Disk::Needed { until, tries } = &mut self.disk {
+            *tries = 0;
+            let ahead = until.saturating_sub(start);
+            if ahead < LEAST_AHEAD.min(self.end - start) {
+                let from = (*until).max(start);
+                // Whether it could be asked is seen in time.
+                let _ = self.ask(files, from);
             }
         }
-        Ok(Residence::Memory)
+    }
+
+    /// Asks the disk for the bytes from `from` on.
+    fn ask(&mut self, files: &mut F, from: u64) -> io::Result<()> {
+        let until = (from + READ_AHEAD).min(self.end);
+        self.disk = Disk::Needed { until, tries: 0 };
+        files.ask_for(&self.file.get(), from, until - from)
     }
 }

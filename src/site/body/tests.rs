@@ -1,6 +1,6 @@
 //! Bodies: reading them, taking slices off them, disks that are slow.
 
-use super::file_slice::{MOST_ASKED, READ_AHEAD};
+use super::file_slice::{MOST_TRIES, READ_AHEAD};
 use super::*;
 use crate::site::OpenFile;
 use crate::world::memory_files::MemoryFiles;
@@ -133,44 +133,60 @@ fn ranges_of_files_are_taken_and_the_rest_is_read() {
     assert_eq!(files.counts().bytes_read, 0);
 }
 
+/// Reads up to `max` bytes of a file of `x`; returns how many there were, or that the disk has them.
+fn read(body: &mut Body<MemoryFiles>, files: &mut MemoryFiles, max: usize) -> Option<usize> {
+    let mut out = Vec::new();
+    let progress = body.read(files, &mut out, max).unwrap();
+    assert!(out.iter().all(|byte| *byte == b'x'));
+    (progress != Progress::Cold).then_some(out.len())
+}
+
 #[test]
 fn what_a_disk_has_to_bring_is_neither_taken_nor_read_before_it_is_there() {
-    let len = 3 * READ_AHEAD / 2;
     let mut files = MemoryFiles::new();
-    files.write("f", vec![b'x'; len as usize]);
+    files.write("f", vec![b'x'; 100_000]);
     files.slow_disk(Duration::from_millis(20));
-    let mut taking = Body::One(file_slice(&mut files, 0, len));
-    let mut reading = Body::One(file_slice(&mut files, 0, len));
-    let mut out = Vec::new();
-    for _ in 0..2 {
-        for _ in 0..4 {
-            let range = take(&mut taking, &mut files, READ_AHEAD).unwrap();
-            assert_eq!(range, None);
-            let progress = reading.read(&mut files, &mut out, READ_AHEAD as usize);
-            assert_eq!(progress.unwrap(), Progress::Cold);
-            files.advance(Duration::from_millis(5));
-        }
-        let range = take(&mut taking, &mut files, READ_AHEAD).unwrap();
-        assert_ne!(range, None);
-        let progress = reading.read(&mut files, &mut out, READ_AHEAD as usize);
-        assert_ne!(progress.unwrap(), Progress::Cold);
+    let mut taking = Body::One(file_slice(&mut files, 0, 100_000));
+    let mut reading = Body::One(file_slice(&mut files, 0, 100_000));
+    for _ in 0..4 {
+        assert_eq!(take(&mut taking, &mut files, 70_000).unwrap(), None);
+        assert_eq!(read(&mut reading, &mut files, 70_000), None);
+        files.advance(Duration::from_millis(5));
     }
-    assert!(taking.is_empty() && reading.is_empty());
-    assert_eq!(out.len() as u64, len);
+    assert_eq!(
+        take(&mut taking, &mut files, 70_000).unwrap(),
+        Some((0, 70_000))
+    );
+    assert_eq!(read(&mut reading, &mut files, 70_000), Some(70_000));
+}
+
+#[test]
+fn what_is_in_memory_is_read_as_far_as_it_is() {
+    let mut files = MemoryFiles::new();
+    files.write("f", vec![b'x'; 100_000]);
+    files.slow_disk(Duration::from_millis(20));
+    let (file, _) = files.open(b"f").unwrap();
+    files.ask_for(&file, 0, 8_192).unwrap();
+    files.ask_for(&file, 90_000, 10_000).unwrap();
+    files.advance(Duration::from_millis(20));
+    let mut body = Body::One(file_slice(&mut files, 2, 100_000));
+    assert_eq!(read(&mut body, &mut files, 100_000), Some(8_190));
+    assert_eq!(read(&mut body, &mut files, 100_000), None);
 }
 
 #[test]
 fn a_disk_that_was_needed_brings_the_next_bytes_while_these_are_sent() {
-    let len = 3 * READ_AHEAD;
+    let len = 3 * READ_AHEAD as usize;
     let mut files = MemoryFiles::new();
-    files.write("f", vec![b'x'; len as usize]);
+    files.write("f", vec![b'x'; len]);
     files.slow_disk(Duration::from_millis(20));
-    let mut body = Body::One(file_slice(&mut files, 0, len));
-    let mut take = |files: &mut MemoryFiles| take(&mut body, files, READ_AHEAD).unwrap();
-    assert_eq!(take(&mut files), None);
-    for _ in 0..3 {
+    let mut body = Body::One(file_slice(&mut files, 0, len as u64));
+    assert_eq!(read(&mut body, &mut files, len), None);
+    let mut left = len;
+    while left > 0 {
         files.advance(Duration::from_millis(20));
-        assert_ne!(take(&mut files), None);
+        left -= read(&mut body, &mut files, 64 << 10).expect("it is there in time");
+        body.look_again();
     }
 }
 
@@ -180,11 +196,11 @@ fn a_disk_that_never_says_that_it_is_done_is_read_in_the_end() {
     files.write("f", vec![b'x'; 100_000]);
     files.slow_disk(Duration::from_secs(3600));
     let mut body = Body::One(file_slice(&mut files, 0, 100_000));
-    let mut asked = 0;
-    while take(&mut body, &mut files, 100_000).unwrap().is_none() {
-        asked += 1;
+    let mut tries = 0;
+    while read(&mut body, &mut files, 100_000).is_none() {
+        tries += 1;
     }
-    assert_eq!(asked, MOST_ASKED);
+    assert_eq!(tries, MOST_TRIES);
     assert!(body.is_empty());
 }
 

@@ -304,20 +304,25 @@ impl Files for SimFiles {
         offset: u64,
         slices: &mut [IoSliceMut<'_>],
     ) -> io::Result<usize> {
-        if self.tree.has_slow_disk() {
-            return Err(io::ErrorKind::WouldBlock.into());
+        match self.residence(file, offset, 1) {
+            Ok(Residence::Disk) => Err(io::ErrorKind::WouldBlock.into()),
+            _ => self.read_scattered(file, offset, slices),
         }
-        self.read_scattered(file, offset, slices)
     }
 
-    fn prepare(&mut self, file: &SimFile, offset: u64, len: u64) -> io::Result<Residence> {
-        let mut residence = Ok(Residence::Memory);
-        // Whom the disk works for is nothing that the server remembers.
-        opt_out(|| residence = self.tree.prepare(file.inner(), offset, len));
+    fn residence(&mut self, file: &SimFile, offset: u64, len: u64) -> io::Result<Residence> {
+        let residence = self.tree.residence(file.inner(), offset, len);
         if let Ok(Residence::Disk) = residence {
             self.count(Fault::FileCold);
         }
         residence
+    }
+
+    fn ask_for(&mut self, file: &SimFile, offset: u64, len: u64) -> io::Result<()> {
+        let mut result = Ok(());
+        // Whom the disk works for is nothing that the server remembers.
+        opt_out(|| result = self.tree.ask_for(file.inner(), offset, len));
+        result
     }
 
     fn metadata(&mut self, file: &SimFile) -> io::Result<Metadata> {
