@@ -31,7 +31,9 @@ impl Connection {
         if self.is_closed() {
             return None;
         }
-        let mut next = self.stall_check;
+        // Without a stream nobody has to wake for it. The next one may find it due: that is a look more
+        // than it would have had, and none is early.
+        let mut next = self.stall_check.filter(|_| !self.store.is_empty());
         let mut consider = |deadline: Option<Tick>| {
             if let Some(deadline) = deadline {
                 next = Some(next.map_or(deadline, |next| next.min(deadline)));
