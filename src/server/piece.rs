@@ -47,7 +47,8 @@ pub struct Wanted {
     pub header: usize,
     /// The most payload; at least 1.
     pub payload: usize,
-    /// The bytes that frames will be made of one after another, this one's with them.
+    /// The bytes that frames will be made of one after another, this one's with them; what is not the
+    /// file's among them is not read for it.
     pub run: usize,
     /// How the frames lie.
     pub layout: Layout,
@@ -150,7 +151,8 @@ impl<F: Files> Piece<F> {
         let first = self.buffer[self.end + wanted.header..].as_ptr().addr();
         let at = self.end + (file.offset() as usize).wrapping_sub(first) % alignment;
         let mut parts: [_; FRAMES] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
-        let mut run = wanted.run.max(payload);
+        let len = usize::try_from(file.len()).unwrap_or(usize::MAX);
+        let mut run = wanted.run.max(payload).min(len);
         for (part, room) in parts.iter_mut().zip(self.buffer[at..].chunks_mut(step)) {
             let room = room.get_mut(wanted.header..).unwrap_or_default();
             let len = room.len().min(payload).min(run);
@@ -242,6 +244,25 @@ mod tests {
         assert!(file.is_empty());
         assert_eq!(piece.bytes(0..16), b"..abcd..efgh..ij");
         assert_eq!((piece.len(), files.counts().reads), (16, 1));
+    }
+
+    #[test]
+    fn nothing_is_read_behind_the_end_of_a_slice() {
+        let (mut files, whole) = file(b"abcdefghij");
+        let mut part = FileSlice::new(whole.file().clone(), 0, 6);
+        let wanted = Wanted {
+            header: 2,
+            payload: 4,
+            run: 10,
+            layout: Layout::Dense,
+        };
+        let mut piece = Piece::default();
+        for len in [6, 4] {
+            let place = piece.make(&mut files, &mut part, &wanted).unwrap();
+            assert_eq!(place.map(|place| place.len()), Some(len));
+        }
+        assert!(part.is_empty());
+        assert_eq!(files.counts().bytes_read, 6);
     }
 
     #[test]
