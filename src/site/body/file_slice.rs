@@ -146,7 +146,10 @@ impl<F: Files> FileSlice<F> {
                 return Ok(None);
             }
             // Neither every kernel nor every file system can tell.
-            Err(_) => files.read_scattered(&self.file.get(), self.start, parts)?,
+            Err(_) => {
+                self.ask_blindly(files);
+                files.read_scattered(&self.file.get(), self.start, parts)?
+            }
         };
         match read {
             0 => Err(BodyError::Truncated),
@@ -205,6 +208,18 @@ impl<F: Files> FileSlice<F> {
                 // Whether it could be asked is seen in time.
                 let _ = self.ask(files, from);
             }
+        }
+    }
+
+    /// Nobody can tell whether the next bytes are there. If they have to be waited for, they come in as
+    /// few pieces as can be.
+    fn ask_blindly(&mut self, files: &mut F) {
+        if let Disk::Unneeded { until } = self.disk
+            && until <= self.start
+        {
+            let until = (self.start + READ_AHEAD).min(self.end);
+            let _ = files.ask_for(&self.file.get(), self.start, until - self.start);
+            self.disk = Disk::Unneeded { until };
         }
     }
 

@@ -175,6 +175,25 @@ fn what_is_in_memory_is_read_as_far_as_it_is() {
 }
 
 #[test]
+fn where_nobody_can_tell_what_is_in_memory_it_is_read_all_the_same() {
+    let mut files = MemoryFiles::new();
+    files.write("f", vec![b'x'; 100_000]);
+    // Every other read is the one that is not to wait.
+    let mut waits = true;
+    files.before_reads(move |_| {
+        waits = !waits;
+        match waits {
+            true => Ok(()),
+            false => Err(io::ErrorKind::Unsupported.into()),
+        }
+    });
+    let mut body = Body::One(file_slice(&mut files, 0, 100_000));
+    assert_eq!(read(&mut body, &mut files, 60_000), Some(60_000));
+    assert_eq!(read(&mut body, &mut files, 60_000), Some(40_000));
+    assert!(body.is_empty());
+}
+
+#[test]
 fn a_disk_that_was_needed_brings_the_next_bytes_while_these_are_sent() {
     let len = 3 * READ_AHEAD as usize;
     let mut files = MemoryFiles::new();
