@@ -32,21 +32,14 @@ pub struct FileSlice<F: Files> {
     disk: Disk,
 }
 
-/// Whether a disk has to bring the file's bytes.
-#[derive(Clone, Copy, Debug)]
-enum Disk {
-    /// It had to bring none so far.
-    Unneeded {
-        /// The first byte that was not looked for.
-        until: u64,
-    },
-    /// It had to bring some.
-    Needed {
-        /// The first byte that it was not asked for.
-        until: u64,
-        /// How often the next bytes were not there.
-        tries: u16,
-    },
+/// Whether a disk has to bring the file's bytes. As an enum it would say so better, and make a slice
+/// larger, and with it what a connection keeps for its requests.
+#[derive(Clone, Copy, Debug, Default)]
+struct Disk {
+    /// The first byte that was not looked for; once the disk was needed, that it was not asked for.
+    until: u64,
+    /// 0 as long as the disk was not needed; then 1, and how often the next bytes were not there.
+    tries: u16,
 }
 
 impl<F: Files> FileSlice<F> {
@@ -56,7 +49,7 @@ impl<F: Files> FileSlice<F> {
             file,
             start,
             end,
-            disk: Disk::Unneeded { until: 0 },
+            disk: Disk::default(),
         }
     }
 
@@ -82,7 +75,7 @@ impl<F: Files> FileSlice<F> {
 
     /// Whether a disk had to bring some of the bytes: then only reading tells which are there.
     pub fn is_cold(&self) -> bool {
-        matches!(self.disk, Disk::Needed { .. })
+        self.disk.tries > 0
     }
 
     /// The next `len` bytes were sent; there are that many.
@@ -101,8 +94,8 @@ impl<F: Files> FileSlice<F> {
 
     /// Forgets where the next bytes were found, so that they are looked for again.
     pub(super) fn look_again(&mut self) {
-        if let Disk::Unneeded { until } = &mut self.disk {
-            *until = 0;
+        if !self.is_cold() {
+            self.disk.until = 0;
         }
     }
 
@@ -110,7 +103,8 @@ impl<F: Files> FileSlice<F> {
     /// asked for them. It looks at the first and the last one, as the kernel reads ahead, and forgets, in
     /// runs; a disk that is at work on them may have brought those and not all between.
     pub(super) fn prepare(&mut self, files: &mut F, len: u64) -> Result<Residence, BodyError> {
-        if matches!(self.disk, Disk::Unneeded { until } if self.start + len <= until) || len == 0 {
+        let was_looked_for = !self.is_cold() && self.start + len <= self.disk.until;
+        if was_looked_for || len == 0 {
             return Ok(Residence::Memory);
         }
         let window = len.max(READ_AHEAD).min(self.len());
@@ -118,7 +112,7 @@ impl<F: Files> FileSlice<F> {
         match residence {
             Residence::Memory => {
                 let until = self.start + window;
-                self.disk = Disk::Unneeded { until };
+                self.disk = Disk { until, tries: 0 };
             }
             Residence::Disk => {
                 // If it cannot be asked, the next try tells.
@@ -184,49 +178,43 @@ impl<F: Files> FileSlice<F> {
     /// The next bytes are not there: asks the disk for them, the first time and now and then. Returns
     /// whether to wait for it.
     fn wait(&mut self, files: &mut F) -> bool {
-        let tries = match self.disk {
-            Disk::Unneeded { .. } => 0,
-            Disk::Needed { tries, .. } => tries,
-        };
-        if tries == MOST_TRIES || tries % ASKED_AGAIN == 0 && self.ask(files, self.start).is_err() {
+        let tries = self.disk.tries.saturating_sub(1);
+        let asks = tries.is_multiple_of(ASKED_AGAIN);
+        if tries == MOST_TRIES || asks && self.ask(files, self.start).is_err() {
             return false;
         }
-        if let Disk::Needed { tries: counted, .. } = &mut self.disk {
-            *counted = tries + 1;
-        }
+        self.disk.tries = 1 + tries + 1;
         true
     }
 
     /// The bytes before `start` are there. If the disk had to bring them, it goes on with the next ones
     /// while these are sent.
     fn go_on(&mut self, files: &mut F, start: u64) {
-        if let Disk::Needed { until, tries } = &mut self.disk {
-            *tries = 0;
-            let ahead = until.saturating_sub(start);
-            if ahead < LEAST_AHEAD.min(self.end - start) {
-                let from = (*until).max(start);
-                // Whether it could be asked is seen in time.
-                let _ = self.ask(files, from);
-            }
+        if !self.is_cold() {
+            return;
+        }
+        self.disk.tries = 1;
+        let ahead = self.disk.until.saturating_sub(start);
+        if ahead < LEAST_AHEAD.min(self.end - start) {
+            // Whether it could be asked is seen in time.
+            let _ = self.ask(files, self.disk.until.max(start));
         }
     }
 
     /// Nobody can tell whether the next bytes are there. If they have to be waited for, they come in as
     /// few pieces as can be.
     fn ask_blindly(&mut self, files: &mut F) {
-        if let Disk::Unneeded { until } = self.disk
-            && until <= self.start
-        {
+        if !self.is_cold() && self.disk.until <= self.start {
             let until = (self.start + READ_AHEAD).min(self.end);
             let _ = files.ask_for(&self.file.get(), self.start, until - self.start);
-            self.disk = Disk::Unneeded { until };
+            self.disk.until = until;
         }
     }
 
     /// Asks the disk for the bytes from `from` on.
     fn ask(&mut self, files: &mut F, from: u64) -> io::Result<()> {
         let until = (from + READ_AHEAD).min(self.end);
-        self.disk = Disk::Needed { until, tries: 0 };
+        self.disk = Disk { until, tries: 1 };
         files.ask_for(&self.file.get(), from, until - from)
     }
 }
