@@ -14,7 +14,8 @@
 //!    windows, the frame size, the output. Only then are its bytes read: few straight into the output,
 //!    those of a file as a run of frames by one preadv(2), each behind room for its header. In the
 //!    clear, content in memory is only noted as a splice, to be sent from where it is by writev(2), and
-//!    in HTTP/1.1 a file by sendfile(2).
+//!    in HTTP/1.1 a file by sendfile(2). What a disk has to bring first is asked for, and its response
+//!    tries again after the others.
 //! 6. The output is sealed and written once. What the socket does not take waits in the connection's
 //!    `write_queue`, and no more content is produced until it is gone.
 //!

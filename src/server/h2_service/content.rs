@@ -25,21 +25,41 @@ impl<F: Files> H2Service<F> {
         }
     }
 
-    /// Uses the grant; there is room for so many bytes. What is worth it is sent from where it is, if
-    /// that is memory, or read to where its frame is made; the rest is copied into the output.
+    /// Uses the grant; there is room for so many bytes.
     fn fill<W: World<Files = F>>(&mut self, grant: Grant, room: usize, cx: &mut Context<W>) {
+        let stream = grant.stream;
+        match self.send(grant, room, cx) {
+            Ok(Progress::More | Progress::Waiting) => {}
+            Ok(Progress::Cold) => self.cold.push(stream),
+            Ok(Progress::End) => {
+                if let Some(active) = self.take(stream) {
+                    self.complete(stream, active, cx);
+                }
+            }
+            Err(error) => self.cut_short(stream, &error, cx),
+        }
+    }
+
+    /// Sends content as one frame. What is worth it is sent from where it is, if that is memory, or read
+    /// to where its frame is made; the rest is copied into the output.
+    fn send<W: World<Files = F>>(
+        &mut self,
+        grant: Grant,
+        room: usize,
+        cx: &mut Context<W>,
+    ) -> Result<Progress, BodyError> {
         let stream = grant.stream;
         let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
             self.core.abort(grant);
             self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
-            return;
+            return Ok(Progress::Waiting);
         };
         let (least, layout) = match cx.layer {
             Layer::Clear => (splices::CLEAR_FRAMES, Layout::Aligned),
             Layer::Tls => (splices::TLS_FRAMES, Layout::Dense),
         };
         let max = u64::from(grant.max_len);
-        let progress = match active.next_slice(max, least, cx.now) {
+        match active.next_slice(max, least, cx.now) {
             None => self.copy(grant, cx),
             Some(Slice::File(file)) => {
                 let wanted = Wanted {
@@ -49,43 +69,30 @@ impl<F: Files> H2Service<F> {
                     layout,
                 };
                 let at = self.core.output().len();
-                match cx.splices.push_frame(at, cx.site.files(), file, &wanted) {
-                    Ok(Some(frame)) => {
-                        let len = frame.len() - HEADER_LEN;
-                        cx.moved += len;
-                        let progress = active.count_sent(len);
-                        let end = progress == Progress::End;
-                        let header = self.core.commit_apart(grant, len as u32, end);
-                        frame[..HEADER_LEN].copy_from_slice(&header);
-                        Ok(progress)
-                    }
-                    Ok(None) => Ok(self.rest(grant)),
-                    Err(error) => Err(error),
-                }
+                let pushed = cx.splices.push_frame(at, cx.site.files(), file, &wanted)?;
+                let Some(frame) = pushed else {
+                    return Ok(self.rest(grant));
+                };
+                let len = frame.len() - HEADER_LEN;
+                cx.moved += len;
+                let progress = active.count_sent(len);
+                let end = progress == Progress::End;
+                let header = self.core.commit_apart(grant, len as u32, end);
+                frame[..HEADER_LEN].copy_from_slice(&header);
+                Ok(progress)
             }
-            Some(memory) => match memory.take(cx.site.files(), max) {
-                Ok(Some(range)) => {
-                    let len = range.len() as usize;
-                    cx.moved += len;
-                    let progress = active.count_sent(len);
-                    let end = progress == Progress::End;
-                    self.core.commit_elsewhere(grant, len as u32, end);
-                    cx.splices.push(self.core.output().len(), range);
-                    Ok(progress)
-                }
-                Ok(None) => Ok(self.rest(grant)),
-                Err(error) => Err(error),
-            },
-        };
-        match progress {
-            Ok(Progress::More | Progress::Waiting) => {}
-            Ok(Progress::Cold) => self.cold.push(stream),
-            Ok(Progress::End) => {
-                if let Some(active) = self.take(stream) {
-                    self.complete(stream, active, cx);
-                }
+            Some(memory) => {
+                let Some(range) = memory.take(cx.site.files(), max)? else {
+                    return Ok(self.rest(grant));
+                };
+                let len = range.len() as usize;
+                cx.moved += len;
+                let progress = active.count_sent(len);
+                let end = progress == Progress::End;
+                self.core.commit_elsewhere(grant, len as u32, end);
+                cx.splices.push(self.core.output().len(), range);
+                Ok(progress)
             }
-            Err(error) => self.cut_short(stream, &error, cx),
         }
     }
 

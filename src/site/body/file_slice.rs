@@ -16,9 +16,10 @@ const LEAST_AHEAD: u64 = READ_AHEAD / 2;
 /// Tries after which the disk is asked once more: what was read for us may have made room for others.
 const ASKED_AGAIN: u16 = 16;
 
-/// Tries, four seconds of them, after which the bytes are read all the same, whoever has to wait. Asking
-/// alone brings nothing on some file systems, and on none what the kernel has in part, as behind the new
-/// end of a file that was cut short. It is before anybody else takes the connection for a stalled one.
+/// Tries, one every 4 ms, after which the bytes are read all the same, whoever has to wait. Asking alone
+/// brings nothing on some file systems, and on none what the kernel has in part, as at the new end of a
+/// file that was cut short. Four seconds are less than [`crate::config::Limits::stalled_grace`], after
+/// which the connection would pass for a stalled one.
 pub(super) const MOST_TRIES: u16 = 1_000;
 
 /// A range of an open file, of which the bytes before `start` were sent already.
@@ -101,7 +102,8 @@ impl<F: Files> FileSlice<F> {
 
     /// Looks whether the next `len` bytes are in memory, and some more with them; if not, the disk is
     /// asked for them. It looks at the first and the last one, as the kernel reads ahead, and forgets, in
-    /// runs; a disk that is at work on them may have brought those and not all between.
+    /// runs. A disk that is at work on them may have brought those and not all between: of a cold slice,
+    /// [`FileSlice::peek`] tells.
     pub(super) fn prepare(&mut self, files: &mut F, len: u64) -> Result<Residence, BodyError> {
         let was_looked_for = !self.is_cold() && self.start + len <= self.disk.until;
         if was_looked_for || len == 0 {
@@ -132,10 +134,7 @@ impl<F: Files> FileSlice<F> {
     ) -> Result<Option<usize>, BodyError> {
         let resident = files.read_resident(&self.file.get(), self.start, parts);
         let read = match resident {
-            Ok(read) => {
-                self.go_on(files, self.start + read as u64);
-                read
-            }
+            Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.wait(files) => {
                 return Ok(None);
             }
@@ -145,10 +144,11 @@ impl<F: Files> FileSlice<F> {
                 files.read_scattered(&self.file.get(), self.start, parts)?
             }
         };
-        match read {
-            0 => Err(BodyError::Truncated),
-            read => Ok(Some(read)),
+        if read == 0 {
+            return Err(BodyError::Truncated);
         }
+        self.go_on(files, self.start + read as u64);
+        Ok(Some(read))
     }
 
     /// Appends up to `max` bytes to `out`, none before the disk has brought them.
@@ -166,9 +166,12 @@ impl<F: Files> FileSlice<F> {
         let before = out.len();
         out.resize(before + len, 0);
         let peeked = self.peek(files, &mut [IoSliceMut::new(&mut out[before..])]);
-        let read = *peeked.as_ref().unwrap_or(&None);
-        out.truncate(before + read.unwrap_or(0));
-        self.advance(read.unwrap_or(0) as u64);
+        let read = match peeked {
+            Ok(Some(read)) => read,
+            _ => 0,
+        };
+        out.truncate(before + read);
+        self.advance(read as u64);
         Ok(match peeked? {
             Some(_) => Residence::Memory,
             None => Residence::Disk,

@@ -223,11 +223,14 @@ fn a_disk_that_never_says_that_it_is_done_is_read_in_the_end() {
     files.write("f", vec![b'x'; 100_000]);
     files.slow_disk(Duration::from_secs(3600));
     let mut body = Body::One(file_slice(&mut files, 0, 100_000));
-    let mut tries = 0;
-    while read(&mut body, &mut files, 100_000).is_none() {
-        tries += 1;
+    // Having waited for one read is no reason not to wait for the next.
+    for _ in 0..2 {
+        let mut tries = 0;
+        while read(&mut body, &mut files, 50_000).is_none() {
+            tries += 1;
+        }
+        assert_eq!(tries, MOST_TRIES);
     }
-    assert_eq!(tries, MOST_TRIES);
     assert!(body.is_empty());
 }
 
