@@ -270,14 +270,16 @@ struct BoundArgs {
 /// What the program was started for, or the exit code of a program that ends here: after `--help` or
 /// `--version`, or because an option is wrong.
 pub fn parse() -> Result<Command, u8> {
-    parse_from(std::env::args_os()).map_err(|error| match error.kind() {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let command = command_of(&args);
+    parse_from(args).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // A closed standard output is no reason to fail.
             let _ = error.print();
             0
         }
         _ => {
-            eprintln!("calmd: {}", one_line(&error));
+            eprintln!("calmd: {}", one_line(&error, command));
             2
         }
     })
@@ -302,8 +304,16 @@ where
     })
 }
 
+/// The command that these arguments are for, whose help is worth reading.
+fn command_of(args: &[OsString]) -> &'static str {
+    match args.get(1) {
+        Some(first) if first == "get" => "calmd get",
+        _ => "calmd",
+    }
+}
+
 /// What clap says in paragraphs, in one line.
-fn one_line(error: &clap::Error) -> String {
+fn one_line(error: &clap::Error, command: &str) -> String {
     let text = error.render().to_string();
     let what: Vec<&str> = text
         .lines()
@@ -313,10 +323,6 @@ fn one_line(error: &clap::Error) -> String {
         .collect();
     let what = what.join(" ");
     let what = what.strip_prefix("error: ").unwrap_or(&what);
-    let command = match text.contains("Usage: calmd get") {
-        true => "calmd get",
-        false => "calmd",
-    };
     format!("{what} ({command} --help lists all options)")
 }
 

@@ -190,6 +190,10 @@ pub struct Http2 {
     pub extended_connect: bool,
     /// Check received field sections against RFC 9113 §8.2 and §8.3. Off only for tests of peers.
     pub validate_inbound: bool,
+    /// Strip blanks around received values first, as a client: curl and browsers take a field that
+    /// ends in a blank, which RFC 9113 §8.2.1 calls malformed, and servers that send one exist. Off: a
+    /// server has no reason to guess.
+    pub trim_inbound: bool,
     /// Check sent field sections as well. Off: our site makes its fields once and valid, and a copy
     /// of every section would cost more than sending it.
     pub validate_outbound: bool,
@@ -243,6 +247,7 @@ impl Default for Http2 {
             push: false,
             extended_connect: false,
             validate_inbound: true,
+            trim_inbound: false,
             validate_outbound: false,
             normalize_outbound: false,
             join_cookies: false,

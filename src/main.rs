@@ -17,7 +17,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let done = match cli::parse() {
         Ok(Command::Serve(config)) => serve(&config),
-        Ok(Command::Get(options)) => client::run(&options).map_err(Into::into),
+        Ok(Command::Get(options)) => match client::run(&options) {
+            Err(error) if error.is_unread() => return ExitCode::FAILURE,
+            done => done.map_err(Into::into),
+        },
         Err(code) => return ExitCode::from(code),
     };
     match done {

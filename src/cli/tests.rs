@@ -13,7 +13,7 @@ fn config(args: &[&str]) -> Config {
 fn error(args: &[&str]) -> String {
     let error = parse_from(std::iter::once(&"calmd").chain(args)).expect_err("accepted");
     assert_eq!(error.exit_code(), 2, "{error}");
-    one_line(&error)
+    one_line(&error, "calmd")
 }
 
 fn tcp(text: &str) -> ListenAddress {

@@ -1,5 +1,6 @@
 //! Why there is no answer: one line each, which names what was asked, the option, and the mend.
 
+use super::requests::MOST_INFORMATIONAL;
 use super::url::Url;
 use crate::h2::{Cause, ConnectionError, ErrorCode, Misuse};
 use crate::http::status;
@@ -57,12 +58,16 @@ pub enum Error {
     Redirects(Url, u32),
     /// `--fail`, and the status.
     Status(Url, u16),
+    /// `--fail` with `-n`: responses of this URL with a status of 400 and above, of all.
+    Statuses(Url, u64, u64),
+    /// More informational responses than anybody waits for.
+    Informational(Url),
     /// What is uploaded cannot be read.
     Input(String, io::Error),
     /// What is uploaded would have to be sent again.
     SpentInput(Url),
-    /// The content cannot be written.
-    Output(String, io::Error),
+    /// The content cannot be written to this file, or to standard output.
+    Output(Option<PathBuf>, io::Error),
     /// Some of the repeated requests got no answer.
     Incomplete(u64, Box<Error>),
 }
@@ -127,6 +132,11 @@ impl fmt::Display for Error {
 }
 
 impl Error {
+    /// Whether nobody reads standard output any more, as behind `| head`: no failure to speak of.
+    pub fn is_unread(&self) -> bool {
+        matches!(self, Error::Output(None, reason) if reason.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// Whether only the connection was lost.
     pub fn is_loss(&self) -> bool {
         matches!(self, Error::Closed(_) | Error::Socket(..))
@@ -138,6 +148,10 @@ impl Error {
             Error::Reset(url, code, Cause::Error(reason)) => {
                 write!(f, "the answer to {url} is malformed: {reason} ({code})")
             }
+            Error::Reset(url, _, Cause::GoAway) => write!(
+                f,
+                "the server ended the connection in the middle of its answer to {url}"
+            ),
             Error::Reset(url, code, _) => write!(f, "the server gave up on {url}: {code}"),
             Error::Request(url, Misuse::MalformedFields) => write!(
                 f,
@@ -155,13 +169,29 @@ impl Error {
                 let reason = status::reason(*code);
                 write!(f, "{url} answered {code} {reason} (--fail)")
             }
+            Error::Statuses(url, count, all) => write!(
+                f,
+                "{url} answered {count} of {all} requests with 400 or above (--fail)"
+            ),
+            Error::Informational(url) => write!(
+                f,
+                "{url} sent {MOST_INFORMATIONAL} informational responses and no answer"
+            ),
             Error::Input(name, reason) => write!(f, "cannot read {name} (-d): {}", said(reason)),
             Error::SpentInput(url) => write!(
                 f,
                 "the upload to {url} has to be sent again, which only a file can be; \
                  name one with -d FILE"
             ),
-            Error::Output(name, reason) => write!(f, "cannot write {name}: {}", said(reason)),
+            Error::Output(Some(path), reason) => write!(
+                f,
+                "cannot write '{}' (-o): {}",
+                path.display(),
+                said(reason)
+            ),
+            Error::Output(None, reason) => {
+                write!(f, "cannot write standard output: {}", said(reason))
+            }
             _ => self.fmt_tls(f),
         }
     }

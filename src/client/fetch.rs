@@ -11,7 +11,7 @@ use super::upload::Source;
 use super::url::Url;
 use super::{Client, Options};
 use crate::http::{Fields, status};
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 /// Fetches everything that the options name, up to the first failure.
@@ -161,7 +161,8 @@ impl Responses for Page<'_> {
                 text.push_str("trailer ");
                 Style::of(&io::stderr()).field(&mut text, field.name, field.value);
             }
-            eprint!("{text}");
+            // Standard error that is gone is no reason to stop.
+            let _ = io::stderr().write_all(text.as_bytes());
         }
         Ok(())
     }
@@ -187,7 +188,7 @@ impl Responses for Page<'_> {
             let status = push.status.unwrap_or_default();
             let (path, size) = (&push.path, size(push.bytes as f64));
             let authority = printable(self.url.authority().as_bytes());
-            eprintln!("pushed {authority}{path}: {status}, {size}");
+            let _ = writeln!(io::stderr(), "pushed {authority}{path}: {status}, {size}");
         }
     }
 

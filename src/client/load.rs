@@ -8,7 +8,8 @@ use super::upload::Source;
 use super::{Client, Load};
 use crate::http::Fields;
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 /// Repeats the request for every URL and prints a summary of each.
@@ -21,11 +22,18 @@ pub fn run(client: &mut Client<'_>, load: Load, source: Option<&Source>) -> Resu
         let elapsed = start.elapsed();
         let tally = requests.into_responses();
         if tally.latencies.count > 0 {
-            print!("{}", tally.summary(elapsed));
+            let summary = tally.summary(elapsed);
+            let written = io::stdout().write_all(summary.as_bytes());
+            written.map_err(|error| Error::Output(None, error))?;
         }
         done?;
+        let errors = tally.errors();
         if let Some(error) = tally.last_error {
             return Err(Error::Incomplete(tally.failed, Box::new(error)));
+        }
+        if client.options.fail && errors > 0 {
+            let count = tally.latencies.count;
+            return Err(Error::Statuses(request.url.clone(), errors, count));
         }
     }
     Ok(())
@@ -42,6 +50,11 @@ struct Tally {
 }
 
 impl Tally {
+    /// Responses with a status of 400 and above.
+    fn errors(&self) -> u64 {
+        self.statuses.range(400..).map(|(_, count)| count).sum()
+    }
+
     fn summary(&self, elapsed: Duration) -> String {
         let seconds = elapsed.as_secs_f64().max(1e-9);
         let count = self.latencies.count;

@@ -297,6 +297,7 @@ fn config(options: &Options) -> Http2 {
         max_concurrent_streams: if options.push { 100 } else { u32::MAX },
         push: options.push,
         validate_outbound: true,
+        trim_inbound: true,
         // A person waits here, who has --max-time and Ctrl-C.
         stall_timeout: Duration::MAX,
         budgets: Budgets {

@@ -54,10 +54,6 @@ impl Output {
     }
 
     fn failed(&self, error: io::Error) -> Error {
-        let name = match &self.path {
-            Some(path) => format!("'{}' (-o)", path.display()),
-            None => "standard output".into(),
-        };
-        Error::Output(name, error)
+        Error::Output(self.path.clone(), error)
     }
 }

@@ -17,6 +17,10 @@ const OUTPUT: usize = 64 << 10;
 /// Streams that every server should allow (RFC 9113 §6.5.2), before it has said how many it does.
 const STREAMS_AT_FIRST: usize = 100;
 
+/// Informational responses before the final one. Beyond any use: Go's client takes five, and a server
+/// that shows its patience by a 102 every 20 s has half an hour.
+pub const MOST_INFORMATIONAL: u32 = 100;
+
 /// What becomes of the responses.
 pub trait Responses {
     /// An informational response.
@@ -81,6 +85,18 @@ struct Exchange {
     began: Instant,
     /// Bytes of the upload that were sent, while there are more.
     upload: Option<u64>,
+    answer: Answer,
+}
+
+/// How far the server has come with its answer. Once it has begun, the request was acted on, and what
+/// came of the answer may be shown already: it cannot be asked for again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    None,
+    /// So many informational responses.
+    Informational(u32),
+    /// The head of the final response.
+    Begun,
 }
 
 /// The same request, as often as it is to be sent.
@@ -221,6 +237,7 @@ impl<'r, R: Responses> Requests<'r, R> {
             stream,
             began,
             upload,
+            answer: Answer::None,
         });
     }
 
@@ -291,9 +308,7 @@ impl<'r, R: Responses> Requests<'r, R> {
         now: Instant,
     ) -> Result<(), Error> {
         match event {
-            Event::Informational { stream, fields } if self.exchange(stream).is_some() => {
-                self.responses.informational(fields)
-            }
+            Event::Informational { stream, fields } => self.informational(stream, fields),
             Event::Response {
                 stream,
                 fields,
@@ -302,6 +317,9 @@ impl<'r, R: Responses> Requests<'r, R> {
                 match self.push(stream) {
                     Some(push) => push.status = fields.status(),
                     None => self.responses.head(fields)?,
+                }
+                if let Some(exchange) = self.exchange(stream) {
+                    exchange.answer = Answer::Begun;
                 }
                 self.end(stream, end_stream, core, now)
             }
@@ -345,6 +363,21 @@ impl<'r, R: Responses> Requests<'r, R> {
         }
     }
 
+    fn informational(&mut self, stream: StreamKey, fields: &Fields) -> Result<(), Error> {
+        let Some(exchange) = self.exchange(stream) else {
+            return Ok(());
+        };
+        let count = match exchange.answer {
+            Answer::Informational(count) => count + 1,
+            Answer::None | Answer::Begun => 1,
+        };
+        exchange.answer = Answer::Informational(count);
+        if count > MOST_INFORMATIONAL {
+            return Err(Error::Informational(self.request.url.clone()));
+        }
+        self.responses.informational(fields)
+    }
+
     fn push(&mut self, stream: StreamKey) -> Option<&mut Push> {
         self.pushes.iter_mut().find(|push| push.stream == stream)
     }
@@ -377,11 +410,11 @@ impl<'r, R: Responses> Requests<'r, R> {
 
     fn reset(&mut self, stream: StreamKey, code: ErrorCode, by: Cause) -> Result<(), Error> {
         self.pushes.retain(|push| push.stream != stream);
-        if self.remove(stream).is_none() {
+        let Some(exchange) = self.remove(stream) else {
             return Ok(());
-        }
+        };
         let refused = code == ErrorCode::REFUSED_STREAM && by == Cause::Peer;
-        if refused || by == Cause::GoAway {
+        if (refused || by == Cause::GoAway) && exchange.answer == Answer::None {
             // The server did nothing with it (RFC 9113 §8.7).
             self.waiting += 1;
             self.refused = true;

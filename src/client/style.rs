@@ -1,5 +1,6 @@
 //! Text for people: colours on a terminal only, and nothing that a terminal would obey.
 
+use crate::http::is_deceptive;
 use std::fmt::Write;
 use std::io::IsTerminal;
 
@@ -54,12 +55,12 @@ impl Style {
     }
 }
 
-/// Bytes from the network without control characters, which could move a terminal's cursor, change
-/// its title, or hide what follows.
+/// Bytes from the network without what could deceive who reads them on a terminal: see
+/// [`is_deceptive`].
 pub fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for c in String::from_utf8_lossy(bytes).chars() {
-        match c.is_control() {
+        match is_deceptive(c) {
             true => text.extend(c.escape_default()),
             false => text.push(c),
         }
@@ -94,6 +95,15 @@ mod tests {
             "a\\u{1b}[2Jb\\r\\n\u{fffd}"
         );
         assert_eq!(printable("grün".as_bytes()), "grün");
+        assert_eq!(
+            printable("gpj.\u{202e}exe\u{2066}\u{200b}\u{feff}\u{2028}".as_bytes()),
+            "gpj.\\u{202e}exe\\u{2066}\\u{200b}\\u{feff}\\u{2028}"
+        );
+        assert_eq!(
+            printable("שלום, Zoë 👩‍💻".as_bytes()),
+            "שלום, Zoë 👩‍💻",
+            "text from right to left is shown as it is"
+        );
     }
 
     #[test]

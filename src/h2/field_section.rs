@@ -143,6 +143,22 @@ pub fn join_cookies(fields: &mut Fields) {
     *fields = result;
 }
 
+/// Strips blanks around the values of `fields`, where there are any (§8.2.1).
+pub fn trim_values(fields: &mut Fields) {
+    let has_blanks = |field: Field<'_>| has_blank_ends(field.value);
+    if !fields.iter().any(has_blanks) {
+        return;
+    }
+    let mut trimmed = Fields::new();
+    for field in fields.iter() {
+        trimmed.push_field(Field {
+            value: trim_blanks(field.value),
+            ..field
+        });
+    }
+    *fields = trimmed;
+}
+
 /// A copy of `fields` with lowercase names and trimmed values (§8.2).
 pub fn normalized<'f>(fields: impl Iterator<Item = Field<'f>>) -> Fields {
     let mut result = Fields::new();
@@ -359,11 +375,33 @@ fn check_value(value: &[u8]) -> Checked<()> {
     if has_control(value) && value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
         return Err(Malformed("field value with NUL, CR or LF"));
     }
-    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    if blank(value.first()) || blank(value.last()) {
+    if has_blank_ends(value) {
         return Err(Malformed("field value within blanks"));
     }
     Ok(())
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+fn has_blank_ends(value: &[u8]) -> bool {
+    let blank = |byte: Option<&u8>| byte.is_some_and(|&byte| is_blank(byte));
+    blank(value.first()) || blank(value.last())
+}
+
+fn trim_blanks(mut value: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = value
+        && is_blank(*first)
+    {
+        value = rest;
+    }
+    while let [rest @ .., last] = value
+        && is_blank(*last)
+    {
+        value = rest;
+    }
+    value
 }
 
 /// Whether a byte is under 16.

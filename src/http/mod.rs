@@ -8,6 +8,8 @@ pub mod date;
 pub mod field;
 pub mod method;
 pub mod status;
+mod text;
 
 pub use field::{Field, Fields, Pseudo};
 pub use method::Method;
+pub use text::is_deceptive;

@@ -30,6 +30,7 @@ def checks(report, binary):
     with tempfile.TemporaryDirectory(prefix="calmd-client-") as place:
         place = Path(place)
         prepare(place)
+        alone(report, binary, place)
         terminal(report, binary, place)
         for name, start in SERVERS.items():
             try:
@@ -93,6 +94,26 @@ def against(report, binary, place, name, urls):
         with report.check(f"calmd get --push from {name}"):
             done = get(binary, "--push", f"{urls.bases[0]}{urls.push}")
             expect(b"/small: 200, 4.10 kB" in done.stderr, done.stderr)
+
+
+def alone(report, binary, place):
+    """What needs no other server: a certificate as openssl makes it, and a reader that leaves."""
+    done = run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
+               place / "ca.key", "-out", place / "ca.pem", "-days", "2", "-subj", "/CN=localhost",
+               "-addext", "subjectAltName=DNS:localhost")
+    expect_equal(done.returncode, 0, f"the exit code of openssl ({done.stderr[-300:]})")
+    options = ["--cert", place / "ca.pem", "--key", place / "ca.key"]
+    with Server(binary, site=place / "site", options=options) as server:
+        url = f"https://localhost:{server.https.rsplit(':', 1)[1]}/small"
+        with report.check("calmd get trusts a self-signed authority that --cacert names, as curl"):
+            expect_equal(run("curl", "-sf", "--cacert", place / "ca.pem", url).stdout,
+                         b"x" * SMALL, "the content for curl")
+            done = get(binary, "--cacert", place / "ca.pem", url)
+            expect_equal(done.stdout, b"x" * SMALL, "the content")
+        with report.check("calmd get | head is quiet"):
+            line = f"{binary} get {server.http}/big | head -c 10"
+            done = run("sh", "-c", line)
+            expect_equal((len(done.stdout), done.stderr), (10, b""), "bytes, and what was said")
 
 
 def terminal(report, binary, place):

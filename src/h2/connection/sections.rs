@@ -172,6 +172,9 @@ impl Connection {
             let error = StreamError::new(ErrorCode::ENHANCE_YOUR_CALM, reason);
             return Err(Fault::stream(id, error));
         }
+        if self.config.trim_inbound {
+            field_section::trim_values(fields);
+        }
         match half {
             Half::Head => self.receive_response(slot, fields, end_stream),
             Half::Body if !end_stream => {
@@ -265,6 +268,9 @@ impl Connection {
         let stream = self.store.key_of(slot);
         let state = StreamState::Idle.pass(Side::Remote, Passage::Promise);
         let mut new = self.new_stream(promised, state.unwrap_or(StreamState::Closed));
+        if self.config.trim_inbound {
+            field_section::trim_values(fields);
+        }
         if self.config.validate_inbound {
             let request = field_section::request(fields, false);
             let request = request.map_err(|error| malformed_stream(promised, error))?;

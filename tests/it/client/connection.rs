@@ -1,10 +1,12 @@
 //! What becomes of requests when a connection goes away, or is none.
 
-use super::scripted::{Scripted, Then, respond};
+use super::scripted::{Scripted, Then, list, respond};
 use super::{fetch, get};
 use calmd::h2::ErrorCode;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -156,4 +158,102 @@ fn patience_ends_when_it_shall() {
         format!("{address} did not let us in within 200ms; --connect-timeout waits longer")
     );
     assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+/// A server that sends a head and some content, then does `end`; how many requests it got.
+fn broken_off(
+    end: impl Fn(&mut calmd::h2::Connection, calmd::h2::StreamKey) + Send + 'static,
+) -> (Scripted, Arc<AtomicUsize>) {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&requests);
+    let server = Scripted::start(move |core, asked| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let head = list(&[(":status", "200")]);
+        core.send_headers(asked.stream, head, false).unwrap();
+        core.send_data(asked.stream, b"half", false).unwrap();
+        end(core, asked.stream);
+        Then::Stay
+    });
+    (server, requests)
+}
+
+#[test]
+fn an_answer_that_has_begun_is_never_asked_for_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (out, data) = (directory.path().join("out"), directory.path().join("data"));
+    std::fs::write(&data, "an order").unwrap();
+    let (out, data) = (out.to_str().unwrap(), data.to_str().unwrap());
+    let (refusing, requests) =
+        broken_off(|core, stream| core.reset(stream, ErrorCode::REFUSED_STREAM));
+    let url = refusing.url("/");
+    let reason = format!("the server gave up on {url}: REFUSED_STREAM");
+    assert_eq!(get(["-o", out, "-d", data, &url]).failure(), reason);
+    assert_eq!(std::fs::read_to_string(out).unwrap(), "half");
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
+    let (leaving, requests) =
+        broken_off(|core, _| core.close(ErrorCode::NO_ERROR, Some(0), b"bye"));
+    let url = leaving.url("/");
+    let reason = format!("the server ended the connection in the middle of its answer to {url}");
+    assert_eq!(get(["-o", out, "-d", data, &url]).failure(), reason);
+    assert_eq!(std::fs::read_to_string(out).unwrap(), "half");
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn an_informational_response_is_the_beginning_of_an_answer() {
+    let server = Scripted::start(|core, asked| {
+        let hints = list(&[(":status", "103")]);
+        core.send_headers(asked.stream, hints, false).unwrap();
+        core.reset(asked.stream, ErrorCode::REFUSED_STREAM);
+        Then::Stay
+    });
+    let url = server.url("/");
+    let reason = format!("the server gave up on {url}: REFUSED_STREAM");
+    assert_eq!(get([&url]).failure(), reason);
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_hundred_informational_responses_are_enough() {
+    let server = Scripted::start(|core, asked| {
+        for _ in 0..asked.fields.path().unwrap()[1..].len() {
+            let processing = list(&[(":status", "102")]);
+            core.send_headers(asked.stream, processing, false).unwrap();
+        }
+        respond(core, asked.stream, &[(":status", "200")], "at last");
+        Then::Stay
+    });
+    let patient = server.url(&format!("/{}", "x".repeat(100)));
+    assert_eq!(fetch([patient]).text(), "at last");
+    let url = server.url(&format!("/{}", "x".repeat(101)));
+    let reason = format!("{url} sent 100 informational responses and no answer");
+    assert_eq!(get([&url]).failure(), reason);
+}
+
+#[test]
+fn values_with_blanks_around_them_are_taken_as_other_clients_do() {
+    // SETTINGS, its acknowledgement, HEADERS with `x: a ` and END_STREAM.
+    let address = answering(
+        b"\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0\
+          \0\0\x08\x01\x05\0\0\0\x01\x88\x10\x01x\x03\x20a\x20",
+    );
+    let got = fetch(["-i", &format!("http://{address}/")]);
+    assert_eq!(got.text(), "HTTP/2 200 OK\nx: a\n\n");
+}
+
+#[test]
+fn text_from_the_server_cannot_deceive_its_reader() {
+    let server = Scripted::start(|core, asked| {
+        let fields = [
+            (":status", "200"),
+            ("x-name", "gpj.\u{202e}exe\u{2066}\u{9b}31m"),
+        ];
+        respond(core, asked.stream, &fields, "");
+        Then::Stay
+    });
+    let escaped = "x-name: gpj.\\u{202e}exe\\u{2066}\\u{9b}31m\n";
+    let shown = fetch(["-i", &server.url("/")]).text();
+    assert!(shown.contains(escaped), "{shown}");
+    let shown = fetch(["-v", &server.url("/")]).err;
+    assert!(shown.contains(escaped), "{shown}");
 }

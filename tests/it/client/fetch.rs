@@ -1,7 +1,7 @@
 //! Fetching: content, fields, files, trailers, informational responses, pushes.
 
 use super::scripted::{Scripted, Then, list, respond};
-use super::{fetch, get};
+use super::{command, fetch, get};
 use crate::support::Server;
 use std::fs;
 
@@ -158,4 +158,18 @@ fn a_status_of_400_fails_only_where_it_shall() {
         format!("{url} answered 404 Not Found (--fail)")
     );
     assert_eq!(got.out, b"");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure_to_speak_of() {
+    let server = server();
+    let big = format!("http://{}/big.bin", server.http);
+    let hello = format!("http://{}/hello.txt", server.http);
+    for args in [vec![big.as_str()], vec!["-n", "2", &hello]] {
+        let mut child = command(&args).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+    }
 }

@@ -68,3 +68,22 @@ fn failures_are_counted_and_fail() {
         format!("5 requests failed; the last: the server gave up on {url}: INTERNAL_ERROR")
     );
 }
+
+#[test]
+fn fail_counts_for_repeated_requests_too() {
+    let server = Scripted::start(|core, asked| {
+        let status = ["200", "404", "503"][asked.number % 3];
+        respond(core, asked.stream, &[(":status", status)], "");
+        Then::Stay
+    });
+    let url = server.url("/");
+    assert_eq!(fetch(["-n", "9", "-m", "1", &url]).code, 0);
+    let got = get(["-n", "9", "-m", "1", "-f", &url]);
+    let reason = format!("{url} answered 6 of 9 requests with 400 or above (--fail)");
+    assert_eq!(got.failure(), reason);
+    let text = got.text();
+    assert!(
+        text.ends_with("statuses  200: 3, 404: 3, 503: 3\n"),
+        "{text}"
+    );
+}

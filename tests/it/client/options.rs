@@ -23,6 +23,8 @@ fn a_wrong_option_is_one_line_and_exit_code_2() {
         let got = get(args);
         assert_eq!(got.code, 2, "{args:?}: {}", got.err);
         assert!(got.err.contains(part), "{args:?}: {}", got.err);
+        let help = "(calmd get --help lists all options)\n";
+        assert!(got.err.ends_with(help), "{args:?}: {}", got.err);
         assert_eq!(got.err.lines().count(), 1, "{args:?}: {}", got.err);
     }
 }

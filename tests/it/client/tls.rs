@@ -84,3 +84,79 @@ fn a_server_without_h2_is_called_one() {
         served.join().unwrap();
     }
 }
+
+/// A server with this certificate, once.
+fn serving(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> std::net::SocketAddr {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let config = Arc::new(config);
+        for socket in listener.incoming().map_while(Result::ok) {
+            let session = ServerConnection::new(config.clone()).unwrap();
+            let mut stream = StreamOwned::new(session, socket);
+            // SETTINGS, HEADERS of stream 1: 200 and the end; then until the client leaves.
+            let answer = b"\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x05\0\0\0\x01\x88";
+            let mut buffer = [0; 4096];
+            while matches!(std::io::Read::read(&mut stream, &mut buffer), Ok(len) if len > 0) {
+                if std::io::Write::write_all(&mut stream, answer).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    address
+}
+
+/// As `openssl req -x509` makes certificates, and as a private authority makes those of servers.
+#[test]
+fn a_certificate_that_cacert_names_itself_is_trusted_as_curl_trusts_it() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let directory = tempfile::tempdir().unwrap();
+    let pem = |name: &str, certificate: &rcgen::Certificate| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, certificate.pem()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let names = vec!["127.0.0.1".to_owned()];
+    let mut params = CertificateParams::new(names.clone()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let own = params.self_signed(&key).unwrap();
+    let url = format!("https://{}/", serving(&own, &key));
+    let own_pem = pem("own.pem", &own);
+    assert_eq!(fetch(["--cacert", &own_pem, &url]).err, "");
+
+    // Issued by somebody who is not named.
+    let authority = Issuer::new(params, key);
+    let server_key = KeyPair::generate().unwrap();
+    let issued = CertificateParams::new(names).unwrap();
+    let issued = issued.signed_by(&server_key, &authority).unwrap();
+    let url = format!("https://{}/", serving(&issued, &server_key));
+    assert_eq!(
+        fetch(["--cacert", &pem("issued.pem", &issued), &url]).err,
+        ""
+    );
+    assert_eq!(fetch(["--cacert", &own_pem, &url]).err, "");
+
+    // Neither another name nor another time is let pass.
+    let mut params = CertificateParams::new(vec!["elsewhere.example".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let other = params.self_signed(&key).unwrap();
+    let url = format!("https://{}/", serving(&other, &key));
+    let got = get(["--cacert", &pem("other.pem", &other), &url]);
+    assert!(got.failure().contains("is for other names"), "{}", got.err);
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    let old = params.self_signed(&key).unwrap();
+    let url = format!("https://{}/", serving(&old, &key));
+    let got = get(["--cacert", &pem("old.pem", &old), &url]);
+    assert!(got.failure().contains("has expired"), "{}", got.err);
+}

@@ -40,6 +40,7 @@ fn config(bits: u8) -> Config {
     }
     config.report_extensions = bit(2);
     config.join_cookies = bit(2);
+    config.trim_inbound = bit(2);
     config.extended_connect = bit(3);
     config.push = bit(3);
     config.validate_inbound = !bit(4);

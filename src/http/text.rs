@@ -1,0 +1,18 @@
+//! Text of others that is shown to people.
+
+/// Whether a character could deceive who reads it on a terminal or in a log: it moves the cursor or
+/// changes the title (control characters), begins a line, makes what follows appear in another order
+/// (the bidirectional controls of CVE-2021-42574), or is invisible. The joiners U+200C and U+200D are
+/// not among them: Persian, Indic scripts and emoji need them.
+pub fn is_deceptive(c: char) -> bool {
+    matches!(c,
+        // LEFT-TO-RIGHT MARK and its like, embeddings, overrides, isolates.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
+        // LINE SEPARATOR and PARAGRAPH SEPARATOR.
+        | '\u{2028}' | '\u{2029}'
+        // Invisible: SOFT HYPHEN, ZERO WIDTH SPACE, WORD JOINER and its like, BYTE ORDER MARK,
+        // interlinear annotations, tags.
+        | '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        || c.is_control()
+}
