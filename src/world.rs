@@ -133,7 +133,7 @@ impl fmt::Display for Peer {
 }
 
 /// Read access to one directory tree, the site's root. Nothing outside of it can be named.
-pub trait Files {
+pub trait Files: 'static {
     /// An open regular file or directory.
     type File;
 

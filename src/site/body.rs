@@ -5,14 +5,15 @@
 //! and a few words, and nothing is read from a file before there is room for it.
 
 mod file_slice;
+mod sequence;
 mod slice;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::rc::Rc;
 
 pub use file_slice::FileSlice;
+pub use sequence::Sequence;
 pub use slice::Slice;
 
 use crate::world::{Files, Residence};
@@ -33,8 +34,8 @@ pub enum Body<F: Files> {
     Empty,
     /// One slice.
     One(Slice<F>),
-    /// Several slices behind each other, such as the parts of `multipart/byteranges`.
-    Many(VecDeque<Slice<F>>),
+    /// Slices behind each other, such as the parts of `multipart/byteranges`.
+    Many(Box<Sequence<F>>),
 }
 
 /// What a read achieved.
@@ -91,8 +92,7 @@ impl<F: Files> Body<F> {
     pub(crate) fn parts(&self) -> usize {
         match self {
             Body::Empty | Body::One(_) => 0,
-            // Before each part stands what it is.
-            Body::Many(slices) => slices.len() / 2,
+            Body::Many(sequence) => sequence.parts(),
         }
     }
 
@@ -106,7 +106,7 @@ impl<F: Files> Body<F> {
         Some(match self {
             Body::Empty => 0,
             Body::One(slice) => slice.len(),
-            Body::Many(slices) => slices.iter().map(Slice::len).sum(),
+            Body::Many(sequence) => sequence.len(),
         })
     }
 
@@ -121,7 +121,7 @@ impl<F: Files> Body<F> {
         let slice = match self {
             Body::Empty => None,
             Body::One(slice) => Some(slice),
-            Body::Many(slices) => slices.front_mut(),
+            Body::Many(sequence) => sequence.current(),
         };
         if let Some(Slice::File(slice)) = slice {
             slice.look_again();
@@ -133,12 +133,7 @@ impl<F: Files> Body<F> {
         let slice = match self {
             Body::Empty => return None,
             Body::One(slice) => slice,
-            Body::Many(slices) => {
-                while slices.front().is_some_and(Slice::is_empty) {
-                    slices.pop_front();
-                }
-                slices.front_mut()?
-            }
+            Body::Many(sequence) => sequence.current()?,
         };
         let least = match slice {
             Slice::Memory { .. } => least.memory,
@@ -163,10 +158,13 @@ impl<F: Files> Body<F> {
                 Residence::Memory => slice.progress(),
                 Residence::Disk => Progress::Cold,
             }),
-            Body::Many(slices) => {
+            Body::Many(sequence) => {
                 let start = out.len();
                 let full = start.saturating_add(max);
-                while let Some(slice) = slices.front_mut() {
+                while let Some(slice) = sequence.current() {
+                    if out.len() == full {
+                        return Ok(Progress::More);
+                    }
                     let residence = slice.read(files, out, full - out.len())?;
                     if residence == Residence::Disk && out.len() == start {
                         return Ok(Progress::Cold);
@@ -174,7 +172,6 @@ impl<F: Files> Body<F> {
                     if !slice.is_empty() {
                         return Ok(Progress::More);
                     }
-                    slices.pop_front();
                 }
                 Ok(Progress::End)
             }

@@ -1,56 +1,96 @@
 //! Several ranges in one response: `multipart/byteranges` (RFC 9110 §14.6).
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::body::{Body, Slice};
+use super::body::{Body, Sequence, Slice};
 use super::range::ByteRange;
 use super::representation::Source;
 use crate::world::Files;
 
 /// A body of several parts, and what its fields must say.
-pub(crate) struct Multipart<F: Files> {
+pub(crate) struct Multipart {
+    parts: Parts,
     pub(crate) content_type: String,
     pub(crate) len: u64,
-    pub(crate) body: Body<F>,
 }
 
-impl<F: Files> Multipart<F> {
-    /// The ranges of a source of `len` bytes, of which each part repeats the type.
+/// The parts in their order, of which each repeats the type.
+struct Parts {
+    boundary: String,
+    content_type: String,
+    ranges: Vec<ByteRange>,
+    /// Length of the whole representation.
+    of: u64,
+}
+
+impl Multipart {
+    /// The ranges of a representation of `len` bytes.
     ///
     /// The boundary is made from the entity tag: it is the same wherever the file is, and a file
     /// whose content holds its own hash is not going to be found.
     pub(crate) fn new(
-        source: &Source<F>,
-        ranges: &[ByteRange],
+        ranges: Vec<ByteRange>,
         len: u64,
         content_type: &[u8],
         entity_tag: &[u8],
     ) -> Self {
-        let tag = String::from_utf8_lossy(entity_tag);
-        let boundary = format!("part-{}", tag.trim_matches('"'));
-        let mut slices = VecDeque::with_capacity(2 * ranges.len() + 1);
-        let mut total = 0;
-        let text = |text: Vec<u8>| Slice::memory(Rc::from(text));
-        for range in ranges {
-            let mut head = format!("\r\n--{boundary}\r\ncontent-type: ").into_bytes();
-            head.extend_from_slice(content_type);
-            head.extend_from_slice(b"\r\ncontent-range: ");
-            head.extend_from_slice(content_range(*range, len).as_bytes());
-            head.extend_from_slice(b"\r\n\r\n");
-            total += head.len() as u64 + (range.end - range.start);
-            slices.push_back(text(head));
-            slices.push_back(source.slice(range.start, range.end));
-        }
-        let tail = format!("\r\n--{boundary}--\r\n").into_bytes();
-        total += tail.len() as u64;
-        slices.push_back(text(tail));
+        let tag = entity_tag
+            .iter()
+            .filter(|byte| byte.is_ascii_alphanumeric());
+        let tag: String = tag.map(|byte| char::from(*byte)).collect();
+        let parts = Parts {
+            boundary: format!("part-{tag}"),
+            content_type: String::from_utf8_lossy(content_type).into_owned(),
+            ranges,
+            of: len,
+        };
+        let lens = parts
+            .ranges
+            .iter()
+            .map(|range| parts.head(*range).len() as u64 + (range.end - range.start));
         Multipart {
-            content_type: format!("multipart/byteranges; boundary={boundary}"),
-            len: total,
-            body: Body::Many(slices),
+            len: lens.sum::<u64>() + parts.tail().len() as u64,
+            content_type: format!("multipart/byteranges; boundary={}", parts.boundary),
+            parts,
         }
     }
+
+    /// The body, with the bytes of the ranges from `source`.
+    pub(crate) fn body<F: Files>(self, source: Source<F>) -> Body<F> {
+        let Multipart { parts, len, .. } = self;
+        let count = parts.ranges.len();
+        // Each range is two slices: what it is, and its bytes. Behind the last one is the end.
+        let slices = (0..=2 * count).map(move |at| match parts.ranges.get(at / 2) {
+            None => text(parts.tail()),
+            Some(range) if at % 2 == 0 => text(parts.head(*range)),
+            Some(range) => source.slice(range.start, range.end),
+        });
+        Body::Many(Sequence::new(slices, len, count))
+    }
+}
+
+impl Parts {
+    fn head(&self, range: ByteRange) -> String {
+        let Parts {
+            boundary,
+            content_type,
+            of,
+            ..
+        } = self;
+        let content_range = content_range(range, *of);
+        format!(
+            "\r\n--{boundary}\r\ncontent-type: {content_type}\r\n\
+             content-range: {content_range}\r\n\r\n"
+        )
+    }
+
+    fn tail(&self) -> String {
+        format!("\r\n--{}--\r\n", self.boundary)
+    }
+}
+
+fn text<F: Files>(text: String) -> Slice<F> {
+    Slice::memory(Rc::from(text.into_bytes()))
 }
 
 /// The value of `Content-Range` (RFC 9110 §14.4) for a range, which is never empty.

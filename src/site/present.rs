@@ -99,7 +99,7 @@ impl<F: Files> Site<F> {
         };
         Ok(match (source, ranges) {
             (Some(source), Ranges::One(range)) => part(representation, &source, range),
-            (Some(source), Ranges::Several(ranges)) => parts(representation, &source, &ranges),
+            (Some(source), Ranges::Several(ranges)) => parts(representation, source, ranges),
             (source, _) => whole(200, representation, representation.fields.clone(), source),
         })
     }
@@ -230,20 +230,28 @@ fn part<F: Files>(
     }
 }
 
-/// RFC 9110 §15.3.7.2: the parts say which ranges they are, the head does not.
+/// RFC 9110 §15.3.7.2: the parts say which ranges they are, the head does not. Where their heads make
+/// a multipart larger than the file, and a tenth, the file is the better answer.
 fn parts<F: Files>(
     representation: &Representation<F>,
-    source: &Source<F>,
-    ranges: &[ByteRange],
+    source: Source<F>,
+    ranges: Vec<ByteRange>,
 ) -> Response<F> {
     let content_type = representation.fields.value("content-type");
     let multipart = Multipart::new(
-        source,
         ranges,
         representation.len(),
         content_type.unwrap_or_default(),
         representation.entity_tag(),
     );
+    if multipart.len > representation.len() + representation.len() / 10 {
+        return whole(
+            200,
+            representation,
+            representation.fields.clone(),
+            Some(source),
+        );
+    }
     let mut fields = copy_without(
         &representation.fields,
         &[b"content-length", b"content-type"],
@@ -253,7 +261,7 @@ fn parts<F: Files>(
     Response {
         status: 206,
         fields: Rc::new(fields),
-        body: multipart.body,
+        body: multipart.body(source),
     }
 }
 

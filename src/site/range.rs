@@ -1,8 +1,12 @@
 //! Range requests (RFC 9110 §14).
 
-/// More ranges than this are answered with the whole: a player asks for one, a reader of documents
-/// for a few; whoever asks for hundreds wants to be a burden (CVE-2011-3192).
-const MAX_RANGES: usize = 16;
+/// More ranges than this are answered with the whole file. A package manager that has most of a file
+/// already asks for up to 254 (dnf with zchunk); thousands are an attack (CVE-2011-3192).
+const MAX_RANGES: usize = 256;
+
+/// Ranges with fewer bytes than this between them are sent as one, because the head of a part takes
+/// more (RFC 9110 §15.3.7.2).
+const NEAR: u64 = 80;
 
 /// Some bytes of a representation: from `start` up to, but not including, `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +22,8 @@ pub(crate) enum Ranges {
     Whole,
     /// One range.
     One(ByteRange),
-    /// Several ranges, which do not overlap, in the order in which they are asked for.
+    /// Several ranges, which do not overlap, in the order in which the first bytes of each are asked
+    /// for.
     Several(Vec<ByteRange>),
     /// Nothing that is there.
     Unsatisfiable,
@@ -29,6 +34,10 @@ pub(crate) fn parse(value: &[u8], len: u64) -> Ranges {
     let Some(set) = byte_ranges(value) else {
         return Ranges::Whole;
     };
+    if len == 0 {
+        // No Content-Range can name a part of nothing.
+        return Ranges::Whole;
+    }
     let mut ranges: Vec<ByteRange> = Vec::new();
     let mut asked = 0;
     for spec in set.split(|byte| *byte == b',') {
@@ -38,24 +47,40 @@ pub(crate) fn parse(value: &[u8], len: u64) -> Ranges {
             continue;
         }
         asked += 1;
-        let range = match Spec::parse(spec).map(|spec| spec.within(len)) {
-            Some(Within::Range(range)) => range,
-            Some(Within::Outside) => continue,
-            // A suffix of an empty representation can be had, but no Content-Range can say so.
-            Some(Within::Nothing) | None => return Ranges::Whole,
-        };
-        let overlaps = |other: &ByteRange| range.start < other.end && other.start < range.end;
-        if asked > MAX_RANGES || ranges.iter().any(overlaps) {
+        if asked > MAX_RANGES {
             return Ranges::Whole;
         }
-        ranges.push(range);
+        let Some(spec) = Spec::parse(spec) else {
+            return Ranges::Whole;
+        };
+        ranges.extend(spec.within(len));
     }
-    match (asked, ranges.as_slice()) {
+    let mut ranges = merge(&ranges);
+    match (asked, ranges.len()) {
         (0, _) => Ranges::Whole,
-        (_, []) => Ranges::Unsatisfiable,
-        (_, [range]) => Ranges::One(*range),
+        (_, 1) => Ranges::One(ranges.remove(0)),
+        (_, 0) => Ranges::Unsatisfiable,
         _ => Ranges::Several(ranges),
     }
+}
+
+/// Merges the ranges that overlap or are near one another. What is merged takes the place of the one
+/// that was asked for first (RFC 9110 §15.3.7.2).
+fn merge(ranges: &[ByteRange]) -> Vec<ByteRange> {
+    let mut by_start: Vec<(usize, ByteRange)> = ranges.iter().copied().enumerate().collect();
+    by_start.sort_unstable_by_key(|(place, range)| (range.start, *place));
+    let mut merged: Vec<(usize, ByteRange)> = Vec::with_capacity(by_start.len());
+    for (place, range) in by_start {
+        match merged.last_mut() {
+            Some((first, last)) if range.start < last.end.saturating_add(NEAR) => {
+                last.end = last.end.max(range.end);
+                *first = place.min(*first);
+            }
+            _ => merged.push((place, range)),
+        }
+    }
+    merged.sort_unstable_by_key(|(place, _)| *place);
+    merged.into_iter().map(|(_, range)| range).collect()
 }
 
 /// What is behind `bytes=`; the unit is not case-sensitive (RFC 9110 §14.1).
@@ -71,13 +96,6 @@ enum Spec {
     From { first: u64, last: u64 },
     /// `-len`
     Suffix { len: u64 },
-}
-
-/// What an element names in a representation.
-enum Within {
-    Range(ByteRange),
-    Outside,
-    Nothing,
 }
 
 impl Spec {
@@ -97,20 +115,13 @@ impl Spec {
         }
     }
 
-    fn within(self, len: u64) -> Within {
-        match self {
-            Spec::From { first, .. } if first >= len => Within::Outside,
-            Spec::From { first, last } => Within::Range(ByteRange {
-                start: first,
-                end: last.saturating_add(1).min(len),
-            }),
-            Spec::Suffix { len: 0 } => Within::Outside,
-            Spec::Suffix { .. } if len == 0 => Within::Nothing,
-            Spec::Suffix { len: suffix } => Within::Range(ByteRange {
-                start: len.saturating_sub(suffix),
-                end: len,
-            }),
-        }
+    /// The bytes named in a representation of `len` bytes, if there are any.
+    fn within(self, len: u64) -> Option<ByteRange> {
+        let (start, end) = match self {
+            Spec::From { first, last } => (first, last.saturating_add(1).min(len)),
+            Spec::Suffix { len: suffix } => (len.saturating_sub(suffix), len),
+        };
+        (start < end).then_some(ByteRange { start, end })
     }
 }
 
@@ -198,34 +209,65 @@ mod tests {
                 "{value}"
             );
         }
-        assert_eq!(parse(b"bytes=0-", 0), Ranges::Unsatisfiable);
-        assert_eq!(parse(b"bytes=-5", 0), Ranges::Whole);
+    }
+
+    #[test]
+    fn an_empty_representation_is_sent_whole_whatever_is_asked_for() {
+        for value in [
+            "bytes=0-",
+            "bytes=-5",
+            "bytes=0-0",
+            "bytes=7-9",
+            "bytes=0-0,-1",
+        ] {
+            assert_eq!(parse(value.as_bytes(), 0), Ranges::Whole, "{value}");
+        }
     }
 
     #[test]
     fn several_ranges_are_answered_in_their_order() {
         assert_eq!(
-            parse(b"bytes=8-,0-1, 4-4", 10),
-            Ranges::Several(vec![range(8, 10), range(0, 2), range(4, 5)])
-        );
-        assert_eq!(
-            parse(b"bytes=0-1,2-3", 10),
-            Ranges::Several(vec![range(0, 2), range(2, 4)])
+            parse(b"bytes=800-,0-1, 400-404", 1000),
+            Ranges::Several(vec![range(800, 1000), range(0, 2), range(400, 405)])
         );
     }
 
     #[test]
-    fn overlapping_or_too_many_ranges_are_answered_with_the_whole() {
-        assert_eq!(parse(b"bytes=0-5,5-6", 10), Ranges::Whole);
-        assert_eq!(parse(b"bytes=0-,0-,0-", 10), Ranges::Whole);
-        assert_eq!(parse(b"bytes=0-1,-10", 10), Ranges::Whole);
+    fn overlapping_and_near_ranges_are_merged_where_the_first_of_them_was_asked_for() {
+        assert_eq!(parse(b"bytes=0-5,5-6", 10), one(0, 7));
+        assert_eq!(parse(b"bytes=0-1,2-3", 10), one(0, 4));
+        assert_eq!(parse(b"bytes=0-,0-,0-", 10), one(0, 10));
+        assert_eq!(parse(b"bytes=5-9,0-4,0-9", 10), one(0, 10));
+        assert_eq!(
+            parse(b"bytes=0-0,80-80", 1000),
+            one(0, 81),
+            "79 bytes are between"
+        );
+        assert_eq!(
+            parse(b"bytes=0-0,81-81", 1000),
+            Ranges::Several(vec![range(0, 1), range(81, 82)])
+        );
+        assert_eq!(
+            parse(b"bytes=500-599,0-9,550-700,200-,20-29", 1000),
+            Ranges::Several(vec![range(200, 1000), range(0, 30)])
+        );
+    }
+
+    #[test]
+    fn as_many_ranges_as_package_managers_ask_for_are_answered_and_no_more() {
         let ranges = |count: u64| {
-            let specs: Vec<_> = (0..count).map(|at| format!("{0}-{0}", 2 * at)).collect();
-            parse(format!("bytes={}", specs.join(",")).as_bytes(), 1000)
+            let specs: Vec<_> = (0..count).map(|at| format!("{0}-{0}", 100 * at)).collect();
+            parse(format!("bytes={}", specs.join(",")).as_bytes(), 100_000)
         };
-        assert!(matches!(ranges(16), Ranges::Several(ranges) if ranges.len() == 16));
-        assert_eq!(ranges(17), Ranges::Whole);
-        assert_eq!(ranges(400), Ranges::Whole);
+        assert!(matches!(ranges(256), Ranges::Several(ranges) if ranges.len() == 256));
+        assert_eq!(ranges(257), Ranges::Whole);
+        assert_eq!(
+            parse(
+                format!("bytes={}", vec!["0-"; 1300].join(",")).as_bytes(),
+                9
+            ),
+            Ranges::Whole
+        );
     }
 
     #[test]

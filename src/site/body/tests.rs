@@ -67,17 +67,22 @@ fn a_file_that_has_grown_is_sent_up_to_its_promised_length() {
     assert_eq!(out, b"0123");
 }
 
+fn several<const N: usize>(slices: [Slice<MemoryFiles>; N]) -> Body<MemoryFiles> {
+    let len = slices.iter().map(Slice::len).sum();
+    Body::Many(Sequence::new(slices.into_iter(), len, N / 2))
+}
+
 #[test]
 fn several_slices_are_one_sequence_at_every_size_of_read() {
     for max in 1..12 {
         let mut files = MemoryFiles::new();
         files.write("f", "0123456789");
-        let mut body = Body::Many(VecDeque::from([
+        let mut body = several([
             Slice::memory(Rc::from(&b"ab"[..])),
             file_slice(&mut files, 4, 7),
             Slice::memory(Rc::from(&b""[..])),
             Slice::memory(Rc::from(&b"cde"[..])),
-        ]));
+        ]);
         let mut out = Vec::new();
         loop {
             let before = out.len();
@@ -115,11 +120,11 @@ fn take(
 fn ranges_of_files_are_taken_and_the_rest_is_read() {
     let mut files = MemoryFiles::new();
     files.write("f", vec![b'x'; 150_000]);
-    let mut body = Body::Many(VecDeque::from([
+    let mut body = several([
         Slice::memory(Rc::from(&b"head"[..])),
         file_slice(&mut files, 1_000, 141_000),
         Slice::memory(Rc::from(&b"tail"[..])),
-    ]));
+    ]);
     let mut out = Vec::new();
     assert!(body.next_slice(70_000, LEAST).is_none());
     assert_eq!(body.read(&mut files, &mut out, 4).unwrap(), Progress::More);

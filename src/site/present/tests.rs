@@ -51,38 +51,68 @@ fn s15_3_7_1_a_range_is_a_part_with_its_place() {
     }
 }
 
+/// A file large enough that parts of it are worth their heads.
+fn long() -> TestSite {
+    TestSite::new(&[("long.txt", &DIGITS.repeat(100))])
+}
+
 #[test]
 fn each_of_several_ranges_counts_for_the_turn_in_which_they_are_asked_for() {
-    let mut site = digits();
+    let mut site = long();
     let mut parts = |range| {
-        let response = site.respond("GET", "/d.txt", &[("range", range)]);
+        let response = site.respond("GET", "/long.txt", &[("range", range)]);
         response.body.parts()
     };
     assert_eq!(parts("bytes=1-2"), 0);
-    assert_eq!(parts("bytes=8-,0-1"), 2);
-    assert_eq!(parts("bytes=0-0,2-2,4-4,6-6,8-8"), 5);
+    assert_eq!(parts("bytes=998-,0-1"), 2);
+    assert_eq!(parts("bytes=0-0,200-202,400-404,600-606,800-808"), 5);
+    assert_eq!(parts("bytes=0-0,20-22,40-44"), 0, "near ones are merged");
 }
 
 #[test]
 fn s15_3_7_2_several_ranges_are_a_multipart() {
-    let mut site = digits();
-    let seen = site.get_with("/d.txt", &[("range", "bytes=8-,0-1")]);
+    let mut site = long();
+    let seen = site.get_with("/long.txt", &[("range", "bytes=998-,0-1")]);
     assert_eq!((seen.status, seen.field("content-range")), (206, None));
     let content_type = seen.field("content-type").unwrap();
     let boundary = content_type
         .strip_prefix("multipart/byteranges; boundary=")
         .unwrap();
     assert!(boundary.len() <= 70, "RFC 2046 section 5.1.1");
-    assert_eq!(
-        seen.text(),
-        format!(
-            "\r\n--{boundary}\r\ncontent-type: text/plain; charset=utf-8\r\n\
-             content-range: bytes 8-9/10\r\n\r\n89\
-             \r\n--{boundary}\r\ncontent-type: text/plain; charset=utf-8\r\n\
-             content-range: bytes 0-1/10\r\n\r\n01\
-             \r\n--{boundary}--\r\n"
-        )
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    assert!(boundary.bytes().all(is_token), "needs no quotes");
+    let expected = format!(
+        "\r\n--{boundary}\r\ncontent-type: text/plain; charset=utf-8\r\n\
+         content-range: bytes 998-999/1000\r\n\r\n89\
+         \r\n--{boundary}\r\ncontent-type: text/plain; charset=utf-8\r\n\
+         content-range: bytes 0-1/1000\r\n\r\n01\
+         \r\n--{boundary}--\r\n"
     );
+    assert_eq!(seen.text(), expected);
+    let len = expected.len().to_string();
+    assert_eq!(seen.field("content-length"), Some(len.as_str()));
+}
+
+#[test]
+fn a_multipart_never_takes_more_than_the_file_and_a_tenth() {
+    let mut site = long();
+    let specs: Vec<_> = (0..10).map(|at| format!("{0}-{0}", 100 * at)).collect();
+    let all = [("range", format!("bytes={}", specs.join(",")))];
+    let few = [("range", format!("bytes={}", specs[..5].join(",")))];
+    let mut status = |fields: &[(&str, String)]| {
+        let fields: Vec<_> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        site.get_with("/long.txt", &fields).status
+    };
+    assert_eq!((status(&few), status(&all)), (206, 200));
+}
+
+#[test]
+fn an_empty_file_is_sent_whole_whatever_range_is_asked_for() {
+    let mut site = TestSite::new(&[("empty", "")]);
+    for range in ["bytes=0-", "bytes=-1", "bytes=5-9"] {
+        let seen = site.get_with("/empty", &[("range", range)]);
+        assert_eq!((seen.status, seen.text()), (200, ""));
+    }
 }
 
 #[test]
@@ -216,7 +246,11 @@ fn a_range_is_one_of_the_selected_representation() {
     assert_eq!(seen.field("content-encoding"), Some("br"));
     assert_eq!(seen.field("content-range"), Some("bytes 8-9/10"));
     let seen = site.get_with("/a.html", &[br, ("range", "bytes=0-1,4-5")]);
-    assert_eq!((seen.status, seen.text()), (200, "brotli--br"));
+    assert_eq!((seen.status, seen.text()), (206, "brotli"));
+    let long = DIGITS.repeat(100);
+    let mut site = TestSite::new(&[("b.html", "b"), ("b.html.br", &long)]);
+    let seen = site.get_with("/b.html", &[br, ("range", "bytes=0-1,400-500")]);
+    assert_eq!((seen.status, seen.text()), (200, long.as_str()));
 }
 
 #[test]

@@ -80,9 +80,26 @@ pub const ALL: &[Attack] = &[
         name: "16 ranges of a byte",
         cve: "CVE-2011-3192",
         step: |_| {
-            let ranges: Vec<String> = (0..16).map(|i| format!("{}-{}", 2 * i, 2 * i)).collect();
+            let ranges: Vec<String> = (0..16)
+                .map(|i| format!("{}-{}", 200 * i, 200 * i))
+                .collect();
             text(&format!(
                 "GET /4k HTTP/1.1\r\nHost: h\r\nRange: bytes={}\r\n\r\n",
+                ranges.join(",")
+            ))
+        },
+        answer: Answer::Status(206),
+        ..H1
+    },
+    Attack {
+        name: "256 ranges of a byte",
+        cve: "CVE-2011-3192",
+        step: |_| {
+            let ranges: Vec<String> = (0..256)
+                .map(|i| format!("{0}-{0}", 4_000_000 * i))
+                .collect();
+            text(&format!(
+                "GET /big HTTP/1.1\r\nHost: h\r\nRange: bytes={}\r\n\r\n",
                 ranges.join(",")
             ))
         },
