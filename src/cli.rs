@@ -16,7 +16,8 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::client;
 use crate::config::{
-    AccessLogConfig, CacheRule, Certificate, Config, ListenAddress, LogFormat, User,
+    AccessLogConfig, CacheRule, Certificate, Charset, Config, ListenAddress, LogFormat, TypeRule,
+    User,
 };
 use crate::sandbox::find_user;
 
@@ -26,7 +27,9 @@ mod value;
 use value::Addresses;
 
 /// The options that `-h` leaves to `--help`: what is right for nearly everybody as it is.
-const FOR_LONG_HELP_ONLY: [&str; 21] = [
+const FOR_LONG_HELP_ONLY: [&str; 23] = [
+    "type",
+    "charset",
     "max_request_body",
     "max_connections",
     "max_per_address",
@@ -146,6 +149,14 @@ struct SiteArgs {
     #[arg(long, value_name = "NAME: VALUE", env = "CALMD_HEADER", value_delimiter = '\n',
           value_parser = value::header)]
     header: Vec<(String, String)>,
+    /// Media type of an extension, as 'log=text/plain'; repeatable
+    #[arg(long = "type", id = "type", value_name = "EXT=TYPE", env = "CALMD_TYPE", value_delimiter = '\n',
+          value_parser = value::type_rule)]
+    types: Vec<TypeRule>,
+    /// Character set of text that does not name its own, or none
+    #[arg(long, value_name = "NAME", env = "CALMD_CHARSET", default_value = "utf-8",
+          value_parser = value::charset)]
+    charset: Charset,
     /// Memory for hot files; 0 keeps none
     #[arg(long, value_name = "SIZE", env = "CALMD_CACHE_MEMORY", default_value = "1M",
           value_parser = value::size)]
@@ -337,6 +348,8 @@ impl Cli {
         config.site.demo = self.site.demo;
         config.site.cache = self.site.cache;
         config.site.headers = self.site.header;
+        config.site.types = self.site.types;
+        config.site.charset = self.site.charset;
         config.site.cache_memory = usize::try_from(self.site.cache_memory).unwrap_or(usize::MAX);
         config.access_log = self.log.access_log.map(|path| AccessLogConfig {
             file: (path.as_os_str() != "-").then_some(path),

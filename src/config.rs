@@ -132,6 +132,10 @@ pub struct SiteConfig {
     pub cache: Vec<CacheRule>,
     /// Fields added to every response.
     pub headers: Vec<(String, String)>,
+    /// Media types by extension, first match wins, before the built-in table.
+    pub types: Vec<TypeRule>,
+    /// The character set of text that does not name its own.
+    pub charset: Charset,
     /// Bytes of hot files (content and response fields) kept in memory. 1 MiB holds the pages and
     /// styles that most requests are for, and leaves the rest to the page cache.
     pub cache_memory: usize,
@@ -146,6 +150,8 @@ impl Default for SiteConfig {
             demo: false,
             cache: Vec::new(),
             headers: Vec::new(),
+            types: Vec::new(),
+            charset: Charset::default(),
             cache_memory: 1 << 20,
         }
     }
@@ -158,6 +164,31 @@ pub struct CacheRule {
     pub pattern: String,
     /// The field's value, such as `max-age=31536000, immutable`.
     pub value: String,
+}
+
+/// The media type of files whose names have an extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeRule {
+    /// The end of a name behind a dot, in lowercase, such as `log` or `tar.gz`.
+    pub extension: String,
+    /// The value of `Content-Type`, such as `text/plain`. One with a parameter gets no `charset`.
+    pub value: String,
+}
+
+/// The character set that text is said to have (the parameter `charset` of `Content-Type`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Charset {
+    /// This one.
+    Name(String),
+    /// None: browsers guess.
+    Unsaid,
+}
+
+impl Default for Charset {
+    /// UTF-8, as nearly everything that is written today is.
+    fn default() -> Self {
+        Charset::Name("utf-8".into())
+    }
 }
 
 /// HTTP/2: our settings (RFC 9113 §6.5.2) and what a peer may make a connection hold or do.

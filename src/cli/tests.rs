@@ -95,6 +95,10 @@ fn the_site_is_described() {
         "**=1h",
         "--header",
         "X-Frame-Options: DENY",
+        "--type",
+        "log=text/plain",
+        "--charset",
+        "none",
         "--cache-memory",
         "8M",
     ])
@@ -108,6 +112,8 @@ fn the_site_is_described() {
         site.headers,
         [("x-frame-options".to_owned(), "DENY".to_owned())]
     );
+    assert_eq!(site.types, [TypeRule::parse("log=text/plain").unwrap()]);
+    assert_eq!(site.charset, Charset::Unsaid);
     assert_eq!(site.cache_memory, 8 << 20);
 }
 
@@ -235,7 +241,7 @@ fn short_help_fits_a_screen_and_long_help_has_everything() {
     assert!(brief.lines().count() <= 36, "{brief}");
     assert!(!brief.contains("--header-table-size"), "{brief}");
     let long = help("--help");
-    assert!(long.lines().count() <= 70, "{long}");
+    assert!(long.lines().count() <= 100, "{long}");
     for arg in Cli::command().get_arguments() {
         let Some(name) = arg.get_long() else { continue };
         assert!(

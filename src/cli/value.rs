@@ -6,7 +6,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::config::{CacheRule, ListenAddress, LogFormat};
+use crate::config::{CacheRule, Charset, ListenAddress, LogFormat, TypeRule};
 
 /// The longest duration that may be asked for. Far beyond any use, and far from where adding it to
 /// the clock could overflow.
@@ -214,6 +214,21 @@ fn field(text: &str) -> Result<(String, String), String> {
 /// `PATTERN=VALUE`: the `Cache-Control` of the paths that match.
 pub fn cache_rule(text: &str) -> Result<CacheRule, String> {
     CacheRule::parse(text).map_err(|error| error.problem().to_owned())
+}
+
+/// `EXTENSION=TYPE`
+pub fn type_rule(text: &str) -> Result<TypeRule, String> {
+    TypeRule::parse(text).map_err(|error| error.problem().to_owned())
+}
+
+/// The name of a character set, or `none`.
+pub fn charset(text: &str) -> Result<Charset, String> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+".contains(&byte);
+    match text {
+        "none" => Ok(Charset::Unsaid),
+        name if !name.is_empty() && name.bytes().all(is_token) => Ok(Charset::Name(name.into())),
+        _ => Err("write the name of a character set, such as utf-8, or none".into()),
+    }
 }
 
 /// The name of a log format.

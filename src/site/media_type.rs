@@ -1,59 +1,258 @@
-//! Media types by the extension of a file's name (RFC 9110 §8.3).
+//! Media types by the extension of a file's name (RFC 9110 §8.3), and the character set of text.
+//!
+//! The table is `media_types.txt`, which `tests/media_types/update` writes from mime-db: the registry of
+//! IANA, and what Apache and nginx know beyond it. [`corrected`] holds what the web takes an extension
+//! for where that is something else, and `--type` what the operator does.
 
+use std::cmp::Ordering;
+
+use super::error::SiteError;
 use super::path::file_name;
+use crate::config::{Charset, SiteConfig, TypeRule};
 
-/// What a file is when its name does not say (RFC 9110 §8.3): bytes, which no browser executes.
+/// The type of a file whose name does not tell (RFC 9110 §8.3): bytes, which no browser executes.
 const UNKNOWN: &str = "application/octet-stream";
 
-/// The value of `Content-Type` for a file of this name.
-///
-/// Text is taken for UTF-8, as everything that is written today is.
-pub(crate) fn content_type(path: &[u8]) -> String {
-    let essence = essence(path);
-    if is_text(essence) {
-        format!("{essence}; charset=utf-8")
-    } else {
-        essence.to_owned()
+/// Lines of an extension and its type, sorted by the bytes of the extension. A text has no addresses in
+/// it that the loader would have to write, which would cost every process two dozen pages of memory.
+const TABLE: &str = include_str!("media_types.txt");
+
+/// Bytes at the beginning of a document in which it may name its character set. HTML gives a `<meta>`
+/// that much (HTML Standard, "Specifying the document's character encoding").
+pub(crate) const HEAD_LEN: usize = 1024;
+
+/// The rules by which files get their media types.
+#[derive(Debug, Default)]
+pub(crate) struct MediaTypes {
+    rules: Vec<TypeRule>,
+    charset: Charset,
+}
+
+/// The media type of a file, without the character set that its content may decide on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MediaType<'a> {
+    value: &'a str,
+    /// Whether the value stands as it is, because the operator wrote parameters.
+    is_complete: bool,
+}
+
+impl MediaTypes {
+    /// The rules of a configuration.
+    pub(crate) fn new(config: &SiteConfig) -> Result<Self, SiteError> {
+        for rule in &config.types {
+            check(rule)?;
+        }
+        Ok(MediaTypes {
+            rules: config.types.clone(),
+            charset: config.charset.clone(),
+        })
+    }
+
+    /// The media type of a file of this name.
+    pub(crate) fn of(&self, path: &[u8]) -> MediaType<'_> {
+        let name = file_name(path);
+        let rule = self
+            .rules
+            .iter()
+            .find(|rule| has_extension(name, &rule.extension));
+        match rule {
+            Some(rule) => MediaType {
+                value: &rule.value,
+                is_complete: rule.value.contains(';'),
+            },
+            None => MediaType {
+                value: built_in(name),
+                is_complete: false,
+            },
+        }
+    }
+
+    /// The value of `Content-Type`. `head` is the beginning of the content, up to [`HEAD_LEN`] bytes,
+    /// or nothing where [`MediaType::may_name_charset`] says no.
+    pub(crate) fn content_type(&self, media_type: MediaType<'_>, head: &[u8]) -> String {
+        match &self.charset {
+            Charset::Name(name) if media_type.is_text() && !names_charset(head) => {
+                format!("{}; charset={name}", media_type.value)
+            }
+            _ => media_type.value.to_owned(),
+        }
     }
 }
 
-fn essence(path: &[u8]) -> &'static str {
-    let name = file_name(path);
+impl MediaType<'_> {
+    /// Whether the type takes a `charset`. JSON and the types of XML have none: the one is always
+    /// UTF-8 (RFC 8259 §11), the others name theirs inside (RFC 7303 §3.2).
+    fn is_text(self) -> bool {
+        !self.is_complete && self.value.starts_with("text/")
+    }
+
+    /// Whether a document of this type can name its character set in its first bytes, which then must
+    /// not be contradicted.
+    pub(crate) fn may_name_charset(self) -> bool {
+        self.is_text() && matches!(self.value, "text/html" | "text/css" | "text/xml")
+    }
+}
+
+/// The content coding that files of this name already have: compressed SVG is the only one that browsers
+/// take for what is in it (SVG 1.1 §1.2).
+pub(crate) fn inherent_coding(path: &[u8]) -> Option<&'static str> {
+    has_extension(file_name(path), "svgz").then_some("gzip")
+}
+
+impl TypeRule {
+    /// Reads `EXTENSION=TYPE`, the form of the option `--type`.
+    pub fn parse(option: &str) -> Result<TypeRule, SiteError> {
+        let (extension, value) = option.split_once('=').ok_or_else(|| {
+            SiteError::new(
+                OPTION,
+                option,
+                "there is no '='; write it as 'log=text/plain'",
+            )
+        })?;
+        let rule = TypeRule {
+            extension: extension
+                .trim()
+                .trim_start_matches('.')
+                .to_ascii_lowercase(),
+            value: value.trim().to_owned(),
+        };
+        check(&rule)?;
+        Ok(rule)
+    }
+}
+
+const OPTION: &str = "--type";
+
+fn check(rule: &TypeRule) -> Result<(), SiteError> {
+    let error = |problem: &str| Err(SiteError::new(OPTION, &rule.extension, problem));
+    if rule.extension.is_empty() || rule.extension.contains('/') {
+        return error("name the end of a file's name, as in 'log=text/plain'");
+    }
+    let essence = rule.value.split(';').next().unwrap_or_default().trim_end();
+    let is_token = |part: &str| {
+        let is_sign = |byte: u8| b"!#$&-^_.+".contains(&byte);
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte))
+    };
+    let is_type = essence
+        .split_once('/')
+        .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
+    if !is_type || !rule.value.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
+        return error("its value is no media type; write one as in 'log=text/plain'");
+    }
+    Ok(())
+}
+
+fn has_extension(name: &[u8], extension: &str) -> bool {
+    let Some(stem) = name.len().checked_sub(extension.len() + 1) else {
+        return false;
+    };
+    let (_, end) = name.split_at(stem);
+    matches!(end.split_first(), Some((b'.', end)) if end.eq_ignore_ascii_case(extension.as_bytes()))
+}
+
+fn built_in(name: &[u8]) -> &'static str {
     let extension = match name.iter().rposition(|byte| *byte == b'.') {
-        Some(dot) => &name[dot + 1..],
-        None => return UNKNOWN,
+        Some(dot) => name.get(dot + 1..).unwrap_or_default(),
+        None => return by_whole_name(name),
     };
     let Ok(extension) = std::str::from_utf8(extension) else {
         return UNKNOWN;
     };
-    // Where the table is older than the registrations of IANA, or means something else on the web.
-    match extension.to_ascii_lowercase().as_str() {
-        "js" | "mjs" | "cjs" => "text/javascript",
-        "map" => "application/json",
-        "m4a" => "audio/mp4",
-        "ico" => "image/vnd.microsoft.icon",
-        "br" => UNKNOWN,
-        "zst" => "application/zstd",
-        extension => mime_guess::from_ext(extension)
-            .first_raw()
-            .unwrap_or(UNKNOWN),
+    let extension = extension.to_ascii_lowercase();
+    corrected(&extension)
+        .or_else(|| registered(&extension))
+        .unwrap_or(UNKNOWN)
+}
+
+/// Names without an extension that are the same everywhere.
+fn by_whole_name(name: &[u8]) -> &'static str {
+    match name {
+        b"README" | b"LICENSE" | b"LICENCE" | b"COPYING" | b"NOTICE" | b"AUTHORS"
+        | b"CHANGELOG" | b"CHANGES" | b"NEWS" | b"INSTALL" | b"TODO" | b"Makefile"
+        | b"Dockerfile" => "text/plain",
+        // The lists of checksums that lie beside downloads, and the heads of Debian's repositories.
+        b"MD5SUMS" | b"SHA1SUMS" | b"SHA256SUMS" | b"SHA512SUMS" | b"Release" | b"InRelease" => {
+            "text/plain"
+        }
+        // Apple's file for universal links, which has no extension and must be JSON.
+        b"apple-app-site-association" => "application/json",
+        _ => UNKNOWN,
     }
 }
 
-/// Whether a type is text, so that its character set must be said.
-fn is_text(essence: &str) -> bool {
-    essence.starts_with("text/")
-        || essence.ends_with("+json")
-        || essence.ends_with("+xml")
-        || matches!(
-            essence,
-            "application/json" | "application/javascript" | "application/xml"
-        )
+/// Where the table means something else than the web does, or does not know.
+fn corrected(extension: &str) -> Option<&'static str> {
+    Some(match extension {
+        // A script for a browser as much as `.mjs` (RFC 9239), not for Node.js alone.
+        "cjs" => "text/javascript",
+        // Feeds, sitemaps and what else has this extension are text that browsers show.
+        "xml" => "text/xml",
+        // Rust, not a service description of 2004.
+        "rs" => "text/plain",
+        "zst" => "application/zstd",
+        // Compressed: a coding of something, and no type (RFC 7932 registers none).
+        "br" => UNKNOWN,
+        _ => return None,
+    })
+}
+
+/// The type in the table.
+fn registered(extension: &str) -> Option<&'static str> {
+    let mut lines = TABLE;
+    // Halves what is left at the beginning of a line, until it is one line.
+    while !lines.is_empty() {
+        let middle = lines.len() / 2;
+        let start = lines.get(..middle)?.rfind('\n').map_or(0, |end| end + 1);
+        let (before, rest) = lines.split_at(start);
+        let (line, behind) = rest.split_once('\n').unwrap_or((rest, ""));
+        let (found, value) = line.split_once(' ')?;
+        match extension.cmp(found) {
+            Ordering::Less => lines = before,
+            Ordering::Equal => return Some(value),
+            Ordering::Greater => lines = behind,
+        }
+    }
+    None
+}
+
+/// Whether a document names a character set of its own in its first bytes: by `<meta>` in HTML, by
+/// `@charset` in CSS, by its declaration in XML. One that says UTF-8 is taken at its word as well.
+fn names_charset(head: &[u8]) -> bool {
+    let head = head.get(..HEAD_LEN).unwrap_or(head);
+    let is_xml = head.starts_with(b"<?xml");
+    let (key, until): (&[u8], &[u8]) = match (is_xml, head.starts_with(b"@charset \"")) {
+        (true, _) => (b"encoding", b"?>"),
+        (_, true) => return true,
+        _ => (b"charset", b"<body"),
+    };
+    let end = position(head, until).unwrap_or(head.len());
+    let mut rest = head.get(..end).unwrap_or_default();
+    while let Some(at) = position(rest, key) {
+        rest = rest.get(at + key.len()..).unwrap_or_default();
+        if rest.trim_ascii_start().starts_with(b"=") {
+            return true;
+        }
+    }
+    false
+}
+
+/// The place of a lowercase word, whatever the case of the text.
+fn position(text: &[u8], word: &[u8]) -> Option<usize> {
+    text.windows(word.len())
+        .position(|window| window.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn content_type(name: &str) -> String {
+        let types = MediaTypes::default();
+        types.content_type(types.of(name.as_bytes()), b"")
+    }
 
     #[test]
     fn the_types_of_the_web_are_right() {
@@ -63,42 +262,158 @@ mod tests {
             ("app.js", "text/javascript; charset=utf-8"),
             ("app.mjs", "text/javascript; charset=utf-8"),
             ("APP.JS", "text/javascript; charset=utf-8"),
-            ("app.js.map", "application/json; charset=utf-8"),
-            ("data.json", "application/json; charset=utf-8"),
-            (
-                "site.webmanifest",
-                "application/manifest+json; charset=utf-8",
-            ),
-            ("logo.svg", "image/svg+xml; charset=utf-8"),
+            ("app.js.map", "application/json"),
+            ("data.json", "application/json"),
+            ("site.webmanifest", "application/manifest+json"),
+            ("logo.svg", "image/svg+xml"),
+            ("logo.svgz", "image/svg+xml"),
             ("feed.xml", "text/xml; charset=utf-8"),
-            ("feed.atom", "application/atom+xml; charset=utf-8"),
+            ("feed.atom", "application/atom+xml"),
             ("notes.txt", "text/plain; charset=utf-8"),
+            ("main.rs", "text/plain; charset=utf-8"),
             ("photo.avif", "image/avif"),
+            ("photo.jxl", "image/jxl"),
             ("photo.webp", "image/webp"),
             ("photo.jpg", "image/jpeg"),
             ("image.png", "image/png"),
+            ("favicon.ico", "image/vnd.microsoft.icon"),
+            ("font.woff", "font/woff"),
             ("font.woff2", "font/woff2"),
+            ("font.otf", "font/otf"),
             ("module.wasm", "application/wasm"),
             ("film.mp4", "video/mp4"),
+            ("live.m3u8", "application/vnd.apple.mpegurl"),
+            ("live0.ts", "video/mp2t"),
+            ("live0.m4s", "video/iso.segment"),
+            ("song.m4a", "audio/mp4"),
+            ("scene.glb", "model/gltf-binary"),
+            ("scene.usdz", "model/vnd.usdz+zip"),
+            ("part.obj", "model/obj"),
+            ("part.stl", "model/stl"),
+            ("tool.rpm", "application/x-redhat-package-manager"),
+            ("tool.deb", "application/x-debian-package"),
             ("paper.pdf", "application/pdf"),
             ("style.css.gz", "application/gzip"),
+            ("style.css.zst", "application/zstd"),
             ("style.css.br", "application/octet-stream"),
+            ("README", "text/plain; charset=utf-8"),
+            ("a/LICENSE", "text/plain; charset=utf-8"),
+            (".well-known/apple-app-site-association", "application/json"),
         ] {
-            assert_eq!(content_type(name.as_bytes()), expected, "{name}");
+            assert_eq!(content_type(name), expected, "{name}");
         }
     }
 
     #[test]
-    fn what_is_not_known_is_bytes() {
+    fn files_of_unknown_kinds_are_bytes() {
         for name in [
-            &b"LICENSE"[..],
+            &b"LICENSES"[..],
             b"a.b/c",
             b"x.",
             b"x.unheard-of",
             b"x.\xff",
             b"",
         ] {
-            assert_eq!(content_type(name), "application/octet-stream");
+            assert_eq!(MediaTypes::default().of(name).value, UNKNOWN);
         }
+    }
+
+    #[test]
+    fn every_line_of_the_table_is_found() {
+        let mut lines = 0;
+        for line in TABLE.lines() {
+            let (extension, value) = line.split_once(' ').unwrap();
+            assert_eq!(registered(extension), Some(value), "{extension}");
+            lines += 1;
+        }
+        assert!(lines > 1_000);
+        for extension in ["", "0", "a", "htm1", "zzzz", "~"] {
+            assert_eq!(registered(extension), None, "{extension}");
+        }
+    }
+
+    #[test]
+    fn the_operator_has_the_last_word() {
+        let rules = [
+            "ts=text/x-typescript",
+            ".tar.gz=application/x-gtar",
+            "log=text/plain; charset=latin1",
+        ];
+        let mut config = SiteConfig {
+            types: rules
+                .iter()
+                .map(|rule| TypeRule::parse(rule).unwrap())
+                .collect(),
+            ..SiteConfig::default()
+        };
+        let types = MediaTypes::new(&config).unwrap();
+        let value =
+            |types: &MediaTypes, name: &str| types.content_type(types.of(name.as_bytes()), b"");
+        assert_eq!(value(&types, "a.TS"), "text/x-typescript; charset=utf-8");
+        assert_eq!(value(&types, "a.tar.gz"), "application/x-gtar");
+        assert_eq!(value(&types, "a.gz"), "application/gzip");
+        assert_eq!(value(&types, "tar.gz"), "application/gzip");
+        assert_eq!(value(&types, "a.log"), "text/plain; charset=latin1");
+        config.charset = Charset::Unsaid;
+        let types = MediaTypes::new(&config).unwrap();
+        assert_eq!(value(&types, "a.html"), "text/html");
+        config.charset = Charset::Name("windows-1252".into());
+        let types = MediaTypes::new(&config).unwrap();
+        assert_eq!(value(&types, "a.html"), "text/html; charset=windows-1252");
+    }
+
+    #[test]
+    fn wrong_rules_are_told_with_the_mend() {
+        for rule in [
+            "log",
+            "=text/plain",
+            "a/b=text/plain",
+            "log=text",
+            "log=a/b/c",
+            "log=text/\nx",
+            "log=",
+        ] {
+            let error = TypeRule::parse(rule).unwrap_err().to_string();
+            assert!(error.contains("'log=text/plain'"), "{rule:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_names_its_character_set_is_not_contradicted() {
+        let types = MediaTypes::default();
+        let value =
+            |name: &str, head: &str| types.content_type(types.of(name.as_bytes()), head.as_bytes());
+        for (name, head) in [
+            ("a.html", "<!doctype html><META CHARSET=iso-8859-1>"),
+            (
+                "a.html",
+                "<meta http-equiv=content-type content=\"text/html; charset = koi8-r\">",
+            ),
+            ("a.css", "@charset \"shift_jis\";"),
+            ("a.xml", "<?xml version=\"1.0\" encoding='utf-16'?>"),
+        ] {
+            assert!(!value(name, head).contains("charset"), "{head}");
+        }
+        for (name, head) in [
+            (
+                "a.html",
+                "<!doctype html><title>the charset of a page</title>",
+            ),
+            ("a.html", "<p><body>charset=x"),
+            ("a.css", "a{}"),
+            ("a.xml", "<?xml version=\"1.0\"?><a encoding='x'/>"),
+        ] {
+            assert!(value(name, head).ends_with("; charset=utf-8"), "{head}");
+        }
+        let far = format!("<!--{}--><meta charset=koi8-r>", "x".repeat(HEAD_LEN));
+        assert!(value("a.html", &far).ends_with("; charset=utf-8"));
+    }
+
+    #[test]
+    fn only_documents_that_may_name_a_character_set_are_looked_into() {
+        let types = MediaTypes::default();
+        let may = |name: &str| types.of(name.as_bytes()).may_name_charset();
+        assert!(may("a.html") && may("a.css") && may("a.xml"));
+        assert!(!may("a.js") && !may("a.txt") && !may("a.png") && !may("a.svg"));
     }
 }

@@ -52,6 +52,7 @@ use common_fields::CommonFields;
 use error_page::ErrorPages;
 use hot::HotCache;
 use listing::Listings;
+use media_type::MediaTypes;
 use path::{Form, SitePath};
 use resource::Dress;
 
@@ -112,7 +113,11 @@ impl<F: Files> Site<F> {
             files,
             hot: HotCache::new(config.cache_memory),
             options: common.complete(options),
-            dress: Dress { common, rules },
+            dress: Dress {
+                common,
+                rules,
+                types: MediaTypes::new(config)?,
+            },
             pages: ErrorPages::default(),
             mounts: Vec::new(),
             listings: config.listing.then(Listings::default),

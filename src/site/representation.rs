@@ -68,6 +68,8 @@ impl<F: Files> Source<F> {
 /// What all representations of a resource have in common.
 pub(crate) struct Context<'a> {
     pub(crate) content_type: String,
+    /// The coding of the file itself, where it is not that of a sidecar.
+    pub(crate) inherent_coding: Option<&'static str>,
     pub(crate) cache_control: Option<&'a str>,
     pub(crate) common: &'a CommonFields,
     pub(crate) variety: Variety,
@@ -226,8 +228,12 @@ fn prepare(
     let mut fields = Fields::new();
     fields.push(b"content-type", context.content_type.as_bytes());
     fields.push(b"content-length", metadata.len.to_string().as_bytes());
-    if coding != Coding::Identity {
-        fields.push(b"content-encoding", coding.name().as_bytes());
+    let encoding = match coding {
+        Coding::Identity => context.inherent_coding,
+        coding => Some(coding.name()),
+    };
+    if let Some(encoding) = encoding {
+        fields.push(b"content-encoding", encoding.as_bytes());
     }
     fields.push(b"etag", tag.as_bytes());
     fields.push(b"last-modified", modified.as_bytes());
@@ -392,6 +398,26 @@ mod tests {
             seen.field("last-modified"),
             Some("Thu, 01 Jan 2026 01:00:00 GMT")
         );
+    }
+
+    #[test]
+    fn compressed_svg_says_that_it_is_compressed_and_has_no_sidecars() {
+        let mut site = TestSite::new(&[("a.svgz", "gz"), ("a.svgz.br", "br"), ("a.svg", "svg")]);
+        let seen = site.get_with("/a.svgz", &[("accept-encoding", "br")]);
+        assert_eq!((seen.status, seen.text()), (200, "gz"));
+        assert_eq!(seen.field("content-type"), Some("image/svg+xml"));
+        assert_eq!(seen.field("content-encoding"), Some("gzip"));
+        assert_eq!(seen.field("vary"), None);
+        assert_eq!(site.get("/a.svg").field("content-encoding"), None);
+    }
+
+    #[test]
+    fn a_page_that_names_its_character_set_is_not_said_to_have_another() {
+        let page = "<!doctype html><meta charset=koi8-r>";
+        let mut site = TestSite::new(&[("a.html", page), ("b.html", "b")]);
+        assert_eq!(site.get("/a.html").field("content-type"), Some("text/html"));
+        let said = Some("text/html; charset=utf-8");
+        assert_eq!(site.get("/b.html").field("content-type"), said);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::cache_control::CacheRules;
 use super::common_fields::CommonFields;
 use super::encoding::Coding;
-use super::media_type;
+use super::media_type::{self, MediaTypes};
 use super::representation::{Context, Representation, Variety, sidecar_path};
 use crate::world::{FileKind, Files, Metadata};
 
@@ -23,6 +23,7 @@ const UNSETTLED: Duration = Duration::from_secs(2);
 pub(crate) struct Dress {
     pub(crate) common: Rc<CommonFields>,
     pub(crate) rules: CacheRules,
+    pub(crate) types: MediaTypes,
 }
 
 /// What a path names.
@@ -62,6 +63,11 @@ impl<F: Files> Resource<F> {
         if metadata.kind == FileKind::Directory {
             return Ok(Loaded::Directory);
         }
+        let media_type = dress.types.of(path);
+        let mut head = Vec::new();
+        if media_type.may_name_charset() {
+            files.read_at(&file, 0, &mut head, media_type::HEAD_LEN)?;
+        }
         let mut opened = vec![(Coding::Identity, file, metadata)];
         for coding in sidecars(path) {
             if let Some((file, metadata)) = open_sidecar(files, path, coding)? {
@@ -74,7 +80,8 @@ impl<F: Files> Resource<F> {
             Variety::One
         };
         let context = Context {
-            content_type: media_type::content_type(path),
+            content_type: dress.types.content_type(media_type, &head),
+            inherent_coding: media_type::inherent_coding(path),
             cache_control: dress.rules.value_for(path),
             common: &dress.common,
             variety,
@@ -166,12 +173,12 @@ impl<F: Files> Resource<F> {
     }
 }
 
-/// The sidecars that a file can have; a sidecar has none itself.
+/// The sidecars that a file can have; a sidecar has none itself, nor has what is compressed by nature.
 fn sidecars(path: &[u8]) -> impl Iterator<Item = Coding> {
-    let is_sidecar = Coding::SIDECARS
-        .iter()
-        .any(|coding| path.ends_with(coding.extension().as_bytes()));
-    Coding::SIDECARS.into_iter().filter(move |_| !is_sidecar)
+    let is_sidecar = |coding: &Coding| path.ends_with(coding.extension().as_bytes());
+    let has_coding =
+        Coding::SIDECARS.iter().any(is_sidecar) || media_type::inherent_coding(path).is_some();
+    Coding::SIDECARS.into_iter().filter(move |_| !has_coding)
 }
 
 /// Opens a sidecar, if there is one that may be read. Every other failure (out of descriptors) is
