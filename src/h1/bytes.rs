@@ -2,12 +2,8 @@
 
 /// `tchar`, what tokens such as methods and field names are made of (RFC 9110 §5.6.2).
 const TOKEN: u8 = 1;
-/// `reg-name` without percent-encoding: a name or IPv4 address in a Host (RFC 3986 §3.2.2).
-const HOST: u8 = 2;
-/// What stands between the brackets of an IPv6 address (RFC 3986 §3.2.2).
-const ADDRESS: u8 = 4;
 /// What a chunk extension may hold: visible characters, space, tab, and obs-text (RFC 9112 §7.1.1).
-const TEXT: u8 = 8;
+const TEXT: u8 = 2;
 
 /// The classes of each byte.
 static CLASSES: [u8; 256] = classes();
@@ -19,10 +15,7 @@ const fn classes() -> [u8; 256] {
     while byte < 256 {
         let b = byte as u8;
         if b.is_ascii_alphanumeric() {
-            classes[byte] |= TOKEN | HOST;
-        }
-        if b.is_ascii_hexdigit() || b == b':' || b == b'.' {
-            classes[byte] |= ADDRESS;
+            classes[byte] |= TOKEN;
         }
         if b == b'\t' || (b >= b' ' && b != 0x7f) {
             classes[byte] |= TEXT;
@@ -30,7 +23,6 @@ const fn classes() -> [u8; 256] {
         byte += 1;
     }
     add(&mut classes, b"!#$%&'*+-.^_`|~", TOKEN);
-    add(&mut classes, b"-._~!$&'()*+,;=", HOST);
     classes
 }
 
@@ -51,16 +43,6 @@ fn is(byte: u8, class: u8) -> bool {
 /// Whether the byte may stand in a token.
 pub(super) fn is_token(byte: u8) -> bool {
     is(byte, TOKEN)
-}
-
-/// Whether the byte may stand in a host's name.
-pub(super) fn is_host(byte: u8) -> bool {
-    is(byte, HOST)
-}
-
-/// Whether the byte may stand in an IPv6 address.
-pub(super) fn is_address(byte: u8) -> bool {
-    is(byte, ADDRESS)
 }
 
 /// Whether the byte may stand in a chunk extension.
@@ -133,8 +115,6 @@ mod tests {
     fn classes_hold_what_their_grammar_lists() {
         let of = |class: fn(u8) -> bool| (0..=255).filter(|b| class(*b)).count();
         assert_eq!(of(is_token), 62 + 15);
-        assert_eq!(of(is_host), 62 + 4 + 11);
-        assert_eq!(of(is_address), 22 + 2);
         assert_eq!(of(is_text), 256 - 33 + 1);
     }
 

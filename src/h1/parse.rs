@@ -8,8 +8,8 @@
 use super::error::Error;
 use super::event::{H2cUpgrade, Scheme, Version};
 use super::framing::{Framing, FramingFields};
-use super::target::{Target, is_authority};
-use crate::http::Fields;
+use super::target::Target;
+use crate::http::{Fields, is_authority};
 use httparse::{EMPTY_HEADER, Header, Status};
 use std::mem::MaybeUninit;
 

@@ -2,9 +2,9 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-use super::bytes::{is_address, is_host};
 use super::error::Error;
 use super::event::Scheme;
+use crate::http::is_authority;
 use std::borrow::Cow;
 
 /// A request target taken apart.
@@ -96,43 +96,6 @@ fn split_scheme(target: &[u8]) -> Option<(Scheme, &[u8])> {
         })
 }
 
-/// Whether the value is a host with an optional port (RFC 9110 §7.2), the host not empty.
-///
-/// Percent-encoding is not taken: it can name no host of the DNS, and gives one host two spellings.
-pub(super) fn is_authority(value: &[u8]) -> bool {
-    let host_length = match value {
-        [b'[', address @ ..] => {
-            let length = address.iter().position(|byte| !is_address(*byte));
-            match length {
-                Some(length) if length >= 2 && address.get(length) == Some(&b']') => {
-                    length.saturating_add(2)
-                }
-                _ => return false,
-            }
-        }
-        _ => {
-            let length = value.iter().position(|byte| !is_host(*byte));
-            length.unwrap_or(value.len())
-        }
-    };
-    let (host, port) = value.split_at(host_length);
-    !host.is_empty()
-        && match port {
-            [] => true,
-            [b':', digits @ ..] => is_port(digits),
-            _ => false,
-        }
-}
-
-/// `*DIGIT` (RFC 3986 §3.2.3), as far as it is a port of TCP.
-fn is_port(digits: &[u8]) -> bool {
-    let port = digits.iter().try_fold(0u16, |port, byte| match byte {
-        b'0'..=b'9' => port.checked_mul(10)?.checked_add(u16::from(byte & 0xf)),
-        _ => None,
-    });
-    port.is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,20 +163,5 @@ mod tests {
         assert_eq!(scheme("/"), Ok(Scheme::Https));
         assert_eq!(scheme("https://a/"), Ok(Scheme::Https));
         assert_eq!(scheme("http://a/"), Ok(Scheme::Http));
-    }
-
-    #[test]
-    fn an_authority_is_a_host_with_an_optional_port() {
-        for good in [
-            "a", "a.b", "a_b", "1.2.3.4", "a:", "a:0", "a:65535", "[::]", "[::1]:1",
-        ] {
-            assert!(is_authority(good.as_bytes()), "{good}");
-        }
-        for bad in [
-            "", ":80", "a:65536", "a:-1", "a b", "a/b", "a@b", "a%20", "a\\b", "a:1:2", "[]",
-            "[:]x", "[::1", "::1", "[::1]a", "[g::]", "é",
-        ] {
-            assert!(!is_authority(bad.as_bytes()), "{bad}");
-        }
     }
 }

@@ -128,6 +128,15 @@ pub struct StreamError {
 }
 
 impl StreamError {
+    /// A request beyond SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 §5.1.2). It can be tried again.
+    pub const TOO_MANY: StreamError =
+        StreamError::new(ErrorCode::REFUSED_STREAM, "too many streams");
+
+    /// A request behind the last stream that a GOAWAY of ours names (RFC 9113 §6.8). It can be tried
+    /// again on another connection.
+    pub const LEAVING: StreamError =
+        StreamError::new(ErrorCode::REFUSED_STREAM, "sent after GOAWAY");
+
     pub(super) const fn new(code: ErrorCode, reason: &'static str) -> Self {
         StreamError { code, reason }
     }
@@ -200,12 +209,28 @@ impl std::error::Error for Misuse {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Connection(ConnectionError),
-    Stream { id: u32, error: StreamError },
+    Stream {
+        id: u32,
+        error: StreamError,
+    },
+    /// A new request, which does not become a stream.
+    Request {
+        id: u32,
+        error: StreamError,
+    },
 }
 
 impl Fault {
     pub(super) const fn stream(id: u32, error: StreamError) -> Self {
         Fault::Stream { id, error }
+    }
+
+    /// The fault of a stream that nobody was told of.
+    pub(super) const fn of_request(self) -> Self {
+        match self {
+            Fault::Stream { id, error } => Fault::Request { id, error },
+            fault => fault,
+        }
     }
 }
 

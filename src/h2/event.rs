@@ -1,6 +1,6 @@
 //! What a connection tells its user.
 
-use super::error::ErrorCode;
+use super::error::{ErrorCode, StreamError};
 use super::frame::FrameHeader;
 use super::frame::decode::{self, Rfc7540Priority};
 use super::priority::Priority;
@@ -15,7 +15,8 @@ pub enum Event<'e> {
     Request {
         /// The new stream.
         stream: StreamKey,
-        /// The request, valid as RFC 9113 §8.3.1 has it.
+        /// The request, valid as RFC 9113 §8.3.1 has it: `:authority` and `host` are valid and agree
+        /// where they are there, but both may be missing.
         fields: &'e Fields,
         /// There is no content.
         end_stream: bool,
@@ -74,11 +75,25 @@ pub enum Event<'e> {
         /// Whose doing it is.
         by: Cause,
     },
-    /// The peer opened one stream more than there may be (RFC 9113 §5.1.2). It is answered by
-    /// RST_STREAM REFUSED_STREAM, and nothing else is told of it.
-    StreamRefused {
+    /// Server: a request that never became a stream, because it is malformed (RFC 9113 §8.1.1), is
+    /// one more than there may be ([`StreamError::TOO_MANY`], §5.1.2), or came behind the last stream
+    /// that our GOAWAY names ([`StreamError::LEAVING`], §6.8). RST_STREAM with the error's code is in
+    /// the output, and nothing else is told of it.
+    RequestRejected {
         /// The identifier of the stream.
         stream_id: u32,
+        /// The fields as they came, for logs: nothing about them is certain.
+        fields: &'e Fields,
+        /// The code of the RST_STREAM frame, and the reason.
+        error: StreamError,
+    },
+    /// The peer broke a rule on a stream that is over or was never told of (§5.4.2). RST_STREAM with
+    /// the error's code is in the output. Errors on streams that live are [`Event::StreamReset`].
+    StreamError {
+        /// The identifier of the stream.
+        stream_id: u32,
+        /// The code of the RST_STREAM frame, and the reason.
+        error: StreamError,
     },
     /// The peer widened a window.
     WindowUpdated {

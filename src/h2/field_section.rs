@@ -8,6 +8,7 @@
 use super::priority::Priority;
 use super::stream::Exchange;
 use crate::http::field::{Field, Fields};
+use crate::http::is_authority;
 
 /// What a message is malformed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,7 +285,8 @@ impl<'f> Facts<'f> {
         }
     }
 
-    /// §8.3.1: what all requests have but CONNECT.
+    /// §8.3.1: what all requests have but CONNECT. An authority is none of it: whether one is needed
+    /// is a question of the scheme (RFC 9110 §4.2), and a server says so with 400.
     fn check_target(&self, method: &[u8]) -> Checked<()> {
         let scheme = self.scheme.ok_or(Malformed("no :scheme"))?;
         if !is_scheme(scheme) {
@@ -294,9 +296,6 @@ impl<'f> Facts<'f> {
         let rooted = path.first() == Some(&b'/') || (path == b"*" && method == b"OPTIONS");
         if !rooted || path.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
             return Err(Malformed(":path is not a path"));
-        }
-        if self.host.is_none() && self.authority.is_none() {
-            return Err(Malformed("neither :authority nor host"));
         }
         Ok(())
     }
@@ -326,19 +325,6 @@ const TOKEN: ByteSet = {
     ByteSet(table)
 };
 
-/// What a host with a port is made of: visible ASCII but for what ends it or has a userinfo in front
-/// (RFC 3986 §3.2).
-#[expect(clippy::indexing_slicing, reason = "at compile time")]
-const AUTHORITY: ByteSet = {
-    let mut table = [false; 256];
-    let mut byte = b'!';
-    while byte <= b'~' {
-        table[byte as usize] = !matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\');
-        byte += 1;
-    }
-    ByteSet(table)
-};
-
 /// A method is nearly always this one.
 fn is_token(method: &[u8]) -> bool {
     let token = |byte: &u8| TOKEN.contains(byte.to_ascii_lowercase());
@@ -350,11 +336,6 @@ fn is_scheme(scheme: &[u8]) -> bool {
     let inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     let begins = scheme.first().is_some_and(u8::is_ascii_alphabetic);
     matches!(scheme, b"https" | b"http") || begins && scheme.iter().all(inside)
-}
-
-fn is_authority(name: &[u8]) -> bool {
-    let all = |valid, &byte: &u8| valid & AUTHORITY.contains(byte);
-    !name.is_empty() && name.iter().fold(true, all)
 }
 
 fn check_name(name: &[u8]) -> Checked<()> {

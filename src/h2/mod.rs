@@ -180,6 +180,8 @@
 //!
 //! [`ConnectionError`] and [`StreamError`] are the peer's doing, and the answer is on its way when they
 //! are told. [`Misuse`] is the caller's: nothing was sent. No event that came before an error is lost.
+//! A stream error comes as [`Event::StreamReset`] of a stream that lives, as
+//! [`Event::RequestRejected`] of a new request, and as [`Event::StreamError`] of what is over.
 //!
 //! # For those who know python-hyper's h2
 //!

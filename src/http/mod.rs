@@ -4,12 +4,14 @@
 //! that everything behind them (the site, the handlers, the access log) sees one kind of request.
 //! Nothing here knows a socket, a file or a clock.
 
+mod authority;
 pub mod date;
 pub mod field;
 pub mod method;
 pub mod status;
 mod text;
 
+pub use authority::is_authority;
 pub use field::{Field, Fields, Pseudo};
 pub use method::Method;
 pub use text::is_deceptive;

@@ -9,7 +9,7 @@ use super::connection::Fault;
 use super::context::Context;
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
-use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, StreamKey};
+use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, StreamError, StreamKey};
 use crate::http::{Field, Fields, Method};
 use crate::site::{Answer, Body, Response};
 use crate::world::{Files, Peer, World};
@@ -145,14 +145,30 @@ impl<F: Files> H2Service<F> {
                 self.data(stream, data, end_stream, cx);
             }
             Event::Trailers { stream, .. } => self.data(stream, &[], true, cx),
-            Event::StreamReset { stream, by, .. } => {
-                if by == Cause::Stalled {
-                    cx.report(Limit::Stall, self.peer, "a stream did not move");
+            Event::StreamReset { stream, by, code } => {
+                match by {
+                    Cause::Stalled => {
+                        cx.report(Limit::Stall, self.peer, "a stream did not move");
+                    }
+                    Cause::Error(reason) => {
+                        let id = stream.id();
+                        log::debug!("{}: stream {id}: {code}: {reason}", self.peer);
+                    }
+                    Cause::Peer | Cause::GoAway => {}
                 }
                 self.remove(stream, cx);
             }
-            Event::StreamRefused { .. } => {
-                cx.report(Limit::Streams, self.peer, "one stream too many, refused");
+            Event::RequestRejected {
+                stream_id, error, ..
+            } => {
+                if error == StreamError::TOO_MANY {
+                    cx.report(Limit::Streams, self.peer, "one stream too many, refused");
+                } else {
+                    log::debug!("{}: request on stream {stream_id}: {error}", self.peer);
+                }
+            }
+            Event::StreamError { stream_id, error } => {
+                log::debug!("{}: stream {stream_id}: {error}", self.peer);
             }
             _ => {}
         }
@@ -169,7 +185,12 @@ impl<F: Files> H2Service<F> {
         cx.moved += PROGRESS_BYTES;
         cx.requests = cx.requests.saturating_sub(1);
         let entry = cx.log_entry(self.peer, "HTTP/2.0", fields);
-        match cx.respond(fields) {
+        let answer = match fields.authority() {
+            // As HTTP/1.1 without Host (RFC 9112 §3.2).
+            None => cx.site.refuse(fields, 400),
+            Some(_) => cx.respond(fields),
+        };
+        match answer {
             Answer::Response(response) => self.respond(stream, response, entry, cx),
             Answer::Exchange(_) if exceeds(fields, cx.limits.request_body_bytes) => {
                 self.answer_413(stream, entry, cx);

@@ -227,14 +227,19 @@ impl Connection {
         if known.is_none() {
             self.requests.open(id);
         }
-        if rfc7540.is_some_and(|priority| priority.dependency == id) {
-            // RFC 7540 §5.3.1; nothing obeys priorities, but this was always an error.
-            let error = StreamError::protocol("stream depends on itself");
-            return Err(Fault::stream(id, error));
-        }
-        match known {
-            Some(slot) => self.receive_section(slot, decoded, fields, end_stream),
+        let own = rfc7540.is_some_and(|priority| priority.dependency == id);
+        let result = match known {
+            // RFC 7540 §5.3.1; nothing obeys dependencies, but this was always an error.
+            _ if own => Err(Fault::stream(
+                id,
+                StreamError::protocol("stream depends on itself"),
+            )),
+            Some(slot) => return self.receive_section(slot, decoded, fields, end_stream),
             None => self.receive_request(id, decoded, fields, end_stream, rfc7540, now),
+        };
+        match known {
+            Some(_) => result,
+            None => result.map_err(Fault::of_request),
         }
     }
 }

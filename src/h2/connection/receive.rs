@@ -47,6 +47,11 @@ pub(super) enum Section {
         stream: StreamKey,
         promised: StreamKey,
     },
+    /// A request that did not become a stream.
+    Rejected {
+        stream_id: u32,
+        error: StreamError,
+    },
 }
 
 impl Section {
@@ -74,6 +79,11 @@ impl Section {
                 stream,
                 promised,
                 fields,
+            },
+            Section::Rejected { stream_id, error } => Event::RequestRejected {
+                stream_id,
+                fields,
+                error,
             },
         }
     }
@@ -108,6 +118,10 @@ impl Connection {
             let step = match self.step(input, fields, now) {
                 Ok(step) => step,
                 Err(Fault::Stream { id, error }) => match self.stream_error(id, error) {
+                    Ok(step) => step,
+                    Err(error) => return Err(self.fail(error)),
+                },
+                Err(Fault::Request { id, error }) => match self.reject(id, error) {
                     Ok(step) => step,
                     Err(error) => return Err(self.fail(error)),
                 },
@@ -236,16 +250,13 @@ impl Connection {
         Some(Event::StreamReset { stream, code, by })
     }
 
-    /// RFC 9113 §5.4.2. Also of streams that nobody was told of, and of closed ones.
+    /// RFC 9113 §5.4.2, of streams that live and of those that are over.
     fn stream_error<'i>(
         &mut self,
         id: u32,
         error: StreamError,
     ) -> Result<Step<'i>, ConnectionError> {
-        let refused = error.code == ErrorCode::REFUSED_STREAM;
-        if !refused {
-            self.budget.stream_error(&self.config.budgets)?;
-        }
+        self.charge_stream_error(error)?;
         if let Some(slot) = self.store.find(id) {
             let stream = self.reset_slot(slot, error.code);
             return Ok(Step::Event(Event::StreamReset {
@@ -254,16 +265,39 @@ impl Connection {
                 by: Cause::Error(error.reason),
             }));
         }
+        self.reset_absent(id, error.code);
+        Ok(Step::Event(Event::StreamError {
+            stream_id: id,
+            error,
+        }))
+    }
+
+    /// A request that does not become a stream.
+    fn reject<'i>(&mut self, id: u32, error: StreamError) -> Result<Step<'i>, ConnectionError> {
+        self.charge_stream_error(error)?;
+        self.reset_absent(id, error.code);
+        Ok(Step::Section(Section::Rejected {
+            stream_id: id,
+            error,
+        }))
+    }
+
+    /// What is refused has a budget of its own.
+    fn charge_stream_error(&mut self, error: StreamError) -> Result<(), ConnectionError> {
+        if error.code == ErrorCode::REFUSED_STREAM {
+            return Ok(());
+        }
+        self.budget.stream_error(&self.config.budgets)
+    }
+
+    /// RST_STREAM on a stream that does not live.
+    fn reset_absent(&mut self, id: u32, code: ErrorCode) {
         if self.absent(id) == Absent::Closed(Closing::Skipped) {
             // Its user never heard of it: it was new, or is skipped. Its content may be on the way.
             self.requests.close(id, Closing::ResetByUs);
             self.budget.expect_late_data(self.widest_initial_window());
         }
-        encode::rst_stream(&mut self.output, id, error.code);
-        Ok(match refused {
-            true => Step::Event(Event::StreamRefused { stream_id: id }),
-            false => Step::Nothing,
-        })
+        encode::rst_stream(&mut self.output, id, code);
     }
 
     /// What the identifier of a stream that does not live is.

@@ -72,11 +72,10 @@ impl Connection {
         now: Instant,
     ) -> Result<Step<'i>, Fault> {
         if matches!(self.leaving, Leaving::Left { .. }) {
-            // §6.8: the client knows by now, or will, that we take no notice.
-            self.requests.close(id, Closing::ResetByUs);
-            self.budget.expect_late_data(self.widest_initial_window());
+            // §6.8 lets us take no notice, but there are clients that wait for an answer until their
+            // time is up (HAProxy): they can try elsewhere at once.
             self.budget.ignored(&self.config.budgets, fields.size())?;
-            return Ok(Step::Nothing);
+            return Err(Fault::stream(id, StreamError::LEAVING));
         }
         self.admit(id)?;
         self.budget.request();
@@ -309,6 +308,5 @@ pub(super) fn length_mismatch(id: u32) -> Fault {
 }
 
 fn refused(id: u32) -> Fault {
-    let error = StreamError::new(ErrorCode::REFUSED_STREAM, "too many streams");
-    Fault::stream(id, error)
+    Fault::stream(id, StreamError::TOO_MANY)
 }

@@ -235,7 +235,7 @@ mod resets {
             peer.get(id_of(round));
         }
         let heard = peer.hear();
-        let is_refusal = |event: &&Heard| event.0.contains("StreamRefused");
+        let is_refusal = |event: &&Heard| event.0.contains("RequestRejected");
         assert_eq!(heard.iter().filter(is_refusal).count(), 500);
         assert_eq!(heard.len(), 601);
         let refused = peer

@@ -388,10 +388,15 @@ mod s6_8_goaway {
             (sent[0].kind, &sent[0].payload[..4]),
             (FrameType::GOAWAY, &[0, 0, 0, 3][..])
         );
-        // What comes after is ignored, bodies included.
+        // What comes after is refused at once, and bodies are ignored.
         peer.post(5);
         peer.data(5, flag::END_STREAM, b"test");
-        assert_eq!(peer.hear(), []);
+        let heard = peer.hear();
+        assert_eq!(heard.len(), 1);
+        assert!(heard[0].0.contains("sent after GOAWAY"), "{heard:?}");
+        let sent = peer.sent();
+        assert_eq!((sent[0].kind, sent[0].id), (FrameType::RST_STREAM, 5));
+        assert_eq!(sent[0].payload, ErrorCode::REFUSED_STREAM.0.to_be_bytes());
         peer.answer(1);
         assert!(!peer.connection.is_drained());
         peer.answer(3);

@@ -288,11 +288,13 @@ mod s8_3_control_data {
     fn every_request_has_its_pseudo_header_fields_once() {
         let all = [METHOD, SCHEME, PATH, AUTHORITY];
         well_formed(&all);
-        for missing in 0..4 {
+        for missing in 0..3 {
             let mut fields = all.to_vec();
             fields.remove(missing);
             malformed(&fields);
         }
+        // Whether it is needed depends on the scheme.
+        well_formed(&[METHOD, SCHEME, PATH]);
         for doubled in 0..4 {
             let mut fields = all.to_vec();
             fields.push(all[doubled]);
@@ -336,7 +338,23 @@ mod s8_3_control_data {
 
     #[test]
     fn an_authority_is_a_host_and_the_same_as_host() {
-        for authority in ["", "user@host", "a/b", "a b", "a?", "a#", "a\\b"] {
+        for authority in [
+            "",
+            "user@host",
+            "a/b",
+            "a b",
+            "a?",
+            "a#",
+            "a\\b",
+            "a:b",
+            "a:1:2",
+            "a:65536",
+            "a%62",
+            "::1",
+            "[::1",
+            "\u{e9}",
+            ":80",
+        ] {
             malformed(&[METHOD, SCHEME, PATH, (":authority", authority)]);
             malformed(&[METHOD, SCHEME, PATH, ("host", authority)]);
         }
@@ -401,5 +419,49 @@ mod s8_5_connect {
                 .collect::<Vec<_>>(),
         );
         peer.expect_stream_error(5, ErrorCode::PROTOCOL_ERROR);
+    }
+}
+
+mod errors_are_told {
+    use super::*;
+
+    #[test]
+    fn a_malformed_request_with_its_fields_and_the_reason() {
+        let mut peer = Peer::server();
+        peer.headers(1, flag::END_STREAM, &[(":method", "GET"), ("x-y", "z")]);
+        let heard = peer.hear();
+        assert_eq!(heard.len(), 1);
+        let told = &heard[0].0;
+        assert!(told.starts_with("RequestRejected { stream_id: 1"), "{told}");
+        assert!(told.contains("x-y: z") && told.contains("PROTOCOL_ERROR"));
+        assert!(told.contains("no :scheme"), "{told}");
+    }
+
+    #[test]
+    fn a_request_that_depends_on_itself() {
+        let mut peer = Peer::server();
+        let block = peer.block(&request("GET", "/"));
+        let payload = [&[0, 0, 0, 1, 15][..], &block].concat();
+        let flags = flag::END_STREAM | flag::END_HEADERS | flag::PRIORITY;
+        peer.send(FrameType::HEADERS, flags, 1, &payload);
+        let heard = peer.hear();
+        assert!(heard[0].0.contains("RequestRejected"), "{heard:?}");
+        assert!(heard[0].0.contains("depends on itself"), "{heard:?}");
+    }
+
+    #[test]
+    fn a_frame_on_a_stream_that_is_over() {
+        let mut peer = Peer::server();
+        peer.get(1);
+        peer.hear();
+        peer.answer(1);
+        peer.window_update(1, 0);
+        peer.data(1, 0, b"late");
+        let heard = peer.hear();
+        assert_eq!(heard.len(), 2);
+        for (heard, code) in heard.iter().zip(["PROTOCOL_ERROR", "STREAM_CLOSED"]) {
+            assert!(heard.0.starts_with("StreamError { stream_id: 1"));
+            assert!(heard.0.contains(code), "{heard:?}");
+        }
     }
 }

@@ -162,7 +162,16 @@ fn request_pseudo() -> Vec<Case> {
             ":authority and host that differ",
             &[METHOD, SCHEME, PATH, AUTHORITY, ("host", "other")],
         ),
-        with("neither :authority nor host", &[METHOD, SCHEME, PATH]),
+        case(
+            "8.3.1",
+            "neither :authority nor host",
+            Answered(vec![(1, 400)]),
+        )
+        .send(of(&[METHOD, SCHEME, PATH])),
+        with(
+            ":authority with two ports",
+            &[METHOD, SCHEME, PATH, (":authority", "localhost:1:2")],
+        ),
         with(
             "host twice",
             &[
