@@ -22,9 +22,11 @@ use crate::config::Certificate;
 mod names;
 pub mod records;
 mod self_signed;
+mod subject_names;
 
 pub use names::Names;
 use names::{Note, Resolver};
+use subject_names::SubjectNames;
 
 #[cfg(feature = "aws-lc")]
 use rustls::crypto::aws_lc_rs as crypto;
@@ -44,7 +46,7 @@ pub struct TlsContext {
     provider: Arc<CryptoProvider>,
     tickets: Arc<dyn ProducesTickets>,
     config: Arc<ServerConfig>,
-    key: Arc<CertifiedKey>,
+    names: Arc<SubjectNames>,
     noted: Arc<Note>,
     /// The authority that was last found to be covered: mostly there is no other.
     covered: Vec<u8>,
@@ -67,13 +69,13 @@ impl TlsContext {
         let provider = Arc::new(provider());
         let tickets = crypto::Ticketer::new().map_err(TlsError::Library)?;
         let noted = Arc::new(Note::default());
-        let (key, origin) = load(certificate, &provider)?;
+        let (key, names, origin) = load(certificate, &provider)?;
         let context = TlsContext {
             certificate: certificate.clone(),
-            config: Arc::new(server_config(&key, &noted, &provider, &tickets)?),
+            config: Arc::new(server_config(key, &names, &noted, &provider, &tickets)?),
             provider,
             tickets,
-            key,
+            names,
             noted,
             covered: Vec::new(),
         };
@@ -87,10 +89,10 @@ impl TlsContext {
 
     /// Reads the files again, for connections to come. On an error everything stays as it was.
     pub fn reload(&mut self) -> Result<Origin, TlsError> {
-        let (key, origin) = load(&self.certificate, &self.provider)?;
-        let config = server_config(&key, &self.noted, &self.provider, &self.tickets)?;
+        let (key, names, origin) = load(&self.certificate, &self.provider)?;
+        let config = server_config(key, &names, &self.noted, &self.provider, &self.tickets)?;
         self.config = Arc::new(config);
-        self.key = key;
+        self.names = names;
         self.covered.clear();
         Ok(origin)
     }
@@ -106,8 +108,7 @@ impl TlsContext {
         if self.covered == authority {
             return true;
         }
-        let host = std::str::from_utf8(names::host(authority));
-        let covers = host.is_ok_and(|host| names::covers(&self.key, host));
+        let covers = self.names.covers(names::host(authority));
         if covers {
             self.covered.clear();
             self.covered.extend_from_slice(authority);
@@ -119,18 +120,21 @@ impl TlsContext {
 fn load(
     certificate: &Certificate,
     provider: &CryptoProvider,
-) -> Result<(Arc<CertifiedKey>, Origin), TlsError> {
+) -> Result<(Arc<CertifiedKey>, Arc<SubjectNames>, Origin), TlsError> {
     let (pair, origin) = match certificate {
         Certificate::Files { chain, key } => (Pair::read(chain, key)?, Origin::Given),
         Certificate::SelfSigned { directory } => {
             self_signed::pair(directory, SystemTime::now(), provider)?
         }
     };
-    Ok((Arc::new(pair.certify(provider)?), origin))
+    let key = pair.certify(provider)?;
+    let names = key.cert.first().map(|leaf| SubjectNames::of(leaf));
+    Ok((Arc::new(key), Arc::new(names.unwrap_or_default()), origin))
 }
 
 fn server_config(
-    key: &Arc<CertifiedKey>,
+    key: Arc<CertifiedKey>,
+    names: &Arc<SubjectNames>,
     noted: &Arc<Note>,
     provider: &Arc<CryptoProvider>,
     tickets: &Arc<dyn ProducesTickets>,
@@ -139,7 +143,7 @@ fn server_config(
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Library)?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Resolver::new(key.clone(), noted.clone())));
+        .with_cert_resolver(Arc::new(Resolver::new(key, names.clone(), noted.clone())));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Sessions are resumed by tickets that the client keeps; a cache of our own would only grow.
     config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::client::verify_server_name;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+
+use super::subject_names::SubjectNames;
 
 /// What requests on a connection may be for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,19 +23,20 @@ pub enum Names {
 #[derive(Debug)]
 pub(super) struct Resolver {
     key: Arc<CertifiedKey>,
+    names: Arc<SubjectNames>,
     noted: Arc<Note>,
 }
 
 impl Resolver {
-    pub(super) fn new(key: Arc<CertifiedKey>, noted: Arc<Note>) -> Self {
-        Resolver { key, noted }
+    pub(super) fn new(key: Arc<CertifiedKey>, names: Arc<SubjectNames>, noted: Arc<Note>) -> Self {
+        Resolver { key, names, noted }
     }
 }
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name();
-        if name.is_some_and(|name| covers(&self.key, name)) {
+        if name.is_some_and(|name| self.names.covers(host(name.as_bytes()))) {
             self.noted.0.store(true, Ordering::Relaxed);
         }
         Some(self.key.clone())
@@ -53,18 +54,6 @@ impl Note {
             true => Names::Certificate,
             false => Names::Any,
         }
-    }
-}
-
-/// Whether the certificate is good for this host: a name, or an address without brackets.
-pub(super) fn covers(key: &CertifiedKey, host: &str) -> bool {
-    let is_valid = |certificate: &CertificateDer<'_>, name| {
-        let parsed = ParsedCertificate::try_from(certificate);
-        parsed.is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok())
-    };
-    match (key.end_entity_cert(), ServerName::try_from(host)) {
-        (Ok(certificate), Ok(name)) => is_valid(certificate, name),
-        _ => false,
     }
 }
 
