@@ -309,11 +309,12 @@ pub struct Budgets {
     /// A section that decodes to more than this many times the list limit ends the connection; under
     /// it the request is answered with 431 (CVE-2016-6581).
     pub header_list_overrun: usize,
-    /// Requests that the peer may reset in the very breath that made them (CVE-2023-44487). A reset
-    /// that comes later, but before [`Http2::stall_bytes`] of the response were sent, counts a
-    /// third, and those right behind another reset nothing: leaving one page after another, each with
-    /// a hundred images under way, is innocent. Every answered request earns a later reset back, and
-    /// a response that was mostly read costs nothing.
+    /// Requests that the peer may reset in the same write that made them (CVE-2023-44487). A reset that
+    /// comes later, but before [`Http2::stall_bytes`] of the response were sent, caused more work and
+    /// counts three times; those right behind another reset count nothing: leaving one page after another,
+    /// each with a hundred images under way, is innocent. Every answered request earns a later reset back,
+    /// and a response that was mostly read costs nothing. A test suite that aborts 400 requests as it
+    /// makes them goes on; a flood has caused what 500 GETs cause when it ends.
     pub peer_resets: u32,
     /// Stream errors that the peer provokes from us (CVE-2025-8671), in a connection's life.
     pub provoked_resets: u32,
@@ -345,7 +346,7 @@ impl Default for Budgets {
             continuations: 4,
             header_block_bytes: 16 << 10,
             header_list_overrun: 4,
-            peer_resets: 50,
+            peer_resets: 450,
             provoked_resets: 100,
             pings_per_second: 200,
             settings_per_second: 50,

@@ -12,12 +12,13 @@ use crate::config::Budgets;
 
 type Charged = Result<(), ConnectionError>;
 
-/// What a reset costs that came in one breath with its request: nobody does that to make use of us.
-/// Others cost 1. Neither kind costs anything behind another reset without a request between them: who
-/// leaves a page resets all that is under way at once, a hundred images as well, and leaves the next one
-/// a moment later. The page itself was answered and has earned that back. It and its leaving can come in
-/// one breath too, where we were late to read.
-const HASTY_RESET: u32 = 3;
+/// What a reset costs that came after its request was answered in part: content was read and sent for
+/// it. One in the same write as its request caused the response's head and no more, and costs 1.
+/// Neither kind costs anything behind another reset without a request between them: who leaves a page
+/// resets all that is under way at once, a hundred images as well, and leaves the next one a moment
+/// later. The page itself was answered and has earned that back. It and its leaving can come in one
+/// write too, where we were late to read.
+const LATER_RESET: u32 = 3;
 
 /// Refused streams, as a multiple of the concurrency that we allow. Before it acknowledged our SETTINGS
 /// a client cannot know better; and requests for the next page may overtake the resets of what was left
@@ -68,17 +69,16 @@ impl Budget {
         self.refused = self.refused.saturating_sub(1);
         let latest = std::mem::replace(&mut self.latest, Latest::Reset);
         self.resets = self.resets.saturating_add(match (haste, latest) {
-            (Haste::Hasty, Latest::Request) => HASTY_RESET,
-            (Haste::Early, Latest::Request) => 1,
+            (Haste::Hasty, Latest::Request) => 1,
+            (Haste::Early, Latest::Request) => LATER_RESET,
             (_, Latest::Reset) => 0,
         });
-        let exceeded = self.resets > limits.peer_resets.saturating_mul(HASTY_RESET);
-        calm_if(exceeded, "too many requests reset")
+        calm_if(self.resets > limits.peer_resets, "too many requests reset")
     }
 
     /// A response was sent to its end.
     pub fn answered(&mut self) {
-        self.resets = self.resets.saturating_sub(1);
+        self.resets = self.resets.saturating_sub(LATER_RESET);
         self.refused = self.refused.saturating_sub(1);
     }
 

@@ -49,7 +49,20 @@ mod resets {
             peer.get(id_of(round));
             peer.rst_stream(id_of(round), ErrorCode::CANCEL);
         });
-        assert_eq!(rounds, 51);
+        assert_eq!(rounds, 451);
+    }
+
+    #[test]
+    fn four_hundred_requests_that_are_aborted_in_the_write_that_makes_them_are_innocent() {
+        let mut peer = Peer::server();
+        for round in 0..400 {
+            peer.get(id_of(round));
+            peer.rst_stream(id_of(round), ErrorCode::CANCEL);
+        }
+        peer.hear();
+        peer.sent();
+        peer.get(id_of(400));
+        assert_eq!(peer.hear().len(), 1);
     }
 
     #[test]

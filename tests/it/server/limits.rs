@@ -366,3 +366,25 @@ fn more_connections_of_an_address_than_it_may_have_are_closed_and_loopback_is_no
     });
     assert!(freed, "the place of the one that is gone stays taken");
 }
+
+/// CVE-2023-44487: a test suite that aborts what it asks for is no flood, a flood ends within 1,000 frames.
+#[test]
+fn four_hundred_requests_that_are_aborted_in_one_write_are_served_on_and_a_flood_of_them_ends() {
+    let server = Server::start(&[]);
+    let pairs = |range: std::ops::Range<u32>| -> Vec<u8> {
+        let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+        let pair = |stream| {
+            let request = frame(raw_h2::HEADERS, end, stream, &get("/"));
+            [request, frame(raw_h2::RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
+        };
+        range.flat_map(|n| pair(2 * n + 1)).collect()
+    };
+    let mut h2 = RawH2::open(server.connect());
+    h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
+    h2.send(&pairs(0..400));
+    let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+    h2.send(&frame(raw_h2::HEADERS, end, 801, &get("/")));
+    h2.until(|frame| frame.stream == 801 && frame.flags & raw_h2::END_STREAM != 0);
+    h2.send(&pairs(401..501));
+    assert_eq!(h2.goaway(), ENHANCE_YOUR_CALM);
+}

@@ -84,7 +84,7 @@ pub const ALL: &[Attack] = &[
         name: "Rapid reset",
         cve: "CVE-2023-44487",
         step: |n| Step::Send([request(n, "/big"), cancel(n)].concat()),
-        answer: Answer::GoAway(ENHANCE_YOUR_CALM, 2 * 60),
+        answer: Answer::GoAway(ENHANCE_YOUR_CALM, 1_000),
         memory_kib: 24,
         ..H2
     },
