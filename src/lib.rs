@@ -26,7 +26,7 @@
 //! used by themselves, on any transport. [`server`] is the shell around them, [`world`] what the shell
 //! stands on, [`config`] every number of both with its reason. [`cli`] and [`tls`] turn what the
 //! operator says and has into a configuration; [`allocator`] lets memory go back after a crowd;
-//! [`sandbox`] shuts the server in once everything is open. [`client`] is `calmd get`: the same HTTP/2
+//! [`sandbox`] shuts the server in once everything is open; [`panics`] are caught around a turn. [`client`] is `calmd get`: the same HTTP/2
 //! core and the same world, in the other role.
 
 pub mod allocator;
@@ -37,6 +37,7 @@ pub mod h1;
 pub mod h2;
 pub mod hpack;
 pub mod http;
+pub mod panics;
 pub mod sandbox;
 pub mod server;
 pub mod site;

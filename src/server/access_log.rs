@@ -162,6 +162,12 @@ impl AccessLog {
         Ok(())
     }
 
+    /// Drops the line that a panic may have left half written.
+    pub(super) fn recover(&mut self) {
+        let whole = self.pending.iter().rposition(|&byte| byte == b'\n');
+        self.pending.truncate(whole.map_or(0, |at| at + 1));
+    }
+
     fn write(&mut self) {
         self.loss.reason = self.sink.write(&mut self.pending).err();
         if self.pending.is_empty() {

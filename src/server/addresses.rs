@@ -64,6 +64,15 @@ impl Addresses {
         }
     }
 
+    /// How many connections a peer's address has.
+    #[cfg(test)]
+    pub fn count(&self, peer: Peer) -> u32 {
+        let host = self.host(peer);
+        host.and_then(|host| self.counts.get(&host))
+            .copied()
+            .unwrap_or(0)
+    }
+
     /// What a peer counts as, if it does.
     fn host(&self, peer: Peer) -> Option<Host> {
         match peer {

@@ -6,9 +6,11 @@ use super::splices::Splices;
 use super::transport::WireBuffer;
 use crate::config::{Config, Http1, Http2, Limits, Timeouts};
 use crate::http::{Field, Fields, date};
+use crate::panics::Panic;
 use crate::site::{Answer, Site};
 use crate::tls::{Names, TlsContext};
 use crate::world::{Peer, World};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -129,6 +131,23 @@ impl<W: World> Context<W> {
             .update(date::seconds(self.world.wall_clock()), || {
                 self.world.wall_clock()
             });
+    }
+
+    /// Makes anew what a turn that panicked may have left half done: what was lent to its connection,
+    /// and what it may have been about to change. Handlers of a library's user are their own affair.
+    pub(super) fn recover(&mut self) {
+        self.buffers = Buffers::new();
+        self.splices = Splices::default();
+        (self.requests, self.effort, self.moved) = (0, 0, 0);
+        self.site.recover();
+        if let Some(log) = &mut self.log {
+            log.recover();
+        }
+    }
+
+    /// A panic was caught in a turn of `whom`.
+    pub(super) fn report_panic(&mut self, whom: impl Display, panic: &Panic) {
+        self.limit_log.report_panic(whom, panic, self.now);
     }
 
     /// A limit fired for `peer`, as `what` says.

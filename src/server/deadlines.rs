@@ -123,6 +123,12 @@ impl Deadlines {
         self.earliest = self.find_earliest(present);
     }
 
+    /// How many are set.
+    #[cfg(test)]
+    pub fn armed(&self) -> usize {
+        self.armed
+    }
+
     /// The earliest armed tick; looks at each slot of the wheel at most once.
     fn find_earliest(&self, present: u64) -> u64 {
         if self.armed == 0 {

@@ -1,7 +1,8 @@
 //! The poll loop: one turn after another, until the operator says stop.
 //!
 //! A turn polls, gives each connection that is ready its turn, and a few of those that are queued;
-//! fires deadlines, accepts what waits, and writes the log. Nothing that one peer does ends it.
+//! fires deadlines, accepts what waits, and writes the log. Nothing that one peer does ends it, not even
+//! a panic in a turn that we give it: that ends its connection.
 //!
 //! Who takes much is queued, however often it is ready, and between a few turns of the queue the poll
 //! is asked again: whoever wants little waits for those few, not for all that want much.
@@ -10,6 +11,7 @@
 //! go: that and accepting are in `admission`, the order in [`Ledger`].
 
 mod admission;
+mod turn;
 
 use super::addresses::Addresses;
 use super::connection::{Connection, Turn};
@@ -18,17 +20,13 @@ use super::deadlines::Deadlines;
 use super::ledger::Ledger;
 use super::limit_log::Limit;
 use super::queue::Queue;
-use super::slots::{Slots, Weight};
+use super::slots::Slots;
 use crate::allocator;
 use crate::tls::TlsContext;
 use crate::world::{Ready, Signal, Token, World};
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
-
-/// A response that waits for a disk tries again after this long: what a flash disk takes for it, and
-/// few turns for one that takes longer.
-const DISK_RETRY: Duration = Duration::from_millis(4);
 
 /// Readiness that one poll tells of, in general.
 const READY: usize = 256;
@@ -41,9 +39,6 @@ const QUEUED_TURNS: usize = 4;
 /// Handshakes that take a step before the poll is asked again, behind all others: a step with a
 /// signature takes 100 µs, or a millisecond with a long RSA key.
 const HANDSHAKE_TURNS: usize = 2;
-
-/// What a turn takes is heavy beyond this, in bytes: a page with its style, or sixteen requests.
-const HEAVY: usize = 32 << 10;
 
 /// The tables of all connections have room for as many as may be, from the start, and for at most so
 /// many: 64 bytes for each in all, which are addresses until they are used. A table that grew in a crowd
@@ -311,62 +306,6 @@ impl<W: World> EventLoop<W> {
         }
     }
 
-    /// Gives a connection a turn and sees to what it wants next.
-    fn give_turn(
-        &mut self,
-        token: Token,
-        act: impl FnOnce(&mut Connection<W>, &mut Context<W>) -> Turn,
-    ) {
-        let Some(connection) = self.connections.value(token) else {
-            return;
-        };
-        self.cx.effort = 0;
-        self.cx.moved = 0;
-        let was_handshaking = connection.is_handshaking();
-        let turn = act(connection, &mut self.cx);
-        if was_handshaking && (turn == Turn::Closed || !connection.is_handshaking()) {
-            self.handshaking -= 1;
-        }
-        if turn == Turn::Closed {
-            return self.forget(token);
-        }
-        self.deadlines
-            .set(token.index, connection.next_deadline(&self.cx));
-        if connection.has_turned_cold() {
-            self.cold.push_back((self.cx.now + DISK_RETRY, token));
-        }
-        let weight = match self.cx.effort > HEAVY {
-            true => Weight::Heavy,
-            false => Weight::Light,
-        };
-        self.connections.weigh(token, weight);
-        self.account(token, self.cx.moved);
-        if turn == Turn::Again {
-            self.enqueue(token);
-        }
-    }
-
-    /// Enters in the ledger what a connection holds and does now, and has moved.
-    fn account(&mut self, token: Token, moved: usize) {
-        if let Some(connection) = self.connections.value(token) {
-            let (memory, standing) = (connection.memory(), connection.standing());
-            let ledger = &mut self.ledger;
-            ledger.enter(token.index, memory, standing, moved, self.cx.now);
-        }
-    }
-
-    /// A connection was closed.
-    fn forget(&mut self, token: Token) {
-        self.deadlines.set(token.index, None);
-        self.ledger.clear(token.index);
-        if let Some(connection) = self.connections.value(token) {
-            self.addresses.leave(connection.peer());
-        }
-        self.connections.remove(token);
-        self.accepting = Accepting::Open;
-        debug_assert!(self.handshaking == 0 || self.connections.count() > 0);
-    }
-
     /// Has the allocator tidy up as a crowd goes. That is for the end of a turn: what the turn itself
     /// needed may lie above all that the crowd leaves behind.
     fn tidy(&mut self) {
@@ -426,3 +365,6 @@ impl<W: World> EventLoop<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

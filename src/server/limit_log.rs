@@ -5,6 +5,7 @@
 
 use crate::h1;
 use crate::h2::{ConnectionError, ErrorCode};
+use crate::panics::Panic;
 use std::fmt::{Display, Write};
 use std::time::{Duration, Instant};
 
@@ -42,10 +43,12 @@ pub enum Limit {
     Streams,
     /// One of the budgets of [`crate::config::Budgets`] was used up.
     Calm,
+    /// No limit, but counted and told like one: a fault of ours ended the connection.
+    InternalError,
 }
 
 impl Limit {
-    const ALL: [Limit; 14] = [
+    const ALL: [Limit; 15] = [
         Limit::Connections,
         Limit::ConnectionsPerAddress,
         Limit::Descriptors,
@@ -60,6 +63,7 @@ impl Limit {
         Limit::HandshakeTime,
         Limit::Streams,
         Limit::Calm,
+        Limit::InternalError,
     ];
 
     /// How lines and counts call it: the option that sets it, where there is one.
@@ -79,6 +83,7 @@ impl Limit {
             Limit::HandshakeTime => "handshake-timeout",
             Limit::Streams => "max-concurrent-streams",
             Limit::Calm => "calm",
+            Limit::InternalError => "internal-error",
         }
     }
 
@@ -133,6 +138,24 @@ impl LimitLog {
             0 => log::info!("limit: {name} {whom}: {what}"),
             _ => log::info!("limit: {name} {whom}: {what}; {left_out} more since the last line"),
         }
+    }
+
+    /// A panic ended the connection of `whom`.
+    pub fn report_panic(&mut self, whom: impl Display, panic: &Panic, now: Instant) {
+        if let Some(left_out) = self.count(Limit::InternalError, now) {
+            log::error!(
+                "{whom}: closed by an internal error, please report it: {panic}; \
+                 {left_out} more since the last line"
+            );
+        }
+    }
+
+    /// How often a limit has fired.
+    #[cfg(test)]
+    pub fn total(&self, limit: Limit) -> u64 {
+        self.counts
+            .get(limit as usize)
+            .map_or(0, |count| count.total)
     }
 
     /// Counts; if a line is due, how many were left out before it.

@@ -67,10 +67,9 @@ impl<T> Slots<T> {
     }
 
     /// Takes a connection out.
-    pub fn remove(&mut self, token: Token) {
-        if self.current(token).is_some() {
-            self.slab.remove(token.index as usize);
-        }
+    pub fn remove(&mut self, token: Token) -> Option<Box<T>> {
+        self.current(token)?;
+        Some(self.slab.remove(token.index as usize).value)
     }
 
     /// The connection that this token names, unless it is gone.

@@ -83,6 +83,11 @@ impl<F: Files> HotCache<F> {
         }
     }
 
+    /// Forgets everything.
+    pub(crate) fn forget_all(&mut self) {
+        *self = HotCache::new(self.budget);
+    }
+
     /// What `path` names, from memory if that is at most a second old.
     pub(crate) fn get(
         &mut self,

@@ -131,6 +131,16 @@ impl<F: Files> Site<F> {
         Ok(site)
     }
 
+    /// Forgets what is only remembered, after a panic that may have left some of it half done.
+    pub(crate) fn recover(&mut self) {
+        self.hot.forget_all();
+        self.path = SitePath::default();
+        self.candidate = Vec::new();
+        if self.listings.is_some() {
+            self.listings = Some(Listings::default());
+        }
+    }
+
     /// Lets `handler` answer all requests for `path`, which begins with a slash and ends without one.
     /// A file of that name is not reached any more.
     pub fn mount(&mut self, path: &'static str, handler: Box<dyn Handler>) {

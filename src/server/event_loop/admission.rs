@@ -5,7 +5,9 @@
 //! newcomers wait.
 
 use super::{Accepting, Backlog, CROWD, EventLoop, Listener, Security};
+use crate::panics;
 use crate::server::connection::{Connection, Turn};
+use crate::server::context::Context;
 use crate::server::limit_log::Limit;
 use crate::server::transport::Tls;
 use crate::world::World;
@@ -143,8 +145,25 @@ impl<W: World> EventLoop<W> {
 
     /// Takes one connection; false when no more can be had now.
     fn accept_one(&mut self, index: usize) -> bool {
-        let (socket, peer) = match self.cx.world.accept(index) {
-            Ok(accepted) => accepted,
+        let security = self.listeners[index].security;
+        let cx = &mut self.cx;
+        // What is caught here has touched no table yet.
+        let newcomer = match panics::catch(|| newcomer(index, security, cx)) {
+            Ok(newcomer) => newcomer,
+            Err(panic) => {
+                self.cx.recover();
+                self.cx.report_panic("a newcomer", &panic);
+                // Should every one panic, there is time for others in between.
+                let until = self.cx.now + ACCEPT_RETRY;
+                let limit = Limit::InternalError;
+                self.accepting = Accepting::Paused { until, limit };
+                return false;
+            }
+        };
+        let connection = match newcomer {
+            Ok(Some(connection)) => connection,
+            // It cannot be served; others may wait behind it.
+            Ok(None) => return true,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.listeners[index].backlog = Backlog::Empty;
                 return false;
@@ -153,25 +172,15 @@ impl<W: World> EventLoop<W> {
             Err(error) if is_peers(&error) => return true,
             Err(error) => return self.free_descriptor(&error),
         };
-        let tls = match self.listeners[index].security {
-            Security::Cleartext => None,
-            Security::Tls => {
-                let tls = self.cx.tls.as_ref();
-                match tls.map(|tls| Tls::new(tls.config().clone())) {
-                    Some(Ok(tls)) => Some(tls),
-                    _ => return true,
-                }
-            }
-        };
+        let peer = connection.peer();
         if !self.addresses.enter(peer) {
             let limit = Limit::ConnectionsPerAddress;
             self.cx.report(limit, peer, "too many connections, refused");
             return true;
         }
-        if tls.is_some() {
+        if connection.is_handshaking() {
             self.begin_handshake();
         }
-        let connection = Connection::new(socket, tls, peer, &self.cx);
         let token = self.connections.insert(connection);
         if self.crowd > 0 || self.connections.count() >= CROWD {
             self.crowd = self.crowd.max(self.connections.count());
@@ -191,6 +200,24 @@ impl<W: World> EventLoop<W> {
         });
         true
     }
+}
+
+/// The next connection that waits on a listener; none if there is nothing that it can be served with.
+fn newcomer<W: World>(
+    index: usize,
+    security: Security,
+    cx: &mut Context<W>,
+) -> io::Result<Option<Connection<W>>> {
+    let (socket, peer) = cx.world.accept(index)?;
+    let tls = match (security, &cx.tls) {
+        (Security::Cleartext, _) => None,
+        (Security::Tls, Some(tls)) => match Tls::new(tls.config().clone()) {
+            Ok(tls) => Some(tls),
+            Err(_) => return Ok(None),
+        },
+        (Security::Tls, None) => return Ok(None),
+    };
+    Ok(Some(Connection::new(socket, tls, peer, cx)))
 }
 
 /// Whether accepting failed for the peer's own reasons (accept(2)).

@@ -45,6 +45,16 @@ faults! {
     WriteFails,
     /// The peer was gone before our direction was closed.
     ShutdownFails,
+    /// The server panics while it accepts.
+    AcceptPanics,
+    /// It panics in a connection's turn: at its first call, where it reads and where it writes, where it
+    /// ends, at a file.
+    RegisterPanics,
+    ReadPanics,
+    WritePanics,
+    ShutdownPanics,
+    OpenPanics,
+    FileReadPanics,
     /// The poll wakes and has nothing to say.
     PollWakes,
     /// The poll names a socket of which nothing is true.
@@ -127,6 +137,13 @@ impl Fault {
             OpenFails,
             FileReadShort,
             FileReadFails,
+            AcceptPanics,
+            RegisterPanics,
+            ReadPanics,
+            WritePanics,
+            ShutdownPanics,
+            OpenPanics,
+            FileReadPanics,
         ];
         calls.into_iter()
     }
@@ -136,7 +153,18 @@ impl Fault {
         use Fault::*;
         matches!(
             self,
-            ReadFails | WriteFails | ClockStalls | ClockLeaps | NetworkResets | FileReadSlow
+            ReadFails
+                | WriteFails
+                | ClockStalls
+                | ClockLeaps
+                | NetworkResets
+                | FileReadSlow
+                | AcceptPanics
+                | RegisterPanics
+                | ReadPanics
+                | WritePanics
+                | OpenPanics
+                | FileReadPanics
         )
     }
 }

@@ -219,6 +219,31 @@ impl SimFiles {
         outside.note(path, fault);
     }
 
+    /// What the server or the world itself reads of a file.
+    pub fn read(
+        &mut self,
+        file: &SimFile,
+        offset: u64,
+        out: &mut Vec<u8>,
+        mut max: usize,
+    ) -> io::Result<usize> {
+        if self.strikes(Fault::FileReadSlow) {
+            let mut outside = self.outside.borrow_mut();
+            let lost = outside.rng.pause(Duration::from_millis(500));
+            outside.lose(lost);
+        }
+        if max > 1 && self.strikes(Fault::FileReadShort) {
+            max = self.outside.borrow_mut().rng.between(1, max);
+        }
+        if self.is_fragile(&file.path) {
+            if self.strikes_file(file.path.as_bytes(), Fault::FileReadFails) {
+                return Err(io::Error::from_raw_os_error(BROKEN));
+            }
+            opt_out(|| self.unsettle(&file.path));
+        }
+        self.tree.read_at(file.inner(), offset, out, max)
+    }
+
     fn is_fragile(&self, path: &str) -> bool {
         let outside = self.outside.borrow();
         outside
@@ -250,6 +275,7 @@ impl Files for SimFiles {
     type File = SimFile;
 
     fn open(&mut self, path: &[u8]) -> io::Result<(SimFile, Metadata)> {
+        Outside::panic_by_chance(&self.outside, Fault::OpenPanics);
         if self.strikes_file(path, Fault::OpenProcessFull) {
             return Err(io::Error::from_raw_os_error(PROCESS_FULL));
         }
@@ -279,23 +305,10 @@ impl Files for SimFiles {
         file: &SimFile,
         offset: u64,
         out: &mut Vec<u8>,
-        mut max: usize,
+        max: usize,
     ) -> io::Result<usize> {
-        if self.strikes(Fault::FileReadSlow) {
-            let mut outside = self.outside.borrow_mut();
-            let lost = outside.rng.pause(Duration::from_millis(500));
-            outside.lose(lost);
-        }
-        if max > 1 && self.strikes(Fault::FileReadShort) {
-            max = self.outside.borrow_mut().rng.between(1, max);
-        }
-        if self.is_fragile(&file.path) {
-            if self.strikes_file(file.path.as_bytes(), Fault::FileReadFails) {
-                return Err(io::Error::from_raw_os_error(BROKEN));
-            }
-            opt_out(|| self.unsettle(&file.path));
-        }
-        self.tree.read_at(file.inner(), offset, out, max)
+        Outside::panic_by_chance(&self.outside, Fault::FileReadPanics);
+        self.read(file, offset, out, max)
     }
 
     fn read_resident(

@@ -45,6 +45,8 @@ pub struct Network {
     /// For how long the server was not run so far, and since when it is not now.
     slept: Duration,
     asleep: Option<Duration>,
+    /// A turn of the server has panicked: the connection that it closes next had it.
+    panicked: bool,
     /// Bytes moved and connections made or ended: what tells a server at work from one that spins.
     progress: u64,
 }
@@ -121,8 +123,20 @@ impl Network {
             tokens: Vec::new(),
             slept: Duration::ZERO,
             asleep: None,
+            panicked: false,
             progress: 0,
         }
+    }
+
+    /// Whether the server panics at this call.
+    pub fn panics(&mut self, fault: Fault) -> bool {
+        let strikes = self.faults.strikes(fault);
+        match fault {
+            // Whoever waits has to wait on.
+            Fault::AcceptPanics if strikes => self.last_refusal = Some(self.now),
+            _ => self.panicked |= strikes,
+        }
+        strikes
     }
 
     /// How long the server has been run so far.

@@ -1,11 +1,14 @@
 //! Everything but the server: the network, the clients' views of it, the operator, and the time.
 
 use super::clients::Client;
+use super::faults::Fault;
 use super::files::Contents;
 use super::network::Network;
 use super::rng::Rng;
 use calmd::world::Signal;
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_rustls::rustls::ClientConfig;
@@ -66,6 +69,14 @@ impl Outside {
             lost: Duration::ZERO,
             silent: false,
             start: Instant::now(),
+        }
+    }
+
+    /// The server panics here and now, if that fault strikes. Without the hook: what it would write
+    /// looks like a failure of the test.
+    pub fn panic_by_chance(outside: &RefCell<Outside>, fault: Fault) {
+        if outside.borrow_mut().network.panics(fault) {
+            resume_unwind(Box::new("on purpose"));
         }
     }
 

@@ -166,6 +166,7 @@ impl World for SimWorld {
     }
 
     fn accept(&mut self, listener: usize) -> io::Result<(SimSocket, Peer)> {
+        Outside::panic_by_chance(&self.outside, Fault::AcceptPanics);
         let outside = &mut *self.outside.borrow_mut();
         let network = &mut outside.network;
         if network.faults.strikes(Fault::AcceptInterrupted) {
@@ -204,6 +205,7 @@ impl World for SimWorld {
     }
 
     fn register(&mut self, socket: &mut SimSocket, token: Token) -> io::Result<()> {
+        Outside::panic_by_chance(&self.outside, Fault::RegisterPanics);
         let mut result = Ok(());
         opt_out(|| {
             result = self
@@ -216,6 +218,7 @@ impl World for SimWorld {
     }
 
     fn read(&mut self, socket: &mut SimSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        Outside::panic_by_chance(&self.outside, Fault::ReadPanics);
         let mut result = Ok(0);
         opt_out(|| result = self.outside.borrow_mut().network.read(socket.link, buffer));
         log::trace!("{} read of {}: {result:?}", socket.link, buffer.len());
@@ -223,6 +226,7 @@ impl World for SimWorld {
     }
 
     fn write(&mut self, socket: &mut SimSocket, bytes: &[u8]) -> io::Result<usize> {
+        Outside::panic_by_chance(&self.outside, Fault::WritePanics);
         let mut result = Ok(0);
         opt_out(|| result = self.outside.borrow_mut().network.write(socket.link, bytes));
         log::trace!("{} write of {}: {result:?}", socket.link, bytes.len());
@@ -236,11 +240,12 @@ impl World for SimWorld {
         offset: u64,
         max: usize,
     ) -> io::Result<usize> {
+        Outside::panic_by_chance(&self.outside, Fault::WritePanics);
         let mut result = Ok(0);
         opt_out(|| {
             let mut content = Vec::new();
             let most = max.min(MOST_SENT);
-            let read = self.files.read_at(file, offset, &mut content, most);
+            let read = self.files.read(file, offset, &mut content, most);
             let network = &mut self.outside.borrow_mut().network;
             if read.as_ref().map_or(true, |len| *len == 0) {
                 network.lose_file(socket.link, file.path().clone());
@@ -255,6 +260,7 @@ impl World for SimWorld {
     }
 
     fn shutdown_write(&mut self, socket: &mut SimSocket) -> io::Result<()> {
+        Outside::panic_by_chance(&self.outside, Fault::ShutdownPanics);
         let mut result = Ok(());
         opt_out(|| {
             result = self

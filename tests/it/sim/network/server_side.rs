@@ -132,6 +132,9 @@ impl Network {
     /// sent, what nobody reads any more: then it is a reset (RFC 9112 §9.6).
     pub fn close_server(&mut self, id: LinkId) {
         self.progress += 1;
+        if std::mem::take(&mut self.panicked) {
+            self.harm(id);
+        }
         let link = &mut self.links[id];
         (link.server, link.token, link.edge) = (ServerEnd::Closed, None, None);
         if !link.to_server.arrived.is_empty() {

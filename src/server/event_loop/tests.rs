@@ -1,0 +1,458 @@
+//! Panics made on purpose, one in each phase of a connection, by a world whose sockets and files panic:
+//! the connection is gone, nothing of it stays in a table, and another one is served on.
+
+use super::*;
+use crate::config::{Certificate, Config, SiteConfig};
+use crate::site::Site;
+use crate::world::Peer;
+use crate::world::memory_files::{MemoryFile, MemoryFiles};
+use std::cell::RefCell;
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// A call of the server that can panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    Accept,
+    Register,
+    Read,
+    Write,
+    ShutdownWrite,
+    Drop,
+}
+
+/// One connection, as both sides see it.
+#[derive(Default)]
+struct Link {
+    incoming: Vec<u8>,
+    outgoing: Vec<u8>,
+    ended: bool,
+    /// How much the socket still takes.
+    room: usize,
+    token: Option<Token>,
+    /// The next call of this kind panics.
+    panics_at: Option<Call>,
+    closed: bool,
+}
+
+type Shared = Rc<RefCell<Link>>;
+
+struct TestSocket(Shared);
+
+impl Drop for TestSocket {
+    fn drop(&mut self) {
+        self.0.borrow_mut().closed = true;
+        strike(&self.0, Call::Drop);
+    }
+}
+
+/// Panics without the hook, whose output would look like a failure.
+fn strike(link: &Shared, call: Call) {
+    if link
+        .borrow_mut()
+        .panics_at
+        .take_if(|at| *at == call)
+        .is_some()
+    {
+        resume_unwind(Box::new(format!("{call:?} panics on purpose")));
+    }
+}
+
+#[derive(Clone, Default)]
+struct Outside(Rc<RefCell<State>>);
+
+#[derive(Default)]
+struct State {
+    passed: Duration,
+    ready: Vec<Ready>,
+    backlog: [VecDeque<Shared>; 2],
+}
+
+struct TestWorld {
+    start: Instant,
+    outside: Outside,
+}
+
+impl World for TestWorld {
+    type Files = MemoryFiles;
+    type Socket = TestSocket;
+
+    fn now(&self) -> Instant {
+        self.start + self.outside.0.borrow().passed
+    }
+
+    fn wall_clock(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+    }
+
+    fn poll(&mut self, ready: &mut Vec<Ready>, _: Option<Duration>) -> io::Result<()> {
+        ready.append(&mut self.outside.0.borrow_mut().ready);
+        Ok(())
+    }
+
+    fn accept(&mut self, listener: usize) -> io::Result<(TestSocket, Peer)> {
+        let mut outside = self.outside.0.borrow_mut();
+        let backlog = &mut outside.backlog[listener];
+        let link = backlog.front().ok_or(io::ErrorKind::WouldBlock)?.clone();
+        strike(&link, Call::Accept);
+        backlog.pop_front();
+        Ok((TestSocket(link), Peer::Ip([192, 0, 2, 7].into())))
+    }
+
+    fn stop_listening(&mut self) {}
+
+    fn register(&mut self, socket: &mut TestSocket, token: Token) -> io::Result<()> {
+        strike(&socket.0, Call::Register);
+        socket.0.borrow_mut().token = Some(token);
+        Ok(())
+    }
+
+    fn read(&mut self, socket: &mut TestSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        strike(&socket.0, Call::Read);
+        let mut link = socket.0.borrow_mut();
+        let len = link.incoming.len().min(buffer.len());
+        if len == 0 && !link.ended {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        for (slot, byte) in buffer.iter_mut().zip(link.incoming.drain(..len)) {
+            *slot = byte;
+        }
+        Ok(len)
+    }
+
+    fn write(&mut self, socket: &mut TestSocket, bytes: &[u8]) -> io::Result<usize> {
+        strike(&socket.0, Call::Write);
+        let mut link = socket.0.borrow_mut();
+        let len = bytes.len().min(link.room);
+        if len == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        link.room -= len;
+        link.outgoing.extend_from_slice(&bytes[..len]);
+        Ok(len)
+    }
+
+    fn send_file(
+        &mut self,
+        socket: &mut TestSocket,
+        file: &MemoryFile,
+        offset: u64,
+        max: usize,
+    ) -> io::Result<usize> {
+        let mut content = Vec::new();
+        let mut files = MemoryFiles::new();
+        crate::world::Files::read_at(&mut files, file, offset, &mut content, max)?;
+        self.write(socket, &content)
+    }
+
+    fn shutdown_write(&mut self, socket: &mut TestSocket) -> io::Result<()> {
+        strike(&socket.0, Call::ShutdownWrite);
+        Ok(())
+    }
+}
+
+/// A loop with a good connection, which has had a response and is kept open, and a victim.
+struct Bench {
+    event_loop: EventLoop<TestWorld>,
+    outside: Outside,
+    files: MemoryFiles,
+    good: Shared,
+    victim: Shared,
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+/// A request for `/large`, of which the client will take everything, behind preface and SETTINGS.
+fn h2_request() -> Vec<u8> {
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff]);
+    bytes.extend([0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0, 0, 0]);
+    let block = b"\x82\x86\x41\x01a\x44\x06/large";
+    bytes.extend([0, 0, block.len() as u8, 1, 5, 0, 0, 0, 1]);
+    bytes.extend(block);
+    bytes
+}
+
+fn client_hello() -> Vec<u8> {
+    let provider = Arc::new(crate::tls::provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let mut client =
+        rustls::ClientConnection::new(Arc::new(config), "a".try_into().unwrap()).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let config = Config {
+            site: SiteConfig {
+                cache_memory: 0,
+                ..SiteConfig::default()
+            },
+            ..Config::default()
+        };
+        let files = MemoryFiles::new();
+        files.write("index.html", "hello");
+        files.write("large", vec![b'x'; 1 << 20]);
+        let outside = Outside::default();
+        let world = TestWorld {
+            start: Instant::now(),
+            outside: outside.clone(),
+        };
+        let site = Site::new(files.clone(), &config.site).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let certificate = Certificate::SelfSigned {
+            directory: directory.path().into(),
+        };
+        let (tls, _) = TlsContext::open(&certificate).unwrap();
+        let cx = Context::new(world, site, None, &config);
+        let listeners = [Security::Cleartext, Security::Tls];
+        let mut bench = Bench {
+            event_loop: EventLoop::new(cx, Some(tls), &listeners),
+            outside,
+            files,
+            good: Shared::default(),
+            victim: Shared::default(),
+        };
+        bench.good = bench.connect(0, GET, usize::MAX, None);
+        bench.turns(3);
+        bench.expect_good("200 OK");
+        bench
+    }
+
+    fn connect(&self, listener: usize, bytes: &[u8], room: usize, at: Option<Call>) -> Shared {
+        let link = Rc::new(RefCell::new(Link {
+            incoming: bytes.to_vec(),
+            room,
+            panics_at: at,
+            ..Link::default()
+        }));
+        let mut outside = self.outside.0.borrow_mut();
+        outside.backlog[listener].push_back(link.clone());
+        outside.ready.push(Ready::Listener(listener));
+        link
+    }
+
+    fn wake(&self, link: &Shared) {
+        let token = link.borrow().token.expect("it was registered");
+        self.outside.0.borrow_mut().ready.push(Ready::Socket {
+            token,
+            readable: true,
+            writable: true,
+            read_closed: false,
+        });
+    }
+
+    fn turns(&mut self, count: usize) {
+        for _ in 0..count {
+            self.event_loop.turn().unwrap();
+        }
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        self.outside.0.borrow_mut().passed += time;
+    }
+
+    fn expect_good(&mut self, text: &str) {
+        let answer = std::mem::take(&mut self.good.borrow_mut().outgoing);
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.contains(text), "{answer:?}");
+    }
+
+    /// Only the good connection is left in all tables, and is served.
+    fn expect_harmless(mut self) {
+        assert!(self.victim.borrow().closed, "its socket is open");
+        let total = self.event_loop.cx.limit_log.total(Limit::InternalError);
+        assert_eq!(total, 1, "it is counted");
+        assert_eq!(self.event_loop.connections(), 1);
+        assert_eq!(self.event_loop.handshaking, 0);
+        self.good.borrow_mut().incoming = GET.to_vec();
+        self.wake(&self.good);
+        self.turns(2);
+        self.expect_good("hello");
+        let token = self.good.borrow().token.unwrap();
+        let held = self.event_loop.connections.value(token).unwrap().memory();
+        assert_eq!(self.event_loop.memory(), held, "the ledger has nobody else");
+        assert_eq!(self.event_loop.deadlines.armed(), 1);
+        assert_eq!(
+            self.event_loop
+                .addresses
+                .count(Peer::Ip([192, 0, 2, 7].into())),
+            1
+        );
+        let buffers = &self.event_loop.cx.buffers;
+        assert!(buffers.read.capacity() > 0 && buffers.output.capacity() > 0);
+        assert!(self.event_loop.cx.splices.is_empty());
+        // A newcomer takes the victim's slot, and is served as well.
+        let next = self.connect(0, GET, usize::MAX, None);
+        self.turns(3);
+        assert!(next.borrow().outgoing.ends_with(b"hello"));
+    }
+
+    /// The next read of a file panics, and no other.
+    fn poison_files(&self) {
+        self.files
+            .before_reads(|_| resume_unwind(Box::new("a file panics on purpose")));
+    }
+}
+
+#[test]
+fn a_panic_while_it_is_accepted_costs_no_place_and_the_newcomer_comes_in_later() {
+    let mut bench = Bench::new();
+    bench.victim = bench.connect(0, GET, usize::MAX, Some(Call::Accept));
+    bench.turns(3);
+    assert!(bench.victim.borrow().outgoing.is_empty());
+    bench.sleep(Duration::from_secs(1));
+    bench.turns(3);
+    assert!(bench.victim.borrow().outgoing.ends_with(b"hello"));
+    bench.victim.borrow_mut().ended = true;
+    bench.wake(&bench.victim);
+    bench.turns(3);
+    bench.expect_harmless();
+}
+
+#[test]
+fn a_panic_while_it_is_registered_ends_a_connection_and_no_other() {
+    let mut bench = Bench::new();
+    bench.victim = bench.connect(1, &client_hello(), usize::MAX, Some(Call::Register));
+    bench.turns(3);
+    bench.expect_harmless();
+}
+
+#[test]
+fn a_panic_before_its_first_byte_ends_a_connection_and_no_other() {
+    let mut bench = Bench::new();
+    bench.victim = bench.connect(0, GET, usize::MAX, Some(Call::Read));
+    bench.turns(3);
+    bench.expect_harmless();
+}
+
+#[test]
+fn a_panic_in_the_tls_handshake_ends_a_connection_and_no_other() {
+    for call in [Call::Read, Call::Write] {
+        let mut bench = Bench::new();
+        bench.victim = bench.connect(1, &client_hello(), usize::MAX, Some(call));
+        bench.turns(1);
+        assert_eq!(bench.event_loop.handshaking, 1);
+        bench.turns(3);
+        bench.expect_harmless();
+    }
+}
+
+#[test]
+fn a_panic_while_http1_is_served_ends_a_connection_and_no_other() {
+    let mut bench = Bench::new();
+    bench.poison_files();
+    bench.victim = bench.connect(0, GET, usize::MAX, None);
+    bench.turns(3);
+    bench.expect_harmless();
+}
+
+#[test]
+fn a_panic_while_http2_is_served_ends_a_connection_and_no_other() {
+    let mut bench = Bench::new();
+    bench.victim = bench.connect(0, &h2_request(), 100_000, None);
+    bench.turns(3);
+    assert!(bench.victim.borrow().outgoing.len() > 50_000);
+    bench.poison_files();
+    bench.victim.borrow_mut().room = usize::MAX;
+    bench.wake(&bench.victim);
+    bench.turns(3);
+    bench.expect_harmless();
+}
+
+#[test]
+fn a_panic_at_a_reader_that_has_stalled_ends_a_connection_and_no_other() {
+    let mut bench = Bench::new();
+    bench.victim = bench.connect(0, &h2_request(), 1000, None);
+    bench.turns(3);
+    bench.victim.borrow_mut().panics_at = Some(Call::Write);
+    bench.wake(&bench.victim);
+    bench.turns(3);
+    bench.expect_harmless();
+}
+
+#[test]
+fn a_panic_at_its_end_ends_a_connection_and_no_other() {
+    let last = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let mut bench = Bench::new();
+    bench.victim = bench.connect(0, last, usize::MAX, Some(Call::ShutdownWrite));
+    bench.turns(3);
+    bench.expect_harmless();
+
+    let mut bench = Bench::new();
+    bench.victim = bench.connect(0, last, usize::MAX, None);
+    bench.turns(3);
+    // It lingers.
+    bench.victim.borrow_mut().panics_at = Some(Call::Read);
+    bench.wake(&bench.victim);
+    bench.turns(3);
+    bench.expect_harmless();
+}
+
+#[test]
+fn a_panic_while_its_socket_is_closed_harms_no_other_connection() {
+    let mut bench = Bench::new();
+    bench.victim = bench.connect(0, GET, usize::MAX, Some(Call::Drop));
+    bench.turns(3);
+    bench.victim.borrow_mut().ended = true;
+    bench.wake(&bench.victim);
+    bench.turns(3);
+    bench.expect_harmless();
+}
+
+#[test]
+fn a_panic_at_a_deadline_ends_a_connection_and_no_other() {
+    let mut bench = Bench::new();
+    bench.victim = bench.connect(0, &h2_request(), 1000, None);
+    bench.turns(3);
+    bench.victim.borrow_mut().panics_at = Some(Call::Write);
+    // The good one stays awake.
+    bench.sleep(Duration::from_secs(15));
+    bench.good.borrow_mut().incoming = GET.to_vec();
+    bench.wake(&bench.good);
+    bench.turns(1);
+    bench.sleep(Duration::from_secs(20));
+    bench.turns(3);
+    bench.expect_harmless();
+}
+
+#[test]
+fn a_panic_when_the_disk_is_asked_again_ends_a_connection_and_no_other() {
+    let mut bench = Bench::new();
+    bench.victim = bench.connect(0, &h2_request(), usize::MAX, None);
+    bench.files.slow_disk(Duration::from_millis(2));
+    bench.turns(3);
+    assert!(
+        bench.event_loop.cold.front().is_some(),
+        "it waits for the disk"
+    );
+    assert!(bench.victim.borrow().outgoing.len() < 1000);
+    bench.files.advance(Duration::from_millis(20));
+    bench.sleep(Duration::from_millis(20));
+    bench.poison_files();
+    bench.turns(3);
+    bench.files.slow_disk(Duration::ZERO);
+    bench.expect_harmless();
+}
+
+#[test]
+fn panics_in_a_row_are_told_once_a_second_and_all_counted() {
+    let mut bench = Bench::new();
+    for _ in 0..100 {
+        bench.connect(0, GET, usize::MAX, Some(Call::Read));
+        bench.turns(2);
+    }
+    assert_eq!(
+        bench.event_loop.cx.limit_log.total(Limit::InternalError),
+        100
+    );
+    assert_eq!(bench.event_loop.connections(), 1);
+}

@@ -1,0 +1,129 @@
+//! One connection's turn, what it wants next, and what becomes of the tables when it is gone.
+//!
+//! A panic in a turn is caught here. The connection, whatever state it is in, is only dropped after it,
+//! and what turns share is made anew, so nothing half changed is used any more.
+
+use super::{Accepting, EventLoop};
+use crate::panics::{self, Panic};
+use crate::server::connection::{Connection, Turn};
+use crate::server::context::Context;
+use crate::server::ledger::Standing;
+use crate::server::slots::Weight;
+use crate::world::{Token, World};
+use std::time::{Duration, Instant};
+
+/// A response that waits for a disk tries again after this long: what a flash disk takes for it, and
+/// few turns for one that takes longer.
+const DISK_RETRY: Duration = Duration::from_millis(4);
+
+/// What a turn takes is heavy beyond this, in bytes: a page with its style, or sixteen requests.
+const HEAVY: usize = 32 << 10;
+
+/// How a connection's turn has ended.
+struct Outcome {
+    turn: Turn,
+    is_handshaking: bool,
+    has_turned_cold: bool,
+    deadline: Option<Instant>,
+    memory: usize,
+    standing: Standing,
+}
+
+impl Outcome {
+    fn of<W: World>(turn: Turn, connection: &mut Connection<W>, cx: &Context<W>) -> Outcome {
+        Outcome {
+            turn,
+            is_handshaking: turn != Turn::Closed && connection.is_handshaking(),
+            has_turned_cold: turn != Turn::Closed && connection.has_turned_cold(),
+            deadline: connection.next_deadline(cx),
+            memory: connection.memory(),
+            standing: connection.standing(),
+        }
+    }
+}
+
+impl<W: World> EventLoop<W> {
+    /// Gives a connection a turn and sees to what it wants next. A panic in it ends this connection
+    /// and no other.
+    pub(super) fn give_turn(
+        &mut self,
+        token: Token,
+        act: impl FnOnce(&mut Connection<W>, &mut Context<W>) -> Turn,
+    ) {
+        let Some(connection) = self.connections.value(token) else {
+            return;
+        };
+        let cx = &mut self.cx;
+        cx.effort = 0;
+        cx.moved = 0;
+        let was_handshaking = connection.is_handshaking();
+        let outcome = panics::catch(|| Outcome::of(act(connection, cx), connection, cx));
+        let is_handshaking = matches!(&outcome, Ok(outcome) if outcome.is_handshaking);
+        if was_handshaking && !is_handshaking {
+            self.handshaking -= 1;
+        }
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(panic) => return self.crash(token, &panic),
+        };
+        if outcome.turn == Turn::Closed {
+            return self.forget(token);
+        }
+        self.deadlines.set(token.index, outcome.deadline);
+        if outcome.has_turned_cold {
+            self.cold.push_back((self.cx.now + DISK_RETRY, token));
+        }
+        let weight = match self.cx.effort > HEAVY {
+            true => Weight::Heavy,
+            false => Weight::Light,
+        };
+        self.connections.weigh(token, weight);
+        let Outcome {
+            turn,
+            memory,
+            standing,
+            ..
+        } = outcome;
+        let (moved, now) = (self.cx.moved, self.cx.now);
+        self.ledger.enter(token.index, memory, standing, moved, now);
+        if turn == Turn::Again {
+            self.enqueue(token);
+        }
+    }
+
+    /// A connection's turn has panicked: the connection goes, and what it may have left half done in
+    /// what all share is made anew.
+    fn crash(&mut self, token: Token, panic: &Panic) {
+        self.cx.recover();
+        if let Some(connection) = self.connections.value(token) {
+            let peer = connection.peer();
+            self.cx.report_panic(peer, panic);
+        }
+        self.forget(token);
+    }
+
+    /// Enters in the ledger what a connection holds and does now, and has moved.
+    pub(super) fn account(&mut self, token: Token, moved: usize) {
+        if let Some(connection) = self.connections.value(token) {
+            let (memory, standing) = (connection.memory(), connection.standing());
+            let ledger = &mut self.ledger;
+            ledger.enter(token.index, memory, standing, moved, self.cx.now);
+        }
+    }
+
+    /// A connection was closed.
+    fn forget(&mut self, token: Token) {
+        self.deadlines.set(token.index, None);
+        self.ledger.clear(token.index);
+        if let Some(connection) = self.connections.value(token) {
+            self.addresses.leave(connection.peer());
+        }
+        let connection = self.connections.remove(token);
+        if let Err(panic) = panics::catch(|| drop(connection)) {
+            self.cx.recover();
+            self.cx.report_panic("a closed connection", &panic);
+        }
+        self.accepting = Accepting::Open;
+        debug_assert!(self.handshaking == 0 || self.connections.count() > 0);
+    }
+}
