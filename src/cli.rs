@@ -6,7 +6,7 @@
 //! mend. Defaults are written here once more so that `--help` shows them as a person writes them; a
 //! test holds them against [`Config::default`].
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::config::{
 use crate::sandbox::find_user;
 
 mod get;
+mod mistake;
 mod value;
 
 use value::Addresses;
@@ -73,7 +74,8 @@ pub enum Command {
     args_conflicts_with_subcommands = true,
     override_usage = "calmd [OPTIONS] [DIR]\n       calmd get [OPTIONS] URL...",
     max_term_width = 100,
-    after_help = "SIZE is bytes, or 64K, 1M, 2G. TIME is 500ms, 30s, 2m, 1h.\n\
+    after_help = "SIZE is 64K, 1M, 2G; TIME 500ms, 30s, 2m, 1h; ADDR also \
+                  unix:PATH,mode=0660,owner=USER:GROUP.\n\
                   Every option has an environment variable: CALMD_CACHE_MEMORY for --cache-memory, \
                   and so on;\na list is separated by commas (listen) or line ends (cache, header)."
 )]
@@ -113,12 +115,12 @@ enum Subcommands {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Listening")]
 struct ListenArgs {
-    /// Cleartext address, HOST:PORT, :PORT or unix:PATH [default: :8080]
-    #[arg(long, value_name = "ADDR", env = "CALMD_LISTEN", value_delimiter = ',',
+    /// Cleartext address, HOST:PORT, :PORT, PORT or unix:PATH [default: :8080]
+    #[arg(short = 'p', long, value_name = "ADDR", env = "CALMD_LISTEN",
           value_parser = value::addresses)]
     listen: Vec<Addresses>,
     /// TLS address; naming any address replaces both defaults [default: :8443]
-    #[arg(long, value_name = "ADDR", env = "CALMD_LISTEN_TLS", value_delimiter = ',',
+    #[arg(long, value_name = "ADDR", env = "CALMD_LISTEN_TLS",
           value_parser = value::addresses)]
     listen_tls: Vec<Addresses>,
     /// Certificate chain, PEM [default: self-signed for localhost, in certs/]
@@ -282,15 +284,14 @@ struct BoundArgs {
 /// `--version`, or because an option is wrong.
 pub fn parse() -> Result<Command, u8> {
     let args: Vec<OsString> = std::env::args_os().collect();
-    let command = command_of(&args);
-    parse_from(args).map_err(|error| match error.kind() {
+    parse_from(args.iter().cloned()).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // A closed standard output is no reason to fail.
             let _ = error.print();
             0
         }
         _ => {
-            eprintln!("calmd: {}", one_line(&error, command));
+            eprintln!("calmd: {}", mistake::explain(&error, &args));
             2
         }
     })
@@ -306,6 +307,12 @@ where
     let brief = args.iter().any(|arg| arg == "-h");
     let command = Cli::command().mut_args(|arg| {
         let hidden = brief && FOR_LONG_HELP_ONLY.contains(&arg.get_id().as_str());
+        // A variable that is empty is one that is not set, as files of settings for services have it.
+        let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        let arg = match arg.get_env().is_some_and(is_empty) {
+            true => arg.env(None::<&str>),
+            false => arg,
+        };
         arg.hide(hidden).hide_env(true)
     });
     let cli = Cli::from_arg_matches(&command.try_get_matches_from(args)?)?;
@@ -315,26 +322,10 @@ where
     })
 }
 
-/// The command that these arguments are for, whose help is worth reading.
-fn command_of(args: &[OsString]) -> &'static str {
-    match args.get(1) {
-        Some(first) if first == "get" => "calmd get",
-        _ => "calmd",
-    }
-}
-
-/// What clap says in paragraphs, in one line.
-fn one_line(error: &clap::Error, command: &str) -> String {
-    let text = error.render().to_string();
-    let what: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-        .filter(|line| !line.is_empty() && !line.starts_with("tip:"))
-        .collect();
-    let what = what.join(" ");
-    let what = what.strip_prefix("error: ").unwrap_or(&what);
-    format!("{what} ({command} --help lists all options)")
+/// Variables of the environment that look like ours and are none, one line each.
+pub fn misspelt_variables() -> Vec<String> {
+    let variables: Vec<OsString> = std::env::vars_os().map(|(name, _)| name).collect();
+    mistake::misspelt_variables(variables.iter().map(OsString::as_os_str), &Cli::command())
 }
 
 impl Cli {

@@ -64,8 +64,29 @@ impl Default for Config {
 pub enum ListenAddress {
     /// An IP address and port; `[::]` takes IPv4 too.
     Tcp(SocketAddr),
-    /// A Unix socket, written `unix:PATH`.
-    Unix(PathBuf),
+    /// A Unix socket, written `unix:PATH[,mode=0660][,owner=USER[:GROUP]]`.
+    Unix(UnixSocket),
+}
+
+/// A Unix socket that is listened on, and who may connect to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixSocket {
+    /// Its name in the file system.
+    pub path: PathBuf,
+    /// Its permissions, of which writing is what connecting takes; none leaves them to the umask.
+    pub mode: Option<u32>,
+    /// Its owner and group; none leaves it ours.
+    pub owner: Option<User>,
+}
+
+impl<P: Into<PathBuf>> From<P> for UnixSocket {
+    fn from(path: P) -> Self {
+        UnixSocket {
+            path: path.into(),
+            mode: None,
+            owner: None,
+        }
+    }
 }
 
 /// Where the certificate of the TLS listeners comes from.

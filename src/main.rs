@@ -37,6 +37,9 @@ fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     env_logger::Builder::new()
         .filter_level(config.log_level)
         .init();
+    for mistake in cli::misspelt_variables() {
+        log::warn!("{mistake}");
+    }
     let server = Server::open(config)?;
     sandbox::enter(config)?.log();
     announce(&server, config);

@@ -7,6 +7,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use crate::config::{CacheRule, Charset, ListenAddress, LogFormat, TypeRule};
+use crate::sandbox::find_user;
+use crate::site;
 
 /// The longest duration that may be asked for. Far beyond any use, and far from where adding it to
 /// the clock could overflow.
@@ -16,39 +18,106 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses(pub Vec<ListenAddress>);
 
-/// `unix:PATH`, `HOST:PORT`, `[IPv6]:PORT`, or for all addresses of the machine `:PORT` or `PORT`.
+/// Addresses separated by commas, each `unix:PATH`, `HOST:PORT`, `[IPv6]:PORT`, or for all addresses of
+/// the machine `:PORT` or `PORT`. A part of the form `key=value` belongs to the address before it:
+/// `unix:/run/calmd.sock,mode=0660,owner=www:www`.
 pub fn addresses(text: &str) -> Result<Addresses, String> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        if path.is_empty() {
-            return Err("the path is missing, write unix:/run/calmd.sock".into());
+    let mut all: Vec<ListenAddress> = Vec::new();
+    // Those of the last name, to which options belong.
+    let mut last: Vec<ListenAddress> = Vec::new();
+    for part in text.split(',') {
+        match part.split_once('=').filter(|(key, _)| is_key(key)) {
+            Some((key, value)) => set_option(&mut last, key, value)?,
+            None => {
+                all.append(&mut last);
+                last = address(part)?;
+            }
         }
-        return Ok(Addresses(vec![ListenAddress::Unix(path.into())]));
     }
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(Addresses(vec![ListenAddress::Tcp(address)]));
-    }
-    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-    let port: u16 = port
-        .parse()
-        .map_err(|_| "write HOST:PORT, [IPv6]:PORT, :PORT or unix:PATH, with a port up to 65535")?;
-    if host.is_empty() {
-        // The unspecified IPv6 address takes IPv4 too.
-        let any = SocketAddr::from(([0u16; 8], port));
-        return Ok(Addresses(vec![ListenAddress::Tcp(any)]));
-    }
-    if host.contains(':') {
-        return Err(format!("put an IPv6 address in brackets, [{host}]:{port}"));
-    }
-    let found = (host, port)
-        .to_socket_addrs()
-        .map_err(|_| format!("no address is known for the host '{host}'"))?;
+    all.append(&mut last);
     let mut addresses = Vec::new();
-    for address in found.map(ListenAddress::Tcp) {
+    for address in all {
         if !addresses.contains(&address) {
             addresses.push(address);
         }
     }
     Ok(Addresses(addresses))
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+}
+
+/// Sets an option of the addresses that one name stands for.
+fn set_option(addresses: &mut [ListenAddress], key: &str, value: &str) -> Result<(), String> {
+    if !["mode", "owner"].contains(&key) {
+        return Err(format!(
+            "there is no option '{key}' of an address; there are mode and owner"
+        ));
+    }
+    let [ListenAddress::Unix(socket)] = addresses else {
+        return Err(format!(
+            "'{key}' belongs to a Unix socket, write unix:PATH,{key}={value}"
+        ));
+    };
+    match key {
+        "mode" => {
+            let mode = u32::from_str_radix(value, 8)
+                .ok()
+                .filter(|mode| *mode <= 0o777);
+            let mode = mode.ok_or("write mode as three or four octal digits, such as 0660")?;
+            socket.mode = Some(mode);
+        }
+        _ => socket.owner = Some(find_user(value)?),
+    }
+    Ok(())
+}
+
+/// The addresses of one name.
+fn address(text: &str) -> Result<Vec<ListenAddress>, String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        if path.is_empty() {
+            return Err("the path is missing, write unix:/run/calmd.sock".into());
+        }
+        return Ok(vec![ListenAddress::Unix(path.into())]);
+    }
+    for scheme in ["http://", "https://"] {
+        if let Some(rest) = text.strip_prefix(scheme) {
+            let rest = rest.trim_end_matches('/');
+            let option = match scheme {
+                "https://" => ", by --listen-tls",
+                _ => "",
+            };
+            return Err(format!("leave out {scheme}, write {rest}{option}"));
+        }
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(vec![ListenAddress::Tcp(address)]);
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let port: u16 = port
+        .parse()
+        .map_err(|_| "write HOST:PORT, [IPv6]:PORT, :PORT or unix:PATH, with a port up to 65535")?;
+    match host {
+        // The unspecified IPv6 address takes IPv4 too.
+        "" => {
+            return Ok(vec![ListenAddress::Tcp(SocketAddr::from((
+                [0u16; 8], port,
+            )))]);
+        }
+        "*" => return Err(format!("for all addresses of this machine write :{port}")),
+        _ if host.contains(':') => {
+            return Err(format!("put an IPv6 address in brackets, [{host}]:{port}"));
+        }
+        _ => {}
+    }
+    let found = (host, port)
+        .to_socket_addrs()
+        .map_err(|_| format!("no address is known for the host '{host}'"))?;
+    Ok(found.map(ListenAddress::Tcp).collect())
 }
 
 /// Bytes: a number, alone or with `K`, `M` or `G` (powers of 1024).
@@ -137,29 +206,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "write a number and its unit, up to 30d".into())
 }
 
-/// Fields that say how this very message is framed or encoded, or that belong to one connection
-/// only (RFC 9110 §7.6.1). The server writes them itself, and a second one would break responses.
-const OURS: [&str; 11] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "date",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// `NAME: VALUE`, checked against RFC 9110 §5.1 and §5.5; the name comes back in lowercase.
+/// `NAME: VALUE` of every response, unless it is a field that calmd computes.
 pub fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = field(text)?;
-    match OURS.contains(&name.as_str()) {
-        true => Err(format!("'{name}' is written by calmd itself")),
-        false => Ok((name, value)),
-    }
+    site::parse_header(text).map_err(|error| error.problem().to_owned())
 }
 
 /// What HTTP/2 has other means for (RFC 9113 §8.2.2).
@@ -258,6 +307,7 @@ pub fn log_level(text: &str) -> Result<log::LevelFilter, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::UnixSocket;
 
     fn tcp(text: &str) -> Addresses {
         Addresses(vec![ListenAddress::Tcp(text.parse().unwrap())])
@@ -278,6 +328,39 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_addresses_has_options_behind_the_sockets() {
+        let owner = find_user("65534:65533").unwrap();
+        assert_eq!(
+            addresses(":80,unix:/run/a,mode=0660,owner=65534:65533,unix:/run/b,mode=600,:81"),
+            Ok(Addresses(vec![
+                ListenAddress::Tcp("[::]:80".parse().unwrap()),
+                ListenAddress::Unix(UnixSocket {
+                    path: "/run/a".into(),
+                    mode: Some(0o660),
+                    owner: Some(owner),
+                }),
+                ListenAddress::Unix(UnixSocket {
+                    path: "/run/b".into(),
+                    mode: Some(0o600),
+                    owner: None,
+                }),
+                ListenAddress::Tcp("[::]:81".parse().unwrap()),
+            ]))
+        );
+        for (text, part) in [
+            ("unix:/a,modus=0660", "there is no option 'modus'"),
+            ("unix:/a,mode=rw", "octal digits"),
+            ("unix:/a,mode=7777", "octal digits"),
+            ("unix:/a,owner=no such user", "there is no user"),
+            (":80,mode=0660", "belongs to a Unix socket"),
+            ("mode=0660", "belongs to a Unix socket"),
+        ] {
+            let error = addresses(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn a_name_stands_for_all_its_addresses() {
         let Addresses(found) = addresses("localhost:80").unwrap();
         assert!(!found.is_empty());
@@ -294,6 +377,18 @@ mod tests {
         assert_eq!(
             addresses("::1:80").unwrap_err(),
             "put an IPv6 address in brackets, [::1]:80"
+        );
+        assert_eq!(
+            addresses("*:80").unwrap_err(),
+            "for all addresses of this machine write :80"
+        );
+        assert_eq!(
+            addresses("http://localhost:8080/").unwrap_err(),
+            "leave out http://, write localhost:8080"
+        );
+        assert_eq!(
+            addresses("https://[::1]:443").unwrap_err(),
+            "leave out https://, write [::1]:443, by --listen-tls"
         );
     }
 
@@ -357,6 +452,8 @@ mod tests {
             "a: b\r\nc: d",
             "a: b\0",
             "Content-Length: 5",
+            "ETag: x",
+            "location: /",
             "connection: close",
         ] {
             assert!(header(text).is_err(), "{text}");

@@ -5,7 +5,7 @@
 //! rotated) are granted by their directory.
 
 use super::{Reason, Report};
-use crate::config::{Certificate, Config, ListenAddress};
+use crate::config::{Certificate, Config, ListenAddress, UnixSocket};
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope, make_bitflags,
@@ -92,7 +92,7 @@ fn grants(config: &Config) -> Vec<Grant> {
         add(if replaced { place(&file) } else { file }, Access::Log);
     }
     for address in config.listen.iter().chain(&config.listen_tls) {
-        if let ListenAddress::Unix(path) = address
+        if let ListenAddress::Unix(UnixSocket { path, .. }) = address
             // There the name stays; the next start removes it.
             && absolute(parent(path)) != Path::new("/")
         {

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -205,7 +206,7 @@ fn open_sink(file: Option<&PathBuf>) -> Result<Sink, AccessLogError> {
         None => Sink::standard_output(),
     };
     sink.map_err(|reason| AccessLogError {
-        name: name(file),
+        file: file.cloned(),
         reason,
     })
 }
@@ -219,8 +220,16 @@ fn name(file: Option<&PathBuf>) -> String {
 /// Why the access log cannot be opened. Displayed, it is one line with the mend.
 #[derive(Debug)]
 pub struct AccessLogError {
-    name: String,
+    file: Option<PathBuf>,
     reason: io::Error,
+}
+
+impl AccessLogError {
+    /// Whether it is a socket, as /dev/stdout is where systemd starts a service.
+    fn is_socket(&self) -> bool {
+        let found = self.file.as_ref().and_then(|path| path.metadata().ok());
+        found.is_some_and(|found| found.file_type().is_socket())
+    }
 }
 
 impl std::error::Error for AccessLogError {}
@@ -232,13 +241,18 @@ impl fmt::Display for AccessLogError {
             .raw_os_error()
             .map(rustix::io::Errno::from_raw_os_error)
         {
+            Some(rustix::io::Errno::NXIO) if self.is_socket() => {
+                "it is a socket, which cannot be opened; write --access-log - for standard output"
+            }
             Some(rustix::io::Errno::NXIO) => "start the reader of this FIFO first",
+            Some(rustix::io::Errno::ISDIR) => "name a file in it",
             _ => "see that its directory exists and that this user may write there",
         };
         write!(
             f,
             "cannot open the access log {} (--access-log): {}; {mend}",
-            self.name, self.reason
+            name(self.file.as_ref()),
+            self.reason
         )
     }
 }

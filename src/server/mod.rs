@@ -114,6 +114,6 @@ fn url(security: Security, address: &ListenAddress) -> String {
             format!("{scheme}://localhost:{}", address.port())
         }
         ListenAddress::Tcp(address) => format!("{scheme}://{address}"),
-        ListenAddress::Unix(path) => format!("{scheme} on unix:{}", path.display()),
+        ListenAddress::Unix(socket) => format!("{scheme} on unix:{}", socket.path.display()),
     }
 }

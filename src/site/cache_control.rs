@@ -19,7 +19,11 @@ impl CacheRules {
                 value: value(&rule.value)?,
             })
         });
-        Ok(CacheRules(checked.collect::<Result<_, SiteError>>()?))
+        let rules: Vec<CacheRule> = checked.collect::<Result<_, SiteError>>()?;
+        for doubt in rules.iter().filter_map(doubt) {
+            log::warn!("{doubt}");
+        }
+        Ok(CacheRules(rules))
     }
 
     /// The `Cache-Control` of the file at this path.
@@ -49,6 +53,47 @@ impl CacheRule {
             value: value(right)?,
         })
     }
+}
+
+/// Directives of responses that caches know: RFC 9111 §5.2.2, RFC 5861, RFC 8246.
+const DIRECTIVES: [&str; 13] = [
+    "immutable",
+    "max-age",
+    "must-revalidate",
+    "must-understand",
+    "no-cache",
+    "no-store",
+    "no-transform",
+    "private",
+    "proxy-revalidate",
+    "public",
+    "s-maxage",
+    "stale-if-error",
+    "stale-while-revalidate",
+];
+
+/// What is probably not meant: a pattern that no path can match, or a directive that no cache knows.
+fn doubt(rule: &CacheRule) -> Option<String> {
+    let CacheRule { pattern, value } = rule;
+    let anchored = pattern.strip_prefix('/').unwrap_or(pattern);
+    let is_dots = |part: &&str| matches!(*part, "" | "." | "..");
+    if anchored.split('/').any(|part| is_dots(&part)) {
+        let parts: Vec<&str> = anchored.split('/').filter(|part| !is_dots(part)).collect();
+        let files = if anchored.ends_with('/') { "/**" } else { "" };
+        return Some(format!(
+            "--cache '{pattern}' matches nothing, since paths begin at the root and end in a file's \
+             name; write '{}{files}'",
+            parts.join("/")
+        ));
+    }
+    let mut names = value
+        .split(", ")
+        .map(|directive| directive.split('=').next().unwrap_or_default());
+    let unknown = names.find(|name| !DIRECTIVES.contains(&name.to_ascii_lowercase().as_str()))?;
+    Some(format!(
+        "--cache '{pattern}': no cache knows '{unknown}'; to keep nothing write no-store, to ask every \
+         time no-cache"
+    ))
 }
 
 fn matches(pattern: &str, path: &[u8]) -> bool {
@@ -175,6 +220,33 @@ mod tests {
         assert_eq!(value("deep/er/data.json"), Some("no-cache"));
         assert_eq!(value("other.js"), None);
         assert_eq!(rules.value_for(b"\xff.html"), Some("no-cache"));
+    }
+
+    #[test]
+    fn rules_that_do_nothing_are_doubted() {
+        let doubted = |option: &str| doubt(&CacheRule::parse(option).unwrap());
+        for (option, part) in [
+            ("./assets/**=1y", "write 'assets/**'"),
+            ("assets/=1y", "write 'assets/**'"),
+            ("/assets/=1y", "write 'assets/**'"),
+            ("../up/*=1y", "write 'up/*'"),
+            ("a//b=1y", "write 'a/b'"),
+            ("**=none", "'none'"),
+            ("**=1y,imutable", "'imutable'"),
+        ] {
+            let doubt = doubted(option).unwrap_or_default();
+            assert!(doubt.contains(part), "{option}: {doubt}");
+        }
+        for option in [
+            "/assets/**=1y,immutable",
+            "**=no-cache",
+            "*.{css,js}=1d",
+            "a=private=\"x\"",
+            ".well-known/*=1h",
+            "**/..x=1d",
+        ] {
+            assert_eq!(doubted(option), None, "{option}");
+        }
     }
 
     #[test]

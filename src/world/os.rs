@@ -2,7 +2,7 @@
 
 use super::{Peer, Ready, Signal, Token, World};
 use crate::config::ListenAddress;
-use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mio::net::{TcpListener, TcpStream, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,9 +16,11 @@ use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
+
+mod unix;
+
+use unix::NamedListener;
 
 /// Events taken from the kernel at once: 12 bytes each, and no fairness is lost with fewer.
 const EVENTS: usize = 256;
@@ -70,7 +72,7 @@ impl Socket {
 
 enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
+    Unix(NamedListener),
 }
 
 impl Listener {
@@ -78,7 +80,7 @@ impl Listener {
     fn has_newcomer(&self) -> bool {
         let descriptor = match self {
             Listener::Tcp(listener) => listener.as_fd(),
-            Listener::Unix(listener, _) => listener.as_fd(),
+            Listener::Unix(named) => named.listener.as_fd(),
         };
         let mut asked = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
         poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
@@ -105,6 +107,9 @@ impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot listen on {}: ", self.address)?;
         match self.error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                f.write_str("that file is not a socket; name another, or take it away")
+            }
             io::ErrorKind::AddrInUse => f.write_str(
                 "the address is in use; stop the program that has it, or name another with \
                  --listen or --listen-tls",
@@ -127,7 +132,7 @@ impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ListenAddress::Tcp(address) => address.fmt(f),
-            ListenAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+            ListenAddress::Unix(socket) => write!(f, "unix:{}", socket.path.display()),
         }
     }
 }
@@ -220,31 +225,16 @@ impl<F> OsWorld<F> {
                 let bound = listener.local_addr()?;
                 (Listener::Tcp(listener), ListenAddress::Tcp(bound))
             }
-            ListenAddress::Unix(path) => {
-                remove_stale_socket(path)?;
-                (
-                    Listener::Unix(UnixListener::bind(path)?, path.clone()),
-                    address.clone(),
-                )
-            }
+            ListenAddress::Unix(socket) => (Listener::Unix(unix::bind(socket)?), address.clone()),
         };
         match &mut listener {
             Listener::Tcp(listener) => registry.register(listener, token, Interest::READABLE)?,
-            Listener::Unix(listener, _) => {
-                registry.register(listener, token, Interest::READABLE)?
+            Listener::Unix(named) => {
+                registry.register(&mut named.listener, token, Interest::READABLE)?
             }
         }
         self.listeners.push(listener);
         Ok(bound)
-    }
-}
-
-impl Drop for Listener {
-    /// Takes the name of our Unix socket away: nobody listens there any more.
-    fn drop(&mut self) {
-        if let Listener::Unix(_, path) = self {
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
 
@@ -290,19 +280,6 @@ fn bind_tcp(address: SocketAddr, unsent_bytes: u32) -> io::Result<TcpListener> {
     net::bind(&socket, &address)?;
     net::listen(&socket, BACKLOG)?;
     Ok(TcpListener::from_std(std::net::TcpListener::from(socket)))
-}
-
-/// Removes a socket that nobody listens on any more, as a crash leaves one behind. Anything else
-/// of that name stays, and binding then says that it is in use.
-fn remove_stale_socket(path: &Path) -> io::Result<()> {
-    let is_socket = path
-        .symlink_metadata()
-        .is_ok_and(|found| found.file_type().is_socket());
-    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err_and(refused) {
-        std::fs::remove_file(path)?;
-    }
-    Ok(())
 }
 
 impl From<Token> for mio::Token {
@@ -372,7 +349,8 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
             Listener::Tcp(listener) => listener.accept().map(|(stream, address)| {
                 (Socket::Tcp(stream), Peer::Ip(address.ip().to_canonical()))
             }),
-            Listener::Unix(listener, _) => listener
+            Listener::Unix(named) => named
+                .listener
                 .accept()
                 .map(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),
         };

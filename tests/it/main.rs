@@ -2,6 +2,7 @@
 //! raw bytes.
 
 mod client;
+mod command_line;
 mod fuzz_regressions;
 mod h2;
 mod imports;

@@ -84,7 +84,7 @@ fn a_log_may_be_rotated_unless_it_is_a_device_or_a_pipe() {
 #[test]
 fn a_unix_socket_is_removed_in_the_end() {
     let (_directory, path, mut config) = setting();
-    config.listen = vec![ListenAddress::Unix(path.join("live/calmd.sock"))];
+    config.listen = vec![ListenAddress::Unix(path.join("live/calmd.sock").into())];
     assert_eq!(granted(&config)[1..], [(path.join("live"), Access::Socket)]);
     config.listen = vec![ListenAddress::Unix("/calmd.sock".into())];
     assert_eq!(granted(&config)[1..], []);

@@ -1,0 +1,135 @@
+//! Unix sockets that are listened on: their names in the file system, and who may connect.
+
+use crate::config::UnixSocket;
+use mio::net::UnixListener;
+use rustix::fs::{Mode, chmod, chown};
+use rustix::process::umask;
+use rustix::thread::{Gid, Uid};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// A listening socket, whose name is taken away with it.
+pub(super) struct NamedListener {
+    pub listener: UnixListener,
+    path: PathBuf,
+    /// Device and inode, by which it is told from the socket of a newer instance, which has taken the
+    /// name over: that one stays.
+    identity: Option<(u64, u64)>,
+}
+
+/// Listens on a socket with the permissions and the owner that it shall have; at no time does it
+/// have more permissions than that.
+pub(super) fn bind(socket: &UnixSocket) -> io::Result<NamedListener> {
+    let path = &socket.path;
+    make_way(path)?;
+    let listener = match socket.mode {
+        None => UnixListener::bind(path)?,
+        Some(mode) => {
+            let before = umask(Mode::from_raw_mode(!mode & 0o777));
+            let bound = UnixListener::bind(path);
+            umask(before);
+            bound?
+        }
+    };
+    let named = NamedListener {
+        listener,
+        path: path.clone(),
+        identity: identity(path),
+    };
+    if let Some(mode) = socket.mode {
+        chmod(path, Mode::from_raw_mode(mode))?;
+    }
+    if let Some(owner) = &socket.owner {
+        let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+        chown(path, Some(uid), Some(gid))?;
+    }
+    Ok(named)
+}
+
+/// Removes a socket that nobody listens on any more, as a crash leaves one behind. One that is in use
+/// stays, as binding will say, and so does everything that is no socket.
+fn make_way(path: &Path) -> io::Result<()> {
+    let Ok(found) = path.symlink_metadata() else {
+        return Ok(());
+    };
+    if !found.file_type().is_socket() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if std::os::unix::net::UnixStream::connect(path).is_err_and(refused) {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = path.symlink_metadata().ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+impl Drop for NamedListener {
+    fn drop(&mut self) {
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_newer_instance_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("socket");
+        let old = bind(&path.clone().into()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let new = bind(&path.clone().into()).unwrap();
+        drop(old);
+        assert!(path.exists(), "the newer instance listens there");
+        drop(new);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_socket_has_the_mode_that_it_shall_have() {
+        let place = tempfile::tempdir().unwrap();
+        for mode in [0o600, 0o660, 0o666] {
+            let path = place.path().join(format!("{mode:o}"));
+            let socket = UnixSocket {
+                mode: Some(mode),
+                ..path.clone().into()
+            };
+            let _listener = bind(&socket).unwrap();
+            assert_eq!(path.metadata().unwrap().mode() & 0o777, mode);
+        }
+    }
+
+    #[test]
+    fn a_socket_has_the_owner_that_it_shall_have() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("socket");
+        let socket = UnixSocket {
+            owner: Some(crate::sandbox::find_user("65534:65533").unwrap()),
+            ..path.clone().into()
+        };
+        let _listener = bind(&socket).unwrap();
+        let found = path.metadata().unwrap();
+        assert_eq!((found.uid(), found.gid()), (65534, 65533));
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        std::fs::write(&path, "mine").unwrap();
+        let error = bind(&path.clone().into()).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+    }
+}

@@ -1,0 +1,158 @@
+//! What only a process of its own can show of the command line: its environment, and what is in its way
+//! when it starts.
+
+use crate::support::PATIENCE;
+use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// calmd in a directory of its own, with free ports.
+fn calmd(directory: &Path, args: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_calmd"));
+    command
+        .current_dir(directory)
+        .arg(".")
+        .args(args)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The exit code, and the one line that says why it did not start.
+fn refusal(args: &[&str], environment: &[(&str, &str)]) -> (i32, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let output = calmd(directory.path(), args, environment).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    let line = text.lines().last().unwrap_or_default().to_owned();
+    (output.status.code().unwrap_or(-1), line)
+}
+
+/// The lines up to the first that says where it listens.
+fn starting(args: &[&str], environment: &[(&str, &str)]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let mut args = args.to_vec();
+    // The lines of both outputs in one order.
+    args.extend(["--access-log", "-"]);
+    let mut child = calmd(directory.path(), &args, environment).spawn().unwrap();
+    let start = Instant::now();
+    let mut text = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        text.push_str(&line);
+        text.push('\n');
+        assert!(start.elapsed() < PATIENCE, "{text}");
+        if line.contains("http://") {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    text
+}
+
+const FREE: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+#[test]
+fn a_wrong_variable_is_told_by_its_name() {
+    for (name, value, said) in [
+        (
+            "CALMD_LISTEN",
+            "*:80",
+            "invalid value '*:80' in the environment's CALMD_LISTEN: for all",
+        ),
+        (
+            "CALMD_LISTING",
+            "maybe",
+            "in the environment's CALMD_LISTING: write true or false",
+        ),
+        (
+            "CALMD_HEADER",
+            "a: b\netag: x",
+            "'etag: x' in the environment's CALMD_HEADER: calmd sets",
+        ),
+    ] {
+        let (code, line) = refusal(&[], &[(name, value)]);
+        assert_eq!(code, 2, "{line}");
+        assert!(line.contains(said), "{line}");
+    }
+    // What was written in its place is told by the option's.
+    let (code, line) = refusal(&["--listen", "*:80"], &[("CALMD_LISTEN", ":80")]);
+    assert_eq!(code, 2);
+    assert!(line.contains("for '--listen <ADDR>'"), "{line}");
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let empty = [
+        "CALMD_LISTING",
+        "CALMD_CACHE_MEMORY",
+        "CALMD_HEADER",
+        "CALMD_LISTEN_TLS",
+    ];
+    let text = starting(&FREE, &empty.map(|name| (name, "")));
+    assert!(text.contains("http://127.0.0.1:"), "{text}");
+}
+
+#[test]
+fn what_does_nothing_is_warned_of() {
+    let args = [
+        "--listen",
+        "127.0.0.1:0",
+        "--cache",
+        "assets/=1y",
+        "--cache",
+        "**=none",
+    ];
+    let text = starting(&args, &[("CALMD_LISEN", ":80")]);
+    for part in [
+        "CALMD_LISEN in the environment means nothing; did you mean CALMD_LISTEN?",
+        "--cache 'assets/' matches nothing",
+        "no cache knows 'none'",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+}
+
+#[test]
+fn what_is_no_log_is_told_with_the_mend() {
+    let log = |value: &'static str| [FREE[0], FREE[1], "--access-log", value];
+    let (code, line) = refusal(&log("."), &[]);
+    assert_eq!(code, 1);
+    assert!(
+        line.contains("Is a directory") && line.ends_with("name a file in it"),
+        "{line}"
+    );
+    // Standard output is a socket where systemd starts a service.
+    let directory = tempfile::tempdir().unwrap();
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    let output = calmd(directory.path(), &log("/dev/stdout"), &[])
+        .stdout(OwnedFd::from(theirs))
+        .output()
+        .unwrap();
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{line}");
+    assert!(
+        line.ends_with("write --access-log - for standard output\n"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_plain_file_is_no_unix_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, "mine").unwrap();
+    let address = format!("unix:{}", path.display());
+    let (code, line) = refusal(&["--listen", &address], &[]);
+    assert_eq!(code, 1);
+    let said = format!(
+        "calmd: cannot listen on {address}: that file is not a socket; name another, or take it away"
+    );
+    assert_eq!(line, said);
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+}
