@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(links(site.get("/empty/").text()), [""; 0]);
         assert_eq!(site.get("/b/").status, 404);
         assert_eq!(site.get("/a/x.txt/").status, 404);
-        assert_eq!(site.get("/a").status, 308);
+        assert_eq!(site.get("/a").status, 301);
     }
 
     #[test]

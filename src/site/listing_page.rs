@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::SystemTime;
 
+use super::html::escape;
 use super::listing::{Direction, Key, Order};
 use super::path::encode;
 use crate::http::date;
@@ -136,20 +137,6 @@ fn size(page: &mut String, len: u64) {
     }
     let decimals = usize::from(value < 9.95);
     let _ = write!(page, "{value:.decimals$} {}", UNITS[unit]);
-}
-
-/// Appends text such that HTML takes it for nothing else.
-fn escape(page: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '&' => page.push_str("&amp;"),
-            '<' => page.push_str("&lt;"),
-            '>' => page.push_str("&gt;"),
-            '"' => page.push_str("&quot;"),
-            '\'' => page.push_str("&#39;"),
-            character => page.push(character),
-        }
-    }
 }
 
 const STYLE: &str = "\

@@ -24,6 +24,7 @@ mod error;
 mod error_page;
 mod handler;
 mod hot;
+mod html;
 mod listing;
 mod listing_page;
 mod media_type;

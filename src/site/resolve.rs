@@ -7,6 +7,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 
 use super::hot::Lookup;
+use super::html::escape;
 use super::listing::Order;
 use super::path::{Form, SitePath, encode, split_query};
 use super::present::Unready;
@@ -180,17 +181,32 @@ impl<F: Files> Site<F> {
             location.push('?');
             location.push_str(query);
         }
+        let content = redirect_page(&location).into_bytes();
         let mut fields = Fields::new();
         fields.push(b"location", location.as_bytes());
-        fields.push(b"content-length", b"0");
+        fields.push(b"content-type", b"text/html; charset=utf-8");
+        fields.push(b"content-length", content.len().to_string().as_bytes());
         // A browser that kept this would never find a file that takes the directory's place.
         fields.push(b"cache-control", b"no-cache");
         Response {
-            status: 308,
+            // Only GET and HEAD come here, which a 301 leaves as they are (RFC 9110 §15.4.2). Clients
+            // that know no 308 are still in use.
+            status: 301,
             fields: self.dress.common.complete(fields),
-            body: Body::Empty,
+            body: Body::memory(content.into()),
         }
     }
+}
+
+/// The content of a redirect, for clients that follow none by themselves (RFC 9110 §15.4.2).
+fn redirect_page(location: &str) -> String {
+    let mut page =
+        String::from("<!DOCTYPE html>\n<title>301 Moved Permanently</title>\n<a href=\"");
+    escape(&mut page, location);
+    page.push_str("\">");
+    escape(&mut page, location);
+    page.push_str("</a>\n");
+    page
 }
 
 /// Whether the request is a browser's for a page.
@@ -269,7 +285,9 @@ mod tests {
             ("/x/..//evil.com?", "/evil.com/?"),
         ] {
             let seen = site.get(target);
-            assert_eq!((seen.status, seen.field("location")), (308, Some(location)));
+            assert_eq!((seen.status, seen.field("location")), (301, Some(location)));
+            let link = format!("<a href=\"{}\">", location.replace('&', "&amp;"));
+            assert!(seen.text().contains(&link), "{}", seen.text());
         }
         for target in ["/\\evil.com", "/%5cevil.com", "/%2fevil.com"] {
             assert_eq!(site.get(target).status, 400, "{target}");

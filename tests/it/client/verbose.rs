@@ -78,7 +78,7 @@ fn tls_and_redirects_are_told_too() {
     let lines = lines(&got.err);
     assert!(lines[1].starts_with("* TLS 1.3, TLS13_"), "{}", lines[1]);
     assert!(lines[1].contains(", h2, "), "{}", lines[1]);
-    let hop = format!("* 308: on to GET {url}/");
+    let hop = format!("* 301: on to GET {url}/");
     assert!(lines.contains(&hop), "{}", got.err);
     // Over the same connection.
     assert_eq!(

@@ -196,7 +196,7 @@ fn manners() -> Result<(), String> {
         let elsewhere = location.is_some_and(|to| to.starts_with("//") || to.starts_with("/\\"));
         demand(!elsewhere, || format!("{path}: {answer}"))?;
     }
-    expect("/directory", "308", "location: /directory/")
+    expect("/directory", "301", "location: /directory/")
         .or_else(|_| expect("/directory", "301", "location: /directory/"))
 }
 

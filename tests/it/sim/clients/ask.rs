@@ -153,7 +153,7 @@ impl Ask {
         let status = match self.kind {
             Kind::Missing => 404,
             Kind::Unchanged => 304,
-            Kind::Directory => 308,
+            Kind::Directory => 301,
             Kind::Range(..) => 206,
             _ => 200,
         };
