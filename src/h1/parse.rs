@@ -9,7 +9,7 @@ use super::error::Error;
 use super::event::{H2cUpgrade, Scheme, Version};
 use super::framing::{Framing, FramingFields};
 use super::target::Target;
-use crate::http::{Fields, is_authority};
+use crate::http::{Expected, Fields, is_authority};
 use httparse::{EMPTY_HEADER, Header, Status};
 use std::mem::MaybeUninit;
 
@@ -73,7 +73,7 @@ impl Name {
 struct Control<'i> {
     framing: FramingFields<'i>,
     host: Option<&'i [u8]>,
-    expectation: Option<&'i [u8]>,
+    expectation: Expected,
     options: Options,
     upgrade: Option<&'i [u8]>,
     settings: Option<&'i [u8]>,
@@ -180,7 +180,7 @@ impl<'i> Control<'i> {
                 Name::ContentLength => control.framing.content_length(head, value)?,
                 Name::TransferEncoding => control.framing.transfer_encoding(head, value)?,
                 Name::Connection => control.options.add(value),
-                Name::Expect => control.expect(value),
+                Name::Expect => control.expectation = control.expectation.with(value),
                 Name::Upgrade => {
                     control.ambiguous_upgrade |= control.upgrade.replace(value).is_some();
                 }
@@ -192,19 +192,12 @@ impl<'i> Control<'i> {
         Ok(control)
     }
 
-    /// Keeps the first expectation that is unknown, else the known one.
-    fn expect(&mut self, value: &'i [u8]) {
-        if self.expectation.is_none_or(is_continue) {
-            self.expectation = Some(value);
-        }
-    }
-
     fn expects_continue(&self, version: Version, framing: Framing) -> Result<bool, Error> {
         match self.expectation {
-            Some(_) if version == Version::Http10 => Ok(false),
-            Some(value) if is_continue(value) => Ok(framing != Framing::Empty),
-            Some(_) => Err(Error::Expectation),
-            None => Ok(false),
+            Expected::Nothing => Ok(false),
+            _ if version == Version::Http10 => Ok(false),
+            Expected::Continue => Ok(framing != Framing::Empty),
+            Expected::Unknown => Err(Error::Expectation),
         }
     }
 
@@ -238,10 +231,6 @@ impl Options {
             self.http2_settings |= is("http2-settings");
         }
     }
-}
-
-fn is_continue(value: &[u8]) -> bool {
-    value.eq_ignore_ascii_case(b"100-continue")
 }
 
 /// Names are compared in lowercase everywhere else, as HTTP/2 sends them (RFC 9113 §8.2.1).

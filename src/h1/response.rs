@@ -11,6 +11,15 @@ use std::time::Instant;
 const HEAD_ROOM: usize = 512;
 
 impl Connection {
+    /// Whether the client waits for `100 Continue`, or a final status, before it sends its content
+    /// (RFC 9110 §10.1.1). Not any more once some of it came.
+    pub fn awaits_continue(&self) -> bool {
+        match &self.state {
+            State::Exchange(exchange) => exchange.expectation == Expectation::Pending,
+            _ => false,
+        }
+    }
+
     /// Writes `100 Continue` if the client waits for it and nothing else was written; else does
     /// nothing (RFC 9110 §10.1.1).
     pub fn send_continue(&mut self) {

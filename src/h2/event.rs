@@ -6,7 +6,7 @@ use super::frame::decode::{self, Rfc7540Priority};
 use super::priority::Priority;
 use super::settings::Settings;
 use super::store::StreamKey;
-use crate::http::field::Fields;
+use crate::http::{Expected, Fields};
 
 /// Something happened. What one frame causes together is told together.
 #[derive(Debug)]
@@ -20,6 +20,9 @@ pub enum Event<'e> {
         fields: &'e Fields,
         /// There is no content.
         end_stream: bool,
+        /// Its `expect` field: with [`Expected::Continue`] the client keeps its content back until
+        /// it hears 100 (`Connection::send_informational`) or a final status.
+        expected: Expected,
         /// What its HEADERS said of RFC 7540 §5.3, which has no effect; most clients say nothing.
         rfc7540: Option<Rfc7540Priority>,
     },

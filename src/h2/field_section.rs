@@ -8,7 +8,7 @@
 use super::priority::Priority;
 use super::stream::Exchange;
 use crate::http::field::{Field, Fields};
-use crate::http::is_authority;
+use crate::http::{Expected, is_authority};
 
 /// What a message is malformed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Request {
     pub priority: Priority,
     /// What its method means for the stream.
     pub exchange: Exchange,
+    /// Its expectation (RFC 9110 §10.1.1).
+    pub expected: Expected,
 }
 
 /// What the core has to know of a response.
@@ -65,6 +67,7 @@ pub fn request(fields: &Fields, extended_connect: bool) -> Checked<Request> {
         content_length: facts.content_length,
         priority: facts.priority,
         exchange,
+        expected: facts.expected,
     })
 }
 
@@ -75,6 +78,9 @@ pub fn unchecked_request(fields: &Fields) -> Request {
         content_length: None,
         priority: fields.values("priority").fold(Priority::default(), update),
         exchange: exchange_of(fields.method().unwrap_or_default()),
+        expected: fields
+            .values("expect")
+            .fold(Expected::Nothing, Expected::with),
     }
 }
 
@@ -185,6 +191,7 @@ struct Facts<'f> {
     host: Option<&'f [u8]>,
     content_length: Option<u64>,
     priority: Priority,
+    expected: Expected,
 }
 
 impl<'f> Facts<'f> {
@@ -233,6 +240,7 @@ impl<'f> Facts<'f> {
             (4, b"host") if self.host.replace(field.value).is_some() => {
                 return Err(Malformed("host twice"));
             }
+            (6, b"expect") => self.expected = self.expected.with(field.value),
             (8, b"priority") => self.priority = self.priority.updated(field.value),
             (14, b"content-length") => {
                 let length =

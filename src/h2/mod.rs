@@ -197,7 +197,7 @@
 //! | `open_outbound_streams`, `open_inbound_streams` | [`active_streams`](Connection::active_streams) |
 //! | `max_outbound_frame_size`, `max_inbound_frame_size` | [`Settings::max_frame_size`] of `remote_settings`, of `local_settings` |
 //! | `get_next_available_stream_id` | [`next_stream_id`](Connection::next_stream_id) |
-//! | `send_headers` | [`open`](Connection::open), [`send_headers`](Connection::send_headers) |
+//! | `send_headers` | [`open`](Connection::open), [`send_headers`](Connection::send_headers); for 1xx [`send_informational`](Connection::send_informational) |
 //! | `send_data` | [`send_data`](Connection::send_data), [`send_padded_data`](Connection::send_padded_data), or by [`poll_grant`](Connection::poll_grant) |
 //! | `end_stream` | `end_stream` of the last command, or [`send_data`](Connection::send_data) of nothing with it |
 //! | `reset_stream` | [`reset`](Connection::reset) |

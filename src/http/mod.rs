@@ -6,12 +6,14 @@
 
 mod authority;
 pub mod date;
+mod expected;
 pub mod field;
 pub mod method;
 pub mod status;
 mod text;
 
 pub use authority::is_authority;
+pub use expected::Expected;
 pub use field::{Field, Fields, Pseudo};
 pub use method::Method;
 pub use text::is_deceptive;

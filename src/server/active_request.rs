@@ -115,6 +115,11 @@ impl<F: Files> ActiveRequest<F> {
         self.received
     }
 
+    /// Whether some of the request body came.
+    pub fn has_received(&self) -> bool {
+        self.received > 0
+    }
+
     /// The request body has ended.
     pub fn finish_request(&mut self) {
         if let Source::Handler(handler) = &mut self.source {
@@ -220,6 +225,12 @@ impl<F: Files> ActiveRequest<F> {
             );
         }
     }
+}
+
+/// Whether a handler wants the content that a client keeps back until it is asked for it: not where it
+/// has refused the request already (RFC 9110 §10.1.1).
+pub fn takes_content(head: Option<&site::Head>) -> bool {
+    head.is_none_or(|head| head.status < 300)
 }
 
 /// Whether the request announces a body of more than `limit` bytes.

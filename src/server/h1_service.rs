@@ -1,7 +1,7 @@
 //! HTTP/1.1 on a connection: one request at a time, answered by the site.
 
 use super::access_log::Entry;
-use super::active_request::{ActiveRequest, exceeds};
+use super::active_request::{ActiveRequest, exceeds, takes_content};
 use super::connection::Fault;
 use super::context::{Context, Layer};
 use super::h2_service::H2Service;
@@ -147,15 +147,15 @@ impl<F: Files> H1Service<F> {
             Event::Request {
                 fields,
                 end_stream,
-                expects_continue,
                 upgrade,
+                ..
             } => {
                 if let Some(upgrade) = upgrade
                     && let Some(service) = self.upgrade(upgrade.settings, fields, cx)
                 {
                     return Some(service);
                 }
-                self.request(fields, end_stream, expects_continue, cx);
+                self.request(fields, end_stream, cx);
             }
             Event::Data { data, end_stream } => self.data(data, end_stream, cx),
             Event::Trailers { .. } => self.data(&[], true, cx),
@@ -181,7 +181,6 @@ impl<F: Files> H1Service<F> {
         &mut self,
         fields: &Fields,
         end_stream: bool,
-        expects_continue: bool,
         cx: &mut Context<W>,
     ) {
         self.requests = self.requests.wrapping_add(1);
@@ -204,8 +203,6 @@ impl<F: Files> H1Service<F> {
                 let mut active = ActiveRequest::handler(handler, head_only, cx.now, entry);
                 if end_stream {
                     active.finish_request();
-                } else if expects_continue {
-                    self.core.send_continue();
                 }
                 self.active = Some(active);
             }
@@ -343,14 +340,20 @@ impl<F: Files> H1Service<F> {
         self.disk = Disk::Warm;
     }
 
-    /// Sends a handler's head if there is one.
+    /// Sends a handler's head if there is one, and before it `100 Continue` where the client waits for
+    /// it: what has come of the content was received first.
     fn produce_head<W: World<Files = F>>(&mut self, cx: &mut Context<W>) -> bool {
         let Some(active) = &mut self.active else {
             return false;
         };
         active.releasable();
-        let Some(head) = active.head() else {
-            return false;
+        let head = active.head();
+        let continues = self.core.awaits_continue() && takes_content(head.as_ref());
+        if continues {
+            self.core.send_continue();
+        }
+        let Some(head) = head else {
+            return continues;
         };
         active.set_status(head.status);
         let empty = active.is_head_only() || status::has_no_content(head.status);

@@ -4,14 +4,14 @@
 mod content;
 
 use super::access_log::Entry;
-use super::active_request::{ActiveRequest, exceeds};
+use super::active_request::{ActiveRequest, exceeds, takes_content};
 use super::connection::Fault;
 use super::context::Context;
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
 use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, StreamError, StreamKey};
-use crate::http::{Field, Fields, Method};
-use crate::site::{Answer, Body, Response};
+use crate::http::{Expected, Field, Fields, Method};
+use crate::site::{Answer, Body, Head, Response};
 use crate::world::{Files, Peer, World};
 use std::rc::Rc;
 use std::time::Instant;
@@ -23,6 +23,8 @@ pub struct H2Service<F: Files> {
     active: Vec<Option<ActiveRequest<F>>>,
     /// Streams whose next bytes a disk was asked for.
     cold: Vec<StreamKey>,
+    /// New requests of handlers whose clients wait for 100 before they send content.
+    expecting: Vec<StreamKey>,
     /// The memory behind `active`, but for what their handlers hold of requests.
     held: usize,
     requests: u32,
@@ -48,6 +50,7 @@ impl<F: Files> H2Service<F> {
             core,
             active: Vec::new(),
             cold: Vec::new(),
+            expecting: Vec::new(),
             held: 0,
             requests: 0,
             peer,
@@ -66,7 +69,7 @@ impl<F: Files> H2Service<F> {
         let (core, stream) =
             h2::Connection::server_upgraded(cx.http2.clone(), settings, cx.now).ok()?;
         let mut service = Self::with_core(core, peer);
-        service.request(stream, fields, true, cx);
+        service.request(stream, fields, true, Expected::Nothing, cx);
         Some(service)
     }
 
@@ -83,7 +86,7 @@ impl<F: Files> H2Service<F> {
     /// The memory that it takes. What handlers hold of requests, their windows know.
     pub fn memory(&self) -> usize {
         let tables = self.active.capacity() * size_of::<Option<ActiveRequest<F>>>()
-            + self.cold.capacity() * size_of::<StreamKey>();
+            + (self.cold.capacity() + self.expecting.capacity()) * size_of::<StreamKey>();
         size_of::<Self>() + self.core.memory() + tables + self.held
     }
 
@@ -112,7 +115,32 @@ impl<F: Files> H2Service<F> {
                 Err(error) => return Err(self.fail(error, cx)),
             }
         }
+        if !self.expecting.is_empty() {
+            self.send_continues(cx);
+        }
         Ok(())
+    }
+
+    /// Asks for the content that clients keep back until then (RFC 9110 §10.1.1). Where some of it was
+    /// in the input behind its request, it has been received by now, and nothing is asked for.
+    fn send_continues<W: World<Files = F>>(&mut self, cx: &mut Context<W>) {
+        for stream in std::mem::take(&mut self.expecting) {
+            if !self.core.contains(stream) {
+                continue;
+            }
+            let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
+                continue;
+            };
+            if active.has_received() || active.has_head() {
+                continue;
+            }
+            let head = active.head();
+            if takes_content(head.as_ref()) {
+                let sent = self.core.send_informational(stream, 100, []);
+                debug_assert_eq!(sent, Ok(()), "no head was sent");
+            }
+            self.begin_response(stream, head, cx);
+        }
     }
 
     fn handle<W: World<Files = F>>(&mut self, event: Event<'_>, cx: &mut Context<W>) {
@@ -121,9 +149,15 @@ impl<F: Files> H2Service<F> {
                 stream,
                 fields,
                 end_stream,
+                expected,
                 ..
             } => {
-                self.request(stream, fields, end_stream, cx);
+                let expected = if end_stream && expected == Expected::Continue {
+                    Expected::Nothing
+                } else {
+                    expected
+                };
+                self.request(stream, fields, end_stream, expected, cx);
             }
             Event::HeadersTooLarge { stream, .. } => {
                 cx.requests = cx.requests.saturating_sub(1);
@@ -179,6 +213,7 @@ impl<F: Files> H2Service<F> {
         stream: StreamKey,
         fields: &Fields,
         end_stream: bool,
+        expected: Expected,
         cx: &mut Context<W>,
     ) {
         self.requests = self.requests.wrapping_add(1);
@@ -188,6 +223,7 @@ impl<F: Files> H2Service<F> {
         let answer = match fields.authority() {
             // As HTTP/1.1 without Host (RFC 9112 §3.2).
             None => cx.site.refuse(fields, 400),
+            Some(_) if expected == Expected::Unknown => cx.site.refuse(fields, 417),
             Some(_) => cx.respond(fields),
         };
         match answer {
@@ -202,7 +238,11 @@ impl<F: Files> H2Service<F> {
                     active.finish_request();
                 }
                 self.insert(stream, active);
-                self.poll_handler(stream, cx);
+                if expected == Expected::Continue {
+                    self.expecting.push(stream);
+                } else {
+                    self.poll_handler(stream, cx);
+                }
             }
         }
     }
@@ -334,7 +374,21 @@ impl<F: Files> H2Service<F> {
             return;
         };
         self.core.release(stream, active.releasable());
-        if let Some(head) = active.head() {
+        let head = active.head();
+        self.begin_response(stream, head, cx);
+    }
+
+    /// Sends a handler's head if it has one now, and tells the scheduler of content.
+    fn begin_response<W: World<Files = F>>(
+        &mut self,
+        stream: StreamKey,
+        head: Option<Head>,
+        cx: &mut Context<W>,
+    ) {
+        let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
+            return;
+        };
+        if let Some(head) = head {
             active.set_status(head.status);
             let end_stream = active.is_head_only() || head.len == Some(0);
             self.send_head(stream, head.status, &head.fields, end_stream, cx);

@@ -11,7 +11,7 @@ use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::frame::{FrameHeader, FrameType, PREFACE, encode, flag};
 use crate::h2::ids::Closing;
 use crate::h2::store::StreamKey;
-use crate::http::field::Fields;
+use crate::http::{Expected, Fields};
 
 /// What became of some input.
 pub(super) enum Step<'i> {
@@ -31,6 +31,7 @@ pub(super) enum Section {
     Request {
         stream: StreamKey,
         end_stream: bool,
+        expected: Expected,
         rfc7540: Option<Rfc7540Priority>,
     },
     Response {
@@ -61,11 +62,13 @@ impl Section {
             Section::Request {
                 stream,
                 end_stream,
+                expected,
                 rfc7540,
             } => Event::Request {
                 stream,
                 fields,
                 end_stream,
+                expected,
                 rfc7540,
             },
             Section::Response { stream, end_stream } => Event::Response {

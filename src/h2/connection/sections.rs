@@ -18,7 +18,7 @@ use crate::h2::settings::Role;
 use crate::h2::store::Slot;
 use crate::h2::stream::{Content, Exchange, Half, Passage, Side, StreamState};
 use crate::hpack::Decoded;
-use crate::http::field::Fields;
+use crate::http::{Expected, Fields};
 
 /// Identifiers that are left when a server begins to leave: as many as one more page of requests
 /// could ever need.
@@ -81,6 +81,7 @@ impl Connection {
         self.budget.request();
         let state = StreamState::Idle.pass(Side::Remote, Passage::Head { end_stream });
         let mut stream = self.new_stream(id, state.unwrap_or(StreamState::Closed));
+        let mut expected = Expected::Nothing;
         if decoded == Decoded::Whole {
             let request = match self.config.validate_inbound {
                 true => field_section::request(fields, self.config.extended_connect),
@@ -89,6 +90,7 @@ impl Connection {
             let request = request.map_err(|malformed| malformed_stream(id, malformed))?;
             stream.exchange = request.exchange;
             stream.priority = request.priority;
+            expected = request.expected;
             if request.exchange != Exchange::Tunnel {
                 stream.content = Content::new(request.content_length);
             }
@@ -114,6 +116,7 @@ impl Connection {
         Ok(Step::Section(Section::Request {
             stream,
             end_stream,
+            expected,
             rfc7540,
         }))
     }

@@ -91,6 +91,31 @@ impl Connection {
         self.passed_headers(slot, passage, end_stream)
     }
 
+    /// Server: sends an informational response (RFC 9110 §15.2): 100 where a request expects it and its
+    /// content did not come yet, 103 with links. Any number of them comes before the final one. 101
+    /// is not used in HTTP/2 (RFC 9113 §8.6).
+    pub fn send_informational<'f>(
+        &mut self,
+        stream: StreamKey,
+        status: u16,
+        fields: impl IntoIterator<Item = Field<'f>>,
+    ) -> Result<(), Misuse> {
+        if self.role != Role::Server {
+            return Err(Misuse::WrongRole);
+        }
+        if !(100..200).contains(&status) || status == 101 {
+            return Err(Misuse::InvalidValue);
+        }
+        let digits = [
+            b'1',
+            b'0' + (status / 10 % 10) as u8,
+            b'0' + (status % 10) as u8,
+        ];
+        let status = Field::new(b":status", &digits);
+        let fields = fields.into_iter().map(|field| Field { ..field });
+        self.send_headers(stream, std::iter::once(status).chain(fields), false)
+    }
+
     /// Sends the response head that was the last to be sent on another stream: what
     /// [`Connection::send_headers`] would do with the same fields, for the price of a few bytes' copy.
     /// False, and nothing is sent, where that has to encode them: the peer's table lacks some, or has

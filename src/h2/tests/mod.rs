@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use super::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, decode, encode, flag};
 use super::{Config, Connection, ConnectionError, ErrorCode, Event, Priority, StreamKey};
 use crate::hpack::{DecodeLimits, Decoder, Encoder};
-use crate::http::field::Fields;
+use crate::http::{Expected, Fields};
 
 /// A connection under test, and a peer that can do anything.
 pub(super) struct Peer {
@@ -297,6 +297,7 @@ impl Heard {
                 stream,
                 fields,
                 end_stream,
+                expected: Expected::Nothing,
                 rfc7540: None,
             } => {
                 format!("request {} {fields:?} end={end_stream}", stream.id())

@@ -210,3 +210,51 @@ fn send(peer: &mut Peer, id: u32, fields: &[(&str, &str)], end_stream: bool) {
         .send_headers(key, fields.iter(), end_stream)
         .unwrap();
 }
+
+#[test]
+fn a_server_says_100_before_the_content() {
+    let mut peer = Peer::server();
+    peer.post(1);
+    peer.hear();
+    let key = peer.connection.stream(1).unwrap();
+    for status in [99, 101, 200] {
+        let sent = peer.connection.send_informational(key, status, []);
+        assert_eq!(sent, Err(crate::h2::Misuse::InvalidValue), "{status}");
+    }
+    peer.connection.send_informational(key, 100, []).unwrap();
+    let link = [crate::http::Field::new(b"link", b"</a>; rel=preload")];
+    peer.connection.send_informational(key, 103, link).unwrap();
+    let sent = peer.sent();
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().all(|sent| sent.kind == FrameType::HEADERS
+        && sent.flags == flag::END_HEADERS
+        && sent.id == 1));
+    // A client hears them.
+    let mut client = Peer::of_client(Config::default());
+    client.ask("POST");
+    for sent in &sent {
+        client.send(sent.kind, sent.flags, sent.id, &sent.payload);
+    }
+    let heard = client.hear();
+    assert!(heard[0].0.contains("Informational") && heard[0].0.contains(":status: 100"));
+    assert!(heard[1].0.contains(":status: 103") && heard[1].0.contains("link"));
+    // And a final head is the end of them.
+    peer.data(1, flag::END_STREAM, b"content");
+    peer.hear();
+    peer.answer(1);
+    assert!(peer.connection.send_informational(key, 100, []).is_err());
+}
+
+#[test]
+fn what_a_request_expects_is_told() {
+    let mut peer = Peer::server();
+    for (id, value, told) in [(1, "100-Continue", "Continue"), (3, "x", "Unknown")] {
+        let fields = [request("POST", "/").as_slice(), &[("expect", value)]].concat();
+        peer.headers(id, 0, &fields);
+        let heard = peer.hear();
+        assert!(
+            heard[0].0.contains(&format!("expected: {told}")),
+            "{heard:?}"
+        );
+    }
+}

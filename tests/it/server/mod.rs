@@ -2,6 +2,7 @@
 
 mod bulk;
 mod crowd;
+mod expect;
 mod http1;
 mod http2;
 mod limits;
