@@ -483,6 +483,10 @@ pub struct Limits {
     /// Requests of one connection in one turn: as many as a client may have open, so that a page
     /// needs no second turn. More of them fit the bytes of a turn than others should wait for.
     pub turn_requests: usize,
+    /// Work on files for one connection in one turn, in bytes of
+    /// [`Effort`](crate::world::effort::Effort): 150 µs, what the requests of a turn take whose files are
+    /// in memory. Names that are not, opened and hashed for four requests, can take as much.
+    pub turn_file_effort: usize,
     /// Connections accepted from one listener in one turn, for which everybody else waits: some 10 µs
     /// each. When there are more, the next turn follows at once.
     pub turn_accepts: usize,
@@ -519,6 +523,7 @@ impl Default for Limits {
             turn_read_bytes: 17 << 10,
             turn_write_bytes: 248 << 10,
             turn_requests: 100,
+            turn_file_effort: 200 << 10,
             turn_accepts: 16,
             linger_bytes: 256 << 10,
             request_body_bytes: 1 << 30,

@@ -3,6 +3,7 @@
 //! The event loop and the site are generic over these, so that the tests run the very same code over
 //! a simulated world with a virtual clock and seeded faults. The real world is [`os`].
 
+pub mod effort;
 pub mod files;
 pub mod memory_files;
 pub mod os;
@@ -203,6 +204,11 @@ pub trait Files: 'static {
     /// The entries of the directory that `path` names, in no order; looks at up to `max` names.
     /// Symlinks are described by what they lead to; what [`Files::open`] would not open is left out.
     fn list(&mut self, path: &[u8], max: usize) -> io::Result<Listing>;
+
+    /// Takes what the calls since the last time are worth, in the bytes of [`Effort`](effort::Effort).
+    fn take_effort(&mut self) -> usize {
+        0
+    }
 
     /// The time by the clock that stamps modification times.
     fn now(&self) -> SystemTime;

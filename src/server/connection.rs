@@ -16,7 +16,7 @@ mod ending;
 mod reading;
 mod waiting;
 
-use super::context::{Buffers, Context, Layer};
+use super::context::{Buffers, Context, Layer, REQUEST_EFFORT};
 use super::protocol::Protocol;
 use super::transport::{Tls, Transport, WireBuffer};
 use super::write_queue::{WriteError, WriteQueue};
@@ -29,10 +29,6 @@ use std::time::Instant;
 /// A piece of output that stayed this far below its size was not cut short by it: the protocol has no
 /// more.
 const OUTPUT_SLACK: usize = 2 << 10;
-
-/// What the work on a request is worth in bytes that are moved: it takes some 1.5 µs, and so do 2 KiB
-/// through the socket.
-const REQUEST_EFFORT: usize = 2 << 10;
 
 /// What a step of the TLS handshake is worth: a signature takes longer than any other turn.
 const HANDSHAKE_EFFORT: usize = 64 << 10;
@@ -264,10 +260,11 @@ impl<W: World> Connection<W> {
             Protocol::Undecided => Turn::Wait,
             _ => {
                 let len = input.len();
-                let turn = self.exchange(&mut input, output, wire, fields, cx)?;
+                let turn = self.exchange(&mut input, output, wire, fields, cx);
+                cx.charge_files();
                 let requests = cx.limits.turn_requests - cx.requests;
                 cx.effort += len - input.len() + requests * REQUEST_EFFORT;
-                turn
+                turn?
             }
         };
         if matches!(self.phase, Phase::Opening { .. } | Phase::Serving) {
@@ -320,7 +317,7 @@ impl<W: World> Connection<W> {
             }
             written += made;
             cx.effort += made;
-            if cx.requests == 0 {
+            if !cx.may_request() {
                 return Ok(Turn::Again);
             }
             // What was held back while the socket was blocked has its turn now, if it is not any more.

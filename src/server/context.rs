@@ -9,7 +9,7 @@ use crate::http::{Field, Fields, date};
 use crate::panics::Panic;
 use crate::site::{Answer, Site};
 use crate::tls::{Names, TlsContext};
-use crate::world::{Peer, World};
+use crate::world::{Files, Peer, World};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
@@ -46,6 +46,8 @@ pub struct Context<W: World> {
     pub(super) splices: Splices<W::Files>,
     /// Requests that the connection may still make in this turn.
     pub(super) requests: usize,
+    /// Work on files that may still be done for it in this turn, in bytes of effort.
+    pub(super) file_effort: usize,
     /// What the turn has taken so far: bytes in and out, and what the work on requests is worth in
     /// bytes.
     pub(super) effort: usize,
@@ -64,6 +66,10 @@ pub enum Layer {
     /// Records, into which it is sealed.
     Tls,
 }
+
+/// What the work on a request is worth in bytes that are moved: it takes some 1.5 µs, and so do 2 KiB
+/// through the socket.
+pub const REQUEST_EFFORT: usize = 2 << 10;
 
 /// What a turn mostly needs of each buffer: a chunk of output, and what records add to it.
 const BUFFER: usize = 100 << 10;
@@ -117,6 +123,7 @@ impl<W: World> Context<W> {
             buffers: Buffers::new(),
             splices: Splices::default(),
             requests: 0,
+            file_effort: 0,
             effort: 0,
             layer: Layer::Clear,
             names: Names::Any,
@@ -161,8 +168,25 @@ impl<W: World> Context<W> {
     pub(super) fn respond(&mut self, request: &Fields) -> Answer<W::Files> {
         match self.is_misdirected(request) {
             true => self.site.refuse(request, 421),
-            false => self.site.respond(request, self.now),
+            false => {
+                let answer = self.site.respond(request, self.now);
+                self.charge_files();
+                answer
+            }
         }
+    }
+
+    /// Charges the turn with the work on files so far: opening and reading them takes time, however
+    /// few bytes are sent for it.
+    pub(super) fn charge_files(&mut self) {
+        let effort = self.site.files().take_effort();
+        self.effort += effort;
+        self.file_effort = self.file_effort.saturating_sub(effort);
+    }
+
+    /// Whether the connection may make another request in this turn.
+    pub(super) fn may_request(&self) -> bool {
+        self.requests > 0 && self.file_effort > 0
     }
 
     fn is_misdirected(&mut self, request: &Fields) -> bool {

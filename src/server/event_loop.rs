@@ -1,6 +1,7 @@
 //! The poll loop: one turn after another, until the operator says stop.
 //!
-//! A turn polls, gives each connection that is ready its turn, and a few of those that are queued;
+//! A turn polls, gives each connection that is ready its turn, as far as its effort goes, and a few of
+//! those that are queued;
 //! fires deadlines, accepts what waits, and writes the log. Nothing that one peer does ends it, not even
 //! a panic in a turn that we give it: that ends its connection.
 //!
@@ -36,6 +37,11 @@ const READY: usize = 256;
 /// felt beside four.
 const QUEUED_TURNS: usize = 4;
 
+/// What connections that are ready may take of one turn of the loop, in bytes of effort: a millisecond
+/// and a half. Those behind them are late, and wait for the next turns, each of which takes as much for
+/// them: so whoever becomes ready meanwhile does not wait for all that were ready at once.
+const READY_EFFORT: usize = 2 << 20;
+
 /// Handshakes that take a step before the poll is asked again, behind all others: a step with a
 /// signature takes 100 µs, or a millisecond with a long RSA key.
 const HANDSHAKE_TURNS: usize = 2;
@@ -67,6 +73,10 @@ pub struct EventLoop<W: World> {
     queue: Queue<Token>,
     /// Those of them that are in their TLS handshake.
     handshakes: Queue<Token>,
+    /// Connections that were ready when [`READY_EFFORT`] was used up, and took little in their last turn.
+    late: Queue<Token>,
+    /// The effort of this turn of the loop so far, in bytes.
+    effort: usize,
     /// How many are in it at all, and the slot from which on one is looked for that goes.
     handshaking: usize,
     hand: u32,
@@ -137,6 +147,8 @@ impl<W: World> EventLoop<W> {
             dispensable: VecDeque::new(),
             leaving: VecDeque::with_capacity(admission::LEAVING + 1),
             queue: Queue::new(),
+            late: Queue::new(),
+            effort: 0,
             handshakes: Queue::new(),
             handshaking: 0,
             hand: 0,
@@ -187,10 +199,12 @@ impl<W: World> EventLoop<W> {
         let mut ready = std::mem::take(&mut self.ready);
         self.cx.world.poll(&mut ready, timeout)?;
         self.cx.begin_turn();
+        self.effort = 0;
         for event in ready.drain(..) {
             self.handle(event);
         }
         self.ready = ready;
+        self.serve_late();
         for _ in 0..QUEUED_TURNS {
             let token = self.queue.pop_front();
             self.take_queued(token);
@@ -212,7 +226,7 @@ impl<W: World> EventLoop<W> {
 
     /// How long the poll may sleep: not at all while a connection is queued or waits to be accepted.
     fn poll_timeout(&self) -> Option<Duration> {
-        if !self.queue.is_empty() || !self.handshakes.is_empty() {
+        if !self.queue.is_empty() || !self.late.is_empty() || !self.handshakes.is_empty() {
             return Some(Duration::ZERO);
         }
         let accept = if self.wants_accept() {
@@ -261,14 +275,29 @@ impl<W: World> EventLoop<W> {
                     return;
                 };
                 connection.ready(readable, read_closed);
-                if self.connections.is_heavy(token) {
-                    self.enqueue(token);
-                    // Until then it is not idle any more.
-                    self.account(token, 0);
-                } else {
+                let is_heavy = self.connections.is_heavy(token);
+                if !is_heavy && self.effort < READY_EFFORT {
                     self.with(token, Connection::turn);
+                    return;
                 }
+                if is_heavy {
+                    self.enqueue(token);
+                } else if self.connections.queue(token) {
+                    self.late.push_back(token);
+                }
+                // Until then it is not idle any more.
+                self.account(token, 0);
             }
+        }
+    }
+
+    /// Gives those a turn that came too late in an earlier one, the first first, as far as it goes.
+    fn serve_late(&mut self) {
+        let end = self.effort + READY_EFFORT;
+        while self.effort < end
+            && let Some(token) = self.late.pop_front()
+        {
+            self.take_queued(Some(token));
         }
     }
 
@@ -316,10 +345,12 @@ impl<W: World> EventLoop<W> {
         }
     }
 
-    /// Gives those a turn whose time to try again has come.
+    /// Gives those a turn whose time to try again has come, as far as it goes.
     fn retry_cold(&mut self) {
+        let end = self.effort + READY_EFFORT;
         while let Some(&(due, token)) = self.cold.front()
             && due <= self.cx.now
+            && self.effort < end
         {
             self.cold.pop_front();
             self.with(token, Connection::retry_cold);

@@ -117,7 +117,7 @@ impl<F: Files> H1Service<F> {
         cx: &mut Context<W>,
     ) -> Result<Step<F>, Fault> {
         while self.core.output().len() + cx.splices.len() < limit {
-            if self.wants_input() && cx.requests > 0 {
+            if self.wants_input() && cx.may_request() {
                 match self.core.receive(input, fields, cx.now) {
                     Ok(Some(event)) => match self.handle(event, cx) {
                         Some(upgraded) => return Ok(Step::Upgraded(Box::new(upgraded))),

@@ -108,7 +108,7 @@ impl<F: Files> H2Service<F> {
         limit: usize,
         cx: &mut Context<W>,
     ) -> Result<(), Fault> {
-        while self.core.output().len() < limit && cx.requests > 0 {
+        while self.core.output().len() < limit && cx.may_request() {
             match self.core.receive(input, fields, cx.now) {
                 Ok(Some(event)) => self.handle(event, cx),
                 Ok(None) => break,

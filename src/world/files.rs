@@ -20,6 +20,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv, preadv2, retry_on_intr};
 
+use super::effort::Effort;
 use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence};
 
 /// Opening never waits for a FIFO's writer or a device, and never takes a controlling terminal.
@@ -46,6 +47,7 @@ const ADVISED: u64 = 128 << 10;
 pub struct Root {
     descriptor: OwnedFd,
     resolution: Resolution,
+    effort: Effort,
 }
 
 /// Who makes sure that a path stays beneath the root.
@@ -86,6 +88,7 @@ impl Root {
         Ok(Root {
             descriptor,
             resolution,
+            effort: Effort::default(),
         })
     }
 
@@ -149,6 +152,7 @@ impl Files for Root {
     type File = OwnedFd;
 
     fn open(&mut self, path: &[u8]) -> io::Result<(OwnedFd, Metadata)> {
+        self.effort.open(path);
         let file = self.open_any(path).map_err(open_error)?;
         let metadata = self.metadata(&file)?;
         if metadata.len > READ_AHEAD_BY_ITSELF {
@@ -165,6 +169,7 @@ impl Files for Root {
         out: &mut Vec<u8>,
         max: usize,
     ) -> io::Result<usize> {
+        self.effort.read(max);
         out.reserve(max);
         if out.capacity() - out.len() == max {
             // What is free is what may be read: the kernel fills it, and nobody has to before.
@@ -184,6 +189,7 @@ impl Files for Root {
         offset: u64,
         slices: &mut [IoSliceMut<'_>],
     ) -> io::Result<usize> {
+        self.effort.call();
         Ok(retry_on_intr(|| preadv(file, slices, offset))?)
     }
 
@@ -193,6 +199,7 @@ impl Files for Root {
         offset: u64,
         slices: &mut [IoSliceMut<'_>],
     ) -> io::Result<usize> {
+        self.effort.call();
         let read = || preadv2(file, slices, offset, ReadWriteFlags::NOWAIT);
         Ok(retry_on_intr(read)?)
     }
@@ -220,6 +227,7 @@ impl Files for Root {
     fn ask_for(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<()> {
         let end = offset + len;
         for at in (offset..end).step_by(ADVISED as usize) {
+            self.effort.call();
             let len = NonZeroU64::new(ADVISED.min(end - at));
             fadvise(file, at, len, Advice::WillNeed)?;
         }
@@ -227,10 +235,12 @@ impl Files for Root {
     }
 
     fn metadata(&mut self, file: &OwnedFd) -> io::Result<Metadata> {
+        self.effort.call();
         describe(&rustix::fs::fstat(file)?).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn list(&mut self, path: &[u8], max: usize) -> io::Result<Listing> {
+        self.effort.open(path);
         let directory = self.open_any(path).map_err(open_error)?;
         let mut entries = Vec::new();
         let mut seen = 0;
@@ -247,6 +257,7 @@ impl Files for Root {
                 });
             }
             seen += 1;
+            self.effort.name();
             if let Some(metadata) = self.entry_metadata(&directory, path, name) {
                 entries.push(ListingEntry {
                     name: name.to_vec(),
@@ -258,6 +269,10 @@ impl Files for Root {
             entries,
             extent: Extent::Whole,
         })
+    }
+
+    fn take_effort(&mut self) -> usize {
+        self.effort.take()
     }
 
     fn now(&self) -> SystemTime {

@@ -10,6 +10,7 @@ use std::io::{self, IoSliceMut};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::effort::Effort;
 use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence};
 
 /// What the slow disk brings at least.
@@ -35,6 +36,7 @@ struct Disk {
     /// By inode and page, when the disk has brought what was asked for.
     brought: RefCell<BTreeMap<(u64, u64), u64>>,
     counts: Cell<Counts>,
+    effort: Cell<Effort>,
 }
 
 /// A file's content and times; or a directory, which has no content.
@@ -76,6 +78,7 @@ impl Default for MemoryFiles {
             disk_time: Cell::default(),
             brought: RefCell::default(),
             counts: Cell::default(),
+            effort: Cell::default(),
         }));
         files.insert(b"", FileKind::Directory, Vec::new());
         files
@@ -215,6 +218,12 @@ impl MemoryFiles {
             .insert(path.to_vec(), Rc::new(inode));
     }
 
+    fn work(&self, note: impl FnOnce(&mut Effort)) {
+        let mut effort = self.0.effort.get();
+        note(&mut effort);
+        self.0.effort.set(effort);
+    }
+
     fn count(&self, change: impl FnOnce(&mut Counts)) {
         let mut counts = self.0.counts.get();
         change(&mut counts);
@@ -238,6 +247,7 @@ impl Files for MemoryFiles {
 
     fn open(&mut self, path: &[u8]) -> io::Result<(MemoryFile, Metadata)> {
         self.count(|counts| counts.opens += 1);
+        self.work(|effort| effort.open(path));
         if let Some(errno) = self.0.open_errors.borrow().get(path) {
             return Err(io::Error::from_raw_os_error(*errno));
         }
@@ -266,6 +276,7 @@ impl Files for MemoryFiles {
         let start = usize::try_from(offset).map_or(content.len(), |start| start.min(content.len()));
         let len = max.min(self.0.read_limit.get()).min(content.len() - start);
         out.extend_from_slice(&content[start..start + len]);
+        self.work(|effort| effort.read(max));
         self.count(|counts| {
             counts.reads += 1;
             counts.bytes_read += len as u64;
@@ -316,6 +327,7 @@ impl Files for MemoryFiles {
     }
 
     fn metadata(&mut self, file: &MemoryFile) -> io::Result<Metadata> {
+        self.work(Effort::call);
         Ok(file.0.metadata())
     }
 
@@ -342,6 +354,10 @@ impl Files for MemoryFiles {
                 })
             })
             .collect();
+        entries
+            .iter()
+            .take(max)
+            .for_each(|_| self.work(Effort::name));
         let extent = if entries.len() > max {
             Extent::Partial
         } else {
@@ -351,6 +367,11 @@ impl Files for MemoryFiles {
             entries: entries.into_iter().take(max).collect(),
             extent,
         })
+    }
+
+    fn take_effort(&mut self) -> usize {
+        let mut effort = self.0.effort.take();
+        effort.take()
     }
 
     fn now(&self) -> SystemTime {

@@ -50,11 +50,17 @@ impl<W: World> EventLoop<W> {
         token: Token,
         act: impl FnOnce(&mut Connection<W>, &mut Context<W>) -> Turn,
     ) {
+        let is_heavy = self.connections.is_heavy(token);
         let Some(connection) = self.connections.value(token) else {
             return;
         };
         let cx = &mut self.cx;
         cx.effort = 0;
+        // One that turns out to want much of files goes on behind those that do not.
+        cx.file_effort = match is_heavy {
+            true => cx.limits.turn_file_effort,
+            false => HEAVY,
+        };
         cx.moved = 0;
         let was_handshaking = connection.is_handshaking();
         let outcome = panics::catch(|| Outcome::of(act(connection, cx), connection, cx));
@@ -78,6 +84,7 @@ impl<W: World> EventLoop<W> {
             false => Weight::Light,
         };
         self.connections.weigh(token, weight);
+        self.effort += self.cx.effort;
         let Outcome {
             turn,
             memory,

@@ -346,6 +346,10 @@ impl Files for SimFiles {
         self.tree.list(path, max)
     }
 
+    fn take_effort(&mut self) -> usize {
+        self.tree.take_effort()
+    }
+
     fn now(&self) -> SystemTime {
         self.tree.now()
     }
