@@ -7,6 +7,7 @@
 //! test holds them against [`Config::default`].
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::config::{
     User,
 };
 use crate::sandbox::find_user;
+use crate::telemetry::standard_error;
 
 mod get;
 mod mistake;
@@ -286,12 +288,19 @@ pub fn parse() -> Result<Command, u8> {
     let args: Vec<OsString> = std::env::args_os().collect();
     parse_from(args.iter().cloned()).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A closed standard output is no reason to fail.
-            let _ = error.print();
-            0
+            // A closed pipe is no reason to fail, a full disk is.
+            match error.print() {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    let line = format!("calmd: cannot write to standard output: {error}\n");
+                    standard_error::write_last(&line);
+                    1
+                }
+                _ => 0,
+            }
         }
         _ => {
-            eprintln!("calmd: {}", mistake::explain(&error, &args));
+            let line = format!("calmd: {}\n", mistake::explain(&error, &args));
+            standard_error::write_last(&line);
             2
         }
     })

@@ -26,8 +26,13 @@
 //! used by themselves, on any transport. [`server`] is the shell around them, [`world`] what the shell
 //! stands on, [`config`] every number of both with its reason. [`cli`] and [`tls`] turn what the
 //! operator says and has into a configuration; [`allocator`] lets memory go back after a crowd;
-//! [`sandbox`] shuts the server in once everything is open; [`panics`] are caught around a turn. [`client`] is `calmd get`: the same HTTP/2
+//! [`sandbox`] shuts the server in once everything is open; [`panics`] are caught around a turn; [`telemetry`]
+//! writes lines for the operator and never waits. [`client`] is `calmd get`: the same HTTP/2
 //! core and the same world, in the other role.
+
+// They panic where the reader of a pipe has gone or a disk is full, and wait where it is slow:
+// `telemetry` does neither.
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod allocator;
 pub mod cli;
@@ -41,5 +46,6 @@ pub mod panics;
 pub mod sandbox;
 pub mod server;
 pub mod site;
+pub mod telemetry;
 pub mod tls;
 pub mod world;

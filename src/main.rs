@@ -2,19 +2,42 @@
 //! exit codes.
 //!
 //! 0: stopped by the operator, or fetched. 1: could not start, or could not fetch. 2: a wrong option.
+//! 101: ended by a fault of ours.
+
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use calmd::allocator;
 use calmd::cli::{self, Command};
 use calmd::client;
 use calmd::config::{AccessLogConfig, Config};
+use calmd::panics::{self, Panic};
 use calmd::sandbox;
 use calmd::server::Server;
+use calmd::telemetry::lines::Lines;
+use calmd::telemetry::sink::{self, Sink};
+use calmd::telemetry::standard_error;
 use calmd::tls::Origin;
 use std::error::Error;
-use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    panics::install_hook(|panic| standard_error::try_write_last(&last_words(panic)));
+    panics::catch(run).unwrap_or_else(|panic| {
+        standard_error::write_last(&last_words(&panic));
+        ExitCode::from(panics::EXIT_CODE)
+    })
+}
+
+fn last_words(panic: &Panic) -> String {
+    format!("calmd: ended by an internal error, please report it: {panic}\n")
+}
+
+fn run() -> ExitCode {
+    if let Err(error) = sink::survive_file_size_limit() {
+        standard_error::write(&format!(
+            "calmd: a limit of file sizes may end it: {error}\n"
+        ));
+    }
     let done = match cli::parse() {
         Ok(Command::Serve(config)) => serve(&config),
         Ok(Command::Get(options)) => match client::run(&options) {
@@ -26,7 +49,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("calmd: {error}");
+            standard_error::write_last(&format!("calmd: {error}\n"));
             ExitCode::FAILURE
         }
     }
@@ -34,20 +57,26 @@ fn main() -> ExitCode {
 
 fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     allocator::adopt();
-    env_logger::Builder::new()
-        .filter_level(config.log_level)
-        .init();
+    // Both are opened before the sandbox closes.
+    standard_error::install_log(config.log_level);
+    let output = Sink::standard_output().map(Lines::new);
     for mistake in cli::misspelt_variables() {
         log::warn!("{mistake}");
     }
     let server = Server::open(config)?;
     sandbox::enter(config)?.log();
-    announce(&server, config);
+    let told = announcement(&server, config);
+    match (&config.access_log, output) {
+        (Some(AccessLogConfig { file: None, .. }), _) => standard_error::write(&told),
+        (_, Ok(mut output)) => output.write(told.as_bytes()),
+        // It is closed: nothing is lost that the operator did not give away.
+        (_, Err(_)) => {}
+    }
     server.run()
 }
 
-/// Tells where the server can be reached: on standard output, unless that is the access log's.
-fn announce(server: &Server, config: &Config) {
+/// Where the server can be reached: for standard output, unless that is the access log's.
+fn announcement(server: &Server, config: &Config) -> String {
     let mut lines = format!(
         "calmd {} serves {}\n",
         env!("CARGO_PKG_VERSION"),
@@ -70,9 +99,5 @@ fn announce(server: &Server, config: &Config) {
         }
         Some(Origin::Given) | None => {}
     }
-    // Nobody reads it: nothing is lost that the operator did not give away.
-    let _ = match config.access_log {
-        Some(AccessLogConfig { file: None, .. }) => std::io::stderr().write_all(lines.as_bytes()),
-        _ => std::io::stdout().write_all(lines.as_bytes()),
-    };
+    lines
 }

@@ -102,4 +102,45 @@ mod tests {
     fn what_does_not_panic_is_returned() {
         assert_eq!(catch(|| 7).unwrap(), 7);
     }
+
+    /// Says that a test runs in a process of its own, whose hook it may replace.
+    const CHILD: &str = "CALMD_TEST_PANIC";
+
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("second");
+        }
+    }
+
+    #[test]
+    fn the_hook_adds_the_place_and_a_panic_within_another_ends_the_process_with_its_exit_code() {
+        if std::env::var_os(CHILD).is_some() {
+            install_hook(|panic| {
+                crate::telemetry::standard_error::try_write_last(&format!("{panic}\n"))
+            });
+            let panic = catch(|| -> () { panic!("caught\n") }).unwrap_err();
+            crate::telemetry::standard_error::write(&format!("{panic}\n"));
+            let _ = catch(|| -> () {
+                let _bomb = PanicsWhenDropped;
+                panic!("first");
+            });
+            return;
+        }
+        let name = "panics::tests::the_hook_adds_the_place_and_a_panic_within_another_ends_the_process_with_its_exit_code";
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        assert_eq!(child.status.code(), Some(EXIT_CODE.into()));
+        let told = String::from_utf8(child.stderr).unwrap();
+        let lines: Vec<&str> = told.lines().collect();
+        let [caught, last] = lines[..] else {
+            panic!("{told}");
+        };
+        assert!(caught.starts_with("caught  (at src/panics.rs:"), "{told}");
+        assert!(last.starts_with("first (at src/panics.rs:"), "{told}");
+    }
 }

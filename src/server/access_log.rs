@@ -13,13 +13,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{AccessLogConfig, LogFormat};
 use crate::http::Fields;
+use crate::telemetry::sink::Sink;
 
 mod entry;
-mod sink;
 
 pub(super) use entry::Entry;
 use entry::Timestamp;
-use sink::Sink;
 
 /// Bytes of lines that make a write worth its system call.
 const WORTH_WRITING: usize = 32 << 10;

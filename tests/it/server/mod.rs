@@ -11,4 +11,5 @@ mod operation;
 mod root;
 mod sandbox;
 mod shedding;
+mod sinks;
 mod tls;
