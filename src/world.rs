@@ -28,8 +28,9 @@ pub trait World {
 
     /// Waits until something is ready, at most for `timeout`, and appends what is. Readiness is
     /// reported when it begins (edge-triggered): whoever is told reads or writes until
-    /// `WouldBlock`, or remembers that there is more to do.
-    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()>;
+    /// `WouldBlock`, or remembers that there is more to do. What is left over for want of room is told
+    /// by the next polls, before anything that became ready later.
+    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<Polled>;
 
     /// Takes the next connection that waits on the listener of this number.
     fn accept(&mut self, listener: usize) -> io::Result<(Self::Socket, Peer)>;
@@ -93,6 +94,24 @@ pub enum Ready {
         /// there is something to read.
         read_closed: bool,
     },
+}
+
+/// How a poll went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Polled {
+    /// Whether it told of everything that was ready.
+    pub extent: Extent,
+    /// How it slept until then.
+    pub sleep: Sleep,
+}
+
+/// How a poll slept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sleep {
+    /// Until something was ready or the time was up, as far as anybody can tell.
+    Undisturbed,
+    /// Until something else ended it: the process may have been stopped meanwhile.
+    Interrupted,
 }
 
 /// Names a registered socket. `serial` tells a slot's present user from those before it.

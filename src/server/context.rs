@@ -2,6 +2,7 @@
 
 use super::access_log::{AccessLog, Entry};
 use super::limit_log::{Limit, LimitLog};
+use super::own_time::OwnTime;
 use super::splices::Splices;
 use super::transport::WireBuffer;
 use crate::config::{Config, Http1, Http2, Limits, Timeouts};
@@ -9,10 +10,10 @@ use crate::http::{Field, Fields, date};
 use crate::panics::Panic;
 use crate::site::{Answer, Site};
 use crate::tls::{Names, TlsContext};
-use crate::world::{Files, Peer, World};
+use crate::world::{Files, Peer, Polled, World};
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The world, the site, the log, the time, and the buffers that are lent to one connection after
 /// another.
@@ -35,8 +36,10 @@ pub struct Context<W: World> {
     pub(super) limits: Limits,
     /// What a connection waits for at most.
     pub(super) timeouts: Timeouts,
-    /// The time of this turn.
+    /// The time of this turn, by which everybody's deadlines are kept: the loop's own, from which its
+    /// absences are taken out. Not to be mixed with [`World::now`].
     pub(super) now: Instant,
+    time: OwnTime,
     /// Content that the connection has moved in its turn, either way, and what a slow reader took of
     /// what waited for it, in bytes; see [`super::ledger::PROGRESS_BYTES`].
     pub(super) moved: usize,
@@ -119,6 +122,7 @@ impl<W: World> Context<W> {
             limits: config.limits.clone(),
             timeouts: config.timeouts.clone(),
             now,
+            time: OwnTime::new(now),
             moved: 0,
             buffers: Buffers::new(),
             splices: Splices::default(),
@@ -131,9 +135,20 @@ impl<W: World> Context<W> {
         }
     }
 
-    /// Reads the clocks, once a turn.
-    pub(super) fn begin_turn(&mut self) {
-        self.now = self.world.now();
+    /// The loop is about to sleep: what it has done since it last did may have taken long.
+    pub(super) fn end_turn(&mut self) {
+        self.time.work(self.world.now());
+        self.now = self.time.now();
+    }
+
+    /// Reads the clocks, behind a poll that was to sleep for `timeout` at most.
+    pub(super) fn begin_turn(&mut self, timeout: Option<Duration>, polled: Polled) {
+        let now = self.world.now();
+        match timeout {
+            Some(Duration::ZERO) => self.time.work(now),
+            _ => self.time.sleep(now, timeout, polled.sleep),
+        }
+        self.now = self.time.now();
         self.date
             .update(date::seconds(self.world.wall_clock()), || {
                 self.world.wall_clock()
@@ -169,7 +184,8 @@ impl<W: World> Context<W> {
         match self.is_misdirected(request) {
             true => self.site.refuse(request, 421),
             false => {
-                let answer = self.site.respond(request, self.now);
+                // Files have changed in our absence.
+                let answer = self.site.respond(request, self.time.world());
                 self.charge_files();
                 answer
             }

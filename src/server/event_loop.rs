@@ -12,6 +12,7 @@
 //! go: that and accepting are in `admission`, the order in [`Ledger`].
 
 mod admission;
+mod told;
 mod turn;
 
 use super::addresses::Addresses;
@@ -28,6 +29,7 @@ use crate::world::{Ready, Signal, Token, World};
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
+use told::Told;
 
 /// Readiness that one poll tells of, in general.
 const READY: usize = 256;
@@ -83,6 +85,7 @@ pub struct EventLoop<W: World> {
     /// Connections with responses that wait for a disk, and when they try again, the first first.
     cold: Queue<(Instant, Token)>,
     ready: Vec<Ready>,
+    told: Told,
     accepting: Accepting,
     state: State,
 }
@@ -154,6 +157,7 @@ impl<W: World> EventLoop<W> {
             hand: 0,
             cold: Queue::new(),
             ready: Vec::with_capacity(READY),
+            told: Told::Everything,
             accepting: Accepting::Open,
             state: State::Running,
         }
@@ -196,9 +200,13 @@ impl<W: World> EventLoop<W> {
     /// One turn of the loop, which sleeps until there is something to do.
     pub fn turn(&mut self) -> io::Result<()> {
         let timeout = self.poll_timeout();
+        if timeout != Some(Duration::ZERO) {
+            self.cx.end_turn();
+        }
         let mut ready = std::mem::take(&mut self.ready);
-        self.cx.world.poll(&mut ready, timeout)?;
-        self.cx.begin_turn();
+        let polled = self.cx.world.poll(&mut ready, timeout)?;
+        self.told = self.told.after(polled.extent, self.connections.count());
+        self.cx.begin_turn(timeout, polled);
         self.effort = 0;
         for event in ready.drain(..) {
             self.handle(event);
@@ -224,9 +232,11 @@ impl<W: World> EventLoop<W> {
         Ok(())
     }
 
-    /// How long the poll may sleep: not at all while a connection is queued or waits to be accepted.
+    /// How long the poll may sleep: not at all while a connection is queued or waits to be accepted, or
+    /// to be told of.
     fn poll_timeout(&self) -> Option<Duration> {
-        if !self.queue.is_empty() || !self.late.is_empty() || !self.handshakes.is_empty() {
+        let queued = !self.queue.is_empty() || !self.late.is_empty() || !self.handshakes.is_empty();
+        if queued || self.told != Told::Everything {
             return Some(Duration::ZERO);
         }
         let accept = if self.wants_accept() {
@@ -357,7 +367,11 @@ impl<W: World> EventLoop<W> {
         }
     }
 
+    /// Gives those a turn whose time is up, once everybody was heard who had something to say.
     fn expire(&mut self) {
+        if self.told != Told::Everything {
+            return;
+        }
         let mut expired = Vec::new();
         self.deadlines.expire(self.cx.now, &mut expired);
         for index in expired {

@@ -29,6 +29,7 @@ mod h1_service;
 mod h2_service;
 mod ledger;
 mod limit_log;
+mod own_time;
 mod piece;
 mod protocol;
 mod queue;

@@ -1,6 +1,6 @@
 //! The real world: mio's poll, the kernel's sockets, the machine's clocks.
 
-use super::{Peer, Ready, Signal, Token, World};
+use super::{Extent, Peer, Polled, Ready, Signal, Sleep, Token, World};
 use crate::config::ListenAddress;
 use mio::net::{TcpListener, TcpStream, UnixStream};
 use mio::unix::SourceFd;
@@ -318,14 +318,23 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
         SystemTime::now()
     }
 
-    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<Polled> {
+        let mut sleep = Sleep::Undisturbed;
         match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                sleep = Sleep::Interrupted;
+                // What is ready all the same. A poll that does not sleep is not interrupted.
+                self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
+            }
             result => result?,
         }
+        let mut told = 0;
         for event in &self.events {
+            told += 1;
             let token = Token::from(event.token());
             if event.token() == SIGNALS {
+                // The operator's signal ended it, and nothing worse.
+                sleep = Sleep::Undisturbed;
                 let signals = self.signals.iter_mut().flat_map(Signals::pending);
                 ready.extend(signals.filter_map(signal).map(Ready::Signal));
             } else if token.serial == 0 {
@@ -340,7 +349,11 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
                 });
             }
         }
-        Ok(())
+        let extent = match told < EVENTS {
+            true => Extent::Whole,
+            false => Extent::Partial,
+        };
+        Ok(Polled { extent, sleep })
     }
 
     fn accept(&mut self, listener: usize) -> io::Result<(Socket, Peer)> {

@@ -78,13 +78,8 @@ impl<W: World> Connection<W> {
     /// Whether the peer may have done its part, and we have not looked: bytes of it lie in the socket,
     /// or there is room for ours, while the connection waits for its turn.
     fn may_be_neglected(&self) -> bool {
-        match self.phase {
-            Phase::Serving | Phase::Flushing | Phase::Ending => {
-                let unread = matches!(self.read, ReadSide::Readable | ReadSide::Closing);
-                unread || !self.unsent.is_empty()
-            }
-            Phase::Opening { .. } | Phase::Lingering { .. } | Phase::Closed => false,
-        }
+        let unread = matches!(self.read, ReadSide::Readable | ReadSide::Closing);
+        unread || !self.unsent.is_empty()
     }
 
     /// Deals with the deadlines that have passed. After a disk that kept everybody waiting, or too many

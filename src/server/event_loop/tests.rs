@@ -6,8 +6,8 @@ mod fairness;
 use super::*;
 use crate::config::{Certificate, Config, SiteConfig};
 use crate::site::Site;
-use crate::world::Peer;
 use crate::world::memory_files::{MemoryFile, MemoryFiles};
+use crate::world::{Extent, Peer, Polled, Sleep};
 use std::cell::RefCell;
 use std::panic::resume_unwind;
 use std::rc::Rc;
@@ -68,6 +68,8 @@ struct Outside(Rc<RefCell<State>>);
 #[derive(Default)]
 struct State {
     passed: Duration,
+    /// What the polls sleep from here on, each as long as it may.
+    asleep: Duration,
     ready: Vec<Ready>,
     backlog: [VecDeque<Shared>; 2],
 }
@@ -89,9 +91,18 @@ impl World for TestWorld {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
     }
 
-    fn poll(&mut self, ready: &mut Vec<Ready>, _: Option<Duration>) -> io::Result<()> {
-        ready.append(&mut self.outside.0.borrow_mut().ready);
-        Ok(())
+    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<Polled> {
+        let mut outside = self.outside.0.borrow_mut();
+        ready.append(&mut outside.ready);
+        if ready.is_empty() {
+            let slept = outside.asleep.min(timeout.unwrap_or(Duration::MAX));
+            outside.passed += slept;
+            outside.asleep -= slept;
+        }
+        Ok(Polled {
+            extent: Extent::Whole,
+            sleep: Sleep::Undisturbed,
+        })
     }
 
     fn accept(&mut self, listener: usize) -> io::Result<(TestSocket, Peer)> {
@@ -259,7 +270,7 @@ impl Bench {
     }
 
     fn sleep(&mut self, time: Duration) {
-        self.outside.0.borrow_mut().passed += time;
+        self.outside.0.borrow_mut().asleep += time;
     }
 
     fn expect_good(&mut self, text: &str) {

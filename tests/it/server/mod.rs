@@ -1,5 +1,6 @@
 //! The running server over sockets.
 
+mod absence;
 mod bulk;
 mod crowd;
 mod expect;

@@ -61,6 +61,8 @@ faults! {
     PollSpurious,
     /// The poll tells of a socket later than it could.
     PollDelays,
+    /// The poll has room for some of what is ready.
+    PollFull,
     /// The process does not run for a while.
     ClockStalls,
     /// The process does not run for so long that all its deadlines have passed.

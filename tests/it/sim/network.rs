@@ -11,7 +11,7 @@ mod server_side;
 
 use super::faults::{Fault, Faults};
 use super::rng::Rng;
-use calmd::world::{Ready, Token};
+use calmd::world::{Extent, Ready, Token};
 use lane::{Cargo, Lane, Reader};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -47,6 +47,8 @@ pub struct Network {
     asleep: Option<Duration>,
     /// A turn of the server has panicked: the connection that it closes next had it.
     panicked: bool,
+    /// What the last poll told of all that was ready; the next one has room for the rest.
+    told: Extent,
     /// Bytes moved and connections made or ended: what tells a server at work from one that spins.
     progress: u64,
 }
@@ -82,8 +84,6 @@ struct Link {
     client_wakes: bool,
     /// A fault of the world ended it: nobody is to blame for what is missing.
     harmed: bool,
-    /// All its deadlines may have passed while the server was not run.
-    overslept: bool,
     /// The file whose content could not be sent on it where it was promised.
     lost_file: Option<Rc<str>>,
 }
@@ -124,6 +124,7 @@ impl Network {
             slept: Duration::ZERO,
             asleep: None,
             panicked: false,
+            told: Extent::Whole,
             progress: 0,
         }
     }
@@ -144,13 +145,9 @@ impl Network {
         self.asleep.unwrap_or(self.now) - self.slept
     }
 
-    /// The server is not run, for longer than its peers have to be patient: whatever it does to
-    /// those that it has, it does for good reason.
+    /// The server is not run, for longer than it waits for anybody: nobody is to pay for that.
     pub fn fall_asleep(&mut self) {
         self.asleep = Some(self.now);
-        for link in &mut self.links {
-            link.overslept |= link.server == ServerEnd::Accepted;
-        }
     }
 
     pub fn wake_up(&mut self) {
@@ -238,8 +235,8 @@ impl Network {
         link.edge = Some(link.edge.map_or(at, |edge| edge.min(at)));
     }
 
-    /// Takes what is due off the ready list.
-    pub fn collect(&mut self, ready: &mut Vec<Ready>) {
+    /// Takes what is due off the ready list, all of it or what there is room for.
+    pub fn collect(&mut self, ready: &mut Vec<Ready>) -> Extent {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             if listener.edge.is_some_and(|edge| edge <= self.now) {
                 listener.edge = None;
@@ -260,6 +257,11 @@ impl Network {
             if link.edge.is_none_or(|edge| edge > self.now) {
                 continue;
             }
+            let may_be_full = self.told == Extent::Whole && !ready.is_empty();
+            if may_be_full && self.faults.strikes(Fault::PollFull) {
+                self.told = Extent::Partial;
+                return Extent::Partial;
+            }
             if self.faults.strikes(Fault::PollDelays) {
                 link.edge = Some(self.now + self.rng.pause(Duration::from_millis(50)));
                 continue;
@@ -267,6 +269,8 @@ impl Network {
             link.edge = None;
             ready.extend(link.readiness(token));
         }
+        self.told = Extent::Whole;
+        Extent::Whole
     }
 
     /// Readiness of some socket that may not be ready at all, or not even be there any more.

@@ -7,7 +7,7 @@ use super::files::{PROCESS_FULL, SimFile, SimFiles};
 use super::network::LinkId;
 use super::outside::Outside;
 use allocation_counter::opt_out;
-use calmd::world::{Files, Peer, Ready, Token, World};
+use calmd::world::{Extent, Files, Peer, Polled, Ready, Sleep, Token, World};
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -75,8 +75,9 @@ impl SimWorld {
         }
     }
 
-    /// The server came to poll again: time has passed since it last did.
-    fn begin_poll(&mut self, timeout: Option<Duration>) -> Duration {
+    /// The server came to poll again: time has passed since it last did. Says until when the poll does
+    /// not run, and what becomes of its sleep.
+    fn begin_poll(&mut self, timeout: Option<Duration>) -> (Duration, Sleep) {
         let outside = &mut *self.outside.borrow_mut();
         let progress = outside.network.progress();
         if timeout != Some(Duration::ZERO) || progress != self.progress {
@@ -86,22 +87,26 @@ impl SimWorld {
         self.idle_turns += 1;
         assert!(self.idle_turns < MOST_IDLE_TURNS, "the server spins");
         let mut away = outside.rng.pause(TURN) + std::mem::take(&mut outside.lost);
+        let mut sleep = Sleep::Undisturbed;
         if outside.network.faults.strikes(Fault::ClockStalls) {
             away += outside.rng.pause(STALL);
+            sleep = Sleep::Interrupted;
         }
         if outside.network.faults.strikes(Fault::ClockLeaps) {
             away += outside.rng.pause(LEAP);
             outside.network.fall_asleep();
+            sleep = Sleep::Interrupted;
         }
         if outside.network.faults.strikes(Fault::WallClockJumps) {
             self.files.set_clock(outside.rng.pause(WALL_END));
         }
-        outside.network.now + away
+        (outside.network.now + away, sleep)
     }
 
     /// Runs everybody outside until there is something to tell, or the time is up.
-    fn run_outside(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) {
-        let back = self.begin_poll(timeout);
+    fn run_outside(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> Polled {
+        let (back, sleep) = self.begin_poll(timeout);
+        let mut extent = Extent::Whole;
         let outside = &self.outside;
         let until = timeout.map(|timeout| back + timeout);
         loop {
@@ -110,7 +115,7 @@ impl SimWorld {
             let mut outside = outside.borrow_mut();
             if now >= back {
                 outside.network.wake_up();
-                outside.network.collect(ready);
+                extent = outside.network.collect(ready);
                 ready.extend(outside.network.spurious());
                 ready.extend(outside.order().map(Ready::Signal));
                 if !ready.is_empty() || outside.network.faults.strikes(Fault::PollWakes) {
@@ -137,6 +142,7 @@ impl SimWorld {
             outside.network.now += passed;
             self.files.advance(passed);
         }
+        Polled { extent, sleep }
     }
 }
 
@@ -145,7 +151,8 @@ impl World for SimWorld {
     type Socket = SimSocket;
 
     fn now(&self) -> Instant {
-        self.outside.borrow().instant()
+        let outside = self.outside.borrow();
+        outside.instant() + outside.lost
     }
 
     fn wall_clock(&self) -> SystemTime {
@@ -153,16 +160,17 @@ impl World for SimWorld {
         self.files.now()
     }
 
-    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<Polled> {
         let mut found = Vec::new();
-        opt_out(|| self.run_outside(&mut found, timeout));
+        let mut polled = None;
+        opt_out(|| polled = Some(self.run_outside(&mut found, timeout)));
         log::trace!(
             "{:?}: slept {timeout:?}, woken by {found:?}",
             self.outside.borrow().network.now
         );
         ready.extend_from_slice(&found);
         opt_out(|| drop(found));
-        Ok(())
+        Ok(polled.expect("it was run"))
     }
 
     fn accept(&mut self, listener: usize) -> io::Result<(SimSocket, Peer)> {

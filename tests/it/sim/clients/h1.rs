@@ -187,13 +187,7 @@ impl H1Client {
         };
         let early = self.sent.is_empty() && self.expecting.is_some();
         ask.expect(!early, "a response before 100 Continue", &answer);
-        let harmed = self
-            .wire
-            .as_ref()
-            .is_some_and(|wire| wire.is_harmed(outside));
-        // The server was not run while the rest of the request came.
-        let overslept = harmed && answer.status == 408;
-        if overslept || ask.judge(&answer, outside) == Verdict::AskAgain {
+        if ask.judge(&answer, outside) == Verdict::AskAgain {
             self.asks.push_back(ask);
         }
     }

@@ -32,7 +32,6 @@ impl Network {
             leave: Leave::NotYet,
             client_wakes: true,
             harmed: false,
-            overslept: false,
             lost_file: None,
         });
         self.listeners[listener].backlog.push_back(id);
@@ -136,7 +135,7 @@ impl Network {
 
     /// Whether the world ended the connection.
     pub fn is_harmed(&self, id: LinkId) -> bool {
-        self.links[id].harmed || self.links[id].overslept
+        self.links[id].harmed
     }
 
     /// The file whose content was lost on its way into the connection.

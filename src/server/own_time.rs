@@ -1,0 +1,136 @@
+//! The loop's own time, by which everybody's deadlines are kept: the world's clock without our absences.
+//!
+//! A process that is stopped, a machine that is suspended and a disk that nobody can wait for beside
+//! take time that no peer had: its bytes were there, and nobody read them. Every other part of the
+//! server takes the time from here and need not know. The two clocks are never mixed: what files and
+//! logs are stamped with is the world's.
+//!
+//! ```text
+//!   world  ──work──┬─sleep─┬──work──┬──────── stopped ────────┬──work──
+//!   own    ──work──┴─sleep─┴──work──┴─┬──work──
+//!                                     ABSENCE
+//! ```
+
+use crate::world::Sleep;
+use std::time::{Duration, Instant};
+
+/// More than this in one go is an absence, and this much of it counts as time: longer than any turn
+/// takes by what it is allowed to do, shorter than anything that a peer is waited for. As it counts,
+/// time goes on even if every turn is an absence, and no deadline is put off for ever.
+const ABSENCE: Duration = Duration::from_millis(100);
+
+/// The world's clock as it was last read, and what is taken out of it.
+pub struct OwnTime {
+    world: Instant,
+    absent: Duration,
+}
+
+impl OwnTime {
+    /// A time that begins now, with no absence.
+    pub fn new(now: Instant) -> Self {
+        OwnTime {
+            world: now,
+            absent: Duration::ZERO,
+        }
+    }
+
+    /// The time that deadlines are kept by.
+    pub fn now(&self) -> Instant {
+        // The absences lie between the beginning and `world`.
+        self.world - self.absent
+    }
+
+    /// The world's clock as it was last read.
+    pub fn world(&self) -> Instant {
+        self.world
+    }
+
+    /// The loop has worked since the clock was last read.
+    pub fn work(&mut self, until: Instant) {
+        self.pass(until, Duration::ZERO);
+    }
+
+    /// The loop has slept since then, for `timeout` at most, as far as it had its way.
+    pub fn sleep(&mut self, until: Instant, timeout: Option<Duration>, sleep: Sleep) {
+        let allowed = match sleep {
+            Sleep::Undisturbed => timeout.unwrap_or(Duration::MAX),
+            // Stopped and let run on, most likely: nobody knows when.
+            Sleep::Interrupted => Duration::ZERO,
+        };
+        self.pass(until, allowed);
+    }
+
+    fn pass(&mut self, until: Instant, allowed: Duration) {
+        let passed = until.saturating_duration_since(self.world);
+        self.world += passed;
+        if passed > allowed.saturating_add(ABSENCE) {
+            self.absent += passed - ABSENCE;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn passed(act: impl FnOnce(&mut OwnTime, Instant)) -> Duration {
+        let start = Instant::now();
+        let mut time = OwnTime::new(start);
+        act(&mut time, start);
+        time.now() - start
+    }
+
+    #[test]
+    fn work_and_sleep_are_time() {
+        let time = passed(|time, start| {
+            time.work(start + ABSENCE);
+            time.sleep(start + SECOND * 9, Some(SECOND * 9), Sleep::Undisturbed);
+            time.sleep(start + SECOND * 99, None, Sleep::Undisturbed);
+        });
+        assert_eq!(time, SECOND * 99);
+    }
+
+    #[test]
+    fn a_long_turn_and_a_sleep_that_is_longer_than_wanted_are_hardly_any() {
+        let slow_disk = passed(|time, start| time.work(start + SECOND * 10));
+        assert_eq!(slow_disk, ABSENCE);
+        let lid = passed(|time, start| {
+            time.sleep(start + SECOND * 600, Some(SECOND), Sleep::Undisturbed);
+        });
+        assert_eq!(lid, ABSENCE);
+    }
+
+    #[test]
+    fn a_sleep_that_was_interrupted_is_hardly_any_however_long_it_was_to_be() {
+        let stopped = passed(|time, start| {
+            time.sleep(start + SECOND * 9, Some(SECOND * 10), Sleep::Interrupted);
+        });
+        assert_eq!(stopped, ABSENCE);
+        let signal = passed(|time, start| {
+            time.sleep(start + ABSENCE / 2, Some(SECOND), Sleep::Interrupted);
+        });
+        assert_eq!(signal, ABSENCE / 2);
+    }
+
+    #[test]
+    fn time_goes_on_though_every_turn_is_an_absence() {
+        let time = passed(|time, start| {
+            for turn in 1..=100 {
+                time.work(start + SECOND * turn);
+            }
+        });
+        assert_eq!(time, SECOND * 10);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_stands_still() {
+        let time = passed(|time, start| {
+            time.work(start + ABSENCE);
+            time.work(start);
+            time.sleep(start + ABSENCE * 2, Some(SECOND), Sleep::Undisturbed);
+        });
+        assert_eq!(time, ABSENCE * 2);
+    }
+}
