@@ -419,6 +419,8 @@ impl Http2Args {
         // A section of the promised size must fit uncompressed.
         let section = usize::try_from(self.max_header_list_size).unwrap_or(usize::MAX);
         http2.budgets.header_block_bytes = http2.budgets.header_block_bytes.max(section);
+        let frames = self.max_header_list_size.div_ceil(16 << 10);
+        http2.budgets.continuations = http2.budgets.continuations.max(frames);
         config.http1.head_bytes = section;
         config.http1.request_line_bytes = config.http1.request_line_bytes.min(section);
     }

@@ -321,14 +321,20 @@ impl Default for Http2 {
 /// How much nuisance an HTTP/2 peer may cause before GOAWAY ENHANCE_YOUR_CALM.
 #[derive(Clone, Debug)]
 pub struct Budgets {
-    /// Fields of one field section. Browsers send under 30; cookie crumbs count.
+    /// Fields of one field section beside cookie crumbs. Browsers send under 30.
     pub header_fields: usize,
-    /// CONTINUATION frames of one field section. With frames of 16 KiB one is already rare.
+    /// Cookie crumbs of one field section (RFC 9113 §8.2.3). A site of many products keeps a hundred
+    /// cookies in a browser, and each may come as a crumb; counting them as fields locked users out
+    /// elsewhere. Lines of `Cookie` in HTTP/1.1 are as many.
+    pub cookie_crumbs: usize,
+    /// CONTINUATION frames of one field section: with its HEADERS eight, which hold twice
+    /// [`Budgets::header_block_bytes`] where they are full.
     pub continuations: u32,
-    /// Encoded bytes of one field section (CVE-2024-27316).
+    /// Encoded bytes of one field section (CVE-2024-27316): four times what is taken, so that whoever
+    /// keeps too many cookies is told so by 431 rather than cut off.
     pub header_block_bytes: usize,
-    /// A section that decodes to more than this many times the list limit ends the connection; under
-    /// it the request is answered with 431 (CVE-2016-6581).
+    /// A section that decodes to more than this many times the list limit, and to twice its encoded
+    /// length, ends the connection; under it the request is answered with 431 (CVE-2016-6581).
     pub header_list_overrun: usize,
     /// Requests that the peer may reset in the same write that made them (CVE-2023-44487). A reset that
     /// comes later, but before [`Http2::stall_bytes`] of the response were sent, caused more work and
@@ -364,8 +370,9 @@ impl Default for Budgets {
     fn default() -> Self {
         Budgets {
             header_fields: 100,
-            continuations: 4,
-            header_block_bytes: 16 << 10,
+            cookie_crumbs: 1_000,
+            continuations: 7,
+            header_block_bytes: 64 << 10,
             header_list_overrun: 4,
             peer_resets: 450,
             provoked_resets: 100,
@@ -390,9 +397,12 @@ pub struct Http1 {
     pub request_line_bytes: usize,
     /// The largest head in bytes, else 431.
     pub head_bytes: usize,
-    /// The most fields of a head, else 431. Browsers send under 30; more than 128 is taken as 128,
-    /// the parser's room on the stack.
+    /// The most fields of a head beside lines of `Cookie`, else 431. Browsers send under 30; more than
+    /// 128 is taken as 128, the parser's room on the stack.
     pub head_fields: usize,
+    /// The most lines of `Cookie`, else 431: crumbs of HTTP/2 that a proxy passed on as they were.
+    /// [`Budgets::cookie_crumbs`] says why.
+    pub head_crumbs: usize,
     /// Chunk extensions of one body in bytes, else 400.
     pub chunk_extension_bytes: usize,
     /// A body that nobody reads is drained up to this many bytes, so that the connection can be
@@ -420,6 +430,7 @@ impl Default for Http1 {
             request_line_bytes: 8 << 10,
             head_bytes: 16 << 10,
             head_fields: 100,
+            head_crumbs: 1_000,
             chunk_extension_bytes: 16 << 10,
             drain_bytes: 64 << 10,
             preface_timeout: Duration::from_secs(10),
@@ -589,6 +600,10 @@ mod tests {
         // A section of the promised size fits uncompressed, in both versions.
         assert!(http2.budgets.header_block_bytes >= http2.max_header_list_size as usize);
         assert!(http1.head_bytes >= http2.max_header_list_size as usize);
+        // What is decoded on comes in frames of the least size that a peer may be bound to.
+        let frames = (http2.budgets.continuations as usize + 1) << 14;
+        assert!(frames >= http2.budgets.header_block_bytes);
+        assert_eq!(http1.head_crumbs, http2.budgets.cookie_crumbs);
         assert!(http1.head_bytes >= http1.request_line_bytes);
         // One upload can use the whole window that it is promised.
         assert!(http2.connection_window_size >= http2.initial_window_size);

@@ -174,7 +174,7 @@ fn what_depends_on_an_http2_setting_follows_it() {
     assert_eq!(config.http2.connection_window_size, 4 << 20);
     assert_eq!(config.http2.max_frame_size, 1 << 20);
     assert_eq!(config.http2.header_table_size, 0);
-    assert_eq!(config.http2.budgets.header_block_bytes, 32 << 10);
+    assert_eq!(config.http2.budgets.header_block_bytes, 64 << 10);
     assert_eq!(config.http1.head_bytes, 32 << 10);
     assert_eq!(config.http2.max_concurrent_streams, 7);
     assert!(config.http2.h2c_upgrade);

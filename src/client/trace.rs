@@ -305,6 +305,7 @@ impl Blocks {
         let limits = DecodeLimits {
             list_size: 1 << 20,
             fields: 10_000,
+            crumbs: 1_000,
             overrun: 4,
         };
         self.fields.clear();

@@ -191,6 +191,7 @@ fn decode_trailers<'i>(
         request_line: None,
         bytes: config.head_bytes,
         fields: config.head_fields,
+        crumbs: 0,
     };
     let Some(length) = scan.advance(input, &bounds)? else {
         return Ok(Piece::Starved);

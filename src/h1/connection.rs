@@ -157,15 +157,17 @@ impl Connection {
         let bounds = Bounds {
             request_line: Some(self.config.request_line_bytes),
             bytes: self.config.head_bytes,
-            fields: self.config.head_fields,
+            fields: self.config.head_fields.min(parse::MOST_FIELDS),
+            crumbs: self.config.head_crumbs,
         };
         let Some(length) = progress.scan.advance(input, &bounds)? else {
             self.run_dry()?;
             return Ok(None);
         };
+        let lines = progress.scan.field_lines();
         let (head, rest) = input.split_at(length);
         fields.clear();
-        let parsed = parse::parse_head(head, self.scheme, fields)?;
+        let parsed = parse::parse_head(head, lines, self.scheme, fields)?;
         *input = rest;
         let upgrade = self.begin_exchange(&parsed, content_of(head));
         Ok(Some(Event::Request {

@@ -79,7 +79,7 @@ struct Control<'i> {
     settings: Option<&'i [u8]>,
     /// A second `Upgrade` or `HTTP2-Settings`: no valid offer (RFC 7540 §3.2.1).
     ambiguous_upgrade: bool,
-    /// A bit for each line that is passed on.
+    /// A bit for each of the first lines that are passed on.
     end_to_end: u128,
 }
 
@@ -94,15 +94,33 @@ struct Options {
     http2_settings: bool,
 }
 
-/// Translates a whole head, the empty line at its end included. `fields` is empty before.
+/// Translates a whole head of so many lines, the empty line at its end included. `fields` is empty
+/// before.
 pub(super) fn parse_head<'i>(
     head: &'i [u8],
+    lines: usize,
     scheme: Scheme,
     fields: &mut Fields,
 ) -> Result<Head<'i>, Error> {
-    let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    if lines <= MOST_FIELDS {
+        let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+        return parse_into(head, &mut room, scheme, fields);
+    }
+    // Cookie crumbs: their number is bounded by the scan.
+    let mut room: Vec<_> = std::iter::repeat_with(MaybeUninit::uninit)
+        .take(lines)
+        .collect();
+    parse_into(head, &mut room, scheme, fields)
+}
+
+fn parse_into<'i>(
+    head: &'i [u8],
+    room: &mut [MaybeUninit<Header<'i>>],
+    scheme: Scheme,
+    fields: &mut Fields,
+) -> Result<Head<'i>, Error> {
     let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(head, &mut room) {
+    match request.parse_with_uninit_headers(head, room) {
         Ok(Status::Complete(length)) if length == head.len() => {}
         Ok(_) => return Err(Error::RequestLine),
         Err(error) => return Err(translate(error, head)),
@@ -131,7 +149,7 @@ pub(super) fn parse_head<'i>(
     }
     fields.push(b":path", &target.path);
     for (i, header) in request.headers.iter().enumerate() {
-        if control.end_to_end & (1 << i) != 0 {
+        if control.is_end_to_end(i, header.name) {
             push_lowercase(fields, header);
         }
     }
@@ -168,7 +186,7 @@ impl<'i> Control<'i> {
         let mut control = Control::default();
         for (i, Header { name, value }) in lines.iter().enumerate() {
             let name = Name::of(name);
-            if name.is_end_to_end() {
+            if i < MOST_FIELDS && name.is_end_to_end() {
                 control.end_to_end |= 1 << i;
             }
             match name {
@@ -190,6 +208,14 @@ impl<'i> Control<'i> {
             }
         }
         Ok(control)
+    }
+
+    /// Whether this line is passed on.
+    fn is_end_to_end(&self, i: usize, name: &str) -> bool {
+        match i < MOST_FIELDS {
+            true => self.end_to_end & (1 << i) != 0,
+            false => Name::of(name).is_end_to_end(),
+        }
     }
 
     fn expects_continue(&self, version: Version, framing: Framing) -> Result<bool, Error> {

@@ -20,7 +20,9 @@ pub(super) struct Scan {
     /// Where the line that `position` is in began.
     line_start: u32,
     /// Lines before that.
-    lines: u32,
+    lines: u16,
+    /// Those of them that are `Cookie`.
+    crumbs: u16,
 }
 
 /// What a section may hold at most.
@@ -30,9 +32,19 @@ pub(super) struct Bounds {
     pub(super) request_line: Option<usize>,
     /// Bytes in all, the empty line at the end included.
     pub(super) bytes: usize,
-    /// Field lines.
+    /// Field lines, but for those of `Cookie` in a head.
     pub(super) fields: usize,
+    /// Lines of `Cookie` in a head.
+    pub(super) crumbs: usize,
 }
+
+/// The name of the field that may come in crumbs, and its colon.
+const COOKIE: &[u8] = b"cookie:";
+
+/// Bytes that a line of `Cookie` takes beyond what it would add to the line before: its name, colon,
+/// blank and line end against a semicolon and a blank. They are not counted, so that a head is as long
+/// in crumbs as in one line.
+const CRUMB: usize = COOKIE.len() + 1;
 
 impl Scan {
     /// Whether no byte was seen yet.
@@ -69,7 +81,7 @@ impl Scan {
                 }
                 (Some(b'\r'), Some(b'\n')) => {
                     let end = at + 2;
-                    if self.end_line(at, end, bounds)? {
+                    if self.end_line(input, at, bounds)? {
                         return Ok(Some(end));
                     }
                     position = end;
@@ -85,23 +97,42 @@ impl Scan {
     fn check_length(&self, length: usize, bounds: &Bounds) -> Result<(), Error> {
         match bounds.request_line {
             Some(limit) if self.lines == 0 && length > limit => Err(Error::RequestLineTooLong),
-            _ if length >= bounds.bytes => Err(Error::HeadTooLarge),
+            _ if length >= self.most_bytes(bounds) => Err(Error::HeadTooLarge),
             _ => Ok(()),
         }
     }
 
-    /// A line ends at `at`, the next begins at `end`. True if it was the empty one.
-    fn end_line(&mut self, at: usize, end: usize, bounds: &Bounds) -> Result<bool, Error> {
-        if end > bounds.bytes {
+    fn most_bytes(&self, bounds: &Bounds) -> usize {
+        bounds
+            .bytes
+            .saturating_add(CRUMB * usize::from(self.crumbs))
+    }
+
+    /// Field lines of the head or trailer section so far.
+    pub(super) fn field_lines(&self) -> usize {
+        usize::from(self.lines)
+    }
+
+    /// A line ends at `at`, its line end not included. True if it was the empty one.
+    fn end_line(&mut self, input: &[u8], at: usize, bounds: &Bounds) -> Result<bool, Error> {
+        let (start, end) = (self.line_start as usize, at + 2);
+        if end > self.most_bytes(bounds) {
             return Err(Error::HeadTooLarge);
         }
-        if at == self.line_start as usize {
+        if at == start {
             return Ok(true);
         }
         self.line_start = end as u32;
-        self.lines += 1;
-        let other_lines = u32::from(bounds.request_line.is_some());
-        if (self.lines - other_lines) as usize > bounds.fields {
+        self.lines = self.lines.saturating_add(1);
+        let line = input.get(start..at).unwrap_or_default();
+        let is_head = bounds.request_line.is_some();
+        let name = line.get(..COOKIE.len()).unwrap_or_default();
+        if is_head && name.eq_ignore_ascii_case(COOKIE) {
+            self.crumbs = self.crumbs.saturating_add(1);
+        }
+        let (lines, crumbs) = (usize::from(self.lines), usize::from(self.crumbs));
+        let fields = lines.saturating_sub(crumbs + usize::from(is_head));
+        if fields > bounds.fields || crumbs > bounds.crumbs {
             return Err(Error::TooManyFields);
         }
         Ok(false)
@@ -129,6 +160,7 @@ mod tests {
         request_line: Some(40),
         bytes: 100,
         fields: 3,
+        crumbs: 2,
     };
 
     /// The result of a scan that gets the bytes in pieces of this size.
@@ -153,6 +185,19 @@ mod tests {
             (head(b"a: b\r\n"), Ok(Some(50))),
             (head(b"a: b\r\nc: d\r\ne: f\r\n"), Ok(Some(62))),
             (head(b"a:\r\nb:\r\nc:\r\nd:\r\n"), Err(Error::TooManyFields)),
+            (head(b"cookie:\r\na: b\r\nCookie:c\r\n"), Ok(Some(69))),
+            (
+                head(b"cookie:\r\ncookie:\r\ncookie:\r\n"),
+                Err(Error::TooManyFields),
+            ),
+            (
+                head(&[b"cookie: a\r\n", &[b'a'; 51][..], b"\r\n"].concat()),
+                Ok(Some(108)),
+            ),
+            (
+                head(&[b"cookie: a\r\n", &[b'a'; 52][..], b"\r\n"].concat()),
+                Err(Error::HeadTooLarge),
+            ),
             (head(&[&[b'a'; 54][..], b"\r\n"].concat()), Ok(Some(100))),
             (
                 head(&[&[b'a'; 55][..], b"\r\n"].concat()),

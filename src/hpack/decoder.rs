@@ -16,9 +16,14 @@ const MAX_SIZE_UPDATES: u32 = 2;
 pub struct DecodeLimits {
     /// The size of all fields as RFC 9113 §6.5.2 counts it.
     pub list_size: usize,
-    /// The number of fields.
+    /// The number of fields beside cookie crumbs.
     pub fields: usize,
-    /// A block that decodes to more than this many times `list_size` is an error.
+    /// The number of cookie crumbs (RFC 9113 §8.2.3), which have a bound of their own: they are one
+    /// field that was cut so that it compresses better. So each but the first counts in `list_size`
+    /// with its value and the two bytes that would join it to the one before.
+    pub crumbs: usize,
+    /// A block that decodes to more than this many times `list_size`, and to more than twice its own
+    /// length, is an error: Huffman's code alone makes a block longer by three fifths at most.
     pub overrun: usize,
 }
 
@@ -51,7 +56,7 @@ pub enum DecodeError {
     TableSizeMisplaced,
     /// No dynamic table size update although our SETTINGS reduced the table (RFC 9113 §4.3.1).
     TableSizeMissing,
-    /// More than `overrun * list_size`: a decompression bomb, for ENHANCE_YOUR_CALM.
+    /// More than `overrun` allows: a decompression bomb, for ENHANCE_YOUR_CALM.
     ListTooLarge,
 }
 
@@ -111,7 +116,7 @@ impl Decoder {
         limits: &DecodeLimits,
     ) -> Result<Decoded, DecodeError> {
         let mut input = Input(block);
-        let mut sink = Sink::new(fields, limits);
+        let mut sink = Sink::new(fields, limits, block.len());
         self.update_size(&mut input)?;
         while let Some((&first, rest)) = input.0.split_first() {
             input.0 = rest;
@@ -148,6 +153,7 @@ impl Decoder {
         let nothing = DecodeLimits {
             list_size: usize::MAX,
             fields: 0,
+            crumbs: 0,
             overrun: 1,
         };
         decoder.decode(block, &mut Fields::new(), &nothing)?;
@@ -277,6 +283,12 @@ impl<'a> Input<'a> {
     }
 }
 
+/// The name of the field that comes in crumbs.
+const COOKIE: &[u8] = b"cookie";
+
+/// The separator between two crumbs once they are joined: a semicolon and a space.
+const JOINT: usize = 2;
+
 /// Takes the fields of one block and materialises those within the limits.
 struct Sink<'a> {
     fields: &'a mut Fields,
@@ -289,17 +301,31 @@ struct Sink<'a> {
     overrun: usize,
     /// Fields that may still be materialised.
     left: usize,
+    /// Cookie crumbs that may still be materialised.
+    crumbs_left: usize,
+    /// Whether a crumb came, to which the others will be joined.
+    cookie: Cookie,
+}
+
+/// Crumbs so far.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cookie {
+    Absent,
+    Begun,
 }
 
 impl<'a> Sink<'a> {
-    fn new(fields: &'a mut Fields, limits: &DecodeLimits) -> Self {
+    fn new(fields: &'a mut Fields, limits: &DecodeLimits, block_len: usize) -> Self {
+        let overrun = limits.list_size.saturating_mul(limits.overrun);
         Sink {
             fields,
             decoded: Decoded::Whole,
             size: 0,
             list_size: limits.list_size,
-            overrun: limits.list_size.saturating_mul(limits.overrun),
+            overrun: overrun.max(block_len.saturating_mul(2)),
             left: limits.fields,
+            crumbs_left: limits.crumbs,
+            cookie: Cookie::Absent,
         }
     }
 
@@ -307,6 +333,9 @@ impl<'a> Sink<'a> {
     /// whatever its size.
     #[inline]
     fn push(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
+        if field.name_len == COOKIE.len() && field.name() == COOKIE {
+            return self.push_crumb(field, sensitive);
+        }
         let size = field.bytes.len() + ENTRY_OVERHEAD;
         self.size = self.size.saturating_add(size);
         if self.size > self.list_size || self.left == 0 {
@@ -317,10 +346,28 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
+    /// Counts a crumb as what it adds to the joined field. Past the limits it counts like any field:
+    /// thousands of one byte each are a bomb.
+    fn push_crumb(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
+        let size = match self.cookie {
+            Cookie::Begun if self.crumbs_left > 0 => field.value().len() + JOINT,
+            _ => field.bytes.len() + ENTRY_OVERHEAD,
+        };
+        self.cookie = Cookie::Begun;
+        self.size = self.size.saturating_add(size);
+        if self.size > self.list_size || self.crumbs_left == 0 {
+            return self.pass_limit();
+        }
+        self.crumbs_left -= 1;
+        self.fields.push_joined(field, sensitive);
+        Ok(())
+    }
+
     #[cold]
     fn pass_limit(&mut self) -> Result<(), DecodeError> {
         // What comes behind a field that was left out is left out as well.
         self.left = 0;
+        self.crumbs_left = 0;
         self.decoded = Decoded::Truncated;
         if self.size > self.overrun {
             return Err(DecodeError::ListTooLarge);

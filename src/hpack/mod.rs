@@ -13,7 +13,7 @@
 //! use calmd::http::{Field, Fields};
 //!
 //! let (mut encoder, mut decoder) = (Encoder::new(4_096), Decoder::new(4_096));
-//! let limits = DecodeLimits { list_size: 16_384, fields: 100, overrun: 4 };
+//! let limits = DecodeLimits { list_size: 16_384, fields: 100, crumbs: 1_000, overrun: 4 };
 //! let mut fields = Fields::new();
 //! let mut lengths = Vec::new();
 //! for _ in 0..3 {

@@ -63,6 +63,26 @@ fn more_fields_than_the_parser_has_room_for_are_too_many() {
     assert_eq!(result, Err(Error::TooManyFields));
 }
 
+#[test]
+fn a_head_may_have_1000_lines_of_cookie_beside_its_fields() {
+    let request = |fields: usize, crumbs: usize| {
+        let fields = "X: y\r\n".repeat(fields - 1);
+        let crumbs = "Cookie: name=value\r\n".repeat(crumbs);
+        format!("GET / HTTP/1.1\r\nHost: a\r\n{crumbs}{fields}\r\n")
+    };
+    assert_eq!(result(request(100, 1_000).as_bytes()), Ok(()));
+    let error = Err(Error::TooManyFields);
+    assert_eq!(result(request(100, 1_001).as_bytes()), error);
+    assert_eq!(result(request(101, 1_000).as_bytes()), error);
+    // They are as long as one line of them all.
+    let joined = |crumbs: usize| {
+        let crumbs = format!("Cookie: {}\r\n", "a".repeat(100)).repeat(crumbs);
+        format!("GET / HTTP/1.1\r\nHost: a\r\n{crumbs}\r\n")
+    };
+    assert_eq!(result(joined(160).as_bytes()), Ok(()));
+    assert_eq!(result(joined(161).as_bytes()), Err(Error::HeadTooLarge));
+}
+
 const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 #[test]

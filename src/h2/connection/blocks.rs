@@ -162,6 +162,8 @@ impl Connection {
             return Err(ConnectionError::calm("too many CONTINUATION frames").into());
         }
         self.check_block_len(block.bytes.len().saturating_add(fragment.len()))?;
+        // At most eight times: what is held counts, so it grows by no more than came.
+        block.bytes.reserve_exact(fragment.len());
         block.bytes.extend_from_slice(fragment);
         if header.has(flag::END_HEADERS) {
             return self.finish_block(block.head, &block.bytes, fields, now);
@@ -188,6 +190,7 @@ impl Connection {
         let limits = DecodeLimits {
             list_size: self.header_list_limit(),
             fields: self.config.budgets.header_fields,
+            crumbs: self.config.budgets.cookie_crumbs,
             overrun: self.config.budgets.header_list_overrun,
         };
         fields.clear();

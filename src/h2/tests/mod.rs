@@ -239,6 +239,7 @@ impl Peer {
         let limits = DecodeLimits {
             list_size: 1 << 20,
             fields: 1000,
+            crumbs: 1_000,
             overrun: 1,
         };
         let mut fields = Fields::new();

@@ -334,15 +334,17 @@ mod floods {
         let mut peer = Peer::server();
         let block = peer.block(&[("x", "y")]);
         peer.send(FrameType::HEADERS, 0, 1, &block);
-        for _ in 0..4 {
+        for _ in 0..7 {
             peer.send(FrameType::CONTINUATION, 0, 1, b"");
         }
         peer.hear();
         peer.send(FrameType::CONTINUATION, 0, 1, b"");
         peer.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
         let mut peer = Peer::server();
-        peer.send(FrameType::HEADERS, 0, 1, &[0; 16_000]);
-        peer.send(FrameType::CONTINUATION, 0, 1, &[0; 384]);
+        peer.send(FrameType::HEADERS, 0, 1, &[0; 16_384]);
+        for _ in 0..3 {
+            peer.send(FrameType::CONTINUATION, 0, 1, &[0; 16_384]);
+        }
         peer.hear();
         peer.send(FrameType::CONTINUATION, 0, 1, &[0; 1]);
         peer.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
@@ -423,7 +425,7 @@ mod field_sections {
             &[&request[..], &[("x", &value)]].concat(),
         );
         let crumb = [("cookie", "a=b")];
-        peer.headers(3, 0, &[&request[..], &crumb.repeat(97)].concat());
+        peer.headers(3, 0, &[&request[..], &crumb.repeat(1_001)].concat());
         let heard = peer.hear();
         assert_eq!(heard.len(), 2);
         assert!(heard[0].0.starts_with("HeadersTooLarge"), "{heard:?}");
@@ -432,7 +434,7 @@ mod field_sections {
         peer.headers(
             5,
             flag::END_STREAM,
-            &[&request[..], &crumb.repeat(96)].concat(),
+            &[&request[..], &crumb.repeat(1_000)].concat(),
         );
         assert!(peer.hear()[0].0.starts_with("request 5"));
     }

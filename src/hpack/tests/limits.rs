@@ -5,6 +5,7 @@ use super::*;
 const LIMITS: DecodeLimits = DecodeLimits {
     list_size: 16 << 10,
     fields: 100,
+    crumbs: 1_000,
     overrun: 4,
 };
 
@@ -31,6 +32,7 @@ fn a_list_of_exactly_the_limit_is_whole() {
     let limits = DecodeLimits {
         list_size: 3 * 42,
         fields: 3,
+        crumbs: 1_000,
         overrun: 1,
     };
     // `:method: GET` counts 42.
@@ -61,10 +63,74 @@ fn nothing_past_the_number_of_fields_is_materialised() {
     let mut decoder = Decoder::new(4096);
     let (result, found) = decode_limited(&mut decoder, &[0x82; 101], &LIMITS);
     assert_eq!((result, found.len()), (Ok(Decoded::Truncated), 100));
-    // Cookie crumbs: each could be small, and each counts 32 bytes at least.
-    let crumbs = [0x60, 0x80].repeat(200);
-    let (result, found) = decode_limited(&mut decoder, &crumbs, &LIMITS);
-    assert_eq!((result, found.len()), (Ok(Decoded::Truncated), 100));
+}
+
+/// A crumb that leaves the table alone.
+fn crumb(value: &str) -> Vec<u8> {
+    [&[0x0f, 0x11, value.len() as u8], value.as_bytes()].concat()
+}
+
+#[test]
+fn cookie_crumbs_count_as_the_field_that_they_were() {
+    let limits = DecodeLimits {
+        // `cookie: aaaa; bb; c` and `:method: GET`.
+        list_size: 6 + 11 + 32 + 42,
+        fields: 1,
+        crumbs: 3,
+        overrun: 4,
+    };
+    let crumbs = [crumb("aaaa"), vec![0x82], crumb("bb"), crumb("c")].concat();
+    let mut decoder = Decoder::new(4096);
+    let (result, found) = decode_limited(&mut decoder, &crumbs, &limits);
+    assert_eq!((result, found.len()), (Ok(Decoded::Whole), 4));
+    for more in [crumb("d"), vec![0x82], crumb("")] {
+        let block = [&crumbs[..], &more].concat();
+        let (result, found) = decode_limited(&mut decoder, &block, &limits);
+        assert_eq!((result, found.len()), (Ok(Decoded::Truncated), 4));
+    }
+    let shorter = DecodeLimits {
+        list_size: limits.list_size - 1,
+        ..limits
+    };
+    let (result, found) = decode_limited(&mut decoder, &crumbs, &shorter);
+    assert_eq!((result, found.len()), (Ok(Decoded::Truncated), 3));
+}
+
+#[test]
+fn a_thousand_crumbs_are_taken_beside_a_hundred_fields() {
+    let mut decoder = Decoder::new(4096);
+    let block = [crumb("name=1").repeat(1_000), vec![0x82; 100]].concat();
+    let (result, found) = decode_limited(&mut decoder, &block, &LIMITS);
+    assert_eq!((result, found.len()), (Ok(Decoded::Whole), 1_100));
+    for more in [crumb("name=1"), vec![0x82]] {
+        let block = [&block[..], &more].concat();
+        let (result, found) = decode_limited(&mut decoder, &block, &LIMITS);
+        assert_eq!((result, found.len()), (Ok(Decoded::Truncated), 1_100));
+    }
+}
+
+#[test]
+fn crumbs_without_content_are_a_bomb_like_others() {
+    let mut decoder = Decoder::new(4096);
+    // An entry `cookie: ` with an empty value, referenced again and again.
+    let block = [&[0x60, 0x00][..], &[0xbe; 32_000]].concat();
+    let (result, found) = decode_limited(&mut decoder, &block, &LIMITS);
+    assert_eq!(result, Err(DecodeError::ListTooLarge));
+    assert_eq!(found.len(), 1_000);
+}
+
+#[test]
+fn what_a_block_holds_itself_is_no_bomb() {
+    let mut decoder = Decoder::new(4096);
+    // 50,000 times the digit 0, in five bits each, twice: more than four times the limit.
+    let mut block = Vec::new();
+    for _ in 0..2 {
+        block.extend([0, 1, b'x']);
+        crate::hpack::integer::encode(31_250, 0x80, 7, &mut block);
+        block.resize(block.len() + 31_250, 0);
+    }
+    let (result, found) = decode_limited(&mut decoder, &block, &LIMITS);
+    assert_eq!((result, found.len()), (Ok(Decoded::Truncated), 0));
 }
 
 #[test]
@@ -72,6 +138,7 @@ fn the_table_is_right_after_a_truncated_block() {
     let limits = DecodeLimits {
         list_size: 50,
         fields: 1,
+        crumbs: 1_000,
         overrun: 100,
     };
     let list = fields(&[
@@ -129,6 +196,7 @@ fn limits_that_overflow_are_no_limits() {
     let limits = DecodeLimits {
         list_size: usize::MAX,
         fields: usize::MAX,
+        crumbs: usize::MAX,
         overrun: usize::MAX,
     };
     let (result, _) = decode_limited(&mut Decoder::new(usize::MAX), &[0x82], &limits);

@@ -19,6 +19,7 @@ type Owned = (Vec<u8>, Vec<u8>);
 const AMPLE: DecodeLimits = DecodeLimits {
     list_size: 1 << 24,
     fields: 1 << 20,
+    crumbs: 1_000,
     overrun: 4,
 };
 

@@ -91,6 +91,7 @@ pub const TABLE: usize = 4096;
 pub const LIMITS: DecodeLimits = DecodeLimits {
     list_size: 16 << 10,
     fields: 100,
+    crumbs: 1_000,
     overrun: 4,
 };
 

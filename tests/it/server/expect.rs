@@ -52,6 +52,7 @@ impl Client {
         let limits = DecodeLimits {
             list_size: 1 << 14,
             fields: 100,
+            crumbs: 1_000,
             overrun: 1,
         };
         let decoded = self.decoder.decode(block, &mut fields, &limits);

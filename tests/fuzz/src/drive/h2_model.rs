@@ -321,6 +321,7 @@ impl Model {
         let limits = DecodeLimits {
             list_size: 1 << 20,
             fields: 1_000,
+            crumbs: 1_000,
             overrun: 1,
         };
         let mut fields = Fields::new();

@@ -17,6 +17,7 @@ pub fn decode(input: &[u8]) {
     let limits = DecodeLimits {
         list_size: script.number().min(1 << 16) as usize,
         fields: 1 + script.below(100),
+        crumbs: 1_000,
         overrun: 1 + script.below(4),
     };
     let mut decoder = Decoder::new(4_096);
@@ -116,6 +117,7 @@ pub fn round_trip(input: &[u8]) {
     let limits = DecodeLimits {
         list_size: usize::MAX,
         fields: usize::MAX,
+        crumbs: usize::MAX,
         overrun: 1,
     };
     while !script.is_empty() {

@@ -144,6 +144,7 @@ impl Heard {
                 let limits = calmd::hpack::DecodeLimits {
                     list_size: 1 << 16,
                     fields: 100,
+                    crumbs: 1_000,
                     overrun: 1,
                 };
                 let decoded = decoder.decode(&frame.payload, &mut fields, &limits);

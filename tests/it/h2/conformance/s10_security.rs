@@ -11,6 +11,7 @@ pub fn cases() -> Vec<Case> {
         let entry = [&[0x40][..], &string("x"), &string(&"v".repeat(4_000))].concat();
         [&request[..], &entry, &[0xbe; 12_000]].concat()
     };
+    let long = continuation(1, 0, &literal("x", &"v".repeat(15_000)));
     let calm = || Connection(ENHANCE_YOUR_CALM);
     vec![
         case(
@@ -28,8 +29,8 @@ pub fn cases() -> Vec<Case> {
         case("10.5", "100 KiB of frames of unknown types", calm())
             .send(repeat(raw_h2::frame(0xbb, 0, 0, &[0; 1_015]), 100)),
         case("10.5", "8,000 PRIORITY frames", calm()).send(repeat(priority(1, 3), 8_000)),
-        case("10.5", "requests that are reset at once, 100 times", calm()).send(
-            (0..100)
+        case("10.5", "requests that are reset at once, 600 times", calm()).send(
+            (0..600)
                 .flat_map(|i| [post(2 * i + 1), rst_stream(2 * i + 1, 8)].concat())
                 .collect(),
         ),
@@ -61,6 +62,35 @@ pub fn cases() -> Vec<Case> {
             Answered(vec![(1, 431)]),
         )
         .send(get_with(1, &[("x", "y"); 150])),
+        case(
+            "10.5.1",
+            "90 cookie crumbs and 15 fields",
+            Answered(vec![(1, 200)]),
+        )
+        .send(get_with(
+            1,
+            &[[("cookie", "name=value"); 90].as_slice(), &[("x", "y"); 15]].concat(),
+        )),
+        case("10.5.1", "1,000 cookie crumbs", Answered(vec![(1, 200)]))
+            .send(get_with(1, &[("cookie", "a=b"); 1_000])),
+        case("10.5.1", "1,001 cookie crumbs", Answered(vec![(1, 431)]))
+            .send(get_with(1, &[("cookie", "a=b"); 1_001])),
+        case(
+            "10.5.1",
+            "a field block of 60,000 bytes",
+            Answered(vec![(1, 431), (3, 200)]),
+        )
+        .send(headers(1, END_STREAM, &request))
+        .send(long.clone().repeat(3))
+        .send(continuation(
+            1,
+            END_HEADERS,
+            &literal("x", &"v".repeat(15_000)),
+        ))
+        .send(get(3)),
+        case("10.5.1", "a field block of more than 64 KiB", calm())
+            .send(headers(1, END_STREAM, &request))
+            .send(long.repeat(5)),
         case(
             "10.5.1",
             "a field section that is small on the wire and huge behind it",

@@ -2,7 +2,7 @@
 
 use super::{COMPRESSION_ERROR, END, ENHANCE_YOUR_CALM, PROTOCOL_ERROR};
 use crate::attack::{Answer, Attack, H2, Pace, Step, open_h2, open_h2_with, request, stream};
-use crate::raw_h2::{CONTINUATION, END_STREAM, HEADERS, frame, get};
+use crate::raw_h2::{CONTINUATION, END_HEADERS, END_STREAM, HEADERS, frame, get};
 use std::time::Duration;
 
 /// All of them.
@@ -41,7 +41,42 @@ pub const ALL: &[Attack] = &[
     Attack {
         name: "Cookie crumbs",
         cve: "",
-        step: |n| section(n, &[0x0f, 0x11, 1, b'a'].repeat(101)),
+        step: |n| section(n, &[0x0f, 0x11, 1, b'a'].repeat(1_001)),
+        answer: Answer::Status(431),
+        ..H2
+    },
+    Attack {
+        name: "Cookie crumbs, 16,000 times an empty one",
+        cve: "CVE-2026-49975",
+        step: |n| section(n, &[&[0x60, 0][..], &[0xbe; 16_000]].concat()),
+        answer: Answer::GoAway(ENHANCE_YOUR_CALM, 1),
+        ..H2
+    },
+    Attack {
+        name: "Field blocks of 60 KiB",
+        cve: "",
+        step: |n| {
+            let lines = [0, 1, b'a', 1, b'b'].repeat(3_000);
+            let mut bytes = frame(HEADERS, END_STREAM, stream(n), &get("/4k"));
+            for last in [0, 0, 0, END_HEADERS] {
+                bytes.extend(frame(CONTINUATION, last, stream(n), &lines));
+            }
+            Step::Send(bytes)
+        },
+        answer: Answer::GoAway(ENHANCE_YOUR_CALM, 6),
+        ..H2
+    },
+    Attack {
+        name: "Field blocks of 60 KiB, four long values",
+        cve: "",
+        step: |n| {
+            let line = [&[0, 1, b'a', 0x7f, 0x99, 0x74][..], &[b'x'; 15_000]].concat();
+            let mut bytes = frame(HEADERS, END_STREAM, stream(n), &get("/4k"));
+            for last in [0, 0, 0, END_HEADERS] {
+                bytes.extend(frame(CONTINUATION, last, stream(n), &line));
+            }
+            Step::Send(bytes)
+        },
         answer: Answer::Status(431),
         ..H2
     },
@@ -130,7 +165,7 @@ pub const ALL: &[Attack] = &[
                 &[0, 1, b'a', 1, b'b'].repeat(200),
             ))
         },
-        answer: Answer::GoAway(ENHANCE_YOUR_CALM, 6),
+        answer: Answer::GoAway(ENHANCE_YOUR_CALM, 9),
         ..H2
     },
     Attack {
@@ -138,7 +173,7 @@ pub const ALL: &[Attack] = &[
         cve: "CVE-2024-27316",
         opening: || [open_h2(), frame(HEADERS, END_STREAM, 1, &get("/4k"))].concat(),
         step: |_| Step::Send(frame(CONTINUATION, 0, 1, &[])),
-        answer: Answer::GoAway(ENHANCE_YOUR_CALM, 6),
+        answer: Answer::GoAway(ENHANCE_YOUR_CALM, 9),
         ..H2
     },
     Attack {
@@ -151,9 +186,12 @@ pub const ALL: &[Attack] = &[
                 &[b'x'; 15_998],
             ]
             .concat();
-            [open_h2(), frame(HEADERS, END_STREAM, 1, &block[..16_000])].concat()
+            let more = frame(CONTINUATION, 0, 1, &[b'x'; 16_000]).repeat(3);
+            let first = frame(HEADERS, END_STREAM, 1, &block[..16_000]);
+            [open_h2(), first, more].concat()
         },
         step: |_| Step::Hold,
+        memory_kib: 80,
         ..H2
     },
 ];
