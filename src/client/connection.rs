@@ -10,7 +10,7 @@ use crate::config::Http2;
 use crate::h2::{self, ErrorCode};
 use crate::http::Fields;
 use crate::server::write_queue::WriteQueue;
-use crate::tls::records::{Opened, Tls, WireBuffer};
+use crate::tls::records::{Opened, Tls, WireBuffer, room_behind};
 use crate::world::files::Root;
 use crate::world::os::Socket;
 use crate::world::{Ready, Token, World};
@@ -21,9 +21,6 @@ use std::time::Instant;
 
 /// Bytes read from the socket at once: four frames of the usual largest size.
 const READ: usize = 64 << 10;
-
-/// Room in front of them for the incomplete TLS record of the last time.
-const RECORD: usize = 18 << 10;
 
 /// A connection to an origin.
 pub struct Connection {
@@ -63,7 +60,7 @@ impl Connection {
             token,
             tls: tls.map(Box::new),
             core: None,
-            wire: vec![0; RECORD + READ],
+            wire: Vec::new(),
             plain: Vec::new(),
             sealed: WireBuffer::default(),
             unsent: WriteQueue::default(),
@@ -223,11 +220,11 @@ impl Connection {
 
     /// Takes what the socket has, up to a bufferful, to the end of `plain`.
     fn read(&mut self, world: &mut Net) -> Result<(), Error> {
-        let start = match &mut self.tls {
-            Some(tls) => tls.restore(&mut self.wire),
-            None => 0,
+        let room = match &self.tls {
+            Some(tls) => tls.room(&mut self.wire, READ),
+            None => room_behind(&[], &mut self.wire, READ),
         };
-        let read = world.read(&mut self.socket, &mut self.wire[start..]);
+        let read = world.read(&mut self.socket, room);
         let len = match read {
             Ok(0) => {
                 self.ended = true;
@@ -244,20 +241,21 @@ impl Connection {
             }
         };
         match self.tls {
-            Some(_) => self.open_records(start + len),
+            Some(_) => self.open_records(len),
             None => {
-                self.plain.extend_from_slice(&self.wire[..len]);
+                self.plain
+                    .extend_from_slice(self.wire.get(..len).unwrap_or_default());
                 Ok(())
             }
         }
     }
 
-    /// Opens the records in the first `len` bytes of `wire`.
+    /// Opens the records in `wire`, into which `len` bytes were read.
     fn open_records(&mut self, len: usize) -> Result<(), Error> {
         let Some(tls) = &mut self.tls else {
             return Ok(());
         };
-        match tls.open(&mut self.wire[..len], &mut self.plain, &mut self.sealed) {
+        match tls.open(&mut self.wire, len, &mut self.plain, &mut self.sealed) {
             Ok(Opened::Open) => Ok(()),
             Ok(Opened::Ended) => {
                 self.ended = true;

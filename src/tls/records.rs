@@ -2,13 +2,20 @@
 //!
 //! TLS goes through rustls's unbuffered interface: records are opened in the buffer that they were
 //! read into, and sealed straight into the buffer that is written from. A session keeps bytes of its
-//! own only while a record is incomplete.
+//! own only while a record is incomplete, or a handshake message whose other records have not come.
+//!
+//! rustls remembers places in bytes that it did not let go of, and must be shown those bytes again each
+//! time that it is called: to seal as well as to open. [`Records`] are those bytes, and [`process`] is the
+//! only place that calls it.
 
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, UnbufferedStatus};
-use rustls::{ClientConfig, CommonState, Error, ServerConfig};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
+    WriteTraffic,
+};
+use rustls::{ClientConfig, CommonState, Error, InvalidMessage, ServerConfig};
 use std::sync::Arc;
 
 /// The largest plaintext of a TLS record (RFC 8446 §5.1).
@@ -17,6 +24,14 @@ const RECORD: usize = 16 << 10;
 /// More than any version and cipher suite adds to a record: header 5, explicit nonce 8, content
 /// type 1, tag 16 (RFC 8446 §5.2, RFC 5246 §6.2.3).
 const RECORD_OVERHEAD: usize = 40;
+
+/// The longest record as it comes: header 5, and what TLS 1.2 allows beyond the plaintext, which rustls
+/// waits for in TLS 1.3 too (RFC 5246 §6.2.3).
+const LONGEST_RECORD: usize = 5 + RECORD + (2 << 10);
+
+/// The alert for a message that is too large, of the handshake before there is a key: fatal,
+/// decode_error (RFC 8446 §6).
+const TOO_LARGE: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
 
 /// What a session keeps on the heap once it is open, as measured: secrets, ciphers, what was agreed.
 const SESSION_STATE: usize = 2_400;
@@ -29,6 +44,9 @@ pub trait Session {
     /// What rustls tells the sides apart by.
     type Data;
 
+    /// Bytes that may wait for the rest of a record or a handshake message. More is refused.
+    const MOST_KEPT: usize;
+
     /// Takes what it can of `records`, and says what is to be done next.
     fn process<'c, 'i>(&'c mut self, records: &'i mut [u8])
     -> UnbufferedStatus<'c, 'i, Self::Data>;
@@ -39,6 +57,10 @@ pub trait Session {
 
 impl Session for UnbufferedServerConnection {
     type Data = ServerConnectionData;
+
+    /// A record, or a ClientHello of 16 KiB: those of browsers take 2. What else a client sends in the
+    /// handshake is shorter.
+    const MOST_KEPT: usize = LONGEST_RECORD;
 
     fn process<'c, 'i>(
         &'c mut self,
@@ -55,6 +77,9 @@ impl Session for UnbufferedServerConnection {
 impl Session for UnbufferedClientConnection {
     type Data = ClientConnectionData;
 
+    /// A chain of certificates of 64 KiB, which rustls bounds it to, in records of 1 KiB and more.
+    const MOST_KEPT: usize = 68 << 10;
+
     fn process<'c, 'i>(
         &'c mut self,
         records: &'i mut [u8],
@@ -70,8 +95,9 @@ impl Session for UnbufferedClientConnection {
 /// One TLS session and the record of it that is still incomplete.
 pub struct Tls<S> {
     session: S,
-    /// The beginning of a record whose rest has not come yet; at most one record long.
-    partial: Vec<u8>,
+    /// Bytes that rustls has not let go of: the beginning of a record or of a handshake message whose
+    /// rest has not come yet. At most [`Session::MOST_KEPT`].
+    kept: Vec<u8>,
     /// The session is over. rustls may still hold places in records that are gone, so it is not
     /// touched again.
     failed: bool,
@@ -91,7 +117,7 @@ impl Tls<UnbufferedServerConnection> {
     pub fn new(config: Arc<ServerConfig>) -> Result<Self, Error> {
         Ok(Tls {
             session: UnbufferedServerConnection::new(config)?,
-            partial: Vec::new(),
+            kept: Vec::new(),
             failed: false,
         })
     }
@@ -102,7 +128,7 @@ impl Tls<UnbufferedClientConnection> {
     pub fn connect(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, Error> {
         Ok(Tls {
             session: UnbufferedClientConnection::new(config, name)?,
-            partial: Vec::new(),
+            kept: Vec::new(),
             failed: false,
         })
     }
@@ -120,7 +146,7 @@ impl<S: Session> Tls<S> {
             true => HANDSHAKE_STATE,
             false => SESSION_STATE,
         };
-        size_of::<Self>() + state + self.partial.capacity()
+        size_of::<Self>() + state + self.kept.capacity()
     }
 
     /// Whether application data cannot flow yet.
@@ -133,64 +159,76 @@ impl<S: Session> Tls<S> {
         self.common().alpn_protocol()
     }
 
-    /// Moves the incomplete record to the front of `buffer` and returns its length: where the next
-    /// bytes from the socket belong.
-    pub fn restore(&mut self, buffer: &mut [u8]) -> usize {
-        let partial = std::mem::take(&mut self.partial);
-        buffer[..partial.len()].copy_from_slice(&partial);
-        partial.len()
+    /// The place in `buffer` for the next `len` bytes from the socket, behind those that are kept.
+    pub fn room<'b>(&self, buffer: &'b mut Vec<u8>, len: usize) -> &'b mut [u8] {
+        room_behind(&self.kept, buffer, len)
     }
 
-    /// Opens the records in `records` and appends their content to `plain`, what the handshake
-    /// answers to `wire`. After an error, `wire` ends with the alert that tells the peer.
+    /// Opens the records in `buffer`, of which `read` bytes were put where [`Tls::room`] said. Appends
+    /// their content to `plain`, what the handshake answers to `wire`. After an error, `wire` ends with
+    /// the alert that tells the peer.
     pub fn open(
         &mut self,
-        records: &mut [u8],
+        buffer: &mut [u8],
+        read: usize,
         plain: &mut Vec<u8>,
         wire: &mut WireBuffer,
     ) -> Result<Opened, Error> {
         if self.failed {
             return Err(Error::HandshakeNotComplete);
         }
-        let result = self.try_open(records, plain, wire);
+        let len = (self.kept.len() + read).min(buffer.len());
+        let (bytes, _) = buffer.split_at_mut(len);
+        let mut records = Records { bytes, start: 0 };
+        let result = self.try_open(&mut records, plain, wire);
+        self.kept = match result {
+            // No more memory than that: it waits for the peer.
+            Ok(_) => records.rest().to_vec(),
+            Err(_) => Vec::new(),
+        };
         self.failed = result.is_err();
         result
     }
 
     fn try_open(
         &mut self,
-        records: &mut [u8],
+        records: &mut Records<'_>,
         plain: &mut Vec<u8>,
         wire: &mut WireBuffer,
     ) -> Result<Opened, Error> {
-        let mut start = 0;
         let mut opened = Opened::Open;
         loop {
-            let UnbufferedStatus { mut discard, state } =
-                self.session.process(&mut records[start..]);
-            let done = match state {
-                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+            let step = process(&mut self.session, records, |state, discard| match state {
+                ConnectionState::ReadTraffic(mut traffic) => {
                     while let Some(record) = traffic.next_record() {
                         let record = record?;
-                        discard += record.discard;
+                        *discard += record.discard;
                         plain.extend_from_slice(record.payload);
                     }
-                    false
+                    Ok(Step::Next)
                 }
-                Ok(ConnectionState::PeerClosed) => {
+                ConnectionState::PeerClosed => {
                     opened = Opened::Ended;
-                    false
+                    Ok(Step::Next)
                 }
-                Ok(state) => handshake_step(state, wire),
+                state => Ok(handshake_step(state, wire)),
+            });
+            match step {
+                Ok(Step::Next) => {}
+                Ok(Step::Done) if records.rest().len() > S::MOST_KEPT => {
+                    self.refuse(records, wire);
+                    return Err(InvalidMessage::HandshakePayloadTooLarge.into());
+                }
+                Ok(Step::Done) => return Ok(opened),
                 Err(error) => {
+                    let said = wire.filled().len();
                     self.flush_alert(wire);
+                    // For a message that announces more than it takes, rustls has no alert.
+                    if wire.filled().len() == said && self.common().protocol_version().is_none() {
+                        wire.append(&TOO_LARGE);
+                    }
                     return Err(error);
                 }
-            };
-            start += discard;
-            if done {
-                self.partial.extend_from_slice(&records[start..]);
-                return Ok(opened);
             }
         }
     }
@@ -200,23 +238,8 @@ impl<S: Session> Tls<S> {
         if self.failed {
             return Err(Error::HandshakeNotComplete);
         }
-        loop {
-            match self.session.process(&mut []).state? {
-                ConnectionState::WriteTraffic(mut traffic) => {
-                    let room = plain.len() + (plain.len() / RECORD + 1) * RECORD_OVERHEAD;
-                    let sealed = traffic
-                        .encrypt(plain, wire.spare(room))
-                        .map_err(|error| Error::General(error.to_string()))?;
-                    wire.advance(sealed);
-                    return Ok(());
-                }
-                state => {
-                    if handshake_step(state, wire) {
-                        return Err(Error::HandshakeNotComplete);
-                    }
-                }
-            }
-        }
+        let room = plain.len() + (plain.len() / RECORD + 1) * RECORD_OVERHEAD;
+        self.write(room, wire, |traffic, wire| traffic.encrypt(plain, wire))
     }
 
     /// Appends the alert that says that nothing follows.
@@ -224,11 +247,51 @@ impl<S: Session> Tls<S> {
         if self.failed || self.is_handshaking() {
             return;
         }
-        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = self.session.process(&mut []).state
-            && let Ok(sealed) = traffic.queue_close_notify(wire.spare(RECORD_OVERHEAD))
-        {
-            wire.advance(sealed);
-        }
+        // A session that cannot say so any more ends without.
+        let _ = self.write(RECORD_OVERHEAD, wire, |traffic, wire| {
+            traffic.queue_close_notify(wire)
+        });
+    }
+
+    /// Has the session write into `room` bytes at the end of `wire`, or more if it wants to: it sends
+    /// the answer to a KeyUpdate along (RFC 8446 §4.6.3).
+    fn write(
+        &mut self,
+        room: usize,
+        wire: &mut WireBuffer,
+        mut act: impl FnMut(&mut WriteTraffic<'_, S::Data>, &mut [u8]) -> Result<usize, EncryptError>,
+    ) -> Result<(), Error> {
+        let mut kept = std::mem::take(&mut self.kept);
+        let mut records = Records {
+            bytes: &mut kept,
+            start: 0,
+        };
+        let written = loop {
+            let step = process(&mut self.session, &mut records, |state, _| match state {
+                ConnectionState::WriteTraffic(mut traffic) => {
+                    let mut written = act(&mut traffic, wire.spare(room));
+                    if let Err(EncryptError::InsufficientSize(size)) = &written {
+                        written = act(&mut traffic, wire.spare(size.required_size));
+                    }
+                    let written = written.map_err(|error| Error::General(error.to_string()))?;
+                    wire.advance(written);
+                    Ok(true)
+                }
+                state => match handshake_step(state, wire) {
+                    Step::Next => Ok(false),
+                    Step::Done => Err(Error::HandshakeNotComplete),
+                },
+            });
+            match step {
+                Ok(true) => break Ok(()),
+                Ok(false) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        let discarded = records.start;
+        kept.drain(..discarded);
+        self.kept = kept;
+        written
     }
 
     /// Appends what the session still has to say after an error: its alert. It must not look at
@@ -236,16 +299,87 @@ impl<S: Session> Tls<S> {
     /// rustls panics over both. While it has something to write it looks at none.
     fn flush_alert(&mut self, wire: &mut WireBuffer) {
         while self.common().wants_write() {
-            let state = self.session.process(&mut []).state;
-            if state.map_or(true, |state| handshake_step(state, wire)) {
+            let mut none = Records {
+                bytes: &mut [],
+                start: 0,
+            };
+            let step = process(&mut self.session, &mut none, |state, _| {
+                Ok(handshake_step(state, wire))
+            });
+            if !matches!(step, Ok(Step::Next)) {
                 return;
             }
         }
     }
+
+    /// Appends an alert about bytes that are not worth keeping. rustls has none to give away, so it is
+    /// written here while there is no key, and is the end of the session afterwards.
+    fn refuse(&mut self, records: &mut Records<'_>, wire: &mut WireBuffer) {
+        if self.common().protocol_version().is_none() {
+            wire.append(&TOO_LARGE);
+        } else if !self.is_handshaking() {
+            let _ = process(&mut self.session, records, |state, _| {
+                if let ConnectionState::WriteTraffic(mut traffic) = state {
+                    let written = traffic.queue_close_notify(wire.spare(2 * RECORD_OVERHEAD));
+                    wire.advance(written.unwrap_or(0));
+                }
+                Ok(())
+            });
+        }
+    }
 }
 
-/// Takes one step of the session that needs no application data; true when it waits for the peer.
-fn handshake_step<D>(state: ConnectionState<'_, '_, D>, wire: &mut WireBuffer) -> bool {
+/// Puts `kept` at the front of `buffer`, and returns the `len` bytes behind it.
+pub fn room_behind<'b>(kept: &[u8], buffer: &'b mut Vec<u8>, len: usize) -> &'b mut [u8] {
+    let end = kept.len() + len;
+    if buffer.len() < end {
+        buffer.resize(end, 0);
+    }
+    let (used, _) = buffer.split_at_mut(end);
+    let (front, room) = used.split_at_mut(kept.len());
+    front.copy_from_slice(kept);
+    room
+}
+
+/// The bytes that a session was shown before and has not let go of, and those that came behind them.
+struct Records<'b> {
+    bytes: &'b mut [u8],
+    /// How many at the front it has let go of.
+    start: usize,
+}
+
+impl Records<'_> {
+    /// The bytes that the session wants to see again.
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+}
+
+/// Shows a session its records, lets `act` take the state that it is in, and forgets what it lets go of,
+/// to which `act` may add.
+fn process<S: Session, T>(
+    session: &mut S,
+    records: &mut Records<'_>,
+    act: impl FnOnce(ConnectionState<'_, '_, S::Data>, &mut usize) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let bytes = records.bytes.get_mut(records.start..).unwrap_or_default();
+    let UnbufferedStatus { mut discard, state } = session.process(bytes);
+    let result = state.and_then(|state| act(state, &mut discard));
+    records.start = (records.start + discard).min(records.bytes.len());
+    result
+}
+
+/// Whether a session is to be asked again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// There may be more to do.
+    Next,
+    /// The session waits for the peer, or for something to write.
+    Done,
+}
+
+/// Takes one step of the session that needs no application data.
+fn handshake_step<D>(state: ConnectionState<'_, '_, D>, wire: &mut WireBuffer) -> Step {
     match state {
         ConnectionState::EncodeTlsData(mut data) => {
             let mut encoded = data.encode(wire.spare(0));
@@ -255,13 +389,13 @@ fn handshake_step<D>(state: ConnectionState<'_, '_, D>, wire: &mut WireBuffer) -
                 encoded = data.encode(wire.spare(required_size));
             }
             wire.advance(encoded.unwrap_or(0));
-            false
+            Step::Next
         }
         ConnectionState::TransmitTlsData(data) => {
             data.done();
-            false
+            Step::Next
         }
-        _ => true,
+        _ => Step::Done,
     }
 }
 
@@ -283,7 +417,7 @@ impl WireBuffer {
 
     /// What was put in.
     pub fn filled(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 
     /// Forgets what was put in and keeps the memory.
@@ -296,10 +430,22 @@ impl WireBuffer {
         if self.bytes.len() < self.len + room {
             self.bytes.resize(self.len + room, 0);
         }
-        &mut self.bytes[self.len..]
+        let (_, spare) = self.bytes.split_at_mut(self.len);
+        spare
     }
 
+    /// Counts the first `written` spare bytes as put in.
     fn advance(&mut self, written: usize) {
-        self.len += written;
+        self.len = (self.len + written).min(self.bytes.len());
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        for (to, from) in self.spare(bytes.len()).iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        self.advance(bytes.len());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,11 +4,11 @@ use super::{Connection, Phase, ReadSide};
 use crate::server::context::Context;
 use crate::server::transport::{Opened, Transport, WireBuffer};
 use crate::tls::Names;
+use crate::tls::records::room_behind;
 use crate::world::World;
 use std::io;
 
-/// What an incomplete frame or head takes beside its payload or fields, and an incomplete TLS record
-/// beside the 16 KiB of either.
+/// What an incomplete frame or head takes beside its payload or fields.
 const KEPT_SLACK: usize = 1 << 10;
 
 impl<W: World> Connection<W> {
@@ -29,32 +29,28 @@ impl<W: World> Connection<W> {
             return Ok(plain);
         }
         let budget = cx.limits.turn_read_bytes;
-        let room = budget + KEPT_SLACK + self.kept.len().max(16 << 10);
-        if read.len() < room {
-            read.resize(room, 0);
-        }
         let kept = std::mem::take(&mut self.kept);
         match &mut self.transport {
             Transport::Plain => {
-                let start = kept.len();
-                read[..start].copy_from_slice(&kept);
-                let end = start + self.receive(&mut read[start..start + budget], cx)?;
-                Ok(&read[..end])
+                let len = self.receive(room_behind(&kept, read, budget), cx)?;
+                Ok(read.get(..kept.len() + len).unwrap_or_default())
             }
             Transport::Tls(tls) => {
                 plain.extend_from_slice(&kept);
-                let start = tls.restore(read);
-                let end = start + self.receive(&mut read[start..start + budget], cx)?;
-                self.open_records(&mut read[..end], plain, wire, cx)?;
+                let room = tls.room(read, budget);
+                let len = self.receive(room, cx)?;
+                self.open_records(read, len, plain, wire, cx)?;
                 Ok(plain)
             }
         }
     }
 
-    /// Opens TLS records and sends what the handshake answers.
+    /// Opens the TLS records in `buffer`, into which `read` bytes were read, and sends what the handshake
+    /// answers.
     fn open_records(
         &mut self,
-        records: &mut [u8],
+        buffer: &mut [u8],
+        read: usize,
         plain: &mut Vec<u8>,
         wire: &mut WireBuffer,
         cx: &mut Context<W>,
@@ -63,7 +59,7 @@ impl<W: World> Connection<W> {
             return Ok(());
         };
         wire.clear();
-        let opened = tls.open(records, plain, wire);
+        let opened = tls.open(buffer, read, plain, wire);
         if let Phase::Opening { .. } = self.phase
             && let Some(tls) = &cx.tls
             && tls.take_names() == Names::Certificate

@@ -9,6 +9,7 @@ mod http2;
 mod limits;
 mod names;
 mod operation;
+mod records;
 mod root;
 mod sandbox;
 mod shedding;

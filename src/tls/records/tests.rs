@@ -1,0 +1,365 @@
+//! Records and handshake messages that are cut where no implementation cuts them.
+
+use super::*;
+use crate::config::Certificate;
+use crate::tls::{TlsContext, provider};
+use rustls::crypto::cipher::{MessageEncrypter, OutboundPlainMessage};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{
+    ClientConnection, ConnectionTrafficSecrets, ContentType, ExtractedSecrets, ProtocolVersion,
+    RootCertStore, SupportedCipherSuite, SupportedProtocolVersion, version,
+};
+
+type ServerSide = Tls<UnbufferedServerConnection>;
+type ClientSide = Tls<UnbufferedClientConnection>;
+
+const READ: usize = 64 << 10;
+
+/// Both ends' configurations, the client's for one version and with its secrets to be had.
+fn configs(version: &'static SupportedProtocolVersion) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    let place = tempfile::tempdir().unwrap();
+    let made = Certificate::SelfSigned {
+        directory: place.path().into(),
+    };
+    let (context, _) = TlsContext::open(&made).unwrap();
+    let mut server = ServerConfig::clone(context.config());
+    server.enable_secret_extraction = true;
+    // Its own would be records before the ones that the tests seal.
+    server.send_tls13_tickets = 0;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(place.path().join("localhost.pem")).unwrap() {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let mut client = ClientConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.enable_secret_extraction = true;
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    (Arc::new(server), Arc::new(client))
+}
+
+fn name() -> ServerName<'static> {
+    ServerName::try_from("localhost").unwrap()
+}
+
+/// Gives a session bytes as they come from a socket, and returns its content.
+fn give<S: Session>(
+    tls: &mut Tls<S>,
+    bytes: &[u8],
+    wire: &mut WireBuffer,
+) -> Result<Vec<u8>, Error> {
+    let (mut buffer, mut plain) = (Vec::new(), Vec::new());
+    for chunk in bytes.chunks(4 << 10) {
+        tls.room(&mut buffer, READ)[..chunk.len()].copy_from_slice(chunk);
+        tls.open(&mut buffer, chunk.len(), &mut plain, wire)?;
+    }
+    Ok(plain)
+}
+
+/// A server of ours behind a finished handshake, with rustls' own client.
+fn established(version: &'static SupportedProtocolVersion) -> (ServerSide, ClientConnection) {
+    let (server, client) = configs(version);
+    let mut server = ServerSide::new(server).unwrap();
+    let mut client = ClientConnection::new(client, name()).unwrap();
+    for _ in 0..3 {
+        let (mut up, mut wire) = (Vec::new(), WireBuffer::default());
+        while client.wants_write() {
+            client.write_tls(&mut up).unwrap();
+        }
+        give(&mut server, &up, &mut wire).unwrap();
+        let mut down = wire.filled();
+        while !down.is_empty() {
+            client.read_tls(&mut down).unwrap();
+            client.process_new_packets().unwrap();
+        }
+    }
+    assert!(!server.is_handshaking() && !client.is_handshaking());
+    (server, client)
+}
+
+/// Seals records of any type, as the side does whose secrets these are.
+struct Sealer {
+    encrypter: Box<dyn MessageEncrypter>,
+    sequence: u64,
+}
+
+impl Sealer {
+    fn new(suite: SupportedCipherSuite, secrets: ExtractedSecrets) -> Sealer {
+        let (sequence, secrets) = secrets.tx;
+        let (key, iv) = match secrets {
+            ConnectionTrafficSecrets::Aes128Gcm { key, iv }
+            | ConnectionTrafficSecrets::Aes256Gcm { key, iv }
+            | ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => (key, iv),
+            _ => panic!("a suite that nobody asked for"),
+        };
+        let encrypter = match suite {
+            SupportedCipherSuite::Tls13(suite) => suite.aead_alg.encrypter(key, iv),
+            SupportedCipherSuite::Tls12(suite) => {
+                let (fixed, explicit) = iv.as_ref().split_at(4);
+                suite.aead_alg.encrypter(key, fixed, explicit)
+            }
+        };
+        Sealer {
+            encrypter,
+            sequence,
+        }
+    }
+
+    fn of_client(client: ClientConnection) -> Sealer {
+        let suite = client.negotiated_cipher_suite().unwrap();
+        Sealer::new(suite, client.dangerous_extract_secrets().unwrap())
+    }
+
+    fn record(&mut self, typ: ContentType, payload: &[u8]) -> Vec<u8> {
+        let message = OutboundPlainMessage {
+            typ,
+            version: ProtocolVersion::TLSv1_2,
+            payload: payload.into(),
+        };
+        let sealed = self.encrypter.encrypt(message, self.sequence).unwrap();
+        self.sequence += 1;
+        sealed.encode()
+    }
+}
+
+/// A handshake message of this length in plaintext records of at most `cut` bytes.
+fn client_hello(len: usize, cut: usize) -> Vec<u8> {
+    let mut message = vec![1, (len >> 16) as u8, (len >> 8) as u8, len as u8, 3, 3];
+    message.resize(4 + len, 0);
+    let record = |payload: &[u8]| {
+        let len = payload.len() as u16;
+        [&[22, 3, 1], &len.to_be_bytes()[..], payload].concat()
+    };
+    message.chunks(cut).flat_map(record).collect()
+}
+
+#[test]
+fn a_client_hello_of_more_than_a_record_is_refused_with_an_alert() {
+    let (config, _) = configs(&version::TLS13);
+    for (len, cut) in [
+        (33_000, 16 << 10),
+        (60_000, 100),
+        (65_535, 1),
+        (24_000, 16 << 10),
+    ] {
+        let mut tls = ServerSide::new(Arc::clone(&config)).unwrap();
+        let mut wire = WireBuffer::default();
+        let error = give(&mut tls, &client_hello(len, cut), &mut wire).unwrap_err();
+        assert_eq!(error, InvalidMessage::HandshakePayloadTooLarge.into());
+        assert_eq!(wire.filled(), TOO_LARGE, "{len} in {cut}");
+        assert!(tls.seal(b"x", &mut wire).is_err());
+        assert!(tls.memory() < 32 << 10);
+    }
+}
+
+#[test]
+fn a_client_hello_that_announces_more_than_any_message_has_is_refused_with_an_alert() {
+    let (config, _) = configs(&version::TLS13);
+    let mut tls = ServerSide::new(config).unwrap();
+    let mut wire = WireBuffer::default();
+    let hello = [22, 3, 1, 0, 5, 1, 255, 255, 255, 3];
+    assert!(give(&mut tls, &hello, &mut wire).is_err());
+    assert_eq!(wire.filled(), TOO_LARGE);
+}
+
+#[test]
+fn a_client_hello_in_many_records_waits_for_its_last_byte() {
+    let (config, client) = configs(&version::TLS13);
+    let mut hello = Vec::new();
+    let mut client = ClientConnection::new(client, name()).unwrap();
+    client.write_tls(&mut hello).unwrap();
+    let message = hello.split_off(5);
+    let mut tls = ServerSide::new(config).unwrap();
+    let mut wire = WireBuffer::default();
+    for byte in &message {
+        assert!(wire.filled().is_empty());
+        give(&mut tls, &[22, 3, 1, 0, 1, *byte], &mut wire).unwrap();
+        assert!(tls.memory() < 32 << 10);
+    }
+    let mut answer = wire.filled();
+    client.read_tls(&mut answer).unwrap();
+    client.process_new_packets().unwrap();
+    assert!(!client.is_handshaking());
+}
+
+#[test]
+fn a_record_of_the_longest_length_may_come_in_any_pieces() {
+    for header in [[22, 3, 1], [23, 3, 3]] {
+        let (config, _) = configs(&version::TLS13);
+        let mut tls = ServerSide::new(config).unwrap();
+        let mut wire = WireBuffer::default();
+        let mut bytes = [&header[..], &18_431u16.to_be_bytes()].concat();
+        bytes.resize(5 + 18_431, 0);
+        let (first, rest) = bytes.split_at(17_408);
+        let (second, third) = rest.split_at(600);
+        // It is no message in the end, which is not our concern here: that nothing panics is.
+        let mut refused = false;
+        for piece in [first, second, &third[..1], &third[1..]] {
+            refused |= give(&mut tls, piece, &mut wire).is_err();
+        }
+        assert!(refused);
+    }
+}
+
+#[test]
+fn a_message_that_has_begun_after_the_handshake_does_not_disturb_what_is_sealed() {
+    for version in [&version::TLS13, &version::TLS12] {
+        for sent in [&[24][..], &[24, 0, 0], &[0], &[4, 0, 1]] {
+            let (mut tls, client) = established(version);
+            let mut sealer = Sealer::of_client(client);
+            let mut wire = WireBuffer::default();
+            give(
+                &mut tls,
+                &sealer.record(ContentType::Handshake, sent),
+                &mut wire,
+            )
+            .unwrap();
+            tls.seal(b"answer", &mut wire).unwrap();
+            let before = wire.filled().len();
+            assert!(before > b"answer".len());
+            tls.seal(&[0; 100_000], &mut wire).unwrap();
+            tls.seal_end(&mut wire);
+            assert!(wire.filled().len() > before + 100_000);
+        }
+    }
+}
+
+#[test]
+fn a_message_in_pieces_is_taken_when_its_last_byte_has_come_whatever_was_sealed_between() {
+    let (mut tls, client) = established(&version::TLS13);
+    let mut sealer = Sealer::of_client(client);
+    let mut wire = WireBuffer::default();
+    // A KeyUpdate that asks for nothing (RFC 8446 §4.6.3).
+    for byte in [24, 0, 0, 1] {
+        give(
+            &mut tls,
+            &sealer.record(ContentType::Handshake, &[byte]),
+            &mut wire,
+        )
+        .unwrap();
+        tls.seal(b"x", &mut wire).unwrap();
+    }
+    give(
+        &mut tls,
+        &sealer.record(ContentType::Handshake, &[0]),
+        &mut wire,
+    )
+    .unwrap();
+    // The key is another one from here on: the old one opens nothing more.
+    let old = sealer.record(ContentType::ApplicationData, b"x");
+    assert_eq!(give(&mut tls, &old, &mut wire), Err(Error::DecryptError));
+}
+
+#[test]
+fn messages_that_never_end_are_refused_after_the_handshake() {
+    // A key of TLS 1.2 seals no second record here: the library insists on counting itself.
+    for size in [1_000, 1] {
+        let version = &version::TLS13;
+        let (mut tls, client) = established(version);
+        let mut sealer = Sealer::of_client(client);
+        let mut wire = WireBuffer::default();
+        let mut fragment = vec![0; size];
+        fragment[0] = 24;
+        if let [_, len @ ..] = fragment.as_mut_slice()
+            && let Some(first) = len.get_mut(1)
+        {
+            *first = 255;
+        }
+        let mut given = 0;
+        let error = loop {
+            let record = sealer.record(ContentType::Handshake, &fragment);
+            given += record.len();
+            assert!(given < 100_000, "it is never refused");
+            if let Err(error) = give(&mut tls, &record, &mut wire) {
+                break error;
+            }
+            assert!(tls.memory() < 32 << 10);
+            fragment.fill(if size == 1 { 255 } else { 0 });
+        };
+        assert!(
+            matches!(
+                error,
+                Error::InvalidMessage(_)
+                    | Error::InappropriateHandshakeMessage { .. }
+                    | Error::PeerMisbehaved(_)
+            ),
+            "{error:?}"
+        );
+        // Of a length that rustls refuses by itself, it does not tell.
+        assert_eq!(!wire.filled().is_empty(), size > 1, "{error:?}");
+    }
+}
+
+#[test]
+fn an_answer_to_a_key_update_has_room_beside_a_small_response() {
+    let (mut tls, mut client) = established(&version::TLS13);
+    for round in 0..3 {
+        let mut up = Vec::new();
+        client.refresh_traffic_keys().unwrap();
+        client.write_tls(&mut up).unwrap();
+        let mut wire = WireBuffer::default();
+        give(&mut tls, &up, &mut wire).unwrap();
+        match round {
+            2 => tls.seal_end(&mut wire),
+            _ => tls.seal(b"x", &mut wire).unwrap(),
+        }
+        let mut down = wire.filled();
+        while !down.is_empty() {
+            client.read_tls(&mut down).unwrap();
+        }
+        let state = client.process_new_packets().unwrap();
+        assert_eq!(state.plaintext_bytes_to_read(), usize::from(round < 2));
+        assert_eq!(state.peer_has_closed(), round == 2);
+        let mut byte = [0];
+        let _ = std::io::Read::read(&mut client.reader(), &mut byte);
+    }
+}
+
+/// A client of ours behind a finished handshake, with the secrets of rustls' own server.
+fn connected() -> (ClientSide, Sealer) {
+    let (server, client) = configs(&version::TLS13);
+    let mut client = ClientSide::connect(client, name()).unwrap();
+    let mut server = rustls::ServerConnection::new(server).unwrap();
+    let mut wire = WireBuffer::default();
+    give(&mut client, &[0; 0], &mut wire).unwrap();
+    client.open(&mut [], 0, &mut Vec::new(), &mut wire).unwrap();
+    while server.is_handshaking() || client.is_handshaking() {
+        let mut up = wire.filled();
+        while !up.is_empty() {
+            server.read_tls(&mut up).unwrap();
+            server.process_new_packets().unwrap();
+        }
+        wire.clear();
+        let mut down = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut down).unwrap();
+        }
+        give(&mut client, &down, &mut wire).unwrap();
+    }
+    let suite = server.negotiated_cipher_suite().unwrap();
+    let sealer = Sealer::new(suite, server.dangerous_extract_secrets().unwrap());
+    (client, sealer)
+}
+
+#[test]
+fn a_client_takes_a_ticket_in_pieces_and_sends_between_them() {
+    let (mut tls, mut sealer) = connected();
+    let mut wire = WireBuffer::default();
+    // A NewSessionTicket (RFC 8446 §4.6.1): lifetime, age, nonce, ticket, no extensions.
+    let ticket = [4, 0, 0, 15, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 2, 7, 7, 0, 0];
+    for byte in ticket {
+        give(
+            &mut tls,
+            &sealer.record(ContentType::Handshake, &[byte]),
+            &mut wire,
+        )
+        .unwrap();
+        tls.seal(b"request", &mut wire).unwrap();
+    }
+    let answer = sealer.record(ContentType::ApplicationData, b"answer");
+    assert_eq!(give(&mut tls, &answer, &mut wire).unwrap(), b"answer");
+    tls.seal_end(&mut wire);
+}

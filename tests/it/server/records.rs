@@ -1,0 +1,141 @@
+//! TLS records and handshake messages that no client sends, and what becomes of the others then.
+
+use super::tls::client_config;
+use crate::support::{PATIENCE, Server};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use tokio_rustls::rustls::crypto::cipher::OutboundPlainMessage;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, ConnectionTrafficSecrets, ContentType, ProtocolVersion,
+    SupportedCipherSuite,
+};
+
+fn connect(server: &Server) -> TcpStream {
+    let socket = TcpStream::connect(server.https).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+/// The server answers others as ever.
+fn serves(server: &Server) {
+    let answer = server.request("GET / HTTP/1.1");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn a_client_hello_over_several_records_ends_its_own_connection_with_an_alert() {
+    let server = Server::start(&[]);
+    for (len, cut) in [(33_000, 16 << 10), (60_000, 100), (65_000, 16 << 10)] {
+        let mut message = vec![1, 0, (len >> 8) as u8, len as u8, 3, 3];
+        message.resize(4 + len, 0);
+        let mut socket = connect(&server);
+        for payload in message.chunks(cut) {
+            let len = (payload.len() as u16).to_be_bytes();
+            let record = [&[22, 3, 1], &len[..], payload].concat();
+            if socket.write_all(&record).is_err() {
+                break;
+            }
+        }
+        let mut answer = Vec::new();
+        // It may be cut off behind the alert, since it sent more than was read.
+        let _ = socket.read_to_end(&mut answer);
+        assert!(
+            answer.is_empty() || answer.starts_with(&[21, 3, 3, 0, 2, 2]),
+            "{answer:?}"
+        );
+        serves(&server);
+    }
+}
+
+#[test]
+fn a_record_that_announces_the_most_comes_in_pieces() {
+    let server = Server::start(&[]);
+    let mut socket = connect(&server);
+    let mut record = vec![22, 3, 1, 0x47, 0xff];
+    record.resize(5 + 18_431, 0);
+    let (first, rest) = record.split_at(17_408);
+    for piece in [first, &rest[..600], &rest[600..601]] {
+        socket.write_all(piece).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        serves(&server);
+    }
+    let _ = socket.write_all(&rest[601..]);
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer);
+    serves(&server);
+}
+
+/// A connection that asked for this and has then begun a handshake message.
+fn begin_message(server: &Server, request: &[u8]) -> TcpStream {
+    let mut config = ClientConfig::clone(&client_config(server, &["http/1.1"]));
+    config.enable_secret_extraction = true;
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut session = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut socket = connect(server);
+    while session.is_handshaking() || session.wants_write() {
+        session.complete_io(&mut socket).unwrap();
+    }
+    std::io::Write::write_all(&mut session.writer(), request).unwrap();
+    while session.wants_write() {
+        session.write_tls(&mut socket).unwrap();
+    }
+    let suite = session.negotiated_cipher_suite().unwrap();
+    let (sequence, secrets) = session.dangerous_extract_secrets().unwrap().tx;
+    let (key, iv) = match secrets {
+        ConnectionTrafficSecrets::Aes128Gcm { key, iv }
+        | ConnectionTrafficSecrets::Aes256Gcm { key, iv }
+        | ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => (key, iv),
+        _ => panic!("a suite that nobody asked for"),
+    };
+    let SupportedCipherSuite::Tls13(suite) = suite else {
+        panic!("not TLS 1.3");
+    };
+    let message = OutboundPlainMessage {
+        typ: ContentType::Handshake,
+        version: ProtocolVersion::TLSv1_2,
+        payload: (&[24][..]).into(),
+    };
+    // A library that counts records itself begins here, as the server does not.
+    let mut encrypter = suite.aead_alg.encrypter(key, iv);
+    let record = encrypter.encrypt(message, sequence).unwrap();
+    socket.write_all(&record.encode()).unwrap();
+    socket
+}
+
+#[test]
+fn a_message_that_has_begun_does_not_disturb_what_makes_the_server_answer() {
+    let mut server = Server::with_site(
+        &["--idle-timeout", "1s", "--keep-alive-timeout", "1s"],
+        |site| {
+            std::fs::write(site.join("large"), vec![7; 8 << 20]).unwrap();
+        },
+    );
+    let download = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    // A download that goes on.
+    let mut socket = begin_message(&server, download);
+    let mut taken = 0;
+    let mut buffer = vec![0; 64 << 10];
+    while taken < 8 << 20 {
+        let len = socket.read(&mut buffer).unwrap();
+        assert!(len > 0, "cut off behind {taken} bytes");
+        taken += len;
+    }
+    serves(&server);
+    // An end of its side.
+    let socket = begin_message(&server, b"");
+    socket.shutdown(std::net::Shutdown::Write).unwrap();
+    let _ = (&socket).read_to_end(&mut buffer);
+    serves(&server);
+    // Its timeout.
+    let mut socket = begin_message(&server, b"");
+    let _ = socket.read_to_end(&mut buffer);
+    serves(&server);
+    // The server's stop.
+    let _idle = begin_message(&server, b"");
+    let _busy = begin_message(&server, download);
+    server.signal("TERM");
+    server.signal("TERM");
+    assert_eq!(server.wait(), 0);
+}
