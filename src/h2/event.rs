@@ -23,7 +23,8 @@ pub enum Event<'e> {
         /// Its `expect` field: with [`Expected::Continue`] the client keeps its content back until
         /// it hears 100 (`Connection::send_informational`) or a final status.
         expected: Expected,
-        /// What its HEADERS said of RFC 7540 §5.3, which has no effect; most clients say nothing.
+        /// The priority of RFC 7540 §5.3 that its HEADERS had; a `priority` field wins over it. Most
+        /// clients say nothing.
         rfc7540: Option<Rfc7540Priority>,
     },
     /// Server: a request whose field section is beyond the limits. The stream is as after
@@ -143,7 +144,8 @@ pub enum Event<'e> {
         /// Its priority now.
         priority: Priority,
     },
-    /// A PRIORITY frame, which has no effect; only told if `report_extensions` is set.
+    /// A PRIORITY frame, of which weights that are Chromium's are obeyed; only told if
+    /// `report_extensions` is set.
     Rfc7540Priority {
         /// The identifier of the stream, in any state.
         stream_id: u32,

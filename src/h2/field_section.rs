@@ -21,8 +21,8 @@ type Checked<T> = Result<T, Malformed>;
 pub struct Request {
     /// Its content-length.
     pub content_length: Option<u64>,
-    /// Its priority (RFC 9218 §5).
-    pub priority: Priority,
+    /// Its priority, if it has a `priority` field (RFC 9218 §5).
+    pub priority: Option<Priority>,
     /// What its method means for the stream.
     pub exchange: Exchange,
     /// Its expectation (RFC 9110 §10.1.1).
@@ -73,15 +73,20 @@ pub fn request(fields: &Fields, extended_connect: bool) -> Checked<Request> {
 
 /// The facts of a request that is not to be checked.
 pub fn unchecked_request(fields: &Fields) -> Request {
-    let update = |priority: Priority, value| priority.updated(value);
+    let update = |priority: Option<Priority>, value| Some(updated(priority, value));
     Request {
         content_length: None,
-        priority: fields.values("priority").fold(Priority::default(), update),
+        priority: fields.values("priority").fold(None, update),
         exchange: exchange_of(fields.method().unwrap_or_default()),
         expected: fields
             .values("expect")
             .fold(Expected::Nothing, Expected::with),
     }
+}
+
+/// A priority with one more line of the field.
+fn updated(priority: Option<Priority>, value: &[u8]) -> Priority {
+    priority.unwrap_or_default().updated(value)
 }
 
 /// What a method means for its stream.
@@ -190,7 +195,7 @@ struct Facts<'f> {
     status: Option<&'f [u8]>,
     host: Option<&'f [u8]>,
     content_length: Option<u64>,
-    priority: Priority,
+    priority: Option<Priority>,
     expected: Expected,
 }
 
@@ -241,7 +246,7 @@ impl<'f> Facts<'f> {
                 return Err(Malformed("host twice"));
             }
             (6, b"expect") => self.expected = self.expected.with(field.value),
-            (8, b"priority") => self.priority = self.priority.updated(field.value),
+            (8, b"priority") => self.priority = Some(updated(self.priority, field.value)),
             (14, b"content-length") => {
                 let length =
                     decimal(field.value).ok_or(Malformed("content-length is no number"))?;

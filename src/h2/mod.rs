@@ -202,7 +202,7 @@
 //! | `end_stream` | `end_stream` of the last command, or [`send_data`](Connection::send_data) of nothing with it |
 //! | `reset_stream` | [`reset`](Connection::reset) |
 //! | `push_stream` | [`push`](Connection::push) |
-//! | `prioritize` | [`send_priority_update`](Connection::send_priority_update); RFC 7540's own is not sent any more |
+//! | `prioritize` | [`send_priority_update`](Connection::send_priority_update); RFC 7540's own is heard, not sent |
 //! | `advertise_alternative_service` | [`send_altsvc`](Connection::send_altsvc) |
 //! | `acknowledge_received_data` | [`release`](Connection::release) |
 //! | `increment_flow_control_window` | [`widen_receive_window`](Connection::widen_receive_window) |

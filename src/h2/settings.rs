@@ -103,7 +103,8 @@ impl Settings {
             // A server must not announce it otherwise than as 0, and has no need to (§6.5.2).
             enable_push: role == Role::Server || config.push,
             enable_connect_protocol: role == Role::Server && config.extended_connect,
-            no_rfc7540_priorities: true,
+            // A server hears Chromium's, which sends nothing else; a client sends none.
+            no_rfc7540_priorities: role == Role::Client,
         }
     }
 

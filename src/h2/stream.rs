@@ -323,6 +323,15 @@ impl Progress {
     }
 }
 
+/// Signals of priority that a client makes use of for a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signals {
+    /// No PRIORITY_UPDATE came: a PRIORITY frame is heard.
+    Any,
+    /// PRIORITY_UPDATE (RFC 9218 §7.1) came, which wins.
+    Rfc9218,
+}
+
 /// A stream that lives: neither idle nor closed.
 #[derive(Debug)]
 pub struct Stream {
@@ -334,6 +343,8 @@ pub struct Stream {
     pub exchange: Exchange,
     /// Its priority.
     pub priority: Priority,
+    /// The signal that its priority may still be changed by.
+    pub signals: Signals,
     /// Whether and where it waits to send.
     pub turn: Turn,
     /// What we may send.

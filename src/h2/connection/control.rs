@@ -11,18 +11,20 @@ use crate::h2::budget::Haste;
 use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
 use crate::h2::event::{Cause, Event, Origins, SettingsEntries};
 use crate::h2::flow::difference;
+use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, encode, flag};
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
 use crate::h2::settings::{Role, Settings};
 use crate::h2::store::Slot;
-use crate::h2::stream::{Passage, StreamState};
+use crate::h2::stream::{Passage, Signals, StreamState};
 
 type Stepped<'i> = Result<Step<'i>, Fault>;
 
 /// # Streams
 impl Connection {
-    /// RFC 9113 §6.3: deprecated, so only its form matters.
+    /// RFC 9113 §6.3: deprecated, but Chromium says by nothing else that a response has become more
+    /// urgent. Of a stream that does not live, nothing is kept.
     pub(super) fn receive_priority<'i>(
         &mut self,
         header: FrameHeader,
@@ -35,6 +37,7 @@ impl Connection {
         self.charge_ignored(payload)?;
         let error = match decode::priority(payload) {
             Some(priority) if priority.dependency != id => {
+                self.obey_rfc7540(id, priority);
                 return Ok(match self.config.report_extensions {
                     true => Step::Event(Event::Rfc7540Priority {
                         stream_id: id,
@@ -54,6 +57,23 @@ impl Connection {
             return Err(ConnectionError::new(error.code, error.reason).into());
         }
         Err(Fault::stream(id, error))
+    }
+
+    /// Gives a stream the urgency of a PRIORITY frame. Whether its parts are of use, only a `priority`
+    /// field says.
+    fn obey_rfc7540(&mut self, id: u32, priority: Rfc7540Priority) {
+        if self.role == Role::Client {
+            return;
+        }
+        let Some(urgency) = self.obeyed_urgency(priority) else {
+            return;
+        };
+        if let Some(slot) = self.store.find(id)
+            && self.store[slot].signals == Signals::Any
+        {
+            let priority = Priority::new(urgency, self.store[slot].priority.incremental());
+            self.scheduler.set_priority(&mut self.store, slot, priority);
+        }
     }
 
     /// RFC 9113 §6.4.
@@ -172,6 +192,7 @@ impl Connection {
         let priority = Priority::parse(value);
         if let Some(slot) = self.store.find(stream_id) {
             self.scheduler.set_priority(&mut self.store, slot, priority);
+            self.store[slot].signals = Signals::Rfc9218;
         } else if self.absent(stream_id) != Absent::Idle {
             return Ok(Step::Nothing);
         } else if stream_id % 2 == 0 {

@@ -16,7 +16,7 @@ use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
 use crate::h2::settings::Role;
 use crate::h2::store::Slot;
-use crate::h2::stream::{Content, Exchange, Half, Passage, Side, StreamState};
+use crate::h2::stream::{Content, Exchange, Half, Passage, Side, Signals, StreamState};
 use crate::hpack::Decoded;
 use crate::http::{Expected, Fields};
 
@@ -81,6 +81,9 @@ impl Connection {
         self.budget.request();
         let state = StreamState::Idle.pass(Side::Remote, Passage::Head { end_stream });
         let mut stream = self.new_stream(id, state.unwrap_or(StreamState::Closed));
+        if let Some(urgency) = rfc7540.and_then(|priority| self.obeyed_urgency(priority)) {
+            stream.priority = Priority::new(urgency, false);
+        }
         let mut expected = Expected::Nothing;
         if decoded == Decoded::Whole {
             let request = match self.config.validate_inbound {
@@ -89,7 +92,7 @@ impl Connection {
             };
             let request = request.map_err(|malformed| malformed_stream(id, malformed))?;
             stream.exchange = request.exchange;
-            stream.priority = request.priority;
+            stream.priority = request.priority.unwrap_or(stream.priority);
             expected = request.expected;
             if request.exchange != Exchange::Tunnel {
                 stream.content = Content::new(request.content_length);
@@ -100,6 +103,7 @@ impl Connection {
         }
         if let Some(priority) = self.early_priority(id) {
             stream.priority = priority;
+            stream.signals = Signals::Rfc9218;
         }
         let Some(stream) = self.insert(stream, now) else {
             return Err(refused(id));
@@ -133,6 +137,15 @@ impl Connection {
         }
         self.budget.refusal(limit)?;
         Err(refused(id))
+    }
+
+    /// The urgency of a priority of RFC 7540, unless the client says that it does not mean any
+    /// (RFC 9218 §2.1).
+    pub(super) fn obeyed_urgency(&self, priority: Rfc7540Priority) -> Option<u8> {
+        match self.remote.no_rfc7540_priorities {
+            true => None,
+            false => priority.urgency(),
+        }
     }
 
     /// The priority that came before its stream (RFC 9218 §7.1): it overrides the request's own.

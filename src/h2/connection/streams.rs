@@ -11,7 +11,9 @@ use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
 use crate::h2::scheduler::{Place, Turn};
 use crate::h2::store::{Slot, StreamKey};
-use crate::h2::stream::{Content, Exchange, Passage, Progress, Refusal, Side, Stream, StreamState};
+use crate::h2::stream::{
+    Content, Exchange, Passage, Progress, Refusal, Side, Signals, Stream, StreamState,
+};
 
 impl Connection {
     pub(super) fn rare(&mut self) -> &mut Rare {
@@ -54,6 +56,7 @@ impl Connection {
             state,
             exchange: Exchange::Ordinary,
             priority: Priority::default(),
+            signals: Signals::Any,
             turn: Turn::default(),
             send_window: Window::new(self.remote.initial_window_size),
             receive_window: ReceiveWindow::new(self.local.initial_window_size),

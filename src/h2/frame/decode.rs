@@ -29,7 +29,8 @@ pub fn unpad(header: FrameHeader, payload: &[u8]) -> Decoded<&[u8]> {
     }
 }
 
-/// The priority of RFC 7540 §5.3: parsed and reported, never obeyed (RFC 9113 §5.3.2).
+/// The priority of RFC 7540 §5.3, which RFC 9113 §5.3.2 lets a server obey or not: weights are obeyed
+/// where they are Chromium's ([`Rfc7540Priority::urgency`]), dependencies never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rfc7540Priority {
     /// The stream depended on; 0 is the root.
@@ -43,6 +44,21 @@ pub struct Rfc7540Priority {
 impl Rfc7540Priority {
     /// The length on the wire.
     pub const LEN: usize = 5;
+
+    /// The urgency that Chromium means by a weight: it has six priorities, and says nothing else of
+    /// an image that turns out to be visible (156, where PRIORITY_UPDATE is not sent on HTTP/2). Other
+    /// weights are shares of a parent's bandwidth, of which no urgency follows.
+    pub fn urgency(self) -> Option<u8> {
+        Some(match self.weight {
+            256 => 0,
+            220 => 1,
+            183 => 2,
+            147 => 3,
+            110 => 4,
+            74 => 5,
+            _ => return None,
+        })
+    }
 
     fn decode(bytes: [u8; Self::LEN]) -> Self {
         let [d0, d1, d2, d3, weight] = bytes;

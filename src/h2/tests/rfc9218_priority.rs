@@ -182,3 +182,86 @@ fn a_client_asks_for_another_priority() {
     assert_eq!((sent.kind, sent.id), (FrameType::PRIORITY_UPDATE, 0));
     assert_eq!(sent.payload, b"\0\0\0\x01u=0, i");
 }
+
+/// RFC 7540 §5.3, as Chromium makes use of it.
+mod weights {
+    use super::*;
+
+    /// A PRIORITY frame: exclusive, and dependent on a stream, as Chromium's are.
+    fn priority(peer: &mut Peer, id: u32, weight: u16) {
+        let payload = [0x80, 0, 0, 0, (weight - 1) as u8];
+        peer.send(FrameType::PRIORITY, 0, id, &payload);
+    }
+
+    fn request_of_weight(peer: &mut Peer, id: u32, weight: u16, more: &[(&str, &str)]) {
+        let block = peer.block(&[&request("GET", "/")[..], more].concat());
+        let payload = [&[0x80, 0, 0, 0, (weight - 1) as u8][..], &block].concat();
+        let flags = flag::END_STREAM | flag::END_HEADERS | flag::PRIORITY;
+        peer.send(FrameType::HEADERS, flags, id, &payload);
+    }
+
+    fn priority_of(peer: &Peer, id: u32) -> Priority {
+        peer.connection.priority(peer.key(id)).unwrap()
+    }
+
+    #[test]
+    fn chromiums_are_urgencies() {
+        let mut peer = Peer::server();
+        let weights = [(256, 0), (220, 1), (183, 2), (147, 3), (110, 4), (74, 5)];
+        let others = [1, 16, 32, 219, 255].map(|weight| (weight, 3));
+        for (i, (weight, urgency)) in weights.into_iter().chain(others).enumerate() {
+            let id = 2 * i as u32 + 1;
+            request_of_weight(&mut peer, id, weight, &[]);
+            peer.hear();
+            assert_eq!(priority_of(&peer, id), Priority::new(urgency, false));
+        }
+    }
+
+    #[test]
+    fn a_frame_raises_a_response_that_is_under_way() {
+        let mut peer = ready(&["", "i", ""], 40_000);
+        priority(&mut peer, 5, 220);
+        priority(&mut peer, 3, 110);
+        peer.hear();
+        assert_eq!(priority_of(&peer, 3), Priority::new(4, true));
+        assert_eq!(order(&mut peer), [5, 5, 5, 1, 1, 1, 3, 3, 3]);
+    }
+
+    #[test]
+    fn a_field_and_an_update_win() {
+        let mut peer = Peer::server();
+        request_of_weight(&mut peer, 1, 256, &[("priority", "u=5, i")]);
+        request_of_weight(&mut peer, 3, 256, &[]);
+        peer.priority_update(3, "u=6");
+        peer.priority_update(5, "u=7");
+        request_of_weight(&mut peer, 5, 256, &[]);
+        priority(&mut peer, 3, 220);
+        priority(&mut peer, 5, 220);
+        peer.hear();
+        assert_eq!(priority_of(&peer, 1), Priority::new(5, true));
+        assert_eq!(priority_of(&peer, 3), Priority::new(6, false));
+        assert_eq!(priority_of(&peer, 5), Priority::new(7, false));
+    }
+
+    #[test]
+    fn a_client_that_does_not_mean_them_is_taken_at_its_word() {
+        let mut peer = Peer::silent(Config::default());
+        peer.send_raw(PREFACE);
+        peer.settings(&[(crate::h2::settings::id::NO_RFC7540_PRIORITIES, 1)]);
+        peer.settings_ack();
+        request_of_weight(&mut peer, 1, 256, &[]);
+        priority(&mut peer, 1, 220);
+        peer.hear();
+        assert_eq!(priority_of(&peer, 1), Priority::default());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_streams_that_do_not_live() {
+        let mut peer = Peer::server();
+        priority(&mut peer, 3, 256);
+        peer.get(3);
+        peer.hear();
+        assert_eq!(priority_of(&peer, 3), Priority::default());
+        assert!(peer.connection.is_tidy());
+    }
+}

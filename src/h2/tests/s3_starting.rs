@@ -20,7 +20,6 @@ fn a_server_sends_its_settings_first_and_widens_the_connections_window() {
             (id::MAX_CONCURRENT_STREAMS, 100),
             (id::INITIAL_WINDOW_SIZE, 256 << 10),
             (id::MAX_HEADER_LIST_SIZE, 16 << 10),
-            (id::NO_RFC7540_PRIORITIES, 1),
         ]
     );
     assert_eq!(sent[1].kind, FrameType::WINDOW_UPDATE);

@@ -234,7 +234,7 @@ mod s6_5_settings {
                 ..ours
             },
             crate::h2::Settings {
-                no_rfc7540_priorities: false,
+                no_rfc7540_priorities: true,
                 ..ours
             },
         ] {
