@@ -8,7 +8,9 @@
 //! them merged.
 
 use std::env;
+use std::fs;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where glibc reads its habits, before `main`.
@@ -29,12 +31,20 @@ pub fn tidy() {
 /// Starts this program again with those habits, in the same process; must come before anything is
 /// opened. Returns where it has them, where the operator chose others, and where it cannot be done:
 /// nothing depends on it but memory.
+///
+/// It is done once at most. Whether it was done cannot be seen by the environment alone, because others
+/// change that before `main`: glibc takes the variable away from a program with capabilities or another
+/// user's rights. Such a program is left as it is, and the path by which any other was started again
+/// tells on it, which comes from the kernel.
 pub fn adopt() {
-    if !cfg!(target_env = "gnu") || env::var_os(TUNABLES).is_some() {
+    if !cfg!(target_env = "gnu") || env::var_os(TUNABLES).is_some() || is_second_start() {
+        return;
+    }
+    if !is_unprivileged() {
         return;
     }
     // By its own name, which is what the process is listed as.
-    let Ok(program) = env::current_exe() else {
+    let Some(program) = env::current_exe().ok().as_deref().and_then(marked) else {
         return;
     };
     let mut arguments = env::args_os();
@@ -43,4 +53,72 @@ pub fn adopt() {
         command.arg0(name);
     }
     let _ = command.args(arguments).env(TUNABLES, NO_CACHE).exec();
+}
+
+/// Marks the path of a second start, before the program's name: it leads to the same place, and hardly
+/// anybody writes it in an absolute path.
+const MARK: &str = ".";
+
+/// A program's path with the mark in it.
+fn marked(program: &Path) -> Option<PathBuf> {
+    let directory = program.parent()?;
+    Some(directory.join(MARK).join(program.file_name()?))
+}
+
+/// Whether the kernel was given a marked path (AT_EXECFN, getauxval(3)).
+fn is_second_start() -> bool {
+    let path = rustix::param::linux_execfn().to_bytes();
+    let name = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+    let before = path.get(..name).unwrap_or_default();
+    before.starts_with(b"/") && before.ends_with(b"/.")
+}
+
+/// Whether the kernel gave this program no more rights than whoever started it has. Where that cannot
+/// be read, it did: the files in `/proc` of a program with capabilities are root's.
+fn is_unprivileged() -> bool {
+    fs::read("/proc/self/auxv").is_ok_and(|vector| secure(&vector) == Some(0))
+}
+
+/// The value of AT_SECURE in the auxiliary vector: pairs of words, which are a key and its value.
+fn secure(vector: &[u8]) -> Option<usize> {
+    /// From `linux/auxvec.h`.
+    const AT_SECURE: usize = 23;
+    let words = vector.chunks_exact(size_of::<usize>());
+    let mut words = words.filter_map(|word| Some(usize::from_ne_bytes(word.try_into().ok()?)));
+    while let (Some(key), Some(value)) = (words.next(), words.next()) {
+        if key == AT_SECURE {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_says_whether_the_rights_are_whoever_started_its() {
+        let vector = fs::read("/proc/self/auxv").unwrap();
+        assert_eq!(secure(&vector), Some(0));
+        let pair = |key: usize, value: usize| [key.to_ne_bytes(), value.to_ne_bytes()].concat();
+        assert_eq!(
+            secure(&[pair(6, 23), pair(23, 1), pair(0, 0)].concat()),
+            Some(1)
+        );
+        assert_eq!(secure(&pair(6, 4096)), None);
+        assert_eq!(secure(b"cut"), None);
+    }
+
+    #[test]
+    fn a_marked_path_leads_to_the_same_program() {
+        let program = env::current_exe().unwrap();
+        let marked = marked(&program).unwrap();
+        assert_ne!(marked.as_os_str(), program.as_os_str());
+        assert_eq!(
+            marked.canonicalize().unwrap(),
+            program.canonicalize().unwrap()
+        );
+        assert!(!is_second_start());
+    }
 }

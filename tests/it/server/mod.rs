@@ -14,4 +14,5 @@ mod root;
 mod sandbox;
 mod shedding;
 mod sinks;
+mod start;
 mod tls;
