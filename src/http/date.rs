@@ -13,6 +13,17 @@ pub fn format(time: SystemTime) -> String {
     httpdate::fmt_http_date(time.clamp(UNIX_EPOCH, latest))
 }
 
+/// The time as RFC 3339 has it, in whole seconds: `1994-11-06T08:49:37Z`, from 1970 to 9999.
+pub fn timestamp(time: SystemTime) -> String {
+    let text = format(time);
+    // Its parts have fixed places (RFC 9110 §5.6.7).
+    let part = |range| text.get(range).unwrap_or_default();
+    let month = "JanFebMarAprMayJunJulAugSepOctNovDec".find(part(8..11));
+    let month = month.map_or(0, |at| at / 3 + 1);
+    let (year, day, clock) = (part(12..16), part(5..7), part(17..25));
+    format!("{year}-{month:02}-{day}T{clock}Z")
+}
+
 /// The time of a date in any of the three forms that must be understood.
 pub fn parse(value: &[u8]) -> Option<SystemTime> {
     httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()
@@ -45,5 +56,18 @@ mod tests {
             format(UNIX_EPOCH - Duration::from_secs(1)),
             "Thu, 01 Jan 1970 00:00:00 GMT"
         );
+        let far = UNIX_EPOCH + Duration::from_secs(1 << 40);
+        assert_eq!(format(far), "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(timestamp(far), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn a_timestamp_sorts_as_its_time_does() {
+        let time = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(timestamp(time), "1994-11-06T08:49:37Z");
+        let months: Vec<String> = (0..12)
+            .map(|month| timestamp(time + Duration::from_secs(month * 30 * 86_400)))
+            .collect();
+        assert!(months.is_sorted());
     }
 }

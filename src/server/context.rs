@@ -161,6 +161,7 @@ impl<W: World> Context<W> {
         self.buffers = Buffers::new();
         self.splices = Splices::default();
         (self.requests, self.effort, self.moved) = (0, 0, 0);
+        self.charge_files();
         self.site.recover();
         if let Some(log) = &mut self.log {
             log.recover();
@@ -247,7 +248,7 @@ struct Date {
 
 impl Date {
     fn update(&mut self, second: u64, time: impl FnOnce() -> std::time::SystemTime) {
-        if self.second != second {
+        if self.second != second || self.text.is_empty() {
             self.second = second;
             // In place: a new text every second could come to lie anywhere.
             self.text.clear();

@@ -8,7 +8,8 @@
 use std::time::{Duration, Instant};
 
 /// The wheel's resolution. A deadline never fires early, and at most this much late.
-const TICK: Duration = Duration::from_millis(64);
+const TICK: Duration = Duration::from_millis(TICK_MS);
+const TICK_MS: u64 = 64;
 
 /// Slots of the wheel: a horizon of 65 s, beyond nearly every timeout.
 const SLOTS: u64 = 1024;
@@ -83,8 +84,10 @@ impl Deadlines {
     /// How long the poll may sleep.
     pub fn until_next(&self, now: Instant) -> Option<Duration> {
         (self.armed > 0).then(|| {
-            let at = self.start + TICK * u32::try_from(self.earliest).unwrap_or(u32::MAX);
-            at.saturating_duration_since(now)
+            let since_start = Duration::from_millis(TICK_MS.saturating_mul(self.earliest));
+            // What lies beyond all that a clock can show never comes.
+            let at = self.start.checked_add(since_start);
+            at.map_or(Duration::MAX, |at| at.saturating_duration_since(now))
         })
     }
 
@@ -264,6 +267,22 @@ mod tests {
         let late = start + Duration::from_secs(3600);
         assert_eq!(expired(&mut deadlines, late).len(), 1000);
         assert_eq!(deadlines.armed, 0);
+    }
+
+    #[test]
+    fn after_years_the_poll_sleeps_and_deadlines_fire_as_on_the_first_day() {
+        let start = Instant::now();
+        // 32 bits of ticks are 8.7 years.
+        for years in [8, 9, 18, 100] {
+            let now = start + Duration::from_secs(years * 365 * 24 * 3600);
+            let mut deadlines = Deadlines::new(start, 1);
+            assert!(expired(&mut deadlines, now).is_empty());
+            deadlines.set(0, Some(now + Duration::from_secs(10)));
+            let sleep = deadlines.until_next(now).unwrap();
+            assert!(sleep >= Duration::from_secs(10), "{years} years: {sleep:?}");
+            assert!(expired(&mut deadlines, now + Duration::from_secs(9)).is_empty());
+            assert_eq!(expired(&mut deadlines, now + Duration::from_secs(11)), [0]);
+        }
     }
 
     #[test]

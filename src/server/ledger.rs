@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// So many are chosen in one pass, to be closed as far as that is needed.
 const BATCH: usize = 64;
 
-/// The resolution of ranks: 31 bits of it are eight years.
+/// The resolution of ranks.
 const TICK: Duration = Duration::from_millis(128);
 
 /// The room between mark and limit is this share of the limit: in it those who are served may go on
@@ -56,7 +56,7 @@ pub struct Ledger {
     idle_grace: Duration,
     stalled_grace: Duration,
     /// When the last pass found nobody: another one at the same time would not either.
-    fruitless: Option<u32>,
+    fruitless: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -86,14 +86,14 @@ impl Account {
 /// The order in which connections go, the least first: idle ones before busy ones, those longest
 /// without turnover before others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank(u32);
+struct Rank(u64);
 
 impl Rank {
     /// Of no connection, behind all others.
-    const NONE: Rank = Rank(u32::MAX);
-    const BUSY: u32 = 1 << 31;
+    const NONE: Rank = Rank(u64::MAX);
+    const BUSY: u64 = 1 << 63;
 
-    fn new(standing: Standing, tick: u32) -> Rank {
+    fn new(standing: Standing, tick: u64) -> Rank {
         let tick = tick.min(Rank::BUSY - 2);
         match standing {
             Standing::Idle => Rank(tick),
@@ -223,9 +223,9 @@ impl Ledger {
         sorted.into_iter().map(|(_, index)| index).collect()
     }
 
-    fn tick(&self, now: Instant) -> u32 {
+    fn tick(&self, now: Instant) -> u64 {
         let elapsed = now.saturating_duration_since(self.start).as_millis() / TICK.as_millis();
-        u32::try_from(elapsed).unwrap_or(u32::MAX)
+        u64::try_from(elapsed).unwrap_or(u64::MAX)
     }
 }
 
@@ -333,12 +333,18 @@ mod tests {
     }
 
     #[test]
-    fn a_rank_that_has_run_out_of_years_is_still_a_rank() {
-        let (mut ledger, start) = ledger(1000);
-        let ages = start + Duration::from_secs(3_000_000_000);
-        ledger.enter(0, 1, Standing::Busy, 1024, ages);
-        ledger.enter(1, 1, Standing::Idle, 1024, ages);
-        assert_eq!(ledger.first(), [1, 0]);
+    fn after_years_the_order_and_the_grace_are_those_of_the_first_day() {
+        // 31 bits of ticks are 8.7 years.
+        for years in [9, 18, 100] {
+            let (mut ledger, start) = ledger(1000);
+            let ages = start + SECOND * (years * 365 * 24 * 3600);
+            ledger.enter(0, 1, Standing::Busy, 1024, ages);
+            ledger.enter(1, 1, Standing::Idle, 1024, ages);
+            ledger.enter(2, 1, Standing::Idle, 1024, ages + SECOND / 2);
+            assert_eq!(ledger.first(), [1, 2, 0]);
+            assert!(ledger.first_dispensable(ages + SECOND / 4).is_empty());
+            assert_eq!(ledger.first_dispensable(ages + SECOND + 2 * TICK), [1]);
+        }
     }
 
     proptest! {

@@ -4,6 +4,8 @@
 
 use super::lines::Lines;
 use super::sink::Sink;
+use crate::http::date;
+use crate::world::os;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -46,6 +48,12 @@ pub fn install_log(level: log::LevelFilter) {
     let _ = lines();
     env_logger::Builder::new()
         .filter_level(level)
+        .format(|out, record| {
+            // Not by the crate's own clock, which says nothing at all after the year 9999.
+            let time = date::timestamp(os::wall_clock());
+            let (level, target) = (record.level(), record.target());
+            writeln!(out, "[{time} {level:<5} {target}] {}", record.args())
+        })
         .target(env_logger::Target::Pipe(Box::new(Messages)))
         .init();
 }

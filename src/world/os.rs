@@ -9,14 +9,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 mod unix;
 
@@ -24,6 +24,13 @@ use unix::NamedListener;
 
 /// Events taken from the kernel at once: 12 bytes each, and no fairness is lost with fewer.
 const EVENTS: usize = 256;
+
+/// The last second of the year 9999, after 1970.
+const LATEST: Duration = Duration::from_secs(253_402_300_799);
+
+/// The longest sleep in the poll, which counts milliseconds in 31 bits: longer ones would become any
+/// other.
+const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 
 /// Connections that the kernel completes while we are busy. It caps this at `somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -141,7 +148,7 @@ impl<F> OsWorld<F> {
     /// A poll that hears the operator's signals and has no listener yet.
     pub fn new() -> io::Result<Self> {
         let mut world = Self::without_signals()?;
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
         let registry = world.poll.registry();
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
         world.signals = Some(signals);
@@ -306,6 +313,13 @@ impl AsFd for Socket {
     }
 }
 
+/// The time of day by this machine's clock, brought into the years that the dates of HTTP and of
+/// certificates can tell: a clock that is set to another one is wrong anyhow, and must not stop anybody.
+pub fn wall_clock() -> SystemTime {
+    let latest = UNIX_EPOCH + LATEST;
+    SystemTime::now().clamp(UNIX_EPOCH, latest)
+}
+
 impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
     type Files = F;
     type Socket = Socket;
@@ -315,11 +329,12 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
     }
 
     fn wall_clock(&self) -> SystemTime {
-        SystemTime::now()
+        wall_clock()
     }
 
     fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<Polled> {
         let mut sleep = Sleep::Undisturbed;
+        let timeout = timeout.map(|timeout| timeout.min(LONGEST_SLEEP));
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 sleep = Sleep::Interrupted;
@@ -451,6 +466,7 @@ fn signal(number: i32) -> Option<Signal> {
         SIGINT | SIGTERM => Some(Signal::Stop),
         SIGHUP => Some(Signal::Reload),
         SIGUSR1 => Some(Signal::ReopenLog),
+        // Other servers take it for the order to upgrade: here it means nothing, and ends nobody.
         _ => None,
     }
 }

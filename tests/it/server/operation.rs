@@ -49,6 +49,15 @@ fn sigterm_tells_http2_clients_with_goaway() {
 }
 
 #[test]
+fn sigusr2_ends_nobody() {
+    let server = Server::start(&[]);
+    for _ in 0..3 {
+        server.signal("USR2");
+        assert!(server.request("GET / HTTP/1.1").contains("200 OK"));
+    }
+}
+
+#[test]
 fn a_second_signal_exits_at_once() {
     let mut server = Server::with_site(&[], |site| {
         fs::File::create(site.join("big"))
