@@ -8,10 +8,12 @@ use super::exchange::{
     Exchange, Expectation, H2c, HeadProgress, Input, Persistence, RequestHalf, ResponseHalf, State,
 };
 use super::parse::{self, Head};
+use super::response::{Refusal, WrittenRefusal};
 use super::scan::Bounds;
 use super::timer::Timer;
 use crate::config::Http1 as Config;
 use crate::http::Fields;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -78,7 +80,7 @@ impl Connection {
     ///
     /// After an error the connection takes nothing more. The response that tells the client is in
     /// the output already, unless a response head was sent before (RFC 9112 §9.5); see
-    /// [`Connection::date_error`].
+    /// [`Connection::complete_refusal`].
     pub fn receive<'e, 'i: 'e>(
         &mut self,
         input: &mut &'i [u8],
@@ -129,7 +131,7 @@ impl Connection {
                     }
                     RequestHalf::Done => return Ok(None),
                 },
-                State::Closed => {
+                State::Closed(_) => {
                     *input = &[];
                     return Ok(None);
                 }
@@ -361,7 +363,7 @@ impl Connection {
                 RequestHalf::Draining { .. } => self.abandon_body(),
                 RequestHalf::Abandoned | RequestHalf::Done => {}
             },
-            State::Closed | State::Switched => {}
+            State::Closed(_) | State::Switched => {}
         }
         Ok(())
     }
@@ -381,17 +383,26 @@ impl Connection {
                 ResponseHalf::Awaiting => Some(exchange.content),
                 _ => None,
             },
-            State::Closed | State::Switched => None,
+            State::Closed(_) | State::Switched => None,
         };
-        if let Some(content) = content {
-            encode::error_response(&mut self.output, status, reason, content);
-        }
+        let written = content.and_then(|content| {
+            let (fields_at, length) =
+                encode::error_response(&mut self.output, status, reason, content);
+            Some(WrittenRefusal {
+                refusal: Refusal {
+                    status,
+                    content_bytes: u16::try_from(length).unwrap_or(u16::MAX),
+                },
+                fields_at: u32::try_from(fields_at).ok().and_then(NonZeroU32::new)?,
+            })
+        });
         self.close();
+        self.state = State::Closed(written);
     }
 
     /// Reads and writes nothing from here on.
     pub(super) fn close(&mut self) {
-        self.state = State::Closed;
+        self.state = State::Closed(None);
         self.timer = Timer::Off;
     }
 
@@ -413,7 +424,7 @@ impl Connection {
 
     /// Whether all that will ever be sent is in the output.
     pub fn wants_close(&self) -> bool {
-        matches!(self.state, State::Closed)
+        matches!(self.state, State::Closed(_))
     }
 
     /// Whether a request was received whose response has no head yet.
@@ -442,7 +453,7 @@ impl Connection {
                     RequestHalf::Body(_) | RequestHalf::Draining { .. }
                 )
             }
-            State::Closed | State::Switched => false,
+            State::Closed(_) | State::Switched => false,
         }
     }
 
@@ -468,6 +479,9 @@ impl Connection {
     /// Takes the output, and the buffer with it.
     pub fn take_output(&mut self) -> Vec<u8> {
         self.uncommitted = None;
+        if let State::Closed(written) = &mut self.state {
+            *written = None;
+        }
         std::mem::take(&mut self.output)
     }
 }

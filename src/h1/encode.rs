@@ -106,8 +106,14 @@ pub(super) enum Content {
 
 /// A complete response that ends the connection, for a request that cannot be answered otherwise.
 /// It has no `date`: there is no clock here; see
-/// [`Connection::date_error`](super::Connection::date_error).
-pub(super) fn error_response(out: &mut Vec<u8>, code: u16, reason: &str, content: Content) {
+/// [`Connection::complete_refusal`](super::Connection::complete_refusal). Returns where more fields can
+/// be inserted, and the length of the content.
+pub(super) fn error_response(
+    out: &mut Vec<u8>,
+    code: u16,
+    reason: &str,
+    content: Content,
+) -> (usize, usize) {
     let phrase = status::reason(code);
     let separator = match reason {
         "" => "",
@@ -118,14 +124,17 @@ pub(super) fn error_response(out: &mut Vec<u8>, code: u16, reason: &str, content
     status_line(out, code);
     out.extend_from_slice(b"content-type: text/plain\r\n");
     content_length(out, length as u64);
+    let end = out.len();
     close(out);
     out.extend_from_slice(b"\r\n");
-    if content == Content::Sent {
-        decimal(out, u64::from(code));
-        for part in [" ", phrase, separator, reason, "\n"] {
-            out.extend_from_slice(part.as_bytes());
-        }
+    if content == Content::Withheld {
+        return (end, 0);
     }
+    decimal(out, u64::from(code));
+    for part in [" ", phrase, separator, reason, "\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    (end, length)
 }
 
 /// Begins a chunk whose size is not known yet.
@@ -205,7 +214,11 @@ mod tests {
     fn an_error_response_is_complete() {
         let expected = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\n\
             content-length: 33\r\nconnection: close\r\n\r\n400 Bad Request: malformed chunk\n";
-        let response = |reason, content| written(|out| error_response(out, 400, reason, content));
+        let response = |reason, content| {
+            written(|out| {
+                error_response(out, 400, reason, content);
+            })
+        };
         assert_eq!(response("malformed chunk", Content::Sent), expected);
         let short = "content-length: 16\r\nconnection: close\r\n\r\n400 Bad Request\n";
         assert!(response("", Content::Sent).ends_with(short));

@@ -4,6 +4,7 @@
 use super::body::Body;
 use super::encode::Content;
 use super::event::Version;
+use super::response::WrittenRefusal;
 use super::scan::Scan;
 
 /// Where a connection is.
@@ -13,8 +14,9 @@ pub(super) enum State {
     Head(HeadProgress),
     /// A request was received and its exchange is not over.
     Exchange(Exchange),
-    /// Nothing more is read or written.
-    Closed,
+    /// Nothing more is read or written. The last response, if it was written here and nobody has
+    /// completed it.
+    Closed(Option<WrittenRefusal>),
     /// The connection is HTTP/2 now, and somebody else's.
     Switched,
 }

@@ -5,10 +5,28 @@ use super::encode::{self, Content};
 use super::event::{BodyLength, Version};
 use super::exchange::{Exchange, Expectation, Persistence, RequestHalf, ResponseHalf, State};
 use crate::http::{Field, status};
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 /// A field section that most heads fit into, so that the output grows at most once for one.
 const HEAD_ROOM: usize = 512;
+
+/// A response that was written without the caller: see [`Connection::complete_refusal`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its status.
+    pub status: u16,
+    /// The length of its content, which is a line of text.
+    pub content_bytes: u16,
+}
+
+/// A refusal that is in the output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WrittenRefusal {
+    pub refusal: Refusal,
+    /// Where in the output more fields can be inserted.
+    pub fields_at: NonZeroU32,
+}
 
 impl Connection {
     /// Whether the client waits for `100 Continue`, or a final status, before it sends its content
@@ -178,17 +196,24 @@ impl Connection {
         self.close();
     }
 
-    /// Adds `date` to the response that an error or [`Connection::refuse`] has just written, for a
-    /// caller that has a clock: RFC 9110 §6.6.1 then asks for it. Does nothing otherwise.
-    pub fn date_error(&mut self, date: &[u8]) {
-        const END: &[u8] = b"connection: close\r\n\r\n";
-        let last = self.output.windows(END.len()).rposition(|w| w == END);
-        if self.wants_close()
-            && let Some(position) = last
-        {
-            let line = [b"date: ", date, b"\r\n"].concat();
-            self.output.splice(position..position, line);
+    /// Completes the response that an error or [`Connection::refuse`] has just written by the fields
+    /// that only the caller knows: `date`, for which RFC 9110 §6.6.1 asks where there is a clock, and
+    /// what all its responses have. Tells of that response, once; none if there was none to write.
+    pub fn complete_refusal<'f>(
+        &mut self,
+        fields: impl Iterator<Item = Field<'f>>,
+    ) -> Option<Refusal> {
+        let State::Closed(written) = &mut self.state else {
+            return None;
+        };
+        let WrittenRefusal { refusal, fields_at } = written.take()?;
+        let mut lines = Vec::new();
+        for field in fields {
+            encode::field(&mut lines, field);
         }
+        let fields_at = (fields_at.get() as usize).min(self.output.len());
+        self.output.splice(fields_at..fields_at, lines);
+        Some(refusal)
     }
 
     /// Takes up an offer of h2c: writes `101 Switching Protocols` (RFC 7540 §3.2). The output and the

@@ -32,6 +32,8 @@ pub enum Event<'e> {
     HeadersTooLarge {
         /// The new stream.
         stream: StreamKey,
+        /// The fields up to the limit, unchecked, for logs.
+        fields: &'e Fields,
         /// There is no content.
         end_stream: bool,
     },

@@ -1,24 +1,28 @@
 //! The access log: one line a request, in the combined format or JSON.
 //!
+//! A line is written once the kernel has the last byte of its response, or the response is given up:
+//! a request that has ended waits among [`AccessLog::end`]'s until its connection has written, and with
+//! the connection while the socket takes no more. The clock is read once a write, for all of them.
+//!
 //! Lines gather in memory and are written together, so that a busy server pays one system call for
 //! hundreds of them. Writing never waits: while the reader of a pipe stalls or a disk is full, lines
 //! stay in memory up to [`MOST_PENDING`]; what comes then is counted, and told once a minute.
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::config::{AccessLogConfig, LogFormat};
-use crate::http::Fields;
 use crate::telemetry::sink::Sink;
 
+mod ended;
 mod entry;
 
-pub(super) use entry::Entry;
-use entry::Timestamp;
+pub(super) use ended::{Ended, Unsent};
+pub(super) use entry::{Arrival, Entry};
+use entry::{Ending, Timestamp};
 
 /// Bytes of lines that make a write worth its system call.
 const WORTH_WRITING: usize = 32 << 10;
@@ -53,6 +57,8 @@ pub struct AccessLog {
     loss: Loss,
     #[expect(clippy::vec_box, reason = "the boxes themselves are lent out again")]
     spare: Vec<Box<Entry>>,
+    /// Requests that have ended since their connection last wrote.
+    ended: Vec<Ended>,
 }
 
 /// Lines that found no room.
@@ -75,31 +81,65 @@ impl AccessLog {
             due: None,
             loss: Loss::default(),
             spare: Vec::new(),
+            ended: Vec::new(),
         })
     }
 
-    /// Notes what is known when a request arrives. `peer` is none on a Unix socket; `version` is as
-    /// it is logged, such as `HTTP/2.0`; `fields` may be empty if the request could not be read.
-    pub(super) fn entry(
-        &mut self,
-        peer: Option<IpAddr>,
-        version: &str,
-        fields: &Fields,
-        wall: SystemTime,
-    ) -> Box<Entry> {
+    /// Notes what is known when a request arrives.
+    pub(super) fn entry(&mut self, arrival: &Arrival<'_>) -> Box<Entry> {
         let mut entry = self.spare.pop().unwrap_or_default();
-        entry.fill(self.format, self.timestamp.at(wall), peer, version, fields);
+        entry.fill(self.format, self.timestamp.at(arrival.wall), arrival);
         entry
     }
 
-    /// Logs a request whose response has ended, whole or not.
-    pub(super) fn record(
-        &mut self,
-        entry: Box<Entry>,
-        status: u16,
-        body_bytes: u64,
-        elapsed: Duration,
-    ) {
+    /// A request has ended: its response is in the output, whole or as far as it came.
+    pub(super) fn end(&mut self, ended: Ended) {
+        self.ended.push(ended);
+    }
+
+    /// Whether requests have ended since their connection last wrote.
+    pub(super) fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
+    /// Writes the lines of requests that have ended, those first whose bytes had to wait for the
+    /// socket: the kernel has had the last byte since `now`, or will never have it.
+    pub(super) fn record_ended(&mut self, unsent: &mut Unsent, now: Instant) {
+        for ended in unsent.take() {
+            self.record(ended, now);
+        }
+        let mut all = std::mem::take(&mut self.ended);
+        for ended in all.drain(..) {
+            self.record(ended, now);
+        }
+        self.ended = all;
+    }
+
+    /// Leaves the lines of requests that have ended with their connection, whose socket takes no more
+    /// for now.
+    pub(super) fn keep_ended(&mut self, unsent: &mut Unsent, now: Instant) {
+        let mut all = std::mem::take(&mut self.ended);
+        for ended in all.drain(..) {
+            if let Err(too_many) = unsent.push(ended) {
+                self.record(too_many, now);
+            }
+        }
+        self.ended = all;
+    }
+
+    fn record(&mut self, ended: Ended, now: Instant) {
+        let Ended {
+            entry,
+            status,
+            body_bytes,
+            reason,
+        } = ended;
+        let ending = Ending {
+            status,
+            body_bytes,
+            elapsed: entry.elapsed(now),
+            reason,
+        };
         // After a failure the next attempt is `flush`'s, so that a stall costs no system calls.
         if self.pending.len() + entry.len_at_most() > MOST_PENDING && self.loss.reason.is_none() {
             self.write();
@@ -107,7 +147,7 @@ impl AccessLog {
         if self.pending.len() + entry.len_at_most() > MOST_PENDING {
             self.loss.lines += 1;
         } else {
-            entry.finish(self.format, status, body_bytes, elapsed, &mut self.pending);
+            entry.finish(self.format, &ending, &mut self.pending);
         }
         if self.spare.len() < SPARE_ENTRIES && entry.is_small() {
             self.spare.push(entry);
@@ -116,6 +156,8 @@ impl AccessLog {
 
     /// To be called once a turn: writes when it is worth it or has waited long enough.
     pub(super) fn flush(&mut self, now: Instant) {
+        // None are left, but for those of a connection that a panic has ended.
+        self.record_ended(&mut Unsent::default(), now);
         if self.pending.is_empty() {
             self.due = None;
         } else {

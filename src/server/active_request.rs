@@ -1,11 +1,14 @@
 //! A request that is being answered: where the response's bytes come from, and what is owed to the
 //! request's body.
 
-use super::access_log::{AccessLog, Entry};
+use super::access_log::{AccessLog, Ended, Entry};
 use crate::http::Fields;
 use crate::site::{self, Body, BodyError, Least, Progress, Slice};
 use crate::world::Files;
 use std::time::Instant;
+
+/// The end of a response whose content could not be had.
+pub const CUT_SHORT: &str = "the rest could not be read";
 
 /// What a handler keeps of a request besides its body: its fields, mostly.
 const HANDLER: usize = 2 << 10;
@@ -22,7 +25,6 @@ pub struct ActiveRequest<F: Files> {
     content: Content,
     /// Bytes of the response's content so far.
     sent: u64,
-    started: Instant,
     /// The last turn in which content was sent.
     turn: Instant,
     /// The line of the access log, if there is a log.
@@ -65,12 +67,7 @@ impl<F: Files> ActiveRequest<F> {
         Self::new(Source::Handler(handler), content, now, entry)
     }
 
-    fn new(
-        source: Source<F>,
-        content: Content,
-        started: Instant,
-        entry: Option<Box<Entry>>,
-    ) -> Self {
+    fn new(source: Source<F>, content: Content, now: Instant, entry: Option<Box<Entry>>) -> Self {
         ActiveRequest {
             source,
             owed: 0,
@@ -78,8 +75,7 @@ impl<F: Files> ActiveRequest<F> {
             status: 0,
             content,
             sent: 0,
-            started,
-            turn: started,
+            turn: now,
             entry,
         }
     }
@@ -155,6 +151,12 @@ impl<F: Files> ActiveRequest<F> {
         self.status = status;
     }
 
+    /// The response was another than that of the source: of this status, with so many bytes.
+    pub fn refuse(&mut self, status: u16, content_bytes: u64) {
+        self.status = status;
+        self.sent = content_bytes;
+    }
+
     /// Whether the response's head was sent.
     pub fn has_head(&self) -> bool {
         self.status != 0
@@ -214,15 +216,16 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
-    /// The request is over, complete or cut short: writes its line of the log.
-    pub fn conclude(&mut self, log: &mut Option<AccessLog>, now: Instant) {
+    /// The request is over, complete or cut short: its line of the log can be written, with the reason
+    /// if there is one.
+    pub fn conclude(&mut self, log: &mut Option<AccessLog>, reason: Option<&'static str>) {
         if let (Some(log), Some(entry)) = (log, self.entry.take()) {
-            log.record(
+            log.end(Ended {
                 entry,
-                self.status,
-                self.sent,
-                now.duration_since(self.started),
-            );
+                status: self.status,
+                body_bytes: self.sent,
+                reason,
+            });
         }
     }
 }

@@ -16,6 +16,7 @@ mod ending;
 mod reading;
 mod waiting;
 
+use super::access_log::Unsent;
 use super::context::{Buffers, Context, Layer, REQUEST_EFFORT};
 use super::protocol::Protocol;
 use super::transport::{Tls, Transport, WireBuffer};
@@ -66,6 +67,8 @@ pub struct Connection<W: World> {
     pause: Pause,
     disk: Disk,
     names: Names,
+    /// Lines of the log that wait for the socket.
+    unlogged: Unsent,
 }
 
 /// Where a connection is in its life.
@@ -150,6 +153,7 @@ impl<W: World> Connection<W> {
             pause: Pause::None,
             disk: Disk::Idle,
             names: Names::Any,
+            unlogged: Unsent::default(),
         }
     }
 
@@ -192,6 +196,7 @@ impl<W: World> Connection<W> {
         };
         let turn = result.and_then(|turn| self.settle(turn, &mut buffers.wire, cx));
         cx.buffers = buffers;
+        self.log_ended(cx);
         turn.unwrap_or_else(|error| {
             log::debug!("{}: {error}", self.peer);
             cx.splices.clear();
@@ -219,6 +224,9 @@ impl<W: World> Connection<W> {
     pub fn close(&mut self, cx: &mut Context<W>) -> Turn {
         self.phase = Phase::Closed;
         self.protocol.close(cx);
+        if let Some(log) = &mut cx.log {
+            log.record_ended(&mut self.unlogged, cx.world.now());
+        }
         Turn::Closed
     }
 
@@ -294,11 +302,7 @@ impl<W: World> Connection<W> {
     ) -> io::Result<Turn> {
         let mut written = 0;
         cx.requests = cx.limits.turn_requests;
-        cx.names = self.names;
-        cx.layer = match self.transport {
-            Transport::Plain => Layer::Clear,
-            Transport::Tls(_) => Layer::Tls,
-        };
+        self.enter(cx);
         loop {
             let blocked = !self.unsent.is_empty();
             let limit = self.output_room(cx);
@@ -333,6 +337,15 @@ impl<W: World> Connection<W> {
                 return Ok(Turn::Again);
             }
         }
+    }
+
+    /// Tells those who make output what it is for.
+    fn enter(&self, cx: &mut Context<W>) {
+        cx.names = self.names;
+        cx.layer = match self.transport {
+            Transport::Plain => Layer::Clear,
+            Transport::Tls(_) => Layer::Tls,
+        };
     }
 
     /// Sends the protocol's output, through TLS if there is TLS.
@@ -396,6 +409,21 @@ impl<W: World> Connection<W> {
             _ if self.unsent.is_empty() => {}
             _ => self.pause = Pause::stalled(cx.now, &cx.timeouts),
         }
+        self.log_ended(cx);
         Ok(())
+    }
+
+    /// Has the requests logged that have ended, if the kernel has the last of their bytes.
+    fn log_ended(&mut self, cx: &mut Context<W>) {
+        let Some(log) = &mut cx.log else {
+            return;
+        };
+        match self.unsent.is_empty() {
+            true if log.has_ended() || !self.unlogged.is_empty() => {
+                log.record_ended(&mut self.unlogged, cx.world.now());
+            }
+            false if log.has_ended() => log.keep_ended(&mut self.unlogged, cx.began),
+            _ => {}
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What every connection shares for the length of a turn.
 
-use super::access_log::{AccessLog, Entry};
+use super::access_log::{AccessLog, Arrival, Ended, Entry};
 use super::limit_log::{Limit, LimitLog};
 use super::own_time::OwnTime;
 use super::splices::Splices;
@@ -13,7 +13,7 @@ use crate::tls::{Names, TlsContext};
 use crate::world::{Files, Peer, Polled, World};
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The world, the site, the log, the time, and the buffers that are lent to one connection after
 /// another.
@@ -40,6 +40,10 @@ pub struct Context<W: World> {
     /// absences are taken out. Not to be mixed with [`World::now`].
     pub(super) now: Instant,
     time: OwnTime,
+    /// The time of this turn by the machine's clock, with which what takes time is measured.
+    pub(super) began: Instant,
+    /// The time of day of this turn.
+    wall: SystemTime,
     /// Content that the connection has moved in its turn, either way, and what a slow reader took of
     /// what waited for it, in bytes; see [`super::ledger::PROGRESS_BYTES`].
     pub(super) moved: usize,
@@ -73,6 +77,16 @@ pub enum Layer {
 /// What the work on a request is worth in bytes that are moved: it takes some 1.5 µs, and so do 2 KiB
 /// through the socket.
 pub const REQUEST_EFFORT: usize = 2 << 10;
+
+impl Layer {
+    /// The scheme of what is served over it.
+    fn scheme(self) -> &'static str {
+        match self {
+            Layer::Clear => "http",
+            Layer::Tls => "https",
+        }
+    }
+}
 
 /// What a turn mostly needs of each buffer: a chunk of output, and what records add to it.
 const BUFFER: usize = 100 << 10;
@@ -110,7 +124,7 @@ impl Buffers {
 impl<W: World> Context<W> {
     /// A context for this configuration.
     pub fn new(world: W, site: Site<W::Files>, log: Option<AccessLog>, config: &Config) -> Self {
-        let now = world.now();
+        let (now, wall) = (world.now(), world.wall_clock());
         Context {
             world,
             site,
@@ -123,6 +137,8 @@ impl<W: World> Context<W> {
             timeouts: config.timeouts.clone(),
             now,
             time: OwnTime::new(now),
+            began: now,
+            wall,
             moved: 0,
             buffers: Buffers::new(),
             splices: Splices::default(),
@@ -149,10 +165,9 @@ impl<W: World> Context<W> {
             _ => self.time.sleep(now, timeout, polled.sleep),
         }
         self.now = self.time.now();
-        self.date
-            .update(date::seconds(self.world.wall_clock()), || {
-                self.world.wall_clock()
-            });
+        self.began = now;
+        self.wall = self.world.wall_clock();
+        self.date.update(self.wall);
     }
 
     /// Makes anew what a turn that panicked may have left half done: what was lent to its connection,
@@ -227,15 +242,42 @@ impl<W: World> Context<W> {
     pub(super) fn log_entry(
         &mut self,
         peer: Peer,
-        version: &str,
+        version: &'static str,
         fields: &Fields,
     ) -> Option<Box<Entry>> {
         let log = self.log.as_mut()?;
-        let address = match peer {
-            Peer::Ip(address) => Some(address),
-            Peer::Unix => None,
-        };
-        Some(log.entry(address, version, fields, self.world.wall_clock()))
+        Some(log.entry(&Arrival {
+            peer: match peer {
+                Peer::Ip(address) => Some(address),
+                Peer::Unix => None,
+            },
+            scheme: self.layer.scheme(),
+            version,
+            fields,
+            at: self.began,
+            wall: self.wall,
+        }))
+    }
+
+    /// Logs a request that is refused before anybody is asked for an answer: `status` is that of the
+    /// response, with so many bytes of content, or 0 where there is none.
+    pub(super) fn log_refusal(
+        &mut self,
+        peer: Peer,
+        version: &'static str,
+        fields: &Fields,
+        reason: &'static str,
+        (status, body_bytes): (u16, u64),
+    ) {
+        let entry = self.log_entry(peer, version, fields);
+        if let (Some(log), Some(entry)) = (&mut self.log, entry) {
+            log.end(Ended {
+                entry,
+                status,
+                body_bytes,
+                reason: Some(reason),
+            });
+        }
     }
 }
 
@@ -247,12 +289,13 @@ struct Date {
 }
 
 impl Date {
-    fn update(&mut self, second: u64, time: impl FnOnce() -> std::time::SystemTime) {
+    fn update(&mut self, time: SystemTime) {
+        let second = date::seconds(time);
         if self.second != second || self.text.is_empty() {
             self.second = second;
             // In place: a new text every second could come to lie anywhere.
             self.text.clear();
-            self.text.push_str(&date::format(time()));
+            self.text.push_str(&date::format(time));
         }
     }
 }

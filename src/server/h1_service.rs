@@ -1,7 +1,7 @@
 //! HTTP/1.1 on a connection: one request at a time, answered by the site.
 
 use super::access_log::Entry;
-use super::active_request::{ActiveRequest, exceeds, takes_content};
+use super::active_request::{ActiveRequest, CUT_SHORT, exceeds, takes_content};
 use super::connection::Fault;
 use super::context::{Context, Layer};
 use super::h2_service::H2Service;
@@ -92,12 +92,14 @@ impl<F: Files> H1Service<F> {
         self.core.next_deadline()
     }
 
-    /// The peer will send no more.
-    pub fn finish_input(&mut self) -> Result<(), Fault> {
-        self.core.finish_input().map_err(|error| {
-            log::debug!("{}: {error}", self.peer);
-            Fault
-        })
+    /// The peer will send no more than what is `kept`.
+    pub fn finish_input<W: World<Files = F>>(
+        &mut self,
+        kept: &[u8],
+        cx: &mut Context<W>,
+    ) -> Result<(), Fault> {
+        let result = self.core.finish_input();
+        result.map_err(|error| self.fail(error, kept, cx))
     }
 
     /// Whether more bytes from the peer would be of use now.
@@ -124,7 +126,7 @@ impl<F: Files> H1Service<F> {
                         None => continue,
                     },
                     Ok(None) => {}
-                    Err(error) => return Err(self.fail(error, cx)),
+                    Err(error) => return Err(self.fail(error, input, cx)),
                 }
             }
             if !self.produce(limit, cx)? {
@@ -251,7 +253,7 @@ impl<F: Files> H1Service<F> {
         self.core
             .send_head(response.status, fields.chain(Some(cx.date())), length);
         if length == BodyLength::None {
-            active.conclude(&mut cx.log, cx.now);
+            active.conclude(&mut cx.log, None);
             self.active = None;
         } else {
             self.active = Some(active);
@@ -297,7 +299,7 @@ impl<F: Files> H1Service<F> {
                     self.disk = Disk::Asked;
                     Ok(false)
                 }
-                Err(error) => self.cut_short(&error),
+                Err(error) => self.cut_short(&error, cx),
             };
         }
         let output = self.core.begin_data(room);
@@ -319,14 +321,21 @@ impl<F: Files> H1Service<F> {
                 self.disk = Disk::Asked;
                 Ok(false)
             }
-            Err(error) => self.cut_short(&error),
+            Err(error) => self.cut_short(&error, cx),
         }
     }
 
     /// The rest of the response cannot be had.
-    fn cut_short(&mut self, error: &BodyError) -> Result<bool, Fault> {
+    fn cut_short<W: World>(
+        &mut self,
+        error: &BodyError,
+        cx: &mut Context<W>,
+    ) -> Result<bool, Fault> {
         log::warn!("{}: a response was cut short: {error}", self.peer);
         self.core.abort();
+        if let Some(mut active) = self.active.take() {
+            active.conclude(&mut cx.log, Some(CUT_SHORT));
+        }
         Err(Fault)
     }
 
@@ -385,23 +394,51 @@ impl<F: Files> H1Service<F> {
     /// The connection or the request is over: the request is concluded as it stands.
     pub fn close<W: World>(&mut self, cx: &mut Context<W>) {
         if let Some(mut active) = self.active.take() {
-            active.conclude(&mut cx.log, cx.now);
+            active.conclude(&mut cx.log, None);
         }
     }
 
     /// Deals with a deadline of the core that has passed.
-    pub fn handle_timeout<W: World>(&mut self, cx: &mut Context<W>) -> Result<(), Fault> {
+    pub fn handle_timeout<W: World<Files = F>>(
+        &mut self,
+        kept: &[u8],
+        cx: &mut Context<W>,
+    ) -> Result<(), Fault> {
         let result = self.core.handle_timeout(cx.now);
-        result.map_err(|error| self.fail(error, cx))
+        result.map_err(|error| self.fail(error, kept, cx))
     }
 
-    /// The core has ended the connection, and its answer wants a date.
-    fn fail<W: World>(&mut self, error: h1::Error, cx: &mut Context<W>) -> Fault {
+    /// The core has ended the connection, at the beginning of `input`. Its answer wants the fields of
+    /// every response, and its line in the log.
+    fn fail<W: World<Files = F>>(
+        &mut self,
+        error: h1::Error,
+        input: &[u8],
+        cx: &mut Context<W>,
+    ) -> Fault {
         log::debug!("{}: {error}", self.peer);
         if let Some(limit) = Limit::of_h1(error) {
             cx.report(limit, self.peer, error.reason());
         }
-        self.core.date_error(cx.date().value);
+        let common = cx.site.common_fields();
+        let fields = common.iter().chain(Some(cx.date()));
+        let refusal = self.core.complete_refusal(fields);
+        match (self.active.take(), refusal) {
+            // An open request has its line already: what was wrong was its content.
+            (Some(mut active), refusal) => {
+                if let Some(refusal) = refusal {
+                    active.refuse(refusal.status, refusal.content_bytes.into());
+                }
+                active.conclude(&mut cx.log, Some(error.reason()));
+            }
+            (None, Some(refusal)) if cx.log.is_some() => {
+                let mut fields = Fields::new();
+                let version = h1::glimpse(input, &mut fields);
+                let answer = (refusal.status, refusal.content_bytes.into());
+                cx.log_refusal(self.peer, version, &fields, error.reason(), answer);
+            }
+            _ => {}
+        }
         Fault
     }
 }

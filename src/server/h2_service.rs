@@ -159,13 +159,16 @@ impl<F: Files> H2Service<F> {
                 };
                 self.request(stream, fields, end_stream, expected, cx);
             }
-            Event::HeadersTooLarge { stream, .. } => {
+            Event::HeadersTooLarge { stream, fields, .. } => {
                 cx.requests = cx.requests.saturating_sub(1);
                 cx.report(Limit::HeaderSize, self.peer, "header section too large");
+                self.requests = self.requests.wrapping_add(1);
+                let reason = "header section too large";
+                cx.log_refusal(self.peer, "HTTP/2.0", fields, reason, (431, 0));
                 // Whether it was a HEAD may be in what was cut off, so there is no content.
                 let response = Response {
                     status: 431,
-                    fields: Rc::default(),
+                    fields: cx.site.common_fields(),
                     body: Body::Empty,
                 };
                 self.respond(stream, response, None, cx);
@@ -180,21 +183,29 @@ impl<F: Files> H2Service<F> {
             }
             Event::Trailers { stream, .. } => self.data(stream, &[], true, cx),
             Event::StreamReset { stream, by, code } => {
+                let mut why = None;
                 match by {
                     Cause::Stalled => {
+                        why = Some("a stream did not move");
                         cx.report(Limit::Stall, self.peer, "a stream did not move");
                     }
                     Cause::Error(reason) => {
+                        why = Some(reason);
                         let id = stream.id();
                         log::debug!("{}: stream {id}: {code}: {reason}", self.peer);
                     }
                     Cause::Peer | Cause::GoAway => {}
                 }
-                self.remove(stream, cx);
+                self.remove(stream, why, cx);
             }
             Event::RequestRejected {
-                stream_id, error, ..
+                stream_id,
+                fields,
+                error,
             } => {
+                // They count as requests do, or they could flood the log.
+                cx.requests = cx.requests.saturating_sub(1);
+                cx.log_refusal(self.peer, "HTTP/2.0", fields, error.reason, (0, 0));
                 if error == StreamError::TOO_MANY {
                     cx.report(Limit::Streams, self.peer, "one stream too many, refused");
                 } else {
@@ -348,7 +359,7 @@ impl<F: Files> H2Service<F> {
             return;
         };
         if active.has_head() {
-            active.conclude(&mut cx.log, cx.now);
+            active.conclude(&mut cx.log, None);
             self.core.reset(stream, ErrorCode::CANCEL);
             cx.report(Limit::BodySize, self.peer, "request body too large");
         } else {
@@ -414,7 +425,7 @@ impl<F: Files> H2Service<F> {
         mut active: ActiveRequest<F>,
         cx: &mut Context<W>,
     ) {
-        active.conclude(&mut cx.log, cx.now);
+        active.conclude(&mut cx.log, None);
         self.core.discard(stream);
     }
 
@@ -433,9 +444,14 @@ impl<F: Files> H2Service<F> {
         Some(active)
     }
 
-    fn remove<W: World>(&mut self, stream: StreamKey, cx: &mut Context<W>) {
+    fn remove<W: World>(
+        &mut self,
+        stream: StreamKey,
+        reason: Option<&'static str>,
+        cx: &mut Context<W>,
+    ) {
         if let Some(mut active) = self.take(stream) {
-            active.conclude(&mut cx.log, cx.now);
+            active.conclude(&mut cx.log, reason);
         }
     }
 
@@ -443,7 +459,7 @@ impl<F: Files> H2Service<F> {
     pub fn close<W: World>(&mut self, cx: &mut Context<W>) {
         self.held = 0;
         for mut active in self.active.drain(..).flatten() {
-            active.conclude(&mut cx.log, cx.now);
+            active.conclude(&mut cx.log, None);
         }
     }
 

@@ -149,10 +149,14 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// The peer will send no more.
-    pub fn finish_input(&mut self) -> Result<(), Fault> {
+    /// The peer will send no more than what is `kept`.
+    pub fn finish_input<W: World<Files = F>>(
+        &mut self,
+        kept: &[u8],
+        cx: &mut Context<W>,
+    ) -> Result<(), Fault> {
         match self {
-            Protocol::H1(service) => service.finish_input(),
+            Protocol::H1(service) => service.finish_input(kept, cx),
             Protocol::Undecided | Protocol::H2(_) => Ok(()),
         }
     }
@@ -191,11 +195,15 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// Deals with a deadline of the protocol that has passed.
-    pub fn handle_timeout<W: World>(&mut self, cx: &mut Context<W>) -> Result<(), Fault> {
+    /// Deals with a deadline of the protocol that has passed; `kept` is what came and is incomplete.
+    pub fn handle_timeout<W: World<Files = F>>(
+        &mut self,
+        kept: &[u8],
+        cx: &mut Context<W>,
+    ) -> Result<(), Fault> {
         match self {
             Protocol::Undecided => Ok(()),
-            Protocol::H1(service) => service.handle_timeout(cx),
+            Protocol::H1(service) => service.handle_timeout(kept, cx),
             Protocol::H2(service) => service.handle_timeout(cx),
         }
     }

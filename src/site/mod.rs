@@ -164,6 +164,11 @@ impl<F: Files> Site<F> {
         }
     }
 
+    /// The fields that every response has, for one that is made elsewhere.
+    pub fn common_fields(&self) -> Rc<Fields> {
+        self.dress.common.complete(Fields::new())
+    }
+
     /// The built-in page of an error, for whoever finds one before the site is asked.
     pub fn error(&mut self, status: u16) -> Response<F> {
         let page = self.pages.page(status, &self.dress.common);

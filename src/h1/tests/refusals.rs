@@ -2,6 +2,8 @@
 
 use super::malformed::{self, Malformed, SMUGGLED};
 use super::*;
+use crate::h1::Refusal;
+use crate::http::Field;
 
 fn refuse(case: &Malformed, bytes: &[u8]) -> Caller {
     let mut caller = Caller::new();
@@ -92,23 +94,32 @@ fn a_refusal_of_head_has_no_content() {
     assert!(caller.sent().ends_with("\r\n\r\n"));
 }
 
+fn complete(caller: &mut Caller) -> Option<Refusal> {
+    let fields = [Field::new(b"date", b"today"), Field::new(b"x-a", b"b")];
+    caller.connection.complete_refusal(fields.into_iter())
+}
+
 /// RFC 9110 §6.6.1: a date belongs into every 4xx response, if there is a clock.
 #[test]
-fn the_caller_adds_the_date_to_a_refusal_and_to_nothing_else() {
+fn the_caller_adds_its_fields_to_a_refusal_and_to_nothing_else() {
     let mut caller = Caller::new();
     let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     caller.input.extend_from_slice(bytes);
     caller.step().unwrap();
-    caller.connection.date_error(b"today");
+    assert_eq!(complete(&mut caller), None);
     assert_eq!(caller.sent(), "");
     caller.connection.refuse(413);
-    caller.connection.date_error(b"today");
+    let refusal = Refusal {
+        status: 413,
+        content_bytes: 22,
+    };
+    assert_eq!(complete(&mut caller), Some(refusal));
     assert_eq!(
         caller.sent(),
         "HTTP/1.1 413 Content Too Large\r\ncontent-type: text/plain\r\ncontent-length: 22\r\n\
-         date: today\r\nconnection: close\r\n\r\n413 Content Too Large\n"
+         date: today\r\nx-a: b\r\nconnection: close\r\n\r\n413 Content Too Large\n"
     );
-    caller.connection.date_error(b"today");
+    assert_eq!(complete(&mut caller), None);
     assert_eq!(caller.sent(), "");
 }
 

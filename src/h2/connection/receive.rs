@@ -34,6 +34,10 @@ pub(super) enum Section {
         expected: Expected,
         rfc7540: Option<Rfc7540Priority>,
     },
+    TooLarge {
+        stream: StreamKey,
+        end_stream: bool,
+    },
     Response {
         stream: StreamKey,
         end_stream: bool,
@@ -70,6 +74,11 @@ impl Section {
                 end_stream,
                 expected,
                 rfc7540,
+            },
+            Section::TooLarge { stream, end_stream } => Event::HeadersTooLarge {
+                stream,
+                fields,
+                end_stream,
             },
             Section::Response { stream, end_stream } => Event::Response {
                 stream,

@@ -8,7 +8,6 @@ use std::time::Instant;
 use super::receive::{Absent, Section, Step};
 use super::{Connection, Leaving};
 use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
-use crate::h2::event::Event;
 use crate::h2::field_section::{self, Malformed};
 use crate::h2::frame::MAX_STREAM_ID;
 use crate::h2::frame::decode::Rfc7540Priority;
@@ -112,7 +111,7 @@ impl Connection {
             self.shutdown(now);
         }
         if decoded == Decoded::Truncated {
-            return Ok(Step::Event(Event::HeadersTooLarge { stream, end_stream }));
+            return Ok(Step::Section(Section::TooLarge { stream, end_stream }));
         }
         if self.config.join_cookies {
             field_section::join_cookies(fields);

@@ -1,14 +1,14 @@
 //! One line of the access log: what is known when a request arrives, and how it ended.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
 use crate::config::LogFormat;
-use crate::http::{Fields, date};
+use crate::http::{Fields, date, is_deceptive};
 
 /// The most bytes of one value (target, referrer, user agent, host) that are kept. An entry lives
 /// as long as its response, so what a client can make it hold is bounded.
@@ -17,8 +17,37 @@ const VALUE_BYTES: usize = 1024;
 /// An entry of this size is worth keeping for another request.
 const SMALL: usize = 1024;
 
-/// The most bytes that [`Entry::finish`] adds to the text.
-const ENDING_BYTES: usize = 128;
+/// The most bytes that [`Entry::finish`] adds to the text; a reason is a short sentence.
+const ENDING_BYTES: usize = 256;
+
+/// What is known of a request when it arrives.
+pub struct Arrival<'a> {
+    /// None on a Unix socket.
+    pub peer: Option<IpAddr>,
+    /// What the connection is, whatever the request says: `http` or `https`.
+    pub scheme: &'static str,
+    /// As it is logged, such as `HTTP/2.0`.
+    pub version: &'static str,
+    /// May lack anything if the request could not be read.
+    pub fields: &'a Fields,
+    /// When it came.
+    pub at: Instant,
+    /// The time of day then.
+    pub wall: SystemTime,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Default)]
+pub struct Ending {
+    /// The status of the response, or 0 where there was none.
+    pub status: u16,
+    /// Bytes of its content.
+    pub body_bytes: u64,
+    /// From the request's arrival to the response's last byte.
+    pub elapsed: Duration,
+    /// Why it was refused or cut short, if it was.
+    pub reason: Option<&'static str>,
+}
 
 /// A request that is being answered.
 #[derive(Debug, Default)]
@@ -26,27 +55,26 @@ pub struct Entry {
     /// The line as far as it is known, in two parts: status and size go in between.
     text: Vec<u8>,
     split: usize,
+    /// When the request came.
+    at: Option<Instant>,
 }
 
 impl Entry {
-    pub(super) fn fill(
-        &mut self,
-        format: LogFormat,
-        time: &Timestamp,
-        peer: Option<IpAddr>,
-        version: &str,
-        fields: &Fields,
-    ) {
+    pub(super) fn fill(&mut self, format: LogFormat, time: &Timestamp, arrival: &Arrival<'_>) {
         self.text.clear();
-        let peer = Peer(peer.map(|ip| ip.to_canonical()));
+        self.at = Some(arrival.at);
         match format {
-            LogFormat::Combined => self.fill_combined(time, peer, version, fields),
-            LogFormat::Json => self.fill_json(time, peer, version, fields),
+            LogFormat::Combined => self.fill_combined(time, arrival),
+            LogFormat::Json => self.fill_json(time, arrival),
         }
     }
 
     /// `peer - - [time] "request" status bytes "referrer" "user agent"`
-    fn fill_combined(&mut self, time: &Timestamp, peer: Peer, version: &str, fields: &Fields) {
+    fn fill_combined(&mut self, time: &Timestamp, arrival: &Arrival<'_>) {
+        let Arrival {
+            version, fields, ..
+        } = arrival;
+        let peer = Peer::of(arrival);
         let text = &mut self.text;
         // Writing to memory cannot fail.
         let _ = write!(text, "{peer} - - [{time}] \"", time = time.combined);
@@ -59,52 +87,72 @@ impl Entry {
         escape(fields.value("referer"), text);
         text.extend_from_slice(b"\" \"");
         escape(fields.value("user-agent"), text);
-        text.extend_from_slice(b"\"\n");
+        text.push(b'"');
     }
 
-    fn fill_json(&mut self, time: &Timestamp, peer: Peer, version: &str, fields: &Fields) {
+    fn fill_json(&mut self, time: &Timestamp, arrival: &Arrival<'_>) {
+        let fields = arrival.fields;
         let request = Request {
-            time: &time.rfc3339,
-            remote: peer,
+            time: Moment {
+                second: &time.rfc3339,
+                microsecond: micros_of(arrival.wall),
+            },
+            remote: Peer::of(arrival),
+            scheme: arrival.scheme,
             host: fields.authority().map(Text),
             method: fields.method().map(Text),
             path: fields.path().map(Text),
-            version,
+            version: arrival.version,
             referer: fields.value("referer").map(Text),
             user_agent: fields.value("user-agent").map(Text),
         };
         // Serializing text into memory cannot fail. The brace that closes the object is taken off
         // again, for the members that are not known yet.
-        let _ = serde_json::to_writer(&mut self.text, &request);
+        let _ = request.serialize(&mut serde_json::Serializer::with_formatter(
+            &mut self.text,
+            Harmless,
+        ));
         self.text.pop();
         self.split = self.text.len();
     }
 
-    /// Appends the whole line.
-    pub(super) fn finish(
-        &self,
-        format: LogFormat,
-        status: u16,
-        body_bytes: u64,
-        elapsed: Duration,
-        out: &mut Vec<u8>,
-    ) {
+    /// Appends the whole line. In the combined format a reason stands behind it, in one more pair of
+    /// quotes, where readers of the format take no notice of it.
+    pub(super) fn finish(&self, format: LogFormat, ending: &Ending, out: &mut Vec<u8>) {
+        let Ending {
+            status,
+            body_bytes,
+            elapsed,
+            reason,
+        } = *ending;
         let (known, rest) = self.text.split_at(self.split);
         out.extend_from_slice(known);
-        // Writing to memory cannot fail.
+        // Writing to memory cannot fail. Reasons are ours and need no escaping.
         let _ = match format {
             LogFormat::Combined => write!(out, "{status} {body_bytes}"),
             LogFormat::Json => {
                 let micros = elapsed.as_micros();
-                writeln!(
+                write!(
                     out,
-                    ",\"status\":{status},\"bytes\":{body_bytes},\"duration_ms\":{}.{:03}}}",
+                    ",\"status\":{status},\"bytes\":{body_bytes},\"duration_ms\":{}.{:03}",
                     micros / 1000,
                     micros % 1000
                 )
             }
         };
         out.extend_from_slice(rest);
+        let _ = match (format, reason) {
+            (LogFormat::Combined, Some(reason)) => writeln!(out, " \"{reason}\""),
+            (LogFormat::Combined, None) => writeln!(out),
+            (LogFormat::Json, Some(reason)) => writeln!(out, ",\"error\":\"{reason}\"}}"),
+            (LogFormat::Json, None) => writeln!(out, "}}"),
+        };
+    }
+
+    /// How long ago the request came.
+    pub(super) fn elapsed(&self, now: Instant) -> Duration {
+        self.at
+            .map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
     }
 
     /// A bound of the length of the line.
@@ -126,8 +174,9 @@ impl Entry {
 /// The members of a JSON line that are known when the request arrives.
 #[derive(Serialize)]
 struct Request<'a> {
-    time: &'a str,
+    time: Moment<'a>,
     remote: Peer,
+    scheme: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +188,58 @@ struct Request<'a> {
     referer: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<Text<'a>>,
+}
+
+/// A time of RFC 3339, whose second is formatted already.
+struct Moment<'a> {
+    second: &'a str,
+    microsecond: u32,
+}
+
+impl fmt::Display for Moment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}Z", self.second, self.microsecond)
+    }
+}
+
+impl Serialize for Moment<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The part of a time that is less than a second.
+fn micros_of(wall: SystemTime) -> u32 {
+    let since = wall.duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.subsec_micros())
+}
+
+/// JSON that may be shown on a terminal: besides what JSON wants escaped, whatever could deceive its
+/// reader.
+struct Harmless;
+
+impl serde_json::ser::Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+        if fragment.bytes().all(is_plain) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for c in fragment.chars() {
+            let mut room = [0; 4];
+            if is_deceptive(c) {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            } else {
+                writer.write_all(c.encode_utf8(&mut room).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Bytes of a client, as a JSON string; what is not UTF-8 becomes U+FFFD.
@@ -153,6 +254,12 @@ impl Serialize for Text<'_> {
 /// Who asks: an address, or nobody in particular behind a Unix socket.
 #[derive(Clone, Copy)]
 struct Peer(Option<IpAddr>);
+
+impl Peer {
+    fn of(arrival: &Arrival<'_>) -> Self {
+        Peer(arrival.peer.map(|ip| ip.to_canonical()))
+    }
+}
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -195,6 +302,7 @@ pub(super) struct Timestamp {
     /// Seconds since 1970, plus one; zero before the first use.
     second: u64,
     combined: String,
+    /// Without the fraction of the second and the zone.
     rfc3339: String,
 }
 
@@ -212,7 +320,7 @@ impl Timestamp {
                 .find(month)
                 .map_or(0, |at| at / 3 + 1);
             self.combined = format!("{day}/{month}/{year}:{time} +0000");
-            self.rfc3339 = format!("{year}-{number:02}-{day}T{time}Z");
+            self.rfc3339 = format!("{year}-{number:02}-{day}T{time}");
         }
         self
     }

@@ -2,19 +2,20 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{CWD, FileType, Mode};
 
 use super::*;
+use crate::http::Fields;
 
 const PEER: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
 
 fn wall() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(784_111_777)
+    UNIX_EPOCH + Duration::from_micros(784_111_777_000_042)
 }
 
 fn log(path: &Path, format: LogFormat) -> AccessLog {
@@ -37,13 +38,42 @@ fn request(path: &str) -> Fields {
     .collect()
 }
 
+/// Logs a request that took 1.05 ms.
+fn record_at(
+    log: &mut AccessLog,
+    peer: Option<IpAddr>,
+    fields: &Fields,
+    reason: Option<&'static str>,
+) {
+    let started = Instant::now();
+    let entry = log.entry(&Arrival {
+        peer,
+        scheme: "https",
+        version: "HTTP/2.0",
+        fields,
+        at: started,
+        wall: wall(),
+    });
+    log.end(Ended {
+        entry,
+        status: 200,
+        body_bytes: 1234,
+        reason,
+    });
+    let handed_over = started + Duration::from_micros(1_050);
+    log.record_ended(&mut Unsent::default(), handed_over);
+}
+
+fn record(log: &mut AccessLog, path: &str) {
+    record_at(log, PEER, &request(path), None);
+}
+
 /// What one request leaves in the log.
 fn line(format: LogFormat, peer: Option<IpAddr>, fields: &Fields) -> String {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("log");
     let mut log = log(&path, format);
-    let entry = log.entry(peer, "HTTP/2.0", fields, wall());
-    log.record(entry, 200, 1234, Duration::from_micros(1_050));
+    record_at(&mut log, peer, fields, None);
     log.finish(Instant::now());
     fs::read_to_string(&path).unwrap()
 }
@@ -65,7 +95,8 @@ fn combined_lines_are_as_every_log_reader_knows_them() {
 fn json_lines_are_objects() {
     assert_eq!(
         line(LogFormat::Json, PEER, &request("/a?b")),
-        "{\"time\":\"1994-11-06T08:49:37Z\",\"remote\":\"192.0.2.7\",\"host\":\"example.org\",\
+        "{\"time\":\"1994-11-06T08:49:37.000042Z\",\"remote\":\"192.0.2.7\",\"scheme\":\"https\",\
+         \"host\":\"example.org\",\
          \"method\":\"GET\",\"path\":\"/a?b\",\"version\":\"HTTP/2.0\",\"user_agent\":\"curl/8\",\
          \"status\":200,\"bytes\":1234,\"duration_ms\":1.050}\n"
     );
@@ -73,6 +104,59 @@ fn json_lines_are_objects() {
     let value: serde_json::Value = serde_json::from_str(&bare).unwrap();
     assert_eq!(value["remote"], "unix:");
     assert_eq!(value.get("path"), None);
+}
+
+#[test]
+fn a_reason_stands_behind_a_combined_line_and_is_the_error_of_a_json_line() {
+    let line = |format| {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("log");
+        let mut log = log(&path, format);
+        record_at(&mut log, PEER, &request("/"), Some("malformed chunk"));
+        log.finish(Instant::now());
+        fs::read_to_string(&path).unwrap()
+    };
+    let combined = line(LogFormat::Combined);
+    assert!(
+        combined.ends_with(" \"curl/8\" \"malformed chunk\"\n"),
+        "{combined}"
+    );
+    let json = line(LogFormat::Json);
+    assert!(
+        json.ends_with("\"duration_ms\":1.050,\"error\":\"malformed chunk\"}\n"),
+        "{json}"
+    );
+}
+
+#[test]
+fn lines_wait_for_the_socket_up_to_a_bound() {
+    let place = tempfile::tempdir().unwrap();
+    let mut log = log(&place.path().join("log"), LogFormat::Combined);
+    let mut unsent = Unsent::default();
+    let start = Instant::now();
+    for _ in 0..100 {
+        let entry = log.entry(&Arrival {
+            peer: PEER,
+            scheme: "http",
+            version: "HTTP/2.0",
+            fields: &request("/"),
+            at: start,
+            wall: wall(),
+        });
+        log.end(Ended {
+            entry,
+            status: 200,
+            body_bytes: 0,
+            reason: None,
+        });
+        log.keep_ended(&mut unsent, start);
+    }
+    let lines = |log: &AccessLog| log.pending.iter().filter(|&&byte| byte == b'\n').count();
+    assert_eq!(lines(&log), 68, "the others wait");
+    assert!(unsent.memory() < 64 << 10);
+    log.record_ended(&mut unsent, start);
+    assert_eq!(lines(&log), 100);
+    assert!(unsent.is_empty() && unsent.memory() == 0);
 }
 
 #[test]
@@ -95,8 +179,10 @@ fn no_client_can_forge_a_line() {
         "{combined}"
     );
     assert_eq!(combined.lines().count(), 1);
+    fields.push(b"user-agent", "gpj.\u{202e}exe \u{e0041}".as_bytes());
     let json = line(LogFormat::Json, PEER, &fields);
     assert_eq!(json.lines().count(), 1);
+    assert!(json.contains("\\u007f") && !json.contains('\x7f'), "{json}");
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(value["path"], "/\" 200 0\n10.0.0.1 - -");
 }
@@ -118,10 +204,7 @@ fn lines_wait_a_second_for_company_or_until_there_are_many() {
     let size = || fs::metadata(&path).unwrap().len();
     log.flush(start);
     assert_eq!(log.next_deadline(), None);
-    let record = |log: &mut AccessLog| {
-        let entry = log.entry(PEER, "HTTP/1.1", &request("/"), wall());
-        log.record(entry, 200, 0, Duration::ZERO);
-    };
+    let record = |log: &mut AccessLog| record(log, "/");
     record(&mut log);
     log.flush(start);
     assert_eq!(
@@ -149,10 +232,6 @@ fn a_moved_file_is_opened_anew_and_a_bad_reopen_keeps_the_old_one() {
         0,
         "visitors are nobody else's business"
     );
-    let record = |log: &mut AccessLog, path| {
-        let entry = log.entry(PEER, "HTTP/1.1", &request(path), wall());
-        log.record(entry, 200, 0, Duration::ZERO);
-    };
     record(&mut log, "/first");
     fs::rename(&path, &moved).unwrap();
     log.reopen().unwrap();
@@ -175,10 +254,7 @@ fn a_moved_file_is_opened_anew_and_a_bad_reopen_keeps_the_old_one() {
 /// took no time.
 fn stall_and_resume(mut log: AccessLog, mut reader: impl Read) {
     let mut now = Instant::now();
-    let record = |log: &mut AccessLog| {
-        let entry = log.entry(PEER, "HTTP/1.1", &request("/"), wall());
-        log.record(entry, 200, 0, Duration::ZERO);
-    };
+    let record = |log: &mut AccessLog| record(log, "/");
     for _ in 0..10_000 {
         record(&mut log);
     }
@@ -249,8 +325,7 @@ fn a_reader_that_is_gone_is_no_reason_to_end() {
     log.sink = Sink::share(&writer).unwrap();
     drop(reader);
     for _ in 0..10_000 {
-        let entry = log.entry(PEER, "HTTP/1.1", &request("/"), wall());
-        log.record(entry, 200, 0, Duration::ZERO);
+        record(&mut log, "/");
     }
     log.flush(Instant::now());
     assert!(log.pending.len() <= MOST_PENDING);
@@ -265,8 +340,7 @@ fn a_slow_reader_gets_everything_at_the_end() {
     log.sink = Sink::share(&writer).unwrap();
     drop(writer);
     for _ in 0..2_000 {
-        let entry = log.entry(PEER, "HTTP/1.1", &request("/"), wall());
-        log.record(entry, 200, 0, Duration::ZERO);
+        record(&mut log, "/");
     }
     log.flush(Instant::now());
     assert!(!log.pending.is_empty(), "more than a pipe holds");

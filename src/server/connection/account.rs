@@ -20,7 +20,7 @@ impl<W: World> Connection<W> {
             Transport::Plain => 0,
             Transport::Tls(tls) => tls.memory(),
         };
-        let buffers = self.kept.capacity() + self.unsent.memory();
+        let buffers = self.kept.capacity() + self.unsent.memory() + self.unlogged.memory();
         size_of::<Self>() + OVERHEAD + transport + buffers + self.protocol.memory()
     }
 

@@ -49,7 +49,7 @@ impl<W: World> Connection<W> {
             // heard: with requests among it, no end of the input is theirs.
             let heard_out = self.unsent.is_empty() && turn != Turn::Again;
             let ended = self.read == ReadSide::Ended && heard_out;
-            if ended && self.protocol.finish_input().is_err() {
+            if ended && self.protocol.finish_input(&self.kept, cx).is_err() {
                 let output = self.protocol.take_output();
                 self.send(&output, wire, cx)?;
                 self.phase = Phase::Flushing;

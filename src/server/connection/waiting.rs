@@ -109,11 +109,12 @@ impl<W: World> Connection<W> {
             }
             self.pause = Pause::stalled(now, &cx.timeouts);
         }
+        self.enter(cx);
         if self
             .protocol
             .next_deadline()
             .is_some_and(|deadline| deadline <= now)
-            && self.protocol.handle_timeout(cx).is_err()
+            && self.protocol.handle_timeout(&self.kept, cx).is_err()
         {
             return self.finish(cx);
         }

@@ -3,6 +3,7 @@
 use super::H2Service;
 use crate::h2::frame::HEADER_LEN;
 use crate::h2::{ErrorCode, Grant, StreamKey};
+use crate::server::active_request::CUT_SHORT;
 use crate::server::context::{Context, Layer};
 use crate::server::piece::{Layout, Wanted};
 use crate::server::splices::{self, MOST_SPLICED};
@@ -131,7 +132,7 @@ impl<F: Files> H2Service<F> {
     fn cut_short<W: World>(&mut self, stream: StreamKey, error: &BodyError, cx: &mut Context<W>) {
         log::warn!("{}: a response was cut short: {error}", self.peer);
         self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
-        self.remove(stream, cx);
+        self.remove(stream, Some(CUT_SHORT), cx);
     }
 
     /// Whether streams wait for a disk.

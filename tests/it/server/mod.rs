@@ -7,6 +7,7 @@ mod expect;
 mod http1;
 mod http2;
 mod limits;
+mod logs;
 mod names;
 mod operation;
 mod records;

@@ -102,7 +102,9 @@ impl Model {
             Event::Request {
                 stream, end_stream, ..
             }
-            | Event::HeadersTooLarge { stream, end_stream } => {
+            | Event::HeadersTooLarge {
+                stream, end_stream, ..
+            } => {
                 assert_eq!((self.role, stream.id() % 2), (Role::Server, 1));
                 self.begin(stream, end_stream, false);
             }
