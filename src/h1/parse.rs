@@ -94,6 +94,13 @@ struct Options {
     http2_settings: bool,
 }
 
+/// A request line.
+struct RequestLine<'i> {
+    method: &'i [u8],
+    target: &'i [u8],
+    version: Version,
+}
+
 /// Translates a whole head of so many lines, the empty line at its end included. `fields` is empty
 /// before.
 pub(super) fn parse_head<'i>(
@@ -102,15 +109,20 @@ pub(super) fn parse_head<'i>(
     scheme: Scheme,
     fields: &mut Fields,
 ) -> Result<Head<'i>, Error> {
-    if lines <= MOST_FIELDS {
+    let parsed = if lines <= MOST_FIELDS {
         let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
-        return parse_into(head, &mut room, scheme, fields);
+        parse_into(head, &mut room, scheme, fields)
+    } else {
+        // Cookie crumbs: their number is bounded by the scan.
+        let room = std::iter::repeat_with(MaybeUninit::uninit).take(lines);
+        parse_into(head, &mut room.collect::<Vec<_>>(), scheme, fields)
+    };
+    match parsed {
+        Err(Error::Version) if matches!(version_of(head), Some([b'1', b'.', b'2'..=b'9'])) => {
+            parse_later_minor(head, lines, scheme, fields)
+        }
+        parsed => parsed,
     }
-    // Cookie crumbs: their number is bounded by the scan.
-    let mut room: Vec<_> = std::iter::repeat_with(MaybeUninit::uninit)
-        .take(lines)
-        .collect();
-    parse_into(head, &mut room, scheme, fields)
 }
 
 fn parse_into<'i>(
@@ -129,13 +141,72 @@ fn parse_into<'i>(
     else {
         return Err(Error::RequestLine);
     };
-    let version = match minor {
-        0 => Version::Http10,
-        _ => Version::Http11,
+    let line = RequestLine {
+        method: method.as_bytes(),
+        target: target.as_bytes(),
+        version: match minor {
+            0 => Version::Http10,
+            _ => Version::Http11,
+        },
     };
-    let method = method.as_bytes();
-    let control = Control::collect(head, request.headers)?;
-    let target = Target::parse(method, target.as_bytes(), scheme)?;
+    translate_head(head, &line, request.headers, scheme, fields)
+}
+
+/// A head of HTTP/1.2 or later is taken as one of HTTP/1.1, the highest minor version that we have
+/// (RFC 9110 §2.5). The parser does not know it, so it is shown a copy of the line that says 1.1.
+#[cold]
+fn parse_later_minor<'i>(
+    head: &'i [u8],
+    lines: usize,
+    scheme: Scheme,
+    fields: &mut Fields,
+) -> Result<Head<'i>, Error> {
+    let end = head.iter().position(|byte| *byte == b'\r');
+    let (line, rest) = head.split_at(end.unwrap_or(head.len()));
+    let mut known = line.to_vec();
+    if let Some(minor) = known.last_mut() {
+        *minor = b'1';
+    }
+    known.extend_from_slice(b"\r\n\r\n");
+    let mut request = httparse::Request::new(&mut []);
+    let parsed = request.parse(&known);
+    let (Ok(Status::Complete(_)), Some(method), Some(target)) =
+        (parsed, request.method, request.path)
+    else {
+        return Err(Error::RequestLine);
+    };
+    let (method, behind) = line.split_at(method.len());
+    let target = behind
+        .get(1..)
+        .and_then(|behind| behind.get(..target.len()));
+    let line = RequestLine {
+        method,
+        target: target.unwrap_or_default(),
+        version: Version::Http11,
+    };
+    let rest = rest.strip_prefix(b"\r\n").unwrap_or(rest);
+    let mut room = vec![EMPTY_HEADER; lines];
+    match httparse::parse_headers(rest, &mut room) {
+        Ok(Status::Complete((_, lines))) => translate_head(head, &line, lines, scheme, fields),
+        Ok(Status::Partial) => Err(Error::FieldLine),
+        Err(error) => Err(translate(error, head)),
+    }
+}
+
+fn translate_head<'i>(
+    head: &'i [u8],
+    line: &RequestLine<'i>,
+    lines: &[Header<'i>],
+    scheme: Scheme,
+    fields: &mut Fields,
+) -> Result<Head<'i>, Error> {
+    let RequestLine {
+        method,
+        target,
+        version,
+    } = *line;
+    let control = Control::collect(head, lines)?;
+    let target = Target::parse(method, target, scheme)?;
     if version == Version::Http11 && control.host.is_none() {
         return Err(Error::Host);
     }
@@ -148,7 +219,7 @@ fn parse_into<'i>(
         fields.push(b":authority", authority);
     }
     fields.push(b":path", &target.path);
-    for (i, header) in request.headers.iter().enumerate() {
+    for (i, header) in lines.iter().enumerate() {
         if control.is_end_to_end(i, header.name) {
             push_lowercase(fields, header);
         }
@@ -284,17 +355,20 @@ fn translate(error: httparse::Error, head: &[u8]) -> Error {
 }
 
 /// Whether the request line is well formed but for a version that is not ours: `HTTP/2.0`, and
-/// `HTTP/2` or `HTTP/3` as people write them. A higher minor version of 1 could be taken for 1.1
-/// (RFC 9110 §2.5), but none exists, so nobody honest sends one.
+/// `HTTP/2` or `HTTP/3` as people write them.
 fn has_other_version(head: &[u8]) -> bool {
+    match version_of(head) {
+        Some([b'1', b'.', b'0' | b'1']) => false,
+        Some([b'0'..=b'9', b'.', b'0'..=b'9']) => true,
+        Some([major]) => matches!(major, b'2'..=b'9'),
+        _ => false,
+    }
+}
+
+/// What stands behind `HTTP/` in a request line of three words.
+fn version_of(head: &[u8]) -> Option<&[u8]> {
     let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
-    let version = words.nth(2).and_then(|word| word.strip_prefix(b"HTTP/"));
-    words.next().is_none()
-        && match version {
-            Some([b'1', b'.', b'0' | b'1']) => false,
-            Some([b'0'..=b'9', b'.', b'0'..=b'9']) => true,
-            Some([major]) => matches!(major, b'2'..=b'9'),
-            _ => false,
-        }
+    let version = words.nth(2)?.strip_prefix(b"HTTP/")?;
+    words.next().is_none().then_some(version)
 }

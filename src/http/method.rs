@@ -17,9 +17,49 @@ pub enum Method {
     Options,
     /// CONNECT
     Connect,
-    /// Any other token, extension methods included.
+    /// Another method of the registry, which only other servers answer.
     Other,
+    /// A token that is no registered method.
+    Unknown,
 }
+
+/// The rest of the registry (IANA "HTTP Method Registry", November 2026): WebDAV and its relatives
+/// mostly. PRI is there so that nobody uses it.
+const OTHERS: [&[u8]; 33] = [
+    b"ACL",
+    b"BASELINE-CONTROL",
+    b"BIND",
+    b"CHECKIN",
+    b"CHECKOUT",
+    b"COPY",
+    b"LABEL",
+    b"LINK",
+    b"LOCK",
+    b"MERGE",
+    b"MKACTIVITY",
+    b"MKCALENDAR",
+    b"MKCOL",
+    b"MKREDIRECTREF",
+    b"MKWORKSPACE",
+    b"MOVE",
+    b"ORDERPATCH",
+    b"PATCH",
+    b"PRI",
+    b"PROPFIND",
+    b"PROPPATCH",
+    b"QUERY",
+    b"REBIND",
+    b"REPORT",
+    b"SEARCH",
+    b"TRACE",
+    b"UNBIND",
+    b"UNCHECKOUT",
+    b"UNLINK",
+    b"UNLOCK",
+    b"UPDATE",
+    b"UPDATEREDIRECTREF",
+    b"VERSION-CONTROL",
+];
 
 impl Method {
     /// The method of this name; names are case-sensitive (RFC 9110 §9.1).
@@ -32,7 +72,8 @@ impl Method {
             b"DELETE" => Method::Delete,
             b"OPTIONS" => Method::Options,
             b"CONNECT" => Method::Connect,
-            _ => Method::Other,
+            other if OTHERS.contains(&other) => Method::Other,
+            _ => Method::Unknown,
         }
     }
 }

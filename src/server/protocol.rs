@@ -37,7 +37,9 @@ impl<F: Files> Protocol<F> {
             Transport::Plain if input.len() < PREFACE.len() && PREFACE.starts_with(input) => {
                 return Protocol::Undecided;
             }
-            Transport::Plain => (input.starts_with(PREFACE), Scheme::Http),
+            // Nothing but a preface begins so: the method is reserved for it (RFC 9113 §11.6), and a
+            // wrong one is answered as HTTP/2.
+            Transport::Plain => (input.starts_with(b"PRI "), Scheme::Http),
         };
         if h2 {
             Protocol::H2(Box::new(H2Service::new(peer, cx)))

@@ -82,15 +82,18 @@ impl Preferences {
         preferences
     }
 
-    /// The position of the coding to send among those that are there; `None` if the request refuses
-    /// them all.
+    /// The position of the coding to send among those that are there, of which there is at least one.
+    /// Where the request refuses them all, it gets the file as it is, as RFC 9110 §12.5.3 lets it: who
+    /// asks so wants the content nevertheless, and no other server says 406.
     pub(crate) fn choose(self, codings: impl Iterator<Item = Coding>) -> Option<usize> {
+        let preferred = |coding: Coding| match self.weight(coding) {
+            0 => (0, Coding::Brotli as u8 - coding as u8),
+            weight => (weight, coding as u8),
+        };
         codings
             .enumerate()
-            .map(|(position, coding)| (self.weight(coding), coding, position))
-            .filter(|(weight, _, _)| *weight > 0)
-            .max_by_key(|(weight, coding, _)| (*weight, *coding))
-            .map(|(_, _, position)| position)
+            .max_by_key(|(_, coding)| preferred(*coding))
+            .map(|(position, _)| position)
     }
 
     fn weight(self, coding: Coding) -> u16 {
@@ -172,11 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn identity_can_be_refused() {
-        assert_eq!(choose(&["identity;q=0"], &ALL), None);
-        assert_eq!(choose(&["*;q=0"], &ALL), None);
+    fn identity_can_be_refused_where_there_is_another() {
+        assert_eq!(choose(&["identity;q=0"], &ALL), Some(Identity));
+        assert_eq!(choose(&["*;q=0"], &ALL), Some(Identity));
         assert_eq!(choose(&["gzip, *;q=0"], &ALL), Some(Gzip));
-        assert_eq!(choose(&["gzip, identity;q=0"], &[Identity]), None);
+        assert_eq!(choose(&["gzip, identity;q=0"], &ALL), Some(Gzip));
+        assert_eq!(choose(&["gzip, identity;q=0"], &[Identity]), Some(Identity));
         assert_eq!(choose(&["*;q=0, identity"], &ALL), Some(Identity));
     }
 

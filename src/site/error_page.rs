@@ -71,7 +71,6 @@ fn html(status: u16) -> String {
         403 => "This file may not be read by the server.",
         404 => "There is nothing at this address.",
         405 => "This address can be read, not written to.",
-        406 => "The file does not exist in an encoding that the request accepts.",
         412 => "The file is not in the state that the request demands.",
         413 => "The request is larger than the server takes.",
         414 => "The address is longer than any file has.",

@@ -208,6 +208,7 @@ impl<F: Files> Site<F> {
             (Method::Get | Method::Head, Err(path::PathError::Hidden)) => {
                 self.not_found(request, now)
             }
+            (method, Err(path::PathError::TooLong)) => self.too_long(path, method, request, now),
             (_, Err(error)) => self.error(error.status()),
             (method, Ok(())) => {
                 if let Some(handler) = self.handler(path) {
@@ -216,11 +217,46 @@ impl<F: Files> Site<F> {
                 match method {
                     Method::Get | Method::Head => self.resolve(path, request, method, now),
                     Method::Options => self.options(),
-                    _ => self.error(405),
+                    Method::Unknown => self.error(501),
+                    _ => self.not_allowed(path, request, now),
                 }
             }
         };
         Answer::Response(response)
+    }
+
+    /// Answers a method that files do not have: 405 for what is there, else that nothing is.
+    fn not_allowed(&mut self, path: &SitePath, request: &Fields, now: Instant) -> Response<F> {
+        let found = self.resolve(path, request, Method::Head, now);
+        self.allowed_of(found)
+    }
+
+    /// Answers a request for a path that is longer than any file has: nothing is there, but perhaps a
+    /// page of a site that is routed in the browser.
+    fn too_long(
+        &mut self,
+        path: &SitePath,
+        method: Method,
+        request: &Fields,
+        now: Instant,
+    ) -> Response<F> {
+        match method {
+            Method::Get | Method::Head => self.fall_back(path, request, method, now),
+            Method::Options => self.options(),
+            Method::Unknown => self.error(501),
+            _ => {
+                let found = self.fall_back(path, request, Method::Head, now);
+                self.allowed_of(found)
+            }
+        }
+    }
+
+    /// What another method than GET gets where GET would get this.
+    fn allowed_of(&mut self, found: Response<F>) -> Response<F> {
+        match found.status {
+            403 | 404 | 500.. => found,
+            _ => self.error(405),
+        }
     }
 
     fn handler(&self, path: &SitePath) -> Option<&dyn Handler> {

@@ -56,8 +56,8 @@ impl PathError {
     pub fn status(self) -> u16 {
         match self {
             PathError::Malformed => 400,
-            PathError::TooLong => 414,
-            PathError::Hidden => 404,
+            // RFC 9112 §3 wants 8,000 bytes taken, and no file of that name can be there.
+            PathError::TooLong | PathError::Hidden => 404,
         }
     }
 }

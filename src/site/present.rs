@@ -74,9 +74,7 @@ impl<F: Files> Site<F> {
         method: Method,
     ) -> Result<Response<F>, Unready> {
         let asked = Asked::of(request);
-        let Some(representation) = select(resource, request, &asked) else {
-            return Ok(self.page_of_resource(406, resource, None));
-        };
+        let representation = select(resource, request, &asked);
         if asked.preconditions {
             match conditional::evaluate(request, &representation.validators()) {
                 Outcome::Proceed => {}
@@ -114,7 +112,7 @@ impl<F: Files> Site<F> {
     ) -> Result<Response<F>, Unready> {
         let asked = Asked::of(request);
         // Who accepts nothing gets the page as it is: a second error would hide the first.
-        let representation = select(page, request, &asked).unwrap_or(&page.representations[0]);
+        let representation = select(page, request, &asked);
         let fields = representation.not_found.get_or_init(|| {
             let mut fields = copy_without(&representation.fields, &OF_THE_FILE);
             fields.push(b"cache-control", b"no-cache");
@@ -155,22 +153,23 @@ impl<F: Files> Site<F> {
     }
 }
 
-/// The representation that the request prefers; `None` if it refuses all.
+/// The representation that the request prefers.
 fn select<'r, F: Files>(
     resource: &'r Resource<F>,
     request: &Fields,
     asked: &Asked,
-) -> Option<&'r Representation<F>> {
+) -> &'r Representation<F> {
     let values = || request.values("accept-encoding");
     // Without a weight nothing is refused, and without a sidecar there is nothing to choose.
     let matters =
         asked.accept_encoding && (resource.varies() || values().any(|value| value.contains(&b';')));
     if !matters {
-        return resource.representations.first();
+        return resource.plain();
     }
     let codings = resource.representations.iter().map(|r| r.coding);
-    let position = Preferences::parse(values()).choose(codings)?;
-    resource.representations.get(position)
+    let position = Preferences::parse(values()).choose(codings);
+    let chosen = position.and_then(|position| resource.representations.get(position));
+    chosen.unwrap_or_else(|| resource.plain())
 }
 
 /// What the `Range` of a request means for the representation that it gets.

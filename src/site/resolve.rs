@@ -146,7 +146,7 @@ impl<F: Files> Site<F> {
 
     /// What is sent where there is nothing: `index.html` for what a site routed in the browser calls
     /// a page, else 404.
-    fn fall_back(
+    pub(crate) fn fall_back(
         &mut self,
         path: &SitePath,
         request: &Fields,
@@ -389,10 +389,16 @@ mod tests {
     #[test]
     fn other_methods_are_told_what_is_allowed() {
         let mut site = TestSite::new(&[("a", "a")]);
-        for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get"] {
+        for method in [
+            "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND", "QUERY",
+        ] {
             let seen = site.request(method, "/a", &[]);
             assert_eq!(seen.status, 405, "{method}");
             assert_eq!(seen.field("allow"), Some("GET, HEAD, OPTIONS"));
+        }
+        for method in ["get", "BREW", "G", "GETS", "*"] {
+            assert_eq!(site.request(method, "/a", &[]).status, 501, "{method}");
+            assert_eq!(site.request(method, "/b", &[]).status, 501, "{method}");
         }
         for target in ["/a", "/", "*"] {
             let seen = site.request("OPTIONS", target, &[]);
@@ -401,5 +407,47 @@ mod tests {
         }
         assert_eq!(site.get("*").status, 400);
         assert_eq!(site.request("OPTIONS", "x", &[]).status, 400);
+    }
+
+    #[test]
+    fn a_method_that_files_do_not_have_is_404_where_there_is_nothing() {
+        let files = [("a", "a"), ("d/x", ""), ("404.html", "none"), (".env", "")];
+        let mut site = TestSite::new(&files);
+        for target in ["/b", "/d/", "/b/c", "/.env"] {
+            assert_eq!(site.request("POST", target, &[]).status, 404, "{target}");
+        }
+        assert_eq!(site.request("POST", "/b", &[]).text(), "none");
+        // A directory without its slash is there, and so is a file whatever is asked of it.
+        assert_eq!(site.request("POST", "/d", &[]).status, 405);
+        for field in [("range", "bytes=9-"), ("if-none-match", "*")] {
+            assert_eq!(site.request("POST", "/a", &[field]).status, 405);
+        }
+        let mut site = TestSite::with(&[("index.html", "app")], |config| config.spa = true);
+        assert_eq!(site.request("POST", "/users", &[]).status, 405);
+        assert_eq!(site.request("POST", "/old.js", &[]).status, 404);
+        let mut site = TestSite::with(&files, |config| config.listing = true);
+        assert_eq!(site.request("POST", "/d/", &[]).status, 405);
+    }
+
+    #[test]
+    fn a_path_of_8000_bytes_is_not_there_but_for_a_page_of_the_site() {
+        let long = format!("/{}", "a/".repeat(4_000));
+        let name = format!("/{}", "a".repeat(8_000));
+        let files = [("index.html", "app")];
+        let mut site = TestSite::new(&files);
+        for target in [&long, &name] {
+            assert_eq!(site.get(target).status, 404);
+            assert_eq!(site.request("POST", target, &[]).status, 404);
+            assert_eq!(site.request("OPTIONS", target, &[]).status, 204);
+            assert_eq!(site.request("BREW", target, &[]).status, 501);
+        }
+        let mut site = TestSite::with(&files, |config| config.spa = true);
+        for target in [&long, &name] {
+            assert_eq!(
+                (site.get(target).status, site.get(target).text()),
+                (200, "app")
+            );
+            assert_eq!(site.request("POST", target, &[]).status, 405);
+        }
     }
 }

@@ -51,6 +51,12 @@ enum Stability {
 }
 
 impl<F: Files> Resource<F> {
+    /// The file itself.
+    pub(crate) fn plain(&self) -> &Representation<F> {
+        let first = self.representations.first();
+        first.expect("a resource is made from a file")
+    }
+
     /// Reads what `path` names. Content up to `keep` bytes stays in memory.
     pub(crate) fn load(
         files: &mut F,

@@ -149,3 +149,18 @@ fn fields_of_an_earlier_message_are_forgotten() {
     caller.serve(b"GET /2 HTTP/1.1\r\nHost: b\r\n\r\n").unwrap();
     assert_eq!(caller.events().pop().unwrap(), "GET http b /2 end");
 }
+
+#[test]
+fn a_later_minor_version_is_taken_as_1_1() {
+    for minor in 2..=9 {
+        let mut caller = Caller::new();
+        let request = format!(
+            "POST /a?b HTTP/1.{minor}\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+             1\r\nx\r\n0\r\n\r\n"
+        );
+        caller.serve(request.as_bytes()).unwrap();
+        assert_eq!(caller.events()[0], "POST http a /a?b", "{minor}");
+        assert!(caller.sent().starts_with("HTTP/1.1 200 "));
+        assert!(!caller.connection.wants_close());
+    }
+}

@@ -154,7 +154,6 @@ const NOT_HTTP: &[Malformed] = &[
     head(400, "NUL bytes", b"\0\0\0\0"),
     head(400, "UTF-8 in place of the method", b"\xc3\x84 / HTTP/1.1\r\nHost: a\r\n\r\n"),
     head(400, "a byte order mark", b"\xef\xbb\xbfGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-    head(505, "almost the HTTP/2 preface", b"PRI * HTTP/2.0\r\nHost: a\r\n\r\nSM\r\n\r\n"),
 ];
 
 /// RFC 9112 §2.2: lines end in CRLF, and nothing else does.
@@ -222,10 +221,14 @@ const VERSIONS: &[Malformed] = &[
     head(505, "HTTP/3.0", b"GET / HTTP/3.0\r\nHost: a\r\n\r\n"),
     head(505, "HTTP/9.9", b"GET / HTTP/9.9\r\nHost: a\r\n\r\n"),
     head(505, "HTTP/0.9", b"GET / HTTP/0.9\r\nHost: a\r\n\r\n"),
-    head(505, "HTTP/1.2", b"GET / HTTP/1.2\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/1.10", b"GET / HTTP/1.10\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/1.2 and more", b"GET / HTTP/1.2 x\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/1.2 without Host", b"GET / HTTP/1.2\r\n\r\n"),
+    head(400, "HTTP/1.2 with a target that is none", b"GET a HTTP/1.2\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/1.2 with two spaces", b"GET  / HTTP/1.2\r\nHost: a\r\n\r\n"),
+    head(400, "HTTP/1.2 with a field that is none", b"GET / HTTP/1.2\r\nHost: a\r\nx y: z\r\n\r\n"),
     head(400, "HTTP/1", b"GET / HTTP/1\r\nHost: a\r\n\r\n"),
     head(400, "HTTP/1.", b"GET / HTTP/1.\r\nHost: a\r\n\r\n"),
-    head(400, "HTTP/1.10", b"GET / HTTP/1.10\r\nHost: a\r\n\r\n"),
     head(400, "HTTP/1.1.1", b"GET / HTTP/1.1.1\r\nHost: a\r\n\r\n"),
     head(400, "HTTP/01.1", b"GET / HTTP/01.1\r\nHost: a\r\n\r\n"),
     head(400, "HTTP/11", b"GET / HTTP/11\r\nHost: a\r\n\r\n"),

@@ -12,10 +12,21 @@ pub fn cases() -> Vec<Case> {
             Answered(vec![(1, 200)]),
         )
         .send(get(1)),
-        case("3.4", "the preface with a wrong byte at its end", Closed)
-            .without_preface()
-            .send(text("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\r"))
-            .send(settings(&[])),
+        case(
+            "3.4",
+            "the preface with a wrong byte at its end",
+            Connection(PROTOCOL_ERROR),
+        )
+        .without_preface()
+        .send(text("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\r"))
+        .send(settings(&[])),
+        case(
+            "3.4",
+            "almost the preface: fields behind its first line",
+            Connection(PROTOCOL_ERROR),
+        )
+        .without_preface()
+        .send(text("PRI * HTTP/2.0\r\nHost: a\r\n\r\nSM\r\n\r\n")),
         case("3.4", "the preface twice", Connection(FRAME_SIZE_ERROR)).send(PREFACE.to_vec()),
         case("3.4", "PING as the first frame", Connection(PROTOCOL_ERROR))
             .without_preface()
