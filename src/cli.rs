@@ -22,6 +22,7 @@ use crate::config::{
 };
 use crate::sandbox::find_user;
 use crate::telemetry::standard_error;
+use crate::tls::state_directory;
 
 mod get;
 mod mistake;
@@ -30,7 +31,7 @@ mod value;
 use value::Addresses;
 
 /// The options that `-h` leaves to `--help`: what is right for nearly everybody as it is.
-const FOR_LONG_HELP_ONLY: [&str; 23] = [
+const FOR_LONG_HELP_ONLY: [&str; 24] = [
     "type",
     "charset",
     "max_request_body",
@@ -54,6 +55,7 @@ const FOR_LONG_HELP_ONLY: [&str; 23] = [
     "log_level",
     "user",
     "sandbox",
+    "sandbox_read",
 ];
 
 /// What the program is asked to do.
@@ -79,7 +81,7 @@ pub enum Command {
     after_help = "SIZE is 64K, 1M, 2G; TIME 500ms, 30s, 2m, 1h; ADDR also \
                   unix:PATH,mode=0660,owner=USER:GROUP.\n\
                   Every option has an environment variable: CALMD_CACHE_MEMORY for --cache-memory, \
-                  and so on;\na list is separated by commas (listen) or line ends (cache, header)."
+                  and so on;\na list is separated by commas (listen) or line ends (cache, header, sandbox-read)."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -125,7 +127,7 @@ struct ListenArgs {
     #[arg(long, value_name = "ADDR", env = "CALMD_LISTEN_TLS",
           value_parser = value::addresses)]
     listen_tls: Vec<Addresses>,
-    /// Certificate chain, PEM [default: self-signed for localhost, in certs/]
+    /// Certificate chain, PEM [default: self-signed for localhost]
     #[arg(long, value_name = "FILE", env = "CALMD_CERT")]
     cert: Option<PathBuf>,
     /// Private key of the certificate, PEM
@@ -197,6 +199,15 @@ struct RightArgs {
     #[arg(long, value_name = "on|off", env = "CALMD_SANDBOX", default_value = "on",
           value_parser = value::on_or_off, action = ArgAction::Set)]
     sandbox: bool,
+    /// Directory that stays readable in the sandbox: where deployments put what DIR will lead to;
+    /// repeatable
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "CALMD_SANDBOX_READ",
+        value_delimiter = '\n'
+    )]
+    sandbox_read: Vec<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -358,6 +369,7 @@ impl Cli {
         config.log_level = self.log.log_level;
         config.user = self.rights.user;
         config.sandbox = self.rights.sandbox;
+        config.sandbox_read = self.rights.sandbox_read;
         config.http1.keep_alive_timeout = self.http1.keep_alive_timeout;
         config.http1.keep_alive_requests = self.http1.keep_alive_requests;
         config.http1.header_timeout = self.bounds.header_timeout;
@@ -394,7 +406,11 @@ impl ListenArgs {
             |message: &str| Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message));
         config.certificate = match (self.cert, self.key) {
             (Some(chain), Some(key)) => Certificate::Files { chain, key },
-            (None, None) => return Ok(()),
+            (None, None) => {
+                let directory = state_directory(|name| std::env::var_os(name));
+                config.certificate = Certificate::SelfSigned { directory };
+                return Ok(());
+            }
             (Some(_), None) => return incomplete("'--cert' needs its private key, add --key FILE"),
             (None, Some(_)) => return incomplete("'--key' needs its certificate, add --cert FILE"),
         };

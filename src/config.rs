@@ -28,6 +28,9 @@ pub struct Config {
     pub user: Option<User>,
     /// Whether the process shuts itself in before it serves.
     pub sandbox: bool,
+    /// Directories that the sandbox leaves readable beside those that the site needs today: where
+    /// deployments will put what it needs next.
+    pub sandbox_read: Vec<PathBuf>,
     /// HTTP/2 settings and bounds.
     pub http2: Http2,
     /// HTTP/1.1 settings and bounds.
@@ -43,14 +46,13 @@ impl Default for Config {
         Config {
             listen: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8080)))],
             listen_tls: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8443)))],
-            certificate: Certificate::SelfSigned {
-                directory: PathBuf::from("certs"),
-            },
+            certificate: Certificate::SelfSigned { directory: None },
             site: SiteConfig::default(),
             access_log: None,
             log_level: log::LevelFilter::Info,
             user: None,
             sandbox: true,
+            sandbox_read: Vec::new(),
             http2: Http2::default(),
             http1: Http1::default(),
             limits: Limits::default(),
@@ -92,10 +94,11 @@ impl<P: Into<PathBuf>> From<P> for UnixSocket {
 /// Where the certificate of the TLS listeners comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Certificate {
-    /// Made for localhost on the first start and kept in this directory.
+    /// Made for localhost.
     SelfSigned {
-        /// Holds `localhost.pem` and `localhost.key`.
-        directory: PathBuf,
+        /// Keeps `localhost.pem` and `localhost.key` from the first start on. Without it, each start
+        /// makes another pair, in memory.
+        directory: Option<PathBuf>,
     },
     /// Given by the operator, PEM.
     Files {

@@ -63,8 +63,9 @@ fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     for mistake in cli::misspelt_variables() {
         log::warn!("{mistake}");
     }
-    let server = Server::open(config)?;
+    let mut server = Server::open(config)?;
     sandbox::enter(config)?.log();
+    server.warn(config);
     let told = announcement(&server, config);
     match (&config.access_log, output) {
         (Some(AccessLogConfig { file: None, .. }), _) => standard_error::write(&told),
@@ -97,6 +98,10 @@ fn announcement(server: &Server, config: &Config) -> String {
                 path.display()
             ));
         }
+        Some(Origin::Memory) => lines.push_str(
+            "  with a self-signed certificate for localhost, kept in memory until the end only; \
+             STATE_DIRECTORY names a place for it, --cert and --key take your own\n",
+        ),
         Some(Origin::Given) | None => {}
     }
     lines

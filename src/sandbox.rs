@@ -19,6 +19,7 @@
 //! All tests of the server run in here. A system call that the server newly needs shows there as
 //! "Operation not permitted", and belongs into `system_calls`.
 
+mod deployments;
 mod files;
 #[cfg_attr(
     not(any(
@@ -35,7 +36,7 @@ use crate::config::{Certificate, Config};
 use files::Confinement;
 use rustix::fs::{Access, access};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use user::find as find_user;
 
@@ -63,6 +64,7 @@ impl Report {
 /// Shuts the process in, as far as the configuration asks for it and the kernel can. Whatever the
 /// configuration names must be open by now.
 pub fn enter(config: &Config) -> Result<Report, SandboxError> {
+    check_readable(config)?;
     let mut report = Report::default();
     let confinement = match config.sandbox {
         true => Some(Confinement::prepare(config).map_err(apply_error("Landlock"))?),
@@ -99,6 +101,15 @@ fn lost(config: &Config) -> Vec<String> {
             lost.push(format!("'{}': {error}; {loss}", path.display()));
         }
     };
+    let site = match config.site.listing {
+        true => Access::READ_OK | Access::EXEC_OK,
+        false => Access::EXEC_OK,
+    };
+    expect(
+        &config.site.root,
+        site,
+        "let this user read it (chmod o+rx), and its files",
+    );
     let old_certificate = "SIGHUP will keep the old certificate";
     match &config.certificate {
         _ if config.listen_tls.is_empty() => {}
@@ -106,9 +117,10 @@ fn lost(config: &Config) -> Vec<String> {
             expect(chain, Access::READ_OK, old_certificate);
             expect(key, Access::READ_OK, old_certificate);
         }
-        Certificate::SelfSigned { directory } => {
-            expect(directory, Access::WRITE_OK, old_certificate);
-        }
+        Certificate::SelfSigned {
+            directory: Some(directory),
+        } if directory.is_dir() => expect(directory, Access::WRITE_OK, old_certificate),
+        Certificate::SelfSigned { .. } => {}
     }
     if let Some(file) = config.access_log.as_ref().and_then(|log| log.file.as_ref()) {
         expect(file, Access::WRITE_OK, "SIGUSR1 will keep the old log");
@@ -122,6 +134,17 @@ fn apply_error(part: &'static str) -> impl FnOnce(Reason) -> SandboxError {
     move |reason| SandboxError::Apply { part, reason }
 }
 
+/// A directory of `--sandbox-read` that cannot be opened would be missed only when it is needed.
+fn check_readable(config: &Config) -> Result<(), SandboxError> {
+    for path in &config.sandbox_read {
+        std::fs::read_dir(path).map_err(|reason| SandboxError::Read {
+            path: path.clone(),
+            reason,
+        })?;
+    }
+    Ok(())
+}
+
 /// Why the process could not be shut in. Displayed, it is one line with the mend.
 #[derive(Debug)]
 pub enum SandboxError {
@@ -129,6 +152,13 @@ pub enum SandboxError {
     User {
         /// The user's name.
         name: String,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// A directory that is to stay readable is not.
+    Read {
+        /// The directory.
+        path: PathBuf,
         /// What the system says.
         reason: std::io::Error,
     },
@@ -150,6 +180,11 @@ impl fmt::Display for SandboxError {
                 f,
                 "cannot become the user '{name}' (--user): {reason}; start as root, or as that \
                  user and without --user"
+            ),
+            SandboxError::Read { path, reason } => write!(
+                f,
+                "cannot read the directory '{}' (--sandbox-read): {reason}; name one that exists",
+                path.display()
             ),
             SandboxError::Apply { part, reason } => write!(
                 f,

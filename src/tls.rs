@@ -22,10 +22,12 @@ use crate::config::Certificate;
 mod names;
 pub mod records;
 mod self_signed;
+mod state_directory;
 mod subject_names;
 
 pub use names::Names;
 use names::{Note, Resolver};
+pub use state_directory::state_directory;
 use subject_names::SubjectNames;
 
 #[cfg(feature = "aws-lc")]
@@ -43,6 +45,8 @@ pub fn provider() -> CryptoProvider {
 /// What TLS connections are accepted with, and where it came from.
 pub struct TlsContext {
     certificate: Certificate,
+    /// When the certificate in use was loaded or made.
+    loaded: SystemTime,
     provider: Arc<CryptoProvider>,
     tickets: Arc<dyn ProducesTickets>,
     config: Arc<ServerConfig>,
@@ -61,6 +65,8 @@ pub enum Origin {
     Kept(PathBuf),
     /// Self-signed for localhost, just made: on the first start, or because it was about to expire.
     Made(PathBuf),
+    /// Self-signed for localhost, made at this start and kept in memory only.
+    Memory,
 }
 
 impl TlsContext {
@@ -69,9 +75,21 @@ impl TlsContext {
         let provider = Arc::new(provider());
         let tickets = crypto::Ticketer::new().map_err(TlsError::Library)?;
         let noted = Arc::new(Note::default());
-        let (key, names, origin) = load(certificate, &provider)?;
+        let now = SystemTime::now();
+        let mut certificate = certificate.clone();
+        let (key, names, origin) = match load(&certificate, now, &provider) {
+            Err(reason @ (TlsError::Read { .. } | TlsError::Write { .. }))
+                if matches!(certificate, Certificate::SelfSigned { .. }) =>
+            {
+                log::warn!("the self-signed certificate cannot be kept: {reason}");
+                certificate = Certificate::SelfSigned { directory: None };
+                load(&certificate, now, &provider)?
+            }
+            loaded => loaded?,
+        };
         let context = TlsContext {
-            certificate: certificate.clone(),
+            certificate,
+            loaded: now,
             config: Arc::new(server_config(key, &names, &noted, &provider, &tickets)?),
             provider,
             tickets,
@@ -89,7 +107,14 @@ impl TlsContext {
 
     /// Reads the files again, for connections to come. On an error everything stays as it was.
     pub fn reload(&mut self) -> Result<Origin, TlsError> {
-        let (key, names, origin) = load(&self.certificate, &self.provider)?;
+        let now = SystemTime::now();
+        if self.certificate == (Certificate::SelfSigned { directory: None })
+            && !self_signed::is_worn(self.loaded, now)
+        {
+            return Ok(Origin::Memory);
+        }
+        let (key, names, origin) = load(&self.certificate, now, &self.provider)?;
+        self.loaded = now;
         let config = server_config(key, &names, &self.noted, &self.provider, &self.tickets)?;
         self.config = Arc::new(config);
         self.names = names;
@@ -119,12 +144,16 @@ impl TlsContext {
 
 fn load(
     certificate: &Certificate,
+    now: SystemTime,
     provider: &CryptoProvider,
 ) -> Result<(Arc<CertifiedKey>, Arc<SubjectNames>, Origin), TlsError> {
     let (pair, origin) = match certificate {
         Certificate::Files { chain, key } => (Pair::read(chain, key)?, Origin::Given),
-        Certificate::SelfSigned { directory } => {
-            self_signed::pair(directory, SystemTime::now(), provider)?
+        Certificate::SelfSigned {
+            directory: Some(directory),
+        } => self_signed::pair(directory, now, provider)?,
+        Certificate::SelfSigned { directory: None } => {
+            (self_signed::in_memory(now)?, Origin::Memory)
         }
     };
     let key = pair.certify(provider)?;
@@ -165,18 +194,26 @@ struct Pair {
 
 impl Pair {
     fn read(chain_path: &Path, key_path: &Path) -> Result<Pair, TlsError> {
-        let chain = read_file(chain_path)?;
-        let chain = CertificateDer::pem_slice_iter(&chain)
+        let (chain, key) = (read_file(chain_path)?, read_file(key_path)?);
+        Pair::parse(&chain, &key, chain_path, key_path)
+    }
+
+    fn parse(
+        chain: &[u8],
+        key: &[u8],
+        chain_path: &Path,
+        key_path: &Path,
+    ) -> Result<Pair, TlsError> {
+        let chain = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<Vec<_>, _>>()
             .ok()
             .filter(|chain| !chain.is_empty())
             .ok_or_else(|| TlsError::NoCertificate(chain_path.into()))?;
-        let pem = read_file(key_path)?;
-        if contains(&pem, b"ENCRYPTED") {
+        if contains(key, b"ENCRYPTED") {
             return Err(TlsError::EncryptedKey(key_path.into()));
         }
         let key =
-            PrivateKeyDer::from_pem_slice(&pem).map_err(|_| TlsError::NoKey(key_path.into()))?;
+            PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::NoKey(key_path.into()))?;
         Ok(Pair {
             chain,
             key,

@@ -162,6 +162,15 @@ pub trait Files: 'static {
     /// regular file nor a directory is `NotFound`; nothing here waits for a FIFO or a device.
     fn open(&mut self, path: &[u8]) -> io::Result<(Self::File, Metadata)>;
 
+    /// Looks whether the root's name was given to another directory, and serves that from now on if it
+    /// was; what is open stays as it is. The name may lead nowhere for a while: then the old one stays.
+    fn follow_root(&mut self) -> RootChange {
+        RootChange::Same
+    }
+
+    /// Looks up anew which files are the server's own and must not be opened.
+    fn look_up_private(&mut self) {}
+
     /// Appends up to `max` bytes of the file from `offset` on to `out`, and returns how many: 0 at the
     /// end of the file.
     fn read_at(
@@ -231,6 +240,15 @@ pub trait Files: 'static {
 
     /// The time by the clock that stamps modification times.
     fn now(&self) -> SystemTime;
+}
+
+/// What became of the root's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootChange {
+    /// It names the directory that is served, or none that could be.
+    Same,
+    /// It names another directory, which is served from now on.
+    Moved,
 }
 
 /// Where bytes of a file are.

@@ -1,11 +1,13 @@
 //! Landlock: the files that may still be touched, and no TCP connection out.
 //!
 //! A rule belongs to a directory as it is now, not to its path, and covers whatever will be in it.
-//! That is why files that others replace (certificates when they are renewed, logs when they are
-//! rotated) are granted by their directory.
+//! That is why what others replace (the site by a deployment, certificates when they are renewed, logs
+//! when they are rotated) is granted by the directories around it; see [`super::deployments`].
 
+use super::deployments::{around, homes};
 use super::{Reason, Report};
 use crate::config::{Certificate, Config, ListenAddress, UnixSocket};
+use crate::world;
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope, make_bitflags,
@@ -23,6 +25,13 @@ const TESTED: ABI = ABI::V7;
 struct Grant {
     path: PathBuf,
     access: Access,
+}
+
+impl Grant {
+    /// Whether a site in this directory may be read.
+    fn opens(&self, directory: &Path) -> bool {
+        self.access == Access::Site && directory.starts_with(&self.path)
+    }
 }
 
 /// Why a path is needed.
@@ -55,20 +64,29 @@ impl Access {
 }
 
 /// Everything that the process may still touch.
-fn grants(config: &Config) -> Vec<Grant> {
-    let mut grants = vec![Grant {
-        path: absolute(&config.site.root),
-        access: Access::Site,
-    }];
+fn grants(config: &Config, homes: &[PathBuf]) -> Vec<Grant> {
+    let mut grants = Vec::new();
     let mut add = |path, access| {
         let grant = Grant { path, access };
         if !grants.contains(&grant) {
             grants.push(grant);
         }
     };
+    add(absolute(&config.site.root), Access::Site);
+    for directory in around(&world::files::absolute(&config.site.root), homes).near {
+        add(directory, Access::Site);
+    }
+    for directory in &config.sandbox_read {
+        add(absolute(directory), Access::Site);
+    }
     match &config.certificate {
         _ if config.listen_tls.is_empty() => {}
-        Certificate::SelfSigned { directory } => add(absolute(directory), Access::OwnCertificate),
+        // Where it could not be made, the pair is in memory only.
+        Certificate::SelfSigned { directory } => {
+            if let Some(directory) = directory.as_ref().filter(|directory| directory.is_dir()) {
+                add(absolute(directory), Access::OwnCertificate);
+            }
+        }
         Certificate::Files { chain, key } => {
             for file in [chain, key] {
                 // A name that is a symlink, as ACME clients make them, will lead to another file of
@@ -78,6 +96,9 @@ fn grants(config: &Config) -> Vec<Grant> {
                     Access::Certificate,
                 );
                 add(place(&absolute(file)), Access::Certificate);
+                for directory in around(&world::files::absolute(file), homes).near {
+                    add(directory, Access::Certificate);
+                }
             }
         }
     }
@@ -126,13 +147,18 @@ fn absolute(path: &Path) -> PathBuf {
 /// What the process will be left with. The directories are opened here, by who still may.
 pub(super) struct Confinement {
     grants: Vec<Grant>,
+    /// Directories around the site that would have been too much to grant.
+    too_wide: Vec<PathBuf>,
     ruleset: RulesetCreated,
 }
 
 impl Confinement {
     /// Leaves what the configuration needs, and nothing else.
     pub fn prepare(config: &Config) -> Result<Self, Reason> {
-        let grants = grants(config);
+        let homes = homes();
+        let grants = grants(config, &homes);
+        let mut too_wide = around(&world::files::absolute(&config.site.root), &homes).too_wide;
+        too_wide.retain(|directory| !grants.iter().any(|grant| grant.opens(directory)));
         let mut ruleset = Ruleset::default()
             .handle_access(AccessFs::from_all(TESTED))?
             .handle_access(AccessNet::from_all(TESTED))?
@@ -142,7 +168,11 @@ impl Confinement {
             let rule = PathBeneath::new(PathFd::new(path)?, access.rights());
             ruleset = ruleset.add_rule(rule)?;
         }
-        Ok(Confinement { grants, ruleset })
+        Ok(Confinement {
+            grants,
+            too_wide,
+            ruleset,
+        })
     }
 
     /// Puts it in force, for good.
@@ -151,6 +181,7 @@ impl Confinement {
             LandlockStatus::Available { effective_abi, .. } => {
                 report.in_force.push(describe(&self.grants, effective_abi));
                 report.missing.extend(exposed(&self.grants));
+                report.in_force.extend(out_of_reach(&self.too_wide));
             }
             LandlockStatus::NotEnabled => report.missing.push(
                 "Landlock is switched off in this kernel (name it in the boot parameter lsm=): \
@@ -192,6 +223,21 @@ fn describe(grants: &[Grant], abi: ABI) -> String {
         _ => " connects to nothing",
     });
     text
+}
+
+/// Where deployments will go unseen.
+fn out_of_reach(too_wide: &[PathBuf]) -> Option<String> {
+    let paths: Vec<_> = too_wide
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    (!paths.is_empty()).then(|| {
+        format!(
+            "another directory in the place of the site would be out of reach in {} (--sandbox-read \
+             DIR grants it)",
+            paths.join(" and ")
+        )
+    })
 }
 
 /// What lies in the directory of the log, and so can be written after all.

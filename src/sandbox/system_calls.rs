@@ -36,6 +36,9 @@ const ALLOWED: &[i64] = &[
     libc::SYS_fstat,
     libc::SYS_newfstatat,
     libc::SYS_statx,
+    // The site's root when another directory has taken its name, and links within it.
+    libc::SYS_faccessat,
+    libc::SYS_readlinkat,
     libc::SYS_read,
     libc::SYS_pread64,
     libc::SYS_preadv,
@@ -89,6 +92,7 @@ const ALLOWED_OLDER: &[i64] = &[
     libc::SYS_open,
     libc::SYS_stat,
     libc::SYS_lstat,
+    libc::SYS_readlink,
     libc::SYS_mkdir,
     libc::SYS_rename,
     libc::SYS_unlink,

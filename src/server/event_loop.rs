@@ -24,6 +24,7 @@ use super::limit_log::Limit;
 use super::queue::Queue;
 use super::slots::Slots;
 use crate::allocator;
+use crate::site::Site;
 use crate::tls::TlsContext;
 use crate::world::{Ready, Signal, Token, World};
 use std::collections::VecDeque;
@@ -190,6 +191,11 @@ impl<W: World> EventLoop<W> {
     /// What all connections hold together, in bytes, as their accounts say.
     pub fn memory(&self) -> usize {
         self.ledger.total()
+    }
+
+    /// What is served.
+    pub(super) fn site(&mut self) -> &mut Site<W::Files> {
+        &mut self.cx.site
     }
 
     /// The number of connections.
@@ -397,15 +403,20 @@ impl<W: World> EventLoop<W> {
                 }
             }
             (Signal::Stop, _) => self.state = State::Stopped,
-            (Signal::Reload, _) => match self.cx.tls.as_mut().map(TlsContext::reload) {
-                Some(Ok(_)) => log::info!("the certificate was read again"),
-                Some(Err(error)) => log::error!("the old certificate stays: {error}"),
-                None => {}
-            },
+            (Signal::Reload, _) => {
+                match self.cx.tls.as_mut().map(TlsContext::reload) {
+                    Some(Ok(_)) => log::info!("the certificate was read again"),
+                    Some(Err(error)) => log::error!("the old certificate stays: {error}"),
+                    None => {}
+                }
+                self.cx.site.reload(self.cx.now);
+            }
             (Signal::ReopenLog, _) => {
                 if let Some(Err(error)) = self.cx.log.as_mut().map(|log| log.reopen()) {
                     log::error!("the old log file stays: {error}");
                 }
+                // The new file is as private as the old one.
+                self.cx.site.reload(self.cx.now);
             }
         }
     }

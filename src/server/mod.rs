@@ -29,6 +29,7 @@ mod h1_service;
 mod h2_service;
 mod ledger;
 mod limit_log;
+mod own_files;
 mod own_time;
 mod piece;
 mod protocol;
@@ -64,7 +65,7 @@ impl Server {
     /// started.
     pub fn open(config: &Config) -> Result<Server, Box<dyn Error>> {
         let files = Root::open(&config.site.root)?;
-        let site = Site::new(files, &config.site)?;
+        let mut site = Site::new(files, &config.site)?;
         let log = config
             .access_log
             .as_ref()
@@ -76,6 +77,8 @@ impl Server {
             let (tls, origin) = TlsContext::open(&config.certificate)?;
             (Some(tls), Some(origin))
         };
+        // Now that all of them are there.
+        site.files().keep_private(own_files::own_files(config));
         raise_open_files(config.limits.max_connections);
         let mut world = OsWorld::new()?;
         let mut urls = Vec::new();
@@ -98,13 +101,23 @@ impl Server {
         })
     }
 
+    /// Warns of what is in a state that the operator can hardly want, as far as the user sees it that
+    /// the process is by now.
+    pub fn warn(&mut self, config: &Config) {
+        let site = self.event_loop.site();
+        site.files().warn_of_private();
+        for complaint in site.complaints(&config.site.root) {
+            log::warn!("{complaint}");
+        }
+    }
+
     /// Serves until the operator stops it.
     pub fn run(mut self) -> Result<(), Box<dyn Error>> {
         Ok(self.event_loop.run()?)
     }
 }
 
-/// How a browser on this machine names a listener.
+/// How a browser on this machine names a listener, and who else reaches it.
 fn url(security: Security, address: &ListenAddress) -> String {
     let scheme = match security {
         Security::Cleartext => "http",
@@ -112,7 +125,11 @@ fn url(security: Security, address: &ListenAddress) -> String {
     };
     match address {
         ListenAddress::Tcp(address) if address.ip().is_unspecified() => {
-            format!("{scheme}://localhost:{}", address.port())
+            let reach = match address.is_ipv4() {
+                true => "all IPv4 addresses",
+                false => "all addresses",
+            };
+            format!("{scheme}://localhost:{} ({reach})", address.port())
         }
         ListenAddress::Tcp(address) => format!("{scheme}://{address}"),
         ListenAddress::Unix(socket) => format!("{scheme} on unix:{}", socket.path.display()),

@@ -36,11 +36,12 @@ mod range;
 mod representation;
 mod resolve;
 mod resource;
+mod start_check;
 #[cfg(test)]
 mod testing;
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use body::{Body, BodyError, FileSlice, Least, Progress, Slice};
 pub use common_fields::parse_header;
@@ -59,10 +60,14 @@ use resource::Dress;
 
 use crate::config::SiteConfig;
 use crate::http::{Fields, Method};
-use crate::world::Files;
+use crate::world::{Files, RootChange};
 
 /// The methods that files answer (RFC 9110 §10.2.1).
 const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
+
+/// How long another directory may have the root's name before that is noticed: a system call a second
+/// is nothing, and a deployment that is seen within a second is seen at once.
+const FOLLOW_ROOT: Duration = Duration::from_secs(1);
 
 /// A directory served as a site, and the handlers mounted beside it.
 pub struct Site<F: Files> {
@@ -75,6 +80,8 @@ pub struct Site<F: Files> {
     /// Only where listings are wanted.
     listings: Option<Listings>,
     spa: bool,
+    /// When the root's name was last looked up.
+    followed: Option<Instant>,
     /// Lent to each request in turn, so that resolving a path allocates nothing.
     path: SitePath,
     candidate: Vec<u8>,
@@ -123,6 +130,7 @@ impl<F: Files> Site<F> {
             mounts: Vec::new(),
             listings: config.listing.then(Listings::default),
             spa: config.spa,
+            followed: None,
             path: SitePath::default(),
             candidate: Vec::new(),
         };
@@ -134,12 +142,9 @@ impl<F: Files> Site<F> {
 
     /// Forgets what is only remembered, after a panic that may have left some of it half done.
     pub(crate) fn recover(&mut self) {
-        self.hot.forget_all();
+        self.forget_all();
         self.path = SitePath::default();
         self.candidate = Vec::new();
-        if self.listings.is_some() {
-            self.listings = Some(Listings::default());
-        }
     }
 
     /// Lets `handler` answer all requests for `path`, which begins with a slash and ends without one.
@@ -150,6 +155,10 @@ impl<F: Files> Site<F> {
 
     /// Answers a request. `now` decides whether what is in memory is recent enough.
     pub fn respond(&mut self, request: &Fields, now: Instant) -> Answer<F> {
+        let is_recent = |followed| now.saturating_duration_since(followed) < FOLLOW_ROOT;
+        if !self.followed.is_some_and(is_recent) {
+            self.follow_root(now);
+        }
         let mut path = std::mem::take(&mut self.path);
         let method = Method::from_bytes(request.method().unwrap_or_default());
         let answer = self.answer(&mut path, method, request, now);
@@ -167,6 +176,29 @@ impl<F: Files> Site<F> {
     /// The fields that every response has, for one that is made elsewhere.
     pub fn common_fields(&self) -> Rc<Fields> {
         self.dress.common.complete(Fields::new())
+    }
+
+    /// Serves the directory that has the root's name now.
+    fn follow_root(&mut self, now: Instant) {
+        self.followed = Some(now);
+        if self.files.follow_root() == RootChange::Moved {
+            self.forget_all();
+        }
+    }
+
+    /// Looks everything up anew at once: the root, and which files are the server's own.
+    pub fn reload(&mut self, now: Instant) {
+        self.files.look_up_private();
+        self.follow_root(now);
+        self.forget_all();
+    }
+
+    /// Forgets what is known of files; what is being sent is sent to its end.
+    fn forget_all(&mut self) {
+        self.hot.forget_all();
+        if let Some(listings) = &mut self.listings {
+            *listings = Listings::default();
+        }
     }
 
     /// The built-in page of an error, for whoever finds one before the site is asked.

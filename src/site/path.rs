@@ -42,8 +42,8 @@ pub enum Form {
 /// Why a target names nothing here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathError {
-    /// Not an absolute path, or with an escape that is none, NUL, a backslash, an encoded slash,
-    /// overlong UTF-8, or dot segments past the root.
+    /// Not an absolute path, or with an escape that is none, NUL, a backslash, overlong UTF-8, or dot
+    /// segments past the root.
     Malformed,
     /// Longer than any path of the file system.
     TooLong,
@@ -103,14 +103,35 @@ impl SitePath {
     }
 
     /// Appends one segment of the target, decoded (RFC 3986 §2.1), and follows dot segments
-    /// (RFC 3986 §5.2.4); an encoded dot is a dot.
+    /// (RFC 3986 §5.2.4). An encoded dot is a dot, and an encoded slash separates segments like any
+    /// other: package managers ask for `@scope%2fname`, and nginx and lighttpd take it so.
     fn push(&mut self, segment: &[u8]) -> Result<(), PathError> {
+        let (end, start) = self.begin();
+        let slashes = decode(segment, &mut self.bytes)?;
+        if slashes == 0 {
+            return self.settle(end, start);
+        }
+        let decoded = self.bytes.split_off(start);
+        self.bytes.truncate(end);
+        for segment in decoded.split(|byte| *byte == b'/') {
+            let (end, start) = self.begin();
+            self.bytes.extend_from_slice(segment);
+            self.settle(end, start)?;
+        }
+        Ok(())
+    }
+
+    /// Begins a segment: where the path ended before, and where the segment starts.
+    fn begin(&mut self) -> (usize, usize) {
         let end = self.bytes.len();
         if end > 0 {
             self.bytes.push(b'/');
         }
-        let start = self.bytes.len();
-        decode(segment, &mut self.bytes)?;
+        (end, self.bytes.len())
+    }
+
+    /// Follows what was appended from `start` on, if it is a dot segment.
+    fn settle(&mut self, end: usize, start: usize) -> Result<(), PathError> {
         self.form = Form::Directory;
         match &self.bytes[start..] {
             b"" | b"." => self.bytes.truncate(end),
@@ -163,7 +184,9 @@ fn is_hidden(segment: &[u8]) -> bool {
     segment.first() == Some(&b'.')
 }
 
-fn decode(segment: &[u8], out: &mut Vec<u8>) -> Result<(), PathError> {
+/// Appends a segment with its escapes decoded, and counts the slashes among them.
+fn decode(segment: &[u8], out: &mut Vec<u8>) -> Result<usize, PathError> {
+    let mut slashes = 0;
     let mut rest = segment.iter();
     while let Some(&byte) = rest.next() {
         let decoded = match byte {
@@ -179,11 +202,14 @@ fn decode(segment: &[u8], out: &mut Vec<u8>) -> Result<(), PathError> {
             byte => byte,
         };
         match decoded {
-            0 | b'\\' | b'/' => return Err(PathError::Malformed),
-            decoded => out.push(decoded),
+            0 | b'\\' => return Err(PathError::Malformed),
+            decoded => {
+                slashes += usize::from(decoded == b'/');
+                out.push(decoded);
+            }
         }
     }
-    Ok(())
+    Ok(slashes)
 }
 
 /// Whether the bytes spell a character longer than UTF-8 allows (RFC 3629 §3): a classic disguise of
@@ -233,6 +259,20 @@ mod tests {
     }
 
     #[test]
+    fn an_encoded_slash_separates_segments_like_any_other() {
+        assert_eq!(parse("/@scope%2fname"), file("@scope/name"));
+        assert_eq!(
+            parse("/@scope%2Fname/-/name-1.0.0.tgz"),
+            file("@scope/name/-/name-1.0.0.tgz")
+        );
+        assert_eq!(parse("/a%2f%2f.%2f..%2fb"), file("b"));
+        assert_eq!(parse("/a%2f"), directory("a"));
+        assert_eq!(parse("/%2fevil.com"), file("evil.com"));
+        assert_eq!(parse("/a%252fb"), file("a%2fb"));
+        assert_eq!(parse("/a%2f.git%2fconfig"), Err(PathError::Hidden));
+    }
+
+    #[test]
     fn decoding_happens_once() {
         assert_eq!(parse("/%252e%252e/x"), file("%2e%2e/x"));
         assert_eq!(parse("/%%32%65"), Err(PathError::Malformed));
@@ -246,8 +286,9 @@ mod tests {
             "/a/../../x",
             "/%2e%2e/x",
             "/.%2e/x",
-            "/a%2fb",
-            "/a%2Fb",
+            "/..%2fx",
+            "/a%2f..%2F%2e%2e/x",
+            "/%2f../x",
             "/a\\b",
             "/a%5cb",
             "/a%00b",

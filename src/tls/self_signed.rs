@@ -4,9 +4,9 @@
 //! carries that line may be replaced when it has become useless; what does not was put there by
 //! somebody else, and is used as it is or not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,6 +30,12 @@ const RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
 /// A clock that was an hour ahead when the certificate was made does no harm.
 const CLOCK_SKEW: Duration = Duration::from_secs(3600);
 
+/// The key is for its owner only.
+const KEY_MODE: u32 = 0o600;
+
+/// So is a directory that is made for it (XDG Base Directory Specification).
+const DIRECTORY_MODE: u32 = 0o700;
+
 /// Begins the first line of a certificate file of ours; the date follows.
 const LABEL: &str = "calmd's self-signed certificate for localhost, expires ";
 
@@ -44,6 +50,8 @@ pub(super) fn pair(
     let _lock = lock(directory).map_err(|reason| write_error(directory, reason))?;
     let complete = chain.exists() && key.exists();
     if complete && !is_useless(&chain, &key, now, provider) {
+        // One of ours; others may have loosened it by copying.
+        let _ = fs::set_permissions(&key, Permissions::from_mode(KEY_MODE));
         return Ok((Pair::read(&chain, &key)?, Origin::Kept(chain)));
     }
     make(&chain, &key, now)?;
@@ -53,7 +61,11 @@ pub(super) fn pair(
 /// The directory, made if need be, and locked: two servers that start at the same time must not end
 /// up with the certificate of one and the key of the other.
 fn lock(directory: &Path) -> io::Result<File> {
-    fs::create_dir_all(directory)?;
+    let mut maker = DirBuilder::new();
+    maker
+        .recursive(true)
+        .mode(DIRECTORY_MODE)
+        .create(directory)?;
     let handle = File::open(directory)?;
     rustix::fs::flock(&handle, FlockOperation::LockExclusive)?;
     Ok(handle)
@@ -76,18 +88,49 @@ fn is_useless(chain: &Path, key: &Path, now: SystemTime, provider: &CryptoProvid
     !(lasts && fits)
 }
 
+/// A pair that is kept in memory only.
+pub(super) fn in_memory(now: SystemTime) -> Result<Pair, TlsError> {
+    let made = Made::new(now)?;
+    Pair::parse(
+        made.chain.as_bytes(),
+        made.key.as_bytes(),
+        Path::new("made in memory"),
+        Path::new("made in memory"),
+    )
+}
+
+/// Whether what was made at that time had better be made anew.
+pub(super) fn is_worn(made: SystemTime, now: SystemTime) -> bool {
+    now + RENEWAL >= made + VALIDITY
+}
+
 /// Makes a pair and puts both files in place, each as a whole.
 fn make(chain: &Path, key: &Path, now: SystemTime) -> Result<(), TlsError> {
-    let expires = now + VALIDITY;
-    let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(TlsError::Make)?;
-    let certificate = params(now, expires)
-        .and_then(|params| params.self_signed(&pair))
-        .map_err(TlsError::Make)?;
-    let text = format!("{LABEL}{}\n{}", date::format(expires), certificate.pem());
+    let made = Made::new(now)?;
     // The key first: a certificate without its key is made anew, so whatever interrupts this, the
     // next start mends it.
-    write_whole(key, 0o600, pair.serialize_pem().as_bytes())?;
-    write_whole(chain, 0o644, text.as_bytes())
+    write_whole(key, KEY_MODE, made.key.as_bytes())?;
+    write_whole(chain, 0o644, made.chain.as_bytes())
+}
+
+/// A pair in PEM, the chain with the line that says that it is ours.
+struct Made {
+    chain: String,
+    key: String,
+}
+
+impl Made {
+    fn new(now: SystemTime) -> Result<Made, TlsError> {
+        let expires = now + VALIDITY;
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(TlsError::Make)?;
+        let certificate = params(now, expires)
+            .and_then(|params| params.self_signed(&pair))
+            .map_err(TlsError::Make)?;
+        Ok(Made {
+            chain: format!("{LABEL}{}\n{}", date::format(expires), certificate.pem()),
+            key: pair.serialize_pem(),
+        })
+    }
 }
 
 fn params(now: SystemTime, expires: SystemTime) -> Result<CertificateParams, rcgen::Error> {

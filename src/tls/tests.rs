@@ -11,7 +11,7 @@ use super::*;
 
 fn self_signed(directory: &Path) -> Certificate {
     Certificate::SelfSigned {
-        directory: directory.into(),
+        directory: Some(directory.into()),
     }
 }
 
@@ -261,14 +261,35 @@ fn errors_name_the_file_the_option_and_the_mend() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_is_named() {
+fn where_no_directory_can_be_written_each_start_makes_a_pair_in_memory() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("file");
     fs::write(&file, "").unwrap();
-    let Err(error) = TlsContext::open(&self_signed(&file.join("certs"))) else {
-        panic!("accepted");
-    };
-    assert!(error.to_string().contains("--cert and --key"), "{error}");
+    let nowhere = Certificate::SelfSigned { directory: None };
+    for certificate in [self_signed(&file.join("certs")), nowhere] {
+        let (mut server, origin) = TlsContext::open(&certificate).unwrap();
+        assert_eq!(origin, Origin::Memory);
+        let before = Arc::clone(server.config());
+        assert_eq!(server.reload().unwrap(), Origin::Memory);
+        assert!(
+            Arc::ptr_eq(&before, server.config()),
+            "it is made anew when it has grown old, not at each reload"
+        );
+    }
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn the_key_is_its_owners_only_even_after_it_was_loosened() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("state/calmd");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for _ in 0..2 {
+        TlsContext::open(&self_signed(&directory)).unwrap();
+        let key = directory.join("localhost.key");
+        assert_eq!((mode(&key), mode(&directory)), (0o600, 0o700));
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    }
 }
 
 #[test]

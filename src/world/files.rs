@@ -3,11 +3,14 @@
 //! Linux resolves a path beneath the root itself (`openat2` with `RESOLVE_BENEATH`), so that there is
 //! no moment between a check and the opening in which a symlink could be swapped. Where that call is
 //! missing (before Linux 5.6, or under a filter that does not know it) the path is walked one
-//! component at a time and no symlink is followed at all.
+//! component at a time. Links that either does not follow are followed by hand, in `links`, and what
+//! they come to is opened as carefully.
 //!
-//! Whatever was opened is judged by its descriptor, never by its name.
+//! Whatever was opened is judged by its descriptor, never by its name: `private` knows the server's own
+//! files. The root itself has a name, which may be given to another directory while it is served
+//! ([`Files::follow_root`]); what is open goes on reading the old one.
 
-use std::fmt;
+use std::collections::HashSet;
 use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
@@ -21,7 +24,18 @@ use rustix::fs::{
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv, preadv2, retry_on_intr};
 
 use super::effort::Effort;
-use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence};
+use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence, RootChange};
+
+mod links;
+mod place;
+mod private;
+
+pub use place::{RootError, absolute};
+pub use private::{OwnExtent, OwnFile};
+
+use links::{Link, Unfollowed};
+use place::{Place, Resolution};
+use private::PrivateFiles;
 
 /// Opening never waits for a FIFO's writer or a device, and never takes a controlling terminal.
 const OPEN: OFlags = OFlags::RDONLY
@@ -42,60 +56,127 @@ const READ_AHEAD_BY_ITSELF: u64 = 256 << 10;
 /// The most that the kernel takes from one piece of advice on any file system: its usual read-ahead.
 const ADVISED: u64 = 128 << 10;
 
+/// Links out of the root that are remembered as told of: each costs its path, and whoever has more will
+/// look for the others.
+const MOST_TOLD: usize = 64;
+
 /// A directory of this machine as the root of a site.
 #[derive(Debug)]
 pub struct Root {
-    descriptor: OwnedFd,
-    resolution: Resolution,
+    /// As the operator named it, made absolute.
+    name: PathBuf,
+    place: Place,
+    private: PrivateFiles,
+    /// Links out of the root that the operator was told of.
+    told: HashSet<Vec<u8>>,
+    /// What keeps the root's name from being followed, as the operator was told.
+    trouble: Option<String>,
     effort: Effort,
-}
-
-/// Who makes sure that a path stays beneath the root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Resolution {
-    /// `openat2`: symlinks work as long as they are relative and stay beneath the root.
-    Kernel,
-    /// One `openat` a component: symlinks do not work.
-    ComponentWise,
 }
 
 impl Root {
     /// Opens the directory that is to be served.
     pub fn open(path: &Path) -> Result<Root, RootError> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let error = |errno: Errno| RootError {
+        let name = place::absolute(path);
+        let place = Place::open(&name).map_err(|source| RootError {
             path: path.to_owned(),
-            source: errno,
-        };
-        let descriptor = rustix::fs::open(path, flags, Mode::empty()).map_err(error)?;
-        // Looking "." up needs the permission to search the directory, which `O_PATH` alone does not.
-        let probe = rustix::fs::openat2(
-            &descriptor,
-            ".",
-            flags,
-            Mode::empty(),
-            ResolveFlags::BENEATH,
-        );
-        let resolution = match probe {
-            Ok(_) => Resolution::Kernel,
-            // Filters that do not know the call answer EPERM instead of ENOSYS.
-            Err(Errno::NOSYS | Errno::PERM) => {
-                openat(&descriptor, ".", flags, Mode::empty()).map_err(error)?;
-                Resolution::ComponentWise
-            }
-            Err(errno) => return Err(error(errno)),
-        };
+            source,
+        })?;
         Ok(Root {
-            descriptor,
-            resolution,
+            name,
+            place,
+            private: PrivateFiles::default(),
+            told: HashSet::new(),
+            trouble: None,
             effort: Effort::default(),
         })
     }
 
+    /// Names the files that are never opened nor listed.
+    pub fn keep_private(&mut self, own: Vec<OwnFile>) {
+        self.private.set(own, &self.place.real);
+    }
+
+    /// Warns of those that lie beneath the root.
+    pub fn warn_of_private(&self) {
+        for own in self.private.beneath(&self.place.real) {
+            log::warn!(
+                "{} '{}' lies within the served directory '{}'; it is never served, but belongs \
+                 elsewhere: {}",
+                own.what,
+                own.path.display(),
+                self.name.display(),
+                own.mend
+            );
+        }
+    }
+
+    /// The place that has the root's name now, if it is another than that which is served and may be
+    /// read; else why it is not served.
+    fn moved(&self) -> Result<Option<Place>, String> {
+        let name = self.name.display();
+        let unreachable = |errno: Errno| match errno {
+            Errno::NOENT => format!("there is no directory '{name}' any more"),
+            Errno::NOTDIR => format!("'{name}' is not a directory any more"),
+            errno => format!("the directory '{name}' cannot be looked up: {errno}"),
+        };
+        // The one system call when nothing has happened.
+        let found = rustix::fs::stat(&self.name).map_err(unreachable)?;
+        if private::inode(&found) == self.place.inode {
+            return Ok(None);
+        }
+        let place = Place::open(&self.name).map_err(unreachable)?;
+        if place.is_shut_by_sandbox() {
+            let parent = place.real.parent().unwrap_or(&place.real).display();
+            return Err(format!(
+                "'{name}' is another directory now, which the sandbox was not told of: start with \
+                 --sandbox-read {parent}, or start anew"
+            ));
+        }
+        Ok((place.inode != self.place.inode).then_some(place))
+    }
+
+    /// Tells, once, of a link that is not followed.
+    fn tell(&mut self, link: &Link) {
+        if self.told.len() < MOST_TOLD && self.told.insert(link.path.clone()) {
+            log::warn!(
+                "'{}' is a symbolic link to '{}', out of the served directory, and is not followed: \
+                 put what it should show beneath '{}'",
+                link.path.escape_ascii(),
+                link.target.escape_ascii(),
+                self.name.display()
+            );
+        }
+    }
+
     /// Opens whatever `path` names beneath the root, of any kind.
-    fn open_any(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+    fn open_any(&mut self, path: &[u8]) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { b"." } else { path };
-        match self.resolution {
+        match (self.place.resolution, self.open_beneath(path)) {
+            // There is a link on the way that is absolute or leads out, or any at all.
+            (Resolution::Kernel, Err(Errno::XDEV))
+            | (Resolution::ComponentWise, Err(Errno::LOOP | Errno::NOTDIR)) => {}
+            (_, opened) => return opened,
+        }
+        self.effort.open(path);
+        for _ in path.split(|byte| *byte == b'/') {
+            self.effort.call();
+        }
+        let names = [self.name.as_path(), &self.place.real];
+        match links::follow(&self.place.descriptor, &names, path) {
+            Ok(path) => self.open_beneath(&path),
+            Err(Unfollowed::Failed(errno)) => Err(errno),
+            Err(Unfollowed::Out(link)) => {
+                if let Some(link) = link {
+                    self.tell(&link);
+                }
+                Err(Errno::XDEV)
+            }
+        }
+    }
+
+    fn open_beneath(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        match self.place.resolution {
             Resolution::Kernel => self.open_by_kernel(path),
             Resolution::ComponentWise => self.open_component_wise(path),
         }
@@ -105,7 +186,7 @@ impl Root {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let mut retries = 0;
         loop {
-            match rustix::fs::openat2(&self.descriptor, path, OPEN, Mode::empty(), resolve) {
+            match rustix::fs::openat2(&self.place.descriptor, path, OPEN, Mode::empty(), resolve) {
                 Err(Errno::AGAIN | Errno::INTR) if retries < RENAME_RETRIES => retries += 1,
                 result => return result,
             }
@@ -125,7 +206,7 @@ impl Root {
                 Some(_) => walk,
                 None => OPEN | OFlags::NOFOLLOW,
             };
-            let base = at.as_ref().unwrap_or(&self.descriptor);
+            let base = at.as_ref().unwrap_or(&self.place.descriptor);
             let opened = retry_on_intr(|| openat(base, component, flags, Mode::empty()))?;
             at = Some(opened);
         }
@@ -133,18 +214,29 @@ impl Root {
     }
 
     /// What a directory's entry is, following a symlink only if that stays beneath the root.
-    fn entry_metadata(&self, directory: &OwnedFd, path: &[u8], name: &[u8]) -> Option<Metadata> {
-        let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-            return describe(&stat);
-        }
+    fn entry_metadata(
+        &mut self,
+        directory: &OwnedFd,
+        path: &[u8],
+        name: &[u8],
+    ) -> Option<Metadata> {
         let mut target = path.to_vec();
         if !target.is_empty() {
             target.push(b'/');
         }
         target.extend_from_slice(name);
+        let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+            return self.describe(&target, &stat);
+        }
         let file = self.open_any(&target).ok()?;
-        describe(&rustix::fs::fstat(&file).ok()?)
+        self.describe(&target, &rustix::fs::fstat(&file).ok()?)
+    }
+
+    /// The metadata of what `path` has led to; `None` for what is not served.
+    fn describe(&mut self, path: &[u8], found: &Stat) -> Option<Metadata> {
+        let is_private = self.private.is_private(path, found, &self.place.real);
+        if is_private { None } else { describe(found) }
     }
 }
 
@@ -154,12 +246,45 @@ impl Files for Root {
     fn open(&mut self, path: &[u8]) -> io::Result<(OwnedFd, Metadata)> {
         self.effort.open(path);
         let file = self.open_any(path).map_err(open_error)?;
-        let metadata = self.metadata(&file)?;
+        let found = rustix::fs::fstat(&file)?;
+        let Some(metadata) = self.describe(path, &found) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
         if metadata.len > READ_AHEAD_BY_ITSELF {
             // Where it is not taken, that is as it was.
             let _ = fadvise(&file, 0, None, Advice::Random);
         }
         Ok((file, metadata))
+    }
+
+    fn follow_root(&mut self) -> RootChange {
+        match self.moved() {
+            Ok(None) => self.trouble = None,
+            Ok(Some(place)) => {
+                log::info!(
+                    "'{}' is another directory now, '{}', and is served from here on",
+                    self.name.display(),
+                    place.real.display()
+                );
+                self.place = place;
+                self.trouble = None;
+                self.told.clear();
+                self.private.look_up(&self.place.real);
+                self.warn_of_private();
+                return RootChange::Moved;
+            }
+            Err(trouble) => {
+                if self.trouble.as_ref() != Some(&trouble) {
+                    log::warn!("{trouble}; what was opened of it is served as long as it exists");
+                    self.trouble = Some(trouble);
+                }
+            }
+        }
+        RootChange::Same
+    }
+
+    fn look_up_private(&mut self) {
+        self.private.look_up(&self.place.real);
     }
 
     fn read_at(
@@ -242,6 +367,12 @@ impl Files for Root {
     fn list(&mut self, path: &[u8], max: usize) -> io::Result<Listing> {
         self.effort.open(path);
         let directory = self.open_any(path).map_err(open_error)?;
+        if self
+            .describe(path, &rustix::fs::fstat(&directory)?)
+            .is_none()
+        {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let mut entries = Vec::new();
         let mut seen = 0;
         for entry in Dir::read_from(&directory).map_err(open_error)? {
@@ -321,48 +452,6 @@ fn open_error(errno: Errno) -> io::Error {
         | Errno::NXIO
         | Errno::NODEV => io::ErrorKind::NotFound.into(),
         errno => errno.into(),
-    }
-}
-
-/// Why a directory cannot be served.
-#[derive(Debug)]
-pub struct RootError {
-    path: PathBuf,
-    source: Errno,
-}
-
-impl fmt::Display for RootError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        match self.source {
-            Errno::NOENT => {
-                write!(
-                    f,
-                    "there is no directory '{path}'; name the one to serve: calmd DIR"
-                )
-            }
-            Errno::NOTDIR => {
-                write!(
-                    f,
-                    "'{path}' is not a directory; name the directory to serve: calmd DIR"
-                )
-            }
-            Errno::ACCESS | Errno::PERM => write!(
-                f,
-                "the directory '{path}' may not be read by this user; change its mode (chmod o+rx) \
-                 or run calmd as a user who may"
-            ),
-            errno => write!(
-                f,
-                "the directory '{path}' cannot be opened: {errno}; name the one to serve: calmd DIR"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for RootError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
     }
 }
 

@@ -128,7 +128,8 @@ class Server:
         if tls:
             self.command += ["--listen-tls", f":{self.tls_port}"]
         self.command += [str(option) for option in options]
-        self.environment = environment or {}
+        # Certificates are made in this place.
+        self.environment = {"STATE_DIRECTORY": str(self.place / "certs"), **(environment or {})}
         self.output_path = self.place / "output"
         self.process = None
 

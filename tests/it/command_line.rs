@@ -16,6 +16,8 @@ fn calmd(directory: &Path, args: &[&str], environment: &[(&str, &str)]) -> Comma
         .current_dir(directory)
         .arg(".")
         .args(args)
+        .env_remove("CARGO_MANIFEST_DIR")
+        .env("STATE_DIRECTORY", directory.join("certs"))
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

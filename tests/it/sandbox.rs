@@ -23,16 +23,16 @@ const SIGSYS: i32 = 31;
 fn captive(act: &str) -> Output {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let at = |name: &str| directory.path().join(name);
-    for name in ["site", "tls", "log"] {
-        fs::create_dir(at(name)).unwrap();
+    for name in ["www/site", "tls", "log"] {
+        fs::create_dir_all(at(name)).unwrap();
     }
-    fs::write(at("site/page"), "page").unwrap();
+    fs::write(at("www/site/page"), "page").unwrap();
     fs::write(at("tls/cert.pem"), "certificate").unwrap();
     fs::write(at("tls/key.pem"), "key").unwrap();
     fs::set_permissions(at("tls/key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(at("log/access.log"), "line\n").unwrap();
     fs::write(at("secret"), "secret").unwrap();
-    symlink("../secret", at("site/link")).unwrap();
+    symlink("../../secret", at("www/site/link")).unwrap();
     Command::new(env::current_exe().expect("this program"))
         .args([
             "--exact",
@@ -116,7 +116,7 @@ fn the_captive() {
 
 fn config() -> Config {
     let mut config = Config::default();
-    config.site.root = "site".into();
+    config.site.root = "www/site".into();
     config.certificate = Certificate::Files {
         chain: "tls/cert.pem".into(),
         key: "tls/key.pem".into(),
@@ -166,10 +166,15 @@ fn serve() {
         .expect("a request is read");
     accepted.write_all(b"answer").expect("an answer is written");
     assert_eq!(
-        fs::read_to_string("site/page").expect("the site is read"),
+        fs::read_to_string("www/site/page").expect("the site is read"),
         "page"
     );
-    assert_eq!(fs::read_dir("site").expect("the site is listed").count(), 2);
+    assert_eq!(
+        fs::read_dir("www/site")
+            .expect("the site is listed")
+            .count(),
+        2
+    );
     assert_eq!(
         fs::read_to_string("tls/key.pem").expect("the key is read again"),
         "key"
@@ -193,7 +198,7 @@ fn files() {
         "/etc/passwd",
         "/proc/self/environ",
         "secret",
-        "site/link",
+        "www/site/link",
         "log/access.log",
     ] {
         is_refused(path, fs::read(path));
@@ -204,8 +209,8 @@ fn files() {
     for path in [
         "/tmp/calmd-escape",
         "secret",
-        "site/page",
-        "site/new",
+        "www/site/page",
+        "www/site/new",
         "tls/key.pem",
     ] {
         is_refused(path, append(path));
@@ -214,12 +219,12 @@ fn files() {
     if !landlock.starts_with("Landlock 1 ") && !landlock.starts_with("Landlock 2 ") {
         is_refused("cut the log", File::create("log/access.log"));
     }
-    is_refused("remove a page", fs::remove_file("site/page"));
+    is_refused("remove a page", fs::remove_file("www/site/page"));
     is_refused("remove the log", fs::remove_file("log/access.log"));
-    is_refused("move a page", fs::rename("site/page", "site/moved"));
+    is_refused("move a page", fs::rename("www/site/page", "www/site/moved"));
     // Other than within one directory, moving is refused as impossible (EXDEV).
-    assert!(fs::rename("site/page", "log/page").is_err());
-    assert!(fs::hard_link("secret", "site/hard").is_err());
+    assert!(fs::rename("www/site/page", "log/page").is_err());
+    assert!(fs::hard_link("secret", "www/site/hard").is_err());
     is_refused("make a directory", fs::create_dir("log/new"));
     is_refused("make a symlink", symlink("/", "log/root"));
     assert!(!Path::new("/tmp/calmd-escape").exists());
@@ -256,7 +261,7 @@ fn calls() {
         fs::set_permissions("log/access.log", fs::Permissions::from_mode(0o666))
     });
     assert!(
-        fs::read("site/page").is_ok(),
+        fs::read("www/site/page").is_ok(),
         "what was refused did no harm"
     );
 }

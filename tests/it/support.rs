@@ -32,18 +32,28 @@ impl Server {
 
     /// The same, after `prepare` has filled the site's directory.
     pub fn with_site(options: &[&str], prepare: impl FnOnce(&Path)) -> Server {
+        Self::serving("site", options, |directory| {
+            let site = directory.join("site");
+            fs::create_dir(&site).expect("the site's directory");
+            fs::write(
+                site.join("index.html"),
+                "<!doctype html><title>start</title>",
+            )
+            .unwrap();
+            prepare(&site);
+        })
+    }
+
+    /// The same for a root of this name in the server's directory, which `prepare` fills.
+    pub fn serving(root: &str, options: &[&str], prepare: impl FnOnce(&Path)) -> Server {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let site = directory.path().join("site");
-        fs::create_dir(&site).expect("the site's directory");
-        fs::write(
-            site.join("index.html"),
-            "<!doctype html><title>start</title>",
-        )
-        .unwrap();
-        prepare(&site);
+        prepare(directory.path());
         let mut child = Command::new(env!("CARGO_BIN_EXE_calmd"))
-            .arg(&site)
+            .arg(directory.path().join(root))
             .args(["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"])
+            // What Cargo says to a program that it runs is said to the test.
+            .env_remove("CARGO_MANIFEST_DIR")
+            .env("STATE_DIRECTORY", directory.path().join("certs"))
             .args(options)
             .current_dir(directory.path())
             .stdout(Stdio::piped())

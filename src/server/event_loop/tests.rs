@@ -222,7 +222,7 @@ impl Bench {
         let site = Site::new(files.clone(), &config.site).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let certificate = Certificate::SelfSigned {
-            directory: directory.path().into(),
+            directory: Some(directory.path().into()),
         };
         let (tls, _) = TlsContext::open(&certificate).unwrap();
         let cx = Context::new(world, site, None, &config);

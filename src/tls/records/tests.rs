@@ -20,7 +20,7 @@ const READ: usize = 64 << 10;
 fn configs(version: &'static SupportedProtocolVersion) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let place = tempfile::tempdir().unwrap();
     let made = Certificate::SelfSigned {
-        directory: place.path().into(),
+        directory: Some(place.path().into()),
     };
     let (context, _) = TlsContext::open(&made).unwrap();
     let mut server = ServerConfig::clone(context.config());

@@ -44,7 +44,7 @@ impl Tree {
     fn open(&self, resolution: Resolution) -> Root {
         let mut root = Root::open(&self.root()).unwrap();
         if resolution == Resolution::ComponentWise {
-            root.resolution = resolution;
+            root.place.resolution = resolution;
         }
         root
     }
@@ -113,47 +113,81 @@ fn paths_that_lead_out_or_nowhere_are_not_there() {
 fn symlinks_are_followed_beneath_the_root_only() {
     let tree = Tree::new();
     let link = |target: &str, name: &str| symlink(target, tree.root().join(name)).unwrap();
-    let inside = ["near", "a/up", "chain", "dir"];
+    let absolute = |beneath: &str| tree.root().join(beneath).to_str().unwrap().to_owned();
+    let inside = ["near", "chain", "dir/f", "absdir/f", "far"];
     link("a/b/f", "near");
     link("../f", "a/up");
     link("near", "chain");
     link("a/b", "dir");
+    link(&absolute("a/../f"), "absin");
+    link(&absolute("./a//b"), "absdir");
+    link("absdir/f", "far");
+    link(&absolute(""), "self");
     let outside = [
-        "out", "outdir", "abs", "absin", "loop", "dangling", "proc", "a/out",
+        "out",
+        "outdir/f",
+        "abs",
+        "absout",
+        "loop",
+        "dangling",
+        "proc",
+        "a/out",
+        "aroundloop",
     ];
     link("../outside/f", "out");
     link("../outside", "outdir");
     link("/etc/passwd", "abs");
-    link(tree.root().join("f").to_str().unwrap(), "absin");
+    link(&absolute("../outside/f"), "absout");
     link("loop", "loop");
+    link(&absolute("aroundloop"), "aroundloop");
     link("nothing", "dangling");
     link("/proc/self/exe", "proc");
     link("../../outside/f", "a/out");
 
-    let mut kernel = tree.open(Resolution::Kernel);
-    let mut walking = tree.open(Resolution::ComponentWise);
-    if kernel.resolution == Resolution::Kernel {
-        assert_eq!(content(&mut kernel, "near").unwrap(), "inside");
-        assert_eq!(content(&mut kernel, "chain").unwrap(), "inside");
-        assert_eq!(content(&mut kernel, "a/up").unwrap(), "root");
-        assert_eq!(content(&mut kernel, "dir/f").unwrap(), "inside");
+    for mut root in BOTH.map(|resolution| tree.open(resolution)) {
+        for path in inside.iter().chain(["self/self/near"].iter()) {
+            assert_eq!(
+                content(&mut root, path).unwrap(),
+                "inside",
+                "{path} {root:?}"
+            );
+        }
+        for path in ["a/up", "absin", "self/absin"] {
+            assert_eq!(content(&mut root, path).unwrap(), "root", "{path} {root:?}");
+        }
+        for path in outside {
+            assert!(is_missing(&mut root, path), "{path} {root:?}");
+        }
+        let listing = root.list(b"", 100).unwrap();
+        let mut names: Vec<_> = listing
+            .entries
+            .iter()
+            .map(|entry| entry.name.escape_ascii().to_string())
+            .collect();
+        names.sort_unstable();
+        let expected = [
+            "a", "absdir", "absin", "chain", "dir", "f", "far", "near", "self",
+        ];
+        assert_eq!(names, expected);
     }
-    for path in outside.into_iter().chain(["outdir/f"]) {
-        assert!(is_missing(&mut kernel, path), "{path}");
-        assert!(is_missing(&mut walking, path), "{path}");
-    }
-    for path in inside.into_iter().chain(["dir/f"]) {
-        assert!(is_missing(&mut walking, path), "{path}");
-    }
-    let listing = kernel.list(b"", 100).unwrap();
-    let mut names: Vec<_> = listing
-        .entries
-        .iter()
-        .map(|entry| &entry.name[..])
-        .collect();
-    names.sort_unstable();
-    if kernel.resolution == Resolution::Kernel {
-        assert_eq!(names, [&b"a"[..], b"chain", b"dir", b"f", b"near"]);
+}
+
+#[test]
+fn each_link_that_leads_out_is_told_of_once_up_to_a_bound() {
+    let tree = Tree::new();
+    symlink("../outside", tree.root().join("out")).unwrap();
+    symlink(".", tree.root().join("self")).unwrap();
+    for mut root in BOTH.map(|resolution| tree.open(resolution)) {
+        for path in ["out/f", "out/g", "out", "self/self/out/f"] {
+            assert!(is_missing(&mut root, path));
+        }
+        assert_eq!(root.told, HashSet::from([b"out".to_vec()]));
+        for at in 0..2 * MOST_TOLD {
+            let name = format!("out{at}");
+            let _ = symlink("../outside", tree.root().join(&name));
+            assert!(is_missing(&mut root, name));
+        }
+        assert_eq!(root.told.len(), MOST_TOLD);
     }
 }
 
@@ -290,6 +324,72 @@ fn a_root_that_cannot_be_served_is_named_with_its_mend() {
         "'ROOT/f' is not a directory; name the directory to serve: calmd DIR"
     );
     assert!(problem(&"x".repeat(300)).contains("cannot be opened"));
+}
+
+/// What becomes of the root's name, and what is served then.
+fn after(root: &mut Root) -> (RootChange, Option<String>) {
+    (root.follow_root(), content(root, "f").ok())
+}
+
+#[test]
+fn the_directory_that_has_the_roots_name_is_served_and_what_is_open_stays() {
+    let tree = Tree::new();
+    let path = |name: &str| tree.directory.path().join(name);
+    let release = |name: &str| {
+        fs::create_dir_all(path(name)).unwrap();
+        fs::write(path(name).join("f"), name).unwrap();
+    };
+    let moved = |content: &str| (RootChange::Moved, Some(content.to_owned()));
+    let same = |content: &str| (RootChange::Same, Some(content.to_owned()));
+    release("one");
+    release("two");
+    symlink("one", path("current")).unwrap();
+    let mut root = Root::open(&path("current")).unwrap();
+    assert_eq!(after(&mut root), same("one"));
+    let (open, _) = root.open(b"f").unwrap();
+
+    symlink("two", path("next")).unwrap();
+    fs::rename(path("next"), path("current")).unwrap();
+    assert_eq!(
+        content(&mut root, "f").unwrap(),
+        "one",
+        "until it is looked up"
+    );
+    assert_eq!(after(&mut root), moved("two"));
+    assert_eq!(after(&mut root), same("two"));
+    fs::remove_dir_all(path("one")).unwrap();
+    let mut out = Vec::new();
+    assert_eq!(root.read_at(&open, 0, &mut out, 9).unwrap(), 3);
+
+    fs::rename(path("two"), path("old")).unwrap();
+    assert_eq!(
+        after(&mut root),
+        same("two"),
+        "the old one exists, elsewhere"
+    );
+    assert!(root.trouble.is_some());
+    fs::remove_dir_all(path("old")).unwrap();
+    assert_eq!(after(&mut root), (RootChange::Same, None));
+    fs::write(path("two"), "no directory").unwrap();
+    assert_eq!(after(&mut root), (RootChange::Same, None));
+    fs::remove_file(path("two")).unwrap();
+    release("two");
+    assert_eq!(after(&mut root), moved("two"));
+    assert!(root.trouble.is_none());
+}
+
+#[test]
+fn a_link_with_the_roots_name_leads_to_the_present_root() {
+    let tree = Tree::new();
+    let path = |name: &str| tree.directory.path().join(name);
+    symlink("root", path("current")).unwrap();
+    symlink(path("current/a/b/f"), tree.root().join("named")).unwrap();
+    symlink(path("root/a/b/f"), tree.root().join("real")).unwrap();
+    for name in ["current", "root"] {
+        let mut root = Root::open(&path(name)).unwrap();
+        assert_eq!(content(&mut root, "real").unwrap(), "inside");
+        assert_eq!(content(&mut root, "named").is_ok(), name == "current");
+    }
 }
 
 /// The inodes beneath a directory, without following symlinks.

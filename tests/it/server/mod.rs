@@ -3,6 +3,7 @@
 mod absence;
 mod bulk;
 mod crowd;
+mod deployments;
 mod expect;
 mod http1;
 mod http2;
@@ -10,6 +11,7 @@ mod limits;
 mod logs;
 mod names;
 mod operation;
+mod own_files;
 mod records;
 mod root;
 mod sandbox;

@@ -116,6 +116,8 @@ fn what_is_wrong_is_told_in_one_line_and_nothing_is_started() {
     let start = |options: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_calmd"))
             .args(options)
+            .env_remove("CARGO_MANIFEST_DIR")
+            .env("STATE_DIRECTORY", directory.join("certs"))
             .current_dir(directory)
             .output()
             .expect("calmd runs");

@@ -1,0 +1,72 @@
+//! The files that are the server's own: [`Files::look_up_private`](crate::world::Files::look_up_private)
+//! keeps them from being served, wherever they lie. Whatever else the server is told to read or write
+//! belongs into this list.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{Certificate, Config};
+use crate::world::files::{OwnExtent, OwnFile};
+
+/// All of them.
+pub fn own_files(config: &Config) -> Vec<OwnFile> {
+    let mut files = Vec::new();
+    let mut add = |path: &Path, extent, what, mend| {
+        // As it is now: a link on the way may be given another target.
+        let path: PathBuf = crate::world::files::absolute(path);
+        files.push(OwnFile {
+            path,
+            extent,
+            what,
+            mend,
+        });
+    };
+    match &config.certificate {
+        _ if config.listen_tls.is_empty() => {}
+        Certificate::Files { chain, key } => {
+            add(
+                chain,
+                OwnExtent::Namesakes,
+                "the certificate",
+                "name one with --cert",
+            );
+            add(
+                key,
+                OwnExtent::Neighbours,
+                "the private key",
+                "move it and name it with --key; until then nothing in its directory is served, \
+                 unless that is the served one itself",
+            );
+        }
+        Certificate::SelfSigned { directory } => {
+            if let Some(directory) = directory {
+                let what = "the directory of the self-signed certificate";
+                let mend = "name another with STATE_DIRECTORY";
+                add(directory, OwnExtent::Directory, what, mend);
+                // By themselves too, lest the directory is the served one.
+                let (what, mend) = ("the self-signed certificate", "serve another directory");
+                add(
+                    &directory.join("localhost.pem"),
+                    OwnExtent::Namesakes,
+                    what,
+                    mend,
+                );
+                let what = "the key of the self-signed certificate";
+                add(
+                    &directory.join("localhost.key"),
+                    OwnExtent::Neighbours,
+                    what,
+                    mend,
+                );
+            }
+        }
+    }
+    if let Some(file) = config.access_log.as_ref().and_then(|log| log.file.as_ref()) {
+        add(
+            file,
+            OwnExtent::Namesakes,
+            "the access log",
+            "name a file elsewhere with --access-log",
+        );
+    }
+    files
+}

@@ -1,0 +1,295 @@
+//! The server's own files: keys, certificates, logs. They are never opened for a response nor listed,
+//! whatever name of the site leads to them.
+//!
+//! A file is recognised by its inode, so that symbolic and hard links make no difference, and by its
+//! name beneath the root, so that what has just appeared beside it (a rotated log, the copy of a key)
+//! is hidden as well. Inodes are looked up again when the directory that holds them has changed:
+//! renewed certificates are private before anybody tells the server of them.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, stat, statat,
+};
+
+/// Device and number of a file.
+pub type Inode = (u64, u64);
+
+/// A directory that changed less than this ago can change once more without its times showing it: two
+/// seconds is the coarsest clock of a file system (FAT).
+const UNSETTLED: Duration = Duration::from_secs(2);
+
+/// Names that are looked at in all directories of own files together, in a millisecond. Certificates of
+/// a hundred hosts are fewer, and a log has few predecessors.
+const MOST_NAMES: usize = 1_000;
+
+/// How deep a directory of secrets is looked through: ACME clients keep `archive/HOST/FILE`.
+const DEPTH: usize = 4;
+
+/// Keys that are remembered after others took their names: an operator renews a key a few times while a
+/// server runs, and each costs a descriptor.
+const MOST_KEYS: usize = 16;
+
+/// A file or directory of the server's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnFile {
+    /// Where it is, as the operator named it.
+    pub path: PathBuf,
+    /// How much beside it is private.
+    pub extent: OwnExtent,
+    /// Begins the warning where it lies beneath the root: "the access log".
+    pub what: &'static str,
+    /// Ends that warning: how to have it elsewhere.
+    pub mend: &'static str,
+}
+
+/// How much of a directory is private for the sake of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnExtent {
+    /// The file, and whatever in its directory has a name that begins like it.
+    Namesakes,
+    /// All of its directory, unless that is the root itself or above it: predecessors of a key are as
+    /// secret as the key.
+    Neighbours,
+    /// A directory, with all that is in it.
+    Directory,
+}
+
+/// The own files as they were found last.
+#[derive(Debug, Default)]
+pub(super) struct PrivateFiles {
+    own: Vec<OwnFile>,
+    inodes: HashSet<Inode>,
+    names: Vec<PrivateName>,
+    /// The present keys and those before them: an old key is a secret as long as its certificate is
+    /// good. An inode whose descriptor is held is not given to another file.
+    keys: Vec<OwnedFd>,
+    /// Directories that hold own files, and when each was last changed.
+    watched: Vec<(PathBuf, Option<SystemTime>)>,
+}
+
+/// A path beneath the root that leads to what is private.
+#[derive(Debug, PartialEq, Eq)]
+enum PrivateName {
+    /// A directory.
+    Within(Vec<u8>),
+    /// A file, and everything whose name is that of the file and more.
+    Beginning(Vec<u8>),
+}
+
+impl PrivateName {
+    fn covers(&self, path: &[u8]) -> bool {
+        match self {
+            PrivateName::Within(directory) => path
+                .strip_prefix(&directory[..])
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b'/'))),
+            PrivateName::Beginning(name) => path.strip_prefix(&name[..]).is_some_and(|rest| {
+                // `access.log.1` and `key.pem~`, but nobody's `keyboard.html` for a `key`.
+                !rest.first().is_some_and(u8::is_ascii_alphanumeric)
+            }),
+        }
+    }
+}
+
+impl PrivateFiles {
+    /// Names the own files. `root` is the root without symbolic links.
+    pub fn set(&mut self, own: Vec<OwnFile>, root: &Path) {
+        self.own = own;
+        self.look_up(root);
+    }
+
+    /// Looks up anew which files those names lead to.
+    pub fn look_up(&mut self, root: &Path) {
+        self.inodes.clear();
+        self.names.clear();
+        self.watched.clear();
+        self.keys
+            .retain(|key| fstat(key).is_ok_and(|found| found.st_nlink > 0));
+        let mut left = MOST_NAMES;
+        for own in std::mem::take(&mut self.own) {
+            // The name itself, and where a link leads: `live/key.pem` and `archive/key7.pem`.
+            let mut paths = vec![parent_resolved(&own.path), own.path.canonicalize().ok()];
+            paths.dedup();
+            for path in paths.into_iter().flatten() {
+                self.look_up_one(&path, own.extent, root, &mut left);
+            }
+            self.own.push(own);
+        }
+        let keys = self.keys.iter().filter_map(|key| fstat(key).ok());
+        self.inodes.extend(keys.map(|found| inode(&found)));
+    }
+
+    /// Holds what is a key now.
+    fn hold(&mut self, path: &Path) {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let Ok(key) = open(path, flags, Mode::empty()) else {
+            return;
+        };
+        let of = |key: &OwnedFd| fstat(key).map(|found| inode(&found)).ok();
+        let held = of(&key);
+        self.keys.retain(|known| of(known) != held);
+        self.keys.push(key);
+        let most = self.keys.len().saturating_sub(MOST_KEYS);
+        self.keys.drain(..most);
+    }
+
+    fn look_up_one(&mut self, path: &Path, extent: OwnExtent, root: &Path, left: &mut usize) {
+        if extent == OwnExtent::Directory && root.starts_with(path) {
+            // Hidden as a whole it would hide the whole site; its files are named one by one as well.
+            return;
+        }
+        self.inodes
+            .extend(stat(path).ok().map(|found| inode(&found)));
+        if extent == OwnExtent::Neighbours {
+            self.hold(path);
+        }
+        let directory = match extent {
+            OwnExtent::Directory => path,
+            _ => path.parent().unwrap_or(path),
+        };
+        let beneath = directory.strip_prefix(root).ok();
+        self.watch(directory);
+        if extent != OwnExtent::Directory
+            && let Ok(name) = path.strip_prefix(root)
+        {
+            self.names.push(PrivateName::Beginning(bytes(name)));
+            self.enter_namesakes(directory, &bytes(path), left);
+        }
+        let is_whole = match extent {
+            OwnExtent::Namesakes => false,
+            OwnExtent::Neighbours => beneath.is_some_and(|name| name != Path::new("")),
+            OwnExtent::Directory => true,
+        };
+        if is_whole {
+            if let Some(name) = beneath {
+                self.names.push(PrivateName::Within(bytes(name)));
+            }
+            self.enter(CWD, directory.as_os_str().as_bytes(), DEPTH, left);
+        }
+    }
+
+    fn watch(&mut self, directory: &Path) {
+        if !self.watched.iter().any(|(watched, _)| watched == directory) {
+            self.watched
+                .push((directory.to_owned(), changed(directory)));
+        }
+    }
+
+    /// Notes the inodes of what is called like `path` and more, as rotated logs are: they may have other
+    /// names besides.
+    fn enter_namesakes(&mut self, directory: &Path, path: &[u8], left: &mut usize) {
+        let name = PrivateName::Beginning(path.to_vec());
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            if *left == 0 {
+                break;
+            }
+            *left -= 1;
+            let found = entry.path();
+            if name.covers(found.as_os_str().as_bytes()) {
+                self.inodes
+                    .extend(stat(&found).ok().map(|found| inode(&found)));
+            }
+        }
+    }
+
+    /// Notes the inodes of a directory and of all that is in it. What may not be listed is known by
+    /// its name only.
+    fn enter(&mut self, at: impl std::os::fd::AsFd, name: &[u8], depth: usize, left: &mut usize) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let Ok(directory) = openat(at, name, flags, Mode::empty()) else {
+            return;
+        };
+        self.inodes
+            .extend(fstat(&directory).ok().map(|found| inode(&found)));
+        let Ok(entries) = Dir::read_from(&directory) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if *left == 0 || matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            *left -= 1;
+            let Ok(found) = statat(&directory, name, AtFlags::empty()) else {
+                continue;
+            };
+            match FileType::from_raw_mode(found.st_mode) {
+                // A link to a directory is not followed: that may be the site's.
+                FileType::Directory if depth > 0 => {
+                    self.enter(&directory, name.to_bytes(), depth - 1, left);
+                }
+                FileType::RegularFile => {
+                    self.inodes.insert(inode(&found));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether `path`, beneath the root, leads to what is private; `found` is what it leads to.
+    pub fn is_private(&mut self, path: &[u8], found: &Stat, root: &Path) -> bool {
+        if self.own.is_empty() {
+            return false;
+        }
+        if self.names.iter().any(|name| name.covers(path)) {
+            return true;
+        }
+        // What lies beneath the root can be reached by a symbolic link, what lies elsewhere by a hard
+        // link only.
+        let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+        if !self.names.is_empty() || (is_file && found.st_nlink > 1) {
+            self.freshen(root);
+        }
+        self.inodes.contains(&inode(found))
+    }
+
+    /// Looks up anew if a directory of own files has changed.
+    fn freshen(&mut self, root: &Path) {
+        let settled = SystemTime::now().checked_sub(UNSETTLED);
+        let is_stale = |(directory, known): &(PathBuf, Option<SystemTime>)| {
+            let now = changed(directory);
+            now != *known || now > settled
+        };
+        if self.watched.iter().any(is_stale) {
+            self.look_up(root);
+        }
+    }
+
+    /// The own files that lie beneath the root.
+    pub fn beneath<'a>(&'a self, root: &'a Path) -> impl Iterator<Item = &'a OwnFile> {
+        self.own.iter().filter(move |own| {
+            let paths = [parent_resolved(&own.path), own.path.canonicalize().ok()];
+            paths.iter().flatten().any(|path| path.starts_with(root))
+        })
+    }
+}
+
+/// The path with its directory resolved, but not its last name.
+fn parent_resolved(path: &Path) -> Option<PathBuf> {
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    Some(parent.canonicalize().ok()?.join(path.file_name()?))
+}
+
+fn bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().to_vec()
+}
+
+/// When something was last added to a directory or taken from it.
+fn changed(directory: &Path) -> Option<SystemTime> {
+    let found = stat(directory).ok()?;
+    Some(super::time(found.st_mtime, found.st_mtime_nsec as u32))
+}
+
+pub(super) fn inode(found: &Stat) -> Inode {
+    (found.st_dev, found.st_ino)
+}
+
+#[cfg(test)]
+mod tests;
