@@ -19,6 +19,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::config::Certificate;
 
+mod hello;
 mod names;
 pub mod records;
 mod self_signed;

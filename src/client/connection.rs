@@ -81,7 +81,7 @@ impl Connection {
     ) -> Result<(), Error> {
         let mut ready = Vec::new();
         // The first turn says hello.
-        self.open_records(0)?;
+        self.open_records(world, 0)?;
         while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
             self.flush_sealed(world)?;
             if self.ended {
@@ -241,7 +241,7 @@ impl Connection {
             }
         };
         match self.tls {
-            Some(_) => self.open_records(len),
+            Some(_) => self.open_records(world, len),
             None => {
                 self.plain
                     .extend_from_slice(self.wire.get(..len).unwrap_or_default());
@@ -251,7 +251,7 @@ impl Connection {
     }
 
     /// Opens the records in `wire`, into which `len` bytes were read.
-    fn open_records(&mut self, len: usize) -> Result<(), Error> {
+    fn open_records(&mut self, world: &mut Net, len: usize) -> Result<(), Error> {
         let Some(tls) = &mut self.tls else {
             return Ok(());
         };
@@ -261,7 +261,11 @@ impl Connection {
                 self.ended = true;
                 Ok(())
             }
-            Err(error) => Err(tls_error(self.url.authority(), error)),
+            Err(error) => {
+                // The alert that says why, as far as the socket takes it; the error is what counts.
+                let _ = self.flush_sealed(world);
+                Err(tls_error(self.url.authority(), error))
+            }
         }
     }
 

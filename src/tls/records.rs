@@ -8,6 +8,7 @@
 //! time that it is called: to seal as well as to open. [`Records`] are those bytes, and [`process`] is the
 //! only place that calls it.
 
+use super::hello;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
@@ -15,7 +16,10 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
     WriteTraffic,
 };
-use rustls::{ClientConfig, CommonState, Error, InvalidMessage, ServerConfig};
+use rustls::{
+    AlertDescription, ClientConfig, CommonState, Error, InvalidMessage, ProtocolVersion,
+    ServerConfig,
+};
 use std::sync::Arc;
 
 /// The largest plaintext of a TLS record (RFC 8446 §5.1).
@@ -27,11 +31,10 @@ const RECORD_OVERHEAD: usize = 40;
 
 /// The longest record as it comes: header 5, and what TLS 1.2 allows beyond the plaintext, which rustls
 /// waits for in TLS 1.3 too (RFC 5246 §6.2.3).
-const LONGEST_RECORD: usize = 5 + RECORD + (2 << 10);
+const LONGEST_RECORD: usize = HEADER + RECORD + (2 << 10);
 
-/// The alert for a message that is too large, of the handshake before there is a key: fatal,
-/// decode_error (RFC 8446 §6).
-const TOO_LARGE: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
+/// The header of a record (RFC 8446 §5.1).
+const HEADER: usize = 5;
 
 /// What a session keeps on the heap once it is open, as measured: secrets, ciphers, what was agreed.
 const SESSION_STATE: usize = 2_400;
@@ -53,13 +56,16 @@ pub trait Session {
 
     /// What was agreed on so far.
     fn common(&self) -> &CommonState;
+
+    /// Judges unencrypted records by what they announce, before they are whole.
+    fn judge(&self, records: &[u8]) -> Result<(), AlertDescription>;
 }
 
 impl Session for UnbufferedServerConnection {
     type Data = ServerConnectionData;
 
-    /// A record, or a ClientHello of 16 KiB: those of browsers take 2. What else a client sends in the
-    /// handshake is shorter.
+    /// A record, or a ClientHello of 16 KiB in records of a hundred bytes: a longer one is refused by
+    /// what it announces. What else a client sends in the handshake is shorter.
     const MOST_KEPT: usize = LONGEST_RECORD;
 
     fn process<'c, 'i>(
@@ -71,6 +77,16 @@ impl Session for UnbufferedServerConnection {
 
     fn common(&self) -> &CommonState {
         self
+    }
+
+    fn judge(&self, records: &[u8]) -> Result<(), AlertDescription> {
+        // TLS 1.3 may ask for a second ClientHello. In TLS 1.2, what follows the first is short, and
+        // what is encrypted looks as if it were not.
+        if self.is_handshaking() && self.protocol_version() != Some(ProtocolVersion::TLSv1_2) {
+            hello::judge(records)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -90,6 +106,10 @@ impl Session for UnbufferedClientConnection {
     fn common(&self) -> &CommonState {
         self
     }
+
+    fn judge(&self, _records: &[u8]) -> Result<(), AlertDescription> {
+        Ok(())
+    }
 }
 
 /// One TLS session and the record of it that is still incomplete.
@@ -98,9 +118,9 @@ pub struct Tls<S> {
     /// Bytes that rustls has not let go of: the beginning of a record or of a handshake message whose
     /// rest has not come yet. At most [`Session::MOST_KEPT`].
     kept: Vec<u8>,
-    /// The session is over. rustls may still hold places in records that are gone, so it is not
-    /// touched again.
-    failed: bool,
+    /// The session has failed or said its last word. rustls may still hold places in records that are
+    /// gone, so it is not touched again.
+    over: bool,
 }
 
 /// What [`Tls::open`] found at the end of the bytes.
@@ -118,7 +138,7 @@ impl Tls<UnbufferedServerConnection> {
         Ok(Tls {
             session: UnbufferedServerConnection::new(config)?,
             kept: Vec::new(),
-            failed: false,
+            over: false,
         })
     }
 }
@@ -129,7 +149,7 @@ impl Tls<UnbufferedClientConnection> {
         Ok(Tls {
             session: UnbufferedClientConnection::new(config, name)?,
             kept: Vec::new(),
-            failed: false,
+            over: false,
         })
     }
 }
@@ -174,7 +194,7 @@ impl<S: Session> Tls<S> {
         plain: &mut Vec<u8>,
         wire: &mut WireBuffer,
     ) -> Result<Opened, Error> {
-        if self.failed {
+        if self.over {
             return Err(Error::HandshakeNotComplete);
         }
         let len = (self.kept.len() + read).min(buffer.len());
@@ -183,10 +203,11 @@ impl<S: Session> Tls<S> {
         let result = self.try_open(&mut records, plain, wire);
         self.kept = match result {
             // No more memory than that: it waits for the peer.
-            Ok(_) => records.rest().to_vec(),
-            Err(_) => Vec::new(),
+            Ok(Opened::Open) => records.rest().to_vec(),
+            // What follows the end is ignored (RFC 8446 §6.1).
+            Ok(Opened::Ended) | Err(_) => Vec::new(),
         };
-        self.failed = result.is_err();
+        self.over = result.is_err();
         result
     }
 
@@ -196,6 +217,11 @@ impl<S: Session> Tls<S> {
         plain: &mut Vec<u8>,
         wire: &mut WireBuffer,
     ) -> Result<Opened, Error> {
+        if let Err(alert) = self.session.judge(records.rest()) {
+            // There are no keys yet.
+            wire.append(&[21, 3, 3, 0, 2, 2, u8::from(alert)]);
+            return Err(InvalidMessage::HandshakePayloadTooLarge.into());
+        }
         let mut opened = Opened::Open;
         loop {
             let step = process(&mut self.session, records, |state, discard| match state {
@@ -216,16 +242,17 @@ impl<S: Session> Tls<S> {
             match step {
                 Ok(Step::Next) => {}
                 Ok(Step::Done) if records.rest().len() > S::MOST_KEPT => {
-                    self.refuse(records, wire);
+                    self.refuse(records.rest().len(), wire);
                     return Err(InvalidMessage::HandshakePayloadTooLarge.into());
                 }
                 Ok(Step::Done) => return Ok(opened),
                 Err(error) => {
                     let said = wire.filled().len();
                     self.flush_alert(wire);
-                    // For a message that announces more than it takes, rustls has no alert.
-                    if wire.filled().len() == said && self.common().protocol_version().is_none() {
-                        wire.append(&TOO_LARGE);
+                    // rustls has no alert for some errors, and an alert is not answered by one.
+                    let silent = wire.filled().len() == said;
+                    if silent && !matches!(error, Error::AlertReceived(_)) {
+                        self.refuse(records.rest().len(), wire);
                     }
                     return Err(error);
                 }
@@ -235,22 +262,23 @@ impl<S: Session> Tls<S> {
 
     /// Seals `plain` into records at the end of `wire`.
     pub fn seal(&mut self, plain: &[u8], wire: &mut WireBuffer) -> Result<(), Error> {
-        if self.failed {
+        if self.over {
             return Err(Error::HandshakeNotComplete);
         }
         let room = plain.len() + (plain.len() / RECORD + 1) * RECORD_OVERHEAD;
         self.write(room, wire, |traffic, wire| traffic.encrypt(plain, wire))
     }
 
-    /// Appends the alert that says that nothing follows.
+    /// Appends the alert that says that nothing follows, and ends the session.
     pub fn seal_end(&mut self, wire: &mut WireBuffer) {
-        if self.failed || self.is_handshaking() {
+        if self.over || self.is_handshaking() {
             return;
         }
         // A session that cannot say so any more ends without.
         let _ = self.write(RECORD_OVERHEAD, wire, |traffic, wire| {
             traffic.queue_close_notify(wire)
         });
+        self.over = true;
     }
 
     /// Has the session write into `room` bytes at the end of `wire`, or more if it wants to: it sends
@@ -312,20 +340,18 @@ impl<S: Session> Tls<S> {
         }
     }
 
-    /// Appends an alert about bytes that are not worth keeping. rustls has none to give away, so it is
-    /// written here while there is no key, and is the end of the session afterwards.
-    fn refuse(&mut self, records: &mut Records<'_>, wire: &mut WireBuffer) {
-        if self.common().protocol_version().is_none() {
-            wire.append(&TOO_LARGE);
-        } else if !self.is_handshaking() {
-            let _ = process(&mut self.session, records, |state, _| {
-                if let ConnectionState::WriteTraffic(mut traffic) = state {
-                    let written = traffic.queue_close_notify(wire.spare(2 * RECORD_OVERHEAD));
-                    wire.advance(written.unwrap_or(0));
-                }
-                Ok(())
-            });
-        }
+    /// Appends an alert about bytes that are not worth keeping, or that rustls says nothing about. It
+    /// has none to give away, so it is shown as many bytes as it still holds places in, and more, none of
+    /// which can begin a record: it says decode_error (RFC 8446 §6.2), encrypted where that is due.
+    fn refuse(&mut self, held: usize, wire: &mut WireBuffer) {
+        let mut bytes = vec![0xff; held + HEADER];
+        let mut no_record = Records {
+            bytes: &mut bytes,
+            start: 0,
+        };
+        let step = process(&mut self.session, &mut no_record, |_, _| Ok(()));
+        debug_assert!(step.is_err(), "no record is of this type");
+        self.flush_alert(wire);
     }
 }
 

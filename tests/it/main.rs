@@ -7,6 +7,7 @@ mod fuzz_regressions;
 mod h2;
 mod imports;
 mod raw_h2;
+mod raw_tls;
 mod sandbox;
 mod server;
 mod sim;

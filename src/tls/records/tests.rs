@@ -1,15 +1,15 @@
 //! Records and handshake messages that are cut where no implementation cuts them.
 
+#[path = "../../../tests/it/raw_tls.rs"]
+mod raw_tls;
+
 use super::*;
 use crate::config::Certificate;
 use crate::tls::{TlsContext, provider};
-use rustls::crypto::cipher::{MessageEncrypter, OutboundPlainMessage};
+use raw_tls::{RawPeer, in_records};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{
-    ClientConnection, ConnectionTrafficSecrets, ContentType, ExtractedSecrets, ProtocolVersion,
-    RootCertStore, SupportedCipherSuite, SupportedProtocolVersion, version,
-};
+use rustls::{ClientConnection, ContentType, RootCertStore, SupportedProtocolVersion, version};
 
 type ServerSide = Tls<UnbufferedServerConnection>;
 type ClientSide = Tls<UnbufferedClientConnection>;
@@ -80,60 +80,17 @@ fn established(version: &'static SupportedProtocolVersion) -> (ServerSide, Clien
     (server, client)
 }
 
-/// Seals records of any type, as the side does whose secrets these are.
-struct Sealer {
-    encrypter: Box<dyn MessageEncrypter>,
-    sequence: u64,
+/// What this client seals with.
+fn sealer(client: ClientConnection) -> RawPeer {
+    let suite = client.negotiated_cipher_suite().unwrap();
+    RawPeer::new(suite, client.dangerous_extract_secrets().unwrap().tx)
 }
 
-impl Sealer {
-    fn new(suite: SupportedCipherSuite, secrets: ExtractedSecrets) -> Sealer {
-        let (sequence, secrets) = secrets.tx;
-        let (key, iv) = match secrets {
-            ConnectionTrafficSecrets::Aes128Gcm { key, iv }
-            | ConnectionTrafficSecrets::Aes256Gcm { key, iv }
-            | ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => (key, iv),
-            _ => panic!("a suite that nobody asked for"),
-        };
-        let encrypter = match suite {
-            SupportedCipherSuite::Tls13(suite) => suite.aead_alg.encrypter(key, iv),
-            SupportedCipherSuite::Tls12(suite) => {
-                let (fixed, explicit) = iv.as_ref().split_at(4);
-                suite.aead_alg.encrypter(key, fixed, explicit)
-            }
-        };
-        Sealer {
-            encrypter,
-            sequence,
-        }
-    }
-
-    fn of_client(client: ClientConnection) -> Sealer {
-        let suite = client.negotiated_cipher_suite().unwrap();
-        Sealer::new(suite, client.dangerous_extract_secrets().unwrap())
-    }
-
-    fn record(&mut self, typ: ContentType, payload: &[u8]) -> Vec<u8> {
-        let message = OutboundPlainMessage {
-            typ,
-            version: ProtocolVersion::TLSv1_2,
-            payload: payload.into(),
-        };
-        let sealed = self.encrypter.encrypt(message, self.sequence).unwrap();
-        self.sequence += 1;
-        sealed.encode()
-    }
-}
-
-/// A handshake message of this length in plaintext records of at most `cut` bytes.
+/// A ClientHello of this length in plaintext records of at most `cut` bytes, which is none within.
 fn client_hello(len: usize, cut: usize) -> Vec<u8> {
     let mut message = vec![1, (len >> 16) as u8, (len >> 8) as u8, len as u8, 3, 3];
     message.resize(4 + len, 0);
-    let record = |payload: &[u8]| {
-        let len = payload.len() as u16;
-        [&[22, 3, 1], &len.to_be_bytes()[..], payload].concat()
-    };
-    message.chunks(cut).flat_map(record).collect()
+    in_records(&message, cut)
 }
 
 #[test]
@@ -149,7 +106,8 @@ fn a_client_hello_of_more_than_a_record_is_refused_with_an_alert() {
         let mut wire = WireBuffer::default();
         let error = give(&mut tls, &client_hello(len, cut), &mut wire).unwrap_err();
         assert_eq!(error, InvalidMessage::HandshakePayloadTooLarge.into());
-        assert_eq!(wire.filled(), TOO_LARGE, "{len} in {cut}");
+        // illegal_parameter (RFC 8446 §6.2)
+        assert_eq!(wire.filled(), [21, 3, 3, 0, 2, 2, 47], "{len} in {cut}");
         assert!(tls.seal(b"x", &mut wire).is_err());
         assert!(tls.memory() < 32 << 10);
     }
@@ -162,7 +120,7 @@ fn a_client_hello_that_announces_more_than_any_message_has_is_refused_with_an_al
     let mut wire = WireBuffer::default();
     let hello = [22, 3, 1, 0, 5, 1, 255, 255, 255, 3];
     assert!(give(&mut tls, &hello, &mut wire).is_err());
-    assert_eq!(wire.filled(), TOO_LARGE);
+    assert_eq!(wire.filled(), [21, 3, 3, 0, 2, 2, 47]);
 }
 
 #[test]
@@ -209,11 +167,11 @@ fn a_message_that_has_begun_after_the_handshake_does_not_disturb_what_is_sealed(
     for version in [&version::TLS13, &version::TLS12] {
         for sent in [&[24][..], &[24, 0, 0], &[0], &[4, 0, 1]] {
             let (mut tls, client) = established(version);
-            let mut sealer = Sealer::of_client(client);
+            let mut peer = sealer(client);
             let mut wire = WireBuffer::default();
             give(
                 &mut tls,
-                &sealer.record(ContentType::Handshake, sent),
+                &peer.seal(ContentType::Handshake, sent),
                 &mut wire,
             )
             .unwrap();
@@ -230,13 +188,13 @@ fn a_message_that_has_begun_after_the_handshake_does_not_disturb_what_is_sealed(
 #[test]
 fn a_message_in_pieces_is_taken_when_its_last_byte_has_come_whatever_was_sealed_between() {
     let (mut tls, client) = established(&version::TLS13);
-    let mut sealer = Sealer::of_client(client);
+    let mut peer = sealer(client);
     let mut wire = WireBuffer::default();
     // A KeyUpdate that asks for nothing (RFC 8446 §4.6.3).
     for byte in [24, 0, 0, 1] {
         give(
             &mut tls,
-            &sealer.record(ContentType::Handshake, &[byte]),
+            &peer.seal(ContentType::Handshake, &[byte]),
             &mut wire,
         )
         .unwrap();
@@ -244,22 +202,24 @@ fn a_message_in_pieces_is_taken_when_its_last_byte_has_come_whatever_was_sealed_
     }
     give(
         &mut tls,
-        &sealer.record(ContentType::Handshake, &[0]),
+        &peer.seal(ContentType::Handshake, &[0]),
         &mut wire,
     )
     .unwrap();
     // The key is another one from here on: the old one opens nothing more.
-    let old = sealer.record(ContentType::ApplicationData, b"x");
+    let old = peer.seal(ContentType::ApplicationData, b"x");
     assert_eq!(give(&mut tls, &old, &mut wire), Err(Error::DecryptError));
 }
 
 #[test]
 fn messages_that_never_end_are_refused_after_the_handshake() {
-    // A key of TLS 1.2 seals no second record here: the library insists on counting itself.
-    for size in [1_000, 1] {
-        let version = &version::TLS13;
+    let versions = [&version::TLS12, &version::TLS13];
+    for (version, size) in versions
+        .into_iter()
+        .flat_map(|version| [(version, 1_000), (version, 1)])
+    {
         let (mut tls, client) = established(version);
-        let mut sealer = Sealer::of_client(client);
+        let mut peer = sealer(client);
         let mut wire = WireBuffer::default();
         let mut fragment = vec![0; size];
         fragment[0] = 24;
@@ -270,7 +230,7 @@ fn messages_that_never_end_are_refused_after_the_handshake() {
         }
         let mut given = 0;
         let error = loop {
-            let record = sealer.record(ContentType::Handshake, &fragment);
+            let record = peer.seal(ContentType::Handshake, &fragment);
             given += record.len();
             assert!(given < 100_000, "it is never refused");
             if let Err(error) = give(&mut tls, &record, &mut wire) {
@@ -288,8 +248,7 @@ fn messages_that_never_end_are_refused_after_the_handshake() {
             ),
             "{error:?}"
         );
-        // Of a length that rustls refuses by itself, it does not tell.
-        assert_eq!(!wire.filled().is_empty(), size > 1, "{error:?}");
+        assert!(!wire.filled().is_empty(), "no alert for {error:?}");
     }
 }
 
@@ -319,7 +278,7 @@ fn an_answer_to_a_key_update_has_room_beside_a_small_response() {
 }
 
 /// A client of ours behind a finished handshake, with the secrets of rustls' own server.
-fn connected() -> (ClientSide, Sealer) {
+fn connected() -> (ClientSide, RawPeer) {
     let (server, client) = configs(&version::TLS13);
     let mut client = ClientSide::connect(client, name()).unwrap();
     let mut server = rustls::ServerConnection::new(server).unwrap();
@@ -340,26 +299,127 @@ fn connected() -> (ClientSide, Sealer) {
         give(&mut client, &down, &mut wire).unwrap();
     }
     let suite = server.negotiated_cipher_suite().unwrap();
-    let sealer = Sealer::new(suite, server.dangerous_extract_secrets().unwrap());
+    let sealer = RawPeer::new(suite, server.dangerous_extract_secrets().unwrap().tx);
     (client, sealer)
 }
 
 #[test]
 fn a_client_takes_a_ticket_in_pieces_and_sends_between_them() {
-    let (mut tls, mut sealer) = connected();
+    let (mut tls, mut peer) = connected();
     let mut wire = WireBuffer::default();
     // A NewSessionTicket (RFC 8446 §4.6.1): lifetime, age, nonce, ticket, no extensions.
     let ticket = [4, 0, 0, 15, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 2, 7, 7, 0, 0];
     for byte in ticket {
         give(
             &mut tls,
-            &sealer.record(ContentType::Handshake, &[byte]),
+            &peer.seal(ContentType::Handshake, &[byte]),
             &mut wire,
         )
         .unwrap();
         tls.seal(b"request", &mut wire).unwrap();
     }
-    let answer = sealer.record(ContentType::ApplicationData, b"answer");
+    let answer = peer.seal(ContentType::ApplicationData, b"answer");
     assert_eq!(give(&mut tls, &answer, &mut wire).unwrap(), b"answer");
     tls.seal_end(&mut wire);
+}
+
+/// The content of unencrypted records, which must all be of a handshake, in records of this many bytes
+/// each.
+fn recut(mut records: &[u8], record: usize) -> Vec<u8> {
+    let mut message = Vec::new();
+    while let [22, 3, _, high, low, rest @ ..] = records {
+        let (content, behind) = rest.split_at(usize::from(u16::from_be_bytes([*high, *low])));
+        message.extend_from_slice(content);
+        records = behind;
+    }
+    assert!(records.is_empty(), "{records:?}");
+    in_records(&message, record)
+}
+
+#[test]
+fn a_client_hello_within_the_limit_is_taken_however_it_is_cut_and_read() {
+    let (server, config) = configs(&version::TLS13);
+    for (padding, cut) in [(0, 1), (0, 7), (60, 100), (60, 200), (60, 16 << 10)] {
+        let mut config = ClientConfig::clone(&config);
+        config
+            .alpn_protocols
+            .extend((0..padding).map(|n| vec![n; 250]));
+        let mut client = ClientConnection::new(Arc::new(config), name()).unwrap();
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).unwrap();
+        let hello = recut(&hello, cut);
+        for piece in [1, 600, 17_408, hello.len()] {
+            let mut tls = ServerSide::new(Arc::clone(&server)).unwrap();
+            let mut wire = WireBuffer::default();
+            let (mut buffer, mut plain) = (Vec::new(), Vec::new());
+            for bytes in hello.chunks(piece) {
+                tls.room(&mut buffer, READ)[..bytes.len()].copy_from_slice(bytes);
+                tls.open(&mut buffer, bytes.len(), &mut plain, &mut wire)
+                    .unwrap();
+            }
+            let answer = wire.filled();
+            assert_eq!(answer.first_chunk(), Some(&[22, 3, 3]), "{padding} {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_client_hello_is_judged_alike_whether_it_comes_at_once_or_in_pieces() {
+    let (config, _) = configs(&version::TLS13);
+    for piece in [1_000, 20_000, 60_000] {
+        let mut tls = ServerSide::new(Arc::clone(&config)).unwrap();
+        let mut wire = WireBuffer::default();
+        let (mut buffer, mut plain) = (Vec::new(), Vec::new());
+        let refused = client_hello(16_385, 1_000).chunks(piece).any(|bytes| {
+            tls.room(&mut buffer, READ)[..bytes.len()].copy_from_slice(bytes);
+            tls.open(&mut buffer, bytes.len(), &mut plain, &mut wire)
+                .is_err()
+        });
+        assert!(refused);
+        assert_eq!(wire.filled(), [21, 3, 3, 0, 2, 2, 47]);
+    }
+}
+
+#[test]
+fn empty_pieces_of_a_handshake_are_not_kept_for_ever() {
+    let (mut tls, client) = established(&version::TLS13);
+    let mut peer = sealer(client);
+    let mut wire = WireBuffer::default();
+    let refused = (0..5_000).any(|_| {
+        wire.clear();
+        let empty = peer.seal(ContentType::Handshake, b"");
+        let byte = peer.seal(ContentType::ApplicationData, b"x");
+        let refused = give(&mut tls, &[empty, byte].concat(), &mut wire).is_err();
+        refused || tls.seal(b"y", &mut wire).is_err()
+    });
+    assert!(refused && !wire.filled().is_empty());
+}
+
+#[test]
+fn every_error_is_told_by_a_sealed_alert() {
+    let half = |peer: &mut RawPeer| peer.seal(ContentType::Handshake, &[24]);
+    let bad: [fn(&mut RawPeer) -> Vec<u8>; 4] = [
+        // Another record within a handshake message (RFC 8446 §5.1).
+        |peer| peer.seal(ContentType::ApplicationData, b"x"),
+        // A message that announces more than 64 KiB.
+        |peer| peer.seal(ContentType::Handshake, &[1, 0, 0]),
+        |peer| {
+            [1, 2]
+                .map(|_| peer.seal(ContentType::Handshake, &[0; 16_000]))
+                .concat()
+        },
+        |_| vec![99, 3, 3, 0, 1, 0],
+    ];
+    for version in [&version::TLS12, &version::TLS13] {
+        let kind = if version == &version::TLS12 { 21 } else { 23 };
+        for bad in bad {
+            let (mut tls, client) = established(version);
+            let mut wire = WireBuffer::default();
+            let mut peer = sealer(client);
+            give(&mut tls, &half(&mut peer), &mut wire).unwrap();
+            give(&mut tls, &bad(&mut peer), &mut wire).unwrap_err();
+            assert!(wire.filled().len() >= 5 + 2 + 16, "{:?}", wire.filled());
+            assert_eq!(wire.filled().first(), Some(&kind));
+        }
+    }
 }

@@ -1,10 +1,12 @@
 //! Whom the client trusts.
 
 use super::{fetch, get};
+use crate::raw_tls::RawPeer;
 use crate::support::Server;
+use std::io::Write;
 use std::sync::Arc;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tokio_rustls::rustls::{ContentType, ServerConfig, ServerConnection, StreamOwned};
 
 fn certificate(server: &Server) -> String {
     let path = server.directory.path().join("certs/localhost.pem");
@@ -159,4 +161,46 @@ fn a_certificate_that_cacert_names_itself_is_trusted_as_curl_trusts_it() {
     let url = format!("https://{}/", serving(&old, &key));
     let got = get(["--cacert", &pem("old.pem", &old), &url]);
     assert!(got.failure().contains("has expired"), "{}", got.err);
+}
+
+#[test]
+fn a_ticket_that_the_server_cuts_into_records_is_no_obstacle() {
+    let server = Server::start(&[]);
+    let pem = certificate(&server);
+    let chain = CertificateDer::pem_file_iter(&pem).unwrap();
+    let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_file(pem.replace(".pem", ".key")).unwrap();
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.send_tls13_tickets = 0;
+    config.enable_secret_extraction = true;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut session = ServerConnection::new(Arc::new(config)).unwrap();
+        while session.is_handshaking() {
+            session.complete_io(&mut socket).unwrap();
+        }
+        let suite = session.negotiated_cipher_suite().unwrap();
+        let secrets = session.dangerous_extract_secrets().unwrap();
+        let mut peer = RawPeer::new(suite, secrets.tx);
+        // Lifetime, age, a nonce, a ticket, no extensions (RFC 8446 §4.6.1).
+        let ticket = [4, 0, 0, 16, 0, 0, 1, 0, 0, 0, 0, 0, 1, 7, 0, 2, 8, 8, 0, 0];
+        for part in ticket.chunks(7) {
+            let record = peer.seal(ContentType::Handshake, part);
+            socket.write_all(&record).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        // SETTINGS, the acknowledgement of the client's, and 204 to its first request.
+        let frames = b"\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0\0\0\x01\x01\x05\0\0\0\x01\x89";
+        let answer = peer.seal(ContentType::ApplicationData, frames);
+        socket.write_all(&answer).unwrap();
+        let _ = std::io::Read::read_to_end(&mut socket, &mut Vec::new());
+    });
+    fetch(["-k", &format!("https://localhost:{}/", address.port())]);
+    served.join().unwrap();
 }
