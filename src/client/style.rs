@@ -1,6 +1,6 @@
 //! Text for people: colours on a terminal only, and nothing that a terminal would obey.
 
-use crate::http::is_deceptive;
+pub use crate::http::printable;
 use std::fmt::Write;
 use std::io::IsTerminal;
 
@@ -53,19 +53,6 @@ impl Style {
         self.paint(out, Paint::Bold, &printable(name));
         let _ = writeln!(out, ": {}", printable(value));
     }
-}
-
-/// Bytes from the network without what could deceive who reads them on a terminal: see
-/// [`is_deceptive`].
-pub fn printable(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for c in String::from_utf8_lossy(bytes).chars() {
-        match is_deceptive(c) {
-            true => text.extend(c.escape_default()),
-            false => text.push(c),
-        }
-    }
-    text
 }
 
 /// A number of bytes, as people write it.

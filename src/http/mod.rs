@@ -16,4 +16,4 @@ pub use authority::is_authority;
 pub use expected::Expected;
 pub use field::{Field, Fields, Pseudo};
 pub use method::Method;
-pub use text::is_deceptive;
+pub use text::{is_deceptive, printable};

@@ -256,6 +256,8 @@ impl<W: World> Connection<W> {
         if matches!(self.phase, Phase::Opening { .. }) {
             self.protocol = Protocol::choose(&self.transport, input, self.peer, cx);
             if !matches!(self.protocol, Protocol::Undecided) {
+                let (protocol, layer) = (self.protocol.name(), self.transport.name());
+                log::debug!("{}: {protocol} over {layer}", self.peer);
                 self.phase = Phase::Serving;
             }
         }

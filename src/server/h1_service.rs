@@ -9,8 +9,10 @@ use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
 use super::piece::{Layout, Wanted};
 use super::splices::{self, MOST_SPLICED};
+use super::trace;
 use crate::h1::{self, BodyLength, Event, Scheme};
-use crate::http::{Fields, Method, status};
+use crate::h2::Direction;
+use crate::http::{Field, Fields, Method, status};
 use crate::site::{Answer, BodyError, Progress, Response, Slice};
 use crate::world::{Files, Peer, World};
 use std::time::Instant;
@@ -188,7 +190,11 @@ impl<F: Files> H1Service<F> {
         self.requests = self.requests.wrapping_add(1);
         cx.moved += PROGRESS_BYTES;
         cx.requests = cx.requests.saturating_sub(1);
-        let entry = cx.log_entry(self.peer, self.core.version().as_str(), fields);
+        let version = self.core.version().as_str();
+        if trace::is_on() {
+            trace::head(self.peer, Direction::Received, version, fields.iter());
+        }
+        let entry = cx.log_entry(self.peer, version, fields);
         match cx.respond(fields) {
             Answer::Response(response) => {
                 if !end_stream {
@@ -250,6 +256,7 @@ impl<F: Files> H1Service<F> {
         };
         active.set_status(response.status);
         let fields = response.fields.iter();
+        self.trace_response(response.status, fields.clone());
         self.core
             .send_head(response.status, fields.chain(Some(cx.date())), length);
         if length == BodyLength::None {
@@ -257,6 +264,13 @@ impl<F: Files> H1Service<F> {
             self.active = None;
         } else {
             self.active = Some(active);
+        }
+    }
+
+    fn trace_response<'f>(&self, status: u16, fields: impl Iterator<Item = Field<'f>>) {
+        if trace::is_on() {
+            let line = format!("HTTP/1.1 {status}");
+            trace::head(self.peer, Direction::Sent, &line, fields);
         }
     }
 
@@ -372,6 +386,7 @@ impl<F: Files> H1Service<F> {
             Some(len) => BodyLength::Known(len),
             None => BodyLength::Unknown,
         };
+        self.trace_response(head.status, head.fields.iter());
         self.core.send_head(
             head.status,
             head.fields.iter().chain(Some(cx.date())),

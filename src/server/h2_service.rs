@@ -9,6 +9,7 @@ use super::connection::Fault;
 use super::context::Context;
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
+use super::trace;
 use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, StreamError, StreamKey};
 use crate::http::{Expected, Field, Fields, Method};
 use crate::site::{Answer, Body, Head, Response};
@@ -42,7 +43,9 @@ struct SentHead {
 impl<F: Files> H2Service<F> {
     /// A service that waits for the client's preface.
     pub fn new<W: World<Files = F>>(peer: Peer, cx: &Context<W>) -> Self {
-        Self::with_core(h2::Connection::server(cx.http2.clone(), cx.now), peer)
+        let mut core = h2::Connection::server(cx.http2.clone(), cx.now);
+        observe(&mut core, peer, cx.http2.header_table_size);
+        Self::with_core(core, peer)
     }
 
     fn with_core(core: h2::Connection, peer: Peer) -> Self {
@@ -66,8 +69,9 @@ impl<F: Files> H2Service<F> {
         peer: Peer,
         cx: &mut Context<W>,
     ) -> Option<Self> {
-        let (core, stream) =
+        let (mut core, stream) =
             h2::Connection::server_upgraded(cx.http2.clone(), settings, cx.now).ok()?;
+        observe(&mut core, peer, cx.http2.header_table_size);
         let mut service = Self::with_core(core, peer);
         service.request(stream, fields, true, Expected::Nothing, cx);
         Some(service)
@@ -483,6 +487,13 @@ impl<F: Files> H2Service<F> {
         self.core.shrink();
         self.active = Vec::new();
         self.last_head = None;
+    }
+}
+
+/// Has the connection's frames shown, if anybody wants to see them.
+fn observe(core: &mut h2::Connection, peer: Peer, table: u32) {
+    if trace::is_on() {
+        core.set_observer(Some(trace::observer(peer, table)));
     }
 }
 

@@ -36,6 +36,7 @@ mod protocol;
 mod queue;
 mod slots;
 mod splices;
+mod trace;
 mod transport;
 pub(crate) mod write_queue;
 

@@ -48,6 +48,15 @@ impl<F: Files> Protocol<F> {
         }
     }
 
+    /// The protocol's name, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Protocol::Undecided => "nothing",
+            Protocol::H1(_) => "HTTP/1.1",
+            Protocol::H2(_) => "HTTP/2",
+        }
+    }
+
     /// Takes what it can of `input` and fills the output up to `limit` bytes; with `content` of
     /// responses only while the socket takes what there is.
     pub fn advance<W: World<Files = F>>(

@@ -1,6 +1,7 @@
 //! What lies between a socket's bytes and a protocol's: nothing, or TLS records.
 
 use crate::tls::records;
+use rustls::ProtocolVersion;
 use rustls::server::UnbufferedServerConnection;
 
 pub use records::{Opened, WireBuffer};
@@ -14,4 +15,17 @@ pub enum Transport {
     Plain,
     /// TLS 1.2 or 1.3.
     Tls(Box<Tls>),
+}
+
+impl Transport {
+    /// The layer's name, for logs.
+    pub fn name(&self) -> &'static str {
+        let Transport::Tls(tls) = self else {
+            return "cleartext";
+        };
+        match tls.common().protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            _ => "TLS 1.2",
+        }
+    }
 }

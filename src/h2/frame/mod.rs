@@ -7,6 +7,7 @@
 pub mod decode;
 pub mod encode;
 pub mod header;
+pub mod text;
 
 pub use header::{FrameHeader, FrameType, HEADER_LEN};
 

@@ -178,6 +178,7 @@ impl<W: World> EventLoop<W> {
             self.cx.report(limit, peer, "too many connections, refused");
             return true;
         }
+        log::debug!("{peer}: accepted");
         if connection.is_handshaking() {
             self.begin_handshake();
         }

@@ -123,6 +123,7 @@ impl<W: World> EventLoop<W> {
         self.deadlines.set(token.index, None);
         self.ledger.clear(token.index);
         if let Some(connection) = self.connections.value(token) {
+            log::debug!("{}: closed", connection.peer());
             self.addresses.leave(connection.peer());
         }
         let connection = self.connections.remove(token);

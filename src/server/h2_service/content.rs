@@ -7,6 +7,7 @@ use crate::server::active_request::CUT_SHORT;
 use crate::server::context::{Context, Layer};
 use crate::server::piece::{Layout, Wanted};
 use crate::server::splices::{self, MOST_SPLICED};
+use crate::server::trace;
 use crate::site::{BodyError, Progress, Slice};
 use crate::world::{Files, World};
 
@@ -60,7 +61,12 @@ impl<F: Files> H2Service<F> {
             Layer::Tls => (splices::TLS_FRAMES, Layout::Dense),
         };
         let max = u64::from(grant.max_len);
-        match active.next_slice(max, least, cx.now) {
+        let slice = match trace::is_on() {
+            // Only what is in the output is seen.
+            true => None,
+            false => active.next_slice(max, least, cx.now),
+        };
+        match slice {
             None => self.copy(grant, cx),
             Some(Slice::File(file)) => {
                 let wanted = Wanted {

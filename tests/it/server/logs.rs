@@ -233,3 +233,55 @@ fn a_response_takes_until_the_kernel_has_its_last_byte() {
     let (_, fraction) = time.split_once('.').expect("a fraction of the second");
     assert_eq!(fraction.len(), "000000Z".len(), "{time}");
 }
+
+#[test]
+fn trace_shows_frames_fields_and_goaway_but_no_secrets() {
+    let server = Server::start(&["--log-level", "trace", "--header", "Set-Cookie: s=c2VjcmV0"]);
+    let url = format!("http://{}/", server.http);
+    crate::client::fetch([
+        "-H",
+        "Authorization: Basic c2VjcmV0",
+        "-H",
+        "Cookie: sid=c2VjcmV0",
+        &url,
+    ]);
+    server.request("GET /h1 HTTP/1.1\r\nCookie: sid=c2VjcmV0");
+    let mut h2 = RawH2::open(server.connect());
+    h2.send(&frame(
+        raw_h2::GOAWAY,
+        0,
+        0,
+        b"\0\0\0\0\0\0\0\x02why\x1b[2J",
+    ));
+    for part in [
+        "127.0.0.1: accepted",
+        "127.0.0.1: HTTP/2 over cleartext",
+        "127.0.0.1: HTTP/1.1 over cleartext",
+        "← HEADERS 1 END_STREAM END_HEADERS, ",
+        "←   :path: /",
+        "←   authorization: (14 bytes, not shown)",
+        "←   cookie: (12 bytes, not shown)",
+        "→ SETTINGS 0",
+        "→   MAX_CONCURRENT_STREAMS = 100",
+        "→   :status: 200",
+        "→   set-cookie: (10 bytes, not shown)",
+        "→ DATA 1 END_STREAM, 35 bytes",
+        "←   :path: /h1",
+        "→ HTTP/1.1 404",
+        "← GOAWAY 0 INTERNAL_ERROR, last stream 0, \"why\\u{1b}[2J\"",
+        "127.0.0.1: closed",
+    ] {
+        server.logged(part);
+    }
+    assert!(!server.log().contains("c2VjcmV0"));
+}
+
+#[test]
+fn debug_shows_connections_and_no_frames() {
+    let server = Server::start(&["--log-level", "debug"]);
+    crate::client::fetch(["-k", &format!("https://{}/", server.https)]);
+    server.logged("127.0.0.1: accepted");
+    server.logged("127.0.0.1: HTTP/2 over TLS 1.3");
+    server.logged("127.0.0.1: closed");
+    assert!(!server.log().contains("HEADERS"));
+}
