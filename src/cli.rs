@@ -31,7 +31,7 @@ mod value;
 use value::Addresses;
 
 /// The options that `-h` leaves to `--help`: what is right for nearly everybody as it is.
-const FOR_LONG_HELP_ONLY: [&str; 24] = [
+const FOR_LONG_HELP_ONLY: [&str; 25] = [
     "type",
     "charset",
     "max_request_body",
@@ -51,6 +51,7 @@ const FOR_LONG_HELP_ONLY: [&str; 24] = [
     "preface_timeout",
     "header_timeout",
     "stall_timeout",
+    "slow_timeout",
     "drain_timeout",
     "log_level",
     "user",
@@ -243,7 +244,7 @@ struct Http2Args {
 #[command(next_help_heading = "HTTP/1.1")]
 struct Http1Args {
     /// Silence that ends a connection
-    #[arg(long, value_name = "TIME", env = "CALMD_KEEP_ALIVE_TIMEOUT", default_value = "60s",
+    #[arg(long, value_name = "TIME", env = "CALMD_KEEP_ALIVE_TIMEOUT", default_value = "75s",
           value_parser = value::timeout)]
     keep_alive_timeout: Duration,
     /// Requests that end a connection
@@ -283,10 +284,14 @@ struct BoundArgs {
     #[arg(long, value_name = "TIME", env = "CALMD_HEADER_TIMEOUT", default_value = "10s",
           value_parser = value::timeout)]
     header_timeout: Duration,
-    /// A client that does not take what it asked for, or send what it announced
+    /// A client that takes or sends too little, while others need its room
     #[arg(long, value_name = "TIME", env = "CALMD_STALL_TIMEOUT", default_value = "20s",
           value_parser = value::timeout)]
     stall_timeout: Duration,
+    /// The same while there is room for everybody
+    #[arg(long, value_name = "TIME", env = "CALMD_SLOW_TIMEOUT", default_value = "5m",
+          value_parser = value::timeout)]
+    slow_timeout: Duration,
     /// What open responses are given after SIGTERM
     #[arg(long, value_name = "TIME", env = "CALMD_DRAIN_TIMEOUT", default_value = "30s",
           value_parser = value::duration)]
@@ -376,6 +381,10 @@ impl Cli {
         config.http2.header_timeout = self.bounds.header_timeout;
         config.http1.stall_timeout = self.bounds.stall_timeout;
         config.http2.stall_timeout = self.bounds.stall_timeout;
+        let slow_timeout = self.bounds.slow_timeout.max(self.bounds.stall_timeout);
+        config.http1.slow_timeout = slow_timeout;
+        config.http2.slow_timeout = slow_timeout;
+        config.timeouts.slow = slow_timeout;
         config.limits.max_connections =
             usize::try_from(self.bounds.max_connections).unwrap_or(usize::MAX);
         config.limits.connections_per_address = self.bounds.max_per_address;
@@ -387,7 +396,7 @@ impl Cli {
         config.http1.preface_timeout = self.bounds.preface_timeout;
         config.http2.preface_timeout = self.bounds.preface_timeout;
         config.timeouts.idle = self.bounds.idle_timeout;
-        config.timeouts.write_stall = self.bounds.stall_timeout;
+        config.timeouts.stall = self.bounds.stall_timeout;
         config.timeouts.drain = self.bounds.drain_timeout;
         Ok(config)
     }

@@ -215,6 +215,15 @@ impl Default for Charset {
     }
 }
 
+/// How long a peer is put up with that takes or sends too little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// For [`Timeouts::slow`]: there is room for everybody.
+    Ample,
+    /// For [`Timeouts::stall`]: memory, descriptors or places are short, and others wait for them.
+    Short,
+}
+
 /// HTTP/2: our settings (RFC 9113 §6.5.2) and what a peer may make a connection hold or do.
 #[derive(Clone, Debug)]
 pub struct Http2 {
@@ -278,15 +287,20 @@ pub struct Http2 {
     pub settings_timeout: Duration,
     /// From HEADERS to its END_HEADERS, however many CONTINUATION frames come between.
     pub header_timeout: Duration,
-    /// Within this time a stream that waits for the peer must move [`Http2::stall_bytes`], else
-    /// RST_STREAM CANCEL: a response that waits for its window or for the socket, and, as a server,
-    /// a request whose content does not come. It is seen after one to five quarters of this.
+    /// Within this time a stream that waits for the peer must move enough, else RST_STREAM CANCEL, where
+    /// patience is short: a response that waits for its window or for the socket
+    /// ([`Http2::stall_bytes`]), and, as a server, a request whose content does not come
+    /// ([`Http2::upload_stall_bytes`]). It is seen after one to five quarters of this.
     pub stall_timeout: Duration,
+    /// The same where there is room for everybody; at least [`Http2::stall_timeout`].
+    pub slow_timeout: Duration,
     /// Between the two GOAWAY frames of a graceful shutdown (RFC 9113 §6.8) at most, where the peer
     /// does not answer the PING between them. A second is more than any round trip in use.
     pub shutdown_grace: Duration,
-    /// The progress that keeps a stream alive, in bytes per [`Http2::stall_timeout`].
+    /// The progress that keeps a response alive, in bytes per [`Http2::stall_timeout`].
     pub stall_bytes: u32,
+    /// The progress that keeps a request's content alive, as [`Http1::stall_bytes`] does.
+    pub upload_stall_bytes: u32,
 }
 
 impl Default for Http2 {
@@ -315,8 +329,10 @@ impl Default for Http2 {
             settings_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(20),
+            slow_timeout: Duration::from_secs(300),
             shutdown_grace: Duration::from_secs(1),
             stall_bytes: 16 << 10,
+            upload_stall_bytes: 1 << 10,
         }
     }
 }
@@ -416,11 +432,16 @@ pub struct Http1 {
     /// From the first byte of a head to its end, else 408.
     pub header_timeout: Duration,
     /// Silence between requests before the connection is closed: `timeout` of `Keep-Alive`. Zero
-    /// closes after every response.
+    /// closes after every response. Longer than the minute after which the load balancers of the large
+    /// hosts let go of a connection, so that none of them sends a request into one that closes.
     pub keep_alive_timeout: Duration,
-    /// Within this time a request body that is read must bring [`Http1::stall_bytes`] or its end,
-    /// else 408. The same option sets [`Http2::stall_timeout`] and [`Timeouts::write_stall`].
+    /// Within this time a request body that is read must bring [`Http1::stall_bytes`] or its end, else
+    /// 408, where patience is short. The same option sets [`Http2::stall_timeout`] and
+    /// [`Timeouts::stall`].
     pub stall_timeout: Duration,
+    /// The same where there is room for everybody; at least [`Http1::stall_timeout`]. The same option sets
+    /// [`Http2::slow_timeout`] and [`Timeouts::slow`].
+    pub slow_timeout: Duration,
     /// The progress that keeps a request body alive, in bytes per [`Http1::stall_timeout`]. A modem
     /// brings this in a second; whoever is slower holds a connection for nothing.
     pub stall_bytes: u32,
@@ -438,8 +459,9 @@ impl Default for Http1 {
             drain_bytes: 64 << 10,
             preface_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
-            keep_alive_timeout: Duration::from_secs(60),
+            keep_alive_timeout: Duration::from_secs(75),
             stall_timeout: Duration::from_secs(20),
+            slow_timeout: Duration::from_secs(300),
             stall_bytes: 1 << 10,
         }
     }
@@ -463,10 +485,6 @@ pub struct Limits {
     /// A connection that has been idle for this long goes when others need its place. Longer than
     /// the pauses of a client at work.
     pub idle_grace: Duration,
-    /// A connection with requests open that moves less than a quarter of what it holds for this long goes
-    /// when others need its memory. Longer than most gaps of a radio link, and far below [`Timeouts::write_stall`],
-    /// which is for when nobody is in need.
-    pub stalled_grace: Duration,
     /// Output is made in pieces of this size, and a piece with content only when nothing waits. Four TLS
     /// records, or nearly four DATA frames: with what the records add it is less than 65,160 bytes,
     /// forty-five packets of an Ethernet, the most that a kernel hands down in one go (GSO). A little
@@ -529,7 +547,6 @@ impl Default for Limits {
             connections_per_address: 1_000,
             memory_bytes: 128 << 20,
             idle_grace: Duration::from_secs(1),
-            stalled_grace: Duration::from_secs(5),
             output_bytes: (64 << 10) - 512,
             answer_bytes: 8 << 10,
             unsent_bytes: 256 << 10,
@@ -556,8 +573,14 @@ pub struct Timeouts {
     /// An HTTP/2 connection without streams. Browsers keep theirs for minutes; an idle connection
     /// costs little, and a new one a handshake.
     pub idle: Duration,
-    /// Output that the peer does not take at all: a vanished or stalled reader.
-    pub write_stall: Duration,
+    /// Output of which the peer takes too little, while others need memory, descriptors or places: a
+    /// vanished or stalled reader. The kernels' windows open in lumps of up to 64 KiB, and a line of
+    /// 32 kbit/s takes 16 s for one.
+    pub stall: Duration,
+    /// The same while there is room for everybody. The kernel tells of room for 64 to 128 KiB, and a
+    /// window opens in lumps of 64 KiB: a reader of 1 KB/s shows no progress for three minutes. A player
+    /// that pauses, or a laptop whose lid is closed for a moment, wants its connection again.
+    pub slow: Duration,
     /// From SIGTERM until open responses are cut.
     pub drain: Duration,
     /// After our last byte, the wait for the peer to close, so that a reset cannot overtake what it
@@ -571,7 +594,8 @@ impl Default for Timeouts {
             handshake: Duration::from_secs(10),
             preface: Duration::from_secs(10),
             idle: Duration::from_secs(180),
-            write_stall: Duration::from_secs(20),
+            stall: Duration::from_secs(20),
+            slow: Duration::from_secs(300),
             drain: Duration::from_secs(30),
             linger: Duration::from_secs(1),
         }
@@ -596,10 +620,17 @@ mod tests {
         assert_eq!(http1.preface_timeout, http2.preface_timeout);
         assert_eq!(timeouts.preface, http2.preface_timeout);
         assert_eq!(http1.stall_timeout, http2.stall_timeout);
-        assert_eq!(timeouts.write_stall, http2.stall_timeout);
+        assert_eq!(timeouts.stall, http2.stall_timeout);
+        assert_eq!(http1.slow_timeout, http2.slow_timeout);
+        assert_eq!(timeouts.slow, http2.slow_timeout);
+        // A slow upload is judged alike in both versions.
+        assert_eq!(http1.stall_bytes, http2.upload_stall_bytes);
         // Who is in need does not wait as long as who is not.
-        assert!(limits.idle_grace < limits.stalled_grace);
-        assert!(limits.stalled_grace < timeouts.write_stall);
+        assert!(limits.idle_grace < timeouts.stall);
+        assert!(timeouts.stall < timeouts.slow);
+        // The lumps in which progress shows, at 1 KB/s: half of what the kernel takes, and a window.
+        let lump = u64::from(limits.unsent_bytes / 2) + (64 << 10);
+        assert!(lump / 1000 < timeouts.slow.as_secs());
         // A section of the promised size fits uncompressed, in both versions.
         assert!(http2.budgets.header_block_bytes >= http2.max_header_list_size as usize);
         assert!(http1.head_bytes >= http2.max_header_list_size as usize);

@@ -191,6 +191,7 @@ fn timeouts_reach_both_versions() {
     let config = config(&[
         "--header-timeout=1s",
         "--stall-timeout=2s",
+        "--slow-timeout=4s",
         "--drain-timeout=0s",
         "--idle-timeout=5m",
         "--keep-alive-timeout=3s",
@@ -202,7 +203,10 @@ fn timeouts_reach_both_versions() {
     assert_eq!(config.http2.header_timeout, Duration::from_secs(1));
     assert_eq!(config.http1.stall_timeout, Duration::from_secs(2));
     assert_eq!(config.http2.stall_timeout, Duration::from_secs(2));
-    assert_eq!(config.timeouts.write_stall, Duration::from_secs(2));
+    assert_eq!(config.timeouts.stall, Duration::from_secs(2));
+    assert_eq!(config.http1.slow_timeout, Duration::from_secs(4));
+    assert_eq!(config.http2.slow_timeout, Duration::from_secs(4));
+    assert_eq!(config.timeouts.slow, Duration::from_secs(4));
     assert_eq!(config.timeouts.drain, Duration::ZERO);
     assert_eq!(config.timeouts.idle, Duration::from_secs(300));
     assert_eq!(config.http1.keep_alive_timeout, Duration::from_secs(3));

@@ -11,7 +11,7 @@ use super::parse::{self, Head};
 use super::response::{Refusal, WrittenRefusal};
 use super::scan::Bounds;
 use super::timer::Timer;
-use crate::config::Http1 as Config;
+use crate::config::{Http1 as Config, Patience};
 use crate::http::Fields;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -34,8 +34,10 @@ pub struct Connection {
     pub(super) now: Instant,
     /// Requests so far.
     pub(super) requests: u32,
-    /// Bytes of a body since its timer was last set.
+    /// Bytes of a body since it last had made enough progress, and the stall periods that have passed.
     pub(super) progress: u32,
+    pub(super) periods: u16,
+    pub(super) patience: Patience,
     pub(super) persistence: Persistence,
     input: Input,
     scheme: Scheme,
@@ -56,6 +58,8 @@ impl Connection {
             now,
             requests: 0,
             progress: 0,
+            periods: 0,
+            patience: Patience::Short,
             persistence: Persistence::KeepAlive,
             input: Input::Starved,
             scheme,

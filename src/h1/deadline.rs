@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | the first byte of a head | `preface_timeout` at first, then `keep_alive_timeout` | closed without a word |
 //! | the end of a head | `header_timeout` from its first byte | 408 |
-//! | a body | `stall_bytes` in each `stall_timeout` | 408, or closed if the response has begun |
+//! | a body | `stall_bytes` in each `stall_timeout`, or `slow_timeout` as patience goes | 408, or closed if the response has begun |
 //!
 //! Every one is set on progress: no byte that is not a step towards a request extends it. Nothing is
 //! waited for while the response is made, or while the caller does not read.
@@ -13,6 +13,7 @@ use super::connection::Connection;
 use super::error::Error;
 use super::exchange::State;
 use super::timer::Timer;
+use crate::config::Patience;
 use std::time::Instant;
 
 impl Connection {
@@ -34,14 +35,31 @@ impl Connection {
                 return Ok(());
             }
             State::Head(_) => Error::HeadTimeout,
-            _ if self.progress >= self.config.stall_bytes => {
-                self.await_body();
-                return Ok(());
-            }
-            _ => Error::BodyTimeout,
+            _ => match self.may_body_go_on() {
+                true => return Ok(()),
+                false => Error::BodyTimeout,
+            },
         };
         self.fail(error, &[]);
         Err(error)
+    }
+
+    /// Says how long a slow body is put up with, from the next deadline on; for a short time as long as
+    /// this was not called.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
+    /// A period of a body has passed; says whether there may be one more.
+    fn may_body_go_on(&mut self) -> bool {
+        if self.progress >= self.config.stall_bytes {
+            self.await_body();
+            return true;
+        }
+        self.periods = self.periods.saturating_add(1);
+        self.timer = Timer::after(self.now, self.config.stall_timeout);
+        let passed = self.config.stall_timeout * u32::from(self.periods);
+        self.patience == Patience::Ample && passed < self.config.slow_timeout
     }
 
     /// The caller does not read for a while, because of output or content that waits: this is not
@@ -55,6 +73,7 @@ impl Connection {
     /// Gives the peer the time for some more of the body.
     pub(super) fn await_body(&mut self) {
         self.progress = 0;
+        self.periods = 0;
         self.timer = Timer::after(self.now, self.config.stall_timeout);
     }
 

@@ -280,18 +280,14 @@ pub struct Progress {
     /// Bytes since the last check that was content.
     bytes: u32,
     /// Checks since then.
-    checks: u8,
+    checks: u16,
     /// Whether enough for one check ever moved at once.
     substantial: bool,
 }
 
 impl Progress {
-    /// Checks without enough bytes before a stream counts as stalled: those of a whole period, and
-    /// one of a part, since it began to wait somewhere between two.
-    const CHECKS: u8 = Self::CHECKS_PER_PERIOD + 1;
-
-    /// Checks in the time in which enough bytes have to move.
-    pub const CHECKS_PER_PERIOD: u8 = 4;
+    /// Checks in the shortest time in which enough bytes have to move.
+    pub const CHECKS_PER_PERIOD: u16 = 4;
 
     /// Counts bytes that moved, of which `enough` keep a stream alive for a period.
     pub fn add(&mut self, len: u32, enough: u32) {
@@ -304,16 +300,16 @@ impl Progress {
         self.substantial
     }
 
-    /// A check, while something waits. Says whether too little has moved for too
-    /// long.
-    pub fn is_stalled(&mut self, enough: u32) -> bool {
+    /// A check, while something waits. Says whether too little has moved for longer than so many checks:
+    /// one more, since it began to wait somewhere between two.
+    pub fn is_stalled(&mut self, enough: u32, checks: u16) -> bool {
         if self.bytes >= enough {
             // The next check is of a whole interval.
             (self.bytes, self.checks) = (0, 1);
             return false;
         }
         self.checks = self.checks.saturating_add(1);
-        self.checks >= Self::CHECKS
+        self.checks > checks
     }
 
     /// Nothing is being waited for.

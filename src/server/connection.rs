@@ -122,8 +122,13 @@ enum Pause {
         requests: u32,
         memory: Memory,
     },
-    /// Room in the socket: by when it must have taken [`crate::config::Http2::stall_bytes`].
-    Stalled { deadline: Instant, taken: u32 },
+    /// Room in the socket: by when it must have taken [`crate::config::Http2::stall_bytes`], unless
+    /// patience is ample, and how many such periods it has not.
+    Stalled {
+        deadline: Instant,
+        taken: u32,
+        periods: u16,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::limit_log::{Limit, LimitLog};
 use super::own_time::OwnTime;
 use super::splices::Splices;
 use super::transport::WireBuffer;
-use crate::config::{Config, Http1, Http2, Limits, Timeouts};
+use crate::config::{Config, Http1, Http2, Limits, Patience, Timeouts};
 use crate::http::{Field, Fields, date};
 use crate::panics::Panic;
 use crate::site::{Answer, Site};
@@ -36,6 +36,8 @@ pub struct Context<W: World> {
     pub(super) limits: Limits,
     /// What a connection waits for at most.
     pub(super) timeouts: Timeouts,
+    /// How long those are put up with who take or send too little.
+    pub(super) patience: Patience,
     /// The time of this turn, by which everybody's deadlines are kept: the loop's own, from which its
     /// absences are taken out. Not to be mixed with [`World::now`].
     pub(super) now: Instant,
@@ -135,6 +137,7 @@ impl<W: World> Context<W> {
             http2: Arc::new(config.http2.clone()),
             limits: config.limits.clone(),
             timeouts: config.timeouts.clone(),
+            patience: Patience::Ample,
             now,
             time: OwnTime::new(now),
             began: now,

@@ -88,6 +88,8 @@ pub struct EventLoop<W: World> {
     ready: Vec<Ready>,
     told: Told,
     accepting: Accepting,
+    /// Until then patience is short: somebody has had to wait or to go for want of room.
+    short_until: Option<Instant>,
     state: State,
 }
 
@@ -142,7 +144,7 @@ impl<W: World> EventLoop<W> {
         let room = cx.limits.max_connections.min(MOST_ROOM) + admission::LEAVING;
         EventLoop {
             deadlines: Deadlines::new(cx.now, room),
-            ledger: Ledger::new(&cx.limits, cx.now, room),
+            ledger: Ledger::new(&cx.limits, &cx.timeouts, cx.now, room),
             addresses: Addresses::new(cx.limits.connections_per_address),
             cx,
             listeners: listeners.iter().map(listener).collect(),
@@ -160,6 +162,7 @@ impl<W: World> EventLoop<W> {
             ready: Vec::with_capacity(READY),
             told: Told::Everything,
             accepting: Accepting::Open,
+            short_until: None,
             state: State::Running,
         }
     }
@@ -378,6 +381,7 @@ impl<W: World> EventLoop<W> {
         if self.told != Told::Everything {
             return;
         }
+        self.cx.patience = self.patience();
         let mut expired = Vec::new();
         self.deadlines.expire(self.cx.now, &mut expired);
         for index in expired {

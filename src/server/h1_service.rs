@@ -419,6 +419,7 @@ impl<F: Files> H1Service<F> {
         kept: &[u8],
         cx: &mut Context<W>,
     ) -> Result<(), Fault> {
+        self.core.set_patience(cx.patience);
         let result = self.core.handle_timeout(cx.now);
         result.map_err(|error| self.fail(error, kept, cx))
     }

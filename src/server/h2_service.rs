@@ -469,6 +469,7 @@ impl<F: Files> H2Service<F> {
 
     /// Deals with a deadline of the core that has passed.
     pub fn handle_timeout<W: World>(&mut self, cx: &mut Context<W>) -> Result<(), Fault> {
+        self.core.set_patience(cx.patience);
         let result = self.core.handle_timeout(cx.now);
         result.map_err(|error| self.fail(error, cx))
     }

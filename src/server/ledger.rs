@@ -13,7 +13,7 @@
 //!                     let in
 //! ```
 
-use crate::config::Limits;
+use crate::config::{Limits, Timeouts};
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
@@ -42,8 +42,8 @@ pub enum Standing {
 pub const PROGRESS_BYTES: usize = 1024;
 
 /// Who receives or sends is spared while a part of what is held moves: this one of it within the grace.
-/// With 64 KiB waiting that is 3 KiB a second, which a slow phone has; a thousand who would hold 64 MiB
-/// for as long as they like have to take 3 MiB a second.
+/// With 64 KiB waiting and a grace of 20 s that is 800 bytes a second, which every line has; a thousand
+/// who would hold 64 MiB for as long as they like have to take 800 KiB a second.
 const TURNOVER_SHARE: usize = 4;
 
 /// The accounts of all connections, by their slots.
@@ -108,14 +108,14 @@ impl Rank {
 
 impl Ledger {
     /// No accounts, and room for those of so many connections.
-    pub fn new(limits: &Limits, now: Instant, room: usize) -> Self {
+    pub fn new(limits: &Limits, timeouts: &Timeouts, now: Instant, room: usize) -> Self {
         Ledger {
             start: now,
             accounts: Vec::with_capacity(room),
             total: 0,
             limit: limits.memory_bytes,
             idle_grace: limits.idle_grace,
-            stalled_grace: limits.stalled_grace,
+            stalled_grace: timeouts.stall,
             fruitless: None,
         }
     }
@@ -241,10 +241,13 @@ mod tests {
         let limits = Limits {
             memory_bytes,
             idle_grace: SECOND,
-            stalled_grace: SECOND * 5,
             ..Limits::default()
         };
-        (Ledger::new(&limits, start, 1), start)
+        let timeouts = Timeouts {
+            stall: SECOND * 5,
+            ..Timeouts::default()
+        };
+        (Ledger::new(&limits, &timeouts, start, 1), start)
     }
 
     #[test]

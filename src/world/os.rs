@@ -35,10 +35,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 /// Connections that the kernel completes while we are busy. It caps this at `somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// How long the kernel keeps sending again to a peer that acknowledges nothing (RFC 5482): a peer
-/// that vanished in the middle of a response is noticed without a timer of ours.
-const TCP_USER_TIMEOUT_MS: u32 = 30_000;
-
 /// mio's token of the signal pipe; listeners are numbered from 0, sockets have a serial above.
 const SIGNALS: mio::Token = mio::Token(u32::MAX as usize);
 
@@ -171,7 +167,6 @@ impl<F> OsWorld<F> {
     pub fn connect(&mut self, address: SocketAddr) -> io::Result<Socket> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        sockopt::set_tcp_user_timeout(&stream, TCP_USER_TIMEOUT_MS)?;
         Ok(Socket::Tcp(stream))
     }
 
@@ -282,7 +277,6 @@ fn bind_tcp(address: SocketAddr, unsent_bytes: u32) -> io::Result<TcpListener> {
         sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
     }
     sockopt::set_tcp_nodelay(&socket, true)?;
-    sockopt::set_tcp_user_timeout(&socket, TCP_USER_TIMEOUT_MS)?;
     SockRef::from(&socket).set_tcp_notsent_lowat(unsent_bytes)?;
     net::bind(&socket, &address)?;
     net::listen(&socket, BACKLOG)?;

@@ -58,7 +58,7 @@ def checks(report, binary):
         with open(site / "large", "wb") as large:
             large.truncate(LARGE)
         for scheme in PER_CONNECTION:
-            with Server(binary, site=site, options=("--demo",)) as server:
+            with Server(binary, site=site, options=("--demo", "--slow-timeout", "20s")) as server:
                 # What it runs for the first time counts for no attacker.
                 with SteadyClient(server, scheme, "/", PAGE):
                     time.sleep(1)

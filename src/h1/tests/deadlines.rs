@@ -1,9 +1,10 @@
 //! The peer has its time, and no more.
 
 use super::*;
+use crate::config::Patience;
 
 const HEADER: Duration = Duration::from_secs(10);
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const STALL: Duration = Duration::from_secs(20);
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const UPLOAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
@@ -88,6 +89,31 @@ fn a_body_that_trickles_is_given_up() {
     caller.receive(&[b'a'; 1_023]).unwrap();
     assert_eq!(caller.expire(), (STALL, Err(Error::BodyTimeout)));
     assert!(caller.sent().starts_with("HTTP/1.1 408 "));
+}
+
+#[test]
+fn a_slow_body_has_its_time_where_there_is_room_for_it_and_less_as_soon_as_there_is_none() {
+    let mut caller = Caller::new();
+    caller.connection.set_patience(Patience::Ample);
+    caller.receive(UPLOAD).unwrap();
+    // A byte each time.
+    for _ in 0..14 {
+        assert_eq!(caller.expire(), (STALL, Ok(())));
+        caller.receive(b"a").unwrap();
+    }
+    assert_eq!(caller.expire(), (STALL, Err(Error::BodyTimeout)));
+
+    let mut caller = Caller::new();
+    caller.connection.set_patience(Patience::Ample);
+    caller.receive(UPLOAD).unwrap();
+    assert_eq!(caller.expire(), (STALL, Ok(())));
+    // Slow, but not too slow: its time begins anew.
+    caller.receive(&[b'a'; 1_024]).unwrap();
+    for _ in 0..15 {
+        assert_eq!(caller.expire(), (STALL, Ok(())));
+    }
+    caller.connection.set_patience(Patience::Short);
+    assert_eq!(caller.expire(), (STALL, Err(Error::BodyTimeout)));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn persistence(request: &str) -> (String, bool) {
 #[test]
 fn http_1_1_goes_on_unless_told_to_close() {
     let alive = (
-        "connection: keep-alive keep-alive: timeout=60, max=999".to_owned(),
+        "connection: keep-alive keep-alive: timeout=75, max=999".to_owned(),
         false,
     );
     let closed = ("connection: close".to_owned(), true);

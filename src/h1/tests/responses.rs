@@ -2,7 +2,7 @@
 
 use super::*;
 
-const KEEP_ALIVE: &str = "connection: keep-alive\r\nkeep-alive: timeout=60, max=999\r\n";
+const KEEP_ALIVE: &str = "connection: keep-alive\r\nkeep-alive: timeout=75, max=999\r\n";
 
 fn asked(request: &str) -> Caller {
     let mut caller = Caller::new();

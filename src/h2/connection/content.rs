@@ -111,7 +111,7 @@ impl Connection {
             return Err(Fault::stream(id, error));
         }
         stream.content = content;
-        stream.received.add(len, self.config.stall_bytes);
+        stream.received.add(len, self.config.upload_stall_bytes);
         Ok(())
     }
 

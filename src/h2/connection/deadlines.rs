@@ -2,8 +2,9 @@
 //!
 //! - A preface has to come, SETTINGS have to be acknowledged, a field block has to be completed, a shutdown has to go on.
 //! - Streams have to progress. Four times in every `stall_timeout` those that wait for the peer are
-//!   looked at, and what has not moved `stall_bytes` for five looks is reset with CANCEL. PING, SETTINGS and
-//!   WINDOW_UPDATE move nothing, so they keep nothing alive.
+//!   looked at, and what has not moved `stall_bytes` for five looks is reset with CANCEL, or for the looks of
+//!   `slow_timeout` where patience is ample. PING, SETTINGS and WINDOW_UPDATE move nothing, so they keep
+//!   nothing alive.
 //!
 //! ```text
 //!   waits for                      is looked at with
@@ -13,9 +14,10 @@
 //!   its user                       nothing
 //! ```
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Connection, Phase};
+use crate::config::Patience;
 use crate::h2::clock::Tick;
 use crate::h2::error::{ConnectionError, ErrorCode};
 use crate::h2::event::Cause;
@@ -121,15 +123,36 @@ impl Connection {
     }
 
     pub(super) fn arm_stall_check(&mut self, now: Instant) {
-        let interval = self.config.stall_timeout / u32::from(Progress::CHECKS_PER_PERIOD);
-        self.stall_check = self.clock.after(now, interval);
+        self.stall_check = self.clock.after(now, self.check_interval());
+    }
+
+    fn check_interval(&self) -> Duration {
+        self.config.stall_timeout / u32::from(Progress::CHECKS_PER_PERIOD)
+    }
+
+    /// Says how long what does not progress is put up with, from the next look on; for a short time as
+    /// long as this was not called.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
+    /// Looks without progress that are put up with.
+    fn patient_checks(&self) -> u16 {
+        let interval = self.check_interval().as_millis().max(1);
+        let ample = self.config.slow_timeout.as_millis() / interval;
+        match self.patience {
+            Patience::Short => Progress::CHECKS_PER_PERIOD,
+            // One less than could be counted to.
+            Patience::Ample => u16::try_from(ample).unwrap_or(u16::MAX).min(u16::MAX - 1),
+        }
     }
 
     fn cancel_stalled(&mut self) {
-        let starved = self.is_starved();
+        let checks = self.patient_checks();
+        let starved = self.is_starved(checks);
         let slots: Vec<Slot> = self.store.slots().collect();
         for slot in slots {
-            if !self.is_stalled(slot, starved) {
+            if !self.is_stalled(slot, starved, checks) {
                 continue;
             }
             if self.store[slot].discards.is_some() && self.store[slot].state.local().is_none() {
@@ -144,20 +167,21 @@ impl Connection {
     }
 
     /// Whether streams are ready and the connection as a whole sends too little.
-    fn is_starved(&mut self) -> bool {
+    fn is_starved(&mut self, checks: u16) -> bool {
         if self.scheduler.is_empty() {
             self.sent.restart();
             return false;
         }
-        self.sent.is_stalled(self.config.stall_bytes)
+        self.sent.is_stalled(self.config.stall_bytes, checks)
     }
 
-    fn is_stalled(&mut self, slot: Slot, starved: bool) -> bool {
+    fn is_stalled(&mut self, slot: Slot, starved: bool, checks: u16) -> bool {
         let enough = self.config.stall_bytes;
+        let enough_content = self.config.upload_stall_bytes;
         let server = self.role == Role::Server;
         let stream = &mut self.store[slot];
         let sending = match stream.turn.place {
-            Place::Blocked => stream.sent.is_stalled(enough),
+            Place::Blocked => stream.sent.is_stalled(enough, checks),
             Place::Ready => starved,
             Place::Resting => {
                 stream.sent.restart();
@@ -170,7 +194,7 @@ impl Connection {
             && stream.state.remote() == Some(Half::Body)
             && stream.receive_window.held() == 0;
         let receiving = match awaited {
-            true => stream.received.is_stalled(enough),
+            true => stream.received.is_stalled(enough_content, checks),
             false => {
                 stream.received.restart();
                 false

@@ -55,7 +55,7 @@ use super::scheduler::Scheduler;
 use super::settings::{Role, Settings};
 use super::store::{Store, StreamKey};
 use super::stream::Progress;
-use crate::config::Http2 as Config;
+use crate::config::{Http2 as Config, Patience};
 use crate::hpack::{Decoder, Encoder, INITIAL_TABLE_SIZE};
 use blocks::Block;
 
@@ -162,6 +162,7 @@ pub struct Connection {
     /// DATA that was sent on any stream while one was ready.
     sent: Progress,
     stall_check: Option<Tick>,
+    patience: Patience,
     /// The last stream of the lowest GOAWAY that came.
     peer_last: Option<u32>,
     leaving: Leaving,
@@ -212,6 +213,7 @@ impl Connection {
             budget: Budget::default(),
             sent: Progress::default(),
             stall_check: None,
+            patience: Patience::Short,
             peer_last: None,
             leaving: Leaving::Staying,
             role,

@@ -1,6 +1,7 @@
 //! §10.5: streams live on progress, not on activity.
 
 use super::*;
+use crate::config::Patience;
 use crate::h2::settings::id;
 
 fn respond(peer: &mut Peer, id: u32, remaining: u64) -> StreamKey {
@@ -94,6 +95,49 @@ fn a_connection_whose_window_or_socket_takes_nothing_loses_its_streams() {
     .unwrap();
     assert!((20..=26).contains(&seconds), "{seconds}");
     assert_eq!(heard.len(), 2, "{heard:?}");
+}
+
+#[test]
+fn who_opens_no_window_has_minutes_where_there_is_room_and_no_more_time_once_there_is_none() {
+    let mut peer = Peer::server();
+    peer.connection.set_patience(Patience::Ample);
+    peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
+    peer.get(1);
+    peer.hear();
+    respond(&mut peer, 1, 1 << 30);
+    let (seconds, _) = seconds_until_told(&mut peer, 600, |_| {}).unwrap();
+    assert!((300..=306).contains(&seconds), "{seconds}");
+
+    peer.get(3);
+    peer.hear();
+    respond(&mut peer, 3, 1 << 30);
+    assert_eq!(seconds_until_told(&mut peer, 100, |_| {}), None);
+    peer.connection.set_patience(Patience::Short);
+    let (seconds, _) = seconds_until_told(&mut peer, 60, |_| {}).unwrap();
+    assert!(seconds <= 6, "{seconds}");
+}
+
+#[test]
+fn a_player_that_pauses_and_a_window_that_opens_in_lumps_are_served_where_there_is_room() {
+    let mut peer = Peer::server();
+    peer.connection.set_patience(Patience::Ample);
+    peer.get(1);
+    peer.hear();
+    respond(&mut peer, 1, 1 << 30);
+    peer.drain();
+    let mut second = 0;
+    let told = seconds_until_told(&mut peer, 1_200, |peer| {
+        second += 1;
+        // 64 KiB at 1 KB/s, and pauses of four minutes.
+        if second % 66 == 0 && second % 300 < 60 {
+            peer.window_update(1, 65_535);
+            peer.window_update(0, 65_535);
+            peer.hear();
+            peer.drain();
+            peer.sent();
+        }
+    });
+    assert_eq!(told, None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How long a connection waits, for what, and what it does when that time is over.
 
 use super::{Connection, Memory, Pause, Phase, ReadSide, Turn};
-use crate::config::Timeouts;
+use crate::config::{Patience, Timeouts};
 use crate::server::context::Context;
 use crate::server::limit_log::Limit;
 use crate::server::transport::Transport;
@@ -17,8 +17,9 @@ impl Pause {
     /// Output has begun to wait.
     pub(super) fn stalled(now: Instant, timeouts: &Timeouts) -> Pause {
         Pause::Stalled {
-            deadline: now + timeouts.write_stall,
+            deadline: now + timeouts.stall,
             taken: 0,
+            periods: 0,
         }
     }
 
@@ -100,14 +101,9 @@ impl<W: World> Connection<W> {
             self.report_opening(cx);
             return self.close(cx);
         }
-        if let Pause::Stalled { deadline, taken } = self.pause
-            && deadline <= now
-        {
-            if taken < cx.http2.stall_bytes {
-                cx.report(Limit::Stall, self.peer, "output was not taken");
-                return self.close(cx);
-            }
-            self.pause = Pause::stalled(now, &cx.timeouts);
+        if self.has_stalled(cx) {
+            cx.report(Limit::Stall, self.peer, "output was not taken");
+            return self.close(cx);
         }
         self.enter(cx);
         if self
@@ -129,6 +125,35 @@ impl<W: World> Connection<W> {
             }
         }
         self.turn(cx)
+    }
+
+    /// Looks at what the peer has taken of the output that waits, if it is time for that; says whether it
+    /// was too little for too long.
+    fn has_stalled(&mut self, cx: &Context<W>) -> bool {
+        let Pause::Stalled {
+            deadline,
+            taken,
+            periods,
+        } = &mut self.pause
+        else {
+            return false;
+        };
+        if *deadline > cx.now {
+            return false;
+        }
+        *periods = match *taken >= cx.http2.stall_bytes {
+            true => 0,
+            false => periods.saturating_add(1),
+        };
+        if *periods == 0 {
+            *taken = 0;
+        }
+        *deadline = cx.now + cx.timeouts.stall;
+        let allowed = match cx.patience {
+            Patience::Short => Duration::ZERO,
+            Patience::Ample => cx.timeouts.slow,
+        };
+        *periods > 0 && cx.timeouts.stall * u32::from(*periods) >= allowed
     }
 
     /// Tells what did not come in time, if that is why the connection is closed. Browsers connect

@@ -5,6 +5,7 @@
 //! newcomers wait.
 
 use super::{Accepting, Backlog, CROWD, EventLoop, Listener, Security};
+use crate::config::Patience;
 use crate::panics;
 use crate::server::connection::{Connection, Turn};
 use crate::server::context::Context;
@@ -75,6 +76,7 @@ impl<W: World> EventLoop<W> {
     /// No descriptor is left. One that somebody could do without is free when he has gone for good;
     /// false if that takes a turn, or nobody is dispensable.
     fn free_descriptor(&mut self, error: &io::Error) -> bool {
+        self.note_shortage();
         while let Some(token) = self.leaving.pop_front() {
             if self.connections.value(token).is_some() {
                 self.give_turn(token, Connection::close);
@@ -91,7 +93,26 @@ impl<W: World> EventLoop<W> {
         false
     }
 
+    /// Memory, descriptors or places are short: for as long as it takes until everybody that makes no
+    /// headway was looked at once more, and a little longer.
+    fn note_shortage(&mut self) {
+        let looks = self.cx.timeouts.stall + self.cx.timeouts.stall / 4;
+        self.short_until = Some(self.cx.now + looks);
+    }
+
+    /// How long those are put up with who take or send too little.
+    pub(super) fn patience(&mut self) -> Patience {
+        if self.ledger.is_tight() {
+            self.note_shortage();
+        }
+        match self.short_until {
+            Some(until) if until > self.cx.now => Patience::Short,
+            _ => Patience::Ample,
+        }
+    }
+
     fn pause(&mut self, limit: Limit) {
+        self.note_shortage();
         let until = self.cx.now + ACCEPT_RETRY;
         self.accepting = Accepting::Paused { until, limit };
     }
@@ -119,6 +140,9 @@ impl<W: World> EventLoop<W> {
         let Some(token) = self.connections.token(index) else {
             return;
         };
+        if limit != Limit::Handshakes {
+            self.note_shortage();
+        }
         self.give_turn(token, |connection, cx| connection.shed(limit, cx));
         self.leaving.push_back(token);
         if self.leaving.len() > LEAVING

@@ -8,6 +8,7 @@ use super::heard::Heard;
 use super::link::{Link, Target};
 use super::site;
 use crate::raw_h2::{END_HEADERS, HEADERS, PING, PREFACE, SETTINGS, WINDOW_UPDATE, frame, get};
+use crate::support::Server;
 use std::time::{Duration, Instant};
 
 /// What selects them, and heads their part of the output.
@@ -62,7 +63,8 @@ const IDLE: Slow = Slow {
     within: Duration::from_secs(10),
 };
 
-const KINDS: &[Slow] = &[
+/// Those that say too little: each has its time whatever there is room for.
+const SILENT: &[Slow] = &[
     Slow {
         name: "nothing is ever said",
         ..IDLE
@@ -117,50 +119,6 @@ const KINDS: &[Slow] = &[
         ..IDLE
     },
     Slow {
-        name: "windows that stay shut, with PING",
-        opening: || [open_h2_with(&[(4, 0)]), request(0, "/big")].concat(),
-        drip: |_| frame(PING, 0, 0, b"pingpong"),
-        end: End::Reset(8),
-        within: Duration::from_secs(30),
-        ..IDLE
-    },
-    Slow {
-        name: "a window of a few bytes a second",
-        opening: || [open_h2_with(&[(4, 0)]), request(0, "/big")].concat(),
-        drip: |_| frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 100]),
-        end: End::Reset(8),
-        within: Duration::from_secs(30),
-        ..IDLE
-    },
-    Slow {
-        name: "SETTINGS that open and shut windows",
-        opening: || [open_h2_with(&[(4, 0)]), request(0, "/big")].concat(),
-        drip: |n| frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, (n % 2) as u8]),
-        end: End::Reset(8),
-        within: Duration::from_secs(30),
-        ..IDLE
-    },
-    Slow {
-        name: "an upload without content",
-        opening: || {
-            let mut block = get("/echo");
-            block[0] = 0x83;
-            [open_h2(), frame(HEADERS, END_HEADERS, 1, &block)].concat()
-        },
-        drip: |_| frame(PING, 0, 0, b"pingpong"),
-        end: End::Reset(8),
-        within: Duration::from_secs(30),
-        ..IDLE
-    },
-    Slow {
-        name: "HTTP/2 that is not read, with PING",
-        opening: || [open_h2_with(&[(4, 0x7fff_ffff)]), request(0, "/big")].concat(),
-        drip: |_| frame(PING, 0, 0, b"pingpong"),
-        reads: false,
-        within: Duration::from_secs(30),
-        ..IDLE
-    },
-    Slow {
         name: "HTTP/2 without requests, with PING",
         opening: open_h2,
         drip: |_| frame(PING, 0, 0, b"pingpong"),
@@ -172,21 +130,6 @@ const KINDS: &[Slow] = &[
         opening: || b"GET / HTTP/1.1\r\nHost: h\r\nA: ".to_vec(),
         drip: |_| b"a".to_vec(),
         end: End::Status(408),
-        ..IDLE
-    },
-    Slow {
-        name: "an HTTP/1.1 body, a byte at a time",
-        opening: || b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n".to_vec(),
-        drip: |_| b"a".to_vec(),
-        within: Duration::from_secs(20),
-        ..IDLE
-    },
-    Slow {
-        name: "an HTTP/1.1 response that is not read",
-        opening: || b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
-        drip: |_| b"a".to_vec(),
-        reads: false,
-        within: Duration::from_secs(30),
         ..IDLE
     },
     Slow {
@@ -207,6 +150,109 @@ const KINDS: &[Slow] = &[
         drip: |_| b"a".to_vec(),
         within: Duration::from_secs(1),
         ..IDLE
+    },
+];
+
+/// Those that take or send too little of what was asked for: their time depends on the room that there is.
+const STALLED: &[Slow] = &[
+    Slow {
+        name: "windows that stay shut, with PING",
+        opening: || [open_h2_with(&[(4, 0)]), request(0, "/big")].concat(),
+        drip: |_| frame(PING, 0, 0, b"pingpong"),
+        end: End::Reset(8),
+        ..IDLE
+    },
+    Slow {
+        name: "a window of a few bytes a second",
+        opening: || [open_h2_with(&[(4, 0)]), request(0, "/big")].concat(),
+        drip: |_| frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 100]),
+        end: End::Reset(8),
+        ..IDLE
+    },
+    Slow {
+        name: "SETTINGS that open and shut windows",
+        opening: || [open_h2_with(&[(4, 0)]), request(0, "/big")].concat(),
+        drip: |n| frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, (n % 2) as u8]),
+        end: End::Reset(8),
+        ..IDLE
+    },
+    Slow {
+        name: "an upload without content",
+        opening: || {
+            let mut block = get("/echo");
+            block[0] = 0x83;
+            [open_h2(), frame(HEADERS, END_HEADERS, 1, &block)].concat()
+        },
+        drip: |_| frame(PING, 0, 0, b"pingpong"),
+        end: End::Reset(8),
+        ..IDLE
+    },
+    Slow {
+        name: "HTTP/2 that is not read, with PING",
+        opening: || [open_h2_with(&[(4, 0x7fff_ffff)]), request(0, "/big")].concat(),
+        drip: |_| frame(PING, 0, 0, b"pingpong"),
+        reads: false,
+        ..IDLE
+    },
+    Slow {
+        name: "an HTTP/1.1 body, a byte at a time",
+        opening: || b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n".to_vec(),
+        drip: |_| b"a".to_vec(),
+        ..IDLE
+    },
+    Slow {
+        name: "an HTTP/1.1 response that is not read",
+        opening: || b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
+        drip: |_| b"a".to_vec(),
+        reads: false,
+        ..IDLE
+    },
+];
+
+/// A kind of server, and how long it puts up with them.
+struct Host {
+    name: &'static str,
+    kinds: &'static [Slow],
+    options: &'static [&'static str],
+    places: Places,
+    /// None is ended before that.
+    at_least: Duration,
+    /// For those that are stalled.
+    within: Duration,
+}
+
+/// The places that a server has for connections.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Places {
+    Many,
+    /// All of them are taken.
+    Taken,
+}
+
+const HOSTS: &[Host] = &[
+    Host {
+        name: "",
+        kinds: SILENT,
+        options: &OPTIONS,
+        places: Places::Many,
+        at_least: Duration::ZERO,
+        within: Duration::ZERO,
+    },
+    Host {
+        name: "places are short",
+        kinds: STALLED,
+        options: &OPTIONS,
+        places: Places::Taken,
+        at_least: Duration::from_secs(15),
+        within: Duration::from_secs(30),
+    },
+    Host {
+        name: "there is room",
+        kinds: STALLED,
+        options: &["--demo", "--stall-timeout", "4s", "--slow-timeout", "24s"],
+        places: Places::Many,
+        at_least: Duration::from_secs(22),
+        within: Duration::from_secs(30),
     },
 ];
 
@@ -264,15 +310,21 @@ impl Waiting {
 
 /// A line for each kind, and what was not as it must be.
 pub fn run(full: bool) -> Vec<(String, Option<String>)> {
-    let server = site::serve(&[&OPTIONS[..], &good_client::LISTEN].concat());
     let count = if full { 20 * COUNT } else { COUNT };
+    let servers: Vec<_> = HOSTS.iter().map(|host| serve(host, count)).collect();
     let mut waiting: Vec<Waiting> = Vec::new();
-    for kind in KINDS {
-        let target = Target::new(&server, kind.over);
-        waiting.extend((0..count).map(|_| Waiting::new(kind, &target)));
+    for (host, server) in HOSTS.iter().zip(&servers) {
+        for kind in host.kinds {
+            let target = Target::new(server, kind.over);
+            waiting.extend((0..count).map(|_| Waiting::new(kind, &target)));
+        }
     }
     let start = Instant::now();
-    let longest = KINDS.iter().map(|kind| kind.within).max();
+    let within = |host: &Host, kind: &Slow| kind.within.max(host.within);
+    let each = HOSTS
+        .iter()
+        .flat_map(|host| host.kinds.iter().map(move |kind| (host, kind)));
+    let longest = each.clone().map(|(host, kind)| within(host, kind)).max();
     let longest = longest.unwrap_or_default() + TOLERANCE;
     while start.elapsed() < longest && waiting.iter().any(|waiting| waiting.ended.is_none()) {
         let elapsed = start.elapsed();
@@ -280,20 +332,35 @@ pub fn run(full: bool) -> Vec<(String, Option<String>)> {
         std::thread::sleep(DRIP / 4);
     }
     let mut lines = Vec::new();
-    for kinds in waiting.chunks(count) {
-        let kind = kinds[0].kind;
-        let latest = kinds
+    for ((host, kind), waiting) in each.zip(waiting.chunks(count)) {
+        let ended = waiting
             .iter()
-            .map(|waiting| waiting.ended.unwrap_or(Duration::MAX))
-            .max();
-        let latest = latest.unwrap_or_default();
+            .map(|waiting| waiting.ended.unwrap_or(Duration::MAX));
+        let (first, latest) = (ended.clone().min(), ended.max().unwrap_or_default());
         let said = match latest {
             Duration::MAX => "never".to_owned(),
             latest => format!("after {:.1} s", latest.as_secs_f64()),
         };
-        let line = format!("{:<50} {:?} {said}", kind.name, kind.end);
-        let late = latest > kind.within + TOLERANCE;
-        lines.push((line, late.then(|| format!("not within {:?}", kind.within))));
+        let line = format!("{:<40} {:<18} {:?} {said}", kind.name, host.name, kind.end);
+        let limit = within(host, kind);
+        let fault = if latest > limit + TOLERANCE {
+            Some(format!("not within {limit:?}"))
+        } else if first < Some(host.at_least) {
+            Some(format!("one of them {first:?}"))
+        } else {
+            None
+        };
+        lines.push((line, fault));
     }
     lines
+}
+
+fn serve(host: &Host, count: usize) -> Server {
+    let places = (count * host.kinds.len()).to_string();
+    let places = ["--max-connections", &places];
+    let places = match host.places {
+        Places::Many => &[][..],
+        Places::Taken => &places[..],
+    };
+    site::serve(&[host.options, places, &good_client::LISTEN].concat())
 }

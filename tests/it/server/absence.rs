@@ -51,6 +51,7 @@ fn all_who_asked_while_the_server_was_stopped_for_longer_than_its_timeouts_are_s
         "--keep-alive-timeout",
         "--idle-timeout",
         "--stall-timeout",
+        "--slow-timeout",
     ];
     let options: Vec<&str> = options.iter().flat_map(|name| [name, TIMEOUT]).collect();
     let server = Server::start(&options);

@@ -127,7 +127,7 @@ fn an_idle_connection_is_told_goaway_and_closed() {
 
 #[test]
 fn a_response_that_nobody_reads_is_given_up() {
-    let server = Server::with_site(&["--stall-timeout", "1s"], |site| {
+    let server = Server::with_site(&["--stall-timeout", "1s", "--slow-timeout", "1s"], |site| {
         fs::File::create(site.join("big"))
             .unwrap()
             .set_len(1 << 30)
@@ -149,7 +149,7 @@ fn a_response_that_nobody_reads_is_given_up() {
 #[test]
 fn who_was_not_served_in_time_is_not_cut_off_for_it() {
     const LEN: usize = 24 << 20;
-    let server = Server::with_site(&["--stall-timeout", "2s"], |site| {
+    let server = Server::with_site(&["--stall-timeout", "2s", "--slow-timeout", "2s"], |site| {
         let file = fs::File::create(site.join("big")).unwrap();
         file.set_len(LEN as u64).unwrap();
     });
@@ -182,7 +182,7 @@ fn who_was_not_served_in_time_is_not_cut_off_for_it() {
 
 #[test]
 fn a_body_that_does_not_come_is_answered_with_408() {
-    let server = Server::start(&["--demo", "--stall-timeout", "1s"]);
+    let server = Server::start(&["--demo", "--stall-timeout", "1s", "--slow-timeout", "1s"]);
     let mut stream = server.connect();
     stream
         .write_all(b"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf")
@@ -198,7 +198,7 @@ fn a_body_that_does_not_come_is_answered_with_408() {
 
 #[test]
 fn a_stream_whose_window_stays_shut_is_cancelled() {
-    let server = Server::start(&["--stall-timeout", "1s"]);
+    let server = Server::start(&["--stall-timeout", "1s", "--slow-timeout", "1s"]);
     let mut h2 = RawH2::open(server.connect());
     h2.send(&frame(raw_h2::SETTINGS, 0, 0, &raw_h2::setting(4, 0)));
     h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));

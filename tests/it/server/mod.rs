@@ -17,5 +17,6 @@ mod root;
 mod sandbox;
 mod shedding;
 mod sinks;
+mod slow;
 mod start;
 mod tls;

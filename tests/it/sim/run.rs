@@ -34,8 +34,9 @@ const LAST_PATIENCE: Duration = Duration::from_secs(600);
 /// So long after a client has left with everything that it is due, the server has let go of it.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// So long after the last good client has everything, no file is open, though idle connections are.
-const FILE_PATIENCE: Duration = Duration::from_secs(120);
+/// So long after the last good client has everything, no file is open, though idle connections are: who
+/// does not read has five minutes where there is room.
+const FILE_PATIENCE: Duration = Duration::from_secs(420);
 
 /// What the server may hold for each connection, in bytes: output that its peer does not read, and
 /// input that waits for that. An echo may hold the connection's window besides, in a buffer that grows
