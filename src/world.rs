@@ -157,6 +157,9 @@ pub trait Files: 'static {
     /// An open regular file or directory.
     type File;
 
+    /// An open directory whose names are read.
+    type Directory: 'static;
+
     /// Opens what `path` names beneath the root: relative, without a leading slash; empty is the root
     /// itself. Symlinks are followed as long as they stay beneath the root. What is neither a
     /// regular file nor a directory is `NotFound`; nothing here waits for a FIFO or a device.
@@ -229,9 +232,16 @@ pub trait Files: 'static {
     /// What the file is now, for a file that is already open.
     fn metadata(&mut self, file: &Self::File) -> io::Result<Metadata>;
 
-    /// The entries of the directory that `path` names, in no order; looks at up to `max` names.
-    /// Symlinks are described by what they lead to; what [`Files::open`] would not open is left out.
-    fn list(&mut self, path: &[u8], max: usize) -> io::Result<Listing>;
+    /// Opens the directory at `path` to read its names.
+    fn open_directory(&mut self, path: &[u8]) -> io::Result<Self::Directory>;
+
+    /// Reads the next names, looking at `max` of them at most; [`Extent::Partial`] where there may be
+    /// more. Names of what is neither a regular file nor a directory are left out.
+    fn read_directory(
+        &mut self,
+        directory: &mut Self::Directory,
+        max: usize,
+    ) -> io::Result<Listing>;
 
     /// Takes what the calls since the last time are worth, in the bytes of [`Effort`](effort::Effort).
     fn take_effort(&mut self) -> usize {
@@ -260,12 +270,12 @@ pub enum Residence {
     Disk,
 }
 
-/// What a directory holds.
+/// Names of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     /// The entries, without `.` and `..`.
     pub entries: Vec<ListingEntry>,
-    /// Whether these are all.
+    /// Whether these are the last.
     pub extent: Extent,
 }
 

@@ -7,6 +7,7 @@
 mod file_slice;
 mod sequence;
 mod slice;
+mod stream;
 
 use std::fmt;
 use std::io;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 pub use file_slice::FileSlice;
 pub use sequence::Sequence;
 pub use slice::Slice;
+pub use stream::Stream;
 
 use crate::world::{Files, Residence};
 
@@ -36,6 +38,8 @@ pub enum Body<F: Files> {
     One(Slice<F>),
     /// Slices behind each other, such as the parts of `multipart/byteranges`.
     Many(Box<Sequence<F>>),
+    /// Content that is made while it is sent.
+    Made(Box<dyn Stream<F>>),
 }
 
 /// What a read achieved.
@@ -58,6 +62,8 @@ pub enum BodyError {
     Truncated,
     /// The file cannot be read any more.
     Io(io::Error),
+    /// Its memory was needed for others, while nobody took it.
+    Displaced,
 }
 
 impl fmt::Display for BodyError {
@@ -65,6 +71,7 @@ impl fmt::Display for BodyError {
         match self {
             BodyError::Truncated => f.write_str("the file was cut short while it was sent"),
             BodyError::Io(error) => write!(f, "the file cannot be read: {error}"),
+            BodyError::Displaced => f.write_str("it was not read while others needed its memory"),
         }
     }
 }
@@ -81,7 +88,7 @@ impl From<io::Error> for BodyError {
 impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            BodyError::Truncated => None,
+            BodyError::Truncated | BodyError::Displaced => None,
             BodyError::Io(error) => Some(error),
         }
     }
@@ -91,7 +98,7 @@ impl<F: Files> Body<F> {
     /// The parts of `multipart/byteranges`, each of which is to be found and read for itself; else 0.
     pub(crate) fn parts(&self) -> usize {
         match self {
-            Body::Empty | Body::One(_) => 0,
+            Body::Empty | Body::One(_) | Body::Made(_) => 0,
             Body::Many(sequence) => sequence.parts(),
         }
     }
@@ -107,6 +114,7 @@ impl<F: Files> Body<F> {
             Body::Empty => 0,
             Body::One(slice) => slice.len(),
             Body::Many(sequence) => sequence.len(),
+            Body::Made(_) => return None,
         })
     }
 
@@ -119,7 +127,7 @@ impl<F: Files> Body<F> {
     /// which memory may have been needed for others, or the file cut short.
     pub fn look_again(&mut self) {
         let slice = match self {
-            Body::Empty => None,
+            Body::Empty | Body::Made(_) => None,
             Body::One(slice) => Some(slice),
             Body::Many(sequence) => sequence.current(),
         };
@@ -131,7 +139,7 @@ impl<F: Files> Body<F> {
     /// What comes next, if it is at least as much as it takes to be worth sending from where it is.
     pub fn next_slice(&mut self, max: u64, least: Least) -> Option<&mut Slice<F>> {
         let slice = match self {
-            Body::Empty => return None,
+            Body::Empty | Body::Made(_) => return None,
             Body::One(slice) => slice,
             Body::Many(sequence) => sequence.current()?,
         };
@@ -158,6 +166,7 @@ impl<F: Files> Body<F> {
                 Residence::Memory => slice.progress(),
                 Residence::Disk => Progress::Cold,
             }),
+            Body::Made(stream) => stream.read(files, out, max),
             Body::Many(sequence) => {
                 let start = out.len();
                 let full = start.saturating_add(max);

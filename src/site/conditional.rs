@@ -47,6 +47,19 @@ pub(crate) fn evaluate(request: &Fields, validators: &Validators<'_>) -> Outcome
     Outcome::Proceed
 }
 
+/// Evaluates the preconditions on what is there and has no validator: only `*` matches it, and a date
+/// says nothing (RFC 9110 §13.1).
+pub(crate) fn evaluate_without_validators(request: &Fields) -> Outcome {
+    let is_any = |tag: EntityTag<'_>| matches!(tag, EntityTag::Any);
+    if request.value("if-match").is_some() && !any_tag(request, "if-match", is_any) {
+        return Outcome::Failed;
+    }
+    match any_tag(request, "if-none-match", is_any) {
+        true => Outcome::NotModified,
+        false => Outcome::Proceed,
+    }
+}
+
 /// Whether a `Range` of this request is to be honoured (RFC 9110 §13.1.5).
 pub(crate) fn range_applies(request: &Fields, validators: &Validators<'_>) -> bool {
     let Some(value) = request.value("if-range") else {

@@ -26,7 +26,6 @@ mod handler;
 mod hot;
 mod html;
 mod listing;
-mod listing_page;
 mod media_type;
 mod multipart;
 mod open_file;
@@ -78,7 +77,7 @@ pub struct Site<F: Files> {
     mounts: Vec<Mount>,
     options: Rc<Fields>,
     /// Only where listings are wanted.
-    listings: Option<Listings>,
+    listings: Option<Listings<F>>,
     spa: bool,
     /// When the root's name was last looked up.
     followed: Option<Instant>,
@@ -117,6 +116,7 @@ impl<F: Files> Site<F> {
         let common = Rc::new(CommonFields::new(&config.headers)?);
         let rules = CacheRules::new(&config.cache)?;
         let options: Fields = [("allow", "GET, HEAD, OPTIONS")].into_iter().collect();
+        let listings = config.listing.then(|| Listings::new(&common));
         let mut site = Site {
             files,
             hot: HotCache::new(config.cache_memory),
@@ -128,7 +128,7 @@ impl<F: Files> Site<F> {
             },
             pages: ErrorPages::default(),
             mounts: Vec::new(),
-            listings: config.listing.then(Listings::default),
+            listings,
             spa: config.spa,
             followed: None,
             path: SitePath::default(),
@@ -196,9 +196,6 @@ impl<F: Files> Site<F> {
     /// Forgets what is known of files; what is being sent is sent to its end.
     fn forget_all(&mut self) {
         self.hot.forget_all();
-        if let Some(listings) = &mut self.listings {
-            *listings = Listings::default();
-        }
     }
 
     /// The built-in page of an error, for whoever finds one before the site is asked.
@@ -237,9 +234,12 @@ impl<F: Files> Site<F> {
             // RFC 9110 §9.3.7: `*` asks about the server as a whole.
             (Method::Options, Err(_)) if target == b"*" => self.options(),
             (Method::Connect, _) => self.error(405),
-            (Method::Get | Method::Head, Err(path::PathError::Hidden)) => {
-                self.not_found(request, now)
-            }
+            (Method::Get | Method::Head, Err(path::PathError::Hidden)) => match &self.listings {
+                Some(listings) if target == listing::STYLE_PATH => {
+                    listings.style(&self.dress.common)
+                }
+                _ => self.not_found(request, now),
+            },
             (method, Err(path::PathError::TooLong)) => self.too_long(path, method, request, now),
             (_, Err(error)) => self.error(error.status()),
             (method, Ok(())) => {

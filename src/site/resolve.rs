@@ -8,7 +8,6 @@ use rustix::io::Errno;
 
 use super::hot::Lookup;
 use super::html::escape;
-use super::listing::Order;
 use super::path::{Form, SitePath, encode, split_query};
 use super::present::Unready;
 use super::{Body, Response, Site};
@@ -57,7 +56,7 @@ impl<F: Files> Site<F> {
             (Found::Directory, Form::File) => self.redirect(path, request),
             (Found::Nothing, Form::File) => self.fall_back(path, request, method, now),
             (Found::Directory | Found::Nothing, Form::Directory) => {
-                match self.list(path, request, now) {
+                match self.list(path, request) {
                     Some(response) => response,
                     None => self.fall_back(path, request, method, now),
                 }
@@ -123,23 +122,19 @@ impl<F: Files> Site<F> {
     }
 
     /// The listing of a directory, if listings are wanted and it is one.
-    fn list(&mut self, path: &SitePath, request: &Fields, now: Instant) -> Option<Response<F>> {
-        let listings = self.listings.as_mut()?;
+    fn list(&mut self, path: &SitePath, request: &Fields) -> Option<Response<F>> {
+        let listings = self.listings.as_ref()?;
         let (_, query) = split_query(request.path().unwrap_or_default());
-        let order = Order::parse(query.unwrap_or_default());
-        match listings.get(
+        let listed = listings.respond(
             &mut self.files,
             &self.dress.common,
             path.as_bytes(),
-            order,
-            now,
-        ) {
-            Ok(Some(shown)) => Some(Response {
-                status: 200,
-                fields: shown.fields.clone(),
-                body: Body::memory(shown.content.clone()),
-            }),
-            Ok(None) => Some(self.error(503)),
+            query.unwrap_or_default(),
+            request,
+        );
+        match listed {
+            Ok(Ok(response)) => Some(response),
+            Ok(Err(status)) => Some(self.error(status)),
             Err(error) => self.failure(path.as_bytes(), &error),
         }
     }

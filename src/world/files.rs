@@ -240,8 +240,16 @@ impl Root {
     }
 }
 
+/// A directory of the tree whose names are read.
+pub struct OpenDirectory {
+    directory: OwnedFd,
+    names: Dir,
+    path: Vec<u8>,
+}
+
 impl Files for Root {
     type File = OwnedFd;
+    type Directory = OpenDirectory;
 
     fn open(&mut self, path: &[u8]) -> io::Result<(OwnedFd, Metadata)> {
         self.effort.open(path);
@@ -364,7 +372,7 @@ impl Files for Root {
         describe(&rustix::fs::fstat(file)?).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn list(&mut self, path: &[u8], max: usize) -> io::Result<Listing> {
+    fn open_directory(&mut self, path: &[u8]) -> io::Result<OpenDirectory> {
         self.effort.open(path);
         let directory = self.open_any(path).map_err(open_error)?;
         if self
@@ -373,23 +381,37 @@ impl Files for Root {
         {
             return Err(io::ErrorKind::NotFound.into());
         }
+        let names = Dir::read_from(&directory).map_err(open_error)?;
+        Ok(OpenDirectory {
+            directory,
+            names,
+            path: path.to_vec(),
+        })
+    }
+
+    fn read_directory(&mut self, directory: &mut OpenDirectory, max: usize) -> io::Result<Listing> {
+        let OpenDirectory {
+            directory,
+            names,
+            path,
+        } = directory;
         let mut entries = Vec::new();
         let mut seen = 0;
-        for entry in Dir::read_from(&directory).map_err(open_error)? {
+        while seen < max {
+            let Some(entry) = names.read() else {
+                return Ok(Listing {
+                    entries,
+                    extent: Extent::Whole,
+                });
+            };
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") {
                 continue;
             }
-            if seen == max {
-                return Ok(Listing {
-                    entries,
-                    extent: Extent::Partial,
-                });
-            }
             seen += 1;
             self.effort.name();
-            if let Some(metadata) = self.entry_metadata(&directory, path, name) {
+            if let Some(metadata) = self.entry_metadata(&*directory, path, name) {
                 entries.push(ListingEntry {
                     name: name.to_vec(),
                     metadata,
@@ -398,7 +420,7 @@ impl Files for Root {
         }
         Ok(Listing {
             entries,
-            extent: Extent::Whole,
+            extent: Extent::Partial,
         })
     }
 

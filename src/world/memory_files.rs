@@ -244,6 +244,7 @@ impl Inode {
 
 impl Files for MemoryFiles {
     type File = MemoryFile;
+    type Directory = std::vec::IntoIter<ListingEntry>;
 
     fn open(&mut self, path: &[u8]) -> io::Result<(MemoryFile, Metadata)> {
         self.count(|counts| counts.opens += 1);
@@ -331,7 +332,7 @@ impl Files for MemoryFiles {
         Ok(file.0.metadata())
     }
 
-    fn list(&mut self, path: &[u8], max: usize) -> io::Result<Listing> {
+    fn open_directory(&mut self, path: &[u8]) -> io::Result<Self::Directory> {
         let (directory, metadata) = self.open(path)?;
         if metadata.kind != FileKind::Directory {
             return Err(io::ErrorKind::NotFound.into());
@@ -354,19 +355,21 @@ impl Files for MemoryFiles {
                 })
             })
             .collect();
-        entries
-            .iter()
-            .take(max)
-            .for_each(|_| self.work(Effort::name));
-        let extent = if entries.len() > max {
-            Extent::Partial
-        } else {
-            Extent::Whole
+        Ok(entries.into_iter())
+    }
+
+    fn read_directory(
+        &mut self,
+        directory: &mut Self::Directory,
+        max: usize,
+    ) -> io::Result<Listing> {
+        let entries: Vec<_> = directory.by_ref().take(max).collect();
+        entries.iter().for_each(|_| self.work(Effort::name));
+        let extent = match entries.len() < max {
+            true => Extent::Whole,
+            false => Extent::Partial,
         };
-        Ok(Listing {
-            entries: entries.into_iter().take(max).collect(),
-            extent,
-        })
+        Ok(Listing { entries, extent })
     }
 
     fn take_effort(&mut self) -> usize {

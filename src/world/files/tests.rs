@@ -15,6 +15,12 @@ use tempfile::TempDir;
 
 const BOTH: [Resolution; 2] = [Resolution::Kernel, Resolution::ComponentWise];
 
+/// The first names of a directory.
+pub(super) fn list(root: &mut Root, path: &[u8], max: usize) -> io::Result<Listing> {
+    let mut directory = root.open_directory(path)?;
+    root.read_directory(&mut directory, max)
+}
+
 /// A directory with a root in it and things beside the root that must not be reached.
 struct Tree {
     directory: TempDir,
@@ -158,7 +164,7 @@ fn symlinks_are_followed_beneath_the_root_only() {
         for path in outside {
             assert!(is_missing(&mut root, path), "{path} {root:?}");
         }
-        let listing = root.list(b"", 100).unwrap();
+        let listing = list(&mut root, b"", 100).unwrap();
         let mut names: Vec<_> = listing
             .entries
             .iter()
@@ -237,7 +243,7 @@ fn what_is_no_file_is_not_there_at_once() {
         for name in ["fifo", "socket", "zero", "link", "fifo/x"] {
             assert!(is_missing(&mut root, name), "{name}");
         }
-        let listing = root.list(b"", 100).unwrap();
+        let listing = list(&mut root, b"", 100).unwrap();
         assert_eq!(listing.entries.len(), 2, "only a and f are listed");
     }
     // At once, or never: the rest is for a busy machine.
@@ -288,21 +294,44 @@ fn a_read_gives_at_most_what_was_asked_for_whatever_is_free() {
 }
 
 #[test]
+fn a_directory_is_read_from_where_the_last_reading_ended() {
+    let tree = Tree::new();
+    for at in 0..10 {
+        fs::write(tree.root().join(format!("a/{at}")), "x").unwrap();
+    }
+    for mut root in BOTH.map(|resolution| tree.open(resolution)) {
+        let mut directory = root.open_directory(b"a").unwrap();
+        let mut names = Vec::new();
+        loop {
+            let batch = root.read_directory(&mut directory, 4).unwrap();
+            assert!(batch.entries.len() <= 4);
+            names.extend(batch.entries.into_iter().map(|entry| entry.name));
+            if batch.extent == Extent::Whole {
+                break;
+            }
+        }
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 11);
+    }
+}
+
+#[test]
 fn a_listing_looks_at_no_more_names_than_it_is_told_to() {
     let tree = Tree::new();
     for at in 0..10 {
         fs::write(tree.root().join(format!("a/{at}")), "x").unwrap();
     }
     for mut root in BOTH.map(|resolution| tree.open(resolution)) {
-        let listing = root.list(b"a", 5).unwrap();
+        let listing = list(&mut root, b"a", 5).unwrap();
         assert_eq!(
             (listing.entries.len(), listing.extent),
             (5, Extent::Partial)
         );
-        let listing = root.list(b"a", 11).unwrap();
+        let listing = list(&mut root, b"a", 12).unwrap();
         assert_eq!((listing.entries.len(), listing.extent), (11, Extent::Whole));
         for path in ["f", "x", "f/x", ".."] {
-            let error = root.list(path.as_bytes(), 5).unwrap_err();
+            let error = list(&mut root, path.as_bytes(), 5).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::NotFound, "{path}");
         }
     }
@@ -458,10 +487,7 @@ fn whatever_is_asked_for_the_inodes_opened_or_listed_lie_beneath_the_root() {
                     opened.set(opened.get() + 1);
                 }
                 // What is listed is described, symlinks by what they lead to.
-                for entry in root
-                    .list(candidate, 100)
-                    .map_or(vec![], |list| list.entries)
-                {
+                for entry in list(root, candidate, 100).map_or(vec![], |list| list.entries) {
                     let (device, inode, _) = entry.metadata.identity;
                     prop_assert!(beneath.contains(&(device, inode)), "{raw} lists {entry:?}");
                     listed.set(listed.get() + 1);

@@ -273,6 +273,7 @@ impl SimFiles {
 
 impl Files for SimFiles {
     type File = SimFile;
+    type Directory = <MemoryFiles as Files>::Directory;
 
     fn open(&mut self, path: &[u8]) -> io::Result<(SimFile, Metadata)> {
         Outside::panic_by_chance(&self.outside, Fault::OpenPanics);
@@ -342,8 +343,16 @@ impl Files for SimFiles {
         self.tree.metadata(file.inner())
     }
 
-    fn list(&mut self, path: &[u8], max: usize) -> io::Result<Listing> {
-        self.tree.list(path, max)
+    fn open_directory(&mut self, path: &[u8]) -> io::Result<Self::Directory> {
+        self.tree.open_directory(path)
+    }
+
+    fn read_directory(
+        &mut self,
+        directory: &mut Self::Directory,
+        max: usize,
+    ) -> io::Result<Listing> {
+        self.tree.read_directory(directory, max)
     }
 
     fn take_effort(&mut self) -> usize {

@@ -1,0 +1,232 @@
+//! The content of a listing, made in steps: names are read, sorted, passed over up to the page that is
+//! wanted, and written.
+//!
+//! ```text
+//! Reading ──(the directory has no more)──▶ Choosing ──(the page is full)──▶ Writing ──▶ Done
+//! ```
+
+use super::json;
+use super::order::Wanted;
+use super::page::{self, Place};
+use super::shares::Share;
+use super::sorted::{self, Entries, Sorted};
+use super::{Form, MOST_BYTES, PAGE, STEP};
+use crate::site::body::{BodyError, Progress, Stream};
+use crate::site::path::is_reachable;
+use crate::world::{Extent, Files, ListingEntry};
+use std::vec::IntoIter;
+
+/// Text that is made ahead of what is asked for: few calls for a page, and nobody holds it whole.
+const AHEAD: usize = 16 << 10;
+
+/// A listing of which a request wants one page.
+pub(crate) struct Listed<F: Files> {
+    path: Vec<u8>,
+    form: Form,
+    wanted: Wanted,
+    state: State<F>,
+    /// Text that was not sent, from `sent` on.
+    text: String,
+    sent: usize,
+}
+
+enum State<F: Files> {
+    Reading {
+        directory: F::Directory,
+        entries: Entries,
+    },
+    Choosing {
+        sorted: Sorted,
+        /// Memory of what is in `sorted` or was chosen.
+        bytes: usize,
+        skip: usize,
+        chosen: Vec<ListingEntry>,
+        place: Place,
+    },
+    Writing {
+        rows: IntoIter<ListingEntry>,
+        /// Memory of all rows.
+        bytes: usize,
+        place: Place,
+    },
+    Done,
+}
+
+impl<F: Files> Listed<F> {
+    /// A listing of an open directory.
+    pub(crate) fn new(directory: F::Directory, path: &[u8], form: Form, wanted: Wanted) -> Self {
+        let mut text = String::new();
+        match form {
+            Form::Html => page::begin(&mut text, path, wanted.order),
+            Form::Json => text.push('['),
+        }
+        Listed {
+            path: path.to_vec(),
+            form,
+            wanted,
+            state: State::Reading {
+                directory,
+                entries: Entries::new(wanted.order),
+            },
+            text,
+            sent: 0,
+        }
+    }
+
+    /// All of the content, if one batch of names is all that there is.
+    pub(crate) fn at_once(&mut self, files: &mut F) -> Result<Option<Vec<u8>>, BodyError> {
+        self.step(files)?;
+        if let State::Reading { .. } = self.state {
+            return Ok(None);
+        }
+        while !matches!(self.state, State::Done) {
+            self.step(files)?;
+        }
+        Ok(Some(std::mem::take(&mut self.text).into_bytes()))
+    }
+
+    /// Memory that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let entries = match &self.state {
+            State::Reading { entries, .. } => entries.bytes(),
+            State::Choosing { bytes, .. } | State::Writing { bytes, .. } => *bytes,
+            State::Done => 0,
+        };
+        size_of::<Self>() + entries + self.text.capacity()
+    }
+
+    /// Makes one step, of a bounded length.
+    fn step(&mut self, files: &mut F) -> Result<(), BodyError> {
+        self.state = match std::mem::replace(&mut self.state, State::Done) {
+            State::Reading { directory, entries } => self.read_names(files, directory, entries)?,
+            State::Choosing {
+                sorted,
+                bytes,
+                skip,
+                chosen,
+                place,
+            } => choose(sorted, bytes, skip, chosen, place),
+            State::Writing { rows, bytes, place } => self.write(rows, bytes, place),
+            State::Done => State::Done,
+        };
+        Ok(())
+    }
+
+    fn read_names(
+        &self,
+        files: &mut F,
+        mut directory: F::Directory,
+        mut entries: Entries,
+    ) -> Result<State<F>, BodyError> {
+        let mut batch = files.read_directory(&mut directory, STEP)?;
+        batch
+            .entries
+            .retain(|entry| is_reachable(&entry.name, &self.path));
+        entries.push(batch.entries);
+        let is_cut = batch.extent == Extent::Partial && entries.bytes() > MOST_BYTES;
+        if batch.extent == Extent::Partial && !is_cut {
+            return Ok(State::Reading { directory, entries });
+        }
+        let place = Place {
+            wanted: self.wanted,
+            pages: entries.count().div_ceil(PAGE).max(1),
+            entries: entries.count(),
+            is_cut,
+        };
+        Ok(State::Choosing {
+            bytes: entries.bytes(),
+            sorted: entries.sorted(),
+            skip: (self.wanted.page - 1).saturating_mul(PAGE),
+            chosen: Vec::new(),
+            place,
+        })
+    }
+
+    fn write(&mut self, mut rows: IntoIter<ListingEntry>, bytes: usize, place: Place) -> State<F> {
+        let full = self.text.len() + AHEAD;
+        while self.text.len() < full {
+            match (rows.next(), self.form) {
+                (Some(entry), Form::Html) => page::row(&mut self.text, &entry),
+                (Some(entry), Form::Json) => {
+                    json::row(&mut self.text, &entry);
+                    self.text
+                        .push_str(if rows.len() > 0 { ",\n" } else { "\n" });
+                }
+                (None, form) => {
+                    match form {
+                        Form::Html => page::end(&mut self.text, place),
+                        Form::Json => self.text.push_str("]\n"),
+                    }
+                    return State::Done;
+                }
+            }
+        }
+        State::Writing { rows, bytes, place }
+    }
+}
+
+fn choose<F: Files>(
+    mut sorted: Sorted,
+    bytes: usize,
+    mut skip: usize,
+    mut chosen: Vec<ListingEntry>,
+    place: Place,
+) -> State<F> {
+    for _ in 0..2 * STEP {
+        match sorted.next() {
+            Some(_) if skip > 0 => skip -= 1,
+            Some(entry) if chosen.len() < PAGE => chosen.push(entry),
+            _ => {
+                // Only the page is held from here on.
+                return State::Writing {
+                    bytes: chosen.iter().map(sorted::bytes).sum(),
+                    rows: chosen.into_iter(),
+                    place,
+                };
+            }
+        }
+    }
+    State::Choosing {
+        sorted,
+        bytes,
+        skip,
+        chosen,
+        place,
+    }
+}
+
+impl<F: Files> Stream<F> for Share<Listed<F>> {
+    fn read(
+        &mut self,
+        files: &mut F,
+        out: &mut Vec<u8>,
+        max: usize,
+    ) -> Result<Progress, BodyError> {
+        let mut listed = self.take().ok_or(BodyError::Displaced)?;
+        if listed.sent == listed.text.len() {
+            listed.text.clear();
+            listed.sent = 0;
+            listed.step(files)?;
+        }
+        let rest = listed
+            .text
+            .as_bytes()
+            .get(listed.sent..)
+            .unwrap_or_default();
+        let taken = rest.get(..max).unwrap_or(rest);
+        out.extend_from_slice(taken);
+        listed.sent += taken.len();
+        let is_silent = taken.is_empty();
+        let is_sent = listed.sent == listed.text.len();
+        if is_sent && matches!(listed.state, State::Done) {
+            return Ok(Progress::End);
+        }
+        let bytes = listed.bytes();
+        self.put_back(listed, bytes);
+        Ok(if is_silent {
+            Progress::Cold
+        } else {
+            Progress::More
+        })
+    }
+}
