@@ -19,10 +19,12 @@ use crate::telemetry::sink::Sink;
 
 mod ended;
 mod entry;
+mod name;
 
 pub(super) use ended::{Ended, Unsent};
 pub(super) use entry::{Arrival, Entry};
 use entry::{Ending, Timestamp};
+use name::LogName;
 
 /// Bytes of lines that make a write worth its system call.
 const WORTH_WRITING: usize = 32 << 10;
@@ -47,6 +49,7 @@ const SPARE_ENTRIES: usize = 32;
 /// The access log of the server.
 pub struct AccessLog {
     sink: Sink,
+    name: LogName,
     file: Option<PathBuf>,
     format: LogFormat,
     timestamp: Timestamp,
@@ -72,8 +75,10 @@ struct Loss {
 impl AccessLog {
     /// Opens the log for appending.
     pub fn open(config: &AccessLogConfig) -> Result<Self, AccessLogError> {
+        let sink = open_sink(config.file.as_ref())?;
         Ok(AccessLog {
-            sink: open_sink(config.file.as_ref())?,
+            name: LogName::of(&sink),
+            sink,
             file: config.file.clone(),
             format: config.format,
             timestamp: Timestamp::default(),
@@ -165,6 +170,7 @@ impl AccessLog {
             // A slow reader is tried again at once, a full disk when it is due.
             let broken = matches!(&self.loss.reason, Some(reason) if !is_stall(reason));
             if now >= due || (self.pending.len() >= WORTH_WRITING && !broken) {
+                self.follow_name(now);
                 self.write();
                 self.due = (!self.pending.is_empty()).then(|| now + LONGEST_WAIT);
             }
@@ -199,9 +205,31 @@ impl AccessLog {
         if self.file.is_some() {
             let sink = open_sink(self.file.as_ref())?;
             self.write();
+            self.name = LogName::of(&sink);
             self.sink = sink;
         }
         Ok(())
+    }
+
+    /// Opens the file anew if it was moved or removed and nobody said so: its lines would be lost.
+    fn follow_name(&mut self, now: Instant) {
+        let Some(file) = &self.file else {
+            return;
+        };
+        if !self.name.is_lost(file, now) {
+            return;
+        }
+        match open_sink(self.file.as_ref()) {
+            Ok(sink) => {
+                log::info!(
+                    "the access log '{}' was moved away: it is opened again",
+                    file.display()
+                );
+                self.name = LogName::of(&sink);
+                self.sink = sink;
+            }
+            Err(error) => log::error!("the old log file stays: {error}"),
+        }
     }
 
     /// Drops the line that a panic may have left half written.

@@ -4,7 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +29,13 @@ pub enum Sink {
     Shared(File),
     /// A socket, as services are given, which can be told for each call not to wait.
     Socket(File),
+}
+
+impl AsFd for Sink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        let (Sink::Own(file) | Sink::Shared(file) | Sink::Socket(file)) = self;
+        file.as_fd()
+    }
 }
 
 impl Sink {

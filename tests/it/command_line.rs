@@ -158,3 +158,26 @@ fn a_plain_file_is_no_unix_socket() {
     assert_eq!(line, said);
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
 }
+
+#[test]
+fn a_site_without_a_start_page_is_warned_of_at_the_start() {
+    let said = starting(&FREE, &[]);
+    assert!(
+        said.contains("has no index.html, so that / answers 404"),
+        "{said}"
+    );
+    let said = starting(&[FREE[0], FREE[1], "--spa"], &[]);
+    assert!(
+        said.contains("--spa answers with index.html, which '.' does not have"),
+        "{said}"
+    );
+    let said = starting(&[FREE[0], FREE[1], "--listing"], &[]);
+    assert!(!said.contains("index.html"), "{said}");
+}
+
+#[test]
+fn a_directory_of_the_sandbox_that_is_not_there_is_refused() {
+    let (code, line) = refusal(&[FREE[0], FREE[1], "--sandbox-read", "/nowhere"], &[]);
+    assert_eq!(code, 1);
+    assert!(line.contains("'/nowhere' (--sandbox-read)"), "{line}");
+}

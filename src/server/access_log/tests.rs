@@ -221,6 +221,37 @@ fn lines_wait_a_second_for_company_or_until_there_are_many() {
 }
 
 #[test]
+fn a_file_that_was_moved_away_without_a_word_is_opened_anew_after_a_second() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    let mut log = log(&at("log"), LogFormat::Combined);
+    let mut now = Instant::now();
+    let mut write = |path: &str| {
+        record(&mut log, path);
+        log.flush(now);
+        now += LONGEST_WAIT;
+        log.flush(now);
+    };
+    let read = |name: &str| fs::read_to_string(at(name)).unwrap_or_default();
+    write("/one");
+    // Moved, with nothing in its place: the next one may be on its way.
+    fs::rename(at("log"), at("log.1")).unwrap();
+    write("/two");
+    assert!(read("log.1").contains("/two") && !at("log").exists());
+    write("/three");
+    assert!(read("log").contains("/three"));
+    // With another in its place.
+    fs::write(at("new"), "").unwrap();
+    fs::rename(at("new"), at("log")).unwrap();
+    write("/four");
+    assert!(read("log").contains("/four") && !read("log").contains("/three"));
+    // Cut short in its place it is the same file.
+    fs::write(at("log"), "").unwrap();
+    write("/five");
+    assert!(read("log").contains("/five"));
+}
+
+#[test]
 fn a_moved_file_is_opened_anew_and_a_bad_reopen_keeps_the_old_one() {
     let place = tempfile::tempdir().unwrap();
     let directory = place.path().join("logs");

@@ -439,6 +439,8 @@ fn whatever_is_asked_for_the_inodes_opened_or_listed_lie_beneath_the_root() {
     symlink("..", tree.root().join("a/u")).unwrap();
     symlink("../../..", tree.root().join("a/b/t")).unwrap();
     symlink("/", tree.root().join("a/r")).unwrap();
+    symlink(tree.root(), tree.root().join("a/b/i")).unwrap();
+    symlink(tree.root().join("../outside"), tree.root().join("p")).unwrap();
     symlink("/proc/self/cwd", tree.root().join("c")).unwrap();
     let mut beneath = HashSet::new();
     inodes(&tree.root(), &mut beneath);
@@ -461,6 +463,8 @@ fn whatever_is_asked_for_the_inodes_opened_or_listed_lie_beneath_the_root() {
         Just("u"),
         Just("t"),
         Just("r"),
+        Just("i"),
+        Just("p"),
         Just("c"),
         Just("f"),
         Just("outside"),
