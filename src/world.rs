@@ -117,11 +117,27 @@ pub enum Sleep {
 /// Names a registered socket. `serial` tells a slot's present user from those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// The slot.
+    /// The slot, at most [`Token::LAST_INDEX`].
     pub index: u32,
-    /// Never 0, and different for successive users of a slot.
+    /// Never 0, at most [`Token::LAST_SERIAL`], and different for successive users of a slot.
     pub serial: u32,
 }
+
+impl Token {
+    /// Bits of an index. It shares a word of the poll with the serial, and that has the processor's
+    /// size: on 32 bits there are a million connections at most, more than their memory has room for.
+    pub const INDEX_BITS: u32 = if usize::BITS > 32 { 32 } else { 20 };
+
+    const SERIAL_BITS: u32 = if usize::BITS > 32 { 32 } else { 12 };
+
+    /// The highest index.
+    pub const LAST_INDEX: u32 = u32::MAX >> (32 - Token::INDEX_BITS);
+
+    /// The highest serial; 1 follows. By then nothing is told any more of the slot's old users.
+    pub const LAST_SERIAL: u32 = u32::MAX >> (32 - Token::SERIAL_BITS);
+}
+
+const _: () = assert!(Token::INDEX_BITS + Token::SERIAL_BITS <= usize::BITS);
 
 /// What an operator asks for by signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -141,6 +141,9 @@ impl<W: World> EventLoop<W> {
             backlog: Backlog::Empty,
         };
         cx.tls = tls;
+        // A table of places for all of them would be numbered beyond what the poll can tell.
+        let most = Token::LAST_INDEX as usize - admission::LEAVING;
+        cx.limits.max_connections = cx.limits.max_connections.min(most);
         let room = cx.limits.max_connections.min(MOST_ROOM) + admission::LEAVING;
         EventLoop {
             deadlines: Deadlines::new(cx.now, room),

@@ -52,7 +52,10 @@ impl<T> Slots<T> {
 
     /// Puts a connection in a free slot.
     pub fn insert(&mut self, value: T) -> Token {
-        self.last_serial = self.last_serial.checked_add(1).unwrap_or(1);
+        self.last_serial = match self.last_serial {
+            Token::LAST_SERIAL => 1,
+            last => last + 1,
+        };
         let serial = self.last_serial;
         let slot = Slot {
             serial,

@@ -36,7 +36,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 const BACKLOG: i32 = 4096;
 
 /// mio's token of the signal pipe; listeners are numbered from 0, sockets have a serial above.
-const SIGNALS: mio::Token = mio::Token(u32::MAX as usize);
+const SIGNALS: mio::Token = mio::Token(Token::LAST_INDEX as usize);
 
 /// Sockets, signals and clocks of this machine.
 pub struct OsWorld<F> {
@@ -285,15 +285,18 @@ fn bind_tcp(address: SocketAddr, unsent_bytes: u32) -> io::Result<TcpListener> {
 
 impl From<Token> for mio::Token {
     fn from(token: Token) -> Self {
-        mio::Token((token.serial as usize) << 32 | token.index as usize)
+        let serial = u64::from(token.serial) << Token::INDEX_BITS;
+        // Both have their bits: the slots give no higher ones.
+        mio::Token((serial | u64::from(token.index)) as usize)
     }
 }
 
 impl From<mio::Token> for Token {
     fn from(token: mio::Token) -> Self {
+        let bits = token.0 as u64;
         Token {
-            index: token.0 as u32,
-            serial: (token.0 >> 32) as u32,
+            index: bits as u32 & Token::LAST_INDEX,
+            serial: (bits >> Token::INDEX_BITS) as u32,
         }
     }
 }
@@ -462,5 +465,22 @@ fn signal(number: i32) -> Option<Signal> {
         SIGUSR1 => Some(Signal::ReopenLog),
         // Other servers take it for the order to upgrade: here it means nothing, and ends nobody.
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_back_from_the_poll_as_they_went_in() {
+        for index in [0, 1, Token::LAST_INDEX] {
+            for serial in [1, 2, Token::LAST_SERIAL] {
+                let token = Token { index, serial };
+                assert_eq!(Token::from(mio::Token::from(token)), token);
+                assert_ne!(mio::Token::from(token), SIGNALS);
+            }
+        }
+        assert_eq!(Token::from(SIGNALS).serial, 0);
     }
 }
