@@ -6,7 +6,8 @@
 //!
 //! ```text
 //!  files          opens the directories that stay in reach    (needs who started it)
-//!  user           no longer root, if there is another user    (needs root)
+//!  user           no longer root, if there is another user,   (needs root)
+//!                 its groups alone, no capability
 //!  no_new_privs   no program could bring rights back
 //!  files          Landlock: those directories, no TCP out
 //!  system_calls   seccomp: what serving takes; no program, no socket but accepted ones
@@ -71,7 +72,7 @@ pub fn enter(config: &Config) -> Result<Report, SandboxError> {
         false => None,
     };
     if let Some(user) = &config.user {
-        user::switch(user).map_err(|reason| SandboxError::User {
+        user::switch(user, &mut report).map_err(|reason| SandboxError::User {
             name: user.name.clone(),
             reason,
         })?;

@@ -418,6 +418,11 @@ impl Connection {
         }
     }
 
+    /// The next request is the last, and its response says so; it is waited for.
+    pub fn expect_last(&mut self) {
+        self.persistence = Persistence::Close;
+    }
+
     /// Whether no request is open, begun, or waiting in input that was not offered yet.
     pub fn is_idle(&self) -> bool {
         match &self.state {

@@ -3,9 +3,13 @@
 //! The two files are read as they are instead of through the C library, whose answers may come from
 //! plugins and sockets; a user that only a directory service knows is given by number.
 
+use super::Report;
 use crate::config::User;
-use rustix::process::{geteuid, getgid, getuid};
+use rustix::io::Errno;
+use rustix::process::{geteuid, getgid, getgroups, getuid};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use rustix::thread::{Gid, Uid};
+use rustix::thread::{clear_ambient_capability_set, remove_capability_from_bounding_set};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use std::io;
 
@@ -73,25 +77,74 @@ fn groups_of(name: &str, first: u32, group: &str) -> Vec<u32> {
     std::iter::once(first).chain(listed).collect()
 }
 
-/// Becomes that user for good: real, effective and saved, with no group of the old one left. The
-/// kernel takes root's capabilities away with the last of root's ids.
-pub(super) fn switch(user: &User) -> io::Result<()> {
+/// Becomes that user for good: real, effective and saved, with no group of the old one and no
+/// capability left, whoever started the program. What could not be given up is told in the report.
+pub(super) fn switch(user: &User, report: &mut Report) -> io::Result<()> {
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
-    if (getuid(), geteuid(), getgid()) == (uid, uid, gid) {
-        return Ok(());
-    }
-    let groups: Vec<Gid> = user.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
+    empty_bounding_set();
+    let is_already = (getuid(), geteuid(), getgid()) == (uid, uid, gid);
     // The groups first: without root they can no longer be changed.
-    set_thread_groups(&groups)?;
-    set_thread_res_gid(gid, gid, gid)?;
-    set_thread_res_uid(uid, uid, uid)?;
+    if let Some(left) = set_groups(user, is_already)? {
+        report.missing.push(left);
+    }
+    if !is_already {
+        set_thread_res_gid(gid, gid, gid)?;
+        set_thread_res_uid(uid, uid, uid)?;
+    }
+    drop_capabilities()
+}
+
+/// Leaves all groups but the user's. Who started as that user may have others, and no right to leave
+/// them: then they are told.
+fn set_groups(user: &User, is_already: bool) -> io::Result<Option<String>> {
+    let wanted: Vec<Gid> = user.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
+    match set_thread_groups(&wanted) {
+        Err(Errno::PERM) if is_already => {
+            let foreign = |gid: &Gid| !wanted.contains(gid);
+            let foreign: Vec<Gid> = getgroups()?.into_iter().filter(foreign).collect();
+            let numbers: Vec<String> = foreign.iter().map(|gid| gid.to_string()).collect();
+            let what = format!(
+                "still in the groups {} (--user): only root can leave them, start as root",
+                numbers.join(", ")
+            );
+            Ok((!numbers.is_empty()).then_some(what))
+        }
+        result => Ok(result.map(|()| None)?),
+    }
+}
+
+/// Takes every capability out of what a program started later could have, as far as there is a right to.
+/// It is one more wall only: no program is started.
+fn empty_bounding_set() {
+    for capability in CapabilitySet::all().iter() {
+        // Without the right to, nothing else is lost.
+        let _ = remove_capability_from_bounding_set(capability);
+    }
+}
+
+/// Gives all capabilities up: those that are left of root, of the program's file, or ambient ones.
+fn drop_capabilities() -> io::Result<()> {
+    match clear_ambient_capability_set() {
+        // Before Linux 4.3 there were none.
+        Ok(()) | Err(Errno::INVAL) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, none)?;
+    if capabilities(None)? != none {
+        return Err(io::Error::other("capabilities are left"));
+    }
     Ok(())
 }
 
 /// Who the process is now, and for root how it could be less.
 pub(super) fn describe(user: Option<&User>) -> String {
     match user {
-        Some(user) => format!("user {} (uid {})", user.name, user.uid),
+        Some(user) => format!("user {} (uid {}), no capabilities", user.name, user.uid),
         None if geteuid().is_root() => "still root (--user NAME gives that up)".into(),
         None => format!("uid {}", geteuid().as_raw()),
     }

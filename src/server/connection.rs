@@ -25,7 +25,7 @@ use crate::http::Fields;
 use crate::tls::Names;
 use crate::world::{Peer, World};
 use std::io::{self, IoSlice};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A piece of output that stayed this far below its size was not cut short by it: the protocol has no
 /// more.
@@ -33,6 +33,10 @@ const OUTPUT_SLACK: usize = 2 << 10;
 
 /// What a step of the TLS handshake is worth: a signature takes longer than any other turn.
 const HANDSHAKE_EFFORT: usize = 64 << 10;
+
+/// When the server stops, a connection that is just being opened has this long for it: a handshake and a
+/// request over a slow line, and no long wait for those who connect ahead and say nothing.
+const LAST_OPENING: Duration = Duration::from_secs(1);
 
 /// So many parts of an output are sealed between two looks at its splices.
 const SEALED: usize = 8;
@@ -66,6 +70,7 @@ pub struct Connection<W: World> {
     unsent: WriteQueue<W::Files>,
     pause: Pause,
     disk: Disk,
+    farewell: Farewell,
     names: Names,
     /// Lines of the log that wait for the socket.
     unlogged: Unsent,
@@ -86,6 +91,15 @@ enum Phase {
     Lingering { deadline: Instant, budget: usize },
     /// To be forgotten.
     Closed,
+}
+
+/// Whether the peer has still to be told that the server stops.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    /// It does not, or that was said.
+    None,
+    /// With the first request.
+    Due,
 }
 
 /// What is known about the socket's readable side.
@@ -157,6 +171,7 @@ impl<W: World> Connection<W> {
             unsent: WriteQueue::default(),
             pause: Pause::None,
             disk: Disk::Idle,
+            farewell: Farewell::None,
             names: Names::Any,
             unlogged: Unsent::default(),
         }
@@ -235,13 +250,15 @@ impl<W: World> Connection<W> {
         Turn::Closed
     }
 
-    /// Ends the connection after what is open on it.
+    /// Ends the connection after what is open on it. One that is just being opened is served first: its
+    /// request waits already, or is on its way.
     pub fn shutdown(&mut self, cx: &mut Context<W>) -> Turn {
-        self.protocol.shutdown(cx.now);
-        match self.phase {
-            Phase::Opening { .. } => self.close(cx),
-            _ => self.turn(cx),
+        if let Phase::Opening { deadline } = &mut self.phase {
+            *deadline = (*deadline).min(cx.now + LAST_OPENING);
+            self.farewell = Farewell::Due;
         }
+        self.protocol.shutdown(cx.now);
+        self.turn(cx)
     }
 
     /// One turn of a connection on which requests come. An error is the socket's, and final.
@@ -264,6 +281,9 @@ impl<W: World> Connection<W> {
                 let (protocol, layer) = (self.protocol.name(), self.transport.name());
                 log::debug!("{}: {protocol} over {layer}", self.peer);
                 self.phase = Phase::Serving;
+                if self.farewell == Farewell::Due {
+                    self.protocol.expect_last();
+                }
             }
         }
         if self.is_handshaking() {
@@ -284,6 +304,11 @@ impl<W: World> Connection<W> {
         };
         if matches!(self.phase, Phase::Opening { .. } | Phase::Serving) {
             self.kept.extend_from_slice(input);
+        }
+        if self.farewell == Farewell::Due && self.protocol.requests() > 0 {
+            self.farewell = Farewell::None;
+            self.protocol.shutdown(cx.now);
+            return Ok(Turn::Again);
         }
         Ok(turn)
     }

@@ -403,6 +403,7 @@ impl<W: World> EventLoop<W> {
                     self.cx.timeouts.drain
                 );
                 self.state = State::Draining { deadline };
+                self.accept_last();
                 self.cx.world.stop_listening();
                 self.listeners.clear();
                 for token in self.connections.tokens() {

@@ -181,6 +181,14 @@ impl<F: Files> Protocol<F> {
         }
     }
 
+    /// The connection is to end after its first request. HTTP/2 is told when that has come: clients open
+    /// no stream any more after GOAWAY.
+    pub fn expect_last(&mut self) {
+        if let Protocol::H1(service) = self {
+            service.core().expect_last();
+        }
+    }
+
     /// The memory that it takes.
     pub fn memory(&self) -> usize {
         match self {

@@ -88,6 +88,16 @@ fn a_broken_invariant_still_aborts() {
 }
 
 #[test]
+fn who_is_that_user_already_loses_groups_and_capabilities_all_the_same() {
+    assert_success(&captive("same user"));
+}
+
+#[test]
+fn groups_that_cannot_be_left_are_told() {
+    assert_success(&captive("same user without rights"));
+}
+
+#[test]
 fn another_user_is_become_for_good() {
     assert_success(&captive("user"));
 }
@@ -107,6 +117,8 @@ fn the_captive() {
         Ok("exec") => exec(),
         Ok("abort") => abort(),
         Ok("user") => user(),
+        Ok("same user") => same_user(),
+        Ok("same user without rights") => same_user_without_rights(),
         Ok("off") => off(),
         _ => return,
     }
@@ -287,7 +299,10 @@ fn user() {
     config.sandbox = false;
     config.user = Some(sandbox::find_user("65534:65533").expect("numbers name any user"));
     let report = sandbox::enter(&config).expect("the user can be changed");
-    assert_eq!(report.in_force, ["user 65534:65533 (uid 65534)"]);
+    assert_eq!(
+        report.in_force,
+        ["user 65534:65533 (uid 65534), no capabilities"]
+    );
     // The captive's directory is its parent's own.
     assert!(
         report.missing.iter().any(|text| text.contains("SIGHUP")),
@@ -300,10 +315,68 @@ fn user() {
         rustix::process::getgroups().unwrap(),
         [rustix::process::Gid::from_raw(65533)]
     );
+    assert_no_capabilities();
     is_refused("read a secret of root's", fs::read("/etc/shadow"));
     is_refused("become root again", {
         rustix::thread::set_thread_uid(rustix::thread::Uid::ROOT).map_err(io::Error::from)
     });
+}
+
+/// No set has any, nor may a program get one.
+fn assert_no_capabilities() {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+    let sets = status.lines().filter(|line| line.starts_with("Cap"));
+    let empty = sets.filter(|line| line.ends_with("\t0000000000000000"));
+    assert_eq!(empty.count(), 5, "{status}");
+}
+
+/// The ids are those already; groups and capabilities of root's are left.
+fn same_user() {
+    use rustix::thread::*;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not proved on this machine: it takes root to begin with more");
+        return;
+    }
+    let id = 65534;
+    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+    set_thread_groups(&[Gid::ROOT, gid]).unwrap();
+    set_thread_res_gid(gid, gid, gid).unwrap();
+    set_keep_capabilities(true).unwrap();
+    set_thread_res_uid(uid, uid, uid).unwrap();
+    let permitted = capabilities(None).unwrap().permitted;
+    let kept = CapabilitySets {
+        effective: permitted,
+        permitted,
+        inheritable: permitted,
+    };
+    set_capabilities(None, kept).unwrap();
+    configure_capability_in_ambient_set(CapabilitySet::NET_BIND_SERVICE, true).unwrap();
+    let mut config = config();
+    config.sandbox = false;
+    config.user = Some(sandbox::find_user("65534:65534").unwrap());
+    sandbox::enter(&config).unwrap();
+    assert_no_capabilities();
+    assert_eq!(rustix::process::getgroups().unwrap(), [gid]);
+}
+
+/// As before, without the right to leave a group.
+fn same_user_without_rights() {
+    use rustix::thread::*;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not proved on this machine: it takes root to begin with more");
+        return;
+    }
+    let id = 65534;
+    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+    set_thread_groups(&[Gid::ROOT, gid]).unwrap();
+    set_thread_res_gid(gid, gid, gid).unwrap();
+    set_thread_res_uid(uid, uid, uid).unwrap();
+    let mut config = config();
+    config.sandbox = false;
+    config.user = Some(sandbox::find_user("65534:65534").unwrap());
+    let report = sandbox::enter(&config).unwrap();
+    let told = |text: &String| text.starts_with("still in the groups 0 (--user)");
+    assert!(report.missing.iter().any(told), "{:?}", report.missing);
 }
 
 fn off() {

@@ -1,6 +1,6 @@
 //! How long a connection waits, for what, and what it does when that time is over.
 
-use super::{Connection, Memory, Pause, Phase, ReadSide, Turn};
+use super::{Connection, Farewell, Memory, Pause, Phase, ReadSide, Turn};
 use crate::config::{Patience, Timeouts};
 use crate::server::context::Context;
 use crate::server::limit_log::Limit;
@@ -163,6 +163,8 @@ impl<W: World> Connection<W> {
             return;
         };
         match &self.transport {
+            // That time was cut short.
+            _ if self.farewell == Farewell::Due => {}
             Transport::Tls(_) => cx.report(Limit::HandshakeTime, self.peer, "handshake too slow"),
             Transport::Plain if self.kept.is_empty() => {}
             Transport::Plain => cx.report(Limit::FirstRequestTime, self.peer, "preface too slow"),

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// a connection that already waits.
 const ACCEPT_RETRY: Duration = Duration::from_millis(250);
 
+/// The most that wait on a listener (`somaxconn`); whoever comes while they are let in does not count.
+const MOST_WAITING: usize = 4096;
+
 /// So many connections that were sent away may linger, beyond the limit of connections, while they
 /// read that: enough for clients that close at once, too few to matter where attackers do not.
 pub(super) const LEAVING: usize = 64;
@@ -43,6 +46,19 @@ impl<W: World> EventLoop<W> {
                     || !self.has_room()
                     || !self.accept_one(index)
                 {
+                    break;
+                }
+            }
+        }
+        self.dispensable.clear();
+    }
+
+    /// Lets in whoever waits before the listeners close: to its client it is connected, and closing
+    /// would be a reset.
+    pub(super) fn accept_last(&mut self) {
+        for index in 0..self.listeners.len() {
+            for _ in 0..MOST_WAITING {
+                if !self.has_room() || !self.accept_one(index) {
                     break;
                 }
             }

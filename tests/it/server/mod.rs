@@ -19,4 +19,5 @@ mod shedding;
 mod sinks;
 mod slow;
 mod start;
+mod stopping;
 mod tls;

@@ -1,0 +1,92 @@
+//! The end of a server on SIGTERM, for those who have just come.
+
+use super::tls::{client_config, connect_with};
+use crate::raw_h2::{self, RawH2, frame, get};
+use crate::support::Server;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio_rustls::rustls::ClientConfig;
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+fn http1(mut stream: impl Read + Write) {
+    stream.write_all(GET).unwrap();
+    let mut answer = Vec::new();
+    // A reset behind the response is an end as well.
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("<title>start</title>"), "{answer}");
+    assert!(
+        answer.to_lowercase().contains("connection: close"),
+        "{answer}"
+    );
+}
+
+/// The frames of a stream until it ends, behind preface and SETTINGS.
+fn http2(mut stream: impl Read + Write) {
+    let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    request.extend(frame(raw_h2::SETTINGS, 0, 0, &[]));
+    let flags = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+    request.extend(frame(raw_h2::HEADERS, flags, 1, &get("/")));
+    stream.write_all(&request).unwrap();
+    let mut answer = Vec::new();
+    let start = Instant::now();
+    let mut buffer = [0; 4096];
+    while !answer
+        .windows(20)
+        .any(|window| window == b"<title>start</title>")
+    {
+        let len = stream.read(&mut buffer).expect("an answer");
+        assert!(len > 0, "it ended before the answer: {answer:?}");
+        assert!(start.elapsed() < Duration::from_secs(20));
+        answer.extend_from_slice(&buffer[..len]);
+    }
+}
+
+#[test]
+fn whoever_waits_in_the_backlog_at_sigterm_is_served() {
+    let mut server = Server::start(&[]);
+    let tls = |alpn: &str| -> Arc<ClientConfig> { client_config(&server, &[alpn]) };
+    let (tls_h1, tls_h2) = (tls("http/1.1"), tls("h2"));
+    // Nobody is accepted from here on, and everybody is connected.
+    server.signal("STOP");
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let (one, two) = (server.connect(), server.connect());
+        clients.push(thread::spawn(move || http1(one)));
+        clients.push(thread::spawn(move || http2(two)));
+        let one = connect_with(&server, tls_h1.clone());
+        let two = connect_with(&server, tls_h2.clone());
+        clients.push(thread::spawn(move || http1(one)));
+        clients.push(thread::spawn(move || http2(two)));
+    }
+    thread::sleep(Duration::from_millis(300));
+    server.signal("TERM");
+    server.signal("CONT");
+    let failed = clients.into_iter().filter_map(|client| client.join().err());
+    assert_eq!(failed.count(), 0, "some of 80 were not served");
+    assert_eq!(server.wait(), 0);
+}
+
+#[test]
+fn whoever_has_said_nothing_does_not_keep_the_server() {
+    let mut server = Server::start(&[]);
+    let silent = (server.connect(), TcpStream::connect(server.https).unwrap());
+    let open = RawH2::open(server.connect());
+    thread::sleep(Duration::from_millis(200));
+    let start = Instant::now();
+    server.signal("TERM");
+    let mut late = [0];
+    assert_eq!((&silent.0).read(&mut late).unwrap_or(0), 0);
+    drop(open);
+    assert_eq!(server.wait(), 0);
+    assert!(
+        start.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        start.elapsed()
+    );
+}
