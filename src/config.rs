@@ -490,6 +490,10 @@ pub struct Limits {
     /// forty-five packets of an Ethernet, the most that a kernel hands down in one go (GSO). A little
     /// more would be a tiny segment of its own behind each.
     pub output_bytes: usize,
+    /// The least that a piece shrinks to while all connections together near [`Limits::memory_bytes`]: what
+    /// a small board's downloads go on with, slower than else. A quarter of a TLS record, whose 22 bytes
+    /// are then half a percent.
+    pub least_output_bytes: usize,
     /// So many bytes beyond a piece may wait in memory on a connection before nothing is read from it
     /// any more: what its frames call for while the socket takes nothing. A reader that is slower than
     /// we are has a piece waiting most of the time, and its resets, windows and acknowledgements are
@@ -531,6 +535,13 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// What the kernel holds for a connection is not in its account, but in the memory of the same small
+    /// machine: of a limit under 64 MiB, it gets a share of 1/256 at most, and never less than a record.
+    pub fn unsent(&self, most: u32) -> u32 {
+        let share = u32::try_from(self.memory_bytes / 256).unwrap_or(u32::MAX);
+        most.min(share.max(16 << 10))
+    }
+
     /// TLS handshakes under way at a time; for one more, the oldest goes. A quarter of all places, so
     /// that a flood of newcomers cannot take those of the connections that are established: at ten
     /// thousand a second, more than one core can answer, each still has half a second. Few places
@@ -548,6 +559,7 @@ impl Default for Limits {
             memory_bytes: 128 << 20,
             idle_grace: Duration::from_secs(1),
             output_bytes: (64 << 10) - 512,
+            least_output_bytes: 4 << 10,
             answer_bytes: 8 << 10,
             unsent_bytes: 256 << 10,
             unsent_tls_bytes: 128 << 10,

@@ -316,7 +316,7 @@ impl<W: World> Connection<W> {
     /// How many bytes of output may be made: a piece, or what is called for behind one that waits.
     fn output_room(&self, cx: &Context<W>) -> usize {
         let most = match self.unsent.is_empty() {
-            true => cx.limits.output_bytes,
+            true => cx.piece,
             false => cx.limits.output_bytes + cx.limits.answer_bytes,
         };
         most.saturating_sub(self.unsent.held())

@@ -34,6 +34,8 @@ pub struct Context<W: World> {
     pub(super) http2: Arc<Http2>,
     /// What a connection holds at most.
     pub(super) limits: Limits,
+    /// The size of a piece of output: less than [`Limits::output_bytes`] where memory is short.
+    pub(super) piece: usize,
     /// What a connection waits for at most.
     pub(super) timeouts: Timeouts,
     /// How long those are put up with who take or send too little.
@@ -136,6 +138,7 @@ impl<W: World> Context<W> {
             http1: Arc::new(config.http1.clone()),
             http2: Arc::new(config.http2.clone()),
             limits: config.limits.clone(),
+            piece: config.limits.output_bytes,
             timeouts: config.timeouts.clone(),
             patience: Patience::Ample,
             now,

@@ -46,6 +46,10 @@ pub const PROGRESS_BYTES: usize = 1024;
 /// who would hold 64 MiB for as long as they like have to take 800 KiB a second.
 const TURNOVER_SHARE: usize = 4;
 
+/// A piece of output takes at most this share of what is left below the mark, so that pieces shrink as
+/// it is approached, and pieces alone never pass it before all of them are the least.
+const PIECE_SHARE: usize = 16;
+
 /// The accounts of all connections, by their slots.
 pub struct Ledger {
     start: Instant,
@@ -165,7 +169,18 @@ impl Ledger {
 
     /// Whether nobody may be let in.
     pub fn is_tight(&self) -> bool {
-        self.total > self.limit - self.limit / ROOM_SHARE
+        self.total > self.mark()
+    }
+
+    /// How large a piece of output may be that its reader may leave waiting: backpressure comes first, and
+    /// nobody has to go because many read slowly at once.
+    pub fn piece(&self, least: usize, most: usize) -> usize {
+        let left = self.mark().saturating_sub(self.total);
+        (left / PIECE_SHARE).clamp(least, most)
+    }
+
+    fn mark(&self) -> usize {
+        self.limit - self.limit / ROOM_SHARE
     }
 
     /// Whether somebody has to go at once.
@@ -274,6 +289,21 @@ mod tests {
         assert_eq!(enter(701), (true, false));
         assert_eq!(enter(800), (true, false));
         assert_eq!(enter(801), (true, true));
+    }
+
+    #[test]
+    fn pieces_shrink_as_the_mark_is_approached_and_do_not_pass_it() {
+        let (mut ledger, now) = ledger(4 << 20);
+        let (least, most) = (4 << 10, 64 << 10);
+        assert_eq!(ledger.piece(least, most), most);
+        for index in 0..200 {
+            let piece = ledger.piece(least, most);
+            assert!(index < 50 || piece < most, "{index}: {piece}");
+            ledger.enter(index, piece, Standing::Busy, piece, now);
+            assert!(!ledger.is_tight(), "after {index}");
+        }
+        ledger.enter(200, 4 << 20, Standing::Busy, 0, now);
+        assert_eq!(ledger.piece(least, most), least);
     }
 
     #[test]

@@ -90,6 +90,7 @@ impl Server {
             (Security::Tls, &config.listen_tls, limits.unsent_tls_bytes),
         ] {
             for address in addresses {
+                let unsent_bytes = limits.unsent(unsent_bytes);
                 urls.push(url(security, &world.listen(address, unsent_bytes)?));
                 securities.push(security);
             }

@@ -62,6 +62,9 @@ impl<W: World> EventLoop<W> {
             false => HEAVY,
         };
         cx.moved = 0;
+        cx.piece = self
+            .ledger
+            .piece(cx.limits.least_output_bytes, cx.limits.output_bytes);
         let was_handshaking = connection.is_handshaking();
         let outcome = panics::catch(|| Outcome::of(act(connection, cx), connection, cx));
         let is_handshaking = matches!(&outcome, Ok(outcome) if outcome.is_handshaking);

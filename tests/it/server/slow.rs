@@ -169,3 +169,53 @@ fn a_stream_that_makes_no_headway_goes_once_the_last_place_is_taken() {
     let _newcomer = connect(&server);
     assert_eq!(work(&mut busy, SECOND * 6), Some(1));
 }
+
+/// All of them together hold more than the limit if each has its usual piece waiting.
+#[test]
+fn a_memory_limit_slows_downloads_and_cuts_off_none() {
+    const CLIENTS: usize = 160;
+    const ROUNDS: usize = 2;
+    let options = ["--memory-limit", "4M"];
+    let len: usize = 1 << 20;
+    let server = Server::with_site(&options, |site| {
+        let file = File::create(site.join("big")).unwrap();
+        file.set_len(len as u64).unwrap();
+    });
+    let config = client_config(&server, &["http/1.1"]);
+    let mut clients: Vec<_> = (0..CLIENTS)
+        .map(|_| connect_with(&server, config.clone()))
+        .collect();
+    for stream in &mut clients {
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+    }
+    let before = server.anonymous_kib();
+    for round in 0..ROUNDS {
+        for stream in &mut clients {
+            stream
+                .write_all(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                .unwrap();
+        }
+        // Nobody reads, until every socket is full.
+        std::thread::sleep(SECOND);
+        let held = server.anonymous_kib() - before;
+        assert!(held < 5 << 10, "{held} KiB are held");
+        std::thread::scope(|scope| {
+            for stream in &mut clients {
+                scope.spawn(move || {
+                    let mut answer = vec![0; len];
+                    stream.read_exact(&mut answer).expect("it is not cut off");
+                    let head = answer.windows(4).position(|end| end == b"\r\n\r\n");
+                    let rest = head.expect("a head") + 4;
+                    stream
+                        .read_exact(&mut answer[..rest])
+                        .expect("the rest of it");
+                });
+            }
+        });
+        assert!(
+            !server.log().contains("limit:"),
+            "round {round}: {}",
+            server.log()
+        );
+    }
+}
