@@ -79,6 +79,7 @@ impl Run {
             config.request_line_bytes = 40;
             config.head_bytes = 120;
             config.head_fields = 3;
+            config.head_crumbs = 2;
             config.chunk_extension_bytes = 8;
             config.drain_bytes = 12;
             config.keep_alive_requests = 3;
@@ -163,7 +164,9 @@ impl Run {
                     assert!(!self.closed, "{event:?} of a closed connection");
                     if let Event::Request { fields, .. } = &event {
                         // A head's pseudo-header fields are not among the fields that are counted.
-                        assert!(fields.len() <= self.limits.head_fields + 4);
+                        let crumbs = fields.values("cookie").count();
+                        assert!(crumbs <= self.limits.head_crumbs);
+                        assert!(fields.len() - crumbs <= self.limits.head_fields + 4);
                     }
                     note(&mut self.events, &event);
                 }
