@@ -4,28 +4,35 @@
 //! for connections to come; those that exist keep the old configuration until they end, and
 //! session tickets stay valid because their keys outlive the reload.
 
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, ServerConfig};
 
 use crate::config::Certificate;
+use crate::world::os::wall_clock;
 
+mod clock;
+mod error;
+mod file;
 mod hello;
 mod names;
 pub mod records;
 mod self_signed;
 mod state_directory;
 mod subject_names;
+mod validity;
 
+pub use clock::Clock;
+use clock::Tickets;
+pub use error::TlsError;
+use file::read_file;
 pub use names::Names;
 use names::{Note, Resolver};
 pub use state_directory::state_directory;
@@ -38,6 +45,9 @@ use rustls::crypto::ring as crypto;
 #[cfg(not(any(feature = "aws-lc", feature = "ring")))]
 compile_error!("TLS needs its cryptography: build with the feature `aws-lc` or `ring`");
 
+/// The shortest RSA key that clients accept (CA/Browser Forum, baseline requirements §6.1.5).
+const LEAST_RSA_BITS: usize = 2048;
+
 /// The cryptography that the program was built with.
 pub fn provider() -> CryptoProvider {
     crypto::default_provider()
@@ -49,7 +59,7 @@ pub struct TlsContext {
     /// When the certificate in use was loaded or made.
     loaded: SystemTime,
     provider: Arc<CryptoProvider>,
-    tickets: Arc<dyn ProducesTickets>,
+    tickets: Arc<Tickets>,
     config: Arc<ServerConfig>,
     names: Arc<SubjectNames>,
     noted: Arc<Note>,
@@ -74,9 +84,9 @@ impl TlsContext {
     /// Loads the certificate, or makes one for localhost where there is none.
     pub fn open(certificate: &Certificate) -> Result<(Self, Origin), TlsError> {
         let provider = Arc::new(provider());
-        let tickets = crypto::Ticketer::new().map_err(TlsError::Library)?;
+        let tickets = Arc::new(Tickets::new(SystemTime::now, crypto::Ticketer::new));
         let noted = Arc::new(Note::default());
-        let now = SystemTime::now();
+        let now = wall_clock();
         let mut certificate = certificate.clone();
         let (key, names, origin) = match load(&certificate, now, &provider) {
             Err(reason @ (TlsError::Read { .. } | TlsError::Write { .. }))
@@ -108,7 +118,7 @@ impl TlsContext {
 
     /// Reads the files again, for connections to come. On an error everything stays as it was.
     pub fn reload(&mut self) -> Result<Origin, TlsError> {
-        let now = SystemTime::now();
+        let now = wall_clock();
         if self.certificate == (Certificate::SelfSigned { directory: None })
             && !self_signed::is_worn(self.loaded, now)
         {
@@ -157,6 +167,15 @@ fn load(
             (self_signed::in_memory(now)?, Origin::Memory)
         }
     };
+    for (at, certificate) in pair.chain.iter().enumerate() {
+        if let Some(complaint) = validity::complaint(certificate, now) {
+            let place = pair.chain_path.display();
+            match at {
+                0 => log::warn!("the certificate '{place}' {complaint}"),
+                _ => log::warn!("the certificate {} of '{place}' {complaint}", at + 1),
+            }
+        }
+    }
     let key = pair.certify(provider)?;
     let names = key.cert.first().map(|leaf| SubjectNames::of(leaf));
     Ok((Arc::new(key), Arc::new(names.unwrap_or_default()), origin))
@@ -167,9 +186,9 @@ fn server_config(
     names: &Arc<SubjectNames>,
     noted: &Arc<Note>,
     provider: &Arc<CryptoProvider>,
-    tickets: &Arc<dyn ProducesTickets>,
+    tickets: &Arc<Tickets>,
 ) -> Result<ServerConfig, TlsError> {
-    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+    let mut config = ServerConfig::builder_with_details(Arc::clone(provider), Arc::new(Clock))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Library)?
         .with_no_client_auth()
@@ -177,7 +196,7 @@ fn server_config(
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Sessions are resumed by tickets that the client keeps; a cache of our own would only grow.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = Arc::clone(tickets);
+    config.ticketer = tickets.clone();
     // An HTTP/2 client opens one connection, and every connection brings a fresh ticket.
     config.send_tls13_tickets = 1;
     // Early data can be replayed (RFC 8446 §8), and saves a round trip only.
@@ -205,18 +224,28 @@ impl Pair {
         chain_path: &Path,
         key_path: &Path,
     ) -> Result<Pair, TlsError> {
-        let chain = CertificateDer::pem_slice_iter(chain)
+        let certificates = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<Vec<_>, _>>()
             .ok()
-            .filter(|chain| !chain.is_empty())
-            .ok_or_else(|| TlsError::NoCertificate(chain_path.into()))?;
+            .filter(|chain| !chain.is_empty());
+        let Some(certificates) = certificates else {
+            let is_key = contains(chain, b"PRIVATE KEY") && contains(key, b"BEGIN CERTIFICATE");
+            return Err(if is_key {
+                TlsError::Swapped {
+                    chain: chain_path.into(),
+                    key: key_path.into(),
+                }
+            } else {
+                TlsError::NoCertificate(chain_path.into())
+            });
+        };
         if contains(key, b"ENCRYPTED") {
             return Err(TlsError::EncryptedKey(key_path.into()));
         }
         let key =
             PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::NoKey(key_path.into()))?;
         Ok(Pair {
-            chain,
+            chain: certificates,
             key,
             chain_path: chain_path.into(),
             key_path: key_path.into(),
@@ -225,120 +254,23 @@ impl Pair {
 
     fn certify(self, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
         let (chain, key) = (self.chain_path, self.key_path);
+        if let Some(bits) = file::rsa_bits(&self.key).filter(|bits| *bits < LEAST_RSA_BITS) {
+            return Err(TlsError::ShortKey { key, bits });
+        }
         CertifiedKey::from_der(self.chain, self.key, provider).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => TlsError::Mismatch { chain, key },
+            rustls::Error::InvalidCertificate(CertificateError::Other(reason))
+                if reason.to_string().contains("UnsupportedCertVersion") =>
+            {
+                TlsError::OldVersion(chain)
+            }
             reason => TlsError::Unusable { chain, key, reason },
         })
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|reason| TlsError::Read {
-        path: path.into(),
-        reason,
-    })
-}
-
 fn contains(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|window| window == word)
-}
-
-/// Why there is no certificate to serve with. Displayed, it is one line with the mend.
-#[derive(Debug)]
-pub enum TlsError {
-    /// A file cannot be read.
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        reason: io::Error,
-    },
-    /// The file of `--cert` holds no certificate in PEM.
-    NoCertificate(PathBuf),
-    /// The file of `--key` holds no private key in PEM.
-    NoKey(PathBuf),
-    /// The private key asks for a passphrase.
-    EncryptedKey(PathBuf),
-    /// The private key belongs to another certificate.
-    Mismatch {
-        /// The file of `--cert`.
-        chain: PathBuf,
-        /// The file of `--key`.
-        key: PathBuf,
-    },
-    /// Certificate or key are of a kind that TLS here does not know.
-    Unusable {
-        /// The file of `--cert`.
-        chain: PathBuf,
-        /// The file of `--key`.
-        key: PathBuf,
-        /// What the TLS library says.
-        reason: rustls::Error,
-    },
-    /// The self-signed certificate cannot be written.
-    Write {
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system says.
-        reason: io::Error,
-    },
-    /// The self-signed certificate cannot be made.
-    Make(rcgen::Error),
-    /// The TLS library refuses to start, for want of random numbers.
-    Library(rustls::Error),
-}
-
-impl std::error::Error for TlsError {}
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TlsError::Read { path, reason } => write!(
-                f,
-                "cannot read '{}': {reason}; see that it exists and that this user may read it",
-                path.display()
-            ),
-            TlsError::NoCertificate(path) => write!(
-                f,
-                "'{}' (--cert) holds no certificate; it must be PEM, the server's own first",
-                path.display()
-            ),
-            TlsError::NoKey(path) => write!(
-                f,
-                "'{}' (--key) holds no private key; it must be PEM, PKCS#8, PKCS#1 or SEC1",
-                path.display()
-            ),
-            TlsError::EncryptedKey(path) => write!(
-                f,
-                "the private key '{}' (--key) is encrypted; decrypt it: openssl pkey -in {0} -out KEY",
-                path.display()
-            ),
-            TlsError::Mismatch { chain, key } => write!(
-                f,
-                "the private key '{}' (--key) does not belong to the first certificate of '{}' \
-                 (--cert); name a pair that belongs together",
-                key.display(),
-                chain.display()
-            ),
-            TlsError::Unusable { chain, key, reason } => write!(
-                f,
-                "cannot use '{}' (--cert) with '{}' (--key): {reason}; make it ECDSA P-256 or RSA",
-                chain.display(),
-                key.display()
-            ),
-            TlsError::Write { path, reason } => write!(
-                f,
-                "cannot write the self-signed certificate '{}': {reason}; name one with --cert and \
-                 --key, or only cleartext addresses with --listen",
-                path.display()
-            ),
-            TlsError::Make(reason) => write!(
-                f,
-                "cannot make a self-signed certificate: {reason}; name one with --cert and --key"
-            ),
-            TlsError::Library(reason) => write!(f, "TLS cannot start: {reason}"),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -31,9 +31,10 @@ impl Security {
     pub fn new(options: &Options) -> Result<Self, Error> {
         let provider = Arc::new(tls::provider());
         let unusable = |error| Error::Tls("this machine".into(), error);
-        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(unusable)?;
+        let config =
+            ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(tls::Clock))
+                .with_safe_default_protocol_versions()
+                .map_err(unusable)?;
         let verifier: Arc<dyn ServerCertVerifier> = match options.insecure {
             true => Arc::new(Anybody(provider)),
             false => Arc::new(Trusted::new(options.cacert.as_deref(), provider)?),

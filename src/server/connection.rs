@@ -15,6 +15,7 @@ mod account;
 mod ending;
 mod reading;
 mod waiting;
+mod wrong_port;
 
 use super::access_log::Unsent;
 use super::context::{Buffers, Context, Layer, REQUEST_EFFORT};

@@ -194,6 +194,12 @@ impl<W: World> Context<W> {
         self.limit_log.report_panic(whom, panic, self.now);
     }
 
+    /// The TLS session with `peer` failed.
+    pub(super) fn report_tls(&mut self, peer: Peer, error: &rustls::Error) {
+        self.limit_log.add(Limit::Tls);
+        log::debug!("{peer}: TLS: {error}");
+    }
+
     /// A limit fired for `peer`, as `what` says.
     pub(super) fn report(&mut self, limit: Limit, peer: Peer, what: &str) {
         self.limit_log.report(limit, peer, what, self.now);

@@ -45,10 +45,13 @@ pub enum Limit {
     Calm,
     /// No limit, but counted and told like one: a fault of ours ended the connection.
     InternalError,
+    /// No limit, but counted like one: TLS failed, for what the peer said or could not be told. It is
+    /// logged one by one, for those who look for it.
+    Tls,
 }
 
 impl Limit {
-    const ALL: [Limit; 15] = [
+    const ALL: [Limit; 16] = [
         Limit::Connections,
         Limit::ConnectionsPerAddress,
         Limit::Descriptors,
@@ -64,6 +67,7 @@ impl Limit {
         Limit::Streams,
         Limit::Calm,
         Limit::InternalError,
+        Limit::Tls,
     ];
 
     /// How lines and counts call it: the option that sets it, where there is one.
@@ -84,6 +88,7 @@ impl Limit {
             Limit::Streams => "max-concurrent-streams",
             Limit::Calm => "calm",
             Limit::InternalError => "internal-error",
+            Limit::Tls => "tls-failures",
         }
     }
 
@@ -148,6 +153,11 @@ impl LimitLog {
                  {left_out} more since the last line"
             );
         }
+    }
+
+    /// Counts one that is told by others.
+    pub fn add(&mut self, limit: Limit) {
+        self.counts[limit as usize].total += 1;
     }
 
     /// How often a limit has fired.

@@ -17,8 +17,8 @@ use rustls::unbuffered::{
     WriteTraffic,
 };
 use rustls::{
-    AlertDescription, ClientConfig, CommonState, Error, InvalidMessage, ProtocolVersion,
-    ServerConfig,
+    AlertDescription, ClientConfig, CommonState, Error, InvalidMessage, PeerMisbehaved,
+    ProtocolVersion, ServerConfig,
 };
 use std::sync::Arc;
 
@@ -179,6 +179,11 @@ impl<S: Session> Tls<S> {
         self.common().alpn_protocol()
     }
 
+    /// Bytes that wait for their rest.
+    pub fn waiting(&self) -> usize {
+        self.kept.len()
+    }
+
     /// The place in `buffer` for the next `len` bytes from the socket, behind those that are kept.
     pub fn room<'b>(&self, buffer: &'b mut Vec<u8>, len: usize) -> &'b mut [u8] {
         room_behind(&self.kept, buffer, len)
@@ -252,7 +257,7 @@ impl<S: Session> Tls<S> {
                     // rustls has no alert for some errors, and an alert is not answered by one.
                     let silent = wire.filled().len() == said;
                     if silent && !matches!(error, Error::AlertReceived(_)) {
-                        self.refuse(records.rest().len(), wire);
+                        self.tell(&error, records.rest().len(), wire);
                     }
                     return Err(error);
                 }
@@ -340,17 +345,32 @@ impl<S: Session> Tls<S> {
         }
     }
 
-    /// Appends an alert about bytes that are not worth keeping, or that rustls says nothing about. It
-    /// has none to give away, so it is shown as many bytes as it still holds places in, and more, none of
-    /// which can begin a record: it says decode_error (RFC 8446 §6.2), encrypted where that is due.
+    /// Appends the alert for an error that rustls says nothing about.
+    fn tell(&mut self, error: &Error, held: usize, wire: &mut WireBuffer) {
+        let said = wire.filled().len();
+        if let Error::PeerMisbehaved(PeerMisbehaved::IllegalTlsInnerPlaintext) = error {
+            // A record without a type within is unexpected_message (RFC 8446 §5.4), and so is a
+            // change_cipher_spec: in the handshake with a content that it never has.
+            let content = if self.is_handshaking() { 2 } else { 1 };
+            self.provoke(&mut [20, 3, 3, 0, 1, content], wire);
+        }
+        if wire.filled().len() == said {
+            self.refuse(held, wire);
+        }
+    }
+
+    /// Appends the alert decode_error (RFC 8446 §6.2), about bytes that are not worth keeping: to as many
+    /// as rustls still holds places in, and more, none of which can begin a record.
     fn refuse(&mut self, held: usize, wire: &mut WireBuffer) {
-        let mut bytes = vec![0xff; held + HEADER];
-        let mut no_record = Records {
-            bytes: &mut bytes,
-            start: 0,
-        };
-        let step = process(&mut self.session, &mut no_record, |_, _| Ok(()));
-        debug_assert!(step.is_err(), "no record is of this type");
+        self.provoke(&mut vec![0xff; held + HEADER], wire);
+    }
+
+    /// Appends the alert that rustls answers these bytes with, encrypted where that is due: it has no
+    /// alerts to give away.
+    fn provoke(&mut self, bytes: &mut [u8], wire: &mut WireBuffer) {
+        let mut records = Records { bytes, start: 0 };
+        let step = process(&mut self.session, &mut records, |_, _| Ok(()));
+        debug_assert!(step.is_err(), "nobody sends such records");
         self.flush_alert(wire);
     }
 }
@@ -465,7 +485,8 @@ impl WireBuffer {
         self.len = (self.len + written).min(self.bytes.len());
     }
 
-    fn append(&mut self, bytes: &[u8]) {
+    /// Puts these in as they are.
+    pub fn append(&mut self, bytes: &[u8]) {
         for (to, from) in self.spare(bytes.len()).iter_mut().zip(bytes) {
             *to = *from;
         }

@@ -18,8 +18,10 @@ use rustix::fs::FlockOperation;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 
+use super::file::read_file;
 use super::{Origin, Pair, TlsError};
 use crate::http::date;
+use crate::world::os::in_calendar;
 
 /// The longest that browsers accept is 398 days.
 const VALIDITY: Duration = Duration::from_secs(397 * 24 * 3600);
@@ -71,9 +73,16 @@ fn lock(directory: &Path) -> io::Result<File> {
     Ok(handle)
 }
 
-/// Whether the certificate is one of ours that expires soon or does not fit its key.
+/// Whether the certificate is empty, or one of ours that expires soon or does not fit its key.
 fn is_useless(chain: &Path, key: &Path, now: SystemTime, provider: &CryptoProvider) -> bool {
-    let Ok(text) = fs::read_to_string(chain) else {
+    let Ok(text) = read_file(chain) else {
+        return false;
+    };
+    if text.is_empty() {
+        // A disk was full, or the power went.
+        return true;
+    }
+    let Ok(text) = String::from_utf8(text) else {
         return false;
     };
     let Some(expires) = text
@@ -121,7 +130,7 @@ struct Made {
 
 impl Made {
     fn new(now: SystemTime) -> Result<Made, TlsError> {
-        let expires = now + VALIDITY;
+        let expires = in_calendar(now + VALIDITY);
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(TlsError::Make)?;
         let certificate = params(now, expires)
             .and_then(|params| params.self_signed(&pair))

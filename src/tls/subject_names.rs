@@ -108,7 +108,7 @@ fn subject_alt_names(certificate: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 }
 
 /// Elements of DER behind each other: tag and value of each, up to the first that is malformed.
-struct Elements<'a>(&'a [u8]);
+pub(super) struct Elements<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Elements<'a> {
     type Item = (u8, &'a [u8]);

@@ -240,10 +240,21 @@ fn errors_name_the_file_the_option_and_the_mend() {
     assert!(error(&missing, &key).contains("missing.pem': No such file"));
     assert!(error(&chain, &missing).contains("missing.pem': No such file"));
     let swapped = error(&key, &chain);
+    assert!(swapped.ends_with("; swap them"), "{swapped}");
+    assert!(error(&key, &key).contains("(--cert) holds no certificate"));
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tls/testdata");
+    let old = data.join("version-1.pem");
+    assert!(error(&old, &old).contains("is of version 1; make one of version 3"));
+    let short = error(&chain, &data.join("rsa-1024.key"));
+    assert!(short.contains("of RSA with 1024 bits; make one of at least 2048"));
+    let directory = error(place.path(), &key);
     assert!(
-        swapped.contains("(--cert) holds no certificate"),
-        "{swapped}"
+        directory.ends_with("it is a directory; name a file in it"),
+        "{directory}"
     );
+    let long = place.path().join("long");
+    fs::write(&long, vec![b'x'; 2 << 20]).unwrap();
+    assert!(error(&long, &key).contains("longer than any certificate"));
     assert!(error(&chain, &chain).contains("(--key) holds no private key"));
     assert!(error(&chain, &other).contains("does not belong to"));
 
@@ -258,6 +269,53 @@ fn errors_name_the_file_the_option_and_the_mend() {
     assert!(error(&file, &key).contains("holds no certificate"));
     fs::write(&file, "-----BEGIN CERTIFICATE-----\nMAA").unwrap();
     assert!(error(&file, &key).contains("holds no certificate"));
+}
+
+#[test]
+fn a_fifo_keeps_neither_a_start_nor_a_reload_waiting() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "a");
+    let fifo = place.path().join("fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    for (chain, key) in [(&fifo, &key), (&chain, &fifo)] {
+        let error = error(chain, key);
+        assert!(error.ends_with("name a regular file"), "{error}");
+    }
+    let (mut server, _) = TlsContext::open(&files(&chain, &key)).unwrap();
+    let before = Arc::clone(server.config());
+    fs::remove_file(&chain).unwrap();
+    fs::rename(&fifo, &chain).unwrap();
+    assert!(server.reload().is_err());
+    assert!(Arc::ptr_eq(&before, server.config()));
+}
+
+#[test]
+fn an_empty_pair_is_made_anew() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "a");
+    for file in [&chain, &key] {
+        fs::write(file, "").unwrap();
+        let (_, origin) = TlsContext::open(&self_signed(chain.parent().unwrap())).unwrap();
+        assert_eq!(origin, Origin::Made(chain.clone()));
+    }
+}
+
+#[test]
+fn a_pair_can_be_made_at_the_ends_of_the_calendar() {
+    let place = tempfile::tempdir().unwrap();
+    let provider = crypto::default_provider();
+    let last = crate::world::os::in_calendar(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40));
+    for (name, now) in [("first", SystemTime::UNIX_EPOCH), ("last", last)] {
+        let directory = place.path().join(name);
+        self_signed::pair(&directory, now, &provider).unwrap();
+    }
 }
 
 #[test]

@@ -313,8 +313,12 @@ impl AsFd for Socket {
 /// The time of day by this machine's clock, brought into the years that the dates of HTTP and of
 /// certificates can tell: a clock that is set to another one is wrong anyhow, and must not stop anybody.
 pub fn wall_clock() -> SystemTime {
-    let latest = UNIX_EPOCH + LATEST;
-    SystemTime::now().clamp(UNIX_EPOCH, latest)
+    in_calendar(SystemTime::now())
+}
+
+/// The time that is nearest to this one in the years 1970 to 9999.
+pub fn in_calendar(time: SystemTime) -> SystemTime {
+    time.clamp(UNIX_EPOCH, UNIX_EPOCH + LATEST)
 }
 
 impl<F: super::Files<File: AsFd>> World for OsWorld<F> {

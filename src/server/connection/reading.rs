@@ -1,6 +1,7 @@
 //! What comes from the socket: when it is read, how much of it, and what it is behind its TLS records.
 
-use super::{Connection, Phase, ReadSide};
+use super::{Connection, Phase, ReadSide, wrong_port};
+use crate::http::Fields;
 use crate::server::context::Context;
 use crate::server::transport::{Opened, Transport, WireBuffer};
 use crate::tls::Names;
@@ -59,6 +60,7 @@ impl<W: World> Connection<W> {
             return Ok(());
         };
         wire.clear();
+        let came = tls.waiting() + read;
         let opened = tls.open(buffer, read, plain, wire);
         if let Phase::Opening { .. } = self.phase
             && let Some(tls) = &cx.tls
@@ -70,7 +72,17 @@ impl<W: World> Connection<W> {
             Ok(Opened::Open) => {}
             Ok(Opened::Ended) => self.read = ReadSide::Ended,
             Err(error) => {
-                log::debug!("{}: TLS: {error}", self.peer);
+                cx.report_tls(self.peer, &error);
+                if let Phase::Opening { .. } = self.phase
+                    && let Some((answer, len)) =
+                        wrong_port::answer(buffer.get(..came).unwrap_or_default())
+                {
+                    wire.clear();
+                    wire.append(&answer);
+                    let reason = "plain HTTP on a port of TLS";
+                    let answered = (400, len as u64);
+                    cx.log_refusal(self.peer, "HTTP/1.1", &Fields::new(), reason, answered);
+                }
                 self.phase = Phase::Flushing;
                 plain.clear();
             }

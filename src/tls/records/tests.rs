@@ -7,9 +7,13 @@ use super::*;
 use crate::config::Certificate;
 use crate::tls::{TlsContext, provider};
 use raw_tls::{RawPeer, in_records};
+use rustls::crypto::cipher::InboundOpaqueMessage;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConnection, ContentType, RootCertStore, SupportedProtocolVersion, version};
+use rustls::{
+    ClientConnection, ConnectionTrafficSecrets, ContentType, RootCertStore, SupportedCipherSuite,
+    SupportedProtocolVersion, version,
+};
 
 type ServerSide = Tls<UnbufferedServerConnection>;
 type ClientSide = Tls<UnbufferedClientConnection>;
@@ -422,4 +426,42 @@ fn every_error_is_told_by_a_sealed_alert() {
             assert_eq!(wire.filled().first(), Some(&kind));
         }
     }
+}
+
+/// The content of one record of TLS 1.3 for the client with these secrets.
+fn open_record(
+    suite: SupportedCipherSuite,
+    (sequence, secrets): (u64, ConnectionTrafficSecrets),
+    record: &[u8],
+) -> Vec<u8> {
+    let (key, iv) = match secrets {
+        ConnectionTrafficSecrets::Aes128Gcm { key, iv }
+        | ConnectionTrafficSecrets::Aes256Gcm { key, iv }
+        | ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv } => (key, iv),
+        _ => panic!("another cipher"),
+    };
+    let suite = suite.tls13().expect("TLS 1.3");
+    let mut sealed = record[HEADER..].to_vec();
+    let version = ProtocolVersion::TLSv1_2;
+    let message = InboundOpaqueMessage::new(ContentType::ApplicationData, version, &mut sealed);
+    let mut decrypter = suite.aead_alg.decrypter(key, iv);
+    decrypter
+        .decrypt(message, sequence)
+        .unwrap()
+        .payload
+        .to_vec()
+}
+
+#[test]
+fn a_record_without_a_type_within_is_unexpected() {
+    let (mut tls, client) = established(&version::TLS13);
+    let mut wire = WireBuffer::default();
+    let suite = client.negotiated_cipher_suite().unwrap();
+    let secrets = client.dangerous_extract_secrets().unwrap();
+    let mut peer = RawPeer::new(suite, secrets.tx);
+    let record = peer.seal(ContentType::from(0), &[0; 5]);
+    assert!(give(&mut tls, &record, &mut wire).is_err());
+    let opened = open_record(suite, secrets.rx, wire.filled());
+    // unexpected_message (RFC 8446 §5.4)
+    assert_eq!(opened, [2, 10]);
 }

@@ -111,8 +111,8 @@ fn bad_records_are_answered_by_an_alert_and_do_no_harm() {
         &[22, 3, 1, 0, 8, 1, 0, 0, 0, 99, 0, 0, 0],
         // A record of a type that nobody knows, twice.
         &[99, 3, 1, 0, 1, 0, 99, 3, 1, 0, 1, 0],
-        // No record at all.
-        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        // HTTP/2 without TLS: its client reads no HTTP/1.1.
+        crate::raw_h2::PREFACE,
         // Application data before any handshake.
         &[23, 3, 3, 0, 2, 0, 0],
     ];
@@ -135,4 +135,51 @@ fn bad_records_are_answered_by_an_alert_and_do_no_harm() {
     socket.shutdown(std::net::Shutdown::Write).unwrap();
     let _ = socket.read_to_end(&mut Vec::new());
     assert!(server.request("GET / HTTP/1.1").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn plain_http_on_the_port_of_tls_is_answered_in_words_and_logged() {
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("log");
+    let options = [
+        "--log-level",
+        "debug",
+        "--access-log",
+        log.to_str().unwrap(),
+    ];
+    let mut server = Server::start(&options);
+    let mut socket = TcpStream::connect(server.https).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!("GET /a?b HTTP/1.1\r\nHost: {}\r\n\r\n", server.https);
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("a clean end");
+    assert!(
+        answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+        "{answer}"
+    );
+    let link = format!("<a href=\"https://{}/a?b\">", server.https);
+    assert!(answer.contains(&link), "{answer}");
+    server.logged("TLS: ");
+    server.signal("TERM");
+    server.wait();
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains(" 400 "), "{log}");
+}
+
+#[test]
+fn failed_handshakes_are_told_at_debug_and_counted_at_the_end() {
+    let mut server = Server::start(&["--log-level", "debug"]);
+    let stranger = Server::start(&[]);
+    for _ in 0..3 {
+        let mut stream = connect_with(&server, client_config(&stranger, &["h2"]));
+        stream.write_all(b"x").expect_err("nobody vouches for it");
+        let _ = stream.conn.write_tls(&mut stream.sock);
+        let _ = stream.sock.read_to_end(&mut Vec::new());
+    }
+    let line = server.logged("TLS: received fatal alert");
+    assert!(line.contains("127.0.0.1"), "{line}");
+    server.signal("TERM");
+    server.wait();
+    server.logged("tls-failures 3");
 }

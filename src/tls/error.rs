@@ -1,0 +1,152 @@
+//! Reasons why there is no certificate to serve with, and the mend of each.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no certificate to serve with. Displayed, it is one line with the mend.
+#[derive(Debug)]
+pub enum TlsError {
+    /// A file cannot be read.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// The file of `--cert` holds no certificate in PEM.
+    NoCertificate(PathBuf),
+    /// The file of `--key` holds no private key in PEM.
+    NoKey(PathBuf),
+    /// The file of `--cert` holds a private key, and that of `--key` a certificate.
+    Swapped {
+        /// The file of `--cert`.
+        chain: PathBuf,
+        /// The file of `--key`.
+        key: PathBuf,
+    },
+    /// The certificate is of the first version, which knows no names.
+    OldVersion(PathBuf),
+    /// The private key is of RSA, and shorter than clients accept.
+    ShortKey {
+        /// The file of `--key`.
+        key: PathBuf,
+        /// Its length.
+        bits: usize,
+    },
+    /// The private key asks for a passphrase.
+    EncryptedKey(PathBuf),
+    /// The private key belongs to another certificate.
+    Mismatch {
+        /// The file of `--cert`.
+        chain: PathBuf,
+        /// The file of `--key`.
+        key: PathBuf,
+    },
+    /// Certificate or key are of a kind that TLS here does not know.
+    Unusable {
+        /// The file of `--cert`.
+        chain: PathBuf,
+        /// The file of `--key`.
+        key: PathBuf,
+        /// What the TLS library says.
+        reason: rustls::Error,
+    },
+    /// The self-signed certificate cannot be written.
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// The self-signed certificate cannot be made.
+    Make(rcgen::Error),
+    /// The TLS library refuses to start, for want of random numbers.
+    Library(rustls::Error),
+}
+
+impl std::error::Error for TlsError {}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TlsError::Read { path, reason } if reason.kind() == io::ErrorKind::IsADirectory => {
+                write!(
+                    f,
+                    "cannot read '{}': it is a directory; name a file in it",
+                    path.display()
+                )
+            }
+            TlsError::Read { path, reason } if reason.kind() == io::ErrorKind::InvalidInput => {
+                write!(
+                    f,
+                    "cannot read '{}': {reason}; name a regular file",
+                    path.display()
+                )
+            }
+            TlsError::Read { path, reason } => write!(
+                f,
+                "cannot read '{}': {reason}; see that it exists and that this user may read it",
+                path.display()
+            ),
+            TlsError::NoCertificate(path) => write!(
+                f,
+                "'{}' (--cert) holds no certificate; it must be PEM, the server's own first",
+                path.display()
+            ),
+            TlsError::NoKey(path) => write!(
+                f,
+                "'{}' (--key) holds no private key; it must be PEM, PKCS#8, PKCS#1 or SEC1",
+                path.display()
+            ),
+            TlsError::Swapped { chain, key } => write!(
+                f,
+                "'{}' (--cert) holds a private key and '{}' (--key) a certificate; swap them",
+                chain.display(),
+                key.display()
+            ),
+            TlsError::OldVersion(path) => write!(
+                f,
+                "the certificate '{}' (--cert) is of version 1; make one of version 3, which names its \
+                 hosts",
+                path.display()
+            ),
+            TlsError::ShortKey { key, bits } => write!(
+                f,
+                "the private key '{}' (--key) is of RSA with {bits} bits; make one of at least {}, or \
+                 ECDSA P-256",
+                key.display(),
+                super::LEAST_RSA_BITS
+            ),
+            TlsError::EncryptedKey(path) => write!(
+                f,
+                "the private key '{}' (--key) is encrypted; decrypt it: openssl pkey -in {0} -out KEY",
+                path.display()
+            ),
+            TlsError::Mismatch { chain, key } => write!(
+                f,
+                "the private key '{}' (--key) does not belong to the first certificate of '{}' \
+                 (--cert); name a pair that belongs together",
+                key.display(),
+                chain.display()
+            ),
+            TlsError::Unusable { chain, key, reason } => write!(
+                f,
+                "cannot use '{}' (--cert) with '{}' (--key): {reason}; make it ECDSA P-256 or RSA",
+                chain.display(),
+                key.display()
+            ),
+            TlsError::Write { path, reason } => write!(
+                f,
+                "cannot write the self-signed certificate '{}': {reason}; name one with --cert and \
+                 --key, or only cleartext addresses with --listen",
+                path.display()
+            ),
+            TlsError::Make(reason) => write!(
+                f,
+                "cannot make a self-signed certificate: {reason}; name one with --cert and --key"
+            ),
+            TlsError::Library(reason) => write!(f, "TLS cannot start: {reason}"),
+        }
+    }
+}
