@@ -163,6 +163,10 @@ pub struct SiteConfig {
     /// Bytes of hot files (content and response fields) kept in memory. 1 MiB holds the pages and
     /// styles that most requests are for, and leaves the rest to the page cache.
     pub cache_memory: usize,
+    /// Files that responses are sent from which may be open at a time; beyond it, the one that was not used
+    /// for longest is closed until its reader goes on. One for each connection, of which the server takes
+    /// fewer where the system's limit of open files is lower.
+    pub open_files: usize,
 }
 
 impl Default for SiteConfig {
@@ -177,6 +181,7 @@ impl Default for SiteConfig {
             types: Vec::new(),
             charset: Charset::default(),
             cache_memory: 1 << 20,
+            open_files: 20_000,
         }
     }
 }

@@ -259,6 +259,16 @@ pub trait Files: 'static {
         max: usize,
     ) -> io::Result<Listing>;
 
+    /// Gives up a descriptor that is kept for want of others; false if there is none.
+    fn lend_descriptor(&mut self) -> bool {
+        false
+    }
+
+    /// Takes back what was lent; false while the system has no descriptors for that.
+    fn restore_descriptors(&mut self) -> bool {
+        true
+    }
+
     /// Takes what the calls since the last time are worth, in the bytes of [`Effort`](effort::Effort).
     fn take_effort(&mut self) -> usize {
         0

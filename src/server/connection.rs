@@ -225,9 +225,10 @@ impl<W: World> Connection<W> {
         })
     }
 
-    /// Whether a response has begun to wait for a disk, since this was last asked or tried again.
+    /// Whether a response has begun to wait for a disk or a descriptor, since this was last asked or tried again.
     pub fn has_turned_cold(&mut self) -> bool {
-        let turned = self.disk == Disk::Idle && self.protocol.is_cold();
+        let waits = self.protocol.is_cold() || self.unsent.lacks_descriptor();
+        let turned = self.disk == Disk::Idle && waits;
         if turned {
             self.disk = Disk::Asked;
         }
@@ -419,9 +420,13 @@ impl<W: World> Connection<W> {
             return Ok(());
         }
         let splices = &mut cx.splices;
-        let written = self
-            .unsent
-            .write(&mut cx.world, &mut self.socket, bytes, splices);
+        let written = self.unsent.write(
+            &mut cx.world,
+            cx.site.files(),
+            &mut self.socket,
+            bytes,
+            splices,
+        );
         let newly_taken = match written {
             Ok(taken) => taken,
             Err(WriteError::Socket(error)) => return Err(error),

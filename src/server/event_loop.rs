@@ -15,6 +15,8 @@ mod admission;
 mod told;
 mod turn;
 
+pub(super) use admission::LEAVING;
+
 use super::addresses::Addresses;
 use super::connection::{Connection, Turn};
 use super::context::Context;
@@ -142,9 +144,9 @@ impl<W: World> EventLoop<W> {
         };
         cx.tls = tls;
         // A table of places for all of them would be numbered beyond what the poll can tell.
-        let most = Token::LAST_INDEX as usize - admission::LEAVING;
+        let most = Token::LAST_INDEX as usize - LEAVING;
         cx.limits.max_connections = cx.limits.max_connections.min(most);
-        let room = cx.limits.max_connections.min(MOST_ROOM) + admission::LEAVING;
+        let room = cx.limits.max_connections.min(MOST_ROOM) + LEAVING;
         EventLoop {
             deadlines: Deadlines::new(cx.now, room),
             ledger: Ledger::new(&cx.limits, &cx.timeouts, cx.now, room),
@@ -154,7 +156,7 @@ impl<W: World> EventLoop<W> {
             connections: Slots::with_room(room),
             crowd: 0,
             dispensable: VecDeque::new(),
-            leaving: VecDeque::with_capacity(admission::LEAVING + 1),
+            leaving: VecDeque::with_capacity(LEAVING + 1),
             queue: Queue::new(),
             late: Queue::new(),
             effort: 0,

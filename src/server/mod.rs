@@ -24,6 +24,7 @@ mod addresses;
 mod connection;
 mod context;
 mod deadlines;
+mod descriptors;
 mod event_loop;
 mod h1_service;
 mod h2_service;
@@ -45,6 +46,7 @@ use crate::site::Site;
 use crate::tls::{Origin, TlsContext};
 use crate::world::files::Root;
 use crate::world::os::{OsWorld, raise_open_files};
+use descriptors::Shares;
 use std::error::Error;
 
 pub use access_log::AccessLog;
@@ -65,6 +67,8 @@ impl Server {
     /// listeners. An error is one line that names what is wrong and the mend, and nothing was
     /// started.
     pub fn open(config: &Config) -> Result<Server, Box<dyn Error>> {
+        let wanted = config;
+        let config = &within_descriptors(wanted);
         let files = Root::open(&config.site.root)?;
         let mut site = Site::new(files, &config.site)?;
         let log = config
@@ -80,7 +84,6 @@ impl Server {
         };
         // Now that all of them are there.
         site.files().keep_private(own_files::own_files(config));
-        raise_open_files(config.limits.max_connections);
         let mut world = OsWorld::new()?;
         let mut urls = Vec::new();
         let mut securities = Vec::new();
@@ -95,6 +98,7 @@ impl Server {
                 securities.push(security);
             }
         }
+        report_descriptors(wanted, config);
         let cx = Context::new(world, site, log, config);
         Ok(Server {
             event_loop: EventLoop::new(cx, tls, &securities),
@@ -116,6 +120,34 @@ impl Server {
     /// Serves until the operator stops it.
     pub fn run(mut self) -> Result<(), Box<dyn Error>> {
         Ok(self.event_loop.run()?)
+    }
+}
+
+/// The configuration with as many connections and open files as the system has descriptors for.
+fn within_descriptors(config: &Config) -> Config {
+    let mut config = config.clone();
+    let most = Shares {
+        connections: config.limits.max_connections,
+        files: config.site.open_files,
+    };
+    let shares = Shares::of(raise_open_files(most.connections), most);
+    config.limits.max_connections = shares.connections;
+    config.site.open_files = shares.files;
+    config
+}
+
+/// Tells the operator where the limit of open files leaves room for far fewer connections than are wanted.
+fn report_descriptors(wanted: &Config, granted: &Config) {
+    let (wanted, connections) = (
+        wanted.limits.max_connections,
+        granted.limits.max_connections,
+    );
+    if connections < wanted - wanted / 4 {
+        log::warn!(
+            "the limit of open files leaves room for {connections} connections instead of {wanted}, and for \
+             {} files; raise it (ulimit -n)",
+            granted.site.open_files
+        );
     }
 }
 

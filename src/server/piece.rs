@@ -200,8 +200,8 @@ mod tests {
     fn file(content: &[u8]) -> (MemoryFiles, FileSlice<MemoryFiles>) {
         let mut files = MemoryFiles::new();
         files.write("f", content);
-        let (file, _) = files.open(b"f").unwrap();
-        let file = FileSlice::new(OpenFile::new(file), 0, content.len() as u64);
+        let file = OpenFile::new(&mut files, "f");
+        let file = FileSlice::new(file, 0, content.len() as u64);
         (files, file)
     }
 

@@ -180,7 +180,8 @@ impl<F: Files> Splices<F> {
                     content,
                     start,
                     end,
-                }) => &content[*start..*end],
+                    ..
+                }) => &content[*start as usize..*end as usize],
                 Content::Frames(start, end) => self.piece.bytes(*start..*end),
             };
             if !put(content) {
@@ -212,6 +213,25 @@ impl<F: Files> Splices<F> {
         *sent += len;
     }
 
+    /// Takes hold of content that is in memory, to be sent from there.
+    pub fn hold(&mut self) {
+        self.slices().for_each(Slice::hold);
+    }
+
+    /// Lets go of it again: what waits for a reader holds nothing that others may need.
+    pub fn release(&mut self) {
+        self.slices().for_each(Slice::release);
+    }
+
+    fn slices(&mut self) -> impl Iterator<Item = &mut Slice<F>> {
+        self.list
+            .iter_mut()
+            .filter_map(|splice| match &mut splice.content {
+                Content::Slice(slice) => Some(slice),
+                Content::Frames(..) => None,
+            })
+    }
+
     /// Moves all that is left of another output with its splices behind the bytes of `output`, whose
     /// splices these are; its first `sent` bytes were sent. What others may not keep is copied.
     pub fn append(
@@ -226,7 +246,10 @@ impl<F: Files> Splices<F> {
             output.extend_from_slice(&bytes[from..at]);
             from = at;
             match content {
-                Content::Slice(slice) => self.push(output.len(), slice),
+                Content::Slice(mut slice) => {
+                    slice.release();
+                    self.push(output.len(), slice);
+                }
                 Content::Frames(start, end) => {
                     output.extend_from_slice(later.piece.bytes(start..end));
                 }
@@ -252,8 +275,8 @@ mod tests {
     fn file(content: &str) -> (MemoryFiles, FileSlice<MemoryFiles>) {
         let mut files = MemoryFiles::new();
         files.write("f", content);
-        let (file, _) = files.open(b"f").unwrap();
-        let file = FileSlice::new(OpenFile::new(file), 0, content.len() as u64);
+        let file = OpenFile::new(&mut files, "f");
+        let file = FileSlice::new(file, 0, content.len() as u64);
         (files, file)
     }
 

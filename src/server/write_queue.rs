@@ -4,7 +4,7 @@
 //! falls short is kept here. An idle connection's queue holds no memory.
 
 use super::splices::{Content, Splices};
-use crate::site::Slice;
+use crate::site::{Slice, is_descriptor_limit};
 use crate::world::{Files, World};
 use std::io::{self, IoSlice};
 
@@ -20,6 +20,17 @@ struct Tail<F: Files> {
     bytes: Vec<u8>,
     sent: usize,
     splices: Splices<F>,
+    lacks: Lacks,
+}
+
+/// Why output waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Lacks {
+    /// The socket has no room.
+    #[default]
+    Room,
+    /// There is no descriptor for the file that comes next, and nothing will tell when there is.
+    Descriptor,
 }
 
 impl<F: Files> Default for Tail<F> {
@@ -28,6 +39,7 @@ impl<F: Files> Default for Tail<F> {
             bytes: Vec::new(),
             sent: 0,
             splices: Splices::default(),
+            lacks: Lacks::Room,
         }
     }
 }
@@ -69,6 +81,12 @@ impl<F: Files> WriteQueue<F> {
         self.0.is_none()
     }
 
+    /// Whether it is to be tried again without being told.
+    pub fn lacks_descriptor(&self) -> bool {
+        let tail = self.0.as_deref();
+        tail.is_some_and(|tail| tail.lacks == Lacks::Descriptor)
+    }
+
     /// Writes what waits, then `bytes`, into which nothing is spliced.
     pub fn write_bytes<W: World<Files = F>>(
         &mut self,
@@ -76,7 +94,7 @@ impl<F: Files> WriteQueue<F> {
         socket: &mut W::Socket,
         bytes: &[u8],
     ) -> io::Result<usize> {
-        Ok(self.write(world, socket, bytes, &mut Splices::default())?)
+        Ok(self.push(world, None, socket, bytes, &mut Splices::default())?)
     }
 
     /// Writes what waits, then `bytes` with what is spliced into them; keeps what the socket does not
@@ -84,32 +102,44 @@ impl<F: Files> WriteQueue<F> {
     pub fn write<W: World<Files = F>>(
         &mut self,
         world: &mut W,
+        files: &mut F,
+        socket: &mut W::Socket,
+        bytes: &[u8],
+        splices: &mut Splices<F>,
+    ) -> Result<usize, WriteError> {
+        self.push(world, Some(files), socket, bytes, splices)
+    }
+
+    fn push<W: World<Files = F>>(
+        &mut self,
+        world: &mut W,
+        mut files: Option<&mut F>,
         socket: &mut W::Socket,
         bytes: &[u8],
         splices: &mut Splices<F>,
     ) -> Result<usize, WriteError> {
         let mut taken = 0;
         if let Some(tail) = &mut self.0 {
-            taken = write(
-                world,
-                socket,
-                &tail.bytes,
-                &mut tail.sent,
-                &mut tail.splices,
-            )?;
+            tail.splices.hold();
+            let (sent, waiting) = (&mut tail.sent, &mut tail.splices);
+            let files = files.as_deref_mut();
+            (taken, tail.lacks) = write(world, files, socket, &tail.bytes, sent, waiting)?;
             if !tail.is_sent() {
+                tail.splices.release();
                 tail.append(bytes, 0, splices);
                 return Ok(taken);
             }
             self.0 = None;
         }
         let mut sent = 0;
-        taken += write(world, socket, bytes, &mut sent, splices)?;
+        let (len, lacks) = write(world, files, socket, bytes, &mut sent, splices)?;
         if sent < bytes.len() || !splices.is_empty() {
-            self.0.insert(Box::default()).append(bytes, sent, splices);
+            let tail = self.0.insert(Box::default());
+            tail.lacks = lacks;
+            tail.append(bytes, sent, splices);
         }
         splices.clear();
-        Ok(taken)
+        Ok(taken + len)
     }
 }
 
@@ -140,20 +170,29 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// Writes from the byte `sent` on until everything is taken or the socket would block. Returns how
-/// many bytes were taken, those of the slices included.
+/// many bytes were taken, those of the slices included, and why that was not all.
 fn write<W: World>(
     world: &mut W,
+    mut files: Option<&mut W::Files>,
     socket: &mut W::Socket,
     bytes: &[u8],
     sent: &mut usize,
     splices: &mut Splices<W::Files>,
-) -> Result<usize, WriteError> {
+) -> Result<(usize, Lacks), WriteError> {
     let mut taken = 0;
     loop {
         let result = match splices.first() {
             Some((at, Content::Slice(Slice::File(slice)))) if at == *sent => {
                 let max = usize::try_from(slice.len()).unwrap_or(usize::MAX);
-                match world.send_file(socket, &slice.file().get(), slice.offset(), max) {
+                let file = match files.as_deref_mut().map(|files| slice.file().get(files)) {
+                    Some(Ok(file)) => file,
+                    Some(Err(error)) if is_descriptor_limit(&error) => {
+                        return Ok((taken, Lacks::Descriptor));
+                    }
+                    Some(Err(error)) => return Err(WriteError::File(error)),
+                    None => return Err(WriteError::File(io::ErrorKind::Unsupported.into())),
+                };
+                match world.send_file(socket, &file, slice.offset(), max) {
                     Ok(0) => return Err(WriteError::File(io::ErrorKind::UnexpectedEof.into())),
                     // Nobody tells which of the two has failed. A socket shows it soon enough.
                     Err(error) if !is_passing(&error) => return Err(WriteError::File(error)),
@@ -169,7 +208,7 @@ fn write<W: World>(
                 world.write_gathered(socket, &pieces[..gathered])
             }
             None if *sent < bytes.len() => world.write(socket, &bytes[*sent..]),
-            None => return Ok(taken),
+            None => return Ok((taken, Lacks::Room)),
         };
         match result {
             Ok(0) => return Err(WriteError::Socket(io::ErrorKind::WriteZero.into())),
@@ -177,7 +216,9 @@ fn write<W: World>(
                 splices.advance(sent, len);
                 taken += len;
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(taken),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Ok((taken, Lacks::Room));
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(WriteError::Socket(error)),
         }

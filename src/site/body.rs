@@ -143,11 +143,15 @@ impl<F: Files> Body<F> {
             Body::One(slice) => slice,
             Body::Many(sequence) => sequence.current()?,
         };
-        let least = match slice {
-            Slice::Memory { .. } => least.memory,
-            Slice::File(_) => least.file,
+        let least = match slice.is_in_memory() {
+            true => least.memory,
+            false => least.file,
         };
-        (slice.len().min(max) >= least).then_some(slice)
+        if slice.len().min(max) < least {
+            return None;
+        }
+        slice.hold();
+        Some(slice)
     }
 
     /// Appends up to `max` bytes to `out`; `max` is at least 1.

@@ -3,8 +3,8 @@
 //! What is found here is at most a second old: then the disk is asked whether anything changed.
 //! Entries leave by the clock algorithm: a hand goes round, passes over what was used since its last
 //! visit, and drops the rest, so that reading every file of a site once does not push out the pages
-//! that everybody wants. Content that responses are still sending counts until they are done, so the
-//! budget holds whatever readers do.
+//! that everybody wants. What is dropped is free at once, whoever is still being sent it: that goes on
+//! from the file. So the budget holds whatever readers do, and readers that stall keep nothing from others.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use foldhash::quality::RandomState;
 use slab::Slab;
 
+use super::open_files::OpenFiles;
 use super::resource::{Dress, Loaded, Resource};
 use crate::world::Files;
 
@@ -56,6 +57,7 @@ pub(crate) struct HotCache<F: Files> {
     hand: usize,
     used: usize,
     budget: usize,
+    open_files: Rc<OpenFiles<F>>,
 }
 
 struct Slot<F: Files> {
@@ -73,19 +75,20 @@ enum Recency {
 }
 
 impl<F: Files> HotCache<F> {
-    pub(crate) fn new(budget: usize) -> Self {
+    pub(crate) fn new(budget: usize, open_files: Rc<OpenFiles<F>>) -> Self {
         HotCache {
             slots: Slab::new(),
             index: HashMap::default(),
             hand: 0,
             used: 0,
             budget,
+            open_files,
         }
     }
 
     /// Forgets everything.
     pub(crate) fn forget_all(&mut self) {
-        *self = HotCache::new(self.budget);
+        *self = HotCache::new(self.budget, self.open_files.clone());
     }
 
     /// What `path` names, from memory if that is at most a second old.
@@ -100,7 +103,7 @@ impl<F: Files> HotCache<F> {
             return Ok(Lookup::Resource(resource));
         }
         let keep = KEPT_LEN.min((self.budget / LARGEST_SHARE) as u64);
-        let loaded = Resource::load(files, path, dress, keep, now);
+        let loaded = Resource::load(files, &self.open_files, path, dress, keep, now);
         if let Ok(Loaded::Resource(again)) = &loaded
             && let Some(known) = self.confirm(path, again)
         {
@@ -144,7 +147,7 @@ impl<F: Files> HotCache<F> {
         if now.saturating_duration_since(resource.checked.get()) < RECHECK {
             return Ok(Some(resource));
         }
-        match resource.is_current(files, path) {
+        match resource.is_current(files, &self.open_files, path) {
             Ok(true) => {
                 resource.checked.set(now);
                 return Ok(Some(resource));
@@ -159,7 +162,7 @@ impl<F: Files> HotCache<F> {
         Ok(None)
     }
 
-    fn insert(&mut self, path: &[u8], mut resource: Resource<F>) -> Rc<Resource<F>> {
+    fn insert(&mut self, path: &[u8], resource: Resource<F>) -> Rc<Resource<F>> {
         let overhead = path.len() + SLOT_COST;
         let mut cost = resource.cost() + overhead;
         let limit = self.budget - self.budget / WITHOUT_CONTENT;
@@ -188,8 +191,7 @@ impl<F: Files> HotCache<F> {
         resource
     }
 
-    /// Drops entries until `cost` fits below `limit`; false if it does not fit beside what is being
-    /// sent.
+    /// Drops entries until `cost` fits below `limit`; false if it is more than that.
     fn make_room(&mut self, cost: usize, limit: usize) -> bool {
         if cost > limit {
             return false;
@@ -205,8 +207,11 @@ impl<F: Files> HotCache<F> {
             self.hand = (at + 1) % self.slots.capacity();
             match self.slots.get_mut(at) {
                 Some(slot) if slot.recency == Recency::Used => slot.recency = Recency::Unused,
-                Some(slot) if !slot.resource.is_pinned() => self.remove(at),
-                _ => {}
+                Some(slot) => {
+                    slot.resource.forget_content();
+                    self.remove(at);
+                }
+                None => {}
             }
         }
         true
@@ -401,33 +406,36 @@ mod tests {
     }
 
     #[test]
-    fn content_that_is_being_sent_counts_until_it_is_sent() {
+    fn readers_that_stall_pin_nothing_and_go_on_from_the_file() {
         let content = "x".repeat(30 << 10);
-        let mut site = TestSite::with(&[], |config| config.cache_memory = BUDGET);
-        for at in 0..10 {
+        let mut site = TestSite::with(&[("hot", "hot")], |config| config.cache_memory = BUDGET);
+        for at in 0..300 {
             site.files.write(&format!("f{at}"), content.as_str());
         }
         site.advance(Duration::from_secs(10));
-        let stalled: Vec<_> = (0..10)
-            .map(|at| site.respond("GET", &format!("/f{at}"), &[]))
+        let stalled: Vec<_> = (0..300)
+            .map(|at| {
+                assert!(used(&site) <= BUDGET);
+                site.respond("GET", &format!("/f{at}"), &[])
+            })
             .collect();
-        assert!(used(&site) <= BUDGET);
-        let in_memory = |response: &crate::site::Response<_>| {
-            matches!(
-                response.body,
-                crate::site::Body::One(crate::site::Slice::Memory { .. })
-            )
+        // Another file is kept in memory as if they were not there.
+        site.get("/hot");
+        let before = site.files.counts();
+        assert_eq!(site.get("/hot").text(), "hot");
+        assert_eq!(site.files.counts(), before);
+        let in_memory = |response: &&crate::site::Response<_>| {
+            let crate::site::Body::One(crate::site::Slice::File(file)) = &response.body else {
+                panic!("nothing is held of it");
+            };
+            file.file().is_in_memory()
         };
-        assert_eq!(
-            stalled
-                .iter()
-                .filter(|response| in_memory(response))
-                .count(),
-            6
-        );
+        let kept = stalled.iter().filter(in_memory).count();
+        assert!(kept * content.len() <= BUDGET, "{kept} contents are kept");
         for response in stalled {
             assert_eq!(read(response.body, &mut site.files).len(), content.len());
         }
+        assert_eq!(site.site.open_files.count(), 0);
     }
 
     #[test]
@@ -462,7 +470,7 @@ mod tests {
 
     #[test]
     fn a_descriptor_is_shared_even_where_content_has_no_room() {
-        let content = "x".repeat(30 << 10);
+        let content = "x".repeat(40 << 10);
         let mut site = TestSite::with(&[], |config| config.cache_memory = BUDGET);
         for at in 0..10 {
             site.files.write(&format!("f{at}"), content.as_str());

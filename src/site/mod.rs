@@ -29,6 +29,7 @@ mod listing;
 mod media_type;
 mod multipart;
 mod open_file;
+mod open_files;
 pub(crate) mod path;
 mod present;
 mod range;
@@ -47,6 +48,7 @@ pub use common_fields::parse_header;
 pub use error::SiteError;
 pub use handler::{Exchange, Handler, Head};
 pub use open_file::OpenFile;
+pub(crate) use open_files::{Supply, is_descriptor_limit};
 
 use cache_control::CacheRules;
 use common_fields::CommonFields;
@@ -54,6 +56,7 @@ use error_page::ErrorPages;
 use hot::HotCache;
 use listing::Listings;
 use media_type::MediaTypes;
+use open_files::OpenFiles;
 use path::{Form, SitePath};
 use resource::Dress;
 
@@ -72,6 +75,7 @@ const FOLLOW_ROOT: Duration = Duration::from_secs(1);
 pub struct Site<F: Files> {
     files: F,
     hot: HotCache<F>,
+    open_files: Rc<OpenFiles<F>>,
     dress: Dress,
     pages: ErrorPages,
     mounts: Vec<Mount>,
@@ -115,11 +119,13 @@ impl<F: Files> Site<F> {
     pub fn new(files: F, config: &SiteConfig) -> Result<Self, SiteError> {
         let common = Rc::new(CommonFields::new(&config.headers)?);
         let rules = CacheRules::new(&config.cache)?;
+        let open_files = OpenFiles::new(config.open_files);
         let options: Fields = [("allow", "GET, HEAD, OPTIONS")].into_iter().collect();
         let listings = config.listing.then(|| Listings::new(&common));
         let mut site = Site {
             files,
-            hot: HotCache::new(config.cache_memory),
+            hot: HotCache::new(config.cache_memory, open_files.clone()),
+            open_files,
             options: common.complete(options),
             dress: Dress {
                 common,
@@ -215,6 +221,11 @@ impl<F: Files> Site<F> {
             response.body = Body::Empty;
         }
         Answer::Response(response)
+    }
+
+    /// Says whether descriptors have run out since this was last asked.
+    pub(crate) fn take_supply(&mut self) -> Supply {
+        self.open_files.take_supply(&mut self.files)
     }
 
     /// The files that bodies are read from.

@@ -1,66 +1,162 @@
-//! One descriptor for all who send from the same file, open as long as anybody does.
+//! A file that responses are sent from: its content as long as the cache has room for it, its descriptor
+//! as long as somebody reads with it, and otherwise where to find both again.
+//!
+//! All who send the same file share it. A reader that stalls keeps neither memory nor a descriptor from
+//! others: both are taken back when they are needed, and the file is opened again when the reader goes on.
+//! A file that has changed by then ends its responses, as their rest is lost.
 
 use std::cell::{Cell, Ref, RefCell};
+use std::io;
 use std::rc::Rc;
 
-use crate::world::Files;
+use super::open_files::OpenFiles;
+use crate::world::{Files, Metadata};
 
-/// Where a file's descriptor is while somebody needs it. It has its place for as long as the file is
-/// known: one that came and went with the descriptor could, in a crowd, come to lie above what the
-/// crowd leaves behind, and keep the allocator from giving that back.
+/// The file of a representation. It has its place for as long as the file is known: one that came and went
+/// with the descriptor could, in a crowd, come to lie above what the crowd leaves behind, and keep the
+/// allocator from giving that back.
 pub(crate) struct FileSlot<F: Files>(Rc<Slot<F>>);
 
-struct Slot<F: Files> {
-    file: RefCell<Option<F::File>>,
+/// What all shares of a file have in common.
+pub(super) struct Slot<F: Files> {
+    table: Rc<OpenFiles<F>>,
+    path: Box<[u8]>,
+    /// What `fstat` said when responses began; it must say that again.
+    metadata: Metadata,
+    content: RefCell<Option<Rc<[u8]>>>,
+    descriptor: RefCell<Option<Descriptor<F>>>,
+    used: Cell<Used>,
     shares: Cell<usize>,
 }
 
-/// A share in an open file. The last one closes it.
-pub struct OpenFile<F: Files>(Rc<Slot<F>>);
+/// An open file, and its place in the table.
+struct Descriptor<F: Files> {
+    file: F::File,
+    place: usize,
+}
 
-impl<F: Files> Default for FileSlot<F> {
-    fn default() -> Self {
-        FileSlot(Rc::new(Slot {
-            file: RefCell::new(None),
-            shares: Cell::new(0),
-        }))
+/// Whether a descriptor was used since the table's hand last came by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Used {
+    Since,
+    Not,
+}
+
+impl<F: Files> Slot<F> {
+    /// Says whether the descriptor was used since this was last asked.
+    pub(super) fn take_use(&self) -> bool {
+        self.used.replace(Used::Not) == Used::Since
+    }
+
+    /// Closes the descriptor, if it is open and nobody is reading with it.
+    pub(super) fn close(&self) -> bool {
+        let descriptor = match self.descriptor.try_borrow_mut() {
+            Ok(mut descriptor) => descriptor.take(),
+            Err(_) => None,
+        };
+        if let Some(descriptor) = &descriptor {
+            self.table.leave(descriptor.place);
+        }
+        descriptor.is_some()
+    }
+
+    fn is_open(&self) -> bool {
+        self.descriptor.borrow().is_some()
     }
 }
 
 impl<F: Files> FileSlot<F> {
-    /// Whether anybody has a share.
-    pub(crate) fn is_open(&self) -> bool {
-        self.0.shares.get() > 0
+    /// A file that is not open.
+    pub(crate) fn new(
+        table: &Rc<OpenFiles<F>>,
+        path: &[u8],
+        metadata: Metadata,
+        content: Option<Rc<[u8]>>,
+    ) -> Self {
+        FileSlot(Rc::new(Slot {
+            table: table.clone(),
+            path: path.into(),
+            metadata,
+            content: RefCell::new(content),
+            descriptor: RefCell::new(None),
+            used: Cell::new(Used::Not),
+            shares: Cell::new(0),
+        }))
     }
 
-    /// A share in the file, if it is open.
-    pub(crate) fn share(&self) -> Option<OpenFile<F>> {
-        self.is_open().then(|| OpenFile::of(&self.0))
+    /// The length of the content in memory.
+    pub(crate) fn content_len(&self) -> usize {
+        self.0.content.borrow().as_ref().map_or(0, |it| it.len())
     }
 
-    /// The first share in what was just opened.
-    pub(crate) fn open(&self, file: F::File) -> OpenFile<F> {
-        self.0.file.replace(Some(file));
-        OpenFile::of(&self.0)
+    /// Gives up the content in memory. Whoever sends it goes on from the file.
+    pub(crate) fn forget_content(&self) {
+        self.0.content.replace(None);
+    }
+
+    /// The memory behind it, but for its content.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Slot<F>>() + self.0.path.len()
+    }
+
+    /// A share in the file; `None` if it has changed. What is in memory is as it was, and needs no look.
+    pub(crate) fn share(&self, files: &mut F) -> io::Result<Option<OpenFile<F>>> {
+        let file = OpenFile::of(&self.0);
+        if file.is_in_memory() {
+            return Ok(Some(file));
+        }
+        let unchanged = match &*self.0.descriptor.borrow() {
+            Some(descriptor) => Some(files.metadata(&descriptor.file)? == self.0.metadata),
+            None => None,
+        };
+        match unchanged {
+            Some(unchanged) => Ok(unchanged.then_some(file)),
+            None => Ok(file.open(files)?.then_some(file)),
+        }
     }
 }
 
-impl<F: Files> OpenFile<F> {
-    /// The only share in a file.
-    pub fn new(file: F::File) -> Self {
-        FileSlot::default().open(file)
-    }
+/// A share in a file. With the last one its descriptor is closed.
+pub struct OpenFile<F: Files>(Rc<Slot<F>>);
 
+impl<F: Files> OpenFile<F> {
     fn of(slot: &Rc<Slot<F>>) -> Self {
         slot.shares.set(slot.shares.get() + 1);
         OpenFile(slot.clone())
     }
 
-    /// The file.
-    pub fn get(&self) -> Ref<'_, F::File> {
-        Ref::map(self.0.file.borrow(), |file| {
-            file.as_ref().expect("it is open while there are shares")
-        })
+    /// The content, if it is in memory.
+    pub fn content(&self) -> Option<Rc<[u8]>> {
+        self.0.content.borrow().clone()
+    }
+
+    /// Whether the content is in memory.
+    pub fn is_in_memory(&self) -> bool {
+        self.0.content.borrow().is_some()
+    }
+
+    /// The descriptor, opened again if it was closed meanwhile; an error if the file is another by now.
+    pub fn get<'a>(&'a self, files: &mut F) -> io::Result<Ref<'a, F::File>> {
+        self.0.used.set(Used::Since);
+        if !self.0.is_open() && !self.open(files)? {
+            return Err(io::Error::other("it has changed"));
+        }
+        Ok(Ref::map(self.0.descriptor.borrow(), |descriptor| {
+            let descriptor = descriptor.as_ref();
+            &descriptor.expect("it is open, or was opened above").file
+        }))
+    }
+
+    /// Opens the file; false if it has changed.
+    fn open(&self, files: &mut F) -> io::Result<bool> {
+        let (file, metadata) = self.0.table.open(files, &self.0.path)?;
+        if metadata != self.0.metadata {
+            return Ok(false);
+        }
+        let place = self.0.table.enter(&self.0);
+        self.0.used.set(Used::Since);
+        self.0.descriptor.replace(Some(Descriptor { file, place }));
+        Ok(true)
     }
 
     /// Whether both are shares in the same file.
@@ -80,8 +176,21 @@ impl<F: Files> Drop for OpenFile<F> {
         let shares = self.0.shares.get() - 1;
         self.0.shares.set(shares);
         if shares == 0 {
-            self.0.file.replace(None);
+            self.0.close();
         }
+    }
+}
+
+#[cfg(test)]
+impl<F: Files> OpenFile<F> {
+    /// The only share in the file of this name.
+    pub fn new(files: &mut F, path: &str) -> Self {
+        let table = OpenFiles::new(usize::MAX);
+        let (_, metadata) = files.open(path.as_bytes()).expect("it is there");
+        let slot = FileSlot::new(&table, path.as_bytes(), metadata, None);
+        slot.share(files)
+            .expect("it can be opened")
+            .expect("it has not changed")
     }
 }
 
@@ -89,24 +198,115 @@ impl<F: Files> Drop for OpenFile<F> {
 mod tests {
     use super::*;
     use crate::world::memory_files::MemoryFiles;
+    use rustix::io::Errno;
+
+    fn slot(
+        table: &Rc<OpenFiles<MemoryFiles>>,
+        files: &mut MemoryFiles,
+        path: &str,
+    ) -> FileSlot<MemoryFiles> {
+        let (_, metadata) = files.open(path.as_bytes()).unwrap();
+        FileSlot::new(table, path.as_bytes(), metadata, None)
+    }
+
+    fn read(file: &OpenFile<MemoryFiles>, files: &mut MemoryFiles) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        let file = file.get(files)?;
+        files.read_at(&file, 0, &mut out, 100)?;
+        Ok(out)
+    }
 
     #[test]
     fn the_last_share_closes_the_file_and_the_slot_can_be_opened_again() {
         let mut files = MemoryFiles::new();
         files.write("f", "content");
-        let slot = FileSlot::<MemoryFiles>::default();
+        let table = OpenFiles::new(9);
+        let slot = slot(&table, &mut files, "f");
         for _ in 0..2 {
-            assert!(slot.share().is_none());
-            let (file, metadata) = files.open(b"f").unwrap();
-            let first = slot.open(file);
-            let second = slot.share().expect("it is open");
+            let first = slot.share(&mut files).unwrap().unwrap();
+            let second = slot.share(&mut files).unwrap().unwrap();
             let third = second.clone();
             assert!(first.is(&third));
+            assert_eq!(table.count(), 1);
             drop((first, second));
-            assert_eq!(files.metadata(&third.get()).unwrap(), metadata);
-            assert!(slot.is_open());
+            assert_eq!(read(&third, &mut files).unwrap(), b"content");
             drop(third);
-            assert!(!slot.is_open() && slot.0.file.borrow().is_none());
+            assert_eq!(table.count(), 0);
         }
+    }
+
+    #[test]
+    fn the_file_that_was_not_used_for_longest_gives_its_descriptor_and_opens_again() {
+        let mut files = MemoryFiles::new();
+        let table = OpenFiles::new(2);
+        let mut shares = Vec::new();
+        for name in ["a", "b", "c", "d"] {
+            files.write(name, name);
+            let slot = slot(&table, &mut files, name);
+            shares.push(slot.share(&mut files).unwrap().unwrap());
+            assert!(table.count() <= 2);
+        }
+        for _ in 0..3 {
+            for (share, name) in shares.iter().zip(["a", "b", "c", "d"]) {
+                assert_eq!(read(share, &mut files).unwrap(), name.as_bytes());
+                assert!(table.count() <= 2);
+            }
+        }
+        drop(shares);
+        assert_eq!(table.count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_changed_while_it_was_closed_is_lost() {
+        let mut files = MemoryFiles::new();
+        files.write("a", "a");
+        files.write("b", "b");
+        let table = OpenFiles::new(1);
+        let (a, b) = (slot(&table, &mut files, "a"), slot(&table, &mut files, "b"));
+        let first = a.share(&mut files).unwrap().unwrap();
+        let second = b.share(&mut files).unwrap().unwrap();
+        files.write("a", "other");
+        files.write("b", "other");
+        assert!(read(&first, &mut files).is_err());
+        // It was open all the time.
+        assert_eq!(read(&second, &mut files).unwrap(), b"b");
+        assert!(a.share(&mut files).unwrap().is_none());
+    }
+
+    #[test]
+    fn without_descriptors_those_that_are_open_are_given_up_and_that_is_told() {
+        use super::super::open_files::Supply;
+        let mut files = MemoryFiles::new();
+        files.write("a", "a");
+        files.write("b", "b");
+        let table = OpenFiles::new(9);
+        let (a, b) = (slot(&table, &mut files, "a"), slot(&table, &mut files, "b"));
+        let first = a.share(&mut files).unwrap().unwrap();
+        assert_eq!(table.take_supply(&mut files), Supply::Enough);
+        files.fail_open("b", Some(Errno::MFILE.raw_os_error()));
+        assert!(b.share(&mut files).is_err());
+        assert_eq!(
+            (table.count(), table.take_supply(&mut files)),
+            (0, Supply::Passing)
+        );
+        files.fail_open("b", None);
+        assert_eq!(read(&first, &mut files).unwrap(), b"a");
+    }
+
+    #[test]
+    fn content_that_was_given_up_comes_from_the_file() {
+        let mut files = MemoryFiles::new();
+        files.write("a", "a");
+        let (_, metadata) = files.open(b"a").unwrap();
+        let table = OpenFiles::new(9);
+        let slot = FileSlot::new(&table, b"a", metadata, Some(Rc::from(&b"a"[..])));
+        let share = slot.share(&mut files).unwrap().unwrap();
+        assert_eq!(
+            (share.content().as_deref(), table.count()),
+            (Some(&b"a"[..]), 0)
+        );
+        slot.forget_content();
+        assert!(share.content().is_none());
+        assert_eq!(read(&share, &mut files).unwrap(), b"a");
     }
 }

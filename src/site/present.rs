@@ -65,11 +65,10 @@ impl Asked {
 }
 
 impl<F: Files> Site<F> {
-    /// Answers a GET or HEAD for the file at `path`.
+    /// Answers a GET or HEAD for a file.
     pub(crate) fn present(
         &mut self,
         resource: &Resource<F>,
-        path: &[u8],
         request: &Fields,
         method: Method,
     ) -> Result<Response<F>, Unready> {
@@ -93,7 +92,7 @@ impl<F: Files> Site<F> {
         }
         let source = match method {
             Method::Head => None,
-            _ => Some(self.source(representation, path)?),
+            _ => Some(self.source(representation)?),
         };
         Ok(match (source, ranges) {
             (Some(source), Ranges::One(range)) => part(representation, &source, range),
@@ -107,7 +106,6 @@ impl<F: Files> Site<F> {
     pub(crate) fn present_not_found(
         &mut self,
         page: &Resource<F>,
-        path: &[u8],
         request: &Fields,
     ) -> Result<Response<F>, Unready> {
         let asked = Asked::of(request);
@@ -118,16 +116,12 @@ impl<F: Files> Site<F> {
             fields.push(b"cache-control", b"no-cache");
             Rc::new(fields)
         });
-        let source = self.source(representation, path)?;
+        let source = self.source(representation)?;
         Ok(whole(404, representation, fields.clone(), Some(source)))
     }
 
-    fn source(
-        &mut self,
-        representation: &Representation<F>,
-        path: &[u8],
-    ) -> Result<Source<F>, Unready> {
-        match representation.source(&mut self.files, path) {
+    fn source(&mut self, representation: &Representation<F>) -> Result<Source<F>, Unready> {
+        match representation.source(&mut self.files) {
             Ok(source) => source.ok_or(Unready::Changed),
             Err(error) => Err(Unready::Failed(error)),
         }

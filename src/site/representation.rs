@@ -12,6 +12,7 @@ use super::common_fields::CommonFields;
 use super::conditional::Validators;
 use super::encoding::Coding;
 use super::open_file::{FileSlot, OpenFile};
+use super::open_files::OpenFiles;
 use crate::http::{Fields, date};
 use crate::world::{Files, Metadata};
 
@@ -36,37 +37,24 @@ pub(crate) struct Representation<F: Files> {
     pub(crate) not_modified: OnceCell<Rc<Fields>>,
     /// The fields of a 404 with this content, once one was asked for.
     pub(crate) not_found: OnceCell<Rc<Fields>>,
-    pub(crate) content: Option<Rc<[u8]>>,
-    /// The descriptor, as long as some response sends from it.
-    file: FileSlot<F>,
+    /// Its bytes.
+    pub(crate) file: FileSlot<F>,
 }
 
 /// Where the bytes of a representation come from.
-pub(crate) enum Source<F: Files> {
-    Memory(Rc<[u8]>),
-    File(OpenFile<F>),
-}
+pub(crate) struct Source<F: Files>(OpenFile<F>);
 
 impl<F: Files> Source<F> {
     /// A range of the bytes; within the length of the representation.
     pub(crate) fn slice(&self, start: u64, end: u64) -> Slice<F> {
-        match self {
-            Source::Memory(content) => {
-                let clamp =
-                    |at: u64| usize::try_from(at).map_or(content.len(), |at| at.min(content.len()));
-                Slice::Memory {
-                    content: content.clone(),
-                    start: clamp(start),
-                    end: clamp(end),
-                }
-            }
-            Source::File(file) => Slice::File(FileSlice::new(file.clone(), start, end)),
-        }
+        Slice::File(FileSlice::new(self.0.clone(), start, end))
     }
 }
 
 /// What all representations of a resource have in common.
-pub(crate) struct Context<'a> {
+pub(crate) struct Context<'a, F: Files> {
+    pub(crate) path: &'a [u8],
+    pub(crate) open_files: &'a Rc<OpenFiles<F>>,
     pub(crate) content_type: String,
     /// The coding of the file itself, where it is not that of a sidecar.
     pub(crate) inherent_coding: Option<&'static str>,
@@ -89,7 +77,7 @@ impl<F: Files> Representation<F> {
         file: F::File,
         metadata: Metadata,
         coding: Coding,
-        context: &Context<'_>,
+        context: &Context<'_, F>,
     ) -> io::Result<Self> {
         let (metadata, content) = read_whole(files, &file, metadata)?;
         let last_modified = date::seconds(metadata.modified.min(files.now()));
@@ -102,10 +90,14 @@ impl<F: Files> Representation<F> {
             fields: context.common.complete(fields),
             not_modified: OnceCell::new(),
             not_found: OnceCell::new(),
-            content: content
-                .filter(|content| content.len() as u64 <= context.keep)
-                .map(Rc::from),
-            file: FileSlot::default(),
+            file: FileSlot::new(
+                context.open_files,
+                &sidecar_path(context.path, coding),
+                metadata,
+                content
+                    .filter(|content| content.len() as u64 <= context.keep)
+                    .map(Rc::from),
+            ),
         })
     }
 
@@ -132,12 +124,6 @@ impl<F: Files> Representation<F> {
         self.coding != Coding::Identity
     }
 
-    /// Whether a response holds the content or the descriptor.
-    pub(crate) fn is_held(&self) -> bool {
-        let content_is_held = |content: &Rc<[u8]>| Rc::strong_count(content) > 1;
-        self.content.as_ref().is_some_and(content_is_held) || self.file.is_open()
-    }
-
     /// Whether this and what was read `again` cannot be told from one another: the tag among the
     /// fields is of the content.
     pub(crate) fn is_same(&self, again: &Self) -> bool {
@@ -155,19 +141,8 @@ impl<F: Files> Representation<F> {
     }
 
     /// Where to read the bytes from; `None` if the file has changed since.
-    pub(crate) fn source(&self, files: &mut F, path: &[u8]) -> io::Result<Option<Source<F>>> {
-        if let Some(content) = &self.content {
-            return Ok(Some(Source::Memory(content.clone())));
-        }
-        if let Some(file) = self.file.share() {
-            let unchanged = files.metadata(&file.get())? == self.metadata;
-            return Ok(unchanged.then_some(Source::File(file)));
-        }
-        let (file, metadata) = files.open(&sidecar_path(path, self.coding))?;
-        if metadata != self.metadata {
-            return Ok(None);
-        }
-        Ok(Some(Source::File(self.file.open(file))))
+    pub(crate) fn source(&self, files: &mut F) -> io::Result<Option<Source<F>>> {
+        Ok(self.file.share(files)?.map(Source))
     }
 }
 
@@ -217,8 +192,8 @@ fn entity_tag(metadata: &Metadata, content: Option<&[u8]>, coding: Coding) -> St
 }
 
 /// The fields of a 200, before those that every response has.
-fn prepare(
-    context: &Context<'_>,
+fn prepare<F: Files>(
+    context: &Context<'_, F>,
     metadata: &Metadata,
     last_modified: u64,
     tag: &str,

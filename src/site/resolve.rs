@@ -70,7 +70,7 @@ impl<F: Files> Site<F> {
             .hot
             .get(&mut self.files, &self.dress, NOT_FOUND_PAGE, now);
         if let Ok(Lookup::Resource(page)) = lookup {
-            match self.present_not_found(&page, NOT_FOUND_PAGE, request) {
+            match self.present_not_found(&page, request) {
                 Ok(response) => return response,
                 Err(_) => self.hot.forget(NOT_FOUND_PAGE),
             }
@@ -83,19 +83,17 @@ impl<F: Files> Site<F> {
         for _ in 0..ATTEMPTS {
             let error = match self.hot.get(&mut self.files, &self.dress, path, now) {
                 Ok(Lookup::Directory) => return Found::Directory,
-                Ok(Lookup::Resource(resource)) => {
-                    match self.present(&resource, path, request, method) {
-                        Ok(response) => return Found::Response(response),
-                        Err(Unready::Changed) => {
-                            self.hot.forget(path);
-                            continue;
-                        }
-                        Err(Unready::Failed(error)) => {
-                            self.hot.forget(path);
-                            error
-                        }
+                Ok(Lookup::Resource(resource)) => match self.present(&resource, request, method) {
+                    Ok(response) => return Found::Response(response),
+                    Err(Unready::Changed) => {
+                        self.hot.forget(path);
+                        continue;
                     }
-                }
+                    Err(Unready::Failed(error)) => {
+                        self.hot.forget(path);
+                        error
+                    }
+                },
                 Err(error) => error,
             };
             return match self.failure(path, &error) {

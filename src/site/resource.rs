@@ -12,6 +12,7 @@ use super::cache_control::CacheRules;
 use super::common_fields::CommonFields;
 use super::encoding::Coding;
 use super::media_type::{self, MediaTypes};
+use super::open_files::OpenFiles;
 use super::representation::{Context, Representation, Variety, sidecar_path};
 use crate::world::{FileKind, Files, Metadata};
 
@@ -60,12 +61,13 @@ impl<F: Files> Resource<F> {
     /// Reads what `path` names. Content up to `keep` bytes stays in memory.
     pub(crate) fn load(
         files: &mut F,
+        open_files: &Rc<OpenFiles<F>>,
         path: &[u8],
         dress: &Dress,
         keep: u64,
         now: Instant,
     ) -> io::Result<Loaded<F>> {
-        let (file, metadata) = files.open(path)?;
+        let (file, metadata) = open_files.open(files, path)?;
         if metadata.kind == FileKind::Directory {
             return Ok(Loaded::Directory);
         }
@@ -76,7 +78,7 @@ impl<F: Files> Resource<F> {
         }
         let mut opened = vec![(Coding::Identity, file, metadata)];
         for coding in sidecars(path) {
-            if let Some((file, metadata)) = open_sidecar(files, path, coding)? {
+            if let Some((file, metadata)) = open_sidecar(files, open_files, path, coding)? {
                 opened.push((coding, file, metadata));
             }
         }
@@ -86,6 +88,8 @@ impl<F: Files> Resource<F> {
             Variety::One
         };
         let context = Context {
+            path,
+            open_files,
             content_type: dress.types.content_type(media_type, &head),
             inherent_coding: media_type::inherent_coding(path),
             cache_control: dress.rules.value_for(path),
@@ -115,17 +119,23 @@ impl<F: Files> Resource<F> {
     }
 
     /// Whether the disk still holds what this was made from: the same files, unchanged.
-    pub(crate) fn is_current(&self, files: &mut F, path: &[u8]) -> io::Result<bool> {
+    pub(crate) fn is_current(
+        &self,
+        files: &mut F,
+        open_files: &OpenFiles<F>,
+        path: &[u8],
+    ) -> io::Result<bool> {
         if self.stability.get() == Stability::Unsettled {
             return Ok(false);
         }
         let known = |coding| self.representations.iter().find(|r| r.coding == coding);
-        let (_, metadata) = files.open(path)?;
+        let (_, metadata) = open_files.open(files, path)?;
         if known(Coding::Identity).map(|r| r.metadata) != Some(metadata) {
             return Ok(false);
         }
         for coding in sidecars(path) {
-            let there = open_sidecar(files, path, coding)?.map(|(_, metadata)| metadata);
+            let there =
+                open_sidecar(files, open_files, path, coding)?.map(|(_, metadata)| metadata);
             if known(coding).map(|r| r.metadata) != there {
                 return Ok(false);
             }
@@ -154,27 +164,21 @@ impl<F: Files> Resource<F> {
     pub(crate) fn cost(&self) -> usize {
         let representations = self.representations.iter().map(|r| {
             // The fields of a 200, and those of a 304 and a 404 that may be added.
-            size_of_val(r) + 2 * r.fields.size()
+            size_of_val(r) + r.file.memory() + 2 * r.fields.size()
         });
         size_of_val(self) + representations.sum::<usize>() + self.content_len()
     }
 
     /// The length of the content in memory.
     pub(crate) fn content_len(&self) -> usize {
-        let contents = self.representations.iter().map(|r| r.content.as_ref());
-        contents.flatten().map(|content| content.len()).sum()
+        let contents = self.representations.iter().map(|r| r.file.content_len());
+        contents.sum()
     }
 
-    /// Whether a response is sending this: dropping it would free nothing, and the next request
-    /// would hold the same once more.
-    pub(crate) fn is_pinned(&self) -> bool {
-        self.representations.iter().any(Representation::is_held)
-    }
-
-    /// Lets go of the content; it is read from the file instead.
-    pub(crate) fn forget_content(&mut self) {
-        for representation in &mut self.representations {
-            representation.content = None;
+    /// Lets go of the content; it is read from the file instead, by those who are being sent it as well.
+    pub(crate) fn forget_content(&self) {
+        for representation in &self.representations {
+            representation.file.forget_content();
         }
     }
 }
@@ -191,10 +195,11 @@ fn sidecars(path: &[u8]) -> impl Iterator<Item = Coding> {
 /// passed on: a site must not lose its sidecars by it.
 fn open_sidecar<F: Files>(
     files: &mut F,
+    open_files: &OpenFiles<F>,
     path: &[u8],
     coding: Coding,
 ) -> io::Result<Option<(F::File, Metadata)>> {
-    match files.open(&sidecar_path(path, coding)) {
+    match open_files.open(files, &sidecar_path(path, coding)) {
         Ok((file, metadata)) if metadata.kind == FileKind::File => Ok(Some((file, metadata))),
         Ok(_) => Ok(None),
         Err(error) => match error.kind() {

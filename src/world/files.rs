@@ -29,6 +29,7 @@ use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence,
 mod links;
 mod place;
 mod private;
+mod spare;
 
 pub use place::{RootError, absolute};
 pub use private::{OwnExtent, OwnFile};
@@ -36,6 +37,7 @@ pub use private::{OwnExtent, OwnFile};
 use links::{Link, Unfollowed};
 use place::{Place, Resolution};
 use private::PrivateFiles;
+use spare::Spare;
 
 /// Opening never waits for a FIFO's writer or a device, and never takes a controlling terminal.
 const OPEN: OFlags = OFlags::RDONLY
@@ -72,6 +74,7 @@ pub struct Root {
     /// What keeps the root's name from being followed, as the operator was told.
     trouble: Option<String>,
     effort: Effort,
+    spare: Spare,
 }
 
 impl Root {
@@ -89,6 +92,7 @@ impl Root {
             told: HashSet::new(),
             trouble: None,
             effort: Effort::default(),
+            spare: Spare::default(),
         })
     }
 
@@ -275,6 +279,8 @@ impl Files for Root {
                     place.real.display()
                 );
                 self.place = place;
+                // Nothing holds on to the old one.
+                self.spare = Spare::default();
                 self.trouble = None;
                 self.told.clear();
                 self.private.look_up(&self.place.real);
@@ -422,6 +428,14 @@ impl Files for Root {
             entries,
             extent: Extent::Partial,
         })
+    }
+
+    fn lend_descriptor(&mut self) -> bool {
+        self.spare.lend()
+    }
+
+    fn restore_descriptors(&mut self) -> bool {
+        self.spare.restore(&self.place.descriptor)
     }
 
     fn take_effort(&mut self) -> usize {

@@ -241,18 +241,19 @@ impl<F> OsWorld<F> {
 }
 
 /// Raises this process's limit of open files towards what so many connections need, each with a file
-/// that is sent on it, as far as the system lets us. Many systems start programs with 1,024 for the
-/// sake of old ones that use select(2).
-pub fn raise_open_files(connections: usize) {
-    let wanted = 2 * connections as u64 + 64;
+/// that is sent on it, as far as the system lets us, and returns it; `None` is no limit. Many systems start
+/// programs with 1,024 for the sake of old ones that use select(2).
+pub fn raise_open_files(connections: usize) -> Option<u64> {
+    let wanted = 2 * connections as u64 + 128;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= wanted) {
-        return;
+        return limit.current;
     }
     limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         log::warn!("the limit of open files stays as it is: {error}");
     }
+    getrlimit(Resource::Nofile).current
 }
 
 /// A listener with the options that accepted connections inherit, so that accepting one costs no

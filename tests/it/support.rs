@@ -24,6 +24,15 @@ pub struct Server {
     pub https: SocketAddr,
 }
 
+/// A site with a start page, and what `prepare` makes in it.
+fn fill_site(directory: &Path, prepare: impl FnOnce(&Path)) {
+    let site = directory.join("site");
+    fs::create_dir(&site).expect("the site's directory");
+    let page = "<!doctype html><title>start</title>";
+    fs::write(site.join("index.html"), page).unwrap();
+    prepare(&site);
+}
+
 impl Server {
     /// Starts the server with these options beside free ports.
     pub fn start(options: &[&str]) -> Server {
@@ -32,23 +41,35 @@ impl Server {
 
     /// The same, after `prepare` has filled the site's directory.
     pub fn with_site(options: &[&str], prepare: impl FnOnce(&Path)) -> Server {
-        Self::serving("site", options, |directory| {
-            let site = directory.join("site");
-            fs::create_dir(&site).expect("the site's directory");
-            fs::write(
-                site.join("index.html"),
-                "<!doctype html><title>start</title>",
-            )
-            .unwrap();
-            prepare(&site);
-        })
+        Self::serving("site", options, |directory| fill_site(directory, prepare))
     }
 
     /// The same for a root of this name in the server's directory, which `prepare` fills.
     pub fn serving(root: &str, options: &[&str], prepare: impl FnOnce(&Path)) -> Server {
+        let program = Command::new(env!("CARGO_BIN_EXE_calmd"));
+        Self::launch(program, root, options, prepare)
+    }
+
+    /// A server of a site under a limit of open files that it cannot raise.
+    pub fn with_open_files(limit: usize, options: &[&str], prepare: impl FnOnce(&Path)) -> Server {
+        let mut shell = Command::new("sh");
+        let script = "ulimit -n \"$0\"; exec \"$@\"";
+        let program = env!("CARGO_BIN_EXE_calmd");
+        shell.args(["-c", script, &limit.to_string(), program]);
+        Self::launch(shell, "site", options, |directory| {
+            fill_site(directory, prepare)
+        })
+    }
+
+    fn launch(
+        mut command: Command,
+        root: &str,
+        options: &[&str],
+        prepare: impl FnOnce(&Path),
+    ) -> Server {
         let directory = tempfile::tempdir().expect("a temporary directory");
         prepare(directory.path());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_calmd"))
+        let mut child = command
             .arg(directory.path().join(root))
             .args(["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"])
             // What Cargo says to a program that it runs is said to the test.

@@ -11,7 +11,9 @@ use crate::server::connection::{Connection, Turn};
 use crate::server::context::Context;
 use crate::server::limit_log::Limit;
 use crate::server::transport::Tls;
+use crate::site::Supply;
 use crate::world::World;
+use std::fmt::Display;
 use std::io;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ const MOST_WAITING: usize = 4096;
 
 /// So many connections that were sent away may linger, beyond the limit of connections, while they
 /// read that: enough for clients that close at once, too few to matter where attackers do not.
-pub(super) const LEAVING: usize = 64;
+pub(in crate::server) const LEAVING: usize = 64;
 
 impl<W: World> EventLoop<W> {
     pub(super) fn wants_accept(&self) -> bool {
@@ -91,7 +93,7 @@ impl<W: World> EventLoop<W> {
 
     /// No descriptor is left. One that somebody could do without is free when he has gone for good;
     /// false if that takes a turn, or nobody is dispensable.
-    fn free_descriptor(&mut self, error: &io::Error) -> bool {
+    fn free_descriptor(&mut self, whom: &str, reason: impl Display) -> bool {
         self.note_shortage();
         while let Some(token) = self.leaving.pop_front() {
             if self.connections.value(token).is_some() {
@@ -102,9 +104,9 @@ impl<W: World> EventLoop<W> {
         if self.find_dispensable(Limit::Descriptors) {
             self.shed_dispensable(Limit::Descriptors);
         } else {
-            let what = format!("must wait: {error}; raise the limit of open files (ulimit -n)");
+            let what = format!("must wait: {reason}; raise the limit of open files (ulimit -n)");
             let log = &mut self.cx.limit_log;
-            log.report(Limit::Descriptors, "newcomers", &what, self.cx.now);
+            log.report(Limit::Descriptors, whom, &what, self.cx.now);
         }
         false
     }
@@ -140,8 +142,18 @@ impl<W: World> EventLoop<W> {
         }
     }
 
-    /// While it is tight, those who are dispensable go, a batch a turn.
+    /// While it is tight, those who are dispensable go, a batch a turn; while there are too few descriptors
+    /// to open files, one a turn.
     pub(super) fn relieve(&mut self) {
+        let supply = self.cx.site.take_supply();
+        if supply != Supply::Enough {
+            let what = "none is left to open them; raise the limit of open files (ulimit -n)";
+            let log = &mut self.cx.limit_log;
+            log.report(Limit::Descriptors, "files", what, self.cx.now);
+        }
+        if supply == Supply::Short {
+            self.free_descriptor("files", "none is left");
+        }
         if self.ledger.is_tight() {
             for index in self.ledger.first_dispensable(self.cx.now) {
                 if self.ledger.is_tight() {
@@ -210,7 +222,7 @@ impl<W: World> EventLoop<W> {
             }
             // The peer was gone before we came; others may wait behind it.
             Err(error) if is_peers(&error) => return true,
-            Err(error) => return self.free_descriptor(&error),
+            Err(error) => return self.free_descriptor("newcomers", error),
         };
         let peer = connection.peer();
         if !self.addresses.enter(peer) {

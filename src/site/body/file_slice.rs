@@ -4,6 +4,7 @@ use std::io::{self, IoSliceMut};
 
 use super::BodyError;
 use crate::site::open_file::OpenFile;
+use crate::site::open_files::is_descriptor_limit;
 use crate::world::{Files, Residence};
 
 /// So much of a file is looked at, and asked for, at a time: what a disk brings in a few
@@ -110,7 +111,10 @@ impl<F: Files> FileSlice<F> {
             return Ok(Residence::Memory);
         }
         let window = len.max(READ_AHEAD).min(self.len());
-        let residence = files.residence(&self.file.get(), self.start, window)?;
+        let residence = match self.residence(files, window) {
+            Err(error) if self.wait_for_descriptor(&error) => return Ok(Residence::Disk),
+            residence => residence?,
+        };
         match residence {
             Residence::Memory => {
                 let until = self.start + window;
@@ -132,7 +136,12 @@ impl<F: Files> FileSlice<F> {
         files: &mut F,
         parts: &mut [IoSliceMut<'_>],
     ) -> Result<Option<usize>, BodyError> {
-        let resident = files.read_resident(&self.file.get(), self.start, parts);
+        let resident = self.resident(files, parts);
+        if let Err(error) = &resident
+            && self.wait_for_descriptor(error)
+        {
+            return Ok(None);
+        }
         let read = match resident {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.wait(files) => {
@@ -141,7 +150,8 @@ impl<F: Files> FileSlice<F> {
             // Neither every kernel nor every file system can tell.
             Err(_) => {
                 self.ask_blindly(files);
-                files.read_scattered(&self.file.get(), self.start, parts)?
+                let file = self.file.get(files)?;
+                files.read_scattered(&file, self.start, parts)?
             }
         };
         if read == 0 {
@@ -163,6 +173,14 @@ impl<F: Files> FileSlice<F> {
         if len == 0 {
             return Ok(Residence::Memory);
         }
+        if let Some(content) = self.file.content() {
+            // What is in memory has a length that fits.
+            let start = self.start as usize;
+            let bytes = content.get(start..start + len);
+            out.extend_from_slice(bytes.ok_or(BodyError::Truncated)?);
+            self.advance(len as u64);
+            return Ok(Residence::Memory);
+        }
         let before = out.len();
         out.resize(before + len, 0);
         let peeked = self.peek(files, &mut [IoSliceMut::new(&mut out[before..])]);
@@ -176,6 +194,31 @@ impl<F: Files> FileSlice<F> {
             Some(_) => Residence::Memory,
             None => Residence::Disk,
         })
+    }
+
+    fn resident(&self, files: &mut F, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let file = self.file.get(files)?;
+        files.read_resident(&file, self.start, parts)
+    }
+
+    fn residence(&self, files: &mut F, len: u64) -> io::Result<Residence> {
+        let file = self.file.get(files)?;
+        files.residence(&file, self.start, len)
+    }
+
+    fn ask_for(&self, files: &mut F, offset: u64, len: u64) -> io::Result<()> {
+        let file = self.file.get(files)?;
+        files.ask_for(&file, offset, len)
+    }
+
+    /// Says whether to wait after this error: there is no descriptor, and some connection is about to give
+    /// one up. It is as if a disk had to bring the bytes.
+    fn wait_for_descriptor(&mut self, error: &io::Error) -> bool {
+        let waits = is_descriptor_limit(error) && self.disk.tries < MOST_TRIES;
+        if waits {
+            self.disk.tries = self.disk.tries.max(1) + 1;
+        }
+        waits
     }
 
     /// The next bytes are not there: asks the disk for them, the first time and now and then. Returns
@@ -209,7 +252,7 @@ impl<F: Files> FileSlice<F> {
     fn ask_blindly(&mut self, files: &mut F) {
         if !self.is_cold() && self.disk.until <= self.start {
             let until = (self.start + READ_AHEAD).min(self.end);
-            let _ = files.ask_for(&self.file.get(), self.start, until - self.start);
+            let _ = self.ask_for(files, self.start, until - self.start);
             self.disk.until = until;
         }
     }
@@ -218,6 +261,6 @@ impl<F: Files> FileSlice<F> {
     fn ask(&mut self, files: &mut F, from: u64) -> io::Result<()> {
         let until = (from + READ_AHEAD).min(self.end);
         self.disk = Disk { until, tries: 1 };
-        files.ask_for(&self.file.get(), from, until - from)
+        self.ask_for(files, from, until - from)
     }
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::{BodyError, FileSlice, Progress};
+use crate::site::OpenFile;
 use crate::world::{Files, Residence};
 
 /// A range of something that can be sent.
@@ -11,10 +12,12 @@ pub enum Slice<F: Files> {
     Memory {
         /// Shared with the cache and with other responses.
         content: Rc<[u8]>,
-        /// The next byte to send.
-        start: usize,
+        /// The next byte to send. What is kept in memory is far shorter than 4 GiB.
+        start: u32,
         /// Where the slice ends; never past `content`.
-        end: usize,
+        end: u32,
+        /// The file that it is of, where there is one: who waits need not hold the content.
+        origin: Option<OpenFile<F>>,
     },
     /// Bytes of an open file.
     File(FileSlice<F>),
@@ -25,15 +28,57 @@ impl<F: Files> Slice<F> {
     pub fn memory(content: Rc<[u8]>) -> Self {
         Slice::Memory {
             start: 0,
-            end: content.len(),
+            end: u32::try_from(content.len()).unwrap_or(u32::MAX),
             content,
+            origin: None,
+        }
+    }
+
+    /// Whether the bytes are in memory of this process.
+    pub(super) fn is_in_memory(&self) -> bool {
+        match self {
+            Slice::Memory { .. } => true,
+            Slice::File(file) => file.file().is_in_memory(),
+        }
+    }
+
+    /// Takes hold of the content of a file that is in memory, to be sent now.
+    pub fn hold(&mut self) {
+        if let Slice::File(file) = self
+            && let Some(content) = file.file().content()
+        {
+            // What is in memory has a length that fits.
+            let start = file.offset() as u32;
+            *self = Slice::Memory {
+                start,
+                end: start + file.len() as u32,
+                content,
+                origin: Some(file.file().clone()),
+            };
+        }
+    }
+
+    /// Lets go of the content of a file: its memory may be needed for others while this waits.
+    pub fn release(&mut self) {
+        if let Slice::Memory {
+            start,
+            end,
+            origin: Some(file),
+            ..
+        } = self
+        {
+            *self = Slice::File(FileSlice::new(
+                file.clone(),
+                u64::from(*start),
+                u64::from(*end),
+            ));
         }
     }
 
     /// The number of bytes still to send.
     pub fn len(&self) -> u64 {
         match self {
-            Slice::Memory { start, end, .. } => (end - start) as u64,
+            Slice::Memory { start, end, .. } => u64::from(end - start),
             Slice::File(slice) => slice.len(),
         }
     }
@@ -47,20 +92,26 @@ impl<F: Files> Slice<F> {
     pub fn advance(&mut self, len: u64) {
         match self {
             // What is in memory has a length that fits.
-            Slice::Memory { start, .. } => *start += len as usize,
+            Slice::Memory { start, .. } => *start += len as u32,
             Slice::File(slice) => slice.advance(len),
         }
     }
 
     /// Takes off the next bytes, up to `max` of them, to be sent from where they are; `None` before the
-    /// disk has brought them, which it was asked for.
+    /// disk has brought them, which it was asked for. The rest does not hold its content.
     pub fn take(&mut self, files: &mut F, max: u64) -> Result<Option<Self>, BodyError> {
         let len = self.len().min(max);
         let first = match self {
-            Slice::Memory { content, start, .. } => Slice::Memory {
+            Slice::Memory {
+                content,
+                start,
+                origin,
+                ..
+            } => Slice::Memory {
                 content: content.clone(),
                 start: *start,
-                end: *start + len as usize,
+                end: *start + len as u32,
+                origin: origin.clone(),
             },
             Slice::File(slice) => match slice.prepare(files, len)? {
                 Residence::Disk => return Ok(None),
@@ -68,6 +119,7 @@ impl<F: Files> Slice<F> {
             },
         };
         self.advance(len);
+        self.release();
         Ok(Some(first))
     }
 
@@ -83,10 +135,12 @@ impl<F: Files> Slice<F> {
                 content,
                 start,
                 end,
+                ..
             } => {
-                let stop = start.saturating_add(max).min(*end);
-                out.extend_from_slice(&content[*start..stop]);
-                *start = stop;
+                let len = ((*end - *start) as usize).min(max);
+                let from = *start as usize;
+                out.extend_from_slice(&content[from..from + len]);
+                *start += len as u32;
                 Ok(Residence::Memory)
             }
             Slice::File(slice) => slice.read(files, out, max),

@@ -7,8 +7,8 @@ use crate::world::memory_files::MemoryFiles;
 use std::time::Duration;
 
 fn file_slice(files: &mut MemoryFiles, start: u64, end: u64) -> Slice<MemoryFiles> {
-    let (file, _) = files.open(b"f").unwrap();
-    Slice::File(FileSlice::new(OpenFile::new(file), start, end))
+    let file = OpenFile::new(files, "f");
+    Slice::File(FileSlice::new(file, start, end))
 }
 
 #[test]

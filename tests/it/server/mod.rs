@@ -4,6 +4,7 @@ mod absence;
 mod bulk;
 mod crowd;
 mod deployments;
+mod descriptors;
 mod expect;
 mod http1;
 mod http2;

@@ -328,6 +328,10 @@ fn vary(config: &mut Config, outside: &mut Outside) {
         file: Some(path.into()),
         format: LogFormat::Combined,
     });
+    if rng.chance(250) {
+        // Files are closed while their readers wait, and opened again.
+        config.site.open_files = rng.between(1, 3);
+    }
     if rng.chance(150) {
         config.limits.max_connections = rng.between(1, 6);
     }
