@@ -273,7 +273,12 @@ impl<W: World> Connection<W> {
             fields,
         } = buffers;
         self.flush(&[], cx)?;
-        let mut input = self.input(read, plain, wire, cx)?;
+        let mut long = self.take_long();
+        let is_long = long.is_some();
+        let mut input = match &mut long {
+            Some(kept) => self.long_input(kept, read, wire, cx)?,
+            None => self.input(read, plain, wire, cx)?,
+        };
         if let Phase::Flushing = self.phase {
             return Ok(Turn::Wait);
         }
@@ -305,7 +310,13 @@ impl<W: World> Connection<W> {
             }
         };
         if matches!(self.phase, Phase::Opening { .. } | Phase::Serving) {
-            self.kept.extend_from_slice(input);
+            let left = input.len();
+            if !is_long {
+                self.kept.extend_from_slice(input);
+            }
+            if let Some(kept) = long {
+                self.keep_long(kept, left);
+            }
         }
         if self.farewell == Farewell::Due && self.protocol.requests() > 0 {
             self.farewell = Farewell::None;

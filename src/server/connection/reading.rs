@@ -12,6 +12,16 @@ use std::io;
 /// What an incomplete frame or head takes beside its payload or fields.
 const KEPT_SLACK: usize = 1 << 10;
 
+/// Kept input of this length is added to where it lies. Shorter input is copied to the new bytes in a
+/// shared buffer, so that a connection's own buffer never has room for a whole turn's.
+const LONG: usize = 64 << 10;
+
+/// The longest frame or head that may be incomplete. What is kept beyond that was left by the turn's
+/// budgets, and comes first.
+fn incomplete<W: World>(cx: &Context<W>) -> usize {
+    cx.http1.head_bytes.max(cx.http2.max_frame_size as usize) + KEPT_SLACK
+}
+
 impl<W: World> Connection<W> {
     /// What there is for the protocol: bytes that were kept, and new ones if they are wanted.
     pub(super) fn input<'b>(
@@ -22,9 +32,7 @@ impl<W: World> Connection<W> {
         cx: &mut Context<W>,
     ) -> io::Result<&'b [u8]> {
         plain.clear();
-        // Beyond an incomplete frame or head, it is what the turn's budgets left: that comes first.
-        let incomplete = cx.http1.head_bytes.max(cx.http2.max_frame_size as usize) + KEPT_SLACK;
-        if !self.wants_input(cx) || self.kept.len() > incomplete {
+        if !self.wants_input(cx) || self.kept.len() > incomplete(cx) {
             plain.append(&mut self.kept);
             self.kept = Vec::new();
             return Ok(plain);
@@ -44,6 +52,50 @@ impl<W: World> Connection<W> {
                 Ok(plain)
             }
         }
+    }
+
+    /// Input that was kept, if there is so much that copying it in every turn would be felt.
+    pub(super) fn take_long(&mut self) -> Option<Vec<u8>> {
+        (self.kept.len() >= LONG).then(|| std::mem::take(&mut self.kept))
+    }
+
+    /// What [`Connection::input`] returns, for input of which so much was kept that the new bytes are
+    /// put behind it instead of all into a shared buffer.
+    pub(super) fn long_input<'b>(
+        &mut self,
+        kept: &'b mut Vec<u8>,
+        read: &mut Vec<u8>,
+        wire: &mut WireBuffer,
+        cx: &mut Context<W>,
+    ) -> io::Result<&'b [u8]> {
+        if !self.wants_input(cx) || kept.len() > incomplete(cx) {
+            return Ok(kept);
+        }
+        let budget = cx.limits.turn_read_bytes;
+        match &mut self.transport {
+            Transport::Plain => {
+                let before = kept.len();
+                kept.resize(before + budget, 0);
+                let len = self.receive(kept.split_at_mut(before).1, cx)?;
+                kept.truncate(before + len);
+            }
+            Transport::Tls(tls) => {
+                let room = tls.room(read, budget);
+                let len = self.receive(room, cx)?;
+                self.open_records(read, len, kept, wire, cx)?;
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Keeps the last `left` bytes of long input: all of it where it is, and of less a copy, so that no
+    /// more is held than that.
+    pub(super) fn keep_long(&mut self, mut kept: Vec<u8>, left: usize) {
+        let taken = kept.len().saturating_sub(left);
+        self.kept = match taken {
+            0 => kept,
+            _ => kept.split_off(taken),
+        };
     }
 
     /// Opens the TLS records in `buffer`, into which `read` bytes were read, and sends what the handshake

@@ -211,6 +211,10 @@ impl Bench {
             },
             ..Config::default()
         };
+        Self::with(config)
+    }
+
+    fn with(config: Config) -> Bench {
         let files = MemoryFiles::new();
         files.write("index.html", "hello");
         files.write("large", vec![b'x'; 1 << 20]);
@@ -468,4 +472,54 @@ fn panics_in_a_row_are_told_once_a_second_and_all_counted() {
         100
     );
     assert_eq!(bench.event_loop.connections(), 1);
+}
+
+/// What the server allocates while a frame of so many bytes comes in pieces, and what it answers.
+fn allocated_for_a_frame(len: usize) -> u64 {
+    let mut config = Config::default();
+    config.http2.max_frame_size = (1 << 24) - 1;
+    config.site.demo = true;
+    let (window, memory) = (1 << 30, 1 << 30);
+    config.http2.initial_window_size = window;
+    config.http2.connection_window_size = window;
+    config.limits.memory_bytes = memory;
+    let mut bench = Bench::with(config);
+    let mut opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    opening.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    let block = b"\x83\x86\x41\x01a\x44\x05/echo";
+    opening.extend([0, 0, block.len() as u8, 1, 4, 0, 0, 0, 1]);
+    opening.extend(block);
+    let [_, high, middle, low] = (len as u32).to_be_bytes();
+    opening.extend([high, middle, low, 0, 0, 0, 0, 0, 1]);
+    bench.victim = bench.connect(0, &opening, usize::MAX, None);
+    bench.turns(3);
+    let pieces = len / (32 << 10);
+    let allocated = allocation_counter::measure(|| {
+        for _ in 0..pieces {
+            bench.victim.borrow_mut().incoming.resize(32 << 10, b'x');
+            bench.wake(&bench.victim);
+            bench.turns(1);
+        }
+    });
+    // A PING behind it is answered.
+    let mut rest = vec![b'x'; len % (32 << 10)];
+    rest.extend([0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    bench.victim.borrow_mut().incoming = rest;
+    bench.wake(&bench.victim);
+    bench.turns(40);
+    let answer = &bench.victim.borrow().outgoing;
+    let pong = [0, 0, 8, 6, 1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    assert!(answer.windows(pong.len()).any(|window| window == pong));
+    allocated.bytes_total
+}
+
+#[test]
+fn a_frame_of_16_mib_is_not_copied_again_with_every_piece_of_it() {
+    let len = (1 << 24) - 1;
+    let allocated = allocated_for_a_frame(len);
+    // A buffer that doubles takes twice its length in all, and the test itself 16 MiB.
+    assert!(
+        allocated < 6 * len as u64,
+        "{allocated} bytes were allocated"
+    );
 }
