@@ -241,8 +241,17 @@ impl<W: World> Context<W> {
     }
 
     /// The `date` field of a response.
-    pub(super) fn date(&self) -> Field<'_> {
+    fn date(&self) -> Field<'_> {
         Field::new(b"date", self.date.text.as_bytes())
+    }
+
+    /// The fields at the end of every response's head: `date`, and what only TLS may carry.
+    pub(super) fn last_fields(&self) -> impl Iterator<Item = Field<'_>> {
+        let secure = match self.layer {
+            Layer::Clear => None,
+            Layer::Tls => self.site.secure_field(),
+        };
+        std::iter::once(self.date()).chain(secure)
     }
 
     /// Another number for each text of [`Context::date`].

@@ -258,7 +258,7 @@ impl<F: Files> H1Service<F> {
         let fields = response.fields.iter();
         self.trace_response(response.status, fields.clone());
         self.core
-            .send_head(response.status, fields.chain(Some(cx.date())), length);
+            .send_head(response.status, fields.chain(cx.last_fields()), length);
         if length == BodyLength::None {
             active.conclude(&mut cx.log, None);
             self.active = None;
@@ -389,7 +389,7 @@ impl<F: Files> H1Service<F> {
         self.trace_response(head.status, head.fields.iter());
         self.core.send_head(
             head.status,
-            head.fields.iter().chain(Some(cx.date())),
+            head.fields.iter().chain(cx.last_fields()),
             length,
         );
         if length == BodyLength::None {
@@ -437,7 +437,7 @@ impl<F: Files> H1Service<F> {
             cx.report(limit, self.peer, error.reason());
         }
         let common = cx.site.common_fields();
-        let fields = common.iter().chain(Some(cx.date()));
+        let fields = common.iter().chain(cx.last_fields());
         let refusal = self.core.complete_refusal(fields);
         match (self.active.take(), refusal) {
             // An open request has its line already: what was wrong was its content.

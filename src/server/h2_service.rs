@@ -323,8 +323,8 @@ impl<F: Files> H2Service<F> {
     ) -> bool {
         let digits = status_digits(status);
         let status = std::iter::once(Field::new(b":status", &digits));
-        let date = std::iter::once(cx.date());
-        let fields = status.chain(fields.iter()).chain(date);
+        let last = cx.last_fields();
+        let fields = status.chain(fields.iter()).chain(last);
         self.last_head = None;
         let result = self.core.send_headers(stream, fields, end_stream);
         if let Err(misuse) = result {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::error::SiteError;
-use crate::http::Fields;
+use crate::http::{Field, Fields};
 
 /// Fields that calmd computes itself, or that frame a message: none of them can be an option.
 const RESERVED: [&str; 17] = [
@@ -30,17 +30,33 @@ const RESERVED: [&str; 17] = [
 #[derive(Debug)]
 pub(crate) struct CommonFields {
     extra: Fields,
+    /// `Strict-Transport-Security`, which no response in the clear may carry (RFC 6797 §7.2): whoever
+    /// sends responses knows over what. There is one, since browsers heed the first (§8.1).
+    secure: Fields,
 }
+
+/// The field that is only sent over TLS.
+const SECURE: &[u8] = b"strict-transport-security";
 
 impl CommonFields {
     /// Checks the fields of the configuration.
     pub(crate) fn new(headers: &[(String, String)]) -> Result<Self, SiteError> {
-        let mut extra = Fields::new();
+        let (mut extra, mut secure) = (Fields::new(), Fields::new());
         for (name, value) in headers {
             let name = check(name, value)?;
-            extra.push(name.as_bytes(), value.as_bytes());
+            let is_secure = name.as_bytes() == SECURE;
+            if !is_secure {
+                extra.push(name.as_bytes(), value.as_bytes());
+            } else if secure.is_empty() {
+                secure.push(SECURE, value.as_bytes());
+            }
         }
-        Ok(CommonFields { extra })
+        Ok(CommonFields { extra, secure })
+    }
+
+    /// The field that belongs into every response over TLS.
+    pub(crate) fn secure(&self) -> Option<Field<'_>> {
+        self.secure.iter().next()
     }
 
     /// Adds a field that `--header` replaces.
@@ -142,6 +158,26 @@ mod tests {
         assert_eq!(fields.values("vary").count(), 2);
         let fields = common.complete(Fields::new());
         assert_eq!(fields.value("cache-control"), Some(&b"max-age=5"[..]));
+    }
+
+    #[test]
+    fn s7_2_of_rfc_6797_what_is_for_tls_only_is_kept_apart() {
+        let headers = [
+            "A: b",
+            "Strict-Transport-Security: max-age=5",
+            "strict-transport-security: x",
+        ];
+        assert!(
+            complete(&headers)
+                .iter()
+                .all(|field| !field.starts_with("strict"))
+        );
+        let headers = headers.map(|header| parse_header(header).unwrap());
+        let common = CommonFields::new(&headers).unwrap();
+        assert_eq!(
+            common.secure().map(|field| field.value),
+            Some(&b"max-age=5"[..])
+        );
     }
 
     #[test]

@@ -61,7 +61,7 @@ use path::{Form, SitePath};
 use resource::Dress;
 
 use crate::config::SiteConfig;
-use crate::http::{Fields, Method};
+use crate::http::{Field, Fields, Method};
 use crate::world::{Files, RootChange};
 
 /// The methods that files answer (RFC 9110 §10.2.1).
@@ -177,6 +177,12 @@ impl<F: Files> Site<F> {
             }
             answer => answer,
         }
+    }
+
+    /// The field that responses over TLS have and others must not have (RFC 6797 §7.2); it is none of
+    /// [`Response::fields`].
+    pub fn secure_field(&self) -> Option<Field<'_>> {
+        self.dress.common.secure()
     }
 
     /// The fields that every response has, for one that is made elsewhere.

@@ -183,3 +183,33 @@ fn failed_handshakes_are_told_at_debug_and_counted_at_the_end() {
     server.wait();
     server.logged("tls-failures 3");
 }
+
+/// RFC 6797 §7.2
+#[test]
+fn strict_transport_security_is_sent_over_tls_alone_in_both_versions() {
+    let server = Server::start(&["--header", "Strict-Transport-Security: max-age=5"]);
+    let shown = |url: String| crate::client::fetch(["-k", "-I", &url]).text();
+    for path in ["", "missing"] {
+        let tls = shown(format!("https://{}/{path}", server.https));
+        assert!(
+            tls.contains("\nstrict-transport-security: max-age=5\n"),
+            "{tls}"
+        );
+        let clear = shown(format!("http://{}/{path}", server.http));
+        assert!(!clear.contains("strict-transport"), "{clear}");
+        let mut stream = connect(&server, &["http/1.1"]);
+        let request =
+            format!("GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer.contains("\r\nstrict-transport-security: max-age=5\r\n"),
+            "{answer}"
+        );
+        let clear = server.request(&format!("GET /{path} HTTP/1.1"));
+        assert!(!clear.contains("strict-transport"), "{clear}");
+    }
+    let refused = String::from_utf8(server.converse(b"GET / HTTP/1.1\r\n\r\n")).unwrap();
+    assert!(!refused.contains("strict-transport"), "{refused}");
+}
