@@ -60,6 +60,20 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
             }
         }
     }
+    // A shell may have opened a file for them: `calmd . > log`.
+    for (stream, what) in [(1, "standard output"), (2, "standard error")] {
+        let file = std::fs::read_link(format!("/proc/self/fd/{stream}"));
+        if let Ok(file) = file
+            && file.is_file()
+        {
+            add(
+                &file,
+                OwnExtent::Namesakes,
+                what,
+                "redirect it to a file elsewhere",
+            );
+        }
+    }
     if let Some(file) = config.access_log.as_ref().and_then(|log| log.file.as_ref()) {
         add(
             file,

@@ -120,7 +120,11 @@ impl PrivateFiles {
             self.own.push(own);
         }
         let keys = self.keys.iter().filter_map(|key| fstat(key).ok());
-        self.inodes.extend(keys.map(|found| inode(&found)));
+        // Where messages go that were redirected to a file, whatever its name has become.
+        let streams = [fstat(std::io::stdout()), fstat(std::io::stderr())];
+        let files = streams.into_iter().flatten().filter(is_file);
+        self.inodes
+            .extend(keys.chain(files).map(|found| inode(&found)));
     }
 
     /// Holds what is a key now.
@@ -240,8 +244,7 @@ impl PrivateFiles {
         }
         // What lies beneath the root can be reached by a symbolic link, what lies elsewhere by a hard
         // link only.
-        let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
-        if !self.names.is_empty() || (is_file && found.st_nlink > 1) {
+        if !self.names.is_empty() || (is_file(found) && found.st_nlink > 1) {
             self.freshen(root);
         }
         self.inodes.contains(&inode(found))
@@ -266,6 +269,10 @@ impl PrivateFiles {
             paths.iter().flatten().any(|path| path.starts_with(root))
         })
     }
+}
+
+fn is_file(found: &Stat) -> bool {
+    FileType::from_raw_mode(found.st_mode) == FileType::RegularFile
 }
 
 /// The path with its directory resolved, but not its last name.

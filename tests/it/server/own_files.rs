@@ -144,6 +144,52 @@ fn a_file_that_becomes_the_servers_own_is_forgotten_where_it_was_hot() {
     all_are(&server, 404, &["/next.txt"]);
 }
 
+#[test]
+fn messages_that_are_redirected_into_the_served_directory_are_not_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = directory.path();
+    fs::write(site.join("index.html"), "page").unwrap();
+    let log = fs::File::create(site.join("calmd.log")).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_calmd"))
+        .args([
+            ".",
+            "--listen",
+            "127.0.0.1:0",
+            "--listing",
+            "--access-log",
+            "-",
+        ])
+        .current_dir(site)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .expect("calmd starts");
+    let said = || fs::read_to_string(site.join("calmd.log")).unwrap_or_default();
+    until("it listens", || {
+        said().contains("http://") && said().ends_with('\n')
+    });
+    let said = said();
+    let address = said
+        .lines()
+        .find_map(|line| Some(line.split_once("http://")?.1.trim()));
+    let get = |target: &str| {
+        let mut stream = std::net::TcpStream::connect(address.unwrap()).unwrap();
+        let head = format!("GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+        std::io::read_to_string(stream).unwrap()
+    };
+    let answers = [get("/calmd.log"), get("/")];
+    fs::rename(site.join("calmd.log"), site.join("moved.txt")).unwrap();
+    let moved = get("/moved.txt");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(answers[0].starts_with("HTTP/1.1 404"), "{}", answers[0]);
+    assert!(answers[1].starts_with("HTTP/1.1 200"), "{}", answers[1]);
+    assert!(moved.starts_with("HTTP/1.1 404"), "{moved}");
+    assert!(said.contains("standard error '"), "{said}");
+}
+
 /// Starts calmd in a directory of this machine with nothing but this environment; what it says on its
 /// start, and the process.
 fn start(directory: &Path, environment: &[(&str, &Path)]) -> (String, std::process::Child) {
