@@ -20,7 +20,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Where what is worth looking at is kept: screenshots.
 KEPT = REPOSITORY / "target/interop"
 
-TOOLS = ["nghttp", "h2load", "curl", "chromium", "slowhttptest", "testssl", "ip", "haproxy", "java", "node"]
+TOOLS = ["nghttp", "h2load", "curl", "chromium", "slowhttptest", "testssl", "ip", "haproxy", "java", "node",
+         "wget", "lftp", "zsync", "zckdl"]
 
 # Descriptors for 2,000 connections on either side, and some more.
 DESCRIPTORS = 4096
