@@ -382,8 +382,9 @@ pub struct Budgets {
     /// Bytes of unknown frames, PRIORITY and PRIORITY_UPDATE, and of frames on closed streams,
     /// without a request between them.
     pub ignored_bytes: u32,
-    /// DATA frames under [`Http2::data_frame_floor`] that a peer may get from us all the same, for
-    /// clients whose windows are odd rather than hostile; whole frames earn them back.
+    /// DATA frames under [`Http2::data_frame_floor`] that a peer may get from us in an eighth of a second,
+    /// for clients whose windows are odd rather than hostile; whole frames earn them back. With windows of
+    /// one byte that is half a kilobyte a second, and less work than the requests of a busy client.
     pub small_data_frames: u32,
     /// Priorities kept for streams that are still to come (RFC 9218 §7.1). Browsers send them behind
     /// the request.
@@ -405,7 +406,7 @@ impl Default for Budgets {
             settings_entries: 32,
             useless_frames: 100,
             ignored_bytes: 64 << 10,
-            small_data_frames: 16,
+            small_data_frames: 64,
             early_priorities: 8,
         }
     }

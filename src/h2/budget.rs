@@ -172,6 +172,11 @@ impl Budget {
         u32::from(self.small_frames) < limits.small_data_frames
     }
 
+    /// Time has passed: as many small frames may be sent again.
+    pub fn forgive_small_frames(&mut self) {
+        self.small_frames = 0;
+    }
+
     /// A DATA frame was sent that is not the last of its stream.
     pub fn data_frame(&mut self, small: bool) {
         self.small_frames = match small {

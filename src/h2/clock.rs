@@ -14,10 +14,15 @@ const UNITS_PER_SECOND: u64 = 16;
 pub struct Clock(Instant);
 
 /// A point in a connection's time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick(u32);
 
 impl Tick {
+    /// So many ticks later.
+    pub fn later(self, ticks: u32) -> Tick {
+        Tick(self.0.saturating_add(ticks))
+    }
+
     /// Whole seconds since the connection began.
     pub fn second(self) -> u32 {
         self.0 / UNITS_PER_SECOND as u32

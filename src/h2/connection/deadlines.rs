@@ -44,6 +44,7 @@ impl Connection {
         if let Some(rare) = &self.rare {
             consider(rare.settings.front().and_then(|&(_, deadline)| deadline));
             consider(rare.leave_at);
+            consider(rare.small_frames_at);
         }
         consider(self.block.as_ref().and_then(|block| block.deadline()));
         next.map(|tick| self.clock.instant(tick))
@@ -56,6 +57,7 @@ impl Connection {
             return Ok(());
         }
         let tick = self.clock.tick(now);
+        self.heard = tick;
         let due = |deadline: Option<Tick>| deadline.is_some_and(|deadline| deadline <= tick);
         let settings = self.rare.as_ref().and_then(|rare| rare.settings.front());
         if due(settings.and_then(|&(_, deadline)| deadline)) {
@@ -78,6 +80,9 @@ impl Connection {
         }
         if due(self.rare.as_ref().and_then(|rare| rare.leave_at)) {
             self.leave();
+        }
+        if due(self.rare.as_ref().and_then(|rare| rare.small_frames_at)) {
+            self.allow_small_frames();
         }
         if due(self.stall_check) {
             self.stall_check = None;

@@ -108,6 +108,8 @@ struct Rare {
     priorities: Vec<(u32, Priority)>,
     /// When the second GOAWAY is due without an answer to the PING behind the first.
     leave_at: Option<Tick>,
+    /// When small frames may be sent again that windows are open for.
+    small_frames_at: Option<Tick>,
     observer: Option<Observer>,
 }
 
@@ -127,6 +129,7 @@ impl Rare {
             && self.resets.is_empty()
             && self.priorities.is_empty()
             && self.leave_at.is_none()
+            && self.small_frames_at.is_none()
             && self.observer.is_none()
     }
 }
@@ -144,6 +147,8 @@ pub struct Connection {
     block: Option<Box<Block>>,
     rare: Option<Box<Rare>>,
     clock: Clock,
+    /// When the caller last told the time.
+    heard: Tick,
     /// Ours, as far as the peer has acknowledged them.
     local: Settings,
     /// The peer's.
@@ -202,6 +207,7 @@ impl Connection {
             block: None,
             rare: None,
             clock: Clock::new(now),
+            heard: Tick::default(),
             local: Settings::INITIAL,
             remote: Settings::INITIAL,
             send_window: Window::new(DEFAULT_WINDOW),

@@ -143,6 +143,7 @@ impl Connection {
                 Step::Nothing => {}
                 Step::Incomplete => {
                     self.lots = self.lots.wrapping_add(1);
+                    self.heard = self.clock.tick(now);
                     return Ok(None);
                 }
                 Step::Event(event) => return Ok(Some(event)),

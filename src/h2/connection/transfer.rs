@@ -62,11 +62,13 @@ impl Connection {
             let wanted = u32::try_from(turn.remaining()).unwrap_or(u32::MAX);
             let window = self.store[slot].send_window.available();
             if !self.is_worth_a_frame(window, wanted) {
+                self.await_small_frames(window);
                 self.scheduler.remove(&mut self.store, slot, Place::Blocked);
                 continue;
             }
             let shared = self.send_window.available();
             if !self.is_worth_a_frame(shared, wanted) {
+                self.await_small_frames(shared);
                 return None;
             }
             let fits = u32::try_from(room).unwrap_or(u32::MAX);
@@ -218,8 +220,29 @@ impl Connection {
         if self.is_worth_a_frame(stream.send_window.available(), wanted) {
             self.scheduler.insert(&mut self.store, slot);
         } else {
+            let available = stream.send_window.available();
             self.store[slot].turn.place = Place::Blocked;
+            self.await_small_frames(available);
         }
+    }
+
+    /// A window is open, but so little that only a small frame could use it, and there were enough of those
+    /// for now: the sender slows down.
+    fn await_small_frames(&mut self, available: u32) {
+        if available == 0 {
+            return;
+        }
+        let at = self.heard.later(SMALL_FRAMES_TICKS);
+        self.rare().small_frames_at.get_or_insert(at);
+    }
+
+    /// Small frames may be sent again, by whoever has a window for one.
+    pub(super) fn allow_small_frames(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.small_frames_at = None;
+        }
+        self.budget.forgive_small_frames();
+        self.unblock_all();
     }
 
     /// The stream's window was widened.
@@ -235,6 +258,9 @@ impl Connection {
         slots.into_iter().for_each(|slot| self.unblock(slot));
     }
 }
+
+/// An eighth of a second: what a peer far away needs to open its windows once more.
+const SMALL_FRAMES_TICKS: u32 = 2;
 
 /// A window of fewer bytes is not worth a frame even when it is all that the peer ever allows: an
 /// eighth of the floor, where the header is 7 % of the frame.

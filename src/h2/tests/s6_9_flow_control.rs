@@ -256,7 +256,7 @@ mod sending {
     }
 
     #[test]
-    fn small_windows_are_used_a_few_times_and_no_more() {
+    fn small_windows_are_used_a_few_times_at_once_and_then_slowly() {
         let mut peer = Peer::server();
         peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
         peer.get(1);
@@ -268,11 +268,51 @@ mod sending {
             peer.hear();
             frames += peer.drain().len();
         }
-        assert_eq!(frames, 16);
-        // 984 bytes of window are there; a whole kibibyte is worth a frame.
-        peer.window_update(1, 40);
+        assert_eq!(frames, 64);
+        // 936 bytes of window are there; a whole kibibyte is worth a frame.
+        peer.window_update(1, 88);
         peer.hear();
         assert_eq!(peer.drain(), [(1, 1024, false)]);
+        // And an eighth of a second later a byte is, again.
+        peer.window_update(1, 1);
+        peer.hear();
+        assert_eq!(peer.drain(), [(1, 1, false)], "the whole one earned it");
+        peer.window_update(1, 1);
+        peer.hear();
+        assert_eq!(peer.drain(), []);
+        let deadline = peer.connection.next_deadline().expect("it is waited for");
+        assert!(deadline - peer.now <= Duration::from_millis(190));
+        peer.now = deadline;
+        peer.connection.handle_timeout(deadline).unwrap();
+        assert_eq!(peer.drain(), [(1, 1, false)]);
+    }
+
+    #[test]
+    fn a_response_ends_through_windows_that_are_far_too_small() {
+        for (window, increment) in [(1, 1), (50, 50), (1000, 500)] {
+            let mut peer = Peer::server();
+            peer.settings(&[(id::INITIAL_WINDOW_SIZE, window)]);
+            peer.get(1);
+            peer.hear();
+            respond(&mut peer, 1, Some(4_000));
+            let (mut taken, mut owed, mut seconds) = (0, 0, Duration::ZERO);
+            while taken < 4_000 {
+                let sent: usize = peer.drain().iter().map(|(_, len, _)| len).sum();
+                taken += sent;
+                owed += sent as u32;
+                if owed >= increment {
+                    peer.window_update(1, owed);
+                    peer.hear();
+                    owed = 0;
+                } else if sent == 0 {
+                    let deadline = peer.connection.next_deadline().expect("it goes on");
+                    seconds += deadline.saturating_duration_since(peer.now);
+                    peer.now = deadline.max(peer.now);
+                    peer.connection.handle_timeout(peer.now).unwrap();
+                }
+            }
+            assert!(seconds < Duration::from_secs(20), "{seconds:?}");
+        }
     }
 
     #[test]
