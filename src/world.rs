@@ -278,7 +278,7 @@ pub trait Files: 'static {
     fn now(&self) -> SystemTime;
 }
 
-/// What became of the root's name.
+/// The outcome of looking the root's name up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RootChange {
     /// It names the directory that is served, or none that could be.

@@ -1,4 +1,4 @@
-//! Where deployments will put what a path names next.
+//! Directories into which deployments will put what a path names next.
 //!
 //! A Landlock rule belongs to a directory as it is now. A directory that is made anew, or that a link
 //! will lead to, is in reach only if one above it was granted: its parent, the directory of each link

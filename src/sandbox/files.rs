@@ -28,7 +28,7 @@ struct Grant {
 }
 
 impl Grant {
-    /// Whether a site in this directory may be read.
+    /// Tells grants by which a site in this directory may be read.
     fn opens(&self, directory: &Path) -> bool {
         self.access == Access::Site && directory.starts_with(&self.path)
     }
@@ -225,7 +225,7 @@ fn describe(grants: &[Grant], abi: ABI) -> String {
     text
 }
 
-/// Where deployments will go unseen.
+/// A sentence on where deployments will go unseen.
 fn out_of_reach(too_wide: &[PathBuf]) -> Option<String> {
     let paths: Vec<_> = too_wide
         .iter()

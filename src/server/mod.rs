@@ -151,7 +151,7 @@ fn report_descriptors(wanted: &Config, granted: &Config) {
     }
 }
 
-/// How a browser on this machine names a listener, and who else reaches it.
+/// The name of a listener for a browser on this machine, and who else reaches it.
 fn url(security: Security, address: &ListenAddress) -> String {
     let scheme = match security {
         Security::Cleartext => "http",

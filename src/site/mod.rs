@@ -67,7 +67,7 @@ use crate::world::{Files, RootChange};
 /// The methods that files answer (RFC 9110 §10.2.1).
 const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
 
-/// How long another directory may have the root's name before that is noticed: a system call a second
+/// The time that another directory may have the root's name before that is noticed: a system call a second
 /// is nothing, and a deployment that is seen within a second is seen at once.
 const FOLLOW_ROOT: Duration = Duration::from_secs(1);
 

@@ -1,4 +1,4 @@
-//! What an operator would otherwise find out by a silent 404.
+//! Complaints at the start about what would otherwise show as a silent 404.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::resolve::INDEX;
 use crate::world::{FileKind, Files};
 
 impl<F: Files> Site<F> {
-    /// What is wrong with the site as it lies there, a sentence each with its mend. `root` is its name.
+    /// Sentences on what is wrong with the site as it lies there, with the mend. `root` is its name.
     pub fn complaints(&mut self, root: &Path) -> Vec<String> {
         let root = root.display();
         if let Err(error) = self.files.open(b"") {

@@ -108,7 +108,7 @@ pub(super) fn in_memory(now: SystemTime) -> Result<Pair, TlsError> {
     )
 }
 
-/// Whether what was made at that time had better be made anew.
+/// Tells a certificate that had better be made anew by the time at which it was made.
 pub(super) fn is_worn(made: SystemTime, now: SystemTime) -> bool {
     now + RENEWAL >= made + VALIDITY
 }

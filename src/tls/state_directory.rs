@@ -1,4 +1,4 @@
-//! Where the certificate that is made for localhost is kept: a directory of this user that no site is
+//! The place of the certificate that is made for localhost: a directory of this user that no site is
 //! served from.
 
 use std::ffi::OsString;

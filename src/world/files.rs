@@ -71,7 +71,7 @@ pub struct Root {
     private: PrivateFiles,
     /// Links out of the root that the operator was told of.
     told: HashSet<Vec<u8>>,
-    /// What keeps the root's name from being followed, as the operator was told.
+    /// The obstacle to following the root's name, as the operator was told.
     trouble: Option<String>,
     effort: Effort,
     spare: Spare,
@@ -217,7 +217,7 @@ impl Root {
         at.ok_or(Errno::NOENT)
     }
 
-    /// What a directory's entry is, following a symlink only if that stays beneath the root.
+    /// The metadata of a directory's entry, following a symlink only if that stays beneath the root.
     fn entry_metadata(
         &mut self,
         directory: &OwnedFd,

@@ -7,10 +7,10 @@ use rustix::fs::{FileType, fstat, stat};
 
 use crate::telemetry::sink::Sink;
 
-/// How often the name is looked up, at most and while lines are written.
+/// The time between two looks at the name, at least and while lines are written.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is known of the name of an open log.
+/// The name of an open log.
 pub(super) struct LogName {
     /// Device and number of the file that is written; none for what is no regular file.
     inode: Option<(u64, u64)>,
@@ -39,7 +39,7 @@ impl LogName {
         }
     }
 
-    /// Whether the file has lost its name for good: another has it, or nothing had it a second ago and
+    /// Tells a file that has lost its name for good: another has it, or nothing had it a second ago and
     /// nothing has now. Whoever rotates logs moves the file first and makes the next one at once, which
     /// must not be in its way.
     pub fn is_lost(&mut self, path: &Path, now: Instant) -> bool {

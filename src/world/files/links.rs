@@ -14,7 +14,7 @@ use rustix::io::Errno;
 /// Links on the way to one file, as many as Linux follows (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// Why a path was not followed to its end.
+/// The reason for not following a path to its end.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unfollowed {
     /// It leads out of the root, by this link if by any.
@@ -28,7 +28,7 @@ pub(super) enum Unfollowed {
 pub(super) struct Link {
     /// Where it is, beneath the root and itself behind no link.
     pub path: Vec<u8>,
-    /// What it says.
+    /// The path that it holds.
     pub target: Vec<u8>,
 }
 

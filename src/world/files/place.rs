@@ -19,7 +19,7 @@ pub(super) struct Place {
     pub resolution: Resolution,
 }
 
-/// Who makes sure that a path stays beneath the root.
+/// The way in which a path is kept beneath the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resolution {
     /// `openat2`.
@@ -58,7 +58,7 @@ impl Place {
         })
     }
 
-    /// Whether the sandbox keeps the directory shut, whose mode lets it be read.
+    /// Tells a directory that the sandbox keeps shut, though its mode lets it be read.
     pub fn is_shut_by_sandbox(&self) -> bool {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(&self.descriptor, ".", flags, Mode::empty());

@@ -234,7 +234,7 @@ impl PrivateFiles {
         }
     }
 
-    /// Whether `path`, beneath the root, leads to what is private; `found` is what it leads to.
+    /// Tells private files from others: `path`, beneath the root, has led to `found`.
     pub fn is_private(&mut self, path: &[u8], found: &Stat, root: &Path) -> bool {
         if self.own.is_empty() {
             return false;
