@@ -10,12 +10,32 @@ use std::path::Path;
 /// Names in the directory of many.
 const MANY: usize = 10_000;
 
+/// Files with three sidecars each, of which memory holds a tenth: as good as any number.
+pub const COLD: usize = 2_000;
+
+/// Their length. Without optimisation it takes fifty times as long to hash them.
+const COLD_LEN: u64 = match cfg!(debug_assertions) {
+    true => 8 << 10,
+    false => 256 << 10,
+};
+
+/// Files that fit into memory together.
+pub const HOT: usize = 25;
+
+/// Directories within each other.
+pub const DEPTH: usize = 200;
+
 /// What lies outside of the root, and must never be seen.
 pub const SECRET: &str = "what nobody may see";
 
 /// A server with these options, and the files that attacks ask for.
 pub fn serve(options: &[&str]) -> Server {
-    Server::with_site(options, |root| fill(root, options.contains(&"--listing")))
+    Server::with_site(options, |root| {
+        fill(root, options.contains(&"--listing"));
+        if options.contains(&"--spa") {
+            fill_with_work(root);
+        }
+    })
 }
 
 fn fill(root: &Path, listing: bool) {
@@ -44,6 +64,22 @@ fn fill(root: &Path, listing: bool) {
             fs::File::create(many.join(format!("file-{n}"))).unwrap();
         }
     }
+}
+
+/// What takes work to find: names that are not in memory, and deep ones.
+fn fill_with_work(root: &Path) {
+    for directory in ["cold", "hot"] {
+        fs::create_dir(root.join(directory)).unwrap();
+    }
+    for n in 0..COLD {
+        for sidecar in ["", ".gz", ".zst", ".br"] {
+            sparse(&root.join(format!("cold/{n}{sidecar}")), COLD_LEN);
+        }
+    }
+    for n in 0..HOT {
+        fs::write(root.join(format!("hot/{n}")), vec![b'x'; 20 << 10]).unwrap();
+    }
+    fs::create_dir_all(root.join("d/".repeat(DEPTH))).unwrap();
 }
 
 fn sparse(path: &Path, len: u64) {

@@ -6,6 +6,7 @@ mod h1;
 mod headers;
 mod tls;
 mod windows;
+mod work;
 
 use crate::attack::Attack;
 use crate::raw_h2::{END_HEADERS, END_STREAM};
@@ -28,6 +29,7 @@ pub fn all() -> impl Iterator<Item = &'static Attack> {
         tls::ALL,
         h1::ALL,
         files::ALL,
+        work::ALL,
     ]
     .into_iter()
     .flatten()
