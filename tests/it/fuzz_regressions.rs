@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 // The driver takes the cores from the module around it; see tests/fuzz/src/lib.rs.
+use crate::raw_tls;
 use calmd::{h1, h2, hpack, http};
 
 #[path = "../fuzz/src/drive/mod.rs"]

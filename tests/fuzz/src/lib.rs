@@ -1,8 +1,8 @@
 //! calmd's protocol cores alone, and what drives them with a fuzzer's input.
 //!
 //! The cores are compiled from their files rather than through the package: they need nothing of the
-//! server, so no TLS and no command line has to be built with a sanitizer, and what the fuzzer counts
-//! as coverage is the cores'. `tests/it/fuzz_regressions.rs` compiles [`drive`] against the package.
+//! server, and what the fuzzer counts as coverage is the cores'. Only the record layer of TLS comes from the
+//! package. `tests/it/fuzz_regressions.rs` compiles [`drive`] against the package.
 //!
 //! ```text
 //! RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz h2_server
@@ -19,6 +19,8 @@ pub mod h2;
 pub mod hpack;
 #[path = "../../../src/http/mod.rs"]
 pub mod http;
+#[path = "../../it/raw_tls.rs"]
+pub mod raw_tls;
 
 /// Runs one target on an input.
 pub fn run(target: &str, input: &[u8]) {

@@ -12,6 +12,7 @@ mod h2_script;
 mod h2_upgrade;
 mod hpack;
 mod script;
+mod tls_server;
 
 use super::h2::Role;
 
@@ -19,7 +20,7 @@ use super::h2::Role;
 type Drive = fn(&[u8]);
 
 /// The targets by their names, which are those of the binaries and of the directories of regressions.
-pub const TARGETS: [(&str, Drive); 6] = [
+pub const TARGETS: [(&str, Drive); 7] = [
     ("frame_decode", frames::decode),
     ("hpack_decode", hpack::decode),
     ("hpack_round_trip", hpack::round_trip),
@@ -30,4 +31,5 @@ pub const TARGETS: [(&str, Drive); 6] = [
         h2_connection::drive(Role::Client, input)
     }),
     ("h1_server", h1_server::drive),
+    ("tls_server", tls_server::drive),
 ];

@@ -3,9 +3,12 @@
 use super::wire::{Pace, Security, Standing, Wire};
 use super::{Client, Farewell, H1, H2, Tie};
 use crate::raw_h2::{self, PREFACE, frame, setting};
+use crate::raw_tls::in_records;
 use crate::sim::outside::Outside;
 use crate::sim::rng::Rng;
 use std::time::Duration;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConnection, ContentType};
 
 /// The type of a CONTINUATION frame (RFC 9113 §6.10).
 const CONTINUATION: u8 = 9;
@@ -24,6 +27,8 @@ pub struct RawClient {
     what: &'static str,
     security: Security,
     wire: Option<Wire>,
+    /// Records of TLS that are sealed as they are, before the script.
+    fragments: Vec<(ContentType, Vec<u8>)>,
     script: Vec<u8>,
     sent: usize,
     portion: usize,
@@ -42,10 +47,20 @@ enum Reading {
 
 impl RawClient {
     pub fn random(outside: &mut Outside) -> Self {
-        let security = match outside.rng.below(6) {
+        let mut fragments = Vec::new();
+        let mut hello = None;
+        let security = match outside.rng.below(8) {
             0 => Security::Missing,
             1 => Security::tls(outside, H1),
             2 => Security::tls(outside, H2),
+            3 => {
+                hello = Some(bent_hello(outside));
+                Security::Missing
+            }
+            4 => {
+                fragments = handshake_fragments(&mut outside.rng);
+                Security::breakable(outside, H2)
+            }
             _ => Security::Cleartext,
         };
         let rng = &mut outside.rng;
@@ -54,6 +69,10 @@ impl RawClient {
             1 => garbage(rng),
             2 => h1_flood(rng),
             _ => h2_flood(rng),
+        };
+        let (what, opening, refrain) = match hello {
+            Some(hello) => ("a bent hello", hello, Vec::new()),
+            None => (what, opening, refrain),
         };
         let (portion, interval) = match rng.below(4) {
             // Slower than anything that is to be waited for, but not for hours.
@@ -79,6 +98,7 @@ impl RawClient {
             what,
             security,
             wire: None,
+            fragments,
             script,
             sent: 0,
             portion,
@@ -103,6 +123,7 @@ impl RawClient {
             security: Security::tls(outside, H2),
             wire: None,
             portion: script.len(),
+            fragments: Vec::new(),
             script,
             sent: 0,
             interval: Duration::from_millis(1),
@@ -133,6 +154,10 @@ impl RawClient {
         } else if self.next.is_none_or(|next| next > now) || !wire.is_flushed() {
             // Not yet. Without room, the server's next read wakes it.
             self.next = self.next.filter(|next| *next > now);
+        } else if !self.fragments.is_empty() {
+            wire.break_in(&std::mem::take(&mut self.fragments));
+            wire.push(outside);
+            self.next = Some(now + self.interval);
         } else if self.sent < self.script.len() {
             let end = self.script.len().min(self.sent + self.portion);
             wire.outbox.extend_from_slice(&self.script[self.sent..end]);
@@ -208,6 +233,51 @@ fn garbage(rng: &mut Rng) -> Script {
         bytes.extend(rng.bytes(len));
     }
     ("a broken conversation", bytes, Vec::new())
+}
+
+/// A ClientHello in records that nobody else cuts, with something broken in it.
+fn bent_hello(outside: &mut Outside) -> Vec<u8> {
+    let name = ServerName::try_from("sim").expect("a name");
+    let session = ClientConnection::new(outside.trust.clone(), name);
+    let mut hello = Vec::new();
+    let written = session.expect("a session").write_tls(&mut hello);
+    written.expect("memory takes all");
+    let rng = &mut outside.rng;
+    // Behind the header of its one record.
+    let mut message = hello.split_off(5);
+    if rng.chance(300) {
+        let len = rng.scaled(60_000);
+        message.resize(len.max(4), 0);
+        message[1..4].copy_from_slice(&(len as u32).to_be_bytes()[1..]);
+    }
+    let mut records = in_records(&message, rng.between(1, 16_384));
+    for _ in 0..rng.below(4) {
+        let at = rng.below(records.len());
+        records[at] = rng.next() as u8;
+    }
+    let kept = rng.between(1, records.len());
+    if rng.chance(300) {
+        records.truncate(kept);
+    }
+    records
+}
+
+/// Handshake messages in pieces, and other records between them.
+fn handshake_fragments(rng: &mut Rng) -> Vec<(ContentType, Vec<u8>)> {
+    let mut fragments = Vec::new();
+    for _ in 0..rng.between(1, 40) {
+        // KeyUpdate, NewSessionTicket, ClientHello: their types and lengths.
+        let message = *rng.pick(&[[24, 0, 0, 1, 1], [4, 0, 1, 0, 0], [1, 0, 0xff, 0xff, 0]]);
+        let cut = rng.between(1, message.len());
+        fragments.push((ContentType::Handshake, message[..cut].to_vec()));
+        match rng.below(4) {
+            0 => fragments.push((ContentType::Handshake, message[cut..].to_vec())),
+            1 => fragments.push((ContentType::ApplicationData, rng.bytes(30))),
+            2 => fragments.push((ContentType::Handshake, vec![0; 16_000])),
+            _ => {}
+        }
+    }
+    fragments
 }
 
 fn h1_flood(rng: &mut Rng) -> Script {

@@ -1,6 +1,7 @@
 //! A client's end of a connection: bytes in and out at the client's pace, through TLS or not.
 
 use super::{Farewell, Tie};
+use crate::raw_tls::RawPeer;
 use crate::sim::network::{LinkId, Received};
 use crate::sim::outside::{Outside, Room};
 use crate::sim::rng::Rng;
@@ -9,7 +10,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, ClientConnection};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, ContentType};
 
 /// Buffers of good clients' sockets have so many bits at least.
 pub const LEAST_BITS: usize = 14;
@@ -61,6 +62,14 @@ impl Security {
     pub fn tls(outside: &Outside, alpn: &[u8]) -> Security {
         let mut config = ClientConfig::clone(&outside.trust);
         config.alpn_protocols = vec![alpn.to_vec()];
+        Security::Tls(Arc::new(config))
+    }
+
+    /// TLS whose keys the client may take for itself, for [`Wire::break_in`].
+    pub fn breakable(outside: &Outside, alpn: &[u8]) -> Security {
+        let mut config = ClientConfig::clone(&outside.trust);
+        config.alpn_protocols = vec![alpn.to_vec()];
+        config.enable_secret_extraction = true;
         Security::Tls(Arc::new(config))
     }
 
@@ -169,6 +178,20 @@ impl Wire {
         let sent = outside.network.client_send(link, self.seal());
         self.sent(sent);
         Standing::Open
+    }
+
+    /// Goes on without its session, whose handshake is done, and sends these records instead, sealed one
+    /// by one; the configuration allows it.
+    pub fn break_in(&mut self, records: &[(ContentType, Vec<u8>)]) {
+        let Some((session, _)) = self.session.take() else {
+            return;
+        };
+        let suite = session.negotiated_cipher_suite().expect("a suite");
+        let secrets = session.dangerous_extract_secrets().expect("allowed");
+        let mut peer = RawPeer::new(suite, secrets.tx);
+        for (kind, content) in records {
+            self.outbox.extend(peer.seal(*kind, content));
+        }
     }
 
     /// What is to go over the network next.
