@@ -97,7 +97,9 @@ impl Scan {
     fn check_length(&self, length: usize, bounds: &Bounds) -> Result<(), Error> {
         match bounds.request_line {
             Some(limit) if self.lines == 0 && length > limit => Err(Error::RequestLineTooLong),
-            _ if length >= self.most_bytes(bounds) => Err(Error::HeadTooLarge),
+            _ if length >= bounds.bytes && length >= self.most_bytes(bounds) => {
+                Err(Error::HeadTooLarge)
+            }
             _ => Ok(()),
         }
     }
@@ -116,7 +118,7 @@ impl Scan {
     /// A line ends at `at`, its line end not included. True if it was the empty one.
     fn end_line(&mut self, input: &[u8], at: usize, bounds: &Bounds) -> Result<bool, Error> {
         let (start, end) = (self.line_start as usize, at + 2);
-        if end > self.most_bytes(bounds) {
+        if end > bounds.bytes && end > self.most_bytes(bounds) {
             return Err(Error::HeadTooLarge);
         }
         if at == start {
@@ -124,10 +126,12 @@ impl Scan {
         }
         self.line_start = end as u32;
         self.lines = self.lines.saturating_add(1);
-        let line = input.get(start..at).unwrap_or_default();
         let is_head = bounds.request_line.is_some();
-        let name = line.get(..COOKIE.len()).unwrap_or_default();
-        if is_head && name.eq_ignore_ascii_case(COOKIE) {
+        // Few names begin like it.
+        if let Some(b'c' | b'C') = input.get(start)
+            && is_head
+            && is_crumb(input.get(start..at).unwrap_or_default())
+        {
             self.crumbs = self.crumbs.saturating_add(1);
         }
         let (lines, crumbs) = (usize::from(self.lines), usize::from(self.crumbs));
@@ -137,6 +141,12 @@ impl Scan {
         }
         Ok(false)
     }
+}
+
+/// Whether a line is one of `Cookie`.
+fn is_crumb(line: &[u8]) -> bool {
+    let name = line.get(..COOKIE.len()).unwrap_or_default();
+    name.eq_ignore_ascii_case(COOKIE)
 }
 
 /// Whether what has arrived can begin with a method: what is no token there is no HTTP either, a

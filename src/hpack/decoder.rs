@@ -333,32 +333,38 @@ impl<'a> Sink<'a> {
     /// whatever its size.
     #[inline]
     fn push(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
-        if field.name_len == COOKIE.len() && field.name() == COOKIE {
-            return self.push_crumb(field, sensitive);
+        let size = self.size.saturating_add(field.bytes.len() + ENTRY_OVERHEAD);
+        if size > self.list_size || self.left == 0 || field.name_len == COOKIE.len() {
+            return self.push_rare(field, sensitive);
         }
-        let size = field.bytes.len() + ENTRY_OVERHEAD;
-        self.size = self.size.saturating_add(size);
-        if self.size > self.list_size || self.left == 0 {
-            return self.pass_limit();
-        }
+        self.size = size;
         self.left -= 1;
         self.fields.push_joined(field, sensitive);
         Ok(())
     }
 
-    /// Counts a crumb as what it adds to the joined field. Past the limits it counts like any field:
-    /// thousands of one byte each are a bomb.
-    fn push_crumb(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
+    /// Does the same for what may be a crumb or past the limits. Out of line, so that the fields that
+    /// are neither cost no more for it.
+    #[inline(never)]
+    fn push_rare(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
+        let crumb = field.name_len == COOKIE.len() && field.name() == COOKIE;
+        // A crumb counts as what it adds to the joined field, but past the limits like any field:
+        // thousands of one byte each are a bomb.
         let size = match self.cookie {
-            Cookie::Begun if self.crumbs_left > 0 => field.value().len() + JOINT,
+            Cookie::Begun if crumb && self.crumbs_left > 0 => field.value().len() + JOINT,
             _ => field.bytes.len() + ENTRY_OVERHEAD,
         };
-        self.cookie = Cookie::Begun;
         self.size = self.size.saturating_add(size);
-        if self.size > self.list_size || self.crumbs_left == 0 {
+        let left = if crumb {
+            self.cookie = Cookie::Begun;
+            &mut self.crumbs_left
+        } else {
+            &mut self.left
+        };
+        if self.size > self.list_size || *left == 0 {
             return self.pass_limit();
         }
-        self.crumbs_left -= 1;
+        *left -= 1;
         self.fields.push_joined(field, sensitive);
         Ok(())
     }
