@@ -335,18 +335,21 @@ impl<'a> Sink<'a> {
     fn push(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
         let size = self.size.saturating_add(field.bytes.len() + ENTRY_OVERHEAD);
         if size > self.list_size || self.left == 0 || field.name_len == COOKIE.len() {
-            return self.push_rare(field, sensitive);
+            if !self.admits_rare(field)? {
+                return Ok(());
+            }
+        } else {
+            self.size = size;
+            self.left -= 1;
         }
-        self.size = size;
-        self.left -= 1;
         self.fields.push_joined(field, sensitive);
         Ok(())
     }
 
-    /// Does the same for what may be a crumb or past the limits. Out of line, so that the fields that
-    /// are neither cost no more for it.
+    /// Counts what may be a crumb or past the limits; says whether it is within them. Out of line, and
+    /// without a copy of its own, so that the fields that are neither cost no more for it.
     #[inline(never)]
-    fn push_rare(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
+    fn admits_rare(&mut self, field: Joined<'_>) -> Result<bool, DecodeError> {
         let crumb = field.name_len == COOKIE.len() && field.name() == COOKIE;
         // A crumb counts as what it adds to the joined field, but past the limits like any field:
         // thousands of one byte each are a bomb.
@@ -362,11 +365,11 @@ impl<'a> Sink<'a> {
             &mut self.left
         };
         if self.size > self.list_size || *left == 0 {
-            return self.pass_limit();
+            self.pass_limit()?;
+            return Ok(false);
         }
         *left -= 1;
-        self.fields.push_joined(field, sensitive);
-        Ok(())
+        Ok(true)
     }
 
     #[cold]
