@@ -331,7 +331,7 @@ impl<'a> Sink<'a> {
 
     /// Counts a field, and copies it if it is within the limits: past them a field costs the same
     /// whatever its size.
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
         let size = self.size.saturating_add(field.bytes.len() + ENTRY_OVERHEAD);
         if size > self.list_size || self.left == 0 || field.name_len == COOKIE.len() {
@@ -348,6 +348,7 @@ impl<'a> Sink<'a> {
 
     /// Counts what may be a crumb or past the limits; says whether it is within them. Out of line, and
     /// without a copy of its own, so that the fields that are neither cost no more for it.
+    #[cold]
     #[inline(never)]
     fn admits_rare(&mut self, field: Joined<'_>) -> Result<bool, DecodeError> {
         let crumb = field.name_len == COOKIE.len() && field.name() == COOKIE;
