@@ -314,6 +314,12 @@ enum Cookie {
     Begun,
 }
 
+/// Whether a field may be a crumb, for the price of two comparisons.
+#[inline(always)]
+fn may_be_crumb(field: Joined<'_>) -> bool {
+    field.name_len == COOKIE.len() && field.bytes.first() == COOKIE.first()
+}
+
 impl<'a> Sink<'a> {
     fn new(fields: &'a mut Fields, limits: &DecodeLimits, block_len: usize) -> Self {
         let overrun = limits.list_size.saturating_mul(limits.overrun);
@@ -334,7 +340,7 @@ impl<'a> Sink<'a> {
     #[inline(always)]
     fn push(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
         let size = self.size.saturating_add(field.bytes.len() + ENTRY_OVERHEAD);
-        if size > self.list_size || self.left == 0 || field.name_len == COOKIE.len() {
+        if size > self.list_size || self.left == 0 || may_be_crumb(field) {
             if !self.admits_rare(field)? {
                 return Ok(());
             }
