@@ -352,7 +352,9 @@ impl<S: Session> Tls<S> {
             // A record without a type within is unexpected_message (RFC 8446 §5.4), and so is a
             // change_cipher_spec: in the handshake with a content that it never has.
             let content = if self.is_handshaking() { 2 } else { 1 };
-            self.provoke(&mut [20, 3, 3, 0, 1, content], wire);
+            // As many of them as rustls may still hold places in.
+            let record = [20, 3, 3, 0, 1, content];
+            self.provoke(&mut record.repeat(held / record.len() + 2), wire);
         }
         if wire.filled().len() == said {
             self.refuse(held, wire);

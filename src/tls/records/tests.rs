@@ -465,3 +465,15 @@ fn a_record_without_a_type_within_is_unexpected() {
     // unexpected_message (RFC 8446 §5.4)
     assert_eq!(opened, [2, 10]);
 }
+
+#[test]
+fn a_record_without_a_type_within_behind_an_empty_piece_of_a_handshake_is_answered_as_well() {
+    let (mut tls, client) = established(&version::TLS13);
+    let mut peer = sealer(client);
+    let mut wire = WireBuffer::default();
+    let empty = peer.seal(ContentType::Handshake, b"");
+    give(&mut tls, &empty, &mut wire).unwrap();
+    let untyped = peer.seal(ContentType::from(0), &[0; 5]);
+    assert!(give(&mut tls, &untyped, &mut wire).is_err());
+    assert!(!wire.filled().is_empty());
+}
