@@ -17,8 +17,8 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::client;
 use crate::config::{
-    AccessLogConfig, CacheRule, Certificate, Charset, Config, ListenAddress, LogFormat, TypeRule,
-    User,
+    AccessLogConfig, CacheRule, Certificate, Charset, Config, EntityTags, ListenAddress, LogFormat,
+    TypeRule, User,
 };
 use crate::sandbox::find_user;
 use crate::telemetry::standard_error;
@@ -31,7 +31,8 @@ mod value;
 use value::Addresses;
 
 /// The options that `-h` leaves to `--help`: what is right for nearly everybody as it is.
-const FOR_LONG_HELP_ONLY: [&str; 25] = [
+const FOR_LONG_HELP_ONLY: [&str; 26] = [
+    "etag",
     "type",
     "charset",
     "max_request_body",
@@ -164,6 +165,10 @@ struct SiteArgs {
     #[arg(long, value_name = "NAME", env = "CALMD_CHARSET", default_value = "utf-8",
           value_parser = value::charset)]
     charset: Charset,
+    /// Files with a strong entity tag: auto (up to 1M, and what was sent whole) or content (all)
+    #[arg(long, value_name = "auto|content", env = "CALMD_ETAG", default_value = "auto",
+          value_parser = value::entity_tags)]
+    etag: EntityTags,
     /// Memory for hot files; 0 keeps none
     #[arg(long, value_name = "SIZE", env = "CALMD_CACHE_MEMORY", default_value = "1M",
           value_parser = value::size)]
@@ -366,6 +371,7 @@ impl Cli {
         config.site.headers = self.site.header;
         config.site.types = self.site.types;
         config.site.charset = self.site.charset;
+        config.site.entity_tags = self.site.etag;
         config.site.cache_memory = usize::try_from(self.site.cache_memory).unwrap_or(usize::MAX);
         config.access_log = self.log.access_log.map(|path| AccessLogConfig {
             file: (path.as_os_str() != "-").then_some(path),

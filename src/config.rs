@@ -160,6 +160,8 @@ pub struct SiteConfig {
     pub types: Vec<TypeRule>,
     /// The character set of text that does not name its own.
     pub charset: Charset,
+    /// Which files get a strong entity tag.
+    pub entity_tags: EntityTags,
     /// Bytes of hot files (content and response fields) kept in memory. 1 MiB holds the pages and
     /// styles that most requests are for, and leaves the rest to the page cache.
     pub cache_memory: usize,
@@ -180,10 +182,22 @@ impl Default for SiteConfig {
             headers: Vec::new(),
             types: Vec::new(),
             charset: Charset::default(),
+            entity_tags: EntityTags::Auto,
             cache_memory: 1 << 20,
             open_files: 20_000,
         }
     }
+}
+
+/// Which files get a strong entity tag, for which all of their content must be read; the others have a
+/// weak one, of what the file system says about them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EntityTags {
+    /// Files of up to 1 MiB, and longer ones once their bytes have all passed on their way to a reader.
+    #[default]
+    Auto,
+    /// All files, which are read for it.
+    Content,
 }
 
 /// `Cache-Control` for the paths that a pattern matches.

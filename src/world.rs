@@ -190,6 +190,12 @@ pub trait Files: 'static {
     /// Looks up anew which files are the server's own and must not be opened.
     fn look_up_private(&mut self) {}
 
+    /// Describes what `path` names, only to be compared with what was opened by that name: it may follow
+    /// a symlink out of the root, where no file is that was opened beneath it.
+    fn look_up(&mut self, path: &[u8]) -> io::Result<Metadata> {
+        self.open(path).map(|(_, metadata)| metadata)
+    }
+
     /// Appends up to `max` bytes of the file from `offset` on to `out`, and returns how many: 0 at the
     /// end of the file.
     fn read_at(

@@ -109,6 +109,8 @@ fn the_site_is_described() {
         "log=text/plain",
         "--charset",
         "none",
+        "--etag",
+        "content",
         "--cache-memory",
         "8M",
     ])
@@ -124,6 +126,7 @@ fn the_site_is_described() {
     );
     assert_eq!(site.types, [TypeRule::parse("log=text/plain").unwrap()]);
     assert_eq!(site.charset, Charset::Unsaid);
+    assert_eq!(site.entity_tags, EntityTags::Content);
     assert_eq!(site.cache_memory, 8 << 20);
 }
 

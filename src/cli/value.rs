@@ -6,7 +6,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::config::{CacheRule, Charset, ListenAddress, LogFormat, TypeRule};
+use crate::config::{CacheRule, Charset, EntityTags, ListenAddress, LogFormat, TypeRule};
 use crate::sandbox::find_user;
 use crate::site;
 
@@ -277,6 +277,15 @@ pub fn charset(text: &str) -> Result<Charset, String> {
         "none" => Ok(Charset::Unsaid),
         name if !name.is_empty() && name.bytes().all(is_token) => Ok(Charset::Name(name.into())),
         _ => Err("write the name of a character set, such as utf-8, or none".into()),
+    }
+}
+
+/// Which files get a strong entity tag.
+pub fn entity_tags(text: &str) -> Result<EntityTags, String> {
+    match text {
+        "auto" => Ok(EntityTags::Auto),
+        "content" => Ok(EntityTags::Content),
+        _ => Err("write auto or content".into()),
     }
 }
 

@@ -173,6 +173,9 @@ impl<W: World> Context<W> {
         self.now = self.time.now();
         self.began = now;
         self.wall = self.world.wall_clock();
+        if date::seconds(self.wall) < self.date.second {
+            self.site.handle_clock_set_back();
+        }
         self.date.update(self.wall);
     }
 

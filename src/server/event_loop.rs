@@ -242,6 +242,7 @@ impl<W: World> EventLoop<W> {
         if let Some(log) = &mut self.cx.log {
             log.flush(self.cx.now);
         }
+        self.work_behind();
         self.tidy();
         Ok(())
     }
@@ -272,7 +273,9 @@ impl<W: World> EventLoop<W> {
         let disk = self.cold.front();
         let disk = disk.map(|(due, _)| due.saturating_duration_since(self.cx.now));
         let next = self.deadlines.until_next(self.cx.now);
-        [next, accept, log, drain, disk].into_iter().flatten().min()
+        let work = self.cx.site.next_work();
+        let waits = [next, accept, log, drain, disk, work];
+        waits.into_iter().flatten().min()
     }
 
     fn handle(&mut self, event: Ready) {

@@ -4,7 +4,7 @@
 //! falls short is kept here. An idle connection's queue holds no memory.
 
 use super::splices::{Content, Splices};
-use crate::site::{Slice, is_descriptor_limit};
+use crate::site::{BodyError, Slice, is_descriptor_limit};
 use crate::world::{Files, World};
 use std::io::{self, IoSlice};
 
@@ -183,6 +183,16 @@ fn write<W: World>(
     loop {
         let result = match splices.first() {
             Some((at, Content::Slice(Slice::File(slice)))) if at == *sent => {
+                if let Some(files) = files.as_deref_mut() {
+                    match slice.confirm(files) {
+                        Ok(()) => {}
+                        Err(BodyError::Io(error)) if is_descriptor_limit(&error) => {
+                            return Ok((taken, Lacks::Descriptor));
+                        }
+                        Err(BodyError::Io(error)) => return Err(WriteError::File(error)),
+                        Err(error) => return Err(WriteError::File(io::Error::other(error))),
+                    }
+                }
                 let max = usize::try_from(slice.len()).unwrap_or(usize::MAX);
                 let file = match files.as_deref_mut().map(|files| slice.file().get(files)) {
                     Some(Ok(file)) => file,

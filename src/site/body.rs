@@ -60,6 +60,8 @@ pub enum Progress {
 pub enum BodyError {
     /// The file has become shorter than the length that was promised.
     Truncated,
+    /// The file has changed since its first bytes were sent.
+    Changed,
     /// The file cannot be read any more.
     Io(io::Error),
     /// Its memory was needed for others, while nobody took it.
@@ -70,6 +72,7 @@ impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BodyError::Truncated => f.write_str("the file was cut short while it was sent"),
+            BodyError::Changed => f.write_str("the file was changed while it was sent"),
             BodyError::Io(error) => write!(f, "the file cannot be read: {error}"),
             BodyError::Displaced => f.write_str("it was not read while others needed its memory"),
         }
@@ -88,7 +91,7 @@ impl From<io::Error> for BodyError {
 impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            BodyError::Truncated | BodyError::Displaced => None,
+            BodyError::Truncated | BodyError::Changed | BodyError::Displaced => None,
             BodyError::Io(error) => Some(error),
         }
     }

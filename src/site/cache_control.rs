@@ -26,7 +26,7 @@ impl CacheRules {
         Ok(CacheRules(rules))
     }
 
-    /// The `Cache-Control` of the file at this path.
+    /// The `Cache-Control` of the file at this path: empty if it is to have none.
     pub(crate) fn value_for(&self, path: &[u8]) -> Option<&str> {
         let rule = self.0.iter().find(|rule| matches(&rule.pattern, path))?;
         Some(&rule.value)
@@ -39,7 +39,8 @@ impl CacheRule {
     /// The pattern is matched against the path of a file beneath the root (`assets/**`,
     /// `**/*.{css,js}`, `/index.html`); one without a slash is matched against the file's name,
     /// wherever it lies (`*.css`). In the value, a duration such as `10m` or `1y` is a `max-age`; everything else is
-    /// the directive that it names: `1y,immutable` is `max-age=31536000, immutable`.
+    /// the directive that it names: `1y,immutable` is `max-age=31536000, immutable`. An empty value
+    /// leaves the field out.
     pub fn parse(option: &str) -> Result<CacheRule, SiteError> {
         let (left, right) = option.split_once('=').ok_or_else(|| {
             SiteError::new(
@@ -89,7 +90,9 @@ fn doubt(rule: &CacheRule) -> Option<String> {
     let mut names = value
         .split(", ")
         .map(|directive| directive.split('=').next().unwrap_or_default());
-    let unknown = names.find(|name| !DIRECTIVES.contains(&name.to_ascii_lowercase().as_str()))?;
+    let unknown = names.find(|name| {
+        !name.is_empty() && !DIRECTIVES.contains(&name.to_ascii_lowercase().as_str())
+    })?;
     Some(format!(
         "--cache '{pattern}': no cache knows '{unknown}'; to keep nothing write no-store, to ask every \
          time no-cache"
@@ -121,6 +124,9 @@ fn pattern(pattern: &str) -> Result<String, SiteError> {
 
 /// The value of the field: durations become `max-age`, directives stay as they are.
 fn value(value: &str) -> Result<String, SiteError> {
+    if value.trim().is_empty() {
+        return Ok(String::new());
+    }
     let directives = value.split(',').map(|directive| {
         let directive = directive.trim();
         match duration_seconds(directive) {
@@ -185,6 +191,7 @@ mod tests {
     fn durations_and_directives_make_a_value() {
         for (option, expected) in [
             ("a=1y,immutable", "max-age=31536000, immutable"),
+            ("a=", ""),
             ("a=no-store", "no-store"),
             ("a=0", "max-age=0"),
             ("a=30s", "max-age=30"),
@@ -268,13 +275,7 @@ mod tests {
         assert!(problem("assets/**").contains("write it as 'PATTERN=VALUE'"));
         assert!(problem("=1y").contains("the pattern is empty"));
         assert!(problem("a[b=1y").starts_with("--cache 'a[b': unclosed character class"));
-        for option in [
-            "a=",
-            "a=1x",
-            "a=1y,,b",
-            "a=im mutable",
-            "a=99999999999999999999y",
-        ] {
+        for option in ["a=1x", "a=1y,,b", "a=im mutable", "a=99999999999999999999y"] {
             assert!(
                 problem(option).contains("write durations such as"),
                 "{option}"

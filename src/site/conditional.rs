@@ -1,14 +1,17 @@
 //! Conditional requests (RFC 9110 §13).
 
+use super::validators::StateKey;
 use crate::http::{Fields, date};
 
 /// What a representation is compared by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validators<'a> {
-    /// The strong entity tag, with its quotes.
-    pub(crate) entity_tag: &'a [u8],
-    /// `Last-Modified`, in seconds since 1970.
-    pub(crate) last_modified: u64,
+    /// The strong entity tag, with its quotes, once the content is hashed.
+    pub(crate) strong_tag: Option<&'a [u8]>,
+    /// What the weak entity tag is made of, which stood until then.
+    pub(crate) state: StateKey,
+    /// `Last-Modified`, in seconds since 1970, if that says which version this is.
+    pub(crate) last_modified: Option<u64>,
 }
 
 /// What the preconditions of a GET or HEAD come to.
@@ -30,7 +33,9 @@ pub(crate) fn evaluate(request: &Fields, validators: &Validators<'_>) -> Outcome
             return Outcome::Failed;
         }
     } else if let Some(since) = seconds(request, "if-unmodified-since")
-        && validators.last_modified > since
+        && validators
+            .last_modified
+            .is_some_and(|modified| modified > since)
     {
         return Outcome::Failed;
     }
@@ -40,7 +45,9 @@ pub(crate) fn evaluate(request: &Fields, validators: &Validators<'_>) -> Outcome
             return Outcome::NotModified;
         }
     } else if let Some(since) = seconds(request, "if-modified-since")
-        && validators.last_modified <= since
+        && validators
+            .last_modified
+            .is_some_and(|modified| modified <= since)
     {
         return Outcome::NotModified;
     }
@@ -68,7 +75,13 @@ pub(crate) fn range_applies(request: &Fields, validators: &Validators<'_>) -> bo
     match parse_tag(value) {
         Some((tag, _)) => tag.is_strong(validators),
         // A date must be the one that was sent, not merely a later one.
-        None => date::parse(value).map(date::seconds) == Some(validators.last_modified),
+        None => match (
+            date::parse(value).map(date::seconds),
+            validators.last_modified,
+        ) {
+            (Some(date), Some(modified)) => date == modified,
+            _ => false,
+        },
     }
 }
 
@@ -89,15 +102,18 @@ impl EntityTag<'_> {
         match self {
             EntityTag::Any => true,
             EntityTag::Weak(_) => false,
-            EntityTag::Strong(tag) => tag == validators.entity_tag,
+            EntityTag::Strong(tag) => Some(tag) == validators.strong_tag,
         }
     }
 
-    /// RFC 9110 §8.8.3.2: equal, weak or not.
+    /// RFC 9110 §8.8.3.2: equal, weak or not. The file is in the state that its weak tag was made of,
+    /// though it may have a strong one by now.
     fn is_weak(self, validators: &Validators<'_>) -> bool {
         match self {
             EntityTag::Any => true,
-            EntityTag::Weak(tag) | EntityTag::Strong(tag) => tag == validators.entity_tag,
+            EntityTag::Weak(tag) | EntityTag::Strong(tag) => {
+                Some(tag) == validators.strong_tag || tag == validators.state.opaque()
+            }
         }
     }
 }
@@ -149,17 +165,67 @@ fn seconds(request: &Fields, name: &str) -> Option<u64> {
 mod tests {
     use super::Outcome::*;
     use super::*;
+    use crate::site::validators::{Settling, weak_tag};
+    use crate::world::{FileKind, Metadata};
+    use std::time::UNIX_EPOCH;
 
     const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
     const EXACTLY: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
-    const VALIDATORS: Validators<'static> = Validators {
-        entity_tag: b"\"a,b\"",
-        last_modified: 784_111_777,
-    };
+
+    fn state() -> StateKey {
+        let metadata = Metadata {
+            kind: FileKind::File,
+            len: 0,
+            modified: UNIX_EPOCH,
+            identity: (0, 0, 0),
+        };
+        StateKey::new(&metadata, Settling::Settled, UNIX_EPOCH)
+    }
+
+    fn validators() -> Validators<'static> {
+        Validators {
+            strong_tag: Some(b"\"a,b\""),
+            state: state(),
+            last_modified: Some(784_111_777),
+        }
+    }
 
     fn outcome(fields: &[(&str, &str)]) -> Outcome {
-        evaluate(&fields.iter().copied().collect(), &VALIDATORS)
+        evaluate(&fields.iter().copied().collect(), &validators())
+    }
+
+    #[test]
+    fn a_weak_tag_is_good_for_what_compares_weakly_and_no_more() {
+        let weak = weak_tag(state());
+        let opaque = weak.strip_prefix("W/").unwrap();
+        assert_eq!(outcome(&[("if-none-match", &weak)]), NotModified);
+        let unhashed = Validators {
+            strong_tag: None,
+            ..validators()
+        };
+        for validators in [validators(), unhashed] {
+            for tag in [weak.as_str(), opaque] {
+                let fields = |name| -> Fields { [(name, tag)].into_iter().collect() };
+                assert_eq!(evaluate(&fields("if-none-match"), &validators), NotModified);
+                assert_eq!(evaluate(&fields("if-match"), &validators), Failed);
+                assert!(!range_applies(&fields("if-range"), &validators));
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_date_of_the_last_change_dates_decide_nothing() {
+        let undated = Validators {
+            last_modified: None,
+            ..validators()
+        };
+        for date in [BEFORE, EXACTLY, AFTER, "Thu, 01 Jan 1970 00:00:00 GMT"] {
+            let fields = |name| -> Fields { [(name, date)].into_iter().collect() };
+            assert_eq!(evaluate(&fields("if-modified-since"), &undated), Proceed);
+            assert_eq!(evaluate(&fields("if-unmodified-since"), &undated), Proceed);
+            assert!(!range_applies(&fields("if-range"), &undated));
+        }
     }
 
     #[test]
@@ -229,9 +295,9 @@ mod tests {
     fn s13_1_5_if_range_compares_strongly_and_dates_exactly() {
         let applies = |value| {
             let request: Fields = [("if-range", value)].into_iter().collect();
-            range_applies(&request, &VALIDATORS)
+            range_applies(&request, &validators())
         };
-        assert!(range_applies(&Fields::new(), &VALIDATORS));
+        assert!(range_applies(&Fields::new(), &validators()));
         assert!(applies("\"a,b\""));
         assert!(applies(EXACTLY));
         for value in ["W/\"a,b\"", "\"x\"", BEFORE, AFTER, "*", "a,b", ""] {

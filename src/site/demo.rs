@@ -303,6 +303,20 @@ mod tests {
     }
 
     #[test]
+    fn s9_3_2_a_head_of_a_description_has_the_length_of_a_get() {
+        let lengths = ["GET", "HEAD"].map(|method| {
+            let mut exchange = accept(method, "/json", &[]);
+            exchange.finish();
+            let head = exchange.head().unwrap();
+            value(&head, "content-length").map(str::to_owned)
+        });
+        assert!(
+            lengths[0].is_some() && lengths[0] == lengths[1],
+            "{lengths:?}"
+        );
+    }
+
+    #[test]
     fn a_request_is_described_when_its_body_has_ended() {
         let fields = [
             ("accept", "a"),

@@ -115,7 +115,12 @@ struct Description<'a> {
 impl Serialize for Description<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("method", &Text(self.request.method()))?;
+        // RFC 9110 §9.3.2: the fields of a HEAD, the length among them, are those of a GET.
+        let method = match self.request.method() {
+            Some(b"HEAD") => Some(&b"GET"[..]),
+            method => method,
+        };
+        map.serialize_entry("method", &Text(method))?;
         map.serialize_entry("scheme", &Text(self.request.scheme()))?;
         map.serialize_entry("authority", &Text(self.request.authority()))?;
         map.serialize_entry("path", &Text(self.request.path()))?;

@@ -1,12 +1,15 @@
 //! The files that are asked for most, kept ready within a budget of memory.
 //!
-//! What is found here is at most a second old: then the disk is asked whether anything changed.
+//! What is found here is at most [`RECHECK`] old: then the disk is asked whether anything changed, by one
+//! call for each file. Once one file was seen to have changed, all others are looked at before they are
+//! sent again, so that files that were changed together are not mixed any more.
+//!
 //! Entries leave by the clock algorithm: a hand goes round, passes over what was used since its last
 //! visit, and drops the rest, so that reading every file of a site once does not push out the pages
 //! that everybody wants. What is dropped is free at once, whoever is still being sent it: that goes on
 //! from the file. So the budget holds whatever readers do, and readers that stall keep nothing from others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -14,12 +17,18 @@ use std::time::{Duration, Instant};
 use foldhash::quality::RandomState;
 use slab::Slab;
 
+use super::hashing::Hashing;
+use super::known_hashes::KnownHashes;
 use super::open_files::OpenFiles;
+use super::representation::{Representation, sidecar_path};
 use super::resource::{Dress, Loaded, Resource};
+use crate::config::EntityTags;
 use crate::world::Files;
 
-/// A change on the disk is served within this time, and no file is looked at more often.
-const RECHECK: Duration = Duration::from_secs(1);
+/// A change on the disk is served within this time, and no file is looked at more often: by a file that
+/// everybody wants, 50 calls of a microsecond in a second. Whoever changes files by hand, or purges a
+/// cache, asks later than that.
+pub(crate) const RECHECK: Duration = Duration::from_millis(20);
 
 /// One entry takes at most this part of the budget, lest a few large files push out the rest.
 const LARGEST_SHARE: usize = 4;
@@ -37,8 +46,12 @@ const MODEST_LEN: usize = 32 << 10;
 /// known, and all who are sent the same one share a descriptor.
 const WITHOUT_CONTENT: usize = 4;
 
-/// What an entry takes beside its resource and path: a slot, a place in the index, two counts.
-const SLOT_COST: usize = 128;
+/// What an entry takes beside its resource and path: a slot, a place in the index, two counts, and the
+/// place of a descriptor.
+const SLOT_COST: usize = 256;
+
+/// Files of which a warning was given. There may be more on a disk than is worth remembering, or telling.
+const MOST_WARNED: usize = 1_000;
 
 /// What a path names.
 pub(crate) enum Lookup<F: Files> {
@@ -58,6 +71,15 @@ pub(crate) struct HotCache<F: Files> {
     used: usize,
     budget: usize,
     open_files: Rc<OpenFiles<F>>,
+    tags: EntityTags,
+    /// The number of changes that were seen.
+    changes: u32,
+    hashes: KnownHashes,
+    hashing: Hashing<F>,
+    /// Read for the request that is being answered, with its files still open.
+    loaded: Option<Rc<Resource<F>>>,
+    /// Sidecars that a warning was given of.
+    warned: HashSet<Vec<u8>, RandomState>,
 }
 
 struct Slot<F: Files> {
@@ -75,7 +97,7 @@ enum Recency {
 }
 
 impl<F: Files> HotCache<F> {
-    pub(crate) fn new(budget: usize, open_files: Rc<OpenFiles<F>>) -> Self {
+    pub(crate) fn new(budget: usize, tags: EntityTags, open_files: Rc<OpenFiles<F>>) -> Self {
         HotCache {
             slots: Slab::new(),
             index: HashMap::default(),
@@ -83,15 +105,38 @@ impl<F: Files> HotCache<F> {
             used: 0,
             budget,
             open_files,
+            tags,
+            changes: 0,
+            hashes: KnownHashes::default(),
+            hashing: Hashing::new(tags),
+            loaded: None,
+            warned: HashSet::default(),
+        }
+    }
+
+    /// In how long there is something to hash.
+    pub(crate) fn next_work(&self) -> Option<Duration> {
+        self.hashing.next_step()
+    }
+
+    /// Hashes one slice of what is to be hashed. Returns how many bytes that were.
+    pub(crate) fn work(&mut self, files: &mut F) -> usize {
+        self.hashing.step(files, &mut self.hashes)
+    }
+
+    /// The request is answered: closes what was opened for it and not needed.
+    pub(crate) fn finish_request(&mut self) {
+        if let Some(loaded) = self.loaded.take() {
+            loaded.close_kept();
         }
     }
 
     /// Forgets everything.
     pub(crate) fn forget_all(&mut self) {
-        *self = HotCache::new(self.budget, self.open_files.clone());
+        *self = HotCache::new(self.budget, self.tags, self.open_files.clone());
     }
 
-    /// What `path` names, from memory if that is at most a second old.
+    /// What `path` names, from memory if that is fresh.
     pub(crate) fn get(
         &mut self,
         files: &mut F,
@@ -103,7 +148,8 @@ impl<F: Files> HotCache<F> {
             return Ok(Lookup::Resource(resource));
         }
         let keep = KEPT_LEN.min((self.budget / LARGEST_SHARE) as u64);
-        let loaded = Resource::load(files, &self.open_files, path, dress, keep, now);
+        let hashes = &mut self.hashes;
+        let loaded = Resource::load(files, &self.open_files, path, dress, keep, hashes, now);
         if let Ok(Loaded::Resource(again)) = &loaded
             && let Some(known) = self.confirm(path, again)
         {
@@ -111,8 +157,33 @@ impl<F: Files> HotCache<F> {
         }
         self.forget(path);
         match loaded? {
-            Loaded::Resource(resource) => Ok(Lookup::Resource(self.insert(path, resource))),
+            Loaded::Resource(resource) => {
+                self.warn(path, &resource);
+                resource.changes.set(self.changes);
+                let resource = self.insert(path, resource);
+                self.finish_request();
+                self.hashing.ask(&resource);
+                self.loaded = Some(resource.clone());
+                Ok(Lookup::Resource(resource))
+            }
             Loaded::Directory => Ok(Lookup::Directory),
+        }
+    }
+
+    /// Tells the operator of sidecars that are not sent, once of each.
+    fn warn(&mut self, path: &[u8], resource: &Resource<F>) {
+        for sidecar in resource.unfit() {
+            let name = sidecar_path(path, sidecar.coding);
+            if self.warned.len() < MOST_WARNED && self.warned.insert(name.clone()) {
+                let why = match sidecar.metadata.len {
+                    0 => "is empty",
+                    _ => "is older than the file that it is a form of",
+                };
+                log::warn!(
+                    "'{}' {why}, and is not sent; compress that file again, or delete this one",
+                    name.escape_ascii()
+                );
+            }
         }
     }
 
@@ -121,13 +192,18 @@ impl<F: Files> HotCache<F> {
     /// keep the allocator from giving it back.
     fn confirm(&self, path: &[u8], again: &Resource<F>) -> Option<Rc<Resource<F>>> {
         let known = &self.slots[*self.index.get(path)?].resource;
-        known.confirm(again).then(|| known.clone())
+        if !known.confirm(again) {
+            return None;
+        }
+        known.changes.set(self.changes);
+        Some(known.clone())
     }
 
-    /// Forgets what is known about a path.
+    /// Forgets what is known about a path: it turned out to have changed.
     pub(crate) fn forget(&mut self, path: &[u8]) {
         if let Some(at) = self.index.get(path) {
             self.remove(*at);
+            self.changes = self.changes.wrapping_add(1);
         }
     }
 
@@ -144,18 +220,21 @@ impl<F: Files> HotCache<F> {
         let slot = &mut self.slots[at];
         slot.recency = Recency::Used;
         let resource = slot.resource.clone();
-        if now.saturating_duration_since(resource.checked.get()) < RECHECK {
+        let is_recent = now.saturating_duration_since(resource.checked.get()) < RECHECK;
+        if is_recent && resource.changes.get() == self.changes {
             return Ok(Some(resource));
         }
-        match resource.is_current(files, &self.open_files, path) {
+        match resource.is_current(files, path, now) {
             Ok(true) => {
                 resource.checked.set(now);
+                resource.changes.set(self.changes);
+                self.hashing.ask(&resource);
                 return Ok(Some(resource));
             }
             Ok(false) => {}
             Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => self.remove(at),
-                // Without a free descriptor, what is in memory is better than an error.
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => self.forget(path),
+                // Without memory or a free descriptor, what is there is better than an error.
                 _ => return Ok(Some(resource)),
             },
         }
@@ -221,279 +300,13 @@ impl<F: Files> HotCache<F> {
         if let Some(slot) = self.slots.try_remove(at) {
             self.index.remove(&slot.path);
             self.used -= slot.cost;
+            let hashes = slot.resource.representations.iter();
+            for (state, hash) in hashes.filter_map(Representation::hash) {
+                self.hashes.insert(state, hash);
+            }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::site::testing::{TestSite, read};
-    use rustix::io::Errno;
-
-    const BUDGET: usize = 256 << 10;
-
-    fn used(site: &TestSite) -> usize {
-        let hot = &site.site.hot;
-        assert_eq!(hot.slots.len(), hot.index.len());
-        let costs: usize = hot.slots.iter().map(|(_, slot)| slot.cost).sum();
-        assert_eq!(costs, hot.used);
-        costs
-    }
-
-    #[test]
-    fn a_hot_file_is_looked_at_once_a_second_and_read_once() {
-        let mut site = TestSite::new(&[("a", "content")]);
-        site.get("/a");
-        let first = site.files.counts();
-        for _ in 0..100 {
-            site.get("/a");
-        }
-        assert_eq!(site.files.counts(), first);
-        for seconds in 1..4 {
-            site.advance(RECHECK);
-            site.get("/a");
-            site.get("/a");
-            let counts = site.files.counts();
-            // The file itself and where its sidecars would be.
-            assert_eq!(counts.opens, first.opens + 4 * seconds);
-            assert_eq!(counts.reads, first.reads);
-        }
-    }
-
-    #[test]
-    fn one_file_is_kept_once_however_it_is_asked_for() {
-        let mut site = TestSite::new(&[("a/index.html", "content")]);
-        for target in ["/a/", "/%61/", "//a/./", "/a/index.html?x", "/b/../a/"] {
-            assert_eq!(site.get(target).text(), "content");
-        }
-        assert_eq!(site.site.hot.slots.len(), 1);
-    }
-
-    #[test]
-    fn a_change_is_served_within_a_second_with_another_tag() {
-        let mut site = TestSite::new(&[("a", "one")]);
-        let first = site.get("/a");
-        type Change = fn(&TestSite);
-        let changes: [Change; 6] = [
-            |site| site.files.write("a", "two"),
-            |site| site.files.edit("a", |content| content[0] = b'T'),
-            |site| site.files.write("a.br", "br"),
-            |site| site.files.edit("a.br", |content| content.push(b'!')),
-            |site| site.files.remove("a.br"),
-            |site| site.files.truncate("a", 1),
-        ];
-        let mut before = (first.content, first.fields);
-        for change in changes {
-            // Nothing is noticed by a clock that stands still, so it runs on a little.
-            site.files.advance(Duration::from_millis(4));
-            change(&site);
-            site.advance(RECHECK);
-            let seen = site.get_with("/a", &[("accept-encoding", "br")]);
-            let after = (seen.content, seen.fields);
-            assert_ne!(before, after);
-            before = after;
-        }
-        site.files.remove("a");
-        site.advance(RECHECK);
-        assert_eq!(site.get("/a").status, 404);
-        assert_eq!(used(&site), 0);
-    }
-
-    #[test]
-    fn a_change_that_the_clock_does_not_show_is_served_too() {
-        let mut site = TestSite::new(&[]);
-        site.files.write("a", "one");
-        let first = site.get("/a");
-        // The same length within the same tick of the file system's clock.
-        site.files
-            .edit("a", |content| content.copy_from_slice(b"two"));
-        site.advance(RECHECK);
-        let second = site.get("/a");
-        assert_eq!(second.text(), "two");
-        assert_ne!(first.field("etag"), second.field("etag"));
-    }
-
-    #[test]
-    fn a_file_that_does_not_change_is_soon_not_read_again() {
-        let mut site = TestSite::new(&[]);
-        site.files.write("a", "one");
-        for _ in 0..4 {
-            site.get("/a");
-            site.advance(RECHECK);
-        }
-        let reads = site.files.counts().reads;
-        site.get("/a");
-        site.advance(RECHECK);
-        site.get("/a");
-        assert_eq!(site.files.counts().reads, reads);
-    }
-
-    #[test]
-    fn what_was_read_again_for_nothing_stays_where_it_is() {
-        let mut site = TestSite::new(&[]);
-        site.files.write("a", "one");
-        let mut places = Vec::new();
-        let mut reads = Vec::new();
-        for _ in 0..3 {
-            site.get("/a");
-            let (_, slot) = site.site.hot.slots.iter().next().expect("an entry");
-            places.push(Rc::as_ptr(&slot.resource));
-            reads.push(site.files.counts().reads);
-            site.advance(RECHECK);
-        }
-        assert!(reads[0] < reads[1], "it was not read again");
-        assert!(places.iter().all(|place| *place == places[0]));
-    }
-
-    #[test]
-    fn without_descriptors_what_is_in_memory_is_still_served() {
-        let mut site = TestSite::new(&[("a", "content")]);
-        site.get("/a");
-        let errno = Errno::MFILE.raw_os_error();
-        for path in ["a", "a.br", "a.gz", "a.zst"] {
-            site.files.fail_open(path, Some(errno));
-            site.advance(RECHECK);
-            assert_eq!(site.get("/a").text(), "content");
-        }
-        assert_eq!(site.get("/b").status, 404);
-    }
-
-    #[test]
-    fn sidecars_are_not_lost_for_want_of_a_descriptor() {
-        let mut site = TestSite::new(&[("a", "content"), ("a.br", "br")]);
-        site.files
-            .fail_open("a.br", Some(Errno::NFILE.raw_os_error()));
-        assert_eq!(site.get("/a").status, 503);
-        site.files.fail_open("a.br", None);
-        assert_eq!(
-            site.get_with("/a", &[("accept-encoding", "br")]).text(),
-            "br"
-        );
-    }
-
-    #[test]
-    fn the_budget_holds_whatever_is_asked_for() {
-        let content = "x".repeat(20 << 10);
-        let mut site = TestSite::with(&[], |config| config.cache_memory = BUDGET);
-        for at in 0..100 {
-            site.files.write(&format!("f{at}"), content.as_str());
-        }
-        site.advance(Duration::from_secs(10));
-        for at in 0..300 {
-            assert_eq!(site.get(&format!("/f{}", at * 7 % 100)).text(), content);
-            assert!(used(&site) <= BUDGET);
-        }
-        assert!(used(&site) > BUDGET / 2);
-    }
-
-    #[test]
-    fn what_is_asked_for_again_and_again_outlives_a_scan() {
-        let content = "x".repeat(20 << 10);
-        let mut site = TestSite::with(&[("hot", "hot")], |config| config.cache_memory = BUDGET);
-        for at in 0..100 {
-            site.files.write(&format!("f{at}"), content.as_str());
-        }
-        site.advance(Duration::from_secs(10));
-        site.get("/hot");
-        for at in 0..100 {
-            site.get("/hot");
-            site.get(&format!("/f{at}"));
-        }
-        let before = site.files.counts();
-        site.get("/hot");
-        assert_eq!(site.files.counts(), before);
-    }
-
-    #[test]
-    fn readers_that_stall_pin_nothing_and_go_on_from_the_file() {
-        let content = "x".repeat(30 << 10);
-        let mut site = TestSite::with(&[("hot", "hot")], |config| config.cache_memory = BUDGET);
-        for at in 0..300 {
-            site.files.write(&format!("f{at}"), content.as_str());
-        }
-        site.advance(Duration::from_secs(10));
-        let stalled: Vec<_> = (0..300)
-            .map(|at| {
-                assert!(used(&site) <= BUDGET);
-                site.respond("GET", &format!("/f{at}"), &[])
-            })
-            .collect();
-        // Another file is kept in memory as if they were not there.
-        site.get("/hot");
-        let before = site.files.counts();
-        assert_eq!(site.get("/hot").text(), "hot");
-        assert_eq!(site.files.counts(), before);
-        let in_memory = |response: &&crate::site::Response<_>| {
-            let crate::site::Body::One(crate::site::Slice::File(file)) = &response.body else {
-                panic!("nothing is held of it");
-            };
-            file.file().is_in_memory()
-        };
-        let kept = stalled.iter().filter(in_memory).count();
-        assert!(kept * content.len() <= BUDGET, "{kept} contents are kept");
-        for response in stalled {
-            assert_eq!(read(response.body, &mut site.files).len(), content.len());
-        }
-        assert_eq!(site.site.open_files.count(), 0);
-    }
-
-    #[test]
-    fn large_content_takes_room_that_is_free_and_leaves_it_to_small_content() {
-        let large = "x".repeat(100 << 10);
-        let small = "y".repeat(1 << 10);
-        let mut site = TestSite::with(&[], |config| config.cache_memory = 1 << 20);
-        for at in 0..20 {
-            site.files.write(&format!("large{at}"), large.as_str());
-        }
-        for at in 0..200 {
-            site.files.write(&format!("small{at}"), small.as_str());
-        }
-        site.advance(Duration::from_secs(10));
-        // How many of these are answered without reading a file.
-        let mut kept = |kind: &str, count: usize| {
-            let is_kept = |at: &usize| {
-                let before = site.files.counts().reads;
-                site.get(&format!("/{kind}{at}"));
-                assert!(used(&site) <= 1 << 20);
-                site.files.counts().reads == before
-            };
-            (0..count).filter(is_kept).count()
-        };
-        kept("large", 20);
-        assert_eq!(kept("large", 20), 7);
-        kept("small", 200);
-        kept("small", 200);
-        assert_eq!(kept("small", 200), 200);
-        assert!(kept("large", 20) < 7);
-    }
-
-    #[test]
-    fn a_descriptor_is_shared_even_where_content_has_no_room() {
-        let content = "x".repeat(40 << 10);
-        let mut site = TestSite::with(&[], |config| config.cache_memory = BUDGET);
-        for at in 0..10 {
-            site.files.write(&format!("f{at}"), content.as_str());
-        }
-        site.advance(Duration::from_secs(10));
-        let mut stalled = Vec::new();
-        for round in 0..3 {
-            let opens = site.files.counts().opens;
-            for at in 0..10 {
-                stalled.push(site.respond("GET", &format!("/f{at}"), &[]));
-            }
-            if round > 0 {
-                assert_eq!(site.files.counts().opens, opens);
-            }
-        }
-        assert!(used(&site) <= BUDGET);
-    }
-
-    #[test]
-    fn without_any_memory_everything_is_read_from_files() {
-        let mut site = TestSite::with(&[("a", "content")], |config| config.cache_memory = 0);
-        assert_eq!(site.get("/a").text(), "content");
-        assert_eq!(site.get("/a").text(), "content");
-        assert_eq!(used(&site), 0);
-    }
-}
+mod tests;

@@ -6,9 +6,11 @@
 //! A file that has changed by then ends its responses, as their rest is lost.
 
 use std::cell::{Cell, Ref, RefCell};
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::rc::Rc;
 
+use super::body::BodyError;
+use super::digest::Digest;
 use super::open_files::OpenFiles;
 use crate::world::{Files, Metadata};
 
@@ -21,12 +23,38 @@ pub(crate) struct FileSlot<F: Files>(Rc<Slot<F>>);
 pub(super) struct Slot<F: Files> {
     table: Rc<OpenFiles<F>>,
     path: Box<[u8]>,
-    /// What `fstat` said when responses began; it must say that again.
-    metadata: Metadata,
+    /// What the file was when responses began; it must be that again.
+    seen: Seen,
+    digest: RefCell<Digest>,
     content: RefCell<Option<Rc<[u8]>>>,
     descriptor: RefCell<Option<Descriptor<F>>>,
     used: Cell<Used>,
     shares: Cell<usize>,
+}
+
+/// A file as it was when it was opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) metadata: Metadata,
+    pub(crate) growth: Growth,
+}
+
+/// How a file that has become longer while it was sent is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Growth {
+    /// As one that something is added to, such as a log: its first bytes are those that they were.
+    Appended,
+    /// As one that was written anew.
+    Rewritten,
+}
+
+impl Seen {
+    /// Whether the file's bytes are those that it had, as far as its metadata shows.
+    fn is_still(&self, now: &Metadata) -> bool {
+        let (was, is) = (self.metadata.identity, now.identity);
+        let has_grown = now.len > self.metadata.len && (was.0, was.1) == (is.0, is.1);
+        *now == self.metadata || has_grown && self.growth == Growth::Appended
+    }
 }
 
 /// An open file, and its place in the table.
@@ -70,13 +98,15 @@ impl<F: Files> FileSlot<F> {
     pub(crate) fn new(
         table: &Rc<OpenFiles<F>>,
         path: &[u8],
-        metadata: Metadata,
+        seen: Seen,
         content: Option<Rc<[u8]>>,
+        digest: Digest,
     ) -> Self {
         FileSlot(Rc::new(Slot {
             table: table.clone(),
             path: path.into(),
-            metadata,
+            seen,
+            digest: RefCell::new(digest),
             content: RefCell::new(content),
             descriptor: RefCell::new(None),
             used: Cell::new(Used::Not),
@@ -89,6 +119,11 @@ impl<F: Files> FileSlot<F> {
         self.0.content.borrow().as_ref().map_or(0, |it| it.len())
     }
 
+    /// Whether the content is in memory.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.0.content.borrow().is_some()
+    }
+
     /// Gives up the content in memory. Whoever sends it goes on from the file.
     pub(crate) fn forget_content(&self) {
         self.0.content.replace(None);
@@ -99,19 +134,46 @@ impl<F: Files> FileSlot<F> {
         size_of::<Slot<F>>() + self.0.path.len()
     }
 
+    /// Keeps a descriptor for somebody who comes in a moment.
+    pub(crate) fn keep(&self, file: F::File) {
+        let place = self.0.table.enter(&self.0);
+        self.0.descriptor.replace(Some(Descriptor { file, place }));
+    }
+
+    /// Closes a descriptor that was kept for nobody.
+    pub(crate) fn close_kept(&self) {
+        if self.0.shares.get() == 0 {
+            self.0.close();
+        }
+    }
+
+    /// The hash of the content, if it is known.
+    pub(crate) fn hash(&self) -> Option<u128> {
+        self.0.digest.borrow().known()
+    }
+
     /// A share in the file; `None` if it has changed. What is in memory is as it was, and needs no look.
     pub(crate) fn share(&self, files: &mut F) -> io::Result<Option<OpenFile<F>>> {
+        let is_kept = self.0.shares.get() == 0;
         let file = OpenFile::of(&self.0);
         if file.is_in_memory() {
             return Ok(Some(file));
         }
+        let seen = &self.0.seen;
         let unchanged = match &*self.0.descriptor.borrow() {
-            Some(descriptor) => Some(files.metadata(&descriptor.file)? == self.0.metadata),
+            // It was opened for this very response, and may have grown since.
+            Some(descriptor) if is_kept => {
+                let now = files.metadata(&descriptor.file)?;
+                Some(seen.is_still(&now))
+            }
+            Some(descriptor) => Some(files.metadata(&descriptor.file)? == seen.metadata),
             None => None,
         };
         match unchanged {
             Some(unchanged) => Ok(unchanged.then_some(file)),
-            None => Ok(file.open(files)?.then_some(file)),
+            None => Ok(file
+                .open(files, |now| *now == seen.metadata)?
+                .then_some(file)),
         }
     }
 }
@@ -138,7 +200,7 @@ impl<F: Files> OpenFile<F> {
     /// The descriptor, opened again if it was closed meanwhile; an error if the file is another by now.
     pub fn get<'a>(&'a self, files: &mut F) -> io::Result<Ref<'a, F::File>> {
         self.0.used.set(Used::Since);
-        if !self.0.is_open() && !self.open(files)? {
+        if !self.0.is_open() && !self.open(files, |now| self.0.seen.is_still(now))? {
             return Err(io::Error::other("it has changed"));
         }
         Ok(Ref::map(self.0.descriptor.borrow(), |descriptor| {
@@ -147,16 +209,57 @@ impl<F: Files> OpenFile<F> {
         }))
     }
 
-    /// Opens the file; false if it has changed.
-    fn open(&self, files: &mut F) -> io::Result<bool> {
+    /// Opens the file; false if it is not as it `is_wanted`.
+    fn open(&self, files: &mut F, is_wanted: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
         let (file, metadata) = self.0.table.open(files, &self.0.path)?;
-        if metadata != self.0.metadata {
+        if !is_wanted(&metadata) {
             return Ok(false);
         }
         let place = self.0.table.enter(&self.0);
         self.0.used.set(Used::Since);
         self.0.descriptor.replace(Some(Descriptor { file, place }));
         Ok(true)
+    }
+
+    /// The last bytes are about to be sent: the file must be what it was when the first ones were, or
+    /// the whole would be of two versions.
+    pub fn confirm(&self, files: &mut F) -> Result<(), BodyError> {
+        if self.is_in_memory() {
+            return Ok(());
+        }
+        let now = {
+            let file = self.get(files)?;
+            files.metadata(&file)?
+        };
+        let seen = &self.0.seen;
+        let mut digest = self.0.digest.borrow_mut();
+        if now == seen.metadata {
+            digest.confirm();
+            return Ok(());
+        }
+        digest.give_up();
+        match seen.is_still(&now) {
+            true => Ok(()),
+            false if now.len < seen.metadata.len => Err(BodyError::Truncated),
+            false => Err(BodyError::Changed),
+        }
+    }
+
+    /// The file's bytes from `offset` on were read for somebody: `len` of them, into these parts.
+    pub(crate) fn pass(&self, offset: u64, parts: &[IoSliceMut<'_>], len: usize) {
+        let mut digest = self.0.digest.borrow_mut();
+        let (mut offset, mut left) = (offset, len);
+        for part in parts {
+            let read = part.get(..left.min(part.len())).unwrap_or_default();
+            digest.pass(offset, read, self.0.seen.metadata.len);
+            offset += read.len() as u64;
+            left -= read.len();
+        }
+    }
+
+    /// How many bytes have passed of those that the hash is made of; none if all have.
+    pub(crate) fn hashed(&self) -> Option<u64> {
+        self.0.digest.borrow().passed()
     }
 
     /// Whether both are shares in the same file.
@@ -182,12 +285,29 @@ impl<F: Files> Drop for OpenFile<F> {
 }
 
 #[cfg(test)]
+impl Seen {
+    /// A file that may grow.
+    fn now(metadata: Metadata) -> Self {
+        Seen {
+            metadata,
+            growth: Growth::Appended,
+        }
+    }
+}
+
+#[cfg(test)]
 impl<F: Files> OpenFile<F> {
     /// The only share in the file of this name.
     pub fn new(files: &mut F, path: &str) -> Self {
         let table = OpenFiles::new(usize::MAX);
         let (_, metadata) = files.open(path.as_bytes()).expect("it is there");
-        let slot = FileSlot::new(&table, path.as_bytes(), metadata, None);
+        let slot = FileSlot::new(
+            &table,
+            path.as_bytes(),
+            Seen::now(metadata),
+            None,
+            Digest::Unknown,
+        );
         slot.share(files)
             .expect("it can be opened")
             .expect("it has not changed")
@@ -206,7 +326,13 @@ mod tests {
         path: &str,
     ) -> FileSlot<MemoryFiles> {
         let (_, metadata) = files.open(path.as_bytes()).unwrap();
-        FileSlot::new(table, path.as_bytes(), metadata, None)
+        FileSlot::new(
+            table,
+            path.as_bytes(),
+            Seen::now(metadata),
+            None,
+            Digest::Unknown,
+        )
     }
 
     fn read(file: &OpenFile<MemoryFiles>, files: &mut MemoryFiles) -> io::Result<Vec<u8>> {
@@ -299,7 +425,13 @@ mod tests {
         files.write("a", "a");
         let (_, metadata) = files.open(b"a").unwrap();
         let table = OpenFiles::new(9);
-        let slot = FileSlot::new(&table, b"a", metadata, Some(Rc::from(&b"a"[..])));
+        let slot = FileSlot::new(
+            &table,
+            b"a",
+            Seen::now(metadata),
+            Some(Rc::from(&b"a"[..])),
+            Digest::Unknown,
+        );
         let share = slot.share(&mut files).unwrap().unwrap();
         assert_eq!(
             (share.content().as_deref(), table.count()),

@@ -97,7 +97,12 @@ impl<F: Files> Site<F> {
         Ok(match (source, ranges) {
             (Some(source), Ranges::One(range)) => part(representation, &source, range),
             (Some(source), Ranges::Several(ranges)) => parts(representation, source, ranges),
-            (source, _) => whole(200, representation, representation.fields.clone(), source),
+            (source, _) => whole(
+                200,
+                representation,
+                representation.forms().fields.clone(),
+                source,
+            ),
         })
     }
 
@@ -111,8 +116,9 @@ impl<F: Files> Site<F> {
         let asked = Asked::of(request);
         // Who accepts nothing gets the page as it is: a second error would hide the first.
         let representation = select(page, request, &asked);
-        let fields = representation.not_found.get_or_init(|| {
-            let mut fields = copy_without(&representation.fields, &OF_THE_FILE);
+        let forms = representation.forms();
+        let fields = forms.not_found.get_or_init(|| {
+            let mut fields = copy_without(&forms.fields, &OF_THE_FILE);
             fields.push(b"cache-control", b"no-cache");
             Rc::new(fields)
         });
@@ -195,9 +201,10 @@ fn whole<F: Files>(
 }
 
 fn not_modified<F: Files>(representation: &Representation<F>) -> Response<F> {
-    let fields = representation
+    let forms = representation.forms();
+    let fields = forms
         .not_modified
-        .get_or_init(|| Rc::new(copy_without(&representation.fields, &OF_CONTENT)));
+        .get_or_init(|| Rc::new(copy_without(&forms.fields, &OF_CONTENT)));
     Response {
         status: 304,
         fields: fields.clone(),
@@ -211,7 +218,7 @@ fn part<F: Files>(
     source: &Source<F>,
     range: ByteRange,
 ) -> Response<F> {
-    let mut fields = copy_without(&representation.fields, &[b"content-length"]);
+    let mut fields = copy_without(&representation.forms().fields, &[b"content-length"]);
     let len = range.end - range.start;
     fields.push(b"content-length", len.to_string().as_bytes());
     let content_range = content_range(range, representation.len());
@@ -230,7 +237,7 @@ fn parts<F: Files>(
     source: Source<F>,
     ranges: Vec<ByteRange>,
 ) -> Response<F> {
-    let content_type = representation.fields.value("content-type");
+    let content_type = representation.forms().fields.value("content-type");
     let multipart = Multipart::new(
         ranges,
         representation.len(),
@@ -241,12 +248,12 @@ fn parts<F: Files>(
         return whole(
             200,
             representation,
-            representation.fields.clone(),
+            representation.forms().fields.clone(),
             Some(source),
         );
     }
     let mut fields = copy_without(
-        &representation.fields,
+        &representation.forms().fields,
         &[b"content-length", b"content-type"],
     );
     fields.push(b"content-type", multipart.content_type.as_bytes());

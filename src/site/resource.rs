@@ -11,14 +11,17 @@ use std::time::{Duration, Instant};
 use super::cache_control::CacheRules;
 use super::common_fields::CommonFields;
 use super::encoding::Coding;
+use super::known_hashes::KnownHashes;
 use super::media_type::{self, MediaTypes};
 use super::open_files::OpenFiles;
+use super::reading::HASHED_LEN;
 use super::representation::{Context, Representation, Variety, sidecar_path};
+use super::validators::{Settling, last_modified_due};
 use crate::world::{FileKind, Files, Metadata};
 
-/// A file that was changed less than this ago can be changed once more without its times showing it:
-/// two seconds is the coarsest clock of a file system that sites lie on (FAT).
-const UNSETTLED: Duration = Duration::from_secs(2);
+/// Sidecars that are not there are looked for this often: without them, what is sent is right all the
+/// same, and there are as many of them as files or more.
+const SEARCH: Duration = Duration::from_secs(1);
 
 /// What decides about the fields of a resource beside the file.
 pub(crate) struct Dress {
@@ -39,16 +42,23 @@ pub(crate) enum Loaded<F: Files> {
 pub(crate) struct Resource<F: Files> {
     /// The file itself first.
     pub(crate) representations: Vec<Representation<F>>,
+    /// Sidecars that are there and cannot be right.
+    unfit: Vec<Sidecar>,
     /// When it was last found to be what is on the disk.
     pub(crate) checked: Cell<Instant>,
-    /// Whether a change since could go unnoticed, being too close to the one before.
-    stability: Cell<Stability>,
+    /// The number of changes of any file that were known of then.
+    pub(crate) changes: Cell<u32>,
+    /// When it was last looked for sidecars.
+    searched: Cell<Instant>,
+    /// When it is to be read again though nothing has changed.
+    expires: Cell<Option<Instant>>,
 }
 
+/// A sidecar as it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stability {
-    Settled,
-    Unsettled,
+pub(crate) struct Sidecar {
+    pub(crate) coding: Coding,
+    pub(crate) metadata: Metadata,
 }
 
 impl<F: Files> Resource<F> {
@@ -65,6 +75,7 @@ impl<F: Files> Resource<F> {
         path: &[u8],
         dress: &Dress,
         keep: u64,
+        hashes: &mut KnownHashes,
         now: Instant,
     ) -> io::Result<Loaded<F>> {
         let (file, metadata) = open_files.open(files, path)?;
@@ -76,10 +87,16 @@ impl<F: Files> Resource<F> {
         if media_type.may_name_charset() {
             files.read_at(&file, 0, &mut head, media_type::HEAD_LEN)?;
         }
+        let original = metadata;
         let mut opened = vec![(Coding::Identity, file, metadata)];
+        let mut unfit = Vec::new();
         for coding in sidecars(path) {
-            if let Some((file, metadata)) = open_sidecar(files, open_files, path, coding)? {
-                opened.push((coding, file, metadata));
+            match open_sidecar(files, open_files, path, coding)? {
+                Some((file, metadata)) if fits(&metadata, &original) => {
+                    opened.push((coding, file, metadata));
+                }
+                Some((_, metadata)) => unfit.push(Sidecar { coding, metadata }),
+                None => {}
             }
         }
         let variety = if opened.len() > 1 {
@@ -96,47 +113,48 @@ impl<F: Files> Resource<F> {
             common: &dress.common,
             variety,
             keep,
+            now: files.now(),
         };
         let mut representations = Vec::with_capacity(opened.len());
         for (coding, file, metadata) in opened {
             representations.push(Representation::new(
-                files, file, metadata, coding, &context,
+                files, file, metadata, coding, &context, hashes,
             )?);
         }
-        let settled = files.now().checked_sub(UNSETTLED);
-        let is_settled =
-            |r: &Representation<F>| settled.is_some_and(|settled| r.changed() < settled);
-        let stability = if representations.iter().all(is_settled) {
-            Stability::Settled
-        } else {
-            Stability::Unsettled
-        };
+        let expires = expiry(&representations, &context, now);
         Ok(Loaded::Resource(Resource {
             representations,
+            unfit,
             checked: Cell::new(now),
-            stability: Cell::new(stability),
+            changes: Cell::new(0),
+            searched: Cell::new(now),
+            expires: Cell::new(expires),
         }))
     }
 
     /// Whether the disk still holds what this was made from: the same files, unchanged.
-    pub(crate) fn is_current(
-        &self,
-        files: &mut F,
-        open_files: &OpenFiles<F>,
-        path: &[u8],
-    ) -> io::Result<bool> {
-        if self.stability.get() == Stability::Unsettled {
+    pub(crate) fn is_current(&self, files: &mut F, path: &[u8], now: Instant) -> io::Result<bool> {
+        if self.expires.get().is_some_and(|expires| expires <= now) {
             return Ok(false);
         }
-        let known = |coding| self.representations.iter().find(|r| r.coding == coding);
-        let (_, metadata) = open_files.open(files, path)?;
-        if known(Coding::Identity).map(|r| r.metadata) != Some(metadata) {
-            return Ok(false);
+        for representation in &self.representations {
+            let there = match representation.coding {
+                Coding::Identity => Some(files.look_up(path)?),
+                coding => look_up_sidecar(files, path, coding)?,
+            };
+            if there != Some(representation.metadata) {
+                return Ok(false);
+            }
         }
-        for coding in sidecars(path) {
-            let there =
-                open_sidecar(files, open_files, path, coding)?.map(|(_, metadata)| metadata);
-            if known(coding).map(|r| r.metadata) != there {
+        if now.saturating_duration_since(self.searched.get()) < SEARCH {
+            return Ok(true);
+        }
+        self.searched.set(now);
+        let is_served = |coding| self.representations.iter().any(|r| r.coding == coding);
+        for coding in sidecars(path).filter(|coding| !is_served(*coding)) {
+            let unfit = self.unfit.iter().find(|unfit| unfit.coding == coding);
+            let there = look_up_sidecar(files, path, coding)?;
+            if there != unfit.map(|unfit| unfit.metadata) {
                 return Ok(false);
             }
         }
@@ -147,12 +165,26 @@ impl<F: Files> Resource<F> {
     pub(crate) fn confirm(&self, again: &Resource<F>) -> bool {
         let pairs = self.representations.iter().zip(&again.representations);
         let is_same = self.representations.len() == again.representations.len()
+            && self.unfit == again.unfit
             && pairs.into_iter().all(|(known, again)| known.is_same(again));
         if is_same {
             self.checked.set(again.checked.get());
-            self.stability.set(again.stability.get());
+            self.searched.set(again.searched.get());
+            self.expires.set(again.expires.get());
         }
         is_same
+    }
+
+    /// Sidecars that are there and are not sent: empty ones, and ones that are older than the file.
+    pub(crate) fn unfit(&self) -> &[Sidecar] {
+        &self.unfit
+    }
+
+    /// Closes what was opened for a first response, if that did not need it.
+    pub(crate) fn close_kept(&self) {
+        for representation in &self.representations {
+            representation.file.close_kept();
+        }
     }
 
     /// Whether the request's `Accept-Encoding` matters.
@@ -162,11 +194,13 @@ impl<F: Files> Resource<F> {
 
     /// The bytes of memory that this takes, about.
     pub(crate) fn cost(&self) -> usize {
-        let representations = self.representations.iter().map(|r| {
-            // The fields of a 200, and those of a 304 and a 404 that may be added.
-            size_of_val(r) + r.file.memory() + 2 * r.fields.size()
-        });
-        size_of_val(self) + representations.sum::<usize>() + self.content_len()
+        let representations = self.representations.iter();
+        let representations =
+            representations.map(|r| size_of_val(r) + r.file.memory() + r.fields_size());
+        size_of_val(self)
+            + size_of_val(self.unfit.as_slice())
+            + representations.sum::<usize>()
+            + self.content_len()
     }
 
     /// The length of the content in memory.
@@ -189,6 +223,45 @@ fn sidecars(path: &[u8]) -> impl Iterator<Item = Coding> {
     let has_coding =
         Coding::SIDECARS.iter().any(is_sidecar) || media_type::inherent_coding(path).is_some();
     Coding::SIDECARS.into_iter().filter(move |_| !has_coding)
+}
+
+/// Whether a sidecar can be what its name says: a coding of nothing is not empty, and one of what the file
+/// holds now is not older than it.
+fn fits(sidecar: &Metadata, original: &Metadata) -> bool {
+    sidecar.len > 0 && sidecar.modified >= original.modified
+}
+
+/// When a resource that was read now is to be read again though nothing changes: at once, if a change
+/// might not show or a disk was asked for small content; or when the date of its last change says
+/// something.
+fn expiry<F: Files>(
+    representations: &[Representation<F>],
+    context: &Context<'_, F>,
+    now: Instant,
+) -> Option<Instant> {
+    let expiries = representations.iter().filter_map(|r| {
+        let is_unread = !r.file.is_in_memory() && r.len() <= context.keep.min(HASHED_LEN);
+        if r.settling == Settling::Unsettled || is_unread {
+            return Some(now);
+        }
+        now.checked_add(last_modified_due(&r.metadata, context.now)?)
+    });
+    expiries.min()
+}
+
+/// Describes a sidecar, if there is one.
+fn look_up_sidecar<F: Files>(
+    files: &mut F,
+    path: &[u8],
+    coding: Coding,
+) -> io::Result<Option<Metadata>> {
+    match files.look_up(&sidecar_path(path, coding)) {
+        Ok(metadata) => Ok((metadata.kind == FileKind::File).then_some(metadata)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Ok(None),
+            _ => Err(error),
+        },
+    }
 }
 
 /// Opens a sidecar, if there is one that may be read. Every other failure (out of descriptors) is

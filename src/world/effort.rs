@@ -28,6 +28,11 @@ impl Effort {
         self.add(Effort::OPEN + path.len() * Effort::PATH_BYTE);
     }
 
+    /// A path was looked up without being opened.
+    pub fn look_up(&mut self, path: &[u8]) {
+        self.add(Effort::CALL + path.len() * Effort::PATH_BYTE);
+    }
+
     /// A file that is open was asked for something.
     pub fn call(&mut self) {
         self.add(Effort::CALL);

@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{
-    Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fadvise, openat,
+    Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fadvise, openat, statat,
 };
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv, preadv2, retry_on_intr};
 
@@ -229,7 +229,7 @@ impl Root {
             target.push(b'/');
         }
         target.extend_from_slice(name);
-        let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
             return self.describe(&target, &stat);
         }
@@ -299,6 +299,13 @@ impl Files for Root {
 
     fn look_up_private(&mut self) {
         self.private.look_up(&self.place.real);
+    }
+
+    fn look_up(&mut self, path: &[u8]) -> io::Result<Metadata> {
+        self.effort.look_up(path);
+        let path = if path.is_empty() { b"." } else { path };
+        let stat = statat(&self.place.descriptor, path, AtFlags::empty()).map_err(open_error)?;
+        describe(&stat).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn read_at(

@@ -55,6 +55,8 @@ struct Inode {
 pub struct Counts {
     /// Calls of [`Files::open`], failed ones included.
     pub opens: usize,
+    /// Calls of [`Files::look_up`], failed ones included.
+    pub look_ups: usize,
     /// Calls of [`Files::read_at`].
     pub reads: usize,
     /// Bytes that were read.
@@ -224,6 +226,15 @@ impl MemoryFiles {
         self.0.effort.set(effort);
     }
 
+    fn find(&self, path: &[u8]) -> io::Result<Rc<Inode>> {
+        if let Some(errno) = self.0.open_errors.borrow().get(path) {
+            return Err(io::Error::from_raw_os_error(*errno));
+        }
+        let names = self.0.names.borrow();
+        let inode = names.get(path).cloned();
+        inode.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
     fn count(&self, change: impl FnOnce(&mut Counts)) {
         let mut counts = self.0.counts.get();
         change(&mut counts);
@@ -249,14 +260,15 @@ impl Files for MemoryFiles {
     fn open(&mut self, path: &[u8]) -> io::Result<(MemoryFile, Metadata)> {
         self.count(|counts| counts.opens += 1);
         self.work(|effort| effort.open(path));
-        if let Some(errno) = self.0.open_errors.borrow().get(path) {
-            return Err(io::Error::from_raw_os_error(*errno));
-        }
-        let names = self.0.names.borrow();
-        let inode = names
-            .get(path)
-            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        Ok((MemoryFile(inode.clone()), inode.metadata()))
+        let inode = self.find(path)?;
+        let metadata = inode.metadata();
+        Ok((MemoryFile(inode), metadata))
+    }
+
+    fn look_up(&mut self, path: &[u8]) -> io::Result<Metadata> {
+        self.count(|counts| counts.look_ups += 1);
+        self.work(|effort| effort.look_up(path));
+        Ok(self.find(path)?.metadata())
     }
 
     fn read_at(

@@ -101,6 +101,17 @@ impl<W: World> EventLoop<W> {
         }
     }
 
+    /// Does a slice of what nobody waits for. No connection is charged with it: it is one a turn.
+    pub(super) fn work_behind(&mut self) {
+        if self.cx.site.next_work().is_none() {
+            return;
+        }
+        if let Err(panic) = panics::catch(|| self.cx.site.work()) {
+            self.cx.recover();
+            self.cx.report_panic("hashing", &panic);
+        }
+    }
+
     /// A connection's turn has panicked: the connection goes, and what it may have left half done in
     /// what all share is made anew.
     fn crash(&mut self, token: Token, panic: &Panic) {

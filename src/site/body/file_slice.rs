@@ -31,17 +31,22 @@ pub struct FileSlice<F: Files> {
     start: u64,
     /// Where the slice ends: within the length that the file had when the response began.
     end: u64,
-    disk: Disk,
+    /// The first byte that was not looked for; once a disk was needed, that it was not asked for.
+    until: u64,
+    /// 0 as long as no disk was needed; then 1, and how often the next bytes were not there. As an enum,
+    /// these two would say so better, and make a slice larger, and with it what a connection keeps for
+    /// its requests.
+    tries: u16,
+    ending: Ending,
 }
 
-/// Whether a disk has to bring the file's bytes. As an enum it would say so better, and make a slice
-/// larger, and with it what a connection keeps for its requests.
-#[derive(Clone, Copy, Debug, Default)]
-struct Disk {
-    /// The first byte that was not looked for; once the disk was needed, that it was not asked for.
-    until: u64,
-    /// 0 as long as the disk was not needed; then 1, and how often the next bytes were not there.
-    tries: u16,
+/// What comes behind a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// More of the file, for the same reader.
+    Middle,
+    /// Nothing of the file: it must not have changed by then.
+    Last,
 }
 
 impl<F: Files> FileSlice<F> {
@@ -51,7 +56,9 @@ impl<F: Files> FileSlice<F> {
             file,
             start,
             end,
-            disk: Disk::default(),
+            until: 0,
+            tries: 0,
+            ending: Ending::Last,
         }
     }
 
@@ -77,7 +84,7 @@ impl<F: Files> FileSlice<F> {
 
     /// Whether a disk had to bring some of the bytes: then only reading tells which are there.
     pub fn is_cold(&self) -> bool {
-        self.disk.tries > 0
+        self.tries > 0
     }
 
     /// The next `len` bytes were sent; there are that many.
@@ -90,6 +97,10 @@ impl<F: Files> FileSlice<F> {
         FileSlice {
             file: self.file.clone(),
             end: self.start + len,
+            ending: match len < self.len() {
+                true => Ending::Middle,
+                false => self.ending,
+            },
             ..*self
         }
     }
@@ -97,7 +108,7 @@ impl<F: Files> FileSlice<F> {
     /// Forgets where the next bytes were found, so that they are looked for again.
     pub(super) fn look_again(&mut self) {
         if !self.is_cold() {
-            self.disk.until = 0;
+            self.until = 0;
         }
     }
 
@@ -106,7 +117,7 @@ impl<F: Files> FileSlice<F> {
     /// runs. A disk that is at work on them may have brought those and not all between: of a cold slice,
     /// [`FileSlice::peek`] tells.
     pub(super) fn prepare(&mut self, files: &mut F, len: u64) -> Result<Residence, BodyError> {
-        let was_looked_for = !self.is_cold() && self.start + len <= self.disk.until;
+        let was_looked_for = !self.is_cold() && self.start + len <= self.until;
         if was_looked_for || len == 0 {
             return Ok(Residence::Memory);
         }
@@ -117,8 +128,8 @@ impl<F: Files> FileSlice<F> {
         };
         match residence {
             Residence::Memory => {
-                let until = self.start + window;
-                self.disk = Disk { until, tries: 0 };
+                self.until = self.start + window;
+                self.tries = 0;
             }
             Residence::Disk => {
                 // If it cannot be asked, the next try tells.
@@ -157,8 +168,21 @@ impl<F: Files> FileSlice<F> {
         if read == 0 {
             return Err(BodyError::Truncated);
         }
+        self.file.pass(self.start, parts, read);
+        if read as u64 == self.len() {
+            self.confirm(files)?;
+        }
         self.go_on(files, self.start + read as u64);
         Ok(Some(read))
+    }
+
+    /// The last bytes are about to be sent, if these are not followed by more: the file must not have
+    /// changed since the first ones were.
+    pub fn confirm(&self, files: &mut F) -> Result<(), BodyError> {
+        match self.ending {
+            Ending::Last => self.file.confirm(files),
+            Ending::Middle => Ok(()),
+        }
     }
 
     /// Appends up to `max` bytes to `out`, none before the disk has brought them.
@@ -214,9 +238,9 @@ impl<F: Files> FileSlice<F> {
     /// Says whether to wait after this error: there is no descriptor, and some connection is about to give
     /// one up. It is as if a disk had to bring the bytes.
     fn wait_for_descriptor(&mut self, error: &io::Error) -> bool {
-        let waits = is_descriptor_limit(error) && self.disk.tries < MOST_TRIES;
+        let waits = is_descriptor_limit(error) && self.tries < MOST_TRIES;
         if waits {
-            self.disk.tries = self.disk.tries.max(1) + 1;
+            self.tries = self.tries.max(1) + 1;
         }
         waits
     }
@@ -224,12 +248,12 @@ impl<F: Files> FileSlice<F> {
     /// The next bytes are not there: asks the disk for them, the first time and now and then. Returns
     /// whether to wait for it.
     fn wait(&mut self, files: &mut F) -> bool {
-        let tries = self.disk.tries.saturating_sub(1);
+        let tries = self.tries.saturating_sub(1);
         let asks = tries.is_multiple_of(ASKED_AGAIN);
         if tries == MOST_TRIES || asks && self.ask(files, self.start).is_err() {
             return false;
         }
-        self.disk.tries = 1 + tries + 1;
+        self.tries = 1 + tries + 1;
         true
     }
 
@@ -239,28 +263,29 @@ impl<F: Files> FileSlice<F> {
         if !self.is_cold() {
             return;
         }
-        self.disk.tries = 1;
-        let ahead = self.disk.until.saturating_sub(start);
+        self.tries = 1;
+        let ahead = self.until.saturating_sub(start);
         if ahead < LEAST_AHEAD.min(self.end - start) {
             // Whether it could be asked is seen in time.
-            let _ = self.ask(files, self.disk.until.max(start));
+            let _ = self.ask(files, self.until.max(start));
         }
     }
 
     /// Nobody can tell whether the next bytes are there. If they have to be waited for, they come in as
     /// few pieces as can be.
     fn ask_blindly(&mut self, files: &mut F) {
-        if !self.is_cold() && self.disk.until <= self.start {
+        if !self.is_cold() && self.until <= self.start {
             let until = (self.start + READ_AHEAD).min(self.end);
             let _ = self.ask_for(files, self.start, until - self.start);
-            self.disk.until = until;
+            self.until = until;
         }
     }
 
     /// Asks the disk for the bytes from `from` on.
     fn ask(&mut self, files: &mut F, from: u64) -> io::Result<()> {
         let until = (from + READ_AHEAD).min(self.end);
-        self.disk = Disk { until, tries: 1 };
+        self.until = until;
+        self.tries = 1;
         self.ask_for(files, from, until - from)
     }
 }

@@ -6,6 +6,7 @@ mod crowd;
 mod deployments;
 mod descriptors;
 mod expect;
+mod freshness;
 mod http1;
 mod http2;
 mod limits;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// What the server knows of a file is at most this old.
-const MEMORY: Duration = Duration::from_secs(1);
+const MEMORY: Duration = Duration::from_millis(20);
 
 /// One request.
 #[derive(Clone, Debug)]

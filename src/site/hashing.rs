@@ -1,0 +1,298 @@
+//! Content that is hashed in slices, behind everything else that there is to do.
+//!
+//! Files that are too long to be hashed before their first response have a weak tag until they are: those
+//! up to [`HASHED_SOON`] are hashed here as soon as they are asked for, all others only where the operator
+//! wants that. One file is open at a time, and a slice takes as long as a few requests. The bytes that a
+//! response sends meanwhile count as well: the file's place keeps the hash.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSliceMut};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::known_hashes::KnownHashes;
+use super::open_file::OpenFile;
+use super::resource::Resource;
+use crate::config::EntityTags;
+use crate::world::Files;
+
+/// Files up to this length are hashed as soon as they are asked for. It is the length of a large script
+/// or picture, and eight slices; what is longer is often downloaded once.
+const HASHED_SOON: u64 = 1 << 20;
+
+/// Bytes hashed in one turn of the loop: 25 µs, the pages' way from the kernel included.
+const SLICE: usize = 128 << 10;
+
+/// Files that wait to be hashed. One for which there is no room is asked for again.
+const MOST_JOBS: usize = 64;
+
+/// A disk that was asked for bytes is tried again after this long, as for a response.
+const DISK_RETRY: Duration = Duration::from_millis(4);
+
+/// Tries after which the disk is asked once more, and after which the file keeps its weak tag: nobody
+/// waits for it.
+const ASKED_AGAIN: u16 = 16;
+const MOST_TRIES: u16 = 1_000;
+
+/// The files whose content is to be hashed.
+pub(crate) struct Hashing<F: Files> {
+    longest: u64,
+    jobs: VecDeque<Job<F>>,
+    /// The first job's file.
+    file: Option<OpenFile<F>>,
+    /// How often the disk did not have the first job's next bytes.
+    tries: u16,
+    /// Empty while there is nothing to do.
+    buffer: Vec<u8>,
+}
+
+struct Job<F: Files> {
+    resource: Rc<Resource<F>>,
+    representation: usize,
+}
+
+/// What became of a slice.
+enum Slice {
+    /// It is hashed, and more follows.
+    Hashed,
+    /// A disk was asked for it.
+    Cold,
+    /// It was the last, or nothing more can be had.
+    Over,
+}
+
+impl<F: Files> Hashing<F> {
+    pub(crate) fn new(tags: EntityTags) -> Self {
+        Hashing {
+            longest: match tags {
+                EntityTags::Auto => HASHED_SOON,
+                EntityTags::Content => u64::MAX,
+            },
+            jobs: VecDeque::new(),
+            file: None,
+            tries: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Asks for the hashes that a resource lacks.
+    pub(crate) fn ask(&mut self, resource: &Rc<Resource<F>>) {
+        for (at, representation) in resource.representations.iter().enumerate() {
+            let is_asked =
+                |job: &Job<F>| job.representation == at && Rc::ptr_eq(&job.resource, resource);
+            if representation.lacks_hash()
+                && representation.len() <= self.longest
+                && self.jobs.len() < MOST_JOBS
+                && !self.jobs.iter().any(is_asked)
+            {
+                self.jobs.push_back(Job {
+                    resource: resource.clone(),
+                    representation: at,
+                });
+            }
+        }
+    }
+
+    /// In how long there is something to do.
+    pub(crate) fn next_step(&self) -> Option<Duration> {
+        let wait = match self.tries {
+            0 => Duration::ZERO,
+            _ => DISK_RETRY,
+        };
+        self.jobs.front().map(|_| wait)
+    }
+
+    /// Hashes one slice. Returns how many bytes that were.
+    pub(crate) fn step(&mut self, files: &mut F, hashes: &mut KnownHashes) -> usize {
+        let Some(job) = self.jobs.front() else {
+            return 0;
+        };
+        let Some(representation) = job.resource.representations.get(job.representation) else {
+            self.finish_job();
+            return 0;
+        };
+        if self.file.is_none() {
+            match representation.file.share(files) {
+                Ok(Some(file)) if !file.is_in_memory() => self.file = Some(file),
+                // It is in memory after all, has changed, or cannot be opened.
+                _ => {
+                    self.finish_job();
+                    return 0;
+                }
+            }
+        }
+        let mut read = 0;
+        if let Some(file) = &self.file {
+            self.buffer.resize(SLICE, 0);
+            let slice = hash_slice(files, file, &mut self.buffer, &mut self.tries, &mut read);
+            if let Slice::Cold | Slice::Hashed = slice {
+                return read;
+            }
+        }
+        if let Some((state, hash)) = representation.hash() {
+            hashes.insert(state, hash);
+        }
+        self.finish_job();
+        read
+    }
+
+    fn finish_job(&mut self) {
+        self.jobs.pop_front();
+        self.file = None;
+        self.tries = 0;
+        if self.jobs.is_empty() {
+            self.buffer = Vec::new();
+        }
+    }
+}
+
+fn hash_slice<F: Files>(
+    files: &mut F,
+    file: &OpenFile<F>,
+    buffer: &mut [u8],
+    tries: &mut u16,
+    read: &mut usize,
+) -> Slice {
+    let Some(offset) = file.hashed() else {
+        // A response has sent the rest meanwhile, and will look whether the file has changed, or has.
+        let _ = file.confirm(files);
+        return Slice::Over;
+    };
+    let mut parts = [IoSliceMut::new(buffer)];
+    let Ok(open) = file.get(files) else {
+        return Slice::Over;
+    };
+    let resident = match files.read_resident(&open, offset, &mut parts) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            if tries.is_multiple_of(ASKED_AGAIN) {
+                let _ = files.ask_for(&open, offset, SLICE as u64);
+            }
+            *tries += 1;
+            return match *tries < MOST_TRIES {
+                true => Slice::Cold,
+                false => Slice::Over,
+            };
+        }
+        // Neither every kernel nor every file system can tell.
+        Err(_) => files.read_scattered(&open, offset, &mut parts),
+        resident => resident,
+    };
+    let Ok(len @ 1..) = resident else {
+        return Slice::Over;
+    };
+    drop(open);
+    *tries = 0;
+    *read = len;
+    file.pass(offset, &parts, len);
+    if file.hashed().is_some() {
+        return Slice::Hashed;
+    }
+    let _ = file.confirm(files);
+    Slice::Over
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::EntityTags;
+    use crate::site::testing::TestSite;
+    use std::time::Duration;
+    use xxhash_rust::xxh3::xxh3_128;
+
+    fn tag(site: &mut TestSite, target: &str) -> String {
+        let head = site.request("HEAD", target, &[]);
+        head.field("etag").unwrap().to_owned()
+    }
+
+    fn strong(content: &[u8]) -> String {
+        format!("\"{:032x}\"", xxh3_128(content))
+    }
+
+    /// Lets the loop do what is to do. Returns the number of slices.
+    fn work(site: &mut TestSite) -> usize {
+        let mut steps = 0;
+        while let Some(wait) = site.site.next_work() {
+            site.advance(wait);
+            site.site.work();
+            steps += 1;
+            assert!(steps < 10_000, "it never ends");
+        }
+        steps
+    }
+
+    #[test]
+    fn a_file_of_a_mebibyte_is_hashed_in_slices_once() {
+        let content = "0123456789abcdef".repeat(1 << 16);
+        let mut site = TestSite::new(&[("a", &content)]);
+        assert!(tag(&mut site, "/a").starts_with("W/"));
+        assert_eq!(work(&mut site), 8);
+        assert_eq!(tag(&mut site, "/a"), strong(content.as_bytes()));
+        site.site.hot.forget(b"a");
+        let read = site.files.counts().bytes_read;
+        assert_eq!(tag(&mut site, "/a"), strong(content.as_bytes()));
+        assert_eq!((work(&mut site), site.files.counts().bytes_read), (0, read));
+    }
+
+    #[test]
+    fn longer_files_are_hashed_if_the_operator_wants_it() {
+        let content = "0123456789abcdef".repeat((1 << 16) + 1);
+        for (tags, is_strong) in [(EntityTags::Auto, false), (EntityTags::Content, true)] {
+            let mut site = TestSite::with(&[("a", &content)], |config| config.entity_tags = tags);
+            tag(&mut site, "/a");
+            assert_eq!(work(&mut site) > 0, is_strong);
+            assert_eq!(
+                tag(&mut site, "/a") == strong(content.as_bytes()),
+                is_strong
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_hashed_has_no_hash() {
+        let content = "0123456789abcdef".repeat(1 << 16);
+        let mut site = TestSite::new(&[("a", &content)]);
+        tag(&mut site, "/a");
+        site.site.work();
+        site.files.edit("a", |content| content[0] = b'x');
+        work(&mut site);
+        assert!(tag(&mut site, "/a").starts_with("W/"));
+        // It is hashed once it has settled.
+        site.advance(Duration::from_secs(3));
+        tag(&mut site, "/a");
+        work(&mut site);
+        let changed = format!("x{}", &content[1..]);
+        assert_eq!(tag(&mut site, "/a"), strong(changed.as_bytes()));
+    }
+
+    #[test]
+    fn what_a_disk_must_bring_is_not_waited_for() {
+        let content = "0123456789abcdef".repeat(1 << 16);
+        let mut site = TestSite::new(&[("a", &content)]);
+        site.files.slow_disk(Duration::from_millis(20));
+        tag(&mut site, "/a");
+        assert!(work(&mut site) > 8);
+        assert_eq!(tag(&mut site, "/a"), strong(content.as_bytes()));
+    }
+
+    #[test]
+    fn many_files_wait_in_bounds_and_are_asked_for_again() {
+        let content = "0123456789abcdef".repeat(1 << 15);
+        let mut site = TestSite::new(&[]);
+        for at in 0..super::MOST_JOBS + 9 {
+            site.files.write(&format!("{at}"), content.as_str());
+        }
+        site.advance(Duration::from_secs(9));
+        for _ in 0..2 {
+            for at in 0..super::MOST_JOBS + 9 {
+                tag(&mut site, &format!("/{at}"));
+            }
+            work(&mut site);
+            site.advance(Duration::from_millis(20));
+        }
+        for at in 0..super::MOST_JOBS + 9 {
+            assert_eq!(
+                tag(&mut site, &format!("/{at}")),
+                strong(content.as_bytes())
+            );
+        }
+    }
+}

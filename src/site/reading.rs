@@ -1,0 +1,103 @@
+//! The first look at a file: its state, and what of its content is read and hashed at once.
+
+use std::io;
+use std::time::SystemTime;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::known_hashes::KnownHashes;
+use super::validators::{Settling, StateKey, settling};
+use crate::world::{Files, Metadata, Residence};
+
+/// Files up to this length are hashed before their first response, and may be kept in memory. Pages,
+/// styles, scripts and fonts are below it; reading and hashing this much takes about 50 µs, the longest
+/// that one request may keep the others waiting for a tag.
+pub(crate) const HASHED_LEN: u64 = 256 << 10;
+
+/// How often a file is read again that changes while it is read, before it is sent without having been
+/// read.
+const READ_ATTEMPTS: usize = 3;
+
+/// What was learnt from opening a file.
+pub(crate) struct Reading {
+    pub(crate) metadata: Metadata,
+    pub(crate) settling: Settling,
+    pub(crate) state: StateKey,
+    pub(crate) hash: Option<u128>,
+    pub(crate) content: Option<Vec<u8>>,
+}
+
+impl Reading {
+    /// Reads a file that is small enough to be hashed at once, such that content and metadata belong
+    /// together. What a disk would have to bring first is asked for and not waited for.
+    pub(crate) fn new<F: Files>(
+        files: &mut F,
+        file: &F::File,
+        mut metadata: Metadata,
+        now: SystemTime,
+        keep: u64,
+        hashes: &mut KnownHashes,
+    ) -> io::Result<Self> {
+        for _ in 0..READ_ATTEMPTS {
+            let settling = settling(&metadata, now);
+            let state = StateKey::new(&metadata, settling, now);
+            let known = match settling {
+                Settling::Settled => hashes.get(state),
+                Settling::Unsettled => None,
+            };
+            let reading = |hash, content| Reading {
+                metadata,
+                settling,
+                state,
+                hash,
+                content,
+            };
+            let is_needed = metadata.len <= HASHED_LEN && (known.is_none() || metadata.len <= keep);
+            if !is_needed || !is_resident(files, file, metadata.len) {
+                return Ok(reading(known, None));
+            }
+            let content = read(files, file, metadata.len as usize)?;
+            let after = files.metadata(file)?;
+            if after == metadata && content.len() as u64 == metadata.len {
+                let hash = known.unwrap_or_else(|| xxh3_128(&content));
+                if settling == Settling::Settled {
+                    hashes.insert(state, hash);
+                }
+                return Ok(reading(Some(hash), Some(content)));
+            }
+            metadata = after;
+        }
+        Ok(Reading {
+            metadata,
+            settling: Settling::Unsettled,
+            state: StateKey::new(&metadata, Settling::Unsettled, now),
+            hash: None,
+            content: None,
+        })
+    }
+}
+
+/// Whether the bytes of a file can be read without waiting for a disk; if not, it was asked for them.
+fn is_resident<F: Files>(files: &mut F, file: &F::File, len: u64) -> bool {
+    if len == 0 {
+        return true;
+    }
+    // What cannot be told, reading tells.
+    let is_on_disk = matches!(files.residence(file, 0, len), Ok(Residence::Disk));
+    if is_on_disk {
+        let _ = files.ask_for(file, 0, len);
+    }
+    !is_on_disk
+}
+
+/// The first `len` bytes of a file, or as many as there are.
+fn read<F: Files>(files: &mut F, file: &F::File, len: usize) -> io::Result<Vec<u8>> {
+    let mut content = Vec::with_capacity(len);
+    while content.len() < len {
+        let left = len - content.len();
+        if files.read_at(file, content.len() as u64, &mut content, left)? == 0 {
+            break;
+        }
+    }
+    Ok(content)
+}
