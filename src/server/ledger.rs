@@ -292,17 +292,22 @@ mod tests {
     }
 
     #[test]
-    fn pieces_shrink_as_the_mark_is_approached_and_do_not_pass_it() {
+    fn pieces_shrink_as_the_mark_is_approached_and_do_not_pass_it_before_all_are_the_least() {
         let (mut ledger, now) = ledger(4 << 20);
         let (least, most) = (4 << 10, 64 << 10);
         assert_eq!(ledger.piece(least, most), most);
-        for index in 0..200 {
+        let mut last = most;
+        let mut index = 0;
+        while last > least {
             let piece = ledger.piece(least, most);
-            assert!(index < 50 || piece < most, "{index}: {piece}");
+            assert!(piece <= last, "{index}: {piece} behind {last}");
             ledger.enter(index, piece, Standing::Busy, piece, now);
             assert!(!ledger.is_tight(), "after {index}");
+            (last, index) = (piece, index + 1);
         }
-        ledger.enter(200, 4 << 20, Standing::Busy, 0, now);
+        // A share each is less than a whole piece each: those would have been 56.
+        assert!(index > 70, "{index}");
+        ledger.enter(index, 4 << 20, Standing::Busy, 0, now);
         assert_eq!(ledger.piece(least, most), least);
     }
 
