@@ -4,6 +4,8 @@
 //! for connections to come; those that exist keep the old configuration until they end, and
 //! session tickets stay valid because their keys outlive the reload.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;

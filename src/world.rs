@@ -3,8 +3,11 @@
 //! The event loop and the site are generic over these, so that the tests run the very same code over
 //! a simulated world with a virtual clock and seeded faults. The real world is [`os`].
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 pub mod effort;
 pub mod files;
+#[expect(clippy::indexing_slicing, reason = "for tests, whose failure it is")]
 pub mod memory_files;
 pub mod os;
 
@@ -58,7 +61,10 @@ pub trait World {
         socket: &mut Self::Socket,
         slices: &[IoSlice<'_>],
     ) -> io::Result<usize> {
-        self.write(socket, &slices[0])
+        match slices.first() {
+            Some(first) => self.write(socket, first),
+            None => Ok(0),
+        }
     }
 
     /// Writes up to `max` bytes of the file from `offset` on, and returns how many: 0 at the end of
@@ -220,7 +226,9 @@ pub trait Files: 'static {
         let mut rest = bytes.as_slice();
         for slice in slices {
             let (first, after) = rest.split_at(slice.len().min(rest.len()));
-            slice[..first.len()].copy_from_slice(first);
+            for (place, byte) in slice.iter_mut().zip(first) {
+                *place = *byte;
+            }
             rest = after;
         }
         Ok(read)

@@ -413,7 +413,7 @@ impl<W: World> Connection<W> {
                     let gathered = cx.splices.gather(output, sealed, &mut pieces);
                     debug_assert!(gathered > 0, "no file is sent from where it is under TLS");
                     let mut len = 0;
-                    for piece in &pieces[..gathered] {
+                    for piece in pieces.iter().take(gathered) {
                         tls.seal(piece, wire).map_err(io::Error::other)?;
                         len += piece.len();
                     }

@@ -41,6 +41,10 @@ struct Node {
 
 const UNARMED: u64 = u64::MAX;
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a node is made before it is linked, and a remainder is within the wheel"
+)]
 impl Deadlines {
     /// No deadlines, at this time, and room for those of so many connections.
     pub fn new(now: Instant, room: usize) -> Self {

@@ -439,7 +439,9 @@ impl<F: Files> H2Service<F> {
             self.active.resize_with(index + 1, || None);
         }
         self.held += active.memory();
-        self.active[index] = Some(active);
+        if let Some(place) = self.active.get_mut(index) {
+            *place = Some(active);
+        }
     }
 
     fn take(&mut self, stream: StreamKey) -> Option<ActiveRequest<F>> {

@@ -125,6 +125,7 @@ impl Ledger {
     }
 
     /// Enters what a connection holds and does after a turn, in which so many bytes of content moved.
+    #[expect(clippy::indexing_slicing, reason = "it was made above")]
     pub fn enter(
         &mut self,
         index: u32,

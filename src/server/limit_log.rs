@@ -157,11 +157,12 @@ impl LimitLog {
 
     /// Counts one that is told by others.
     pub fn add(&mut self, limit: Limit) {
-        self.counts[limit as usize].total += 1;
+        if let Some(count) = self.counts.get_mut(limit as usize) {
+            count.total += 1;
+        }
     }
 
     /// How often a limit has fired.
-    #[cfg(test)]
     pub fn total(&self, limit: Limit) -> u64 {
         self.counts
             .get(limit as usize)
@@ -170,7 +171,7 @@ impl LimitLog {
 
     /// Counts; if a line is due, how many were left out before it.
     fn count(&mut self, limit: Limit, now: Instant) -> Option<u64> {
-        let count = &mut self.counts[limit as usize];
+        let count = self.counts.get_mut(limit as usize)?;
         count.total += 1;
         let due = |told| now.saturating_duration_since(told) >= INTERVAL;
         if !count.told.is_none_or(due) {
@@ -192,7 +193,7 @@ impl LimitLog {
     fn totals(&self) -> Option<String> {
         let mut totals = String::new();
         for limit in Limit::ALL {
-            let total = self.counts[limit as usize].total;
+            let total = self.total(limit);
             if total > 0 {
                 // Writing to memory cannot fail.
                 let _ = write!(totals, " {} {total}", limit.name());

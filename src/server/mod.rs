@@ -18,6 +18,8 @@
 //! [`Server`] runs all this over the operating system. [`EventLoop`] is for whoever brings a
 //! [`World`](crate::world::World) of their own, as the tests do.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod access_log;
 mod active_request;
 mod addresses;

@@ -118,11 +118,13 @@ impl<F: Files> Piece<F> {
     }
 
     /// The bytes of frames.
+    #[expect(clippy::indexing_slicing, reason = "frames lie within the buffer")]
     pub fn bytes(&self, place: Range<usize>) -> &[u8] {
         &self.buffer[place]
     }
 
     /// The same, to be changed.
+    #[expect(clippy::indexing_slicing, reason = "frames lie within the buffer")]
     pub fn bytes_mut(&mut self, place: Range<usize>) -> &mut [u8] {
         &mut self.buffer[place]
     }
@@ -135,6 +137,7 @@ impl<F: Files> Piece<F> {
     }
 
     /// Reads the frame's payload and, as far as there is room, those of the next ones.
+    #[expect(clippy::indexing_slicing, reason = "it was made that long above")]
     fn read(
         &mut self,
         files: &mut F,

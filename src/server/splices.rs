@@ -158,6 +158,10 @@ impl<F: Files> Splices<F> {
 
     /// Fills `out` with what follows the first `sent` bytes of the output up to the next slice of a
     /// file, what is in memory in its place. Returns how many of `out` it took.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "splices have their places within the output, in order"
+    )]
     pub fn gather<'b>(&'b self, bytes: &'b [u8], sent: usize, out: &mut [IoSlice<'b>]) -> usize {
         let mut from = sent;
         let mut taken = 0;
@@ -234,6 +238,10 @@ impl<F: Files> Splices<F> {
 
     /// Moves all that is left of another output with its splices behind the bytes of `output`, whose
     /// splices these are; its first `sent` bytes were sent. What others may not keep is copied.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "splices have their places within the output, in order"
+    )]
     pub fn append(
         &mut self,
         output: &mut Vec<u8>,

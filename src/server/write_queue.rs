@@ -171,6 +171,10 @@ fn is_passing(error: &io::Error) -> bool {
 
 /// Writes from the byte `sent` on until everything is taken or the socket would block. Returns how
 /// many bytes were taken, those of the slices included, and why that was not all.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "what was sent is part of the bytes, what was gathered of the room"
+)]
 fn write<W: World>(
     world: &mut W,
     mut files: Option<&mut W::Files>,

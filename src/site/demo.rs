@@ -107,8 +107,8 @@ impl Exchange for EchoExchange {
         let len = max.min(self.waiting.len());
         let (front, back) = self.waiting.as_slices();
         let split = len.min(front.len());
-        out.extend_from_slice(&front[..split]);
-        out.extend_from_slice(&back[..len - split]);
+        out.extend_from_slice(front.get(..split).unwrap_or_default());
+        out.extend_from_slice(back.get(..len - split).unwrap_or_default());
         self.waiting.drain(..len);
         if self.waiting.capacity() > SPARE_BYTES.max(4 * self.waiting.len()) {
             self.waiting.shrink_to(2 * self.waiting.len());

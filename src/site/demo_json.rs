@@ -97,7 +97,7 @@ impl Exchange for JsonExchange {
         Ok(match &mut self.state {
             JsonState::Counting { .. } => Progress::Waiting,
             JsonState::Answering { content, sent, .. } => {
-                let mut rest = &content[*sent..];
+                let mut rest = content.get(*sent..).unwrap_or_default();
                 let progress = give(&mut rest, out, max);
                 *sent = content.len() - rest.len();
                 progress

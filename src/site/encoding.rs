@@ -75,8 +75,10 @@ impl Preferences {
             };
             if name == b"*" {
                 preferences.any = Some(weight);
-            } else if let Some(coding) = Coding::from_name(name) {
-                preferences.weights[coding as usize] = Some(weight);
+            } else if let Some(coding) = Coding::from_name(name)
+                && let Some(place) = preferences.weights.get_mut(coding as usize)
+            {
+                *place = Some(weight);
             }
         }
         preferences
@@ -102,9 +104,8 @@ impl Preferences {
             Coding::Identity => 1,
             _ => 0,
         };
-        self.weights[coding as usize]
-            .or(self.any)
-            .unwrap_or(unnamed)
+        let named = self.weights.get(coding as usize).copied().flatten();
+        named.or(self.any).unwrap_or(unnamed)
     }
 }
 

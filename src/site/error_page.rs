@@ -19,6 +19,7 @@ pub(crate) struct ErrorPages(Vec<ErrorPage>);
 
 impl ErrorPages {
     /// The page of a status, made when it is needed for the first time.
+    #[expect(clippy::indexing_slicing, reason = "it was found or put there above")]
     pub(crate) fn page(&mut self, status: u16, common: &CommonFields) -> &ErrorPage {
         let at = match self.0.iter().position(|page| page.status == status) {
             Some(at) => at,

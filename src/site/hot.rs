@@ -191,7 +191,7 @@ impl<F: Files> HotCache<F> {
     /// crowd, and what is kept from then on would lie above all that the crowd leaves behind, and
     /// keep the allocator from giving it back.
     fn confirm(&self, path: &[u8], again: &Resource<F>) -> Option<Rc<Resource<F>>> {
-        let known = &self.slots[*self.index.get(path)?].resource;
+        let known = &self.slots.get(*self.index.get(path)?)?.resource;
         if !known.confirm(again) {
             return None;
         }
@@ -217,7 +217,9 @@ impl<F: Files> HotCache<F> {
         let Some(&at) = self.index.get(path) else {
             return Ok(None);
         };
-        let slot = &mut self.slots[at];
+        let Some(slot) = self.slots.get_mut(at) else {
+            return Ok(None);
+        };
         slot.recency = Recency::Used;
         let resource = slot.resource.clone();
         let is_recent = now.saturating_duration_since(resource.checked.get()) < RECHECK;

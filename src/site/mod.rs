@@ -11,6 +11,8 @@
 //! buffer: its [`Body`] reads into the caller's when there is room. A request for a file that was
 //! looked at just before allocates nothing.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod body;
 mod cache_control;
 mod common_fields;

@@ -133,11 +133,12 @@ impl SitePath {
     /// Follows what was appended from `start` on, if it is a dot segment.
     fn settle(&mut self, end: usize, start: usize) -> Result<(), PathError> {
         self.form = Form::Directory;
-        match &self.bytes[start..] {
+        match self.bytes.get(start..).unwrap_or_default() {
             b"" | b"." => self.bytes.truncate(end),
             b".." if end == 0 => return Err(PathError::Malformed),
             b".." => {
-                let parent = self.bytes[..end].iter().rposition(|byte| *byte == b'/');
+                let before = self.bytes.get(..end).unwrap_or_default();
+                let parent = before.iter().rposition(|byte| *byte == b'/');
                 self.bytes.truncate(parent.unwrap_or(0));
             }
             _ => self.form = Form::File,
@@ -158,10 +159,8 @@ impl SitePath {
 
 /// Splits a target at its first question mark.
 pub fn split_query(target: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match target.iter().position(|byte| *byte == b'?') {
-        Some(at) => (&target[..at], Some(&target[at + 1..])),
-        None => (target, None),
-    }
+    let mut parts = target.splitn(2, |byte| *byte == b'?');
+    (parts.next().unwrap_or_default(), parts.next())
 }
 
 /// The last segment of a path.
@@ -217,8 +216,8 @@ fn decode(segment: &[u8], out: &mut Vec<u8>) -> Result<usize, PathError> {
 fn is_overlong(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| {
         matches!(
-            (pair[0], pair[1]),
-            (0xc0 | 0xc1, 0x80..=0xbf) | (0xe0, 0x80..=0x9f) | (0xf0, 0x80..=0x8f)
+            pair,
+            [0xc0 | 0xc1, 0x80..=0xbf] | [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f]
         )
     })
 }

@@ -101,8 +101,8 @@ enum Spec {
 impl Spec {
     /// `None` for what is malformed, which makes the whole field so.
     fn parse(spec: &[u8]) -> Option<Spec> {
-        let dash = spec.iter().position(|byte| *byte == b'-')?;
-        match (&spec[..dash], &spec[dash + 1..]) {
+        let mut parts = spec.splitn(2, |byte| *byte == b'-');
+        match (parts.next()?, parts.next()?) {
             (b"", len) => Some(Spec::Suffix { len: number(len)? }),
             (first, b"") => Some(Spec::From {
                 first: number(first)?,

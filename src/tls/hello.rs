@@ -34,9 +34,9 @@ pub fn judge(mut records: &[u8]) -> Result<(), AlertDescription> {
         if len > RECORD {
             return Err(AlertDescription::RecordOverflow);
         }
-        let content = &rest[..len.min(rest.len())];
+        let (content, after) = rest.split_at_checked(len).unwrap_or((rest, &[]));
         if *kind == HANDSHAKE {
-            for (place, byte) in message[known..].iter_mut().zip(content) {
+            for (place, byte) in message.iter_mut().skip(known).zip(content) {
                 *place = *byte;
                 known += 1;
             }
@@ -44,7 +44,7 @@ pub fn judge(mut records: &[u8]) -> Result<(), AlertDescription> {
                 break;
             }
         }
-        records = &rest[content.len()..];
+        records = after;
     }
     let [_, length @ ..] = message.map(usize::from);
     let len = length.iter().fold(0, |len, byte| len << 8 | byte);

@@ -324,7 +324,7 @@ impl Files for Root {
         }
         let start = out.len();
         out.resize(start + max, 0);
-        let read = retry_on_intr(|| pread(file, &mut out[start..], offset));
+        let read = retry_on_intr(|| pread(file, out.split_at_mut(start).1, offset));
         out.truncate(start + read.unwrap_or(0));
         Ok(read?)
     }

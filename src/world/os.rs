@@ -206,12 +206,13 @@ impl<F> OsWorld<F> {
         max: usize,
     ) -> io::Result<usize> {
         let mut bytes = [0; 16 << 10];
-        let max = max.min(bytes.len());
-        let len = rustix::io::pread(file, &mut bytes[..max], offset)?;
-        if len == 0 {
+        let (room, _) = bytes.split_at_mut(max.min(16 << 10));
+        let len = rustix::io::pread(file, &mut *room, offset)?;
+        let (read, _) = room.split_at(len);
+        if read.is_empty() {
             return Ok(0);
         }
-        Ok(net::send(socket, &bytes[..len], SendFlags::NOSIGNAL)?)
+        Ok(net::send(socket, read, SendFlags::NOSIGNAL)?)
     }
 
     fn try_listen(
@@ -374,7 +375,8 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
     }
 
     fn accept(&mut self, listener: usize) -> io::Result<(Socket, Peer)> {
-        let listener = &self.listeners[listener];
+        let listener = self.listeners.get(listener);
+        let listener = listener.ok_or(io::ErrorKind::WouldBlock)?;
         let accepted = match listener {
             Listener::Tcp(listener) => listener.accept().map(|(stream, address)| {
                 (Socket::Tcp(stream), Peer::Ip(address.ip().to_canonical()))

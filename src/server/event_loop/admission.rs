@@ -34,6 +34,11 @@ impl<W: World> EventLoop<W> {
         self.listeners.iter().any(waiting)
     }
 
+    fn has_backlog(&self, index: usize) -> bool {
+        let listener = self.listeners.get(index);
+        listener.is_some_and(|listener| listener.backlog == Backlog::Waiting)
+    }
+
     /// Lets in what waits, as far as there is room and the turn's budget goes.
     pub(super) fn accept(&mut self) {
         if let Accepting::Paused { until, .. } = self.accepting
@@ -44,10 +49,7 @@ impl<W: World> EventLoop<W> {
         self.accepting = Accepting::Open;
         for index in 0..self.listeners.len() {
             for _ in 0..self.cx.limits.turn_accepts {
-                if self.listeners[index].backlog == Backlog::Empty
-                    || !self.has_room()
-                    || !self.accept_one(index)
-                {
+                if !self.has_backlog(index) || !self.has_room() || !self.accept_one(index) {
                     break;
                 }
             }
@@ -197,7 +199,9 @@ impl<W: World> EventLoop<W> {
 
     /// Takes one connection; false when no more can be had now.
     fn accept_one(&mut self, index: usize) -> bool {
-        let security = self.listeners[index].security;
+        let Some(security) = self.listeners.get(index).map(|listener| listener.security) else {
+            return false;
+        };
         let cx = &mut self.cx;
         // What is caught here has touched no table yet.
         let newcomer = match panics::catch(|| newcomer(index, security, cx)) {
@@ -217,7 +221,9 @@ impl<W: World> EventLoop<W> {
             // It cannot be served; others may wait behind it.
             Ok(None) => return true,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.listeners[index].backlog = Backlog::Empty;
+                if let Some(listener) = self.listeners.get_mut(index) {
+                    listener.backlog = Backlog::Empty;
+                }
                 return false;
             }
             // The peer was gone before we came; others may wait behind it.

@@ -85,7 +85,9 @@ impl<F: Files> H2Service<F> {
                 let progress = active.count_sent(len);
                 let end = progress == Progress::End;
                 let header = self.core.commit_apart(grant, len as u32, end);
-                frame[..HEADER_LEN].copy_from_slice(&header);
+                if let Some(place) = frame.first_chunk_mut() {
+                    *place = header;
+                }
                 Ok(progress)
             }
             Some(memory) => {

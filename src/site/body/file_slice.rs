@@ -207,7 +207,7 @@ impl<F: Files> FileSlice<F> {
         }
         let before = out.len();
         out.resize(before + len, 0);
-        let peeked = self.peek(files, &mut [IoSliceMut::new(&mut out[before..])]);
+        let peeked = self.peek(files, &mut [IoSliceMut::new(out.split_at_mut(before).1)]);
         let read = match peeked {
             Ok(Some(read)) => read,
             _ => 0,

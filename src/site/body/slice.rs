@@ -137,10 +137,11 @@ impl<F: Files> Slice<F> {
                 end,
                 ..
             } => {
-                let len = ((*end - *start) as usize).min(max);
-                let from = *start as usize;
-                out.extend_from_slice(&content[from..from + len]);
-                *start += len as u32;
+                let rest = content.get(*start as usize..*end as usize);
+                let rest = rest.unwrap_or_default();
+                let taken = rest.get(..max).unwrap_or(rest);
+                out.extend_from_slice(taken);
+                *start += taken.len() as u32;
                 Ok(Residence::Memory)
             }
             Slice::File(slice) => slice.read(files, out, max),

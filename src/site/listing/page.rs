@@ -159,6 +159,7 @@ fn day_and_minute(time: SystemTime) -> String {
 }
 
 /// A length as people read it: three digits and a unit.
+#[expect(clippy::indexing_slicing, reason = "the loop ends at the last unit")]
 fn size(page: &mut String, len: u64) {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if len < 1024 {
