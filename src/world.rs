@@ -349,6 +349,8 @@ pub struct Metadata {
     /// Device, inode and time of last status change: what tells that a file was replaced by another
     /// of the same length and time.
     pub identity: (u64, u64, i128),
+    /// Names that it has.
+    pub links: u64,
 }
 
 /// The kinds of files that a site has.

@@ -179,6 +179,7 @@ mod tests {
             len: 0,
             modified: UNIX_EPOCH,
             identity: (0, 0, 0),
+            links: 1,
         };
         StateKey::new(&metadata, Settling::Settled, UNIX_EPOCH)
     }

@@ -53,6 +53,7 @@ mod tests {
             len: 0,
             modified: UNIX_EPOCH,
             identity: (0, inode, 0),
+            links: 1,
         };
         StateKey::new(&metadata, Settling::Settled, UNIX_EPOCH)
     }

@@ -71,9 +71,12 @@ impl MediaTypes {
     /// or nothing where [`MediaType::may_name_charset`] says no.
     pub(crate) fn content_type(&self, media_type: MediaType<'_>, head: &[u8]) -> String {
         match &self.charset {
-            Charset::Name(name) if media_type.is_text() && !names_charset(head) => {
-                format!("{}; charset={name}", media_type.value)
-            }
+            Charset::Name(name) if media_type.is_text() => match named_charset(head) {
+                Some(own) if !own.eq_ignore_ascii_case(name.as_bytes()) => {
+                    media_type.value.to_owned()
+                }
+                _ => format!("{}; charset={name}", media_type.value),
+            },
             _ => media_type.value.to_owned(),
         }
     }
@@ -218,25 +221,40 @@ fn registered(extension: &str) -> Option<&'static str> {
     None
 }
 
-/// Whether a document names a character set of its own in its first bytes: by `<meta>` in HTML, by
-/// `@charset` in CSS, by its declaration in XML. One that says UTF-8 is taken at its word as well.
-fn names_charset(head: &[u8]) -> bool {
+/// The character set that a document names in its first bytes: by `<meta>` in HTML, by `@charset` in
+/// CSS, by its declaration in XML.
+fn named_charset(head: &[u8]) -> Option<&[u8]> {
     let head = head.get(..HEAD_LEN).unwrap_or(head);
-    let is_xml = head.starts_with(b"<?xml");
-    let (key, until): (&[u8], &[u8]) = match (is_xml, head.starts_with(b"@charset \"")) {
-        (true, _) => (b"encoding", b"?>"),
-        (_, true) => return true,
-        _ => (b"charset", b"<body"),
+    if let Some(rest) = head.strip_prefix(b"@charset ") {
+        return Some(word(rest));
+    }
+    let (key, until): (&[u8], &[u8]) = match head.starts_with(b"<?xml") {
+        true => (b"encoding", b"?>"),
+        false => (b"charset", b"<body"),
     };
     let end = position(head, until).unwrap_or(head.len());
     let mut rest = head.get(..end).unwrap_or_default();
     while let Some(at) = position(rest, key) {
         rest = rest.get(at + key.len()..).unwrap_or_default();
-        if rest.trim_ascii_start().starts_with(b"=") {
-            return true;
+        if let Some(value) = rest.trim_ascii_start().strip_prefix(b"=") {
+            return Some(word(value.trim_ascii_start()));
         }
     }
-    false
+    None
+}
+
+/// The name at the beginning of a value, without its quotes.
+fn word(value: &[u8]) -> &[u8] {
+    let value = match value {
+        [b'"' | b'\'', value @ ..] => value,
+        value => value,
+    };
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+".contains(byte);
+    let end = value
+        .iter()
+        .position(|byte| !is_part(byte))
+        .unwrap_or(value.len());
+    value.get(..end).unwrap_or_default()
 }
 
 /// The place of a lowercase word, whatever the case of the text.
@@ -400,6 +418,10 @@ mod tests {
                 "<!doctype html><title>the charset of a page</title>",
             ),
             ("a.html", "<p><body>charset=x"),
+            ("a.html", "<meta charset=UTF-8>"),
+            ("a.html", "<meta charset='utf-8'>"),
+            ("a.css", "@charset \"utf-8\";"),
+            ("a.xml", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"),
             ("a.css", "a{}"),
             ("a.xml", "<?xml version=\"1.0\"?><a encoding='x'/>"),
         ] {

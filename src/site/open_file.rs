@@ -49,11 +49,14 @@ pub(crate) enum Growth {
 }
 
 impl Seen {
-    /// Whether the file's bytes are those that it had, as far as its metadata shows.
+    /// Whether the file's bytes are those that it had, as far as its metadata shows: nothing is different,
+    /// or its name was taken from it, or something was added to it.
     fn is_still(&self, now: &Metadata) -> bool {
-        let (was, is) = (self.metadata.identity, now.identity);
-        let has_grown = now.len > self.metadata.len && (was.0, was.1) == (is.0, is.1);
-        *now == self.metadata || has_grown && self.growth == Growth::Appended
+        let (was, is) = (&self.metadata, now);
+        let is_same_file = (was.identity.0, was.identity.1) == (is.identity.0, is.identity.1);
+        let lost_a_name = (was.len, was.modified) == (is.len, is.modified) && is.links < was.links;
+        let has_grown = is.len > was.len && self.growth == Growth::Appended;
+        was == is || is_same_file && (lost_a_name || has_grown)
     }
 }
 

@@ -150,6 +150,7 @@ mod tests {
             len: 1,
             modified,
             identity: (1, 2, changed as i128),
+            links: 1,
         }
     }
 

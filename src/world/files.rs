@@ -467,6 +467,9 @@ fn describe(stat: &Stat) -> Option<Metadata> {
         len: u64::try_from(stat.st_size).unwrap_or(0),
         modified: time(stat.st_mtime, stat.st_mtime_nsec as u32),
         identity: (stat.st_dev, stat.st_ino, changed),
+        // Processors differ in its type.
+        #[allow(clippy::useless_conversion)]
+        links: stat.st_nlink.into(),
     })
 }
 

@@ -48,6 +48,8 @@ struct Inode {
     /// Nanoseconds since 1970.
     modified: Cell<u64>,
     changed: Cell<u64>,
+    /// Names that it has.
+    links: Cell<u64>,
 }
 
 /// How often the tree was used.
@@ -137,7 +139,16 @@ impl MemoryFiles {
 
     /// Takes a name away; open files stay readable.
     pub fn remove(&self, path: &str) {
-        self.0.names.borrow_mut().remove(path.as_bytes());
+        let inode = self.0.names.borrow_mut().remove(path.as_bytes());
+        self.unlink(inode);
+    }
+
+    /// A file has lost its name, as whoever has it open sees.
+    fn unlink(&self, inode: Option<Rc<Inode>>) {
+        if let Some(inode) = inode {
+            inode.links.set(0);
+            inode.changed.set(self.0.clock.get());
+        }
     }
 
     /// From now on, opening `path` fails with this error of the operating system; `None` heals it.
@@ -213,11 +224,11 @@ impl MemoryFiles {
             content: RefCell::new(content),
             modified: Cell::new(self.0.clock.get()),
             changed: Cell::new(self.0.clock.get()),
+            links: Cell::new(1),
         };
-        self.0
-            .names
-            .borrow_mut()
-            .insert(path.to_vec(), Rc::new(inode));
+        let mut names = self.0.names.borrow_mut();
+        let replaced = names.insert(path.to_vec(), Rc::new(inode));
+        self.unlink(replaced);
     }
 
     fn work(&self, note: impl FnOnce(&mut Effort)) {
@@ -249,6 +260,7 @@ impl Inode {
             len: self.content.borrow().len() as u64,
             modified: UNIX_EPOCH + Duration::from_nanos(self.modified.get()),
             identity: (0, self.number, i128::from(self.changed.get())),
+            links: self.links.get(),
         }
     }
 }

@@ -120,14 +120,14 @@ def ranges(report, name, version, url):
     with report.check(f"{name} suffix range -10 → 206"):
         answer = get(version, "-r", "-10", url)
         expect_equal((answer.status, answer.content), (206, page[-10:]), "the answer")
-    with report.check(f"{name} ranges 0-1,10-11 → 206 in parts"):
-        answer = get(version, "-r", "0-1,10-11", url)
+    with report.check(f"{name} ranges 0-1,400-401 → 206 in parts"):
+        answer = get(version, "-r", "0-1,400-401", url)
         expect_equal(answer.status, 206, "the status")
         kind = answer.fields["content-type"]
         expect(kind.startswith("multipart/byteranges; boundary="), kind)
         boundary = kind.partition("=")[2].strip('"').encode()
         expect_equal(answer.content.count(b"--" + boundary), 3, "the number of boundaries")
-        for part in (page[0:2], page[10:12]):
+        for part in (page[0:2], page[400:402]):
             expect(b"\r\n\r\n" + part + b"\r\n" in answer.content, f"{part} is missing")
         expect_equal(len(answer.content), int(answer.fields["content-length"]), "the length")
     with report.check(f"{name} range beyond the end → 416"):

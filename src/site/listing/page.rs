@@ -217,6 +217,7 @@ mod tests {
                 len: 1536,
                 modified: UNIX_EPOCH + Duration::from_secs(784_111_777),
                 identity: (0, 0, 0),
+                links: 1,
             },
         }
     }

@@ -217,8 +217,18 @@ fn s8_8_2_a_date_of_the_last_change_is_told_once_its_second_is_over() {
 #[test]
 fn a_file_that_is_changed_while_it_is_sent_is_never_sent_whole() {
     type Change = fn(&MemoryFiles);
-    let changes: [(&str, Change, bool); 4] = [
+    let changes: [(&str, Change, bool); 6] = [
         ("nothing", |_| {}, true),
+        ("deleted", |files| files.remove("a"), true),
+        (
+            "rewritten, its time kept",
+            |files| {
+                let modified = files.clone().look_up(b"a").unwrap().modified;
+                files.edit("a", |content| content.fill(b'x'));
+                files.set_modified("a", modified);
+            },
+            false,
+        ),
         (
             "replaced",
             |files| files.write("a", large().replace('0', "x")),

@@ -88,6 +88,14 @@ fn a_directory_that_is_made_anew_is_served_and_what_was_hot_is_gone() {
     // For a while there is nothing at all.
     fs::remove_dir_all(app.join("rel1")).unwrap();
     becomes(&server, "HTTP/1.1 404 Not Found");
+    // Files that are gone are gone at once; the root's name is looked at once a second, if somebody asks.
+    for _ in 0..100 {
+        if server.log().contains("there is no directory") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        server.request("GET / HTTP/1.1");
+    }
     server.logged("there is no directory");
     release(&app.join("rel1"), "again");
     becomes(&server, "again");

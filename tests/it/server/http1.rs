@@ -3,11 +3,18 @@
 use crate::support::Server;
 use std::fs;
 use std::io::{Read, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn a_file_is_served_with_its_fields() {
-    let server = Server::start(&[]);
+    let server = Server::with_site(&[], |site| {
+        // A date of the last change is told when its second is over.
+        let page = fs::File::options()
+            .write(true)
+            .open(site.join("index.html"));
+        let long_ago = SystemTime::now() - Duration::from_secs(9);
+        page.unwrap().set_modified(long_ago).unwrap();
+    });
     let answer = server.request("GET / HTTP/1.1");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     let lower = answer.to_lowercase();
