@@ -23,6 +23,9 @@ const HASHED_SOON: u64 = 1 << 20;
 /// Bytes hashed in one turn of the loop: 25 µs, the pages' way from the kernel included.
 const SLICE: usize = 128 << 10;
 
+/// Reads of one slice, where a file system gives little at a time.
+const MOST_READS: usize = 16;
+
 /// Files that wait to be hashed. One for which there is no room is asked for again.
 const MOST_JOBS: usize = 64;
 
@@ -121,19 +124,27 @@ impl<F: Files> Hashing<F> {
                 }
             }
         }
-        let mut read = 0;
+        let mut hashed = 0;
         if let Some(file) = &self.file {
             self.buffer.resize(SLICE, 0);
-            let slice = hash_slice(files, file, &mut self.buffer, &mut self.tries, &mut read);
+            let mut slice = Slice::Hashed;
+            for _ in 0..MOST_READS {
+                let mut read = 0;
+                slice = hash_slice(files, file, &mut self.buffer, &mut self.tries, &mut read);
+                hashed += read;
+                if !matches!(slice, Slice::Hashed) || hashed >= SLICE / 2 {
+                    break;
+                }
+            }
             if let Slice::Cold | Slice::Hashed = slice {
-                return read;
+                return hashed;
             }
         }
         if let Some((state, hash)) = representation.hash() {
             hashes.insert(state, hash);
         }
         self.finish_job();
-        read
+        hashed
     }
 
     fn finish_job(&mut self) {
