@@ -96,7 +96,14 @@ fn begin_message(server: &Server, request: &[u8]) -> TcpStream {
 #[test]
 fn a_message_that_has_begun_does_not_disturb_what_makes_the_server_answer() {
     let mut server = Server::with_site(
-        &["--idle-timeout", "1s", "--keep-alive-timeout", "1s"],
+        &[
+            "--drain-timeout",
+            "1s",
+            "--idle-timeout",
+            "1s",
+            "--keep-alive-timeout",
+            "1s",
+        ],
         |site| {
             std::fs::write(site.join("large"), vec![7; 8 << 20]).unwrap();
         },
@@ -124,7 +131,6 @@ fn a_message_that_has_begun_does_not_disturb_what_makes_the_server_answer() {
     // The server's stop.
     let _idle = begin_message(&server, b"");
     let _busy = begin_message(&server, download);
-    server.signal("TERM");
     server.signal("TERM");
     assert_eq!(server.wait(), 0);
 }
