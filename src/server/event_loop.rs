@@ -363,11 +363,13 @@ impl<W: World> EventLoop<W> {
     }
 
     /// Has the allocator tidy up as a crowd goes. That is for the end of a turn: what the turn itself
-    /// needed may lie above all that the crowd leaves behind.
+    /// needed may lie above all that the crowd leaves behind, as does what was remembered of files while
+    /// the crowd was there.
     fn tidy(&mut self) {
         let count = self.connections.count();
         if self.crowd > 0 && count <= self.crowd / 2 {
             self.crowd = count;
+            self.cx.site.forget();
             allocator::tidy();
         }
     }

@@ -173,7 +173,7 @@ impl<F: Files> Site<F> {
 
     /// Forgets what is only remembered, after a panic that may have left some of it half done.
     pub(crate) fn recover(&mut self) {
-        self.forget_all();
+        self.forget();
         self.path = SitePath::default();
         self.candidate = Vec::new();
     }
@@ -220,7 +220,7 @@ impl<F: Files> Site<F> {
     fn follow_root(&mut self, now: Instant) {
         self.followed = Some(now);
         if self.files.follow_root() == RootChange::Moved {
-            self.forget_all();
+            self.forget();
         }
     }
 
@@ -228,11 +228,11 @@ impl<F: Files> Site<F> {
     pub fn reload(&mut self, now: Instant) {
         self.files.look_up_private();
         self.follow_root(now);
-        self.forget_all();
+        self.forget();
     }
 
     /// Forgets what is known of files; what is being sent is sent to its end.
-    fn forget_all(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.hot.forget_all();
     }
 

@@ -142,9 +142,9 @@ def root_swaps(report, binary, place):
             serves(server, "two")
         with report.check("dist is gone for seconds, 404 meanwhile, and comes again"):
             shutil.rmtree(dist)
-            wait_for(lambda: get(server)[0] == 404, "404", PATIENCE)
-            time.sleep(1.5)
-            expect("there is no directory" in server.output(), server.output())
+            told = "there is no directory"
+            wait_for(lambda: get(server)[0] == 404 and told in server.output(),
+                     "404, and a line that says why", PATIENCE)
             release(dist, "three")
             serves(server, "three")
         with report.check("mv dist old; mv new dist"):

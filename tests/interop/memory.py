@@ -6,7 +6,7 @@ from harness import Server, expect, mib
 from idle import IdleConnections
 from load import REQUESTS, h2load
 
-AT_START = 4 << 20
+AT_START = 4_400 << 10
 AFTER_LOAD = 8 << 20
 CONNECTIONS = 2_000
 PER_CONNECTION = {"h2c": 2 << 10, "TLS": 8 << 10}
