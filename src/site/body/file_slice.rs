@@ -161,8 +161,10 @@ impl<F: Files> FileSlice<F> {
             // Neither every kernel nor every file system can tell.
             Err(_) => {
                 self.ask_blindly(files);
-                let file = self.file.get(files)?;
-                files.read_scattered(&file, self.start, parts)?
+                match self.scattered(files, parts) {
+                    Err(error) if self.wait_for_descriptor(&error) => return Ok(None),
+                    read => read?,
+                }
             }
         };
         if read == 0 {
@@ -223,6 +225,11 @@ impl<F: Files> FileSlice<F> {
     fn resident(&self, files: &mut F, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let file = self.file.get(files)?;
         files.read_resident(&file, self.start, parts)
+    }
+
+    fn scattered(&self, files: &mut F, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let file = self.file.get(files)?;
+        files.read_scattered(&file, self.start, parts)
     }
 
     fn residence(&self, files: &mut F, len: u64) -> io::Result<Residence> {

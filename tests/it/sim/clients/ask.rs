@@ -224,10 +224,12 @@ impl Ask {
     /// Judges a response that was cut off, or never came, on a connection or stream that the world
     /// left alone.
     pub fn judge_cut(&self, answer: &Answer, outside: &Outside) {
+        // A file whose descriptor others needed is opened again.
         let causes = [
             Fault::FileShrinks,
             Fault::FileReadFails,
             Fault::FileReplaced,
+            Fault::OpenFails,
         ];
         let excused = self.was_struck(&causes, outside);
         self.expect(excused, "a cut off response", answer);
