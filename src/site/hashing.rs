@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::known_hashes::KnownHashes;
 use super::open_file::OpenFile;
 use super::resource::Resource;
+use super::validators::StateKey;
 use crate::config::EntityTags;
 use crate::world::Files;
 
@@ -52,6 +53,7 @@ pub(crate) struct Hashing<F: Files> {
 struct Job<F: Files> {
     resource: Rc<Resource<F>>,
     representation: usize,
+    state: StateKey,
 }
 
 /// What became of a slice.
@@ -78,19 +80,22 @@ impl<F: Files> Hashing<F> {
         }
     }
 
-    /// Asks for the hashes that a resource lacks.
-    pub(crate) fn ask(&mut self, resource: &Rc<Resource<F>>) {
+    /// Asks for the hashes that a resource lacks. Each state of a file is hashed once, however many
+    /// resources were made of it meanwhile.
+    pub(crate) fn ask(&mut self, resource: &Rc<Resource<F>>, hashes: &mut KnownHashes) {
         for (at, representation) in resource.representations.iter().enumerate() {
-            let is_asked =
-                |job: &Job<F>| job.representation == at && Rc::ptr_eq(&job.resource, resource);
-            if representation.lacks_hash()
-                && representation.len() <= self.longest
-                && self.jobs.len() < MOST_JOBS
-                && !self.jobs.iter().any(is_asked)
+            if !representation.lacks_hash() || representation.len() > self.longest {
+                continue;
+            }
+            let state = representation.state();
+            if let Some(hash) = hashes.get(state) {
+                representation.file.know(hash);
+            } else if self.jobs.len() < MOST_JOBS && self.jobs.iter().all(|job| job.state != state)
             {
                 self.jobs.push_back(Job {
                     resource: resource.clone(),
                     representation: at,
+                    state,
                 });
             }
         }
@@ -255,6 +260,18 @@ mod tests {
                 is_strong
             );
         }
+    }
+
+    #[test]
+    fn one_state_is_hashed_once_though_nothing_is_kept_in_memory() {
+        let content = "0123456789abcdef".repeat(1 << 16);
+        let mut site = TestSite::with(&[("a", &content)], |config| config.cache_memory = 0);
+        for _ in 0..9 {
+            assert!(tag(&mut site, "/a").starts_with("W/"));
+        }
+        assert_eq!(work(&mut site), 8);
+        assert_eq!(tag(&mut site, "/a"), strong(content.as_bytes()));
+        assert_eq!(work(&mut site), 0);
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl<F: Files> HotCache<F> {
                 resource.changes.set(self.changes);
                 let resource = self.insert(path, resource);
                 self.finish_request();
-                self.hashing.ask(&resource);
+                self.hashing.ask(&resource, &mut self.hashes);
                 self.loaded = Some(resource.clone());
                 Ok(Lookup::Resource(resource))
             }
@@ -230,7 +230,7 @@ impl<F: Files> HotCache<F> {
             Ok(true) => {
                 resource.checked.set(now);
                 resource.changes.set(self.changes);
-                self.hashing.ask(&resource);
+                self.hashing.ask(&resource, &mut self.hashes);
                 return Ok(Some(resource));
             }
             Ok(false) => {}

@@ -155,6 +155,11 @@ impl<F: Files> FileSlot<F> {
         self.0.digest.borrow().known()
     }
 
+    /// The hash of the content was learnt otherwise.
+    pub(crate) fn know(&self, hash: u128) {
+        self.0.digest.replace(Digest::Known(hash));
+    }
+
     /// A share in the file; `None` if it has changed. What is in memory is as it was, and needs no look.
     pub(crate) fn share(&self, files: &mut F) -> io::Result<Option<OpenFile<F>>> {
         let is_kept = self.0.shares.get() == 0;

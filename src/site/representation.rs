@@ -207,6 +207,11 @@ impl<F: Files> Representation<F> {
         (self.settling == Settling::Settled).then_some((self.state, hash))
     }
 
+    /// The state of the file that this was made from.
+    pub(crate) fn state(&self) -> StateKey {
+        self.state
+    }
+
     /// Whether the hash of the content is not known, and could be told again.
     pub(crate) fn lacks_hash(&self) -> bool {
         self.strength == Strength::Weak

@@ -23,8 +23,8 @@ const NO_MEMORY: i32 = 12;
 const TURN: Duration = Duration::from_micros(30);
 
 /// A server that polls so often without sleeping, and gets nothing done, spins. Faults alone make a
-/// few such turns in a row, and files of a few megabytes that are hashed in slices a hundred.
-const MOST_IDLE_TURNS: u32 = 200;
+/// few such turns in a row, and files that are hashed in slices some tens more.
+const MOST_IDLE_TURNS: u32 = 120;
 
 /// A file goes into a socket in pieces of this size at most.
 const MOST_SENT: usize = 64 << 10;
