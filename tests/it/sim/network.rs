@@ -86,6 +86,8 @@ struct Link {
     harmed: bool,
     /// The file whose content could not be sent on it where it was promised.
     lost_file: Option<Rc<str>>,
+    /// A reset took the place of bytes of the server that were on their way.
+    overtaken: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

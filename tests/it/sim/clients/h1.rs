@@ -221,7 +221,14 @@ impl H1Client {
             // should send one before this is answered (RFC 9112 §9.3.2).
             let is_upload = |ask: &Ask| matches!(ask.kind, Kind::Upload(_));
             let buried = outside.is_stopping() && self.sent.iter().any(is_upload);
-            if harmed || buried || not_begun || room == Room::Tight || outside.is_stopped() {
+            let overtaken = room == Room::Scarce && outside.network.is_overtaken(wire.link);
+            if harmed
+                || buried
+                || overtaken
+                || not_begun
+                || room == Room::Tight
+                || outside.is_stopped()
+            {
                 self.asks.push_front(ask);
             } else {
                 ask.judge_cut(&answer, outside);

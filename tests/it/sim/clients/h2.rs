@@ -159,12 +159,14 @@ impl H2Client {
         let refused = connection.state == State::Fresh && outside.is_stopping();
         let harmed = refused || connection.wire.is_harmed(outside) || outside.is_stopped();
         // A file that is lost behind the header of its DATA frame takes the connection with it.
-        let lost = outside.network.lost_file(connection.wire.link);
+        let link = connection.wire.link;
+        let lost = outside.network.lost_file(link);
         for open in connection.open {
             let room = outside.room_since(open.ask.sent);
             let not_begun = open.answer.status == 0 && room == Room::Scarce;
             let beside = lost.is_some_and(|path| !open.ask.is_for(path));
-            if harmed || beside || not_begun || room == Room::Tight {
+            let overtaken = room == Room::Scarce && outside.network.is_overtaken(link);
+            if harmed || beside || not_begun || overtaken || room == Room::Tight {
                 self.asks.push_back(open.ask);
             } else {
                 let excused = lost.is_some();

@@ -33,6 +33,7 @@ impl Network {
             client_wakes: true,
             harmed: false,
             lost_file: None,
+            overtaken: false,
         });
         self.listeners[listener].backlog.push_back(id);
         self.listeners[listener].edge = Some(self.now);
@@ -136,6 +137,13 @@ impl Network {
     /// Whether the world ended the connection.
     pub fn is_harmed(&self, id: LinkId) -> bool {
         self.links[id].harmed
+    }
+
+    /// A reset has overtaken what the server had sent. A server that is out of descriptors closes
+    /// connections that are idle as far as it knows: it cannot know what a slow network still carries,
+    /// which the kernel took long ago and throws away when the client sends to a closed socket.
+    pub fn is_overtaken(&self, id: LinkId) -> bool {
+        self.links[id].overtaken
     }
 
     /// The file whose content was lost on its way into the connection.

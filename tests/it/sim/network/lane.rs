@@ -78,6 +78,11 @@ impl Lane {
         self.writer = Writer::Ended;
     }
 
+    /// Bytes are on their way.
+    pub fn is_flying(&self) -> bool {
+        self.flying > 0
+    }
+
     /// What is on its way is lost.
     pub fn drop_flights(&mut self) {
         self.in_flight.clear();

@@ -150,6 +150,7 @@ impl Network {
     pub(super) fn reset_client(&mut self, id: LinkId) {
         let link = &mut self.links[id];
         if link.to_client.reader == Reader::Open {
+            link.overtaken |= link.to_client.is_flying();
             link.to_client.drop_flights();
             link.to_client.writer = Writer::Ended;
             let at = self.now + link.latency;
