@@ -8,7 +8,7 @@ use super::transport::WireBuffer;
 use crate::config::{Config, Http1, Http2, Limits, Patience, Timeouts};
 use crate::http::{Field, Fields, date};
 use crate::panics::Panic;
-use crate::site::{Answer, Site};
+use crate::site::{Answer, BodyError, Site};
 use crate::tls::{Names, TlsContext};
 use crate::world::{Files, Peer, Polled, World};
 use std::fmt::Display;
@@ -201,6 +201,15 @@ impl<W: World> Context<W> {
     pub(super) fn report_tls(&mut self, peer: Peer, error: &rustls::Error) {
         self.limit_log.add(Limit::Tls);
         log::debug!("{peer}: TLS: {error}");
+    }
+
+    /// Tells that a response to `peer` could not be completed. A peer that does not read can cause the
+    /// loss of memory that others need as often as it likes: that is told as a limit.
+    pub(super) fn report_cut(&mut self, peer: Peer, error: &BodyError) {
+        match error {
+            BodyError::Displaced => self.report(Limit::Memory, peer, "a listing was not read"),
+            error => log::warn!("{peer}: a response was cut short: {error}"),
+        }
     }
 
     /// A limit fired for `peer`, as `what` says.

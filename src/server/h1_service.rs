@@ -345,7 +345,7 @@ impl<F: Files> H1Service<F> {
         error: &BodyError,
         cx: &mut Context<W>,
     ) -> Result<bool, Fault> {
-        log::warn!("{}: a response was cut short: {error}", self.peer);
+        cx.report_cut(self.peer, error);
         self.core.abort();
         if let Some(mut active) = self.active.take() {
             active.conclude(&mut cx.log, Some(CUT_SHORT));

@@ -20,8 +20,9 @@ RATE = 1_000_000
 BUFFER = 32 << 10
 
 # The visible image is the last of the page's markup. Some of the first are raised as well, since
-# Chromium takes the first five large ones for visible before it knows where they are.
-PLACE = 8
+# Chromium takes the first five large ones for visible before it knows where they are, and some have come
+# before it knows on a busy machine. Where frames are not heard, it is number 14 at the best.
+PLACE = 12
 
 
 def checks(report, binary):

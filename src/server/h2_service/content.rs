@@ -138,7 +138,7 @@ impl<F: Files> H2Service<F> {
 
     /// The rest of a response cannot be had.
     fn cut_short<W: World>(&mut self, stream: StreamKey, error: &BodyError, cx: &mut Context<W>) {
-        log::warn!("{}: a response was cut short: {error}", self.peer);
+        cx.report_cut(self.peer, error);
         self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
         self.remove(stream, Some(CUT_SHORT), cx);
     }

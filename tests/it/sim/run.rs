@@ -339,7 +339,7 @@ fn vary(config: &mut Config, outside: &mut Outside) {
     }
     if rng.chance(150) {
         // Enough for one good client, and far too little for all who come.
-        config.limits.memory_bytes = rng.between(150_000, 400_000);
+        config.limits.memory_bytes = rng.between(50_000, 200_000);
         outside.room = Room::Tight;
         config.site.demo = false;
         outside.contents.has_echo = false;

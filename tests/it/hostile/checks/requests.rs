@@ -71,5 +71,6 @@ fn nothing_smuggled(server: &crate::support::Server) -> Result<(), String> {
         log = fs::read_to_string(&path).unwrap_or_default();
     }
     demand(log.contains("/last"), || "nothing is logged".to_owned())?;
-    demand(!log.contains("smuggled"), || log)
+    // Bytes of it may stand in the line of what was refused, behind what makes that no request.
+    demand(!log.contains("\"GET /smuggled"), || log)
 }
