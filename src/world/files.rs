@@ -13,13 +13,14 @@
 use std::collections::HashSet;
 use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{
-    Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fadvise, openat, statat,
+    Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat, fadvise, openat,
+    statat,
 };
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv, preadv2, retry_on_intr};
 
@@ -220,7 +221,7 @@ impl Root {
     /// The metadata of a directory's entry, following a symlink only if that stays beneath the root.
     fn entry_metadata(
         &mut self,
-        directory: &OwnedFd,
+        directory: BorrowedFd<'_>,
         path: &[u8],
         name: &[u8],
     ) -> Option<Metadata> {
@@ -244,11 +245,13 @@ impl Root {
     }
 }
 
-/// A directory of the tree whose names are read.
+/// A directory of the tree whose names are read. It is opened for each batch of them, from where the
+/// last one ended (telldir(3)): listings that nobody reads hold no descriptor.
 pub struct OpenDirectory {
-    directory: OwnedFd,
-    names: Dir,
     path: Vec<u8>,
+    /// Device and inode: another directory of that name has other names.
+    identity: (u64, u64),
+    offset: u64,
 }
 
 impl Files for Root {
@@ -388,26 +391,27 @@ impl Files for Root {
     fn open_directory(&mut self, path: &[u8]) -> io::Result<OpenDirectory> {
         self.effort.open(path);
         let directory = self.open_any(path).map_err(open_error)?;
-        if self
-            .describe(path, &rustix::fs::fstat(&directory)?)
-            .is_none()
-        {
-            return Err(io::ErrorKind::NotFound.into());
+        let stat = rustix::fs::fstat(&directory)?;
+        match self.describe(path, &stat) {
+            Some(metadata) if metadata.kind == FileKind::Directory => Ok(OpenDirectory {
+                path: path.to_vec(),
+                identity: (stat.st_dev, stat.st_ino),
+                offset: 0,
+            }),
+            _ => Err(io::ErrorKind::NotFound.into()),
         }
-        let names = Dir::read_from(&directory).map_err(open_error)?;
-        Ok(OpenDirectory {
-            directory,
-            names,
-            path: path.to_vec(),
-        })
     }
 
     fn read_directory(&mut self, directory: &mut OpenDirectory, max: usize) -> io::Result<Listing> {
-        let OpenDirectory {
-            directory,
-            names,
-            path,
-        } = directory;
+        let path = &directory.path;
+        self.effort.open(path);
+        let opened = self.open_any(path).map_err(open_error)?;
+        let stat = rustix::fs::fstat(&opened)?;
+        if (stat.st_dev, stat.st_ino) != directory.identity {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        rustix::fs::seek(&opened, SeekFrom::Start(directory.offset))?;
+        let mut names = Dir::new(opened)?;
         let mut entries = Vec::new();
         let mut seen = 0;
         while seen < max {
@@ -418,13 +422,14 @@ impl Files for Root {
                 });
             };
             let entry = entry?;
+            directory.offset = u64::try_from(entry.offset()).unwrap_or(u64::MAX);
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") {
                 continue;
             }
             seen += 1;
             self.effort.name();
-            if let Some(metadata) = self.entry_metadata(&*directory, path, name) {
+            if let Some(metadata) = self.entry_metadata(names.fd()?, path, name) {
                 entries.push(ListingEntry {
                     name: name.to_vec(),
                     metadata,
