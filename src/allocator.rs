@@ -65,7 +65,7 @@ fn marked(program: &Path) -> Option<PathBuf> {
     Some(directory.join(MARK).join(program.file_name()?))
 }
 
-/// Whether the kernel was given a marked path (AT_EXECFN, getauxval(3)).
+/// Says whether the kernel was given a marked path (AT_EXECFN, getauxval(3)).
 fn is_second_start() -> bool {
     let path = rustix::param::linux_execfn().to_bytes();
     let name = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
@@ -73,7 +73,7 @@ fn is_second_start() -> bool {
     before.starts_with(b"/") && before.ends_with(b"/.")
 }
 
-/// Whether the kernel gave this program no more rights than whoever started it has. Where that cannot
+/// Says whether the kernel gave this program no more rights than whoever started it has. Where that cannot
 /// be read, it did: the files in `/proc` of a program with capabilities are root's.
 fn is_unprivileged() -> bool {
     fs::read("/proc/self/auxv").is_ok_and(|vector| secure(&vector) == Some(0))

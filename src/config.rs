@@ -311,7 +311,7 @@ pub struct Http2 {
     /// ([`Http2::stall_bytes`]), and, as a server, a request whose content does not come
     /// ([`Http2::upload_stall_bytes`]). It is seen after one to five quarters of this.
     pub stall_timeout: Duration,
-    /// The same where there is room for everybody; at least [`Http2::stall_timeout`].
+    /// Stall timeout while there is room for everybody; at least [`Http2::stall_timeout`].
     pub slow_timeout: Duration,
     /// Between the two GOAWAY frames of a graceful shutdown (RFC 9113 §6.8) at most, where the peer
     /// does not answer the PING between them. A second is more than any round trip in use.
@@ -459,7 +459,7 @@ pub struct Http1 {
     /// 408, where patience is short. The same option sets [`Http2::stall_timeout`] and
     /// [`Timeouts::stall`].
     pub stall_timeout: Duration,
-    /// The same where there is room for everybody; at least [`Http1::stall_timeout`]. The same option sets
+    /// Stall timeout while there is room for everybody; at least [`Http1::stall_timeout`]. The same option sets
     /// [`Http2::slow_timeout`] and [`Timeouts::slow`].
     pub slow_timeout: Duration,
     /// The progress that keeps a request body alive, in bytes per [`Http1::stall_timeout`]. A modem

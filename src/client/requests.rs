@@ -93,7 +93,7 @@ struct Exchange {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     None,
-    /// So many informational responses.
+    /// A number of informational responses.
     Informational(u32),
     /// The head of the final response.
     Begun,

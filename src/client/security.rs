@@ -1,4 +1,4 @@
-//! Whom we trust: the machine's certificate authorities, those of `--cacert` and servers with just such
+//! Trust in servers: the machine's certificate authorities, those of `--cacert` and servers with just such
 //! a certificate, or with `--insecure` everybody.
 
 use super::Options;
