@@ -1,11 +1,11 @@
-//! The allocator's habits, as a server that runs for months wants them.
+//! The allocator's settings for a server that runs for months.
 //!
-//! glibc gives its heap back from the top down, as far as nothing is in use, and counts as used what
-//! it caches of freed blocks, seven of each small size. After a crowd some of these lie at the very
-//! top and keep everything below them: 10 MB after 2,000 TLS connections. The cache is for programs
-//! of many threads, and our steady state allocates nothing, so we do without it. The smallest freed
-//! blocks it keeps aside too, which saves memory while a crowd is there; once it has gone, [`tidy`] has
-//! them merged.
+//! glibc gives its heap back from the top down, as far as nothing is in use. Freed blocks in its cache,
+//! seven of each small size, count as used. After a crowd some of these lie at the very top and keep
+//! everything below them: 10 MB after 2,000 TLS connections. The cache is made for programs of many
+//! threads, and our steady state allocates nothing, so the server runs without it. glibc keeps the
+//! smallest freed blocks aside too, which saves memory while a crowd is there. Once the crowd has gone,
+//! [`tidy`] has them merged.
 
 use std::env;
 use std::fs;
@@ -13,29 +13,30 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where glibc reads its habits, before `main`.
+/// Environment variable from which glibc reads its settings, before `main`.
 const TUNABLES: &str = "GLIBC_TUNABLES";
 
-/// Nothing is cached outside of the heap proper.
+/// Setting by which nothing is cached outside of the heap proper.
 const NO_CACHE: &str = "glibc.malloc.tcache_count=0";
 
-/// The free block that makes glibc tidy up is 64 KiB; one of twice that would not lie in its heap.
+/// Size of a block whose freeing makes glibc tidy up. Its threshold is 64 KiB; a block of twice that
+/// would not lie in its heap.
 const TIDY: usize = 96 << 10;
 
-/// Has the allocator merge the freed blocks that it keeps aside, and give back what is free at the top
-/// of its heap: glibc does both when a large block is freed.
+/// Merges the freed blocks that the allocator keeps aside, and gives back the free memory at the top of
+/// its heap. glibc does both when a large block is freed.
 pub fn tidy() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(TIDY)));
 }
 
-/// Starts this program again with those habits, in the same process; must come before anything is
-/// opened. Returns where it has them, where the operator chose others, and where it cannot be done:
-/// nothing depends on it but memory.
+/// Starts this program again with the allocator's settings, in the same process. It must be called
+/// before anything is opened. It returns where the settings are in force, where the operator chose
+/// others, and where the start fails: only the use of memory depends on it.
 ///
-/// It is done once at most. Whether it was done cannot be seen by the environment alone, because others
-/// change that before `main`: glibc takes the variable away from a program with capabilities or another
-/// user's rights. Such a program is left as it is, and the path by which any other was started again
-/// tells on it, which comes from the kernel.
+/// The program is started again once at most. The environment alone does not tell a second start from a
+/// first, because it may be changed before `main`: glibc removes the variable from a program with
+/// capabilities or another user's rights. Such a program is left as it is. Any other is recognised by
+/// the path by which it was started, which the kernel tells.
 pub fn adopt() {
     if !cfg!(target_env = "gnu") || env::var_os(TUNABLES).is_some() || is_second_start() {
         return;
@@ -43,7 +44,7 @@ pub fn adopt() {
     if !is_unprivileged() {
         return;
     }
-    // By its own name, which is what the process is listed as.
+    // Started by its own name, which is the name that process lists show.
     let Some(program) = env::current_exe().ok().as_deref().and_then(marked) else {
         return;
     };
@@ -55,8 +56,8 @@ pub fn adopt() {
     let _ = command.args(arguments).env(TUNABLES, NO_CACHE).exec();
 }
 
-/// Marks the path of a second start, before the program's name: it leads to the same place, and hardly
-/// anybody writes it in an absolute path.
+/// Marks the path of a second start, before the program's name. The marked path leads to the same file,
+/// and is hardly ever written by hand as an absolute path.
 const MARK: &str = ".";
 
 /// A program's path with the mark in it.
@@ -65,7 +66,7 @@ fn marked(program: &Path) -> Option<PathBuf> {
     Some(directory.join(MARK).join(program.file_name()?))
 }
 
-/// Says whether the kernel was given a marked path (AT_EXECFN, getauxval(3)).
+/// True if the kernel was given a marked path (AT_EXECFN, getauxval(3)).
 fn is_second_start() -> bool {
     let path = rustix::param::linux_execfn().to_bytes();
     let name = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
@@ -73,13 +74,13 @@ fn is_second_start() -> bool {
     before.starts_with(b"/") && before.ends_with(b"/.")
 }
 
-/// Says whether the kernel gave this program no more rights than whoever started it has. Where that cannot
-/// be read, it did: the files in `/proc` of a program with capabilities are root's.
+/// True if the kernel gave this program no more rights than its parent has. The answer is false where
+/// it cannot be read: the files in `/proc` of a program with capabilities belong to root.
 fn is_unprivileged() -> bool {
     fs::read("/proc/self/auxv").is_ok_and(|vector| secure(&vector) == Some(0))
 }
 
-/// The value of AT_SECURE in the auxiliary vector: pairs of words, which are a key and its value.
+/// The value of AT_SECURE in the auxiliary vector: pairs of words, a key and its value.
 fn secure(vector: &[u8]) -> Option<usize> {
     /// From `linux/auxvec.h`.
     const AT_SECURE: usize = 23;

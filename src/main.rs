@@ -1,8 +1,8 @@
 //! The command line → the configuration → the server → its sandbox, or for `calmd get` the client;
 //! exit codes.
 //!
-//! 0: stopped by the operator, or fetched. 1: could not start, or could not fetch. 2: a wrong option.
-//! 101: ended by a fault of ours.
+//! Exit code 0: stopped by the operator, or fetched. 1: could not start, or could not fetch. 2: a wrong
+//! option. 101: ended by a bug of ours.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -35,7 +35,7 @@ fn last_words(panic: &Panic) -> String {
 fn run() -> ExitCode {
     if let Err(error) = sink::survive_file_size_limit() {
         standard_error::write(&format!(
-            "calmd: a limit of file sizes may end it: {error}\n"
+            "calmd: a file size limit (ulimit -f) may end the server: {error}\n"
         ));
     }
     let done = match cli::parse() {
@@ -70,13 +70,14 @@ fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     match (&config.access_log, output) {
         (Some(AccessLogConfig { file: None, .. }), _) => standard_error::write(&told),
         (_, Ok(mut output)) => output.write(told.as_bytes()),
-        // It is closed: nothing is lost that the operator did not give away.
+        // The standard stream is closed: nothing is lost that the operator wanted to keep.
         (_, Err(_)) => {}
     }
     server.run()
 }
 
-/// Where the server can be reached: for standard output, unless that is the access log's.
+/// The addresses at which the server can be reached, for standard output. The text is for a person, so
+/// it is left out where the access log goes there.
 fn announcement(server: &Server, config: &Config) -> String {
     let mut lines = format!(
         "calmd {} serves {}\n",

@@ -1,19 +1,19 @@
-//! Panics: noted by a hook, and told in one line by whoever catches them.
+//! Panics: noted by a hook, and reported in one line by the code that catches them.
 //!
-//! A panic is a fault of ours, and costs the connection whose turn it struck and no other: the event
-//! loop catches it there. One that strikes the loop itself, or the client, ends the process.
-//! The hook writes nothing, because only the one who catches knows whose turn it was.
+//! A panic is a bug of ours, and costs the connection whose turn it struck and no other: the event loop
+//! catches it there. A panic in the loop itself, or in the client, ends the process. The hook writes
+//! nothing, because only the code that catches knows whose turn it was.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, PanicHookInfo, catch_unwind};
 
-/// The exit code of a process that a panic has ended, as Rust's own.
+/// The exit code of a process that a panic has ended: the one that Rust itself uses.
 pub const EXIT_CODE: u8 = 101;
 
-/// A message is cut to so many characters: those of slices quote what they could not slice, which may
-/// be as long as a peer likes.
+/// The most characters of a message that are kept. Messages about slices quote the text that could not
+/// be sliced, which a peer may make as long as it likes.
 const MOST_CHARACTERS: usize = 400;
 
 thread_local! {
@@ -22,7 +22,7 @@ thread_local! {
 }
 
 /// A panic that was caught. Displayed, it is one line: its message, and its place in the source if the
-/// hook was there to note that.
+/// hook noted one.
 #[derive(Debug)]
 pub struct Panic(String);
 
@@ -55,7 +55,7 @@ impl fmt::Display for Panic {
 }
 
 /// Replaces the standard library's hook, which writes to standard error and may wait for it.
-/// `last_words` tells of a panic within another one's unwinding, which nobody can catch: the process
+/// `last_words` reports a panic during the unwinding of another panic. It cannot be caught: the process
 /// ends.
 pub fn install_hook(last_words: fn(&Panic)) {
     std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
@@ -71,8 +71,8 @@ pub fn install_hook(last_words: fn(&Panic)) {
     }));
 }
 
-/// Does something and catches its panic. Nothing that it can change may be used afterwards as if it
-/// were whole: the caller drops it or puts it right.
+/// Calls a function and catches its panic. The caller drops or repairs everything that the function
+/// could change, because a panic may have left it half changed.
 pub fn catch<T>(act: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(act)).map_err(|payload| {
         let noted = NOTED.with(RefCell::take);
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(catch(|| 7).unwrap(), 7);
     }
 
-    /// Says that a test runs in a process of its own, whose hook it may replace.
+    /// Environment variable of a test that runs in a process of its own, whose hook it may replace.
     const CHILD: &str = "CALMD_TEST_PANIC";
 
     struct PanicsWhenDropped;

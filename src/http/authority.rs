@@ -1,17 +1,18 @@
-//! Host and port, as `Host` and `:authority` name them (RFC 9110 §7.2, RFC 9113 §8.3.1): one judge for
-//! both versions.
+//! Host and port in `Host` and `:authority` (RFC 9110 §7.2, RFC 9113 §8.3.1), checked by one function
+//! for both versions.
 
 #![cfg_attr(
     not(test),
     warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)
 )]
 
-/// `reg-name` without percent-encoding: a name or IPv4 address (RFC 3986 §3.2.2).
+/// Class of the bytes of a `reg-name` without percent-encoding: a name or an IPv4 address (RFC 3986
+/// §3.2.2).
 const NAME: u8 = 1;
-/// What stands between the brackets of an IPv6 address (RFC 3986 §3.2.2).
+/// Class of the bytes between the brackets of an IPv6 address (RFC 3986 §3.2.2).
 const ADDRESS: u8 = 2;
 
-/// The classes of each byte.
+/// The classes of each byte, one bit a class.
 static CLASSES: [u8; 256] = classes();
 
 #[expect(
@@ -41,17 +42,17 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
-/// The length of the bytes of a class at the front.
+/// The number of bytes at the front that belong to a class.
 #[expect(clippy::indexing_slicing, reason = "there is an entry for every byte")]
 fn span(value: &[u8], class: u8) -> usize {
     let other = |byte: &u8| CLASSES[usize::from(*byte)] & class == 0;
     value.iter().position(other).unwrap_or(value.len())
 }
 
-/// Whether the value is a host with an optional port, the host not empty.
+/// True for a host with an optional port, if the host is not empty.
 ///
-/// Percent-encoding is not taken: it can name no host of the DNS, and gives one host two spellings.
-/// Nor is user information (RFC 9110 §4.2.4).
+/// Percent-encoding is refused: it can name no host of the DNS, and it gives one host two spellings.
+/// User information is refused as well (RFC 9110 §4.2.4).
 pub fn is_authority(value: &[u8]) -> bool {
     let host_length = match value {
         [b'[', address @ ..] => {
@@ -72,7 +73,7 @@ pub fn is_authority(value: &[u8]) -> bool {
         }
 }
 
-/// `*DIGIT` (RFC 3986 §3.2.3), as far as it is a port of TCP.
+/// True for `*DIGIT` (RFC 3986 §3.2.3) that is a port of TCP: at most 65,535.
 fn is_port(digits: &[u8]) -> bool {
     let port = digits.iter().try_fold(0u16, |port, byte| match byte {
         b'0'..=b'9' => port.checked_mul(10)?.checked_add(u16::from(byte & 0xf)),

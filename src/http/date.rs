@@ -2,21 +2,21 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The length of an IMF-fixdate, the one form that may be sent.
+/// The length of an IMF-fixdate in bytes. It is the only form that may be sent.
 pub const LEN: usize = 29;
 
 /// The date in the form that is sent: `Sun, 06 Nov 1994 08:49:37 GMT`.
 ///
-/// Times before 1970 or after 9999 have no such form and are brought to the nearest that has one.
+/// Times before 1970 or after 9999 have no such form. They become the nearest time that has one.
 pub fn format(time: SystemTime) -> String {
     let latest = UNIX_EPOCH + std::time::Duration::from_secs(253_402_300_799);
     httpdate::fmt_http_date(time.clamp(UNIX_EPOCH, latest))
 }
 
-/// The time as RFC 3339 has it, in whole seconds: `1994-11-06T08:49:37Z`, from 1970 to 9999.
+/// The time in the form of RFC 3339, in whole seconds: `1994-11-06T08:49:37Z`, from 1970 to 9999.
 pub fn timestamp(time: SystemTime) -> String {
     let text = format(time);
-    // Its parts have fixed places (RFC 9110 §5.6.7).
+    // The parts of a date have fixed places (RFC 9110 §5.6.7).
     let part = |range| text.get(range).unwrap_or_default();
     let month = "JanFebMarAprMayJunJulAugSepOctNovDec".find(part(8..11));
     let month = month.map_or(0, |at| at / 3 + 1);
@@ -24,7 +24,7 @@ pub fn timestamp(time: SystemTime) -> String {
     format!("{year}-{month:02}-{day}T{clock}Z")
 }
 
-/// The time of a date in any of the three forms that must be understood.
+/// The time of a date in any of the three forms that a recipient must understand.
 pub fn parse(value: &[u8]) -> Option<SystemTime> {
     httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()
 }

@@ -1,20 +1,20 @@
-//! The `expect` field (RFC 9110 §10.1.1), judged alike in both versions.
+//! The `expect` field (RFC 9110 §10.1.1), judged by one rule for both versions.
 
 /// A request's expectation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expected {
-    /// There is none.
+    /// The request has no expectation.
     #[default]
     Nothing,
     /// `100-continue`: the client waits for 100 or a final status before it sends its content.
     Continue,
-    /// Another one, which nobody can meet: 417.
+    /// An expectation that no server can meet: the answer is 417.
     Unknown,
 }
 
 impl Expected {
-    /// The expectation with one more line of the field. Its value is compared without regard to case:
-    /// Java says `100-Continue`.
+    /// The expectation after one more line of the field. The line's value is compared without regard to
+    /// case: Java says `100-Continue`.
     pub fn with(self, value: &[u8]) -> Expected {
         match self {
             Expected::Unknown => self,

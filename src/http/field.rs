@@ -1,19 +1,19 @@
 //! Header and trailer fields (RFC 9110 §5) in one arena.
 //!
-//! A field section is two allocations, however many fields it has: one for the bytes of all names
-//! and values, one for where each begins and ends. Clearing keeps both, so a section that is lent
-//! to one message after another stops allocating.
+//! A field section of any number of fields is two allocations: one holds the bytes of all names and
+//! values, the other the places where each begins and ends. Clearing keeps both, so a section that is
+//! used for one message after another stops allocating.
 
 use std::fmt;
 
 /// One field line: a name and a value, both as bytes (RFC 9110 §5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Field<'a> {
-    /// The name; lowercase in everything that this crate produces.
+    /// The name. It is lowercase in everything that this crate produces.
     pub name: &'a [u8],
     /// The value without surrounding whitespace.
     pub value: &'a [u8],
-    /// Whether the value must never enter a compression context (RFC 7541 §7.1.3).
+    /// True if the value must never enter a compression context (RFC 7541 §7.1.3).
     pub sensitive: bool,
 }
 
@@ -37,12 +37,12 @@ impl<'a> Field<'a> {
     }
 }
 
-/// A name and its value side by side, as tables keep them: both are copied in one go.
+/// A name and its value side by side. Tables keep them so, because both are then copied in one go.
 #[derive(Clone, Copy)]
 pub(crate) struct Joined<'a> {
-    /// The name, and the value behind it.
+    /// The name and, behind it, the value.
     pub bytes: &'a [u8],
-    /// Where the value begins.
+    /// Length of the name: the value begins there.
     pub name_len: usize,
 }
 
@@ -106,7 +106,7 @@ impl Pseudo {
     }
 }
 
-/// Where one field stands in the arena; the value follows its name.
+/// Place of one field in the arena. The value follows its name.
 #[derive(Clone, Copy)]
 struct Span {
     start: u32,
@@ -117,8 +117,8 @@ struct Span {
 
 /// A field section: an ordered list of fields, pseudo-header fields first.
 ///
-/// HTTP/1.1 heads are translated into the same form, so `fields.path()` is the target of a request
-/// whichever version carried it.
+/// Heads of HTTP/1.1 are translated into pseudo-header fields as well, so `fields.path()` is the target
+/// of a request of either version.
 #[derive(Clone, Default)]
 pub struct Fields {
     bytes: Vec<u8>,
@@ -128,10 +128,10 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// What RFC 7541 §4.1 and RFC 9113 §6.5.2 add to a field's length for its bookkeeping.
+    /// Bytes that RFC 7541 §4.1 and RFC 9113 §6.5.2 add to a field's length for its bookkeeping.
     pub const OVERHEAD: usize = 32;
 
-    /// An empty section; allocates nothing.
+    /// An empty section. Making it allocates nothing.
     pub const fn new() -> Self {
         Fields {
             bytes: Vec::new(),
@@ -152,7 +152,7 @@ impl Fields {
         self.push_field(Field::new(name, value));
     }
 
-    /// Appends a field. The first of each pseudo-header field is what [`Fields::pseudo`] finds.
+    /// Appends a field. [`Fields::pseudo`] finds the first field of each pseudo-header name.
     pub fn push_field(&mut self, field: Field<'_>) {
         let start = self.bytes.len();
         self.bytes.reserve(field.name.len() + field.value.len());
@@ -169,7 +169,7 @@ impl Fields {
         self.end_field(start, field.name_len, sensitive);
     }
 
-    /// Makes what was appended since `start` a field.
+    /// Makes one field of the bytes that were appended since `start`.
     #[inline(always)]
     fn end_field(&mut self, start: usize, name_len: usize, sensitive: bool) {
         if self.bytes.get(start) == Some(&b':') {
@@ -183,7 +183,8 @@ impl Fields {
         });
     }
 
-    /// Remembers that the next span is this pseudo-header field, if it is one and the first of it.
+    /// Remembers the next span as a pseudo-header field, if its name is one and no earlier field has
+    /// that name.
     fn note_pseudo(&mut self, start: usize, name_len: usize) {
         let Some(pseudo) = Pseudo::from_name(&self.bytes[start..start + name_len]) else {
             return;
@@ -204,7 +205,7 @@ impl Fields {
         self.spans.len()
     }
 
-    /// Whether there is no field at all.
+    /// True if the section has no field, pseudo-header fields included.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
@@ -219,18 +220,18 @@ impl Fields {
         self.spans.iter().map(|span| self.field(span))
     }
 
-    /// All fields in order but pseudo-header fields.
+    /// All fields in order, without pseudo-header fields.
     pub fn regular(&self) -> impl Iterator<Item = Field<'_>> + Clone {
         self.iter()
             .filter(|field| field.name.first() != Some(&b':'))
     }
 
-    /// The value of the first field of this lowercase name.
+    /// The value of the first field of a lowercase name.
     pub fn value(&self, name: &str) -> Option<&[u8]> {
         self.values(name).next()
     }
 
-    /// The values of all fields of this lowercase name, in order.
+    /// The values of all fields of a lowercase name, in order.
     pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.iter()
             .filter(move |field| field.name == name.as_bytes())
@@ -253,7 +254,7 @@ impl Fields {
         self.pseudo(Pseudo::Path)
     }
 
-    /// `:authority`, or `host` where it is absent (RFC 9113 §8.3.1)
+    /// `:authority`, or `host` where `:authority` is absent (RFC 9113 §8.3.1)
     pub fn authority(&self) -> Option<&[u8]> {
         self.pseudo(Pseudo::Authority)
             .or_else(|| self.value("host"))

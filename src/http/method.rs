@@ -1,6 +1,6 @@
 //! Request methods (RFC 9110 §9).
 
-/// A request method. Those that this server answers have a variant; any other is `Other`.
+/// A request method. The methods that this server answers have a variant each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// GET
@@ -17,14 +17,14 @@ pub enum Method {
     Options,
     /// CONNECT
     Connect,
-    /// Another method of the registry, which only other servers answer.
+    /// Another method of the IANA registry. This server does not implement it.
     Other,
     /// A token that is no registered method.
     Unknown,
 }
 
 /// The rest of the registry (IANA "HTTP Method Registry", November 2026): WebDAV and its relatives
-/// mostly. PRI is there so that nobody uses it.
+/// mostly. PRI is registered so that no extension takes it: the preface of HTTP/2 begins with it.
 const OTHERS: [&[u8]; 33] = [
     b"ACL",
     b"BASELINE-CONTROL",
@@ -62,7 +62,7 @@ const OTHERS: [&[u8]; 33] = [
 ];
 
 impl Method {
-    /// The method of this name; names are case-sensitive (RFC 9110 §9.1).
+    /// The method with this name. Names are case-sensitive (RFC 9110 §9.1).
     pub fn from_bytes(name: &[u8]) -> Method {
         match name {
             b"GET" => Method::Get,

@@ -1,8 +1,8 @@
 //! The nouns of RFC 9110 that HTTP/1.1 and HTTP/2 share.
 //!
-//! Both versions decode a message head into the same [`Fields`], pseudo-header fields included, so
-//! that everything behind them (the site, the handlers, the access log) sees one kind of request.
-//! Nothing here knows a socket, a file or a clock.
+//! Both versions decode a message head into [`Fields`], pseudo-header fields included, so that
+//! everything behind them (the site, the handlers, the access log) sees one kind of request. The room
+//! knows no socket, file or clock.
 
 mod authority;
 pub mod date;

@@ -1,6 +1,6 @@
-//! Status codes (RFC 9110 §15): their reason phrases, and which responses have no content.
+//! Status codes (RFC 9110 §15): reason phrases, and the responses that have no content.
 
-/// The reason phrase of a status code; empty for one that is not registered.
+/// The reason phrase of a status code. It is empty for an unregistered code.
 pub fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",
@@ -44,7 +44,7 @@ pub fn reason(status: u16) -> &'static str {
     }
 }
 
-/// Whether a response of this status never has content: 1xx, 204 and 304 (RFC 9110 §6.4.1).
+/// True for the statuses whose responses never have content: 1xx, 204 and 304 (RFC 9110 §6.4.1).
 pub fn has_no_content(status: u16) -> bool {
     status < 200 || status == 204 || status == 304
 }

@@ -4,20 +4,20 @@ use super::sink::Sink;
 use std::io;
 use std::time::Duration;
 
-/// The end of a program waits this long for a slow reader, twice the time that a person notices.
+/// Time that the end of a program waits for a slow reader: twice what a person notices.
 const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Lines on their way to a sink.
 pub struct Lines {
     sink: Sink,
-    /// The end of a line that was written in part. It comes before everything else.
+    /// The end of a line that was written in part. It is written before everything else.
     rest: Vec<u8>,
-    /// Lines that found no room since the last one that did.
+    /// Number of lines that found no room since the last line that did.
     dropped: u64,
 }
 
 impl Lines {
-    /// Nothing was written yet.
+    /// A writer to `sink` that has written nothing yet.
     pub fn new(sink: Sink) -> Self {
         Lines {
             sink,
@@ -26,8 +26,8 @@ impl Lines {
         }
     }
 
-    /// Writes whole lines, as far as that goes at once; those that do not go are counted, and their
-    /// number stands before the next line that does.
+    /// Writes whole lines, as many as go without waiting. Lines that find no room are counted, and
+    /// their number is written before the next line that does.
     pub fn write(&mut self, lines: &[u8]) {
         let written = match self.catch_up() {
             Ok(()) => self.sink.write_some(lines).0,
@@ -43,7 +43,7 @@ impl Lines {
         self.dropped += left.iter().filter(|&&byte| byte == b'\n').count() as u64;
     }
 
-    /// Writes the last lines of a program, and gives a slow reader a moment for them.
+    /// Writes the last lines of a program, and gives a slow reader some time to take them.
     pub fn write_last(&mut self, lines: &[u8]) {
         if self.catch_up().is_err() {
             self.sink.wait(PATIENCE);
@@ -51,12 +51,12 @@ impl Lines {
         self.write(lines);
         if self.dropped > 0 || !self.rest.is_empty() {
             self.sink.wait(PATIENCE);
-            // Whatever is wrong, nobody is left to be told.
+            // An error is ignored: no reader is left to be told of it.
             let _ = self.catch_up();
         }
     }
 
-    /// Writes the rest of what was begun, and how much is missing behind it.
+    /// Writes the rest of a line that was begun, and behind it the number of lines that are missing.
     fn catch_up(&mut self) -> io::Result<()> {
         self.sink.write(&mut self.rest)?;
         if self.dropped == 0 {
@@ -64,7 +64,7 @@ impl Lines {
         }
         let plural = if self.dropped == 1 { "" } else { "s" };
         let note = format!(
-            "calmd: {} line{plural} dropped here, because nobody took them\n",
+            "calmd: {} line{plural} dropped here, because their reader was too slow\n",
             self.dropped
         );
         let (written, result) = self.sink.write_some(note.as_bytes());
@@ -84,7 +84,7 @@ mod tests {
     use std::fs::File;
     use std::io::Read;
 
-    /// Lines into a pipe that nobody reads yet.
+    /// Lines into a pipe that has not been read yet.
     fn lines() -> (Lines, File) {
         let (reader, writer) = pipe().unwrap();
         fcntl_setfl(&reader, OFlags::NONBLOCK).unwrap();
@@ -116,7 +116,7 @@ mod tests {
             .count();
         let dropped = 10_000 - kept;
         assert!(kept > 1000 && dropped > 1000);
-        let note = format!("calmd: {dropped} lines dropped here, because nobody took them");
+        let note = format!("calmd: {dropped} lines dropped here, because their reader was too slow");
         let end: Vec<&str> = text.lines().skip(kept).collect();
         assert_eq!(end, [&note, "later"]);
         for (at, line) in text.lines().take(kept).enumerate() {
@@ -140,7 +140,7 @@ mod tests {
         assert!(
             seen.next()
                 .unwrap()
-                .ends_with("lines dropped here, because nobody took them")
+                .ends_with("lines dropped here, because their reader was too slow")
         );
         assert_eq!(seen.next(), Some("after"));
     }

@@ -1,6 +1,6 @@
-//! A place that lines go to, written to without ever waiting for whoever reads them.
+//! A destination of lines. Writing to it never waits for its reader.
 //!
-//! A disk may take its time, but comes to an end.
+//! Writing to a file may wait for the disk, which always comes to an end.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -16,18 +16,19 @@ use rustix::fs::{FileType, OFlags};
 use rustix::net::SendFlags;
 use signal_hook::consts::SIGXFSZ;
 
-/// What a pipe takes at once if it takes anything, so that a write after a poll cannot wait
+/// Bytes that a pipe takes at once if it takes anything, so that a write after a poll cannot wait
 /// (PIPE_BUF, pipe(7)).
 const PIPE_BUF: usize = 4096;
 
 /// An open log.
 pub enum Sink {
-    /// A file description of our own, opened without blocking.
+    /// A file description that only this process has, opened as non-blocking.
     Own(File),
-    /// One shared with other processes: switching it to non-blocking would switch it for them as
-    /// well, so each write is preceded by a poll.
+    /// A file description that other processes share. Switching it to non-blocking would switch it for
+    /// them as well, so each write is preceded by a poll.
     Shared(File),
-    /// A socket, as services are given, which can be told for each call not to wait.
+    /// A socket, which is what a service manager may hand out as standard output. A flag of each call
+    /// keeps it from waiting.
     Socket(File),
 }
 
@@ -39,7 +40,8 @@ impl AsFd for Sink {
 }
 
 impl Sink {
-    /// A file or FIFO, created if need be. Lines name visitors, so others may not read it.
+    /// Opens a file or FIFO, and creates a file if there is none. Lines name visitors, so other users
+    /// may not read it.
     pub fn open(path: &Path) -> io::Result<Sink> {
         OpenOptions::new()
             .append(true)
@@ -60,10 +62,12 @@ impl Sink {
         Sink::again(&io::stderr())
     }
 
-    /// What a descriptor leads to: a pipe or terminal opened again where the system allows that, for
-    /// the sake of a description that is ours alone, and shared where it does not. A file is shared
-    /// too, and with it the place that others have come to in it: writing to a file is not waiting for
-    /// somebody.
+    /// A sink to where a descriptor leads.
+    ///
+    /// A pipe or terminal is opened again where the system allows that, because the new file
+    /// description belongs to this process alone. Where the system does not allow it, the description
+    /// is shared. A file's description is shared as well, and with it the position in the file that
+    /// other writers have reached: writing to a file never waits for a reader.
     pub fn again(descriptor: &impl AsFd) -> io::Result<Sink> {
         let descriptor = descriptor.as_fd();
         let kind = FileType::from_raw_mode(rustix::fs::fstat(descriptor)?.st_mode);
@@ -81,23 +85,23 @@ impl Sink {
         }
     }
 
-    /// Writes to a file description that others use too.
+    /// Writes to a file description that other processes use too.
     #[cfg(test)]
     pub fn share(descriptor: &impl AsFd) -> io::Result<Sink> {
         let own = descriptor.as_fd().try_clone_to_owned()?;
         Ok(Sink::Shared(File::from(own)))
     }
 
-    /// Takes from the front of `pending` what can be written without waiting. An error says why the
-    /// rest has to stay.
+    /// Writes from the front of `pending` as much as goes without waiting, and removes it there. An
+    /// error tells why the rest has to stay.
     pub fn write(&mut self, pending: &mut Vec<u8>) -> io::Result<()> {
         let (written, result) = self.write_some(pending);
         pending.drain(..written);
         result
     }
 
-    /// Writes what can be written without waiting, and returns how much that was. An error says why it
-    /// was not everything.
+    /// Writes as much as goes without waiting, and returns the number of bytes written. An error tells
+    /// why that is not everything.
     pub fn write_some(&mut self, bytes: &[u8]) -> (usize, io::Result<()>) {
         let mut written = 0;
         let result = loop {
@@ -114,10 +118,10 @@ impl Sink {
         (written, result)
     }
 
-    /// Waits until something can be written, for a program that is about to end.
+    /// Waits until the sink takes more, for a program that is about to end.
     pub fn wait(&self, at_most: Duration) {
         let (Sink::Own(file) | Sink::Shared(file) | Sink::Socket(file)) = self;
-        // The attempt that follows finds out what is wrong.
+        // The write that follows reports an error.
         let _ = is_writable(file, at_most);
     }
 
@@ -138,8 +142,8 @@ impl Sink {
     }
 }
 
-/// Has writing beyond the limit of file sizes (`ulimit -f`) fail with EFBIG: as long as nobody handles
-/// SIGXFSZ, it ends the process.
+/// Makes writing beyond the limit of file sizes (`ulimit -f`) fail with EFBIG. Without a handler of
+/// SIGXFSZ, such a write ends the process.
 pub fn survive_file_size_limit() -> io::Result<()> {
     let heard = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGXFSZ, heard).map(drop)

@@ -1,6 +1,6 @@
-//! Standard error: where all messages go.
+//! Standard error: the destination of all messages.
 //!
-//! It is opened when it is first written to, which has to be before the sandbox closes.
+//! The first write opens it. That has to happen before the sandbox closes.
 
 use super::lines::Lines;
 use super::sink::Sink;
@@ -12,44 +12,45 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 static LINES: OnceLock<Option<Mutex<Lines>>> = OnceLock::new();
 
 fn lines() -> Option<&'static Mutex<Lines>> {
-    // Without a descriptor there is nobody to tell that to.
+    // Without a descriptor, no message can reach anybody.
     let open = || Some(Mutex::new(Lines::new(Sink::standard_error().ok()?)));
     LINES.get_or_init(open).as_ref()
 }
 
-/// The lines, also after a panic within them: they are bytes.
+/// The lines. They may be used after a panic within them too, because they are only bytes.
 fn locked() -> Option<MutexGuard<'static, Lines>> {
     lines().map(|lines| lines.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Tells something, in whole lines.
+/// Writes a message, in whole lines.
 pub fn write(text: &str) {
     if let Some(mut lines) = locked() {
         lines.write(text.as_bytes());
     }
 }
 
-/// Tells the last thing before the program ends, in whole lines.
+/// Writes the last message before the program ends, in whole lines.
 pub fn write_last(text: &str) {
     if let Some(mut lines) = locked() {
         lines.write_last(text.as_bytes());
     }
 }
 
-/// Tells the last thing from wherever the program is, unless it is in the midst of telling something.
+/// Writes the last message from any place in the program, unless a message is being written right now.
 pub fn try_write_last(text: &str) {
     if let Some(Ok(mut lines)) = lines().map(Mutex::try_lock) {
         lines.write_last(text.as_bytes());
     }
 }
 
-/// Opens standard error, and has the log's messages of this level and above written there, one line each.
+/// Opens standard error, and sends the log's messages of `level` and above there, one line each.
 pub fn install_log(level: log::LevelFilter) {
     let _ = lines();
     env_logger::Builder::new()
         .filter_level(level)
         .format(|out, record| {
-            // Not by the crate's own clock, which says nothing at all after the year 9999.
+            // The time is formatted here, because the logging crate writes nothing at all after the
+            // year 9999.
             let time = date::timestamp(os::wall_clock());
             let (level, target) = (record.level(), record.target());
             writeln!(out, "[{time} {level:<5} {target}] {}", record.args())
@@ -58,7 +59,7 @@ pub fn install_log(level: log::LevelFilter) {
         .init();
 }
 
-/// Each write is a message.
+/// Writes each buffer that it is given as one message.
 struct Messages;
 
 impl Write for Messages {

@@ -126,7 +126,7 @@ fn standard_error_that_is_a_full_pipe_costs_lines_and_stops_nobody() {
     assert_eq!(server.wait(), 0);
     let told = drain(&mut reader);
     assert!(
-        told.contains("dropped here, because nobody took them"),
+        told.contains("dropped here, because their reader was too slow"),
         "{told}"
     );
     assert!(told.contains("stopping"), "{told}");
