@@ -1,8 +1,9 @@
-//! Certificates: from PEM files, or made for localhost, to the configuration of TLS.
+//! Certificates, read from PEM files or made for localhost, and the TLS configuration that is built of
+//! them.
 //!
-//! [`TlsContext`] holds what new connections are accepted with. A reload replaces the certificate
-//! for connections to come; those that exist keep the old configuration until they end, and
-//! session tickets stay valid because their keys outlive the reload.
+//! [`TlsContext`] holds the configuration that new connections are accepted with. A reload replaces the
+//! certificate for connections to come. Existing connections keep the old configuration until they end.
+//! Session tickets stay valid, because their keys outlive the reload.
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
@@ -50,29 +51,30 @@ compile_error!("TLS needs its cryptography: build with the feature `aws-lc` or `
 /// The shortest RSA key that clients accept (CA/Browser Forum, baseline requirements §6.1.5).
 const LEAST_RSA_BITS: usize = 2048;
 
-/// The cryptography that the program was built with.
+/// The cryptography library that the program was built with.
 pub fn provider() -> CryptoProvider {
     crypto::default_provider()
 }
 
-/// What TLS connections are accepted with, and where it came from.
+/// The configuration that TLS connections are accepted with, and the origin of its certificate.
 pub struct TlsContext {
     certificate: Certificate,
-    /// When the certificate in use was loaded or made.
+    /// Time at which the certificate in use was loaded or made.
     loaded: SystemTime,
     provider: Arc<CryptoProvider>,
     tickets: Arc<Tickets>,
     config: Arc<ServerConfig>,
     names: Arc<SubjectNames>,
     noted: Arc<Note>,
-    /// The authority that was last found to be covered: mostly there is no other.
+    /// The authority that was last found to be covered. Nearly all requests name the authority of the
+    /// request before.
     covered: Vec<u8>,
 }
 
-/// Where the certificate in use came from.
+/// Origin of the certificate in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// From the files that the operator named.
+    /// Read from the files that the operator named.
     Given,
     /// Self-signed for localhost, kept from an earlier start.
     Kept(PathBuf),
@@ -83,7 +85,7 @@ pub enum Origin {
 }
 
 impl TlsContext {
-    /// Loads the certificate, or makes one for localhost where there is none.
+    /// Loads the certificate, or makes one for localhost if the operator named none.
     pub fn open(certificate: &Certificate) -> Result<(Self, Origin), TlsError> {
         let provider = Arc::new(provider());
         let tickets = Arc::new(Tickets::new(SystemTime::now, crypto::Ticketer::new));
@@ -113,12 +115,12 @@ impl TlsContext {
         Ok((context, origin))
     }
 
-    /// What a new connection is accepted with.
+    /// The configuration that a new connection is accepted with.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
 
-    /// Reads the files again, for connections to come. On an error everything stays as it was.
+    /// Reads the files again, for connections to come. After an error the old certificate stays in use.
     pub fn reload(&mut self) -> Result<Origin, TlsError> {
         let now = wall_clock();
         if self.certificate == (Certificate::SelfSigned { directory: None })
@@ -135,13 +137,13 @@ impl TlsContext {
         Ok(origin)
     }
 
-    /// What a connection may be asked for whose ClientHello was among the records that were just
-    /// opened; [`Names::Any`] if none was.
+    /// The names that requests on a connection may be for, if its ClientHello was among the records
+    /// that were just opened; otherwise [`Names::Any`].
     pub fn take_names(&self) -> Names {
         self.noted.take()
     }
 
-    /// Whether the certificate in use is good for the host of this authority.
+    /// True if the certificate in use is good for the host of an authority.
     pub fn covers(&mut self, authority: &[u8]) -> bool {
         if self.covered == authority {
             return true;
@@ -196,12 +198,13 @@ fn server_config(
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(Resolver::new(key, names.clone(), noted.clone())));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // Sessions are resumed by tickets that the client keeps; a cache of our own would only grow.
+    // Sessions are resumed by tickets that the client keeps. A cache on our side would only grow.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = tickets.clone();
-    // An HTTP/2 client opens one connection, and every connection brings a fresh ticket.
+    // An HTTP/2 client opens one connection, and every connection brings a fresh ticket, so one is
+    // enough.
     config.send_tls13_tickets = 1;
-    // Early data can be replayed (RFC 8446 §8), and saves a round trip only.
+    // Early data can be replayed (RFC 8446 §8), and saves no more than a round trip.
     config.max_early_data_size = 0;
     Ok(config)
 }

@@ -1,12 +1,14 @@
 //! The access log: one line a request, in the combined format or JSON.
 //!
-//! A line is written once the kernel has the last byte of its response, or the response is given up:
-//! a request that has ended waits among [`AccessLog::end`]'s until its connection has written, and with
-//! the connection while the socket takes no more. The clock is read once a write, for all of them.
+//! A line is written once the kernel has the last byte of its response, or once the response is given
+//! up. A request that has ended is first kept by [`AccessLog::end`] until its connection has written.
+//! If the socket takes no more, it is then kept with the connection. The clock is read once a write,
+//! for all lines.
 //!
 //! Lines gather in memory and are written together, so that a busy server pays one system call for
 //! hundreds of them. Writing never waits: while the reader of a pipe stalls or a disk is full, lines
-//! stay in memory up to [`MOST_PENDING`]; what comes then is counted, and told once a minute.
+//! stay in memory up to [`MOST_PENDING`] bytes. Further lines are dropped and counted, and a warning
+//! once a minute tells their number.
 
 use std::fmt;
 use std::io;
@@ -26,24 +28,25 @@ pub(super) use entry::{Arrival, Entry};
 use entry::{Ending, Timestamp};
 use name::LogName;
 
-/// Bytes of lines that make a write worth its system call.
+/// Number of bytes of lines that make a write worth its system call.
 const WORTH_WRITING: usize = 32 << 10;
 
-/// Room for lines that is kept from the start: what grew in a crowd would lie above what the crowd
-/// leaves behind, and keep the allocator from giving that back.
+/// Room for lines that is kept from the start, in bytes. Room that grew in a crowd would lie above the
+/// memory that the crowd leaves behind, and keep the allocator from giving that back.
 const ROOM: usize = 2 * WORTH_WRITING;
 
-/// How long a line may wait for company: somebody may be reading along.
+/// Longest time that a line waits for others to be written with it. It is short, because a person may
+/// be reading along.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Bytes of lines kept while nothing can be written. More than a full pipe holds, and bearable when
-/// a reader has died.
+/// The most bytes of lines that are kept while nothing can be written: more than a full pipe holds, and
+/// bearable if the reader has died.
 const MOST_PENDING: usize = 256 << 10;
 
-/// Between two messages about lost lines.
+/// Time between two warnings about lost lines.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
-/// Entries kept for requests to come, so that a busy server allocates none.
+/// Number of entries that are kept for requests to come, so that a busy server allocates none.
 const SPARE_ENTRIES: usize = 32;
 
 /// The access log of the server.
@@ -53,9 +56,9 @@ pub struct AccessLog {
     file: Option<PathBuf>,
     format: LogFormat,
     timestamp: Timestamp,
-    /// Whole lines, but for the first, which may be the rest of one.
+    /// Lines that are not written yet. The first may be the rest of a line, all others are whole.
     pending: Vec<u8>,
-    /// When what is pending is to be written; none while nothing is.
+    /// Time at which the pending lines are written; none while no line is pending.
     due: Option<Instant>,
     loss: Loss,
     #[expect(clippy::vec_box, reason = "the boxes themselves are lent out again")]
@@ -64,7 +67,7 @@ pub struct AccessLog {
     ended: Vec<Ended>,
 }
 
-/// Lines that found no room.
+/// Lines that found no room and were dropped.
 #[derive(Default)]
 struct Loss {
     lines: u64,
@@ -90,25 +93,25 @@ impl AccessLog {
         })
     }
 
-    /// Notes what is known when a request arrives.
+    /// Starts an entry with all that is known when a request arrives.
     pub(super) fn entry(&mut self, arrival: &Arrival<'_>) -> Box<Entry> {
         let mut entry = self.spare.pop().unwrap_or_default();
         entry.fill(self.format, self.timestamp.at(arrival.wall), arrival);
         entry
     }
 
-    /// A request has ended: its response is in the output, whole or as far as it came.
+    /// Takes a request that has ended: its response is in the output, whole or as far as it came.
     pub(super) fn end(&mut self, ended: Ended) {
         self.ended.push(ended);
     }
 
-    /// Whether requests have ended since their connection last wrote.
+    /// True if requests have ended since their connection last wrote.
     pub(super) fn has_ended(&self) -> bool {
         !self.ended.is_empty()
     }
 
-    /// Writes the lines of requests that have ended, those first whose bytes had to wait for the
-    /// socket: the kernel has had the last byte since `now`, or will never have it.
+    /// Writes the lines of requests that have ended. The lines whose bytes had to wait for the socket
+    /// come first. The kernel has taken the last byte at `now`, or will never take it.
     pub(super) fn record_ended(&mut self, unsent: &mut Unsent, now: Instant) {
         for ended in unsent.take() {
             self.record(ended, now);
@@ -120,8 +123,8 @@ impl AccessLog {
         self.ended = all;
     }
 
-    /// Leaves the lines of requests that have ended with their connection, whose socket takes no more
-    /// for now.
+    /// Moves the lines of requests that have ended to their connection, whose socket takes no more for
+    /// now.
     pub(super) fn keep_ended(&mut self, unsent: &mut Unsent, now: Instant) {
         let mut all = std::mem::take(&mut self.ended);
         for ended in all.drain(..) {
@@ -145,7 +148,7 @@ impl AccessLog {
             elapsed: entry.elapsed(now),
             reason,
         };
-        // After a failure the next attempt is `flush`'s, so that a stall costs no system calls.
+        // After a failure only `flush` tries again, so that a stall costs no system calls.
         if self.pending.len() + entry.len_at_most() > MOST_PENDING && self.loss.reason.is_none() {
             self.write();
         }
@@ -159,9 +162,9 @@ impl AccessLog {
         }
     }
 
-    /// To be called once a turn: writes when it is worth it or has waited long enough.
+    /// Writes the pending lines if they are many or have waited long enough. It is called once a turn.
     pub(super) fn flush(&mut self, now: Instant) {
-        // None are left, but for those of a connection that a panic has ended.
+        // Only a connection that a panic has ended leaves such lines.
         self.record_ended(&mut Unsent::default(), now);
         if self.pending.is_empty() {
             self.due = None;
@@ -178,12 +181,12 @@ impl AccessLog {
         self.warn(now);
     }
 
-    /// When [`AccessLog::flush`] has something to do though nothing else happens.
+    /// Time at which [`AccessLog::flush`] has to be called even if nothing else happens.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Writes what is left before the program ends. A slow reader is given a second.
+    /// Writes the remaining lines before the program ends. A slow reader is given a second.
     pub(super) fn finish(&mut self, now: Instant) {
         self.write();
         for _ in 0..10 {
@@ -199,8 +202,8 @@ impl AccessLog {
         self.warn(now);
     }
 
-    /// Opens the file of this name anew, after the old one was moved away. On an error the old file
-    /// stays in use. Standard output stays what it is.
+    /// Opens the file anew by its name, after the old one was moved away. After an error the old file
+    /// stays in use. Standard output is not opened again.
     pub(super) fn reopen(&mut self) -> Result<(), AccessLogError> {
         if self.file.is_some() {
             let sink = open_sink(self.file.as_ref())?;
@@ -211,7 +214,8 @@ impl AccessLog {
         Ok(())
     }
 
-    /// Opens the file anew if it was moved or removed and nobody said so: its lines would be lost.
+    /// Opens the file anew if it was moved or removed without a signal to the server. Without that, its
+    /// lines would be lost.
     fn follow_name(&mut self, now: Instant) {
         let Some(file) = &self.file else {
             return;
@@ -232,7 +236,7 @@ impl AccessLog {
         }
     }
 
-    /// Drops the line that a panic may have left half written.
+    /// Removes a line that a panic may have left half written.
     pub(super) fn recover(&mut self) {
         let whole = self.pending.iter().rposition(|&byte| byte == b'\n');
         self.pending.truncate(whole.map_or(0, |at| at + 1));
@@ -264,7 +268,7 @@ impl AccessLog {
     }
 }
 
-/// Whether nothing is wrong but that the reader has not read yet.
+/// True if the only reason is a reader that has not read yet.
 fn is_stall(reason: &io::Error) -> bool {
     reason.kind() == io::ErrorKind::WouldBlock
 }
@@ -286,7 +290,7 @@ fn name(file: Option<&PathBuf>) -> String {
     })
 }
 
-/// Why the access log cannot be opened. Displayed, it is one line with the mend.
+/// Reason why the access log cannot be opened. Displayed, it is one line that says how to mend it.
 #[derive(Debug)]
 pub struct AccessLogError {
     file: Option<PathBuf>,
@@ -294,7 +298,7 @@ pub struct AccessLogError {
 }
 
 impl AccessLogError {
-    /// Whether it is a socket, as /dev/stdout is where systemd starts a service.
+    /// True if the path leads to a socket, as /dev/stdout does in a service of systemd.
     fn is_socket(&self) -> bool {
         let found = self.file.as_ref().and_then(|path| path.metadata().ok());
         found.is_some_and(|found| found.file_type().is_socket())

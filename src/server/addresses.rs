@@ -1,17 +1,19 @@
-//! How many connections each address has, so that nobody takes the places of all others.
+//! Number of connections of each address, limited so that no address takes the places of all others.
 //!
-//! Whoever can have one IPv6 address can have a whole /64, so that counts as one. Who is on this
-//! machine, over a Unix socket or a loopback address, is the operator's own: a proxy in front of us,
-//! or a load test. There is an entry for each address that has a connection, and no other.
+//! A client that has one IPv6 address usually has a whole /64, so a /64 counts as one address. Peers
+//! over a Unix socket or a loopback address are on this machine and belong to the operator: a proxy in
+//! front of the server, or a load test. They are not counted. The table has an entry for each address
+//! that has a connection, and no other.
 
 use crate::world::Peer;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// Room for this many addresses is kept; what a crowd needed goes back after it.
+/// Number of addresses for which room is kept. Room beyond it, which a crowd needed, is given back
+/// after the crowd.
 const ROOM: usize = 64;
 
-/// Who counts as one.
+/// An address or network whose connections are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Host {
     /// An IPv4 address.
@@ -20,16 +22,16 @@ enum Host {
     V6([u8; 8]),
 }
 
-/// The connections of each address. The standard library's hash is keyed at random: addresses are
-/// the peers' choice.
+/// The number of connections of each address. The peers choose their addresses, so the hash must be
+/// keyed at random, as the standard library's is.
 pub struct Addresses {
     counts: HashMap<Host, u32>,
-    /// At most so many of one; 0 is any number.
+    /// The most connections of one address; 0 is no limit.
     limit: u32,
 }
 
 impl Addresses {
-    /// No connections.
+    /// A table without connections.
     pub fn new(limit: u32) -> Self {
         Addresses {
             counts: HashMap::new(),
@@ -37,7 +39,8 @@ impl Addresses {
         }
     }
 
-    /// Counts one more connection of a peer, unless it has as many as it may.
+    /// Counts one more connection of a peer. Returns false, and counts nothing, if its address has as
+    /// many as it may.
     pub fn enter(&mut self, peer: Peer) -> bool {
         let Some(host) = self.host(peer) else {
             return true;
@@ -48,7 +51,7 @@ impl Addresses {
         room
     }
 
-    /// A connection that was counted is gone.
+    /// Uncounts a connection that has ended.
     pub fn leave(&mut self, peer: Peer) {
         let Some(host) = self.host(peer) else {
             return;
@@ -64,7 +67,7 @@ impl Addresses {
         }
     }
 
-    /// How many connections a peer's address has.
+    /// The number of connections that a peer's address has.
     #[cfg(test)]
     pub fn count(&self, peer: Peer) -> u32 {
         let host = self.host(peer);
@@ -73,7 +76,7 @@ impl Addresses {
             .unwrap_or(0)
     }
 
-    /// What a peer counts as, if it does.
+    /// The address or network that a peer is counted under, if it is counted.
     fn host(&self, peer: Peer) -> Option<Host> {
         match peer {
             _ if self.limit == 0 => None,

@@ -1,9 +1,8 @@
 //! One deadline for each connection, on a timer wheel.
 //!
-//! Setting, moving and clearing a deadline is O(1), and so is finding out that none has passed.
-//! A slot of the wheel is a doubly linked list through `nodes`, which are numbered as the
-//! connections' slots are. Deadlines beyond the wheel's horizon wait in its last slot and are put
-//! in again from there.
+//! Setting, moving and clearing a deadline is O(1), and so is finding out that none has passed. A slot
+//! of the wheel is a doubly linked list through `nodes`. A node has the number of its connection's
+//! slot. Deadlines beyond the wheel's horizon wait in its last slot and are put in again from there.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(TICK_MS);
 const TICK_MS: u64 = 64;
 
-/// Slots of the wheel: a horizon of 65 s, beyond nearly every timeout.
+/// Number of slots of the wheel. They give a horizon of 65 s, beyond nearly every timeout.
 const SLOTS: u64 = 1024;
 
 const NONE: u32 = u32::MAX;
@@ -19,12 +18,12 @@ const NONE: u32 = u32::MAX;
 /// The deadlines of all connections.
 pub struct Deadlines {
     start: Instant,
-    /// First node of each slot.
+    /// The first node of each slot.
     heads: Vec<u32>,
     nodes: Vec<Node>,
-    /// Every tick before this one has been expired.
+    /// The current tick. Every tick before it has been expired.
     current: u64,
-    /// No armed node has a tick before this one.
+    /// A lower bound of the ticks of all armed nodes.
     earliest: u64,
     armed: usize,
 }
@@ -33,9 +32,11 @@ pub struct Deadlines {
 struct Node {
     previous: u32,
     next: u32,
-    /// When to look at the node, and the slot that it is in; `UNARMED` outside of any list.
+    /// The tick at which the node is looked at, and by which its slot is chosen; `UNARMED` outside of
+    /// any list.
     tick: u64,
-    /// When the deadline passes; later than `tick` beyond the horizon.
+    /// The tick at which the deadline passes. It is later than `tick` if the deadline lies beyond the
+    /// horizon.
     due: u64,
 }
 
@@ -46,7 +47,7 @@ const UNARMED: u64 = u64::MAX;
     reason = "a node is made before it is linked, and a remainder is within the wheel"
 )]
 impl Deadlines {
-    /// No deadlines, at this time, and room for those of so many connections.
+    /// A wheel without deadlines that starts at `now`, with room for `room` connections.
     pub fn new(now: Instant, room: usize) -> Self {
         Deadlines {
             start: now,
@@ -85,17 +86,17 @@ impl Deadlines {
         }
     }
 
-    /// How long the poll may sleep.
+    /// Time that the poll may sleep.
     pub fn until_next(&self, now: Instant) -> Option<Duration> {
         (self.armed > 0).then(|| {
             let since_start = Duration::from_millis(TICK_MS.saturating_mul(self.earliest));
-            // What lies beyond all that a clock can show never comes.
+            // A time that no clock can show never comes.
             let at = self.start.checked_add(since_start);
             at.map_or(Duration::MAX, |at| at.saturating_duration_since(now))
         })
     }
 
-    /// Appends the slots whose deadline has passed to `expired`; they have none any more.
+    /// Appends the slots whose deadline has passed to `expired`, and clears their deadlines.
     pub fn expire(&mut self, now: Instant, expired: &mut Vec<u32>) {
         let present = self.ticks(now);
         if self.armed == 0 || self.earliest > present {
@@ -104,7 +105,7 @@ impl Deadlines {
         }
         let first = self.earliest.max(self.current);
         let last = present.min(first + SLOTS - 1);
-        // What is put in again from here on lies after the present, within the horizon.
+        // Nodes that are put in again from here on lie after the present, within the horizon.
         self.current = present;
         for tick in first..=last {
             let mut index = self.heads[(tick % SLOTS) as usize];
@@ -130,13 +131,13 @@ impl Deadlines {
         self.earliest = self.find_earliest(present);
     }
 
-    /// How many are set.
+    /// Number of deadlines that are set.
     #[cfg(test)]
     pub fn armed(&self) -> usize {
         self.armed
     }
 
-    /// The earliest armed tick; looks at each slot of the wheel at most once.
+    /// The earliest armed tick. Finding it looks at each slot of the wheel at most once.
     fn find_earliest(&self, present: u64) -> u64 {
         if self.armed == 0 {
             return UNARMED;
@@ -146,7 +147,7 @@ impl Deadlines {
             .unwrap_or(present)
     }
 
-    /// Puts a node in the slot of its deadline, or in the last one before the horizon.
+    /// Puts a node in the slot of its deadline, or in the last slot before the horizon.
     fn link(&mut self, index: u32) {
         let tick = self.nodes[index as usize].due.min(self.current + SLOTS - 1);
         let head = &mut self.heads[(tick % SLOTS) as usize];
@@ -183,12 +184,12 @@ impl Deadlines {
         self.armed -= 1;
     }
 
-    /// Whole ticks since the start.
+    /// Number of whole ticks from the start to `now`.
     fn ticks(&self, now: Instant) -> u64 {
         (now.saturating_duration_since(self.start).as_millis() / TICK.as_millis()) as u64
     }
 
-    /// The first tick that is not before this time.
+    /// The first tick that is not before `deadline`.
     fn tick_after(&self, deadline: Instant) -> u64 {
         let elapsed = deadline.saturating_duration_since(self.start).as_nanos();
         elapsed.div_ceil(TICK.as_nanos()) as u64

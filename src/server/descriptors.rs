@@ -1,24 +1,26 @@
-//! Shares in the descriptors that the system lets this process have (RLIMIT_NOFILE), so that connections
-//! leave some for the files that are sent on them.
+//! Shares of the descriptors that the system allows this process (RLIMIT_NOFILE). Connections leave
+//! some for the files that are sent on them.
 
 use super::event_loop::LEAVING;
 
-/// Descriptors of the server's own: standard streams, poll, signals, listeners, logs, the root, and what is
-/// open for the length of a call: a file with its sidecars, a directory that is listed. Rounded up twice.
+/// Descriptors of the server's own: standard streams, poll, signals, listeners, logs, the root, and
+/// those that are open for the length of a call, which are a file with its sidecars and a directory
+/// that is listed. Rounded up generously.
 const OWN: usize = 32;
 
-/// Where descriptors are scarce, files have this part of what is left of them. Four connections to a file:
-/// most are idle, most files that are sent are in memory, and a file whose reader waits is closed.
+/// Files get one of this many parts where descriptors are scarce: three connections to a file. That
+/// suffices, because most connections are idle, most files that are sent are in memory, and a file
+/// whose reader waits is closed.
 const FILES_PART: usize = 4;
 
-/// More than these are not kept from connections: whoever reads more files at the same time does so by
-/// turns.
+/// The most descriptors that are kept back for files. A server that sends more files at once reads them
+/// by turns.
 const FILES_RESERVE: usize = 1_024;
 
-/// With fewer connections than this there is no server.
+/// The fewest connections that the server runs with.
 const LEAST: usize = 8;
 
-/// How many descriptors may be taken for what.
+/// Number of descriptors for each use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shares {
     /// Connections at a time.
@@ -28,12 +30,13 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// Divides so many descriptors, `None` being any number, among at most so many connections and files.
+    /// Divides `limit` descriptors among connections and files, at most as many as `most` names. `None`
+    /// is no limit.
     pub fn of(limit: Option<u64>, most: Shares) -> Shares {
         let limit = limit.map_or(usize::MAX, |limit| {
             usize::try_from(limit).unwrap_or(usize::MAX)
         });
-        // Those that were sent away linger beyond their number.
+        // Connections that linger after a refusal are not among `connections`.
         let left = limit.saturating_sub(OWN + LEAVING);
         let reserve = (left / FILES_PART).min(FILES_RESERVE).min(most.files);
         let connections = most.connections.min((left - reserve).max(LEAST));

@@ -17,56 +17,58 @@ use crate::config::{Limits, Timeouts};
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-/// So many are chosen in one pass, to be closed as far as that is needed.
+/// Number of connections that are chosen in one pass. They are closed one by one until that is enough.
 const BATCH: usize = 64;
 
 /// The resolution of ranks.
 const TICK: Duration = Duration::from_millis(128);
 
-/// The room between mark and limit is this share of the limit: in it those who are served may go on
-/// growing while newcomers wait.
+/// The room between mark and limit is one part in this many of the limit. In that room connections that
+/// are being served may go on growing while new ones wait.
 const ROOM_SHARE: usize = 8;
 
-/// What a connection does, as far as it matters for who goes first.
+/// Activity of a connection, as far as it decides which connections are closed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing: no request is open.
+    /// No request is open.
     Idle,
-    /// It receives or sends.
+    /// The connection receives or sends.
     Busy,
 }
 
-/// So much content in a turn, either way, is progress: the least DATA frame that is worth sending,
-/// which nobody gets by opening a window byte by byte. A request counts as much; what merely keeps a
-/// connection awake counts nothing.
+/// Bytes of content in a turn, in either direction, that count as progress: the smallest DATA frame
+/// that is worth sending. A peer that opens a window byte by byte never causes one. A request counts as
+/// much. Bytes that merely keep a connection awake count nothing.
 pub const PROGRESS_BYTES: usize = 1024;
 
-/// Who receives or sends is spared while a part of what is held moves: this one of it within the grace.
-/// With 64 KiB waiting and a grace of 20 s that is 800 bytes a second, which every line has; a thousand
-/// who would hold 64 MiB for as long as they like have to take 800 KiB a second.
+/// A busy connection is spared while one part in this many of the bytes that it holds moves within the
+/// grace. With 64 KiB waiting and a grace of 20 s that is 800 bytes a second, which every line reaches.
+/// A thousand connections that would hold 64 MiB for ever have to take 800 KiB a second.
 const TURNOVER_SHARE: usize = 4;
 
-/// A piece of output takes at most this share of what is left below the mark, so that pieces shrink as
-/// it is approached, and pieces alone never pass it before all of them are the least.
+/// A piece of output takes at most one part in this many of the room below the mark. So pieces shrink
+/// as the mark is approached, and pieces alone never pass it before all of them have the least size.
 const PIECE_SHARE: usize = 16;
 
-/// The accounts of all connections, by their slots.
+/// The accounts of all connections, by the numbers of their slots.
 pub struct Ledger {
     start: Instant,
     accounts: Vec<Account>,
     total: usize,
     limit: usize,
-    /// How long a connection is spared when others are in need: without a request, without turnover.
+    /// Time for which a connection without a request is spared while memory is short. `stalled_grace`
+    /// is the time for one without turnover.
     idle_grace: Duration,
     stalled_grace: Duration,
-    /// When the last pass found nobody: another one at the same time would not either.
+    /// The tick of the last pass that found no connection. Another pass in that tick would find none
+    /// either.
     fruitless: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
 struct Account {
     held: u32,
-    /// What has moved since its rank was renewed.
+    /// Bytes of content that have moved since the rank was renewed.
     moved: u32,
     rank: Rank,
 }
@@ -78,7 +80,7 @@ impl Account {
         rank: Rank::NONE,
     };
 
-    /// How much has to move for its rank to be renewed.
+    /// Bytes of content that have to move until the rank is renewed.
     fn turnover(&self, standing: Standing) -> usize {
         match standing {
             Standing::Idle => PROGRESS_BYTES,
@@ -87,13 +89,13 @@ impl Account {
     }
 }
 
-/// The order in which connections go, the least first: idle ones before busy ones, those longest
-/// without turnover before others.
+/// The order in which connections are closed, the least first: idle ones before busy ones, and those
+/// longest without turnover before others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank(u64);
 
 impl Rank {
-    /// Of no connection, behind all others.
+    /// The rank of a slot without connection, behind all others.
     const NONE: Rank = Rank(u64::MAX);
     const BUSY: u64 = 1 << 63;
 
@@ -111,7 +113,7 @@ impl Rank {
 }
 
 impl Ledger {
-    /// No accounts, and room for those of so many connections.
+    /// A ledger without accounts, with room for `room` connections.
     pub fn new(limits: &Limits, timeouts: &Timeouts, now: Instant, room: usize) -> Self {
         Ledger {
             start: now,
@@ -124,7 +126,8 @@ impl Ledger {
         }
     }
 
-    /// Enters what a connection holds and does after a turn, in which so many bytes of content moved.
+    /// Enters the state of a connection after a turn: the bytes that it holds, its activity, and the
+    /// bytes of content that moved.
     #[expect(clippy::indexing_slicing, reason = "it was made above")]
     pub fn enter(
         &mut self,
@@ -155,7 +158,7 @@ impl Ledger {
         }
     }
 
-    /// A connection is gone.
+    /// Clears the account of a connection that has ended.
     pub fn clear(&mut self, index: u32) {
         if let Some(account) = self.accounts.get_mut(index as usize) {
             self.total -= account.held as usize;
@@ -163,18 +166,18 @@ impl Ledger {
         }
     }
 
-    /// What all hold together.
+    /// Bytes that all connections hold together.
     pub fn total(&self) -> usize {
         self.total
     }
 
-    /// Whether nobody may be let in.
+    /// True while no new connection may be accepted.
     pub fn is_tight(&self) -> bool {
         self.total > self.mark()
     }
 
-    /// How large a piece of output may be that its reader may leave waiting: backpressure comes first, and
-    /// nobody has to go because many read slowly at once.
+    /// Size of a piece of output that may wait for its reader. Pieces shrink first when memory is
+    /// short, so that many slow readers at once do not force any connection to be closed.
     pub fn piece(&self, least: usize, most: usize) -> usize {
         let left = self.mark().saturating_sub(self.total);
         (left / PIECE_SHARE).clamp(least, most)
@@ -184,17 +187,18 @@ impl Ledger {
         self.limit - self.limit / ROOM_SHARE
     }
 
-    /// Whether somebody has to go at once.
+    /// True if connections have to be closed at once.
     pub fn is_over(&self) -> bool {
         self.total > self.limit
     }
 
-    /// The slots of those who go first, of all connections: some, the first first.
+    /// The slots of connections to close first, among all connections: at most [`BATCH`], in order.
     pub fn first(&self) -> Vec<u32> {
         self.least(|_| true)
     }
 
-    /// The same of those that have been idle or stalled for longer than their grace.
+    /// The slots of connections to close first, among those that have been idle or stalled for longer
+    /// than their grace: at most [`BATCH`], in order.
     pub fn first_dispensable(&mut self, now: Instant) -> Vec<u32> {
         let tick = self.tick(now);
         if self.fruitless == Some(tick) {
@@ -202,7 +206,7 @@ impl Ledger {
         }
         let before = |grace| {
             let latest = now.checked_sub(grace).filter(|then| *then > self.start);
-            // A tick that has ended, so that nobody's grace is cut short.
+            // Only ticks that have ended count, so that no grace is cut short.
             latest.map(|then| self.tick(then))
         };
         let bound = |standing, grace| match before(grace) {
@@ -306,7 +310,7 @@ mod tests {
             assert!(!ledger.is_tight(), "after {index}");
             (last, index) = (piece, index + 1);
         }
-        // A share each is less than a whole piece each: those would have been 56.
+        // Pieces that shrink fit 70 times below the mark. Pieces of full size would fit 56 times.
         assert!(index > 70, "{index}");
         ledger.enter(index, 4 << 20, Standing::Busy, 0, now);
         assert_eq!(ledger.piece(least, most), least);
@@ -320,9 +324,9 @@ mod tests {
         ledger.enter(1, 1, Standing::Idle, 1024, at(4));
         ledger.enter(2, 1, Standing::Busy, 1024, at(2));
         ledger.enter(3, 1, Standing::Idle, 1024, at(3));
-        // Kept awake, with no request.
+        // A connection that is kept awake without a request.
         ledger.enter(3, 1, Standing::Idle, 0, at(9));
-        // A download that goes on.
+        // A download that makes progress.
         ledger.enter(0, 1, Standing::Busy, 1024, at(9));
         assert_eq!(ledger.first(), [3, 1, 2, 0]);
         ledger.enter(3, 1, Standing::Idle, 1024, at(9));
@@ -343,7 +347,7 @@ mod tests {
         for seconds in 2..6 {
             enter(0, 64 << 10, 4 << 10, seconds);
             enter(1, 64 << 10, 3 << 10, seconds);
-            // Crumbs are not counted.
+            // Amounts below `PROGRESS_BYTES` are not counted.
             enter(2, 64 << 10, 1023, seconds);
         }
         assert_eq!(ledger.first_dispensable(at(7)), [1, 2]);

@@ -1,7 +1,8 @@
-//! Which limit fired, and for whom: counted by kind, and told in lines that are limited themselves.
+//! Limits that fired, and the peers concerned: counted by kind, and written to the log in lines that
+//! are rate limited themselves.
 //!
-//! What ends in the ordinary course of things, such as a connection that was idle for its time, is
-//! no limit that fired and is not told here.
+//! A connection that ends in the ordinary course of things, such as one that was idle for its time, met
+//! no limit and is not logged here.
 
 use crate::h1;
 use crate::h2::{ConnectionError, ErrorCode};
@@ -9,13 +10,14 @@ use crate::panics::Panic;
 use std::fmt::{Display, Write};
 use std::time::{Duration, Instant};
 
-/// One line of each kind in this time: enough to see what goes on, too little to fill a disk.
+/// The least time between two lines of a kind: one line a second shows what goes on, and is too little
+/// to fill a disk.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is bounded: a peer met this bound, and was closed, cut or refused for it.
+/// Kind of a bound that a peer met, so that it was closed, cut or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// There are as many connections as there may be.
+    /// The server has as many connections as it may.
     Connections,
     /// One address has as many connections as it may.
     ConnectionsPerAddress,
@@ -35,7 +37,7 @@ pub enum Limit {
     BodySize,
     /// SETTINGS were not acknowledged in time.
     SettingsTime,
-    /// There are as many TLS handshakes under way as there may be.
+    /// As many TLS handshakes are under way as may be.
     Handshakes,
     /// The TLS handshake was not done in time.
     HandshakeTime,
@@ -43,10 +45,10 @@ pub enum Limit {
     Streams,
     /// One of the budgets of [`crate::config::Budgets`] was used up.
     Calm,
-    /// No limit, but counted and told like one: a fault of ours ended the connection.
+    /// No limit, but counted and logged like one: a bug of ours ended the connection.
     InternalError,
-    /// No limit, but counted like one: TLS failed, for what the peer said or could not be told. It is
-    /// logged one by one, for those who look for it.
+    /// No limit, but counted like one: TLS failed, for what the peer sent or what it refused to accept.
+    /// Each failure is logged by itself, for an operator who looks for it.
     Tls,
 }
 
@@ -70,7 +72,7 @@ impl Limit {
         Limit::Tls,
     ];
 
-    /// How lines and counts call it: the option that sets it, where there is one.
+    /// The name of the limit in lines and counts: the option that sets it, if there is one.
     pub fn name(self) -> &'static str {
         match self {
             Limit::Connections => "max-connections",
@@ -92,7 +94,7 @@ impl Limit {
         }
     }
 
-    /// The limit behind the error that ended an HTTP/2 connection, if it was one.
+    /// The limit behind the error that ended an HTTP/2 connection, if there was a limit.
     pub fn of_h2(error: &ConnectionError) -> Option<Limit> {
         match error.code {
             ErrorCode::ENHANCE_YOUR_CALM => Some(Limit::Calm),
@@ -101,7 +103,7 @@ impl Limit {
         }
     }
 
-    /// The limit behind the error that ended an HTTP/1.1 connection, if it was one.
+    /// The limit behind the error that ended an HTTP/1.1 connection, if there was a limit.
     pub fn of_h1(error: h1::Error) -> Option<Limit> {
         use h1::Error::{
             BodyTimeout, ChunkExtensions, HeadTimeout, HeadTooLarge, RequestLineTooLong,
@@ -118,7 +120,7 @@ impl Limit {
     }
 }
 
-/// The counts of all kinds, and when each was last told.
+/// The counts of all kinds, and the time of the last line of each.
 #[derive(Default)]
 pub struct LimitLog {
     counts: [Count; Limit::ALL.len()],
@@ -127,13 +129,13 @@ pub struct LimitLog {
 #[derive(Default)]
 struct Count {
     total: u64,
-    /// Since the last line.
+    /// Number of times that the limit fired since the last line.
     left_out: u64,
     told: Option<Instant>,
 }
 
 impl LimitLog {
-    /// A limit fired for `whom`.
+    /// Counts a limit that fired for the peer `whom`, and logs it if a line is due.
     pub fn report(&mut self, limit: Limit, whom: impl Display, what: &str, now: Instant) {
         let Some(left_out) = self.count(limit, now) else {
             return;
@@ -145,7 +147,7 @@ impl LimitLog {
         }
     }
 
-    /// A panic ended the connection of `whom`.
+    /// Counts a panic that ended the connection of the peer `whom`, and logs it if a line is due.
     pub fn report_panic(&mut self, whom: impl Display, panic: &Panic, now: Instant) {
         if let Some(left_out) = self.count(Limit::InternalError, now) {
             log::error!(
@@ -155,21 +157,21 @@ impl LimitLog {
         }
     }
 
-    /// Counts one that is told by others.
+    /// Counts a limit that other code logs.
     pub fn add(&mut self, limit: Limit) {
         if let Some(count) = self.counts.get_mut(limit as usize) {
             count.total += 1;
         }
     }
 
-    /// How often a limit has fired.
+    /// Number of times that a limit has fired.
     pub fn total(&self, limit: Limit) -> u64 {
         self.counts
             .get(limit as usize)
             .map_or(0, |count| count.total)
     }
 
-    /// Counts; if a line is due, how many were left out before it.
+    /// Counts a limit. If a line is due, returns the number of lines that were left out before it.
     fn count(&mut self, limit: Limit, now: Instant) -> Option<u64> {
         let count = self.counts.get_mut(limit as usize)?;
         count.total += 1;
@@ -182,14 +184,14 @@ impl LimitLog {
         Some(std::mem::take(&mut count.left_out))
     }
 
-    /// Tells how often each limit fired, at the end.
+    /// Logs the number of times that each limit fired, at the end of the server.
     pub fn finish(&self) {
         if let Some(totals) = self.totals() {
             log::info!("limits that fired:{totals}");
         }
     }
 
-    /// Name and count of the kinds that fired, if any did.
+    /// Name and count of each kind that fired, if any did.
     fn totals(&self) -> Option<String> {
         let mut totals = String::new();
         for limit in Limit::ALL {

@@ -1,5 +1,5 @@
-//! The files that are the server's own: [`Files::look_up_private`](crate::world::Files::look_up_private)
-//! keeps them from being served, wherever they lie. Whatever else the server is told to read or write
+//! The server's own files. [`Files::look_up_private`](crate::world::Files::look_up_private) keeps them
+//! from being served, wherever they lie. Every file that an option tells the server to read or write
 //! belongs into this list.
 
 use std::path::{Path, PathBuf};
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::config::{Certificate, Config};
 use crate::world::files::{OwnExtent, OwnFile};
 
-/// All of them.
+/// All files of the server's own that the configuration names.
 pub fn own_files(config: &Config) -> Vec<OwnFile> {
     let mut files = Vec::new();
     let mut add = |path: &Path, extent, what, mend| {
-        // As it is now: a link on the way may be given another target.
+        // The path is made absolute now, because a link on the way may get another target later.
         let path: PathBuf = crate::world::files::absolute(path);
         files.push(OwnFile {
             path,
@@ -42,7 +42,7 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
                 let what = "the directory of the self-signed certificate";
                 let mend = "name another with STATE_DIRECTORY";
                 add(directory, OwnExtent::Directory, what, mend);
-                // By themselves too, lest the directory is the served one.
+                // The files are listed by themselves too, in case the directory is the served one.
                 let (what, mend) = ("the self-signed certificate", "serve another directory");
                 add(
                     &directory.join("localhost.pem"),
@@ -60,7 +60,7 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
             }
         }
     }
-    // A shell may have opened a file for them: `calmd . > log`.
+    // A shell may have opened a file for the standard streams: `calmd . > log`.
     for (stream, what) in [(1, "standard output"), (2, "standard error")] {
         let file = std::fs::read_link(format!("/proc/self/fd/{stream}"));
         if let Ok(file) = file

@@ -14,19 +14,20 @@
 use crate::world::Sleep;
 use std::time::{Duration, Instant};
 
-/// More than this in one go is an absence, and this much of it counts as time: longer than any turn
-/// takes by what it is allowed to do, shorter than anything that a peer is waited for. As it counts,
-/// time goes on even if every turn is an absence, and no deadline is put off for ever.
+/// The most time in one step of the clock that counts as time; a longer step is an absence. 100 ms is
+/// longer than any turn takes by its budgets, and shorter than any deadline of a peer. The first 100 ms
+/// of an absence count, so time goes on even if every turn is an absence, and no deadline is put off
+/// for ever.
 const ABSENCE: Duration = Duration::from_millis(100);
 
-/// The world's clock as it was last read, and what is taken out of it.
+/// The last reading of the world's clock, and the absences that are subtracted from it.
 pub struct OwnTime {
     world: Instant,
     absent: Duration,
 }
 
 impl OwnTime {
-    /// A time that begins now, with no absence.
+    /// A time that begins at `now`, without absence.
     pub fn new(now: Instant) -> Self {
         OwnTime {
             world: now,
@@ -34,27 +35,28 @@ impl OwnTime {
         }
     }
 
-    /// The time that deadlines are kept by.
+    /// The time by which deadlines are kept.
     pub fn now(&self) -> Instant {
-        // The absences lie between the beginning and `world`.
+        // The subtraction cannot underflow, because the absences lie between the beginning and `world`.
         self.world - self.absent
     }
 
-    /// The world's clock as it was last read.
+    /// The last reading of the world's clock.
     pub fn world(&self) -> Instant {
         self.world
     }
 
-    /// The loop has worked since the clock was last read.
+    /// Adds the time that the loop has worked since the clock was last read.
     pub fn work(&mut self, until: Instant) {
         self.pass(until, Duration::ZERO);
     }
 
-    /// The loop has slept since then, for `timeout` at most, as far as it had its way.
+    /// Adds the time that the loop has slept since the clock was last read. It asked to sleep for
+    /// `timeout` at most.
     pub fn sleep(&mut self, until: Instant, timeout: Option<Duration>, sleep: Sleep) {
         let allowed = match sleep {
             Sleep::Undisturbed => timeout.unwrap_or(Duration::MAX),
-            // Stopped and let run on, most likely: nobody knows when.
+            // The process was most likely stopped and continued, at unknown times.
             Sleep::Interrupted => Duration::ZERO,
         };
         self.pass(until, allowed);

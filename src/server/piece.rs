@@ -1,66 +1,67 @@
-//! Frames of files' content, made where the content is read to.
+//! Frames of file content, made in the place that the content is read to.
 //!
-//! One call reads the payloads of several frames, each to where it belongs behind its header. So they
-//! are copied once, from the kernel, into a buffer that stays initialised and is used for one
-//! connection after another.
+//! One call reads the payloads of several frames, each to its place behind the room for its header. So
+//! each payload is copied once, from the kernel, into a buffer that stays initialised and is used for
+//! one connection after another.
 
 use crate::site::{BodyError, FileSlice, OpenFile};
 use crate::world::Files;
 use std::io::IoSliceMut;
 use std::ops::Range;
 
-/// As long as the output of a turn; it grows if that is more.
+/// Length of the buffer: as long as the output of a turn. It grows if that is longer.
 const LEN: usize = 64 << 10;
 
-/// So many frames are read at once: those of the usual length that fit.
+/// Number of frames that are read at once: as many of the usual length as fit.
 const FRAMES: usize = 5;
 
 /// Frames of one output, and payloads that were read for the next ones.
 pub struct Piece<F: Files> {
-    /// Empty until it is needed.
+    /// The buffer, empty until it is needed.
     buffer: Vec<u8>,
-    /// Where the last frame that is made ends.
+    /// The end of the last frame that is made.
     end: usize,
-    /// Bytes of all frames that are made.
+    /// Number of bytes of all frames that are made.
     len: usize,
     ahead: Option<Ahead<F>>,
 }
 
-/// Payloads behind the last frame that is made, each with room for its header before it.
+/// Payloads that were read ahead, behind the last frame that is made. Each has room for its header
+/// before it.
 struct Ahead<F: Files> {
     file: OpenFile<F>,
-    /// Where in the file they begin.
+    /// The offset in the file at which the payloads begin.
     offset: u64,
-    /// Where in the buffer the first one's header belongs.
+    /// The place in the buffer of the first payload's header.
     at: usize,
-    /// From there to the next one.
+    /// The distance from one header to the next.
     step: usize,
-    /// The length of each, of the last one at most.
+    /// The length of each payload. The last may be shorter.
     payload: usize,
-    /// Bytes of all of them.
+    /// Number of bytes of all payloads.
     left: usize,
 }
 
-/// A frame to make of a file's next bytes.
+/// A frame that is to be made of a file's next bytes.
 pub struct Wanted {
     /// The length of the frame's header.
     pub header: usize,
-    /// The most payload; at least 1.
+    /// The most bytes of payload; at least 1.
     pub payload: usize,
-    /// The bytes that frames will be made of one after another, this one's with them; what is not the
-    /// file's among them is not read for it.
+    /// Number of bytes that frames will be made of one after another, starting with this frame. Only
+    /// bytes of the file among them are read.
     pub run: usize,
-    /// How the frames lie.
+    /// The arrangement of the frames.
     pub layout: Layout,
 }
 
-/// How frames lie in a piece.
+/// Arrangement of frames in a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// One right behind the other, as records are made of them.
+    /// One right behind the other, because TLS records are made of them.
     Dense,
-    /// Each payload as far from the beginning of a line of the processor's cache as in the kernel's page,
-    /// with gaps between the frames: so they are copied 5 % faster.
+    /// With gaps between the frames, so that each payload has the distance from the beginning of a
+    /// cache line that it has in the kernel's page. So it is copied 5 % faster.
     Aligned,
 }
 
@@ -85,14 +86,14 @@ impl<F: Files> Default for Piece<F> {
 }
 
 impl<F: Files> Piece<F> {
-    /// Bytes of all frames that are made.
+    /// Number of bytes of all frames that are made.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Makes a frame behind the others of the file's next bytes, as many as there are at once, and
-    /// passes those. Returns its place, which begins with room for its header; `None` before the disk
-    /// has brought them, which it was asked for.
+    /// Makes a frame of the file's next bytes, as many as are there at once, behind the other frames,
+    /// and moves the file forward by them. Returns the frame's place, which begins with room for its
+    /// header; `None` if the disk has to bring the bytes first, which it was then asked for.
     pub fn make(
         &mut self,
         files: &mut F,
@@ -117,26 +118,26 @@ impl<F: Files> Piece<F> {
         Ok(Some(place))
     }
 
-    /// The bytes of frames.
+    /// The bytes of a frame.
     #[expect(clippy::indexing_slicing, reason = "frames lie within the buffer")]
     pub fn bytes(&self, place: Range<usize>) -> &[u8] {
         &self.buffer[place]
     }
 
-    /// The same, to be changed.
+    /// The bytes of a frame, to write its header.
     #[expect(clippy::indexing_slicing, reason = "frames lie within the buffer")]
     pub fn bytes_mut(&mut self, place: Range<usize>) -> &mut [u8] {
         &mut self.buffer[place]
     }
 
-    /// Forgets everything but the room.
+    /// Forgets all frames and keeps the memory.
     pub fn clear(&mut self) {
         self.end = 0;
         self.len = 0;
         self.ahead = None;
     }
 
-    /// Reads the frame's payload and, as far as there is room, those of the next ones.
+    /// Reads the frame's payload and, as far as the room reaches, those of the next frames.
     #[expect(clippy::indexing_slicing, reason = "it was made that long above")]
     fn read(
         &mut self,
@@ -175,15 +176,15 @@ impl<F: Files> Piece<F> {
 }
 
 impl<F: Files> Ahead<F> {
-    /// Whether the first of them is what comes next in the file, and so many bytes long.
+    /// True if the first payload is the next part of the file and has the wanted length.
     fn is_for(&self, file: &FileSlice<F>, payload: usize) -> bool {
         self.file.is(file.file())
             && self.offset == file.offset()
             && self.payload.min(self.left) >= payload
     }
 
-    /// What is left when the first `len` bytes are a frame: nothing of use if that was not the
-    /// whole of its payload.
+    /// The payloads that are left when the first `len` bytes have become a frame. None are usable if
+    /// those were not the first payload as a whole.
     fn after(self, len: usize) -> Option<Self> {
         (len == self.payload && len < self.left).then(|| Ahead {
             offset: self.offset + len as u64,
@@ -208,7 +209,7 @@ mod tests {
         (files, file)
     }
 
-    /// The next frame, with up to so many bytes of payload and a header of two dots.
+    /// Makes the next frame, with up to `payload` bytes of payload and a header of two dots.
     fn make(
         piece: &mut Piece<MemoryFiles>,
         files: &mut MemoryFiles,
@@ -228,7 +229,7 @@ mod tests {
         }))
     }
 
-    /// Frames with up to so many bytes of payload.
+    /// Frames with up to the given numbers of bytes of payload.
     fn frames<const N: usize>(
         piece: &mut Piece<MemoryFiles>,
         files: &mut MemoryFiles,

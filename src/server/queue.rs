@@ -1,24 +1,24 @@
-//! A queue that leaves nothing of a crowd behind.
+//! A queue that leaves no memory of a crowd behind.
 //!
-//! Room for some is kept from the start. What a crowd needs beyond that lies in a second place, which
-//! is given back as soon as it is empty: one queue that grew in a crowd, and shrank after it, would lie
-//! above all that the crowd leaves behind, and keep the allocator from giving that back.
+//! Room for [`ROOM`] values is kept from the start. Values beyond that lie in a second ring, which is
+//! given back as soon as it is empty. One ring that grew in a crowd, and shrank after it, would lie
+//! above all memory that the crowd leaves behind, and keep the allocator from giving that back.
 
 use std::collections::VecDeque;
 
-/// So many wait without a second place.
+/// Capacity of the permanent ring.
 const ROOM: usize = 256;
 
-/// Who waits, the first first.
+/// A first-in, first-out queue.
 pub struct Queue<T> {
-    /// At most [`ROOM`].
+    /// The permanent ring: the first values, at most [`ROOM`].
     first: VecDeque<T>,
-    /// Those behind them; nobody while there is room before.
+    /// The second ring: the values behind them. It is empty while the permanent ring has room.
     rest: VecDeque<T>,
 }
 
 impl<T> Queue<T> {
-    /// Nobody waits.
+    /// An empty queue.
     pub fn new() -> Self {
         Queue {
             first: VecDeque::with_capacity(ROOM),
@@ -26,17 +26,17 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Whether nobody waits.
+    /// True if no value waits.
     pub fn is_empty(&self) -> bool {
         self.first.is_empty()
     }
 
-    /// Who is first.
+    /// The first value.
     pub fn front(&self) -> Option<&T> {
         self.first.front()
     }
 
-    /// One more waits, behind all others.
+    /// Adds a value behind all others.
     pub fn push_back(&mut self, value: T) {
         if self.first.len() < ROOM {
             self.first.push_back(value);
@@ -45,7 +45,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes the first.
+    /// Removes the first value.
     pub fn pop_front(&mut self) -> Option<T> {
         let popped = self.first.pop_front();
         if let Some(next) = self.rest.pop_front() {
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(queue.first.capacity(), ROOM);
         while queue.pop_front().is_some() {}
         assert!(queue.is_empty() && queue.front().is_none());
-        // The ring may have turned.
+        // The ring may have wrapped around.
         queue.first.clear();
         assert_eq!(queue.first.as_slices().0.as_ptr(), place);
     }

@@ -1,12 +1,12 @@
 //! Connections in slots that are used again.
 //!
-//! A token carries its slot's number and the serial of its user, so that readiness that was meant
-//! for a connection that is gone is not taken for its successor's.
+//! A token carries the number of its slot and the serial number of the slot's user. So readiness for a
+//! connection that is gone is not mistaken for readiness of its successor.
 
 use crate::world::Token;
 use slab::Slab;
 
-/// What the event loop knows of each connection.
+/// A table with the event loop's state of each connection.
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
     last_serial: u32,
@@ -16,28 +16,29 @@ struct Slot<T> {
     serial: u32,
     schedule: Schedule,
     weight: Weight,
-    /// Boxed, so that what stays of the slab after a crowd is small.
+    /// The value is boxed, so that the table that a crowd leaves behind is small.
     value: Box<T>,
 }
 
-/// Whether a connection waits for another turn.
+/// Position of a connection with respect to the queue of turns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Schedule {
     Waiting,
     Queued,
 }
 
-/// How much a connection's last turn took.
+/// Amount of work in a connection's last turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// Little: when it is ready it has a turn at once.
+    /// Little work: a readable or writable connection has its next turn at once.
     Light,
-    /// Much: it is queued, so that those of whom there are many do not keep the others waiting.
+    /// Much work: the next turn is queued, so that many busy connections do not keep the others
+    /// waiting.
     Heavy,
 }
 
 impl<T> Slots<T> {
-    /// No connections, and room for so many.
+    /// A table without connections, with room for `room`.
     pub fn with_room(room: usize) -> Self {
         Slots {
             slab: Slab::with_capacity(room),
@@ -69,18 +70,18 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Takes a connection out.
+    /// Removes a connection.
     pub fn remove(&mut self, token: Token) -> Option<Box<T>> {
         self.current(token)?;
         Some(self.slab.remove(token.index as usize).value)
     }
 
-    /// The connection that this token names, unless it is gone.
+    /// The connection that a token names, unless that connection is gone.
     pub fn value(&mut self, token: Token) -> Option<&mut T> {
         self.current(token).map(|slot| &mut *slot.value)
     }
 
-    /// The token of a slot's present user.
+    /// The token of the connection that has a slot now.
     pub fn token(&self, index: u32) -> Option<Token> {
         let slot = self.slab.get(index as usize)?;
         Some(Token {
@@ -89,7 +90,8 @@ impl<T> Slots<T> {
         })
     }
 
-    /// The first connection from this slot on, and then from the beginning, that `found` is true for.
+    /// The first connection for which `found` is true, looked for from slot `index` to the end and then
+    /// from the beginning.
     pub fn find_from(&self, index: u32, found: impl Fn(&T) -> bool) -> Option<u32> {
         let end = self.slab.capacity() as u32;
         let is_found = |index: &u32| {
@@ -108,7 +110,7 @@ impl<T> Slots<T> {
         self.slab.iter().map(token).collect()
     }
 
-    /// Marks a connection as queued for a turn; false if it is already.
+    /// Marks a connection as queued for a turn. Returns false if it was queued already.
     pub fn queue(&mut self, token: Token) -> bool {
         let replaced = self
             .current(token)
@@ -116,21 +118,21 @@ impl<T> Slots<T> {
         replaced == Some(Schedule::Waiting)
     }
 
-    /// Marks a connection as having had the turn that it was queued for.
+    /// Marks a connection as no longer queued, after the turn that it was queued for.
     pub fn unqueue(&mut self, token: Token) {
         if let Some(slot) = self.current(token) {
             slot.schedule = Schedule::Waiting;
         }
     }
 
-    /// Notes how much a connection's turn took.
+    /// Notes the amount of work in a connection's turn.
     pub fn weigh(&mut self, token: Token, weight: Weight) {
         if let Some(slot) = self.current(token) {
             slot.weight = weight;
         }
     }
 
-    /// Whether a connection has its turn only when the queue comes to it.
+    /// True if a connection has its turn only when the queue comes to it.
     pub fn is_heavy(&mut self, token: Token) -> bool {
         self.current(token)
             .is_some_and(|slot| slot.weight == Weight::Heavy)

@@ -1,10 +1,11 @@
-//! Places in an output where content belongs that is not copied into it.
+//! Splices: content that belongs into an output and is not copied into it.
 //!
-//! A service writes what frames the content and notes here which slice of a file or of memory follows.
-//! The socket takes it from there: from a file by sendfile(2), from memory together with the bytes
-//! around it in one call. A reader that stalls then costs a share in the descriptor or in the cached
-//! content, and a few words. Shorter ranges of a file are made frames of where they are read to, in a
-//! [`Piece`]; what of it the socket does not take is kept like any output.
+//! A service writes the framing into the output and notes here which slice of a file or of memory
+//! follows. The socket takes it from there: a file's slice by sendfile(2), a slice of memory together
+//! with the bytes around it in one writev(2). A connection whose reader stalls then costs a share in
+//! the descriptor or in the cached content, and a few words. Shorter ranges of a file become frames in
+//! the place that they are read to, in a [`Piece`]. Bytes of a piece that the socket does not take are
+//! kept like any output.
 
 use super::piece::{Piece, Wanted};
 use crate::site::{BodyError, FileSlice, Least, Slice};
@@ -12,53 +13,56 @@ use crate::world::Files;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// The most content that is spliced into one output. While it waits it costs nothing, so it has room
-/// of its own; the more is sent in one go, the fewer segments it takes, but the others want their turn.
-/// With the headers around it, it is less than four times 65,160 bytes, forty-five packets of an
-/// Ethernet: the most that a kernel hands down in one go (GSO).
+/// The most bytes that are spliced into one output. Spliced bytes cost no memory while they wait, so
+/// they have room of their own. More bytes in one call take fewer segments, but other connections want
+/// their turn. With the headers around it, the number is less than four times 65,160 bytes, which is
+/// forty-five packets of an Ethernet: the most that a kernel hands down in one go (GSO).
 pub const MOST_SPLICED: usize = 253 << 10;
 
-/// What is worth splicing in the clear. What there is to do for a slice of its own costs more than
-/// copying less memory. Less of a file is read: sent from where it is, it would be segments of its own,
-/// made of pages. So in HTTP/2, whose frames rarely hold more than 16 KiB: reading them takes half the
-/// time here, and less than that until a client on the same machine has them.
+/// The least sizes that are spliced in the clear. The work for a slice of its own costs more than
+/// copying a smaller piece of memory. A smaller range of a file is read: sent from its pages, it would
+/// be segments of its own. Frames of HTTP/2 rarely hold more than 16 KiB, so their content is read:
+/// that takes half the time of sendfile(2) here, and less than half until a client on the same machine
+/// has the bytes.
 pub const CLEAR: Least = Least {
     memory: 4 << 10,
     file: 64 << 10,
 };
 
-/// What is worth making frames of in a [`Piece`], in the clear; memory as above.
+/// The least sizes of which frames are made in a [`Piece`], in the clear. Memory is spliced as in
+/// [`CLEAR`].
 pub const CLEAR_FRAMES: Least = Least {
     file: 4 << 10,
     ..CLEAR
 };
 
-/// The same under TLS. It copies when it seals, so memory is copied before it for longer records. What
-/// is in a piece makes records of its own, which takes some content to be worth it.
+/// The least sizes of which frames are made in a [`Piece`] under TLS. Sealing copies, so memory is
+/// copied before it, for longer records. The bytes of a piece make records of their own, so a piece
+/// needs some content to be worth it.
 pub const TLS_FRAMES: Least = Least {
     memory: u64::MAX,
     file: 8 << 10,
 };
 
-/// Content between the bytes of an output, in order.
+/// Spliced content between the bytes of an output, in order.
 pub struct Splices<F: Files> {
     list: VecDeque<Splice<F>>,
-    /// Bytes of all splices.
+    /// Number of bytes of all splices.
     len: u64,
     piece: Piece<F>,
 }
 
-/// Something that comes before the byte `at` of the output; never empty.
+/// Content that comes before the byte `at` of the output. It is never empty.
 struct Splice<F: Files> {
     at: usize,
     content: Content<F>,
 }
 
-/// Where a splice's bytes are.
+/// Place of the bytes of a splice.
 pub enum Content<F: Files> {
     /// In a file or in shared memory.
     Slice(Slice<F>),
-    /// In the piece, between these two.
+    /// In the piece, from the first place to the second.
     Frames(usize, usize),
 }
 
@@ -70,7 +74,7 @@ impl<F: Files> Content<F> {
         }
     }
 
-    /// The next `len` bytes were sent; there are that many.
+    /// Passes `len` bytes that were sent. The content has at least that many.
     fn advance(&mut self, len: u64) {
         match self {
             Content::Slice(slice) => slice.advance(len),
@@ -90,34 +94,34 @@ impl<F: Files> Default for Splices<F> {
 }
 
 impl<F: Files> Splices<F> {
-    /// Bytes of all splices.
+    /// Number of bytes of all splices.
     pub fn len(&self) -> usize {
         usize::try_from(self.len).unwrap_or(usize::MAX)
     }
 
-    /// Bytes of frames, which have to be kept if they are not sent.
+    /// Number of bytes of frames in the piece. They have to be kept if they are not sent.
     pub fn framed(&self) -> usize {
         self.piece.len()
     }
 
-    /// The memory that the list takes.
+    /// The memory of the list in bytes.
     pub fn memory(&self) -> usize {
         self.list.capacity() * size_of::<Splice<F>>()
     }
 
-    /// Whether there is none.
+    /// True if there is no splice.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Forgets everything but the room.
+    /// Forgets all splices and keeps the memory.
     pub fn clear(&mut self) {
         self.list.clear();
         self.len = 0;
         self.piece.clear();
     }
 
-    /// Adds a slice behind the first `at` bytes of the output and all splices that are there.
+    /// Adds a slice behind the first `at` bytes of the output and the splices that are there already.
     pub fn push(&mut self, at: usize, slice: Slice<F>) {
         debug_assert!(!slice.is_empty());
         self.len += slice.len();
@@ -125,8 +129,9 @@ impl<F: Files> Splices<F> {
         self.list.push_back(Splice { at, content });
     }
 
-    /// Makes a frame of the file's next bytes in the same place, and returns it for its header to be
-    /// written; `None` before the disk has brought them, which it was asked for.
+    /// Makes a frame of the file's next bytes behind the first `at` bytes of the output and the splices
+    /// that are there already. Returns the frame for its header to be written; `None` if the disk has
+    /// to bring the bytes first, which it was then asked for.
     pub fn push_frame(
         &mut self,
         at: usize,
@@ -151,13 +156,14 @@ impl<F: Files> Splices<F> {
         Ok(Some(self.piece.bytes_mut(place)))
     }
 
-    /// The first splice, and how many bytes of the output come before it.
+    /// The first splice, and the number of bytes of the output before it.
     pub fn first(&self) -> Option<(usize, &Content<F>)> {
         self.list.front().map(|splice| (splice.at, &splice.content))
     }
 
-    /// Fills `out` with what follows the first `sent` bytes of the output up to the next slice of a
-    /// file, what is in memory in its place. Returns how many of `out` it took.
+    /// Fills `out` with the bytes that follow the first `sent` bytes of the output, splices of memory
+    /// in their places, up to the next slice of a file. Returns the number of entries of `out` that it
+    /// took.
     #[expect(
         clippy::indexing_slicing,
         reason = "splices have their places within the output, in order"
@@ -196,7 +202,7 @@ impl<F: Files> Splices<F> {
         taken
     }
 
-    /// Passes the next `len` bytes of everything: those of the output, counted in `sent`, and those of
+    /// Passes the next `len` bytes that were sent: bytes of the output, counted in `sent`, and bytes of
     /// the splices in their places.
     pub fn advance(&mut self, sent: &mut usize, mut len: usize) {
         while let Some(Splice { at, content }) = self.list.front_mut() {
@@ -217,12 +223,13 @@ impl<F: Files> Splices<F> {
         *sent += len;
     }
 
-    /// Takes hold of content that is in memory, to be sent from there.
+    /// Holds content in memory, so that it can be sent from there.
     pub fn hold(&mut self) {
         self.slices().for_each(Slice::hold);
     }
 
-    /// Lets go of it again: what waits for a reader holds nothing that others may need.
+    /// Releases the content in memory again. A slice that waits for a reader must not hold memory that
+    /// other connections may need.
     pub fn release(&mut self) {
         self.slices().for_each(Slice::release);
     }
@@ -236,8 +243,9 @@ impl<F: Files> Splices<F> {
             })
     }
 
-    /// Moves all that is left of another output with its splices behind the bytes of `output`, whose
-    /// splices these are; its first `sent` bytes were sent. What others may not keep is copied.
+    /// Moves the rest of another output with its splices behind the bytes of `output`, whose splices
+    /// are `self`. The first `sent` bytes of the other were sent. Frames in the piece are copied,
+    /// because the piece is lent to the next connection.
     #[expect(
         clippy::indexing_slicing,
         reason = "splices have their places within the output, in order"
@@ -288,7 +296,7 @@ mod tests {
         (files, file)
     }
 
-    /// Two frames behind the first `at` bytes of the output.
+    /// Adds two frames behind the first `at` bytes of the output.
     fn push_frames(splices: &mut Splices<MemoryFiles>, at: usize) {
         let (mut files, mut file) = file("one]two]");
         while !file.is_empty() {
@@ -303,8 +311,8 @@ mod tests {
         }
     }
 
-    /// What is sent when `room` pieces are gathered and `most` bytes taken by each call; the bytes of
-    /// files as dots.
+    /// The bytes that are sent if each call gathers `room` pieces and takes `most` bytes. Bytes of
+    /// files are dots.
     fn sent(bytes: &[u8], splices: &mut Splices<MemoryFiles>, room: usize, most: usize) -> String {
         let mut seen = Vec::new();
         let mut sent = 0;

@@ -1,5 +1,5 @@
-//! What `--log-level trace` shows: frames in and out, heads of HTTP/1.1, with secrets left out. Nothing of
-//! it costs anything while the level is lower.
+//! The output of `--log-level trace`: frames in and out, heads of HTTP/1.1, with secrets left out. It
+//! costs nothing while the level is lower.
 
 use crate::h2::frame::text::{Blocks, details, kind, setting};
 use crate::h2::frame::{FrameHeader, FrameType, decode};
@@ -8,7 +8,7 @@ use crate::hpack::INITIAL_TABLE_SIZE;
 use crate::http::{Field, printable};
 use crate::world::Peer;
 
-/// Fields whose values are somebody's credentials.
+/// Fields whose values are credentials.
 const SECRETS: [&[u8]; 4] = [
     b"authorization",
     b"cookie",
@@ -16,12 +16,13 @@ const SECRETS: [&[u8]; 4] = [
     b"set-cookie",
 ];
 
-/// Whether anything is shown.
+/// True if the level is trace.
 pub fn is_on() -> bool {
     log::log_enabled!(log::Level::Trace)
 }
 
-/// Shows the frames of a connection with this peer, whose decoder announces a table of this size.
+/// An observer that shows the frames of a connection with `peer`. `table` is the size of the HPACK
+/// table that our decoder announces.
 pub fn observer(peer: Peer, table: u32) -> Observer {
     let mut received = Blocks::new(table);
     let mut sent = Blocks::new(INITIAL_TABLE_SIZE);
@@ -58,7 +59,7 @@ fn frame(peer: Peer, arrow: &str, header: FrameHeader, payload: &[u8], blocks: &
     }
 }
 
-/// Shows the head of a message of HTTP/1.1.
+/// Shows the head of an HTTP/1.1 message.
 pub fn head<'f>(
     peer: Peer,
     direction: Direction,

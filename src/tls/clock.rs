@@ -1,4 +1,4 @@
-//! The time of day as rustls asks for it: in years that exist, and without a panic before 1970.
+//! The time of day for rustls: in years that its dates can show, and without a panic before 1970.
 
 use crate::world::os::wall_clock;
 use rustls::pki_types::UnixTime;
@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The clock of all sessions.
+/// The clock of all TLS sessions.
 #[derive(Debug)]
 pub struct Clock;
 
@@ -21,8 +21,8 @@ impl TimeProvider for Clock {
 
 type Make = fn() -> Result<Arc<dyn ProducesTickets>, rustls::Error>;
 
-/// Session tickets of rustls, which panics over a clock that stands before 1970: as long as it does,
-/// there are none, and every handshake is a full one.
+/// Session tickets by rustls, which panics if the clock stands before 1970. While it does, no tickets
+/// are made and every handshake is a full one.
 pub(super) struct Tickets {
     now: fn() -> SystemTime,
     make: Make,
@@ -30,7 +30,7 @@ pub(super) struct Tickets {
 }
 
 impl Tickets {
-    /// Tickets by this clock, with keys that are made when they are needed for the first time.
+    /// Tickets by the clock `now`. `make` makes their keys when they are needed for the first time.
     pub(super) fn new(now: fn() -> SystemTime, make: Make) -> Tickets {
         Tickets {
             now,

@@ -1,17 +1,17 @@
-//! Reasons why there is no certificate to serve with, and the mend of each.
+//! Errors that leave the server without a certificate, each with the way to mend it.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why there is no certificate to serve with. Displayed, it is one line with the mend.
+/// Reason for having no certificate to serve with. Displayed, it is one line that says how to mend it.
 #[derive(Debug)]
 pub enum TlsError {
     /// A file cannot be read.
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
     /// The file of `--cert` holds no certificate in PEM.
@@ -25,16 +25,16 @@ pub enum TlsError {
         /// The file of `--key`.
         key: PathBuf,
     },
-    /// The certificate is of the first version, which knows no names.
+    /// The certificate is of X.509 version 1, which has no names.
     OldVersion(PathBuf),
-    /// The private key is of RSA, and shorter than clients accept.
+    /// The RSA private key is shorter than clients accept.
     ShortKey {
         /// The file of `--key`.
         key: PathBuf,
-        /// Its length.
+        /// The length of the key in bits.
         bits: usize,
     },
-    /// The private key asks for a passphrase.
+    /// The private key is encrypted with a passphrase.
     EncryptedKey(PathBuf),
     /// The private key belongs to another certificate.
     Mismatch {
@@ -43,25 +43,25 @@ pub enum TlsError {
         /// The file of `--key`.
         key: PathBuf,
     },
-    /// Certificate or key are of a kind that TLS here does not know.
+    /// The certificate or the key is of a kind that the TLS library does not support.
     Unusable {
         /// The file of `--cert`.
         chain: PathBuf,
         /// The file of `--key`.
         key: PathBuf,
-        /// What the TLS library says.
+        /// The error of the TLS library.
         reason: rustls::Error,
     },
     /// The self-signed certificate cannot be written.
     Write {
-        /// The file or directory.
+        /// The file or directory that cannot be written.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
     /// The self-signed certificate cannot be made.
     Make(rcgen::Error),
-    /// The TLS library refuses to start, for want of random numbers.
+    /// The TLS library cannot start, because the system gives no random numbers.
     Library(rustls::Error),
 }
 

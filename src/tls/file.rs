@@ -1,4 +1,4 @@
-//! Files of certificates and keys, read without waiting for anybody.
+//! Files of certificates and keys. Reading them never waits for a writer.
 
 use super::TlsError;
 use super::subject_names::Elements;
@@ -9,19 +9,21 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// The longest file that is read: a chain of a hundred certificates is shorter.
+/// The longest file that is read, in bytes. A chain of a hundred certificates is shorter.
 const LONGEST: u64 = 1 << 20;
 
-/// Tags of DER (X.690 §8): those on the way to an RSA key's modulus (RFC 8017 appendix A.1.2, RFC 5958 §2).
+/// Tags of DER (X.690 §8) on the way to the modulus of an RSA key (RFC 8017 appendix A.1.2, RFC 5958
+/// §2).
 const INTEGER: u8 = 0x02;
 const OCTET_STRING: u8 = 0x04;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 
-/// rsaEncryption (RFC 8017 appendix C).
+/// The object identifier rsaEncryption (RFC 8017 appendix C).
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
-/// The content of a regular file. A FIFO or a device would keep the whole server waiting.
+/// The content of a regular file. A FIFO or a device is refused, because reading it could keep the
+/// whole server waiting.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, TlsError> {
     read(path).map_err(|reason| TlsError::Read {
         path: path.into(),
@@ -31,7 +33,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, TlsError> {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut options = OpenOptions::new();
-    // Opening a FIFO waits for its writer otherwise.
+    // Without this flag, opening a FIFO waits for its writer.
     options
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits() as i32);
@@ -53,7 +55,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// The length of an RSA key's modulus; none of another key.
+/// The length of the modulus of an RSA key in bits; none for other kinds of key.
 pub(super) fn rsa_bits(key: &PrivateKeyDer<'_>) -> Option<usize> {
     let inside = |bytes, tag| Elements(bytes).find(|element| element.0 == tag);
     let (_, content) = inside(key.secret_der(), SEQUENCE)?;
@@ -67,7 +69,7 @@ pub(super) fn rsa_bits(key: &PrivateKeyDer<'_>) -> Option<usize> {
         }
         _ => return None,
     };
-    // A version, the modulus.
+    // The numbers are a version, the modulus, and others.
     let mut numbers = Elements(integers).filter(|(tag, _)| *tag == INTEGER);
     let (_, modulus) = numbers.nth(1)?;
     let zeros = modulus.iter().take_while(|byte| **byte == 0).count();

@@ -1,21 +1,21 @@
-//! The limits of what comes without encryption: a ClientHello, as far as it can be told from the
-//! headers of its records and its own.
+//! Limits of the bytes that come before encryption: the length of a ClientHello, as the headers of its
+//! records and its own header announce it.
 
 use rustls::AlertDescription;
 
-/// The largest ClientHello that is taken. Browsers send 2 KiB, with keys that outlast quantum
-/// computers; rustls would wait for 64.
+/// The largest ClientHello that is accepted. Browsers send 2 KiB, with post-quantum keys; rustls would
+/// wait for 64 KiB.
 const HELLO: usize = 16 << 10;
 
 /// The largest content of a record without encryption (RFC 8446 §5.1).
 const RECORD: usize = 16 << 10;
 
-/// The types of records that are looked at (RFC 8446 §5.1).
+/// Types of the records that are looked at (RFC 8446 §5.1).
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const HANDSHAKE: u8 = 22;
 
-/// Judges the records up to the first handshake message by what they announce. Records of other types
-/// are left to rustls, and so is what is no record.
+/// Judges the records up to the first handshake message by the lengths that they announce. Records of
+/// other types, and bytes that are no record, are left to rustls.
 pub fn judge(mut records: &[u8]) -> Result<(), AlertDescription> {
     // Type and length of the message (RFC 8446 §4), which may be cut over four records.
     let mut message = [0; 4];
@@ -49,7 +49,7 @@ pub fn judge(mut records: &[u8]) -> Result<(), AlertDescription> {
     let [_, length @ ..] = message.map(usize::from);
     let len = length.iter().fold(0, |len, byte| len << 8 | byte);
     match len > HELLO {
-        // As OpenSSL and BoringSSL answer.
+        // OpenSSL and BoringSSL give this answer too.
         true => Err(AlertDescription::IllegalParameter),
         false => Ok(()),
     }
@@ -59,7 +59,7 @@ pub fn judge(mut records: &[u8]) -> Result<(), AlertDescription> {
 mod tests {
     use super::*;
 
-    /// The beginning of a ClientHello of this length in records of this many bytes each.
+    /// The beginning of a ClientHello of `len` bytes, in records of `record` bytes each.
     fn hello(len: usize, record: usize) -> Vec<u8> {
         let [.., a, b, c] = len.to_be_bytes();
         let message = [1, a, b, c, 3, 3, 7, 7, 7, 7];

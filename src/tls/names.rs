@@ -1,5 +1,5 @@
-//! The names of the certificate in use: whether a client asked for one of them, and whether what a
-//! request is for is one of them.
+//! The names of the certificate in use, compared with the name that a client asked for and with the
+//! authority of each request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,17 +9,18 @@ use rustls::sign::CertifiedKey;
 
 use super::subject_names::SubjectNames;
 
-/// What requests on a connection may be for.
+/// Names that requests on a connection may be for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
-    /// Anything: there is no TLS, or the client asked for no name, or for one that only somebody who
-    /// does not verify certificates would ask us for.
+    /// Any name. The connection has no TLS, or the client asked for no name, or it asked for a name
+    /// that the certificate lacks, which only a client that does not verify certificates does.
     Any,
-    /// The names of the certificate, since the client asked for one of them.
+    /// The names of the certificate, because the client asked for one of them.
     Certificate,
 }
 
-/// Gives every client the one certificate, and notes whether it asked for a name of it.
+/// Gives every client the one certificate, and notes if the client asked for a name of that
+/// certificate.
 #[derive(Debug)]
 pub(super) struct Resolver {
     key: Arc<CertifiedKey>,
@@ -43,8 +44,9 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-/// What the resolver saw. rustls keeps the name that a client asked for to itself where it is used
-/// without buffers, so it is noted in passing, and taken before another session is touched.
+/// Note of the resolver: the client asked for a name of the certificate. rustls does not give out that
+/// name in unbuffered use, so the resolver notes it in passing, and the note is taken before another
+/// session is touched.
 #[derive(Debug, Default)]
 pub(super) struct Note(AtomicBool);
 
@@ -57,8 +59,8 @@ impl Note {
     }
 }
 
-/// The host of an authority: without port, without the brackets of an IPv6 address (RFC 3986 §3.2),
-/// and without the dot that some write behind the last label.
+/// The host of an authority, without port, without the brackets of an IPv6 address (RFC 3986 §3.2), and
+/// without the dot that some clients write behind the last label.
 pub(super) fn host(authority: &[u8]) -> &[u8] {
     if let Some(rest) = authority.strip_prefix(b"[") {
         return rest.split(|byte| *byte == b']').next().unwrap_or_default();

@@ -1,12 +1,13 @@
-//! The record layer of both sides: what lies between a socket's bytes and a protocol's.
+//! The TLS record layer of both sides. It stands between the bytes of a socket and the bytes of a
+//! protocol.
 //!
-//! TLS goes through rustls's unbuffered interface: records are opened in the buffer that they were
+//! TLS goes through the unbuffered interface of rustls: records are opened in the buffer that they were
 //! read into, and sealed straight into the buffer that is written from. A session keeps bytes of its
 //! own only while a record is incomplete, or a handshake message whose other records have not come.
 //!
-//! rustls remembers places in bytes that it did not let go of, and must be shown those bytes again each
-//! time that it is called: to seal as well as to open. [`Records`] are those bytes, and [`process`] is the
-//! only place that calls it.
+//! rustls remembers positions in bytes that it has not released, and must be shown those bytes again at
+//! each call: for sealing as well as for opening. [`Records`] are those bytes, and [`process`] is the
+//! only function that calls rustls with them.
 
 use super::hello;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
@@ -25,47 +26,50 @@ use std::sync::Arc;
 /// The largest plaintext of a TLS record (RFC 8446 §5.1).
 const RECORD: usize = 16 << 10;
 
-/// More than any version and cipher suite adds to a record: header 5, explicit nonce 8, content
-/// type 1, tag 16 (RFC 8446 §5.2, RFC 5246 §6.2.3).
+/// Bytes that a version and cipher suite add to a record, at most: header 5, explicit nonce 8, content
+/// type 1, tag 16 (RFC 8446 §5.2, RFC 5246 §6.2.3), rounded up.
 const RECORD_OVERHEAD: usize = 40;
 
-/// The longest record as it comes: header 5, and what TLS 1.2 allows beyond the plaintext, which rustls
-/// waits for in TLS 1.3 too (RFC 5246 §6.2.3).
+/// The longest record on the wire: header 5, the plaintext, and what TLS 1.2 allows beyond it. rustls
+/// waits for such a record in TLS 1.3 too (RFC 5246 §6.2.3).
 const LONGEST_RECORD: usize = HEADER + RECORD + (2 << 10);
 
 /// The header of a record (RFC 8446 §5.1).
 const HEADER: usize = 5;
 
-/// What a session keeps on the heap once it is open, as measured: secrets, ciphers, what was agreed.
+/// Measured size on the heap of an open session: secrets, ciphers, the agreed parameters.
 const SESSION_STATE: usize = 2_400;
 
-/// The same between the two flights of its handshake.
+/// Measured size on the heap of a session between the two flights of its handshake.
 const HANDSHAKE_STATE: usize = 3 << 10;
 
-/// One side of a session as rustls has it: the two are different types with the same methods.
+/// One side of a session of rustls. Server and client are different types there, with equal methods.
 pub trait Session {
-    /// What rustls tells the sides apart by.
+    /// The type by which rustls tells the two sides apart.
     type Data;
 
-    /// Bytes that may wait for the rest of a record or a handshake message. More is refused.
+    /// Limit of the bytes that wait for the rest of a record or of a handshake message. A session with
+    /// more is refused.
     const MOST_KEPT: usize;
 
-    /// Takes what it can of `records`, and says what is to be done next.
+    /// Processes records from the front of `records` as far as possible, and returns the next thing to
+    /// do.
     fn process<'c, 'i>(&'c mut self, records: &'i mut [u8])
     -> UnbufferedStatus<'c, 'i, Self::Data>;
 
-    /// What was agreed on so far.
+    /// The parameters that were agreed on so far.
     fn common(&self) -> &CommonState;
 
-    /// Judges unencrypted records by what they announce, before they are whole.
+    /// Judges unencrypted records by the lengths that they announce, before they are whole.
     fn judge(&self, records: &[u8]) -> Result<(), AlertDescription>;
 }
 
 impl Session for UnbufferedServerConnection {
     type Data = ServerConnectionData;
 
-    /// A record, or a ClientHello of 16 KiB in records of a hundred bytes: a longer one is refused by
-    /// what it announces. What else a client sends in the handshake is shorter.
+    /// Room for one record, or for a ClientHello of 16 KiB in records of a hundred bytes. A longer
+    /// ClientHello is refused by the length that it announces. All else that a client sends in the
+    /// handshake is shorter.
     const MOST_KEPT: usize = LONGEST_RECORD;
 
     fn process<'c, 'i>(
@@ -80,8 +84,8 @@ impl Session for UnbufferedServerConnection {
     }
 
     fn judge(&self, records: &[u8]) -> Result<(), AlertDescription> {
-        // TLS 1.3 may ask for a second ClientHello. In TLS 1.2, what follows the first is short, and
-        // what is encrypted looks as if it were not.
+        // TLS 1.3 may ask for a second ClientHello. In TLS 1.2, the messages after the first one are
+        // short, and encrypted ones look unencrypted.
         if self.is_handshaking() && self.protocol_version() != Some(ProtocolVersion::TLSv1_2) {
             hello::judge(records)
         } else {
@@ -93,7 +97,7 @@ impl Session for UnbufferedServerConnection {
 impl Session for UnbufferedClientConnection {
     type Data = ClientConnectionData;
 
-    /// A chain of certificates of 64 KiB, which rustls bounds it to, in records of 1 KiB and more.
+    /// Room for a chain of certificates of 64 KiB, the limit of rustls, in records of 1 KiB and more.
     const MOST_KEPT: usize = 68 << 10;
 
     fn process<'c, 'i>(
@@ -112,23 +116,23 @@ impl Session for UnbufferedClientConnection {
     }
 }
 
-/// One TLS session and the record of it that is still incomplete.
+/// One TLS session, and the record that is still incomplete.
 pub struct Tls<S> {
     session: S,
-    /// Bytes that rustls has not let go of: the beginning of a record or of a handshake message whose
+    /// Bytes that rustls has not released: the beginning of a record or of a handshake message whose
     /// rest has not come yet. At most [`Session::MOST_KEPT`].
     kept: Vec<u8>,
-    /// The session has failed or said its last word. rustls may still hold places in records that are
-    /// gone, so it is not touched again.
+    /// True after the session has failed or sent its last message. It is not touched again, because
+    /// rustls may still hold positions in records that are gone.
     over: bool,
 }
 
-/// What [`Tls::open`] found at the end of the bytes.
+/// State of the session behind the bytes that [`Tls::open`] was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opened {
-    /// The peer may send more.
+    /// The session goes on: the peer may send more.
     Open,
-    /// The peer said that nothing follows (close_notify).
+    /// The peer announced that nothing follows (close_notify).
     Ended,
 }
 
@@ -144,7 +148,8 @@ impl Tls<UnbufferedServerConnection> {
 }
 
 impl Tls<UnbufferedClientConnection> {
-    /// A session with the server of this name. The first [`Tls::open`], of no bytes, says hello.
+    /// A client's session with the server `name`. The first [`Tls::open`], of no bytes, sends the
+    /// ClientHello.
     pub fn connect(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, Error> {
         Ok(Tls {
             session: UnbufferedClientConnection::new(config, name)?,
@@ -155,12 +160,12 @@ impl Tls<UnbufferedClientConnection> {
 }
 
 impl<S: Session> Tls<S> {
-    /// What was agreed on so far: versions, cipher suites, certificates.
+    /// The parameters that were agreed on so far: version, cipher suite, certificates.
     pub fn common(&self) -> &CommonState {
         self.session.common()
     }
 
-    /// The memory that the session takes, roughly: rustls does not tell.
+    /// Memory that the session takes, in bytes. It is an estimate, because rustls does not tell.
     pub fn memory(&self) -> usize {
         let state = match self.is_handshaking() {
             true => HANDSHAKE_STATE,
@@ -169,7 +174,7 @@ impl<S: Session> Tls<S> {
         size_of::<Self>() + state + self.kept.capacity()
     }
 
-    /// Whether application data cannot flow yet.
+    /// True while application data cannot flow yet.
     pub fn is_handshaking(&self) -> bool {
         self.common().is_handshaking()
     }
@@ -179,19 +184,19 @@ impl<S: Session> Tls<S> {
         self.common().alpn_protocol()
     }
 
-    /// Bytes that wait for their rest.
+    /// Number of bytes that wait for the rest of a record or handshake message.
     pub fn waiting(&self) -> usize {
         self.kept.len()
     }
 
-    /// The place in `buffer` for the next `len` bytes from the socket, behind those that are kept.
+    /// The place in `buffer` for the next `len` bytes from the socket, behind the kept bytes.
     pub fn room<'b>(&self, buffer: &'b mut Vec<u8>, len: usize) -> &'b mut [u8] {
         room_behind(&self.kept, buffer, len)
     }
 
     /// Opens the records in `buffer`, of which `read` bytes were put where [`Tls::room`] said. Appends
-    /// their content to `plain`, what the handshake answers to `wire`. After an error, `wire` ends with
-    /// the alert that tells the peer.
+    /// their content to `plain`, and the answers of the handshake to `wire`. After an error, `wire`
+    /// ends with the alert for the peer.
     pub fn open(
         &mut self,
         buffer: &mut [u8],
@@ -207,9 +212,10 @@ impl<S: Session> Tls<S> {
         let mut records = Records { bytes, start: 0 };
         let result = self.try_open(&mut records, plain, wire);
         self.kept = match result {
-            // No more memory than that: it waits for the peer.
+            // An exact copy of the rest, because it waits for the peer and memory beyond it would be
+            // wasted.
             Ok(Opened::Open) => records.rest().to_vec(),
-            // What follows the end is ignored (RFC 8446 §6.1).
+            // Bytes behind the end are ignored (RFC 8446 §6.1).
             Ok(Opened::Ended) | Err(_) => Vec::new(),
         };
         self.over = result.is_err();
@@ -223,7 +229,7 @@ impl<S: Session> Tls<S> {
         wire: &mut WireBuffer,
     ) -> Result<Opened, Error> {
         if let Err(alert) = self.session.judge(records.rest()) {
-            // There are no keys yet.
+            // The alert is written in the clear, because there are no keys yet.
             wire.append(&[21, 3, 3, 0, 2, 2, u8::from(alert)]);
             return Err(InvalidMessage::HandshakePayloadTooLarge.into());
         }
@@ -274,20 +280,20 @@ impl<S: Session> Tls<S> {
         self.write(room, wire, |traffic, wire| traffic.encrypt(plain, wire))
     }
 
-    /// Appends the alert that says that nothing follows, and ends the session.
+    /// Appends the alert that announces the end (close_notify), and ends the session.
     pub fn seal_end(&mut self, wire: &mut WireBuffer) {
         if self.over || self.is_handshaking() {
             return;
         }
-        // A session that cannot say so any more ends without.
+        // A session that has failed ends without the alert.
         let _ = self.write(RECORD_OVERHEAD, wire, |traffic, wire| {
             traffic.queue_close_notify(wire)
         });
         self.over = true;
     }
 
-    /// Has the session write into `room` bytes at the end of `wire`, or more if it wants to: it sends
-    /// the answer to a KeyUpdate along (RFC 8446 §4.6.3).
+    /// Lets the session write into `room` bytes at the end of `wire`, or into more if it asks for more:
+    /// the answer to a KeyUpdate goes along (RFC 8446 §4.6.3).
     fn write(
         &mut self,
         room: usize,
@@ -327,8 +333,8 @@ impl<S: Session> Tls<S> {
         written
     }
 
-    /// Appends what the session still has to say after an error: its alert. It must not look at
-    /// records again, neither at the bad ones nor at others where messages behind a bad one were:
+    /// Appends the alert that the session sends after an error. The session must not look at records
+    /// again, neither at the bad ones nor at later ones in the place of messages behind a bad one:
     /// rustls panics over both. While it has something to write it looks at none.
     fn flush_alert(&mut self, wire: &mut WireBuffer) {
         while self.common().wants_write() {
@@ -345,14 +351,14 @@ impl<S: Session> Tls<S> {
         }
     }
 
-    /// Appends the alert for an error that rustls says nothing about.
+    /// Appends the alert for an error that rustls has no alert for.
     fn tell(&mut self, error: &Error, held: usize, wire: &mut WireBuffer) {
         let said = wire.filled().len();
         if let Error::PeerMisbehaved(PeerMisbehaved::IllegalTlsInnerPlaintext) = error {
             // A record without a type within is unexpected_message (RFC 8446 §5.4), and so is a
-            // change_cipher_spec: in the handshake with a content that it never has.
+            // change_cipher_spec. In the handshake it has a content here that it never has.
             let content = if self.is_handshaking() { 2 } else { 1 };
-            // As many of them as rustls may still hold places in.
+            // The records are as many as rustls may still hold positions in.
             let record = [20, 3, 3, 0, 1, content];
             self.provoke(&mut record.repeat(held / record.len() + 2), wire);
         }
@@ -361,14 +367,15 @@ impl<S: Session> Tls<S> {
         }
     }
 
-    /// Appends the alert decode_error (RFC 8446 §6.2), about bytes that are not worth keeping: to as many
-    /// as rustls still holds places in, and more, none of which can begin a record.
+    /// Appends the alert decode_error (RFC 8446 §6.2). rustls makes it for bytes that are not worth
+    /// keeping: as many as it still holds positions in, and some more, none of which can begin a
+    /// record.
     fn refuse(&mut self, held: usize, wire: &mut WireBuffer) {
         self.provoke(&mut vec![0xff; held + HEADER], wire);
     }
 
-    /// Appends the alert that rustls answers these bytes with, encrypted where that is due: it has no
-    /// alerts to give away.
+    /// Appends the alert that rustls answers `bytes` with, encrypted if the session is. rustls has no
+    /// call that makes an alert, so bad bytes have to cause it.
     fn provoke(&mut self, bytes: &mut [u8], wire: &mut WireBuffer) {
         let mut records = Records { bytes, start: 0 };
         let step = process(&mut self.session, &mut records, |_, _| Ok(()));
@@ -389,10 +396,10 @@ pub fn room_behind<'b>(kept: &[u8], buffer: &'b mut Vec<u8>, len: usize) -> &'b 
     room
 }
 
-/// The bytes that a session was shown before and has not let go of, and those that came behind them.
+/// Bytes that a session was shown before and has not released, and the bytes that came behind them.
 struct Records<'b> {
     bytes: &'b mut [u8],
-    /// How many at the front it has let go of.
+    /// Number of bytes at the front that the session has released.
     start: usize,
 }
 
@@ -403,8 +410,8 @@ impl Records<'_> {
     }
 }
 
-/// Shows a session its records, lets `act` take the state that it is in, and forgets what it lets go of,
-/// to which `act` may add.
+/// Shows a session its records, lets `act` handle the state that results, and forgets the bytes that
+/// the session releases. `act` may release more.
 fn process<S: Session, T>(
     session: &mut S,
     records: &mut Records<'_>,
@@ -417,10 +424,10 @@ fn process<S: Session, T>(
     result
 }
 
-/// Whether a session is to be asked again.
+/// Tells if the session is to be asked again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// There may be more to do.
+    /// The session may have more to do.
     Next,
     /// The session waits for the peer, or for something to write.
     Done,
@@ -447,7 +454,7 @@ fn handshake_step<D>(state: ConnectionState<'_, '_, D>, wire: &mut WireBuffer) -
     }
 }
 
-/// A buffer that stays initialised, so that sealing into it costs no clearing.
+/// A buffer whose bytes stay initialised, so that sealing into it costs no clearing.
 #[derive(Default)]
 pub struct WireBuffer {
     bytes: Vec<u8>,
@@ -463,17 +470,17 @@ impl WireBuffer {
         }
     }
 
-    /// What was put in.
+    /// The bytes that were put in.
     pub fn filled(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// Forgets what was put in and keeps the memory.
+    /// Forgets the bytes that were put in, and keeps the memory.
     pub fn clear(&mut self) {
         self.len = 0;
     }
 
-    /// At least `room` bytes behind what was put in.
+    /// At least `room` spare bytes behind those that were put in.
     fn spare(&mut self, room: usize) -> &mut [u8] {
         if self.bytes.len() < self.len + room {
             self.bytes.resize(self.len + room, 0);
@@ -487,7 +494,7 @@ impl WireBuffer {
         self.len = (self.len + written).min(self.bytes.len());
     }
 
-    /// Puts these in as they are.
+    /// Puts `bytes` in unchanged.
     pub fn append(&mut self, bytes: &[u8]) {
         for (to, from) in self.spare(bytes.len()).iter_mut().zip(bytes) {
             *to = *from;

@@ -1,8 +1,8 @@
 //! The certificate of the first start: self-signed, for localhost, kept in a directory.
 //!
-//! The file begins with a line of ours that says when the certificate expires, as PEM allows. What
-//! carries that line may be replaced when it has become useless; what does not was put there by
-//! somebody else, and is used as it is or not at all.
+//! The file begins with a line of ours that tells when the certificate expires; PEM allows such a line.
+//! A file with that line may be replaced when it has become useless. A file without it was put there by
+//! somebody else, and is used unchanged or not at all.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -23,25 +23,29 @@ use super::{Origin, Pair, TlsError};
 use crate::http::date;
 use crate::world::os::in_calendar;
 
-/// The longest that browsers accept is 398 days.
+/// Validity of a certificate that we make. Browsers accept 398 days at most.
 const VALIDITY: Duration = Duration::from_secs(397 * 24 * 3600);
 
-/// A certificate that is used up to its last day would fail while the server runs.
+/// A certificate is made anew this long before it expires, because a certificate that is used up to its
+/// last day would expire while the server runs.
 const RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A clock that was an hour ahead when the certificate was made does no harm.
+/// The validity begins this long before the certificate is made, so that a clock that is up to an hour
+/// ahead at that moment does no harm.
 const CLOCK_SKEW: Duration = Duration::from_secs(3600);
 
-/// The key is for its owner only.
+/// File mode of the key: its owner alone may read it.
 const KEY_MODE: u32 = 0o600;
 
-/// So is a directory that is made for it (XDG Base Directory Specification).
+/// File mode of a directory that is made for the certificate: its owner alone may enter it (XDG Base
+/// Directory Specification).
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// Begins the first line of a certificate file of ours; the date follows.
+/// The beginning of the first line in a certificate file of ours. The date of its end follows.
 const LABEL: &str = "calmd's self-signed certificate for localhost, expires ";
 
-/// The pair in `directory`, made now if there is none or if ours is of no use any more.
+/// The certificate and key in `directory`. They are made now if there are none, or if ours have become
+/// useless.
 pub(super) fn pair(
     directory: &Path,
     now: SystemTime,
@@ -52,7 +56,7 @@ pub(super) fn pair(
     let _lock = lock(directory).map_err(|reason| write_error(directory, reason))?;
     let complete = chain.exists() && key.exists();
     if complete && !is_useless(&chain, &key, now, provider) {
-        // One of ours; others may have loosened it by copying.
+        // The certificate is ours. Copying may have loosened the mode of its key.
         let _ = fs::set_permissions(&key, Permissions::from_mode(KEY_MODE));
         return Ok((Pair::read(&chain, &key)?, Origin::Kept(chain)));
     }
@@ -60,8 +64,8 @@ pub(super) fn pair(
     Ok((Pair::read(&chain, &key)?, Origin::Made(chain)))
 }
 
-/// The directory, made if need be, and locked: two servers that start at the same time must not end
-/// up with the certificate of one and the key of the other.
+/// Locks the directory, and creates it if it is missing. Two servers that start at once must not end up
+/// with the certificate of one and the key of the other.
 fn lock(directory: &Path) -> io::Result<File> {
     let mut maker = DirBuilder::new();
     maker
@@ -73,13 +77,14 @@ fn lock(directory: &Path) -> io::Result<File> {
     Ok(handle)
 }
 
-/// Whether the certificate is empty, or one of ours that expires soon or does not fit its key.
+/// True for an empty certificate file, and for a certificate of ours that expires soon or does not fit
+/// its key.
 fn is_useless(chain: &Path, key: &Path, now: SystemTime, provider: &CryptoProvider) -> bool {
     let Ok(text) = read_file(chain) else {
         return false;
     };
     if text.is_empty() {
-        // A disk was full, or the power went.
+        // The disk was full, or the power failed, while it was written.
         return true;
     }
     let Ok(text) = String::from_utf8(text) else {
@@ -97,7 +102,7 @@ fn is_useless(chain: &Path, key: &Path, now: SystemTime, provider: &CryptoProvid
     !(lasts && fits)
 }
 
-/// A pair that is kept in memory only.
+/// A certificate and key that are kept in memory only.
 pub(super) fn in_memory(now: SystemTime) -> Result<Pair, TlsError> {
     let made = Made::new(now)?;
     Pair::parse(
@@ -108,21 +113,21 @@ pub(super) fn in_memory(now: SystemTime) -> Result<Pair, TlsError> {
     )
 }
 
-/// Tells a certificate that had better be made anew by the time at which it was made.
+/// True if a certificate that was made at `made` is so old that it is to be made anew.
 pub(super) fn is_worn(made: SystemTime, now: SystemTime) -> bool {
     now + RENEWAL >= made + VALIDITY
 }
 
-/// Makes a pair and puts both files in place, each as a whole.
+/// Makes a certificate and key, and puts each file in place as a whole.
 fn make(chain: &Path, key: &Path, now: SystemTime) -> Result<(), TlsError> {
     let made = Made::new(now)?;
-    // The key first: a certificate without its key is made anew, so whatever interrupts this, the
-    // next start mends it.
+    // The key is written first. A certificate whose key is missing or wrong is made anew, so the next
+    // start mends every interruption.
     write_whole(key, KEY_MODE, made.key.as_bytes())?;
     write_whole(chain, 0o644, made.chain.as_bytes())
 }
 
-/// A pair in PEM, the chain with the line that says that it is ours.
+/// A certificate and key in PEM. The chain begins with the line that marks it as ours.
 struct Made {
     chain: String,
     key: String,
@@ -157,8 +162,8 @@ fn params(now: SystemTime, expires: SystemTime) -> Result<CertificateParams, rcg
     Ok(params)
 }
 
-/// Writes a file beside its place and moves it there, so that nobody ever reads half of it. It has
-/// its mode from the moment it exists.
+/// Writes a file beside its place and moves it there, so that no reader ever sees half of it. The file
+/// has its mode from the moment it exists.
 fn write_whole(path: &Path, mode: u32, content: &[u8]) -> Result<(), TlsError> {
     let beside = path.with_extension("new");
     let written = create_anew(&beside, mode).and_then(|mut file| {
@@ -169,7 +174,8 @@ fn write_whole(path: &Path, mode: u32, content: &[u8]) -> Result<(), TlsError> {
     written.map_err(|reason| write_error(path, reason))
 }
 
-/// Creates a file; one that a start cut short has left there goes first, with its mode.
+/// Creates a file. A file that an interrupted start left there is removed first, because it has its own
+/// mode.
 fn create_anew(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode);

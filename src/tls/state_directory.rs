@@ -1,10 +1,10 @@
-//! The place of the certificate that is made for localhost: a directory of this user that no site is
-//! served from.
+//! The directory of the certificate that is made for localhost. It belongs to the user of the process,
+//! and no site is served from it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The directory, as the environment names it; none where it names none.
+/// The directory that the environment names, if it names one.
 ///
 /// ```text
 /// CARGO_MANIFEST_DIR  certs/ of this repository, under `cargo run`
@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 /// ```
 pub fn state_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name| variable(name).map(PathBuf::from);
-    // What is relative would depend on where the server happens to be started (XDG Base Directory
-    // Specification), and could well be the site.
+    // A relative path would depend on the directory in which the server happens to be started (XDG Base
+    // Directory Specification), and could well be in the site.
     let absolute = |name| path(name).filter(|path| path.is_absolute());
-    // Cargo says this to every program that it runs; of those only our own knows this directory.
+    // Cargo sets the variable for every program that it runs. Only our own package has this directory.
     let is_ours = variable("CARGO_PKG_NAME").is_some_and(|name| name == env!("CARGO_PKG_NAME"));
     let repository = absolute("CARGO_MANIFEST_DIR").filter(|_| is_ours);
-    // There may be several, separated by colons (systemd.exec(5)).
+    // The variable may name several, separated by colons (systemd.exec(5)).
     let service = variable("STATE_DIRECTORY").and_then(|list| {
         let first = std::env::split_paths(&list).next()?;
         first.is_absolute().then_some(first)

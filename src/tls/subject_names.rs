@@ -1,16 +1,17 @@
 //! The names that a certificate is good for, read once when it is loaded.
 //!
-//! Each request of a connection over TLS may be for another name (RFC 9113 §9.1.1), so finding one among
-//! a hundred has to cost next to nothing. Names are compared as webpki does (RFC 9525 §6.3): whole, or with
-//! a wildcard for the leftmost label; addresses by their bytes. The common name means nothing.
+//! Each request of a connection over TLS may be for another name (RFC 9113 §9.1.1), so finding one
+//! among a hundred has to cost next to nothing. Names are compared by the rules of webpki (RFC 9525
+//! §6.3): whole, or with a wildcard for the leftmost label. Addresses are compared by their bytes. The
+//! common name is ignored.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-/// The longest name in the DNS.
+/// The longest name in the DNS, in bytes.
 const LONGEST: usize = 253;
 
-/// Tags of DER (X.690 §8.14): those of RFC 5280 that are on the way to a certificate's names.
+/// Tags of DER (X.690 §8.14): those of RFC 5280 on the way to the names of a certificate.
 const SEQUENCE: u8 = 0x30;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const OCTET_STRING: u8 = 0x04;
@@ -18,13 +19,13 @@ const EXTENSIONS: u8 = 0xa3;
 const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
 
-/// id-ce-subjectAltName, 2.5.29.17 (RFC 5280 §4.2.1.6).
+/// The object identifier id-ce-subjectAltName, 2.5.29.17 (RFC 5280 §4.2.1.6).
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
 /// Names and addresses of a certificate.
 #[derive(Debug, Default)]
 pub(super) struct SubjectNames {
-    /// In lower case.
+    /// Names without wildcard, in lower case.
     whole: HashSet<Box<[u8]>>,
     /// Names behind a wildcard, with the dot before them, in lower case.
     behind_wildcards: HashSet<Box<[u8]>>,
@@ -32,7 +33,7 @@ pub(super) struct SubjectNames {
 }
 
 impl SubjectNames {
-    /// Reads the names out of a certificate in DER; none where it cannot be understood.
+    /// Reads the names of a certificate in DER. A certificate that cannot be parsed has none.
     pub(super) fn of(certificate: &[u8]) -> SubjectNames {
         let mut names = SubjectNames::default();
         for (tag, value) in subject_alt_names(certificate) {
@@ -51,7 +52,7 @@ impl SubjectNames {
 
     fn add(&mut self, name: &[u8]) {
         match name.strip_prefix(b"*") {
-            // One label behind the wildcard would be a whole top level.
+            // A wildcard before a single label would cover a whole top-level domain.
             Some(rest) if rest.iter().filter(|byte| **byte == b'.').count() >= 2 => {
                 self.behind_wildcards.insert(rest.into());
             }
@@ -62,7 +63,7 @@ impl SubjectNames {
         }
     }
 
-    /// Whether the certificate is good for this host: a name without a dot at its end, or an address
+    /// True if the certificate is good for a host: a name without a dot at its end, or an address
     /// without brackets.
     pub(super) fn covers(&self, host: &[u8]) -> bool {
         if let Some(address) = std::str::from_utf8(host)
@@ -107,7 +108,7 @@ fn subject_alt_names(certificate: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     names.flat_map(Elements)
 }
 
-/// Elements of DER behind each other: tag and value of each, up to the first that is malformed.
+/// A sequence of DER elements. Yields the tag and value of each, up to the first malformed one.
 pub(super) struct Elements<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Elements<'a> {
@@ -118,7 +119,7 @@ impl<'a> Iterator for Elements<'a> {
         let (first, rest) = rest.split_first()?;
         let (len, rest) = match first & 0x80 {
             0 => (usize::from(*first), rest),
-            // Longer than any certificate that is loaded.
+            // A length of more than four bytes, longer than any certificate that is loaded.
             _ if first & 0x7f > 4 => return None,
             _ => {
                 let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
@@ -149,7 +150,7 @@ mod tests {
         pair.cert.der().to_vec()
     }
 
-    /// What webpki says, which reads the certificate anew.
+    /// The verdict of webpki, which parses the certificate anew.
     fn webpki(certificate: &[u8], host: &str) -> bool {
         let der = certificate.into();
         let parsed = ParsedCertificate::try_from(&der).expect("a certificate");
@@ -210,7 +211,8 @@ mod tests {
             }
             start.elapsed()
         };
-        // The best of twenty, since others run beside; without optimisation it takes ten times as long.
+        // The best of twenty runs, because other tests run beside it. Without optimisation it takes ten
+        // times as long.
         let best = (0..20).map(|_| ask()).min().expect("twenty");
         let allowed = match cfg!(debug_assertions) {
             true => Duration::from_millis(100),

@@ -1,4 +1,4 @@
-//! Certificates as an operator and a client meet them.
+//! Certificates, from the view of an operator and of a client.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ fn self_signed(directory: &Path) -> Certificate {
     }
 }
 
-/// A pair made by the code under test, under names of its own.
+/// A certificate and key made by the code under test, in the directory `name`.
 fn pair_of_files(directory: &Path, name: &str) -> (PathBuf, PathBuf) {
     let made = directory.join(name);
     TlsContext::open(&self_signed(&made)).unwrap();
@@ -53,7 +53,7 @@ fn client(chain: &Path, alpn: &[&str]) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// A whole handshake in memory; what the server knows after it.
+/// Makes a whole handshake in memory. Returns what the server knows after it.
 fn handshake(
     server: &TlsContext,
     client: &Arc<ClientConfig>,
@@ -173,7 +173,7 @@ fn requests_are_held_to_the_names_of_the_certificate_only_if_one_of_them_was_ask
     let (server, _) = TlsContext::open(&files(&chain, &key)).unwrap();
     let client = client(&chain, &["h2"]);
     assert_eq!(server.take_names(), Names::Any, "nobody has come yet");
-    // To resume a session is to ask again.
+    // A resumed session asks for the name again.
     for _ in 0..2 {
         handshake(&server, &client, "localhost").unwrap();
         assert_eq!(server.take_names(), Names::Certificate);

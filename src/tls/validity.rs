@@ -1,38 +1,41 @@
-//! Certificates that clients refuse, or soon will: told to the operator, who can renew them.
+//! Certificates that clients refuse, or soon will. The operator, who can renew them, is told.
 
 use super::subject_names::Elements;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// A certificate that ends this soon was not renewed in time: those who renew by themselves begin 30 days
-/// before.
+/// A certificate that ends this soon was not renewed in time: automatic renewal begins 30 days before
+/// the end.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// Of one that lasts for days only, as much of its time is left when it should have been renewed.
+/// A short-lived certificate should have been renewed when this part of its whole validity is left: a
+/// fifth.
 const LAST_PART: u32 = 5;
 
-/// Tags of DER (X.690 §8): those that are on the way to a certificate's validity (RFC 5280 §4.1).
+/// Tags of DER (X.690 §8) on the way to the validity of a certificate (RFC 5280 §4.1).
 const SEQUENCE: u8 = 0x30;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
-/// sha1WithRSAEncryption (RFC 8017 appendix C) and ecdsa-with-SHA1 (RFC 3279 §2.2.3).
+/// The object identifiers sha1WithRSAEncryption (RFC 8017 appendix C) and ecdsa-with-SHA1 (RFC 3279
+/// §2.2.3).
 const SHA1: [&[u8]; 2] = [
     &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05],
     &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01],
 ];
 
-/// Parts of a certificate that say how long it is good for.
+/// Parts of a certificate that limit the time for which clients accept it.
 struct Validity {
     begin: SystemTime,
     end: SystemTime,
     is_sha1: bool,
 }
 
-/// What is wrong with a certificate at this time, for somebody who reads it behind its name.
+/// A complaint about a certificate at the time `now`, if there is one. It is written to stand behind
+/// the certificate's name.
 pub(super) fn complaint(certificate: &[u8], now: SystemTime) -> Option<String> {
     let Validity {
         begin,
@@ -66,12 +69,12 @@ pub(super) fn complaint(certificate: &[u8], now: SystemTime) -> Option<String> {
 }
 
 impl Validity {
-    /// Reads it out of a certificate in DER; none where that cannot be understood.
+    /// Reads the validity of a certificate in DER; none where it cannot be parsed.
     fn of(certificate: &[u8]) -> Option<Validity> {
         let inside = |bytes, tag| Elements(bytes).find(|element| element.0 == tag);
         let (_, whole) = inside(certificate, SEQUENCE)?;
         let (_, signed) = inside(whole, SEQUENCE)?;
-        // A version, a serial number, an algorithm, an issuer, the validity.
+        // The elements are a version, a serial number, an algorithm, an issuer, the validity.
         let versioned = Elements(signed).next()?.0 == VERSION;
         let mut parts = Elements(signed).skip(usize::from(versioned) + 1);
         let (_, algorithm) = parts.next()?;
@@ -83,7 +86,7 @@ impl Validity {
         Some(Validity {
             begin: time(times.next()?)?,
             end: time(times.next()?)?,
-            // Nobody checks how one signs for itself.
+            // Clients do not check the signature of a self-signed certificate.
             is_sha1: SHA1.contains(&oid) && issuer != subject,
         })
     }
@@ -113,12 +116,12 @@ fn time((tag, text): (u8, &[u8])) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(secs))
 }
 
-/// Days from 1970 to a date of the Gregorian calendar; earlier ones are all the first.
+/// Days from 1970 to a date of the Gregorian calendar; 0 for earlier dates.
 fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     if !(1..=12).contains(&month) {
         return None;
     }
-    // Years begin in March, so that the day of a leap year is their last.
+    // Years begin in March here, so that the leap day is the last day of a year.
     let year = if month <= 2 {
         year.checked_sub(1)?
     } else {
@@ -126,7 +129,7 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day.checked_sub(1)?;
     let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year;
-    // From the first of March of the year 0 to 1970.
+    // The number of days from the first of March of the year 0 to 1970.
     Some(days.saturating_sub(719_468))
 }
 
@@ -160,7 +163,7 @@ mod tests {
         let six = certificate(day(0), day(6));
         assert_eq!(said(&six, day(4)), "");
         assert!(said(&six, day(5)).starts_with("expires in a day"));
-        // Beyond 2049 the year has four digits.
+        // After 2049 the year has four digits.
         let long = certificate(day(0), UNIX_EPOCH + 40_000 * DAY);
         assert_eq!(said(&long, day(1)), "");
         assert!(said(&long, UNIX_EPOCH + 40_000 * DAY).contains("2079"));

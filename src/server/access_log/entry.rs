@@ -1,4 +1,4 @@
-//! One line of the access log: what is known when a request arrives, and how it ended.
+//! One line of the access log, from the arrival of a request to its end.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,52 +10,52 @@ use serde::{Serialize, Serializer};
 use crate::config::LogFormat;
 use crate::http::{Fields, date, is_deceptive};
 
-/// The most bytes of one value (target, referrer, user agent, host) that are kept. An entry lives
-/// as long as its response, so what a client can make it hold is bounded.
+/// The most bytes that are kept of one value (target, referrer, user agent, host). An entry lives as
+/// long as its response, so a client must not make it large.
 const VALUE_BYTES: usize = 1024;
 
-/// An entry of this size is worth keeping for another request.
+/// The most bytes of an entry that is kept for another request.
 const SMALL: usize = 1024;
 
-/// The most bytes that [`Entry::finish`] adds to the text; a reason is a short sentence.
+/// The most bytes that [`Entry::finish`] adds to the text. A reason is a short sentence.
 const ENDING_BYTES: usize = 256;
 
-/// What is known of a request when it arrives.
+/// All that is known of a request when it arrives.
 pub struct Arrival<'a> {
-    /// None on a Unix socket.
+    /// The peer's address; none on a Unix socket.
     pub peer: Option<IpAddr>,
-    /// What the connection is, whatever the request says: `http` or `https`.
+    /// The scheme of the connection, `http` or `https`. The request's own claim is ignored.
     pub scheme: &'static str,
-    /// As it is logged, such as `HTTP/2.0`.
+    /// The version in the form that is logged, such as `HTTP/2.0`.
     pub version: &'static str,
-    /// May lack anything if the request could not be read.
+    /// The fields. Any of them may be missing if the request could not be parsed.
     pub fields: &'a Fields,
-    /// When it came.
+    /// Time of the arrival.
     pub at: Instant,
-    /// The time of day then.
+    /// Time of day at the arrival.
     pub wall: SystemTime,
 }
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Clone, Copy, Default)]
 pub struct Ending {
     /// The status of the response, or 0 where there was none.
     pub status: u16,
-    /// Bytes of its content.
+    /// Number of bytes of its content.
     pub body_bytes: u64,
-    /// From the request's arrival to the response's last byte.
+    /// Time from the request's arrival to the response's last byte.
     pub elapsed: Duration,
-    /// Why it was refused or cut short, if it was.
+    /// Reason why it was refused or cut short, if it was.
     pub reason: Option<&'static str>,
 }
 
 /// A request that is being answered.
 #[derive(Debug, Default)]
 pub struct Entry {
-    /// The line as far as it is known, in two parts: status and size go in between.
+    /// The known part of the line, in two halves: status and size go in between.
     text: Vec<u8>,
     split: usize,
-    /// When the request came.
+    /// Time at which the request came.
     at: Option<Instant>,
 }
 
@@ -69,7 +69,7 @@ impl Entry {
         }
     }
 
-    /// `peer - - [time] "request" status bytes "referrer" "user agent"`
+    /// Fills in `peer - - [time] "request" status bytes "referrer" "user agent"`
     fn fill_combined(&mut self, time: &Timestamp, arrival: &Arrival<'_>) {
         let Arrival {
             version, fields, ..
@@ -106,8 +106,8 @@ impl Entry {
             referer: fields.value("referer").map(Text),
             user_agent: fields.value("user-agent").map(Text),
         };
-        // Serializing text into memory cannot fail. The brace that closes the object is taken off
-        // again, for the members that are not known yet.
+        // Serializing text into memory cannot fail. The brace that closes the object is removed again,
+        // because more members follow when they are known.
         let _ = request.serialize(&mut serde_json::Serializer::with_formatter(
             &mut self.text,
             Harmless,
@@ -116,8 +116,8 @@ impl Entry {
         self.split = self.text.len();
     }
 
-    /// Appends the whole line. In the combined format a reason stands behind it, in one more pair of
-    /// quotes, where readers of the format take no notice of it.
+    /// Appends the whole line. In the combined format a reason stands at its end, in one more pair of
+    /// quotes, which programs that read the format ignore.
     pub(super) fn finish(&self, format: LogFormat, ending: &Ending, out: &mut Vec<u8>) {
         let Ending {
             status,
@@ -149,23 +149,23 @@ impl Entry {
         };
     }
 
-    /// How long ago the request came.
+    /// Time since the request came.
     pub(super) fn elapsed(&self, now: Instant) -> Duration {
         self.at
             .map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
     }
 
-    /// A bound of the length of the line.
+    /// Upper bound of the length of the line.
     pub(super) fn len_at_most(&self) -> usize {
         self.text.len() + ENDING_BYTES
     }
 
-    /// The memory that it takes.
+    /// The memory of the entry in bytes.
     pub fn memory(&self) -> usize {
         size_of::<Self>() + self.text.capacity()
     }
 
-    /// Whether it holds little enough memory to be kept for another request.
+    /// True if the entry is small enough to be kept for another request.
     pub(super) fn is_small(&self) -> bool {
         self.text.capacity() <= SMALL
     }
@@ -190,7 +190,7 @@ struct Request<'a> {
     user_agent: Option<Text<'a>>,
 }
 
-/// A time of RFC 3339, whose second is formatted already.
+/// A time in the form of RFC 3339, whose whole seconds are formatted already.
 struct Moment<'a> {
     second: &'a str,
     microsecond: u32,
@@ -214,8 +214,8 @@ fn micros_of(wall: SystemTime) -> u32 {
     since.map_or(0, |since| since.subsec_micros())
 }
 
-/// JSON that may be shown on a terminal: besides what JSON wants escaped, whatever could deceive its
-/// reader.
+/// JSON that may be shown on a terminal. Besides the characters that JSON wants escaped, it escapes
+/// those that could deceive a reader.
 struct Harmless;
 
 impl serde_json::ser::Formatter for Harmless {
@@ -242,7 +242,7 @@ impl serde_json::ser::Formatter for Harmless {
     }
 }
 
-/// Bytes of a client, as a JSON string; what is not UTF-8 becomes U+FFFD.
+/// Bytes of a client as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 struct Text<'a>(&'a [u8]);
 
 impl Serialize for Text<'_> {
@@ -251,7 +251,7 @@ impl Serialize for Text<'_> {
     }
 }
 
-/// Who asks: an address, or nobody in particular behind a Unix socket.
+/// The client in a line: an address, or `unix:` for a Unix socket.
 #[derive(Clone, Copy)]
 struct Peer(Option<IpAddr>);
 
@@ -280,8 +280,8 @@ fn bounded(value: &[u8]) -> &[u8] {
     value.get(..VALUE_BYTES).unwrap_or(value)
 }
 
-/// Appends a value of a client so that it can neither end its quotes nor its line, nor speak to a
-/// terminal; an absent one is `-`.
+/// Appends a value of a client, escaped so that it cannot end its quotes or its line, nor control a
+/// terminal. A missing value is `-`.
 #[expect(
     clippy::indexing_slicing,
     reason = "four bits name one of sixteen digits"
@@ -300,18 +300,18 @@ fn escape(value: Option<&[u8]>, out: &mut Vec<u8>) {
     }
 }
 
-/// The time in both forms, in UTC, formatted once a second.
+/// The time of day in both forms, in UTC, formatted once a second.
 #[derive(Default)]
 pub(super) struct Timestamp {
     /// Seconds since 1970, plus one; zero before the first use.
     second: u64,
     combined: String,
-    /// Without the fraction of the second and the zone.
+    /// The form of RFC 3339, without the fraction of the second and the zone.
     rfc3339: String,
 }
 
 impl Timestamp {
-    /// The forms of this time.
+    /// The forms of the time `wall`.
     pub fn at(&mut self, wall: SystemTime) -> &Timestamp {
         let second = date::seconds(wall).saturating_add(1);
         if self.second != second {

@@ -1,4 +1,4 @@
-//! The log's name, which others may give to another file without telling.
+//! The name of the log, which log rotation may give to another file without a signal.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use rustix::fs::{FileType, fstat, stat};
 
 use crate::telemetry::sink::Sink;
 
-/// The time between two looks at the name, at least and while lines are written.
+/// The least time between two looks at the name. It is looked at only while lines are written.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The name of an open log.
 pub(super) struct LogName {
-    /// Device and number of the file that is written; none for what is no regular file.
+    /// Device and inode number of the file that is written; none if it is no regular file.
     inode: Option<(u64, u64)>,
     looked: Option<Instant>,
     presence: Presence,
@@ -21,12 +21,12 @@ pub(super) struct LogName {
 #[derive(PartialEq, Eq)]
 enum Presence {
     There,
-    /// Nothing had the name when it was last looked up.
+    /// No file had the name when it was last looked up.
     Missing,
 }
 
 impl LogName {
-    /// The name by which this sink was just opened.
+    /// The name of a sink that was just opened.
     pub fn of(sink: &Sink) -> LogName {
         let found = fstat(sink).ok();
         let is_file = FileType::from_raw_mode;
@@ -39,9 +39,9 @@ impl LogName {
         }
     }
 
-    /// Tells a file that has lost its name for good: another has it, or nothing had it a second ago and
-    /// nothing has now. Whoever rotates logs moves the file first and makes the next one at once, which
-    /// must not be in its way.
+    /// True if the open file has lost its name for good: another file has it, or no file had it a
+    /// second ago and none has it now. A program that rotates logs moves the file first and creates the
+    /// next one at once. The server must not create one in between.
     pub fn is_lost(&mut self, path: &Path, now: Instant) -> bool {
         let Some(inode) = self.inode else {
             return false;
@@ -58,7 +58,7 @@ impl LogName {
                 self.presence = Presence::Missing;
                 before == Presence::Missing
             }
-            // As it is: opening it would fail too.
+            // The file is kept, because opening the name would fail too.
             Err(_) => false,
         }
     }

@@ -1,4 +1,4 @@
-//! The access log as its readers see it.
+//! The access log, from the view of its readers.
 
 use std::fs;
 use std::io::Read;
@@ -68,7 +68,7 @@ fn record(log: &mut AccessLog, path: &str) {
     record_at(log, PEER, &request(path), None);
 }
 
-/// What one request leaves in the log.
+/// The line of one request.
 fn line(format: LogFormat, peer: Option<IpAddr>, fields: &Fields) -> String {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("log");
@@ -234,18 +234,18 @@ fn a_file_that_was_moved_away_without_a_word_is_opened_anew_after_a_second() {
     };
     let read = |name: &str| fs::read_to_string(at(name)).unwrap_or_default();
     write("/one");
-    // Moved, with nothing in its place: the next one may be on its way.
+    // Moved, with nothing in its place: the next file may be about to come.
     fs::rename(at("log"), at("log.1")).unwrap();
     write("/two");
     assert!(read("log.1").contains("/two") && !at("log").exists());
     write("/three");
     assert!(read("log").contains("/three"));
-    // With another in its place.
+    // Moved, with another file in its place.
     fs::write(at("new"), "").unwrap();
     fs::rename(at("new"), at("log")).unwrap();
     write("/four");
     assert!(read("log").contains("/four") && !read("log").contains("/three"));
-    // Cut short in its place it is the same file.
+    // A file that was truncated in its place is still the file that is written.
     fs::write(at("log"), "").unwrap();
     write("/five");
     assert!(read("log").contains("/five"));
@@ -281,8 +281,8 @@ fn a_moved_file_is_opened_anew_and_a_bad_reopen_keeps_the_old_one() {
     assert!(read("log").contains("/second") && read("log").contains("/third"));
 }
 
-/// Fills the log until lines are lost, then reads: what came through are whole lines, and all of it
-/// took no time.
+/// Fills the log until lines are lost, then reads. Only whole lines came through, and writing never
+/// waited.
 fn stall_and_resume(mut log: AccessLog, mut reader: impl Read) {
     let mut now = Instant::now();
     let record = |log: &mut AccessLog| record(log, "/");
@@ -326,7 +326,7 @@ fn a_stalled_reader_of_a_fifo_costs_lines_but_never_waits() {
         panic!("a FIFO without a reader was opened");
     };
     assert!(error.to_string().contains("start the reader"), "{error}");
-    // Both ends, so that opening for reading does not wait for a writer either.
+    // Opened for reading and writing, so that opening does not wait for a writer.
     let reader = fs::OpenOptions::new()
         .read(true)
         .write(true)

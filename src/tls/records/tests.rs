@@ -20,7 +20,7 @@ type ClientSide = Tls<UnbufferedClientConnection>;
 
 const READ: usize = 64 << 10;
 
-/// Both ends' configurations, the client's for one version and with its secrets to be had.
+/// The configurations of both ends. The client's is for one version and gives out its secrets.
 fn configs(version: &'static SupportedProtocolVersion) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let place = tempfile::tempdir().unwrap();
     let made = Certificate::SelfSigned {
@@ -29,7 +29,7 @@ fn configs(version: &'static SupportedProtocolVersion) -> (Arc<ServerConfig>, Ar
     let (context, _) = TlsContext::open(&made).unwrap();
     let mut server = ServerConfig::clone(context.config());
     server.enable_secret_extraction = true;
-    // Its own would be records before the ones that the tests seal.
+    // The server's own tickets would be records before the ones that the tests seal.
     server.send_tls13_tickets = 0;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(place.path().join("localhost.pem")).unwrap() {
@@ -49,7 +49,7 @@ fn name() -> ServerName<'static> {
     ServerName::try_from("localhost").unwrap()
 }
 
-/// Gives a session bytes as they come from a socket, and returns its content.
+/// Gives a session bytes as a socket would, and returns their content.
 fn give<S: Session>(
     tls: &mut Tls<S>,
     bytes: &[u8],
@@ -63,7 +63,7 @@ fn give<S: Session>(
     Ok(plain)
 }
 
-/// A server of ours behind a finished handshake, with rustls' own client.
+/// A server of ours after a handshake with rustls's own client.
 fn established(version: &'static SupportedProtocolVersion) -> (ServerSide, ClientConnection) {
     let (server, client) = configs(version);
     let mut server = ServerSide::new(server).unwrap();
@@ -84,13 +84,14 @@ fn established(version: &'static SupportedProtocolVersion) -> (ServerSide, Clien
     (server, client)
 }
 
-/// What this client seals with.
+/// A peer that seals with the secrets of `client`.
 fn sealer(client: ClientConnection) -> RawPeer {
     let suite = client.negotiated_cipher_suite().unwrap();
     RawPeer::new(suite, client.dangerous_extract_secrets().unwrap().tx)
 }
 
-/// A ClientHello of this length in plaintext records of at most `cut` bytes, which is none within.
+/// A ClientHello of `len` bytes in plaintext records of at most `cut` bytes. Its content is not a real
+/// ClientHello.
 fn client_hello(len: usize, cut: usize) -> Vec<u8> {
     let mut message = vec![1, (len >> 16) as u8, (len >> 8) as u8, len as u8, 3, 3];
     message.resize(4 + len, 0);
@@ -157,7 +158,7 @@ fn a_record_of_the_longest_length_may_come_in_any_pieces() {
         bytes.resize(5 + 18_431, 0);
         let (first, rest) = bytes.split_at(17_408);
         let (second, third) = rest.split_at(600);
-        // It is no message in the end, which is not our concern here: that nothing panics is.
+        // The bytes are no message in the end. The test asks only that nothing panics.
         let mut refused = false;
         for piece in [first, second, &third[..1], &third[1..]] {
             refused |= give(&mut tls, piece, &mut wire).is_err();
@@ -194,7 +195,7 @@ fn a_message_in_pieces_is_taken_when_its_last_byte_has_come_whatever_was_sealed_
     let (mut tls, client) = established(&version::TLS13);
     let mut peer = sealer(client);
     let mut wire = WireBuffer::default();
-    // A KeyUpdate that asks for nothing (RFC 8446 §4.6.3).
+    // A KeyUpdate that asks for no answer (RFC 8446 §4.6.3).
     for byte in [24, 0, 0, 1] {
         give(
             &mut tls,
@@ -210,7 +211,7 @@ fn a_message_in_pieces_is_taken_when_its_last_byte_has_come_whatever_was_sealed_
         &mut wire,
     )
     .unwrap();
-    // The key is another one from here on: the old one opens nothing more.
+    // The key has changed: records under the old one are refused from here on.
     let old = peer.seal(ContentType::ApplicationData, b"x");
     assert_eq!(give(&mut tls, &old, &mut wire), Err(Error::DecryptError));
 }
@@ -281,7 +282,7 @@ fn an_answer_to_a_key_update_has_room_beside_a_small_response() {
     }
 }
 
-/// A client of ours behind a finished handshake, with the secrets of rustls' own server.
+/// A client of ours after a handshake with rustls's own server, and the server's secrets.
 fn connected() -> (ClientSide, RawPeer) {
     let (server, client) = configs(&version::TLS13);
     let mut client = ClientSide::connect(client, name()).unwrap();
@@ -327,8 +328,7 @@ fn a_client_takes_a_ticket_in_pieces_and_sends_between_them() {
     tls.seal_end(&mut wire);
 }
 
-/// The content of unencrypted records, which must all be of a handshake, in records of this many bytes
-/// each.
+/// The content of unencrypted handshake records, cut anew into records of `record` bytes each.
 fn recut(mut records: &[u8], record: usize) -> Vec<u8> {
     let mut message = Vec::new();
     while let [22, 3, _, high, low, rest @ ..] = records {
@@ -403,7 +403,7 @@ fn empty_pieces_of_a_handshake_are_not_kept_for_ever() {
 fn every_error_is_told_by_a_sealed_alert() {
     let half = |peer: &mut RawPeer| peer.seal(ContentType::Handshake, &[24]);
     let bad: [fn(&mut RawPeer) -> Vec<u8>; 4] = [
-        // Another record within a handshake message (RFC 8446 §5.1).
+        // A record of another type within a handshake message (RFC 8446 §5.1).
         |peer| peer.seal(ContentType::ApplicationData, b"x"),
         // A message that announces more than 64 KiB.
         |peer| peer.seal(ContentType::Handshake, &[1, 0, 0]),
@@ -428,7 +428,7 @@ fn every_error_is_told_by_a_sealed_alert() {
     }
 }
 
-/// The content of one record of TLS 1.3 for the client with these secrets.
+/// The content of one TLS 1.3 record for the client with the given secrets.
 fn open_record(
     suite: SupportedCipherSuite,
     (sequence, secrets): (u64, ConnectionTrafficSecrets),
