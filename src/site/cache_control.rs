@@ -6,12 +6,12 @@ use crate::config::CacheRule;
 
 const OPTION: &str = "--cache";
 
-/// The rules, of which the first that matches decides.
+/// The rules. The first that matches a path decides.
 #[derive(Debug)]
 pub(crate) struct CacheRules(Vec<CacheRule>);
 
 impl CacheRules {
-    /// Checks the rules of the configuration.
+    /// The rules of the configuration, after a check of each.
     pub(crate) fn new(rules: &[CacheRule]) -> Result<Self, SiteError> {
         let checked = rules.iter().map(|rule| {
             Ok(CacheRule {
@@ -26,7 +26,7 @@ impl CacheRules {
         Ok(CacheRules(rules))
     }
 
-    /// The `Cache-Control` of the file at this path: empty if it is to have none.
+    /// The `Cache-Control` of the file at `path`. It is empty if the file is to have none.
     pub(crate) fn value_for(&self, path: &[u8]) -> Option<&str> {
         let rule = self.0.iter().find(|rule| matches(&rule.pattern, path))?;
         Some(&rule.value)
@@ -37,10 +37,10 @@ impl CacheRule {
     /// Reads `PATTERN=VALUE`, the form of the option `--cache`.
     ///
     /// The pattern is matched against the path of a file beneath the root (`assets/**`,
-    /// `**/*.{css,js}`, `/index.html`); one without a slash is matched against the file's name,
-    /// wherever it lies (`*.css`). In the value, a duration such as `10m` or `1y` is a `max-age`; everything else is
-    /// the directive that it names: `1y,immutable` is `max-age=31536000, immutable`. An empty value
-    /// leaves the field out.
+    /// `**/*.{css,js}`, `/index.html`). A pattern without a slash is matched against the name of a file
+    /// in any directory (`*.css`). In the value, a duration such as `10m` or `1y` is a `max-age`.
+    /// Everything else is the directive that it names: `1y,immutable` is `max-age=31536000, immutable`.
+    /// An empty value leaves the field out.
     pub fn parse(option: &str) -> Result<CacheRule, SiteError> {
         let (left, right) = option.split_once('=').ok_or_else(|| {
             SiteError::new(
@@ -56,7 +56,7 @@ impl CacheRule {
     }
 }
 
-/// Directives of responses that caches know: RFC 9111 §5.2.2, RFC 5861, RFC 8246.
+/// Directives of responses that caches understand: RFC 9111 §5.2.2, RFC 5861, RFC 8246.
 const DIRECTIVES: [&str; 13] = [
     "immutable",
     "max-age",
@@ -73,7 +73,8 @@ const DIRECTIVES: [&str; 13] = [
     "stale-while-revalidate",
 ];
 
-/// What is probably not meant: a pattern that no path can match, or a directive that no cache knows.
+/// A warning about a probable mistake: a pattern that no path can match, or a directive that no cache
+/// understands.
 fn doubt(rule: &CacheRule) -> Option<String> {
     let CacheRule { pattern, value } = rule;
     let anchored = pattern.strip_prefix('/').unwrap_or(pattern);
@@ -107,7 +108,7 @@ fn matches(pattern: &str, path: &[u8]) -> bool {
     }
 }
 
-/// A pattern that can match something.
+/// The pattern in the form of paths beneath the root. An error if it can match nothing.
 fn pattern(pattern: &str) -> Result<String, SiteError> {
     let trimmed = pattern.trim();
     if trimmed.is_empty() {
@@ -122,7 +123,7 @@ fn pattern(pattern: &str) -> Result<String, SiteError> {
     Ok(trimmed.to_owned())
 }
 
-/// The value of the field: durations become `max-age`, directives stay as they are.
+/// The value of the field. Durations become `max-age`, directives stay unchanged.
 fn value(value: &str) -> Result<String, SiteError> {
     if value.trim().is_empty() {
         return Ok(String::new());
@@ -143,7 +144,7 @@ fn value(value: &str) -> Result<String, SiteError> {
     Ok(directives.collect::<Result<Vec<_>, _>>()?.join(", "))
 }
 
-/// The seconds of what begins like a duration; `Err` if it does not go on like one.
+/// The seconds of a duration; `None` for other text, `Err` for text that only begins like a duration.
 fn duration_seconds(text: &str) -> Option<Result<u64, ()>> {
     if !text.starts_with(|first: char| first.is_ascii_digit()) {
         return None;
@@ -162,7 +163,7 @@ fn duration_seconds(text: &str) -> Option<Result<u64, ()>> {
     Some(number.and_then(|n| n.checked_mul(unit)).ok_or(()))
 }
 
-/// A directive as RFC 9111 §5.2 has it: a token, or a token with an argument.
+/// True for a directive of RFC 9111 §5.2: a token, or a token with an argument.
 fn is_directive(text: &str) -> bool {
     let (name, argument) = text.split_once('=').unwrap_or((text, "-"));
     let is_token = |text: &str| {

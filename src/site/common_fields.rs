@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::error::SiteError;
 use crate::http::{Field, Fields};
 
-/// Fields that calmd computes itself, or that frame a message: none of them can be an option.
+/// Fields that calmd computes itself, or that frame a message. The option `--header` refuses them.
 const RESERVED: [&str; 17] = [
     "accept-ranges",
     "allow",
@@ -30,8 +30,9 @@ const RESERVED: [&str; 17] = [
 #[derive(Debug)]
 pub(crate) struct CommonFields {
     extra: Fields,
-    /// `Strict-Transport-Security`, which no response in the clear may carry (RFC 6797 §7.2): whoever
-    /// sends responses knows over what. There is one, since browsers heed the first (§8.1).
+    /// `Strict-Transport-Security`. No response in the clear may carry it (RFC 6797 §7.2), so the code
+    /// that sends responses adds it over TLS. It is one field, because browsers heed the first only
+    /// (§8.1).
     secure: Fields,
 }
 
@@ -39,7 +40,7 @@ pub(crate) struct CommonFields {
 const SECURE: &[u8] = b"strict-transport-security";
 
 impl CommonFields {
-    /// Checks the fields of the configuration.
+    /// The fields of the configuration, after a check of each.
     pub(crate) fn new(headers: &[(String, String)]) -> Result<Self, SiteError> {
         let (mut extra, mut secure) = (Fields::new(), Fields::new());
         for (name, value) in headers {
@@ -59,17 +60,17 @@ impl CommonFields {
         self.secure.iter().next()
     }
 
-    /// Adds a field that `--header` replaces.
+    /// Adds a field, unless `--header` sets it.
     pub(crate) fn push_default(&self, fields: &mut Fields, name: &str, value: &str) {
         if self.extra.value(name).is_none() {
             fields.push(name.as_bytes(), value.as_bytes());
         }
     }
 
-    /// Completes the fields of a response. What the answer itself says stands; `Vary` is a list, to
-    /// which a field of that name adds.
+    /// Completes the fields of a response. A field of the response itself wins over a common one.
+    /// `Vary` is a list: the common values are added to those of the response.
     pub(crate) fn complete(&self, mut fields: Fields) -> Rc<Fields> {
-        // A browser must not take for a script what was not served as one.
+        // A browser must not run a file as a script if it was not served as one.
         self.push_default(&mut fields, "x-content-type-options", "nosniff");
         let own = fields.len();
         for field in self.extra.iter() {

@@ -3,21 +3,21 @@
 use super::validators::StateKey;
 use crate::http::{Fields, date};
 
-/// What a representation is compared by.
+/// The values that preconditions compare.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validators<'a> {
     /// The strong entity tag, with its quotes, once the content is hashed.
     pub(crate) strong_tag: Option<&'a [u8]>,
-    /// What the weak entity tag is made of, which stood until then.
+    /// The state that the weak entity tag is made of. The weak tag is sent until the content is hashed.
     pub(crate) state: StateKey,
-    /// `Last-Modified`, in seconds since 1970, if that says which version this is.
+    /// `Last-Modified`, in seconds since 1970, if that date tells this version from others.
     pub(crate) last_modified: Option<u64>,
 }
 
-/// What the preconditions of a GET or HEAD come to.
+/// Result of the preconditions of a GET or HEAD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// They hold, or there are none.
+    /// The preconditions hold, or there are none.
     Proceed,
     /// 304
     NotModified,
@@ -54,8 +54,8 @@ pub(crate) fn evaluate(request: &Fields, validators: &Validators<'_>) -> Outcome
     Outcome::Proceed
 }
 
-/// Evaluates the preconditions on what is there and has no validator: only `*` matches it, and a date
-/// says nothing (RFC 9110 §13.1).
+/// Evaluates the preconditions on a resource without validators. Only `*` matches it, and dates are
+/// ignored (RFC 9110 §13.1).
 pub(crate) fn evaluate_without_validators(request: &Fields) -> Outcome {
     let is_any = |tag: EntityTag<'_>| matches!(tag, EntityTag::Any);
     if request.value("if-match").is_some() && !any_tag(request, "if-match", is_any) {
@@ -67,14 +67,14 @@ pub(crate) fn evaluate_without_validators(request: &Fields) -> Outcome {
     }
 }
 
-/// Whether a `Range` of this request is to be honoured (RFC 9110 §13.1.5).
+/// True if the `Range` of a request is to be honoured (RFC 9110 §13.1.5).
 pub(crate) fn range_applies(request: &Fields, validators: &Validators<'_>) -> bool {
     let Some(value) = request.value("if-range") else {
         return true;
     };
     match parse_tag(value) {
         Some((tag, _)) => tag.is_strong(validators),
-        // A date must be the one that was sent, not merely a later one.
+        // The date must be equal to the one that was sent. A later date is not enough.
         None => match (
             date::parse(value).map(date::seconds),
             validators.last_modified,
@@ -97,7 +97,8 @@ enum EntityTag<'a> {
 }
 
 impl EntityTag<'_> {
-    /// RFC 9110 §8.8.3.2: equal, and neither is weak; `*` is whatever is there.
+    /// Strong comparison (RFC 9110 §8.8.3.2): true if the tags are equal and neither is weak. `*`
+    /// matches every representation.
     fn is_strong(self, validators: &Validators<'_>) -> bool {
         match self {
             EntityTag::Any => true,
@@ -106,8 +107,9 @@ impl EntityTag<'_> {
         }
     }
 
-    /// RFC 9110 §8.8.3.2: equal, weak or not. The file is in the state that its weak tag was made of,
-    /// though it may have a strong one by now.
+    /// Weak comparison (RFC 9110 §8.8.3.2): true if the tags are equal, weak or not. The weak tag
+    /// matches even if the file has a strong one by now, because the file is still in the state that
+    /// the weak tag was made of.
     fn is_weak(self, validators: &Validators<'_>) -> bool {
         match self {
             EntityTag::Any => true,
@@ -118,7 +120,7 @@ impl EntityTag<'_> {
     }
 }
 
-/// Whether any tag in the fields of this name matches. What is malformed ends its field.
+/// True if any tag in the fields called `name` matches. A malformed tag ends its field.
 fn any_tag(request: &Fields, name: &str, matches: impl Fn(EntityTag<'_>) -> bool) -> bool {
     request.values(name).any(|value| {
         if value == b"*" {
@@ -139,7 +141,7 @@ fn any_tag(request: &Fields, name: &str, matches: impl Fn(EntityTag<'_>) -> bool
     })
 }
 
-/// The entity tag at the beginning, and what is behind it (RFC 9110 §8.8.3).
+/// The entity tag at the beginning, and the bytes behind it (RFC 9110 §8.8.3).
 fn parse_tag(value: &[u8]) -> Option<(EntityTag<'_>, &[u8])> {
     let (quoted, is_weak) = match value.strip_prefix(b"W/") {
         Some(quoted) => (quoted, true),
@@ -156,7 +158,7 @@ fn parse_tag(value: &[u8]) -> Option<(EntityTag<'_>, &[u8])> {
     Some((tag, rest))
 }
 
-/// A date field in seconds; one that is no date is as if it was not there (RFC 9110 §13.1.3).
+/// A date field in seconds. A value that is no date is ignored (RFC 9110 §13.1.3).
 fn seconds(request: &Fields, name: &str) -> Option<u64> {
     date::parse(request.value(name)?).map(date::seconds)
 }
@@ -272,7 +274,7 @@ mod tests {
     #[test]
     fn s13_2_2_the_order_of_preconditions() {
         let tag_of_another = ("if-none-match", "\"x\"");
-        // Entity tags are believed instead of dates.
+        // Entity tags take precedence over dates.
         assert_eq!(
             outcome(&[("if-match", "\"a,b\""), ("if-unmodified-since", BEFORE)]),
             Proceed
@@ -281,7 +283,7 @@ mod tests {
             outcome(&[tag_of_another, ("if-modified-since", AFTER)]),
             Proceed
         );
-        // A failed precondition comes before "not modified".
+        // A failed precondition takes precedence over "not modified".
         assert_eq!(
             outcome(&[("if-none-match", "\"a,b\""), ("if-match", "\"x\"")]),
             Failed

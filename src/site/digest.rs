@@ -1,16 +1,16 @@
-//! The hash of a file's content, made of the bytes that pass on their way to a reader.
+//! The hash of a file's content, computed from the bytes that pass on their way to a client.
 
 use xxhash_rust::xxh3::Xxh3;
 
-/// The hash of a file's content, as far as it is known.
+/// Progress of the hash of a file's content.
 #[derive(Default)]
 pub(crate) enum Digest {
-    /// No byte has passed since it was last given up.
+    /// No byte has passed since the hash was last given up.
     #[default]
     Unknown,
     /// The first bytes have passed.
     Partial(Box<Partial>),
-    /// All bytes have passed; the file may have changed while they did.
+    /// All bytes have passed. The file may have changed meanwhile.
     Whole(u128),
     /// All bytes have passed, and the file has not changed.
     Known(u128),
@@ -23,7 +23,7 @@ pub(crate) struct Partial {
 }
 
 impl Digest {
-    /// How many bytes have passed, if there are more to come.
+    /// Number of bytes that have passed, if more are to come.
     pub(crate) fn passed(&self) -> Option<u64> {
         match self {
             Digest::Unknown => Some(0),
@@ -32,7 +32,7 @@ impl Digest {
         }
     }
 
-    /// The hash, if it is known.
+    /// The hash, once it is known.
     pub(crate) fn known(&self) -> Option<u128> {
         match self {
             Digest::Known(hash) => Some(*hash),
@@ -40,8 +40,8 @@ impl Digest {
         }
     }
 
-    /// The bytes from `offset` on pass, of a file of `len` bytes. Those that passed before are left out,
-    /// and those behind a gap say nothing.
+    /// Hashes bytes that pass: those from `offset` on, of a file of `len` bytes. Bytes that passed
+    /// before are left out, and bytes behind a gap are ignored.
     pub(crate) fn pass(&mut self, offset: u64, bytes: &[u8], len: u64) {
         let Some(passed) = self.passed() else { return };
         let before = passed
@@ -67,14 +67,14 @@ impl Digest {
         }
     }
 
-    /// The file was looked at: it has not changed.
+    /// Confirms the hash, after a look at the file that found it unchanged.
     pub(crate) fn confirm(&mut self) {
         if let Digest::Whole(hash) = self {
             *self = Digest::Known(*hash);
         }
     }
 
-    /// The file has changed: nothing that passed says anything.
+    /// Gives up the hash, because the file has changed: the bytes that passed may be of two versions.
     pub(crate) fn give_up(&mut self) {
         *self = Digest::Unknown;
     }
@@ -90,7 +90,7 @@ mod tests {
         let content: Vec<u8> = (0..100_000_u32).map(|at| at as u8).collect();
         let len = content.len() as u64;
         let mut digest = Digest::default();
-        // Behind a gap, again, overlapping, and in pieces of odd lengths.
+        // The bytes come behind a gap, repeated, overlapping, and in pieces of odd lengths.
         digest.pass(7, &content[7..100], len);
         assert_eq!(digest.passed(), Some(0));
         let mut at = 0;

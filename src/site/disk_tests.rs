@@ -1,4 +1,4 @@
-//! The site over real files: what only a disk can do.
+//! The site over real files: behaviour that only a disk has.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, symlink};
@@ -91,7 +91,7 @@ fn a_fifo_is_answered_at_once() {
     for target in ["/fifo", "/zero", "/fifo/"] {
         assert_eq!(site.get(target, &[]).status, 404);
     }
-    // At once, or never: the rest is for a busy machine.
+    // The answer comes at once or never. Half a second is allowed for a busy machine.
     assert!(start.elapsed() < Duration::from_millis(500));
 }
 
@@ -143,7 +143,8 @@ fn a_directory_of_very_many_files_does_not_stall_the_others() {
     for at in 0..5_000 {
         site.write(&format!("{at:05}.txt"), "");
     }
-    // A debug build on a busy machine needs some of this for a step; a release build half a millisecond.
+    // A debug build on a busy machine needs some of this time for a step. A release build needs half a
+    // millisecond.
     let most = Duration::from_millis(250);
     let start = Instant::now();
     let mut response = site.get("/", &[]);

@@ -1,6 +1,6 @@
-//! Which content coding a request prefers (RFC 9110 §12.5.3).
+//! The content coding that a request prefers (RFC 9110 §12.5.3).
 
-/// The content codings that a file can be there in: as it is, or as a sidecar beside it.
+/// The content coding of a file: none, or that of a sidecar beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Coding {
     /// The file itself.
@@ -14,7 +14,7 @@ pub(crate) enum Coding {
 }
 
 impl Coding {
-    /// The codings of sidecars; at equal weight the later is preferred, being smaller as a rule.
+    /// The codings of sidecars. At equal weight the later is preferred, because it is usually smaller.
     pub(crate) const SIDECARS: [Coding; 3] = [Coding::Gzip, Coding::Zstandard, Coding::Brotli];
 
     /// The name in `Content-Encoding`.
@@ -27,7 +27,7 @@ impl Coding {
         }
     }
 
-    /// What a sidecar's name adds to the file's.
+    /// The extension that a sidecar's name adds to the file's name.
     pub(crate) fn extension(self) -> &'static str {
         match self {
             Coding::Identity => "",
@@ -44,7 +44,7 @@ impl Coding {
         } else if is("zstd") {
             Coding::Zstandard
         } else if is("gzip") || is("x-gzip") {
-            // RFC 9110 §8.4.1.3: the two are the same.
+            // `x-gzip` means `gzip` (RFC 9110 §8.4.1.3).
             Coding::Gzip
         } else if is("identity") {
             Coding::Identity
@@ -58,13 +58,14 @@ impl Coding {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Preferences {
     weights: [Option<u16>; 4],
-    /// The weight of `*`: of every coding that is not named.
+    /// The weight of `*`, which stands for every coding that is not named.
     any: Option<u16>,
 }
 
 impl Preferences {
-    /// Reads the values of all `Accept-Encoding` fields of a request; what is malformed is passed
-    /// over. Without any value, only identity is sent: who does not ask may not be able to decode.
+    /// Reads the values of all `Accept-Encoding` fields of a request. Malformed elements are ignored.
+    /// Without any value only identity is sent, because a client that does not ask may not be able to
+    /// decode.
     pub(crate) fn parse<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut preferences = Preferences::default();
         for element in values.flat_map(|value| value.split(|byte| *byte == b',')) {
@@ -84,9 +85,9 @@ impl Preferences {
         preferences
     }
 
-    /// The position of the coding to send among those that are there, of which there is at least one.
-    /// Where the request refuses them all, it gets the file as it is, as RFC 9110 §12.5.3 lets it: who
-    /// asks so wants the content nevertheless, and no other server says 406.
+    /// The position of the coding to send among the available ones, of which there is at least one. A
+    /// request that refuses them all gets the file without coding, as RFC 9110 §12.5.3 allows: its
+    /// client wants the content nevertheless, and no other server answers 406.
     pub(crate) fn choose(self, codings: impl Iterator<Item = Coding>) -> Option<usize> {
         let preferred = |coding: Coding| match self.weight(coding) {
             0 => (0, Coding::Brotli as u8 - coding as u8),
@@ -99,7 +100,7 @@ impl Preferences {
     }
 
     fn weight(self, coding: Coding) -> u16 {
-        // Identity is acceptable unless it is excluded, but less than anything that is named.
+        // Identity is acceptable unless it is excluded, but ranks below every coding that is named.
         let unnamed = match coding {
             Coding::Identity => 1,
             _ => 0,

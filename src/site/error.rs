@@ -1,8 +1,8 @@
-//! What can be wrong with the options of a site, told in one line with the mend.
+//! Mistakes in the options of a site, told in one line with the way to mend them.
 
 use std::fmt;
 
-/// An option of the site that makes no sense.
+/// An option of the site that has no valid value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteError {
     option: &'static str,
@@ -19,7 +19,7 @@ impl SiteError {
         }
     }
 
-    /// What is wrong and what would be right, for a caller that has named option and value already.
+    /// The mistake and the right form, for a caller that has named the option and its value already.
     pub(crate) fn problem(&self) -> &str {
         &self.problem
     }

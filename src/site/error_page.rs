@@ -1,4 +1,4 @@
-//! The pages that calmd answers errors with when the site has none of its own.
+//! The built-in error pages, which are sent if the site has none of its own.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ pub(crate) struct ErrorPage {
     pub(crate) content: Rc<[u8]>,
 }
 
-/// The pages that were needed so far; there are at most as many as statuses.
+/// The pages that were needed so far, at most one a status.
 #[derive(Debug, Default)]
 pub(crate) struct ErrorPages(Vec<ErrorPage>);
 
@@ -44,18 +44,17 @@ impl ErrorPage {
     }
 }
 
-/// The fields of a page of this status and length, before those that every response has.
+/// The fields of a page with a status and length, before those that every response has.
 pub(crate) fn fields(status: u16, len: usize) -> Fields {
     let mut fields = Fields::new();
     fields.push(b"content-type", b"text/html; charset=utf-8");
     fields.push(b"content-length", len.to_string().as_bytes());
-    // What is missing or broken now may be there in a second; an answer that a cache kept would
-    // outlive the mend.
+    // A missing or broken file may be there in a second. A cached answer would outlive the repair.
     fields.push(b"cache-control", b"no-cache");
     match status {
-        // RFC 9110 §15.5.6: the methods that are supported.
+        // A 405 names the methods that are supported (RFC 9110 §15.5.6).
         405 => fields.push(b"allow", super::ALLOW),
-        // RFC 9110 §10.2.3: descriptors are short for moments, not minutes.
+        // One second (RFC 9110 §10.2.3), because descriptors are short for moments, not minutes.
         503 => fields.push(b"retry-after", b"1"),
         _ => {}
     }

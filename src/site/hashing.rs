@@ -1,9 +1,9 @@
-//! Content that is hashed in slices, behind everything else that there is to do.
+//! Background hashing: content is hashed in slices, after all other work of a turn.
 //!
-//! Files that are too long to be hashed before their first response have a weak tag until they are: those
-//! up to [`HASHED_SOON`] are hashed here as soon as they are asked for, all others only where the operator
-//! wants that. One file is open at a time, and a slice takes as long as a few requests. The bytes that a
-//! response sends meanwhile count as well: the file's place keeps the hash.
+//! A file that is too long to be hashed before its first response has a weak tag until it is hashed. Files
+//! up to [`HASHED_SOON`] bytes are hashed here as soon as they are asked for, longer ones only if the
+//! operator wants it. One file is open at a time, and a slice takes as long as a few requests. Bytes that a
+//! response sends meanwhile go into the hash as well: the [`FileSlot`](super::open_file::FileSlot) keeps it.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
@@ -17,36 +17,40 @@ use super::validators::StateKey;
 use crate::config::EntityTags;
 use crate::world::Files;
 
-/// Files up to this length are hashed as soon as they are asked for. It is the length of a large script
-/// or picture, and eight slices; what is longer is often downloaded once.
+/// The most bytes of a file that is hashed as soon as it is asked for: the length of a large script or
+/// picture, and eight slices. Longer files are often downloaded once only.
 const HASHED_SOON: u64 = 1 << 20;
 
-/// Bytes hashed in one turn of the loop: 25 µs, the pages' way from the kernel included.
+/// Number of bytes that are hashed in one turn of the loop. It takes 25 µs, including the way of the
+/// pages from the kernel.
 const SLICE: usize = 128 << 10;
 
-/// Reads of one slice, where a file system gives little at a time.
+/// The most reads of one slice, for file systems that give little at a time.
 const MOST_READS: usize = 16;
 
-/// Files that wait to be hashed. One for which there is no room is asked for again.
+/// The most files that wait to be hashed. A file for which there is no room is added at a later
+/// request.
 const MOST_JOBS: usize = 64;
 
-/// A disk that was asked for bytes is tried again after this long, as for a response.
+/// Time after which a disk that was asked for bytes is tried again. It is the time that a response
+/// waits as well.
 const DISK_RETRY: Duration = Duration::from_millis(4);
 
-/// Tries after which the disk is asked once more, and after which the file keeps its weak tag: nobody
-/// waits for it.
+/// Number of tries after which the disk is asked once more.
 const ASKED_AGAIN: u16 = 16;
+
+/// Number of tries after which the file keeps its weak tag, because no request waits for the strong one.
 const MOST_TRIES: u16 = 1_000;
 
-/// The files whose content is to be hashed.
+/// The queue of files whose content is to be hashed.
 pub(crate) struct Hashing<F: Files> {
     longest: u64,
     jobs: VecDeque<Job<F>>,
     /// The first job's file.
     file: Option<OpenFile<F>>,
-    /// How often the disk did not have the first job's next bytes.
+    /// Number of times that the next bytes of the first job's file were still on the disk.
     tries: u16,
-    /// Empty while there is nothing to do.
+    /// The buffer of a slice, empty while there is nothing to do.
     buffer: Vec<u8>,
 }
 
@@ -56,13 +60,13 @@ struct Job<F: Files> {
     state: StateKey,
 }
 
-/// What became of a slice.
+/// Result of hashing a slice.
 enum Slice {
-    /// It is hashed, and more follows.
+    /// The slice is hashed, and more follow.
     Hashed,
-    /// A disk was asked for it.
+    /// The slice is not in memory: the disk was asked for it.
     Cold,
-    /// It was the last, or nothing more can be had.
+    /// The slice was the last, or no more can be read.
     Over,
 }
 
@@ -80,7 +84,7 @@ impl<F: Files> Hashing<F> {
         }
     }
 
-    /// Asks for the hashes that a resource lacks. Each state of a file is hashed once, however many
+    /// Queues the hashes that a resource lacks. Each state of a file is hashed once, even if several
     /// resources were made of it meanwhile.
     pub(crate) fn ask(&mut self, resource: &Rc<Resource<F>>, hashes: &mut KnownHashes) {
         for (at, representation) in resource.representations.iter().enumerate() {
@@ -101,7 +105,7 @@ impl<F: Files> Hashing<F> {
         }
     }
 
-    /// In how long there is something to do.
+    /// Time until the next step is due.
     pub(crate) fn next_step(&self) -> Option<Duration> {
         let wait = match self.tries {
             0 => Duration::ZERO,
@@ -110,7 +114,7 @@ impl<F: Files> Hashing<F> {
         self.jobs.front().map(|_| wait)
     }
 
-    /// Hashes one slice. Returns how many bytes that were.
+    /// Hashes one slice. Returns its number of bytes.
     pub(crate) fn step(&mut self, files: &mut F, hashes: &mut KnownHashes) -> usize {
         let Some(job) = self.jobs.front() else {
             return 0;
@@ -122,7 +126,7 @@ impl<F: Files> Hashing<F> {
         if self.file.is_none() {
             match representation.file.share(files) {
                 Ok(Some(file)) if !file.is_in_memory() => self.file = Some(file),
-                // It is in memory after all, has changed, or cannot be opened.
+                // The file is in memory after all, has changed, or cannot be opened.
                 _ => {
                     self.finish_job();
                     return 0;
@@ -170,7 +174,7 @@ fn hash_slice<F: Files>(
     read: &mut usize,
 ) -> Slice {
     let Some(offset) = file.hashed() else {
-        // A response has sent the rest meanwhile, and will look whether the file has changed, or has.
+        // A response has sent the rest meanwhile. It checks the file for changes, or has done so.
         let _ = file.confirm(files);
         return Slice::Over;
     };
@@ -189,7 +193,7 @@ fn hash_slice<F: Files>(
                 false => Slice::Over,
             };
         }
-        // Neither every kernel nor every file system can tell.
+        // Some kernels and some file systems cannot tell.
         Err(_) => files.read_scattered(&open, offset, &mut parts),
         resident => resident,
     };
@@ -223,7 +227,7 @@ mod tests {
         format!("\"{:032x}\"", xxh3_128(content))
     }
 
-    /// Lets the loop do what is to do. Returns the number of slices.
+    /// Does all the steps that are due, as the loop does. Returns the number of slices.
     fn work(site: &mut TestSite) -> usize {
         let mut steps = 0;
         while let Some(wait) = site.site.next_work() {
@@ -283,7 +287,7 @@ mod tests {
         site.files.edit("a", |content| content[0] = b'x');
         work(&mut site);
         assert!(tag(&mut site, "/a").starts_with("W/"));
-        // It is hashed once it has settled.
+        // The file is hashed once its stamps have settled.
         site.advance(Duration::from_secs(3));
         tag(&mut site, "/a");
         work(&mut site);

@@ -1,13 +1,14 @@
-//! The files that are asked for most, kept ready within a budget of memory.
+//! The hot cache: the files that are asked for most, kept ready within a budget of memory.
 //!
-//! What is found here is at most [`RECHECK`] old: then the disk is asked whether anything changed, by one
-//! call for each file. Once one file was seen to have changed, all others are looked at before they are
-//! sent again, so that files that were changed together are not mixed any more.
+//! An entry is trusted for [`RECHECK`]. After that the disk is asked for changes, by one call for each
+//! file. Once one file has changed, every other file is looked at before it is sent again, so that
+//! files that were changed together are no longer mixed with old ones.
 //!
-//! Entries leave by the clock algorithm: a hand goes round, passes over what was used since its last
-//! visit, and drops the rest, so that reading every file of a site once does not push out the pages
-//! that everybody wants. What is dropped is free at once, whoever is still being sent it: that goes on
-//! from the file. So the budget holds whatever readers do, and readers that stall keep nothing from others.
+//! Entries leave by the clock algorithm: a hand goes round, passes over entries that were used since
+//! its last visit, and drops the others. So reading every file of a site once does not push out the
+//! popular pages. The content of a dropped entry is freed at once, even if it is being sent: the
+//! response goes on from the file. So the budget holds at all times, and stalled readers take no memory
+//! from others.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -25,35 +26,37 @@ use super::resource::{Dress, Loaded, Resource};
 use crate::config::EntityTags;
 use crate::world::Files;
 
-/// A change on the disk is served within this time, and no file is looked at more often: by a file that
-/// everybody wants, 50 calls of a microsecond in a second. Whoever changes files by hand, or purges a
-/// cache, asks later than that.
+/// A change on the disk is served within this time, and no file is looked at more often. The most
+/// popular file costs 50 calls of a microsecond each second. A person who changes files by hand, or
+/// purges a cache, asks later than that.
 pub(crate) const RECHECK: Duration = Duration::from_millis(20);
 
-/// One entry takes at most this part of the budget, lest a few large files push out the rest.
+/// One entry takes at most one part in this many of the budget, so that a few large files cannot push
+/// out the rest.
 const LARGEST_SHARE: usize = 4;
 
-/// Longer content is not kept: sending it from memory would save nothing over sending it from its
-/// file.
+/// The most bytes of content that are kept. Sending longer content from memory would save nothing over
+/// sending it from its file.
 const KEPT_LEN: u64 = 128 << 10;
 
-/// Content longer than this is only kept in room that nobody else has: the room is better used by
-/// many small files, and where there are many large ones, reading each for the next to push it out
-/// would cost more than sending them from their files.
+/// Content longer than this is only kept in free room. Many small files make better use of the room. If
+/// there are many large ones, reading each for the next to push it out would cost more than sending
+/// them from their files.
 const MODEST_LEN: usize = 32 << 10;
 
-/// This part of the budget is not for content, so that files whose content has no room are still
-/// known, and all who are sent the same one share a descriptor.
+/// One part in this many of the budget is not for content. So files whose content has no room are still
+/// known, and all responses with one file share a descriptor.
 const WITHOUT_CONTENT: usize = 4;
 
-/// What an entry takes beside its resource and path: a slot, a place in the index, two counts, and the
-/// place of a descriptor.
+/// Bytes of an entry beside its resource and path: a slot, a place in the index, two reference counts,
+/// and the place of a descriptor.
 const SLOT_COST: usize = 256;
 
-/// Files of which a warning was given. There may be more on a disk than is worth remembering, or telling.
+/// The most files that a warning is given of. A disk may hold more than are worth remembering, or
+/// telling.
 const MOST_WARNED: usize = 1_000;
 
-/// What a path names.
+/// Result of looking up a path.
 pub(crate) enum Lookup<F: Files> {
     /// A regular file.
     Resource(Rc<Resource<F>>),
@@ -61,10 +64,11 @@ pub(crate) enum Lookup<F: Files> {
     Directory,
 }
 
-/// The cache.
+/// The hot cache.
 pub(crate) struct HotCache<F: Files> {
     slots: Slab<Slot<F>>,
-    /// Its keys are paths that exist, so nobody chooses them; colliding ones would only be slow.
+    /// Entries by path. The keys are paths of existing files, so no client chooses them. Colliding ones
+    /// would only be slow.
     index: HashMap<Rc<[u8]>, usize, RandomState>,
     /// The next slot that the clock's hand looks at.
     hand: usize,
@@ -72,13 +76,13 @@ pub(crate) struct HotCache<F: Files> {
     budget: usize,
     open_files: Rc<OpenFiles<F>>,
     tags: EntityTags,
-    /// The number of changes that were seen.
+    /// Number of changes that were seen.
     changes: u32,
     hashes: KnownHashes,
     hashing: Hashing<F>,
-    /// Read for the request that is being answered, with its files still open.
+    /// The resource that was read for the request that is being answered, with its files still open.
     loaded: Option<Rc<Resource<F>>>,
-    /// Sidecars that a warning was given of.
+    /// Paths of the sidecars that a warning was given of.
     warned: HashSet<Vec<u8>, RandomState>,
 }
 
@@ -89,7 +93,7 @@ struct Slot<F: Files> {
     recency: Recency,
 }
 
-/// Whether an entry was used since the hand's last visit.
+/// Use of an entry since the hand's last visit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Recency {
     Used,
@@ -114,29 +118,29 @@ impl<F: Files> HotCache<F> {
         }
     }
 
-    /// In how long there is something to hash.
+    /// Time until the next slice is to be hashed.
     pub(crate) fn next_work(&self) -> Option<Duration> {
         self.hashing.next_step()
     }
 
-    /// Hashes one slice of what is to be hashed. Returns how many bytes that were.
+    /// Hashes one slice. Returns its number of bytes.
     pub(crate) fn work(&mut self, files: &mut F) -> usize {
         self.hashing.step(files, &mut self.hashes)
     }
 
-    /// The request is answered: closes what was opened for it and not needed.
+    /// Closes files that were opened for the answered request and not needed.
     pub(crate) fn finish_request(&mut self) {
         if let Some(loaded) = self.loaded.take() {
             loaded.close_kept();
         }
     }
 
-    /// Forgets everything.
+    /// Forgets all entries.
     pub(crate) fn forget_all(&mut self) {
         *self = HotCache::new(self.budget, self.tags, self.open_files.clone());
     }
 
-    /// What `path` names, from memory if that is fresh.
+    /// The file or directory called `path`, from memory if that is fresh.
     pub(crate) fn get(
         &mut self,
         files: &mut F,
@@ -170,7 +174,7 @@ impl<F: Files> HotCache<F> {
         }
     }
 
-    /// Tells the operator of sidecars that are not sent, once of each.
+    /// Warns the operator of sidecars that are not sent, once of each.
     fn warn(&mut self, path: &[u8], resource: &Resource<F>) {
         for sidecar in resource.unfit() {
             let name = sidecar_path(path, sidecar.coding);
@@ -187,9 +191,9 @@ impl<F: Files> HotCache<F> {
         }
     }
 
-    /// What is known about a path, if it was read again for nothing: that may be in the middle of a
-    /// crowd, and what is kept from then on would lie above all that the crowd leaves behind, and
-    /// keep the allocator from giving it back.
+    /// The known resource of a path, if reading it again has brought nothing new. The old one is kept,
+    /// because a new one may have been read in the middle of a crowd: it would lie above all memory
+    /// that the crowd leaves behind, and keep the allocator from giving that back.
     fn confirm(&self, path: &[u8], again: &Resource<F>) -> Option<Rc<Resource<F>>> {
         let known = &self.slots.get(*self.index.get(path)?)?.resource;
         if !known.confirm(again) {
@@ -199,7 +203,7 @@ impl<F: Files> HotCache<F> {
         Some(known.clone())
     }
 
-    /// Forgets what is known about a path: it turned out to have changed.
+    /// Forgets a path whose file has turned out to have changed.
     pub(crate) fn forget(&mut self, path: &[u8]) {
         if let Some(at) = self.index.get(path) {
             self.remove(*at);
@@ -207,7 +211,7 @@ impl<F: Files> HotCache<F> {
         }
     }
 
-    /// What is known about a path and needs not be read again.
+    /// The known resource of a path, if it need not be read again.
     fn find(
         &mut self,
         files: &mut F,
@@ -236,7 +240,7 @@ impl<F: Files> HotCache<F> {
             Ok(false) => {}
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => self.forget(path),
-                // Without memory or a free descriptor, what is there is better than an error.
+                // Without memory or a free descriptor, the old resource is better than an error.
                 _ => return Ok(Some(resource)),
             },
         }
@@ -272,12 +276,12 @@ impl<F: Files> HotCache<F> {
         resource
     }
 
-    /// Drops entries until `cost` fits below `limit`; false if it is more than that.
+    /// Drops entries until `cost` fits below `limit`. Returns false if `cost` is more than `limit`.
     fn make_room(&mut self, cost: usize, limit: usize) -> bool {
         if cost > limit {
             return false;
         }
-        // Twice round: the first time may only find entries that were used.
+        // The hand goes round twice, because the first round may find only entries that were used.
         let mut visits = 2 * self.slots.capacity();
         while self.used + cost > limit {
             if visits == 0 || self.slots.is_empty() {

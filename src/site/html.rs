@@ -1,6 +1,6 @@
-//! Text within HTML.
+//! Text in HTML.
 
-/// Appends text, with every character escaped that HTML gives a meaning.
+/// Appends text. Every character that has a meaning in HTML is escaped.
 pub(crate) fn escape(page: &mut String, text: &str) {
     for character in text.chars() {
         match character {

@@ -1,5 +1,5 @@
-//! Hashes of content by the state of the file that it was read from: each state is hashed once, though
-//! the file may be forgotten in between.
+//! Hashes of content, by the state of the file that it was read from. Each state is hashed once, even
+//! if the file is forgotten in between.
 
 use std::collections::HashMap;
 use std::mem;
@@ -8,20 +8,20 @@ use foldhash::quality::RandomState;
 
 use super::validators::StateKey;
 
-/// Entries of one of the two generations: 32 bytes each, with its place some 40, so that all of them take
-/// 330 KB at most, on a site of 8,192 files.
+/// The most entries of one of the two generations. An entry has 32 bytes, some 40 with its place in the
+/// table, so all of them take 330 KB at most, on a site of 8,192 files.
 const GENERATION: usize = 4_096;
 
 /// The hashes of the files that were asked for last.
 #[derive(Default)]
 pub(crate) struct KnownHashes {
     recent: HashMap<StateKey, u128, RandomState>,
-    /// Those that were recent before, and go when the recent ones fill up.
+    /// The older generation. It is dropped when the recent one is full.
     earlier: HashMap<StateKey, u128, RandomState>,
 }
 
 impl KnownHashes {
-    /// The hash of the content of a file in this state.
+    /// The hash of the content of a file in a state.
     pub(crate) fn get(&mut self, state: StateKey) -> Option<u128> {
         if let Some(hash) = self.recent.get(&state) {
             return Some(*hash);

@@ -1,8 +1,8 @@
 //! Media types by the extension of a file's name (RFC 9110 §8.3), and the character set of text.
 //!
-//! The table is `media_types.txt`, which `tests/media_types/update` writes from mime-db: the registry of
-//! IANA, and what Apache and nginx know beyond it. [`corrected`] holds what the web takes an extension
-//! for where that is something else, and `--type` what the operator does.
+//! The table is `media_types.txt`. `tests/media_types/update` writes it from mime-db: the registry of
+//! IANA, and the types that Apache and nginx add to it. [`corrected`] holds the types of extensions
+//! that mean something else on the web, and `--type` those that the operator sets.
 
 use std::cmp::Ordering;
 
@@ -10,15 +10,16 @@ use super::error::SiteError;
 use super::path::file_name;
 use crate::config::{Charset, SiteConfig, TypeRule};
 
-/// The type of a file whose name does not tell (RFC 9110 §8.3): bytes, which no browser executes.
+/// The type of a file with an unknown extension (RFC 9110 §8.3): bytes, which no browser executes.
 const UNKNOWN: &str = "application/octet-stream";
 
-/// Lines of an extension and its type, sorted by the bytes of the extension. A text has no addresses in
-/// it that the loader would have to write, which would cost every process two dozen pages of memory.
+/// Lines of an extension and its type, sorted by the bytes of the extension. It is text because an
+/// array of strings would hold addresses, which the loader has to write: that would cost every process
+/// two dozen pages of memory.
 const TABLE: &str = include_str!("media_types.txt");
 
-/// Bytes at the beginning of a document in which it may name its character set. HTML gives a `<meta>`
-/// that much (HTML Standard, "Specifying the document's character encoding").
+/// Number of bytes at the beginning of a document in which it may name its character set. That is the
+/// limit for a `<meta>` in HTML (HTML Standard, "Specifying the document's character encoding").
 pub(crate) const HEAD_LEN: usize = 1024;
 
 /// The rules by which files get their media types.
@@ -28,11 +29,11 @@ pub(crate) struct MediaTypes {
     charset: Charset,
 }
 
-/// The media type of a file, without the character set that its content may decide on.
+/// The media type of a file, without the character set, which may depend on the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MediaType<'a> {
     value: &'a str,
-    /// Whether the value stands as it is, because the operator wrote parameters.
+    /// True if the value is sent unchanged, because the operator wrote parameters.
     is_complete: bool,
 }
 
@@ -48,7 +49,7 @@ impl MediaTypes {
         })
     }
 
-    /// The media type of a file of this name.
+    /// The media type of the file at `path`.
     pub(crate) fn of(&self, path: &[u8]) -> MediaType<'_> {
         let name = file_name(path);
         let rule = self
@@ -68,7 +69,7 @@ impl MediaTypes {
     }
 
     /// The value of `Content-Type`. `head` is the beginning of the content, up to [`HEAD_LEN`] bytes,
-    /// or nothing where [`MediaType::may_name_charset`] says no.
+    /// or nothing if [`MediaType::may_name_charset`] is false.
     pub(crate) fn content_type(&self, media_type: MediaType<'_>, head: &[u8]) -> String {
         match &self.charset {
             Charset::Name(name) if media_type.is_text() => match named_charset(head) {
@@ -83,21 +84,21 @@ impl MediaTypes {
 }
 
 impl MediaType<'_> {
-    /// Whether the type takes a `charset`. JSON and the types of XML have none: the one is always
-    /// UTF-8 (RFC 8259 §11), the others name theirs inside (RFC 7303 §3.2).
+    /// True if the type takes a `charset`. JSON and the types of XML take none: JSON is always UTF-8
+    /// (RFC 8259 §11), and XML names its character set inside (RFC 7303 §3.2).
     fn is_text(self) -> bool {
         !self.is_complete && self.value.starts_with("text/")
     }
 
-    /// Whether a document of this type can name its character set in its first bytes, which then must
-    /// not be contradicted.
+    /// True if a document of this type can name its character set in its first bytes. The field must
+    /// not contradict it then.
     pub(crate) fn may_name_charset(self) -> bool {
         self.is_text() && matches!(self.value, "text/html" | "text/css" | "text/xml")
     }
 }
 
-/// The content coding that files of this name already have: compressed SVG is the only one that browsers
-/// take for what is in it (SVG 1.1 §1.2).
+/// The content coding that a file already has by its extension. Only compressed SVG is listed, because
+/// browsers accept no other compressed type in place of its content (SVG 1.1 §1.2).
 pub(crate) fn inherent_coding(path: &[u8]) -> Option<&'static str> {
     has_extension(file_name(path), "svgz").then_some("gzip")
 }
@@ -170,13 +171,13 @@ fn built_in(name: &[u8]) -> &'static str {
         .unwrap_or(UNKNOWN)
 }
 
-/// Names without an extension that are the same everywhere.
+/// Types of well-known file names without an extension.
 fn by_whole_name(name: &[u8]) -> &'static str {
     match name {
         b"README" | b"LICENSE" | b"LICENCE" | b"COPYING" | b"NOTICE" | b"AUTHORS"
         | b"CHANGELOG" | b"CHANGES" | b"NEWS" | b"INSTALL" | b"TODO" | b"Makefile"
         | b"Dockerfile" => "text/plain",
-        // The lists of checksums that lie beside downloads, and the heads of Debian's repositories.
+        // Lists of checksums beside downloads, and the index files of Debian's repositories.
         b"MD5SUMS" | b"SHA1SUMS" | b"SHA256SUMS" | b"SHA512SUMS" | b"Release" | b"InRelease" => {
             "text/plain"
         }
@@ -186,12 +187,12 @@ fn by_whole_name(name: &[u8]) -> &'static str {
     }
 }
 
-/// Where the table means something else than the web does, or does not know.
+/// Types of extensions that the table lacks, or gives another type than the web.
 fn corrected(extension: &str) -> Option<&'static str> {
     Some(match extension {
         // A script for a browser as much as `.mjs` (RFC 9239), not for Node.js alone.
         "cjs" => "text/javascript",
-        // Feeds, sitemaps and what else has this extension are text that browsers show.
+        // Feeds, sitemaps and other files with this extension are text that browsers show.
         "xml" => "text/xml",
         // Rust, not a service description of 2004.
         "rs" => "text/plain",
@@ -202,10 +203,10 @@ fn corrected(extension: &str) -> Option<&'static str> {
     })
 }
 
-/// The type in the table.
+/// The type of an extension in the table.
 fn registered(extension: &str) -> Option<&'static str> {
     let mut lines = TABLE;
-    // Halves what is left at the beginning of a line, until it is one line.
+    // A binary search that cuts at the beginning of a line, until one line is left.
     while !lines.is_empty() {
         let middle = lines.len() / 2;
         let start = lines.get(..middle)?.rfind('\n').map_or(0, |end| end + 1);
@@ -221,8 +222,8 @@ fn registered(extension: &str) -> Option<&'static str> {
     None
 }
 
-/// The character set that a document names in its first bytes: by `<meta>` in HTML, by `@charset` in
-/// CSS, by its declaration in XML.
+/// The character set that a document names in `head`: by `<meta>` in HTML, by `@charset` in CSS, by its
+/// declaration in XML.
 fn named_charset(head: &[u8]) -> Option<&[u8]> {
     let head = head.get(..HEAD_LEN).unwrap_or(head);
     if let Some(rest) = head.strip_prefix(b"@charset ") {
@@ -257,7 +258,7 @@ fn word(value: &[u8]) -> &[u8] {
     value.get(..end).unwrap_or_default()
 }
 
-/// The place of a lowercase word, whatever the case of the text.
+/// The place of a lowercase word in a text of any case.
 fn position(text: &[u8], word: &[u8]) -> Option<usize> {
     text.windows(word.len())
         .position(|window| window.eq_ignore_ascii_case(word))

@@ -7,9 +7,9 @@
 //!                                     → redirect, listing, fallback, error page
 //! ```
 //!
-//! Files are reached through [`Files`] only, time comes with each call, and a response holds no
-//! buffer: its [`Body`] reads into the caller's when there is room. A request for a file that was
-//! looked at just before allocates nothing.
+//! Files are reached through [`Files`] only, time comes with each call, and a response holds no buffer:
+//! its [`Body`] reads into the caller's buffer when there is room. A request for a file that is in the
+//! hot cache allocates nothing.
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
@@ -74,8 +74,8 @@ use crate::world::{Files, RootChange};
 /// The methods that files answer (RFC 9110 §10.2.1).
 const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
 
-/// The time that another directory may have the root's name before that is noticed: a system call a second
-/// is nothing, and a deployment that is seen within a second is seen at once.
+/// Time after which another directory under the root's name is noticed. One system call a second costs
+/// nothing, and a deployment that shows within a second shows at once for a person.
 const FOLLOW_ROOT: Duration = Duration::from_secs(1);
 
 /// A directory served as a site, and the handlers mounted beside it.
@@ -87,12 +87,13 @@ pub struct Site<F: Files> {
     pages: ErrorPages,
     mounts: Vec<Mount>,
     options: Rc<Fields>,
-    /// Only where listings are wanted.
+    /// The listings, if the operator wants them.
     listings: Option<Listings<F>>,
     spa: bool,
-    /// When the root's name was last looked up.
+    /// Time at which the root's name was last looked up.
     followed: Option<Instant>,
-    /// Lent to each request in turn, so that resolving a path allocates nothing.
+    /// The path of the request. It is lent to one request after another, so that resolving a path
+    /// allocates nothing.
     path: SitePath,
     candidate: Vec<u8>,
 }
@@ -103,11 +104,11 @@ struct Mount {
     handler: Box<dyn Handler>,
 }
 
-/// What a request gets.
+/// Answer to a request.
 pub enum Answer<F: Files> {
-    /// A complete response; the request's body, if any, is of no use.
+    /// A complete response. The request's body, if it has one, is ignored.
     Response(Response<F>),
-    /// A handler answers, and wants the request's body.
+    /// The exchange of a handler, which wants the request's body.
     Exchange(Box<dyn Exchange>),
 }
 
@@ -117,12 +118,12 @@ pub struct Response<F: Files> {
     pub status: u16,
     /// All fields but `:status` and `date`.
     pub fields: Rc<Fields>,
-    /// The content. That of a response to HEAD is empty, whatever `content-length` says.
+    /// The content. It is empty in a response to HEAD, whose `content-length` may be greater.
     pub body: Body<F>,
 }
 
 impl<F: Files> Site<F> {
-    /// A site over `files`; the error names the option that makes no sense.
+    /// A site over `files`. An error names the option with the mistake.
     pub fn new(files: F, config: &SiteConfig) -> Result<Self, SiteError> {
         let common = Rc::new(CommonFields::new(&config.headers)?);
         let rules = CacheRules::new(&config.cache)?;
@@ -153,38 +154,40 @@ impl<F: Files> Site<F> {
         Ok(site)
     }
 
-    /// In how long there is something to do that nobody waits for; `None` as long as there is nothing.
+    /// Time until the next background work is due; `None` while there is none.
     pub(crate) fn next_work(&self) -> Option<Duration> {
         self.hot.next_work()
     }
 
-    /// Does a slice of it, of some 25 µs. Returns the bytes that were read and hashed.
+    /// Does a slice of the background work, of some 25 µs. Returns the number of bytes that were read
+    /// and hashed.
     pub(crate) fn work(&mut self) -> usize {
         let hashed = self.hot.work(&mut self.files);
-        // No connection is charged with it.
+        // The effort is taken here, so that no connection is charged with it.
         self.files.take_effort();
         hashed
     }
 
-    /// The wall clock was set back: a date of a last change must not be later than that of a response.
+    /// Forgets all files, because the wall clock was set back: the date of a last change must not be
+    /// later than the date of the response.
     pub(crate) fn handle_clock_set_back(&mut self) {
         self.hot.forget_all();
     }
 
-    /// Forgets what is only remembered, after a panic that may have left some of it half done.
+    /// Forgets all caches after a panic, which may have left one of them half changed.
     pub(crate) fn recover(&mut self) {
         self.forget();
         self.path = SitePath::default();
         self.candidate = Vec::new();
     }
 
-    /// Lets `handler` answer all requests for `path`, which begins with a slash and ends without one.
-    /// A file of that name is not reached any more.
+    /// Lets `handler` answer all requests for `path`, which begins with a slash and ends without one. A
+    /// file at that path is no longer reached.
     pub fn mount(&mut self, path: &'static str, handler: Box<dyn Handler>) {
         self.mounts.push(Mount { path, handler });
     }
 
-    /// Answers a request. `now` decides whether what is in memory is recent enough.
+    /// Answers a request. Entries of the hot cache have to be recent enough at `now`.
     pub fn respond(&mut self, request: &Fields, now: Instant) -> Answer<F> {
         let is_recent = |followed| now.saturating_duration_since(followed) < FOLLOW_ROOT;
         if !self.followed.is_some_and(is_recent) {
@@ -196,7 +199,7 @@ impl<F: Files> Site<F> {
         self.path = path;
         self.hot.finish_request();
         match answer {
-            // RFC 9110 §9.3.2: the fields of a GET, without its content.
+            // A HEAD gets the fields of a GET without its content (RFC 9110 §9.3.2).
             Answer::Response(mut response) if method == Method::Head => {
                 response.body = Body::Empty;
                 Answer::Response(response)
@@ -205,13 +208,13 @@ impl<F: Files> Site<F> {
         }
     }
 
-    /// The field that responses over TLS have and others must not have (RFC 6797 §7.2); it is none of
-    /// [`Response::fields`].
+    /// The field that responses over TLS have and others must not have (RFC 6797 §7.2).
+    /// [`Response::fields`] does not contain it.
     pub fn secure_field(&self) -> Option<Field<'_>> {
         self.dress.common.secure()
     }
 
-    /// The fields that every response has, for one that is made elsewhere.
+    /// The fields that every response has, for responses that are made elsewhere.
     pub fn common_fields(&self) -> Rc<Fields> {
         self.dress.common.complete(Fields::new())
     }
@@ -224,19 +227,19 @@ impl<F: Files> Site<F> {
         }
     }
 
-    /// Looks everything up anew at once: the root, and which files are the server's own.
+    /// Looks everything up anew at once: the root, and the files that are the server's own.
     pub fn reload(&mut self, now: Instant) {
         self.files.look_up_private();
         self.follow_root(now);
         self.forget();
     }
 
-    /// Forgets what is known of files; what is being sent is sent to its end.
+    /// Forgets all that is known of files. Responses that are being sent go on to their end.
     pub(crate) fn forget(&mut self) {
         self.hot.forget_all();
     }
 
-    /// The built-in page of an error, for whoever finds one before the site is asked.
+    /// The built-in page of an error, for code that finds the error before the site is asked.
     pub fn error(&mut self, status: u16) -> Response<F> {
         let page = self.pages.page(status, &self.dress.common);
         Response {
@@ -246,7 +249,7 @@ impl<F: Files> Site<F> {
         }
     }
 
-    /// Refuses a request with the page of an error, without looking at what it asks for.
+    /// Refuses a request with the page of an error, without looking at its target.
     pub fn refuse(&mut self, request: &Fields, status: u16) -> Answer<F> {
         let mut response = self.error(status);
         if request.method() == Some(b"HEAD") {
@@ -255,7 +258,7 @@ impl<F: Files> Site<F> {
         Answer::Response(response)
     }
 
-    /// Says whether descriptors have run out since this was last asked.
+    /// The state of the supply of descriptors since the last call.
     pub(crate) fn take_supply(&mut self) -> Supply {
         self.open_files.take_supply(&mut self.files)
     }
@@ -274,7 +277,7 @@ impl<F: Files> Site<F> {
     ) -> Answer<F> {
         let target = request.path().unwrap_or_default();
         let response = match (method, path.parse(target)) {
-            // RFC 9110 §9.3.7: `*` asks about the server as a whole.
+            // `*` asks about the server as a whole (RFC 9110 §9.3.7).
             (Method::Options, Err(_)) if target == b"*" => self.options(),
             (Method::Connect, _) => self.error(405),
             (Method::Get | Method::Head, Err(path::PathError::Hidden)) => match &self.listings {
@@ -300,14 +303,14 @@ impl<F: Files> Site<F> {
         Answer::Response(response)
     }
 
-    /// Answers a method that files do not have: 405 for what is there, else that nothing is.
+    /// Answers a method that files do not have: 405 if the path has a file, else 404.
     fn not_allowed(&mut self, path: &SitePath, request: &Fields, now: Instant) -> Response<F> {
         let found = self.resolve(path, request, Method::Head, now);
         self.allowed_of(found)
     }
 
-    /// Answers a request for a path that is longer than any file has: nothing is there, but perhaps a
-    /// page of a site that is routed in the browser.
+    /// Answers a request for a path that is longer than the path of any file: 404, or the page of a
+    /// site that is routed in the browser.
     fn too_long(
         &mut self,
         path: &SitePath,
@@ -326,7 +329,7 @@ impl<F: Files> Site<F> {
         }
     }
 
-    /// What another method than GET gets where GET would get this.
+    /// The answer to a method other than GET, made from the answer that a GET would get.
     fn allowed_of(&mut self, found: Response<F>) -> Response<F> {
         match found.status {
             403 | 404 | 500.. => found,
@@ -358,7 +361,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Pieces that requests of browsers, scripts and attackers are made of.
+    /// Pieces of text that requests of browsers, scripts and attackers are made of.
     fn pieces(words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
         let word = proptest::sample::select(words).prop_map(|word| word.as_bytes().to_vec());
         let noise = proptest::collection::vec(any::<u8>(), 1..3);

@@ -7,27 +7,27 @@ use super::range::ByteRange;
 use super::representation::Source;
 use crate::world::Files;
 
-/// A body of several parts, and what its fields must say.
+/// A body of several parts, and the values that its fields must have.
 pub(crate) struct Multipart {
     parts: Parts,
     pub(crate) content_type: String,
     pub(crate) len: u64,
 }
 
-/// The parts in their order, of which each repeats the type.
+/// The parts in order. Each part repeats the media type.
 struct Parts {
     boundary: String,
     content_type: String,
     ranges: Vec<ByteRange>,
-    /// Length of the whole representation.
+    /// Length of the whole representation in bytes.
     of: u64,
 }
 
 impl Multipart {
     /// The ranges of a representation of `len` bytes.
     ///
-    /// The boundary is made from the entity tag: it is the same wherever the file is, and a file
-    /// whose content holds its own hash is not going to be found.
+    /// The boundary is made from the entity tag, so it is equal on every server that has the file. No
+    /// file will be found whose content holds its own hash.
     pub(crate) fn new(
         ranges: Vec<ByteRange>,
         len: u64,
@@ -59,7 +59,8 @@ impl Multipart {
     pub(crate) fn body<F: Files>(self, source: Source<F>) -> Body<F> {
         let Multipart { parts, len, .. } = self;
         let count = parts.ranges.len();
-        // Each range is two slices: what it is, and its bytes. Behind the last one is the end.
+        // Each range is two slices: the head of the part, and the bytes. The closing boundary is behind
+        // the last one.
         let slices = (0..=2 * count).map(move |at| match parts.ranges.get(at / 2) {
             None => text(parts.tail()),
             Some(range) if at % 2 == 0 => text(parts.head(*range)),

@@ -1,9 +1,9 @@
-//! A file that responses are sent from: its content as long as the cache has room for it, its descriptor
-//! as long as somebody reads with it, and otherwise where to find both again.
+//! A file that responses are sent from: its content while the cache has room for it, its descriptor
+//! while a response reads with it, and the way to get both again.
 //!
-//! All who send the same file share it. A reader that stalls keeps neither memory nor a descriptor from
-//! others: both are taken back when they are needed, and the file is opened again when the reader goes on.
-//! A file that has changed by then ends its responses, as their rest is lost.
+//! All responses with one file share it. A stalled reader takes neither memory nor a descriptor from
+//! others: both are taken back when they are needed, and the file is opened again when the reader goes
+//! on. If the file has changed by then, its responses are cut short, because their rest is lost.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::io::{self, IoSliceMut};
@@ -14,16 +14,16 @@ use super::digest::Digest;
 use super::open_files::OpenFiles;
 use crate::world::{Files, Metadata};
 
-/// The file of a representation. It has its place for as long as the file is known: one that came and went
-/// with the descriptor could, in a crowd, come to lie above what the crowd leaves behind, and keep the
-/// allocator from giving that back.
+/// The file of a representation. Its memory is allocated for as long as the file is known. If it came
+/// and went with the descriptor, it could, in a crowd, lie above the memory that the crowd leaves
+/// behind, and keep the allocator from giving that back.
 pub(crate) struct FileSlot<F: Files>(Rc<Slot<F>>);
 
-/// What all shares of a file have in common.
+/// State that all shares of a file have in common.
 pub(super) struct Slot<F: Files> {
     table: Rc<OpenFiles<F>>,
     path: Box<[u8]>,
-    /// What the file was when responses began; it must be that again.
+    /// The state of the file when responses began. A file that is opened again must still have it.
     seen: Seen,
     digest: RefCell<Digest>,
     content: RefCell<Option<Rc<[u8]>>>,
@@ -32,25 +32,25 @@ pub(super) struct Slot<F: Files> {
     shares: Cell<usize>,
 }
 
-/// A file as it was when it was opened.
+/// State of a file when it was opened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
     pub(crate) metadata: Metadata,
     pub(crate) growth: Growth,
 }
 
-/// How a file that has become longer while it was sent is taken.
+/// Meaning of a file that has become longer while it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Growth {
-    /// As one that something is added to, such as a log: its first bytes are those that they were.
+    /// A program appended to the file, as to a log. Its first bytes are unchanged.
     Appended,
-    /// As one that was written anew.
+    /// The file was written anew.
     Rewritten,
 }
 
 impl Seen {
-    /// Whether the file's bytes are those that it had, as far as its metadata shows: nothing is different,
-    /// or its name was taken from it, or something was added to it.
+    /// True if the file still has its bytes, as far as its metadata shows: the metadata is unchanged,
+    /// or the file was unlinked, or it was appended to.
     fn is_still(&self, now: &Metadata) -> bool {
         let (was, is) = (&self.metadata, now);
         let is_same_file = (was.identity.0, was.identity.1) == (is.identity.0, is.identity.1);
@@ -66,7 +66,7 @@ struct Descriptor<F: Files> {
     place: usize,
 }
 
-/// Whether a descriptor was used since the table's hand last came by.
+/// Use of a descriptor since the hand's last visit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Used {
     Since,
@@ -74,12 +74,13 @@ enum Used {
 }
 
 impl<F: Files> Slot<F> {
-    /// Says whether the descriptor was used since this was last asked.
+    /// True if the descriptor was used since the last call.
     pub(super) fn take_use(&self) -> bool {
         self.used.replace(Used::Not) == Used::Since
     }
 
-    /// Closes the descriptor, if it is open and nobody is reading with it.
+    /// Closes the descriptor, if it is open and no read is going on with it. Returns true if it was
+    /// closed.
     pub(super) fn close(&self) -> bool {
         let descriptor = match self.descriptor.try_borrow_mut() {
             Ok(mut descriptor) => descriptor.take(),
@@ -122,45 +123,46 @@ impl<F: Files> FileSlot<F> {
         self.0.content.borrow().as_ref().map_or(0, |it| it.len())
     }
 
-    /// Whether the content is in memory.
+    /// True if the content is in memory.
     pub(crate) fn is_in_memory(&self) -> bool {
         self.0.content.borrow().is_some()
     }
 
-    /// Gives up the content in memory. Whoever sends it goes on from the file.
+    /// Gives up the content in memory. Responses that are sending it go on from the file.
     pub(crate) fn forget_content(&self) {
         self.0.content.replace(None);
     }
 
-    /// The memory behind it, but for its content.
+    /// Bytes of memory behind the slot, without the content.
     pub(crate) fn memory(&self) -> usize {
         size_of::<Slot<F>>() + self.0.path.len()
     }
 
-    /// Keeps a descriptor for somebody who comes in a moment.
+    /// Keeps a descriptor for the response that is about to be made.
     pub(crate) fn keep(&self, file: F::File) {
         let place = self.0.table.enter(&self.0);
         self.0.descriptor.replace(Some(Descriptor { file, place }));
     }
 
-    /// Closes a descriptor that was kept for nobody.
+    /// Closes a kept descriptor that no response has taken.
     pub(crate) fn close_kept(&self) {
         if self.0.shares.get() == 0 {
             self.0.close();
         }
     }
 
-    /// The hash of the content, if it is known.
+    /// The hash of the content, once it is known.
     pub(crate) fn hash(&self) -> Option<u128> {
         self.0.digest.borrow().known()
     }
 
-    /// The hash of the content was learnt otherwise.
+    /// Sets the hash of the content, which was computed elsewhere.
     pub(crate) fn know(&self, hash: u128) {
         self.0.digest.replace(Digest::Known(hash));
     }
 
-    /// A share in the file; `None` if it has changed. What is in memory is as it was, and needs no look.
+    /// A share in the file; `None` if the file has changed. Content in memory cannot have changed, so
+    /// the file is not looked at then.
     pub(crate) fn share(&self, files: &mut F) -> io::Result<Option<OpenFile<F>>> {
         let is_kept = self.0.shares.get() == 0;
         let file = OpenFile::of(&self.0);
@@ -169,7 +171,7 @@ impl<F: Files> FileSlot<F> {
         }
         let seen = &self.0.seen;
         let unchanged = match &*self.0.descriptor.borrow() {
-            // It was opened for this very response, and may have grown since.
+            // The file was opened for this very response, and may have grown since.
             Some(descriptor) if is_kept => {
                 let now = files.metadata(&descriptor.file)?;
                 Some(seen.is_still(&now))
@@ -186,7 +188,7 @@ impl<F: Files> FileSlot<F> {
     }
 }
 
-/// A share in a file. With the last one its descriptor is closed.
+/// A share in a file. When the last share is dropped, the descriptor is closed.
 pub struct OpenFile<F: Files>(Rc<Slot<F>>);
 
 impl<F: Files> OpenFile<F> {
@@ -200,12 +202,13 @@ impl<F: Files> OpenFile<F> {
         self.0.content.borrow().clone()
     }
 
-    /// Whether the content is in memory.
+    /// True if the content is in memory.
     pub fn is_in_memory(&self) -> bool {
         self.0.content.borrow().is_some()
     }
 
-    /// The descriptor, opened again if it was closed meanwhile; an error if the file is another by now.
+    /// The descriptor. It is opened again if it was closed meanwhile. An error if the file has changed
+    /// or been replaced.
     pub fn get<'a>(&'a self, files: &mut F) -> io::Result<Ref<'a, F::File>> {
         self.0.used.set(Used::Since);
         if !self.0.is_open() && !self.open(files, |now| self.0.seen.is_still(now))? {
@@ -217,7 +220,7 @@ impl<F: Files> OpenFile<F> {
         }))
     }
 
-    /// Opens the file; false if it is not as it `is_wanted`.
+    /// Opens the file. Returns false, and closes it, if its metadata is not what `is_wanted` asks for.
     fn open(&self, files: &mut F, is_wanted: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
         let (file, metadata) = self.0.table.open(files, &self.0.path)?;
         if !is_wanted(&metadata) {
@@ -229,8 +232,8 @@ impl<F: Files> OpenFile<F> {
         Ok(true)
     }
 
-    /// The last bytes are about to be sent: the file must be what it was when the first ones were, or
-    /// the whole would be of two versions.
+    /// Checks the file before its last bytes are sent. It must be unchanged since the first bytes, or
+    /// the response would mix two versions.
     pub fn confirm(&self, files: &mut F) -> Result<(), BodyError> {
         if self.is_in_memory() {
             return Ok(());
@@ -253,7 +256,8 @@ impl<F: Files> OpenFile<F> {
         }
     }
 
-    /// The file's bytes from `offset` on were read for somebody: `len` of them, into these parts.
+    /// Hashes bytes that were read for a response: `len` bytes of the file from `offset` on, in
+    /// `parts`.
     pub(crate) fn pass(&self, offset: u64, parts: &[IoSliceMut<'_>], len: usize) {
         let mut digest = self.0.digest.borrow_mut();
         let (mut offset, mut left) = (offset, len);
@@ -265,12 +269,12 @@ impl<F: Files> OpenFile<F> {
         }
     }
 
-    /// How many bytes have passed of those that the hash is made of; none if all have.
+    /// Number of bytes that have gone into the hash; none if all have.
     pub(crate) fn hashed(&self) -> Option<u64> {
         self.0.digest.borrow().passed()
     }
 
-    /// Whether both are shares in the same file.
+    /// True if both are shares in one file.
     pub fn is(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
     }
@@ -294,7 +298,7 @@ impl<F: Files> Drop for OpenFile<F> {
 
 #[cfg(test)]
 impl Seen {
-    /// A file that may grow.
+    /// State of a file that may grow.
     fn now(metadata: Metadata) -> Self {
         Seen {
             metadata,
@@ -305,7 +309,7 @@ impl Seen {
 
 #[cfg(test)]
 impl<F: Files> OpenFile<F> {
-    /// The only share in the file of this name.
+    /// The only share in the file called `path`.
     pub fn new(files: &mut F, path: &str) -> Self {
         let table = OpenFiles::new(usize::MAX);
         let (_, metadata) = files.open(path.as_bytes()).expect("it is there");
@@ -402,7 +406,7 @@ mod tests {
         files.write("a", "other");
         files.write("b", "other");
         assert!(read(&first, &mut files).is_err());
-        // It was open all the time.
+        // The file was open all the time.
         assert_eq!(read(&second, &mut files).unwrap(), b"b");
         assert!(a.share(&mut files).unwrap().is_none());
     }

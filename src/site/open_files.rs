@@ -1,9 +1,8 @@
-//! The descriptors of all files that responses are sent from, of which there are at most so many.
+//! The descriptors of all files that responses are sent from. Their number is limited.
 //!
-//! A response needs its file open only while bytes of it can be sent. When there are as many descriptors as
-//! there may be, or the system has no more, the one that was not used for longest is closed, as the clock
-//! algorithm finds it; whoever needs it next opens the file again. So readers that have stalled keep no
-//! descriptor from anybody.
+//! A response needs its file open only while bytes of it can be sent. If the limit is reached, or the
+//! system has no more descriptors, the clock algorithm closes one that was not used for long. The next
+//! response that needs that file opens it again. So stalled readers take no descriptor from others.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -18,25 +17,25 @@ use crate::world::{Files, Metadata};
 /// The table of files that are open.
 pub(crate) struct OpenFiles<F: Files> {
     slots: RefCell<Slab<Weak<Slot<F>>>>,
-    /// The next place that the clock's hand looks at.
+    /// The next place that the hand of the clock looks at.
     hand: Cell<usize>,
     most: usize,
     supply: Cell<Supply>,
 }
 
-/// Whether the system has descriptors.
+/// Supply of descriptors by the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Supply {
-    /// As far as is known.
+    /// No lack is known.
     Enough,
-    /// It said that there are none, and files that are open gave theirs or it was for a moment.
+    /// The system had none, but open files gave theirs, or the lack was over at once.
     Passing,
-    /// It said that there are none, and some were taken from the reserve.
+    /// The system had none, and the reserve was used.
     Short,
 }
 
 impl<F: Files> OpenFiles<F> {
-    /// No file is open, and at most so many will be.
+    /// A table without open files, for at most `most`.
     pub(crate) fn new(most: usize) -> Rc<Self> {
         Rc::new(OpenFiles {
             slots: RefCell::new(Slab::new()),
@@ -46,7 +45,7 @@ impl<F: Files> OpenFiles<F> {
         })
     }
 
-    /// Opens a path, if need be with the descriptor of another file.
+    /// Opens a path. If descriptors are short, another file gives its own.
     pub(crate) fn open(&self, files: &mut F, path: &[u8]) -> io::Result<(F::File, Metadata)> {
         loop {
             match files.open(path) {
@@ -64,18 +63,18 @@ impl<F: Files> OpenFiles<F> {
         }
     }
 
-    /// Makes room for one more file and enters it; returns its place.
+    /// Makes room for one more file and enters it. Returns its place.
     pub(super) fn enter(&self, slot: &Rc<Slot<F>>) -> usize {
         while self.slots.borrow().len() >= self.most && self.close_one() {}
         self.slots.borrow_mut().insert(Rc::downgrade(slot))
     }
 
-    /// A file was closed.
+    /// Removes a file that was closed.
     pub(super) fn leave(&self, place: usize) {
         self.slots.borrow_mut().try_remove(place);
     }
 
-    /// Says whether descriptors have run out since this was last asked.
+    /// The supply of descriptors since the last call.
     pub(crate) fn take_supply(&self, files: &mut F) -> Supply {
         match files.restore_descriptors() {
             true => self.supply.replace(Supply::Enough),
@@ -83,9 +82,9 @@ impl<F: Files> OpenFiles<F> {
         }
     }
 
-    /// Closes the file that was not used for longest; false if none is open.
+    /// Closes a file that was not used for long. Returns false if none can be closed.
     fn close_one(&self) -> bool {
-        // Twice round: the first time may only find files that were used.
+        // The hand goes round twice, because the first round may find only files that were used.
         let visits = 2 * self.slots.borrow().capacity();
         for _ in 0..visits {
             let at = self.hand.get();
@@ -105,7 +104,7 @@ impl<F: Files> OpenFiles<F> {
     }
 }
 
-/// Whether no descriptor is left, for this process or for the whole machine.
+/// True if no descriptor is left, for this process or for the whole machine.
 pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

@@ -1,18 +1,18 @@
 //! From a request target to a path beneath the root.
 //!
-//! The target is decoded once and normalised before anything is opened, so that one file has one
-//! name here whatever spelling was asked for, and a rule that looks at the path (hidden files, cache
-//! rules, mounts) cannot be talked past. The file system is protected a second time by
+//! The target is decoded once and normalised before anything is opened. So every spelling of a path
+//! becomes one name, and a rule that looks at the path (hidden files, cache rules, mounts) cannot be
+//! bypassed by another spelling. The file system is protected a second time by
 //! [`Files::open`](crate::world::Files::open), which never leaves the root.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-/// The longest path that is looked up, in bytes: one less than Linux's PATH_MAX, beyond which no
-/// file can have that name.
+/// The longest path that is looked up, in bytes: one less than Linux's PATH_MAX. No file can have a
+/// longer one.
 pub const MAX_LEN: usize = 4095;
 
-/// What stays as it is in a link: the unreserved characters of RFC 3986 §2.3 and the slash. Nothing
-/// of this has a meaning in HTML, in a header field, or as the beginning of a scheme or an authority.
+/// Characters that stay unescaped in a link: the unreserved ones of RFC 3986 §2.3 and the slash. None
+/// of them has a meaning in HTML, in a header field, or as the beginning of a scheme or an authority.
 const LITERAL: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -22,41 +22,42 @@ const LITERAL: &AsciiSet = &NON_ALPHANUMERIC
 
 /// A path beneath the root: decoded, without empty or dot segments, without a slash at either end.
 ///
-/// It is kept and parsed into again, so that parsing stops allocating.
+/// One `SitePath` is used for one request after another, so that parsing stops allocating.
 #[derive(Debug, Default)]
 pub struct SitePath {
     bytes: Vec<u8>,
     form: Form,
 }
 
-/// What the end of a target says about what it names.
+/// Kind of the named thing, by the end of the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// No slash at the end: a file, or a directory that wants a redirect.
+    /// No slash at the end: a file, or a directory whose request is redirected.
     File,
     /// A slash at the end: a directory.
     #[default]
     Directory,
 }
 
-/// Why a target names nothing here.
+/// Reason why a target names nothing on the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathError {
-    /// Not an absolute path, or with an escape that is none, NUL, a backslash, overlong UTF-8, or dot
-    /// segments past the root.
+    /// The target is no absolute path, or it has an invalid escape, NUL, a backslash, overlong UTF-8,
+    /// or dot segments that leave the root.
     Malformed,
-    /// Longer than any path of the file system.
+    /// The path is longer than any path of the file system.
     TooLong,
-    /// A file whose name begins with a dot.
+    /// A name in the path begins with a dot.
     Hidden,
 }
 
 impl PathError {
-    /// The status that answers such a target.
+    /// The status of the answer to such a target.
     pub fn status(self) -> u16 {
         match self {
             PathError::Malformed => 400,
-            // RFC 9112 §3 wants 8,000 bytes taken, and no file of that name can be there.
+            // Not 414, because RFC 9112 §3 wants targets of 8,000 bytes accepted. No file can have so
+            // long a name, so 404 is true.
             PathError::TooLong | PathError::Hidden => 404,
         }
     }
@@ -89,7 +90,7 @@ impl SitePath {
         &self.bytes
     }
 
-    /// Whether the target ended with a slash.
+    /// The form of the target's end: with a slash, or without.
     pub fn form(&self) -> Form {
         self.form
     }
@@ -102,9 +103,9 @@ impl SitePath {
         }
     }
 
-    /// Appends one segment of the target, decoded (RFC 3986 §2.1), and follows dot segments
-    /// (RFC 3986 §5.2.4). An encoded dot is a dot, and an encoded slash separates segments like any
-    /// other: package managers ask for `@scope%2fname`, and nginx and lighttpd take it so.
+    /// Appends one segment of the target, decoded (RFC 3986 §2.1), and follows dot segments (RFC 3986
+    /// §5.2.4). An encoded dot is a dot, and an encoded slash separates segments like a plain one:
+    /// package managers ask for `@scope%2fname`, and nginx and lighttpd read it so.
     fn push(&mut self, segment: &[u8]) -> Result<(), PathError> {
         let (end, start) = self.begin();
         let slashes = decode(segment, &mut self.bytes)?;
@@ -121,7 +122,8 @@ impl SitePath {
         Ok(())
     }
 
-    /// Begins a segment: where the path ended before, and where the segment starts.
+    /// Begins a segment. Returns the place where the path ended before, and the place where the segment
+    /// starts.
     fn begin(&mut self) -> (usize, usize) {
         let end = self.bytes.len();
         if end > 0 {
@@ -130,7 +132,7 @@ impl SitePath {
         (end, self.bytes.len())
     }
 
-    /// Follows what was appended from `start` on, if it is a dot segment.
+    /// Follows the segment that was appended from `start` on, if it is a dot segment.
     fn settle(&mut self, end: usize, start: usize) -> Result<(), PathError> {
         self.form = Form::Directory;
         match self.bytes.get(start..).unwrap_or_default() {
@@ -146,7 +148,8 @@ impl SitePath {
         Ok(())
     }
 
-    /// Hidden is every name that begins with a dot, but `.well-known` at the root (RFC 8615 §3).
+    /// Refuses hidden names: those that begin with a dot, except `.well-known` at the root (RFC 8615
+    /// §3).
     fn check_hidden(&self) -> Result<(), PathError> {
         let mut segments = self.bytes.split(|byte| *byte == b'/');
         let first = segments.next().unwrap_or_default();
@@ -173,7 +176,7 @@ pub fn encode(path: &[u8]) -> impl Iterator<Item = &str> {
     percent_encode(path, LITERAL)
 }
 
-/// Whether [`SitePath::parse`] can ever give this name: a listing shows no other.
+/// True if [`SitePath::parse`] can give the name. A listing shows no other names.
 pub fn is_reachable(name: &[u8], directory: &[u8]) -> bool {
     let hidden = is_hidden(name) && !(name == b".well-known" && directory.is_empty());
     !hidden && !name.contains(&b'\\') && !is_overlong(name)
@@ -196,7 +199,7 @@ fn decode(segment: &[u8], out: &mut Vec<u8>) -> Result<usize, PathError> {
                     _ => return Err(PathError::Malformed),
                 }
             }
-            // A fragment is never part of a request target (RFC 9112 §3.2).
+            // A request target never has a fragment (RFC 9112 §3.2).
             b'#' => return Err(PathError::Malformed),
             byte => byte,
         };
@@ -211,8 +214,8 @@ fn decode(segment: &[u8], out: &mut Vec<u8>) -> Result<usize, PathError> {
     Ok(slashes)
 }
 
-/// Whether the bytes spell a character longer than UTF-8 allows (RFC 3629 §3): a classic disguise of
-/// dots and slashes. Other bytes that are not UTF-8 are names like any other.
+/// True if the bytes spell a character longer than UTF-8 allows (RFC 3629 §3), a classic disguise of
+/// dots and slashes. Other bytes that are not UTF-8 are allowed in names.
 fn is_overlong(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| {
         matches!(

@@ -1,4 +1,4 @@
-//! From a file that was found to the response that a request for it gets.
+//! From a file that was found to the response for a request.
 
 use std::io;
 use std::rc::Rc;
@@ -13,8 +13,8 @@ use super::{Body, Response, Site};
 use crate::http::{Fields, Method};
 use crate::world::Files;
 
-/// Fields that describe content, which a 304 has none of (RFC 9110 §15.4.5). The date of the last
-/// change goes too: the tag says more.
+/// Fields that describe content. A 304 has none of them (RFC 9110 §15.4.5). The date of the last change
+/// is left out too, because the tag says more.
 const OF_CONTENT: [&[u8]; 5] = [
     b"content-type",
     b"content-length",
@@ -23,7 +23,7 @@ const OF_CONTENT: [&[u8]; 5] = [
     b"accept-ranges",
 ];
 
-/// Fields that are true of a file, but not of the error whose page it is.
+/// Fields that are true of a file, but not of an error whose page the file is.
 const OF_THE_FILE: [&[u8]; 4] = [
     b"etag",
     b"last-modified",
@@ -31,15 +31,15 @@ const OF_THE_FILE: [&[u8]; 4] = [
     b"cache-control",
 ];
 
-/// Why a file that was found cannot be sent.
+/// Reason why a file that was found cannot be sent.
 pub(crate) enum Unready {
-    /// It has changed since it was looked at.
+    /// The file has changed since it was looked at.
     Changed,
-    /// It cannot be opened any more.
+    /// The file can no longer be opened.
     Failed(io::Error),
 }
 
-/// What a request says beside its target, found in one pass over its fields.
+/// Properties of a request beside its target, found in one pass over its fields.
 #[derive(Default)]
 struct Asked {
     accept_encoding: bool,
@@ -81,7 +81,7 @@ impl<F: Files> Site<F> {
                 Outcome::Failed => return Ok(self.page_of_resource(412, resource, None)),
             }
         }
-        // RFC 9110 §14.2: a range is defined for GET only.
+        // A range is defined for GET only (RFC 9110 §14.2).
         let ranges = match method {
             Method::Get if asked.range => ranges(representation, request),
             _ => Ranges::Whole,
@@ -106,15 +106,16 @@ impl<F: Files> Site<F> {
         })
     }
 
-    /// Answers that there is nothing, with the site's own page for that (RFC 9110 §13.2.1, §14.2:
-    /// without preconditions and ranges, which are about what was asked for).
+    /// Answers 404 with the site's own page for it. Preconditions and ranges are ignored, because they
+    /// are about the missing resource (RFC 9110 §13.2.1, §14.2).
     pub(crate) fn present_not_found(
         &mut self,
         page: &Resource<F>,
         request: &Fields,
     ) -> Result<Response<F>, Unready> {
         let asked = Asked::of(request);
-        // Who accepts nothing gets the page as it is: a second error would hide the first.
+        // A client that accepts no coding gets the page without one: a second error would hide the
+        // first.
         let representation = select(page, request, &asked);
         let forms = representation.forms();
         let fields = forms.not_found.get_or_init(|| {
@@ -133,7 +134,7 @@ impl<F: Files> Site<F> {
         }
     }
 
-    /// A page about a resource that is there but cannot be sent as it was asked for.
+    /// A page about a resource that exists but cannot be sent in the requested way.
     fn page_of_resource(
         &mut self,
         status: u16,
@@ -160,7 +161,7 @@ fn select<'r, F: Files>(
     asked: &Asked,
 ) -> &'r Representation<F> {
     let values = || request.values("accept-encoding");
-    // Without a weight nothing is refused, and without a sidecar there is nothing to choose.
+    // A request without weights refuses no coding, and a file without sidecars leaves no choice.
     let matters =
         asked.accept_encoding && (resource.varies() || values().any(|value| value.contains(&b';')));
     if !matters {
@@ -172,7 +173,7 @@ fn select<'r, F: Files>(
     chosen.unwrap_or_else(|| resource.plain())
 }
 
-/// What the `Range` of a request means for the representation that it gets.
+/// The meaning of a request's `Range` for the representation that it gets.
 fn ranges<F: Files>(representation: &Representation<F>, request: &Fields) -> Ranges {
     if !conditional::range_applies(request, &representation.validators()) {
         return Ranges::Whole;
@@ -212,7 +213,7 @@ fn not_modified<F: Files>(representation: &Representation<F>) -> Response<F> {
     }
 }
 
-/// RFC 9110 §15.3.7.1
+/// A 206 with a single part (RFC 9110 §15.3.7.1).
 fn part<F: Files>(
     representation: &Representation<F>,
     source: &Source<F>,
@@ -230,8 +231,9 @@ fn part<F: Files>(
     }
 }
 
-/// RFC 9110 §15.3.7.2: the parts say which ranges they are, the head does not. Where their heads make
-/// a multipart larger than the file, and a tenth, the file is the better answer.
+/// A 206 with several parts (RFC 9110 §15.3.7.2): the parts name their ranges, the head of the response
+/// does not. If the heads of the parts make the body longer than the file by more than a tenth, the
+/// whole file is sent instead.
 fn parts<F: Files>(
     representation: &Representation<F>,
     source: Source<F>,

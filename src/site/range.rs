@@ -1,11 +1,12 @@
 //! Range requests (RFC 9110 §14).
 
-/// More ranges than this are answered with the whole file. A package manager that has most of a file
-/// already asks for up to 254 (dnf with zchunk); thousands are an attack (CVE-2011-3192).
+/// The most ranges of a request. A request for more gets the whole file. A package manager that has
+/// most of a file already asks for up to 254 (dnf with zchunk); thousands are an attack
+/// (CVE-2011-3192).
 const MAX_RANGES: usize = 256;
 
-/// Ranges with fewer bytes than this between them are sent as one, because the head of a part takes
-/// more (RFC 9110 §15.3.7.2).
+/// Ranges with fewer bytes than this between them are sent as one range, because the head of a part is
+/// longer than that (RFC 9110 §15.3.7.2).
 const NEAR: u64 = 80;
 
 /// Some bytes of a representation: from `start` up to, but not including, `end`.
@@ -15,17 +16,17 @@ pub(crate) struct ByteRange {
     pub(crate) end: u64,
 }
 
-/// What a `Range` field asks for.
+/// Meaning of a `Range` field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ranges {
-    /// Everything: the field is of another unit, malformed, or asks for too much.
+    /// The whole representation: the field has another unit, is malformed, or asks for too much.
     Whole,
     /// One range.
     One(ByteRange),
-    /// Several ranges, which do not overlap, in the order in which the first bytes of each are asked
-    /// for.
+    /// Several ranges, which do not overlap, in the order in which the request first asks for bytes of
+    /// each.
     Several(Vec<ByteRange>),
-    /// Nothing that is there.
+    /// No byte that the representation has.
     Unsatisfiable,
 }
 
@@ -35,7 +36,7 @@ pub(crate) fn parse(value: &[u8], len: u64) -> Ranges {
         return Ranges::Whole;
     };
     if len == 0 {
-        // No Content-Range can name a part of nothing.
+        // No Content-Range can name a part of an empty representation.
         return Ranges::Whole;
     }
     let mut ranges: Vec<ByteRange> = Vec::new();
@@ -43,7 +44,7 @@ pub(crate) fn parse(value: &[u8], len: u64) -> Ranges {
     for spec in set.split(|byte| *byte == b',') {
         let spec = spec.trim_ascii();
         if spec.is_empty() {
-            // RFC 9110 §5.6.1.2: empty elements of a list are passed over.
+            // Empty elements of a list are ignored (RFC 9110 §5.6.1.2).
             continue;
         }
         asked += 1;
@@ -64,7 +65,7 @@ pub(crate) fn parse(value: &[u8], len: u64) -> Ranges {
     }
 }
 
-/// Merges the ranges that overlap or are near one another. What is merged takes the place of the one
+/// Merges the ranges that overlap or are near one another. A merged range takes the place of the one
 /// that was asked for first (RFC 9110 §15.3.7.2).
 fn merge(ranges: &[ByteRange]) -> Vec<ByteRange> {
     let mut by_start: Vec<(usize, ByteRange)> = ranges.iter().copied().enumerate().collect();
@@ -83,7 +84,7 @@ fn merge(ranges: &[ByteRange]) -> Vec<ByteRange> {
     merged.into_iter().map(|(_, range)| range).collect()
 }
 
-/// What is behind `bytes=`; the unit is not case-sensitive (RFC 9110 §14.1).
+/// The text behind `bytes=`. The unit is not case-sensitive (RFC 9110 §14.1).
 fn byte_ranges(value: &[u8]) -> Option<&[u8]> {
     let (unit, set) = value.split_at_checked(6)?;
     unit.eq_ignore_ascii_case(b"bytes=").then_some(set)
@@ -99,7 +100,7 @@ enum Spec {
 }
 
 impl Spec {
-    /// `None` for what is malformed, which makes the whole field so.
+    /// Parses one element. A malformed one gives `None`, and makes the whole field malformed.
     fn parse(spec: &[u8]) -> Option<Spec> {
         let mut parts = spec.splitn(2, |byte| *byte == b'-');
         match (parts.next()?, parts.next()?) {
@@ -115,7 +116,7 @@ impl Spec {
         }
     }
 
-    /// The bytes named in a representation of `len` bytes, if there are any.
+    /// The named bytes of a representation of `len` bytes, if it has any of them.
     fn within(self, len: u64) -> Option<ByteRange> {
         let (start, end) = match self {
             Spec::From { first, last } => (first, last.saturating_add(1).min(len)),
@@ -125,7 +126,7 @@ impl Spec {
     }
 }
 
-/// A number of any length: what is past 64 bits is past every file.
+/// A number of any length. A number beyond 64 bits is beyond the end of every file.
 fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! The first look at a file: its state, and what of its content is read and hashed at once.
+//! The first look at a file: its state, and the content that is read and hashed at once.
 
 use std::io;
 use std::time::SystemTime;
@@ -10,15 +10,15 @@ use super::validators::{Settling, StateKey, settling};
 use crate::world::{Files, Metadata, Residence};
 
 /// Files up to this length are hashed before their first response, and may be kept in memory. Pages,
-/// styles, scripts and fonts are below it; reading and hashing this much takes about 50 µs, the longest
-/// that one request may keep the others waiting for a tag.
+/// styles, scripts and fonts are shorter. Reading and hashing 256 KiB takes about 50 µs, the longest
+/// time that one request may keep the others waiting for a tag.
 pub(crate) const HASHED_LEN: u64 = 256 << 10;
 
-/// How often a file is read again that changes while it is read, before it is sent without having been
-/// read.
+/// Number of times that a file is read if it changes while it is read. After that it is sent without
+/// having been read.
 const READ_ATTEMPTS: usize = 3;
 
-/// What was learnt from opening a file.
+/// Result of opening a file.
 pub(crate) struct Reading {
     pub(crate) metadata: Metadata,
     pub(crate) settling: Settling,
@@ -28,8 +28,8 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Reads a file that is small enough to be hashed at once, such that content and metadata belong
-    /// together. What a disk would have to bring first is asked for and not waited for.
+    /// Reads a file that is small enough to be hashed at once, so that content and metadata belong
+    /// together. Content that is still on the disk is asked for and not waited for.
     pub(crate) fn new<F: Files>(
         files: &mut F,
         file: &F::File,
@@ -77,12 +77,13 @@ impl Reading {
     }
 }
 
-/// Whether the bytes of a file can be read without waiting for a disk; if not, it was asked for them.
+/// True if the bytes of a file can be read without waiting for the disk. If not, the disk was asked for
+/// them.
 fn is_resident<F: Files>(files: &mut F, file: &F::File, len: u64) -> bool {
     if len == 0 {
         return true;
     }
-    // What cannot be told, reading tells.
+    // If the system cannot tell, the file is read.
     let is_on_disk = matches!(files.residence(file, 0, len), Ok(Residence::Disk));
     if is_on_disk {
         let _ = files.ask_for(file, 0, len);
@@ -90,7 +91,7 @@ fn is_resident<F: Files>(files: &mut F, file: &F::File, len: u64) -> bool {
     !is_on_disk
 }
 
-/// The first `len` bytes of a file, or as many as there are.
+/// The first `len` bytes of a file, or all if it is shorter.
 fn read<F: Files>(files: &mut F, file: &F::File, len: usize) -> io::Result<Vec<u8>> {
     let mut content = Vec::with_capacity(len);
     while content.len() < len {

@@ -1,4 +1,4 @@
-//! One form of a file as it can be sent: its fields, its validators, where its bytes are.
+//! One representation of a file: its fields, its validators, and the source of its bytes.
 
 use std::cell::OnceCell;
 use std::io;
@@ -18,30 +18,30 @@ use super::validators::{self, Settling, StateKey, strong_tag, weak_tag};
 use crate::http::{Fields, date};
 use crate::world::{Files, Metadata};
 
-/// A file that was modified this long ago at most, when it was opened, and becomes longer while it is
-/// sent is one that something is added to: a log with a line a minute. A deployment finds files that are
-/// older.
+/// A file that was modified less than this before it was opened, and becomes longer while it is sent,
+/// is taken for one that is appended to: a log with a line a minute. A deployment replaces files that
+/// are older.
 const GROWING: Duration = Duration::from_secs(60);
 
-/// One of the forms in which a file can be sent.
+/// One of the representations in which a file can be sent: itself, or a sidecar.
 pub(crate) struct Representation<F: Files> {
     pub(crate) coding: Coding,
-    /// What `fstat` said about the file that this was made from.
+    /// The result of `fstat` for the file that the representation was made from.
     pub(crate) metadata: Metadata,
     /// `Last-Modified`, in seconds since 1970.
     last_modified: Option<u64>,
     state: StateKey,
     pub(crate) settling: Settling,
-    /// Fields with the tag that there was at first.
+    /// Fields with the first tag.
     first: Forms,
     strength: Strength,
-    /// Fields with the strong tag, where the first one was weak.
+    /// Fields with the strong tag, if the first tag was weak.
     hashed: OnceCell<Forms>,
-    /// Its bytes.
+    /// The file that the bytes are read from.
     pub(crate) file: FileSlot<F>,
 }
 
-/// What the first tag of a representation was.
+/// Strength of the first tag of a representation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Strength {
     Weak,
@@ -50,11 +50,11 @@ enum Strength {
 
 /// The fields of responses with a representation.
 pub(crate) struct Forms {
-    /// Those of a 200.
+    /// The fields of a 200.
     pub(crate) fields: Rc<Fields>,
-    /// Those of a 304, once one was asked for.
+    /// The fields of a 304, once one was needed.
     pub(crate) not_modified: OnceCell<Rc<Fields>>,
-    /// Those of a 404 with this content, once one was asked for.
+    /// The fields of a 404 whose page the representation is, once one was needed.
     pub(crate) not_found: OnceCell<Rc<Fields>>,
 }
 
@@ -80,22 +80,22 @@ impl Forms {
     }
 }
 
-/// Where the bytes of a representation come from.
+/// Source of the bytes of a representation.
 pub(crate) struct Source<F: Files>(OpenFile<F>);
 
 impl<F: Files> Source<F> {
-    /// A range of the bytes; within the length of the representation.
+    /// A range of the bytes, which lies within the length of the representation.
     pub(crate) fn slice(&self, start: u64, end: u64) -> Slice<F> {
         Slice::File(FileSlice::new(self.0.clone(), start, end))
     }
 }
 
-/// What all representations of a resource have in common.
+/// Properties that all representations of a resource have in common.
 pub(crate) struct Context<'a, F: Files> {
     pub(crate) path: &'a [u8],
     pub(crate) open_files: &'a Rc<OpenFiles<F>>,
     pub(crate) content_type: String,
-    /// The coding of the file itself, where it is not that of a sidecar.
+    /// The coding of the file itself, if the file is no sidecar.
     pub(crate) inherent_coding: Option<&'static str>,
     pub(crate) cache_control: Option<&'a str>,
     pub(crate) common: &'a CommonFields,
@@ -111,7 +111,7 @@ pub(crate) enum Variety {
 }
 
 impl<F: Files> Representation<F> {
-    /// Reads an open file as far as its tag needs that, and keeps it open for the first response.
+    /// Reads an open file as far as its tag needs it, and keeps the file open for the first response.
     pub(crate) fn new(
         files: &mut F,
         file: F::File,
@@ -172,7 +172,7 @@ impl<F: Files> Representation<F> {
         self.metadata.len
     }
 
-    /// The fields of its responses, with the best tag that there is by now.
+    /// The fields of responses, with the best tag that is known by now.
     pub(crate) fn forms(&self) -> &Forms {
         match (self.strength, self.hashed.get()) {
             (Strength::Strong, _) => &self.first,
@@ -186,7 +186,7 @@ impl<F: Files> Representation<F> {
         }
     }
 
-    /// What preconditions compare.
+    /// The values that preconditions compare.
     pub(crate) fn validators(&self) -> Validators<'_> {
         let tag = self.entity_tag();
         Validators {
@@ -201,31 +201,32 @@ impl<F: Files> Representation<F> {
         self.forms().fields.value("etag").unwrap_or_default()
     }
 
-    /// The state of the file and the hash of its content, if that can be told again without hashing.
+    /// The state of the file and the hash of its content, if the state can be recognised later.
     pub(crate) fn hash(&self) -> Option<(StateKey, u128)> {
         let hash = self.file.hash()?;
         (self.settling == Settling::Settled).then_some((self.state, hash))
     }
 
-    /// The state of the file that this was made from.
+    /// The state of the file that the representation was made from.
     pub(crate) fn state(&self) -> StateKey {
         self.state
     }
 
-    /// Whether the hash of the content is not known, and could be told again.
+    /// True if the hash of the content is unknown, and would be of use because the state can be
+    /// recognised later.
     pub(crate) fn lacks_hash(&self) -> bool {
         self.strength == Strength::Weak
             && self.settling == Settling::Settled
             && self.file.hash().is_none()
     }
 
-    /// Whether the bytes are in a content coding.
+    /// True if the bytes are in a content coding.
     pub(crate) fn is_encoded(&self) -> bool {
         self.coding != Coding::Identity
     }
 
-    /// Whether this and what was read `again` cannot be told from one another: the tag among the
-    /// fields is of the content.
+    /// True if reading the file `again` gave an equal representation. Equal fields suffice, because the
+    /// tag among them is made from the content.
     pub(crate) fn is_same(&self, again: &Self) -> bool {
         self.coding == again.coding
             && self.metadata == again.metadata
@@ -233,8 +234,8 @@ impl<F: Files> Representation<F> {
             && self.forms().fields.iter().eq(again.forms().fields.iter())
     }
 
-    /// The bytes of memory that its fields take: those of a 200, and those of a 304 and a 404 that may
-    /// be added; all of them again where the tag may change.
+    /// Bytes of memory of the fields: of a 200, and of the 304 and 404 that may be added. They count
+    /// twice if the tag may change.
     pub(crate) fn fields_size(&self) -> usize {
         let forms = match self.strength {
             Strength::Strong => 2,
@@ -243,7 +244,7 @@ impl<F: Files> Representation<F> {
         forms * self.first.fields.size()
     }
 
-    /// Where to read the bytes from; `None` if the file has changed since.
+    /// The source of the bytes; `None` if the file has changed since.
     pub(crate) fn source(&self, files: &mut F) -> io::Result<Option<Source<F>>> {
         Ok(self.file.share(files)?.map(Source))
     }
@@ -276,8 +277,8 @@ fn prepare<F: Files>(
     match context.cache_control {
         Some("") => {}
         Some(value) => fields.push(b"cache-control", value.as_bytes()),
-        // A page names the files that belong to it: an old one would show an old site. Its tag makes
-        // asking cheap.
+        // A page names the files that belong to it, so an old page would show an old site. The tag
+        // makes asking again cheap.
         None if is_page(&context.content_type) => {
             context
                 .common
@@ -291,14 +292,14 @@ fn prepare<F: Files>(
     fields
 }
 
-/// Whether this is the type of what a browser shows by itself.
+/// True for the type of a document that a browser shows by itself.
 fn is_page(content_type: &str) -> bool {
     ["text/html", "application/xhtml+xml"]
         .iter()
         .any(|page| content_type.starts_with(page))
 }
 
-/// The path of a form of the file at `path`.
+/// The path of the sidecar of the file at `path` in a coding.
 pub(crate) fn sidecar_path(path: &[u8], coding: Coding) -> Vec<u8> {
     [path, coding.extension().as_bytes()].concat()
 }

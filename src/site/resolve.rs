@@ -1,4 +1,4 @@
-//! What a path of the site names: a file, a directory's index, a redirect, a listing, or nothing.
+//! The meaning of a path of the site: a file, a directory's index, a redirect, a listing, or nothing.
 
 use std::io;
 use std::rc::Rc;
@@ -17,17 +17,17 @@ use crate::world::Files;
 pub(super) const INDEX: &[u8] = b"index.html";
 const NOT_FOUND_PAGE: &[u8] = b"404.html";
 
-/// How often a file is looked up again that changes between being found and being opened; after
-/// that somebody is rewriting it endlessly.
+/// Number of times that a file is looked up if it changes between being found and being opened. After
+/// that a program must be rewriting it endlessly.
 const ATTEMPTS: usize = 3;
 
-/// What a path can turn out to be.
+/// Result of looking a path up.
 enum Found<F: Files> {
     /// A response was made.
     Response(Response<F>),
     /// A directory, asked for without its slash.
     Directory,
-    /// Nothing that may be known of.
+    /// Nothing, or nothing that a client may know of.
     Nothing,
 }
 
@@ -64,7 +64,7 @@ impl<F: Files> Site<F> {
         }
     }
 
-    /// Answers that there is nothing, with the page of the site if it has one.
+    /// Answers 404, with the site's own page if it has one.
     pub(crate) fn not_found(&mut self, request: &Fields, now: Instant) -> Response<F> {
         let lookup = self
             .hot
@@ -104,13 +104,13 @@ impl<F: Files> Site<F> {
         Found::Response(self.error(503))
     }
 
-    /// The response for a path that cannot be opened; `None` where there is nothing to open.
+    /// The response for a path that cannot be opened; `None` if the path has no file.
     fn failure(&mut self, path: &[u8], error: &io::Error) -> Option<Response<F>> {
         let status = status(error);
         if status == 404 {
             return None;
         }
-        // Whoever asks can repeat the other failures at will, and must not fill the log.
+        // A client can repeat the other failures at will, and must not fill the log.
         let level = match status {
             500 => log::Level::Warn,
             _ => log::Level::Debug,
@@ -119,7 +119,7 @@ impl<F: Files> Site<F> {
         Some(self.error(status))
     }
 
-    /// The listing of a directory, if listings are wanted and it is one.
+    /// The listing of a directory, if listings are wanted and the path is a directory.
     fn list(&mut self, path: &SitePath, request: &Fields) -> Option<Response<F>> {
         let listings = self.listings.as_ref()?;
         let (_, query) = split_query(request.path().unwrap_or_default());
@@ -137,8 +137,8 @@ impl<F: Files> Site<F> {
         }
     }
 
-    /// What is sent where there is nothing: `index.html` for what a site routed in the browser calls
-    /// a page, else 404.
+    /// The response for a path without a file: `index.html` if the site is routed in the browser and
+    /// the request is for a page, else 404.
     pub(crate) fn fall_back(
         &mut self,
         path: &SitePath,
@@ -161,8 +161,8 @@ impl<F: Files> Site<F> {
         self.not_found(request, now)
     }
 
-    /// Sends the client to the directory's name with its slash. The location is a path that begins
-    /// with one slash and a name, so it cannot lead to another host.
+    /// Sends the client to the directory's name with its slash. The location begins with one slash and
+    /// a name, so it cannot lead to another host.
     fn redirect(&mut self, path: &SitePath, request: &Fields) -> Response<F> {
         let mut location = String::from("/");
         location.extend(encode(path.as_bytes()));
@@ -179,11 +179,11 @@ impl<F: Files> Site<F> {
         fields.push(b"location", location.as_bytes());
         fields.push(b"content-type", b"text/html; charset=utf-8");
         fields.push(b"content-length", content.len().to_string().as_bytes());
-        // A browser that kept this would never find a file that takes the directory's place.
+        // A browser that cached the redirect would never find a file that takes the directory's place.
         fields.push(b"cache-control", b"no-cache");
         Response {
-            // Only GET and HEAD come here, which a 301 leaves as they are (RFC 9110 §15.4.2). Clients
-            // that know no 308 are still in use.
+            // Only GET and HEAD come here, which a 301 leaves unchanged (RFC 9110 §15.4.2). Clients
+            // that do not know 308 are still in use.
             status: 301,
             fields: self.dress.common.complete(fields),
             body: Body::memory(content.into()),
@@ -191,7 +191,7 @@ impl<F: Files> Site<F> {
     }
 }
 
-/// The content of a redirect, for clients that follow none by themselves (RFC 9110 §15.4.2).
+/// The content of a redirect, for clients that do not follow it by themselves (RFC 9110 §15.4.2).
 fn redirect_page(location: &str) -> String {
     let mut page =
         String::from("<!DOCTYPE html>\n<title>301 Moved Permanently</title>\n<a href=\"");
@@ -202,7 +202,7 @@ fn redirect_page(location: &str) -> String {
     page
 }
 
-/// Whether the request is a browser's for a page.
+/// True for a browser's request for a page.
 fn accepts_html(request: &Fields) -> bool {
     let mut media_ranges = request
         .values("accept")
@@ -213,10 +213,11 @@ fn accepts_html(request: &Fields) -> bool {
     })
 }
 
-/// The status that tells of a failure to open or read.
+/// The status for a failure to open or read a file.
 fn status(error: &io::Error) -> u16 {
     match Errno::from_io_error(error) {
-        // Out of descriptors or memory, or unsure because of a rename: gone in a moment.
+        // Descriptors or memory are short, or a rename interfered. The failure will be over in a
+        // moment.
         Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN) => return 503,
         Some(
             Errno::NOENT
@@ -412,7 +413,7 @@ mod tests {
             assert_eq!(site.request("POST", target, &[]).status, 404, "{target}");
         }
         assert_eq!(site.request("POST", "/b", &[]).text(), "none");
-        // A directory without its slash is there, and so is a file whatever is asked of it.
+        // A directory without its slash exists, so the answer is 405 as for a file.
         assert_eq!(site.request("POST", "/d", &[]).status, 405);
         for field in [("range", "bytes=9-"), ("if-none-match", "*")] {
             assert_eq!(site.request("POST", "/a", &[field]).status, 405);

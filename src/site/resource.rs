@@ -1,7 +1,7 @@
-//! What a path names: a file with its sidecars, ready to be sent.
+//! Resources: a file with its sidecars, ready to be sent.
 //!
-//! A [`Resource`] is made once per change of a file and then shared. What it knows is what `fstat` said
-//! about the descriptors it was made from; [`Resource::is_current`] asks whether that still holds.
+//! A [`Resource`] is made once per change of a file and then shared. It knows the results of `fstat`
+//! for the descriptors that it was made from. [`Resource::is_current`] compares them with the disk.
 
 use std::cell::Cell;
 use std::io;
@@ -19,18 +19,18 @@ use super::representation::{Context, Representation, Variety, sidecar_path};
 use super::validators::{Settling, last_modified_due};
 use crate::world::{FileKind, Files, Metadata};
 
-/// Sidecars that are not there are looked for this often: without them, what is sent is right all the
-/// same, and there are as many of them as files or more.
+/// Time between two searches for missing sidecars. Responses are right without them, and there may be
+/// more of them than files, so it is longer than for files.
 const SEARCH: Duration = Duration::from_secs(1);
 
-/// What decides about the fields of a resource beside the file.
+/// Rules that decide about the fields of a resource, beside the file itself.
 pub(crate) struct Dress {
     pub(crate) common: Rc<CommonFields>,
     pub(crate) rules: CacheRules,
     pub(crate) types: MediaTypes,
 }
 
-/// What a path names.
+/// Result of reading a path.
 pub(crate) enum Loaded<F: Files> {
     /// A regular file.
     Resource(Resource<F>),
@@ -40,21 +40,21 @@ pub(crate) enum Loaded<F: Files> {
 
 /// A file and its sidecars.
 pub(crate) struct Resource<F: Files> {
-    /// The file itself first.
+    /// The representations, the file itself first.
     pub(crate) representations: Vec<Representation<F>>,
-    /// Sidecars that are there and cannot be right.
+    /// Sidecars that exist and cannot be right.
     unfit: Vec<Sidecar>,
-    /// When it was last found to be what is on the disk.
+    /// Time at which the resource was last found to be equal to the disk.
     pub(crate) checked: Cell<Instant>,
-    /// The number of changes of any file that were known of then.
+    /// Number of changes of any file that were known at that time.
     pub(crate) changes: Cell<u32>,
-    /// When it was last looked for sidecars.
+    /// Time of the last search for sidecars.
     searched: Cell<Instant>,
-    /// When it is to be read again though nothing has changed.
+    /// Time at which the resource is to be read again even if nothing has changed.
     expires: Cell<Option<Instant>>,
 }
 
-/// A sidecar as it was found.
+/// State of a sidecar when it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sidecar {
     pub(crate) coding: Coding,
@@ -68,7 +68,7 @@ impl<F: Files> Resource<F> {
         first.expect("a resource is made from a file")
     }
 
-    /// Reads what `path` names. Content up to `keep` bytes stays in memory.
+    /// Reads the file at `path`. Content up to `keep` bytes stays in memory.
     pub(crate) fn load(
         files: &mut F,
         open_files: &Rc<OpenFiles<F>>,
@@ -132,7 +132,7 @@ impl<F: Files> Resource<F> {
         }))
     }
 
-    /// Whether the disk still holds what this was made from: the same files, unchanged.
+    /// True if the disk still holds the files that the resource was made from, unchanged.
     pub(crate) fn is_current(&self, files: &mut F, path: &[u8], now: Instant) -> io::Result<bool> {
         if self.expires.get().is_some_and(|expires| expires <= now) {
             return Ok(false);
@@ -161,7 +161,8 @@ impl<F: Files> Resource<F> {
         Ok(true)
     }
 
-    /// Whether reading it again has brought the same; then it is as fresh as what was read.
+    /// True if reading the path `again` gave an equal resource. Then this one becomes as fresh as the
+    /// other.
     pub(crate) fn confirm(&self, again: &Resource<F>) -> bool {
         let pairs = self.representations.iter().zip(&again.representations);
         let is_same = self.representations.len() == again.representations.len()
@@ -175,24 +176,24 @@ impl<F: Files> Resource<F> {
         is_same
     }
 
-    /// Sidecars that are there and are not sent: empty ones, and ones that are older than the file.
+    /// Sidecars that exist and are not sent: empty ones, and those that are older than the file.
     pub(crate) fn unfit(&self) -> &[Sidecar] {
         &self.unfit
     }
 
-    /// Closes what was opened for a first response, if that did not need it.
+    /// Closes the files that were opened for a first response and not needed by it.
     pub(crate) fn close_kept(&self) {
         for representation in &self.representations {
             representation.file.close_kept();
         }
     }
 
-    /// Whether the request's `Accept-Encoding` matters.
+    /// True if the response depends on `Accept-Encoding`.
     pub(crate) fn varies(&self) -> bool {
         self.representations.len() > 1
     }
 
-    /// The bytes of memory that this takes, about.
+    /// Bytes of memory of the resource, roughly.
     pub(crate) fn cost(&self) -> usize {
         let representations = self.representations.iter();
         let representations =
@@ -209,7 +210,8 @@ impl<F: Files> Resource<F> {
         contents.sum()
     }
 
-    /// Lets go of the content; it is read from the file instead, by those who are being sent it as well.
+    /// Gives up the content in memory. It is read from the file instead, by responses that are sending
+    /// it as well.
     pub(crate) fn forget_content(&self) {
         for representation in &self.representations {
             representation.file.forget_content();
@@ -217,7 +219,7 @@ impl<F: Files> Resource<F> {
     }
 }
 
-/// The sidecars that a file can have; a sidecar has none itself, nor has what is compressed by nature.
+/// The sidecars that a file can have. A sidecar has none, and a file of a compressed type has none.
 fn sidecars(path: &[u8]) -> impl Iterator<Item = Coding> {
     let is_sidecar = |coding: &Coding| path.ends_with(coding.extension().as_bytes());
     let has_coding =
@@ -225,15 +227,15 @@ fn sidecars(path: &[u8]) -> impl Iterator<Item = Coding> {
     Coding::SIDECARS.into_iter().filter(move |_| !has_coding)
 }
 
-/// Whether a sidecar can be what its name says: a coding of nothing is not empty, and one of what the file
-/// holds now is not older than it.
+/// True if a sidecar can be what its name says. Compressed content is never empty, even that of an
+/// empty file, and a sidecar of the present content is not older than the file.
 fn fits(sidecar: &Metadata, original: &Metadata) -> bool {
     sidecar.len > 0 && sidecar.modified >= original.modified
 }
 
-/// When a resource that was read now is to be read again though nothing changes: at once, if a change
-/// might not show or a disk was asked for small content; or when the date of its last change says
-/// something.
+/// Time at which a resource that was read now is to be read again even if nothing changes: at once, if
+/// a change might not show or if the disk was asked for small content; else when the date of its last
+/// change becomes a validator.
 fn expiry<F: Files>(
     representations: &[Representation<F>],
     context: &Context<'_, F>,
@@ -264,8 +266,8 @@ fn look_up_sidecar<F: Files>(
     }
 }
 
-/// Opens a sidecar, if there is one that may be read. Every other failure (out of descriptors) is
-/// passed on: a site must not lose its sidecars by it.
+/// Opens a sidecar, if there is one that may be read. Other failures, such as a lack of descriptors,
+/// are returned: a site must not lose its sidecars by them.
 fn open_sidecar<F: Files>(
     files: &mut F,
     open_files: &OpenFiles<F>,

@@ -1,4 +1,4 @@
-//! Complaints at the start about what would otherwise show as a silent 404.
+//! Warnings at the start about mistakes that would otherwise show only as a 404.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +8,8 @@ use super::resolve::INDEX;
 use crate::world::{FileKind, Files};
 
 impl<F: Files> Site<F> {
-    /// Sentences on what is wrong with the site as it lies there, with the mend. `root` is its name.
+    /// Sentences about mistakes in the site's directory, with the way to mend each. `root` is the
+    /// directory's name.
     pub fn complaints(&mut self, root: &Path) -> Vec<String> {
         let root = root.display();
         if let Err(error) = self.files.open(b"") {

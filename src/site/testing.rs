@@ -1,4 +1,4 @@
-//! What the tests of the site share.
+//! Helpers of the site's tests.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ pub(crate) struct TestSite {
     pub(crate) now: Instant,
 }
 
-/// A response with its content read.
+/// A response whose content has been read.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) status: u16,
@@ -39,7 +39,7 @@ impl TestSite {
         Self::with(files, |_| {})
     }
 
-    /// A site of these files, which were written long ago.
+    /// A site of `files`, which were written long ago.
     pub(crate) fn with(files: &[(&str, &str)], configure: impl FnOnce(&mut SiteConfig)) -> Self {
         let memory = MemoryFiles::new();
         for (path, content) in files {
@@ -60,7 +60,7 @@ impl TestSite {
         self.files.advance(by);
     }
 
-    /// The response to a request, its content unread.
+    /// The response to a request. Its content has not been read.
     pub(crate) fn respond(
         &mut self,
         method: &str,
@@ -85,7 +85,7 @@ impl TestSite {
             content,
         };
         if method != "HEAD" && !matches!(seen.status, 204 | 304) {
-            // Content that is made while it is sent has a length that nobody knows.
+            // Content that is made while it is sent has no known length.
             let len = len.map(|len| len.to_string());
             assert_eq!(seen.field("content-length"), len.as_deref());
         }

@@ -8,24 +8,24 @@ use super::encoding::Coding;
 use crate::http::date;
 use crate::world::Metadata;
 
-/// Files were modified before this, the year 1990, only as far as a tool says so: Nix writes one second
-/// after 1970, archives that are the same whoever makes them 1980 or 1985. A date that every version of a
-/// file has validates nothing, and the web had no pages then.
+/// The beginning of 1990. An earlier date of a last change was written by a tool: Nix writes one second
+/// after 1970, tools for reproducible archives write 1980 or 1985. Every version of a file then has
+/// that date, so it validates nothing. The web had no pages before 1990.
 const NO_DATE_BEFORE: u64 = 631_152_000;
 
-/// Until a clock that stamps files has ticked, a change leaves no other stamp than the one before it.
-/// The kernel's ticks are 10 ms at the longest; one more is for the clock of another machine.
+/// Until the clock that stamps files has ticked, two changes leave equal stamps. The kernel's ticks are
+/// 10 ms at the longest. Twice that allows for the clock of another machine.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The coarsest tick of file systems that sites lie on, which FAT has. Their stamps have no fractions of
-/// a second, or of [`COARSE_FRACTION`].
+/// The coarsest tick of the file systems that sites lie on: that of FAT. The stamps of such file
+/// systems have no fractions of a second, or fractions of [`COARSE_FRACTION`].
 const COARSE_TICK: Duration = Duration::from_secs(2);
 
-/// The fractions that FAT keeps of some stamps.
+/// The fractions of a second that FAT keeps of some stamps, in nanoseconds.
 const COARSE_FRACTION: u32 = 10_000_000;
 
-/// What stands for the content of a file as long as that is not hashed: a hash of everything that tells
-/// one state of one file from another.
+/// State of a file, as a hash of everything that tells one state of one file from another. It stands
+/// for the content while that is not hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct StateKey(u128);
 
@@ -33,8 +33,8 @@ pub(crate) struct StateKey(u128);
 pub(crate) type Opaque = [u8; 34];
 
 impl StateKey {
-    /// The key of a file that was found like this. If it may change without its stamps showing that, the
-    /// key holds for this one look.
+    /// The key of a file with `metadata`. If the file may change without a trace in its stamps, the key
+    /// is different at the next look.
     pub(crate) fn new(metadata: &Metadata, settling: Settling, now: SystemTime) -> Self {
         let (device, inode, changed) = metadata.identity;
         let nanoseconds = |time: SystemTime| match time.duration_since(UNIX_EPOCH) {
@@ -74,8 +74,9 @@ pub(crate) fn weak_tag(key: StateKey) -> String {
     format!("W/{}", String::from_utf8_lossy(&key.opaque()))
 }
 
-/// The strong tag of content with this hash: the same on every machine that holds the same file. The
-/// coding is part of it, since the forms of a file are different things (RFC 9110 §8.8.3.3).
+/// The strong tag of content with a hash. It is equal on every machine that holds an equal file. The
+/// coding is part of it, because the representations of a file must have different tags (RFC 9110
+/// §8.8.3.3).
 pub(crate) fn strong_tag(hash: u128, coding: Coding) -> String {
     match coding {
         Coding::Identity => format!("\"{hash:032x}\""),
@@ -83,17 +84,18 @@ pub(crate) fn strong_tag(hash: u128, coding: Coding) -> String {
     }
 }
 
-/// Whether a change of a file would show in its stamps.
+/// State of a file's stamps: tells if a further change would show in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settling {
     Settled,
     Unsettled,
 }
 
-/// Whether the clock has ticked since the file last changed.
+/// The state of a file's stamps, by the ticks of the clock since its last change.
 pub(crate) fn settling(metadata: &Metadata, now: SystemTime) -> Settling {
     let status = UNIX_EPOCH + Duration::from_nanos(u64::try_from(metadata.identity.2).unwrap_or(0));
-    // The time of the last modification can be set, and lie in the future; that of the status cannot.
+    // The time of the last modification can be set by a program, and can lie in the future. The time of
+    // the last change of status cannot be set.
     let changed = match metadata.modified <= now {
         true => metadata.modified.max(status),
         false => status,
@@ -103,7 +105,7 @@ pub(crate) fn settling(metadata: &Metadata, now: SystemTime) -> Settling {
         true => COARSE_TICK,
         false => TICK,
     };
-    // A stamp far ahead is of before the clock was set: the next change would get another.
+    // A stamp far ahead was made before the clock was set back. The next change would get another.
     let is_recent = changed + tick >= now && changed <= now + COARSE_TICK;
     match is_recent {
         true => Settling::Unsettled,
@@ -111,9 +113,9 @@ pub(crate) fn settling(metadata: &Metadata, now: SystemTime) -> Settling {
     }
 }
 
-/// The date of the last change, in seconds since 1970, if it says which version of the file this is:
-/// its second is over, so that no other version has it too. Then it is not later than the response's
-/// own date either.
+/// The date of the last change, in seconds since 1970, if it tells this version of the file from
+/// others. That is so once its second is over, because no later version can have that date. Then it is
+/// not later than the response's own date either.
 pub(crate) fn last_modified(metadata: &Metadata, now: SystemTime) -> Option<u64> {
     let seconds = date::seconds(metadata.modified);
     (NO_DATE_BEFORE..date::seconds(now))
@@ -121,7 +123,7 @@ pub(crate) fn last_modified(metadata: &Metadata, now: SystemTime) -> Option<u64>
         .then_some(seconds)
 }
 
-/// In how long the date says that, if it does not only because it is too recent.
+/// Time until the date of the last change tells the version, if it is only too recent now.
 pub(crate) fn last_modified_due(metadata: &Metadata, now: SystemTime) -> Option<Duration> {
     let over = UNIX_EPOCH + Duration::from_secs(date::seconds(metadata.modified).saturating_add(1));
     over.duration_since(now).ok().filter(|wait| !wait.is_zero())
@@ -184,7 +186,7 @@ mod tests {
         assert_eq!(of(1, 1), Settling::Unsettled);
         assert_eq!(of(1, 20_000_001), Settling::Unsettled);
         assert_eq!(of(1, 20_000_002), Settling::Settled);
-        // Of whole seconds nobody knows what has been rounded.
+        // Stamps of whole seconds may have been rounded.
         assert_eq!(of(0, 1_900_000_000), Settling::Unsettled);
         assert_eq!(of(0, 2_000_000_001), Settling::Settled);
         // The clock was set back.

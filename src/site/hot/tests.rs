@@ -1,4 +1,4 @@
-//! What the cache keeps, for how long, and how soon changes show.
+//! The hot cache: the entries it keeps, for how long, and how soon changes show.
 
 use super::*;
 use crate::site::testing::{TestSite, read};
@@ -31,7 +31,7 @@ fn a_hot_file_is_looked_at_by_one_call_now_and_then_and_read_once() {
         assert_eq!(counts.look_ups, first.look_ups + looks);
         assert_eq!((counts.opens, counts.reads), (first.opens, first.reads));
     }
-    // Where its sidecars would be, it is looked once a second.
+    // Missing sidecars are looked for once a second.
     site.advance(Duration::from_secs(1));
     site.get("/a");
     assert_eq!(site.files.counts().look_ups, first.look_ups + 49 + 4);
@@ -61,7 +61,7 @@ fn a_change_is_served_within_a_few_milliseconds_with_another_tag() {
     ];
     let mut before = (first.content, first.fields);
     for change in changes {
-        // Nothing is noticed by a clock that stands still, so it runs on a little.
+        // A clock that stands still shows no change, so it runs on a little.
         site.files.advance(Duration::from_millis(4));
         change(&site);
         site.advance(RECHECK);
@@ -81,7 +81,7 @@ fn a_change_that_the_clock_does_not_show_is_served_too() {
     let mut site = TestSite::new(&[]);
     site.files.write("a", "one");
     let first = site.get("/a");
-    // The same length within the same tick of the file system's clock.
+    // Written with an equal length, within one tick of the file system's clock.
     site.files
         .edit("a", |content| content.copy_from_slice(b"two"));
     site.advance(RECHECK);
@@ -195,7 +195,7 @@ fn readers_that_stall_pin_nothing_and_go_on_from_the_file() {
             site.respond("GET", &format!("/f{at}"), &[])
         })
         .collect();
-    // Another file is kept in memory as if they were not there.
+    // Another file is kept in memory as if the large ones did not exist.
     site.get("/hot");
     let before = site.files.counts();
     assert_eq!(site.get("/hot").text(), "hot");
@@ -226,7 +226,7 @@ fn large_content_takes_room_that_is_free_and_leaves_it_to_small_content() {
         site.files.write(&format!("small{at}"), small.as_str());
     }
     site.advance(Duration::from_secs(10));
-    // How many of these are answered without reading a file.
+    // The number of files of a kind that are answered without reading.
     let mut kept = |kind: &str, count: usize| {
         let is_kept = |at: &usize| {
             let before = site.files.counts().reads;
@@ -281,7 +281,7 @@ fn once_one_change_was_seen_nothing_older_is_sent_with_it() {
     };
     assert_eq!(all(&mut site), ["1", "1", "1"]);
     site.advance(RECHECK);
-    // The page is known to be old by the time that the others would be taken from memory.
+    // The page is known to be old before the others are taken from memory.
     assert_eq!(all(&mut site), ["1", "1", "1"]);
     site.advance(RECHECK - Duration::from_millis(1));
     for file in ["page", "style", "script"] {
@@ -303,7 +303,7 @@ fn a_file_that_is_gone_is_gone_and_everything_else_is_looked_at() {
     site.files.remove("a");
     site.files.write("b", "2");
     site.advance(RECHECK / 2);
-    // The other was looked at a moment ago, but before this change was seen.
+    // The other file was looked at a moment ago, but before this change was seen.
     assert_eq!(site.get("/a").status, 404);
     assert_eq!(site.get("/b").text(), "2");
     assert_eq!(site.get("/a").status, 404);
@@ -336,7 +336,7 @@ fn sidecars_that_cannot_be_right_are_not_sent_and_told_of_once() {
         let warned: Vec<&Vec<u8>> = site.site.hot.warned.iter().collect();
         assert_eq!(warned.len(), 2);
     }
-    // One that is as old as the file was made of it.
+    // A sidecar that is as old as the file was made from it.
     site.files.write("a.br", "br of new");
     let modified = site.files.clone().look_up(b"a").unwrap().modified;
     site.files.set_modified("a.br", modified);

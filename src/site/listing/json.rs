@@ -1,4 +1,4 @@
-//! A listing for programs: an array of objects, of the shape that nginx's autoindex gives.
+//! A listing for programs: an array of objects, in the shape of nginx's autoindex.
 
 use crate::http::date;
 use crate::world::{FileKind, ListingEntry};
@@ -14,7 +14,7 @@ struct Row<'a> {
     size: Option<u64>,
 }
 
-/// Appends an entry. Bytes of its name that are no UTF-8 are replaced.
+/// Appends an entry. Bytes of the name that are not UTF-8 are replaced.
 pub(crate) fn row(out: &mut String, entry: &ListingEntry) {
     let is_file = entry.metadata.kind == FileKind::File;
     let row = Row {
@@ -23,6 +23,6 @@ pub(crate) fn row(out: &mut String, entry: &ListingEntry) {
         mtime: date::format(entry.metadata.modified),
         size: is_file.then_some(entry.metadata.len),
     };
-    // Strings and numbers have no way to fail.
+    // Serializing strings and numbers cannot fail.
     out.push_str(&serde_json::to_string(&row).unwrap_or_default());
 }

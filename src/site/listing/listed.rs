@@ -1,5 +1,5 @@
-//! The content of a listing, made in steps: names are read, sorted, passed over up to the page that is
-//! wanted, and written.
+//! The content of a listing, made in steps: names are read, sorted, skipped up to the wanted page, and
+//! written.
 //!
 //! ```text
 //! Reading ──(the directory has no more)──▶ Choosing ──(the page is full)──▶ Writing ──▶ Done
@@ -16,16 +16,17 @@ use crate::site::path::is_reachable;
 use crate::world::{Extent, Files, ListingEntry};
 use std::vec::IntoIter;
 
-/// Text that is made ahead of what is asked for: few calls for a page, and nobody holds it whole.
+/// Number of bytes of text that are made ahead of what is asked for. A page needs few calls, and is
+/// never held whole.
 const AHEAD: usize = 16 << 10;
 
-/// A listing of which a request wants one page.
+/// One page of the listing of a directory.
 pub(crate) struct Listed<F: Files> {
     path: Vec<u8>,
     form: Form,
     wanted: Wanted,
     state: State<F>,
-    /// Text that was not sent, from `sent` on.
+    /// Text. The bytes from `sent` on are still to be sent.
     text: String,
     sent: usize,
 }
@@ -37,7 +38,7 @@ enum State<F: Files> {
     },
     Choosing {
         sorted: Sorted,
-        /// Memory of what is in `sorted` or was chosen.
+        /// Memory of the entries in `sorted` and of the chosen ones, in bytes.
         bytes: usize,
         skip: usize,
         chosen: Vec<ListingEntry>,
@@ -45,7 +46,7 @@ enum State<F: Files> {
     },
     Writing {
         rows: IntoIter<ListingEntry>,
-        /// Memory of all rows.
+        /// Memory of all rows in bytes.
         bytes: usize,
         place: Place,
     },
@@ -73,7 +74,7 @@ impl<F: Files> Listed<F> {
         }
     }
 
-    /// All of the content, if one batch of names is all that there is.
+    /// The whole content, if the directory has no more than one batch of names.
     pub(crate) fn at_once(&mut self, files: &mut F) -> Result<Option<Vec<u8>>, BodyError> {
         self.step(files)?;
         if let State::Reading { .. } = self.state {
@@ -85,7 +86,7 @@ impl<F: Files> Listed<F> {
         Ok(Some(std::mem::take(&mut self.text).into_bytes()))
     }
 
-    /// Memory that it takes.
+    /// Memory that the listing takes, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let entries = match &self.state {
             State::Reading { entries, .. } => entries.bytes(),
@@ -95,7 +96,7 @@ impl<F: Files> Listed<F> {
         size_of::<Self>() + entries + self.text.capacity()
     }
 
-    /// Makes one step, of a bounded length.
+    /// Makes one step of bounded work.
     fn step(&mut self, files: &mut F) -> Result<(), BodyError> {
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             State::Reading { directory, entries } => self.read_names(files, directory, entries)?,
@@ -177,7 +178,7 @@ fn choose<F: Files>(
             Some(_) if skip > 0 => skip -= 1,
             Some(entry) if chosen.len() < PAGE => chosen.push(entry),
             _ => {
-                // Only the page is held from here on.
+                // Only the entries of the page are held from here on.
                 return State::Writing {
                     bytes: chosen.iter().map(sorted::bytes).sum(),
                     rows: chosen.into_iter(),

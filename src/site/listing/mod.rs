@@ -1,8 +1,8 @@
 //! Listings of directories that have no index.
 //!
-//! All names are listed, sorted, in pages of [`PAGE`]. A step reads [`STEP`] names at most; a directory
-//! of no more is answered at once, with its length, another one while it is read. Its names are held
-//! meanwhile, within `shares`.
+//! All names are listed, sorted, in pages of [`PAGE`]. A step reads [`STEP`] names at most. A directory
+//! of no more names is answered at once, with a `content-length`. The listing of a longer one is sent
+//! while the directory is read, and its names are held meanwhile, within the memory of `shares`.
 
 mod json;
 mod listed;
@@ -26,18 +26,18 @@ use shares::Shares;
 
 pub(crate) use page::STYLE_PATH;
 
-/// Names looked at in one step: an eighth of a millisecond, of which the loop may make a dozen before it
-/// listens to others.
+/// Number of names that are looked at in one step: an eighth of a millisecond. The loop may make a
+/// dozen steps before it turns to other connections.
 const STEP: usize = 128;
 
-/// Names on a page: some megabytes of HTML, which browsers still scroll through.
+/// Number of names on a page: some megabytes of HTML, which browsers still scroll through.
 const PAGE: usize = 10_000;
 
-/// Memory of the names of one listing: a hundred thousand names. A directory of more is listed as far as
-/// that, and the page says so.
+/// The most bytes of memory for the names of one listing: a hundred thousand names. A larger directory
+/// is listed up to that number, and the page says so.
 const MOST_BYTES: usize = 9 << 20;
 
-/// The form of a listing.
+/// The format of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Html,
@@ -47,14 +47,14 @@ pub(crate) enum Form {
 /// The listings that are being sent.
 pub(crate) struct Listings<F: Files> {
     shares: Shares<Listed<F>>,
-    /// The fields of a page, and of one whose length is known but for that.
+    /// The fields of a page in HTML, without `content-length`. `json` has those of a JSON listing.
     html: Fields,
     json: Fields,
     style: Rc<[u8]>,
 }
 
 impl<F: Files> Listings<F> {
-    /// No listing yet.
+    /// A table without listings.
     pub(crate) fn new(common: &CommonFields) -> Self {
         Listings {
             shares: Shares::default(),
@@ -74,7 +74,7 @@ impl<F: Files> Listings<F> {
         request: &Fields,
     ) -> io::Result<Result<Response<F>, u16>> {
         let directory = files.open_directory(path)?;
-        // A listing has no validator: only `*` matches it (RFC 9110 §13.1.1, §13.1.2).
+        // A listing has no validator, so only `*` matches it (RFC 9110 §13.1.1, §13.1.2).
         match conditional::evaluate_without_validators(request) {
             Outcome::Proceed => {}
             Outcome::NotModified => {
@@ -111,12 +111,12 @@ impl<F: Files> Listings<F> {
         }))
     }
 
-    /// The style sheet of the pages.
+    /// The response with the style sheet of the pages.
     pub(crate) fn style(&self, common: &CommonFields) -> Response<F> {
         let mut fields = Fields::new();
         fields.push(b"content-type", b"text/css; charset=utf-8");
         fields.push(b"content-length", self.style.len().to_string().as_bytes());
-        // Long enough for a visit, and short beside the life of a version.
+        // An hour is long enough for a visit, and short beside the time between two versions.
         fields.push(b"cache-control", b"max-age=3600");
         Response {
             status: 200,
@@ -133,7 +133,7 @@ fn io_error(error: BodyError) -> io::Error {
     }
 }
 
-/// JSON for those that accept it by name, HTML for all others.
+/// The format of the answer: JSON for requests that accept it by name, HTML for all others.
 fn form(request: &Fields) -> Form {
     let mut ranges = request
         .values("accept")
@@ -160,7 +160,8 @@ fn fields(common: &CommonFields, form: Form) -> Fields {
     fields.push(b"content-type", content_type);
     fields.push(b"cache-control", b"no-cache");
     fields.push(b"vary", b"accept");
-    // Whatever a file may be called, nothing on this page is run, and nothing loaded but its style.
+    // The policy keeps a file's name from running a script, and lets the page load nothing but its
+    // style.
     common.push_default(
         &mut fields,
         "content-security-policy",
@@ -178,7 +179,7 @@ mod tests {
         TestSite::with(files, |config| config.listing = true)
     }
 
-    /// The links of the page's rows, in order, without the one to the parent.
+    /// The links of the page's rows, in order, without the link to the parent directory.
     fn links(html: &str) -> Vec<&str> {
         let rows = html.split("<tbody>").nth(1).unwrap();
         rows.split("href=\"")
@@ -249,7 +250,7 @@ mod tests {
 
     fn many(count: usize) -> TestSite {
         let site = site(&[]);
-        // Neither in the order of the directory nor in that of their making.
+        // The names are neither in the order of the directory nor in the order of their creation.
         for at in 0..count {
             site.files
                 .write(&format!("a/{:06}", (at * 7_919) % count), "x");
@@ -379,7 +380,7 @@ mod tests {
         let mut stalled = Vec::new();
         for _ in 0..40 {
             let mut response = site.respond("GET", "/a/", &[]);
-            // Read up to some rows, and no further.
+            // A client reads some rows, and no further.
             let mut out = Vec::new();
             while out.len() < 4_000 {
                 let read = response.body.read(&mut site.files, &mut out, 4_000);

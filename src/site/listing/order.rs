@@ -1,4 +1,4 @@
-//! The order of a listing and the page of it, as the query of a request asks for them.
+//! The order and the page of a listing, which the query of a request asks for.
 
 use crate::world::{FileKind, ListingEntry};
 use std::time::UNIX_EPOCH;
@@ -34,7 +34,7 @@ pub(crate) enum Direction {
 }
 
 impl Wanted {
-    /// Reads a query such as `sort=size&order=desc&page=2`. Unknown parameters are passed over.
+    /// Reads a query such as `sort=size&order=desc&page=2`. Unknown parameters are ignored.
     pub(crate) fn parse(query: &[u8]) -> Wanted {
         let mut order = Order::BY_NAME;
         let mut page = 1;
@@ -59,20 +59,20 @@ fn number(parameter: &[u8]) -> Option<usize> {
 }
 
 impl Order {
-    /// The order where none is asked for.
+    /// The order of a request that asks for none.
     pub(crate) const BY_NAME: Order = Order {
         key: Key::Name,
         direction: Direction::Ascending,
     };
 
-    /// Bytes that compare as the entries do in this order.
+    /// Bytes that compare with one another as their entries do in the order.
     pub(crate) fn sort_key(self, entry: &ListingEntry) -> Vec<u8> {
         let is_file = entry.metadata.kind == FileKind::File;
         let mut key = Vec::with_capacity(2 * entry.name.len() + 10);
         key.push(u8::from(is_file));
         let primary = match self.key {
             Key::Name => 0,
-            // The length of a directory says nothing.
+            // The length of a directory is meaningless.
             Key::Size if !is_file => 0,
             Key::Size => entry.metadata.len,
             Key::Modified => {
@@ -100,8 +100,9 @@ impl Order {
     }
 }
 
-/// Letters of either case side by side, as people look for them. A NUL, which no name holds, ends each
-/// form, so that a name comes before those that it begins.
+/// Appends a name to a key so that letters of either case sort side by side, where a person looks for
+/// them. A NUL, which no name holds, ends each half, so that a name comes before longer names that
+/// begin with it.
 fn push_name(key: &mut Vec<u8>, name: &[u8]) {
     key.extend(name.iter().map(u8::to_ascii_lowercase));
     key.push(0);

@@ -9,7 +9,7 @@ use crate::site::html::escape;
 use crate::site::path::encode;
 use crate::world::{FileKind, ListingEntry};
 
-/// The path of the style sheet. It begins with a dot, as no file that is served does.
+/// The path of the style sheet. Its first name begins with a dot, so no served file can have the path.
 pub(crate) const STYLE_PATH: &[u8] = b"/.calmd/listing.css";
 
 const COLUMNS: [(Key, &str, &str); 3] = [
@@ -26,7 +26,7 @@ pub(crate) struct Place {
     pub(crate) pages: usize,
     /// Number of entries on all pages.
     pub(crate) entries: usize,
-    /// Whether the directory holds more than was read.
+    /// True if the directory holds more entries than were read.
     pub(crate) is_cut: bool,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn begin(page: &mut String, path: &[u8], order: Order) {
          <meta name=\"color-scheme\" content=\"light dark\">\n",
     );
     if order != Order::BY_NAME {
-        // The same names in another order: one of them is enough for a robot.
+        // Every order is a page of its own with equal names. One of them is enough for a robot.
         page.push_str("<meta name=\"robots\" content=\"noindex,nofollow\">\n");
     }
     page.push_str("<title>/");
@@ -54,7 +54,8 @@ pub(crate) fn begin(page: &mut String, path: &[u8], order: Order) {
             Direction::Descending if current => (" aria-sort=\"descending\"", " ↓", "asc"),
             _ => ("", "", "asc"),
         };
-        // A form and no link: what copies a site follows links, and would copy it once for each order.
+        // A form instead of links, because a program that copies a site follows links, and would copy
+        // the page once for each order.
         let _ = write!(
             page,
             "<th{state}><form><input type=\"hidden\" name=\"order\" value=\"{next}\">\
@@ -76,7 +77,7 @@ fn breadcrumbs(page: &mut String, path: &[u8]) {
     page.push_str("<a href=\"/\">/</a>");
     for (at, segment) in segments.iter().enumerate() {
         page.push_str("<a href=\"");
-        // Relative to this directory, so that the names above are not repeated in each link.
+        // The links are relative, so that the names of the directories above are not repeated in each.
         page.push_str("./");
         for _ in at + 1..segments.len() {
             page.push_str("../");
@@ -139,7 +140,7 @@ pub(crate) fn end(page: &mut String, place: Place) {
     page.push_str("</main>\n</html>\n");
 }
 
-/// Appends the parameters of an order that is not the usual one.
+/// Appends the parameters of an order, unless it is the default.
 fn query(page: &mut String, order: Order) {
     if order != Order::BY_NAME {
         let column = COLUMNS.iter().find(|(key, ..)| *key == order.key);
@@ -152,13 +153,13 @@ fn query(page: &mut String, order: Order) {
     }
 }
 
-/// `01 Jan 2026 00:00`, the middle of an HTTP date.
+/// A date in the form `01 Jan 2026 00:00`, the middle of an HTTP date.
 fn day_and_minute(time: SystemTime) -> String {
     let date = date::format(time);
     date.get(5..22).unwrap_or_default().to_owned()
 }
 
-/// A length as people read it: three digits and a unit.
+/// Appends a length for people: three digits and a unit.
 #[expect(clippy::indexing_slicing, reason = "the loop ends at the last unit")]
 fn size(page: &mut String, len: u64) {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -168,7 +169,7 @@ fn size(page: &mut String, len: u64) {
     }
     let mut value = len as f64 / 1024.0;
     let mut unit = 0;
-    // Rounding must not show "1024 KiB".
+    // The bound keeps rounding from showing "1024 KiB".
     while value >= 1023.5 && unit + 1 < UNITS.len() {
         value /= 1024.0;
         unit += 1;

@@ -1,10 +1,11 @@
-//! The memory of all listings that are being sent. When it is short, the one goes that nobody has read
-//! for longest: twenty listings that a client does not read turn off nobody else's.
+//! The memory of all listings that are being sent. When it is short, the listing that was not read for
+//! longest is dropped. So a client with twenty listings that it does not read cannot keep others from
+//! theirs.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-/// Memory of all listings: one of the largest, or dozens that hold a page each.
+/// The most bytes of memory of all listings: one of the largest, or dozens that hold a page each.
 const MEMORY: usize = 10 << 20;
 
 /// The listings that are being sent, each of which holds a `T`.
@@ -13,7 +14,7 @@ pub(crate) struct Shares<T>(Rc<Table<T>>);
 struct Table<T> {
     holders: RefCell<Vec<Weak<Holder<T>>>>,
     total: Cell<usize>,
-    /// Counts what was read, and so tells which of two was read later.
+    /// Counts the reads, so that the order of two reads is known.
     clock: Cell<u64>,
 }
 
@@ -40,7 +41,8 @@ impl<T> Default for Shares<T> {
 }
 
 impl<T> Shares<T> {
-    /// A part for one more listing, which counts for nothing before it is put back.
+    /// A share for one more listing. Its memory is counted from the first time that its content is put
+    /// back.
     pub(crate) fn join(&self) -> Share<T> {
         let holder = Rc::new(Holder {
             content: RefCell::new(None),
@@ -67,7 +69,8 @@ impl<T> Table<T> {
         holder.bytes.set(bytes);
     }
 
-    /// Takes the memory of the listing that was not read for longest; `false` where nobody has any.
+    /// Drops the content of the listing that was not read for longest. Returns false if no listing has
+    /// content.
     fn displace(&self) -> bool {
         let mut holders = self.holders.borrow_mut();
         holders.retain(|holder| holder.strong_count() > 0);
@@ -83,14 +86,14 @@ impl<T> Table<T> {
 }
 
 impl<T> Share<T> {
-    /// Takes the content out to work on it; `None` where its memory went to others.
+    /// Takes the content out to work on it; `None` if its memory was given to other listings.
     pub(crate) fn take(&self) -> Option<T> {
         self.holder.read.set(self.table.tick());
         self.holder.content.borrow_mut().take()
     }
 
-    /// Puts the content back, which takes `bytes` of memory now. Others go if that is too much for all;
-    /// where that does not suffice, the content is dropped.
+    /// Puts the content back, which takes `bytes` of memory now. If that is too much for all listings,
+    /// others are dropped. If it is still too much, the content itself is dropped.
     pub(crate) fn put_back(&self, content: T, bytes: usize) {
         self.table.set(&self.holder, 0);
         while self.table.total.get() + bytes > MEMORY {

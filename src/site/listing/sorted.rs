@@ -1,5 +1,5 @@
-//! Entries of a directory that come in batches, and leave in an order, without a step that takes long:
-//! each batch is sorted by itself, and the batches are merged one entry at a time.
+//! Sorting the entries of a directory, without a long step. Entries come in batches. Each batch is
+//! sorted by itself, and the batches are merged one entry at a time.
 
 use super::order::Order;
 use crate::world::ListingEntry;
@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::vec::IntoIter;
 
-/// The entries of a directory.
+/// The entries of a directory, in sorted batches.
 pub(crate) struct Entries {
     order: Order,
     batches: Vec<Vec<ListingEntry>>,
@@ -16,7 +16,7 @@ pub(crate) struct Entries {
 }
 
 impl Entries {
-    /// No entries yet.
+    /// A collection without entries.
     pub(crate) fn new(order: Order) -> Self {
         Entries {
             order,
@@ -39,12 +39,12 @@ impl Entries {
         self.count
     }
 
-    /// Memory that the entries take.
+    /// Memory of the entries in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The entries in their order.
+    /// An iterator over the entries in order.
     pub(crate) fn sorted(self) -> Sorted {
         let order = self.order;
         let mut batches: Vec<_> = self.batches.into_iter().map(Vec::into_iter).collect();
@@ -60,12 +60,12 @@ impl Entries {
     }
 }
 
-/// Memory of an entry, with what the allocator adds.
+/// Memory of an entry in bytes, with the overhead of the allocator.
 pub(crate) fn bytes(entry: &ListingEntry) -> usize {
     size_of::<ListingEntry>() + entry.name.capacity() + 16
 }
 
-/// Entries that are given in their order.
+/// An iterator over entries in order.
 pub(crate) struct Sorted {
     order: Order,
     batches: Vec<IntoIter<ListingEntry>>,

@@ -1,4 +1,4 @@
-//! RFC 9110 as a client of the site sees it, by section.
+//! RFC 9110 from the view of a client of the site, by section.
 
 use crate::site::testing::TestSite;
 
@@ -175,7 +175,7 @@ fn s15_5_13_a_failed_precondition_sends_nothing_of_the_file() {
     let seen = site.get_with("/d.txt", &[("if-match", "\"x\""), ("range", "bytes=0-1")]);
     assert_eq!(seen.status, 412);
     assert_eq!(seen.field("etag"), None);
-    // RFC 9110 §13.2.1: preconditions are about what is there.
+    // Preconditions are ignored if the resource is missing (RFC 9110 §13.2.1).
     assert_eq!(site.get_with("/x", &[("if-match", "*")]).status, 404);
 }
 

@@ -1,4 +1,4 @@
-//! What a file is sent as: its tags, where its bytes come from, and what a change of it does.
+//! Representations: their tags, the source of their bytes, and the effect of a change of the file.
 
 use super::*;
 use crate::site::reading::HASHED_LEN;
@@ -20,7 +20,7 @@ fn a_tag_is_the_same_wherever_the_file_is() {
     let tag = |site: &mut TestSite, target| site.get(target).field("etag").unwrap().to_owned();
     assert_eq!(tag(&mut here, "/a"), tag(&mut there, "/x/y"));
     assert_ne!(tag(&mut here, "/a"), tag(&mut here, "/b"));
-    // So that a change of the algorithm is noticed: it would empty every cache.
+    // The tag is written out so that a change of the algorithm is noticed: it would empty every cache.
     assert_eq!(tag(&mut here, "/a"), "\"917e1274274fc195b27a2d2388d9568c\"");
 }
 
@@ -46,7 +46,7 @@ fn a_large_file_has_a_weak_tag_of_its_state_until_its_content_was_read() {
     assert_eq!(strong, format!("\"{:032x}\"", xxh3_128(content.as_bytes())));
     let range = [("range", "bytes=0-0"), ("if-range", strong.as_str())];
     assert_eq!(site.get_with("/a", &range).status, 206);
-    // It is the state of the file that has the strong one now.
+    // The weak tag stands for the state of the file that has the strong tag now.
     assert!(not_modified(&mut site, &weak) && not_modified(&mut site, &strong));
     // The hash is remembered, though the file is forgotten.
     site.site.hot.forget(b"a");
@@ -104,7 +104,7 @@ fn a_large_file_is_not_kept_and_its_descriptor_is_shared() {
     assert_eq!(site.files.counts().opens, opens);
     assert_eq!(read(second.body, &mut site.files), b"cdef");
     assert_eq!(read(first.body, &mut site.files).len(), content.len());
-    // Both are done, and the descriptor is closed: it is opened again.
+    // Both responses are done and the descriptor is closed, so it is opened again.
     site.get("/a");
     assert_eq!(site.files.counts().opens, opens + 1);
 }
@@ -205,7 +205,7 @@ fn s8_8_2_a_date_of_the_last_change_is_told_once_its_second_is_over() {
     site.files.set_modified("a", future);
     site.advance(Duration::from_secs(3));
     assert_eq!(modified(&mut site), None);
-    // It is no reason to read the file again and again.
+    // A date in the future is no reason to read the file again and again.
     let reads = site.files.counts().reads;
     site.advance(Duration::from_secs(3));
     site.get("/a");
@@ -284,7 +284,7 @@ fn a_log_that_grows_is_sent_as_long_as_it_was() {
         out.extend(read(body, &mut site.files));
         assert_eq!(out.len() as u64, len);
     }
-    // It grows between being found and being opened, too.
+    // A file may also grow between being found and being opened.
     site.files.before_reads(move |files| {
         files.advance(Duration::from_millis(4));
         files.edit("log", |content| content.extend_from_slice(b"line\n"));
@@ -313,7 +313,7 @@ fn a_small_file_that_a_disk_must_bring_is_not_waited_for() {
         seen.field("etag"),
         Some("\"917e1274274fc195b27a2d2388d9568c\"")
     );
-    // By then it is in memory.
+    // The file is in memory by then.
     let reads = site.files.counts().reads;
     assert_eq!(site.get("/a").text(), "content");
     assert_eq!(site.files.counts().reads, reads);
