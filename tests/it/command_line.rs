@@ -1,5 +1,5 @@
-//! What only a process of its own can show of the command line: its environment, and what is in its way
-//! when it starts.
+//! The command line, as far as it needs a process of its own: the environment, and obstacles at the
+//! start.
 
 use crate::support::PATIENCE;
 use std::io::{BufRead, BufReader};
@@ -25,7 +25,7 @@ fn calmd(directory: &Path, args: &[&str], environment: &[(&str, &str)]) -> Comma
     command
 }
 
-/// The exit code, and the one line that says why it did not start.
+/// The exit code, and the one line with the reason why the server did not start.
 fn refusal(args: &[&str], environment: &[(&str, &str)]) -> (i32, String) {
     let directory = tempfile::tempdir().unwrap();
     let output = calmd(directory.path(), args, environment).output().unwrap();
@@ -34,11 +34,11 @@ fn refusal(args: &[&str], environment: &[(&str, &str)]) -> (i32, String) {
     (output.status.code().unwrap_or(-1), line)
 }
 
-/// The lines up to the first that says where it listens.
+/// The lines up to the first line with an address that the server listens on.
 fn starting(args: &[&str], environment: &[(&str, &str)]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let mut args = args.to_vec();
-    // The lines of both outputs in one order.
+    // With the access log on standard output, the lines of both outputs have one order.
     args.extend(["--access-log", "-"]);
     let mut child = calmd(directory.path(), &args, environment).spawn().unwrap();
     let start = Instant::now();
@@ -82,7 +82,7 @@ fn a_wrong_variable_is_told_by_its_name() {
         assert_eq!(code, 2, "{line}");
         assert!(line.contains(said), "{line}");
     }
-    // What was written in its place is told by the option's.
+    // The message about the option also names the variable that it replaced.
     let (code, line) = refusal(&["--listen", "*:80"], &[("CALMD_LISTEN", ":80")]);
     assert_eq!(code, 2);
     assert!(line.contains("for '--listen <ADDR>'"), "{line}");
@@ -129,7 +129,7 @@ fn what_is_no_log_is_told_with_the_mend() {
         line.contains("Is a directory") && line.ends_with("name a file in it"),
         "{line}"
     );
-    // Standard output is a socket where systemd starts a service.
+    // Standard output is a socket in a service of systemd.
     let directory = tempfile::tempdir().unwrap();
     let (_ours, theirs) = UnixStream::pair().unwrap();
     let output = calmd(directory.path(), &log("/dev/stdout"), &[])

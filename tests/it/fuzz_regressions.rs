@@ -1,10 +1,10 @@
-//! What the fuzzer once found, and what it should never find: every file in
-//! `tests/fuzz/regressions/TARGET` is run through its target's driver.
+//! Regression tests of the fuzzer: every file in `tests/fuzz/regressions/TARGET` is run through the
+//! driver of its target.
 
 use std::fs;
 use std::path::Path;
 
-// The driver takes the cores from the module around it; see tests/fuzz/src/lib.rs.
+// The driver uses the cores from the module around it; see tests/fuzz/src/lib.rs.
 use crate::raw_tls;
 use calmd::{h1, h2, hpack, http};
 
@@ -45,7 +45,7 @@ fn every_directory_of_regressions_is_a_target() {
     }
 }
 
-/// The drivers on inputs of every kind of byte: what a fuzzer does first, in every test run.
+/// Runs the drivers on inputs of every kind of byte: the first inputs of a fuzzer, in every test run.
 #[test]
 fn targets_take_simple_inputs() {
     for (_, run) in drive::TARGETS {

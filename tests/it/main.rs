@@ -1,5 +1,5 @@
-//! Integration tests: the server as a process, over real sockets, against independent clients and
-//! raw bytes.
+//! Integration tests: the server as a process, over real sockets, against independent clients and raw
+//! bytes.
 
 mod client;
 mod command_line;

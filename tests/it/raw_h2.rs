@@ -1,4 +1,4 @@
-//! HTTP/2 by hand: frames as bytes, for what no well-behaved client would send.
+//! HTTP/2 by hand: frames as bytes, for input that no well-behaved client sends.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ pub const END_STREAM: u8 = 1;
 pub const ACK: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 
-/// A frame as it came.
+/// A received frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     pub kind: u8,
@@ -107,7 +107,7 @@ impl<S: Read + Write> RawH2<S> {
         u32::from_be_bytes(payload[4..8].try_into().expect("four bytes"))
     }
 
-    /// The code of the RST_STREAM frame for this stream.
+    /// The code of the RST_STREAM frame for a stream.
     pub fn reset(&mut self, stream: u32) -> u32 {
         let frames = self.until(|frame| frame.kind == RST_STREAM && frame.stream == stream);
         let payload = &frames.last().expect("a frame").payload;

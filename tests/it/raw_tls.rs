@@ -1,17 +1,17 @@
-//! A peer that has gone through a handshake and then seals whatever it likes.
+//! A TLS peer that seals arbitrary records after a handshake.
 
 use rustls::crypto::cipher::{AeadKey, Iv, MessageEncrypter, OutboundChunks, OutboundPlainMessage};
 use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion, SupportedCipherSuite};
 
-/// What a peer seals with, after its handshake; its configuration allows `enable_secret_extraction`.
+/// The keys of a peer after its handshake. Its configuration needs `enable_secret_extraction`.
 pub struct RawPeer {
     encrypter: Box<dyn MessageEncrypter>,
     sequence: u64,
 }
 
 impl RawPeer {
-    /// One that goes on where a session of rustls ended: with what its `dangerous_extract_secrets`
-    /// says of the sending side.
+    /// A peer that goes on where a session of rustls ended, with the secrets of the sending side from
+    /// its `dangerous_extract_secrets`.
     pub fn new(suite: SupportedCipherSuite, secrets: (u64, ConnectionTrafficSecrets)) -> RawPeer {
         let (sequence, secrets) = secrets;
         let (key, iv, is_gcm): (AeadKey, Iv, bool) = match secrets {
@@ -32,7 +32,8 @@ impl RawPeer {
             encrypter,
             sequence: 0,
         };
-        // Some ciphers take the first number that they see for 0, and must see all of them.
+        // Some ciphers count from the first record that they seal, so all earlier numbers are used up
+        // first.
         (0..sequence).for_each(|_| drop(peer.seal(ContentType::ApplicationData, b"")));
         peer
     }
@@ -50,7 +51,7 @@ impl RawPeer {
     }
 }
 
-/// A handshake message in unencrypted records of this many bytes each.
+/// A handshake message in unencrypted records of `record` bytes each.
 pub fn in_records(message: &[u8], record: usize) -> Vec<u8> {
     let records = message.chunks(record).map(|part| {
         let [high, low] = (part.len() as u16).to_be_bytes();

@@ -1,5 +1,5 @@
-//! What somebody who has taken the process over can still do. Each test starts this very program
-//! once more, as [`the_captive`]: the sandbox cannot be left again, so it takes a process of its own.
+//! Limits of an attacker who controls the process. Each test starts the test program once more, as
+//! [`the_captive`], because a process cannot leave the sandbox again.
 
 use calmd::config::{AccessLogConfig, Certificate, Config, LogFormat};
 use calmd::sandbox;
@@ -13,10 +13,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Names what the captive does.
+/// Environment variable that names the captive's action.
 const ACT: &str = "CALMD_TEST_CAPTIVE";
 
-/// The signal of a system call that is not forgiven, on every processor that has a filter.
+/// The signal for a forbidden system call, on every processor that has a filter.
 const SIGSYS: i32 = 31;
 
 /// Runs the captive in a directory with a site, a certificate and a log.
@@ -49,7 +49,7 @@ fn captive(act: &str) -> Output {
 fn assert_success(output: &Output) {
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {text}", output.status);
-    // What this machine cannot prove is seen with --nocapture.
+    // Parts that this machine cannot test are shown with --nocapture.
     eprint!("{text}");
 }
 
@@ -122,7 +122,7 @@ fn the_captive() {
         Ok("off") => off(),
         _ => return,
     }
-    // The test runner's own end may need more than the sandbox allows.
+    // The normal end of the test runner may need more than the sandbox allows.
     std::process::exit(0);
 }
 
@@ -141,8 +141,8 @@ fn config() -> Config {
     config
 }
 
-/// Enters the sandbox and returns what is told of a part of it; nothing if this kernel has not got
-/// that part, and so nothing can be proved.
+/// Enters the sandbox and returns its message about a part of it; none if the kernel lacks that part,
+/// so that it cannot be tested.
 fn enter(part: &str) -> Option<String> {
     let report = sandbox::enter(&config()).expect("the sandbox can be entered");
     let told = report
@@ -227,14 +227,14 @@ fn files() {
     ] {
         is_refused(path, append(path));
     }
-    // Version 3, of Linux 6.2, tells cutting from writing.
+    // Version 3, of Linux 6.2, has a right of its own for truncating.
     if !landlock.starts_with("Landlock 1 ") && !landlock.starts_with("Landlock 2 ") {
         is_refused("cut the log", File::create("log/access.log"));
     }
     is_refused("remove a page", fs::remove_file("www/site/page"));
     is_refused("remove the log", fs::remove_file("log/access.log"));
     is_refused("move a page", fs::rename("www/site/page", "www/site/moved"));
-    // Other than within one directory, moving is refused as impossible (EXDEV).
+    // Moving to another directory is refused with EXDEV.
     assert!(fs::rename("www/site/page", "log/page").is_err());
     assert!(fs::hard_link("secret", "www/site/hard").is_err());
     is_refused("make a directory", fs::create_dir("log/new"));
@@ -322,7 +322,7 @@ fn user() {
     });
 }
 
-/// No set has any, nor may a program get one.
+/// Asserts that no set has a capability, and that no program can get one.
 fn assert_no_capabilities() {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap();
     let sets = status.lines().filter(|line| line.starts_with("Cap"));
@@ -330,7 +330,7 @@ fn assert_no_capabilities() {
     assert_eq!(empty.count(), 5, "{status}");
 }
 
-/// The ids are those already; groups and capabilities of root's are left.
+/// Sets the ids that the process has already, and keeps the groups and capabilities of root.
 fn same_user() {
     use rustix::thread::*;
     if !rustix::process::geteuid().is_root() {
@@ -359,7 +359,7 @@ fn same_user() {
     assert_eq!(rustix::process::getgroups().unwrap(), [gid]);
 }
 
-/// As before, without the right to leave a group.
+/// Sets the ids that the process has already, without the right to leave a group.
 fn same_user_without_rights() {
     use rustix::thread::*;
     if !rustix::process::geteuid().is_root() {

@@ -9,22 +9,23 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Long enough for a loaded machine, short enough to fail a test and not a suite.
+/// Time that tests wait at most: long enough for a loaded machine, short enough for one test to fail
+/// without stopping the suite.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running calmd that serves a directory of its own, and ends with the test.
 pub struct Server {
     child: Child,
     log: Arc<Mutex<String>>,
-    /// The directory that is served is `site` in here; certificates are made in `certs`.
+    /// The directory of the server. It serves `site` in it, and makes certificates in `certs`.
     pub directory: TempDir,
-    /// Cleartext.
+    /// The address of the cleartext listener.
     pub http: SocketAddr,
-    /// TLS.
+    /// The address of the TLS listener.
     pub https: SocketAddr,
 }
 
-/// A site with a start page, and what `prepare` makes in it.
+/// Makes a site with a start page, and lets `prepare` add to it.
 fn fill_site(directory: &Path, prepare: impl FnOnce(&Path)) {
     let site = directory.join("site");
     fs::create_dir(&site).expect("the site's directory");
@@ -34,17 +35,17 @@ fn fill_site(directory: &Path, prepare: impl FnOnce(&Path)) {
 }
 
 impl Server {
-    /// Starts the server with these options beside free ports.
+    /// Starts the server with options, on free ports.
     pub fn start(options: &[&str]) -> Server {
         Self::with_site(options, |_| {})
     }
 
-    /// The same, after `prepare` has filled the site's directory.
+    /// Starts the server after `prepare` has filled the site's directory.
     pub fn with_site(options: &[&str], prepare: impl FnOnce(&Path)) -> Server {
         Self::serving("site", options, |directory| fill_site(directory, prepare))
     }
 
-    /// The same for a root of this name in the server's directory, which `prepare` fills.
+    /// Starts the server for the root `root` in its directory, which `prepare` fills.
     pub fn serving(root: &str, options: &[&str], prepare: impl FnOnce(&Path)) -> Server {
         let program = Command::new(env!("CARGO_BIN_EXE_calmd"));
         Self::launch(program, root, options, prepare)
@@ -72,7 +73,7 @@ impl Server {
         let mut child = command
             .arg(directory.path().join(root))
             .args(["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"])
-            // What Cargo says to a program that it runs is said to the test.
+            // The variables that Cargo sets are meant for the test, not for the server.
             .env_remove("CARGO_MANIFEST_DIR")
             .env("STATE_DIRECTORY", directory.path().join("certs"))
             .args(options)
@@ -113,7 +114,7 @@ impl Server {
         assert!(status.success());
     }
 
-    /// The process's number.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -130,12 +131,12 @@ impl Server {
         }
     }
 
-    /// What standard error has had so far.
+    /// The text of standard error so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("nobody panics with it").clone()
     }
 
-    /// Waits until standard error has had a line with this in it, and returns that line.
+    /// Waits until standard error has a line with `text`, and returns that line.
     pub fn logged(&self, text: &str) -> String {
         let start = Instant::now();
         loop {
@@ -172,13 +173,13 @@ impl Server {
         String::from_utf8_lossy(&self.converse(request.as_bytes())).into_owned()
     }
 
-    /// The process's own memory in KiB: unlike its proportional set, whatever others do that run
-    /// the same program.
+    /// The process's own memory in KiB. Unlike the proportional set size, it does not depend on other
+    /// processes of the program.
     pub fn anonymous_kib(&self) -> u64 {
         self.proc_kib("smaps_rollup", "Anonymous:")
     }
 
-    /// What `/proc/PID/status` says on this line, in KiB.
+    /// The value of a line of `/proc/PID/status`, in KiB.
     pub fn status_kib(&self, label: &str) -> u64 {
         self.proc_kib("status", label)
     }
@@ -201,7 +202,7 @@ impl Drop for Server {
     }
 }
 
-/// Collects what the server says, and says it again.
+/// Collects the server's messages, and prints them again.
 fn collect(stderr: ChildStderr) -> Arc<Mutex<String>> {
     let log = Arc::new(Mutex::new(String::new()));
     let filled = log.clone();

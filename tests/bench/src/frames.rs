@@ -6,7 +6,7 @@ use crate::h2::ErrorCode;
 use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, encode, flag};
 use crate::measure;
 
-/// Takes one frame of each common kind apart.
+/// Decodes one frame of each common kind.
 pub fn decode() {
     let mut input = Vec::new();
     encode::settings(

@@ -1,4 +1,4 @@
-//! Header lists as programs send them.
+//! Header lists of real programs.
 
 use crate::hpack::{DecodeLimits, Encoder};
 use crate::http::field::{Field, Fields};
@@ -6,7 +6,7 @@ use crate::http::field::{Field, Fields};
 /// Names and values.
 pub type List = &'static [(&'static str, &'static str)];
 
-/// What Chromium asks a site for, with the cookies of a usual one.
+/// A request of Chromium, with the cookies of a usual site.
 pub const BROWSER: List = &[
     (":method", "GET"),
     (":authority", "www.example.org"),
@@ -46,7 +46,7 @@ pub const BROWSER: List = &[
     ("priority", "u=0, i"),
 ];
 
-/// What h2load asks for: the least that a client sends.
+/// A request of h2load: the fewest fields that a client sends.
 pub const LOAD: List = &[
     (":path", "/1k"),
     (":scheme", "http"),
@@ -55,7 +55,7 @@ pub const LOAD: List = &[
     ("user-agent", "h2load nghttp2/1.52.0"),
 ];
 
-/// What calmd answers with a file.
+/// A response of calmd with a file.
 pub const RESPONSE: List = &[
     (":status", "200"),
     ("content-type", "text/html; charset=utf-8"),
@@ -84,10 +84,10 @@ pub const LISTS: [(&str, List); 3] = [
     ("response", RESPONSE),
 ];
 
-/// The size of everybody's dynamic table.
+/// The size of the dynamic table on both sides, in bytes.
 pub const TABLE: usize = 4096;
 
-/// Bounds that none of these lists comes near.
+/// Bounds far above all lists.
 pub const LIMITS: DecodeLimits = DecodeLimits {
     list_size: 16 << 10,
     fields: 100,
@@ -110,8 +110,8 @@ pub fn next(list: List) -> Vec<(&'static str, &'static str)> {
     list.iter().map(change).collect()
 }
 
-/// The blocks of a connection: a message, the same twice again, and the next one. Only the third has
-/// all fields in the table: the encoder waits with some until they come again.
+/// The blocks of a connection: a message three times, and the next message. Only the third block has
+/// all fields in the table, because the encoder inserts some fields when they come a second time.
 pub fn blocks(list: List) -> [Vec<u8>; 4] {
     let mut encoder = Encoder::new(TABLE);
     let (first, next) = (fields(list), next(list).into_iter().collect::<Fields>());
@@ -122,7 +122,7 @@ pub fn blocks(list: List) -> [Vec<u8>; 4] {
     })
 }
 
-/// A field for calmd's interface.
+/// A field in the form of calmd's interface.
 pub fn field(pair: (&'static str, &'static str)) -> Field<'static> {
     Field::new(pair.0.as_bytes(), pair.1.as_bytes())
 }

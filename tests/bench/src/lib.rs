@@ -1,7 +1,7 @@
-//! calmd's protocol cores alone, and what measures them.
+//! calmd's protocol cores alone, and the code that measures them.
 //!
-//! The cores are compiled from their files rather than through the package: they need nothing of the
-//! server, so neither TLS nor a command line has to be built to count instructions.
+//! The cores are compiled from their files, not through the package. They need nothing of the server,
+//! so neither TLS nor the command line has to be built to count instructions.
 
 #[path = "../../../src/config.rs"]
 pub mod config;
@@ -16,13 +16,14 @@ pub mod hpack;
 #[path = "../../../src/http/mod.rs"]
 pub mod http;
 
-/// Runs what is to be measured, in a function that callgrind finds by its name.
+/// Runs the measured code in a function that callgrind finds by its name.
 #[inline(never)]
 pub fn measured_part(part: &mut dyn FnMut()) {
     part();
 }
 
-/// Prints the name of a measurement, then takes it: callgrind's dumps come in the same order.
+/// Prints the name of a measurement, then takes it. The dumps of callgrind come in the order of the
+/// names.
 pub fn measure(name: &str, mut part: impl FnMut()) {
     println!("{name}");
     measured_part(&mut part);

@@ -1,4 +1,4 @@
-//! What becomes of requests when a connection goes away, or is none.
+//! Fate of requests when a connection is closed, or cannot be made.
 
 use super::scripted::{Scripted, Then, list, respond};
 use super::{fetch, get};
@@ -49,7 +49,7 @@ fn a_stream_beyond_goaway_is_tried_again_once() {
 fn a_connection_that_was_closed_in_between_is_made_anew() {
     let server = Scripted::start(|core, asked| {
         respond(core, asked.stream, &[(":status", "200")], "x");
-        // The second request may be on its way when this one's connection ends.
+        // The second request may be on its way when the connection of the first ends.
         Then::Hang
     });
     let url = server.url("/");
@@ -96,7 +96,7 @@ fn a_reset_is_told_by_its_name() {
     assert_eq!(get([&url]).failure(), reason);
 }
 
-/// A server of one connection that answers whatever comes with these bytes.
+/// A server of one connection that answers all input with `bytes`.
 fn answering(bytes: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -120,7 +120,7 @@ fn a_server_of_http1_is_called_one() {
 
 #[test]
 fn a_broken_server_is_called_one() {
-    // PING where SETTINGS has to be.
+    // PING in the place of SETTINGS.
     let address = answering(b"\0\0\x08\x06\0\0\0\0\0........");
     let got = get([format!("http://{address}/")]);
     assert_eq!(
@@ -142,7 +142,7 @@ fn nobody_there_is_said_with_the_address() {
 
 #[test]
 fn patience_ends_when_it_shall() {
-    // Accepts, by the kernel, and never answers.
+    // The kernel accepts the connection, and no answer ever comes.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let start = Instant::now();
@@ -160,7 +160,8 @@ fn patience_ends_when_it_shall() {
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
-/// A server that sends a head and some content, then does `end`; how many requests it got.
+/// Runs a server that sends a head and some content, then does `end`. Returns the number of requests
+/// that it got.
 fn broken_off(
     end: impl Fn(&mut calmd::h2::Connection, calmd::h2::StreamKey) + Send + 'static,
 ) -> (Scripted, Arc<AtomicUsize>) {

@@ -44,7 +44,7 @@ fn output_goes_to_a_file() {
     let got = fetch(["-o", path, &format!("http://{}/big.bin", server.http)]);
     assert_eq!(got.out, b"");
     assert!(fs::read(&file).unwrap() == content());
-    // What cannot be fetched leaves the file alone.
+    // A failed fetch leaves the file unchanged.
     let got = get(["-o", path, "http://127.0.0.1:1/"]);
     assert_eq!(got.code, 1);
     assert_eq!(fs::metadata(&file).unwrap().len(), 3_000_000);
@@ -87,7 +87,7 @@ fn fields_of_the_request_are_added_replaced_and_taken_away() {
     assert!(got.contains("\nuser-agent: calmd/"), "{got}");
 }
 
-/// 103, the response, content, trailers.
+/// A server that sends 103, the response, content and trailers.
 fn talkative() -> Scripted {
     Scripted::start(|core, asked| {
         let stream = asked.stream;
@@ -139,7 +139,7 @@ fn pushes_are_refused_unless_they_are_asked_for() {
         }
         Then::Stay
     });
-    // The client's SETTINGS come first, and say no.
+    // The client's SETTINGS come first, and forbid pushes.
     assert_eq!(fetch([server.url("/")]).text(), "not");
     let got = fetch(["--push", &server.url("/")]);
     assert_eq!(got.text(), "pushed");

@@ -1,4 +1,4 @@
-//! `-n COUNT -m STREAMS`.
+//! Load by `-n COUNT -m STREAMS`.
 
 use super::scripted::{Scripted, Then, respond};
 use super::{fetch, get};
@@ -10,7 +10,7 @@ use std::time::Instant;
 fn requests_are_repeated_and_summed_up() {
     let server = Server::start(&[]);
     let url = format!("http://{}/", server.http);
-    // More streams than the server allows at a time.
+    // Asks for more streams than the server allows at a time.
     let got = fetch(["-n", "1000", "-m", "150", &url]).text();
     let lines: Vec<&str> = got.lines().collect();
     assert_eq!(lines.len(), 3, "{got}");

@@ -13,7 +13,7 @@ mod verbose;
 use std::ffi::OsStr;
 use std::process::{Command, Output, Stdio};
 
-/// `calmd get` with these arguments, not started yet; no input, both outputs kept.
+/// The command `calmd get` with arguments, not started yet. It has no input, and both outputs are kept.
 pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_calmd"));
     command
@@ -25,7 +25,7 @@ pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     command
 }
 
-/// What came of it.
+/// Result of `calmd get`.
 pub struct Got {
     pub code: i32,
     pub out: Vec<u8>,
@@ -37,7 +37,7 @@ impl Got {
         String::from_utf8_lossy(&self.out).into_owned()
     }
 
-    /// The one line that a failure is, without the program's name.
+    /// The one line that reports the failure, without the program's name.
     pub fn failure(&self) -> &str {
         assert_eq!(self.code, 1, "{}", self.err);
         let line = self.err.strip_prefix("calmd: ").expect("our name first");
@@ -62,7 +62,7 @@ pub fn get<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Got {
     command(args).output().expect("calmd starts").into()
 }
 
-/// The same, and it has to succeed.
+/// Runs `calmd get` to its end, which has to be a success.
 pub fn fetch<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Got {
     let got = get(args);
     assert_eq!(got.code, 0, "{}", got.err);

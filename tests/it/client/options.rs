@@ -54,7 +54,7 @@ fn directories_are_served_whatever_they_are_called() {
             .output()
             .unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
-        // It is taken for a directory, which does not exist.
+        // The argument is taken for a directory, which does not exist.
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains(name), "{text}");
     }

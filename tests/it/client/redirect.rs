@@ -4,7 +4,7 @@ use super::scripted::{Scripted, Then, respond};
 use super::{fetch, get};
 use std::fs;
 
-/// Redirects `/STATUS/...` to `/...`, and tells of a request for anything else.
+/// A server that redirects `/STATUS/...` to `/...`, and describes any other request in its answer.
 fn signpost() -> Scripted {
     Scripted::start(|core, asked| {
         let path = String::from_utf8_lossy(asked.fields.path().unwrap()).into_owned();

@@ -1,5 +1,5 @@
-//! Servers that do what a good one seldom does: every request, once it is whole, is handed to a script,
-//! which answers through the core.
+//! Servers with rare behaviour. Every request, once it is whole, is handed to a script, which answers
+//! through the core.
 
 use calmd::config::Http2;
 use calmd::h2::{Connection, Event, StreamKey};
@@ -16,19 +16,19 @@ use crate::support::PATIENCE;
 pub struct Asked {
     pub stream: StreamKey,
     pub fields: Fields,
-    /// Which connection it came on, from 0.
+    /// Number of the connection that the request came on, from 0.
     pub connection: usize,
-    /// Which request of the connection it is, from 0.
+    /// Number of the request on its connection, from 0.
     pub number: usize,
-    /// Bytes of content.
+    /// Number of bytes of content.
     pub len: usize,
 }
 
-/// What is done with the connection after an answer.
+/// Fate of the connection after an answer.
 #[derive(PartialEq, Eq)]
 pub enum Then {
     Stay,
-    /// Closed without a word, once everything is sent.
+    /// Closed without GOAWAY, once everything is sent.
     Hang,
 }
 
@@ -43,8 +43,8 @@ impl Scripted {
         Self::with(Http2::default(), Duration::ZERO, script)
     }
 
-    /// The same with windows and limits of one's own, and a delay between the first
-    /// SETTINGS and the first read.
+    /// A server with a configuration of its own, and a delay between its first SETTINGS and its first
+    /// read.
     pub fn with(
         config: Http2,
         delay: Duration,
@@ -55,7 +55,7 @@ impl Scripted {
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&connections);
-        // Ends with the process: the tests are over then.
+        // The thread ends with the process, after the tests.
         std::thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
                 let core = Connection::server(config.clone(), Instant::now());
@@ -83,7 +83,7 @@ impl Scripted {
     }
 }
 
-/// A response without content, as most scripts need it.
+/// Answers with fields and content.
 pub fn respond(core: &mut Connection, stream: StreamKey, fields: &[(&str, &str)], content: &str) {
     let end_stream = content.is_empty();
     core.send_headers(stream, list(fields), end_stream).unwrap();
@@ -112,7 +112,7 @@ fn serve(
         std::thread::sleep(delay);
     }
     let mut number = 0;
-    // Requests whose content is still coming.
+    // The requests whose content is still coming.
     let mut open: Vec<Asked> = Vec::new();
     let mut then = Then::Stay;
     loop {
@@ -120,7 +120,7 @@ fn serve(
             return;
         }
         if then == Then::Hang || core.is_drained() {
-            // Not a reset, which could overtake what was sent.
+            // Shutdown is used because a reset could overtake the bytes that were sent.
             let _ = socket.shutdown(Shutdown::Write);
         }
         let mut buffer = [0; 4096];

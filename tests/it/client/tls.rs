@@ -1,4 +1,4 @@
-//! Whom the client trusts.
+//! Certificates that the client trusts.
 
 use super::{fetch, get};
 use crate::raw_tls::RawPeer;
@@ -18,7 +18,8 @@ fn a_certificate_is_checked_unless_asked_otherwise() {
     let server = Server::start(&[]);
     let authority = format!("localhost:{}", server.https.port());
     let url = format!("https://{authority}/");
-    // `--cacert` of nobody: the machine may have no authorities of its own.
+    // The `--cacert` names a certificate that is not used, because the machine may have no authorities
+    // of its own.
     let stranger = Server::start(&[]);
     let got = get(["--cacert", &certificate(&stranger), &url]);
     assert_eq!(
@@ -64,7 +65,7 @@ fn a_server_without_h2_is_called_one() {
     let chain = CertificateDer::pem_file_iter(&pem).unwrap();
     let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_file(pem.replace(".pem", ".key")).unwrap();
-    // One that refuses by an alert, and one that knows no ALPN at all.
+    // A server that refuses by an alert, and one without ALPN.
     for protocols in [vec![b"http/1.1".to_vec()], vec![]] {
         let mut config = ServerConfig::builder()
             .with_no_client_auth()
@@ -87,7 +88,7 @@ fn a_server_without_h2_is_called_one() {
     }
 }
 
-/// A server with this certificate, once.
+/// A server with a certificate, for one connection.
 fn serving(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> std::net::SocketAddr {
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let mut config = ServerConfig::builder()
@@ -102,7 +103,7 @@ fn serving(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> std::net::
         for socket in listener.incoming().map_while(Result::ok) {
             let session = ServerConnection::new(config.clone()).unwrap();
             let mut stream = StreamOwned::new(session, socket);
-            // SETTINGS, HEADERS of stream 1: 200 and the end; then until the client leaves.
+            // SETTINGS, HEADERS of stream 1: 200 and the end; then it waits until the client closes.
             let answer = b"\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x05\0\0\0\x01\x88";
             let mut buffer = [0; 4096];
             while matches!(std::io::Read::read(&mut stream, &mut buffer), Ok(len) if len > 0) {
@@ -115,7 +116,8 @@ fn serving(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> std::net::
     address
 }
 
-/// As `openssl req -x509` makes certificates, and as a private authority makes those of servers.
+/// The certificates are like those of `openssl req -x509`, and like those that a private authority
+/// issues for servers.
 #[test]
 fn a_certificate_that_cacert_names_itself_is_trusted_as_curl_trusts_it() {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -134,7 +136,7 @@ fn a_certificate_that_cacert_names_itself_is_trusted_as_curl_trusts_it() {
     let own_pem = pem("own.pem", &own);
     assert_eq!(fetch(["--cacert", &own_pem, &url]).err, "");
 
-    // Issued by somebody who is not named.
+    // Issued by an authority that is not named.
     let authority = Issuer::new(params, key);
     let server_key = KeyPair::generate().unwrap();
     let issued = CertificateParams::new(names).unwrap();
@@ -146,7 +148,7 @@ fn a_certificate_that_cacert_names_itself_is_trusted_as_curl_trusts_it() {
     );
     assert_eq!(fetch(["--cacert", &own_pem, &url]).err, "");
 
-    // Neither another name nor another time is let pass.
+    // A certificate for another name or another time is refused.
     let mut params = CertificateParams::new(vec!["elsewhere.example".to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();

@@ -1,4 +1,4 @@
-//! Uploads: whole, under flow control, in flat memory.
+//! Uploads: complete, under flow control, in constant memory.
 
 use super::scripted::{Scripted, Then, respond};
 use super::{command, fetch, get};
@@ -11,26 +11,26 @@ use std::time::Duration;
 
 const SIZE: usize = 20 << 20;
 
-/// Nothing that a shorter or shifted copy equals.
+/// Content that differs from every shorter or shifted copy of itself.
 fn content() -> Vec<u8> {
     (0..SIZE as u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect()
 }
 
-/// The most memory that the process has had so far, in KiB.
+/// Peak memory of the process so far, in KiB.
 fn peak(child: &Child) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Beyond what the program itself takes, in KiB: an eighth of the upload.
+/// Memory that an upload may add to that of the program itself, in KiB: an eighth of the upload.
 const FLAT: u64 = (SIZE >> 10) as u64 / 8;
 
-/// What a fetch of next to nothing takes.
+/// Peak memory of a fetch of very little content, in KiB.
 fn baseline(server: &Server, scheme: &str) -> u64 {
-    // Its input stays open, so it waits when it has sent everything it had.
+    // The input stays open, so the client waits when it has sent all of it.
     let mut child = start(server, scheme, "-");
     child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
     let mut byte = [0];
@@ -64,7 +64,7 @@ fn echo_comes_back_in_flat_memory(scheme: &str) {
     let content = content();
     let bound = baseline(&server, scheme) + FLAT;
 
-    // From a pipe: everything has passed before it is closed.
+    // From a pipe: all bytes have passed before the pipe is closed.
     let mut child = start(&server, scheme, "-");
     let mut input = child.stdin.take().unwrap();
     let mut output = child.stdout.take().unwrap();
@@ -81,13 +81,13 @@ fn echo_comes_back_in_flat_memory(scheme: &str) {
     assert!(back == content);
     assert!(most < bound, "{most} KiB from a pipe, {bound} allowed");
 
-    // From a file: looked at when all but the last byte is back.
+    // From a file: memory is measured when all but the last byte has come back.
     let file = server.directory.path().join("upload");
     fs::write(&file, &content).unwrap();
     let mut child = start(&server, scheme, file.to_str().unwrap());
     let mut output = child.stdout.take().unwrap();
     output.read_exact(&mut back[1..]).unwrap();
-    // Its output is a full pipe or nearly done: both will do.
+    // The output is a full pipe or nearly done. Both suffice.
     let most = peak(&child).unwrap_or(0);
     output.read_exact(&mut back[..1]).unwrap();
     back.rotate_left(1);
@@ -155,7 +155,7 @@ fn a_server_whose_window_is_never_full_gets_everything() {
         max_frame_size: 1 << 20,
         ..Http2::default()
     };
-    // By the first read the socket is full.
+    // The socket is full at the time of the first read.
     let server = Scripted::with(config, Duration::from_millis(300), |core, asked| {
         let content = asked.len.to_string();
         respond(core, asked.stream, &[(":status", "200")], &content);

@@ -1,11 +1,11 @@
-//! `-v`: every frame, readable.
+//! The option `-v`: every frame in readable form.
 
 use super::fetch;
 use super::scripted::{Scripted, Then, list, respond};
 use crate::support::Server;
 use calmd::h2::ErrorCode;
 
-/// The lines without their times, which have to be times.
+/// The lines without their times. Each line must begin with a time.
 fn lines(trace: &str) -> Vec<String> {
     let mut last = 0.0;
     let line = |line: &str| {
@@ -80,7 +80,7 @@ fn tls_and_redirects_are_told_too() {
     assert!(lines[1].contains(", h2, "), "{}", lines[1]);
     let hop = format!("* 301: on to GET {url}/");
     assert!(lines.contains(&hop), "{}", got.err);
-    // Over the same connection.
+    // Both requests use one connection.
     assert_eq!(
         lines
             .iter()

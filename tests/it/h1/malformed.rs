@@ -1,4 +1,4 @@
-//! Requests that must be refused, each with the status code that says why.
+//! Requests that must be refused, each with the status code of the refusal.
 //!
 //! The table is used twice: against the HTTP/1.1 core, and against the running server over a socket.
 //! For every case, with a well-formed request appended behind it:
@@ -11,16 +11,16 @@
 
 /// A request that must be refused.
 pub struct Malformed {
-    /// What is wrong, as a sentence.
+    /// The fault, as a sentence.
     pub name: &'static str,
     /// The status code of the refusal.
     pub status: u16,
-    /// Where the fault is.
+    /// The part of the request that has the fault.
     pub stage: Stage,
     request: Request,
 }
 
-/// Which part of a request is at fault.
+/// Part of a request that has a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Request line and fields.
@@ -31,7 +31,7 @@ pub enum Stage {
 
 enum Request {
     Literal(&'static [u8]),
-    /// So that long requests are short to read.
+    /// A repeated text, so that long requests are short to read.
     Repeated {
         before: &'static [u8],
         unit: &'static [u8],
@@ -144,7 +144,7 @@ pub fn all() -> impl Iterator<Item = &'static Malformed> {
     sections.into_iter().flatten()
 }
 
-/// What is no HTTP is refused at once.
+/// Input that is no HTTP. It is refused at once.
 #[rustfmt::skip]
 const NOT_HTTP: &[Malformed] = &[
     head(400, "a TLS handshake", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
@@ -156,7 +156,7 @@ const NOT_HTTP: &[Malformed] = &[
     head(400, "a byte order mark", b"\xef\xbb\xbfGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
 ];
 
-/// RFC 9112 §2.2: lines end in CRLF, and nothing else does.
+/// Ends of lines: CRLF and nothing else (RFC 9112 §2.2).
 #[rustfmt::skip]
 const LINES: &[Malformed] = &[
     head(400, "LF ends the request line", b"GET / HTTP/1.1\nHost: a\r\n\r\n"),
@@ -183,7 +183,7 @@ const LINES: &[Malformed] = &[
     head(400, "a line of spaces before the request", b"  \r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
 ];
 
-/// RFC 9112 §3: `method SP request-target SP HTTP-version`.
+/// Request lines (RFC 9112 §3): `method SP request-target SP HTTP-version`.
 #[rustfmt::skip]
 const REQUEST_LINES: &[Malformed] = &[
     head(400, "no target and no version", b"GET\r\nHost: a\r\n\r\n"),
@@ -212,7 +212,7 @@ const REQUEST_LINES: &[Malformed] = &[
     long(501, "a method without end", b"", (b"A", 9_000), b""),
 ];
 
-/// RFC 9112 §2.3: `HTTP/` DIGIT `.` DIGIT, and of those 1.1 and 1.0.
+/// Versions (RFC 9112 §2.3): `HTTP/` DIGIT `.` DIGIT, of which 1.1 and 1.0 are accepted.
 #[rustfmt::skip]
 const VERSIONS: &[Malformed] = &[
     head(505, "HTTP/2.0", b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
@@ -241,7 +241,7 @@ const VERSIONS: &[Malformed] = &[
     head(400, "letters in the version", b"GET / HTTP/x.y\r\nHost: a\r\n\r\n"),
 ];
 
-/// RFC 9112 §3.2: four forms of a target, each with its methods.
+/// Targets (RFC 9112 §3.2): four forms, each with its methods.
 #[rustfmt::skip]
 const TARGETS: &[Malformed] = &[
     head(400, "a relative path", b"GET a/b HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -275,7 +275,7 @@ const TARGETS: &[Malformed] = &[
     head(400, "absolute form without Host", b"GET http://a/ HTTP/1.1\r\n\r\n"),
 ];
 
-/// RFC 9112 §3.2: one Host, and a valid one.
+/// Host fields (RFC 9112 §3.2): exactly one, and a valid one.
 #[rustfmt::skip]
 const HOSTS: &[Malformed] = &[
     head(400, "no Host", b"GET / HTTP/1.1\r\n\r\n"),
@@ -307,7 +307,7 @@ const HOSTS: &[Malformed] = &[
     head(400, "a bad one beside absolute form", b"GET http://a/ HTTP/1.1\r\nHost: a b\r\n\r\n"),
 ];
 
-/// RFC 9112 §5: `field-name ":" OWS field-value OWS`.
+/// Field lines (RFC 9112 §5): `field-name ":" OWS field-value OWS`.
 #[rustfmt::skip]
 const FIELDS: &[Malformed] = &[
     head(400, "a space before the colon", b"GET / HTTP/1.1\r\nHost : a\r\n\r\n"),
@@ -337,7 +337,7 @@ const FIELDS: &[Malformed] = &[
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\0: chunked\r\n\r\n0\r\n\r\n"),
 ];
 
-/// RFC 9112 §6.2, §6.3: one length, in decimal.
+/// Content lengths (RFC 9112 §6.2, §6.3): one, in decimal.
 #[rustfmt::skip]
 const LENGTHS: &[Malformed] = &[
     head(400, "a signed length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello"),
@@ -386,7 +386,7 @@ const LENGTHS: &[Malformed] = &[
     head(411, "HTTP/1.0 with a body of unknown length", b"POST / HTTP/1.0\r\nHost: a\r\n\r\n"),
 ];
 
-/// RFC 9112 §6.1: `chunked`, alone and once, in HTTP/1.1.
+/// Transfer codings (RFC 9112 §6.1): `chunked`, alone and once, in HTTP/1.1.
 #[rustfmt::skip]
 const CODINGS: &[Malformed] = &[
     head(400, "a length before a coding",
@@ -447,7 +447,7 @@ const CODINGS: &[Malformed] = &[
         b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 35\r\n\r\n0\r\n\r\n"),
 ];
 
-/// RFC 9112 §7.1: `chunk-size [ chunk-ext ] CRLF chunk-data CRLF`.
+/// Chunks (RFC 9112 §7.1): `chunk-size [ chunk-ext ] CRLF chunk-data CRLF`.
 #[rustfmt::skip]
 const CHUNKS: &[Malformed] = &[
     body("LF ends a chunk size", b"5\nhello\r\n0\r\n\r\n"),
@@ -485,7 +485,7 @@ const CHUNKS: &[Malformed] = &[
     long_body(400, "spaces without end", b"1", (b" ", 17_000), b";a\r\na\r\n0\r\n\r\n"),
 ];
 
-/// RFC 9112 §7.1.2: a trailer section is a field section.
+/// Trailers (RFC 9112 §7.1.2): a trailer section is a field section.
 #[rustfmt::skip]
 const TRAILERS: &[Malformed] = &[
     body("no trailer section", b"0\r\n"),
@@ -499,7 +499,7 @@ const TRAILERS: &[Malformed] = &[
     long_body(431, "a trailer section over 16 KiB", b"0\r\nX: ", (b"y", 16 << 10), b"\r\n\r\n"),
 ];
 
-/// The sizes that a head may have.
+/// Heads that are larger than allowed.
 #[rustfmt::skip]
 const LIMITS: &[Malformed] = &[
     long(414, "a target without end", b"GET /", (b"a", 20_000), b""),
@@ -515,7 +515,7 @@ const LIMITS: &[Malformed] = &[
         (b"Cookie: abcdefghijklmnopqrstuvwxyz=0123456789\r\n", 1_000), b""),
 ];
 
-/// RFC 9110 §10.1.1: the one expectation there is.
+/// Expectations (RFC 9110 §10.1.1): there is only one.
 #[rustfmt::skip]
 const EXPECTATIONS: &[Malformed] = &[
     head(417, "an unknown expectation",

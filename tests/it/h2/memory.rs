@@ -1,4 +1,4 @@
-//! What a connection costs that has served and is idle, as the allocator counts it.
+//! Memory of a connection that has served and is idle, counted by the allocator.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,11 +7,11 @@ use allocation_counter::measure;
 use calmd::h2::{Config, Connection, Event};
 use calmd::http::{Field, Fields};
 
-/// Struct and heap together: ten thousand idle connections are ten megabytes.
+/// The most bytes of struct and heap together: ten thousand idle connections take ten megabytes.
 const LIMIT: usize = 1_024;
 
-/// What curl asks for. A browser's longer fields are in our decoder's table for as long as they are in
-/// its own, up to SETTINGS_HEADER_TABLE_SIZE.
+/// A request of curl. The longer fields of a browser stay in our decoder's table as long as in the
+/// browser's own, up to SETTINGS_HEADER_TABLE_SIZE.
 const REQUEST: [(&str, &str); 6] = [
     (":method", "GET"),
     (":scheme", "https"),
@@ -35,7 +35,7 @@ fn list<'f>(fields: &'f [(&'f str, &'f str)]) -> impl Iterator<Item = Field<'f>>
     fields.iter().map(field)
 }
 
-/// Takes all that the peer has sent.
+/// Gives a connection all bytes that the peer has sent.
 fn receive(
     connection: &mut Connection,
     mut input: &[u8],
@@ -51,8 +51,8 @@ fn receive(
     assert!(input.is_empty());
 }
 
-/// A server's connection that has answered one request; what its client sends comes from, and what it
-/// sends goes to, `exchange`.
+/// A server's connection that has answered one request. `exchange` takes its output and returns the
+/// client's input.
 fn serve(config: Arc<Config>, mut exchange: impl FnMut(Vec<u8>) -> Vec<u8>) -> Connection {
     let mut server = Connection::server(config, Instant::now());
     let request = exchange(server.take_output());
@@ -74,7 +74,7 @@ fn serve(config: Arc<Config>, mut exchange: impl FnMut(Vec<u8>) -> Vec<u8>) -> C
     server
 }
 
-/// What a client sends for its request, flight by flight.
+/// The bytes that a client sends for its request, flight by flight.
 fn flights(config: &Arc<Config>) -> Vec<Vec<u8>> {
     let mut client = Connection::client(Arc::clone(config), Instant::now());
     let opened = client.open(list(&REQUEST), true, Instant::now());
@@ -100,7 +100,7 @@ fn a_connection_that_has_served_and_is_idle_costs_less_than_a_kilobyte() {
     let mut server = None;
     let allocated = measure(|| {
         let server = server.insert(serve(config, |_| sent.next().cloned().expect("as before")));
-        // What its user calls where nothing has come for a while.
+        // The shell calls it after a while without input.
         server.shrink();
     });
     let heap = usize::try_from(allocated.bytes_current).expect("more allocated than freed");

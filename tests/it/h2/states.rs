@@ -1,8 +1,9 @@
-//! Every state of a stream, every frame and every command, both sides (RFC 9113 §5.1), found by asking.
+//! Every state of a stream with every frame and every command, for both sides (RFC 9113 §5.1), found by
+//! experiment.
 //!
 //! For each cell of `STATES.md` a connection is brought into the row's state through its public
-//! interface, given the column's frame or command, and asked by further frames and commands where the
-//! stream stands now. Nothing here knows how the core keeps its states.
+//! interface and given the column's frame or command. Further frames and commands then find out the
+//! stream's new state. The tests do not know the core's own representation of states.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ struct Bench {
     now: Instant,
 }
 
-/// How a state is reached.
+/// Function that brings the stream into a state.
 type Reach = fn(&mut Bench);
 
 const SERVER: [(&str, Reach); 11] = [
@@ -94,7 +95,7 @@ const CLIENT: [(&str, Reach); 9] = [
     }),
 ];
 
-/// A frame for the stream of this identifier.
+/// Function that makes a frame for the stream with an identifier.
 type Make = fn(u32) -> Vec<u8>;
 
 const FRAMES: [(&str, Make); 14] = [
@@ -124,7 +125,7 @@ const FRAMES: [(&str, Make); 14] = [
     ("of an unknown type", |id| raw_h2::frame(0xbb, 0, id, b"?")),
 ];
 
-/// What a user asks for.
+/// Command of the core's user.
 type Command = fn(&mut Connection, StreamKey) -> Result<(), Misuse>;
 
 const COMMANDS: [(&str, Command); 8] = [
@@ -214,7 +215,7 @@ impl Bench {
         self.result(bytes).expect("the way into a state is legal");
     }
 
-    /// Whether anything was told, or the connection's error.
+    /// True if an event came; or the connection's error.
     fn result(&mut self, mut bytes: &[u8]) -> Result<bool, ErrorCode> {
         let (mut fields, mut told) = (Fields::new(), false);
         loop {
@@ -252,7 +253,7 @@ impl Bench {
         self.connection.reset(key, ErrorCode::CANCEL);
     }
 
-    /// The code of the RST_STREAM that was sent.
+    /// The code of the RST_STREAM that the connection has sent.
     fn reset_sent(&mut self) -> Option<ErrorCode> {
         let output = self.connection.take_output();
         let mut rest = &output[..];
@@ -267,10 +268,10 @@ impl Bench {
         None
     }
 
-    /// Where the stream stands, by what it still allows. Nothing can be done with it afterwards.
+    /// The state of the stream, found by the actions that it still allows. The bench is consumed.
     fn state(mut self) -> &'static str {
         let Some(key) = self.connection.stream(self.id) else {
-            // Whether nobody has used it or it is over, its own next frame tells.
+            // The stream's own next frame tells if it was never used or is closed.
             return match self.result(&window_update(self.id, 1)) {
                 Ok(_) => "closed",
                 Err(_) => "idle",

@@ -1,9 +1,9 @@
-//! Tables in files that tests write, and compare with what they find.
+//! Tables in files. Tests write them, and compare them with their own results.
 
 use std::path::Path;
 use std::{env, fs};
 
-/// Writes the table if `CALMD_WRITE_TABLES` is set; otherwise it has to be what the file says.
+/// Writes the table if `CALMD_WRITE_TABLES` is set. Otherwise the table must be equal to the file.
 pub fn check(file: &str, table: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/it/h2")

@@ -1,4 +1,4 @@
-//! Frames and field blocks as bytes, well-formed or not.
+//! Frames and field blocks as bytes, both well-formed and malformed.
 
 use crate::raw_h2::{self, frame};
 
@@ -6,7 +6,7 @@ pub use crate::raw_h2::{ACK, END_HEADERS, END_STREAM};
 
 pub const PADDED: u8 = 8;
 pub const PRIORITY: u8 = 0x20;
-/// A field section and a message end here.
+/// Flags for the end of a field section and of a message.
 pub const END: u8 = END_HEADERS | END_STREAM;
 
 /// Error codes (RFC 9113 §7).
@@ -36,7 +36,7 @@ pub fn continuation(id: u32, flags: u8, block: &[u8]) -> Vec<u8> {
     frame(9, flags, id, block)
 }
 
-/// A dependency and a weight, as PRIORITY and HEADERS have them.
+/// A dependency and a weight, in the form of PRIORITY and HEADERS.
 pub fn dependency(on: u32, weight: u8) -> Vec<u8> {
     [&on.to_be_bytes()[..], &[weight]].concat()
 }
@@ -84,7 +84,7 @@ pub fn literal(name: &str, value: &str) -> Vec<u8> {
     [&[0x00][..], &string(name), &string(value)].concat()
 }
 
-/// A string as it is, under 16,511 bytes (RFC 7541 §5.2).
+/// A string without Huffman coding, under 16,511 bytes (RFC 7541 §5.2).
 pub fn string(value: &str) -> Vec<u8> {
     let mut bytes = match value.len() {
         len @ 0..=126 => vec![len as u8],
@@ -105,7 +105,7 @@ pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
         .collect()
 }
 
-/// A request's block, with these fields behind its own.
+/// A request's block, with the fields `more` behind its own.
 pub fn request(method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let own = [
         (":method", method),
@@ -121,17 +121,17 @@ pub fn get(id: u32) -> Vec<u8> {
     headers(id, END, &request("GET", "/", &[]))
 }
 
-/// A GET whose fields are these.
+/// A GET with the further fields `more`.
 pub fn get_with(id: u32, more: &[(&str, &str)]) -> Vec<u8> {
     headers(id, END, &request("GET", "/", more))
 }
 
-/// A POST whose content follows, to a handler that answers when it has all of it.
+/// A POST whose content follows, to a handler that answers when it has the whole content.
 pub fn post(id: u32) -> Vec<u8> {
     post_with(id, &[])
 }
 
-/// The same with these fields.
+/// A POST with the further fields `more`, whose content follows.
 pub fn post_with(id: u32, more: &[(&str, &str)]) -> Vec<u8> {
     headers(id, END_HEADERS, &request("POST", "/json", more))
 }

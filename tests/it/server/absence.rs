@@ -1,4 +1,5 @@
-//! A server that was not run for a while: stopped, or its machine suspended. Nobody is to pay for that.
+//! A server that did not run for a while: it was stopped, or its machine suspended. No client may be
+//! cut off for that.
 
 use crate::raw_h2::{self, RawH2, frame, get};
 use crate::server::tls::{client_config, connect_with};
@@ -8,17 +9,17 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Every timeout of the server, and for how long it is stopped.
+/// Every timeout of the server, and the time for which it is stopped.
 const TIMEOUT: &str = "3s";
 const STOPPED: Duration = Duration::from_secs(5);
 
-/// More than one poll tells of.
+/// Number of connections of each kind: more than one poll reports.
 const EACH: usize = 180;
 const HANDSHAKES: usize = 60;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// One response to that, whole.
+/// True if one whole response to that request comes.
 fn served(stream: &mut impl Read) -> bool {
     let mut answer = Vec::new();
     let mut part = [0; 4096];
@@ -57,7 +58,8 @@ fn all_who_asked_while_the_server_was_stopped_for_longer_than_its_timeouts_are_s
     let server = Server::start(&options);
     let config = client_config(&server, &["http/1.1"]);
     let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
-    // Idle after an answer, in both versions; in the middle of a head; without a word so far.
+    // Connections that are idle after an answer, in both versions; in the middle of a head; and without
+    // any input so far.
     let mut kept: Vec<_> = (0..EACH).map(|_| connect(&server)).collect();
     let mut h2: Vec<_> = (0..EACH).map(|_| RawH2::open(connect(&server))).collect();
     for stream in &mut kept {

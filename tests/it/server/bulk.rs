@@ -1,4 +1,5 @@
-//! Large files: whole over every protocol, cut off when they are cut short, and cheap to stall.
+//! Large files: complete over every protocol, aborted when they are truncated, and cheap while their
+//! reader stalls.
 
 use crate::raw_h2::{self, Frame, RawH2, frame, get, setting};
 use crate::server::http2::{body, converse, request};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 const LEN: usize = 3_000_017;
 
-/// No two places of it look alike for long.
+/// Content without long repetitions.
 fn content() -> Vec<u8> {
     (0..LEN as u64)
         .map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8)
@@ -21,7 +22,7 @@ fn site(site: &Path) {
     fs::write(site.join("big"), content()).unwrap();
 }
 
-/// A server with a file of this length, which takes no room on the disk, and a small one.
+/// A server with a sparse file of length `len`, and a small file.
 fn huge_file(len: u64) -> Server {
     Server::with_site(&[], |site| {
         let file = fs::File::create(site.join("huge")).unwrap();
@@ -117,8 +118,8 @@ fn large_files_and_ranges_side_by_side_are_whole_over_http2() {
     });
 }
 
-/// RFC 9113 §4.1: a frame has the length that it says, so one that cannot be completed ends the
-/// connection; RFC 9112 §8: so does content of an announced length.
+/// A frame has the length that it announces, so a frame that cannot be completed ends the connection
+/// (RFC 9113 §4.1). So does content of an announced length (RFC 9112 §8).
 #[test]
 fn a_file_that_is_cut_short_while_it_is_sent_ends_the_response_and_is_never_padded() {
     const HUGE: u64 = 64 << 20;
@@ -128,7 +129,7 @@ fn a_file_that_is_cut_short_while_it_is_sent_ends_the_response_and_is_never_padd
         .unwrap();
     let mut h2 = RawH2::open(server.connect());
     ask_for_more_than_fits(&mut h2);
-    // Until both sockets are full.
+    // Waits until both sockets are full.
     std::thread::sleep(Duration::from_millis(500));
     fs::OpenOptions::new()
         .write(true)
@@ -166,7 +167,7 @@ fn stalled_readers_of_a_large_file_cost_a_piece_of_output_at_most() {
     std::thread::sleep(Duration::from_secs(2));
     let each = (server.anonymous_kib() - before) as f64 / READERS as f64;
     println!("{each:.2} KiB for each of {READERS} stalled readers");
-    // One piece of output at most, which was read before the socket took no more.
+    // A stalled reader holds one piece of output at most, which was read before the socket was full.
     assert!(each < 72.0, "{each:.2} KiB for each stalled reader");
     drop(readers);
 }
@@ -182,12 +183,12 @@ fn what_a_stalled_reader_does_not_take_stays_in_the_file_and_not_in_the_kernel()
     std::thread::sleep(Duration::from_secs(1));
     let queued = Queues::of(&server, port).unsent;
     println!("{queued} bytes in the send queue of a stalled reader");
-    // 256 KiB, and a segment that was begun below that.
+    // The limit is 256 KiB, and a segment that was begun below it may go beyond.
     assert!((1..384 << 10).contains(&queued), "{queued} bytes");
 }
 
-/// Otherwise a browser that is slower than we are, which has output waiting most of the time, would be
-/// taken for one that acknowledges nothing.
+/// A browser that is slower than the server has output waiting most of the time. It must not be taken
+/// for one that acknowledges nothing.
 #[test]
 fn what_a_stalled_reader_sends_is_heard_all_the_same() {
     const READERS: usize = 20;
@@ -214,26 +215,27 @@ fn what_a_stalled_reader_sends_is_heard_all_the_same() {
     }
 }
 
-/// The server stops reading when the answers to what it has read take the room that is left. Whoever
-/// takes nothing for too long goes, but for that, and not for a word that is on its way.
+/// The server stops reading when its answers fill the room that is left. A reader that takes nothing
+/// for too long is closed for that alone, not for a frame that is still on its way.
 #[test]
 fn a_stalled_reader_is_not_blamed_for_what_was_not_read_of_it() {
     let server = huge_file(256 << 20);
     let stream = server.connect();
     let port = stream.local_addr().unwrap().port();
     let mut h2 = RawH2::open(stream);
-    // Without a table, each answer is as long as the first.
+    // Without a dynamic table, each answer is as long as the first.
     h2.send(&frame(raw_h2::SETTINGS, 0, 0, &setting(1, 0)));
     ask_for_more_than_fits(&mut h2);
     std::thread::sleep(Duration::from_millis(500));
-    // HEAD instead of GET: complete without content, and by the name's static index.
+    // HEAD instead of GET, because its answer is complete without content. The method is a literal with
+    // the name's static index.
     let head = [b"\x02\x04HEAD", &get("/huge")[1..]].concat();
     let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
     let heads = (1..2_000).map(|at| frame(raw_h2::HEADERS, end, 2 * at + 1, &head));
     h2.send(&heads.collect::<Vec<_>>().concat());
     h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
     h2.send(&frame(raw_h2::PING, 0, 0, &[7; 8]));
-    // Longer than an acknowledgement may take.
+    // The pause is longer than an acknowledgement may take.
     std::thread::sleep(Duration::from_secs(11));
     let unread = Queues::of(&server, port).unread;
     assert!(unread > 0, "the server has read everything");
@@ -254,16 +256,16 @@ fn ask_for_more_than_fits(h2: &mut RawH2) {
     h2.send(&frame(raw_h2::HEADERS, end, 1, &get("/huge")));
 }
 
-/// What the kernel holds, in bytes, at the server's end of a connection.
+/// Bytes that the kernel holds at the server's end of a connection.
 struct Queues {
-    /// For the client.
+    /// Bytes on their way to the client.
     unsent: u64,
-    /// For the server.
+    /// Bytes that the server has not read.
     unread: u64,
 }
 
 impl Queues {
-    /// Those of the connection with the client at this local port.
+    /// The queues of the connection with the client at a local port.
     fn of(server: &Server, port: u16) -> Self {
         let table = fs::read_to_string("/proc/net/tcp").expect("Linux tells of its connections");
         let ends = [server.http.port(), port].map(|port| format!("0100007F:{port:04X}"));

@@ -1,11 +1,11 @@
-//! What a crowd leaves behind.
+//! Memory after a crowd has gone.
 
 use crate::raw_h2::{self, RawH2, frame, get, setting};
 use crate::support::Server;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Requests that one connection may have open.
+/// Number of requests that one connection may have open.
 const STREAMS: u32 = 100;
 
 /// INITIAL_WINDOW_SIZE (RFC 9113 §6.5.2).
@@ -18,7 +18,7 @@ fn server() -> Server {
     })
 }
 
-/// A connection with requests for a large file that its windows let nothing of pass.
+/// A connection with requests for a large file, whose closed windows let no byte pass.
 fn blocked(server: &Server) -> RawH2 {
     let mut h2 = RawH2::open(server.connect());
     let mut bytes = frame(raw_h2::SETTINGS, 0, 0, &setting(INITIAL_WINDOW_SIZE, 0));

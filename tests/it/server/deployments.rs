@@ -1,4 +1,4 @@
-//! Another directory in the place of the root, in the ways in which releases are put there.
+//! Deployments: another directory takes the place of the root, in each way that releases are put there.
 
 use crate::support::{PATIENCE, Server};
 use std::fs;
@@ -7,20 +7,20 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A site whose start page is this.
+/// Makes a site whose start page is `content`.
 fn release(directory: &Path, content: &str) {
     fs::create_dir_all(directory).unwrap();
     fs::write(directory.join("index.html"), content).unwrap();
 }
 
-/// Gives a link another target, as deployers do: in one step.
+/// Gives a link another target in one step, as deployment tools do.
 fn repoint(link: &Path, target: impl AsRef<Path>) {
     let next = link.with_file_name(".next");
     symlink(target, &next).unwrap();
     fs::rename(next, link).unwrap();
 }
 
-/// The content of the start page; the status line where that is not 200.
+/// The content of the start page, or the status line if that is not 200.
 fn page(server: &Server) -> String {
     let answer = server.request("GET / HTTP/1.1");
     let (head, content) = answer.split_once("\r\n\r\n").expect("a head");
@@ -65,7 +65,7 @@ fn a_link_that_is_given_another_target_is_followed() {
     );
     fs::remove_dir_all(app.join("rel1")).unwrap();
     assert_eq!(page(&server), "two");
-    // Back again, and by an absolute link.
+    // The link goes back again, now with an absolute target.
     release(&app.join("rel1"), "three");
     repoint(&app.join("current"), app.join("rel1"));
     becomes(&server, "three");
@@ -85,10 +85,11 @@ fn a_directory_that_is_made_anew_is_served_and_what_was_hot_is_gone() {
             .request("GET /old.txt HTTP/1.1")
             .starts_with("HTTP/1.1 404")
     );
-    // For a while there is nothing at all.
+    // For a while there is no directory at all.
     fs::remove_dir_all(app.join("rel1")).unwrap();
     becomes(&server, "HTTP/1.1 404 Not Found");
-    // Files that are gone are gone at once; the root's name is looked at once a second, if somebody asks.
+    // Removed files are missing at once. The root's name is looked at once a second, while requests
+    // come.
     for _ in 0..100 {
         if server.log().contains("there is no directory") {
             break;
@@ -115,7 +116,8 @@ fn a_parent_that_is_given_another_target_is_followed() {
 
 #[test]
 fn the_links_of_a_mounted_configuration_are_followed() {
-    // As kubelet and git-sync do it: `..data` leads to the present, the names lead through it.
+    // The way of kubelet and git-sync: `..data` leads to the present release, and the names lead
+    // through it.
     let (server, app) = deployed("app/mounted", |app| {
         let mounted = app.join("mounted");
         release(&mounted.join("..1"), "one");
@@ -151,7 +153,7 @@ fn a_download_goes_on_from_the_release_that_it_began_with() {
     assert!(ones > LEN - 1000, "{ones}");
 }
 
-/// Whether the kernel of this machine keeps what was not granted shut.
+/// True if the kernel of this machine refuses files that were not granted.
 fn is_confined(server: &Server) -> bool {
     server.logged("sandbox: ").contains("Landlock")
 }

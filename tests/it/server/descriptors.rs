@@ -1,4 +1,5 @@
-//! Few descriptors: connections leave some for files, and files that wait for their reader for others.
+//! Few descriptors: connections leave some for files, and files that wait for a reader leave theirs for
+//! others.
 
 use crate::raw_h2::{self, RawH2, frame, get, setting};
 use crate::support::Server;
@@ -9,7 +10,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// Longer than what is kept in memory.
+/// Length of a file that is too long for the memory cache.
 const LEN: usize = 300 << 10;
 
 fn many_files(site: &Path, count: usize) {
@@ -38,7 +39,7 @@ fn streams_that_wait_for_their_windows_keep_no_descriptor_from_others() {
             let path = format!("/f{}", 100 * at + n);
             h2.send(&frame(raw_h2::HEADERS, end, 2 * n as u32 + 1, &get(&path)));
         }
-        // All heads have come.
+        // Waits until all heads have come.
         h2.until(|frame| frame.kind == raw_h2::HEADERS && frame.stream == 199);
     }
     assert!(
@@ -55,7 +56,7 @@ fn streams_that_wait_for_their_windows_keep_no_descriptor_from_others() {
         );
         assert!(answer.len() > LEN);
     }
-    // They go on where they were, whether or not their file is still open.
+    // The stalled responses go on, even if their file was closed meanwhile.
     for h2 in &mut stalled {
         let wide = (1u32 << 30).to_be_bytes();
         h2.send(&frame(raw_h2::WINDOW_UPDATE, 0, 0, &wide));
@@ -85,7 +86,7 @@ fn without_a_descriptor_files_are_opened_all_the_same_and_idle_connections_make_
     h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
     let wide = (1u32 << 30).to_be_bytes();
     h2.send(&frame(raw_h2::WINDOW_UPDATE, 0, 0, &wide));
-    // They are idle for longer than their grace.
+    // The connections are idle for longer than their grace.
     std::thread::sleep(Duration::from_millis(1_500));
     let pid = Pid::from_raw(server.id() as i32);
     let none_left = open_descriptors(&server) as u64;
@@ -125,7 +126,7 @@ fn without_a_descriptor_files_are_opened_all_the_same_and_idle_connections_make_
     assert!(idle.iter().any(is_closed), "nobody made room");
 }
 
-/// The test itself needs as many.
+/// Raises the limit of the test itself, which needs as many descriptors.
 fn raise_own_limit(wanted: u64) {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {

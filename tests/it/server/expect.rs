@@ -7,7 +7,7 @@ use calmd::http::{Fields, Pseudo};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// A client of HTTP/2 that knows the statuses of what it gets.
+/// An HTTP/2 client that decodes the statuses of responses.
 struct Client {
     h2: RawH2,
     encoder: Encoder,

@@ -1,4 +1,4 @@
-//! How soon a change on the disk is served, and that no response is of two versions.
+//! Freshness: a change on the disk is served soon, and no response mixes two versions.
 
 use crate::raw_h2::{self, DATA, END_HEADERS, END_STREAM, HEADERS, RawH2};
 use crate::support::Server;
@@ -9,10 +9,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// A change is served after 20 ms at most.
+/// Time after which a change must be served: 20 ms, and some for the test.
 const SOON: Duration = Duration::from_millis(25);
 
-/// Connections of both versions, to be asked again and again.
+/// Connections of both versions, for many requests.
 struct Clients {
     h1: TcpStream,
     h2: RawH2,
@@ -62,7 +62,7 @@ impl Clients {
         String::from_utf8(data.flat_map(|frame| frame.payload.clone()).collect()).unwrap()
     }
 
-    /// What both get.
+    /// The contents that both connections get.
     fn both(&mut self, path: &str) -> [String; 2] {
         [self.h1(path), self.h2(path)]
     }
@@ -91,7 +91,7 @@ fn every_kind_of_change_is_served_within_25_milliseconds() {
     };
     let mut clients = Clients::new(&server);
     for round in 1..30 {
-        // All have the length and the time of the one before.
+        // Each content has the length and the time of the one before.
         let content = format!("{round:04}");
         match round % 2 {
             0 => replace(&content),
@@ -123,7 +123,7 @@ fn a_purge_after_a_deployment_finds_no_old_file() {
     let site = server.directory.path().join("site");
     let mut clients = Clients::new(&server);
     for release in 1..10 {
-        // Everything is hot.
+        // All files are in the hot cache.
         for file in 0..FILES {
             clients.both(&format!("/{file}"));
         }
@@ -150,15 +150,15 @@ fn nothing_old_follows_the_first_file_of_a_new_release() {
     });
     let site = server.directory.path().join("site");
     for release in 0..50 {
-        // One connection answers a thousand requests.
+        // A connection takes a thousand requests.
         let mut clients = Clients::new(&server);
         for name in names {
             clients.both(&format!("/{name}"));
         }
-        // In the middle of the time in which the files are not looked at.
+        // The change comes at some point of the 20 ms in which the files are not looked at.
         std::thread::sleep(Duration::from_millis(release % 20));
         let content = format!("release {release}");
-        // What belongs to a page is there before the page is.
+        // The files of a page are written before the page.
         for name in names.iter().rev() {
             let beside = site.join(".new");
             fs::write(&beside, &content).unwrap();
@@ -173,12 +173,12 @@ fn nothing_old_follows_the_first_file_of_a_new_release() {
     }
 }
 
-/// What a slow reader gets of a file that changes meanwhile.
+/// The answer that a slow reader gets for a file that changes meanwhile.
 fn read_through(mut stream: TcpStream, change: impl FnOnce()) -> Vec<u8> {
     let mut answer = vec![0; 64 << 10];
     stream.read_exact(&mut answer).unwrap();
     change();
-    // An end or a reset.
+    // The connection ends or is reset.
     let _ = stream.read_to_end(&mut answer);
     answer
 }

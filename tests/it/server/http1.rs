@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 #[test]
 fn a_file_is_served_with_its_fields() {
     let server = Server::with_site(&[], |site| {
-        // A date of the last change is told when its second is over.
+        // A date of the last change is sent only when its second is over.
         let page = fs::File::options()
             .write(true)
             .open(site.join("index.html"));
@@ -166,11 +166,11 @@ fn a_file_that_shrinks_while_the_reader_rests_is_no_reason_for_a_reset() {
         fs::write(site.join("big"), vec![b'x'; size]).unwrap();
     });
     let mut stream = server.connect();
-    // Of the second request the server reads nothing before it has sent the first response: if it
-    // closed as it is, that would be a reset, and what has arrived could be lost.
+    // The server does not read the second request before it has sent the first response. If it closed
+    // with unread input, the kernel would send a reset, and bytes that have arrived could be lost.
     let request = "GET /big HTTP/1.1\r\nHost: h\r\n\r\n";
     stream.write_all(request.repeat(2).as_bytes()).unwrap();
-    // Until the socket takes no more, in the middle of a piece that was begun.
+    // Waits until the socket takes no more, in the middle of a piece of output.
     std::thread::sleep(Duration::from_millis(300));
     stream.write_all(request.repeat(2000).as_bytes()).unwrap();
     let file = server.directory.path().join("site/big");

@@ -21,7 +21,7 @@ where
     });
 }
 
-/// The same with its TLS port.
+/// Runs a conversation of hyperium's client with the server's TLS port.
 pub fn converse_in_tls<F, Fut>(server: &Server, conversation: F)
 where
     F: FnOnce(h2::client::SendRequest<Bytes>) -> Fut,
@@ -159,7 +159,7 @@ fn files_over_tls_are_whole() {
     });
 }
 
-/// RFC 9113 §6.9.1: nothing is sent beyond the window; §6.9.2: a window may become negative.
+/// Nothing is sent beyond the window (RFC 9113 §6.9.1), and a window may become negative (§6.9.2).
 #[test]
 fn s6_9_a_response_waits_for_a_window_that_was_shrunk_below_zero() {
     let server = Server::with_site(&[], |site| {
@@ -181,7 +181,7 @@ fn s6_9_a_response_waits_for_a_window_that_was_shrunk_below_zero() {
         100,
         "the whole window at once"
     );
-    // 100 bytes are out: the window is -50 now, so an increment of 50 opens nothing yet.
+    // 100 bytes were sent, so the window is -50 now, and an increment of 50 does not open it.
     h2.send(&window(50));
     h2.send(&frame(raw_h2::WINDOW_UPDATE, 0, 1, &50u32.to_be_bytes()));
     h2.send(&frame(raw_h2::PING, 0, 0, b"no data."));
@@ -196,7 +196,7 @@ fn s6_9_a_response_waits_for_a_window_that_was_shrunk_below_zero() {
     assert_eq!(rest, 900);
 }
 
-/// RFC 9218 §10: a small urgent file is not stuck behind a large one.
+/// A small urgent file does not wait for a large one (RFC 9218 §10).
 #[test]
 fn a_small_urgent_file_overtakes_a_large_one_on_the_same_connection() {
     let server = Server::with_site(&[], |site| {
@@ -232,14 +232,14 @@ fn a_small_urgent_file_overtakes_a_large_one_on_the_same_connection() {
         };
         frame.stream == 3 && frame.flags & raw_h2::END_STREAM != 0
     });
-    // What was in the sockets' buffers before the request was read is all that may come first.
+    // Only bytes that were in the buffers of the sockets before the request was read may come first.
     assert!(
         between < 16 << 20,
         "{between} bytes of the large file came first"
     );
 }
 
-/// RFC 9113 §8.1: a file cut short ends in RST_STREAM, never in padding.
+/// A truncated file ends in RST_STREAM, never in padding (RFC 9113 §8.1).
 #[test]
 fn a_file_that_shrinks_while_it_is_sent_ends_in_rst_stream() {
     let server = Server::with_site(&[], |site| {

@@ -1,4 +1,4 @@
-//! What a peer may make the server hold, and how long it may make it wait.
+//! Limits of the memory and the time that a peer may take from the server.
 
 use crate::raw_h2::{self, RawH2, frame, get};
 use crate::server::tls::{client_config, connect_with};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const SECOND: Duration = Duration::from_secs(1);
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// Waits for the server to close, and returns what it sent and how long it took.
+/// Waits for the server to close. Returns the bytes that it sent and the time that it took.
 fn closed(stream: &mut TcpStream) -> (Vec<u8>, Duration) {
     let start = Instant::now();
     let mut answer = Vec::new();
@@ -34,7 +34,7 @@ fn a_client_that_says_nothing_is_closed_after_the_preface_timeout() {
     assert!(answer.is_empty());
 }
 
-/// A browser that connected ahead is not told of in the log: no limit fired.
+/// A browser that connected ahead leaves no line in the log, because no limit fired.
 #[test]
 fn a_client_that_says_nothing_behind_its_handshake_is_let_go_after_the_preface_timeout() {
     let mut server = Server::start(&["--preface-timeout", "1s"]);
@@ -76,7 +76,7 @@ fn a_preface_a_byte_at_a_time_does_not_extend_its_timeout() {
 fn a_handshake_that_does_not_begin_is_closed_after_its_timeout() {
     let server = Server::start(&["--handshake-timeout", "1s"]);
     let mut stream = TcpStream::connect(server.https).unwrap();
-    // The header of a record that never comes.
+    // Sends the header of a record that never comes.
     stream.write_all(&[22, 3, 1, 2, 0]).unwrap();
     let (_, elapsed) = closed(&mut stream);
     assert_about_a_second(elapsed);
@@ -96,8 +96,8 @@ fn a_head_that_does_not_end_is_answered_with_408() {
     );
 }
 
-/// RFC 9113 §6.5.3: settings that are not acknowledged are SETTINGS_TIMEOUT; ours are due within ten
-/// seconds, which is too long for a test, so this only holds that a field block has its time.
+/// Settings that are not acknowledged are a SETTINGS_TIMEOUT (RFC 9113 §6.5.3). The server waits ten
+/// seconds for that, too long for a test, so only the time of a field block is tested here.
 #[test]
 fn a_field_block_that_does_not_end_is_calmed_after_the_header_timeout() {
     let server = Server::start(&["--header-timeout", "1s"]);
@@ -145,7 +145,7 @@ fn a_response_that_nobody_reads_is_given_up() {
     );
 }
 
-/// As after a disk that nobody could wait for beside, or a lid that was closed.
+/// The clock jumps, as after a blocking disk or a closed lid.
 #[test]
 fn who_was_not_served_in_time_is_not_cut_off_for_it() {
     const LEN: usize = 24 << 20;
@@ -153,14 +153,14 @@ fn who_was_not_served_in_time_is_not_cut_off_for_it() {
         let file = fs::File::create(site.join("big")).unwrap();
         file.set_len(LEN as u64).unwrap();
     });
-    // More than have a turn at once, and each with more to come than the sockets hold.
+    // More downloads than have a turn at once, each longer than the sockets hold.
     let mut downloads: Vec<TcpStream> = (0..12).map(|_| server.connect()).collect();
     for download in &mut downloads {
         let request = b"GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
         download.write_all(request).unwrap();
         download.read_exact(&mut [0]).expect("it has begun");
     }
-    // What the sockets hold is full; then the period begins in which nothing is taken.
+    // The sockets are full by then, and the time begins in which nothing is taken.
     std::thread::sleep(SECOND);
     let mut begin = vec![0; 1 << 20];
     for download in &mut downloads {
@@ -331,7 +331,7 @@ fn a_field_section_beyond_the_limit_is_answered_with_431() {
 
 /// A connection from an address of this machine that is no loopback address.
 fn connect_from_outside(server: &Server) -> TcpStream {
-    // Which address this machine sends from; nothing is sent (RFC 5737 has the destination).
+    // Finds the address that this machine sends from. Nothing is sent (the destination is of RFC 5737).
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
     socket.connect("198.51.100.1:9").expect("a network");
     let mut address = socket.local_addr().expect("an address of our own");
@@ -367,7 +367,8 @@ fn more_connections_of_an_address_than_it_may_have_are_closed_and_loopback_is_no
     assert!(freed, "the place of the one that is gone stays taken");
 }
 
-/// CVE-2023-44487: a test suite that aborts what it asks for is no flood, a flood ends within 1,000 frames.
+/// A test suite that aborts its requests is no rapid reset flood (CVE-2023-44487). A flood ends within
+/// 1,000 frames.
 #[test]
 fn four_hundred_requests_that_are_aborted_in_one_write_are_served_on_and_a_flood_of_them_ends() {
     let server = Server::start(&[]);

@@ -1,4 +1,4 @@
-//! Every request and every refusal leaves a line in the access log, with what is known of it.
+//! Every request and every refusal leaves a line in the access log, with all that is known of it.
 
 use crate::raw_h2::{self, END_HEADERS, END_STREAM, HEADERS, RawH2, frame};
 use crate::support::{PATIENCE, Server};
@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// A server that logs, with a field of the operator's.
+/// A server with an access log, and a response field that the operator has set.
 fn server(options: &[&str]) -> Server {
     let common = [
         "--access-log",
@@ -21,7 +21,7 @@ fn server(options: &[&str]) -> Server {
     })
 }
 
-/// The first `count` lines of the log, as soon as they are there.
+/// Waits for the first `count` lines of the log.
 fn lines(server: &Server, count: usize) -> Vec<serde_json::Value> {
     let path = server.directory.path().join("log");
     let start = Instant::now();
@@ -36,7 +36,7 @@ fn lines(server: &Server, count: usize) -> Vec<serde_json::Value> {
     }
 }
 
-/// The request's bytes, then the line's status, method, path where that is sure, and error.
+/// The bytes of a request, then the status, method, path (if it is certain) and error of its line.
 type Refused<'a> = (&'a str, u16, Option<&'a str>, Option<&'a str>, &'a str);
 
 #[test]
@@ -185,7 +185,7 @@ fn refusals_of_http2_are_logged_with_their_reason() {
         large.extend([b'y'; 125]);
     }
     h2.send(&frame(HEADERS, ends, 3, &large));
-    // Two at a time where one may be.
+    // Two streams at a time where one is allowed.
     h2.send(&frame(HEADERS, ends, 5, &raw_h2::get("/big")));
     h2.send(&frame(HEADERS, ends, 7, &raw_h2::get("/refused")));
     let found = lines(&server, 3);
@@ -213,7 +213,7 @@ fn a_response_takes_until_the_kernel_has_its_last_byte() {
     stream
         .write_all(b"GET /big HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         .unwrap();
-    // More than any buffer of the kernel waits meanwhile.
+    // More bytes wait meanwhile than any buffer of the kernel holds.
     std::thread::sleep(Duration::from_millis(400));
     let mut answer = Vec::new();
     std::io::Read::read_to_end(&mut stream, &mut answer).unwrap();
@@ -225,7 +225,7 @@ fn a_response_takes_until_the_kernel_has_its_last_byte() {
     assert!(line["duration_ms"].as_f64().unwrap() >= 399.0, "{line}");
     assert_eq!(line.get("error"), None, "{line}");
 
-    // What is answered within a turn takes its time as well.
+    // A request that is answered within a turn has a duration as well.
     server.request("GET / HTTP/1.1");
     let line = &lines(&server, 2)[1];
     assert!(line["duration_ms"].as_f64().unwrap() > 0.0, "{line}");

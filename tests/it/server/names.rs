@@ -1,11 +1,11 @@
-//! Which names requests over TLS may be for (RFC 9110 §7.4, §15.5.20).
+//! Names that requests over TLS may be for (RFC 9110 §7.4, §15.5.20).
 
 use crate::server::http2;
 use crate::server::tls::{client_config, connect_to};
 use crate::support::Server;
 use std::io::{Read, Write};
 
-/// The status of a request for this authority, on a connection that was made for this name.
+/// The status of a request for `authority`, on a connection whose handshake asked for `name`.
 fn status(server: &Server, name: &'static str, authority: &str) -> String {
     answer(
         server,
@@ -93,7 +93,7 @@ fn a_misdirected_request_for_the_fields_only_gets_no_content() {
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
 }
 
-/// RFC 9113 §9.1.2: the connection goes on for what it is good for.
+/// The connection goes on for the names that it is good for (RFC 9113 §9.1.2).
 #[test]
 fn a_misdirected_stream_leaves_the_connection_to_the_others() {
     let server = Server::start(&["--demo"]);

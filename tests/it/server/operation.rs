@@ -1,4 +1,4 @@
-//! Signals, memory, and what the operator sees.
+//! Signals, memory, and messages for the operator.
 
 use crate::raw_h2::{self, RawH2, frame, get};
 use crate::support::Server;
@@ -160,7 +160,7 @@ fn idle_connections_are_cheap() {
     open.extend((0..CONNECTIONS).map(|_| one(&server)));
     std::thread::sleep(std::time::Duration::from_secs(1));
     let each = server.anonymous_kib().saturating_sub(before) * 1024 / CONNECTIONS;
-    // A debug build's allocator and tables are the release build's.
+    // A debug build has the allocator and tables of a release build, so the number holds for both.
     assert!(each < 2048, "{each} bytes for each idle connection");
 }
 

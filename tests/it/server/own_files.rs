@@ -1,4 +1,4 @@
-//! The server's own files are served to nobody, wherever they lie and whatever their names become.
+//! The server's own files are never served, in any directory and under any name.
 
 use crate::support::{PATIENCE, Server};
 use std::fs;
@@ -8,11 +8,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A certificate of some operator's.
+/// Makes a certificate as an operator would have it.
 fn make_pair(directory: &Path) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::create_dir_all(directory).unwrap();
-    // Others in their place, not their content: a renewal is new files.
+    // New files take the place of the old ones, because a renewal makes new files.
     for (name, content) in [
         ("cert.pem", made.cert.pem()),
         ("key.pem", made.signing_key.serialize_pem()),
@@ -41,7 +41,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Keys, certificates and a log in the served directory, and links to them.
+/// Puts keys, certificates and a log into the served directory, and links to them.
 fn careless(site: &Path) {
     make_pair(&site.join("tls"));
     fs::create_dir(site.join("logs")).unwrap();
@@ -53,7 +53,7 @@ fn careless(site: &Path) {
     symlink("tls", site.join("directory")).unwrap();
     fs::hard_link(site.join("tls/key.pem"), site.join("hard.txt")).unwrap();
     fs::hard_link(site.join("logs/access.log"), site.join("visitors.txt")).unwrap();
-    // As an index, a sidecar, and a page for what is missing.
+    // Links as an index, as a sidecar, and as the page for missing files.
     fs::create_dir(site.join("index")).unwrap();
     symlink("../tls/key.pem", site.join("index/index.html")).unwrap();
     fs::write(site.join("page.html"), "page").unwrap();
@@ -110,7 +110,7 @@ fn keys_certificates_and_logs_in_the_served_directory_are_neither_served_nor_lis
         );
     }
 
-    // The log is rotated, and the pair renewed.
+    // The log is rotated, and the certificate renewed.
     fs::rename(site.join("logs/access.log"), site.join("logs/access.log.1")).unwrap();
     server.signal("USR1");
     until("the log is opened again", || {
@@ -190,7 +190,7 @@ fn messages_that_are_redirected_into_the_served_directory_are_not_served() {
     assert!(said.contains("standard error '"), "{said}");
 }
 
-/// Starts calmd in a directory of this machine with nothing but this environment; what it says on its
+/// Starts calmd in a directory with nothing but the given environment. Returns its messages at the
 /// start, and the process.
 fn start(directory: &Path, environment: &[(&str, &Path)]) -> (String, std::process::Child) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_calmd"))

@@ -1,4 +1,4 @@
-//! TLS records and handshake messages that no client sends, and what becomes of the others then.
+//! TLS records and handshake messages that no client sends, and their effect on other clients.
 
 use super::tls::client_config;
 use crate::raw_tls::{RawPeer, in_records};
@@ -15,7 +15,7 @@ fn connect(server: &Server) -> TcpStream {
     socket
 }
 
-/// The server answers others as ever.
+/// Asserts that the server answers other clients.
 fn serves(server: &Server) {
     let answer = server.request("GET / HTTP/1.1");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -34,7 +34,7 @@ fn a_client_hello_over_several_records_ends_its_own_connection_with_an_alert() {
             }
         }
         let mut answer = Vec::new();
-        // The connection lingers until the alert was read.
+        // The server's connection lingers until the alert was read.
         let _ = socket.read_to_end(&mut answer);
         // illegal_parameter (RFC 8446 §6.2)
         assert_eq!(answer, [21, 3, 3, 0, 2, 2, 47]);
@@ -72,7 +72,7 @@ fn a_hello_that_comes_a_byte_at_a_time_ends_with_the_time_for_the_handshake() {
     assert!(ended && started.elapsed() < PATIENCE);
 }
 
-/// A connection that asked for this and has then begun a handshake message.
+/// A connection that has sent `request` and has then begun a handshake message.
 fn begin_message(server: &Server, request: &[u8]) -> TcpStream {
     let mut config = ClientConfig::clone(&client_config(server, &["http/1.1"]));
     config.enable_secret_extraction = true;
@@ -109,7 +109,7 @@ fn a_message_that_has_begun_does_not_disturb_what_makes_the_server_answer() {
         },
     );
     let download = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    // A download that goes on.
+    // A download goes on.
     let mut socket = begin_message(&server, download);
     let mut taken = 0;
     let mut buffer = vec![0; 64 << 10];
@@ -119,16 +119,16 @@ fn a_message_that_has_begun_does_not_disturb_what_makes_the_server_answer() {
         taken += len;
     }
     serves(&server);
-    // An end of its side.
+    // The client ends its side.
     let socket = begin_message(&server, b"");
     socket.shutdown(std::net::Shutdown::Write).unwrap();
     let _ = (&socket).read_to_end(&mut buffer);
     serves(&server);
-    // Its timeout.
+    // The connection meets its timeout.
     let mut socket = begin_message(&server, b"");
     let _ = socket.read_to_end(&mut buffer);
     serves(&server);
-    // The server's stop.
+    // The server is stopped.
     let _idle = begin_message(&server, b"");
     let _busy = begin_message(&server, download);
     server.signal("TERM");

@@ -1,4 +1,4 @@
-//! Nothing but what lies beneath the site's root is ever sent, whatever becomes of its names meanwhile.
+//! Only files beneath the site's root are ever sent, even if its names change meanwhile.
 
 use crate::support::Server;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -7,15 +7,15 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// So often each name is given to something else.
+/// Number of times that each name is given to something else.
 const SWAPS: usize = 100_000;
 
-/// Gives the name of a thing to another, and its name to that.
+/// Exchanges the names of two files or directories.
 fn swap(one: &Path, other: &Path) {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).expect("both are there");
 }
 
-/// A directory of one file, whose name and content tell where it lies.
+/// Makes a directory of one file, whose name and content tell the directory.
 fn place(directory: &Path, content: &str) {
     fs::create_dir(directory).unwrap();
     fs::write(directory.join("file"), content).unwrap();
@@ -24,8 +24,9 @@ fn place(directory: &Path, content: &str) {
 
 #[test]
 fn a_directory_swapped_for_a_symlink_during_requests_never_leads_out_of_the_root() {
-    // Without the sandbox, which would not let the outside be read at all: what is tried here is how
-    // the server finds a file. Without hot files, each request finds it anew.
+    // The sandbox is off, because it would keep the outside from being read at all, and the test is
+    // about the way in which the server finds a file. The hot cache is off, so that each request finds
+    // the file anew.
     let options = ["--sandbox", "off", "--cache-memory", "0", "--listing"];
     let server = Server::with_site(&options, |site| {
         for name in ["relative", "absolute", "inner"] {
@@ -36,7 +37,7 @@ fn a_directory_swapped_for_a_symlink_during_requests_never_leads_out_of_the_root
     let directory = server.directory.path();
     let (site, outside) = (directory.join("site"), directory.join("outside"));
     place(&outside, "-outside-");
-    // Where a name of the site will lead at times.
+    // Targets that a name of the site leads to at times.
     let ways_out = [
         ("relative", "../outside".into()),
         ("absolute", outside.clone()),

@@ -1,4 +1,4 @@
-//! The server inside its sandbox: what an operator does to a running server still works. (All other
+//! The server inside its sandbox: actions of an operator on a running server still work. (All other
 //! tests of the server run inside it too, since that is the default.)
 
 use crate::server::tls::{connect_with, trusting};
@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Instant;
 
-/// A certificate as ACME clients keep them: `live` leads to the newest file of `archive`.
+/// Makes a certificate in the layout of ACME clients: `live` leads to the newest file of `archive`.
 fn renew(directory: &Path, serial: u32) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::create_dir_all(directory.join("live")).unwrap();
@@ -43,7 +43,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The status line of a request over TLS, if the server has this certificate.
+/// The status line of a request over TLS, if the server has the given certificate.
 fn request_tls(server: &Server, certificate: &str) -> Option<String> {
     let config = trusting(&server.directory.path().join(certificate), &[]);
     let mut stream = connect_with(server, config);

@@ -1,4 +1,4 @@
-//! Who goes when there is no room for everybody.
+//! Shedding: the connections that are closed when there is no room for all.
 
 use crate::raw_h2::{self, RawH2, frame, get};
 use crate::server::tls::{client_config, connect_with};
@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const NO_ERROR: u32 = 0;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// Longer than an idle connection is spared.
+/// A time that is longer than the grace of idle connections.
 const GRACE: Duration = Duration::from_millis(1_400);
 
 /// An HTTP/2 connection that has got an answer and is idle.
@@ -33,7 +33,7 @@ fn open(server: &Server) -> RawH2 {
     h2
 }
 
-/// An HTTP/2 connection whose one response waits for its window.
+/// An HTTP/2 connection whose only response waits for its window.
 fn stalled(server: &Server) -> RawH2 {
     let mut h2 = open(server);
     h2.send(&frame(raw_h2::SETTINGS, 0, 0, &raw_h2::setting(4, 0)));
@@ -43,8 +43,8 @@ fn stalled(server: &Server) -> RawH2 {
     h2
 }
 
-/// A connection with an upload to `/echo` whose bytes the server has to hold, since nobody opens the
-/// window for them.
+/// A connection with an upload to `/echo`. The server has to hold its bytes, because the client does
+/// not open the window for their return.
 fn hog(server: &Server) -> RawH2 {
     let mut h2 = open(server);
     h2.send(&frame(raw_h2::SETTINGS, 0, 0, &raw_h2::setting(4, 0)));
@@ -52,7 +52,7 @@ fn hog(server: &Server) -> RawH2 {
     h2
 }
 
-/// 192 KiB on a stream.
+/// Uploads 192 KiB on a stream.
 fn upload(h2: &mut RawH2, stream: u32) {
     let mut block = get("/echo");
     block[0] = 0x83; // :method POST
@@ -68,7 +68,7 @@ fn big(site: &Path) {
     file.set_len(1 << 20).expect("room for a hole");
 }
 
-/// Whether the server still wants this connection.
+/// True if the server still keeps the connection open.
 fn is_open(h2: &mut RawH2) -> bool {
     h2.send(&frame(raw_h2::PING, 0, 0, b"are you?"));
     loop {
@@ -165,16 +165,17 @@ fn who_holds_memory_and_moves_little_of_it_goes_for_newcomers() {
     let server = Server::start(&["--demo", "--memory-limit", "1M", "--stall-timeout", "5s"]);
     // Five times 192 KiB: above the mark, below the limit.
     let mut hogs: Vec<RawH2> = (0..5).map(|_| hog(&server)).collect();
-    // Their uploads have come.
+    // The uploads have come by then.
     std::thread::sleep(SECOND / 2);
     let mut newcomer = server.connect();
     newcomer.set_read_timeout(Some(SECOND)).unwrap();
     newcomer
         .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
         .expect("the kernel takes it");
-    // Each takes 2 KiB a second of its echo, and sends as much, so that it goes on holding the same.
+    // Each connection takes 2 KiB a second of its echo, and sends as much, so that the server goes on
+    // holding the full amount.
     let mut answer = [0; 12];
-    // Twice the grace of five seconds, for what had moved before.
+    // Twice the grace of five seconds is allowed, because bytes had moved before.
     let waited = (0..14).find(|_| {
         for hog in &mut hogs {
             let _ = hog.try_send(&frame(raw_h2::WINDOW_UPDATE, 0, 1, &2_048u32.to_be_bytes()));
@@ -184,7 +185,7 @@ fn who_holds_memory_and_moves_little_of_it_goes_for_newcomers() {
     });
     assert!(waited.expect("it waits for ever") > 2);
     assert_eq!(&answer, b"HTTP/1.1 200");
-    // A connection, or what it holds memory with.
+    // The log names a connection, or the stream that holds the memory.
     let log = server.log();
     let gone = [
         "memory-limit 127.0.0.1: closed to make room",
@@ -195,7 +196,7 @@ fn who_holds_memory_and_moves_little_of_it_goes_for_newcomers() {
 
 #[test]
 fn handshakes_that_do_not_end_make_room_for_others_and_leave_the_established_alone() {
-    // A quarter of the places.
+    // Number of handshakes: a quarter of the places.
     const HANDSHAKES: usize = 64;
     let server = Server::start(&["--max-connections", "256"]);
     let config = client_config(&server, &["http/1.1"]);
@@ -217,7 +218,7 @@ fn handshakes_that_do_not_end_make_room_for_others_and_leave_the_established_alo
         .collect();
     let line = server.logged("limit: handshakes");
     assert!(line.contains("127.0.0.1"), "{line}");
-    // Until the last of them has been let in.
+    // Waits until the last of them has been let in.
     assert!(served(&mut connect_with(&server, config)));
     for (index, stream) in mute.iter_mut().enumerate() {
         stream.set_read_timeout(Some(SECOND / 20)).unwrap();
@@ -227,7 +228,7 @@ fn handshakes_that_do_not_end_make_room_for_others_and_leave_the_established_alo
     assert!(served(&mut established), "it is still there");
 }
 
-/// Clients that make the server hold 960 KiB each, if it lets them, and read nothing.
+/// Clients that make the server hold 960 KiB each, if it allows that, and read nothing.
 fn crowd(server: &Server) -> Vec<TcpStream> {
     let mut block = get("/echo");
     block[0] = 0x83; // :method POST
@@ -242,14 +243,14 @@ fn crowd(server: &Server) -> Vec<TcpStream> {
     let hog = |_| {
         let mut stream = server.connect();
         stream.set_write_timeout(Some(SECOND)).unwrap();
-        // Who is sent away, or has to wait, has tried.
+        // An error is ignored: a client that is refused, or has to wait, has tried.
         let _ = stream.write_all(&bytes);
         stream
     };
     (0..40).map(hog).collect()
 }
 
-/// From now on the kernel gives the server this much address space and no more.
+/// Limits the address space of the server to the present size and `more_kib`.
 fn limit_address_space(server: &Server, more_kib: u64) {
     let limit = Some((server.status_kib("VmSize:") + more_kib) << 10);
     let limit = Rlimit {
@@ -260,8 +261,9 @@ fn limit_address_space(server: &Server, more_kib: u64) {
     prlimit(Some(pid), Resource::As, limit).expect("a child's limits are ours");
 }
 
-/// A program in Rust ends when it is refused memory, so it must not come to that. What connections
-/// hold may take twice as much, since buffers double as they grow, and some is the server's own.
+/// A program in Rust ends when memory is refused, so it must not come to that. The bytes that
+/// connections hold may take twice as much memory, because buffers double as they grow. The server
+/// itself needs some as well.
 #[test]
 fn with_a_memory_limit_below_the_kernels_a_crowd_cannot_end_the_server() {
     const KERNELS_KIB: u64 = (2 * 8 + 4) << 10;
@@ -289,7 +291,7 @@ fn at_the_descriptor_limit_an_idle_one_goes_for_a_newcomer() {
     let mut second = idle(&server);
     let pid = Pid::from_raw(server.id() as i32).expect("a process");
     std::thread::sleep(GRACE);
-    // The limit is one of numbers: a gap below it would be room for the newcomer.
+    // The limit is on the numbers of descriptors, so a gap below it would be room for the newcomer.
     let descriptors = format!("/proc/{}/fd", server.id());
     let is_free = |number: &u64| !Path::new(&descriptors).join(number.to_string()).exists();
     let limit = (0..).find(|number| is_free(number));

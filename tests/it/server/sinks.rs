@@ -1,5 +1,5 @@
-//! Output that nobody takes: full pipes, full disks, files that may not grow. Nothing of it stops the
-//! server or changes how it ends.
+//! Output that is not taken: full pipes, full disks, files that may not grow. None of it stops the
+//! server or changes its end.
 
 use crate::support::PATIENCE;
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -22,7 +22,7 @@ fn full_pipe() -> (File, File) {
     (File::from(reader), writer)
 }
 
-/// A server whose output the test has in its hands, so that it cannot tell its address.
+/// A server whose standard output is in the hands of the test, so that it cannot report its address.
 struct Mute {
     child: Child,
     address: SocketAddr,
@@ -55,7 +55,7 @@ impl Mute {
         }
     }
 
-    /// A request, once the server listens; it has to be answered.
+    /// Sends a request once the server listens. It has to be answered.
     fn get(&self) {
         let start = Instant::now();
         loop {
@@ -120,7 +120,7 @@ fn standard_error_that_is_a_full_pipe_costs_lines_and_stops_nobody() {
         server.signal("USR1");
     }
     server.get();
-    // Now somebody reads.
+    // From now on the pipe is read.
     drain(&mut reader);
     server.signal("TERM");
     assert_eq!(server.wait(), 0);

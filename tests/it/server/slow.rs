@@ -1,4 +1,5 @@
-//! Slow peers: served as long as there is room for everybody, and judged by what is short otherwise.
+//! Slow peers: they are served while there is room for all, and otherwise judged by the resource that
+//! is short.
 
 use crate::raw_h2::{self, Frame, RawH2, frame, get};
 use crate::server::tls::{client_config, connect_with};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 const SECOND: Duration = Duration::from_secs(1);
 const LEN: usize = 24 << 20;
 
-/// Many stall timeouts.
+/// Options with a short stall timeout. The tests last for many of it.
 const OPTIONS: [&str; 3] = ["--demo", "--stall-timeout", "1s"];
 const SLOW: Duration = Duration::from_secs(7);
 
@@ -46,7 +47,7 @@ fn pour(mut stream: impl Read) -> usize {
     }
 }
 
-/// Whether this ends stream 1.
+/// True for a frame that ends stream 1.
 fn is_last(frame: &Frame) -> bool {
     let ends = frame.flags & raw_h2::END_STREAM != 0 || frame.kind == raw_h2::RST_STREAM;
     frame.stream == 1 && ends
@@ -128,7 +129,7 @@ fn an_upload_of_a_few_bytes_a_second_is_taken_in_both_versions() {
     assert_eq!(frames.last().unwrap().kind, raw_h2::DATA, "{frames:?}");
 }
 
-/// Two connections are at work; on one of them a stream makes no headway.
+/// Two connections are at work. On one of them a stream makes no progress.
 #[test]
 fn a_stream_that_makes_no_headway_goes_once_the_last_place_is_taken() {
     let server = Server::with_site(
@@ -170,7 +171,8 @@ fn a_stream_that_makes_no_headway_goes_once_the_last_place_is_taken() {
     assert_eq!(work(&mut busy, SECOND * 6), Some(1));
 }
 
-/// All of them together hold more than the limit if each has its usual piece waiting.
+/// All connections together would hold more than the limit if each had a piece of the usual size
+/// waiting.
 #[test]
 fn a_memory_limit_slows_downloads_and_cuts_off_none() {
     const CLIENTS: usize = 160;
@@ -195,7 +197,7 @@ fn a_memory_limit_slows_downloads_and_cuts_off_none() {
                 .write_all(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 .unwrap();
         }
-        // Nobody reads, until every socket is full.
+        // No client reads until every socket is full.
         std::thread::sleep(SECOND);
         let held = server.anonymous_kib() - before;
         assert!(held < 5 << 10, "{held} KiB are held");

@@ -1,4 +1,5 @@
-//! How the program starts itself once more for its allocator's sake, and where it must not.
+//! The second start of the program, which sets up its allocator, and the cases in which it must not
+//! happen.
 
 use crate::support::Server;
 use std::fs;
@@ -7,8 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What the loader of glibc 2.39 and later does to a program with capabilities, done by a library that
-/// is loaded before it.
+/// Source of a library that does, when it is loaded first, what the loader of glibc 2.39 and later does
+/// to a program with capabilities.
 const STRIPS: &str = r#"
 #include <stdlib.h>
 __attribute__((constructor)) static void strip(void) { unsetenv("GLIBC_TUNABLES"); }
@@ -32,7 +33,7 @@ fn the_program_starts_itself_again_once_and_keeps_its_name() {
     assert_eq!(name, "calmd\n");
 }
 
-/// Waits for the line that says where the server listens.
+/// Waits for the line with the address that the server listens on.
 fn listens(child: &mut Child, told: &Path) {
     let start = Instant::now();
     while !fs::read_to_string(told).unwrap().contains("http://") {
@@ -45,7 +46,7 @@ fn listens(child: &mut Child, told: &Path) {
     }
 }
 
-/// Starts the program; whether it has started itself again.
+/// Starts the program. Returns true if it has started itself again.
 fn start(program: &Path, directory: &Path, change: impl FnOnce(&mut Command)) -> bool {
     let told = directory.join("told");
     let output = fs::File::create(&told).unwrap();
@@ -99,7 +100,7 @@ fn a_program_with_capabilities_does_not_start_itself_again() {
         eprintln!("not proven: this user, or this file system, gives no capabilities to a file");
         return;
     }
-    // To a user that has none of its own.
+    // The program is given to a user that has no capabilities of its own.
     let started = start(&program, directory.path(), |command| {
         use std::os::unix::process::CommandExt;
         command.uid(65_534).gid(65_534);

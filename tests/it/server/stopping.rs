@@ -1,4 +1,4 @@
-//! The end of a server on SIGTERM, for those who have just come.
+//! The end of a server on SIGTERM, for clients that have just connected.
 
 use super::tls::{client_config, connect_with};
 use crate::raw_h2::{self, RawH2, frame, get};
@@ -52,7 +52,7 @@ fn whoever_waits_in_the_backlog_at_sigterm_is_served() {
     let mut server = Server::start(&[]);
     let tls = |alpn: &str| -> Arc<ClientConfig> { client_config(&server, &[alpn]) };
     let (tls_h1, tls_h2) = (tls("http/1.1"), tls("h2"));
-    // Nobody is accepted from here on, and everybody is connected.
+    // The kernel still connects clients from here on, and the server accepts none.
     server.signal("STOP");
     let mut clients = Vec::new();
     for _ in 0..20 {

@@ -13,7 +13,7 @@ pub fn client_config(server: &Server, alpn: &[&str]) -> Arc<ClientConfig> {
     trusting(&server.directory.path().join("certs/localhost.pem"), alpn)
 }
 
-/// A client that trusts this certificate alone.
+/// A client that trusts one certificate alone.
 pub fn trusting(certificate: &Path, alpn: &[&str]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(certificate).expect("a certificate was made") {
@@ -38,7 +38,8 @@ pub fn connect_with(
     connect_to(server, config, "localhost")
 }
 
-/// The same, asking for this name; an address is asked for without saying so (RFC 6066 §3).
+/// A connection whose handshake has not begun, and will ask for `name`. An address is never sent as a
+/// name (RFC 6066 §3).
 pub fn connect_to(
     server: &Server,
     config: Arc<ClientConfig>,
@@ -107,11 +108,11 @@ fn a_large_body_over_tls_is_whole() {
 fn bad_records_are_answered_by_an_alert_and_do_no_harm() {
     let server = Server::start(&[]);
     let bad: [&[u8]; 4] = [
-        // Two handshake messages in a record: an empty ClientHello, then a type that nobody knows.
+        // Two handshake messages in a record: an empty ClientHello, then an unknown type.
         &[22, 3, 1, 0, 8, 1, 0, 0, 0, 99, 0, 0, 0],
-        // A record of a type that nobody knows, twice.
+        // Two records of an unknown type.
         &[99, 3, 1, 0, 1, 0, 99, 3, 1, 0, 1, 0],
-        // HTTP/2 without TLS: its client reads no HTTP/1.1.
+        // HTTP/2 without TLS, whose client cannot read HTTP/1.1.
         crate::raw_h2::PREFACE,
         // Application data before any handshake.
         &[23, 3, 3, 0, 2, 0, 0],
@@ -129,7 +130,7 @@ fn bad_records_are_answered_by_an_alert_and_do_no_harm() {
             "{record:?}: {answer:?}"
         );
     }
-    // Half a message, and no more.
+    // Half a message, and nothing behind it.
     let mut socket = TcpStream::connect(server.https).expect("the server lives");
     socket.write_all(&[22, 3, 1, 0, 4, 1, 0, 1, 0]).unwrap();
     socket.shutdown(std::net::Shutdown::Write).unwrap();

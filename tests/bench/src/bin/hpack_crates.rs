@@ -1,9 +1,11 @@
-//! HPACK of calmd beside that of other crates, for tests/bench/instructions --hpack: decoders get the
-//! same blocks, encoders the same fields. Each measurement is one dump of callgrind; behind its name
-//! stands how many bytes an encoder wrote. The first block pays for what is made for a connection.
+//! HPACK of calmd compared with that of other crates, for tests/bench/instructions --hpack. All
+//! decoders get equal blocks, all encoders equal fields. Each measurement is one dump of callgrind.
+//! Behind its name stands the number of bytes that an encoder wrote. The first block includes the cost
+//! of a new connection.
 //!
-//! Others are taken by their cheapest interface. All fields end as copies in a list: fluke-hpack and
-//! hpack lend them to a closure, which puts them into the list that calmd's decoder fills too.
+//! The cheapest interface of each crate is measured. All fields end as copies in a list. fluke-hpack
+//! and hpack lend fields to a closure, which copies them into the kind of list that calmd's decoder
+//! fills.
 
 use std::hint::black_box;
 

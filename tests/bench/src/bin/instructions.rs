@@ -1,4 +1,5 @@
-//! What tests/bench/instructions counts: each measurement is one dump of callgrind.
+//! The program whose instructions tests/bench/instructions counts. Each measurement is one dump of
+//! callgrind.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use calmd_bench::{frames, measure};
 /// The content of every response.
 const BODY: &[u8] = &[b'x'; 1024];
 
-/// Requests that come before the ones that are measured: tables, slabs and buffers have grown.
+/// Number of requests before the measured ones. After them, tables, slabs and buffers have grown.
 const WARM: usize = 100;
 
 fn main() {
@@ -35,13 +36,13 @@ fn main() {
 fn decode(name: &str, list: List) {
     let mut decoder = None;
     let mut out = Fields::new();
-    // The buffer is the caller's, and was used before for more.
+    // The caller's buffer was used before, for more bytes than now.
     out.extend_from(&fields(BROWSER));
     out.extend_from(&fields(BROWSER));
     for (when, block) in WHEN.iter().zip(blocks(list)) {
         out.clear();
         measure(&format!("hpack decode, {name}, {when}"), || {
-            // The first block pays for what a new connection has to allocate.
+            // The first block includes the allocations of a new connection.
             decoder
                 .get_or_insert_with(|| Decoder::new(TABLE))
                 .decode(black_box(&block), &mut out, &LIMITS)
@@ -87,7 +88,7 @@ impl Http2 {
         }
     }
 
-    /// What the client sends for so many requests.
+    /// The bytes that the client sends for `count` requests.
     fn requests(&mut self, list: List, count: usize) -> Vec<u8> {
         for _ in 0..count {
             let request = list.iter().copied().map(field);
@@ -96,7 +97,7 @@ impl Http2 {
         self.client.take_output()
     }
 
-    /// The part of the server: every request is answered with the same head and a kilobyte.
+    /// The part of the server. Every request is answered with the head `answer` and a kilobyte.
     fn serve(&mut self, mut input: &[u8], answer: &Fields) -> usize {
         let mut requests = 0;
         self.server.lend_output(std::mem::take(&mut self.output));
@@ -123,7 +124,7 @@ impl Http2 {
         requests
     }
 
-    /// The client takes what the server sent.
+    /// Gives the client the bytes that the server sent.
     fn finish(&mut self) {
         let mut input = &self.output[..];
         while let Some(event) = self
@@ -162,7 +163,7 @@ fn http2(name: &str, list: List) {
     }
 }
 
-/// DATA for four streams in turn, whose content another hand sends.
+/// DATA for four streams in turn. Only the framing is measured, because the shell sends the content.
 fn http2_bulk() {
     const FRAMES: usize = 64;
     let mut pair = Http2::new();
@@ -207,7 +208,7 @@ fn http2_bulk() {
     assert_eq!(frames, FRAMES);
 }
 
-/// A request of HTTP/1.1 with the fields of a list.
+/// An HTTP/1.1 request with the fields of a list.
 fn http1_request(list: List) -> Vec<u8> {
     let value = |name| {
         list.iter()

@@ -1,8 +1,8 @@
-//! Frames that a server must not send, or not there.
+//! Frames that a server must not send, or must not send in a certain place.
 
 use super::*;
 
-/// §3 to §5
+/// Cases of §3 to §5.
 pub fn connections() -> Vec<Case> {
     [starting(), format(), states()]
         .into_iter()
@@ -18,7 +18,7 @@ fn frame_size(section: &'static str, sentence: &'static str) -> Case {
     case(section, sentence, Connection(FRAME_SIZE_ERROR))
 }
 
-/// §3.4
+/// Cases of §3.4.
 fn starting() -> Vec<Case> {
     let first = |sentence| protocol("3.4", sentence).without_settings();
     vec![
@@ -37,7 +37,7 @@ fn starting() -> Vec<Case> {
     ]
 }
 
-/// §4, §5.5
+/// Cases of §4 and §5.5.
 fn format() -> Vec<Case> {
     let mut reserved = head(1);
     reserved[5] |= 0x80;
@@ -81,7 +81,7 @@ fn format() -> Vec<Case> {
     ]
 }
 
-/// §5.1
+/// Cases of §5.1.
 fn states() -> Vec<Case> {
     let ended =
         |sentence, verdict| case("5.1", sentence, verdict).send(headers(1, END, &response(&[])));
@@ -116,7 +116,7 @@ fn states() -> Vec<Case> {
     ]
 }
 
-/// §6, §7, and the frames of extensions
+/// Cases of §6, §7, and the frames of extensions.
 pub fn definitions() -> Vec<Case> {
     [
         streams(),
@@ -130,7 +130,7 @@ pub fn definitions() -> Vec<Case> {
     .collect()
 }
 
-/// §6.1 to §6.4, §6.10
+/// Cases of §6.1 to §6.4 and §6.10.
 fn streams() -> Vec<Case> {
     vec![
         protocol("6.1", "DATA on stream 0").send(data(0, 0, b"x")),
@@ -178,7 +178,7 @@ fn streams() -> Vec<Case> {
     ]
 }
 
-/// §6.5, RFC 8441 §3, RFC 9218 §2.1
+/// Cases of §6.5, RFC 8441 §3 and RFC 9218 §2.1.
 fn settings_frames() -> Vec<Case> {
     let wrong = |sentence, id, value| protocol("6.5.2", sentence).send(settings(&[(id, value)]));
     vec![
@@ -221,7 +221,7 @@ fn settings_frames() -> Vec<Case> {
     ]
 }
 
-/// §6.7, §6.8, §7
+/// Cases of §6.7, §6.8 and §7.
 fn connection() -> Vec<Case> {
     vec![
         frame_size("6.7", "PING of six bytes").send(ping(0, b"sixsix")),
@@ -248,7 +248,7 @@ fn connection() -> Vec<Case> {
     ]
 }
 
-/// §6.9
+/// Cases of §6.9.
 fn windows() -> Vec<Case> {
     let flow = |section, sentence| case(section, sentence, Connection(FLOW_CONTROL_ERROR));
     vec![
@@ -285,7 +285,7 @@ fn windows() -> Vec<Case> {
     ]
 }
 
-/// RFC 7838, RFC 8336, RFC 9218
+/// Cases of RFC 7838, RFC 8336 and RFC 9218.
 fn extensions() -> Vec<Case> {
     let taken = |section, sentence, kind, id, payload: &[u8]| {
         case(section, sentence, Taken)

@@ -1,4 +1,4 @@
-//! Responses that are none, and field blocks that nobody can read.
+//! Malformed responses, and field blocks that cannot be decoded.
 
 use super::*;
 
@@ -6,12 +6,12 @@ fn malformed(section: &'static str, sentence: &'static str) -> Case {
     case(section, sentence, Stream(1, PROTOCOL_ERROR))
 }
 
-/// A response of these fields alone.
+/// A response of the given fields alone.
 fn of(fields: &[(&str, &str)]) -> Vec<u8> {
     headers(1, END, &block(fields))
 }
 
-/// §8
+/// Cases of §8.
 pub fn cases() -> Vec<Case> {
     [framing(), fields(), pseudo()]
         .into_iter()
@@ -19,7 +19,7 @@ pub fn cases() -> Vec<Case> {
         .collect()
 }
 
-/// §8.1, §8.1.1, §8.6
+/// Cases of §8.1, §8.1.1 and §8.6.
 fn framing() -> Vec<Case> {
     let early = |status| headers(1, END_HEADERS, &block(&[(":status", status), ("x", "y")]));
     let promising = |length| headers(1, END_HEADERS, &response(&[("content-length", length)]));
@@ -72,7 +72,7 @@ fn framing() -> Vec<Case> {
     ]
 }
 
-/// §8.2
+/// Cases of §8.2.
 fn fields() -> Vec<Case> {
     let with = |section, sentence, name: &str, value: &str| {
         malformed(section, sentence).send(headers(1, END, &response(&[(name, value)])))
@@ -105,7 +105,7 @@ fn fields() -> Vec<Case> {
     ]
 }
 
-/// §8.3
+/// Cases of §8.3.
 fn pseudo() -> Vec<Case> {
     vec![
         malformed("8.3", "a pseudo-header field that nobody knows")
@@ -124,7 +124,7 @@ fn pseudo() -> Vec<Case> {
     ]
 }
 
-/// RFC 7541, and what is legal by its letter and too much of it (RFC 9113 §10.5)
+/// Cases of RFC 7541, and blocks that are legal by its letter but abusive (RFC 9113 §10.5).
 pub fn blocks() -> Vec<Case> {
     let wrong = |section, sentence, bytes: &[u8]| {
         let block = [&response(&[])[..], bytes].concat();

@@ -1,8 +1,8 @@
-//! What RFC 9113 and RFC 7541 forbid a server and ask of a client, against a running `calmd get`.
+//! Rules of RFC 9113 and RFC 7541 about servers and clients, tested against a running `calmd get`.
 //!
-//! A [`Case`] is a sentence, what a server sends once the request has come, and what the client makes
-//! of it: all of it in one go, so that nothing here waits for a time to pass. The client asks for one
-//! thing; whatever comes of it, it then says goodbye and ends.
+//! A [`Case`] is a sentence, the bytes that a server sends once the request has come, and the expected
+//! reaction of the client. All bytes are sent in one go, so no test waits for a time to pass. The
+//! client sends one request. After any result it sends GOAWAY and ends.
 
 mod frames;
 mod messages;
@@ -20,14 +20,14 @@ use crate::client::{Got, command};
 use crate::raw_h2::{self, Frame, GOAWAY, HEADERS, RST_STREAM, RawH2};
 use crate::support::PATIENCE;
 
-/// What has to come of a case.
+/// Expected result of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// GOAWAY with this code, and the end of the connection (RFC 9113 §5.4.1).
+    /// GOAWAY with an error code, and the end of the connection (RFC 9113 §5.4.1).
     Connection(u32),
-    /// RST_STREAM with this code on this stream, and no error of the connection (§5.4.2).
+    /// RST_STREAM on a stream with an error code, and no error of the connection (§5.4.2).
     Stream(u32, u32),
-    /// The response is whole, and nothing was wrong.
+    /// A whole response, and no error.
     Taken,
 }
 
@@ -43,14 +43,14 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// One sentence, put to the test.
+/// One sentence and its test.
 struct Case {
     section: &'static str,
     sentence: &'static str,
     verdict: Verdict,
-    /// What the client is told to do besides.
+    /// Further options of the client.
     options: &'static [&'static str],
-    /// Whether the server begins with SETTINGS, as it has to.
+    /// True if the server begins with SETTINGS, as it has to.
     settings: bool,
     bytes: Vec<u8>,
 }
@@ -67,23 +67,23 @@ fn case(section: &'static str, sentence: &'static str, verdict: Verdict) -> Case
 }
 
 impl Case {
-    /// The server sends bytes.
+    /// Adds bytes that the server sends.
     fn send(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.bytes.extend_from_slice(bytes.as_ref());
         self
     }
 
-    /// The server has read the client's SETTINGS.
+    /// Adds an acknowledgement of the client's SETTINGS.
     fn acknowledge(self) -> Self {
         self.send(raw_h2::frame(raw_h2::SETTINGS, ACK, 0, b""))
     }
 
-    /// The server answers the request.
+    /// Adds an answer to the request.
     fn answer(self) -> Self {
         self.send(head(1)).send(data(1, END_STREAM, CONTENT))
     }
 
-    /// The server does not begin with SETTINGS.
+    /// Lets the server begin without SETTINGS.
     fn without_settings(mut self) -> Self {
         self.settings = false;
         self
@@ -95,7 +95,7 @@ impl Case {
     }
 }
 
-/// What a response that is as it should be has in it.
+/// The content of a correct response.
 const CONTENT: &[u8] = b"hello";
 
 /// The head of a response whose content follows.
@@ -103,12 +103,12 @@ fn head(id: u32) -> Vec<u8> {
     headers(id, END_HEADERS, &response(&[]))
 }
 
-/// A response's block, with these fields behind its status.
+/// A response's field block, with the fields `more` behind its status.
 fn response(more: &[(&str, &str)]) -> Vec<u8> {
     block(&[&[(":status", "200")][..], more].concat())
 }
 
-/// What the client did.
+/// Frames and end of the connection that came from the client.
 struct Heard {
     frames: Vec<Frame>,
     got: Got,
@@ -121,7 +121,7 @@ impl Heard {
             let code = frame.payload[at..at + 4].try_into().expect("four bytes");
             (frame.stream, u32::from_be_bytes(code))
         };
-        // NO_ERROR is how it leaves.
+        // NO_ERROR is the client's normal end.
         frames.map(code).filter(|&(_, code)| code != 0)
     }
 
@@ -139,7 +139,7 @@ impl Heard {
     }
 }
 
-/// The connection of the client that was just started.
+/// Accepts the connection of the client that was just started.
 fn accept(listener: &TcpListener) -> TcpStream {
     listener.set_nonblocking(true).expect("a listener");
     let deadline = Instant::now() + PATIENCE;
@@ -182,7 +182,7 @@ fn play(case: &Case) -> Heard {
         false => Vec::new(),
     };
     let bytes = [settings, case.bytes.clone()].concat();
-    // A client that has seen enough does not take the rest.
+    // A client that has closed does not take the rest.
     let _ = client.stream.write_all(&bytes);
     let _ = client.stream.shutdown(Shutdown::Write);
     frames.extend(std::iter::from_fn(|| client.next()));
@@ -209,7 +209,7 @@ fn check(case: &Case) -> Result<(), String> {
     ))
 }
 
-/// Most of a case is the start of a process, so two are looked at side by side.
+/// Runs two cases at a time, because most of a case is the start of a process.
 fn run(cases: &[Case]) {
     let (front, back) = cases.split_at(cases.len() / 2);
     let failures = |cases: &[Case]| -> Vec<String> {
@@ -289,7 +289,7 @@ fn what_a_server_can_break_about_field_blocks() {
     run(&messages::blocks());
 }
 
-/// RFC 9113 §6.5.3, §6.7: SETTINGS are acknowledged, PING is answered with its payload.
+/// SETTINGS are acknowledged, and PING is answered with its payload (RFC 9113 §6.5.3, §6.7).
 #[test]
 fn what_a_server_asks_for_is_answered() {
     let heard = play(

@@ -1,8 +1,8 @@
-//! Promises, refused and taken.
+//! Push promises, refused and accepted.
 
 use super::*;
 
-/// A promise of a request with these fields.
+/// A promise of a request with the given fields.
 fn promise(id: u32, promised: u32, fields: &[(&str, &str)]) -> Vec<u8> {
     let payload = [&promised.to_be_bytes()[..], &block(fields)].concat();
     raw_h2::frame(5, END_HEADERS, id, &payload)
@@ -17,7 +17,7 @@ fn request_of(method: &'static str) -> [(&'static str, &'static str); 4] {
     ]
 }
 
-/// §6.6, §8.4
+/// Cases of §6.6 and §8.4.
 pub fn cases() -> Vec<Case> {
     let allowed = |section, sentence, verdict| case(section, sentence, verdict).with(&["--push"]);
     let protocol = |section, sentence| allowed(section, sentence, Connection(PROTOCOL_ERROR));

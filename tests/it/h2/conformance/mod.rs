@@ -1,11 +1,11 @@
-//! What RFC 9113 and RFC 7541 forbid a client and ask of a server, against the running server.
+//! Rules of RFC 9113 and RFC 7541 about clients and servers, tested against the running server.
 //!
-//! A [`Case`] is a sentence of an RFC, the bytes that put it to the test, and what has to come of it.
-//! They are in tables by section; this file runs them, against one server, a connection each.
+//! A [`Case`] is a sentence of an RFC, the bytes that test it, and the expected result. The cases are
+//! in tables by section. This file runs them against one server, with a connection for each.
 //!
-//! After its bytes every connection gets two PINGs, one after the other. Whatever the bytes cause is in
-//! front of the answers, so nothing here waits for a time to pass: the first shows that the connection
-//! goes on, the second that what was produced in the meantime has come too.
+//! After its bytes every connection gets two PINGs, one after the other. All effects of the bytes come
+//! before the answers, so no test waits for a time to pass. The first answer shows that the connection
+//! goes on, the second that all output that was produced meanwhile has come.
 
 mod rfc7541;
 mod s10_security;
@@ -32,21 +32,21 @@ use crate::raw_h2::{
 };
 use crate::support::Server;
 
-/// What has to come of a case.
+/// Expected result of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// GOAWAY with this code, and the end of the connection (RFC 9113 §5.4.1).
+    /// GOAWAY with an error code, and the end of the connection (RFC 9113 §5.4.1).
     Connection(u32),
-    /// The end of the connection, without a word or with one of HTTP/1.1: a GOAWAY may be left out
-    /// where it is evident that the peer does not speak HTTP/2 (§3.4).
+    /// The end of the connection, without GOAWAY or with an HTTP/1.1 response. A GOAWAY may be left out
+    /// if the peer evidently does not speak HTTP/2 (§3.4).
     Closed,
-    /// RST_STREAM with this code on this stream, and the connection goes on (§5.4.2).
+    /// RST_STREAM on a stream with an error code. The connection goes on (§5.4.2).
     Stream(u32, u32),
-    /// Nothing: the connection goes on, and no stream is reset for an error.
+    /// No error: the connection goes on, and no stream is reset for an error.
     Taken,
-    /// Responses on these streams, with these statuses.
+    /// Responses: pairs of stream and status.
     Answered(Vec<(u32, u16)>),
-    /// So many bytes of DATA on this stream, and no more.
+    /// An exact number of bytes of DATA on a stream.
     Data(u32, usize),
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What a client does.
+/// Action of the client.
 #[derive(Clone)]
 enum Step {
     Send(Vec<u8>),
@@ -80,7 +80,7 @@ enum Step {
     End(u32),
 }
 
-/// One sentence, put to the test.
+/// One sentence and its test.
 pub struct Case {
     section: &'static str,
     sentence: &'static str,
@@ -89,7 +89,8 @@ pub struct Case {
     steps: Vec<Step>,
 }
 
-/// What the RFC's section says about what a client sends, and what has to come of it.
+/// A case: a section of an RFC, a sentence about the bytes that a client sends, and the expected
+/// result.
 pub fn case(section: &'static str, sentence: &'static str, verdict: Verdict) -> Case {
     Case {
         section,
@@ -101,32 +102,32 @@ pub fn case(section: &'static str, sentence: &'static str, verdict: Verdict) -> 
 }
 
 impl Case {
-    /// The client sends bytes.
+    /// Adds bytes that the client sends.
     pub fn send(mut self, bytes: Vec<u8>) -> Self {
         self.steps.push(Step::Send(bytes));
         self
     }
 
-    /// The client waits for the head of the response on a stream.
+    /// Lets the client wait for the head of the response on a stream.
     pub fn head(mut self, id: u32) -> Self {
         self.steps.push(Step::Head(id));
         self
     }
 
-    /// The client waits for the end of the response on a stream.
+    /// Lets the client wait for the end of the response on a stream.
     pub fn end(mut self, id: u32) -> Self {
         self.steps.push(Step::End(id));
         self
     }
 
-    /// The client does not begin with the preface and SETTINGS.
+    /// Lets the client begin without the preface and SETTINGS.
     pub fn without_preface(mut self) -> Self {
         self.preface = false;
         self
     }
 }
 
-/// What came on a connection.
+/// Frames and end of a connection.
 #[derive(Debug, Default)]
 struct Heard {
     frames: Vec<Frame>,
@@ -172,24 +173,25 @@ impl Heard {
         ))
     }
 
-    /// Streams that were reset for an error, and why.
+    /// Streams that were reset for an error, and the codes.
     fn resets(&self) -> Vec<(u32, u32)> {
         let resets = self.frames.iter().filter(|frame| frame.kind == RST_STREAM);
         let code =
             |frame: &Frame| u32::from_be_bytes(frame.payload[..].try_into().expect("a code"));
-        // NO_ERROR after a whole response tells the client to send no more (RFC 9113 §8.1).
+        // NO_ERROR after a whole response is no error: it asks the client to send no more (RFC 9113
+        // §8.1).
         resets
             .map(|frame| (frame.stream, code(frame)))
             .filter(|&(_, code)| code != 0)
             .collect()
     }
 
-    /// What this amounts to, as far as `expected` asks for it.
+    /// The result, as far as `expected` asks for it.
     fn verdict(&self, expected: &Verdict) -> Result<Verdict, String> {
         if self.closed {
             return Ok(match (self.goaway(), expected) {
                 (Some(code), _) => Connection(code),
-                // A client that has said GOAWAY is not waited for when it is answered.
+                // After a client's GOAWAY the server closes as soon as it has answered.
                 (None, Answered(_)) => Answered(self.statuses.clone().into_iter().collect()),
                 (None, _) => Closed,
             });
@@ -228,12 +230,12 @@ impl Client {
         }
     }
 
-    /// A server that has closed does not read any more.
+    /// Sends bytes. An error is ignored, because a server that has closed does not read them.
     fn send(&mut self, bytes: &[u8]) {
         let _ = self.connection.stream.write_all(bytes);
     }
 
-    /// Reads until something has come, or the end.
+    /// Reads until `found` is true, or to the end.
     fn until(&mut self, found: impl Fn(&Heard) -> bool) {
         while !self.heard.closed && !found(&self.heard) {
             match self.connection.next() {
@@ -303,7 +305,7 @@ fn check(server: &Server, case: &Case) -> Result<(), String> {
     ))
 }
 
-/// One server for all cases, which ends with the last test that uses it: none may leave a trace.
+/// The server of all cases. It ends with the last test that uses it. No case may change its state.
 fn server() -> Arc<Server> {
     static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
@@ -388,7 +390,7 @@ fn no_sentence_is_tested_twice() {
     }
 }
 
-/// SETTINGS and a first frame: what every case begins with is right.
+/// The beginning of every case is correct: SETTINGS and a first frame.
 #[test]
 fn s3_4_the_server_begins_with_settings_and_acknowledges_the_clients() {
     let server = server();

@@ -1,4 +1,4 @@
-//! RFC 7541: field blocks that must not be, and all the forms that may.
+//! RFC 7541: malformed field blocks, and all valid forms.
 
 use super::super::wire::*;
 use super::*;
@@ -10,12 +10,12 @@ pub fn cases() -> Vec<Case> {
         .collect()
 }
 
-/// A request with these bytes behind its field block.
+/// A request with `bytes` behind its field block.
 fn behind(bytes: &[u8]) -> Vec<u8> {
     headers(1, END, &[&request("GET", "/", &[])[..], bytes].concat())
 }
 
-/// A request with these bytes in front of its field block.
+/// A request with `bytes` in front of its field block.
 fn in_front(id: u32, bytes: &[u8]) -> Vec<u8> {
     headers(id, END, &[bytes, &request("GET", "/", &[])].concat())
 }
@@ -74,7 +74,8 @@ fn errors() -> Vec<Case> {
 fn representations() -> Vec<Case> {
     let fine = |section, sentence| case(section, sentence, Answered(vec![(1, 200)]));
     let both = |section, sentence| case(section, sentence, Answered(vec![(1, 200), (3, 200)]));
-    // :method GET, :scheme http, :path / are in the static table; :authority's name is.
+    // :method GET, :scheme http, :path / are in the static table with their values, :authority with its
+    // name only.
     let indexed = [&[0x82, 0x86, 0x84, 0x01][..], &string("localhost")].concat();
     vec![
         fine("6.1", "indexed fields").send(headers(1, END, &indexed)),

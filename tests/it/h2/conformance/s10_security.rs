@@ -1,4 +1,4 @@
-//! RFC 9113 §10.3, §10.5: what is legal by its letter and too much of it.
+//! RFC 9113 §10.3, §10.5: requests that are legal by its letter but abusive.
 
 use super::super::wire::*;
 use super::*;

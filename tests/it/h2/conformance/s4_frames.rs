@@ -1,4 +1,4 @@
-//! RFC 9113 §4: what holds for all frames.
+//! RFC 9113 §4: rules for all frames.
 
 use super::super::wire::*;
 use super::*;
@@ -14,7 +14,7 @@ pub fn cases() -> Vec<Case> {
     let post_block = super::super::wire::request("POST", "/json", &[]);
     let (front, back) = request.split_at(4);
     vec![
-        // §4.1
+        // Cases of §4.1.
         case("4.1", "a frame of an unknown type", Taken).send(raw_h2::frame(0xbb, 0xff, 0, b"?")),
         case(
             "4.1",
@@ -36,7 +36,7 @@ pub fn cases() -> Vec<Case> {
             Answered(vec![(1, 200)]),
         )
         .send(reserved(get(1))),
-        // §4.2
+        // Cases of §4.2.
         case("4.2", "DATA of the largest size", Answered(vec![(1, 200)]))
             .send(post(1))
             .send(data(1, END_STREAM, &LARGE[1..])),
@@ -65,7 +65,7 @@ pub fn cases() -> Vec<Case> {
             Connection(FRAME_SIZE_ERROR),
         )
         .send(raw_h2::frame(0xbb, 0, 0, &LARGE)),
-        // §4.3
+        // Cases of §4.3.
         case(
             "4.3",
             "a field block that cannot be decoded",
@@ -108,7 +108,7 @@ pub fn cases() -> Vec<Case> {
             "a block that is not decoded for its stream's sake keeps the table in step",
             Answered(vec![(1, 200), (3, 200)]),
         )
-        // An entry made on a stream that is reset at once is used by the next request.
+        // A table entry that a stream makes before it is reset is used by the next request.
         .send(headers(
             1,
             END,

@@ -3,7 +3,7 @@
 use super::super::wire::*;
 use super::*;
 
-/// A response that cannot go on: its stream stays half-closed (remote).
+/// A request whose response cannot go on, so that its stream stays half-closed (remote).
 fn held(id: u32) -> Vec<u8> {
     [settings(&[(4, 0)]), get(id)].concat()
 }
@@ -15,7 +15,7 @@ pub fn cases() -> Vec<Case> {
         .collect()
 }
 
-/// §5.1
+/// Cases of §5.1.
 fn states() -> Vec<Case> {
     let closed = |sentence, verdict| case("5.1", sentence, verdict).send(get(1)).end(1);
     let reset = |sentence, verdict| {
@@ -95,7 +95,7 @@ fn states() -> Vec<Case> {
     ]
 }
 
-/// §5.1.1
+/// Cases of §5.1.1.
 fn identifiers() -> Vec<Case> {
     vec![
         case(
@@ -144,7 +144,7 @@ fn identifiers() -> Vec<Case> {
     ]
 }
 
-/// §5.1.2
+/// Cases of §5.1.2.
 fn concurrency() -> Vec<Case> {
     let requests = |count: u32| (0..count).flat_map(|i| get(2 * i + 1)).collect::<Vec<_>>();
     vec![
@@ -173,7 +173,7 @@ fn concurrency() -> Vec<Case> {
     ]
 }
 
-/// §5.3 to §5.5
+/// Cases of §5.3 to §5.5.
 fn errors() -> Vec<Case> {
     let request = request("GET", "/", &[]);
     let itself = [&dependency(1, 15)[..], &request].concat();

@@ -15,7 +15,7 @@ pub fn cases() -> Vec<Case> {
     .collect()
 }
 
-/// §6.1
+/// Cases of §6.1.
 fn data_frames() -> Vec<Case> {
     vec![
         case("6.1", "DATA on stream 0", Connection(PROTOCOL_ERROR)).send(data(0, 0, b"x")),
@@ -65,7 +65,7 @@ fn data_frames() -> Vec<Case> {
     ]
 }
 
-/// §6.2
+/// Cases of §6.2.
 fn headers_frames() -> Vec<Case> {
     let request = request("GET", "/", &[]);
     let padded = |padding: u8, zeros: usize| [&[padding][..], &request, &vec![0; zeros]].concat();
@@ -140,7 +140,7 @@ fn headers_frames() -> Vec<Case> {
     ]
 }
 
-/// §6.3, §6.4, §6.6
+/// Cases of §6.3, §6.4 and §6.6.
 fn small_frames() -> Vec<Case> {
     vec![
         case("6.3", "PRIORITY on stream 0", Connection(PROTOCOL_ERROR)).send(priority(0, 1)),
@@ -201,7 +201,7 @@ fn small_frames() -> Vec<Case> {
     ]
 }
 
-/// §6.10
+/// Cases of §6.10.
 fn continuations() -> Vec<Case> {
     let request = request("GET", "/", &[]);
     let (a, rest) = request.split_at(9);

@@ -5,12 +5,13 @@ use super::*;
 
 const MAX: u32 = (1 << 31) - 1;
 
-/// An upload to a handler that sends back what it gets: nothing, while its window is closed.
+/// The head of an upload to `/echo`, which sends back each byte that it gets. It can send none while
+/// its window is closed.
 fn upload(id: u32) -> Vec<u8> {
     headers(id, END_HEADERS, &request("POST", "/echo", &[]))
 }
 
-/// DATA of this many bytes altogether.
+/// DATA frames of `len` bytes altogether.
 fn flood(id: u32, len: usize) -> Vec<u8> {
     vec![0; len]
         .chunks(16_384)
@@ -25,7 +26,7 @@ pub fn cases() -> Vec<Case> {
         .collect()
 }
 
-/// §6.9
+/// Cases of §6.9.
 fn updates() -> Vec<Case> {
     let held = |sentence, verdict| {
         case("6.9", sentence, verdict)
@@ -79,7 +80,7 @@ fn updates() -> Vec<Case> {
     ]
 }
 
-/// §6.9.1, §6.9.2: the server's sending
+/// Cases of §6.9.1 and §6.9.2: the server sends.
 fn windows() -> Vec<Case> {
     vec![
         case(
@@ -177,7 +178,7 @@ fn windows() -> Vec<Case> {
     ]
 }
 
-/// §6.9.1: the server's receiving. Its window is 256 KiB on a stream, 1 MiB on the connection.
+/// Cases of §6.9.1: the server receives. Its window is 256 KiB on a stream, 1 MiB on the connection.
 fn received() -> Vec<Case> {
     let closed = |sentence, verdict| case("6.9.1", sentence, verdict).send(settings(&[(4, 0)]));
     vec![

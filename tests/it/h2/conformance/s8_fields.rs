@@ -1,4 +1,4 @@
-//! RFC 9113 §8.2, §8.3: which field sections are malformed.
+//! RFC 9113 §8.2, §8.3: malformed field sections.
 
 use super::super::wire::*;
 use super::*;
@@ -14,12 +14,12 @@ pub fn cases() -> Vec<Case> {
         .collect()
 }
 
-/// A request of these fields alone.
+/// A request of the given fields alone.
 fn of(fields: &[(&str, &str)]) -> Vec<u8> {
     headers(1, END, &block(fields))
 }
 
-/// §8.2, §8.2.1
+/// Cases of §8.2 and §8.2.1.
 fn fields() -> Vec<Case> {
     let with = |sentence, name: &str, value: &str| {
         malformed("8.2.1", sentence).send(get_with(1, &[(name, value)]))
@@ -58,7 +58,7 @@ fn fields() -> Vec<Case> {
     ]
 }
 
-/// §8.2.2, §8.2.3
+/// Cases of §8.2.2 and §8.2.3.
 fn connection_specific() -> Vec<Case> {
     let with = |sentence, name: &str, value: &str| {
         malformed("8.2.2", sentence).send(get_with(1, &[(name, value)]))
@@ -80,7 +80,7 @@ fn connection_specific() -> Vec<Case> {
     ]
 }
 
-/// §8.3
+/// Cases of §8.3.
 fn pseudo() -> Vec<Case> {
     vec![
         malformed("8.3", "a pseudo-header field that nobody knows")
@@ -104,7 +104,7 @@ fn pseudo() -> Vec<Case> {
     ]
 }
 
-/// §8.3.1
+/// Cases of §8.3.1.
 fn request_pseudo() -> Vec<Case> {
     const METHOD: (&str, &str) = (":method", "GET");
     const SCHEME: (&str, &str) = (":scheme", "http");

@@ -1,4 +1,4 @@
-//! RFC 9113 §8.1, §8.4–8.6: how messages are framed.
+//! RFC 9113 §8.1, §8.4–8.6: the framing of messages.
 
 use super::super::wire::*;
 use super::*;

@@ -1,4 +1,4 @@
-//! What a client may do, and every server has to take.
+//! Rights of a client: behaviour that every server has to accept.
 
 use super::super::wire::*;
 use super::*;
