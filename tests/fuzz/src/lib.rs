@@ -1,8 +1,8 @@
-//! calmd's protocol cores alone, and what drives them with a fuzzer's input.
+//! calmd's protocol cores alone, and the code that drives them with a fuzzer's input.
 //!
-//! The cores are compiled from their files rather than through the package: they need nothing of the
-//! server, and what the fuzzer counts as coverage is the cores'. Only the record layer of TLS comes from the
-//! package. `tests/it/fuzz_regressions.rs` compiles [`drive`] against the package.
+//! The cores are compiled from their files, not through the package. They need nothing of the server,
+//! and the fuzzer then counts the coverage of the cores alone. Only the record layer of TLS comes from
+//! the package. `tests/it/fuzz_regressions.rs` compiles [`drive`] against the package.
 //!
 //! ```text
 //! RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz h2_server

@@ -1,4 +1,4 @@
-//! HTTP/2's answers, counted as they pass by.
+//! Answers of HTTP/2, counted as they pass by.
 
 use crate::raw_h2;
 
@@ -7,15 +7,15 @@ const HEADER: usize = 9;
 /// Counts streams that the server has ended.
 #[derive(Default)]
 pub struct Answers {
-    /// So far.
+    /// Number of streams that the server has ended so far.
     pub ended: u64,
     header: Vec<u8>,
-    /// What is left of a frame's payload.
+    /// Number of bytes that are left of a frame's payload.
     payload: usize,
 }
 
 impl Answers {
-    /// Takes the next bytes of a connection.
+    /// Reads the next bytes of a connection.
     pub fn take(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let skipped = self.payload.min(bytes.len());

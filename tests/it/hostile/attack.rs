@@ -1,4 +1,4 @@
-//! What an attack is: what its connections send, and what must hold meanwhile.
+//! Attacks: the bytes that their connections send, and the demands on the server meanwhile.
 
 use super::good_client;
 use crate::raw_h2::{
@@ -8,38 +8,39 @@ use std::time::Duration;
 
 /// One row of the catalogue of attacks.
 pub struct Attack {
-    /// What it is called, as a heading of the table.
+    /// The name of the attack, which heads its row of the table.
     pub name: &'static str,
-    /// The CVE that made it known, or nothing.
+    /// The CVE that made the attack known, or an empty text.
     pub cve: &'static str,
-    /// What it speaks, or pretends to.
+    /// The protocol that the attack speaks, or pretends to.
     pub speaks: Protocol,
-    /// What lies between its bytes and the server.
+    /// The layer between the attack's bytes and the server.
     pub over: Over,
-    /// What a connection sends first.
+    /// The first bytes of a connection.
     pub opening: fn() -> Vec<u8>,
-    /// What it sends then: step after step, counted from 0.
+    /// The steps of a connection after that, counted from 0.
     pub step: fn(u32) -> Step,
-    /// How fast.
+    /// The pace of the steps.
     pub pace: Pace,
-    /// What becomes of the answers.
+    /// Handling of the server's answers.
     pub reads: Reads,
     /// Options that the server is started with.
     pub options: &'static [&'static str],
-    /// What the server must answer.
+    /// The answer that the server must give.
     pub answer: Answer,
     /// KiB of memory that one attacking connection may cost.
     pub memory_kib: u64,
-    /// How much more CPU a byte of it may cost than one of a plain flood of GETs.
+    /// CPU time that a byte of the attack may cost, as a multiple of that for a byte of a plain flood
+    /// of GETs.
     pub cpu: f64,
 }
 
-/// What a connection speaks.
+/// Protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
-    /// HTTP/2
+    /// HTTP/2.
     H2,
-    /// HTTP/1.1
+    /// HTTP/1.1.
     H1,
 }
 
@@ -55,71 +56,72 @@ impl Attack {
 
 /// One step of an attacking connection.
 pub enum Step {
-    /// These bytes.
+    /// Sends bytes.
     Send(Vec<u8>),
-    /// New keys for what it sends, of TLS.
+    /// Changes the TLS keys of the sending side.
     KeyUpdate,
-    /// The connection is closed, and another takes its place.
+    /// Closes the connection. Another takes its place.
     Close,
-    /// Nothing more: the connection is held.
+    /// Sends no more and holds the connection.
     Hold,
 }
 
-/// What lies between an attack's bytes and the server.
+/// Layer between an attack's bytes and the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Over {
     /// TCP to the cleartext port.
     Cleartext,
     /// TCP to the TLS port, without TLS.
     Bare,
-    /// TLS with this ALPN, with each write in a record of its own.
+    /// TLS with an ALPN protocol, with each write in a record of its own.
     Tls(&'static str),
-    /// The same, with each byte in a record of its own.
+    /// TLS with an ALPN protocol, with each byte in a record of its own.
     OneByteRecords(&'static str),
 }
 
-/// How fast steps follow each other.
+/// Pace of the steps of an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pace {
     /// As fast as the socket takes them.
     Flood,
     /// With a pause between them.
     Every(Duration),
-    /// One step of this many HTTP/2 requests as soon as no more than that many wait for their answer.
+    /// One step of so many HTTP/2 requests as soon as no more than that number wait for their answer.
     Answered(u64),
 }
 
-/// What becomes of the server's answers.
+/// Handling of the server's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// They are read at once.
+    /// Answers are read at once.
     All,
-    /// They stay in as small a buffer as the system allows.
+    /// Answers stay unread, in as small a buffer as the system allows.
     Nothing,
 }
 
-/// What the server must answer to a connection alone with it, which sends step by step.
+/// The answer that the server must give to a single connection that sends step by step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Answer {
-    /// HTTP/2: GOAWAY with this code, and close, before the connection has sent more frames than this
-    /// behind its opening.
+    /// HTTP/2: GOAWAY with an error code, and close, before the connection has sent more than a number
+    /// of frames behind its opening.
     GoAway(u32, usize),
-    /// HTTP/2: RST_STREAM with this code, first of all.
+    /// HTTP/2: RST_STREAM with an error code, as the first answer.
     Reset(u32),
-    /// HTTP/2 or HTTP/1.1: a response with this status, first of all; the connection may go on.
+    /// HTTP/2 or HTTP/1.1: a response with a status, as the first answer. The connection may go on.
     Status(u16),
-    /// HTTP/1.1: a response with this status, and close.
+    /// HTTP/1.1: a response with a status, and close.
     Refused(u16),
-    /// The connection is closed before it has sent more steps than this.
+    /// The connection is closed before it has sent more than a number of steps.
     Closed(usize),
-    /// No answer is demanded: it is enough that the others do not suffer.
+    /// No answer is demanded, as long as other clients do not suffer.
     Harmless,
 }
 
-/// Requests at once of a client that keeps to the server's limit of streams.
+/// Number of requests at once of a client that keeps to the server's limit of streams.
 const BATCH: u32 = 40;
 
-/// As many GETs as one client can get answered: what nobody minds. The rows are written over it.
+/// As many GETs as one client can get answered. Such a flood is harmless. Other rows are written as
+/// changes of it.
 pub const GETS_H2: Attack = Attack {
     name: "",
     cve: "",
@@ -135,7 +137,7 @@ pub const GETS_H2: Attack = Attack {
     cpu: 2.0,
 };
 
-/// The same of HTTP/1.1.
+/// As many GETs over HTTP/1.1 as one client can get answered.
 pub const GETS_H1: Attack = Attack {
     speaks: Protocol::H1,
     opening: Vec::new,
@@ -144,7 +146,7 @@ pub const GETS_H1: Attack = Attack {
     ..GETS_H2
 };
 
-/// The same GETs with each byte in a write of its own.
+/// The flood of GETs with each byte in a write of its own.
 pub const GETS_BY_BYTE: Attack = Attack {
     step: |n| {
         let len = request(0, good_client::PATH).len() as u32;
@@ -169,7 +171,8 @@ pub fn open_h2() -> Vec<u8> {
     open_h2_with(&[])
 }
 
-/// The same with these settings, and a connection's window that is never in the way.
+/// The client's preface with the given settings, its acknowledgement of the server's SETTINGS, and a
+/// connection window that never limits.
 pub fn open_h2_with(settings: &[(u16, u32)]) -> Vec<u8> {
     let entries: Vec<u8> = settings
         .iter()
@@ -194,7 +197,7 @@ pub fn request(n: u32, path: &str) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &get(path))
 }
 
-/// What the good client asks for as well.
+/// A GET of the file that the good client asks for as well.
 fn get_h2(n: u32) -> Step {
     let requests = BATCH * n..BATCH * (n + 1);
     Step::Send(
@@ -204,7 +207,7 @@ fn get_h2(n: u32) -> Step {
     )
 }
 
-/// The same in HTTP/1.1.
+/// A GET of that file in HTTP/1.1.
 fn get_h1(_: u32) -> Step {
     let path = good_client::PATH;
     Step::Send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes())

@@ -7,23 +7,23 @@ use super::script::{Part, Script};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A connection that was closed is replaced after this long, so that ten attackers open at most a
-/// thousand a second: it is what they say that is under test here.
+/// Time after which a closed connection is replaced, so that ten attackers open at most a thousand a
+/// second. The bytes that they send are under test here, not the number of connections.
 const RECONNECT: Duration = Duration::from_millis(10);
 
-/// Nobody was ready: the thread sleeps, so as not to take a processor from the server.
+/// Time that the thread sleeps when no attacker was ready, to leave the processor to the server.
 const NAP: Duration = Duration::from_micros(500);
 
-/// What an attack has spent.
+/// Resources that an attack has spent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spent {
-    /// Bytes that the sockets took.
+    /// Number of bytes that the sockets took.
     pub bytes: u64,
-    /// Connections that were opened.
+    /// Number of connections that were opened.
     pub connections: u64,
 }
 
-/// Attacks until told to stop, and then holds what is open until `release` is called.
+/// Attackers that attack until told to stop, and then hold their connections until `release` is called.
 pub struct Attackers<'a> {
     attack: &'a Attack,
     target: &'a Target,
@@ -33,7 +33,7 @@ pub struct Attackers<'a> {
 }
 
 impl<'a> Attackers<'a> {
-    /// So many, about to connect.
+    /// `count` attackers that are about to connect.
     pub fn new(attack: &'a Attack, target: &'a Target, count: usize) -> Self {
         Attackers {
             attack,
@@ -69,7 +69,7 @@ impl<'a> Attackers<'a> {
     }
 }
 
-/// What an attacker is lent for its turn.
+/// Resources that are lent to an attacker for its turn.
 struct Turn<'t, 'a> {
     attack: &'a Attack,
     target: &'a Target,
@@ -82,9 +82,9 @@ struct Turn<'t, 'a> {
 /// One attacker, and the connection that it has now.
 struct Attacker {
     link: Option<Link>,
-    /// When it goes on: with a connection, or with the next part of its script.
+    /// Time at which the attacker goes on: with a connection, or with the next part of its script.
     due: Instant,
-    /// The part of the script that it is at, and how much of that is sent.
+    /// Number of the present part of the script. `sent` is the number of its bytes that were sent.
     part: usize,
     sent: usize,
     answers: Answers,
@@ -101,7 +101,7 @@ impl Attacker {
         }
     }
 
-    /// Does what can be done now; false when that was nothing.
+    /// Does all that can be done now. Returns false if that was nothing.
     fn turn(&mut self, turn: &mut Turn<'_, '_>) -> bool {
         if turn.now >= self.due && self.link.is_none() {
             self.connect(turn);

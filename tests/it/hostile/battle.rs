@@ -1,5 +1,5 @@
-//! One attack against one server: attackers in one thread, the good client in another, and what the
-//! server takes meanwhile.
+//! One attack against one server: attackers in one thread, the good client in another, and a
+//! measurement of the server meanwhile.
 
 use super::attack::Attack;
 use super::attacker::{Attackers, Spent};
@@ -10,38 +10,38 @@ use crate::support::Server;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often memory and descriptors are looked at.
+/// Time between two measurements of memory and descriptors.
 const SAMPLE: Duration = Duration::from_millis(20);
 
-/// What one round took.
+/// Measurements of one round.
 #[derive(Clone, Debug)]
 pub struct Round {
-    /// Attacking connections at a time.
+    /// Number of attacking connections at a time.
     pub attackers: usize,
-    /// How long it was.
+    /// Length of the round.
     pub elapsed: Duration,
-    /// What the attackers did.
+    /// Resources that the attackers spent.
     pub spent: Spent,
     /// The server's CPU time.
     pub cpu: Duration,
-    /// The server's own memory before it, in KiB.
+    /// The server's own memory before the round, in KiB.
     pub memory_before: u64,
-    /// The same at its peak.
+    /// The server's own memory at its peak, in KiB.
     pub memory_peak: u64,
     /// The most descriptors that were open.
     pub descriptors: usize,
-    /// How the good client fared.
+    /// Service that the good client got.
     pub service: Service,
 }
 
 impl Round {
-    /// Share of a processor.
+    /// Share of a processor that the server used.
     pub fn cpu_share(&self) -> f64 {
         self.cpu.as_secs_f64() / self.elapsed.as_secs_f64()
     }
 }
 
-/// Attacks for some time.
+/// Attacks the server for a time.
 pub fn round(server: &Server, attack: &Attack, attackers: usize, length: Duration) -> Round {
     let target = Target::new(server, attack.over);
     let stop = AtomicBool::new(false);

@@ -1,8 +1,8 @@
-//! A client that only wants its files: what all attacks are judged by.
+//! The good client: it only wants its files, and its latency is the measure of all attacks.
 //!
-//! It comes over a Unix socket. The system's TCP under a flood (congestion control, its memory, packets
-//! that its queues drop) delays whoever shares it by tens of milliseconds, with any server; what is
-//! measured here is what the server itself lets its clients wait for.
+//! It comes over a Unix socket. Under a flood the system's TCP (congestion control, its memory, packets
+//! that its queues drop) delays all its users by tens of milliseconds, with any server. The test
+//! measures the delay by the server alone.
 
 use super::process;
 use crate::raw_h2::{self, RawH2, frame};
@@ -13,30 +13,30 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A hundred requests a second.
+/// Time between two requests: a hundred a second.
 const INTERVAL: Duration = Duration::from_millis(10);
 
 /// A request that is not answered within this time has failed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The file that it asks for.
+/// The path of the file that the good client asks for.
 pub const PATH: &str = "/4k";
 
-/// Its length.
+/// The length of that file.
 pub const LEN: usize = 4 << 10;
 
-/// How a good client was served.
+/// Service that a good client got.
 #[derive(Clone, Debug, Default)]
 pub struct Service {
-    /// From each question to the end of its answer, without what the machine let server or client wait
-    /// for a processor: others compete for those.
+    /// Time from each request to the end of its answer, without the time that server or client waited
+    /// for a processor, because other processes compete for those.
     latencies: Vec<Duration>,
-    /// Requests without the whole file as their answer.
+    /// Number of requests without the whole file as their answer.
     pub failures: usize,
 }
 
 impl Service {
-    /// Takes what another period brought.
+    /// Adds the results of another period.
     pub fn add(&mut self, other: &Service) {
         self.latencies.extend(&other.latencies);
         self.failures += other.failures;
@@ -59,8 +59,8 @@ pub fn ask(server: &Server, stop: &AtomicBool) -> Service {
     let waited = || process::server_waited(pid) + process::thread_waited();
     let mut due = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        // Late because its last request was answered late: that counts. Late because the system woke
-        // it late: that does not.
+        // A request that is late because the last answer was late counts as late. A request that is
+        // late because the system woke the thread late does not.
         let begin = match due.checked_duration_since(Instant::now()) {
             Some(wait) => {
                 std::thread::sleep(wait);
@@ -76,7 +76,7 @@ pub fn ask(server: &Server, stop: &AtomicBool) -> Service {
             service
                 .latencies
                 .push(begin.elapsed().saturating_sub(machine));
-            // Nor are the requests after it late for that.
+            // The requests after it are not late for that reason either.
             due += machine;
         } else {
             service.failures += 1;
@@ -87,7 +87,7 @@ pub fn ask(server: &Server, stop: &AtomicBool) -> Service {
     service
 }
 
-/// The server's options for it.
+/// The server's options for the good client.
 pub const LISTEN: [&str; 2] = ["--listen", "unix:good"];
 
 fn socket(server: &Server) -> PathBuf {
@@ -109,12 +109,12 @@ impl Client {
             &frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]),
             &frame(raw_h2::WINDOW_UPDATE, 0, 0, &(1u32 << 30).to_be_bytes()),
         ];
-        // Whether it was taken is seen at the first request.
+        // A failure shows at the first request.
         let _ = h2.stream.write_all(&opening.concat());
         Client { h2, stream: 1 }
     }
 
-    /// Whether one request is answered with 200 and the whole file.
+    /// True if one request is answered with 200 and the whole file.
     fn get(&mut self) -> bool {
         let flags = raw_h2::END_HEADERS | raw_h2::END_STREAM;
         let request = frame(raw_h2::HEADERS, flags, self.stream, &raw_h2::get(PATH));

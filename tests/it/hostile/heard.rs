@@ -1,14 +1,14 @@
-//! What a server said to a probe, as it comes.
+//! Answers of a server to a probe, parsed as they come.
 
 use super::link::Link;
 use super::probe::Answered;
 use crate::raw_h2;
 use std::time::{Duration, Instant};
 
-/// The header of a frame (RFC 9113 §4.1).
+/// Length of the header of a frame (RFC 9113 §4.1).
 const HEADER: usize = 9;
 
-/// The bytes that came, taken apart as far as they are whole.
+/// The bytes that came, parsed as far as they are whole.
 #[derive(Default)]
 pub struct Heard {
     bytes: Vec<u8>,
@@ -16,7 +16,7 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Reads for this long; false when the server has closed.
+    /// Reads for the time `wait`. Returns false if the server has closed.
     pub fn listen(&mut self, link: &mut Link, wait: Duration) -> bool {
         let start = Instant::now();
         let mut buffer = [0; 16 << 10];
@@ -26,7 +26,7 @@ impl Heard {
                 Ok(len) => self.take(&buffer[..len]),
                 Err(error) if super::link::is_patient(&error) => {
                     if self.answered.goaway.is_some() && wait < Duration::from_millis(50) {
-                        // The end follows, and nothing is of use after it.
+                        // The end follows, and no later bytes are of use.
                         return false;
                     }
                     if start.elapsed() >= wait {
@@ -39,12 +39,12 @@ impl Heard {
         }
     }
 
-    /// What was answered so far.
+    /// The answers so far.
     pub fn answered(&self) -> &Answered {
         &self.answered
     }
 
-    /// What was answered, with the number of frames until the end.
+    /// The answers, with the number of frames until the end.
     pub fn tell(self, frames: Option<usize>) -> Answered {
         Answered {
             frames,

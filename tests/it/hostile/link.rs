@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-/// Where attackers connect to, and how.
+/// The address that attackers connect to, and the layer of the connection.
 #[derive(Clone)]
 pub struct Target {
     address: SocketAddr,
@@ -19,7 +19,7 @@ pub struct Target {
     tls: Option<Arc<ClientConfig>>,
 }
 
-/// How plaintext is cut into TLS records.
+/// Division of plaintext into TLS records.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Records {
     Whole,
@@ -27,7 +27,7 @@ enum Records {
 }
 
 impl Target {
-    /// This server's port for what is sent over `over`.
+    /// The server's port for the layer `over`.
     pub fn new(server: &Server, over: Over) -> Target {
         let (address, records, alpn) = match over {
             Over::Cleartext => (server.http, None, ""),
@@ -48,7 +48,7 @@ impl Target {
     }
 }
 
-/// A client that trusts this server's certificate alone.
+/// A client that trusts the server's certificate alone.
 fn trusting(server: &Server, alpn: &str) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let path = server.directory.path().join("certs/localhost.pem");
@@ -66,7 +66,7 @@ fn trusting(server: &Server, alpn: &str) -> Arc<ClientConfig> {
 /// A connection to the target.
 pub struct Link {
     socket: TcpStream,
-    /// Bytes that the socket took, those of TLS included.
+    /// Number of bytes that the socket took, those of TLS included.
     pub sent: u64,
     session: Option<Box<Session>>,
 }
@@ -100,7 +100,7 @@ impl Link {
         })
     }
 
-    /// Whether plaintext may be written.
+    /// True if plaintext may be written.
     pub fn is_ready(&self) -> bool {
         match &self.session {
             Some(session) => !session.connection.is_handshaking(),
@@ -108,7 +108,7 @@ impl Link {
         }
     }
 
-    /// Writes what the socket takes; also bytes of TLS that wait.
+    /// Writes as much as the socket takes, and bytes of TLS that wait.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(session) = &mut self.session else {
             let taken = self.socket.write(bytes)?;
@@ -139,14 +139,14 @@ impl Link {
         Ok(taken)
     }
 
-    /// New keys for what is sent.
+    /// Changes the keys of the sending side.
     pub fn update_keys(&mut self) {
         if let Some(session) = &mut self.session {
             let _ = session.connection.refresh_traffic_keys();
         }
     }
 
-    /// Reads once; `Ok(0)` is the end.
+    /// Reads once. `Ok(0)` is the end.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(session) = &mut self.session else {
             return self.socket.read(buffer);
@@ -154,7 +154,7 @@ impl Link {
         let connection = &mut session.connection;
         let end = connection.read_tls(&mut self.socket)? == 0;
         if let Err(error) = connection.process_new_packets() {
-            // The alert that says so is best effort.
+            // The alert for the error is best effort.
             let _ = connection.write_tls(&mut self.socket);
             return Err(io::Error::other(error));
         }
@@ -165,7 +165,7 @@ impl Link {
     }
 }
 
-/// Whether the socket only wants to be asked again.
+/// True if the socket only has to be tried again.
 pub fn is_patient(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,5 +1,5 @@
-//! Hostile input against the running server: each row of the catalogue of attacks, with what it must
-//! not do to others measured.
+//! Hostile input against the running server: each row of the catalogue of attacks, with a measurement
+//! of its effect on other clients.
 //!
 //! ```text
 //! cargo test --test hostile                        every row for less than a second, ten attackers
@@ -8,14 +8,14 @@
 //! ```
 //!
 //! Either prints the table: attack, answer, frames until closed, memory for a connection, CPU for a
-//! byte in that of a flood of GETs, the good client's p99. What is measured needs the machine for
-//! itself, so this is a program of its own, which cargo runs after the other tests, and its rows run
-//! one after the other.
+//! byte in that of a flood of GETs, the good client's p99. The measurements need the machine for
+//! themselves, so this test is a program of its own, which cargo runs after the other tests, and its
+//! rows run one after the other.
 //!
-//! An attack is a value in `rows`; `script` says what its connections send, `attacker` sends it,
-//! `good_client` is who must not suffer, `battle` lets them meet, `probe` listens to what one
-//! connection is answered, and `trial` judges. What is no flood is in `slow` (connections that only
-//! wait) and `checks` (what takes more than a script).
+//! An attack is a value in `rows`. `script` holds the bytes of its connections, `attacker` sends them,
+//! `good_client` must not suffer, `battle` lets them meet, `probe` examines the answers to one
+//! connection, and `trial` judges. Attacks that are no floods are in `slow` (connections that only
+//! wait) and `checks` (rows that take more than a script).
 
 #[path = "../h1/malformed.rs"]
 mod malformed;
@@ -47,19 +47,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 use trial::{Bench, Extent};
 
-/// Every row, briefly.
+/// Extent of a quick run: every row, briefly.
 const QUICK: Extent = Extent {
     rounds: &[10, 10, 10],
     length: Duration::from_millis(150),
 };
 
-/// Every row, as the catalogue has it.
+/// Extent of a full run: every row, as the catalogue demands.
 const FULL: Extent = Extent {
     rounds: &[10, 10, 10, 1, 100],
     length: Duration::from_secs(1),
 };
 
-/// Options of other test programs that have a value behind them.
+/// Options of other test programs that are followed by a value.
 const WITH_VALUE: [&str; 5] = [
     "--test-threads",
     "--skip",
@@ -68,7 +68,7 @@ const WITH_VALUE: [&str; 5] = [
     "--logfile",
 ];
 
-/// What the command line asks for.
+/// Request of the command line.
 #[derive(Default)]
 struct Wanted {
     full: bool,
@@ -77,8 +77,8 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// As in other test programs, a word selects. `cargo test` gives all of them the same options, of
-    /// which only one means something here: nothing is ignored.
+    /// Reads the arguments. A word selects rows, as in other test programs. `cargo test` gives all test
+    /// programs its options, most of which have no meaning here. No test is marked as ignored.
     fn read(mut arguments: impl Iterator<Item = String>) -> Wanted {
         let mut wanted = Wanted::default();
         while let Some(argument) = arguments.next() {
@@ -152,7 +152,7 @@ fn run_checks(is_wanted: impl Fn(&str) -> bool, full: bool) -> usize {
     failed
 }
 
-/// Prints what is wrong, and counts it.
+/// Prints a fault. Returns the number of faults, 0 or 1.
 fn print_fault(fault: Option<String>) -> usize {
     fault.map_or(0, |fault| {
         println!("    FAILED: {fault}");

@@ -1,4 +1,5 @@
-//! One attacker alone with the server, a step at a time: what it is answered, and after how much.
+//! A single attacker, a step at a time: the server's answers to it, and the number of steps before
+//! them.
 
 use super::attack::{Answer, Attack, Reads, Step};
 use super::heard::Heard;
@@ -6,19 +7,19 @@ use super::link::{Link, Target, is_patient};
 use super::process;
 use std::time::{Duration, Instant};
 
-/// An attack that was not ended after so many steps is not going to be.
+/// Number of steps after which an attack that must be ended is given up.
 const MOST_STEPS: u32 = 1_200;
 
-/// The same of one that need not be ended.
+/// Number of steps of an attack that need not be ended.
 const FEW_STEPS: u32 = 50;
 
-/// How long an answer is waited for after the last step.
+/// Time that an answer is waited for after the last step.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Between two steps: as long as the server needs for one on a loaded machine.
+/// Time between two steps: as long as the server needs for one on a loaded machine.
 const PAUSE: Duration = Duration::from_micros(100);
 
-/// What one attacker was answered.
+/// Answers to one attacker.
 #[derive(Clone, Debug, Default)]
 pub struct Answered {
     /// The code of GOAWAY.
@@ -33,7 +34,7 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// Whether this is what the attack's row demands.
+    /// Compares the answers with those that the attack's row demands.
     pub fn check(&self, demanded: Answer) -> Result<(), String> {
         let fine = match demanded {
             Answer::GoAway(code, most) => {
@@ -90,7 +91,7 @@ pub fn probe(attack: &Attack, target: &Target, server: u32) -> Answered {
             alive = heard.listen(&mut link, PAUSE) && alive;
         }
     }
-    // What was answered last may still be on its way.
+    // The last answer may still be on its way.
     let patience = if most == FEW_STEPS {
         PAUSE * 100
     } else {
@@ -100,7 +101,7 @@ pub fn probe(attack: &Attack, target: &Target, server: u32) -> Answered {
     heard.tell((closed || !alive).then_some(frames))
 }
 
-/// Sends everything; false when the server has closed, or takes no more.
+/// Sends all bytes. Returns false if the server has closed, or takes no more.
 fn send(link: &mut Link, bytes: &[u8]) -> bool {
     let start = Instant::now();
     let mut sent = 0;

@@ -1,4 +1,4 @@
-//! What the server process takes, as Linux tells it.
+//! Resources of the server process, read from Linux.
 
 use std::fs;
 use std::time::Duration;
@@ -8,7 +8,7 @@ pub fn cpu(pid: u32) -> Duration {
     schedule(&format!("/proc/{pid}/schedstat"), 0)
 }
 
-/// Whether it has something to do, or waits for a processor to do it.
+/// True if the process is running or waits for a processor.
 pub fn is_busy(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the server runs");
     // The state stands behind the name, which is in parentheses (proc(5)).
@@ -16,25 +16,25 @@ pub fn is_busy(pid: u32) -> bool {
         .is_some_and(|(_, rest)| rest.starts_with('R'))
 }
 
-/// How long the server was ready to run and had no processor.
+/// Time for which the server was ready to run and had no processor.
 pub fn server_waited(pid: u32) -> Duration {
     schedule(&format!("/proc/{pid}/schedstat"), 1)
 }
 
-/// How long the calling thread was.
+/// Time for which the calling thread was ready to run and had no processor.
 pub fn thread_waited() -> Duration {
     schedule("/proc/thread-self/schedstat", 1)
 }
 
-/// A field of what Linux's scheduler tells.
+/// A time from the statistics of Linux's scheduler.
 fn schedule(path: &str, field: usize) -> Duration {
     let text = fs::read_to_string(path).expect("the scheduler keeps statistics");
     let nanoseconds = text.split_whitespace().nth(field).expect("three fields");
     Duration::from_nanos(nanoseconds.parse().expect("a number"))
 }
 
-/// Its own memory in KiB. Unlike the exact sum over all mappings, reading it holds nothing up in the
-/// process; older kernels tell it a few pages late.
+/// The process's own memory in KiB. Unlike the exact sum over all mappings, reading it does not block
+/// the process. Older kernels report it a few pages late.
 pub fn memory_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the server runs");
     let line = status
@@ -47,12 +47,12 @@ pub fn memory_kib(pid: u32) -> u64 {
         .expect("a number")
 }
 
-/// Open descriptors.
+/// Number of open descriptors.
 pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
-/// Bytes that wait in the system for the server to read them.
+/// Number of bytes that wait in the system for the server to read them.
 pub fn unread(port: u16) -> u64 {
     let text = fs::read_to_string("/proc/net/tcp").expect("Linux tells its connections");
     let port = format!(":{port:04X}");
@@ -60,7 +60,7 @@ pub fn unread(port: u16) -> u64 {
         .skip(1)
         .filter_map(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
-            // Established, and with our port on this side.
+            // Established connections with the server's port on this side.
             (fields[1].ends_with(&port) && fields[3] == "01").then(|| fields[4].to_owned())
         })
         .filter_map(|queues| u64::from_str_radix(queues.split_once(':')?.1, 16).ok())

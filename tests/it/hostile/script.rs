@@ -1,13 +1,13 @@
-//! What every connection of an attack sends, made once for all of them.
+//! The bytes that every connection of an attack sends, made once for all of them.
 
 use super::attack::{Attack, Pace, Step};
 
-/// Steps of a flood are gathered into writes of about this size.
+/// Size of the writes that the steps of a flood are gathered into, in bytes, roughly.
 const WRITE: usize = 16 << 10;
 
-/// One write, or what takes its place.
+/// One write, or the action in its place.
 pub enum Part {
-    /// These bytes.
+    /// Sends bytes.
     Send(Vec<u8>),
     /// See [`Step::KeyUpdate`].
     KeyUpdate,
@@ -17,7 +17,7 @@ pub enum Part {
     Hold,
 }
 
-/// The parts of an attack, in order, as far as somebody came.
+/// The parts of an attack, in order. They are made up to the furthest that an attacker has reached.
 pub struct Script<'a> {
     attack: &'a Attack,
     parts: Vec<Part>,

@@ -7,28 +7,30 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// Names in the directory of many.
+/// Number of names in the large directory.
 const MANY: usize = 10_000;
 
-/// Files with three sidecars each, of which memory holds a tenth: as good as any number.
+/// Number of files with three sidecars each. Memory holds a tenth of them, so more would not change the
+/// result.
 pub const COLD: usize = 2_000;
 
-/// Their length. Without optimisation it takes fifty times as long to hash them.
+/// Length of those files. Without optimisation hashing takes fifty times as long, so they are shorter
+/// then.
 const COLD_LEN: u64 = match cfg!(debug_assertions) {
     true => 8 << 10,
     false => 256 << 10,
 };
 
-/// Files that fit into memory together.
+/// Number of files that fit into memory together.
 pub const HOT: usize = 25;
 
-/// Directories within each other.
+/// Number of nested directories.
 pub const DEPTH: usize = 200;
 
-/// What lies outside of the root, and must never be seen.
+/// Content of a file outside of the root, which must never be sent.
 pub const SECRET: &str = "what nobody may see";
 
-/// A server with these options, and the files that attacks ask for.
+/// A server with options, and the files that attacks ask for.
 pub fn serve(options: &[&str]) -> Server {
     Server::with_site(options, |root| {
         fill(root, options.contains(&"--listing"));
@@ -66,7 +68,7 @@ fn fill(root: &Path, listing: bool) {
     }
 }
 
-/// What takes work to find: names that are not in memory, and deep ones.
+/// Fills the site with files that take work to find: names that are not in memory, and deep ones.
 fn fill_with_work(root: &Path) {
     for directory in ["cold", "hot"] {
         fs::create_dir(root.join(directory)).unwrap();

@@ -1,6 +1,6 @@
-//! Connections that only wait: each must be ended by a deadline of the server's own, whatever it sends
-//! to look alive. They cost nearly nothing, so all of them wait at the same time, beside the rows that
-//! cost much.
+//! Connections that only wait. A deadline of the server must end each of them, even if it sends bytes
+//! to look alive. They cost nearly nothing, so all of them wait at once, beside the rows that cost
+//! much.
 
 use super::attack::{Over, open_h2, open_h2_with, request};
 use super::good_client;
@@ -11,16 +11,17 @@ use crate::raw_h2::{END_HEADERS, HEADERS, PING, PREFACE, SETTINGS, WINDOW_UPDATE
 use crate::support::Server;
 use std::time::{Duration, Instant};
 
-/// What selects them, and heads their part of the output.
+/// The name that selects these rows, and heads their part of the output.
 pub const NAME: &str = "Connections that only wait are ended by deadlines";
 
-/// A deadline is kept to the timer's resolution, and to what a loaded machine adds.
+/// Time that a deadline may be late: the timer's resolution, and the delay of a loaded machine.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
-/// Connections of each kind.
+/// Number of connections of each kind.
 const COUNT: usize = 5;
 
-/// The server's timeouts are its defaults, but for those of an idle connection, which are minutes.
+/// Options of the server. Its timeouts are the defaults, except for those of an idle connection, which
+/// are minutes.
 const OPTIONS: [&str; 5] = [
     "--demo",
     "--idle-timeout",
@@ -34,14 +35,14 @@ struct Slow {
     name: &'static str,
     over: Over,
     opening: fn() -> Vec<u8>,
-    /// What is sent from time to time, counted from 0.
+    /// The bytes that are sent from time to time, counted from 0.
     drip: fn(u32) -> Vec<u8>,
     reads: bool,
     end: End,
     within: Duration,
 }
 
-/// What ends the waiting.
+/// End of the waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Closed,
@@ -50,7 +51,7 @@ enum End {
     Status(u16),
 }
 
-/// From one drop to the next.
+/// Time from one drop to the next.
 const DRIP: Duration = Duration::from_millis(200);
 
 const IDLE: Slow = Slow {
@@ -63,7 +64,7 @@ const IDLE: Slow = Slow {
     within: Duration::from_secs(10),
 };
 
-/// Those that say too little: each has its time whatever there is room for.
+/// Connections that send too little. Each has its deadline, even if there is room.
 const SILENT: &[Slow] = &[
     Slow {
         name: "nothing is ever said",
@@ -153,7 +154,7 @@ const SILENT: &[Slow] = &[
     },
 ];
 
-/// Those that take or send too little of what was asked for: their time depends on the room that there is.
+/// Connections that take or send their content too slowly. Their time depends on the free room.
 const STALLED: &[Slow] = &[
     Slow {
         name: "windows that stay shut, with PING",
@@ -209,23 +210,23 @@ const STALLED: &[Slow] = &[
     },
 ];
 
-/// A kind of server, and how long it puts up with them.
+/// A kind of server, and the time for which it keeps such connections.
 struct Host {
     name: &'static str,
     kinds: &'static [Slow],
     options: &'static [&'static str],
     places: Places,
-    /// None is ended before that.
+    /// No connection is ended before this time.
     at_least: Duration,
-    /// For those that are stalled.
+    /// Stalled connections are ended within this time.
     within: Duration,
 }
 
-/// The places that a server has for connections.
+/// Free places of a server for connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Places {
     Many,
-    /// All of them are taken.
+    /// All places are taken.
     Taken,
 }
 
@@ -293,7 +294,7 @@ impl Waiting {
             }
             Err(error) => super::link::is_patient(&error),
         };
-        // Who does not read is told by nothing but a write that fails.
+        // A connection that does not read notices the end only by a failed write.
         let open = open && (!self.kind.reads || self.heard.listen(&mut self.link, Duration::ZERO));
         let answered = self.heard.answered();
         let end = match self.kind.end {
@@ -308,7 +309,7 @@ impl Waiting {
     }
 }
 
-/// A line for each kind, and what was not as it must be.
+/// A line for each kind, and its fault, if there is one.
 pub fn run(full: bool) -> Vec<(String, Option<String>)> {
     let count = if full { 20 * COUNT } else { COUNT };
     let servers: Vec<_> = HOSTS.iter().map(|host| serve(host, count)).collect();

@@ -2,7 +2,7 @@
 
 use super::trial::{Outcome, describe};
 
-/// What the columns are.
+/// Prints the names of the columns.
 pub fn print_head() {
     println!(
         "{:<50} {:<14} {:<13} {:>6} {:>9} {:>7}   p99 (ratio) beside 1, 10, 100 attackers",
@@ -10,8 +10,9 @@ pub fn print_head() {
     );
 }
 
-/// One attack: its answer, frames until closed, memory for a connection, CPU for a byte in that of a
-/// flood of GETs, and the good client's p99 in milliseconds and in that without attackers.
+/// Prints one attack: its answer, frames until closed, memory for a connection, CPU for a byte as a
+/// multiple of that for a flood of GETs, and the good client's p99, in milliseconds and as a multiple
+/// of that without attackers.
 pub fn print(outcome: &Outcome<'_>) {
     let frames = outcome.answered.frames;
     let frames = frames.map_or("-".to_owned(), |frames| frames.to_string());

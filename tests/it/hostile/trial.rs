@@ -1,4 +1,4 @@
-//! One row's trial: what an attack is answered, what it takes, and whether that is within bounds.
+//! The trial of a row: the answer to an attack, its cost, and the comparison of both with the bounds.
 
 use super::attack::{Answer, Attack, GETS_H1, GETS_H2, Over, Pace, Protocol, Reads};
 use super::battle::{self, Round};
@@ -10,54 +10,56 @@ use crate::support::Server;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// What one connection may take is rounded up by the allocator, for all of them together.
+/// Memory by which the allocator rounds up the sum of all connections, in KiB.
 const GRANULARITY_KIB: u64 = 256;
 
-/// How much of an attack's memory may stay, and how long it may take to go (the catalogue's M).
+/// Memory of an attack that may stay, in KiB. The rest has gone after `REST_WITHIN` (the
+/// catalogue's M).
 const REST_KIB: u64 = 1_024;
 const REST_WITHIN: Duration = Duration::from_secs(10);
 
-/// Descriptors beside those of connections: the server's own, and a file for each of the streams that
-/// one of them may have.
+/// Number of descriptors beside those of connections: the server's own, and a file for each of the
+/// streams that one of them may have.
 const DESCRIPTORS: usize = 32 + 100;
 
-/// How much later than without attackers 99 of 100 answers may come, whatever the ratio (the
-/// catalogue's G). Without optimisation everything takes some twenty times as long.
+/// Delay of 99 of 100 answers, compared with those without attackers, that is always allowed (the
+/// catalogue's G). Without optimisation all work takes some twenty times as long.
 const DELAY: Duration = match cfg!(debug_assertions) {
     true => Duration::from_millis(100),
     false => Duration::from_millis(5),
 };
 
-/// An attack that takes less of a processor than this is none on the processor.
+/// Share of a processor below which an attack is not judged by its CPU time.
 const LITTLE_CPU: f64 = 0.05;
 
-/// A row that fails is tried again this often, with a server and a baseline of its own, since other
-/// processes disturb what is measured. What fails each time is no disturbance.
+/// Number of times that a failing row is tried, with a server and a baseline of its own, because other
+/// processes disturb the measurement. A row that fails each time is not merely disturbed.
 const TRIES: usize = 3;
 
-/// How thoroughly a row is tried.
+/// Thoroughness of a row's trial.
 pub struct Extent {
-    /// The attackers of each round; the first three are the same, to see what stays between them.
+    /// The number of attackers in each round. The first three rounds are equal, so that memory that
+    /// stays between them shows.
     pub rounds: &'static [usize],
-    /// How long each is.
+    /// Length of each round.
     pub length: Duration,
 }
 
-/// What became of a row.
+/// Outcome of a row.
 pub struct Outcome<'a> {
     pub attack: &'a Attack,
     pub answered: Answered,
     pub rounds: Vec<Round>,
     /// The good client's p99 without attackers.
     pub calm: Duration,
-    /// CPU time a byte, in that of a flood of GETs.
+    /// CPU time of a byte, as a multiple of that for a byte of a flood of GETs.
     pub cpu_ratio: f64,
     pub faults: Vec<String>,
     pub tries: usize,
 }
 
 impl Outcome<'_> {
-    /// The good client's p99 over all rounds with so many attackers.
+    /// The good client's p99 over all rounds with `attackers` attackers.
     pub fn p99(&self, attackers: usize) -> Option<Duration> {
         let mut service = Service::default();
         let rounds = self
@@ -69,7 +71,7 @@ impl Outcome<'_> {
     }
 }
 
-/// Servers and baselines, which rows share.
+/// Servers and baselines that rows share.
 pub struct Bench {
     extent: Extent,
     servers: HashMap<&'static [&'static str], Server>,
@@ -79,7 +81,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Nothing was measured yet.
+    /// A bench without measurements.
     pub fn new(extent: Extent) -> Bench {
         Bench {
             extent,
@@ -141,7 +143,7 @@ impl Bench {
         outcome
     }
 
-    /// What the server takes for a byte of GETs that come the way of this attack.
+    /// CPU time in nanoseconds for a byte of GETs over the layer of the attack.
     fn gets(&mut self, attack: &Attack) -> f64 {
         let over = match attack.over {
             Over::Bare => Over::Tls("h2"),
@@ -161,14 +163,15 @@ impl Bench {
                     },
                     (Protocol::H1, _) => Attack { over, ..GETS_H1 },
                 };
-                // What is sent behind a connection's last request costs nothing, and is no baseline.
+                // Bytes behind a connection's last request cost nothing and are no baseline, so
+                // connections never end here.
                 let server = warm_server(&["--keep-alive-requests", "1000000000"]);
                 cpu_per_byte(&[battle::round(&server, &flood, 10, length)])
             })
     }
 }
 
-/// A server whose shared buffers have their size.
+/// A server whose shared buffers have grown to their full size.
 fn warm_server(options: &[&str]) -> Server {
     let server = site::serve(&[options, &good_client::LISTEN].concat());
     battle::round(&server, &GETS_H2, 10, Duration::from_millis(150));
@@ -180,7 +183,7 @@ fn warm_server(options: &[&str]) -> Server {
     server
 }
 
-/// The memory above `start` that is left, once that is little or has had its time.
+/// The memory above `start` that is left, once it is little or the time for it has passed.
 fn memory_after(server: &Server, start: u64) -> u64 {
     let end = Instant::now() + REST_WITHIN;
     loop {
@@ -198,12 +201,12 @@ fn cpu_per_byte(rounds: &[Round]) -> f64 {
     cpu.as_nanos() as f64 / (bytes as f64).max(1.0)
 }
 
-/// The p99 that is allowed beside attackers, where it is `calm` without.
+/// The allowed p99 beside attackers, if it is `calm` without them.
 pub fn allowed(calm: Duration) -> Duration {
     (calm * 2).max(calm + DELAY)
 }
 
-/// What is not as the catalogue demands.
+/// Deviations from the demands of the catalogue.
 fn judge(outcome: &Outcome<'_>) -> Vec<String> {
     let mut faults = Vec::new();
     let attack = outcome.attack;
@@ -245,7 +248,7 @@ fn judge(outcome: &Outcome<'_>) -> Vec<String> {
     faults
 }
 
-/// What the row demands, for the table.
+/// The demand of a row, for the table.
 pub fn describe(answer: Answer) -> String {
     match answer {
         Answer::GoAway(code, _) => format!("GOAWAY {code}"),

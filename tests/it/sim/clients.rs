@@ -1,5 +1,5 @@
-//! Those who connect to the server: good clients, which must get all that they ask for, and bad
-//! ones, which must not harm them.
+//! Clients of the server: good clients, which must get all that they ask for, and bad ones, which must
+//! not harm them.
 
 mod ask;
 mod h1;
@@ -20,35 +20,35 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use wire::Security;
 
-/// Somebody outside of the server.
+/// A client outside of the server.
 pub trait Client {
-    /// Acts, if something happened on the connection or the time has come.
+    /// Acts, if an event happened on the connection or the time has come.
     fn run(&mut self, outside: &mut Outside);
 
-    /// When to act even if nothing happens; later than the last time.
+    /// Time to act even without an event. It is later than the last time.
     fn next_wake(&self) -> Option<Duration>;
 
-    /// Whether it has everything that it is due.
+    /// True if the client has got all that it is due.
     fn is_content(&self) -> bool;
 
-    /// What it is and waits for, for whoever reads of a failure.
+    /// Kind of the client and the events that it waits for, for the message of a failure.
     fn describe(&self) -> String;
 }
 
-/// What a good client does with its connection when it has everything.
+/// Action of a good client on its connection when it has got all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Farewell {
     Close,
     Reset,
-    /// Ends its own direction and waits for the server.
+    /// The client ends its own direction and waits for the server.
     HalfClose,
-    /// Nothing, until the server has had enough.
+    /// The client does nothing until the server closes.
     Stay,
-    /// It was said.
+    /// The farewell was said.
     Said,
 }
 
-/// Whether a client still holds its connection.
+/// State of a client's hold on its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tie {
     Held,
@@ -82,7 +82,7 @@ impl Farewell {
     }
 }
 
-/// The protocols in the words of ALPN.
+/// The names of the protocols in ALPN.
 const H1: &[u8] = b"http/1.1";
 const H2: &[u8] = b"h2";
 

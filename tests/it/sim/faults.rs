@@ -1,10 +1,10 @@
-//! What goes wrong, how often, and what really did.
+//! Faults of the world: their kinds, their frequency, and the count of those that happened.
 
 use super::rng::Rng;
 
 macro_rules! faults {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// A way in which the world misbehaves.
+        /// Kind of fault of the world.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Fault {
             $($(#[$doc])* $name,)*
@@ -32,14 +32,14 @@ faults! {
     /// A socket cannot be registered with the poll.
     RegisterFails,
     ReadInterrupted,
-    /// Bytes are there, but come to light a little later.
+    /// Bytes are there, but readable only a little later.
     ReadBlocks,
     /// ETIMEDOUT in the middle of everything.
     ReadFails,
     WriteInterrupted,
     /// The socket takes less than it has room for.
     WriteShort,
-    /// The socket takes nothing although it has room, and tells a little later that it has.
+    /// The socket takes nothing although it has room, and becomes writable a little later.
     WriteBlocks,
     /// EPIPE in the middle of everything.
     WriteFails,
@@ -47,27 +47,27 @@ faults! {
     ShutdownFails,
     /// The server panics while it accepts.
     AcceptPanics,
-    /// It panics in a connection's turn: at its first call, where it reads and where it writes, where it
-    /// ends, at a file.
+    /// The server panics in a connection's turn. The kinds are: at its first call, at a read, at a
+    /// write, at its end, at a file.
     RegisterPanics,
     ReadPanics,
     WritePanics,
     ShutdownPanics,
     OpenPanics,
     FileReadPanics,
-    /// The poll wakes and has nothing to say.
+    /// The poll wakes without an event.
     PollWakes,
-    /// The poll names a socket of which nothing is true.
+    /// The poll names a socket that is not ready.
     PollSpurious,
-    /// The poll tells of a socket later than it could.
+    /// The poll reports a socket later than it could.
     PollDelays,
-    /// The poll has room for some of what is ready.
+    /// The poll has room for some of the ready sockets only.
     PollFull,
     /// The process does not run for a while.
     ClockStalls,
     /// The process does not run for so long that all its deadlines have passed.
     ClockLeaps,
-    /// Somebody sets the time of day, forward or back, for the disk as well.
+    /// The time of day is set, forward or back, for the disk as well.
     WallClockJumps,
     /// Bytes that were sent at once arrive in pieces.
     ArrivalSplit,
@@ -83,20 +83,20 @@ faults! {
     FileReadShort,
     /// A read fails in the middle of a file.
     FileReadFails,
-    /// A read takes long: time passes for everybody.
+    /// A read takes long, and time passes for all connections.
     FileReadSlow,
-    /// A file is cut short.
+    /// A file is truncated.
     FileShrinks,
-    /// A file gives way to another of its name. The last that strikes by chance; those that follow
-    /// are what peers do and what comes about, and only counted.
+    /// A file is replaced by another of its name. It is the last kind that strikes by chance. The kinds
+    /// below are actions of peers and consequences, which are only counted.
     FileReplaced,
-    /// Bytes of a file have to be brought by a disk first.
+    /// The disk has to bring bytes of a file first.
     FileCold,
     /// The disk that the access log goes to was full.
     LogFull,
-    /// Several readinesses were told as one.
+    /// Several edges of readiness were reported as one.
     ReadinessMerged,
-    /// The world was out of descriptors when somebody was to be accepted.
+    /// The world had no descriptor for a connection that was to be accepted.
     DescriptorLimit,
     /// All connections together held nearly as much as they may.
     MemoryTight,
@@ -104,7 +104,7 @@ faults! {
     PeerHalfCloses,
     /// A peer reset its connection.
     PeerResets,
-    /// A client did not want a response any more.
+    /// A client cancelled a request.
     RequestCancelled,
     /// Bytes came for a socket that was closed: its peer was sent a reset.
     UnreadOnClose,
@@ -150,7 +150,8 @@ impl Fault {
         calls.into_iter()
     }
 
-    /// Faults that end a connection at work or hold everybody up are rare, or nothing would get done.
+    /// True for faults that end a busy connection or delay all connections. They are rare, or no client
+    /// would make progress.
     fn is_grave(self) -> bool {
         use Fault::*;
         matches!(
@@ -171,35 +172,35 @@ impl Fault {
     }
 }
 
-/// A run has so many of each grave kind at most, so that its good clients get done.
+/// The most faults of each grave kind in a run, so that its good clients finish.
 const MOST_GRAVE: u64 = 6;
 
 /// The number of kinds.
 const KINDS: usize = Fault::ALL.len();
 
-/// When faults strike.
+/// Plan of the times at which faults strike.
 enum Plan {
     Never,
-    /// By chance: so many of a thousand opportunities of each kind.
+    /// Faults strike by chance: a number of a thousand opportunities of each kind.
     Chance {
         per_mille: [u32; KINDS],
         rng: Rng,
     },
-    /// Once: at this opportunity of this kind.
+    /// One fault strikes once: at one opportunity of one kind.
     Once {
         fault: Fault,
         opportunity: u64,
     },
 }
 
-/// Strikes and counts.
+/// The faults of a run, and their counts.
 pub struct Faults {
     plan: Plan,
     opportunities: [u64; KINDS],
     counts: Counts,
 }
 
-/// How often each kind struck.
+/// Number of faults of each kind that struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts([u64; KINDS]);
 
@@ -220,8 +221,8 @@ impl Counts {
 }
 
 impl Faults {
-    /// Some kinds, not all, so that those that hide each other meet alone too; each as often as the
-    /// run's weather has it.
+    /// Faults of some kinds only, because one kind may hide another. Their frequency is drawn for each
+    /// run.
     pub fn by_chance(mut rng: Rng) -> Self {
         let weather: u32 = *rng.pick(&[0, 5, 20, 80, 250]);
         let mut per_mille = [0; KINDS];
@@ -254,7 +255,7 @@ impl Faults {
         }
     }
 
-    /// Whether faults are no excuse for taking long.
+    /// True if faults are too rare to excuse a delay.
     pub fn are_rare(&self) -> bool {
         match &self.plan {
             Plan::Never | Plan::Once { .. } => true,
@@ -262,7 +263,7 @@ impl Faults {
         }
     }
 
-    /// Whether this fault happens here and now.
+    /// Decides if a fault happens at this opportunity.
     pub fn strikes(&mut self, fault: Fault) -> bool {
         let opportunity = self.opportunities[fault as usize];
         self.opportunities[fault as usize] += 1;
@@ -283,7 +284,7 @@ impl Faults {
         strikes
     }
 
-    /// Notes a fault that was not ours to decide.
+    /// Counts a fault that the plan did not decide.
     pub fn count(&mut self, fault: Fault) {
         self.counts.0[fault as usize] += 1;
     }
@@ -292,7 +293,7 @@ impl Faults {
         self.counts
     }
 
-    /// How often a fault could have happened so far.
+    /// Number of times that a fault could have happened so far.
     pub fn opportunities(&self, fault: Fault) -> u64 {
         self.opportunities[fault as usize]
     }

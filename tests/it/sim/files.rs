@@ -1,4 +1,4 @@
-//! The site's files, with faults, and what everybody may expect of them.
+//! The site's files, with faults, and their expected contents.
 
 use super::faults::Fault;
 use super::outside::Outside;
@@ -18,7 +18,7 @@ pub const PROCESS_FULL: i32 = 24;
 /// An error of the disk (EIO).
 const BROKEN: i32 = 5;
 
-/// What is looked for where something is missing.
+/// The page that the server looks for if a file is missing.
 const NOT_FOUND_PAGE: &str = "404.html";
 
 /// Files in memory that can fail.
@@ -27,9 +27,9 @@ pub struct SimFiles {
     outside: Rc<RefCell<Outside>>,
 }
 
-/// An open file; counted as long as it is.
+/// An open file. It is counted until it is closed.
 pub struct SimFile {
-    /// Gone only while it is dropped.
+    /// The file. It is absent only while it is being dropped.
     inner: Option<MemoryFile>,
     path: Rc<str>,
     outside: Rc<RefCell<Outside>>,
@@ -38,7 +38,7 @@ pub struct SimFile {
 impl Drop for SimFile {
     fn drop(&mut self) {
         self.outside.borrow_mut().open_files -= 1;
-        // What the tree has made is not the server's memory.
+        // Memory of the file tree is not the server's memory.
         opt_out(|| drop(self.inner.take()));
     }
 }
@@ -53,10 +53,10 @@ impl SimFile {
     }
 }
 
-/// What the site holds and has held, to judge responses by.
+/// The present and former contents of the site, to judge responses by.
 #[derive(Default)]
 pub struct Contents {
-    /// Whether `/echo` answers.
+    /// True if `/echo` is mounted.
     pub has_echo: bool,
     files: BTreeMap<Rc<str>, Content>,
     struck: Vec<Strike>,
@@ -71,7 +71,7 @@ struct Strike {
 
 /// A file of the site.
 pub struct Content {
-    /// All that the file ever was, and since when; the last is what it is.
+    /// All versions of the file with their times. The last is the present one.
     versions: Vec<(Duration, Rc<[u8]>)>,
     pub health: Health,
 }
@@ -84,13 +84,13 @@ impl Content {
         }
     }
 
-    /// What the file is.
+    /// The present content of the file.
     pub fn current(&self) -> &Rc<[u8]> {
         let (_, bytes) = self.versions.last().expect("a file begins as something");
         bytes
     }
 
-    /// What the file has been from this time on.
+    /// The versions of the file from a time on.
     pub fn versions_since(&self, time: Duration) -> impl Iterator<Item = &Rc<[u8]>> {
         let past = self.versions.iter().skip(1);
         let past = past.take_while(|(from, _)| *from < time).count();
@@ -98,12 +98,12 @@ impl Content {
     }
 }
 
-/// Whether faults strike a file.
+/// Health of a file: sound files are spared by faults.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// It never changes, and a read never fails for good.
+    /// The file never changes, and a read never fails for good.
     Sound,
-    /// It is cut short, replaced, or unreadable at times.
+    /// The file is truncated, replaced, or unreadable at times.
     Fragile,
 }
 
@@ -117,8 +117,7 @@ impl Contents {
         self.files.keys().map(|path| format!("/{path}")).collect()
     }
 
-    /// Whether one of these faults befell this file, or one beside it that is asked for with it, from
-    /// that time on.
+    /// True if one of the faults befell the file, or a sidecar of it, from a time on.
     pub fn were_struck(&self, path: &str, by: &[Fault], since: Duration) -> bool {
         let is_meant = |strike: &&Strike| {
             let beside = strike.path.starts_with(path) || strike.path == NOT_FOUND_PAGE;
@@ -163,7 +162,7 @@ pub fn build(rng: &mut Rng) -> (MemoryFiles, Contents) {
             rng.bytes(size),
         );
     }
-    // What was just written is not trusted to be settled yet.
+    // Files that were just written have not settled yet.
     tree.advance(Duration::from_secs(10));
     (tree, contents)
 }
@@ -189,12 +188,12 @@ impl SimFiles {
         self.tree.advance(by);
     }
 
-    /// Sets that clock, to so long after 1970.
+    /// Sets the clock that stamps files, to a time after 1970.
     pub fn set_clock(&self, since: Duration) {
         self.tree.set_clock(SystemTime::UNIX_EPOCH + since);
     }
 
-    /// Changes a fragile file beneath whoever has it open.
+    /// Changes a fragile file, even while it is open.
     fn unsettle(&self, path: &Rc<str>) {
         let outside = &mut *self.outside.borrow_mut();
         let Some(content) = outside.contents.files.get_mut(path) else {
@@ -219,7 +218,7 @@ impl SimFiles {
         outside.note(path, fault);
     }
 
-    /// What the server or the world itself reads of a file.
+    /// Reads a file, for the server or for the world itself.
     pub fn read(
         &mut self,
         file: &SimFile,
@@ -260,7 +259,7 @@ impl SimFiles {
         self.outside.borrow_mut().network.faults.strikes(fault)
     }
 
-    /// Whether a fault befalls this very file.
+    /// Decides if a fault befalls this file.
     fn strikes_file(&self, path: &[u8], fault: Fault) -> bool {
         let strikes = self.strikes(fault);
         if strikes {
@@ -334,7 +333,7 @@ impl Files for SimFiles {
 
     fn ask_for(&mut self, file: &SimFile, offset: u64, len: u64) -> io::Result<()> {
         let mut result = Ok(());
-        // Whom the disk works for is nothing that the server remembers.
+        // Requests to the disk are not the server's memory.
         opt_out(|| result = self.tree.ask_for(file.inner(), offset, len));
         result
     }

@@ -1,4 +1,4 @@
-//! Many runs on all processors, how many of them, and how to see one again.
+//! The harness: many runs on all processors, and the way to repeat one of them.
 
 use super::faults::Counts;
 use allocation_counter::opt_out;
@@ -6,24 +6,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seeds of an ordinary test run: a minute of two processors in a debug build.
+/// Number of seeds of an ordinary test run: a minute of two processors in a debug build.
 const SEEDS: u64 = 3000;
 
-/// A run without end tells that it is alive after so many seeds.
+/// Number of seeds after which an endless run reports that it is alive.
 const BETWEEN_REPORTS: u64 = 1000;
 
-/// Which runs are wanted.
+/// Choice of runs.
 pub enum Wanted {
-    /// One, with the log of the server.
+    /// One seed, with the log of the server.
     One(u64),
-    /// So many from the first on.
+    /// `count` seeds from the first on.
     Range { first: u64, count: u64 },
-    /// All from the first on, until somebody ends the process.
+    /// All seeds from the first on, until the process is ended.
     Endless { first: u64 },
 }
 
 impl Wanted {
-    /// What the environment says.
+    /// The choice of runs by the environment.
     pub fn seeds() -> Wanted {
         if let Some(seed) = number("CALMD_SIM_SEED") {
             return Wanted::One(seed);
@@ -32,7 +32,7 @@ impl Wanted {
         if std::env::var_os("CALMD_SIM_ENDLESS").is_some() {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             let now = now.expect("a clock that is set").as_nanos() as u64;
-            // Every night begins elsewhere; the numbers are to stay readable.
+            // Every night begins at another seed. The shift keeps the numbers readable.
             let first = first.unwrap_or(now >> 16);
             return Wanted::Endless { first };
         }
@@ -50,8 +50,8 @@ pub fn number(name: &str) -> Option<u64> {
     Some(number.unwrap_or_else(|_| panic!("{name} is not a number: {value}")))
 }
 
-/// Runs all that is wanted on as many threads as there are processors. `replay` names the command that
-/// repeats one of them. When one fails, no other is begun, and this fails too.
+/// Runs all chosen seeds on as many threads as there are processors. `replay` names the command that
+/// repeats one of them. After a failure no other run is begun, and the function fails too.
 pub fn run_all(
     wanted: &Wanted,
     run: impl Fn(u64) -> Counts + Sync,
@@ -101,7 +101,7 @@ pub fn run_all(
     counts
 }
 
-/// Shows what the server logs, without making that a part of the server's memory.
+/// A logger that shows the server's log, without counting it as the server's memory.
 struct Trace;
 
 impl log::Log for Trace {

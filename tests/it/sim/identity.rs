@@ -1,7 +1,7 @@
-//! Who the server is, and what clients trust.
+//! The server's certificate, and the clients' trust in it.
 //!
-//! The key is Ed25519, whose signatures are all of one length: so the same seed makes the same
-//! lengths of all that travels, though TLS draws its own random numbers.
+//! The key is Ed25519, whose signatures all have one length. So a seed repeats the lengths of all
+//! messages, though TLS draws its own random numbers.
 
 use calmd::config::Certificate;
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// A certificate in files, which last as long as this.
+/// A certificate in files, which are removed when the value is dropped.
 pub struct Identity {
     directory: TempDir,
     certificate: CertificateDer<'static>,
@@ -31,14 +31,15 @@ impl Identity {
         }
     }
 
-    /// Where the server finds it.
+    /// The configuration that names the server's certificate.
     pub fn files(&self) -> Certificate {
         let chain = self.directory.path().join("chain");
         let key = self.directory.path().join("key");
         Certificate::Files { chain, key }
     }
 
-    /// What clients of one run share, the tickets of their sessions included.
+    /// The TLS configuration that the clients of one run share, including the tickets of their
+    /// sessions.
     pub fn trust(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).expect("a root");

@@ -1,25 +1,24 @@
-//! The whole server in a simulated world: the event loop, the protocols and the site as they are,
-//! over a virtual clock, a network with faults, and clients good and bad, all from one seed.
+//! The whole server in a simulated world: the real event loop, protocols and site, over a virtual
+//! clock, a network with faults, and good and bad clients, all from one seed.
 //!
 //! A run checks that every good client got every byte that it asked for and nothing else; that the
-//! server forgets everybody in time, closes its files, and holds no more memory than stated; that it
-//! neither spins nor sleeps while there is something to do. Over all seeds each kind of fault must
-//! have struck.
+//! server forgets all connections in time, closes its files, and holds no more memory than stated; that
+//! it neither spins nor sleeps while it has work. Over all seeds each kind of fault must have struck.
 //!
 //! `cargo test --test it sim::` runs seeds for about a minute. A seed that fails prints the command
-//! that replays it, with the server's log. The environment may ask for something else:
+//! that replays it, with the server's log. Environment variables choose other runs:
 //!
-//! | Variable | What it asks for |
+//! | Variable | Choice of runs |
 //! |---|---|
 //! | `CALMD_SIM_SEEDS=N` | N seeds |
 //! | `CALMD_SIM_FROM=N` | seeds from N on |
-//! | `CALMD_SIM_ENDLESS=1` | seeds until somebody ends it, each time others: for the nights (with `--release --nocapture`) |
+//! | `CALMD_SIM_ENDLESS=1` | seeds until the process is ended, other ones each time: for the nights (with `--release --nocapture`) |
 //! | `CALMD_SIM_SEED=N` | seed N alone |
 //! | `CALMD_SIM_CASE=N` | case N alone, of the faults one by one |
 //!
-//! The parts: `run` is a run and what it checks; `world` and `files` are the traits that the server
-//! stands on; `network` holds the connections, `clients` who is at their other ends, `outside` all of
-//! that together with the time; `faults` decides what goes wrong; `harness` does many runs.
+//! The parts: `run` is a run and its checks; `world` and `files` implement the traits that the server
+//! stands on; `network` holds the connections, `clients` their other ends, `outside` all of that
+//! together with the time; `faults` decides about faults; `harness` does many runs.
 
 mod clients;
 mod faults;
@@ -38,10 +37,10 @@ use identity::Identity;
 use rng::Rng;
 use run::{Report, Scenario};
 
-/// In so many runs, every kind of fault strikes.
+/// Number of runs in which every kind of fault strikes.
 const ENOUGH: u64 = 500;
 
-/// The server's listeners.
+/// Numbers of the server's listeners.
 const CLEARTEXT: usize = 0;
 const TLS: usize = 1;
 

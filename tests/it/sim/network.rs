@@ -1,9 +1,9 @@
-//! Connections between clients and the server: two directions of bytes that take their time, and the
-//! readiness that the server is told of.
+//! Connections between clients and the server: two directions of bytes with delays, and the readiness
+//! that the server is told of.
 //!
-//! Readiness is that of epoll, edge-triggered. A link comes on the ready list when something happens:
-//! bytes or an end arrive, or room comes about after a write fell short. The poll takes it off the
-//! list and tells what is true then. An edge that was told never comes again.
+//! Readiness is edge-triggered, as that of epoll. A link comes on the ready list when an event happens:
+//! bytes or an end arrive, or room appears after a short write. The poll takes it off the list and
+//! reports its state at that time. An edge that was reported never comes again.
 
 mod client_side;
 mod lane;
@@ -17,39 +17,42 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A connection between a client and the server; never used again for another.
+/// Number of a connection between a client and the server. It is never used again for another.
 pub type LinkId = usize;
 
-/// What a client's read found.
+/// Result of a client's read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     Bytes(usize),
     Nothing,
     /// The server closed its direction.
     End,
-    /// The connection is gone, and with it what was not read.
+    /// The connection was reset, and unread bytes are lost.
     Reset,
 }
 
-/// All connections that ever were, and the time.
+/// All connections of the run, and the time.
 pub struct Network {
     pub now: Duration,
     pub faults: Faults,
     pub rng: Rng,
     links: Vec<Link>,
     listeners: Vec<Listener>,
-    /// When the world last refused the server another connection.
+    /// Time at which the world last refused the server another connection.
     pub last_refusal: Option<Duration>,
-    /// Of all links that were ever registered.
+    /// The tokens of all links that were ever registered.
     tokens: Vec<Token>,
-    /// For how long the server was not run so far, and since when it is not now.
+    /// Time for which the server did not run so far. `asleep` is the time since which it does not run
+    /// now.
     slept: Duration,
     asleep: Option<Duration>,
-    /// A turn of the server has panicked: the connection that it closes next had it.
+    /// True after a turn of the server has panicked. The next connection that it closes is the one of
+    /// that turn.
     panicked: bool,
-    /// What the last poll told of all that was ready; the next one has room for the rest.
+    /// Extent of the last poll's report of all ready sockets. The next poll has room for the rest.
     told: Extent,
-    /// Bytes moved and connections made or ended: what tells a server at work from one that spins.
+    /// Count of bytes moved and connections made or ended. It tells a working server from one that
+    /// spins.
     progress: u64,
 }
 
@@ -74,19 +77,19 @@ struct Link {
     latency: Duration,
     server: ServerEnd,
     token: Option<Token>,
-    /// On the ready list, to be told from then on.
+    /// The time of the link's edge, if it is on the ready list.
     edge: Option<Duration>,
-    /// The server was told that there is no room.
+    /// True after a write of the server fell short.
     blocked: bool,
     client: ClientEnd,
     leave: Leave,
-    /// Something happened that the client has not looked at.
+    /// True after an event that the client has not looked at.
     client_wakes: bool,
-    /// A fault of the world ended it: nobody is to blame for what is missing.
+    /// True if a fault of the world ended the connection. Missing bytes are then excused.
     harmed: bool,
-    /// The file whose content could not be sent on it where it was promised.
+    /// The file whose promised content could not be sent on the connection.
     lost_file: Option<Rc<str>>,
-    /// A reset took the place of bytes of the server that were on their way.
+    /// True if a reset overtook bytes of the server that were on their way.
     overtaken: bool,
 }
 
@@ -97,19 +100,20 @@ enum ServerEnd {
     Closed,
 }
 
-/// Whether the client has all that it is due, and has ended its direction.
+/// Progress of a client's leave. A client leaves when it has got all that it is due, and has ended its
+/// direction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leave {
     NotYet,
     Said,
-    /// The server can know since it had been run for so long.
+    /// The server can know of the leave since it had run for the given time.
     Heard(Duration),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ClientEnd {
     Open,
-    /// The client has let go of its socket.
+    /// The client has closed its socket.
     Closed,
 }
 
@@ -131,23 +135,23 @@ impl Network {
         }
     }
 
-    /// Whether the server panics at this call.
+    /// Decides if the server panics at this call.
     pub fn panics(&mut self, fault: Fault) -> bool {
         let strikes = self.faults.strikes(fault);
         match fault {
-            // Whoever waits has to wait on.
+            // Clients that wait to be accepted have to wait longer.
             Fault::AcceptPanics if strikes => self.last_refusal = Some(self.now),
             _ => self.panicked |= strikes,
         }
         strikes
     }
 
-    /// How long the server has been run so far.
+    /// Time for which the server has run so far.
     pub fn awake(&self) -> Duration {
         self.asleep.unwrap_or(self.now) - self.slept
     }
 
-    /// The server is not run, for longer than it waits for anybody: nobody is to pay for that.
+    /// Stops the server for longer than all its deadlines. No client may be cut off for that.
     pub fn fall_asleep(&mut self) {
         self.asleep = Some(self.now);
     }
@@ -158,12 +162,12 @@ impl Network {
         }
     }
 
-    /// Changes whenever something was achieved.
+    /// A count that changes whenever the server makes progress.
     pub fn progress(&self) -> u64 {
         self.progress
     }
 
-    /// When the next flight arrives.
+    /// Time at which the next flight arrives.
     pub fn next_arrival(&self) -> Option<Duration> {
         let lanes = self
             .links
@@ -172,7 +176,7 @@ impl Network {
         lanes.filter_map(Lane::next_arrival).min()
     }
 
-    /// When there is a readiness to tell.
+    /// Time at which there is readiness to report.
     pub fn next_readiness(&self) -> Option<Duration> {
         let links = self
             .links
@@ -183,7 +187,7 @@ impl Network {
             .min()
     }
 
-    /// Lets everything arrive that is due.
+    /// Lets all flights arrive that are due.
     pub fn deliver(&mut self) {
         for id in 0..self.links.len() {
             while let Some(cargo) = self.links[id].to_server.land(self.now) {
@@ -210,7 +214,7 @@ impl Network {
             return;
         }
         if let Cargo::Reset = cargo {
-            // Nothing that the server still sends will be heard.
+            // Later bytes of the server will not be received.
             link.to_client.reset();
         }
         link.to_server.unload(cargo);
@@ -237,7 +241,7 @@ impl Network {
         link.edge = Some(link.edge.map_or(at, |edge| edge.min(at)));
     }
 
-    /// Takes what is due off the ready list, all of it or what there is room for.
+    /// Takes due links off the ready list: all of them, or as many as there is room for.
     pub fn collect(&mut self, ready: &mut Vec<Ready>) -> Extent {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             if listener.edge.is_some_and(|edge| edge <= self.now) {
@@ -275,7 +279,7 @@ impl Network {
         Extent::Whole
     }
 
-    /// Readiness of some socket that may not be ready at all, or not even be there any more.
+    /// Readiness of a socket that may not be ready, or may not exist any more.
     pub fn spurious(&mut self) -> Option<Ready> {
         if self.tokens.is_empty() || !self.faults.strikes(Fault::PollSpurious) {
             return None;
@@ -323,14 +327,14 @@ impl Direction {
 }
 
 impl Link {
-    /// Notes when the server has heard that the client leaves.
+    /// Notes the time at which the server has heard that the client leaves.
     fn note_leave(&mut self, awake: Duration) {
         if self.leave == Leave::Said && self.to_server.reader != Reader::Open {
             self.leave = Leave::Heard(awake);
         }
     }
 
-    /// What is true of the server's socket now; nothing is not told.
+    /// The readiness of the server's socket now; none if it is not ready.
     fn readiness(&self, token: Token) -> Option<Ready> {
         let reset = self.to_server.reader == Reader::Reset;
         let read_closed = reset || self.to_server.reader == Reader::Ended;

@@ -1,4 +1,4 @@
-//! Everything but the server: the network, the clients' views of it, the operator, and the time.
+//! The world outside of the server: the network, the clients' views of it, the operator, and the time.
 
 use super::clients::Client;
 use super::faults::Fault;
@@ -13,43 +13,43 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_rustls::rustls::ClientConfig;
 
-/// From the operator's order to the end, the server waits so long for open responses.
+/// Time that the server waits for open responses, from the operator's order to the end.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// A client knows what the server does after this long at most: the word of it comes behind all that
-/// is still on its way to a slow reader.
+/// Time after which a client knows of a close by the server, at most. The news comes behind all bytes
+/// that are on their way to a slow reader.
 const NEWS: Duration = Duration::from_secs(20);
 
-/// What the server has to spare, and so whom it may send away.
+/// Free resources of the server, which decide the connections that it may close.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Room {
-    /// Enough for everybody: nobody.
+    /// Enough for all connections: none may be closed.
     Ample,
-    /// Too few connections or descriptors: those who have not asked for anything, for a newcomer.
+    /// Too few connections or descriptors: connections without a request may be closed for a new one.
     Scarce,
-    /// Too little memory: anybody.
+    /// Too little memory: any connection may be closed.
     Tight,
 }
 
-/// Everything but the server.
+/// The world outside of the server.
 pub struct Outside {
     pub network: Network,
     pub rng: Rng,
     pub contents: Contents,
-    /// Whom the clients trust.
+    /// The certificate that the clients trust.
     pub trust: Arc<ClientConfig>,
-    /// Files that the server has open.
+    /// Number of files that the server has open.
     pub open_files: usize,
     pub room: Room,
-    /// Sockets and files that the server can have.
+    /// Number of sockets and files that the server can have.
     pub descriptor_limit: usize,
-    /// What the operator orders, and when; soonest first.
+    /// The operator's orders with their times, soonest first.
     pub orders: VecDeque<(Duration, Signal)>,
-    /// When the order to stop was given.
+    /// Time at which the order to stop was given.
     pub stopped: Option<Duration>,
     /// Time that has passed since the server last looked at the clock.
     pub lost: Duration,
-    /// Nothing will happen any more, and the server waits for it.
+    /// True if no event will happen any more and the server waits.
     pub silent: bool,
     pub start: Instant,
 }
@@ -72,20 +72,20 @@ impl Outside {
         }
     }
 
-    /// The server panics here and now, if that fault strikes. Without the hook: what it would write
-    /// looks like a failure of the test.
+    /// Panics if the fault strikes. The panic hook is left out, because its output looks like a failure
+    /// of the test.
     pub fn panic_by_chance(outside: &RefCell<Outside>, fault: Fault) {
         if outside.borrow_mut().network.panics(fault) {
             resume_unwind(Box::new("on purpose"));
         }
     }
 
-    /// The present as a clock shows it.
+    /// The present time of the virtual clock.
     pub fn instant(&self) -> Instant {
         self.start + self.network.now
     }
 
-    /// What the server has had to spare, at the least, from this time on.
+    /// The smallest free resources of the server from a time on.
     pub fn room_since(&self, time: Duration) -> Room {
         let refused = self.network.last_refusal;
         if self.room == Room::Ample && refused.is_some_and(|at| at + NEWS >= time) {
@@ -94,12 +94,12 @@ impl Outside {
         self.room
     }
 
-    /// Time passes while the server is busy.
+    /// Lets time pass while the server is busy.
     pub fn lose(&mut self, time: Duration) {
         self.lost += time;
     }
 
-    /// Lets arrive what is due, and everybody act who has a reason.
+    /// Lets all due flights arrive, and all clients act that have a reason.
     pub fn step(&mut self, clients: &mut [Box<dyn Client>]) {
         self.network.deliver();
         for client in clients {
@@ -107,13 +107,13 @@ impl Outside {
         }
     }
 
-    /// When something will happen that the server does not do.
+    /// Time of the next event that is not caused by the server.
     pub fn next_event(&self, clients: &[Box<dyn Client>]) -> Option<Duration> {
         let wakes = clients.iter().filter_map(|client| client.next_wake());
         wakes.chain(self.network.next_arrival()).min()
     }
 
-    /// When there is something to tell the server.
+    /// Time at which there is an event to report to the server.
     pub fn next_news(&self) -> Option<Duration> {
         let order = self.orders.front().map(|(at, _)| *at);
         [order, self.network.next_readiness()]
@@ -122,7 +122,7 @@ impl Outside {
             .min()
     }
 
-    /// The operator's order, once it is time for it.
+    /// The operator's next order, once its time has come.
     pub fn order(&mut self) -> Option<Signal> {
         let (at, signal) = *self.orders.front()?;
         if at > self.network.now {
@@ -135,12 +135,12 @@ impl Outside {
         Some(signal)
     }
 
-    /// Whether the server was told to stop: what has not begun may be refused.
+    /// True if the server was told to stop. Requests that have not begun may then be refused.
     pub fn is_stopping(&self) -> bool {
         self.stopped.is_some()
     }
 
-    /// Whether the server has stopped waiting for what is open.
+    /// True if the server no longer waits for open responses.
     pub fn is_stopped(&self) -> bool {
         self.stopped
             .is_some_and(|at| self.network.now >= at + DRAIN)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// SplitMix64: one word of state, good enough to scatter faults, and the same on every machine.
+/// SplitMix64: one word of state, good enough to scatter faults, and equal on every machine.
 pub struct Rng(u64);
 
 impl Rng {
@@ -10,7 +10,7 @@ impl Rng {
         Rng(seed)
     }
 
-    /// Another sequence, independent of what is drawn from this one later.
+    /// Another sequence, independent of later draws from this one.
     pub fn fork(&mut self) -> Rng {
         Rng(self.next())
     }
@@ -40,7 +40,7 @@ impl Rng {
         self.below(1 << bits).min(high)
     }
 
-    /// True in so many of a thousand cases.
+    /// True in `per_mille` of a thousand cases.
     pub fn chance(&mut self, per_mille: u32) -> bool {
         self.next() % 1000 < u64::from(per_mille)
     }
@@ -54,7 +54,7 @@ impl Rng {
         Duration::from_micros(self.next() % (high.as_micros() as u64 + 1))
     }
 
-    /// Bytes of which no two places look alike: a random block again and again, numbered.
+    /// Bytes without repetitions: a random block again and again, numbered.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         const BLOCK: usize = 2048;
         let mut block = [0; BLOCK];

@@ -1,4 +1,4 @@
-//! One run: a server and everybody else, from the first connection until everybody has left.
+//! One run: a server and its clients, from the first connection until all have left.
 
 use super::clients::{self, Client};
 use super::faults::{Counts, Fault, Faults};
@@ -19,42 +19,42 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// By then every good client has everything, however often it had to try again, and however long it
-/// had to wait for others to leave.
+/// Time by which every good client has got all, even if it had to try again often and to wait for other
+/// clients to leave.
 const GOOD_PATIENCE: Duration = Duration::from_secs(3600);
 
-/// By then it has, where no fault strikes and there is room for everybody. The slowest take seven
-/// megabytes at twenty kilobytes a second.
+/// Time by which every good client has got all if no fault strikes and there is room for all. The
+/// slowest take seven megabytes at twenty kilobytes a second.
 const CALM_PATIENCE: Duration = Duration::from_secs(400);
 
-/// So long after the last of them the server has forgotten everybody: the idle timeout, and the
-/// time that it lingers.
+/// Time after the last good client by which the server has forgotten all connections: the idle timeout,
+/// and the time that it lingers.
 const LAST_PATIENCE: Duration = Duration::from_secs(600);
 
-/// So long after a client has left with everything that it is due, the server has let go of it.
+/// Time by which the server has closed the connection of a client that left with all that it is due.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// So long after the last good client has everything, no file is open, though idle connections are: who
-/// does not read has five minutes where there is room.
+/// Time after the last good client by which no file is open, even if idle connections are. A client
+/// that does not read has five minutes if there is room.
 const FILE_PATIENCE: Duration = Duration::from_secs(420);
 
-/// What the server may hold for each connection, in bytes: output that its peer does not read, and
-/// input that waits for that. An echo may hold the connection's window besides, in a buffer that grows
-/// by doubling.
+/// The most bytes that the server may hold for each connection: output that its peer does not read, and
+/// input that waits for that. An echo may hold the connection's window in addition, in a buffer that
+/// grows by doubling.
 const CONNECTION_MEMORY: i64 = 128 << 10;
 
-/// What the server may hold besides, in bytes, and the files that it keeps in memory: the buffers that
+/// The most bytes that the server may hold beside connections and the files in memory: the buffers that
 /// are lent to one connection after another, and the tables.
 const SHARED_MEMORY: i64 = 576 << 10;
 
-/// Lines of the access log that wait for a disk.
+/// The most bytes of lines of the access log that wait for a disk.
 const LOG_MEMORY: i64 = 256 << 10;
 
-/// What it may hold in addition for the length of a turn: a file that is read as a whole to be hashed,
-/// and its copy in the cache; buffers that grow.
+/// The most bytes that the server may hold in addition for the length of a turn: a file that is read as
+/// a whole to be hashed, and its copy in the cache; buffers that grow.
 const PASSING_MEMORY: i64 = 640 << 10;
 
-/// What kind of run it is.
+/// Kind of run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
     /// Clients of all kinds, a configuration by chance, sometimes an operator.
@@ -63,24 +63,24 @@ pub enum Scenario {
     Plain,
 }
 
-/// What came of a run that did not fail.
+/// Result of a run that did not fail.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Report {
     pub counts: Counts,
-    /// How often each kind of fault could have struck.
+    /// Number of times that each kind of fault could have struck.
     pub opportunities: Vec<u64>,
-    /// When the last client had left.
+    /// Time at which the last client had left.
     pub end: Duration,
 }
 
-/// The bytes that the server holds.
+/// A meter of the bytes that the server holds.
 #[derive(Default)]
 struct Meter {
     held: i64,
 }
 
 impl Meter {
-    /// Runs a part of the server; returns the most that it held meanwhile.
+    /// Runs a part of the server. Returns the most bytes that it held meanwhile.
     fn measure(&mut self, part: impl FnOnce()) -> i64 {
         let info = measure(part);
         let most = self.held + info.bytes_max as i64;
@@ -89,27 +89,27 @@ impl Meter {
     }
 }
 
-/// Files that may be open to be hashed, though nobody reads them.
+/// Number of files that may be open to be hashed, though no response reads them.
 const HASHED: usize = 1;
 
 struct Run {
     event_loop: Option<EventLoop<SimWorld>>,
     outside: Rc<RefCell<Outside>>,
     clients: Rc<RefCell<Vec<Box<dyn Client>>>>,
-    /// Kept, so that what the server lets go of is only what it has made.
+    /// The tree is kept to the end, so that the server frees only memory of its own.
     _tree: MemoryFiles,
     meter: Meter,
     good_patience: Duration,
-    /// Nobody has to wait for others to leave.
+    /// True if no client has to wait for others to leave.
     has_room: bool,
-    /// What the configuration allows besides the server's own memory: files, and connections, each and
-    /// all.
+    /// Bytes that the configuration allows beside the server's own memory: for files, for each
+    /// connection, and for all connections.
     cache_memory: i64,
     connection_memory: i64,
     memory_limit: usize,
 }
 
-/// Runs a scenario to its end; panics if something does not hold.
+/// Runs a scenario to its end. Panics if a check fails.
 pub fn run(scenario: Scenario, faults: Faults, rng: Rng, identity: &Identity) -> Report {
     let mut run = Run::new(scenario, faults, rng, identity);
     run.serve();
@@ -137,7 +137,8 @@ impl Run {
             },
             ..Config::default()
         };
-        // The tables have room for as many from the start: here too little to hide anything.
+        // The tables have room for that number from the start. It is small here, so that it hides no
+        // leak.
         config.limits.max_connections = 1_000;
         let network = Network::new(faults, rng.fork(), 2);
         let mut outside = Outside::new(network, rng, contents, identity.trust());
@@ -152,7 +153,7 @@ impl Run {
             }
             Scenario::Plain => clients::good(&mut outside),
         };
-        // Those that were left still take places for a while.
+        // Connections that clients have left still take places for a while.
         let places = config.limits.max_connections;
         if places < 20 * clients.len() || outside.descriptor_limit < usize::MAX {
             outside.room = outside.room.max(Room::Scarce);
@@ -193,7 +194,7 @@ impl Run {
         }
     }
 
-    /// Runs until every good client has everything, or the server was stopped.
+    /// Runs until every good client has got all, or the server was stopped.
     fn serve(&mut self) {
         while !self.is_stopped() && !self.is_content() {
             self.turn();
@@ -212,7 +213,7 @@ impl Run {
             .all(|client| client.is_content())
     }
 
-    /// Runs until the server has forgotten everybody.
+    /// Runs until the server has forgotten all connections.
     fn empty(&mut self) {
         let since = self.outside.borrow().network.awake();
         while !self.is_stopped() && self.connections() > 0 {
@@ -229,7 +230,7 @@ impl Run {
         }
     }
 
-    /// Ends the server, and lets arrive what is still on its way.
+    /// Ends the server, and lets all flights arrive.
     fn end(&mut self) {
         if !self.is_stopped() {
             assert!(
@@ -316,7 +317,7 @@ impl Run {
     }
 }
 
-/// A configuration and an operator by chance.
+/// Draws a configuration and an operator.
 fn vary(config: &mut Config, outside: &mut Outside) {
     let rng = &mut outside.rng;
     config.site.demo = rng.chance(700);
@@ -338,7 +339,7 @@ fn vary(config: &mut Config, outside: &mut Outside) {
         config.limits.max_connections = rng.between(1, 6);
     }
     if rng.chance(150) {
-        // Enough for one good client, and far too little for all who come.
+        // Enough for one good client, and far too little for all clients.
         config.limits.memory_bytes = rng.between(50_000, 200_000);
         outside.room = Room::Tight;
         config.site.demo = false;

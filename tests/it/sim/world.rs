@@ -14,41 +14,43 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Too many descriptors on the machine (ENFILE), no memory for sockets (ENOBUFS), none at all (ENOMEM).
+/// Error numbers: too many descriptors on the machine (ENFILE), no memory for sockets (ENOBUFS), no
+/// memory at all (ENOMEM).
 const SYSTEM_FULL: i32 = 23;
 const NO_BUFFERS: i32 = 105;
 const NO_MEMORY: i32 = 12;
 
-/// A turn of the server takes up to this long.
+/// Longest time of a turn of the server.
 const TURN: Duration = Duration::from_micros(30);
 
-/// A server that polls so often without sleeping, and gets nothing done, spins. Faults alone make a
-/// few such turns in a row, and files that are hashed in slices some tens more.
+/// Number of polls in a row, without sleep and without progress, after which the server is said to
+/// spin. Faults alone make a few such turns in a row, and files that are hashed in slices some tens
+/// more.
 const MOST_IDLE_TURNS: u32 = 120;
 
-/// A file goes into a socket in pieces of this size at most.
+/// The most bytes of a file that go into a socket in one call.
 const MOST_SENT: usize = 64 << 10;
 
-/// A stall of the process, too short for peers to notice.
+/// Length of a stall of the process that is too short for peers to notice.
 const STALL: Duration = Duration::from_millis(900);
 
-/// A server that was not run misses so much at most.
+/// Longest time for which the server does not run.
 const LEAP: Duration = Duration::from_secs(300);
 
-/// The time of day is set to anything from 1970 to 2106.
+/// The latest time of day that is set: from 1970 to 2106.
 const WALL_END: Duration = Duration::from_secs(1 << 32);
 
-/// Everybody outside of the server, and the server's view of them.
+/// The simulated world: all that is outside of the server, and the server's view of it.
 pub struct SimWorld {
     outside: Rc<RefCell<Outside>>,
     clients: Rc<RefCell<Vec<Box<dyn Client>>>>,
     files: SimFiles,
-    /// Of [`super::network::Network::progress`], at the last poll.
+    /// The value of [`super::network::Network::progress`] at the last poll.
     progress: u64,
     idle_turns: u32,
 }
 
-/// The server's end of a link.
+/// The server's socket: its end of a link.
 pub struct SimSocket {
     link: LinkId,
     outside: Rc<RefCell<Outside>>,
@@ -75,8 +77,8 @@ impl SimWorld {
         }
     }
 
-    /// The server came to poll again: time has passed since it last did. Says until when the poll does
-    /// not run, and what becomes of its sleep.
+    /// Begins a poll: lets the time pass that the server has worked. Returns the time for which the
+    /// process does not run, and the kind of its sleep.
     fn begin_poll(&mut self, timeout: Option<Duration>) -> (Duration, Sleep) {
         let outside = &mut *self.outside.borrow_mut();
         let progress = outside.network.progress();
@@ -103,7 +105,7 @@ impl SimWorld {
         (outside.network.now + away, sleep)
     }
 
-    /// Runs everybody outside until there is something to tell, or the time is up.
+    /// Runs the world outside until there is an event to report, or the time is up.
     fn run_outside(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> Polled {
         let (back, sleep) = self.begin_poll(timeout);
         let mut extent = Extent::Whole;
@@ -134,7 +136,7 @@ impl SimWorld {
                     .min()
             };
             let Some(next) = next else {
-                // Nothing will ever happen again.
+                // No event will ever happen again.
                 outside.silent = true;
                 break;
             };
@@ -156,7 +158,7 @@ impl World for SimWorld {
     }
 
     fn wall_clock(&self) -> SystemTime {
-        // The clock that stamps files is the same.
+        // The clock that stamps files shows the time of day as well.
         self.files.now()
     }
 

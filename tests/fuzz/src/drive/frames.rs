@@ -1,8 +1,8 @@
-//! Frames: what is decoded and encoded again is the same.
+//! Frames: encoding a decoded frame gives its bytes again.
 
 use super::super::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, encode, flag};
 
-/// Any bytes as frames, one behind the other.
+/// Decodes any bytes as frames, one behind the other.
 pub fn decode(mut input: &[u8]) {
     while let Some(header) = FrameHeader::decode(input) {
         let (head, rest) = input.split_at(HEADER_LEN);
@@ -10,7 +10,7 @@ pub fn decode(mut input: &[u8]) {
         assert_eq!(encoded[..5], head[..5]);
         assert_eq!(encoded[5], head[5] & 0x7f, "the reserved bit is dropped");
         assert_eq!(encoded[6..], head[6..]);
-        // A payload that is cut short is as good as any.
+        // A truncated payload is a valid input too.
         let (payload, behind) = rest.split_at(rest.len().min(header.len as usize));
         let header = FrameHeader {
             len: payload.len() as u32,
@@ -22,7 +22,7 @@ pub fn decode(mut input: &[u8]) {
     assert!(input.len() < HEADER_LEN);
 }
 
-/// No decoder depends on the type having been looked at.
+/// Gives the payload to the decoder of each type. No decoder may rely on a check of the type.
 fn payload_as_each_type(header: FrameHeader, payload: &[u8]) {
     let mut out = Vec::new();
     if let Ok(content) = decode::unpad(header, payload) {
@@ -94,7 +94,7 @@ fn payload_as_each_type(header: FrameHeader, payload: &[u8]) {
     block_in_pieces(payload);
 }
 
-/// A field block is divided and put together again.
+/// Divides a field block into frames and joins it again.
 fn block_in_pieces(block: &[u8]) {
     let max = 1 + block.first().copied().map_or(0, usize::from);
     let mut out = Vec::new();

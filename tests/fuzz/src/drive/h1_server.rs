@@ -1,4 +1,4 @@
-//! An HTTP/1.1 connection between a peer that does anything and a user that does anything.
+//! An HTTP/1.1 connection between a peer and a user that both do anything.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use super::super::h1::{BodyLength, Config, Connection, Event, Scheme};
 use super::super::http::field::{Field, Fields};
 use super::script::Script;
 
-/// Pieces of requests, so that scripts come far.
+/// Pieces of requests, so that scripts get past the parser.
 const PIECES: [&[u8]; 32] = [
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: a\r\n",
@@ -65,7 +65,7 @@ struct Run {
     events: Vec<String>,
     sent: Vec<u8>,
     closed: bool,
-    /// The peer has ended its side: nothing more may come from it.
+    /// True after the peer has ended its side: no more input may come from it.
     finished: bool,
 }
 
@@ -192,7 +192,7 @@ impl Run {
         }
         let left = rest.len();
         self.input.drain(..self.input.len() - left);
-        // Less if content was begun and not committed: an error takes it back.
+        // The output is shorter if content was begun and not committed, because an error takes it back.
         let answer = self.connection.output().len().saturating_sub(before);
         assert!(answer < 1_000, "{answer} bytes for an error");
     }
@@ -270,8 +270,8 @@ impl Run {
     }
 }
 
-/// Events as text; how the content of a body is divided is not told. Its end is a line of its own, so
-/// that no content can look like it.
+/// Notes events as text, without the division of a body's content into pieces. The end of a body is a
+/// line of its own, so that no content can look like it.
 fn note(events: &mut Vec<String>, event: &Event<'_>) {
     match event {
         Event::Data { data, end_stream } => {

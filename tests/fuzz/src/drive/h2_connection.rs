@@ -1,7 +1,7 @@
-//! A connection of either role between a peer that does anything and a user that does anything.
+//! A connection of either role between a peer and a user that both do anything.
 //!
-//! Each script is run twice, with the peer's bytes whole and in pieces: events and output are the
-//! same. A [`Model`] looks at both after every step.
+//! Each script is run twice, with the peer's bytes whole and in pieces. Events and output must be
+//! equal. A [`Model`] checks both after every step.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -16,8 +16,9 @@ use super::h2_script::{FRAMES, Wire, request, response};
 use super::h2_upgrade;
 use super::script::Script;
 
-/// What bytes may make us answer at most, for each byte and besides: the smallest frame is nine bytes
-/// and the largest answer to one is RST_STREAM and a WINDOW_UPDATE; GOAWAY comes once.
+/// The most bytes of output for each byte of input. `LAST_ANSWER` is allowed in addition: the smallest
+/// frame is nine bytes and the largest answer to one is RST_STREAM and a WINDOW_UPDATE; GOAWAY comes
+/// once.
 const ANSWER_PER_BYTE: usize = 4;
 const LAST_ANSWER: usize = 200;
 
@@ -58,11 +59,11 @@ struct Run {
     connection: Connection,
     model: Model,
     wire: Wire,
-    /// Bytes that were offered and not taken.
+    /// Bytes that were offered to the connection and not taken.
     input: Vec<u8>,
     fields: Fields,
     now: Instant,
-    /// How many bytes are offered at once.
+    /// Number of bytes that are offered at once.
     piece: usize,
     events: String,
     sent: Vec<u8>,
@@ -110,7 +111,7 @@ impl Run {
         script.take(2);
         self.model.check(&mut self.connection);
         while !script.is_empty() {
-            // Two of three steps are the peer's.
+            // Two of three steps belong to the peer.
             match script.byte() {
                 choice @ 0..=169 => self.wire.frame(choice % FRAMES, &mut script),
                 choice => {
@@ -125,7 +126,7 @@ impl Run {
         self
     }
 
-    /// The connection takes what the peer has sent.
+    /// Gives the connection the bytes that the peer has sent.
     fn deliver(&mut self) {
         let pending = std::mem::take(&mut self.wire.pending);
         let before = self.connection.output().len();
@@ -170,7 +171,7 @@ impl Run {
         self.input.drain(..self.input.len() - left);
     }
 
-    /// A stream that lives, or one that has ended or never was.
+    /// Chooses a live stream, or one that has ended or never existed.
     fn stream(&self, script: &mut Script<'_>) -> Option<StreamKey> {
         let streams: Vec<_> = self.model.streams().collect();
         let choice = script.byte();
@@ -233,7 +234,7 @@ impl Run {
         }
     }
 
-    /// Commands that only some users have.
+    /// Runs a command that only some users need.
     fn extension(&mut self, script: &mut Script<'_>) {
         let stream = self.stream(script);
         let connection = &mut self.connection;
@@ -332,7 +333,7 @@ impl Run {
             };
             let end_stream = outcome & 0x80 != 0;
             if len > 0 && (170..=220).contains(&outcome) {
-                // Its user sends the content behind the frame's header.
+                // The user sends the content behind the frame's header itself.
                 self.connection.commit_elsewhere(grant, len, end_stream);
                 let output = self.connection.output();
                 output.resize(output.len() + len as usize, 0);
@@ -347,7 +348,7 @@ impl Run {
         }
     }
 
-    /// A request of ours, or a promise.
+    /// Begins a request of ours, or a promise.
     fn begin(&mut self, script: &mut Script<'_>) {
         let (fields, end_stream) = (request(script), script.flag());
         if self.connection.role() == Role::Client {
@@ -362,7 +363,7 @@ impl Run {
         }
     }
 
-    /// Time has passed. A deadline that was dealt with is over.
+    /// Lets time pass. A deadline that was handled must be over.
     fn time(&mut self) {
         let due = self
             .connection
@@ -388,7 +389,8 @@ impl Run {
         }
     }
 
-    /// When every stream is over, the slab is empty and the connection's window is what it was.
+    /// Asserts that after the end of all streams the slab is empty and the connection's window has its
+    /// first size.
     fn end(&mut self) {
         self.take();
         for stream in self.model.streams().collect::<Vec<_>>() {
@@ -416,7 +418,7 @@ impl Run {
     }
 }
 
-/// Events as text, without what differs from run to run.
+/// Notes events as text, without the parts that differ between the two runs.
 fn note(events: &mut String, event: &Event<'_>) {
     let _ = match event {
         Event::Data {

@@ -1,4 +1,5 @@
-//! What a connection may do, kept by somebody who only hears its events and reads its output.
+//! A model of a connection that only hears its events and reads its output, and so knows the actions
+//! that the connection may take.
 //!
 //! The model knows windows, the life of every stream and the peer's HPACK table, computed apart from
 //! the core's own arithmetic, and panics where the two differ.
@@ -13,16 +14,16 @@ use super::super::http::field::Fields;
 
 const LARGEST_WINDOW: i64 = (1 << 31) - 1;
 
-/// A stream as its events and frames tell of it.
+/// State of a stream, by its events and frames.
 struct Stream {
     key: StreamKey,
-    /// What may still be sent; below zero after a smaller SETTINGS_INITIAL_WINDOW_SIZE.
+    /// The send window. It is negative after a smaller SETTINGS_INITIAL_WINDOW_SIZE.
     window: i64,
-    /// END_STREAM was told.
+    /// True after an event with the end of the peer's message.
     heard_end: bool,
-    /// END_STREAM was sent.
+    /// True after END_STREAM was sent.
     sent_end: bool,
-    /// Its user does not read it any more: it ends without being told.
+    /// True if the user no longer reads the stream, so that no event tells its end.
     discarded: bool,
 }
 
@@ -31,7 +32,7 @@ pub struct Model {
     streams: BTreeMap<u32, Stream>,
     window: i64,
     initial_window: i64,
-    /// Streams that we opened or promised, and reset or ended: nothing more may be sent on them.
+    /// Streams that we opened or promised, and reset or ended. No more frames may be sent on them.
     silenced: BTreeMap<u32, &'static str>,
     decoder: Decoder,
     /// A field block that is not complete yet, and its stream.
@@ -39,10 +40,10 @@ pub struct Model {
     continued: Option<u32>,
     /// Active streams of ours at the last look: the peer's limit may have shrunk below them.
     own: u64,
-    /// Bytes of the output that were read.
+    /// Number of bytes of the output that were read.
     read: usize,
     pub closed: bool,
-    /// Streams that were discarded, and of which no reset was told.
+    /// Streams that were discarded, and whose reset was not told.
     discarded: BTreeSet<u32>,
 }
 
@@ -64,7 +65,7 @@ impl Model {
         }
     }
 
-    /// A stream begins: told by an event, or by a command that succeeded.
+    /// Notes the beginning of a stream, after an event or a command that succeeded.
     pub fn begin(&mut self, key: StreamKey, heard_end: bool, sent_end: bool) {
         let stream = Stream {
             key,
@@ -84,7 +85,7 @@ impl Model {
         stream
     }
 
-    /// The peer's half goes on, and may end.
+    /// Notes a part of the peer's message, and perhaps its end.
     fn hear(&mut self, key: StreamKey, end: bool) {
         let stream = self.living(key);
         assert!(
@@ -95,7 +96,7 @@ impl Model {
         stream.heard_end = end;
     }
 
-    /// An event, in its order.
+    /// Notes an event. Events come in their order.
     pub fn event(&mut self, event: &Event<'_>) {
         assert!(!self.closed, "{event:?} of a closed connection");
         match *event {
@@ -154,7 +155,7 @@ impl Model {
         self.forget_ended();
     }
 
-    /// The peer's settings have this value now.
+    /// Notes a new value of a setting of the peer.
     pub fn setting(&mut self, id: u16, value: u32) {
         match id {
             setting::INITIAL_WINDOW_SIZE => {
@@ -169,24 +170,24 @@ impl Model {
         }
     }
 
-    /// Both halves of a stream have ended: no event may follow.
+    /// Forgets streams whose two halves have ended. No event may follow on them.
     fn forget_ended(&mut self) {
         self.streams
             .retain(|_, stream| !(stream.heard_end && stream.sent_end));
     }
 
-    /// A stream that its own user reset is not told by an event.
+    /// Notes a reset by the user, which no event tells.
     pub fn reset(&mut self, key: StreamKey) {
         self.streams.remove(&key.id());
     }
 
-    /// What still comes on a stream is not told, only that it was reset, if it was.
+    /// Notes that a stream was discarded. Of its events only a reset may still be told.
     pub fn discard(&mut self, key: StreamKey) {
         self.living(key).discarded = true;
         self.discarded.insert(key.id());
     }
 
-    /// Looks at what was appended to the output, and at what the connection says of itself.
+    /// Checks the bytes that were appended to the output, and the connection's own description.
     pub fn check(&mut self, connection: &mut Connection) {
         let output = std::mem::take(connection.output());
         let mut new = &output[self.read..];
@@ -224,7 +225,7 @@ impl Model {
         for stream in self.streams.values() {
             let sendable = stream.window.min(self.window).max(0);
             let claimed = connection.send_window(stream.key).map(i64::from);
-            // A stream that the core gave up is told by the next event.
+            // The next event tells of a stream that the core gave up.
             assert!(
                 claimed.is_none() || claimed == Some(sendable),
                 "{claimed:?}, {sendable}"
@@ -236,17 +237,17 @@ impl Model {
         self.own = own;
     }
 
-    /// The output was taken.
+    /// Notes that the output was taken.
     pub fn taken(&mut self) {
         self.read = 0;
     }
 
-    /// The streams that live, as far as anybody was told.
+    /// The live streams, as far as events have told of them.
     pub fn streams(&self) -> impl Iterator<Item = StreamKey> {
         self.streams.values().map(|stream| stream.key)
     }
 
-    /// A frame of ours.
+    /// Checks a frame of ours.
     fn sent(&mut self, header: FrameHeader, payload: &[u8]) {
         let id = header.stream_id;
         match self.continued {
@@ -307,7 +308,8 @@ impl Model {
         }
     }
 
-    /// Every field block of ours can be decoded by a peer that follows the table's size.
+    /// Gathers a field block of ours and decodes it. A peer that follows the size of the table can
+    /// decode each.
     fn gather(&mut self, header: FrameHeader, payload: &[u8]) {
         let fragment = match header.kind {
             FrameType::HEADERS | FrameType::CONTINUATION => payload,

@@ -1,4 +1,4 @@
-//! An observer of frames, beside the bytes that came and went.
+//! An observer of frames, compared with the bytes in both directions.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,18 +7,18 @@ use super::super::h2::{Connection, Direction, Role};
 
 type Frames = Vec<(FrameHeader, Vec<u8>)>;
 
-/// What was shown of each direction.
+/// Frames that were shown of each direction.
 #[derive(Default)]
 struct Shown {
     received: Frames,
     sent: Frames,
 }
 
-/// Remembers what its connection shows it.
+/// An observer that remembers all that its connection shows it.
 pub struct Witness {
     role: Role,
     shown: Arc<Mutex<Shown>>,
-    /// All that came.
+    /// All bytes that were received.
     arrived: Vec<u8>,
 }
 
@@ -45,8 +45,8 @@ impl Witness {
         self.arrived.extend_from_slice(bytes);
     }
 
-    /// All that was sent was shown; and all that was received up to the last `left` bytes, unless
-    /// the connection is closed and takes nothing any more.
+    /// Asserts that all sent bytes were shown, and all received bytes except the last `left`, unless
+    /// the connection is closed and takes no more input.
     pub fn check(&self, sent: &[u8], left: usize, closed: bool) {
         let shown = lock(&self.shown);
         assert!(shown.sent == frames(sent.strip_prefix(PREFACE).unwrap_or(sent)));

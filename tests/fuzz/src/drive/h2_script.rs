@@ -1,4 +1,5 @@
-//! What a peer sends, as a script says it: well-formed frames, nearly well-formed ones, and bytes.
+//! The bytes that a peer sends by a script: well-formed frames, nearly well-formed ones, and arbitrary
+//! bytes.
 
 use super::super::h2::Role;
 use super::super::h2::frame::{FrameType, encode, flag};
@@ -100,7 +101,7 @@ const RESPONSES: [Section; 10] = [
 
 const TRAILERS: [Section; 3] = [&[("x", "checksum")], &[(":status", "200")], &[]];
 
-/// What [`Wire::frame`] understands; a script's other numbers are its reader's.
+/// Number of choices that [`Wire::frame`] understands. The reader of the script uses the other numbers.
 pub const FRAMES: u8 = 16;
 
 /// Makes the bytes that the peer sends.
@@ -111,7 +112,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// The peer of a connection of this role.
+    /// The peer of a connection in the role `role`.
     pub fn new(role: Role) -> Self {
         Wire {
             pending: Vec::new(),
@@ -129,7 +130,7 @@ impl Wire {
         }
     }
 
-    /// Appends one frame, or bytes that are none.
+    /// Appends one frame, or bytes that are no frame.
     pub fn frame(&mut self, choice: u8, script: &mut Script<'_>) {
         let out = &mut self.pending;
         match choice {
@@ -212,7 +213,7 @@ impl Wire {
         fields
     }
 
-    /// HEADERS of a section that means something, in one piece or in two.
+    /// Appends HEADERS of a meaningful section, in one piece or in two.
     fn headers(&mut self, script: &mut Script<'_>) {
         let id = Wire::stream(script);
         let flags = script.byte() & flag::END_STREAM;
@@ -242,7 +243,7 @@ impl Wire {
             0..=199 => block.len(),
             choice => usize::from(choice - 200) % (block.len() + 1),
         };
-        // Frames larger than the connection allows are a script's business as well.
+        // A script may send frames larger than the connection allows too.
         let (first, rest) = block.split_at(split.min(16_400));
         let rest = &rest[..rest.len().min(16_400)];
         let out = &mut self.pending;
@@ -254,7 +255,7 @@ impl Wire {
     }
 }
 
-/// Flags of DATA, HEADERS and CONTINUATION.
+/// Combinations of the flags of DATA, HEADERS and CONTINUATION.
 const FLAGS: [u8; 8] = [
     0,
     flag::END_STREAM,
@@ -274,7 +275,7 @@ pub fn response(script: &mut Script<'_>) -> Fields {
         .collect()
 }
 
-/// A request that it sends or promises.
+/// A request that the connection under test sends or promises.
 pub fn request(script: &mut Script<'_>) -> Fields {
     script.one_of(&REQUESTS[..9]).iter().copied().collect()
 }

@@ -1,4 +1,4 @@
-//! Connections that begin as HTTP/1.1 (RFC 7540 §3.2): stream 1 is there before any frame.
+//! Connections that begin as HTTP/1.1 (RFC 7540 §3.2): stream 1 exists before any frame.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use super::h2_model::Model;
 
 type Settings = (&'static [u8], &'static [(u16, u32)]);
 
-/// Values of HTTP2-Settings that are in order, and what they say.
+/// Valid values of HTTP2-Settings, and the settings that they hold.
 const SETTINGS: [Settings; 6] = [
     (b"", &[]),
     (b"AAMAAABk", &[(id::MAX_CONCURRENT_STREAMS, 100)]),
@@ -19,8 +19,8 @@ const SETTINGS: [Settings; 6] = [
     (b"AAQAAAAAAAQAAGQA", &[(id::INITIAL_WINDOW_SIZE, 25_600)]),
 ];
 
-/// Values that are not: of no length that base64 has, of another alphabet, half a setting, and a
-/// window that is too large.
+/// Invalid values of HTTP2-Settings: a length that base64 cannot have, another alphabet, half a
+/// setting, and a window that is too large.
 const INVALID: [&[u8]; 4] = [b"A", b"AA+A", b"AAM", b"AAT_____"];
 
 const METHODS: [&[u8]; 3] = [b"GET", b"HEAD", b"CONNECT"];

@@ -1,17 +1,18 @@
-//! HPACK: what a decoder takes, an independent one reads the same; what the encoder writes, both do.
+//! HPACK: an independent decoder agrees with ours on each block that ours accepts, and both decode all
+//! blocks of our encoder.
 
 use super::super::hpack::{DecodeError, DecodeLimits, Decoded, Decoder, Encoder};
 use super::super::http::field::{Field, Fields};
 use super::script::Script;
 
-/// A peer's SETTINGS_HEADER_TABLE_SIZE never goes beyond this in a run, so that memory has a bound.
+/// The largest SETTINGS_HEADER_TABLE_SIZE of a peer in a run, so that memory has a bound.
 const LARGEST_TABLE: u32 = 1 << 16;
 
 fn table_size(script: &mut Script<'_>) -> usize {
     script.number().min(LARGEST_TABLE) as usize
 }
 
-/// Blocks of any bytes, between changes of the table's size.
+/// Decodes blocks of any bytes, between changes of the table's size.
 pub fn decode(input: &[u8]) {
     let mut script = Script::new(input);
     let limits = DecodeLimits {
@@ -49,14 +50,14 @@ pub fn decode(input: &[u8]) {
             Ok(decoded) => reference.agrees(block, &fields, decoded),
             Err(error) => {
                 assert!(!block.is_empty() || error == DecodeError::TableSizeMissing);
-                // The table is not usable afterwards.
+                // The table cannot be used after an error.
                 return;
             }
         }
     }
 }
 
-/// A decoder that others wrote, as long as it can follow.
+/// The decoder of another project, for as long as it can follow.
 struct Reference(Option<fluke_hpack::Decoder<'static>>);
 
 impl Reference {
@@ -70,7 +71,7 @@ impl Reference {
         }
     }
 
-    /// A block that we take, the reference takes too, and finds the same fields.
+    /// Asserts that the reference accepts a block that our decoder accepted, and finds equal fields.
     fn agrees(&mut self, block: &[u8], fields: &Fields, decoded: Decoded) {
         let Some(decoder) = &mut self.0 else {
             return;
@@ -80,7 +81,7 @@ impl Reference {
             expected.push((name.into_owned(), value.into_owned()));
         });
         if let Err(fluke_hpack::decoder::DecoderError::SizeUpdateAtEnd) = taken {
-            // It does not allow a block of nothing but size updates, which is one without fields.
+            // The reference refuses a block of size updates alone, which is a block without fields.
             assert!(fields.is_empty() && expected.is_empty());
             self.0 = None;
             return;
@@ -96,7 +97,7 @@ impl Reference {
     }
 }
 
-/// Field sections through the encoder and back, between changes of the table's size.
+/// Encodes field sections and decodes them again, between changes of the table's size.
 pub fn round_trip(input: &[u8]) {
     const NAMES: [&[u8]; 12] = [
         b":path",
@@ -117,7 +118,8 @@ pub fn round_trip(input: &[u8]) {
     let mut encoder = Encoder::new(own);
     let mut decoder = Decoder::new(4_096);
     let mut reference = Reference::new();
-    // The encoder never uses more than 64 KiB - 1 and tells so; a decoder has to allow its choice.
+    // The encoder never uses a table of more than 64 KiB - 1, and announces that. A decoder has to
+    // accept its choice.
     let limits = DecodeLimits {
         list_size: usize::MAX,
         fields: usize::MAX,
@@ -171,7 +173,8 @@ pub fn round_trip(input: &[u8]) {
     }
 }
 
-/// The encoder may mark more fields as sensitive than its caller did, never fewer.
+/// The fields, marked as sensitive as they came `back`. The encoder may mark more fields than its
+/// caller did, never fewer.
 fn marked_as_sent(fields: &Fields, back: &Fields) -> Fields {
     let mut expected = Fields::new();
     for (field, back) in fields.iter().zip(back.iter()) {

@@ -1,7 +1,7 @@
-//! One function for each target: any bytes in, and a panic if something that has to hold does not.
+//! One function for each target: it takes any bytes, and panics if an invariant is broken.
 //!
-//! An input is a script: a sequence of small numbers that say what happens next, with their operands.
-//! Every input is a valid script, so a fuzzer's changes are changes of what happens.
+//! An input is a script: a sequence of small numbers that choose the next action, with their operands.
+//! Every input is a valid script, so a fuzzer's changes are changes of the actions.
 
 mod frames;
 mod h1_server;
@@ -16,10 +16,10 @@ mod tls_server;
 
 use super::h2::Role;
 
-/// Takes any bytes; panics where something does not hold.
+/// Function that takes any bytes and panics if an invariant is broken.
 type Drive = fn(&[u8]);
 
-/// The targets by their names, which are those of the binaries and of the directories of regressions.
+/// The targets by name. The binaries and the directories of regressions have these names as well.
 pub const TARGETS: [(&str, Drive); 7] = [
     ("frame_decode", frames::decode),
     ("hpack_decode", hpack::decode),

@@ -1,6 +1,6 @@
 //! Reading a script.
 
-/// What is left of a script. Behind its end everything is zero.
+/// The rest of a script. Behind its end all bytes are zero.
 pub struct Script<'a>(&'a [u8]);
 
 impl<'a> Script<'a> {
@@ -31,7 +31,7 @@ impl<'a> Script<'a> {
         usize::from(self.byte()) % end
     }
 
-    /// One of these.
+    /// One of the choices.
     pub fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
@@ -58,7 +58,7 @@ impl<'a> Script<'a> {
         bytes
     }
 
-    /// A number of 32 bits: often one where something changes.
+    /// A number of 32 bits, often one at which behaviour changes.
     pub fn number(&mut self) -> u32 {
         const EDGES: [u32; 24] = [
             0,

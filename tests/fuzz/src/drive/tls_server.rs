@@ -12,14 +12,14 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, ContentType, RootCertStore, ServerConfig};
 use std::sync::{Arc, OnceLock};
 
-/// As much as the server reads at once.
+/// Number of bytes that the server reads at once.
 const READ: usize = 64 << 10;
 
-/// What a session may hold while it waits for the rest of something: one record of the longest kind, and
-/// itself.
+/// The most bytes that a session may hold while it waits for the rest of a record or message: the
+/// longest record, and the session itself.
 const MEMORY: usize = 24 << 10;
 
-/// Both ends' configurations: the client's for TLS 1.2 and for 1.3.
+/// The configurations of both ends. The client has one for TLS 1.2 and one for TLS 1.3.
 struct Configs {
     server: Arc<ServerConfig>,
     clients: [Arc<ClientConfig>; 2],
@@ -57,7 +57,7 @@ fn configs() -> &'static Configs {
     })
 }
 
-/// The server's side, and what its shell lends it.
+/// The server's side, and the buffers that its shell lends.
 struct Server {
     tls: Tls<UnbufferedServerConnection>,
     buffer: Vec<u8>,
@@ -78,7 +78,7 @@ impl Server {
         }
     }
 
-    /// Reads bytes in pieces, and seals something between them now and then.
+    /// Reads bytes in pieces, and sometimes seals content between them.
     fn read(&mut self, bytes: &[u8], script: &mut Script<'_>) {
         let piece = script.one_of(&[1, 5, 100, 1_000, 16_384, READ]);
         let seals = script.flag();
@@ -122,7 +122,7 @@ impl Server {
     }
 }
 
-/// Records as the script bends them.
+/// The records after the script's changes.
 fn bend(mut records: Vec<u8>, script: &mut Script<'_>) -> Vec<u8> {
     for _ in 0..script.below(4) {
         if records.is_empty() {
@@ -163,7 +163,7 @@ pub fn drive(input: &[u8]) {
     if script.flag() {
         let mut message = contents(&hello);
         if script.flag() {
-            // Behind its end, which makes it another message or too long a one.
+            // The message is made longer, so that it is malformed or too long.
             message.resize(usize::from(script.short()), 0);
         }
         hello = in_records(&message, record);
@@ -191,7 +191,7 @@ pub fn drive(input: &[u8]) {
     authenticated(client, server, script);
 }
 
-/// A peer that has its keys, and seals what no client seals.
+/// Runs a peer that has its keys, and seals records that no client seals.
 fn authenticated(client: ClientConnection, mut server: Server, mut script: Script<'_>) {
     let suite = client.negotiated_cipher_suite().expect("a suite");
     let secrets = client

@@ -1,4 +1,4 @@
-//! All descriptors taken.
+//! A server without free descriptors.
 
 use super::{Check, demand};
 use crate::raw_h2::{self, RawH2, frame};
@@ -14,10 +14,10 @@ pub const ALL: &[Check] = &[Check {
     run: |_| exhausted(),
 }];
 
-/// Descriptors that the server may still open.
+/// Number of descriptors that the server may still open.
 const LEFT: usize = 20;
 
-/// Files settle after two seconds.
+/// Time after which files have settled: a little more than two seconds.
 const SETTLED: Duration = Duration::from_millis(2_100);
 
 fn exhausted() -> Result<(), String> {
@@ -36,7 +36,7 @@ fn exhausted() -> Result<(), String> {
         format!("it takes {:.0} % of a processor", share * 100.0)
     })?;
     ask(&mut good, 3)?;
-    // All but one go, among them those that wait to be accepted.
+    // All connections but one are closed, among them those that wait to be accepted.
     held.truncate(1);
     let start = Instant::now();
     let mut newcomer = server.connect();
@@ -54,7 +54,7 @@ fn exhausted() -> Result<(), String> {
     })
 }
 
-/// One request of a client that was there before.
+/// Sends one request of a client that was connected before.
 fn ask(good: &mut RawH2, stream: u32) -> Result<(), String> {
     let flags = raw_h2::END_HEADERS | raw_h2::END_STREAM;
     good.send(&frame(raw_h2::HEADERS, flags, stream, &raw_h2::get("/4k")));

@@ -1,4 +1,4 @@
-//! A disk that takes its time.
+//! A slow disk.
 
 use super::{Check, demand};
 use crate::attack::{Attack, GETS_H1, GETS_H2, Step};
@@ -13,10 +13,10 @@ pub const ALL: &[Check] = &[Check {
     run: |_| cold(),
 }];
 
-/// A file that is not read in one go.
+/// Length of a file that is not read in one go.
 const LEN: usize = 32 << 20;
 
-/// How often the system is asked to forget it.
+/// Time between two requests to the system to drop the file from its memory.
 const EVICTION: Duration = Duration::from_millis(5);
 
 fn cold() -> Result<(), String> {
@@ -24,7 +24,7 @@ fn cold() -> Result<(), String> {
     let path = server.directory.path().join("site/cold");
     fs::write(&path, vec![b'x'; LEN]).unwrap();
     let file = fs::File::open(&path).unwrap();
-    // What is not on the disk yet cannot be forgotten.
+    // Pages that are not on the disk yet cannot be dropped.
     file.sync_all().unwrap();
     let attack = Attack {
         step: |_| Step::Send(b"GET /cold HTTP/1.1\r\nHost: h\r\n\r\n".to_vec()),

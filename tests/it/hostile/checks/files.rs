@@ -1,4 +1,5 @@
-//! Static files: what lies outside of the root, what is no file, and what changes while it is sent.
+//! Static files: those outside of the root, names that are no files, and files that change while they
+//! are sent.
 
 use super::{Check, demand};
 use crate::raw_h2::{self, RawH2, frame, get};
@@ -101,7 +102,7 @@ fn paths() -> Result<(), String> {
     Ok(())
 }
 
-/// Swaps a directory and a link out of the root, in one step each time, beside requests through it.
+/// Swaps a directory and a link out of the root, in one step each time, while requests go through it.
 fn swapped(full: bool) -> Result<(), String> {
     let swaps = if full { 100_000 } else { 5_000 };
     let server = site::serve(&["--cache-memory", "0"]);
@@ -151,7 +152,7 @@ fn no_files() -> Result<(), String> {
             let answer = server.request(&format!("GET {path} HTTP/1.1"));
             (start.elapsed(), answer)
         };
-        // The best of five: a loaded machine adds to each.
+        // The best of five runs, because a loaded machine adds to each.
         let (took, answer) = (0..5).map(took).min().expect("five");
         demand(status(&answer) == "404", || format!("{path}: {answer}"))?;
         demand(took < Duration::from_millis(50), || {
@@ -238,7 +239,7 @@ fn cut_short() -> Result<(), String> {
             _ => {}
         }
     }
-    // What was promised to the connection cannot be taken back: then it ends as a whole.
+    // A frame whose header was sent cannot be taken back, so the whole connection ends then.
     demand(len < 1 << 20, || format!("{len} bytes of padding"))
 }
 
@@ -254,7 +255,7 @@ fn entity_tag() -> Result<(), String> {
     let first = tag(&server);
     fs::write(&path, "other").unwrap();
     let start = Instant::now();
-    // What is cached is at most a second old.
+    // Cached content is at most a second old.
     while start.elapsed() < Duration::from_secs(3) {
         if first.is_some() && tag(&server) != first {
             return Ok(());

@@ -1,5 +1,5 @@
-//! Rows of the catalogue that take more than a script: what is answered has to be looked at, or the
-//! world around the server is hostile.
+//! Rows of the catalogue that take more than a script: the answer has to be examined, or the world
+//! around the server is hostile.
 
 mod descriptors;
 mod disk;
@@ -7,13 +7,13 @@ mod files;
 mod requests;
 mod uploads;
 
-/// One row: what is wrong, if anything is.
+/// One row, with a function that returns the fault, if there is one.
 pub struct Check {
     pub name: &'static str,
     pub run: fn(full: bool) -> Result<(), String>,
 }
 
-/// All of them.
+/// All checks.
 pub fn all() -> impl Iterator<Item = &'static Check> {
     [
         requests::ALL,
@@ -26,7 +26,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
     .flatten()
 }
 
-/// `Err` with what is wrong unless `fine`.
+/// Returns the fault `otherwise` unless `fine`.
 fn demand(fine: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     match fine {
         true => Ok(()),

@@ -1,4 +1,4 @@
-//! HTTP/1.1 requests that are no requests, or two (RFC 9112 §11).
+//! HTTP/1.1 input that is no request, or could be read as two (RFC 9112 §11).
 
 use super::{Check, demand};
 use crate::malformed::{self, SMUGGLED, Stage};
@@ -23,7 +23,7 @@ fn malformed_requests(_: bool) -> Result<(), String> {
         let answer = server.converse(&bytes);
         let answer = String::from_utf8_lossy(&answer);
         let refused = answer.starts_with(&format!("HTTP/1.1 {} ", case.status));
-        // Where the head was fine, its response may have begun.
+        // The response may have begun if the head was valid.
         let begun = case.stage == Stage::Body && answer.starts_with("HTTP/1.1 200 ");
         let once = answer.matches("HTTP/1.1 ").count() == 1;
         demand((refused || begun) && once, || {
@@ -60,9 +60,9 @@ fn unread_bodies() -> Result<(), String> {
     nothing_smuggled(&server)
 }
 
-/// What was taken for a request is in the log.
+/// Asserts that no smuggled request was accepted: all accepted requests are in the log.
 fn nothing_smuggled(server: &crate::support::Server) -> Result<(), String> {
-    // One that is logged for certain: the log is written before its connection is closed.
+    // A request that is logged for certain, because the log is written before its connection is closed.
     server.request("GET /last HTTP/1.1");
     let path = server.directory.path().join("log");
     let start = std::time::Instant::now();
@@ -71,6 +71,6 @@ fn nothing_smuggled(server: &crate::support::Server) -> Result<(), String> {
         log = fs::read_to_string(&path).unwrap_or_default();
     }
     demand(log.contains("/last"), || "nothing is logged".to_owned())?;
-    // Bytes of it may stand in the line of what was refused, behind what makes that no request.
+    // Its bytes may stand in the line of the refused request, behind the fault.
     demand(!log.contains("\"GET /smuggled"), || log)
 }

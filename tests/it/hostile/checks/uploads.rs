@@ -18,12 +18,12 @@ pub const ALL: &[Check] = &[
 
 const PADDED: u8 = 8;
 
-/// Content of each upload, padding included.
+/// Bytes of content of each upload, padding included.
 const UPLOAD: u32 = 8_192;
 
-/// Uploads to a file's path are answered with 405 before their end, and half of them are cancelled then:
-/// their content counts against the connection's window all the same (RFC 9113 §6.9), padding included,
-/// and must be given back.
+/// Sends uploads to a file's path. They are answered with 405 before their end, and half of them are
+/// cancelled then. Their content counts against the connection's window nevertheless (RFC 9113 §6.9),
+/// padding included, and must be given back.
 fn cancelled_uploads(count: u32) -> Result<(), String> {
     let server = site::serve(&[]);
     let mut h2 = RawH2 {
@@ -67,7 +67,7 @@ fn cancelled_uploads(count: u32) -> Result<(), String> {
             format!("the window is used up after {n} uploads")
         })?;
     }
-    // What is left to be given back is less than half of the smallest window that there ever was.
+    // The part that was not given back yet is less than half of the smallest window of the run.
     demand(room - sent > 32_000, || {
         format!("{} bytes are left of it", room - sent)
     })

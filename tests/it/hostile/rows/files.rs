@@ -1,8 +1,8 @@
-//! Requests for what is slow, missing, or no file.
+//! Requests for slow or missing files, and for names that are no files.
 
 use crate::attack::{Answer, Attack, H1, H2, Pace, Step, request};
 
-/// All of them.
+/// All rows of this kind.
 pub const ALL: &[Attack] = &[
     Attack {
         name: "Paths that do not exist",
@@ -33,7 +33,7 @@ pub const ALL: &[Attack] = &[
         step: |n| Step::Send((0..20).flat_map(|i| request(20 * n + i, "/fifo")).collect()),
         pace: Pace::Answered(20),
         answer: Answer::Status(404),
-        // It is looked up each time, while what a flood of GETs asks for is in memory.
+        // The name is looked up each time, while the file of the flood of GETs is in memory.
         cpu: 4.0,
         ..H2
     },

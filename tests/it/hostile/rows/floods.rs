@@ -12,14 +12,14 @@ use crate::raw_h2::{
 const PRIORITY: u8 = 2;
 const PRIORITY_UPDATE: u8 = 0x10;
 
-/// All of them.
+/// All rows of this kind.
 pub const ALL: &[Attack] = &[
     Attack {
         name: "PING flood, never read",
         cve: "CVE-2019-9512",
         step: |_| Step::Send(frame(PING, 0, 0, b"pingpong").repeat(1_000)),
         reads: Reads::Nothing,
-        // As many as the system's buffers hold, and 200.
+        // As many frames as the system's buffers hold, and 200.
         answer: Answer::GoAway(ENHANCE_YOUR_CALM, usize::MAX),
         ..H2
     },
@@ -64,7 +64,7 @@ pub const ALL: &[Attack] = &[
         step: |n| {
             let mut bytes = request(n, "/4k");
             for i in 0..100 {
-                // Chromium's weights, which are obeyed.
+                // The weights of Chromium, which the server obeys.
                 let weight = [255, 219, 182, 146, 109][i as usize % 5];
                 let id = stream(n.saturating_sub(i % 40));
                 bytes.extend(frame(PRIORITY, 0, id, &[0x80, 0, 0, 0, weight]));
@@ -301,7 +301,7 @@ pub const ALL: &[Attack] = &[
             n if n % 2 == 0 => Step::Send(frame(GOAWAY, 0, 0, &[0; 8])),
             n => Step::Send(request(n, "/4k")),
         },
-        // A whole output that waits, and the connection before it, which lingers.
+        // A whole output that waits, and the connection before this one, which lingers.
         memory_kib: 160,
         ..H2
     },

@@ -1,8 +1,8 @@
-//! HTTP/1.1.
+//! Attacks over HTTP/1.1.
 
 use crate::attack::{Answer, Attack, H1, Reads, Step};
 
-/// All of them.
+/// All rows of this kind.
 pub const ALL: &[Attack] = &[
     Attack {
         name: "Request line of 9 KiB",

@@ -5,7 +5,7 @@ use crate::attack::{Answer, Attack, H2, Pace, Step, open_h2, open_h2_with, reque
 use crate::raw_h2::{CONTINUATION, END_HEADERS, END_STREAM, HEADERS, frame, get};
 use std::time::Duration;
 
-/// All of them.
+/// All rows of this kind.
 pub const ALL: &[Attack] = &[
     Attack {
         name: "Field without a name",
@@ -149,7 +149,7 @@ pub const ALL: &[Attack] = &[
         pace: Pace::Answered(1),
         answer: Answer::Status(200),
         memory_kib: 8,
-        // GETs one by one, each with a read and a write of its own.
+        // The GETs come one by one, each with a read and a write of its own.
         cpu: 4.0,
         ..H2
     },
@@ -196,7 +196,7 @@ pub const ALL: &[Attack] = &[
     },
 ];
 
-/// A request with these field lines behind its own.
+/// A request with the encoded `lines` behind its own.
 fn section(n: u32, lines: &[u8]) -> Step {
     Step::Send(frame(
         HEADERS,
@@ -206,7 +206,7 @@ fn section(n: u32, lines: &[u8]) -> Step {
     ))
 }
 
-/// A request that puts a field with a value of this length into the table.
+/// A request that puts a field with a value of `len` bytes into the table.
 fn remember(len: u16) -> Vec<u8> {
     let len = usize::from(len);
     let mut block = get("/4k");

@@ -17,10 +17,10 @@ const FRAME_SIZE_ERROR: u32 = 6;
 const COMPRESSION_ERROR: u32 = 9;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// A whole request in one frame.
+/// Flags of a whole request in one frame.
 const END: u8 = END_HEADERS | END_STREAM;
 
-/// All of them.
+/// All rows.
 pub fn all() -> impl Iterator<Item = &'static Attack> {
     [
         floods::ALL,

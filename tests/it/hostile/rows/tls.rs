@@ -2,7 +2,7 @@
 
 use crate::attack::{Answer, Attack, GETS_H2, H2, Over, Step};
 
-/// All of them.
+/// All rows of this kind.
 pub const ALL: &[Attack] = &[
     Attack {
         name: "GETs in one-byte records",
@@ -17,7 +17,7 @@ pub const ALL: &[Attack] = &[
         over: Over::Tls("h2"),
         step: |_| Step::KeyUpdate,
         answer: Answer::Closed(200),
-        // Each connection is closed after 32 of them: what it costs is its handshake.
+        // Each connection is closed after 32 of them, so its handshake is the cost.
         cpu: f64::INFINITY,
         ..H2
     },

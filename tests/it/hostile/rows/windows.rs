@@ -7,7 +7,7 @@ use crate::raw_h2::{HEADERS, PING, SETTINGS, WINDOW_UPDATE, frame, get, setting}
 const INITIAL_WINDOW_SIZE: u16 = 4;
 const MAX_FRAME_SIZE: u16 = 5;
 
-/// All of them.
+/// All rows of this kind.
 pub const ALL: &[Attack] = &[
     Attack {
         name: "Data dribble",
@@ -31,7 +31,7 @@ pub const ALL: &[Attack] = &[
         opening: || hundred(0x7fff_ffff),
         step: |_| Step::Hold,
         reads: Reads::Nothing,
-        // Its requests are few, and each is for a gigabyte.
+        // The requests are few, and each is for a gigabyte.
         cpu: f64::INFINITY,
         memory_kib: 128,
         ..H2
@@ -119,7 +119,7 @@ pub const ALL: &[Attack] = &[
     },
 ];
 
-/// A hundred requests for a file of 1 GiB, with this window each.
+/// A hundred requests for a file of 1 GiB, with a window of `window` bytes each.
 fn hundred(window: u32) -> Vec<u8> {
     let mut bytes = open_h2_with(&[(INITIAL_WINDOW_SIZE, window)]);
     (0..100).for_each(|n| bytes.extend(request(n, "/big")));

@@ -1,4 +1,4 @@
-//! Work that is not bytes: names that have to be looked up, opened, read and hashed.
+//! Attacks by work instead of bytes: names that have to be looked up, opened, read and hashed.
 
 use super::END;
 use crate::attack::{Answer, Attack, H2, Over, Pace, Step, open_h2_with, request, stream};
@@ -7,7 +7,7 @@ use crate::site::{COLD, DEPTH, HOT};
 
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
-/// All of them.
+/// All rows of this kind.
 pub const ALL: &[Attack] = &[
     Attack {
         name: "HEAD of files that are not in memory, with sidecars",
@@ -19,8 +19,8 @@ pub const ALL: &[Attack] = &[
         pace: Pace::Answered(20),
         options: &["--spa"],
         answer: Answer::Status(200),
-        // Each is opened four times and hashed, while what a flood of GETs asks for is in memory: what
-        // counts is that nobody else waits for it.
+        // Each file is opened four times and hashed, while the file of the flood of GETs is in memory.
+        // Only the latency of other clients matters here.
         cpu: f64::INFINITY,
         memory_kib: 160,
         ..H2
@@ -101,7 +101,7 @@ fn for_authority(n: u32) -> Vec<u8> {
     frame(HEADERS, END, stream(n), &block)
 }
 
-/// Length and bytes of a literal (RFC 7541 §5.2).
+/// Appends the length and bytes of a literal (RFC 7541 §5.2).
 fn text(block: &mut Vec<u8>, bytes: &[u8]) {
     let len = bytes.len();
     match len.checked_sub(0x7f) {

@@ -1,4 +1,4 @@
-//! What good clients ask for, and what they may get.
+//! Requests of good clients, and the answers that they may get.
 
 use crate::sim::faults::Fault;
 use crate::sim::files::{Content, Contents, Health};
@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What the server knows of a file is at most this old.
+/// Greatest age of the server's knowledge of a file.
 const MEMORY: Duration = Duration::from_millis(20);
 
 /// One request.
@@ -16,7 +16,7 @@ const MEMORY: Duration = Duration::from_millis(20);
 pub struct Ask {
     pub target: String,
     pub kind: Kind,
-    /// When it was last sent.
+    /// Time at which the request was last sent.
     pub sent: Duration,
 }
 
@@ -26,19 +26,19 @@ pub enum Kind {
     /// A GET by a client that understands Brotli.
     GetCoded,
     Head,
-    /// Bytes from the first number to the second, both included.
+    /// A range: bytes from the first number to the second, both included.
     Range(usize, usize),
-    /// Of what the client has already.
+    /// A conditional GET of a file that the client has already.
     Unchanged,
-    /// Of something that is not there.
+    /// A GET of a missing file.
     Missing,
-    /// Of a directory without its slash.
+    /// A GET of a directory without its slash.
     Directory,
-    /// Bytes that are to come back.
+    /// An upload of bytes that are to come back.
     Upload(Rc<[u8]>),
 }
 
-/// A response, as far as it came.
+/// The received part of a response.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub status: u16,
@@ -49,12 +49,12 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// What comes of a response.
+/// Judgement of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The client has what it is due.
+    /// The client has got what it is due.
     Settled,
-    /// The server could not, and it is not its fault: the client asks once more.
+    /// The server could not answer, and is not to blame. The client asks once more.
     AskAgain,
 }
 
@@ -128,13 +128,13 @@ impl Ask {
         &self.target[1..]
     }
 
-    /// Whether this file is what is asked for.
+    /// True if the request asks for the file at `path`.
     pub fn is_for(&self, path: &str) -> bool {
         self.path() == path
     }
 
-    /// Whether one of these faults befell the file while it was asked for, or so shortly before that
-    /// the server may not know.
+    /// True if one of the faults befell the file during the request, or so shortly before that the
+    /// server may not know.
     fn was_struck(&self, by: &[Fault], outside: &Outside) -> bool {
         let since = self.sent.saturating_sub(MEMORY);
         outside.contents.were_struck(self.path(), by, since)
@@ -205,13 +205,14 @@ impl Ask {
         Verdict::Settled
     }
 
-    /// What the file was since the server may have looked at it for this request.
+    /// The versions of the file since the earliest time at which the server may have looked at it for
+    /// this request.
     fn versions<'c>(
         &self,
         file: &'c Content,
         outside: &Outside,
     ) -> impl Iterator<Item = &'c Rc<[u8]>> + use<'c> {
-        // Where it cannot look, it goes on with what it knows.
+        // A server that cannot look goes on with its old knowledge.
         let blind = self.was_struck(&[Fault::OpenProcessFull, Fault::OpenFails], outside);
         let since = if blind {
             Duration::ZERO
@@ -221,10 +222,10 @@ impl Ask {
         file.versions_since(since)
     }
 
-    /// Judges a response that was cut off, or never came, on a connection or stream that the world
-    /// left alone.
+    /// Judges a response that was cut off, or never came, on a connection or stream that the world did
+    /// not disturb.
     pub fn judge_cut(&self, answer: &Answer, outside: &Outside) {
-        // A file whose descriptor others needed is opened again.
+        // A file whose descriptor was needed elsewhere is opened again.
         let causes = [
             Fault::FileShrinks,
             Fault::FileReadFails,

@@ -8,20 +8,21 @@ use crate::sim::outside::{Outside, Room};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Asks for one thing after another, a few ahead of the answers, on one connection after another.
+/// A client that sends one request after another, a few ahead of the answers, on one connection after
+/// another.
 pub struct H1Client {
-    /// Not sent yet, or to be sent once more.
+    /// Requests that are not sent yet, or to be sent once more.
     asks: VecDeque<Ask>,
-    /// Sent and not answered, oldest first.
+    /// Requests that are sent and not answered, oldest first.
     sent: VecDeque<Ask>,
     wire: Option<Wire>,
     parser: Parser,
-    /// Requests under way at a time.
+    /// Number of requests under way at a time.
     pipeline: usize,
     version: Version,
-    /// The rest of an upload that waits for `100 Continue`, and until when.
+    /// The rest of an upload that waits for `100 Continue`, and the time until which it waits.
     expecting: Option<(Vec<u8>, Duration)>,
-    /// Requests sent on this connection.
+    /// Number of requests sent on this connection.
     used: usize,
     outlook: Outlook,
     security: Security,
@@ -30,13 +31,13 @@ pub struct H1Client {
     wake: Option<Duration>,
 }
 
-/// Whether more can be asked for on a connection.
+/// Prospect of sending more requests on a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outlook {
     Open,
-    /// We have ended our direction: what we asked for still comes.
+    /// The client has ended its direction. Its answers still come.
     Finished,
-    /// A response said that it is the last of its connection.
+    /// A response announced that it is the last of its connection.
     LastAnswered,
 }
 
@@ -81,7 +82,7 @@ impl H1Client {
             self.parser = Parser::default();
             (self.used, self.outlook) = (0, Outlook::Open);
             if self.wire.is_none() {
-                // The server has stopped: nobody is owed anything any more.
+                // The server has stopped: no client is owed an answer any more.
                 self.asks.clear();
             }
         }
@@ -101,14 +102,14 @@ impl H1Client {
         }
     }
 
-    /// Writes requests as far ahead as this client does.
+    /// Writes requests as far ahead as the client's pipeline allows.
     fn send(&mut self, outside: &mut Outside) {
         let Some(wire) = &mut self.wire else { return };
         if let Some((rest, until)) = &mut self.expecting {
             if *until > outside.network.now {
                 return;
             }
-            // RFC 9110 §10.1.1: nobody waits for ever.
+            // A client must not wait for ever (RFC 9110 §10.1.1).
             wire.outbox.append(rest);
             self.expecting = None;
         }
@@ -133,7 +134,7 @@ impl H1Client {
         wire.pump(outside);
     }
 
-    /// Ends this direction as soon as everything is asked for, before it is answered.
+    /// Ends this direction as soon as all requests are sent, before they are answered.
     fn half_close(&mut self, outside: &mut Outside) {
         let Some(wire) = &mut self.wire else { return };
         let all_sent = self.asks.is_empty() && self.expecting.is_none() && wire.is_flushed();
@@ -144,13 +145,14 @@ impl H1Client {
         }
     }
 
-    /// Takes one message off the inbox; false when there is none.
+    /// Takes one message off the inbox. Returns false if there is none.
     fn parse(&mut self, outside: &mut Outside) -> bool {
         let Some(wire) = &mut self.wire else {
             return false;
         };
         let Some(ask) = self.sent.front() else {
-            // A server that waited too long for the head of a HEAD does not know that it is one.
+            // A server that gives up a request whose head did not come does not know that its method is
+            // HEAD.
             let excused = self.outlook == Outlook::LastAnswered && wire.is_harmed(outside);
             let silent = wire.inbox.is_empty() || excused;
             assert!(silent, "a response that nobody asked for");
@@ -192,7 +194,7 @@ impl H1Client {
         }
     }
 
-    /// Everything is answered.
+    /// Leaves the connection after the last answer.
     fn leave(&mut self, outside: &mut Outside) {
         let Some(wire) = &mut self.wire else { return };
         let tie = wire.part(&mut self.farewell, outside);
@@ -204,7 +206,8 @@ impl H1Client {
         }
     }
 
-    /// The connection is over: what was not answered is asked for once more, if nobody is to blame.
+    /// Handles the end of the connection. Unanswered requests are sent once more, if the server is not
+    /// to blame.
     fn lose(&mut self, outside: &mut Outside) {
         let Some(wire) = self.wire.take() else { return };
         log::trace!("{} is lost", wire.link);
@@ -217,8 +220,8 @@ impl H1Client {
             let room = outside.room_since(ask.sent);
             let refused = self.outlook == Outlook::LastAnswered || outside.is_stopping();
             let not_begun = answer.status == 0 && (refused || room == Room::Scarce);
-            // An upload behind it may be more than a server that stops reads until it closes; nobody
-            // should send one before this is answered (RFC 9112 §9.3.2).
+            // An upload behind this request may be longer than the bytes that a stopping server reads
+            // until it closes. A client should not send one before the answer (RFC 9112 §9.3.2).
             let is_upload = |ask: &Ask| matches!(ask.kind, Kind::Upload(_));
             let buried = outside.is_stopping() && self.sent.iter().any(is_upload);
             let overtaken = room == Room::Scarce && outside.network.is_overtaken(wire.link);
@@ -276,7 +279,8 @@ impl Client for H1Client {
     }
 }
 
-/// Writes a request; returns the body if it waits for `100 Continue`, and until when.
+/// Writes a request. Returns the body if it waits for `100 Continue`, and the time until which it
+/// waits.
 fn write_request(
     ask: &Ask,
     version: Version,

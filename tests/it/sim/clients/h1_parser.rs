@@ -1,15 +1,15 @@
-//! Responses of HTTP/1.1, read as they come: just enough of RFC 9112 to check the server by.
+//! A parser of HTTP/1.1 responses, with just enough of RFC 9112 to check the server.
 
 use super::ask::Answer;
 
-/// What was understood.
+/// Result of a step of the parser.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parsed {
     /// More bytes are needed.
     Incomplete,
     /// An interim response.
     Continue,
-    /// The response is complete; what follows is `Persistence`.
+    /// The response is complete. `Persistence` tells if another may follow.
     Complete(Persistence),
 }
 
@@ -39,13 +39,13 @@ enum State {
 enum Framing {
     Length(usize),
     ChunkSize,
-    /// So many bytes of a chunk are missing, and the line end behind it.
+    /// Within a chunk: the number of missing bytes. The end of the line follows.
     Chunk(usize),
     UntilClose,
 }
 
 impl Parser {
-    /// Takes what it can off the front of `input`. `has_body` is false for a response to HEAD.
+    /// Parses as much as possible off the front of `input`. `has_body` is false for a response to HEAD.
     pub fn parse(&mut self, input: &mut Vec<u8>, has_body: bool) -> Parsed {
         if let State::Head = self.state {
             let Some(end) = find(input, b"\r\n\r\n") else {
@@ -63,7 +63,7 @@ impl Parser {
         self.body(input)
     }
 
-    /// The server has closed: true if that is how the response ends.
+    /// Handles the server's close. Returns true if it is the regular end of the response.
     pub fn ends_with_close(&self) -> bool {
         matches!(
             self.state,
@@ -74,7 +74,7 @@ impl Parser {
         )
     }
 
-    /// How the body is framed and what comes after it; `None` for an interim response.
+    /// The framing of the body and the persistence of the connection; `None` for an interim response.
     fn head(&mut self, head: &[u8], has_body: bool) -> Option<(Framing, Persistence)> {
         let text = std::str::from_utf8(head).expect("a head in ASCII");
         let mut lines = text.split("\r\n");

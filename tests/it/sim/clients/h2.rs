@@ -12,26 +12,26 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Windows that keep a stream moving, whatever the round trip.
+/// Window sizes that keep a stream moving at every round-trip time.
 const WINDOWS: [u32; 3] = [16_384, 65_535, 1 << 20];
 
-/// A window that all responses of a run fit in.
+/// A window size that all responses of a run fit in.
 const WIDE: u32 = 1 << 30;
 
-/// Sizes of the table that compresses the responses' fields.
+/// Sizes of the HPACK table for the fields of responses.
 const TABLES: [u32; 4] = [0, 100, 4096, 65_536];
 
-/// Asks for several things at a time, on one connection after another.
+/// A client that sends several requests at a time, on one connection after another.
 pub struct H2Client {
-    /// Not sent yet, or to be sent once more.
+    /// Requests that are not sent yet, or to be sent once more.
     asks: VecDeque<Ask>,
     connection: Option<Connection>,
     config: Arc<Http2>,
-    /// Requests under way at a time.
+    /// Number of requests under way at a time.
     concurrency: usize,
-    /// How often its settings still change, a request is cancelled, a PING is sent.
+    /// Number of extra actions that are left: changes of settings, cancelled requests, PINGs.
     whims: usize,
-    /// Received bytes are used up after this long.
+    /// Time after which received bytes are used up.
     digestion: Duration,
     security: Security,
     pace: Pace,
@@ -43,19 +43,19 @@ struct Connection {
     wire: Wire,
     core: h2::Connection,
     open: Vec<Exchange>,
-    /// Bytes to be given back to the windows, and when.
+    /// Bytes to be given back to the windows, each with its time.
     digesting: VecDeque<(Duration, StreamKey, u32)>,
     state: State,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// We have ended our direction: what we asked for still comes.
+    /// The client has ended its direction. Its answers still come.
     Finished,
-    /// The server has not said anything yet.
+    /// The server has not sent anything yet.
     Fresh,
     Open,
-    /// The server takes no more requests here.
+    /// The server takes no more requests on this connection.
     GoingAway,
 }
 
@@ -63,7 +63,7 @@ struct Exchange {
     stream: StreamKey,
     ask: Ask,
     answer: Answer,
-    /// Bytes of an upload that were sent.
+    /// Number of bytes of an upload that were sent.
     sent: usize,
 }
 
@@ -99,7 +99,7 @@ impl H2Client {
     fn act(&mut self, outside: &mut Outside) {
         if self.connection.is_none() && !self.asks.is_empty() {
             let Some(wire) = Wire::connect(outside, &self.security, self.pace, LEAST_BITS) else {
-                // The server has stopped: nobody is owed anything any more.
+                // The server has stopped: no client is owed an answer any more.
                 self.asks.clear();
                 return;
             };
@@ -150,7 +150,8 @@ impl H2Client {
         }
     }
 
-    /// The connection is over: what was not answered is asked for once more, if nobody is to blame.
+    /// Handles the end of the connection. Unanswered requests are sent once more, if the server is not
+    /// to blame.
     fn lose(&mut self, outside: &mut Outside) {
         let Some(connection) = self.connection.take() else {
             return;
@@ -158,7 +159,7 @@ impl H2Client {
         log::trace!("{} is lost", connection.wire.link);
         let refused = connection.state == State::Fresh && outside.is_stopping();
         let harmed = refused || connection.wire.is_harmed(outside) || outside.is_stopped();
-        // A file that is lost behind the header of its DATA frame takes the connection with it.
+        // A file that cannot be read behind the header of its DATA frame ends the connection.
         let link = connection.wire.link;
         let lost = outside.network.lost_file(link);
         for open in connection.open {
@@ -180,7 +181,7 @@ impl H2Client {
 }
 
 impl Connection {
-    /// Takes what the server sent.
+    /// Processes the bytes that the server sent.
     fn receive(&mut self, asks: &mut VecDeque<Ask>, digestion: Duration, outside: &mut Outside) {
         let inbox = std::mem::take(&mut self.wire.inbox);
         let mut input = &inbox[..];
@@ -251,7 +252,7 @@ impl Connection {
         }
     }
 
-    /// A stream has ended before its response.
+    /// Handles a stream that ended before its response.
     fn cut(
         &mut self,
         stream: StreamKey,
@@ -267,7 +268,7 @@ impl Connection {
         match by {
             Cause::GoAway => asks.push_back(ask),
             Cause::Peer if code == ErrorCode::REFUSED_STREAM => asks.push_back(ask),
-            // The stream's deadline passed while the server slept.
+            // The stream's deadline passed while the server did not run.
             Cause::Peer if code == ErrorCode::CANCEL && self.wire.is_harmed(outside) => {
                 asks.push_back(ask);
             }
@@ -312,7 +313,7 @@ impl Connection {
         }
     }
 
-    /// Opens streams as far as this client does and the server lets it.
+    /// Opens streams as far as the client's concurrency and the server's limit allow.
     fn ask(&mut self, asks: &mut VecDeque<Ask>, concurrency: usize, outside: &Outside) {
         while self.open.len() < concurrency && matches!(self.state, State::Fresh | State::Open) {
             let Some(mut ask) = asks.pop_front() else {
@@ -374,7 +375,7 @@ impl Connection {
                 ..
             }) = exchange
             else {
-                // Answered before it was sent whole: what is missing interests nobody.
+                // The upload was answered before its end, so its rest is not needed.
                 self.core.abort(grant);
                 self.core.reset(stream, ErrorCode::CANCEL);
                 continue;
@@ -388,7 +389,7 @@ impl Connection {
         }
     }
 
-    /// Does something that a client may do at any time.
+    /// Does one of the actions that a client may do at any time.
     fn indulge(&mut self, outside: &mut Outside) {
         let now = outside.instant();
         let rng = &mut outside.rng;
@@ -418,8 +419,8 @@ impl Connection {
         }
     }
 
-    /// Ends this direction before the answers have come, once everything is asked for and the
-    /// windows are wide enough for all of it.
+    /// Ends this direction before the answers have come, once all requests are sent and the windows are
+    /// wide enough for all answers.
     fn half_close(&mut self, asks: &VecDeque<Ask>, farewell: &mut Farewell, outside: &mut Outside) {
         let is_upload_open = |open: &Exchange| match &open.ask.kind {
             Kind::Upload(content) => open.sent < content.len(),

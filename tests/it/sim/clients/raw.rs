@@ -1,4 +1,5 @@
-//! Bad clients: bytes that no good client sends, at a pace that no good client has, or nothing.
+//! Bad clients: they send bytes that no good client sends, at a pace that no good client has, or
+//! nothing.
 
 use super::wire::{Pace, Security, Standing, Wire};
 use super::{Client, Farewell, H1, H2, Tie};
@@ -13,21 +14,21 @@ use tokio_rustls::rustls::{ClientConnection, ContentType};
 /// The type of a CONTINUATION frame (RFC 9113 §6.10).
 const CONTINUATION: u8 = 9;
 
-/// Buffers of these clients' sockets may be far too small.
+/// Buffers of bad clients' sockets have at least so many bits. They may be far too small.
 const LEAST_BITS: usize = 8;
 
-/// What is sent in small portions is not sent for ever.
+/// Number of small portions after which a client stops.
 const PORTIONS: usize = 300;
 
-/// Whoever reads is served as long as it likes; so long it likes.
+/// Time for which a reading bad client stays. The server would serve it for longer.
 const INTEREST: Duration = Duration::from_secs(60);
 
-/// Sends what it was made with, portion by portion, and reads or does not.
+/// A client that sends its script, portion by portion, and reads the answers or does not.
 pub struct RawClient {
     what: &'static str,
     security: Security,
     wire: Option<Wire>,
-    /// Records of TLS that are sealed as they are, before the script.
+    /// TLS records that are sealed unchanged, before the script.
     fragments: Vec<(ContentType, Vec<u8>)>,
     script: Vec<u8>,
     sent: usize,
@@ -75,7 +76,7 @@ impl RawClient {
             None => (what, opening, refrain),
         };
         let (portion, interval) = match rng.below(4) {
-            // Slower than anything that is to be waited for, but not for hours.
+            // Slower than any deadline of the server, but not for hours.
             0 => (
                 1 + opening.len() / 20,
                 Duration::from_secs(rng.between(1, 4) as u64),
@@ -110,8 +111,8 @@ impl RawClient {
         }
     }
 
-    /// One that asks for much within TLS, so that it cannot be sent from where it lies, and reads
-    /// none of it: nobody holds more memory.
+    /// A client that asks for much over TLS, where splicing is impossible, and reads none of it. No
+    /// other client makes the server hold more memory.
     pub fn stalled_reader(outside: &mut Outside) -> Self {
         let mut script = PREFACE.to_vec();
         let wide = 0x7fff_0000_u32;
@@ -152,7 +153,7 @@ impl RawClient {
             outside.network.client_close(wire.link);
             self.leave();
         } else if self.next.is_none_or(|next| next > now) || !wire.is_flushed() {
-            // Not yet. Without room, the server's next read wakes it.
+            // It is too early. If there is no room, the server's next read wakes the client.
             self.next = self.next.filter(|next| *next > now);
         } else if !self.fragments.is_empty() {
             wire.break_in(&std::mem::take(&mut self.fragments));
@@ -208,10 +209,10 @@ impl Client for RawClient {
     }
 }
 
-/// What it is, what is sent once, and what is sent again and again behind it.
+/// A script: its name, the bytes that are sent once, and the bytes that are repeated behind them.
 type Script = (&'static str, Vec<u8>, Vec<u8>);
 
-/// Bytes that mean nothing, or what good clients send with something broken in it.
+/// Meaningless bytes, or the bytes of good clients with a fault in them.
 fn garbage(rng: &mut Rng) -> Script {
     let len = rng.scaled(3000);
     if rng.chance(300) {
@@ -235,7 +236,7 @@ fn garbage(rng: &mut Rng) -> Script {
     ("a broken conversation", bytes, Vec::new())
 }
 
-/// A ClientHello in records that nobody else cuts, with something broken in it.
+/// A ClientHello with a fault in it, cut into records in an unusual way.
 fn bent_hello(outside: &mut Outside) -> Vec<u8> {
     let name = ServerName::try_from("sim").expect("a name");
     let session = ClientConnection::new(outside.trust.clone(), name);
@@ -243,7 +244,7 @@ fn bent_hello(outside: &mut Outside) -> Vec<u8> {
     let written = session.expect("a session").write_tls(&mut hello);
     written.expect("memory takes all");
     let rng = &mut outside.rng;
-    // Behind the header of its one record.
+    // The message begins behind the header of its only record.
     let mut message = hello.split_off(5);
     if rng.chance(300) {
         let len = rng.scaled(60_000);
@@ -303,7 +304,7 @@ fn h1_flood(rng: &mut Rng) -> Script {
     }
 }
 
-/// A preface, and settings that a peer may have, the greedy and the mean ones too.
+/// A preface, and settings that a peer may have, including very large and very small ones.
 fn h2_opening(rng: &mut Rng) -> Vec<u8> {
     let mut bytes = PREFACE.to_vec();
     let window = *rng.pick(&[0, 1, 65_535, 0x7fff_ffff]);
@@ -359,7 +360,7 @@ fn h2_flood(rng: &mut Rng) -> Script {
             ("uploads past the windows", data.collect())
         }
         8 => {
-            // A field of 4 KiB put in the table, then named again and again (CVE-2016-6581).
+            // A field of 4 KiB is put in the table, then named again and again (CVE-2016-6581).
             let field = [&[0x40, 1, b'a', 0x7f, 0xa1, 0x1e][..], &[b'v'; 4000]].concat();
             let block = [raw_h2::get("/"), field, vec![0xbe; 8000]].concat();
             opening.extend(frame(raw_h2::HEADERS, 5, 1, &block));

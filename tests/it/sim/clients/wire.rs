@@ -1,4 +1,4 @@
-//! A client's end of a connection: bytes in and out at the client's pace, through TLS or not.
+//! A client's end of a connection: bytes in and out at the client's pace, with or without TLS.
 
 use super::{Farewell, Tie};
 use crate::raw_tls::RawPeer;
@@ -12,20 +12,20 @@ use std::time::Duration;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, ContentType};
 
-/// Buffers of good clients' sockets have so many bits at least.
+/// Size of the buffers of good clients' sockets, at least, as a number of bits.
 pub const LEAST_BITS: usize = 14;
 
-/// How fast a client reads and writes.
+/// Pace of a client's reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
-    /// All that there is, at once.
+    /// All bytes at once.
     Brisk,
-    /// So many bytes each way at a time, with a pause between.
+    /// A number of bytes each way at a time, with a pause between.
     Slow { bytes: usize, pause: Duration },
 }
 
 impl Pace {
-    /// A pace that is no reason to be thrown out.
+    /// A pace for which the server does not close a connection.
     pub fn bearable(rng: &mut Rng) -> Pace {
         match rng.below(3) {
             0 => Pace::Slow {
@@ -37,35 +37,35 @@ impl Pace {
     }
 }
 
-/// How a connection stands.
+/// State of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     Open,
-    /// The server has closed its direction, and everything was read.
+    /// The server has closed its direction, and all bytes were read.
     Ended,
-    /// The connection is gone.
+    /// The connection was reset.
     Reset,
 }
 
-/// What a client speaks below HTTP.
+/// Layer below HTTP that a client speaks.
 #[derive(Clone, Debug)]
 pub enum Security {
     Cleartext,
-    /// TLS, with this protocol by ALPN.
+    /// TLS, with a protocol by ALPN.
     Tls(Arc<ClientConfig>),
-    /// None, where the server expects TLS.
+    /// None, though the server expects TLS.
     Missing,
 }
 
 impl Security {
-    /// TLS, for a client of this protocol.
+    /// TLS for a client of the protocol `alpn`.
     pub fn tls(outside: &Outside, alpn: &[u8]) -> Security {
         let mut config = ClientConfig::clone(&outside.trust);
         config.alpn_protocols = vec![alpn.to_vec()];
         Security::Tls(Arc::new(config))
     }
 
-    /// TLS whose keys the client may take for itself, for [`Wire::break_in`].
+    /// TLS whose keys the client may extract, for [`Wire::break_in`].
     pub fn breakable(outside: &Outside, alpn: &[u8]) -> Security {
         let mut config = ClientConfig::clone(&outside.trust);
         config.alpn_protocols = vec![alpn.to_vec()];
@@ -73,7 +73,7 @@ impl Security {
         Security::Tls(Arc::new(config))
     }
 
-    /// Either, for a client of this protocol.
+    /// TLS or cleartext, at random, for a client of the protocol `alpn`.
     pub fn random(outside: &mut Outside, alpn: &[u8]) -> Security {
         if outside.rng.chance(300) {
             Security::tls(outside, alpn)
@@ -83,23 +83,23 @@ impl Security {
     }
 }
 
-/// A connection as a client holds it.
+/// A client's end of a connection.
 pub struct Wire {
     pub link: LinkId,
-    /// What came and was not looked at.
+    /// Received bytes that were not processed.
     pub inbox: Vec<u8>,
-    /// What is to be sent.
+    /// Bytes that are to be sent.
     pub outbox: Vec<u8>,
-    /// The session of TLS, and records of it that are to be sent.
+    /// The TLS session, and its records that are to be sent.
     session: Option<(Box<ClientConnection>, Vec<u8>)>,
     pace: Pace,
-    /// So many bytes are sent one by one at first.
+    /// Number of bytes that are sent one by one at first.
     trickle: usize,
     next: Option<Duration>,
 }
 
 impl Wire {
-    /// A new connection with buffers of at least so many bits; none where nobody listens.
+    /// A new connection with buffers of at least `least_bits` bits; none if the server does not listen.
     pub fn connect(
         outside: &mut Outside,
         security: &Security,
@@ -167,7 +167,7 @@ impl Wire {
         standing
     }
 
-    /// Moves bytes to the server, and none back but those of the handshake.
+    /// Moves bytes to the server, and back only those of the handshake.
     pub fn push(&mut self, outside: &mut Outside) -> Standing {
         if let Some((session, _)) = &self.session
             && session.is_handshaking()
@@ -180,8 +180,8 @@ impl Wire {
         Standing::Open
     }
 
-    /// Goes on without its session, whose handshake is done, and sends these records instead, sealed one
-    /// by one; the configuration allows it.
+    /// Goes on without the TLS session after its handshake, and sends `records` instead, sealed one by
+    /// one. The configuration has to allow that.
     pub fn break_in(&mut self, records: &[(ContentType, Vec<u8>)]) {
         let Some((session, _)) = self.session.take() else {
             return;
@@ -194,7 +194,7 @@ impl Wire {
         }
     }
 
-    /// What is to go over the network next.
+    /// The bytes that go over the network next.
     fn seal(&mut self) -> &[u8] {
         let Some((session, sealed)) = &mut self.session else {
             return &self.outbox;
@@ -219,7 +219,7 @@ impl Wire {
         };
     }
 
-    /// What came over the network.
+    /// Processes bytes that came over the network.
     fn open(&mut self, mut came: &[u8]) {
         let Some((session, _)) = &mut self.session else {
             self.inbox.extend_from_slice(came);
@@ -238,7 +238,7 @@ impl Wire {
         }
     }
 
-    /// RFC 8446 §6.1: else nobody knows whether something is missing.
+    /// Asserts that close_notify came (RFC 8446 §6.1). Without it a truncation would go unnoticed.
     pub fn expect_close_notify(&mut self, outside: &Outside) {
         let shed = outside.room_since(outside.network.now) > Room::Ample;
         let excused = self.is_harmed(outside) || outside.is_stopping() || shed;
@@ -256,7 +256,7 @@ impl Wire {
         );
     }
 
-    /// Says farewell, mostly in the way of TLS first.
+    /// Says farewell, mostly with close_notify first if there is TLS.
     pub fn part(&mut self, farewell: &mut Farewell, outside: &mut Outside) -> Tie {
         let ends = matches!(farewell, Farewell::Close | Farewell::HalfClose);
         if let Some((session, _)) = &mut self.session
@@ -270,21 +270,21 @@ impl Wire {
         farewell.say(outside, self.link)
     }
 
-    /// When the pace allows to move more.
+    /// Time at which the pace allows to move more.
     pub fn next_wake(&self) -> Option<Duration> {
         self.next
     }
 
-    /// Whether everything was handed to the network.
+    /// True if all bytes were given to the network.
     pub fn is_flushed(&self) -> bool {
-        // During the handshake, the session still holds what was given to it.
+        // During the handshake, the session still holds the bytes that it was given.
         let is_sealed = |(session, sealed): &(Box<ClientConnection>, Vec<u8>)| {
             sealed.is_empty() && !session.wants_write() && !session.is_handshaking()
         };
         self.outbox.is_empty() && self.session.as_ref().is_none_or(is_sealed)
     }
 
-    /// Whether the world ended the connection.
+    /// True if the world ended the connection.
     pub fn is_harmed(&self, outside: &Outside) -> bool {
         outside.network.is_harmed(self.link)
     }

@@ -1,4 +1,4 @@
-//! What clients do with their ends of the connections.
+//! Actions of clients on their ends of the connections.
 
 use super::lane::{Cargo, Lane, Reader, Writer};
 use super::{ClientEnd, Direction, Leave, Link, LinkId, Listening, Network, Received, ServerEnd};
@@ -7,8 +7,8 @@ use crate::sim::rng::Rng;
 use std::time::Duration;
 
 impl Network {
-    /// A new connection to a listener, with buffers of at least so many bits; none where nobody
-    /// listens.
+    /// A new connection to a listener, with buffers of at least `least_bits` bits; none if the server
+    /// does not listen.
     pub fn connect(&mut self, listener: usize, least_bits: usize) -> Option<LinkId> {
         if self.listeners[listener].state == Listening::Closed {
             return None;
@@ -67,7 +67,7 @@ impl Network {
             };
         }
         let len = lane.take(into, max);
-        // tcp_write_space: a third of the buffer has to be free before anybody is woken.
+        // A third of the buffer has to be free before the writer is woken (tcp_write_space).
         if link.blocked && lane.room() >= lane.capacity / 3 {
             link.blocked = false;
             let at = now + link.latency;
@@ -86,7 +86,7 @@ impl Network {
         }
     }
 
-    /// Lets go of the client's socket: an end, or a reset where that leaves something unread.
+    /// Closes the client's socket: an end, or a reset if that leaves bytes unread.
     pub fn client_close(&mut self, id: LinkId) {
         let link = &mut self.links[id];
         link.client = ClientEnd::Closed;
@@ -97,7 +97,7 @@ impl Network {
         }
     }
 
-    /// Resets the connection: what is on its way to the server is lost as well.
+    /// Resets the connection. Bytes on their way to the server are lost as well.
     pub fn client_reset(&mut self, id: LinkId) {
         let link = &mut self.links[id];
         if link.server != ServerEnd::Closed {
@@ -109,8 +109,8 @@ impl Network {
         link.to_server.fly(at, Cargo::Reset);
     }
 
-    /// The client has all that it is due, and has ended its direction or does so now: the server has
-    /// no reason to hold the connection.
+    /// Notes that the client has got all that it is due. It has ended its direction or does so now, so
+    /// the server has no reason to hold the connection.
     pub fn client_leaves(&mut self, id: LinkId) {
         let awake = self.awake();
         let link = &mut self.links[id];
@@ -120,7 +120,7 @@ impl Network {
         }
     }
 
-    /// Links that the server still holds so long after their clients have left.
+    /// Links that the server still holds when `patience` has passed after their clients have left.
     pub fn overdue(&self, patience: Duration) -> impl Iterator<Item = LinkId> {
         let is_overdue = move |id: &LinkId| match self.links[*id].leave {
             Leave::Heard(at) => at + patience < self.awake(),
@@ -129,19 +129,19 @@ impl Network {
         self.held_by_server().filter(is_overdue)
     }
 
-    /// Whether something happened to the link since this was last asked.
+    /// True if an event happened to the link since the last call.
     pub fn client_wakes(&mut self, id: LinkId) -> bool {
         std::mem::take(&mut self.links[id].client_wakes)
     }
 
-    /// Whether the world ended the connection.
+    /// True if the world ended the connection.
     pub fn is_harmed(&self, id: LinkId) -> bool {
         self.links[id].harmed
     }
 
-    /// A reset has overtaken what the server had sent. A server that is out of descriptors closes
-    /// connections that are idle as far as it knows: it cannot know what a slow network still carries,
-    /// which the kernel took long ago and throws away when the client sends to a closed socket.
+    /// True if a reset has overtaken bytes that the server had sent. A server without descriptors
+    /// closes connections that seem idle. It cannot know that a slow network still carries bytes which
+    /// the kernel took long ago, and drops when the client sends to a closed socket.
     pub fn is_overtaken(&self, id: LinkId) -> bool {
         self.links[id].overtaken
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 /// One direction of a link.
 pub struct Lane {
-    /// What the reader can read.
+    /// Bytes that the reader can read.
     pub arrived: VecDeque<u8>,
     in_flight: VecDeque<Flight>,
-    /// Bytes in flight.
+    /// Number of bytes in flight.
     flying: usize,
-    /// What the buffers on both sides hold together.
+    /// Number of bytes that the buffers on both sides hold together.
     pub capacity: usize,
     pub writer: Writer,
     pub reader: Reader,
@@ -21,21 +21,21 @@ struct Flight {
     cargo: Cargo,
 }
 
-/// What travels.
+/// Content of a flight.
 pub enum Cargo {
     Bytes(Vec<u8>),
     End,
     Reset,
 }
 
-/// Whether the writer can still write.
+/// State of the writer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
     Open,
     Ended,
 }
 
-/// What the reader has heard, behind the bytes that have arrived.
+/// State of the reader, behind the bytes that have arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
     Open,
@@ -55,13 +55,13 @@ impl Lane {
         }
     }
 
-    /// How much more can be written.
+    /// Number of bytes that can still be written.
     pub fn room(&self) -> usize {
         self.capacity
             .saturating_sub(self.arrived.len() + self.flying)
     }
 
-    /// Puts cargo on its way; it arrives behind what is on its way already.
+    /// Sends cargo. It arrives behind all earlier cargo.
     pub fn fly(&mut self, at: Duration, cargo: Cargo) {
         if let Cargo::Bytes(bytes) = &cargo {
             self.flying += bytes.len();
@@ -70,7 +70,7 @@ impl Lane {
         self.in_flight.push_back(Flight { at, cargo });
     }
 
-    /// Everything on its way and everything unread is lost; the reader hears of a reset.
+    /// Drops all bytes in flight and all unread bytes. The reader gets a reset.
     pub fn reset(&mut self) {
         self.drop_flights();
         self.arrived.clear();
@@ -78,18 +78,18 @@ impl Lane {
         self.writer = Writer::Ended;
     }
 
-    /// Bytes are on their way.
+    /// True if bytes are in flight.
     pub fn is_flying(&self) -> bool {
         self.flying > 0
     }
 
-    /// What is on its way is lost.
+    /// Drops all cargo in flight.
     pub fn drop_flights(&mut self) {
         self.in_flight.clear();
         self.flying = 0;
     }
 
-    /// Moves up to `max` bytes of what has arrived to the end of `out`.
+    /// Moves up to `max` bytes that have arrived to the end of `out`.
     pub fn take(&mut self, out: &mut Vec<u8>, max: usize) -> usize {
         let len = max.min(self.arrived.len());
         let (front, back) = self.arrived.as_slices();
@@ -100,7 +100,7 @@ impl Lane {
         len
     }
 
-    /// When the next flight arrives.
+    /// Time at which the next flight arrives.
     pub fn next_arrival(&self) -> Option<Duration> {
         self.in_flight.front().map(|flight| flight.at)
     }
@@ -117,7 +117,7 @@ impl Lane {
         Some(cargo)
     }
 
-    /// What has landed comes to the reader.
+    /// Gives landed cargo to the reader.
     pub fn unload(&mut self, cargo: Cargo) {
         match cargo {
             Cargo::Bytes(bytes) => self.arrived.extend(bytes),

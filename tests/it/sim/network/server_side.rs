@@ -1,4 +1,4 @@
-//! What the server does with its ends of the connections: its system calls, which can fail.
+//! Actions of the server on its ends of the connections: its system calls, which can fail.
 
 use super::lane::{Cargo, Reader, Writer};
 use super::{Direction, LinkId, Listening, Network, ServerEnd};
@@ -92,7 +92,7 @@ impl Network {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         if self.faults.strikes(Fault::WriteBlocks) {
-            // Told of then if there is room enough, and else when the client makes some.
+            // The edge is reported then if there is room enough, otherwise when the client makes room.
             link.blocked = true;
             let later = self.now + self.rng.pause(Duration::from_millis(20));
             self.touch(id, later);
@@ -108,7 +108,7 @@ impl Network {
         Ok(len)
     }
 
-    /// Content of a file could not be had when it was to be sent.
+    /// Notes that content of a file could not be read when it was to be sent.
     pub fn lose_file(&mut self, id: LinkId, path: Rc<str>) {
         self.links[id].lost_file = Some(path);
     }
@@ -128,8 +128,8 @@ impl Network {
         Ok(())
     }
 
-    /// The server lets go of its socket. What it wrote still arrives, unless the client sends, or
-    /// sent, what nobody reads any more: then it is a reset (RFC 9112 §9.6).
+    /// Closes the server's socket. Written bytes still arrive, unless the client sends, or has sent,
+    /// bytes that the server does not read: then the connection is reset (RFC 9112 §9.6).
     pub fn close_server(&mut self, id: LinkId) {
         self.progress += 1;
         if std::mem::take(&mut self.panicked) {
@@ -158,7 +158,7 @@ impl Network {
         }
     }
 
-    /// The world ends a connection, for both sides.
+    /// Ends a connection by a fault of the world, for both sides.
     pub(super) fn harm(&mut self, id: LinkId) {
         let link = &mut self.links[id];
         link.harmed = true;
