@@ -116,7 +116,8 @@ mod tests {
             .count();
         let dropped = 10_000 - kept;
         assert!(kept > 1000 && dropped > 1000);
-        let note = format!("calmd: {dropped} lines dropped here, because their reader was too slow");
+        let note =
+            format!("calmd: {dropped} lines dropped here, because their reader was too slow");
         let end: Vec<&str> = text.lines().skip(kept).collect();
         assert_eq!(end, [&note, "later"]);
         for (at, line) in text.lines().take(kept).enumerate() {
