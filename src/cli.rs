@@ -16,13 +16,12 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::client;
-use crate::config::{
-    AccessLogConfig, CacheRule, Certificate, Charset, Config, EntityTags, ListenAddress, LogFormat,
-    TypeRule, User,
-};
-use crate::sandbox::find_user;
-use crate::telemetry::standard_error;
-use crate::tls::state_directory;
+use crate::config::Config;
+use crate::h2;
+use crate::site::{CacheRule, Charset, EntityTags, TypeRule};
+use crate::telemetry::{AccessLogConfig, LogFormat, standard_error};
+use crate::tls::{Certificate, state_directory};
+use crate::world::{ListenAddress, User};
 
 mod get;
 mod mistake;
@@ -199,7 +198,7 @@ struct LogArgs {
 #[command(next_help_heading = "Rights")]
 struct RightArgs {
     /// User to become after listening; needs root at the start
-    #[arg(long, value_name = "NAME[:GROUP]", env = "CALMD_USER", value_parser = find_user)]
+    #[arg(long, value_name = "NAME[:GROUP]", env = "CALMD_USER", value_parser = User::find)]
     user: Option<User>,
     /// Give up all rights that serving does not take: on or off
     #[arg(long, value_name = "on|off", env = "CALMD_SANDBOX", default_value = "on",
@@ -362,17 +361,18 @@ impl Cli {
     fn translate(self) -> Result<Config, clap::Error> {
         let mut config = Config::default();
         self.listen.translate(&mut config)?;
-        self.http2.translate(&mut config);
-        config.site.root = self.dir;
-        config.site.listing = self.site.listing;
-        config.site.spa = self.site.spa;
-        config.site.demo = self.site.demo;
-        config.site.cache = self.site.cache;
-        config.site.headers = self.site.header;
-        config.site.types = self.site.types;
-        config.site.charset = self.site.charset;
-        config.site.entity_tags = self.site.etag;
-        config.site.cache_memory = usize::try_from(self.site.cache_memory).unwrap_or(usize::MAX);
+        self.http2.translate(&mut config.server.http2);
+        config.host.site.root = self.dir;
+        config.host.site.listing = self.site.listing;
+        config.host.site.spa = self.site.spa;
+        config.host.site.demo = self.site.demo;
+        config.host.site.cache = self.site.cache;
+        config.host.site.headers = self.site.header;
+        config.host.site.types = self.site.types;
+        config.host.site.charset = self.site.charset;
+        config.host.site.entity_tags = self.site.etag;
+        config.host.site.cache_memory =
+            usize::try_from(self.site.cache_memory).unwrap_or(usize::MAX);
         config.access_log = self.log.access_log.map(|path| AccessLogConfig {
             file: (path.as_os_str() != "-").then_some(path),
             format: self.log.log_format,
@@ -381,29 +381,22 @@ impl Cli {
         config.user = self.rights.user;
         config.sandbox = self.rights.sandbox;
         config.sandbox_read = self.rights.sandbox_read;
-        config.http1.keep_alive_timeout = self.http1.keep_alive_timeout;
-        config.http1.keep_alive_requests = self.http1.keep_alive_requests;
-        config.http1.header_timeout = self.bounds.header_timeout;
-        config.http2.header_timeout = self.bounds.header_timeout;
-        config.http1.stall_timeout = self.bounds.stall_timeout;
-        config.http2.stall_timeout = self.bounds.stall_timeout;
-        let slow_timeout = self.bounds.slow_timeout.max(self.bounds.stall_timeout);
-        config.http1.slow_timeout = slow_timeout;
-        config.http2.slow_timeout = slow_timeout;
-        config.timeouts.slow = slow_timeout;
-        config.limits.max_connections =
+        let server = &mut config.server;
+        server.http1.keep_alive_timeout = self.http1.keep_alive_timeout;
+        server.http1.keep_alive_requests = self.http1.keep_alive_requests;
+        server.limits.max_connections =
             usize::try_from(self.bounds.max_connections).unwrap_or(usize::MAX);
-        config.limits.connections_per_address = self.bounds.max_per_address;
-        config.limits.memory_bytes =
+        server.limits.connections_per_address = self.bounds.max_per_address;
+        server.limits.memory_bytes =
             usize::try_from(self.bounds.memory_limit).unwrap_or(usize::MAX);
-        config.limits.request_body_bytes = self.site.max_request_body;
-        config.timeouts.handshake = self.bounds.handshake_timeout;
-        config.timeouts.preface = self.bounds.preface_timeout;
-        config.http1.preface_timeout = self.bounds.preface_timeout;
-        config.http2.preface_timeout = self.bounds.preface_timeout;
-        config.timeouts.idle = self.bounds.idle_timeout;
-        config.timeouts.stall = self.bounds.stall_timeout;
-        config.timeouts.drain = self.bounds.drain_timeout;
+        server.limits.request_body_bytes = self.site.max_request_body;
+        server.timeouts.handshake = self.bounds.handshake_timeout;
+        server.timeouts.preface = self.bounds.preface_timeout;
+        server.timeouts.header = self.bounds.header_timeout;
+        server.timeouts.idle = self.bounds.idle_timeout;
+        server.timeouts.stall = self.bounds.stall_timeout;
+        server.timeouts.slow = self.bounds.slow_timeout;
+        server.timeouts.drain = self.bounds.drain_timeout;
         Ok(config)
     }
 }
@@ -419,11 +412,11 @@ impl ListenArgs {
         }
         let incomplete =
             |message: &str| Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message));
-        config.certificate = match (self.cert, self.key) {
+        config.host.certificate = match (self.cert, self.key) {
             (Some(chain), Some(key)) => Certificate::Files { chain, key },
             (None, None) => {
                 let directory = state_directory(|name| std::env::var_os(name));
-                config.certificate = Certificate::SelfSigned { directory };
+                config.host.certificate = Certificate::SelfSigned { directory };
                 return Ok(());
             }
             (Some(_), None) => return incomplete("'--cert' needs its private key, add --key FILE"),
@@ -437,23 +430,13 @@ impl ListenArgs {
 }
 
 impl Http2Args {
-    fn translate(self, config: &mut Config) {
-        let http2 = &mut config.http2;
+    fn translate(self, http2: &mut h2::Config) {
         http2.max_concurrent_streams = self.max_concurrent_streams;
         http2.initial_window_size = self.initial_window_size;
-        // One upload must be able to use the whole window that it is promised.
-        http2.connection_window_size = http2.connection_window_size.max(self.initial_window_size);
         http2.max_frame_size = self.max_frame_size;
         http2.header_table_size = self.header_table_size;
         http2.max_header_list_size = self.max_header_list_size;
         http2.h2c_upgrade = self.h2c_upgrade;
-        // A section of the promised size must fit uncompressed.
-        let section = usize::try_from(self.max_header_list_size).unwrap_or(usize::MAX);
-        http2.budgets.header_block_bytes = http2.budgets.header_block_bytes.max(section);
-        let frames = self.max_header_list_size.div_ceil(16 << 10);
-        http2.budgets.continuations = http2.budgets.continuations.max(frames);
-        config.http1.head_bytes = section;
-        config.http1.request_line_bytes = config.http1.request_line_bytes.min(section);
     }
 }
 

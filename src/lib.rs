@@ -24,8 +24,9 @@
 //! [`h1`], [`h2`], [`hpack`] and [`http`] are cores: bytes, commands and the time in; events, bytes and
 //! one deadline out. They know no socket, file, thread or clock, which a test enforces, and can be
 //! used by themselves, on any transport. [`server`] is the shell around them, [`world`] what the shell
-//! stands on, [`config`] every number of both with its reason. [`cli`] and [`tls`] turn what the
-//! operator says and has into a configuration; [`allocator`] lets memory go back after a crowd;
+//! stands on. Each room owns its configuration, every number with its reason; [`config`] composes them, [`cli`]
+//! makes them of what the operator says, and [`app`] opens what they name. [`tls`] reads or makes the
+//! certificate; [`allocator`] lets memory go back after a crowd;
 //! [`sandbox`] shuts the server in once everything is open; [`panics`] are caught around a turn; [`telemetry`]
 //! writes lines for the operator and never waits. [`client`] is `calmd get`: the same HTTP/2
 //! core and the same world, in the other role.
@@ -35,6 +36,7 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod allocator;
+pub mod app;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -7,16 +7,16 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use calmd::allocator;
+use calmd::app::App;
 use calmd::cli::{self, Command};
 use calmd::client;
-use calmd::config::{AccessLogConfig, Config};
+use calmd::config::Config;
 use calmd::panics::{self, Panic};
 use calmd::sandbox;
-use calmd::server::Server;
+use calmd::telemetry::AccessLogConfig;
 use calmd::telemetry::lines::Lines;
 use calmd::telemetry::sink::{self, Sink};
 use calmd::telemetry::standard_error;
-use calmd::tls::Origin;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -63,47 +63,15 @@ fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     for mistake in cli::misspelt_variables() {
         log::warn!("{mistake}");
     }
-    let mut server = Server::open(config)?;
-    sandbox::enter(config)?.log();
-    server.warn(config);
-    let told = announcement(&server, config);
+    let mut app = App::open(config)?;
+    sandbox::enter(&config.rights())?.log();
+    app.warn(config);
+    let told = app.announcement(config);
     match (&config.access_log, output) {
         (Some(AccessLogConfig { file: None, .. }), _) => standard_error::write(&told),
         (_, Ok(mut output)) => output.write(told.as_bytes()),
         // The standard stream is closed: nothing is lost that the operator wanted to keep.
         (_, Err(_)) => {}
     }
-    server.run()
-}
-
-/// The addresses at which the server can be reached, for standard output. The text is for a person, so
-/// it is left out where the access log goes there.
-fn announcement(server: &Server, config: &Config) -> String {
-    let mut lines = format!(
-        "calmd {} serves {}\n",
-        env!("CARGO_PKG_VERSION"),
-        config.site.root.display()
-    );
-    for url in &server.urls {
-        lines.push_str(&format!("  {url}\n"));
-    }
-    match &server.certificate {
-        Some(Origin::Made(path)) => lines.push_str(&format!(
-            "  made a self-signed certificate for localhost, {}: browsers will warn; \
-             --cert and --key take your own\n",
-            path.display()
-        )),
-        Some(Origin::Kept(path)) => {
-            lines.push_str(&format!(
-                "  with the self-signed certificate {}\n",
-                path.display()
-            ));
-        }
-        Some(Origin::Memory) => lines.push_str(
-            "  with a self-signed certificate for localhost, kept in memory until the end only; \
-             STATE_DIRECTORY names a place for it, --cert and --key take your own\n",
-        ),
-        Some(Origin::Given) | None => {}
-    }
-    lines
+    app.run()
 }

@@ -22,6 +22,7 @@
 
 mod deployments;
 mod files;
+mod rights;
 #[cfg_attr(
     not(any(
         target_arch = "x86_64",
@@ -33,13 +34,13 @@ mod files;
 mod system_calls;
 mod user;
 
-use crate::config::{Certificate, Config};
+use crate::tls::Certificate;
 use files::Confinement;
 use rustix::fs::{Access, access};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use user::find as find_user;
+pub use rights::{Rights, SiteRights};
 
 /// What is in force, and what is not though it was asked for.
 #[derive(Debug, Default)]
@@ -62,23 +63,23 @@ impl Report {
     }
 }
 
-/// Shuts the process in, as far as the configuration asks for it and the kernel can. Whatever the
-/// configuration names must be open by now.
-pub fn enter(config: &Config) -> Result<Report, SandboxError> {
-    check_readable(config)?;
+/// Gives up everything but these rights, as far as they say so and the kernel can. All files and listeners
+/// that they name must be open by now.
+pub fn enter(rights: &Rights) -> Result<Report, SandboxError> {
+    check_readable(rights)?;
     let mut report = Report::default();
-    let confinement = match config.sandbox {
-        true => Some(Confinement::prepare(config).map_err(apply_error("Landlock"))?),
+    let confinement = match rights.sandbox {
+        true => Some(Confinement::prepare(rights).map_err(apply_error("Landlock"))?),
         false => None,
     };
-    if let Some(user) = &config.user {
+    if let Some(user) = &rights.user {
         user::switch(user, &mut report).map_err(|reason| SandboxError::User {
             name: user.name.clone(),
             reason,
         })?;
-        report.missing.extend(lost(config));
+        report.missing.extend(lost(rights));
     }
-    report.in_force.push(user::describe(config.user.as_ref()));
+    report.in_force.push(user::describe(rights.user.as_ref()));
     let Some(confinement) = confinement else {
         report.missing.push("off (--sandbox off)".into());
         return Ok(report);
@@ -95,35 +96,38 @@ pub fn enter(config: &Config) -> Result<Report, SandboxError> {
 }
 
 /// What root could open and the user that it has become cannot open again.
-fn lost(config: &Config) -> Vec<String> {
+fn lost(rights: &Rights) -> Vec<String> {
     let mut lost = Vec::new();
     let mut expect = |path: &Path, wanted: Access, loss: &str| {
         if let Err(error) = access(path, wanted) {
             lost.push(format!("'{}': {error}; {loss}", path.display()));
         }
     };
-    let site = match config.site.listing {
-        true => Access::READ_OK | Access::EXEC_OK,
-        false => Access::EXEC_OK,
-    };
-    expect(
-        &config.site.root,
-        site,
-        "let this user read it (chmod o+rx), and its files",
-    );
-    let old_certificate = "SIGHUP will keep the old certificate";
-    match &config.certificate {
-        _ if config.listen_tls.is_empty() => {}
-        Certificate::Files { chain, key } => {
-            expect(chain, Access::READ_OK, old_certificate);
-            expect(key, Access::READ_OK, old_certificate);
-        }
-        Certificate::SelfSigned {
-            directory: Some(directory),
-        } if directory.is_dir() => expect(directory, Access::WRITE_OK, old_certificate),
-        Certificate::SelfSigned { .. } => {}
+    for site in &rights.sites {
+        let wanted = match site.listing {
+            true => Access::READ_OK | Access::EXEC_OK,
+            false => Access::EXEC_OK,
+        };
+        expect(
+            &site.root,
+            wanted,
+            "let this user read it (chmod o+rx), and its files",
+        );
     }
-    if let Some(file) = config.access_log.as_ref().and_then(|log| log.file.as_ref()) {
+    let old_certificate = "SIGHUP will keep the old certificate";
+    for certificate in &rights.certificates {
+        match certificate {
+            Certificate::Files { chain, key } => {
+                expect(chain, Access::READ_OK, old_certificate);
+                expect(key, Access::READ_OK, old_certificate);
+            }
+            Certificate::SelfSigned {
+                directory: Some(directory),
+            } if directory.is_dir() => expect(directory, Access::WRITE_OK, old_certificate),
+            Certificate::SelfSigned { .. } => {}
+        }
+    }
+    for file in &rights.logs {
         expect(file, Access::WRITE_OK, "SIGUSR1 will keep the old log");
     }
     lost
@@ -136,8 +140,8 @@ fn apply_error(part: &'static str) -> impl FnOnce(Reason) -> SandboxError {
 }
 
 /// A directory of `--sandbox-read` that cannot be opened would be missed only when it is needed.
-fn check_readable(config: &Config) -> Result<(), SandboxError> {
-    for path in &config.sandbox_read {
+fn check_readable(rights: &Rights) -> Result<(), SandboxError> {
+    for path in &rights.read {
         std::fs::read_dir(path).map_err(|reason| SandboxError::Read {
             path: path.clone(),
             reason,

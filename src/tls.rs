@@ -18,9 +18,9 @@ use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ServerConfig};
 
-use crate::config::Certificate;
 use crate::world::os::wall_clock;
 
+mod certificate;
 mod clock;
 mod error;
 mod file;
@@ -32,6 +32,7 @@ mod state_directory;
 mod subject_names;
 mod validity;
 
+pub use certificate::Certificate;
 pub use clock::Clock;
 use clock::Tickets;
 pub use error::TlsError;

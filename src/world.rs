@@ -7,14 +7,19 @@
 
 pub mod effort;
 pub mod files;
+mod listen;
 #[expect(clippy::indexing_slicing, reason = "for tests, whose failure it is")]
 pub mod memory_files;
 pub mod os;
+mod user;
 
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
+
+pub use listen::{ListenAddress, UnixSocket};
+pub use user::User;
 
 /// Sockets and the clock. Nothing here blocks but [`World::poll`].
 pub trait World {

@@ -47,7 +47,7 @@ fn definitions_are_sound_and_every_option_has_its_environment_variable() {
 fn defaults_shown_are_the_defaults_of_the_configuration() {
     let mut shown = config(&[]);
     // The environment decides where the made pair is kept.
-    shown.certificate = Config::default().certificate;
+    shown.host.certificate = Config::default().host.certificate;
     assert_eq!(format!("{shown:?}"), format!("{:?}", Config::default()));
 }
 
@@ -80,7 +80,7 @@ fn naming_any_address_replaces_all_defaults() {
 fn certificate_and_key_come_together_and_for_a_listener() {
     let given = config(&["--cert", "c.pem", "--key", "k.pem"]);
     assert_eq!(
-        given.certificate,
+        given.host.certificate,
         Certificate::Files {
             chain: "c.pem".into(),
             key: "k.pem".into()
@@ -114,6 +114,7 @@ fn the_site_is_described() {
         "--cache-memory",
         "8M",
     ])
+    .host
     .site;
     assert_eq!(site.root, PathBuf::from("site"));
     assert!(site.listing && site.spa && site.demo);
@@ -132,7 +133,7 @@ fn the_site_is_described() {
 
 #[test]
 fn lists_are_separated_by_line_ends_as_the_environment_needs() {
-    let site = config(&["--header", "a: 1, 2\nb: 3"]).site;
+    let site = config(&["--header", "a: 1, 2\nb: 3"]).host.site;
     assert_eq!(site.headers.len(), 2);
     assert_eq!(site.headers[0].1, "1, 2");
 }
@@ -178,7 +179,9 @@ fn what_depends_on_an_http2_setting_follows_it() {
         "--max-header-list-size=32K",
         "--max-concurrent-streams=7",
         "--h2c-upgrade",
-    ]);
+    ])
+    .server
+    .derived();
     assert_eq!(config.http2.initial_window_size, 4 << 20);
     assert_eq!(config.http2.connection_window_size, 4 << 20);
     assert_eq!(config.http2.max_frame_size, 1 << 20);
@@ -202,6 +205,8 @@ fn timeouts_reach_both_versions() {
         "--max-connections=50",
         "--log-level=debug",
     ]);
+    assert_eq!(config.log_level, log::LevelFilter::Debug);
+    let config = config.server.derived();
     assert_eq!(config.http1.header_timeout, Duration::from_secs(1));
     assert_eq!(config.http2.header_timeout, Duration::from_secs(1));
     assert_eq!(config.http1.stall_timeout, Duration::from_secs(2));
@@ -215,7 +220,6 @@ fn timeouts_reach_both_versions() {
     assert_eq!(config.http1.keep_alive_timeout, Duration::from_secs(3));
     assert_eq!(config.http1.keep_alive_requests, 9);
     assert_eq!(config.limits.max_connections, 50);
-    assert_eq!(config.log_level, log::LevelFilter::Debug);
 }
 
 #[test]

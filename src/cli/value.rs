@@ -6,9 +6,9 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::config::{CacheRule, Charset, EntityTags, ListenAddress, LogFormat, TypeRule};
-use crate::sandbox::find_user;
-use crate::site;
+use crate::site::{self, CacheRule, Charset, EntityTags, TypeRule};
+use crate::telemetry::LogFormat;
+use crate::world::{ListenAddress, User};
 
 /// The longest duration that may be asked for. Far beyond any use, and far from where adding it to
 /// the clock could overflow.
@@ -71,7 +71,7 @@ fn set_option(addresses: &mut [ListenAddress], key: &str, value: &str) -> Result
             let mode = mode.ok_or("write mode as three or four octal digits, such as 0660")?;
             socket.mode = Some(mode);
         }
-        _ => socket.owner = Some(find_user(value)?),
+        _ => socket.owner = Some(User::find(value)?),
     }
     Ok(())
 }
@@ -316,7 +316,7 @@ pub fn log_level(text: &str) -> Result<log::LevelFilter, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::UnixSocket;
+    use crate::world::UnixSocket;
 
     fn tcp(text: &str) -> Addresses {
         Addresses(vec![ListenAddress::Tcp(text.parse().unwrap())])
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_list_of_addresses_has_options_behind_the_sockets() {
-        let owner = find_user("65534:65533").unwrap();
+        let owner = User::find("65534:65533").unwrap();
         assert_eq!(
             addresses(":80,unix:/run/a,mode=0660,owner=65534:65533,unix:/run/b,mode=600,:81"),
             Ok(Addresses(vec![

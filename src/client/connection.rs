@@ -6,7 +6,6 @@ use super::error::Error;
 use super::requests::{Requests, Responses};
 use super::trace::Tracer;
 use super::url::Url;
-use crate::config::Http2;
 use crate::h2::{self, ErrorCode};
 use crate::http::Fields;
 use crate::server::write_queue::WriteQueue;
@@ -112,7 +111,7 @@ impl Connection {
     }
 
     /// Begins HTTP/2; with a trace, every frame is shown.
-    pub fn begin(&mut self, config: Arc<Http2>, trace: Option<Tracer>) {
+    pub fn begin(&mut self, config: Arc<h2::Config>, trace: Option<Tracer>) {
         let mut core = h2::Connection::client(config, Instant::now());
         core.set_observer(trace.map(Tracer::observer));
         self.core = Some(core);

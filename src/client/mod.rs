@@ -29,7 +29,6 @@ mod trace;
 mod upload;
 pub mod url;
 
-use crate::config::{Budgets, Http2};
 use crate::h2;
 use crate::world::World;
 use crate::world::files::Root;
@@ -125,7 +124,7 @@ struct Client<'o> {
     options: &'o Options,
     world: Net,
     security: Option<Security>,
-    config: Arc<Http2>,
+    config: Arc<h2::Config>,
     connection: Option<Connection>,
     trace: Option<Tracer>,
     /// When `--max-time` is over.
@@ -285,7 +284,7 @@ impl<'o> Client<'o> {
 
 /// The core's settings for a client. What comes is passed on at once, so wide windows cost nothing
 /// and fast, distant servers need them: 4 MiB is 300 Mbit/s over 100 ms.
-fn config(options: &Options) -> Http2 {
+fn config(options: &Options) -> h2::Config {
     const WINDOW: u32 = 4 << 20;
     // Some servers send cookies and policies of many kilobytes, and we have but one connection.
     const SECTION: u32 = 256 << 10;
@@ -300,11 +299,11 @@ fn config(options: &Options) -> Http2 {
         trim_inbound: true,
         // A person waits here, who has --max-time and Ctrl-C.
         stall_timeout: Duration::MAX,
-        budgets: Budgets {
+        budgets: h2::Budgets {
             header_block_bytes: SECTION as usize,
             header_fields: 1_000,
             continuations: 32,
-            ..Budgets::default()
+            ..h2::Budgets::default()
         },
         ..h2::Config::default()
     }

@@ -6,10 +6,10 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use super::bytes::{is_text, is_token};
+use super::config::Config;
 use super::error::Error;
 use super::framing::Framing;
 use super::scan::{Bounds, Scan};
-use crate::config::Http1 as Config;
 
 /// The part of a body that is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

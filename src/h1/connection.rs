@@ -1,6 +1,7 @@
 //! The connection: from bytes to events. Responses are in `response`, time is in `deadline`.
 
 use super::body::{Body, Piece};
+use super::config::Config;
 use super::encode::{self, Content};
 use super::error::Error;
 use super::event::{Event, H2cUpgrade, Scheme, Version};
@@ -11,8 +12,7 @@ use super::parse::{self, Head};
 use super::response::{Refusal, WrittenRefusal};
 use super::scan::Bounds;
 use super::timer::Timer;
-use crate::config::{Http1 as Config, Patience};
-use crate::http::Fields;
+use crate::http::{Fields, Patience};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;

@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::error::Error;
 use super::exchange::State;
 use super::timer::Timer;
-use crate::config::Patience;
+use crate::http::Patience;
 use std::time::Instant;
 
 impl Connection {

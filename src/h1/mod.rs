@@ -52,6 +52,7 @@
 
 mod body;
 mod bytes;
+mod config;
 mod connection;
 mod deadline;
 mod encode;
@@ -68,7 +69,7 @@ mod target;
 mod tests;
 mod timer;
 
-pub use crate::config::Http1 as Config;
+pub use config::Config;
 pub use connection::Connection;
 pub use encode::CHUNK_OVERHEAD;
 pub use error::Error;

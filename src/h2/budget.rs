@@ -1,14 +1,14 @@
 //! How much nuisance a peer may cause before ENHANCE_YOUR_CALM (RFC 9113 §10.5).
 //!
 //! Each kind has its own count, since each has its own innocent cause and its own attack; the limits
-//! and their reasons are [`crate::config::Budgets`]. Useful behaviour earns back what may
+//! and their reasons are [`super::config::Budgets`]. Useful behaviour earns back what may
 //! happen innocently, so that only a peer that does little else runs out.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use super::clock::Tick;
+use super::config::Budgets;
 use super::error::ConnectionError;
-use crate::config::Budgets;
 
 type Charged = Result<(), ConnectionError>;
 

@@ -249,6 +249,7 @@
 
 mod budget;
 mod clock;
+mod config;
 pub mod connection;
 pub mod error;
 pub mod event;
@@ -262,7 +263,7 @@ pub mod settings;
 mod store;
 mod stream;
 
-pub use crate::config::{Budgets, Http2 as Config};
+pub use config::{Budgets, Config};
 pub use connection::{Connection, Direction, Grant, Observer};
 pub use error::{ConnectionError, ErrorCode, Misuse, StreamError};
 pub use event::{Cause, Event};

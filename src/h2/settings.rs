@@ -3,10 +3,10 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+use super::config::Config;
 use super::error::{ConnectionError, Misuse};
 use super::flow::{DEFAULT_WINDOW, MAX_WINDOW};
 use super::frame::{MAX_MAX_FRAME_SIZE, MIN_MAX_FRAME_SIZE};
-use crate::config::Http2 as Config;
 use crate::hpack::INITIAL_TABLE_SIZE;
 
 /// The identifiers that mean something to us.

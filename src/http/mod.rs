@@ -9,6 +9,7 @@ pub mod date;
 mod expected;
 pub mod field;
 pub mod method;
+mod patience;
 pub mod status;
 mod text;
 
@@ -16,4 +17,5 @@ pub use authority::is_authority;
 pub use expected::Expected;
 pub use field::{Field, Fields, Pseudo};
 pub use method::Method;
+pub use patience::Patience;
 pub use text::{is_deceptive, printable};

@@ -5,8 +5,8 @@
 //! when they are rotated) is granted by the directories around it; see [`super::deployments`].
 
 use super::deployments::{around, homes};
-use super::{Reason, Report};
-use crate::config::{Certificate, Config, ListenAddress, UnixSocket};
+use super::{Reason, Report, Rights, SiteRights};
+use crate::tls::Certificate;
 use crate::world;
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, Ruleset,
@@ -64,7 +64,7 @@ impl Access {
 }
 
 /// Everything that the process may still touch.
-fn grants(config: &Config, homes: &[PathBuf]) -> Vec<Grant> {
+fn grants(rights: &Rights, homes: &[PathBuf]) -> Vec<Grant> {
     let mut grants = Vec::new();
     let mut add = |path, access| {
         let grant = Grant { path, access };
@@ -72,15 +72,46 @@ fn grants(config: &Config, homes: &[PathBuf]) -> Vec<Grant> {
             grants.push(grant);
         }
     };
-    add(absolute(&config.site.root), Access::Site);
-    for directory in around(&world::files::absolute(&config.site.root), homes).near {
-        add(directory, Access::Site);
+    for SiteRights { root, .. } in &rights.sites {
+        add(absolute(root), Access::Site);
+        for directory in around(&world::files::absolute(root), homes).near {
+            add(directory, Access::Site);
+        }
     }
-    for directory in &config.sandbox_read {
+    for directory in &rights.read {
         add(absolute(directory), Access::Site);
     }
-    match &config.certificate {
-        _ if config.listen_tls.is_empty() => {}
+    for certificate in &rights.certificates {
+        grant_certificate(certificate, homes, &mut add);
+    }
+    for file in &rights.logs {
+        // A pipe behind /dev/stdout has no path, and Landlock leaves it alone.
+        let Ok(file) = file.canonicalize() else {
+            continue;
+        };
+        let is_replaced = |kind: FileType| kind.is_file() || kind.is_fifo();
+        let replaced = file
+            .metadata()
+            .is_ok_and(|found| is_replaced(found.file_type()));
+        add(if replaced { place(&file) } else { file }, Access::Log);
+    }
+    for path in &rights.sockets {
+        let directory = absolute(parent(path));
+        // In the root directory the name stays; the next start removes it.
+        if directory != Path::new("/") {
+            add(directory, Access::Socket);
+        }
+    }
+    grants
+}
+
+/// Grants what reading a certificate again takes, or making it anew.
+fn grant_certificate(
+    certificate: &Certificate,
+    homes: &[PathBuf],
+    add: &mut impl FnMut(PathBuf, Access),
+) {
+    match certificate {
         // Where it could not be made, the pair is in memory only.
         Certificate::SelfSigned { directory } => {
             if let Some(directory) = directory.as_ref().filter(|directory| directory.is_dir()) {
@@ -102,25 +133,6 @@ fn grants(config: &Config, homes: &[PathBuf]) -> Vec<Grant> {
             }
         }
     }
-    if let Some(file) = config.access_log.as_ref().and_then(|log| log.file.as_ref())
-        // A pipe behind /dev/stdout has no path, and Landlock leaves it alone.
-        && let Ok(file) = file.canonicalize()
-    {
-        let is_replaced = |kind: FileType| kind.is_file() || kind.is_fifo();
-        let replaced = file
-            .metadata()
-            .is_ok_and(|found| is_replaced(found.file_type()));
-        add(if replaced { place(&file) } else { file }, Access::Log);
-    }
-    for address in config.listen.iter().chain(&config.listen_tls) {
-        if let ListenAddress::Unix(UnixSocket { path, .. }) = address
-            // There the name stays; the next start removes it.
-            && absolute(parent(path)) != Path::new("/")
-        {
-            add(absolute(parent(path)), Access::Socket);
-        }
-    }
-    grants
 }
 
 /// What to grant for a file that may be replaced: its directory. The root directory would be the
@@ -153,11 +165,14 @@ pub(super) struct Confinement {
 }
 
 impl Confinement {
-    /// Leaves what the configuration needs, and nothing else.
-    pub fn prepare(config: &Config) -> Result<Self, Reason> {
+    /// Leaves these rights, and nothing else.
+    pub fn prepare(rights: &Rights) -> Result<Self, Reason> {
         let homes = homes();
-        let grants = grants(config, &homes);
-        let mut too_wide = around(&world::files::absolute(&config.site.root), &homes).too_wide;
+        let grants = grants(rights, &homes);
+        let roots = rights.sites.iter().map(|site| &site.root);
+        let mut too_wide: Vec<PathBuf> = roots
+            .flat_map(|root| around(&world::files::absolute(root), &homes).too_wide)
+            .collect();
         too_wide.retain(|directory| !grants.iter().any(|grant| grant.opens(directory)));
         let mut ruleset = Ruleset::default()
             .handle_access(AccessFs::from_all(TESTED))?

@@ -16,8 +16,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::config::{AccessLogConfig, LogFormat};
 use crate::telemetry::sink::Sink;
+use crate::telemetry::{AccessLogConfig, LogFormat};
 
 mod ended;
 mod entry;

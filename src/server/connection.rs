@@ -137,7 +137,7 @@ enum Pause {
         requests: u32,
         memory: Memory,
     },
-    /// Room in the socket: by when it must have taken [`crate::config::Http2::stall_bytes`], unless
+    /// Room in the socket: by when it must have taken [`crate::h2::Config::stall_bytes`], unless
     /// patience is ample, and how many such periods it has not.
     Stalled {
         deadline: Instant,

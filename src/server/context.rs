@@ -1,16 +1,17 @@
 //! What every connection shares for the length of a turn.
 
 use super::access_log::{AccessLog, Arrival, Ended, Entry};
+use super::config::{Config, Limits, Timeouts};
 use super::limit_log::{Limit, LimitLog};
 use super::own_time::OwnTime;
 use super::splices::Splices;
 use super::transport::WireBuffer;
-use crate::config::{Config, Http1, Http2, Limits, Patience, Timeouts};
-use crate::http::{Field, Fields, date};
+use crate::http::{Field, Fields, Patience, date};
 use crate::panics::Panic;
 use crate::site::{Answer, BodyError, Site};
 use crate::tls::{Names, TlsContext};
 use crate::world::{Files, Peer, Polled, World};
+use crate::{h1, h2};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -29,9 +30,9 @@ pub struct Context<W: World> {
     /// Which limits fired.
     pub(super) limit_log: LimitLog,
     /// Bounds of HTTP/1.1.
-    pub(super) http1: Arc<Http1>,
+    pub(super) http1: Arc<h1::Config>,
     /// Settings and bounds of HTTP/2.
-    pub(super) http2: Arc<Http2>,
+    pub(super) http2: Arc<h2::Config>,
     /// What a connection holds at most.
     pub(super) limits: Limits,
     /// The size of a piece of output: less than [`Limits::output_bytes`] where memory is short.
@@ -129,17 +130,23 @@ impl<W: World> Context<W> {
     /// A context for this configuration.
     pub fn new(world: W, site: Site<W::Files>, log: Option<AccessLog>, config: &Config) -> Self {
         let (now, wall) = (world.now(), world.wall_clock());
+        let Config {
+            http1,
+            http2,
+            limits,
+            timeouts,
+        } = config.derived();
         Context {
             world,
             site,
             log,
             tls: None,
             limit_log: LimitLog::default(),
-            http1: Arc::new(config.http1.clone()),
-            http2: Arc::new(config.http2.clone()),
-            limits: config.limits.clone(),
-            piece: config.limits.output_bytes,
-            timeouts: config.timeouts.clone(),
+            http1: Arc::new(http1),
+            http2: Arc::new(http2),
+            piece: limits.output_bytes,
+            limits,
+            timeouts,
             patience: Patience::Ample,
             now,
             time: OwnTime::new(now),

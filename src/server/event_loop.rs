@@ -15,7 +15,7 @@ mod admission;
 mod told;
 mod turn;
 
-pub(super) use admission::LEAVING;
+pub(crate) use admission::LEAVING;
 
 use super::addresses::Addresses;
 use super::connection::{Connection, Turn};
@@ -202,7 +202,7 @@ impl<W: World> EventLoop<W> {
     }
 
     /// What is served.
-    pub(super) fn site(&mut self) -> &mut Site<W::Files> {
+    pub(crate) fn site(&mut self) -> &mut Site<W::Files> {
         &mut self.cx.site
     }
 

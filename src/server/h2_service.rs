@@ -508,7 +508,6 @@ fn status_digits(status: u16) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Http2;
     use crate::h2::frame::PREFACE;
     use crate::server::connection::Connection;
     use crate::world::files::Root;
@@ -520,7 +519,7 @@ mod tests {
     #[test]
     fn a_connection_that_served_one_request_and_is_idle_takes_under_a_kibibyte() {
         let now = Instant::now();
-        let core = h2::Connection::server(Arc::new(Http2::default()), now);
+        let core = h2::Connection::server(Arc::new(h2::Config::default()), now);
         let mut service = H2Service::<Root>::with_core(core, Peer::Unix);
         // SETTINGS, SETTINGS ack, and HEADERS with literals that become entries.
         let block = b"\x82\x86\x41\x09localhost\x44\x03/1k\x7a\x08idle/1.0";

@@ -13,7 +13,7 @@
 //!                     let in
 //! ```
 
-use crate::config::{Limits, Timeouts};
+use super::config::{Limits, Timeouts};
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 

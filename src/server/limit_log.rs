@@ -43,7 +43,7 @@ pub enum Limit {
     HandshakeTime,
     /// A connection has as many streams open as it may.
     Streams,
-    /// One of the budgets of [`crate::config::Budgets`] was used up.
+    /// One of the budgets of [`crate::h2::Budgets`] was used up.
     Calm,
     /// No limit, but counted and logged like one: a bug of ours ended the connection.
     InternalError,

@@ -1,8 +1,8 @@
 //! `Cache-Control` by pattern: the rules of `--cache 'PATTERN=VALUE'` (RFC 9111 §5.2).
 
+use super::config::CacheRule;
 use super::error::SiteError;
 use super::path::file_name;
-use crate::config::CacheRule;
 
 const OPTION: &str = "--cache";
 

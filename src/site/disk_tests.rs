@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
+use super::config::Config;
 use super::testing::request;
 use super::{Answer, BodyError, Progress, Response, Site};
-use crate::config::SiteConfig;
 use crate::world::files::Root;
 
 struct DiskSite {
@@ -21,9 +21,9 @@ impl DiskSite {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = Root::open(directory.path()).unwrap();
-        let config = SiteConfig {
+        let config = Config {
             listing: true,
-            ..SiteConfig::default()
+            ..Config::default()
         };
         DiskSite {
             site: Site::new(root, &config).unwrap(),

@@ -10,11 +10,11 @@ use std::io::{self, IoSliceMut};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::config::EntityTags;
 use super::known_hashes::KnownHashes;
 use super::open_file::OpenFile;
 use super::resource::Resource;
 use super::validators::StateKey;
-use crate::config::EntityTags;
 use crate::world::Files;
 
 /// The most bytes of a file that is hashed as soon as it is asked for: the length of a large script or
@@ -213,7 +213,7 @@ fn hash_slice<F: Files>(
 
 #[cfg(test)]
 mod tests {
-    use crate::config::EntityTags;
+    use crate::site::EntityTags;
     use crate::site::testing::TestSite;
     use std::time::Duration;
     use xxhash_rust::xxh3::xxh3_128;

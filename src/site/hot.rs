@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 use foldhash::quality::RandomState;
 use slab::Slab;
 
+use super::config::EntityTags;
 use super::hashing::Hashing;
 use super::known_hashes::KnownHashes;
 use super::open_files::OpenFiles;
 use super::representation::{Representation, sidecar_path};
 use super::resource::{Dress, Loaded, Resource};
-use crate::config::EntityTags;
 use crate::world::Files;
 
 /// A change on the disk is served within this time, and no file is looked at more often. The most

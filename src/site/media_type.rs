@@ -6,9 +6,9 @@
 
 use std::cmp::Ordering;
 
+use super::config::{Charset, Config, TypeRule};
 use super::error::SiteError;
 use super::path::file_name;
-use crate::config::{Charset, SiteConfig, TypeRule};
 
 /// The type of a file with an unknown extension (RFC 9110 §8.3): bytes, which no browser executes.
 const UNKNOWN: &str = "application/octet-stream";
@@ -39,7 +39,7 @@ pub(crate) struct MediaType<'a> {
 
 impl MediaTypes {
     /// The rules of a configuration.
-    pub(crate) fn new(config: &SiteConfig) -> Result<Self, SiteError> {
+    pub(crate) fn new(config: &Config) -> Result<Self, SiteError> {
         for rule in &config.types {
             check(rule)?;
         }
@@ -358,12 +358,12 @@ mod tests {
             ".tar.gz=application/x-gtar",
             "log=text/plain; charset=latin1",
         ];
-        let mut config = SiteConfig {
+        let mut config = Config {
             types: rules
                 .iter()
                 .map(|rule| TypeRule::parse(rule).unwrap())
                 .collect(),
-            ..SiteConfig::default()
+            ..Config::default()
         };
         let types = MediaTypes::new(&config).unwrap();
         let value =

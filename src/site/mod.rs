@@ -17,6 +17,7 @@ mod body;
 mod cache_control;
 mod common_fields;
 mod conditional;
+mod config;
 mod demo;
 mod demo_json;
 mod digest;
@@ -52,6 +53,7 @@ use std::time::{Duration, Instant};
 
 pub use body::{Body, BodyError, FileSlice, Least, Progress, Slice};
 pub use common_fields::parse_header;
+pub use config::{CacheRule, Charset, Config, EntityTags, TypeRule};
 pub use error::SiteError;
 pub use handler::{Exchange, Handler, Head};
 pub use open_file::OpenFile;
@@ -67,7 +69,6 @@ use open_files::OpenFiles;
 use path::{Form, SitePath};
 use resource::Dress;
 
-use crate::config::SiteConfig;
 use crate::http::{Field, Fields, Method};
 use crate::world::{Files, RootChange};
 
@@ -124,7 +125,7 @@ pub struct Response<F: Files> {
 
 impl<F: Files> Site<F> {
     /// A site over `files`. An error names the option with the mistake.
-    pub fn new(files: F, config: &SiteConfig) -> Result<Self, SiteError> {
+    pub fn new(files: F, config: &Config) -> Result<Self, SiteError> {
         let common = Rc::new(CommonFields::new(&config.headers)?);
         let rules = CacheRules::new(&config.cache)?;
         let open_files = OpenFiles::new(config.open_files);
@@ -441,23 +442,23 @@ mod tests {
 
     #[test]
     fn wrong_options_are_named() {
-        let problem = |config: SiteConfig| {
+        let problem = |config: Config| {
             let files = crate::world::memory_files::MemoryFiles::new();
             Site::new(files, &config).err().unwrap().to_string()
         };
-        let rule = |pattern: &str, value: &str| SiteConfig {
-            cache: vec![crate::config::CacheRule {
+        let rule = |pattern: &str, value: &str| Config {
+            cache: vec![CacheRule {
                 pattern: pattern.into(),
                 value: value.into(),
             }],
-            ..SiteConfig::default()
+            ..Config::default()
         };
         assert!(problem(rule("a{b", "1y")).starts_with("--cache 'a{b': unclosed brace"));
         assert!(problem(rule("a", "x\ny")).starts_with("--cache"));
         let headers = vec![("Connection".into(), "close".into())];
-        let config = SiteConfig {
+        let config = Config {
             headers,
-            ..SiteConfig::default()
+            ..Config::default()
         };
         assert!(problem(config).starts_with("--header 'Connection'"));
     }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::config::Config;
 use super::{Answer, Body, Progress, Response, Site};
-use crate::config::SiteConfig;
 use crate::http::Fields;
 use crate::world::memory_files::MemoryFiles;
 
@@ -40,13 +40,13 @@ impl TestSite {
     }
 
     /// A site of `files`, which were written long ago.
-    pub(crate) fn with(files: &[(&str, &str)], configure: impl FnOnce(&mut SiteConfig)) -> Self {
+    pub(crate) fn with(files: &[(&str, &str)], configure: impl FnOnce(&mut Config)) -> Self {
         let memory = MemoryFiles::new();
         for (path, content) in files {
             memory.write(path, *content);
         }
         memory.advance(Duration::from_secs(3600));
-        let mut config = SiteConfig::default();
+        let mut config = Config::default();
         configure(&mut config);
         TestSite {
             site: Site::new(memory.clone(), &config).unwrap(),

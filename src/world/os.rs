@@ -1,7 +1,6 @@
 //! The real world: mio's poll, the kernel's sockets, the machine's clocks.
 
-use super::{Extent, Peer, Polled, Ready, Signal, Sleep, Token, World};
-use crate::config::ListenAddress;
+use super::{Extent, ListenAddress, Peer, Polled, Ready, Signal, Sleep, Token, World};
 use mio::net::{TcpListener, TcpStream, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};
@@ -130,15 +129,6 @@ impl fmt::Display for ListenError {
 }
 
 impl std::error::Error for ListenError {}
-
-impl fmt::Display for ListenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ListenAddress::Tcp(address) => address.fmt(f),
-            ListenAddress::Unix(socket) => write!(f, "unix:{}", socket.path.display()),
-        }
-    }
-}
 
 impl<F> OsWorld<F> {
     /// A poll that hears the operator's signals and has no listener yet.

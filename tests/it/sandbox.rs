@@ -1,8 +1,11 @@
 //! Limits of an attacker who controls the process. Each test starts the test program once more, as
 //! [`the_captive`], because a process cannot leave the sandbox again.
 
-use calmd::config::{AccessLogConfig, Certificate, Config, LogFormat};
+use calmd::config::Config;
 use calmd::sandbox;
+use calmd::telemetry::{AccessLogConfig, LogFormat};
+use calmd::tls::Certificate;
+use calmd::world::User;
 use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -128,8 +131,8 @@ fn the_captive() {
 
 fn config() -> Config {
     let mut config = Config::default();
-    config.site.root = "www/site".into();
-    config.certificate = Certificate::Files {
+    config.host.site.root = "www/site".into();
+    config.host.certificate = Certificate::Files {
         chain: "tls/cert.pem".into(),
         key: "tls/key.pem".into(),
     };
@@ -144,7 +147,7 @@ fn config() -> Config {
 /// Enters the sandbox and returns its message about a part of it; none if the kernel lacks that part,
 /// so that it cannot be tested.
 fn enter(part: &str) -> Option<String> {
-    let report = sandbox::enter(&config()).expect("the sandbox can be entered");
+    let report = sandbox::enter(&config().rights()).expect("the sandbox can be entered");
     let told = report
         .in_force
         .into_iter()
@@ -297,8 +300,8 @@ fn user() {
     }
     let mut config = config();
     config.sandbox = false;
-    config.user = Some(sandbox::find_user("65534:65533").expect("numbers name any user"));
-    let report = sandbox::enter(&config).expect("the user can be changed");
+    config.user = Some(User::find("65534:65533").expect("numbers name any user"));
+    let report = sandbox::enter(&config.rights()).expect("the user can be changed");
     assert_eq!(
         report.in_force,
         ["user 65534:65533 (uid 65534), no capabilities"]
@@ -353,8 +356,8 @@ fn same_user() {
     configure_capability_in_ambient_set(CapabilitySet::NET_BIND_SERVICE, true).unwrap();
     let mut config = config();
     config.sandbox = false;
-    config.user = Some(sandbox::find_user("65534:65534").unwrap());
-    sandbox::enter(&config).unwrap();
+    config.user = Some(User::find("65534:65534").unwrap());
+    sandbox::enter(&config.rights()).unwrap();
     assert_no_capabilities();
     assert_eq!(rustix::process::getgroups().unwrap(), [gid]);
 }
@@ -373,8 +376,8 @@ fn same_user_without_rights() {
     set_thread_res_uid(uid, uid, uid).unwrap();
     let mut config = config();
     config.sandbox = false;
-    config.user = Some(sandbox::find_user("65534:65534").unwrap());
-    let report = sandbox::enter(&config).unwrap();
+    config.user = Some(User::find("65534:65534").unwrap());
+    let report = sandbox::enter(&config.rights()).unwrap();
     let told = |text: &String| text.starts_with("still in the groups 0 (--user)");
     assert!(report.missing.iter().any(told), "{:?}", report.missing);
 }
@@ -382,7 +385,7 @@ fn same_user_without_rights() {
 fn off() {
     let mut config = config();
     config.sandbox = false;
-    let report = sandbox::enter(&config).expect("nothing can fail");
+    let report = sandbox::enter(&config.rights()).expect("nothing can fail");
     assert_eq!(report.missing, ["off (--sandbox off)"]);
     fs::read("secret").expect("every file is in reach");
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("every address is in reach");

@@ -1,7 +1,7 @@
 //! The peer has its time, and no more.
 
 use super::*;
-use crate::config::Patience;
+use crate::http::Patience;
 
 const HEADER: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);

@@ -17,7 +17,6 @@
 use std::time::{Duration, Instant};
 
 use super::{Connection, Phase};
-use crate::config::Patience;
 use crate::h2::clock::Tick;
 use crate::h2::error::{ConnectionError, ErrorCode};
 use crate::h2::event::Cause;
@@ -25,6 +24,7 @@ use crate::h2::scheduler::Place;
 use crate::h2::settings::Role;
 use crate::h2::store::Slot;
 use crate::h2::stream::{Exchange, Half, Progress};
+use crate::http::Patience;
 
 impl Connection {
     /// When [`handle_timeout`](Self::handle_timeout) has to be called, unless something else comes

@@ -55,8 +55,9 @@ use super::scheduler::Scheduler;
 use super::settings::{Role, Settings};
 use super::store::{Store, StreamKey};
 use super::stream::Progress;
-use crate::config::{Http2 as Config, Patience};
+use crate::h2::config::Config;
 use crate::hpack::{Decoder, Encoder, INITIAL_TABLE_SIZE};
+use crate::http::Patience;
 use blocks::Block;
 
 /// How far the peer has come.

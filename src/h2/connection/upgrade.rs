@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Connection;
-use crate::config::Http2 as Config;
+use crate::h2::config::Config;
 use crate::h2::error::ConnectionError;
 use crate::h2::field_section::exchange_of;
 use crate::h2::frame::decode;

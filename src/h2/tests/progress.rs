@@ -1,8 +1,8 @@
 //! §10.5: streams live on progress, not on activity.
 
 use super::*;
-use crate::config::Patience;
 use crate::h2::settings::id;
+use crate::http::Patience;
 
 fn respond(peer: &mut Peer, id: u32, remaining: u64) -> StreamKey {
     let key = peer.key(id);

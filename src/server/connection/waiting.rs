@@ -1,7 +1,8 @@
 //! How long a connection waits, for what, and what it does when that time is over.
 
 use super::{Connection, Farewell, Memory, Pause, Phase, ReadSide, Turn};
-use crate::config::{Patience, Timeouts};
+use crate::http::Patience;
+use crate::server::config::Timeouts;
 use crate::server::context::Context;
 use crate::server::limit_log::Limit;
 use crate::server::transport::Transport;

@@ -5,7 +5,7 @@
 //! newcomers wait.
 
 use super::{Accepting, Backlog, CROWD, EventLoop, Listener, Security};
-use crate::config::Patience;
+use crate::http::Patience;
 use crate::panics;
 use crate::server::connection::{Connection, Turn};
 use crate::server::context::Context;
@@ -26,7 +26,7 @@ const MOST_WAITING: usize = 4096;
 
 /// So many connections that were sent away may linger, beyond the limit of connections, while they
 /// read that: enough for clients that close at once, too few to matter where attackers do not.
-pub(in crate::server) const LEAVING: usize = 64;
+pub(crate) const LEAVING: usize = 64;
 
 impl<W: World> EventLoop<W> {
     pub(super) fn wants_accept(&self) -> bool {

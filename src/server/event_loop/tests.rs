@@ -4,8 +4,9 @@
 mod fairness;
 
 use super::*;
-use crate::config::{Certificate, Config, SiteConfig};
-use crate::site::Site;
+use crate::server::Config;
+use crate::site::{self, Site};
+use crate::tls::Certificate;
 use crate::world::memory_files::{MemoryFile, MemoryFiles};
 use crate::world::{Extent, Peer, Polled, Sleep};
 use std::cell::RefCell;
@@ -204,17 +205,14 @@ fn client_hello() -> Vec<u8> {
 
 impl Bench {
     fn new() -> Bench {
-        let config = Config {
-            site: SiteConfig {
-                cache_memory: 0,
-                ..SiteConfig::default()
-            },
-            ..Config::default()
+        let site = site::Config {
+            cache_memory: 0,
+            ..site::Config::default()
         };
-        Self::with(config)
+        Self::with(Config::default(), site)
     }
 
-    fn with(config: Config) -> Bench {
+    fn with(config: Config, site: site::Config) -> Bench {
         let files = MemoryFiles::new();
         files.write("index.html", "hello");
         files.write("large", vec![b'x'; 1 << 20]);
@@ -223,7 +221,7 @@ impl Bench {
             start: Instant::now(),
             outside: outside.clone(),
         };
-        let site = Site::new(files.clone(), &config.site).unwrap();
+        let site = Site::new(files.clone(), &site).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let certificate = Certificate::SelfSigned {
             directory: Some(directory.path().into()),
@@ -478,12 +476,15 @@ fn panics_in_a_row_are_told_once_a_second_and_all_counted() {
 fn allocated_for_a_frame(len: usize) -> u64 {
     let mut config = Config::default();
     config.http2.max_frame_size = (1 << 24) - 1;
-    config.site.demo = true;
+    let site = site::Config {
+        demo: true,
+        ..site::Config::default()
+    };
     let (window, memory) = (1 << 30, 1 << 30);
     config.http2.initial_window_size = window;
     config.http2.connection_window_size = window;
     config.limits.memory_bytes = memory;
-    let mut bench = Bench::with(config);
+    let mut bench = Bench::with(config, site);
     let mut opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     opening.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
     let block = b"\x83\x86\x41\x01a\x44\x05/echo";

@@ -19,7 +19,7 @@ const ASKED_AGAIN: u16 = 16;
 
 /// Tries, one every 4 ms, after which the bytes are read all the same, whoever has to wait. Asking alone
 /// brings nothing on some file systems, and on none what the kernel has in part, as at the new end of a
-/// file that was cut short. Four seconds are less than [`crate::config::Timeouts::stall`], after
+/// file that was cut short. Four seconds are less than [`crate::h1::Config::stall_timeout`], after
 /// which the connection would pass for a stalled one.
 pub(super) const MOST_TRIES: u16 = 1_000;
 

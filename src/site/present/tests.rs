@@ -148,7 +148,7 @@ fn s13_1_5_a_range_of_another_version_gets_the_whole() {
 #[test]
 fn s15_4_5_what_the_client_has_is_not_sent_again() {
     let mut site = TestSite::with(&[("d.txt", DIGITS), ("d.txt.gz", "gz")], |config| {
-        config.cache = vec![crate::config::CacheRule::parse("*.txt=5m").unwrap()];
+        config.cache = vec![crate::site::CacheRule::parse("*.txt=5m").unwrap()];
     });
     let first = site.get("/d.txt");
     let etag = first.field("etag").unwrap();
@@ -282,7 +282,7 @@ fn rules_and_headers_are_on_what_they_are_for() {
         let rules = ["assets/**=1y,immutable", "*.html=no-cache"];
         config.cache = rules
             .iter()
-            .map(|rule| crate::config::CacheRule::parse(rule).unwrap())
+            .map(|rule| crate::site::CacheRule::parse(rule).unwrap())
             .collect();
         config.headers = vec![("X-Frame-Options".into(), "DENY".into())];
     });

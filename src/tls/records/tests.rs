@@ -4,7 +4,7 @@
 mod raw_tls;
 
 use super::*;
-use crate::config::Certificate;
+use crate::tls::Certificate;
 use crate::tls::{TlsContext, provider};
 use raw_tls::{RawPeer, in_records};
 use rustls::crypto::cipher::InboundOpaqueMessage;

@@ -1,6 +1,6 @@
 //! Unix sockets that are listened on: their names in the file system, and who may connect.
 
-use crate::config::UnixSocket;
+use crate::world::UnixSocket;
 use mio::net::UnixListener;
 use rustix::fs::{Mode, chmod, chown};
 use rustix::process::umask;
@@ -115,7 +115,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("socket");
         let socket = UnixSocket {
-            owner: Some(crate::sandbox::find_user("65534:65533").unwrap()),
+            owner: Some(crate::world::User::find("65534:65533").unwrap()),
             ..path.clone().into()
         };
         let _listener = bind(&socket).unwrap();

@@ -3,8 +3,6 @@
 //! The cores are compiled from their files, not through the package. They need nothing of the server,
 //! so neither TLS nor the command line has to be built to count instructions.
 
-#[path = "../../../src/config.rs"]
-pub mod config;
 pub mod frames;
 #[path = "../../../src/h1/mod.rs"]
 pub mod h1;

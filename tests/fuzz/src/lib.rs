@@ -8,8 +8,6 @@
 //! RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz h2_server
 //! ```
 
-#[path = "../../../src/config.rs"]
-pub mod config;
 pub mod drive;
 #[path = "../../../src/h1/mod.rs"]
 pub mod h1;

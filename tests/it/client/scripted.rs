@@ -1,8 +1,7 @@
 //! Servers with rare behaviour. Every request, once it is whole, is handed to a script, which answers
 //! through the core.
 
-use calmd::config::Http2;
-use calmd::h2::{Connection, Event, StreamKey};
+use calmd::h2::{Config, Connection, Event, StreamKey};
 use calmd::http::{Field, Fields};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -40,13 +39,13 @@ pub struct Scripted {
 
 impl Scripted {
     pub fn start(script: impl Fn(&mut Connection, Asked) -> Then + Send + 'static) -> Scripted {
-        Self::with(Http2::default(), Duration::ZERO, script)
+        Self::with(Config::default(), Duration::ZERO, script)
     }
 
     /// A server with a configuration of its own, and a delay between its first SETTINGS and its first
     /// read.
     pub fn with(
-        config: Http2,
+        config: Config,
         delay: Duration,
         script: impl Fn(&mut Connection, Asked) -> Then + Send + 'static,
     ) -> Scripted {

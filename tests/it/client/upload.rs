@@ -3,7 +3,7 @@
 use super::scripted::{Scripted, Then, respond};
 use super::{command, fetch, get};
 use crate::support::Server;
-use calmd::config::Http2;
+use calmd::h2::Config;
 use std::fs;
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
@@ -149,11 +149,11 @@ fn a_file_is_posted_with_its_length() {
 
 #[test]
 fn a_server_whose_window_is_never_full_gets_everything() {
-    let config = Http2 {
+    let config = Config {
         initial_window_size: 1 << 30,
         connection_window_size: 1 << 30,
         max_frame_size: 1 << 20,
-        ..Http2::default()
+        ..Config::default()
     };
     // The socket is full at the time of the first read.
     let server = Scripted::with(config, Duration::from_millis(300), |core, asked| {

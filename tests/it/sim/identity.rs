@@ -3,7 +3,7 @@
 //! The key is Ed25519, whose signatures all have one length. So a seed repeats the lengths of all
 //! messages, though TLS draws its own random numbers.
 
-use calmd::config::Certificate;
+use calmd::tls::Certificate;
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
 use std::fs;
 use std::sync::Arc;

@@ -9,9 +9,10 @@ use super::outside::{Outside, Room};
 use super::rng::Rng;
 use super::world::SimWorld;
 use allocation_counter::measure;
-use calmd::config::{AccessLogConfig, Config, LogFormat, SiteConfig};
+use calmd::config::{Config, Host};
 use calmd::server::{AccessLog, Context, EventLoop, Security};
-use calmd::site::Site;
+use calmd::site::{self, Site};
+use calmd::telemetry::{AccessLogConfig, LogFormat};
 use calmd::tls::TlsContext;
 use calmd::world::Signal;
 use calmd::world::memory_files::MemoryFiles;
@@ -131,15 +132,18 @@ impl Run {
     fn new(scenario: Scenario, faults: Faults, mut rng: Rng, identity: &Identity) -> Self {
         let (tree, contents) = files::build(&mut rng);
         let mut config = Config {
-            site: SiteConfig {
-                demo: true,
-                ..SiteConfig::default()
+            host: Host {
+                site: site::Config {
+                    demo: true,
+                    ..site::Config::default()
+                },
+                ..Host::default()
             },
             ..Config::default()
         };
         // The tables have room for that number from the start. It is small here, so that it hides no
         // leak.
-        config.limits.max_connections = 1_000;
+        config.server.limits.max_connections = 1_000;
         let network = Network::new(faults, rng.fork(), 2);
         let mut outside = Outside::new(network, rng, contents, identity.trust());
         outside.contents.has_echo = true;
@@ -154,7 +158,7 @@ impl Run {
             Scenario::Plain => clients::good(&mut outside),
         };
         // Connections that clients have left still take places for a while.
-        let places = config.limits.max_connections;
+        let places = config.server.limits.max_connections;
         if places < 20 * clients.len() || outside.descriptor_limit < usize::MAX {
             outside.room = outside.room.max(Room::Scarce);
         }
@@ -167,12 +171,12 @@ impl Run {
         meter.measure(|| {
             let files = || SimFiles::new(tree.clone(), outside.clone());
             let world = SimWorld::new(outside.clone(), clients.clone(), files());
-            let site = Site::new(files(), &config.site).expect("a site");
+            let site = Site::new(files(), &config.host.site).expect("a site");
             let log = config
                 .access_log
                 .as_ref()
                 .map(|log| AccessLog::open(log).expect("a log"));
-            let cx = Context::new(world, site, log, &config);
+            let cx = Context::new(world, site, log, &config.server);
             let (tls, _) = TlsContext::open(&identity.files()).expect("a certificate");
             let listeners = [Security::Cleartext, Security::Tls];
             event_loop = Some(EventLoop::new(cx, Some(tls), &listeners));
@@ -185,10 +189,12 @@ impl Run {
             meter,
             has_room,
             good_patience: if calm { CALM_PATIENCE } else { GOOD_PATIENCE },
-            cache_memory: config.site.cache_memory as i64,
-            memory_limit: config.limits.memory_bytes,
-            connection_memory: match config.site.demo {
-                true => CONNECTION_MEMORY + 2 * i64::from(config.http2.connection_window_size),
+            cache_memory: config.host.site.cache_memory as i64,
+            memory_limit: config.server.limits.memory_bytes,
+            connection_memory: match config.host.site.demo {
+                true => {
+                    CONNECTION_MEMORY + 2 * i64::from(config.server.http2.connection_window_size)
+                }
                 false => CONNECTION_MEMORY,
             },
         }
@@ -320,9 +326,9 @@ impl Run {
 /// Draws a configuration and an operator.
 fn vary(config: &mut Config, outside: &mut Outside) {
     let rng = &mut outside.rng;
-    config.site.demo = rng.chance(700);
-    outside.contents.has_echo = config.site.demo;
-    config.site.cache_memory = *rng.pick(&[0, 20_000, 1 << 20]);
+    config.host.site.demo = rng.chance(700);
+    outside.contents.has_echo = config.host.site.demo;
+    config.host.site.cache_memory = *rng.pick(&[0, 20_000, 1 << 20]);
     let log = *rng.pick(&[None, Some("/dev/null"), Some("/dev/full")]);
     if log == Some("/dev/full") {
         outside.network.faults.count(Fault::LogFull);
@@ -333,16 +339,16 @@ fn vary(config: &mut Config, outside: &mut Outside) {
     });
     if rng.chance(250) {
         // Files are closed while their readers wait, and opened again.
-        config.site.open_files = rng.between(1, 3);
+        config.host.site.open_files = rng.between(1, 3);
     }
     if rng.chance(150) {
-        config.limits.max_connections = rng.between(1, 6);
+        config.server.limits.max_connections = rng.between(1, 6);
     }
     if rng.chance(150) {
         // Enough for one good client, and far too little for all clients.
-        config.limits.memory_bytes = rng.between(50_000, 200_000);
+        config.server.limits.memory_bytes = rng.between(50_000, 200_000);
         outside.room = Room::Tight;
-        config.site.demo = false;
+        config.host.site.demo = false;
         outside.contents.has_echo = false;
     }
     if rng.chance(150) {

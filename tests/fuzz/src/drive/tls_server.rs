@@ -3,7 +3,7 @@
 
 use super::super::raw_tls::{RawPeer, in_records};
 use super::script::Script;
-use calmd::config::Certificate;
+use calmd::tls::Certificate;
 use calmd::tls::TlsContext;
 use calmd::tls::records::{Opened, Tls, WireBuffer};
 use rustls::pki_types::{CertificateDer, pem::PemObject};

@@ -5,7 +5,6 @@ use super::wire::{LEAST_BITS, Pace, Security, Standing, Wire};
 use super::{Client, Farewell, Tie};
 use crate::sim::faults::Fault;
 use crate::sim::outside::{Outside, Room};
-use calmd::config::Http2;
 use calmd::h2::{self, Cause, ErrorCode, Event, Priority, Settings, StreamKey};
 use calmd::http::Fields;
 use std::collections::VecDeque;
@@ -26,7 +25,7 @@ pub struct H2Client {
     /// Requests that are not sent yet, or to be sent once more.
     asks: VecDeque<Ask>,
     connection: Option<Connection>,
-    config: Arc<Http2>,
+    config: Arc<h2::Config>,
     /// Number of requests under way at a time.
     concurrency: usize,
     /// Number of extra actions that are left: changes of settings, cancelled requests, PINGs.
@@ -71,7 +70,7 @@ impl H2Client {
     pub fn new(asks: VecDeque<Ask>, security: Security, outside: &mut Outside) -> Self {
         let rng = &mut outside.rng;
         let is_wide = rng.chance(250);
-        let config = Http2 {
+        let config = h2::Config {
             initial_window_size: if is_wide { WIDE } else { *rng.pick(&WINDOWS) },
             connection_window_size: if is_wide {
                 WIDE
@@ -80,7 +79,7 @@ impl H2Client {
             },
             max_frame_size: *rng.pick(&[16_384, 16_384, 70_000]),
             header_table_size: *rng.pick(&TABLES),
-            ..Http2::default()
+            ..h2::Config::default()
         };
         H2Client {
             asks,

@@ -1,7 +1,7 @@
 //! Shares of the descriptors that the system allows this process (RLIMIT_NOFILE). Connections leave
 //! some for the files that are sent on them.
 
-use super::event_loop::LEAVING;
+use crate::server::LEAVING;
 
 /// Descriptors of the server's own: standard streams, poll, signals, listeners, logs, the root, and
 /// those that are open for the length of a call, which are a file with its sidecars and a directory

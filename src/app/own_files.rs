@@ -4,7 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{Certificate, Config};
+use crate::config::Config;
+use crate::tls::Certificate;
 use crate::world::files::{OwnExtent, OwnFile};
 
 /// All files of the server's own that the configuration names.
@@ -20,7 +21,7 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
             mend,
         });
     };
-    match &config.certificate {
+    match &config.host.certificate {
         _ if config.listen_tls.is_empty() => {}
         Certificate::Files { chain, key } => {
             add(

@@ -1,0 +1,171 @@
+//! The program as a server: opens everything that the configuration names, starts, and tells where it serves.
+//!
+//! ```text
+//! Config ─▶ site, TLS, access log, listeners ─▶ EventLoop over the operating system
+//! ```
+//!
+//! `own_files` lists the files that must never be served, `descriptors` divides the system's limit of open
+//! files. The order of the start (log, `App::open`, sandbox, `App::run`) is in `main.rs`.
+
+mod descriptors;
+mod own_files;
+
+use std::error::Error;
+
+use crate::config::Config;
+use crate::server::{AccessLog, Context, EventLoop, Security};
+use crate::site::Site;
+use crate::tls::{Origin, TlsContext};
+use crate::world::ListenAddress;
+use crate::world::files::Root;
+use crate::world::os::{OsWorld, raise_open_files};
+use descriptors::Shares;
+
+/// A server that listens and has not begun to serve.
+pub struct App {
+    event_loop: EventLoop<OsWorld<Root>>,
+    /// The URLs that it serves, in the order of the listeners.
+    urls: Vec<String>,
+    /// Where the certificate came from, if there is a TLS listener.
+    certificate: Option<Origin>,
+}
+
+impl App {
+    /// Opens everything that the configuration names: the site, the certificate, the log, the
+    /// listeners. An error is one line that names what is wrong and the mend, and nothing was
+    /// started.
+    pub fn open(config: &Config) -> Result<App, Box<dyn Error>> {
+        let wanted = config;
+        let config = &within_descriptors(wanted);
+        let files = Root::open(&config.host.site.root)?;
+        let mut site = Site::new(files, &config.host.site)?;
+        let log = config
+            .access_log
+            .as_ref()
+            .map(AccessLog::open)
+            .transpose()?;
+        let (tls, certificate) = if config.listen_tls.is_empty() {
+            (None, None)
+        } else {
+            let (tls, origin) = TlsContext::open(&config.host.certificate)?;
+            (Some(tls), Some(origin))
+        };
+        // Now that all of them are there.
+        site.files().keep_private(own_files::own_files(config));
+        let mut world = OsWorld::new()?;
+        let mut urls = Vec::new();
+        let mut securities = Vec::new();
+        let limits = &config.server.limits;
+        for (security, addresses, unsent_bytes) in [
+            (Security::Cleartext, &config.listen, limits.unsent_bytes),
+            (Security::Tls, &config.listen_tls, limits.unsent_tls_bytes),
+        ] {
+            for address in addresses {
+                let unsent_bytes = limits.unsent(unsent_bytes);
+                urls.push(url(security, &world.listen(address, unsent_bytes)?));
+                securities.push(security);
+            }
+        }
+        report_descriptors(wanted, config);
+        let cx = Context::new(world, site, log, &config.server);
+        Ok(App {
+            event_loop: EventLoop::new(cx, tls, &securities),
+            urls,
+            certificate,
+        })
+    }
+
+    /// Warns of what is in a state that the operator can hardly want, as far as the user sees it that
+    /// the process is by now.
+    pub fn warn(&mut self, config: &Config) {
+        let site = self.event_loop.site();
+        site.files().warn_of_private();
+        for complaint in site.complaints(&config.host.site.root) {
+            log::warn!("{complaint}");
+        }
+    }
+
+    /// The addresses at which the server can be reached, for standard output. The text is for a person, so
+    /// it is left out where the access log goes there.
+    pub fn announcement(&self, config: &Config) -> String {
+        let mut lines = format!(
+            "calmd {} serves {}\n",
+            env!("CARGO_PKG_VERSION"),
+            config.host.site.root.display()
+        );
+        for url in &self.urls {
+            lines.push_str(&format!("  {url}\n"));
+        }
+        match &self.certificate {
+            Some(Origin::Made(path)) => lines.push_str(&format!(
+                "  made a self-signed certificate for localhost, {}: browsers will warn; \
+                 --cert and --key take your own\n",
+                path.display()
+            )),
+            Some(Origin::Kept(path)) => {
+                lines.push_str(&format!(
+                    "  with the self-signed certificate {}\n",
+                    path.display()
+                ));
+            }
+            Some(Origin::Memory) => lines.push_str(
+                "  with a self-signed certificate for localhost, kept in memory until the end only; \
+                 STATE_DIRECTORY names a place for it, --cert and --key take your own\n",
+            ),
+            Some(Origin::Given) | None => {}
+        }
+        lines
+    }
+
+    /// Serves until the operator stops it.
+    pub fn run(mut self) -> Result<(), Box<dyn Error>> {
+        Ok(self.event_loop.run()?)
+    }
+}
+
+/// The configuration with as many connections and open files as the system has descriptors for.
+fn within_descriptors(config: &Config) -> Config {
+    let mut config = config.clone();
+    let most = Shares {
+        connections: config.server.limits.max_connections,
+        files: config.host.site.open_files,
+    };
+    let shares = Shares::of(raise_open_files(most.connections), most);
+    config.server.limits.max_connections = shares.connections;
+    config.host.site.open_files = shares.files;
+    config
+}
+
+/// Tells the operator where the limit of open files leaves room for far fewer connections than are wanted.
+fn report_descriptors(wanted: &Config, granted: &Config) {
+    let (wanted, connections) = (
+        wanted.server.limits.max_connections,
+        granted.server.limits.max_connections,
+    );
+    if connections < wanted - wanted / 4 {
+        log::warn!(
+            "the limit of open files leaves room for {connections} connections instead of {wanted}, and for \
+             {} files; raise it (ulimit -n)",
+            granted.host.site.open_files
+        );
+    }
+}
+
+/// The name of a listener for a browser on this machine, and who else reaches it.
+fn url(security: Security, address: &ListenAddress) -> String {
+    let scheme = match security {
+        Security::Cleartext => "http",
+        Security::Tls => "https",
+    };
+    match address {
+        ListenAddress::Tcp(address) if address.ip().is_unspecified() => {
+            let reach = match address.is_ipv4() {
+                true => "all IPv4 addresses",
+                false => "all addresses",
+            };
+            format!("{scheme}://localhost:{} ({reach})", address.port())
+        }
+        ListenAddress::Tcp(address) => format!("{scheme}://{address}"),
+        ListenAddress::Unix(socket) => format!("{scheme} on unix:{}", socket.path.display()),
+    }
+}

@@ -1,0 +1,91 @@
+//! The configuration of the program: listeners, hosts, and the configurations of the rooms below.
+//!
+//! Each room owns its numbers, with the reason beside each: [`h1::Config`](crate::h1::Config),
+//! [`h2::Config`](crate::h2::Config), [`server::Config`] with its limits and timeouts, [`site::Config`],
+//! [`Certificate`], [`AccessLogConfig`]. [`Config`] composes them, and no room below imports it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::sandbox::{Rights, SiteRights};
+use crate::telemetry::AccessLogConfig;
+use crate::tls::Certificate;
+use crate::world::{ListenAddress, User};
+use crate::{server, site};
+
+/// Everything that the program is told at its start as a server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Cleartext listeners: HTTP/1.1, and HTTP/2 with prior knowledge.
+    pub listen: Vec<ListenAddress>,
+    /// TLS listeners: HTTP/2 and HTTP/1.1 by ALPN.
+    pub listen_tls: Vec<ListenAddress>,
+    /// The site that is served, and the certificate that names it.
+    pub host: Host,
+    /// The event loop and the protocols: bounds and timeouts.
+    pub server: server::Config,
+    /// The access log.
+    pub access_log: Option<AccessLogConfig>,
+    /// The least important messages that reach standard error.
+    pub log_level: log::LevelFilter,
+    /// The user that the process becomes after listening; `None` stays who started it.
+    pub user: Option<User>,
+    /// Shut the process in before it serves.
+    pub sandbox: bool,
+    /// Directories that the sandbox leaves readable beside those that the site needs today: where
+    /// deployments will put what it needs next.
+    pub sandbox_read: Vec<PathBuf>,
+}
+
+/// A site and its certificate.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// The certificate of the TLS listeners.
+    pub certificate: Certificate,
+    /// The directory that is served, and how.
+    pub site: site::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8080)))],
+            listen_tls: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8443)))],
+            host: Host::default(),
+            server: server::Config::default(),
+            access_log: None,
+            log_level: log::LevelFilter::Info,
+            user: None,
+            sandbox: true,
+            sandbox_read: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// The rights that serving takes, for the sandbox to leave.
+    pub fn rights(&self) -> Rights {
+        let log = self.access_log.as_ref().and_then(|log| log.file.clone());
+        let listeners = self.listen.iter().chain(&self.listen_tls);
+        let sockets = listeners.filter_map(|address| match address {
+            ListenAddress::Unix(socket) => Some(socket.path.clone()),
+            ListenAddress::Tcp(_) => None,
+        });
+        Rights {
+            user: self.user.clone(),
+            sandbox: self.sandbox,
+            sites: vec![SiteRights {
+                root: self.host.site.root.clone(),
+                listing: self.host.site.listing,
+            }],
+            read: self.sandbox_read.clone(),
+            certificates: if self.listen_tls.is_empty() {
+                Vec::new()
+            } else {
+                vec![self.host.certificate.clone()]
+            },
+            logs: log.into_iter().collect(),
+            sockets: sockets.collect(),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The rights that a server keeps, collected by its configuration.
+
+use std::path::PathBuf;
+
+use crate::tls::Certificate;
+use crate::world::User;
+
+/// Rights that serving takes; [`enter`](super::enter) gives up all others.
+#[derive(Clone, Debug)]
+pub struct Rights {
+    /// The user that the process becomes; `None` stays who started it.
+    pub user: Option<User>,
+    /// Shut the process in. Without it, the user is all that changes.
+    pub sandbox: bool,
+    /// Sites, read and followed where a deployment replaces them.
+    pub sites: Vec<SiteRights>,
+    /// Directories that stay readable although nothing leads to them yet.
+    pub read: Vec<PathBuf>,
+    /// Certificates, read again when they are renewed; a self-signed one is made anew.
+    pub certificates: Vec<Certificate>,
+    /// Files that are appended to, and created anew when they are rotated.
+    pub logs: Vec<PathBuf>,
+    /// Names of Unix sockets, removed in the end.
+    pub sockets: Vec<PathBuf>,
+}
+
+/// The right to read a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteRights {
+    /// The directory that is served.
+    pub root: PathBuf,
+    /// Its directories are listed.
+    pub listing: bool,
+}

@@ -1,0 +1,96 @@
+//! The configuration of a site: the directory, and the rules for what is made of its files.
+
+use std::path::PathBuf;
+
+/// A directory that is served, and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The directory at `/`.
+    pub root: PathBuf,
+    /// Answer a directory without an index with a listing.
+    pub listing: bool,
+    /// Answer a path that does not exist with `/index.html`, for sites routed in the browser.
+    pub spa: bool,
+    /// Mount `/echo`, `/json` and `/html`.
+    pub demo: bool,
+    /// `Cache-Control` by pattern, first match wins.
+    pub cache: Vec<CacheRule>,
+    /// Fields added to every response.
+    pub headers: Vec<(String, String)>,
+    /// Media types by extension, first match wins, before the built-in table.
+    pub types: Vec<TypeRule>,
+    /// The character set of text that does not name its own.
+    pub charset: Charset,
+    /// Which files get a strong entity tag.
+    pub entity_tags: EntityTags,
+    /// Bytes of hot files (content and response fields) kept in memory. 1 MiB holds the pages and
+    /// styles that most requests are for, and leaves the rest to the page cache.
+    pub cache_memory: usize,
+    /// Files that responses are sent from which may be open at a time; beyond it, the one that was not used
+    /// for longest is closed until its reader goes on. One for each connection, of which the server takes
+    /// fewer where the system's limit of open files is lower.
+    pub open_files: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            root: PathBuf::from("public"),
+            listing: false,
+            spa: false,
+            demo: false,
+            cache: Vec::new(),
+            headers: Vec::new(),
+            types: Vec::new(),
+            charset: Charset::default(),
+            entity_tags: EntityTags::Auto,
+            cache_memory: 1 << 20,
+            open_files: 20_000,
+        }
+    }
+}
+
+/// Which files get a strong entity tag, for which all of their content must be read; the others have a
+/// weak one, of what the file system says about them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EntityTags {
+    /// Files of up to 1 MiB, and longer ones once their bytes have all passed on their way to a reader.
+    #[default]
+    Auto,
+    /// All files, which are read for it.
+    Content,
+}
+
+/// `Cache-Control` for the paths that a pattern matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheRule {
+    /// A glob on the path without its leading slash, such as `assets/**`.
+    pub pattern: String,
+    /// The field's value, such as `max-age=31536000, immutable`.
+    pub value: String,
+}
+
+/// The media type of files whose names have an extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeRule {
+    /// The end of a name behind a dot, in lowercase, such as `log` or `tar.gz`.
+    pub extension: String,
+    /// The value of `Content-Type`, such as `text/plain`. One with a parameter gets no `charset`.
+    pub value: String,
+}
+
+/// The character set that text is said to have (the parameter `charset` of `Content-Type`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Charset {
+    /// This one.
+    Name(String),
+    /// None: browsers guess.
+    Unsaid,
+}
+
+impl Default for Charset {
+    /// UTF-8, as nearly everything that is written today is.
+    fn default() -> Self {
+        Charset::Name("utf-8".into())
+    }
+}
