@@ -35,6 +35,18 @@ pub fn details(header: FrameHeader, payload: &[u8]) -> Vec<String> {
         }
         FrameType::HEADERS | FrameType::CONTINUATION => {
             details.push(format!("{} bytes", payload.len()));
+            if header.kind == FrameType::HEADERS
+                && let Ok((_, Some(priority))) = decode::headers(header, payload)
+            {
+                details.extend(rfc7540_priority(priority));
+            }
+        }
+        FrameType::PRIORITY => {
+            details.extend(
+                decode::priority(payload)
+                    .into_iter()
+                    .flat_map(rfc7540_priority),
+            );
         }
         FrameType::PUSH_PROMISE => {
             let promised = decode::push_promise(header, payload).map_or(0, |(id, _)| id);
@@ -75,6 +87,19 @@ pub fn details(header: FrameHeader, payload: &[u8]) -> Vec<String> {
         _ => details.push(format!("{} bytes", payload.len())),
     }
     details
+}
+
+/// The weight of a stream, and the stream that it depends on.
+fn rfc7540_priority(priority: decode::Rfc7540Priority) -> [String; 2] {
+    let exclusively = if priority.exclusive {
+        " exclusively"
+    } else {
+        ""
+    };
+    [
+        format!("weight {}", priority.weight),
+        format!("depends on {}{exclusively}", priority.dependency),
+    ]
 }
 
 /// The frame's type, by name or number.
@@ -177,5 +202,41 @@ impl Blocks {
         let decoded = self.decoder.decode(&self.block, &mut self.fields, &limits);
         self.block.clear();
         Ok(decoded.ok().map(|_| &self.fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn priorities_of_rfc_7540_are_shown_by_weight_and_dependency() {
+        let payload = [0x80, 0, 0, 5, 219, 0x82];
+        let cases = [
+            (
+                FrameType::PRIORITY,
+                0,
+                5,
+                "weight 220, depends on 5 exclusively",
+            ),
+            // Too short by a byte: what it says is unknown.
+            (FrameType::PRIORITY, 0, 4, ""),
+            (
+                FrameType::HEADERS,
+                flag::PRIORITY,
+                6,
+                "PRIORITY, 6 bytes, weight 220, depends on 5 exclusively",
+            ),
+            (FrameType::HEADERS, 0, 6, "6 bytes"),
+        ];
+        for (kind, flags, len, expected) in cases {
+            let header = FrameHeader {
+                len: len as u32,
+                kind,
+                flags,
+                stream_id: 7,
+            };
+            assert_eq!(details(header, &payload[..len]).join(", "), expected);
+        }
     }
 }
