@@ -39,7 +39,7 @@ PROTOCOLS = {
 HSTS = "Strict-Transport-Security: max-age=63072000"
 
 # Alone on two cores it takes 50 s.
-TIMEOUT = 300
+TIMEOUT = 600
 
 
 def checks(report, binary):

@@ -29,9 +29,12 @@ LARGE, SMALL = 20 << 20, 48 << 10
 SLOW = ("--stall-timeout", "10s", "--slow-timeout", "30s")
 CUT_OFF = 45
 
-# Later than that, so that one is told from the other.
-KEEP_ALIVE = 45
-TOLERANCE = 3
+# Later than that, by as much as a busy machine may take to make all connections: the first of them has
+# been idle since then.
+KEEP_ALIVE = 65
+
+# What a busy machine may be late.
+TOLERANCE = 20
 
 # What the allocator may keep of the memory of all of them.
 LEFT = 1 << 20

@@ -162,7 +162,7 @@ def root_swaps(report, binary, place):
                 run("umount", "-l", dist)
             serves(server, "four")
         with report.check("while nothing is asked for, nothing is looked up"):
-            before = voluntary_switches(server)
+            before = wait_for(lambda: rests(server), "what was asked before is over")
             time.sleep(3)
             expect_equal(voluntary_switches(server), before, "how often it woke up")
         with report.check("SIGHUP looks it up at once") as figure:
@@ -180,6 +180,14 @@ def voluntary_switches(server):
     status = (Path("/proc") / str(server.process.pid) / "status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines()
                 if line.startswith("voluntary_ctxt_switches"))
+
+
+def rests(server):
+    """How often it has gone to sleep, if it is not woken for a second: the connections of those who
+    asked last are closed."""
+    before = voluntary_switches(server)
+    time.sleep(1)
+    return before if voluntary_switches(server) == before else None
 
 
 def mounted_configuration(report, binary, place):

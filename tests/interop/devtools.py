@@ -29,11 +29,11 @@ class Chromium:
         self.received = b""
         self.number = 0
         self.session = None
-        # What became of requests, and how many pages have loaded.
+        # What became of requests, and which loaders have brought their page and all that it consists of.
         self.asked = 0
         self.finished = 0
         self.failures = []
-        self.loads = 0
+        self.loaded = set()
 
     def __enter__(self):
         theirs_in, self.commands = os.pipe()
@@ -53,6 +53,7 @@ class Chromium:
                                  flatten=True)["sessionId"]
         self.call("Network.enable")
         self.call("Page.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
         return self
 
     def __exit__(self, *_):
@@ -95,10 +96,12 @@ class Chromium:
         while self._message(deadline):
             pass
 
-    def wait_for_load(self):
-        """Waits until a page has loaded with all that it consists of."""
-        loads, deadline = self.loads, time.monotonic() + PATIENCE
-        while self.loads == loads:
+    def load(self, url):
+        """Goes to a page and waits until it has loaded with all that it consists of. The page before it
+        may end its own load meanwhile."""
+        loader = self.call("Page.navigate", url=url)["loaderId"]
+        deadline = time.monotonic() + PATIENCE
+        while loader not in self.loaded:
             expect(self._message(deadline), f"the page has not loaded within {PATIENCE} s")
 
     def evaluate(self, expression):
@@ -126,5 +129,5 @@ class Chromium:
             self.finished += 1
         elif event == "Network.loadingFailed" and parameters["errorText"] != CANCELLED:
             self.failures.append(parameters["errorText"])
-        elif event == "Page.loadEventFired":
-            self.loads += 1
+        elif event == "Page.lifecycleEvent" and parameters["name"] == "load":
+            self.loaded.add(parameters["loaderId"])

@@ -173,8 +173,7 @@ def visited(report, server):
             else:
                 page.call("Page.navigate", url=f"{server.https}/{chance.choice(['one', 'two'])}.html")
             page.watch(chance.random() * 0.3)
-        page.call("Page.navigate", url=f"{server.https}/one.html")
-        page.wait_for_load()
+        page.load(f"{server.https}/one.html")
         whole = page.evaluate("[...document.images].filter(i => i.naturalWidth == 1).length")
         expect_equal(whole, IMAGES, "the number of images that have loaded")
         figure.append(f"{page.asked} requests, {page.finished} whole")

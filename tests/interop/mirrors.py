@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import Server, expect, expect_equal, random_file, run
+from harness import Server, expect, expect_equal, random_file, run, wait_for
 
 # Beyond what a listing once showed, and in no order on the disk.
 FILES = 2500
@@ -82,8 +82,10 @@ def ranges(report, binary, place):
 
 
 def logged(server):
-    """The access log, once what waits in its buffer is written."""
-    time.sleep(1.5)
+    """The access log, once what waits in its buffer is written: a last line that one knows is."""
+    mark = f"/mark-{time.monotonic_ns()}"
+    run("curl", "-sS", f"{server.http}{mark}")
+    wait_for(lambda: mark in server.output(), "the line of the mark")
     return server.output()
 
 

@@ -16,6 +16,11 @@ from harness import (Server, accepts, expect, expect_equal, random_file, run, wa
 COMBINED = re.compile(r'(127\.0\.0\.1|::1) - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\] '
                       r'"(\S+) (\S+) (HTTP/[\d.]+)" (\d{3}) (\d+) "[^"]*" "[^"]*"')
 
+# What is done within a second or two may take as long on a busy machine. What it is told from is far
+# longer: without a limit of its own a download of 20 MB at 100 KB/s would take the 30 s of the drain
+# timeout.
+LATE = 10
+
 
 def checks(report, binary):
     """All checks of this group."""
@@ -55,17 +60,17 @@ def draining(report, binary, site):
                 with download(server.https if tls else server.http, "8M", to) as client:
                     under_way(server, to)
                     server.signal(number)
-                    wait_for(lambda: not accepts(server.port), "new connections are refused", 2)
+                    wait_for(lambda: not accepts(server.port), "new connections are refused", LATE)
                     said = client.communicate(timeout=30)[0].decode()
                 expect_equal(said, "200 20000000", "what the client got")
-                expect_equal(server.ends(5), 0, "the exit code")
+                expect_equal(server.ends(LATE), 0, "the exit code")
     with report.check("--drain-timeout 1s cuts what takes longer, exit code 0") as figure:
         with Server(binary, site=site, options=("--drain-timeout", "1s")) as server:
-            figure.append(f"{ended_within(server, 1, 4):.1f} s")
+            figure.append(f"{ended_within(server, 1, LATE):.1f} s")
             expect_equal(server.process.returncode, 0, "the exit code")
     with report.check("a second SIGTERM ends it at once") as figure:
         with Server(binary, site=site) as server:
-            figure.append(f"{ended_within(server, 2, 2):.1f} s")
+            figure.append(f"{ended_within(server, 2, LATE):.1f} s")
 
 
 def ended_within(server, signals, seconds):
@@ -119,13 +124,13 @@ def reloading(report, binary, site, place):
         with report.check("SIGHUP serves the new certificate, and old connections go on"):
             install(pairs[1])
             server.signal(signal.SIGHUP)
-            wait_for(lambda: served() == expected(pairs[1]), "the new certificate is served", 5)
+            wait_for(lambda: served() == expected(pairs[1]), "the new certificate is served", LATE)
             old.request("GET", "/")
             expect_equal(old.getresponse().read(), b"small", "the content")
         with report.check("SIGHUP with a bad pair keeps the old one and says so"):
             shutil.copy(pairs[0] / "localhost.key", key)
             server.signal(signal.SIGHUP)
-            wait_for(lambda: "does not belong to" in server.output(), "the message", 5)
+            wait_for(lambda: "does not belong to" in server.output(), "the message", LATE)
             expect_equal(served(), expected(pairs[1]), "the certificate")
         old.close()
 
@@ -135,10 +140,10 @@ def logs(report, binary):
     with Server(binary, options=("--access-log", "access.log")) as server:
         log, moved = server.place / "access.log", server.place / "access.log.1"
         size = (server.site / "style.css").stat().st_size
-        with report.check("--access-log has a line in the combined format within two seconds") \
+        with report.check("--access-log has a line in the combined format within seconds") \
                 as figure:
             run("curl", "-sSk", "--http2", "-o", "/dev/null", f"{server.https}/style.css?one")
-            wait_for(lambda: log.stat().st_size > 0, "the line is written", 2)
+            wait_for(lambda: log.stat().st_size > 0, "the line is written", LATE)
             line = log.read_text().splitlines()[0]
             fields = COMBINED.fullmatch(line)
             expect(fields, f"{line!r} is not in the combined format")
@@ -150,12 +155,12 @@ def logs(report, binary):
             server.signal(signal.SIGUSR1)
             wait_for(log.exists, "the new file")
             run("curl", "-sS", "-o", "/dev/null", f"{server.http}/style.css?two")
-            wait_for(lambda: "?two" in log.read_text(), "the line in the new file", 2)
+            wait_for(lambda: "?two" in log.read_text(), "the line in the new file", LATE)
             expect("?two" not in moved.read_text(), "the line is in the old file too")
     with report.check("--access-log - --log-format json: an object on standard output") as figure:
         with Server(binary, options=("--access-log", "-", "--log-format", "json")) as server:
             run("curl", "-sS", "-o", "/dev/null", "-A", 'a"b', f"{server.http}/missing")
-            wait_for(lambda: "/missing" in server.output(), "the line is written", 2)
+            wait_for(lambda: "/missing" in server.output(), "the line is written", LATE)
             line = next(line for line in server.output().splitlines() if "/missing" in line)
             entry = json.loads(line)
             expect_equal((entry["method"], entry["path"], entry["version"], entry["status"],

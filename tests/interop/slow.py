@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harness import Server, expect, expect_equal, mib, raise_descriptor_limit
-from steady import SteadyClient
+from steady import TIMEOUT, SteadyClient
 
 CONNECTIONS = 1_000
 
@@ -38,8 +38,12 @@ UNSEEN = "slow reading"
 # slowhttptest ends as soon as none of its connections is open, and these are refused at once.
 SHORT = "ranges"
 
-# Connecting takes 5 s, and the last deadline has passed 25 s after that; more on a busy machine.
-SECONDS = 60
+# Connecting takes 5 s, and the last deadline has passed 25 s after that; more on a busy machine. An
+# attack is over with its last connection, so that this is only how long it may take.
+SECONDS = 120
+
+# How long slowhttptest waits for the answer to its probe: as long as the good client.
+PROBE = int(TIMEOUT)
 
 # Memory that an attacking connection may take at the worst moment. With TLS, 64 KiB of records wait
 # for each slow reader, which is every other one.
@@ -109,7 +113,7 @@ class SlowHttpTest:
     def __init__(self, server, scheme, name, options, path):
         self.name = name
         self.statistics = server.place / name
-        self.command = ["slowhttptest", "-c", CONNECTIONS, "-r", CONNECTIONS // 5, "-l", SECONDS,
+        self.command = ["slowhttptest", "-c", CONNECTIONS, "-r", CONNECTIONS // 5, "-l", SECONDS, "-p", PROBE,
                         *options, "-u", f"{scheme}://127.0.0.1:{server.port_of(scheme)}{path}",
                         "-g", "-o", self.statistics]
         self.console_path = server.place / f"{name}.console"

@@ -22,11 +22,11 @@ def first_start(report, binary):
         with report.check("prints the URLs that it serves"):
             for url in (server.http, server.https):
                 wait_for(lambda url=url: url in server.output(),
-                         f"{url} in the output {server.output()!r}", 2)
+                         f"{url} in the output {server.output()!r}")
         with report.check("answers on IPv4 and on IPv6, on both ports"):
             for host in ("127.0.0.1", "::1"):
                 for port in (server.port, server.tls_port):
-                    socket.create_connection((host, port), timeout=2).close()
+                    socket.create_connection((host, port), timeout=10).close()
         with report.check("makes a certificate, its key for the owner only, and says so"):
             key = server.place / "certs/localhost.key"
             expect_equal(stat.S_IMODE(key.stat().st_mode), 0o600, "the key's mode")
@@ -114,6 +114,6 @@ def environment(report, binary):
                         expect(not path.exists(), "the socket is left behind after SIGTERM")
     with report.check("naming one address replaces both defaults"):
         with Server(binary, tls=False) as server:
-            wait_for(lambda: server.http in server.output(), "the URL in the output", 2)
+            wait_for(lambda: server.http in server.output(), "the URL in the output")
             expect("https:" not in server.output(), server.output())
             expect(not (server.place / "certs").exists(), "a certificate was made for nothing")
