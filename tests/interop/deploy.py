@@ -1,7 +1,7 @@
 """Deployments beneath a running server: the ways in which people put a new release in the place of an
 old one.
 
-Each part is a function of its own, in `PARTS` below or in a file `deploy_*.py` beside this one.
+Each part is a function of its own, in `PARTS` below or in `deploy_live.py`.
 """
 
 import os
@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import deploy_live
 from harness import Server, expect, expect_equal, random_file, run, wait_for
 
 # A change is served after a second at most; the rest is for a busy machine.
@@ -21,7 +22,7 @@ PATIENCE = 5
 
 def checks(report, binary):
     """All checks of this group."""
-    for part in PARTS:
+    for part in PARTS + deploy_live.PARTS:
         with tempfile.TemporaryDirectory(prefix="calmd-deploy-") as place:
             part(report, binary, Path(place))
 
