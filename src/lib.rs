@@ -40,6 +40,7 @@ pub mod app;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod content;
 pub mod h1;
 pub mod h2;
 pub mod hpack;

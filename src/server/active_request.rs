@@ -2,8 +2,9 @@
 //! request's body.
 
 use super::access_log::{AccessLog, Ended, Entry};
+use crate::content::{Body, BodyError, Least, Progress, Slice};
 use crate::http::Fields;
-use crate::site::{self, Body, BodyError, Least, Progress, Slice};
+use crate::site;
 use crate::world::Files;
 use std::time::Instant;
 

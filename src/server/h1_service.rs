@@ -10,10 +10,11 @@ use super::limit_log::Limit;
 use super::piece::{Layout, Wanted};
 use super::splices::{self, MOST_SPLICED};
 use super::trace;
+use crate::content::{BodyError, Progress, Slice};
 use crate::h1::{self, BodyLength, Event, Scheme};
 use crate::h2::Direction;
 use crate::http::{Field, Fields, Method, status};
-use crate::site::{Answer, BodyError, Progress, Response, Slice};
+use crate::site::{Answer, Response};
 use crate::world::{Files, Peer, World};
 use std::time::Instant;
 

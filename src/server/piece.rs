@@ -4,7 +4,7 @@
 //! each payload is copied once, from the kernel, into a buffer that stays initialised and is used for
 //! one connection after another.
 
-use crate::site::{BodyError, FileSlice, OpenFile};
+use crate::content::{BodyError, FileSlice, OpenFile};
 use crate::world::Files;
 use std::io::IoSliceMut;
 use std::ops::Range;

@@ -8,7 +8,7 @@
 //! kept like any output.
 
 use super::piece::{Piece, Wanted};
-use crate::site::{BodyError, FileSlice, Least, Slice};
+use crate::content::{BodyError, FileSlice, Least, Slice};
 use crate::world::Files;
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -280,7 +280,7 @@ impl<F: Files> Splices<F> {
 mod tests {
     use super::*;
     use crate::server::piece::Layout;
-    use crate::site::OpenFile;
+    use crate::content::OpenFile;
     use crate::world::memory_files::MemoryFiles;
     use std::rc::Rc;
 

@@ -4,7 +4,7 @@
 //! falls short is kept here. An idle connection's queue holds no memory.
 
 use super::splices::{Content, Splices};
-use crate::site::{BodyError, Slice, is_descriptor_limit};
+use crate::content::{BodyError, Slice, is_descriptor_limit};
 use crate::world::{Files, World};
 use std::io::{self, IoSlice};
 

@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use super::common_fields::CommonFields;
 use super::demo_json::Json;
-use super::{BodyError, Exchange, Handler, Head, Progress, Site};
+use super::{Exchange, Handler, Head, Site};
+use crate::content::{BodyError, Progress};
 use crate::http::{Fields, Method};
 use crate::world::Files;
 

@@ -7,7 +7,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::common_fields::CommonFields;
 use super::demo::{answer_fields, give, method};
-use super::{BodyError, Exchange, Handler, Head, Progress};
+use super::{Exchange, Handler, Head};
+use crate::content::{BodyError, Progress};
 use crate::http::{Fields, Method};
 
 /// The handler of `/json`.

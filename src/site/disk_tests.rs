@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use super::config::Config;
 use super::testing::request;
-use super::{Answer, BodyError, Progress, Response, Site};
+use super::{Answer, Response, Site};
+use crate::content::{BodyError, Progress};
 use crate::world::files::Root;
 
 struct DiskSite {

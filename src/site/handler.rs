@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use super::body::{BodyError, Progress};
+use crate::content::{BodyError, Progress};
 use crate::http::Fields;
 
 /// Something that answers requests for one path, whatever their method.

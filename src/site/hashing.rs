@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use super::config::EntityTags;
 use super::known_hashes::KnownHashes;
-use super::open_file::OpenFile;
 use super::resource::Resource;
 use super::validators::StateKey;
+use crate::content::OpenFile;
 use crate::world::Files;
 
 /// The most bytes of a file that is hashed as soon as it is asked for: the length of a large script or

@@ -21,9 +21,9 @@ use slab::Slab;
 use super::config::EntityTags;
 use super::hashing::Hashing;
 use super::known_hashes::KnownHashes;
-use super::open_files::OpenFiles;
 use super::representation::{Representation, sidecar_path};
 use super::resource::{Dress, Loaded, Resource};
+use crate::content::FileTable;
 use crate::world::Files;
 
 /// A change on the disk is served within this time, and no file is looked at more often. The most
@@ -74,7 +74,7 @@ pub(crate) struct HotCache<F: Files> {
     hand: usize,
     used: usize,
     budget: usize,
-    open_files: Rc<OpenFiles<F>>,
+    open_files: Rc<FileTable<F>>,
     tags: EntityTags,
     /// Number of changes that were seen.
     changes: u32,
@@ -101,7 +101,7 @@ enum Recency {
 }
 
 impl<F: Files> HotCache<F> {
-    pub(crate) fn new(budget: usize, tags: EntityTags, open_files: Rc<OpenFiles<F>>) -> Self {
+    pub(crate) fn new(budget: usize, tags: EntityTags, open_files: Rc<FileTable<F>>) -> Self {
         HotCache {
             slots: Slab::new(),
             index: HashMap::default(),

@@ -13,14 +13,12 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
-mod body;
 mod cache_control;
 mod common_fields;
 mod conditional;
 mod config;
 mod demo;
 mod demo_json;
-mod digest;
 #[cfg(test)]
 mod disk_tests;
 mod encoding;
@@ -34,8 +32,6 @@ mod known_hashes;
 mod listing;
 mod media_type;
 mod multipart;
-mod open_file;
-mod open_files;
 pub(crate) mod path;
 mod present;
 mod range;
@@ -51,13 +47,10 @@ mod validators;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-pub use body::{Body, BodyError, FileSlice, Least, Progress, Slice};
 pub use common_fields::parse_header;
 pub use config::{CacheRule, Charset, Config, EntityTags, TypeRule};
 pub use error::SiteError;
 pub use handler::{Exchange, Handler, Head};
-pub use open_file::OpenFile;
-pub(crate) use open_files::{Supply, is_descriptor_limit};
 
 use cache_control::CacheRules;
 use common_fields::CommonFields;
@@ -65,10 +58,10 @@ use error_page::ErrorPages;
 use hot::HotCache;
 use listing::Listings;
 use media_type::MediaTypes;
-use open_files::OpenFiles;
 use path::{Form, SitePath};
 use resource::Dress;
 
+use crate::content::{Body, FileTable, Supply};
 use crate::http::{Field, Fields, Method};
 use crate::world::{Files, RootChange};
 
@@ -83,7 +76,7 @@ const FOLLOW_ROOT: Duration = Duration::from_secs(1);
 pub struct Site<F: Files> {
     files: F,
     hot: HotCache<F>,
-    open_files: Rc<OpenFiles<F>>,
+    open_files: Rc<FileTable<F>>,
     dress: Dress,
     pages: ErrorPages,
     mounts: Vec<Mount>,
@@ -128,7 +121,7 @@ impl<F: Files> Site<F> {
     pub fn new(files: F, config: &Config) -> Result<Self, SiteError> {
         let common = Rc::new(CommonFields::new(&config.headers)?);
         let rules = CacheRules::new(&config.cache)?;
-        let open_files = OpenFiles::new(config.open_files);
+        let open_files = FileTable::new(config.open_files);
         let options: Fields = [("allow", "GET, HEAD, OPTIONS")].into_iter().collect();
         let listings = config.listing.then(|| Listings::new(&common));
         let mut site = Site {

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::body::{Body, Sequence, Slice};
 use super::range::ByteRange;
 use super::representation::Source;
+use crate::content::{Body, Sequence, Slice};
 use crate::world::Files;
 
 /// A body of several parts, and the values that its fields must have.

@@ -9,7 +9,8 @@ use super::multipart::{Multipart, content_range};
 use super::range::{self, ByteRange, Ranges};
 use super::representation::{Representation, Source};
 use super::resource::Resource;
-use super::{Body, Response, Site};
+use super::{Response, Site};
+use crate::content::Body;
 use crate::http::{Fields, Method};
 use crate::world::Files;
 

@@ -5,16 +5,13 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::body::{FileSlice, Slice};
 use super::common_fields::CommonFields;
 use super::conditional::Validators;
-use super::digest::Digest;
 use super::encoding::Coding;
 use super::known_hashes::KnownHashes;
-use super::open_file::{FileSlot, Growth, OpenFile, Seen};
-use super::open_files::OpenFiles;
 use super::reading::Reading;
 use super::validators::{self, Settling, StateKey, strong_tag, weak_tag};
+use crate::content::{Digest, FileSlice, FileSlot, FileTable, Growth, OpenFile, Seen, Slice};
 use crate::http::{Fields, date};
 use crate::world::{Files, Metadata};
 
@@ -93,7 +90,7 @@ impl<F: Files> Source<F> {
 /// Properties that all representations of a resource have in common.
 pub(crate) struct Context<'a, F: Files> {
     pub(crate) path: &'a [u8],
-    pub(crate) open_files: &'a Rc<OpenFiles<F>>,
+    pub(crate) open_files: &'a Rc<FileTable<F>>,
     pub(crate) content_type: String,
     /// The coding of the file itself, if the file is no sidecar.
     pub(crate) inherent_coding: Option<&'static str>,

@@ -10,7 +10,8 @@ use super::hot::Lookup;
 use super::html::escape;
 use super::path::{Form, SitePath, encode, split_query};
 use super::present::Unready;
-use super::{Body, Response, Site};
+use super::{Response, Site};
+use crate::content::Body;
 use crate::http::{Fields, Method};
 use crate::world::Files;
 

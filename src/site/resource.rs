@@ -13,10 +13,10 @@ use super::common_fields::CommonFields;
 use super::encoding::Coding;
 use super::known_hashes::KnownHashes;
 use super::media_type::{self, MediaTypes};
-use super::open_files::OpenFiles;
 use super::reading::HASHED_LEN;
 use super::representation::{Context, Representation, Variety, sidecar_path};
 use super::validators::{Settling, last_modified_due};
+use crate::content::FileTable;
 use crate::world::{FileKind, Files, Metadata};
 
 /// Time between two searches for missing sidecars. Responses are right without them, and there may be
@@ -71,7 +71,7 @@ impl<F: Files> Resource<F> {
     /// Reads the file at `path`. Content up to `keep` bytes stays in memory.
     pub(crate) fn load(
         files: &mut F,
-        open_files: &Rc<OpenFiles<F>>,
+        open_files: &Rc<FileTable<F>>,
         path: &[u8],
         dress: &Dress,
         keep: u64,
@@ -270,7 +270,7 @@ fn look_up_sidecar<F: Files>(
 /// are returned: a site must not lose its sidecars by them.
 fn open_sidecar<F: Files>(
     files: &mut F,
-    open_files: &OpenFiles<F>,
+    open_files: &FileTable<F>,
     path: &[u8],
     coding: Coding,
 ) -> io::Result<Option<(F::File, Metadata)>> {

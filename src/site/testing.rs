@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::config::Config;
-use super::{Answer, Body, Progress, Response, Site};
+use super::{Answer, Response, Site};
+use crate::content::{Body, Progress};
 use crate::http::Fields;
 use crate::world::memory_files::MemoryFiles;
 

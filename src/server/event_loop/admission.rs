@@ -11,7 +11,7 @@ use crate::server::connection::{Connection, Turn};
 use crate::server::context::Context;
 use crate::server::limit_log::Limit;
 use crate::server::transport::Tls;
-use crate::site::Supply;
+use crate::content::Supply;
 use crate::world::World;
 use std::fmt::Display;
 use std::io;

@@ -1,6 +1,7 @@
 //! The scheduler's grants become DATA: spliced from the cache, read as frames of a piece, or copied.
 
 use super::H2Service;
+use crate::content::{BodyError, Progress, Slice};
 use crate::h2::frame::HEADER_LEN;
 use crate::h2::{ErrorCode, Grant, StreamKey};
 use crate::server::active_request::CUT_SHORT;
@@ -8,7 +9,6 @@ use crate::server::context::{Context, Layer};
 use crate::server::piece::{Layout, Wanted};
 use crate::server::splices::{self, MOST_SPLICED};
 use crate::server::trace;
-use crate::site::{BodyError, Progress, Slice};
 use crate::world::{Files, World};
 
 impl<F: Files> H2Service<F> {

@@ -11,7 +11,7 @@ use super::page::{self, Place};
 use super::shares::Share;
 use super::sorted::{self, Entries, Sorted};
 use super::{Form, MOST_BYTES, PAGE, STEP};
-use crate::site::body::{BodyError, Progress, Stream};
+use crate::content::{BodyError, Progress, Stream};
 use crate::site::path::is_reachable;
 use crate::world::{Extent, Files, ListingEntry};
 use std::vec::IntoIter;

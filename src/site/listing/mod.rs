@@ -15,9 +15,9 @@ use std::io;
 use std::rc::Rc;
 
 use super::Response;
-use super::body::{Body, BodyError};
 use super::common_fields::CommonFields;
 use super::conditional::{self, Outcome};
+use crate::content::{Body, BodyError};
 use crate::http::Fields;
 use crate::world::Files;
 use listed::Listed;

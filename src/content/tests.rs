@@ -2,7 +2,6 @@
 
 use super::file_slice::{MOST_TRIES, READ_AHEAD};
 use super::*;
-use crate::site::OpenFile;
 use crate::world::memory_files::MemoryFiles;
 use std::time::Duration;
 

@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
-use super::{BodyError, FileSlice, Progress};
-use crate::site::OpenFile;
+use super::error::BodyError;
+use super::file_slice::FileSlice;
+use super::open_file::OpenFile;
+use super::progress::Progress;
 use crate::world::{Files, Residence};
 
 /// A range of something that can be sent.

@@ -1,6 +1,6 @@
 //! Slices behind each other, each made when the one before was sent.
 
-use super::Slice;
+use super::slice::Slice;
 use crate::world::Files;
 
 /// The content of a response that is made of several slices.

@@ -2,9 +2,9 @@
 
 use std::io::{self, IoSliceMut};
 
-use super::BodyError;
-use crate::site::open_file::OpenFile;
-use crate::site::open_files::is_descriptor_limit;
+use super::error::BodyError;
+use super::open_file::OpenFile;
+use super::open_files::is_descriptor_limit;
 use crate::world::{Files, Residence};
 
 /// So much of a file is looked at, and asked for, at a time: what a disk brings in a few

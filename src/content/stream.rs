@@ -1,6 +1,7 @@
 //! Content that is made while it is sent, of a length that nobody knows before.
 
-use super::{BodyError, Progress};
+use super::error::BodyError;
+use super::progress::Progress;
 use crate::world::Files;
 
 /// Something that makes content.

@@ -1,23 +1,12 @@
-//! What produces the bytes of a response.
-//!
-//! A body holds no buffer: it is a sequence of slices of memory and of open files, and reads what it
-//! is asked for straight into the caller's buffer. A reader that stalls therefore costs a descriptor
-//! and a few words, and nothing is read from a file before there is room for it.
+//! The content of a response: slices of memory and of open files, or content that is made while it is sent.
 
-mod file_slice;
-mod sequence;
-mod slice;
-mod stream;
-
-use std::fmt;
-use std::io;
 use std::rc::Rc;
 
-pub use file_slice::FileSlice;
-pub use sequence::Sequence;
-pub use slice::Slice;
-pub use stream::Stream;
-
+use super::error::BodyError;
+use super::progress::Progress;
+use super::sequence::Sequence;
+use super::slice::Slice;
+use super::stream::Stream;
 use crate::world::{Files, Residence};
 
 /// The lengths from which on it is worth taking a range off a body, instead of copying its bytes or
@@ -40,61 +29,6 @@ pub enum Body<F: Files> {
     Many(Box<Sequence<F>>),
     /// Content that is made while it is sent.
     Made(Box<dyn Stream<F>>),
-}
-
-/// What a read achieved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// There is more to come.
-    More,
-    /// All bytes were given.
-    End,
-    /// Nothing right now; more later.
-    Waiting,
-    /// Nothing before the disk has brought it, which it was asked for.
-    Cold,
-}
-
-/// Why a body cannot be completed. The response must be cut off, never padded.
-#[derive(Debug)]
-pub enum BodyError {
-    /// The file has become shorter than the length that was promised.
-    Truncated,
-    /// The file has changed since its first bytes were sent.
-    Changed,
-    /// The file cannot be read any more.
-    Io(io::Error),
-    /// Its memory was needed for others, while nobody took it.
-    Displaced,
-}
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BodyError::Truncated => f.write_str("the file was cut short while it was sent"),
-            BodyError::Changed => f.write_str("the file was changed while it was sent"),
-            BodyError::Io(error) => write!(f, "the file cannot be read: {error}"),
-            BodyError::Displaced => f.write_str("it was not read while others needed its memory"),
-        }
-    }
-}
-
-impl From<io::Error> for BodyError {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => BodyError::Truncated,
-            _ => BodyError::Io(error),
-        }
-    }
-}
-
-impl std::error::Error for BodyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            BodyError::Truncated | BodyError::Changed | BodyError::Displaced => None,
-            BodyError::Io(error) => Some(error),
-        }
-    }
 }
 
 impl<F: Files> Body<F> {
@@ -194,6 +128,3 @@ impl<F: Files> Body<F> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -11,12 +11,21 @@ use std::rc::{Rc, Weak};
 use rustix::io::Errno;
 use slab::Slab;
 
-use super::open_file::Slot;
 use crate::world::{Files, Metadata};
 
+/// An owner of a descriptor that can be taken back.
+pub(crate) trait Reclaimable {
+    /// True if the descriptor was used since the last call.
+    fn take_use(&self) -> bool;
+
+    /// Closes the descriptor, if it is open and no read is going on with it. Returns true if it was
+    /// closed.
+    fn close(&self) -> bool;
+}
+
 /// The table of files that are open.
-pub(crate) struct OpenFiles<F: Files> {
-    slots: RefCell<Slab<Weak<Slot<F>>>>,
+pub(crate) struct OpenFiles<T> {
+    slots: RefCell<Slab<Weak<T>>>,
     /// The next place that the hand of the clock looks at.
     hand: Cell<usize>,
     most: usize,
@@ -34,7 +43,7 @@ pub(crate) enum Supply {
     Short,
 }
 
-impl<F: Files> OpenFiles<F> {
+impl<T: Reclaimable> OpenFiles<T> {
     /// A table without open files, for at most `most`.
     pub(crate) fn new(most: usize) -> Rc<Self> {
         Rc::new(OpenFiles {
@@ -46,7 +55,11 @@ impl<F: Files> OpenFiles<F> {
     }
 
     /// Opens a path. If descriptors are short, another file gives its own.
-    pub(crate) fn open(&self, files: &mut F, path: &[u8]) -> io::Result<(F::File, Metadata)> {
+    pub(crate) fn open<F: Files>(
+        &self,
+        files: &mut F,
+        path: &[u8],
+    ) -> io::Result<(F::File, Metadata)> {
         loop {
             match files.open(path) {
                 Err(error) if is_descriptor_limit(&error) => {
@@ -64,7 +77,7 @@ impl<F: Files> OpenFiles<F> {
     }
 
     /// Makes room for one more file and enters it. Returns its place.
-    pub(super) fn enter(&self, slot: &Rc<Slot<F>>) -> usize {
+    pub(super) fn enter(&self, slot: &Rc<T>) -> usize {
         while self.slots.borrow().len() >= self.most && self.close_one() {}
         self.slots.borrow_mut().insert(Rc::downgrade(slot))
     }
@@ -75,7 +88,7 @@ impl<F: Files> OpenFiles<F> {
     }
 
     /// The supply of descriptors since the last call.
-    pub(crate) fn take_supply(&self, files: &mut F) -> Supply {
+    pub(crate) fn take_supply<F: Files>(&self, files: &mut F) -> Supply {
         match files.restore_descriptors() {
             true => self.supply.replace(Supply::Enough),
             false => Supply::Short,

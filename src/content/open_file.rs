@@ -9,10 +9,13 @@ use std::cell::{Cell, Ref, RefCell};
 use std::io::{self, IoSliceMut};
 use std::rc::Rc;
 
-use super::body::BodyError;
 use super::digest::Digest;
-use super::open_files::OpenFiles;
+use super::error::BodyError;
+use super::open_files::{OpenFiles, Reclaimable};
 use crate::world::{Files, Metadata};
+
+/// The table of files that are open beneath one root.
+pub(crate) type FileTable<F> = OpenFiles<Slot<F>>;
 
 /// The file of a representation. Its memory is allocated for as long as the file is known. If it came
 /// and went with the descriptor, it could, in a crowd, lie above the memory that the crowd leaves
@@ -20,8 +23,8 @@ use crate::world::{Files, Metadata};
 pub(crate) struct FileSlot<F: Files>(Rc<Slot<F>>);
 
 /// State that all shares of a file have in common.
-pub(super) struct Slot<F: Files> {
-    table: Rc<OpenFiles<F>>,
+pub(crate) struct Slot<F: Files> {
+    table: Rc<FileTable<F>>,
     path: Box<[u8]>,
     /// The state of the file when responses began. A file that is opened again must still have it.
     seen: Seen,
@@ -73,15 +76,12 @@ enum Used {
     Not,
 }
 
-impl<F: Files> Slot<F> {
-    /// True if the descriptor was used since the last call.
-    pub(super) fn take_use(&self) -> bool {
+impl<F: Files> Reclaimable for Slot<F> {
+    fn take_use(&self) -> bool {
         self.used.replace(Used::Not) == Used::Since
     }
 
-    /// Closes the descriptor, if it is open and no read is going on with it. Returns true if it was
-    /// closed.
-    pub(super) fn close(&self) -> bool {
+    fn close(&self) -> bool {
         let descriptor = match self.descriptor.try_borrow_mut() {
             Ok(mut descriptor) => descriptor.take(),
             Err(_) => None,
@@ -91,7 +91,9 @@ impl<F: Files> Slot<F> {
         }
         descriptor.is_some()
     }
+}
 
+impl<F: Files> Slot<F> {
     fn is_open(&self) -> bool {
         self.descriptor.borrow().is_some()
     }
@@ -100,7 +102,7 @@ impl<F: Files> Slot<F> {
 impl<F: Files> FileSlot<F> {
     /// A file that is not open.
     pub(crate) fn new(
-        table: &Rc<OpenFiles<F>>,
+        table: &Rc<FileTable<F>>,
         path: &[u8],
         seen: Seen,
         content: Option<Rc<[u8]>>,
@@ -333,7 +335,7 @@ mod tests {
     use rustix::io::Errno;
 
     fn slot(
-        table: &Rc<OpenFiles<MemoryFiles>>,
+        table: &Rc<FileTable<MemoryFiles>>,
         files: &mut MemoryFiles,
         path: &str,
     ) -> FileSlot<MemoryFiles> {

@@ -1,0 +1,39 @@
+//! The bytes of a response, and the open files that they come from.
+//!
+//! ```text
+//! Body ─▶ Sequence ─▶ Slice ─▶ FileSlice ─▶ OpenFile ─▶ table of open files
+//!   └───▶ Stream        └────▶ memory
+//! ```
+//!
+//! A body holds no buffer: it is a sequence of slices of memory and of open files, and reads what it
+//! is asked for straight into the caller's buffer. A reader that stalls therefore costs a descriptor
+//! and a few words, and nothing is read from a file before there is room for it.
+//!
+//! Statuses, fields and the choice of a file are left to the callers.
+
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+mod body;
+mod digest;
+mod error;
+mod file_slice;
+mod open_file;
+mod open_files;
+mod progress;
+mod sequence;
+mod slice;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use body::{Body, Least};
+pub(crate) use digest::Digest;
+pub use error::BodyError;
+pub use file_slice::FileSlice;
+pub use open_file::OpenFile;
+pub(crate) use open_file::{FileSlot, FileTable, Growth, Seen};
+pub(crate) use open_files::{Supply, is_descriptor_limit};
+pub use progress::Progress;
+pub use sequence::Sequence;
+pub use slice::Slice;
+pub use stream::Stream;
