@@ -6,7 +6,7 @@
 //! [`standard_error`] is the one place for all messages: the log, what is told at the start, errors, a
 //! panic's last words. The access log gathers its lines itself, and writes them to a sink of its own.
 
-mod access_log;
+pub mod access_log;
 pub mod lines;
 pub mod sink;
 pub mod standard_error;

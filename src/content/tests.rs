@@ -2,7 +2,10 @@
 
 use super::file_slice::{MOST_TRIES, READ_AHEAD};
 use super::*;
+use crate::world::Files;
 use crate::world::memory_files::MemoryFiles;
+use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 fn file_slice(files: &mut MemoryFiles, start: u64, end: u64) -> Slice<MemoryFiles> {

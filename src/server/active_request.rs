@@ -1,10 +1,10 @@
 //! A request that is being answered: where the response's bytes come from, and what is owed to the
 //! request's body.
 
-use super::access_log::{AccessLog, Ended, Entry};
 use crate::content::{Body, BodyError, Least, Progress, Slice};
 use crate::http::Fields;
 use crate::site;
+use crate::telemetry::access_log::{AccessLog, Ended, Entry};
 use crate::world::Files;
 use std::time::Instant;
 

@@ -17,12 +17,12 @@ mod reading;
 mod waiting;
 mod wrong_port;
 
-use super::access_log::Unsent;
 use super::context::{Buffers, Context, Layer, REQUEST_EFFORT};
 use super::protocol::Protocol;
 use super::transport::{Tls, Transport, WireBuffer};
 use super::write_queue::{WriteError, WriteQueue};
 use crate::http::Fields;
+use crate::telemetry::access_log::Unsent;
 use crate::tls::Names;
 use crate::world::{Peer, World};
 use std::io::{self, IoSlice};

@@ -1,6 +1,5 @@
 //! What every connection shares for the length of a turn.
 
-use super::access_log::{AccessLog, Arrival, Ended, Entry};
 use super::config::{Config, Limits, Timeouts};
 use super::limit_log::{Limit, LimitLog};
 use super::own_time::OwnTime;
@@ -10,6 +9,7 @@ use crate::content::BodyError;
 use crate::http::{Field, Fields, Patience, date};
 use crate::panics::Panic;
 use crate::site::{Answer, Site};
+use crate::telemetry::access_log::{AccessLog, Arrival, Ended, Entry};
 use crate::tls::{Names, TlsContext};
 use crate::world::{Files, Peer, Polled, World};
 use crate::{h1, h2};

@@ -1,6 +1,5 @@
 //! HTTP/1.1 on a connection: one request at a time, answered by the site.
 
-use super::access_log::Entry;
 use super::active_request::{ActiveRequest, CUT_SHORT, exceeds, takes_content};
 use super::connection::Fault;
 use super::context::{Context, Layer};
@@ -15,6 +14,7 @@ use crate::h1::{self, BodyLength, Event, Scheme};
 use crate::h2::Direction;
 use crate::http::{Field, Fields, Method, status};
 use crate::site::{Answer, Response};
+use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer, World};
 use std::time::Instant;
 

@@ -3,7 +3,6 @@
 
 mod content;
 
-use super::access_log::Entry;
 use super::active_request::{ActiveRequest, exceeds, takes_content};
 use super::connection::Fault;
 use super::context::Context;
@@ -14,6 +13,7 @@ use crate::content::Body;
 use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, StreamError, StreamKey};
 use crate::http::{Expected, Field, Fields, Method};
 use crate::site::{Answer, Head, Response};
+use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer, World};
 use std::rc::Rc;
 use std::time::Instant;

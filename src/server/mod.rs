@@ -20,7 +20,6 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
-mod access_log;
 mod active_request;
 mod addresses;
 mod config;
@@ -42,7 +41,7 @@ mod trace;
 mod transport;
 pub(crate) mod write_queue;
 
-pub use access_log::AccessLog;
+pub use crate::telemetry::access_log::AccessLog;
 pub use config::{Config, Limits, Timeouts};
 pub use context::Context;
 pub(crate) use event_loop::LEAVING;

@@ -279,8 +279,8 @@ impl<F: Files> Splices<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::piece::Layout;
     use crate::content::OpenFile;
+    use crate::server::piece::Layout;
     use crate::world::memory_files::MemoryFiles;
     use std::rc::Rc;
 

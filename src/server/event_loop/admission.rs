@@ -5,13 +5,13 @@
 //! newcomers wait.
 
 use super::{Accepting, Backlog, CROWD, EventLoop, Listener, Security};
+use crate::content::Supply;
 use crate::http::Patience;
 use crate::panics;
 use crate::server::connection::{Connection, Turn};
 use crate::server::context::Context;
 use crate::server::limit_log::Limit;
 use crate::server::transport::Tls;
-use crate::content::Supply;
 use crate::world::World;
 use std::fmt::Display;
 use std::io;

@@ -201,7 +201,7 @@ fn readers_that_stall_pin_nothing_and_go_on_from_the_file() {
     assert_eq!(site.get("/hot").text(), "hot");
     assert_eq!(site.files.counts(), before);
     let in_memory = |response: &&crate::site::Response<_>| {
-        let crate::site::Body::One(crate::site::Slice::File(file)) = &response.body else {
+        let crate::content::Body::One(crate::content::Slice::File(file)) = &response.body else {
             panic!("nothing is held of it");
         };
         file.file().is_in_memory()

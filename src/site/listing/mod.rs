@@ -367,7 +367,7 @@ mod tests {
             assert_eq!(response.status, 200);
             loop {
                 match response.body.read(&mut site.files, &mut out, 1 << 20) {
-                    Ok(crate::site::Progress::End) => break,
+                    Ok(crate::content::Progress::End) => break,
                     Ok(_) => {}
                     Err(_) => {
                         lost += 1;

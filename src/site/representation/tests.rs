@@ -1,9 +1,9 @@
 //! Representations: their tags, the source of their bytes, and the effect of a change of the file.
 
 use super::*;
+use crate::content::{Body, BodyError, Progress};
 use crate::site::reading::HASHED_LEN;
 use crate::site::testing::{TestSite, read};
-use crate::site::{Body, BodyError, Progress};
 use crate::world::memory_files::MemoryFiles;
 use xxhash_rust::xxh3::xxh3_128;
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
+use super::config::LogFormat;
 use crate::http::{Fields, date, is_deceptive};
-use crate::telemetry::LogFormat;
 
 /// The most bytes that are kept of one value (target, referrer, user agent, host). An entry lives as
 /// long as its response, so a client must not make it large.

@@ -1,6 +1,6 @@
 //! Requests that have ended, and whose lines wait until the kernel has taken the last bytes.
 
-use super::Entry;
+use super::entry::Entry;
 
 /// The most lines that wait with a connection: more than the responses that a piece of output holds,
 /// except for empty ones, and little enough for a peer that reads nothing. Further requests are logged
