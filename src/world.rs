@@ -293,6 +293,9 @@ pub trait Files: 'static {
         0
     }
 
+    /// Adds work on what was read of files to what [`Files::take_effort`] takes.
+    fn add_effort(&mut self, _bytes: usize) {}
+
     /// The time by the clock that stamps modification times.
     fn now(&self) -> SystemTime;
 }

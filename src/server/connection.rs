@@ -68,6 +68,7 @@ pub struct Connection<W: World> {
     /// Input that the protocol could not take yet: an incomplete frame or head, or pipelined
     /// requests that wait for the response before them.
     kept: Vec<u8>,
+    left: Left,
     unsent: WriteQueue<W::Files>,
     pause: Pause,
     disk: Disk,
@@ -115,6 +116,16 @@ enum ReadSide {
     Closing,
     /// The end was read.
     Ended,
+}
+
+/// The reason for which input was kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// It is part of a frame or a head.
+    Part,
+    /// The turn's budget was used up: what is there is taken before more is read, so that no connection
+    /// keeps more than one turn reads.
+    Whole,
 }
 
 /// Whether responses of this connection wait for a disk.
@@ -169,6 +180,7 @@ impl<W: World> Connection<W> {
             peer,
             read: ReadSide::Readable,
             kept: Vec::new(),
+            left: Left::Part,
             unsent: WriteQueue::default(),
             pause: Pause::None,
             disk: Disk::Idle,
@@ -237,6 +249,8 @@ impl<W: World> Connection<W> {
 
     /// A turn in which the responses that wait for a disk try again.
     pub fn retry_cold(&mut self, cx: &mut Context<W>) -> Turn {
+        // A step of a listing takes much and sends little.
+        cx.measure();
         self.disk = Disk::Idle;
         self.protocol.retry_cold();
         self.turn(cx)
@@ -311,6 +325,10 @@ impl<W: World> Connection<W> {
         };
         if matches!(self.phase, Phase::Opening { .. } | Phase::Serving) {
             let left = input.len();
+            self.left = match cx.may_request() {
+                true => Left::Part,
+                false => Left::Whole,
+            };
             if !is_long {
                 self.kept.extend_from_slice(input);
             }

@@ -64,6 +64,8 @@ pub struct Context<W: World> {
     /// What the turn has taken so far: bytes in and out, and what the work on requests is worth in
     /// bytes.
     pub(super) effort: usize,
+    /// The beginning, by the machine's clock, of a turn that may take longer than its bytes say.
+    pub(super) measured_from: Option<Instant>,
     /// What lies between that output and the socket.
     pub(super) layer: Layer,
     /// What the connection's requests may be for.
@@ -83,6 +85,12 @@ pub enum Layer {
 /// What the work on a request is worth in bytes that are moved: it takes some 1.5 µs, and so do 2 KiB
 /// through the socket.
 pub const REQUEST_EFFORT: usize = 2 << 10;
+
+/// Work of so much time, in bytes that are moved: as [`REQUEST_EFFORT`], 2 KiB take 1.5 µs.
+fn worth(took: Duration) -> usize {
+    let bytes = took.as_nanos() * REQUEST_EFFORT as u128 / 1_500;
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
 
 impl Layer {
     /// The scheme of what is served over it.
@@ -159,6 +167,7 @@ impl<W: World> Context<W> {
             requests: 0,
             file_effort: 0,
             effort: 0,
+            measured_from: None,
             layer: Layer::Clear,
             names: Names::Any,
             date: Date::default(),
@@ -193,6 +202,7 @@ impl<W: World> Context<W> {
         self.buffers = Buffers::new();
         self.splices = Splices::default();
         (self.requests, self.effort, self.moved) = (0, 0, 0);
+        self.measured_from = None;
         self.charge_files();
         self.site.recover();
         if let Some(log) = &mut self.log {
@@ -246,6 +256,28 @@ impl<W: World> Context<W> {
         let effort = self.site.files().take_effort();
         self.effort += effort;
         self.file_effort = self.file_effort.saturating_sub(effort);
+    }
+
+    /// Whether the connection's work on files has to go on in another turn.
+    pub(super) fn is_out_of_file_effort(&mut self) -> bool {
+        self.charge_files();
+        self.file_effort == 0
+    }
+
+    /// Has the time of the turn measured from here on, because its bytes may tell too little of it.
+    pub(super) fn measure(&mut self) {
+        if self.measured_from.is_none() {
+            self.measured_from = Some(self.world.now());
+        }
+    }
+
+    /// Charges the turn with the time that it took, where that was measured and is more than its bytes
+    /// are worth.
+    pub(super) fn charge_time(&mut self) {
+        if let Some(begin) = self.measured_from.take() {
+            let took = self.world.now().saturating_duration_since(begin);
+            self.effort = self.effort.max(worth(took));
+        }
     }
 
     /// Whether the connection may make another request in this turn.

@@ -47,6 +47,10 @@ const QUEUED_TURNS: usize = 4;
 /// them: so whoever becomes ready meanwhile does not wait for all that were ready at once.
 const READY_EFFORT: usize = 2 << 20;
 
+/// What those that are ready and those that are late may take of one turn of the loop together: the late
+/// ones have a quarter for themselves, because they have waited.
+const LATE_EFFORT: usize = READY_EFFORT + READY_EFFORT / 4;
+
 /// Handshakes that take a step before the poll is asked again, behind all others: a step with a
 /// signature takes 100 µs, or a millisecond with a long RSA key.
 const HANDSHAKE_TURNS: usize = 2;
@@ -230,6 +234,9 @@ impl<W: World> EventLoop<W> {
         for _ in 0..QUEUED_TURNS {
             let token = self.queue.pop_front();
             self.take_queued(token);
+            if self.effort >= READY_EFFORT {
+                break;
+            }
         }
         for _ in 0..HANDSHAKE_TURNS {
             let token = self.handshakes.pop_front();
@@ -320,11 +327,11 @@ impl<W: World> EventLoop<W> {
 
     /// Gives those a turn that came too late in an earlier one, the first first, as far as it goes.
     fn serve_late(&mut self) {
-        let end = self.effort + READY_EFFORT;
-        while self.effort < end
-            && let Some(token) = self.late.pop_front()
-        {
+        while let Some(token) = self.late.pop_front() {
             self.take_queued(Some(token));
+            if self.effort >= LATE_EFFORT {
+                break;
+            }
         }
     }
 
@@ -366,6 +373,9 @@ impl<W: World> EventLoop<W> {
     /// needed may lie above all that the crowd leaves behind, as does what was remembered of files while
     /// the crowd was there.
     fn tidy(&mut self) {
+        if self.cx.site.take_freed() {
+            allocator::tidy();
+        }
         let count = self.connections.count();
         if self.crowd > 0 && count <= self.crowd / 2 {
             self.crowd = count;
@@ -376,13 +386,14 @@ impl<W: World> EventLoop<W> {
 
     /// Gives those a turn whose time to try again has come, as far as it goes.
     fn retry_cold(&mut self) {
-        let end = self.effort + READY_EFFORT;
         while let Some(&(due, token)) = self.cold.front()
             && due <= self.cx.now
-            && self.effort < end
         {
             self.cold.pop_front();
             self.with(token, Connection::retry_cold);
+            if self.effort >= READY_EFFORT {
+                break;
+            }
         }
     }
 

@@ -162,6 +162,11 @@ impl<F: Files> Site<F> {
         hashed
     }
 
+    /// True once after listings have given much memory back.
+    pub(crate) fn take_freed(&self) -> bool {
+        self.listings.as_ref().is_some_and(Listings::take_freed)
+    }
+
     /// Forgets all files, because the wall clock was set back: the date of a last change must not be
     /// later than the date of the response.
     pub(crate) fn handle_clock_set_back(&mut self) {

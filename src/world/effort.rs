@@ -53,7 +53,8 @@ impl Effort {
         std::mem::take(&mut self.0)
     }
 
-    fn add(&mut self, bytes: usize) {
+    /// Adds other work.
+    pub fn add(&mut self, bytes: usize) {
         self.0 = self.0.saturating_add(bytes);
     }
 }

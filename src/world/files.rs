@@ -454,6 +454,10 @@ impl Files for Root {
         self.effort.take()
     }
 
+    fn add_effort(&mut self, bytes: usize) {
+        self.effort.add(bytes);
+    }
+
     fn now(&self) -> SystemTime {
         super::os::wall_clock()
     }

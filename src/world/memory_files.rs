@@ -401,6 +401,10 @@ impl Files for MemoryFiles {
         effort.take()
     }
 
+    fn add_effort(&mut self, bytes: usize) {
+        self.work(|effort| effort.add(bytes));
+    }
+
     fn now(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_nanos(self.0.clock.get())
     }

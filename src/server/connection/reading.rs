@@ -1,6 +1,6 @@
 //! What comes from the socket: when it is read, how much of it, and what it is behind its TLS records.
 
-use super::{Connection, Phase, ReadSide, wrong_port};
+use super::{Connection, Left, Phase, ReadSide, wrong_port};
 use crate::http::Fields;
 use crate::server::context::Context;
 use crate::server::transport::{Opened, Transport, WireBuffer};
@@ -11,6 +11,10 @@ use std::io;
 
 /// What an incomplete frame or head takes beside its payload or fields.
 const KEPT_SLACK: usize = 1 << 10;
+
+/// Input of this length has its turn measured by the clock: tiny records and frames take up to a hundred
+/// times what their bytes tell, and 20 of them 15 to 30 µs. Reading the clock takes 0.05 µs.
+const MEASURED: usize = 512;
 
 /// Kept input of this length is added to where it lies. Shorter input is copied to the new bytes in a
 /// shared buffer, so that a connection's own buffer never has room for a whole turn's.
@@ -32,7 +36,7 @@ impl<W: World> Connection<W> {
         cx: &mut Context<W>,
     ) -> io::Result<&'b [u8]> {
         plain.clear();
-        if !self.wants_input(cx) || self.kept.len() > incomplete(cx) {
+        if !self.wants_input(cx) || self.has_whole_input(cx) {
             plain.append(&mut self.kept);
             self.kept = Vec::new();
             return Ok(plain);
@@ -54,6 +58,11 @@ impl<W: World> Connection<W> {
         }
     }
 
+    /// Whether what was kept holds whole frames or heads, which come before anything new is read.
+    fn has_whole_input(&self, cx: &Context<W>) -> bool {
+        self.left == Left::Whole && !self.kept.is_empty() || self.kept.len() > incomplete(cx)
+    }
+
     /// Input that was kept, if there is so much that copying it in every turn would be felt.
     pub(super) fn take_long(&mut self) -> Option<Vec<u8>> {
         (self.kept.len() >= LONG).then(|| std::mem::take(&mut self.kept))
@@ -68,7 +77,7 @@ impl<W: World> Connection<W> {
         wire: &mut WireBuffer,
         cx: &mut Context<W>,
     ) -> io::Result<&'b [u8]> {
-        if !self.wants_input(cx) || kept.len() > incomplete(cx) {
+        if !self.wants_input(cx) || self.left == Left::Whole || kept.len() > incomplete(cx) {
             return Ok(kept);
         }
         let budget = cx.limits.turn_read_bytes;
@@ -163,6 +172,9 @@ impl<W: World> Connection<W> {
             Ok(len) => {
                 if len < buffer.len() && self.read == ReadSide::Readable {
                     self.read = ReadSide::Drained;
+                }
+                if len >= MEASURED {
+                    cx.measure();
                 }
                 Ok(len)
             }

@@ -67,6 +67,7 @@ impl<W: World> EventLoop<W> {
             .piece(cx.limits.least_output_bytes, cx.limits.output_bytes);
         let was_handshaking = connection.is_handshaking();
         let outcome = panics::catch(|| Outcome::of(act(connection, cx), connection, cx));
+        cx.charge_time();
         let is_handshaking = matches!(&outcome, Ok(outcome) if outcome.is_handshaking);
         if was_handshaking && !is_handshaking {
             self.handshaking -= 1;

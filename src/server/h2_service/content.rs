@@ -24,6 +24,10 @@ impl<F: Files> H2Service<F> {
                 return;
             };
             self.fill(grant, room, cx);
+            // A listing can take long for each of many streams, and give little.
+            if cx.is_out_of_file_effort() {
+                return;
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! A listing for programs: an array of objects, in the shape of nginx's autoindex.
 
+use super::entries::Entry;
 use crate::http::date;
-use crate::world::{FileKind, ListingEntry};
+use crate::world::FileKind;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -15,13 +16,13 @@ struct Row<'a> {
 }
 
 /// Appends an entry. Bytes of the name that are not UTF-8 are replaced.
-pub(crate) fn row(out: &mut String, entry: &ListingEntry) {
-    let is_file = entry.metadata.kind == FileKind::File;
+pub(crate) fn row(out: &mut String, entry: Entry<'_>) {
+    let is_file = entry.kind == FileKind::File;
     let row = Row {
-        name: &String::from_utf8_lossy(&entry.name),
+        name: &String::from_utf8_lossy(entry.name),
         kind: if is_file { "file" } else { "directory" },
-        mtime: date::format(entry.metadata.modified),
-        size: is_file.then_some(entry.metadata.len),
+        mtime: date::format(entry.modified),
+        size: is_file.then_some(entry.len),
     };
     // Serializing strings and numbers cannot fail.
     out.push_str(&serde_json::to_string(&row).unwrap_or_default());

@@ -4,6 +4,7 @@
 //! of no more names is answered at once, with a `content-length`. The listing of a longer one is sent
 //! while the directory is read, and its names are held meanwhile, within the memory of `shares`.
 
+mod entries;
 mod json;
 mod listed;
 mod order;
@@ -109,6 +110,11 @@ impl<F: Files> Listings<F> {
             fields: common.complete(fields),
             body,
         }))
+    }
+
+    /// True once after the last of the listings that held much memory has gone.
+    pub(crate) fn take_freed(&self) -> bool {
+        self.shares.take_freed()
     }
 
     /// The response with the style sheet of the pages.

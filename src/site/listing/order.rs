@@ -1,6 +1,7 @@
 //! The order and the page of a listing, which the query of a request asks for.
 
-use crate::world::{FileKind, ListingEntry};
+use super::entries::Entry;
+use crate::world::FileKind;
 use std::time::UNIX_EPOCH;
 
 /// The part of a listing that a request asks for.
@@ -66,17 +67,17 @@ impl Order {
     };
 
     /// Bytes that compare with one another as their entries do in the order.
-    pub(crate) fn sort_key(self, entry: &ListingEntry) -> Vec<u8> {
-        let is_file = entry.metadata.kind == FileKind::File;
+    pub(crate) fn sort_key(self, entry: Entry<'_>) -> Vec<u8> {
+        let is_file = entry.kind == FileKind::File;
         let mut key = Vec::with_capacity(2 * entry.name.len() + 10);
         key.push(u8::from(is_file));
         let primary = match self.key {
             Key::Name => 0,
             // The length of a directory is meaningless.
             Key::Size if !is_file => 0,
-            Key::Size => entry.metadata.len,
+            Key::Size => entry.len,
             Key::Modified => {
-                let since = entry.metadata.modified.duration_since(UNIX_EPOCH);
+                let since = entry.modified.duration_since(UNIX_EPOCH);
                 since.map_or(0, |since| {
                     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
                 })
@@ -84,7 +85,7 @@ impl Order {
         };
         let begin = key.len();
         if self.key == Key::Name {
-            push_name(&mut key, &entry.name);
+            push_name(&mut key, entry.name);
         } else {
             key.extend_from_slice(&primary.to_be_bytes());
         }
@@ -94,7 +95,7 @@ impl Order {
             }
         }
         if self.key != Key::Name {
-            push_name(&mut key, &entry.name);
+            push_name(&mut key, entry.name);
         }
         key
     }

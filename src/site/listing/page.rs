@@ -3,11 +3,12 @@
 use std::fmt::Write;
 use std::time::SystemTime;
 
+use super::entries::Entry;
 use super::order::{Direction, Key, Order, Wanted};
 use crate::http::date;
 use crate::site::html::escape;
 use crate::site::path::encode;
-use crate::world::{FileKind, ListingEntry};
+use crate::world::FileKind;
 
 /// The path of the style sheet. Its first name begins with a dot, so no served file can have the path.
 pub(crate) const STYLE_PATH: &[u8] = b"/.calmd/listing.css";
@@ -89,20 +90,20 @@ fn breadcrumbs(page: &mut String, path: &[u8]) {
 }
 
 /// Appends the row of an entry.
-pub(crate) fn row(page: &mut String, entry: &ListingEntry) {
-    let (slash, class) = match entry.metadata.kind {
+pub(crate) fn row(page: &mut String, entry: Entry<'_>) {
+    let (slash, class) = match entry.kind {
         FileKind::Directory => ("/", " class=\"d\""),
         FileKind::File => ("", ""),
     };
     let _ = write!(page, "<tr><td><a{class} href=\"");
-    page.extend(encode(&entry.name));
+    page.extend(encode(entry.name));
     let _ = write!(page, "{slash}\">");
-    escape(page, &String::from_utf8_lossy(&entry.name));
+    escape(page, &String::from_utf8_lossy(entry.name));
     let _ = write!(page, "{slash}</a><td>");
-    if entry.metadata.kind == FileKind::File {
-        size(page, entry.metadata.len);
+    if entry.kind == FileKind::File {
+        size(page, entry.len);
     }
-    let _ = writeln!(page, "<td>{}", day_and_minute(entry.metadata.modified));
+    let _ = writeln!(page, "<td>{}", day_and_minute(entry.modified));
 }
 
 /// Appends the end of the table and of the page, with links to the other pages.
@@ -207,19 +208,14 @@ p,nav{opacity:.8;font-size:.875rem}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::Metadata;
     use std::time::{Duration, UNIX_EPOCH};
 
-    fn entry(name: &[u8]) -> ListingEntry {
-        ListingEntry {
-            name: name.to_vec(),
-            metadata: Metadata {
-                kind: FileKind::File,
-                len: 1536,
-                modified: UNIX_EPOCH + Duration::from_secs(784_111_777),
-                identity: (0, 0, 0),
-                links: 1,
-            },
+    fn entry(name: &[u8]) -> Entry<'_> {
+        Entry {
+            name,
+            kind: FileKind::File,
+            len: 1536,
+            modified: UNIX_EPOCH + Duration::from_secs(784_111_777),
         }
     }
 
@@ -227,7 +223,7 @@ mod tests {
         let mut page = String::new();
         let wanted = Wanted::parse(query);
         begin(&mut page, path, wanted.order);
-        names.iter().for_each(|name| row(&mut page, &entry(name)));
+        names.iter().for_each(|name| row(&mut page, entry(name)));
         let place = Place {
             wanted,
             pages,

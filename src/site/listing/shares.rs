@@ -8,12 +8,17 @@ use std::rc::{Rc, Weak};
 /// The most bytes of memory of all listings: one of the largest, or dozens that hold a page each.
 const MEMORY: usize = 10 << 20;
 
+/// Memory that is worth telling the allocator of when it is free again.
+const MUCH: usize = 256 << 10;
+
 /// The listings that are being sent, each of which holds a `T`.
 pub(crate) struct Shares<T>(Rc<Table<T>>);
 
 struct Table<T> {
     holders: RefCell<Vec<Weak<Holder<T>>>>,
     total: Cell<usize>,
+    /// The largest total since nothing was held.
+    peak: Cell<usize>,
     /// Counts the reads, so that the order of two reads is known.
     clock: Cell<u64>,
 }
@@ -35,12 +40,18 @@ impl<T> Default for Shares<T> {
         Shares(Rc::new(Table {
             holders: RefCell::default(),
             total: Cell::new(0),
+            peak: Cell::new(0),
             clock: Cell::new(0),
         }))
     }
 }
 
 impl<T> Shares<T> {
+    /// True once after much memory was held and all of it is free.
+    pub(crate) fn take_freed(&self) -> bool {
+        self.0.total.get() == 0 && self.0.peak.replace(0) > MUCH
+    }
+
     /// A share for one more listing. Its memory is counted from the first time that its content is put
     /// back.
     pub(crate) fn join(&self) -> Share<T> {
@@ -66,6 +77,7 @@ impl<T> Table<T> {
     fn set(&self, holder: &Holder<T>, bytes: usize) {
         let others = self.total.get().saturating_sub(holder.bytes.get());
         self.total.set(others + bytes);
+        self.peak.set(self.peak.get().max(others + bytes));
         holder.bytes.set(bytes);
     }
 
@@ -150,6 +162,7 @@ mod tests {
         }
         assert_eq!(shares.0.total.get(), 0);
         assert!(shares.0.holders.borrow().len() <= 65);
+        assert!(shares.take_freed() && !shares.take_freed());
         let part: Share<u8> = shares.join();
         part.put_back(7, MEMORY + 1);
         assert_eq!(part.take(), None);

@@ -1,24 +1,24 @@
 //! Sorting the entries of a directory, without a long step. Entries come in batches. Each batch is
 //! sorted by itself, and the batches are merged one entry at a time.
 
+use super::entries::{Entries, Entry};
 use super::order::Order;
 use crate::world::ListingEntry;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::vec::IntoIter;
 
-/// The entries of a directory, in sorted batches.
-pub(crate) struct Entries {
+/// Batches of entries, each of them sorted.
+pub(crate) struct Batches {
     order: Order,
-    batches: Vec<Vec<ListingEntry>>,
+    batches: Vec<Entries>,
     count: usize,
     bytes: usize,
 }
 
-impl Entries {
+impl Batches {
     /// A collection without entries.
     pub(crate) fn new(order: Order) -> Self {
-        Entries {
+        Batches {
             order,
             batches: Vec::new(),
             count: 0,
@@ -28,10 +28,13 @@ impl Entries {
 
     /// Adds a batch.
     pub(crate) fn push(&mut self, mut batch: Vec<ListingEntry>) {
-        batch.sort_by_cached_key(|entry| self.order.sort_key(entry));
-        self.count += batch.len();
-        self.bytes += batch.iter().map(bytes).sum::<usize>();
-        self.batches.push(batch);
+        batch.sort_by_cached_key(|entry| self.order.sort_key(entry.into()));
+        let names = batch.iter().map(|entry| entry.name.len()).sum();
+        let mut sorted = Entries::with_room(batch.len(), names);
+        batch.iter().for_each(|entry| sorted.push(entry.into()));
+        self.count += sorted.len();
+        self.bytes += sorted.bytes();
+        self.batches.push(sorted);
     }
 
     /// Number of entries.
@@ -39,63 +42,59 @@ impl Entries {
         self.count
     }
 
-    /// Memory of the entries in bytes.
+    /// Memory that the entries take, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// An iterator over the entries in order.
-    pub(crate) fn sorted(self) -> Sorted {
-        let order = self.order;
-        let mut batches: Vec<_> = self.batches.into_iter().map(Vec::into_iter).collect();
-        let mut heads = BinaryHeap::with_capacity(batches.len());
-        for (index, batch) in batches.iter_mut().enumerate() {
-            heads.extend(batch.next().map(|entry| head(order, index, entry)));
-        }
-        Sorted {
-            order,
-            batches,
-            heads,
-        }
+    /// The entries in their order.
+    pub(crate) fn merge(self) -> Merge {
+        let mut merge = Merge {
+            order: self.order,
+            heads: BinaryHeap::with_capacity(self.batches.len()),
+            batches: self.batches,
+            bytes: self.bytes,
+        };
+        (0..merge.batches.len()).for_each(|batch| merge.push_head(batch, 0));
+        merge
     }
 }
 
-/// Memory of an entry in bytes, with the overhead of the allocator.
-pub(crate) fn bytes(entry: &ListingEntry) -> usize {
-    size_of::<ListingEntry>() + entry.name.capacity() + 16
-}
-
-/// An iterator over entries in order.
-pub(crate) struct Sorted {
+/// Batches of entries that are merged into one order.
+pub(crate) struct Merge {
     order: Order,
-    batches: Vec<IntoIter<ListingEntry>>,
-    /// The first entry of each batch.
+    batches: Vec<Entries>,
+    /// The first entry of each batch that was not given yet.
     heads: BinaryHeap<Reverse<Head>>,
+    bytes: usize,
 }
 
+/// An entry of a batch. Heads compare as their keys do.
 struct Head {
     key: Vec<u8>,
     batch: usize,
-    entry: ListingEntry,
+    index: usize,
 }
 
-fn head(order: Order, batch: usize, entry: ListingEntry) -> Reverse<Head> {
-    Reverse(Head {
-        key: order.sort_key(&entry),
-        batch,
-        entry,
-    })
-}
+impl Merge {
+    /// Memory that the entries take, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
 
-impl Iterator for Sorted {
-    type Item = ListingEntry;
-
-    fn next(&mut self) -> Option<ListingEntry> {
+    /// The next entry in the order; `None` behind the last one.
+    pub(crate) fn next(&mut self) -> Option<Entry<'_>> {
         let Reverse(first) = self.heads.pop()?;
-        let next = self.batches.get_mut(first.batch).and_then(Iterator::next);
-        self.heads
-            .extend(next.map(|entry| head(self.order, first.batch, entry)));
-        Some(first.entry)
+        self.push_head(first.batch, first.index + 1);
+        self.batches.get(first.batch)?.get(first.index)
+    }
+
+    fn push_head(&mut self, batch: usize, index: usize) {
+        let entry = self.batches.get(batch).and_then(|batch| batch.get(index));
+        if let Some(entry) = entry {
+            let key = self.order.sort_key(entry);
+            self.heads.push(Reverse(Head { key, batch, index }));
+        }
     }
 }
 

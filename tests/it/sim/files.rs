@@ -354,6 +354,10 @@ impl Files for SimFiles {
         self.tree.read_directory(directory, max)
     }
 
+    fn add_effort(&mut self, bytes: usize) {
+        self.tree.add_effort(bytes);
+    }
+
     fn take_effort(&mut self) -> usize {
         self.tree.take_effort()
     }

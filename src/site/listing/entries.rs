@@ -1,0 +1,114 @@
+//! Entries of a directory one behind another in two blocks of memory: ten thousand names in as many
+//! small pieces would lie between what others need, and keep the allocator from giving memory back.
+
+use crate::world::{FileKind, ListingEntry};
+use std::time::SystemTime;
+
+/// An entry of a directory, of which a listing shows all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) kind: FileKind,
+    /// Length in bytes.
+    pub(crate) len: u64,
+    pub(crate) modified: SystemTime,
+}
+
+impl<'a> From<&'a ListingEntry> for Entry<'a> {
+    fn from(entry: &'a ListingEntry) -> Self {
+        Entry {
+            name: &entry.name,
+            kind: entry.metadata.kind,
+            len: entry.metadata.len,
+            modified: entry.metadata.modified,
+        }
+    }
+}
+
+/// Entries in the order in which they were added.
+#[derive(Default)]
+pub(crate) struct Entries {
+    names: Vec<u8>,
+    rows: Vec<Row>,
+}
+
+/// An entry without its name.
+struct Row {
+    /// End of the name in `names`; it begins where the one before ends.
+    end: usize,
+    kind: FileKind,
+    len: u64,
+    modified: SystemTime,
+}
+
+impl Entries {
+    /// No entries, with room for so many whose names have so many bytes together.
+    pub(crate) fn with_room(entries: usize, names: usize) -> Self {
+        Entries {
+            names: Vec::with_capacity(names),
+            rows: Vec::with_capacity(entries),
+        }
+    }
+
+    /// Adds an entry.
+    pub(crate) fn push(&mut self, entry: Entry<'_>) {
+        self.names.extend_from_slice(entry.name);
+        self.rows.push(Row {
+            end: self.names.len(),
+            kind: entry.kind,
+            len: entry.len,
+            modified: entry.modified,
+        });
+    }
+
+    /// The entry at an index.
+    pub(crate) fn get(&self, index: usize) -> Option<Entry<'_>> {
+        let row = self.rows.get(index)?;
+        let before = index
+            .checked_sub(1)
+            .and_then(|before| self.rows.get(before));
+        let begin = before.map_or(0, |before| before.end);
+        Some(Entry {
+            name: self.names.get(begin..row.end)?,
+            kind: row.kind,
+            len: row.len,
+            modified: row.modified,
+        })
+    }
+
+    /// Number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Memory that the entries take, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.names.capacity() + self.rows.capacity() * size_of::<Row>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::UNIX_EPOCH;
+
+    #[test]
+    fn entries_come_back_as_they_were_added() {
+        let entry = |name, len| Entry {
+            name,
+            kind: FileKind::File,
+            len,
+            modified: UNIX_EPOCH,
+        };
+        let mut entries = Entries::with_room(3, 6);
+        let added: [(&[u8], u64); 3] = [(b"abc", 1), (b"", 2), (b"xyz", 3)];
+        added
+            .iter()
+            .for_each(|(name, len)| entries.push(entry(name, *len)));
+        for (index, (name, len)) in added.into_iter().enumerate() {
+            assert_eq!(entries.get(index), Some(entry(name, len)));
+        }
+        assert_eq!((entries.get(3), entries.len()), (None, 3));
+        assert_eq!(entries.bytes(), 6 + 3 * size_of::<Row>());
+    }
+}
