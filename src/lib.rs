@@ -30,25 +30,43 @@
 //! [`sandbox`] shuts the server in once everything is open; [`panics`] are caught around a turn; [`telemetry`]
 //! writes lines for the operator and never waits. [`client`] is `calmd get`: the same HTTP/2
 //! core and the same world, in the other role.
+//!
+//! # Features
+//!
+//! `server` (with `aws-lc` or `ring` for the cryptography) is the program as a server, `client` adds `calmd get`.
+//! Without any feature the crate is the cores alone, and depends on three small crates.
 
 // They panic where the reader of a pipe has gone or a disk is full, and wait where it is slow:
 // `telemetry` does neither.
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
+#[cfg(feature = "server")]
 pub mod allocator;
+#[cfg(feature = "server")]
 pub mod app;
+#[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "server")]
 pub mod content;
 pub mod h1;
 pub mod h2;
 pub mod hpack;
 pub mod http;
+#[cfg(feature = "server")]
 pub mod panics;
+#[cfg(feature = "server")]
 pub mod sandbox;
+#[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
 pub mod site;
+#[cfg(feature = "server")]
 pub mod telemetry;
+#[cfg(feature = "server")]
 pub mod tls;
+#[cfg(feature = "server")]
 pub mod world;

@@ -9,6 +9,7 @@
 use calmd::allocator;
 use calmd::app::App;
 use calmd::cli::{self, Command};
+#[cfg(feature = "client")]
 use calmd::client;
 use calmd::config::Config;
 use calmd::panics::{self, Panic};
@@ -40,6 +41,7 @@ fn run() -> ExitCode {
     }
     let done = match cli::parse() {
         Ok(Command::Serve(config)) => serve(&config),
+        #[cfg(feature = "client")]
         Ok(Command::Get(options)) => match client::run(&options) {
             Err(error) if error.is_unread() => return ExitCode::FAILURE,
             done => done.map_err(Into::into),

@@ -3,14 +3,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, ArgMatches, Args, FromArgMatches};
 
-use super::value;
 use crate::client::url::Url;
 use crate::client::{Data, Load, Options};
+use crate::config::settings::value::timeout;
 
 /// Streams at a time for `-n` without `-m`.
 const STREAMS: u16 = 10;
+
+/// clap's definition of the subcommand.
+pub(super) fn definitions() -> clap::Command {
+    GetArgs::augment_args(clap::Command::new("get"))
+}
+
+/// The client's options of a command line that these definitions fit.
+pub(super) fn options(matches: &ArgMatches) -> Result<Options, clap::Error> {
+    Ok(GetArgs::from_arg_matches(matches)?.translate())
+}
 
 /// Fetch URLs over HTTP/2, as a client.
 #[derive(Args, Debug)]
@@ -24,7 +34,7 @@ const STREAMS: u16 = 10;
                   2 a wrong option.\n\
                   To serve a directory that is called 'get', write ./get."
 )]
-pub struct GetArgs {
+struct GetArgs {
     /// What to fetch
     #[arg(value_name = "URL", required = true, value_parser = Url::parse)]
     urls: Vec<Url>,
@@ -35,12 +45,12 @@ pub struct GetArgs {
     #[arg(short, long, value_name = "FILE", help_heading = "Request")]
     data: Option<PathBuf>,
     /// Add a field, or replace one of ours; without a value, take it away. Repeatable
-    #[arg(short = 'H', long, value_name = "NAME:VALUE", value_parser = value::request_field,
+    #[arg(short = 'H', long, value_name = "NAME:VALUE", value_parser = request_field,
           help_heading = "Request")]
     header: Vec<(String, String)>,
     /// Another method
     #[arg(short = 'X', long, value_name = "METHOD", conflicts_with = "head",
-          value_parser = value::method, help_heading = "Request")]
+          value_parser = method, help_heading = "Request")]
     request: Option<String>,
     /// Redirects to follow for one URL; 0 takes the first as the answer
     #[arg(long, value_name = "N", default_value = "10", help_heading = "Request")]
@@ -92,11 +102,11 @@ pub struct GetArgs {
     #[arg(long, value_name = "FILE", help_heading = "Connection")]
     cacert: Option<PathBuf>,
     /// To connect, TLS included
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::timeout,
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout,
           help_heading = "Connection")]
     connect_timeout: Duration,
     /// For everything
-    #[arg(long, value_name = "TIME", value_parser = value::timeout, help_heading = "Connection")]
+    #[arg(long, value_name = "TIME", value_parser = timeout, help_heading = "Connection")]
     max_time: Option<Duration>,
 
     /// Print help
@@ -105,11 +115,13 @@ pub struct GetArgs {
 }
 
 impl GetArgs {
-    /// What the client is to do.
-    pub fn translate(self) -> Options {
-        let data = self.data.map(|path| match path.as_os_str() == "-" {
-            true => Data::Stdin,
-            false => Data::File(path),
+    fn translate(self) -> Options {
+        let data = self.data.map(|path| {
+            if path.as_os_str() == "-" {
+                Data::Stdin
+            } else {
+                Data::File(path)
+            }
         });
         let load = self.count.map(|count| Load {
             count,
@@ -139,4 +151,53 @@ impl GetArgs {
             max_time: self.max_time,
         }
     }
+}
+
+/// Fields that HTTP/2 has other means for (RFC 9113 §8.2.2).
+const NOT_IN_HTTP2: [&str; 5] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// `NAME:VALUE` of a request.
+fn request_field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = field(text)?;
+    if NOT_IN_HTTP2.contains(&name.as_str()) {
+        return Err(format!("HTTP/2 has no '{name}'; leave it out"));
+    }
+    Ok((name, value))
+}
+
+/// A method (RFC 9110 §9.1), which is written as it is: methods are case-sensitive.
+fn method(text: &str) -> Result<String, String> {
+    match text {
+        "CONNECT" => Err("calmd get makes no tunnels".into()),
+        _ if text.is_empty() || !text.bytes().all(is_token) => {
+            Err("a method has letters and hyphens, such as PUT".into())
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// A byte of a token (RFC 9110 §5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("the colon is missing, write 'NAME: VALUE'")?;
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err("a name has letters, digits and hyphens, and nothing before the colon".into());
+    }
+    let name = name.to_ascii_lowercase();
+    let value = value.trim_matches([' ', '\t']);
+    if value.bytes().any(|b| b != b'\t' && b.is_ascii_control()) {
+        return Err("the value holds a control character".into());
+    }
+    Ok((name, value.to_owned()))
 }

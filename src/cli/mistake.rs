@@ -3,11 +3,11 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory};
 
-use super::Cli;
+use super::{Refusal, definitions};
+use crate::config::settings::{self, Level, Mistake, Origin, Place, Setting};
 
-/// Options of other servers, and what is to be written here; `{}` stands for the value.
+/// Options of other servers, and ours for them; `{}` stands for the value.
 const ELSEWHERE: [(&[&str], &str, &str); 8] = [
     (
         &["--port", "--http-port", "--listen-port"],
@@ -80,26 +80,72 @@ const ELSEWHERE: [(&[&str], &str, &str); 8] = [
 /// Words that other programs begin to serve by.
 const VERBS: [&str; 4] = ["serve", "server", "start", "run"];
 
-/// What is wrong with these arguments, the program's name first.
-pub fn explain(error: &clap::Error, args: &[OsString]) -> String {
-    let is_get = args.get(1).is_some_and(|first| first == "get");
+/// The sentence on a refusal of these arguments, the program's name first.
+pub(super) fn explain(refusal: &Refusal, args: &[OsString]) -> String {
+    let is_get = cfg!(feature = "client") && args.get(1).is_some_and(|first| first == "get");
+    let help = if is_get {
+        "calmd get --help"
+    } else {
+        "calmd --help"
+    };
+    let what = match refusal {
+        Refusal::Arguments(error) => arguments(error, args, is_get),
+        Refusal::Setting(mistake) => setting(mistake),
+    };
+    format!("{what} ({help} lists all options)")
+}
+
+fn arguments(error: &clap::Error, args: &[OsString], is_get: bool) -> String {
     let what = match error.kind() {
         ErrorKind::ArgumentConflict | ErrorKind::InvalidSubcommand if !is_get => {
             second_directory(error, args)
         }
         ErrorKind::UnknownArgument => unknown_option(error, args, is_get),
-        ErrorKind::ValueValidation | ErrorKind::InvalidValue if !is_get => variable(error, args),
         _ => None,
     };
-    let help = match is_get {
-        true => "calmd get --help",
-        false => "calmd --help",
-    };
-    let what = what.unwrap_or_else(|| one_line(error));
-    format!("{what} ({help} lists all options)")
+    what.unwrap_or_else(|| one_line(error))
 }
 
-/// What clap says in paragraphs, in one line.
+/// A wrong setting, spelt as the option or the variable that it came from.
+fn setting(mistake: &Mistake) -> String {
+    match mistake {
+        Mistake::Value {
+            setting,
+            origin,
+            value,
+            problem,
+        } => {
+            let place = match origin {
+                Origin::CommandLine => format!("for '{}'", usage(setting)),
+                Origin::Environment => format!("in the environment's {}", setting.variable()),
+            };
+            // One line, whatever was written.
+            let value = value.to_string_lossy().replace(char::is_control, " ");
+            format!("invalid value '{value}' {place}: {problem}")
+        }
+        Mistake::Incomplete { settings, needs } => {
+            let spelt: Vec<String> = settings
+                .iter()
+                .map(|(setting, origin)| match origin {
+                    Origin::CommandLine => format!("'--{}'", setting.name),
+                    Origin::Environment => format!("the environment's {}", setting.variable()),
+                })
+                .collect();
+            format!("{} {needs}", spelt.join(" and "))
+        }
+    }
+}
+
+/// A setting as the usage of the program shows it: `--listen <ADDR>`.
+fn usage(setting: &Setting) -> String {
+    match (setting.place, setting.value) {
+        (Place::Operand, value) => format!("[{value}]"),
+        (Place::Option, "") => format!("--{}", setting.name),
+        (Place::Option, value) => format!("--{} <{value}>", setting.name),
+    }
+}
+
+/// clap's paragraphs in one line.
 fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let what: Vec<&str> = text
@@ -117,8 +163,7 @@ fn one_line(error: &clap::Error) -> String {
     {
         return format!("{what}: write a number from {least} to {most}");
     }
-    what.replace("value was not a boolean", "write true or false")
-        .replace("invalid digit found in string", "write a whole number")
+    what.replace("invalid digit found in string", "write a whole number")
 }
 
 fn context(error: &clap::Error, kind: ContextKind) -> Option<&str> {
@@ -131,16 +176,26 @@ fn context(error: &clap::Error, kind: ContextKind) -> Option<&str> {
 /// clap takes a second directory for a subcommand that it does not know.
 fn second_directory(error: &clap::Error, args: &[OsString]) -> Option<String> {
     let second = context(error, ContextKind::InvalidSubcommand)?;
+    Some(only_one_directory(second, args))
+}
+
+fn only_one_directory(second: &str, args: &[OsString]) -> String {
     let verb = args.get(1).and_then(|first| first.to_str());
-    Some(match verb.filter(|first| VERBS.contains(first)) {
-        _ if second == "get" => "'get' comes first, write calmd get URL".into(),
+    match verb.filter(|first| VERBS.contains(first)) {
+        _ if second == "get" && cfg!(feature = "client") => {
+            "'get' comes first, write calmd get URL".into()
+        }
         Some(verb) => format!("leave out '{verb}', write calmd {second}"),
         None => format!("only one directory is served, and '{second}' is a second; leave it out"),
-    })
+    }
 }
 
 fn unknown_option(error: &clap::Error, args: &[OsString], is_get: bool) -> Option<String> {
     let option = context(error, ContextKind::InvalidArg)?;
+    // Where clap knows no subcommand, it has no other name for a second directory.
+    if !option.starts_with('-') && !is_get {
+        return Some(only_one_directory(option, args));
+    }
     let (name, _) = option.split_once('=').unwrap_or((option, ""));
     let known = ELSEWHERE.iter().find(|(names, ..)| names.contains(&name));
     if let Some((_, placeholder, mend)) = known.filter(|_| !is_get) {
@@ -150,10 +205,11 @@ fn unknown_option(error: &clap::Error, args: &[OsString], is_get: bool) -> Optio
             mend.replace("{}", &value)
         ));
     }
-    let command = Cli::command();
-    let command = match is_get {
-        true => command.find_subcommand("get")?,
-        false => &command,
+    let command = definitions(Level::Long);
+    let command = if is_get {
+        command.find_subcommand("get")?
+    } else {
+        &command
     };
     let long = name.strip_prefix("--")?;
     let names = command.get_arguments().filter_map(|arg| arg.get_long());
@@ -179,53 +235,24 @@ fn value_of(name: &str, args: &[OsString]) -> Option<String> {
     Some(port.unwrap_or(value).to_owned())
 }
 
-/// A value that is wrong and came from the environment is told by the variable's name.
-fn variable(error: &clap::Error, args: &[OsString]) -> Option<String> {
-    let option = context(error, ContextKind::InvalidArg)?;
-    let long = option.split(' ').next()?;
-    let on_command_line = |arg: &OsString| {
-        let arg = arg.to_string_lossy();
-        arg == long || arg.split('=').next() == Some(long)
-            // The one option with a short form that takes a value.
-            || long == "--listen" && arg.starts_with("-p")
-    };
-    let command = Cli::command();
-    let arg = command
-        .get_arguments()
-        .find(|arg| arg.get_long().is_some() && arg.get_long() == long.strip_prefix("--"))?;
-    let variable = arg.get_env()?;
-    std::env::var_os(variable)?;
-    if args.iter().any(on_command_line) {
-        return None;
-    }
-    let variable = variable.to_string_lossy();
-    Some(one_line(error).replace(
-        &format!("for '{option}'"),
-        &format!("in the environment's {variable}"),
-    ))
-}
-
-/// Variables of the environment that look like ours and are none, each with the one that may be
-/// meant.
-pub fn misspelt_variables<'v>(
-    variables: impl Iterator<Item = &'v OsStr>,
-    command: &Command,
-) -> Vec<String> {
-    let known: Vec<&str> = command
-        .get_arguments()
-        .filter_map(|arg| arg.get_env()?.to_str())
-        .collect();
+/// Warnings of variables that look like ours and are none, each with the one that may be meant.
+pub(super) fn misspelt_variables<'v>(variables: impl Iterator<Item = &'v OsStr>) -> Vec<String> {
+    let known: Vec<String> = settings::all().map(Setting::variable).collect();
     variables
         .filter_map(|name| name.to_str())
-        .filter(|name| name.starts_with("CALMD_") && !known.contains(name))
-        .map(|name| match nearest(name, known.iter().copied()) {
-            Some(meant) => {
-                format!("{name} in the environment means nothing; did you mean {meant}?")
-            }
-            None => {
-                format!("{name} in the environment means nothing; calmd --help lists all options")
-            }
-        })
+        .filter(|name| name.starts_with("CALMD_") && !known.iter().any(|known| known == name))
+        .map(
+            |name| match nearest(name, known.iter().map(String::as_str)) {
+                Some(meant) => {
+                    format!("{name} in the environment means nothing; did you mean {meant}?")
+                }
+                None => {
+                    format!(
+                        "{name} in the environment means nothing; calmd --help lists all options"
+                    )
+                }
+            },
+        )
         .collect()
 }
 

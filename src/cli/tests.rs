@@ -1,23 +1,56 @@
 //! The command line as an operator meets it.
 
-use super::*;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::time::Duration;
 
-fn config(args: &[&str]) -> Config {
-    match parse_from(std::iter::once(&"calmd").chain(args)) {
-        Ok(Command::Serve(config)) => *config,
-        Ok(Command::Get(_)) => panic!("{args:?} fetches"),
-        Err(error) => panic!("{error}"),
+use super::*;
+use crate::server;
+use crate::site::{Charset, EntityTags, TypeRule};
+use crate::telemetry::{AccessLogConfig, LogFormat};
+use crate::world::ListenAddress;
+
+/// A command line and an environment.
+struct Said {
+    args: Vec<OsString>,
+    environment: Vec<(&'static str, OsString)>,
+}
+
+fn said(args: &[&str], environment: &[(&'static str, &str)]) -> Said {
+    let args = std::iter::once(&"calmd").chain(args).map(Into::into);
+    let variable = |&(name, value): &(&'static str, &str)| (name, value.into());
+    Said {
+        args: args.collect(),
+        environment: environment.iter().map(variable).collect(),
     }
 }
 
+impl Said {
+    fn parse(&self) -> Result<Command, Refusal> {
+        parse_from(&self.args, &|name| {
+            let found = self.environment.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.clone())
+        })
+    }
+
+    fn config(&self) -> Config {
+        match self.parse() {
+            Ok(Command::Serve(config)) => *config,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn error(&self) -> String {
+        mistake::explain(&self.parse().expect_err("accepted"), &self.args)
+    }
+}
+
+fn config(args: &[&str]) -> Config {
+    said(args, &[]).config()
+}
+
 fn error(args: &[&str]) -> String {
-    let args: Vec<OsString> = std::iter::once(&"calmd")
-        .chain(args)
-        .map(Into::into)
-        .collect();
-    let error = parse_from(args.iter().cloned()).expect_err("accepted");
-    assert_eq!(error.exit_code(), 2, "{error}");
-    mistake::explain(&error, &args)
+    said(args, &[]).error()
 }
 
 fn tcp(text: &str) -> ListenAddress {
@@ -25,30 +58,100 @@ fn tcp(text: &str) -> ListenAddress {
 }
 
 #[test]
-fn definitions_are_sound_and_every_option_has_its_environment_variable() {
-    let command = Cli::command();
-    command.clone().debug_assert();
-    for arg in command.get_arguments() {
-        let id = arg.get_id().as_str();
-        if id != "help" && id != "version" {
-            let variable = format!("CALMD_{}", id.to_uppercase());
-            assert_eq!(arg.get_env(), Some(variable.as_ref()), "{id}");
-        }
-    }
-    for id in FOR_LONG_HELP_ONLY {
-        assert!(
-            command.get_arguments().any(|arg| arg.get_id() == id),
-            "{id}"
-        );
-    }
+fn definitions_are_sound() {
+    definitions(Level::Short).debug_assert();
+    definitions(Level::Long).debug_assert();
 }
 
 #[test]
-fn defaults_shown_are_the_defaults_of_the_configuration() {
-    let mut shown = config(&[]);
-    // The environment decides where the made pair is kept.
-    shown.host.certificate = Config::default().host.certificate;
-    assert_eq!(format!("{shown:?}"), format!("{:?}", Config::default()));
+fn what_nobody_says_is_the_default() {
+    assert_eq!(
+        format!("{:?}", config(&[])),
+        format!("{:?}", Config::default())
+    );
+}
+
+#[test]
+fn the_environment_says_what_no_option_says() {
+    let environment = [
+        ("CALMD_DIR", "site"),
+        ("CALMD_LISTEN", ":80,unix:/run/calmd.sock,mode=0660"),
+        ("CALMD_SPA", "yes"),
+        ("CALMD_LISTING", "0"),
+        ("CALMD_CACHE_MEMORY", "8M"),
+        ("CALMD_IDLE_TIMEOUT", "5m"),
+        ("CALMD_HEADER", "a: 1, 2\nb: 3"),
+        ("CALMD_SANDBOX", "off"),
+        // Empty is not set.
+        ("CALMD_LOG_LEVEL", ""),
+        ("CALMD_DEMO", ""),
+    ];
+    let config = said(&["--cache-memory", "2M"], &environment).config();
+    assert_eq!(config.host.site.root, PathBuf::from("site"));
+    assert_eq!(config.listen.len(), 2);
+    assert_eq!(config.listen_tls, []);
+    assert!(config.host.site.spa && !config.host.site.listing && !config.host.site.demo);
+    assert_eq!(config.host.site.cache_memory, 2 << 20);
+    assert_eq!(config.server.timeouts.idle, Duration::from_secs(300));
+    let headers = [("a", "1, 2"), ("b", "3")].map(|(name, value)| (name.into(), value.into()));
+    assert_eq!(config.host.site.headers, headers);
+    assert!(!config.sandbox);
+    assert_eq!(config.log_level, log::LevelFilter::Info);
+    // An option replaces the whole list of the environment.
+    let listed = said(&["--header", "c: 4"], &environment).config();
+    assert_eq!(listed.host.site.headers, [("c".into(), "4".into())]);
+}
+
+#[test]
+fn a_mistake_is_told_by_the_place_that_it_came_from() {
+    let wrong = [("CALMD_LISTEN", "*:80")];
+    let said_of = "invalid value '*:80' in the environment's CALMD_LISTEN: for all addresses of this \
+                   machine write :80 (calmd --help lists all options)";
+    assert_eq!(said(&[], &wrong).error(), said_of);
+    assert_eq!(
+        said(&["-p", "*:80"], &[("CALMD_LISTEN", ":80")]).error(),
+        said_of.replace("in the environment's CALMD_LISTEN", "for '--listen <ADDR>'")
+    );
+    let listed = said(&[], &[("CALMD_HEADER", "a: b\netag: x")]).error();
+    assert!(
+        listed.starts_with("invalid value 'etag: x' in the environment's CALMD_HEADER: calmd sets"),
+        "{listed}"
+    );
+    let switch = said(&[], &[("CALMD_SPA", "maybe")]).error();
+    assert!(
+        switch.contains("CALMD_SPA: write true or false"),
+        "{switch}"
+    );
+    let alone = said(&[], &[("CALMD_CERT", "c.pem")]).error();
+    assert!(
+        alone.starts_with("the environment's CALMD_CERT needs its private key"),
+        "{alone}"
+    );
+    // An option that is right replaces a variable that is wrong.
+    assert_eq!(
+        said(&["-p", ":80"], &wrong).config().listen,
+        [tcp("[::]:80")]
+    );
+}
+
+#[test]
+fn a_value_is_told_in_one_line_whatever_it_holds() {
+    use std::os::unix::ffi::OsStringExt;
+    assert!(!error(&["--etag", "a\nb\r\x1b"]).contains(char::is_control));
+    let mut bytes = said(&["--etag"], &[]);
+    bytes.args.push(OsString::from_vec(b"\xff".to_vec()));
+    assert!(
+        bytes
+            .error()
+            .contains("'--etag <auto|content>': it is not valid UTF-8")
+    );
+    // A path has any bytes but none.
+    let mut path = said(&["--access-log"], &[]);
+    path.args.push(OsString::from_vec(b"\xff".to_vec()));
+    assert!(path.config().access_log.is_some());
+    assert!(
+        error(&["--access-log", ""]).contains("'--access-log <FILE>': it is empty; write a path")
+    );
 }
 
 #[test]
@@ -132,10 +235,10 @@ fn the_site_is_described() {
 }
 
 #[test]
-fn lists_are_separated_by_line_ends_as_the_environment_needs() {
-    let site = config(&["--header", "a: 1, 2\nb: 3"]).host.site;
-    assert_eq!(site.headers.len(), 2);
-    assert_eq!(site.headers[0].1, "1, 2");
+fn lists_are_separated_by_line_ends() {
+    let headers = config(&["--header", "a: 1, 2\nb: 3"]).host.site.headers;
+    assert_eq!(headers.len(), 2);
+    assert_eq!(headers[0].1, "1, 2");
 }
 
 #[test]
@@ -193,33 +296,43 @@ fn what_depends_on_an_http2_setting_follows_it() {
 }
 
 #[test]
-fn timeouts_reach_both_versions() {
+fn times_and_bounds_reach_the_rooms_that_they_are_for() {
     let config = config(&[
         "--header-timeout=1s",
         "--stall-timeout=2s",
         "--slow-timeout=4s",
         "--drain-timeout=0s",
         "--idle-timeout=5m",
+        "--handshake-timeout=6s",
+        "--preface-timeout=7s",
         "--keep-alive-timeout=3s",
         "--keep-alive-requests=9",
         "--max-connections=50",
+        "--max-per-address=0",
+        "--memory-limit=1M",
+        "--max-request-body=2M",
         "--log-level=debug",
     ]);
+    let server::Config {
+        http1,
+        limits,
+        timeouts,
+        ..
+    } = config.server;
+    assert_eq!(timeouts.header, Duration::from_secs(1));
+    assert_eq!(timeouts.stall, Duration::from_secs(2));
+    assert_eq!(timeouts.slow, Duration::from_secs(4));
+    assert_eq!(timeouts.drain, Duration::ZERO);
+    assert_eq!(timeouts.idle, Duration::from_secs(300));
+    assert_eq!(timeouts.handshake, Duration::from_secs(6));
+    assert_eq!(timeouts.preface, Duration::from_secs(7));
+    assert_eq!(http1.keep_alive_timeout, Duration::from_secs(3));
+    assert_eq!(http1.keep_alive_requests, 9);
+    assert_eq!(limits.max_connections, 50);
+    assert_eq!(limits.connections_per_address, 0);
+    assert_eq!(limits.memory_bytes, 1 << 20);
+    assert_eq!(limits.request_body_bytes, 2 << 20);
     assert_eq!(config.log_level, log::LevelFilter::Debug);
-    let config = config.server.derived();
-    assert_eq!(config.http1.header_timeout, Duration::from_secs(1));
-    assert_eq!(config.http2.header_timeout, Duration::from_secs(1));
-    assert_eq!(config.http1.stall_timeout, Duration::from_secs(2));
-    assert_eq!(config.http2.stall_timeout, Duration::from_secs(2));
-    assert_eq!(config.timeouts.stall, Duration::from_secs(2));
-    assert_eq!(config.http1.slow_timeout, Duration::from_secs(4));
-    assert_eq!(config.http2.slow_timeout, Duration::from_secs(4));
-    assert_eq!(config.timeouts.slow, Duration::from_secs(4));
-    assert_eq!(config.timeouts.drain, Duration::ZERO);
-    assert_eq!(config.timeouts.idle, Duration::from_secs(300));
-    assert_eq!(config.http1.keep_alive_timeout, Duration::from_secs(3));
-    assert_eq!(config.http1.keep_alive_requests, 9);
-    assert_eq!(config.limits.max_connections, 50);
 }
 
 #[test]
@@ -341,7 +454,7 @@ fn variables_that_look_like_ours_and_are_none_are_told() {
     ];
     let names = names.map(OsStr::new);
     assert_eq!(
-        mistake::misspelt_variables(names.into_iter(), &Cli::command()),
+        mistake::misspelt_variables(names.into_iter()),
         [
             "CALMD_LISEN in the environment means nothing; did you mean CALMD_LISTEN?",
             "CALMD_COLOUR in the environment means nothing; calmd --help lists all options"
@@ -351,21 +464,32 @@ fn variables_that_look_like_ours_and_are_none_are_told() {
 
 #[test]
 fn short_help_fits_a_screen_and_long_help_has_everything() {
-    let help = |flag| {
-        let error = parse_from(["calmd", flag]).expect_err("help ends the program");
-        assert_eq!(error.kind(), ErrorKind::DisplayHelp);
-        error.render().to_string()
+    let help = |flag| match said(&[flag], &[]).parse() {
+        Err(Refusal::Arguments(error)) if error.kind() == ErrorKind::DisplayHelp => {
+            error.render().to_string()
+        }
+        other => panic!("help does not end the program: {other:?}"),
     };
     let brief = help("-h");
     assert!(brief.lines().count() <= 36, "{brief}");
     assert!(!brief.contains("--header-table-size"), "{brief}");
     let long = help("--help");
     assert!(long.lines().count() <= 100, "{long}");
-    for arg in Cli::command().get_arguments() {
-        let Some(name) = arg.get_long() else { continue };
-        assert!(
-            long.contains(&format!("--{name}")),
-            "{name} is not in {long}"
+    for setting in settings::all() {
+        let spelt = match setting.place {
+            Place::Option => format!("--{}", setting.name),
+            Place::Operand => format!("[{}]", setting.value),
+        };
+        assert!(long.contains(&spelt), "{spelt} is not in {long}");
+        assert_eq!(
+            brief.contains(&format!("{spelt} ")),
+            setting.level == Level::Short,
+            "{spelt} in {brief}"
         );
+        if let Some(default) = setting.default {
+            // The lines of the help are wrapped.
+            let words = |text: &str| text.split_whitespace().collect::<String>();
+            assert!(words(&long).contains(&words(&format!("[default: {default}]"))));
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! [`h2::Config`](crate::h2::Config), [`server::Config`] with its limits and timeouts, [`site::Config`],
 //! [`Certificate`], [`AccessLogConfig`]. [`Config`] composes them, and no room below imports it.
 
+pub mod settings;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

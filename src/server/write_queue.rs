@@ -88,6 +88,7 @@ impl<F: Files> WriteQueue<F> {
     }
 
     /// Writes what waits, then `bytes`, into which nothing is spliced.
+    #[cfg(feature = "client")]
     pub fn write_bytes<W: World<Files = F>>(
         &mut self,
         world: &mut W,

@@ -14,7 +14,7 @@ from harness import (REPOSITORY, accepts, expect, expect_equal, free_ports, mib,
 TARGET = REPOSITORY / "target/static"
 
 # README.md, "A binary that needs no shared library".
-BUILD = ["cargo", "build", "--quiet", "--profile", "small", "--no-default-features", "--features", "ring",
+BUILD = ["cargo", "build", "--quiet", "--profile", "small", "--no-default-features", "--features", "server,ring",
          "--target-dir", TARGET]
 
 

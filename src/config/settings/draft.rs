@@ -1,0 +1,110 @@
+//! A configuration that is being put together: settings that make sense together only wait for each other.
+
+use std::path::PathBuf;
+
+use crate::config::Config;
+use crate::telemetry::{AccessLogConfig, LogFormat};
+use crate::tls::Certificate;
+use crate::world::ListenAddress;
+use crate::{h1, h2, server, site};
+
+/// A configuration to which settings are added.
+#[derive(Debug)]
+pub struct Draft {
+    /// The settings that stand for themselves.
+    pub(super) config: Config,
+    /// Cleartext listeners. With one of either kind, none of the defaults is left.
+    pub(super) listen: Vec<ListenAddress>,
+    /// TLS listeners.
+    pub(super) listen_tls: Vec<ListenAddress>,
+    /// The certificate chain, which needs its key.
+    pub(super) cert: Option<PathBuf>,
+    /// The private key, which needs its certificate.
+    pub(super) key: Option<PathBuf>,
+    /// The access log; `-` is standard output.
+    pub(super) access_log: Option<PathBuf>,
+    /// The form of the access log, which is of use only where there is one.
+    pub(super) log_format: LogFormat,
+}
+
+/// Settings that need another one.
+#[derive(Debug)]
+pub(super) struct Incomplete {
+    /// Their names.
+    pub names: &'static [&'static str],
+    /// The rest of a sentence that begins with them.
+    pub needs: &'static str,
+}
+
+impl Draft {
+    /// A draft that begins as this configuration.
+    pub(super) fn new(base: Config) -> Self {
+        Draft {
+            config: base,
+            listen: Vec::new(),
+            listen_tls: Vec::new(),
+            cert: None,
+            key: None,
+            access_log: None,
+            log_format: LogFormat::default(),
+        }
+    }
+
+    pub(super) fn site(&mut self) -> &mut site::Config {
+        &mut self.config.host.site
+    }
+
+    pub(super) fn http1(&mut self) -> &mut h1::Config {
+        &mut self.config.server.http1
+    }
+
+    pub(super) fn http2(&mut self) -> &mut h2::Config {
+        &mut self.config.server.http2
+    }
+
+    pub(super) fn limits(&mut self) -> &mut server::Limits {
+        &mut self.config.server.limits
+    }
+
+    pub(super) fn timeouts(&mut self) -> &mut server::Timeouts {
+        &mut self.config.server.timeouts
+    }
+
+    /// The configuration, if nothing is missing.
+    pub(super) fn finish(self) -> Result<Config, Incomplete> {
+        let mut config = self.config;
+        if !(self.listen.is_empty() && self.listen_tls.is_empty()) {
+            config.listen = self.listen;
+            config.listen_tls = self.listen_tls;
+        }
+        match (self.cert, self.key) {
+            (None, None) => {}
+            (Some(_), None) => {
+                return Err(Incomplete {
+                    names: &["cert"],
+                    needs: "needs its private key, add --key FILE",
+                });
+            }
+            (None, Some(_)) => {
+                return Err(Incomplete {
+                    names: &["key"],
+                    needs: "needs its certificate, add --cert FILE",
+                });
+            }
+            (Some(_), Some(_)) if config.listen_tls.is_empty() => {
+                return Err(Incomplete {
+                    names: &["cert", "key"],
+                    needs: "need a TLS address, add --listen-tls ADDR",
+                });
+            }
+            (Some(chain), Some(key)) => {
+                config.host.certificate = Certificate::Files { chain, key };
+            }
+        }
+        config.access_log = self.access_log.map(|path| AccessLogConfig {
+            file: (path.as_os_str() != "-").then_some(path),
+            format: self.log_format,
+        });
+        Ok(config)
+    }
+}

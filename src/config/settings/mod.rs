@@ -1,0 +1,302 @@
+//! Settings: everything that the operator can say, in one table.
+//!
+//! ```text
+//! TABLE ─▶ the command line (clap), its help      --cache-memory 8M
+//!       ─▶ the environment                        CALMD_CACHE_MEMORY=8M
+//!       ─▶ Settings: texts with their origin ─▶ Draft ─▶ Config
+//! ```
+//!
+//! A [`Setting`] is a name, the form of its value, a help text and a function that puts a text into a [`Draft`].
+//! All else follows from these: the option is `--name`, the variable `CALMD_NAME` with underscores. Whatever
+//! reads texts (the command line, the environment) gives them to [`Settings`] with an [`Origin`], and
+//! [`Settings::resolve`] makes a [`Config`] of them. A [`Mistake`] carries the setting; the room that read
+//! the text spells it, as an option or as a variable.
+//!
+//! # To add a setting
+//!
+//! 1. Give the room that it is for a field in its own `Config`, with the default and its reason.
+//! 2. Add one entry to [`TABLE`](table::TABLE), in its group and at its place in the help:
+//!    `Setting::text("handler-timeout", "TIME", "Help without a full stop", |draft, text| …).default("60s")`.
+//!    `.essential()` brings it into `-h`, `.repeated()` makes a list of it.
+//! 3. If the value has a form of its own, add its parser to `value.rs`, whose errors say what would be right.
+//! 4. Tell of it in README.md, where the options of its group are.
+//!
+//! Two tests hold the rest: the default that the help shows is the room's, and the help has every name.
+
+mod draft;
+mod listen;
+mod table;
+pub(crate) mod value;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::Config;
+pub use draft::Draft;
+pub use table::TABLE;
+
+/// Settings that stand together in the help.
+#[derive(Debug)]
+pub struct Group {
+    /// The heading; `None` is clap's own, for what has no option's name.
+    pub heading: Option<&'static str>,
+    /// The settings in the order of the help.
+    pub settings: &'static [Setting],
+}
+
+/// One thing that the operator can set.
+#[derive(Debug)]
+pub struct Setting {
+    /// The name: `cache-memory` for `--cache-memory` and `CALMD_CACHE_MEMORY`.
+    pub name: &'static str,
+    /// The letter of the short form.
+    pub short: Option<char>,
+    /// The value as the help shows it, such as `SIZE`; empty for a switch.
+    pub value: &'static str,
+    /// The place on the command line.
+    pub place: Place,
+    /// The number of values.
+    pub count: Count,
+    /// The form of a value, and its way into a draft.
+    pub form: Form,
+    /// The default as a person writes it, for the help.
+    pub default: Option<&'static str>,
+    /// The help, without a full stop.
+    pub help: &'static str,
+    /// The help that has it.
+    pub level: Level,
+}
+
+/// The place of a setting on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Behind its name.
+    Option,
+    /// By itself, without a name.
+    Operand,
+}
+
+/// The number of values that a setting takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// One at most.
+    One,
+    /// Any number: from options in their order, each one of which may hold several in lines.
+    Lines,
+}
+
+/// The form of a value, with the function that puts it into a draft.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// True where the option stands alone; everywhere else a word such as `true` or `no`.
+    Switch(fn(&mut Draft, bool)),
+    /// A text, of which the function's error says what would be right.
+    Text(fn(&mut Draft, &str) -> Result<(), String>),
+    /// A path, which need not be UTF-8.
+    Path(fn(&mut Draft, PathBuf)),
+}
+
+/// The shortest help that has a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// `-h`, the essentials, and `--help`.
+    Short,
+    /// `--help` alone: the default is right for nearly everybody.
+    Long,
+}
+
+impl Setting {
+    const fn new(name: &'static str, value: &'static str, help: &'static str, form: Form) -> Self {
+        Setting {
+            name,
+            short: None,
+            value,
+            place: Place::Option,
+            count: Count::One,
+            form,
+            default: None,
+            help,
+            level: Level::Long,
+        }
+    }
+
+    const fn switch(name: &'static str, help: &'static str, set: fn(&mut Draft, bool)) -> Self {
+        Setting::new(name, "", help, Form::Switch(set))
+    }
+
+    const fn text(
+        name: &'static str,
+        value: &'static str,
+        help: &'static str,
+        set: fn(&mut Draft, &str) -> Result<(), String>,
+    ) -> Self {
+        Setting::new(name, value, help, Form::Text(set))
+    }
+
+    const fn path(
+        name: &'static str,
+        value: &'static str,
+        help: &'static str,
+        set: fn(&mut Draft, PathBuf),
+    ) -> Self {
+        Setting::new(name, value, help, Form::Path(set))
+    }
+
+    const fn short(mut self, letter: char) -> Self {
+        self.short = Some(letter);
+        self
+    }
+
+    const fn operand(mut self) -> Self {
+        self.place = Place::Operand;
+        self
+    }
+
+    const fn repeated(mut self) -> Self {
+        self.count = Count::Lines;
+        self
+    }
+
+    const fn default(mut self, shown: &'static str) -> Self {
+        self.default = Some(shown);
+        self
+    }
+
+    const fn essential(mut self) -> Self {
+        self.level = Level::Short;
+        self
+    }
+
+    /// The environment variable: `CALMD_CACHE_MEMORY` for `cache-memory`.
+    pub fn variable(&self) -> String {
+        format!("CALMD_{}", self.name.to_uppercase().replace('-', "_"))
+    }
+
+    /// Puts one value into a draft. The error says what would be right.
+    fn set(&self, draft: &mut Draft, value: &OsStr) -> Result<(), String> {
+        let text = || value.to_str().ok_or("it is not valid UTF-8");
+        match self.form {
+            Form::Switch(set) => set(draft, value::boolean(text()?)?),
+            Form::Text(set) => set(draft, text()?)?,
+            Form::Path(_) if value.is_empty() => return Err("it is empty; write a path".into()),
+            Form::Path(set) => set(draft, value.into()),
+        }
+        Ok(())
+    }
+}
+
+/// All settings, in the order of the help.
+pub fn all() -> impl Iterator<Item = &'static Setting> {
+    TABLE.iter().flat_map(|group| group.settings)
+}
+
+/// The setting of a name that the table has.
+fn named(name: &str) -> &'static Setting {
+    let found = all().find(|setting| setting.name == name);
+    found.expect("only names of the table are asked for, which a test goes through")
+}
+
+/// The place that a text was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An option, or the operand, of the command line.
+    CommandLine,
+    /// A variable of the environment.
+    Environment,
+}
+
+/// A wrong setting. The room that read it spells it.
+#[derive(Debug)]
+pub enum Mistake {
+    /// A value that the setting does not take.
+    Value {
+        /// The setting.
+        setting: &'static Setting,
+        /// The place that the value was read from.
+        origin: Origin,
+        /// The value, of a list the one that is wrong.
+        value: OsString,
+        /// A sentence on what is wrong and what would be right.
+        problem: String,
+    },
+    /// Settings that make no sense without another one.
+    Incomplete {
+        /// The settings, each with the place that it was read from.
+        settings: Vec<(&'static Setting, Origin)>,
+        /// The rest of a sentence that begins with their spelling.
+        needs: &'static str,
+    },
+}
+
+/// Texts for settings, each with the place that it was read from.
+#[derive(Debug, Default)]
+pub struct Settings {
+    given: Vec<Given>,
+}
+
+#[derive(Debug)]
+struct Given {
+    setting: &'static Setting,
+    origin: Origin,
+    values: Vec<OsString>,
+}
+
+impl Settings {
+    /// Adds the values of a setting that was not given before.
+    pub fn give(&mut self, setting: &'static Setting, origin: Origin, values: Vec<OsString>) {
+        debug_assert!(self.origin(setting.name).is_none(), "{}", setting.name);
+        self.given.push(Given {
+            setting,
+            origin,
+            values,
+        });
+    }
+
+    /// The place that a setting was read from, if it was given.
+    fn origin(&self, name: &str) -> Option<Origin> {
+        let given = self.given.iter().find(|given| given.setting.name == name);
+        given.map(|given| given.origin)
+    }
+
+    /// The configuration that begins as `base` and has all that was given.
+    pub fn resolve(self, base: Config) -> Result<Config, Mistake> {
+        let mut draft = Draft::new(base);
+        for given in &self.given {
+            for values in &given.values {
+                for value in given.setting.split(values) {
+                    let set = given.setting.set(&mut draft, value);
+                    set.map_err(|problem| Mistake::Value {
+                        setting: given.setting,
+                        origin: given.origin,
+                        value: value.to_owned(),
+                        problem,
+                    })?;
+                }
+            }
+        }
+        draft.finish().map_err(|incomplete| {
+            let origin = |name: &&str| Some((named(name), self.origin(name)?));
+            Mistake::Incomplete {
+                settings: incomplete.names.iter().filter_map(origin).collect(),
+                needs: incomplete.needs,
+            }
+        })
+    }
+}
+
+impl Setting {
+    /// The values of a text: the lines of a list, else the text itself.
+    fn split<'v>(&self, text: &'v OsStr) -> Vec<&'v OsStr> {
+        match self.count {
+            Count::One => vec![text],
+            Count::Lines => {
+                let lines = text.as_bytes().split(|&byte| byte == b'\n');
+                lines.map(OsStr::from_bytes).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,398 @@
+//! The table of settings, in the order of the help.
+
+use super::{Group, Setting, listen, value};
+use crate::world::User;
+
+/// All settings, group by group.
+pub static TABLE: [Group; 8] = [
+    Group {
+        heading: None,
+        settings: &[
+            Setting::path("dir", "DIR", "The directory to serve", |draft, path| {
+                draft.site().root = path;
+            })
+            .essential()
+            .operand()
+            .default("public"),
+        ],
+    },
+    Group {
+        heading: Some("Listening"),
+        settings: LISTENING,
+    },
+    Group {
+        heading: Some("Site"),
+        settings: SITE,
+    },
+    Group {
+        heading: Some("Logs"),
+        settings: LOGS,
+    },
+    Group {
+        heading: Some("Rights"),
+        settings: RIGHTS,
+    },
+    Group {
+        heading: Some("HTTP/2"),
+        settings: HTTP2,
+    },
+    Group {
+        heading: Some("HTTP/1.1"),
+        settings: HTTP1,
+    },
+    Group {
+        heading: Some("Bounds"),
+        settings: BOUNDS,
+    },
+];
+
+/// Copies a value that was read to its place.
+fn put<T>(place: &mut T, read: Result<T, String>) -> Result<(), String> {
+    *place = read?;
+    Ok(())
+}
+
+const LISTENING: &[Setting] = &[
+    Setting::text(
+        "listen",
+        "ADDR",
+        "Cleartext address, HOST:PORT, :PORT, PORT or unix:PATH",
+        |draft, text| {
+            draft.listen.extend(listen::parse(text)?);
+            Ok(())
+        },
+    )
+    .essential()
+    .short('p')
+    .repeated()
+    .default(":8080"),
+    Setting::text(
+        "listen-tls",
+        "ADDR",
+        "TLS address; naming any address replaces both defaults",
+        |draft, text| {
+            draft.listen_tls.extend(listen::parse(text)?);
+            Ok(())
+        },
+    )
+    .essential()
+    .repeated()
+    .default(":8443"),
+    Setting::path(
+        "cert",
+        "FILE",
+        "Certificate chain, PEM [default: self-signed for localhost]",
+        |draft, path| draft.cert = Some(path),
+    )
+    .essential(),
+    Setting::path(
+        "key",
+        "FILE",
+        "Private key of the certificate, PEM",
+        |draft, path| draft.key = Some(path),
+    )
+    .essential(),
+];
+
+const SITE: &[Setting] = &[
+    Setting::switch(
+        "listing",
+        "List directories that have no index.html",
+        |draft, on| draft.site().listing = on,
+    )
+    .essential(),
+    Setting::switch(
+        "spa",
+        "Answer paths that do not exist with /index.html",
+        |draft, on| draft.site().spa = on,
+    )
+    .essential(),
+    Setting::switch("demo", "Mount /echo, /json and /html", |draft, on| {
+        draft.site().demo = on;
+    })
+    .essential(),
+    Setting::text(
+        "cache",
+        "PATTERN=VALUE",
+        "Cache-Control by pattern, as 'assets/**=1y,immutable'",
+        |draft, text| {
+            draft.site().cache.push(value::cache_rule(text)?);
+            Ok(())
+        },
+    )
+    .essential()
+    .repeated(),
+    Setting::text(
+        "header",
+        "NAME: VALUE",
+        "Field added to every response; repeatable",
+        |draft, text| {
+            draft.site().headers.push(value::header(text)?);
+            Ok(())
+        },
+    )
+    .essential()
+    .repeated(),
+    Setting::text(
+        "type",
+        "EXT=TYPE",
+        "Media type of an extension, as 'log=text/plain'; repeatable",
+        |draft, text| {
+            draft.site().types.push(value::type_rule(text)?);
+            Ok(())
+        },
+    )
+    .repeated(),
+    Setting::text(
+        "charset",
+        "NAME",
+        "Character set of text that does not name its own, or none",
+        |draft, text| put(&mut draft.site().charset, value::charset(text)),
+    )
+    .default("utf-8"),
+    Setting::text(
+        "etag",
+        "auto|content",
+        "Files with a strong entity tag: auto (up to 1M, and what was sent whole) or content (all)",
+        |draft, text| put(&mut draft.site().entity_tags, value::entity_tags(text)),
+    )
+    .default("auto"),
+    Setting::text(
+        "cache-memory",
+        "SIZE",
+        "Memory for hot files; 0 keeps none",
+        |draft, text| put(&mut draft.site().cache_memory, value::memory(text)),
+    )
+    .essential()
+    .default("1M"),
+    Setting::text(
+        "max-request-body",
+        "SIZE",
+        "Largest request body that a handler takes",
+        |draft, text| put(&mut draft.limits().request_body_bytes, value::size(text)),
+    )
+    .default("1G"),
+];
+
+const LOGS: &[Setting] = &[
+    Setting::path(
+        "access-log",
+        "FILE",
+        "Log requests to FILE, or - for standard output",
+        |draft, path| draft.access_log = Some(path),
+    )
+    .essential(),
+    Setting::text(
+        "log-format",
+        "FORMAT",
+        "Form of its lines: combined or json",
+        |draft, text| put(&mut draft.log_format, value::log_format(text)),
+    )
+    .essential()
+    .default("combined"),
+    Setting::text(
+        "log-level",
+        "LEVEL",
+        "Messages: off, error, warn, info, debug, trace",
+        |draft, text| put(&mut draft.config.log_level, value::log_level(text)),
+    )
+    .default("info"),
+];
+
+const RIGHTS: &[Setting] = &[
+    Setting::text(
+        "user",
+        "NAME[:GROUP]",
+        "User to become after listening; needs root at the start",
+        |draft, text| {
+            draft.config.user = Some(User::find(text)?);
+            Ok(())
+        },
+    ),
+    Setting::text(
+        "sandbox",
+        "on|off",
+        "Give up all rights that serving does not take: on or off",
+        |draft, text| put(&mut draft.config.sandbox, value::on_or_off(text)),
+    )
+    .default("on"),
+    Setting::path(
+        "sandbox-read",
+        "DIR",
+        "Directory that stays readable in the sandbox: where deployments put what DIR will lead to; \
+         repeatable",
+        |draft, path| draft.config.sandbox_read.push(path),
+    )
+    .repeated(),
+];
+
+const HTTP2: &[Setting] = &[
+    Setting::text(
+        "max-concurrent-streams",
+        "N",
+        "Requests at a time on one connection",
+        |draft, text| {
+            put(
+                &mut draft.http2().max_concurrent_streams,
+                value::number(text, 1, 65_535),
+            )
+        },
+    )
+    .default("100"),
+    Setting::text(
+        "initial-window-size",
+        "SIZE",
+        "What an upload may send ahead",
+        |draft, text| {
+            put(
+                &mut draft.http2().initial_window_size,
+                value::window_size(text),
+            )
+        },
+    )
+    .default("256K"),
+    Setting::text(
+        "max-frame-size",
+        "SIZE",
+        "Largest frame taken, up to 16777215",
+        |draft, text| put(&mut draft.http2().max_frame_size, value::frame_size(text)),
+    )
+    .default("16K"),
+    Setting::text(
+        "header-table-size",
+        "SIZE",
+        "Compression memory for requests, up to 64K",
+        |draft, text| {
+            put(
+                &mut draft.http2().header_table_size,
+                value::table_size(text),
+            )
+        },
+    )
+    .default("4K"),
+    Setting::text(
+        "max-header-list-size",
+        "SIZE",
+        "Largest header section, up to 64K (HTTP/1.1 too)",
+        |draft, text| {
+            put(
+                &mut draft.http2().max_header_list_size,
+                value::header_list_size(text),
+            )
+        },
+    )
+    .default("16K"),
+    Setting::switch(
+        "h2c-upgrade",
+        "Accept 'Upgrade: h2c'. Risky behind a proxy: if it lets the upgrade pass, clients can smuggle \
+         requests past its rules",
+        |draft, on| draft.http2().h2c_upgrade = on,
+    ),
+];
+
+const HTTP1: &[Setting] = &[
+    Setting::text(
+        "keep-alive-timeout",
+        "TIME",
+        "Silence that ends a connection",
+        |draft, text| put(&mut draft.http1().keep_alive_timeout, value::timeout(text)),
+    )
+    .default("75s"),
+    Setting::text(
+        "keep-alive-requests",
+        "N",
+        "Requests that end a connection",
+        |draft, text| {
+            put(
+                &mut draft.http1().keep_alive_requests,
+                value::number(text, 1, u32::MAX),
+            )
+        },
+    )
+    .default("1000"),
+];
+
+/// Ten million connections are more than any machine has memory for.
+const MOST_CONNECTIONS: u32 = 10_000_000;
+
+const BOUNDS: &[Setting] = &[
+    Setting::text(
+        "max-connections",
+        "N",
+        "Connections at a time; idle ones go first for others",
+        |draft, text| {
+            let connections = value::number(text, 1, MOST_CONNECTIONS)?;
+            draft.limits().max_connections = usize::try_from(connections).unwrap_or(usize::MAX);
+            Ok(())
+        },
+    )
+    .default("20000"),
+    Setting::text(
+        "max-per-address",
+        "N",
+        "Of them, from one other machine; 0 is any number",
+        |draft, text| {
+            put(
+                &mut draft.limits().connections_per_address,
+                value::number(text, 0, MOST_CONNECTIONS),
+            )
+        },
+    )
+    .default("1000"),
+    Setting::text(
+        "memory-limit",
+        "SIZE",
+        "Memory of all connections; near it, idle ones go first",
+        |draft, text| put(&mut draft.limits().memory_bytes, value::memory_limit(text)),
+    )
+    .default("128M"),
+    Setting::text(
+        "idle-timeout",
+        "TIME",
+        "An HTTP/2 connection without requests",
+        |draft, text| put(&mut draft.timeouts().idle, value::timeout(text)),
+    )
+    .default("3m"),
+    Setting::text(
+        "handshake-timeout",
+        "TIME",
+        "From accepting to the end of the TLS handshake",
+        |draft, text| put(&mut draft.timeouts().handshake, value::timeout(text)),
+    )
+    .default("10s"),
+    Setting::text(
+        "preface-timeout",
+        "TIME",
+        "From there to the first request",
+        |draft, text| put(&mut draft.timeouts().preface, value::timeout(text)),
+    )
+    .default("10s"),
+    Setting::text(
+        "header-timeout",
+        "TIME",
+        "From the first byte of a header section to its last",
+        |draft, text| put(&mut draft.timeouts().header, value::timeout(text)),
+    )
+    .default("10s"),
+    Setting::text(
+        "stall-timeout",
+        "TIME",
+        "A client that takes or sends too little, while others need its room",
+        |draft, text| put(&mut draft.timeouts().stall, value::timeout(text)),
+    )
+    .default("20s"),
+    Setting::text(
+        "slow-timeout",
+        "TIME",
+        "The same while there is room for everybody",
+        |draft, text| put(&mut draft.timeouts().slow, value::timeout(text)),
+    )
+    .default("5m"),
+    Setting::text(
+        "drain-timeout",
+        "TIME",
+        "What open responses are given after SIGTERM",
+        |draft, text| put(&mut draft.timeouts().drain, value::duration(text)),
+    )
+    .default("30s"),
+];

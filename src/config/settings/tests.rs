@@ -1,0 +1,67 @@
+//! The table as a whole.
+
+use super::*;
+
+#[test]
+fn names_are_words_and_nobody_has_two() {
+    let mut names: Vec<&str> = all().map(|setting| setting.name).collect();
+    for name in &names {
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        assert!(name.chars().all(is_word), "{name}");
+        assert_eq!(&named(name).name, name);
+    }
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[test]
+fn the_defaults_that_are_shown_are_the_defaults_of_the_rooms() {
+    let mut settings = Settings::default();
+    for setting in all() {
+        if let Some(default) = setting.default {
+            settings.give(setting, Origin::CommandLine, vec![default.into()]);
+        }
+    }
+    let shown = settings.resolve(Config::default()).unwrap();
+    assert_eq!(format!("{shown:?}"), format!("{:?}", Config::default()));
+}
+
+#[test]
+fn every_setting_but_a_path_refuses_nonsense() {
+    for setting in all() {
+        let nonsense = "\u{1}";
+        let set = setting.set(&mut Draft::new(Config::default()), OsStr::new(nonsense));
+        assert_eq!(
+            set.is_ok(),
+            matches!(setting.form, Form::Path(_)),
+            "{}",
+            setting.name
+        );
+    }
+}
+
+#[test]
+fn a_draft_is_complete_only_with_what_belongs_together() {
+    let incomplete = |names: &[&str]| {
+        let mut settings = Settings::default();
+        for name in names {
+            settings.give(named(name), Origin::Environment, vec![":1".into()]);
+        }
+        match settings.resolve(Config::default()) {
+            Ok(_) => None,
+            Err(Mistake::Incomplete { settings, needs }) => {
+                let names = settings.iter().map(|(setting, _)| setting.name);
+                Some((names.collect::<Vec<_>>(), needs))
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(incomplete(&["cert", "key"]), None);
+    let (names, needs) = incomplete(&["cert"]).unwrap();
+    assert_eq!(names, ["cert"]);
+    assert!(needs.contains("--key FILE"));
+    let (names, _) = incomplete(&["listen", "cert", "key"]).unwrap();
+    assert_eq!(names, ["cert", "key"]);
+}

@@ -1,0 +1,283 @@
+//! Forms of values: numbers, sizes, durations, fields, words.
+//!
+//! Each function takes the text as it was written and returns the value, or a sentence that says what is wrong
+//! and what would be right. The setting and the value are told by the caller.
+
+use std::time::Duration;
+
+use crate::site::{self, CacheRule, Charset, EntityTags, TypeRule};
+use crate::telemetry::LogFormat;
+
+/// The longest duration that may be asked for. Far beyond any use, and far from where adding it to
+/// the clock could overflow.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A whole number between two bounds.
+pub fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
+    let number: i64 = text.parse().map_err(|_| "write a whole number")?;
+    u32::try_from(number)
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("write a number from {least} to {most}"))
+}
+
+/// True or false, in the words that people use for it.
+pub fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
+        _ => Err("write true or false".into()),
+    }
+}
+
+/// Bytes: a number, alone or with `K`, `M` or `G` (powers of 1024).
+pub fn size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
+        Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
+        Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "write a number of bytes such as 65536, 64K, 1M or 2G")?;
+    number
+        .checked_mul(1 << shift)
+        .filter(|&bytes| usize::try_from(bytes).is_ok())
+        .ok_or_else(|| TOO_MUCH.into())
+}
+
+/// Bytes in memory, in the form of a [`size`].
+pub fn memory(text: &str) -> Result<usize, String> {
+    usize::try_from(size(text)?).map_err(|_| TOO_MUCH.into())
+}
+
+const TOO_MUCH: &str = "that is more than this machine can address";
+
+/// The memory of all connections together. Under 1 MiB a single client that reads slowly could meet
+/// it.
+pub fn memory_limit(text: &str) -> Result<usize, String> {
+    match memory(text)? {
+        bytes if bytes < 1 << 20 => Err("it must be at least 1M".into()),
+        bytes => Ok(bytes),
+    }
+}
+
+/// A size between two bounds that the protocol or good sense sets.
+fn size_within(text: &str, least: u64, most: u64) -> Result<u32, String> {
+    let bytes = size(text)?;
+    u32::try_from(bytes)
+        .ok()
+        .filter(|_| (least..=most).contains(&bytes))
+        .ok_or_else(|| format!("it must be from {least} to {most} bytes"))
+}
+
+/// SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113 §6.5.2); none at all would refuse every upload.
+pub fn window_size(text: &str) -> Result<u32, String> {
+    size_within(text, 1, (1 << 31) - 1)
+}
+
+/// SETTINGS_MAX_FRAME_SIZE (RFC 9113 §6.5.2).
+pub fn frame_size(text: &str) -> Result<u32, String> {
+    size_within(text, 1 << 14, (1 << 24) - 1)
+}
+
+/// SETTINGS_HEADER_TABLE_SIZE. Every connection may fill its table, so 64 KiB is as much as a server
+/// with thousands of them should offer.
+pub fn table_size(text: &str) -> Result<u32, String> {
+    size_within(text, 0, 64 << 10)
+}
+
+/// SETTINGS_MAX_HEADER_LIST_SIZE. Under 1 KiB browsers are refused; beyond 64 KiB a header section
+/// is an attack, and would not fit the CONTINUATION frames that we take.
+pub fn header_list_size(text: &str) -> Result<u32, String> {
+    size_within(text, 1 << 10, 64 << 10)
+}
+
+/// A duration that may not be zero: `500ms`, `30s`, `2m`, `1h`, `1d`.
+pub fn timeout(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be longer than nothing".into()),
+        timeout => Ok(timeout),
+    }
+}
+
+/// A duration: `0s`, `500ms`, `30s`, `2m`, `1h`, `1d`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let milliseconds: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "" if !text.is_empty() => return Err(format!("the unit is missing, write {text}s")),
+        _ => return Err("write a number and its unit, such as 500ms, 30s, 2m or 1h".into()),
+    };
+    text[..text.len() - unit.len()]
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(milliseconds))
+        .map(Duration::from_millis)
+        .filter(|duration| *duration <= LONGEST)
+        .ok_or_else(|| "write a number and its unit, up to 30d".into())
+}
+
+/// `NAME: VALUE` of every response, unless it is a field that calmd computes.
+pub fn header(text: &str) -> Result<(String, String), String> {
+    site::parse_header(text).map_err(|error| error.problem().to_owned())
+}
+
+/// `PATTERN=VALUE`: the `Cache-Control` of the paths that match.
+pub fn cache_rule(text: &str) -> Result<CacheRule, String> {
+    CacheRule::parse(text).map_err(|error| error.problem().to_owned())
+}
+
+/// `EXTENSION=TYPE`
+pub fn type_rule(text: &str) -> Result<TypeRule, String> {
+    TypeRule::parse(text).map_err(|error| error.problem().to_owned())
+}
+
+/// The name of a character set, or `none`.
+pub fn charset(text: &str) -> Result<Charset, String> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+".contains(&byte);
+    match text {
+        "none" => Ok(Charset::Unsaid),
+        name if !name.is_empty() && name.bytes().all(is_token) => Ok(Charset::Name(name.into())),
+        _ => Err("write the name of a character set, such as utf-8, or none".into()),
+    }
+}
+
+/// Which files get a strong entity tag.
+pub fn entity_tags(text: &str) -> Result<EntityTags, String> {
+    match text {
+        "auto" => Ok(EntityTags::Auto),
+        "content" => Ok(EntityTags::Content),
+        _ => Err("write auto or content".into()),
+    }
+}
+
+/// The name of a log format.
+pub fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "combined" => Ok(LogFormat::Combined),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("write combined or json".into()),
+    }
+}
+
+/// `on` or `off`.
+pub fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("write on or off".into()),
+    }
+}
+
+/// The name of a log level.
+pub fn log_level(text: &str) -> Result<log::LevelFilter, String> {
+    text.parse()
+        .map_err(|_| "write off, error, warn, info, debug or trace".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_counted_in_powers_of_1024() {
+        assert_eq!(size("0"), Ok(0));
+        assert_eq!(size("64K"), Ok(65_536));
+        assert_eq!(size("1m"), Ok(1 << 20));
+        assert_eq!(size("2G"), Ok(2 << 30));
+        for text in ["", "K", "1.5M", "-1", "1T", "é", "99999999999999G"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_whole_and_within_bounds() {
+        assert_eq!(number("1", 1, 9), Ok(1));
+        assert_eq!(number("9", 1, 9), Ok(9));
+        let out_of_bounds = "write a number from 1 to 9";
+        for text in ["0", "10", "-1", "99999999999"] {
+            assert_eq!(number(text, 1, 9).unwrap_err(), out_of_bounds);
+        }
+        for text in ["", "many", "1.5", "0x1"] {
+            assert_eq!(number(text, 1, 9).unwrap_err(), "write a whole number");
+        }
+    }
+
+    #[test]
+    fn a_switch_takes_the_words_that_people_use() {
+        for (text, value) in [
+            ("true", true),
+            ("On", true),
+            ("1", true),
+            ("NO", false),
+            ("f", false),
+        ] {
+            assert_eq!(boolean(text), Ok(value));
+        }
+        assert_eq!(boolean("maybe").unwrap_err(), "write true or false");
+        assert!(boolean("").is_err());
+    }
+
+    #[test]
+    fn s6_5_2_settings_stay_within_the_protocol() {
+        assert_eq!(frame_size("16384"), Ok(16_384));
+        assert_eq!(frame_size("16777215"), Ok(16_777_215));
+        assert_eq!(
+            frame_size("16383").unwrap_err(),
+            "it must be from 16384 to 16777215 bytes"
+        );
+        assert!(frame_size("16M").is_err());
+        assert_eq!(window_size("2147483647"), Ok(2_147_483_647));
+        assert!(window_size("2G").is_err());
+        assert!(window_size("0").is_err());
+        assert_eq!(table_size("0"), Ok(0));
+        assert!(header_list_size("1M").is_err());
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("30d"), Ok(LONGEST));
+        assert_eq!(
+            duration("30").unwrap_err(),
+            "the unit is missing, write 30s"
+        );
+        for text in ["", "s", "31d", "1y", "-1s", "99999999999999999999s", "1 s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert!(timeout("0s").is_err());
+    }
+
+    #[test]
+    fn a_header_is_checked_and_its_name_lowercased() {
+        assert_eq!(
+            header("X-Robots-Tag:  noindex "),
+            Ok(("x-robots-tag".into(), "noindex".into()))
+        );
+        assert_eq!(header("x-empty:"), Ok(("x-empty".into(), String::new())));
+        for text in [
+            "",
+            "x",
+            ": a",
+            ":path: a",
+            "a b: c",
+            "a : c",
+            "a: b\r\nc: d",
+            "a: b\0",
+            "Content-Length: 5",
+            "ETag: x",
+            "location: /",
+            "connection: close",
+        ] {
+            assert!(header(text).is_err(), "{text}");
+        }
+    }
+}
