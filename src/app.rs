@@ -1,4 +1,5 @@
-//! The program as a server: opens everything that the configuration names, starts, and tells where it serves.
+//! The program as a server: opens everything that the configuration names, starts, and tells where it
+//! serves.
 //!
 //! ```text
 //! Config ─▶ site, TLS, access log, listeners ─▶ EventLoop over the operating system
@@ -75,8 +76,8 @@ impl App {
         })
     }
 
-    /// Warns of what is in a state that the operator can hardly want, as far as the user sees it that
-    /// the process is by now.
+    /// Warns of files in a state that the operator can hardly want, as the user finds them that the process
+    /// is by now.
     pub fn warn(&mut self, config: &Config) {
         let site = self.event_loop.site();
         site.files().warn_of_private();
@@ -151,7 +152,7 @@ fn report_descriptors(wanted: &Config, granted: &Config) {
     }
 }
 
-/// The name of a listener for a browser on this machine, and who else reaches it.
+/// The name of a listener for a browser on this machine, and the addresses that reach it.
 fn url(security: Security, address: &ListenAddress) -> String {
     let scheme = match security {
         Security::Cleartext => "http",

@@ -53,8 +53,8 @@ impl From<clap::Error> for Refusal {
 /// A variable of the environment.
 type Variable<'e> = &'e dyn Fn(&str) -> Option<OsString>;
 
-/// The task that the program was started for, or the exit code of a program that ends here: after `--help` or
-/// `--version`, or because an option is wrong.
+/// The task that the program was started for, or the exit code of a program that ends here: after
+/// `--help` or `--version`, or because an option is wrong.
 pub fn parse() -> Result<Command, u8> {
     let args: Vec<OsString> = std::env::args_os().collect();
     let refusal = match parse_from(&args, &|name| std::env::var_os(name)) {

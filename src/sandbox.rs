@@ -1,11 +1,11 @@
-//! The sandbox: what the process gives up once everything that it needs is open.
+//! The sandbox: rights that the process gives up once everything that it needs is open.
 //!
-//! From then on a server reads its site, accepts, reads and writes sockets, and appends to its log;
-//! whoever takes it over can do no more than that. In this order, since each step needs what a
-//! later one takes away:
+//! From then on a server reads its site, accepts connections, reads and writes sockets, and appends to its
+//! log; an attacker who takes it over can do no more. The order of the steps matters, because each needs
+//! rights that a later one takes away:
 //!
 //! ```text
-//!  files          opens the directories that stay in reach    (needs who started it)
+//!  files          opens the directories that stay in reach    (needs the starter's rights)
 //!  user           no longer root, if there is another user,   (needs root)
 //!                 its groups alone, no capability
 //!  no_new_privs   no program could bring rights back
@@ -13,11 +13,11 @@
 //!  system_calls   seccomp: what serving takes; no program, no socket but accepted ones
 //! ```
 //!
-//! Each step binds the calling thread, which is the only one. What the kernel has must take effect,
-//! else the server does not start; what it lacks is told in a warning. That a request stays beneath
-//! the site's root is the site's own rule (`world::files`); this is the wall behind it.
+//! Each step binds the calling thread, which is the only one. A step that the kernel has must take effect,
+//! else the server does not start; one that it lacks is told in a warning. `world::files` keeps a request
+//! beneath the site's root; the sandbox is the wall behind that.
 //!
-//! All tests of the server run in here. A system call that the server newly needs shows there as
+//! All tests of the server run in the sandbox. A system call that the server newly needs fails there with
 //! "Operation not permitted", and belongs into `system_calls`.
 
 mod deployments;
@@ -42,12 +42,12 @@ use std::path::{Path, PathBuf};
 
 pub use rights::{Rights, SiteRights};
 
-/// What is in force, and what is not though it was asked for.
+/// Parts of the sandbox that are in force, and parts that are missing.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// What the process has given up, in a few words each.
+    /// Rights that the process has given up, in a few words each.
     pub in_force: Vec<String>,
-    /// What could not be had: a sentence each, with the reason.
+    /// Parts that were asked for and could not be had: a sentence each, with the reason.
     pub missing: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ pub fn enter(rights: &Rights) -> Result<Report, SandboxError> {
         report.missing.push("off (--sandbox off)".into());
         return Ok(report);
     };
-    // Landlock and seccomp would set it themselves; like this it holds without them too.
+    // Landlock and seccomp would set it themselves. Set here, it holds without them too.
     rustix::thread::set_no_new_privs(true)
         .map_err(|error| apply_error("no_new_privs")(error.into()))?;
     report.in_force.push("no new privileges".into());
@@ -95,7 +95,7 @@ pub fn enter(rights: &Rights) -> Result<Report, SandboxError> {
     Ok(report)
 }
 
-/// What root could open and the user that it has become cannot open again.
+/// Files that root could open and the user that it has become cannot open again, a sentence each.
 fn lost(rights: &Rights) -> Vec<String> {
     let mut lost = Vec::new();
     let mut expect = |path: &Path, wanted: Access, loss: &str| {
@@ -139,7 +139,8 @@ fn apply_error(part: &'static str) -> impl FnOnce(Reason) -> SandboxError {
     move |reason| SandboxError::Apply { part, reason }
 }
 
-/// A directory of `--sandbox-read` that cannot be opened would be missed only when it is needed.
+/// Refuses a directory of `--sandbox-read` that cannot be opened: it would be missed only when it is
+/// needed.
 fn check_readable(rights: &Rights) -> Result<(), SandboxError> {
     for path in &rights.read {
         std::fs::read_dir(path).map_err(|reason| SandboxError::Read {
@@ -157,21 +158,21 @@ pub enum SandboxError {
     User {
         /// The user's name.
         name: String,
-        /// What the system says.
+        /// The system's error.
         reason: std::io::Error,
     },
     /// A directory that is to stay readable is not.
     Read {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: std::io::Error,
     },
     /// The kernel has this part and refuses it.
     Apply {
         /// The part's name.
         part: &'static str,
-        /// What the system says.
+        /// The system's error.
         reason: Reason,
     },
 }

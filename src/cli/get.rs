@@ -35,7 +35,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, clap::Error> {
                   To serve a directory that is called 'get', write ./get."
 )]
 struct GetArgs {
-    /// What to fetch
+    /// URLs to fetch
     #[arg(value_name = "URL", required = true, value_parser = Url::parse)]
     urls: Vec<Url>,
     /// Send HEAD and show the fields of the response
@@ -55,7 +55,7 @@ struct GetArgs {
     /// Redirects to follow for one URL; 0 takes the first as the answer
     #[arg(long, value_name = "N", default_value = "10", help_heading = "Request")]
     max_redirects: u32,
-    /// The same as --max-redirects 0
+    /// Short for --max-redirects 0
     #[arg(long, conflicts_with = "max_redirects", help_heading = "Request")]
     no_redirect: bool,
     /// Take pushed responses and tell of them; without it they are refused
@@ -85,7 +85,7 @@ struct GetArgs {
     #[arg(short = 'n', value_name = "COUNT", conflicts_with_all = ["output", "include"],
           value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
     count: Option<u64>,
-    /// So many at a time [default: 10]
+    /// Requests at a time [default: 10]
     #[arg(short = 'm', value_name = "STREAMS", requires = "count",
           value_parser = clap::value_parser!(u16).range(1..), help_heading = "Load")]
     streams: Option<u16>,

@@ -1,5 +1,5 @@
-//! The numbers of an HTTP/1.1 connection, each with its reason. The values are defaults for a public server on
-//! a small device.
+//! The numbers of an HTTP/1.1 connection, each with its reason. The values are defaults for a public
+//! server on a small device.
 
 use std::time::Duration;
 
@@ -22,21 +22,21 @@ pub struct Config {
     pub head_crumbs: usize,
     /// Chunk extensions of one body in bytes, else 400.
     pub chunk_extension_bytes: usize,
-    /// A body that nobody reads is drained up to this many bytes, so that the connection can be
-    /// kept; beyond it, closed.
+    /// Bytes of an unread body that are drained so that the connection can be kept; beyond them, it is
+    /// closed.
     pub drain_bytes: u64,
     /// From the beginning of a connection to the first byte of its first head.
     pub preface_timeout: Duration,
     /// From the first byte of a head to its end, else 408.
     pub header_timeout: Duration,
     /// Silence between requests before the connection is closed: `timeout` of `Keep-Alive`. Zero
-    /// closes after every response. Longer than the minute after which the load balancers of the large
-    /// hosts let go of a connection, so that none of them sends a request into one that closes.
+    /// closes after every response. Load balancers of large hosts close an idle connection after a
+    /// minute. This is longer, so that none of them sends a request into a connection that closes.
     pub keep_alive_timeout: Duration,
-    /// Within this time a request body that is read must bring [`Config::stall_bytes`] or its end, else
+    /// Time in which a request body that is read must bring [`Config::stall_bytes`] or its end, else
     /// 408, where patience is short.
     pub stall_timeout: Duration,
-    /// Stall timeout while there is room for everybody; at least [`Config::stall_timeout`].
+    /// Stall timeout while patience is ample; at least [`Config::stall_timeout`].
     pub slow_timeout: Duration,
     /// The progress that keeps a request body alive, in bytes per [`Config::stall_timeout`]. A modem
     /// brings this in a second; a slower peer holds a connection for nothing.

@@ -3,21 +3,21 @@
 
 use std::time::Duration;
 
-/// HTTP/2: our settings (RFC 9113 §6.5.2) and what a peer may make a connection hold or do.
+/// HTTP/2: our settings (RFC 9113 §6.5.2), and the bounds of the memory, time and work that a peer costs.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// SETTINGS_MAX_CONCURRENT_STREAMS. 100 is the least that RFC 9113 §6.5.2 recommends and what
     /// browsers expect.
     pub max_concurrent_streams: u32,
-    /// SETTINGS_INITIAL_WINDOW_SIZE, in bytes: what an upload may send ahead. 256 KiB keeps
-    /// 20 Mbit/s busy at a round trip of 100 ms, and bounds what a handler that cannot pass bytes
-    /// on makes us hold.
+    /// SETTINGS_INITIAL_WINDOW_SIZE, in bytes: the room of an upload. 256 KiB keeps
+    /// 20 Mbit/s busy at a round trip of 100 ms, and bounds the bytes that wait for a handler which
+    /// cannot pass them on.
     pub initial_window_size: u32,
     /// The receive window of the connection, in bytes: four uploads at full speed, and the bound of
-    /// what all streams together make us hold.
+    /// the content that all streams together make us hold.
     pub connection_window_size: u32,
-    /// SETTINGS_MAX_FRAME_SIZE, in bytes. The protocol's minimum: it bounds what an incomplete frame
-    /// makes us keep, and a larger one saves nothing that can be measured.
+    /// SETTINGS_MAX_FRAME_SIZE, in bytes. The protocol's minimum: it bounds the bytes of an incomplete
+    /// frame that we keep, and a larger one saves nothing that can be measured.
     pub max_frame_size: u32,
     /// SETTINGS_HEADER_TABLE_SIZE, in bytes: the peer's table that our decoder keeps. RFC 7541's
     /// default; requests hardly shrink with more.
@@ -25,9 +25,9 @@ pub struct Config {
     /// SETTINGS_MAX_HEADER_LIST_SIZE, in bytes as RFC 9113 §6.5.2 counts. Browsers stay under 16 KiB
     /// with the largest cookies that they keep for a site; nothing beyond it is materialised.
     pub max_header_list_size: u32,
-    /// The largest dynamic table that our encoder uses, whatever the peer allows.
+    /// The largest dynamic table that our encoder uses, in bytes. A peer may allow more.
     pub encoder_table_size: u32,
-    /// Take pushed responses, as a client (SETTINGS_ENABLE_PUSH). Off: nobody sends them any more.
+    /// Take pushed responses, as a client (SETTINGS_ENABLE_PUSH). Off: servers no longer send them.
     pub push: bool,
     /// Take extended CONNECT (RFC 8441), as a server. Off: nothing here is tunnelled to.
     pub extended_connect: bool,
@@ -42,13 +42,13 @@ pub struct Config {
     pub validate_outbound: bool,
     /// Lowercase the names of sent fields and trim their values, for callers with fields of others.
     pub normalize_outbound: bool,
-    /// Join `cookie` crumbs into one field (RFC 9113 §8.2.3). Off: nobody here reads cookies.
+    /// Join `cookie` crumbs into one field (RFC 9113 §8.2.3). Off: no handler here reads cookies.
     pub join_cookies: bool,
     /// Tell of unknown frames and of the priorities of RFC 7540. Off: a flood of them should cost
     /// no more than skipping it.
     pub report_extensions: bool,
-    /// Content of a request that nobody reads is taken up to this many bytes after the response, so
-    /// that a client which sends first and reads then is not cut off; beyond it, RST_STREAM NO_ERROR.
+    /// Bytes of unread request content that are taken after the response, so that a client which sends
+    /// first and reads then is not cut off; beyond them, RST_STREAM NO_ERROR.
     pub drain_bytes: u32,
     /// The smallest DATA frame that is worth sending, in bytes, unless it is the last of its stream
     /// or the peer's windows are smaller altogether (CVE-2019-9511).
@@ -56,24 +56,24 @@ pub struct Config {
     /// Accept `Upgrade: h2c` (RFC 7540 §3.2). Off: RFC 9113 removed it, and proxies that pass it on
     /// unseen let requests bypass their rules.
     pub h2c_upgrade: bool,
-    /// What a peer may cause before ENHANCE_YOUR_CALM.
+    /// Nuisance of a peer that is borne before ENHANCE_YOUR_CALM.
     pub budgets: Budgets,
-    /// From the beginning of a connection to its whole preface (RFC 9113 §3.4), as a server. Who has
-    /// said nothing by then is let go without blame.
+    /// From the beginning of a connection to its whole preface (RFC 9113 §3.4), as a server. A
+    /// connection that is silent until then is closed with NO_ERROR.
     pub preface_timeout: Duration,
     /// From a SETTINGS frame of ours, and the preface, to its acknowledgement, else SETTINGS_TIMEOUT
     /// (§6.5.3).
     pub settings_timeout: Duration,
-    /// From HEADERS to its END_HEADERS, however many CONTINUATION frames come between.
+    /// From HEADERS to its END_HEADERS. CONTINUATION frames between them do not prolong it.
     pub header_timeout: Duration,
-    /// Within this time a stream that waits for the peer must move enough, else RST_STREAM CANCEL, where
-    /// patience is short: a response that waits for its window or for the socket
-    /// ([`Config::stall_bytes`]), and, as a server, a request whose content does not come
-    /// ([`Config::upload_stall_bytes`]). It is seen after one to five quarters of this.
+    /// Time in which a stream that waits for the peer must move enough, else RST_STREAM CANCEL, where
+    /// patience is short. A response waits for its window or for the socket
+    /// ([`Config::stall_bytes`]), and, at a server, a request for its content
+    /// ([`Config::upload_stall_bytes`]). A stall is seen after one to five quarters of this time.
     pub stall_timeout: Duration,
-    /// Stall timeout while there is room for everybody; at least [`Config::stall_timeout`].
+    /// Stall timeout while patience is ample; at least [`Config::stall_timeout`].
     pub slow_timeout: Duration,
-    /// Between the two GOAWAY frames of a graceful shutdown (RFC 9113 §6.8) at most, where the peer
+    /// Longest time between the two GOAWAY frames of a graceful shutdown (RFC 9113 §6.8), where the peer
     /// does not answer the PING between them. A second is more than any round trip in use.
     pub shutdown_grace: Duration,
     /// The progress that keeps a response alive, in bytes per [`Config::stall_timeout`].
@@ -116,7 +116,7 @@ impl Default for Config {
     }
 }
 
-/// How much nuisance an HTTP/2 peer may cause before GOAWAY ENHANCE_YOUR_CALM.
+/// Nuisance that an HTTP/2 peer may cause before GOAWAY ENHANCE_YOUR_CALM.
 #[derive(Clone, Debug)]
 pub struct Budgets {
     /// Fields of one field section beside cookie crumbs. Browsers send under 30.
@@ -128,11 +128,11 @@ pub struct Budgets {
     /// CONTINUATION frames of one field section: with its HEADERS eight, which hold twice
     /// [`Budgets::header_block_bytes`] where they are full.
     pub continuations: u32,
-    /// Encoded bytes of one field section (CVE-2024-27316): four times what is taken, so that whoever
-    /// keeps too many cookies is told so by 431 rather than cut off.
+    /// Encoded bytes of one field section (CVE-2024-27316): four times the list limit, so that a
+    /// browser with too many cookies is told so by 431 rather than cut off.
     pub header_block_bytes: usize,
-    /// A section that decodes to more than this many times the list limit, and to twice its encoded
-    /// length, ends the connection; under it the request is answered with 431 (CVE-2016-6581).
+    /// Multiple of the list limit (CVE-2016-6581). A section that decodes to more, and to twice its encoded
+    /// length, ends the connection; under it the request is answered with 431.
     pub header_list_overrun: usize,
     /// Requests that the peer may reset in the same write that made them (CVE-2023-44487). A reset that
     /// comes later, but before [`Config::stall_bytes`] of the response were sent, caused more work and
@@ -143,8 +143,8 @@ pub struct Budgets {
     pub peer_resets: u32,
     /// Stream errors that the peer provokes from us (CVE-2025-8671), in a connection's life.
     pub provoked_resets: u32,
-    /// PINGs a second (CVE-2019-9512), whether their answers are read or not, which nobody can tell:
-    /// a client that measures its bandwidth sends one a round trip.
+    /// PINGs a second (CVE-2019-9512). A client that measures its bandwidth sends one a round trip. Those
+    /// whose answers are not read cannot be told apart, so they count alike.
     pub pings_per_second: u32,
     /// SETTINGS frames a second (CVE-2019-9515).
     pub settings_per_second: u32,

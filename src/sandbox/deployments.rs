@@ -10,8 +10,8 @@ use std::path::{Component, Path, PathBuf};
 /// Links on the way to one directory, as many as Linux follows (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// Directories that hold much beside sites, secrets among it. Whoever deploys into one of them itself
-/// names it with `--sandbox-read`.
+/// Directories that hold much beside sites, secrets among it. An operator who deploys into one of them
+/// itself names it with `--sandbox-read`.
 const SHARED: [&str; 9] = [
     "/", "/boot", "/dev", "/etc", "/proc", "/run", "/sys", "/usr", "/var",
 ];
@@ -19,7 +19,7 @@ const SHARED: [&str; 9] = [
 /// Accounts of people have numbers from here on, those of services smaller ones (login.defs(5)).
 const FIRST_PERSON: u32 = 1_000;
 
-/// Directories around a path, as the module's text says, and those of them that are too much to be
+/// Directories around a path (the module's text defines them), and those of them that are too much to be
 /// granted unasked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Around {
@@ -79,7 +79,7 @@ pub(super) fn around(path: &Path, homes: &[PathBuf]) -> Around {
     around
 }
 
-/// The home directories of this machine's people: of whoever started the process, and of those in
+/// The home directories of this machine's people: that of the user who started the process, and those in
 /// `/etc/passwd`.
 pub(super) fn homes() -> Vec<PathBuf> {
     let passwd = fs::read("/etc/passwd").unwrap_or_default();

@@ -1,8 +1,8 @@
 //! Landlock: the files that may still be touched, and no TCP connection out.
 //!
-//! A rule belongs to a directory as it is now, not to its path, and covers whatever will be in it.
-//! That is why what others replace (the site by a deployment, certificates when they are renewed, logs
-//! when they are rotated) is granted by the directories around it; see [`super::deployments`].
+//! A rule belongs to a directory as it is now, not to its path, and covers all that will be in it. Files
+//! that are replaced (the site by a deployment, certificates when they are renewed, logs when they are
+//! rotated) are therefore granted by the directories around them; see [`super::deployments`].
 
 use super::deployments::{around, homes};
 use super::{Reason, Report, Rights, SiteRights};
@@ -16,11 +16,10 @@ use std::fs::FileType;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-/// What newer versions could forbid has not been tried. This one is of Linux 6.15; TCP came with
-/// version 4, Linux 6.7.
+/// Newest version of Landlock that was tested, of Linux 6.15. TCP came with version 4, of Linux 6.7.
 const TESTED: ABI = ABI::V7;
 
-/// What may be done beneath a path; all else is forbidden.
+/// A path and the access beneath it; all else is forbidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Grant {
     path: PathBuf,
@@ -34,7 +33,7 @@ impl Grant {
     }
 }
 
-/// Why a path is needed.
+/// The use of a path, which decides its rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     /// The site: read its files, list its directories.
@@ -135,8 +134,8 @@ fn grant_certificate(
     }
 }
 
-/// What to grant for a file that may be replaced: its directory. The root directory would be the
-/// whole machine, so there it is the file alone, and replacing it goes unseen.
+/// The path to grant for a file that may be replaced: its directory. The root directory would be the whole
+/// machine, so there it is the file alone, and replacing it goes unseen.
 fn place(file: &Path) -> PathBuf {
     match parent(file) {
         root if root == Path::new("/") => file.to_owned(),
@@ -156,7 +155,7 @@ fn absolute(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// What the process will be left with. The directories are opened here, by who still may.
+/// Rights that the process will be left with. The directories are opened while they still can be.
 pub(super) struct Confinement {
     grants: Vec<Grant>,
     /// Directories around the site that would have been too much to grant.
@@ -190,7 +189,7 @@ impl Confinement {
         })
     }
 
-    /// Puts it in force, for good.
+    /// Puts the rules in force, for good.
     pub fn apply(self, report: &mut Report) -> Result<(), Reason> {
         match self.ruleset.restrict_self()?.landlock {
             LandlockStatus::Available { effective_abi, .. } => {
@@ -255,7 +254,7 @@ fn out_of_reach(too_wide: &[PathBuf]) -> Option<String> {
     })
 }
 
-/// What lies in the directory of the log, and so can be written after all.
+/// A sentence on files in the directory of the log, which can therefore be written after all.
 fn exposed(grants: &[Grant]) -> Option<String> {
     let of_log = |grant: &&Grant| grant.access == Access::Log;
     let log = &grants.iter().find(of_log)?.path;

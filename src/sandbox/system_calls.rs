@@ -1,9 +1,9 @@
 //! seccomp: the system calls that serving takes, and no other.
 //!
-//! Two filters. What serving takes passes; anything else is answered with EPERM, so that a rare
-//! path nobody thought of (a new C library, another allocator) fails as a call and not as a server
-//! that a peer could end at will. What only an intruder asks for ends the process at once: there is
-//! nobody left to serve, and the death shows in the system's log.
+//! Two filters. Calls that serving takes pass. Others fail with EPERM, so that a rare path (a new C
+//! library, another allocator) fails as a call, and does not end a server at a peer's will. Calls that
+//! only an intruder makes end the process at once: an intruder is no longer to be served, and the death
+//! shows in the system's log.
 //!
 //! Most calls are decided by their number alone, and for those the kernel (since 5.11) keeps the
 //! answer in a bitmap and runs no filter.
@@ -16,9 +16,9 @@ use seccompiler::{
 use std::collections::BTreeMap;
 use std::io;
 
-/// What serving takes, whatever the arguments. Traced over TLS, HTTP/1.1, HTTP/2, uploads, listings,
-/// Unix sockets, all signals and a certificate made anew; a line that was not seen says why it is
-/// here.
+/// Calls that serving takes, with any arguments. Traced over TLS, HTTP/1.1, HTTP/2, uploads, listings,
+/// Unix sockets, all signals and a certificate made anew; a line that the trace did not show says why it
+/// is here.
 const ALLOWED: &[i64] = &[
     // The poll loop; waiting for a slow reader of the log in the end.
     libc::SYS_epoll_ctl,
@@ -71,7 +71,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_rt_sigreturn,
     libc::SYS_sigaltstack,
     libc::SYS_restart_syscall,
-    // What cannot fail, so that nobody looks whether it did.
+    // Calls that cannot fail, so that their callers do not look for an error.
     libc::SYS_getpid,
     libc::SYS_gettid,
     libc::SYS_getuid,
@@ -104,7 +104,7 @@ const ALLOWED_OLDER: &[i64] = &[
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const ALLOWED_OLDER: &[i64] = &[];
 
-/// What only an intruder asks for: other programs, other processes' memory, the kernel itself.
+/// Calls that only an intruder makes: for other programs, other processes' memory, the kernel itself.
 const FATAL: &[i64] = &[
     libc::SYS_execve,
     libc::SYS_execveat,
@@ -123,8 +123,8 @@ const FATAL: &[i64] = &[
     libc::SYS_reboot,
 ];
 
-/// Calls that pass with some arguments only: the position of the argument, the bits looked at, and
-/// what they must be.
+/// Calls that pass with some arguments only: the position of the argument, the bits that are compared, and
+/// their value.
 fn conditional() -> [(i64, u8, u32, u32); 5] {
     let any = u32::MAX;
     [
@@ -195,7 +195,7 @@ fn compile(
     SeccompFilter::new(rules, otherwise, matching, arch)?.try_into()
 }
 
-/// How a kernel answers that knows no seccomp, or no filters (seccomp(2)).
+/// Tells the answer of a kernel without seccomp, or without filters (seccomp(2)).
 fn is_unknown(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL))
 }

@@ -10,8 +10,8 @@ use rustix::thread::{clear_ambient_capability_set, remove_capability_from_boundi
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use std::io;
 
-/// Becomes that user for good: real, effective and saved, with no group of the old one and no
-/// capability left, whoever started the program. What could not be given up is told in the report.
+/// Becomes a user for good: real, effective and saved, with no group of the old user and no capability
+/// left. Rights that could not be given up are told in the report.
 pub(super) fn switch(user: &User, report: &mut Report) -> io::Result<()> {
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     empty_bounding_set();
@@ -27,8 +27,8 @@ pub(super) fn switch(user: &User, report: &mut Report) -> io::Result<()> {
     drop_capabilities()
 }
 
-/// Leaves all groups but the user's. Who started as that user may have others, and no right to leave
-/// them: then they are told.
+/// Leaves all groups but the user's. A process that was started as that user may have others, and no right
+/// to leave them: then they are told.
 fn set_groups(user: &User, is_already: bool) -> io::Result<Option<String>> {
     let wanted: Vec<Gid> = user.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
     match set_thread_groups(&wanted) {
@@ -46,8 +46,8 @@ fn set_groups(user: &User, is_already: bool) -> io::Result<Option<String>> {
     }
 }
 
-/// Takes every capability out of what a program started later could have, as far as there is a right to.
-/// It is one more wall only: no program is started.
+/// Takes every capability away from programs that could be started later, as far as there is a right to.
+/// This is one more wall only, because no program is started.
 fn empty_bounding_set() {
     for capability in CapabilitySet::all().iter() {
         // Without the right to, nothing else is lost.
@@ -74,7 +74,7 @@ fn drop_capabilities() -> io::Result<()> {
     Ok(())
 }
 
-/// Who the process is now, and for root how it could be less.
+/// The user of the process in a few words, and for root the option that gives that up.
 pub(super) fn describe(user: Option<&User>) -> String {
     match user {
         Some(user) => format!("user {} (uid {}), no capabilities", user.name, user.uid),

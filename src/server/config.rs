@@ -1,9 +1,9 @@
 //! The numbers of the shell around the protocol cores, each with its reason.
 //!
-//! [`Limits`] bounds what a peer can make the server hold, [`Timeouts`] what it can make the server wait for.
-//! Both versions of the protocol share some of them: [`Config::derived`] puts those into [`h1::Config`] and
-//! [`h2::Config`], so that each is written once. The values are defaults for a public server on a small
-//! device; a test at the end of this file holds what has to be true between them.
+//! [`Limits`] bounds what a peer can make the server hold, [`Timeouts`] what it can make the server wait
+//! for. Both versions of the protocol share some of them: [`Config::derived`] puts those into
+//! [`h1::Config`] and [`h2::Config`], so that each is written once. The values are defaults for a public
+//! server on a small device; a test at the end of this file holds what has to be true between them.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ const LEAST_FRAME: u32 = 16 << 10;
 /// Bounds of what the shell holds.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections at a time. For one more, the dispensable one that is first goes; where none is,
+    /// Connections at a time. For one more, the most dispensable one is closed; where none is dispensable,
     /// accepting pauses. Bounded by the descriptor limit as well.
     pub max_connections: usize,
     /// Connections of one address at a time, or of one /64 of IPv6; more are closed at once. A
@@ -74,42 +74,41 @@ pub struct Limits {
     pub connections_per_address: u32,
     /// Memory of all connections together, in bytes, as their accounts say. 128 MiB is a quarter of
     /// the smallest board that runs a Linux of today, and holds 20,000 idle TLS connections at 5 KiB,
-    /// or 1,500 readers that each keep a whole output waiting. An eighth below it, connections that
-    /// are dispensable go; above it, whoever is first.
+    /// or 1,500 readers that each keep a whole output waiting. An eighth below it, dispensable connections
+    /// are closed; above it, others too, the least useful first.
     pub memory_bytes: usize,
-    /// A connection that has been idle for this long goes when others need its place. Longer than
+    /// Idle time after which a connection is closed when others need its place. Longer than
     /// the pauses of a client at work.
     pub idle_grace: Duration,
-    /// Output is made in pieces of this size, and a piece with content only when nothing waits. Four TLS
-    /// records, or nearly four DATA frames: with what the records add it is less than 65,160 bytes,
-    /// forty-five packets of an Ethernet, the most that a kernel hands down in one go (GSO). A little
-    /// more would be a tiny segment of its own behind each.
+    /// Size of a piece of output, in bytes. A piece with content is made only when the output buffer is
+    /// empty. Four TLS records, or nearly four DATA frames: with the records' own bytes it is less than
+    /// 65,160 bytes, forty-five packets of an Ethernet, the most that a kernel hands down in one go
+    /// (GSO). A little more would be a tiny segment of its own behind each.
     pub output_bytes: usize,
-    /// The least that a piece shrinks to while all connections together near [`Limits::memory_bytes`]: what
-    /// a small board's downloads go on with, slower than else. A quarter of a TLS record, whose 22 bytes
-    /// are then half a percent.
+    /// Smallest piece of output, in bytes, to which pieces shrink as all connections together near
+    /// [`Limits::memory_bytes`]: a small board's downloads go on with it, more slowly. A quarter of a TLS
+    /// record, whose 22 bytes are then half a percent.
     pub least_output_bytes: usize,
-    /// So many bytes beyond a piece may wait in memory on a connection before nothing is read from it
-    /// any more: what its frames call for while the socket takes nothing. A reader that is slower than
-    /// we are has a piece waiting most of the time, and its resets, windows and acknowledgements are
-    /// heard all the same. The heads of a page's hundred responses take less.
+    /// Bytes of answers to frames that may wait beyond a piece while the socket takes nothing. With more,
+    /// the connection is no longer read. A slow reader has a piece waiting most of the time, and its
+    /// resets, windows and acknowledgements are still heard. The heads of a page's hundred responses take
+    /// less.
     pub answer_bytes: usize,
-    /// The kernel takes more to send for a connection only while it holds less than this that is not on
-    /// its way (TCP_NOTSENT_LOWAT), and tells of room when half of it is left, a millisecond of a line of
-    /// 1 Gbit/s. Unbounded, it takes 4 MiB for whoever reads nothing of a large file: a few of them on a
-    /// small device use up what it has for all sockets (`net.ipv4.tcp_mem`), and then it drops everybody's
-    /// packets. Less than what is spliced into one output costs a third more with files of 100 kB, as
-    /// each is taken in parts.
+    /// Unsent bytes that the kernel holds for a cleartext connection (TCP_NOTSENT_LOWAT). It is writable
+    /// again when half of them are left, a millisecond of a line of 1 Gbit/s. Unbounded, the kernel takes
+    /// 4 MiB of a large file for a peer that reads nothing. A few such peers on a small device use up the
+    /// memory of all sockets (`net.ipv4.tcp_mem`), and then the kernel drops the packets of all. Less
+    /// than what is spliced into one output costs a third more with files of 100 kB, as each is taken in
+    /// parts.
     pub unsent_bytes: u32,
-    /// The same over TLS: two pieces of output. With more, large files cost a tenth more, as records
-    /// have left the processor's cache by the time they are sent.
+    /// Unsent bytes that the kernel holds for a TLS connection: two pieces of output. With more, large
+    /// files cost a tenth more, as records have left the processor's cache by the time they are sent.
     pub unsent_tls_bytes: u32,
-    /// Bytes read and processed for one connection in one turn, before others have theirs: a full TLS
-    /// record or frame and what surrounds it. What the turn's other budgets leave of them is kept, so
-    /// this bounds memory as well.
+    /// Bytes read and processed for one connection in one turn: a full TLS record or frame with its
+    /// header. Bytes that the turn's other budgets leave are kept, so this bounds memory as well.
     pub turn_read_bytes: usize,
     /// Bytes written for one connection in one turn, in whole pieces: when there are as many, the turn
-    /// ends. Four pieces of output, or one of what is sent from where it is, are a little more.
+    /// ends. Four pieces of output, or one zero-copy piece, are a little more.
     pub turn_write_bytes: usize,
     /// Requests of one connection in one turn: as many as a client may have open, so that a page
     /// needs no second turn. More of them fit the bytes of a turn than others should wait for.
@@ -118,10 +117,10 @@ pub struct Limits {
     /// [`Effort`](crate::world::effort::Effort): 150 µs, what the requests of a turn take whose files are
     /// in memory. Names that are not, opened and hashed for four requests, can take as much.
     pub turn_file_effort: usize,
-    /// Connections accepted from one listener in one turn, for which everybody else waits: some 10 µs
-    /// each. When there are more, the next turn follows at once.
+    /// Connections accepted from one listener in one turn. All others wait some 10 µs for each. When
+    /// there are more, the next turn follows at once.
     pub turn_accepts: usize,
-    /// Bytes discarded from a peer after our last byte to it. What was on its way fits a socket
+    /// Bytes discarded from a peer after our last byte to it. Those that were on their way fit a socket
     /// buffer; more is a flood.
     pub linger_bytes: usize,
     /// The largest request body that a handler takes, in bytes, else 413. The demo handlers stream,
@@ -130,14 +129,15 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What the kernel holds for a connection is not in its account, but in the memory of the same small
-    /// machine: of a limit under 64 MiB, it gets a share of 1/256 at most, and never less than a record.
+    /// Unsent bytes that the kernel may hold for a connection, at most `most`. They are not in the
+    /// connection's account, but in the memory of the same small machine: of a limit under 64 MiB, they
+    /// get a share of 1/256 at most, and never less than a record.
     pub fn unsent(&self, most: u32) -> u32 {
         let share = u32::try_from(self.memory_bytes / 256).unwrap_or(u32::MAX);
         most.min(share.max(16 << 10))
     }
 
-    /// TLS handshakes under way at a time; for one more, the oldest goes. A quarter of all places, so
+    /// TLS handshakes under way at a time; for one more, the oldest is closed. A quarter of all places, so
     /// that a flood of newcomers cannot take those of the connections that are established: at ten
     /// thousand a second, more than one core can answer, each still has half a second. Few places
     /// are not divided.
@@ -181,18 +181,18 @@ pub struct Timeouts {
     /// An HTTP/2 connection without streams. Browsers keep theirs for minutes; an idle connection
     /// costs little, and a new one a handshake.
     pub idle: Duration,
-    /// Output of which the peer takes too little, while others need memory, descriptors or places: a
-    /// vanished or stalled reader. The kernels' windows open in lumps of up to 64 KiB, and a line of
+    /// Time in which a reader must take enough of its output, while patience is short: a vanished or
+    /// stalled reader. The kernels' windows open in lumps of up to 64 KiB, and a line of
     /// 32 kbit/s takes 16 s for one.
     pub stall: Duration,
-    /// The same while there is room for everybody. The kernel tells of room for 64 to 128 KiB, and a
+    /// Stall timeout while patience is ample. A socket becomes writable with room for 64 to 128 KiB, and a
     /// window opens in lumps of 64 KiB: a reader of 1 KB/s shows no progress for three minutes. A player
     /// that pauses, or a laptop whose lid is closed for a moment, wants its connection again.
     pub slow: Duration,
-    /// From SIGTERM until open responses are cut.
+    /// From SIGTERM to the end of responses that are still open.
     pub drain: Duration,
-    /// After our last byte, the wait for the peer to close, so that a reset cannot overtake what it
-    /// has not read yet (RFC 9112 §9.6).
+    /// Time after our last byte in which the peer may close, so that a reset cannot overtake bytes that
+    /// it has not read yet (RFC 9112 §9.6).
     pub linger: Duration,
 }
 

@@ -21,14 +21,14 @@ pub struct Config {
     pub types: Vec<TypeRule>,
     /// The character set of text that does not name its own.
     pub charset: Charset,
-    /// Which files get a strong entity tag.
+    /// Files with a strong entity tag.
     pub entity_tags: EntityTags,
     /// Bytes of hot files (content and response fields) kept in memory. 1 MiB holds the pages and
     /// styles that most requests are for, and leaves the rest to the page cache.
     pub cache_memory: usize,
-    /// Files that responses are sent from which may be open at a time; beyond it, the one that was not used
-    /// for longest is closed until its reader goes on. One for each connection, of which the server takes
-    /// fewer where the system's limit of open files is lower.
+    /// Open files at a time that responses are sent from. Beyond them, the least recently used one is
+    /// closed until its reader goes on. One for each connection: where the system's limit of open files
+    /// is lower, both are fewer.
     pub open_files: usize,
 }
 
@@ -50,8 +50,8 @@ impl Default for Config {
     }
 }
 
-/// Which files get a strong entity tag, for which all of their content must be read; the others have a
-/// weak one, of what the file system says about them.
+/// Files with a strong entity tag, for which all of their content must be read. The others have a weak one,
+/// made of their metadata.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EntityTags {
     /// Files of up to 1 MiB, and longer ones once their bytes have all passed on their way to a reader.
@@ -79,12 +79,12 @@ pub struct TypeRule {
     pub value: String,
 }
 
-/// The character set that text is said to have (the parameter `charset` of `Content-Type`).
+/// Character set of text (the parameter `charset` of `Content-Type`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Charset {
-    /// This one.
+    /// A name, such as `utf-8`.
     Name(String),
-    /// None: browsers guess.
+    /// No parameter: browsers guess.
     Unsaid,
 }
 

@@ -6,7 +6,7 @@
 /// A user of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// As the operator wrote it.
+    /// The name and the group as the operator wrote them.
     pub name: String,
     /// The user's number.
     pub uid: u32,

@@ -6,16 +6,16 @@
 //!       ─▶ Settings: texts with their origin ─▶ Draft ─▶ Config
 //! ```
 //!
-//! A [`Setting`] is a name, the form of its value, a help text and a function that puts a text into a [`Draft`].
-//! All else follows from these: the option is `--name`, the variable `CALMD_NAME` with underscores. Whatever
-//! reads texts (the command line, the environment) gives them to [`Settings`] with an [`Origin`], and
-//! [`Settings::resolve`] makes a [`Config`] of them. A [`Mistake`] carries the setting; the room that read
-//! the text spells it, as an option or as a variable.
+//! A [`Setting`] is a name, the form of its value, a help text and a function that puts a text into a
+//! [`Draft`]. All else follows from these: the option is `--name`, the variable `CALMD_NAME` with
+//! underscores. The readers of texts (the command line, the environment) give them to [`Settings`] with
+//! an [`Origin`], and [`Settings::resolve`] makes a [`Config`] of them. A [`Mistake`] carries the
+//! setting; the room that read the text spells it, as an option or as a variable.
 //!
 //! # To add a setting
 //!
 //! 1. Give the room that it is for a field in its own `Config`, with the default and its reason.
-//! 2. Add one entry to [`TABLE`](table::TABLE), in its group and at its place in the help:
+//! 2. Add one entry to [`TABLE`], in its group and at its place in the help:
 //!    `Setting::text("handler-timeout", "TIME", "Help without a full stop", |draft, text| …).default("60s")`.
 //!    `.essential()` brings it into `-h`, `.repeated()` makes a list of it.
 //! 3. If the value has a form of its own, add its parser to `value.rs`, whose errors say what would be right.
@@ -39,7 +39,7 @@ pub use table::TABLE;
 /// Settings that stand together in the help.
 #[derive(Debug)]
 pub struct Group {
-    /// The heading; `None` is clap's own, for what has no option's name.
+    /// The heading; `None` is clap's own, for values without a name.
     pub heading: Option<&'static str>,
     /// The settings in the order of the help.
     pub settings: &'static [Setting],

@@ -242,7 +242,7 @@ const HTTP2: &[Setting] = &[
     Setting::text(
         "initial-window-size",
         "SIZE",
-        "What an upload may send ahead",
+        "Content that an upload may send ahead",
         |draft, text| {
             put(
                 &mut draft.http2().initial_window_size,
@@ -384,14 +384,14 @@ const BOUNDS: &[Setting] = &[
     Setting::text(
         "slow-timeout",
         "TIME",
-        "The same while there is room for everybody",
+        "Such a client while there is room for everybody",
         |draft, text| put(&mut draft.timeouts().slow, value::timeout(text)),
     )
     .default("5m"),
     Setting::text(
         "drain-timeout",
         "TIME",
-        "What open responses are given after SIGTERM",
+        "Time for open responses after SIGTERM",
         |draft, text| put(&mut draft.timeouts().drain, value::duration(text)),
     )
     .default("30s"),

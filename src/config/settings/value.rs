@@ -1,7 +1,7 @@
 //! Forms of values: numbers, sizes, durations, fields, words.
 //!
-//! Each function takes the text as it was written and returns the value, or a sentence that says what is wrong
-//! and what would be right. The setting and the value are told by the caller.
+//! Each function takes the text as it was written and returns the value, or a sentence that says what is
+//! wrong and what would be right. The setting and the value are told by the caller.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which directories a configuration needs. What they are good for is proved in `tests/it/sandbox`.
+//! Directories that rights grant. `tests/it/sandbox` proves their effect.
 
 use super::*;
 use std::os::unix::fs::symlink;
