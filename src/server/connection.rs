@@ -42,10 +42,6 @@ const LAST_OPENING: Duration = Duration::from_secs(1);
 /// So many parts of an output are sealed between two looks at its splices.
 const SEALED: usize = 8;
 
-/// The protocol cannot go on. What it has to say about that is in its output.
-#[derive(Debug)]
-pub struct Fault;
-
 /// What a connection wants after its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {

@@ -1,8 +1,8 @@
 //! HTTP/1.1 on a connection: one request at a time, answered by the site.
 
 use super::active_request::{ActiveRequest, CUT_SHORT, exceeds, takes_content};
-use super::connection::Fault;
 use super::context::{Context, Layer};
+use super::fault::Fault;
 use super::h2_service::H2Service;
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;

@@ -4,8 +4,8 @@
 mod content;
 
 use super::active_request::{ActiveRequest, exceeds, takes_content};
-use super::connection::Fault;
 use super::context::Context;
+use super::fault::Fault;
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
 use super::trace;

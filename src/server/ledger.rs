@@ -1,16 +1,18 @@
-//! What all connections hold together, and which of them go first when that is too much.
+//! The ledger of the memory that all connections hold, and the order in which they are closed when it is
+//! too much.
 //!
-//! Each connection has an account: what it holds, as it said at the end of its last turn, and its
-//! rank. A rank is one number, so that finding who goes first is a pass over small integers that lie
-//! behind each other, some microseconds for thousands of connections, and only made under pressure.
-//! A turn costs a subtraction and an addition.
+//! Each connection has an account: the bytes that it holds, as it reported at the end of its last turn,
+//! and its rank. A rank is one number, so that finding the connection to close first is a pass over small
+//! integers that lie behind each other: some microseconds for thousands of connections, and only made
+//! under pressure. A turn costs a subtraction and an addition.
 //!
 //! ```text
 //!   0 ─────────────── mark ────── limit
-//!   everybody is      idle, then  whoever is first,
-//!   let in            stalled go; whatever it does
-//!                     nobody is
-//!                     let in
+//!   new ones are      idle, then  the first ones
+//!   accepted          stalled     are closed,
+//!                     ones are    idle or not
+//!                     closed;
+//!                     no new ones
 //! ```
 
 use super::config::{Limits, Timeouts};

@@ -27,6 +27,7 @@ mod connection;
 mod context;
 mod deadlines;
 mod event_loop;
+mod fault;
 mod h1_service;
 mod h2_service;
 mod ledger;

@@ -1,7 +1,7 @@
 //! The protocol that a connection speaks, once that is known.
 
-use super::connection::Fault;
 use super::context::Context;
+use super::fault::Fault;
 use super::h1_service::{H1Service, Step};
 use super::h2_service::H2Service;
 use super::transport::Transport;

@@ -1,6 +1,7 @@
 //! Integration tests: the server as a process, over real sockets, against independent clients and raw
 //! bytes.
 
+mod circles;
 mod client;
 mod command_line;
 mod fuzz_regressions;
@@ -11,4 +12,6 @@ mod raw_tls;
 mod sandbox;
 mod server;
 mod sim;
+mod source;
 mod support;
+mod words;

@@ -1,0 +1,145 @@
+//! The mechanical part of the crate's rules for words: the first words of docs, and the names of types.
+//!
+//! A doc names its thing with a noun, or what it does with a verb in the third person. A type's name is
+//! used once in the crate, so that a search for it finds one thing; only a room's main noun may be used in
+//! several rooms, where the path tells them apart (`h1::Connection`).
+
+use super::source::{self, Source};
+use std::collections::BTreeMap;
+
+/// First words that begin a clause about the thing instead of naming it.
+const CLAUSES: [&str; 11] = [
+    "What ",
+    "Whatever ",
+    "Whether ",
+    "Who ",
+    "Whoever ",
+    "Whom ",
+    "Whose ",
+    "How ",
+    "So many ",
+    "The same ",
+    "Why ",
+];
+
+/// Beginnings of paths whose docs were not swept yet. The list must only shrink.
+const NOT_YET: &[&str] = &[
+    "src/app",
+    "src/cli",
+    "src/client",
+    "src/config",
+    "src/content",
+    "src/exchange",
+    "src/h1",
+    "src/h2",
+    "src/helper",
+    "src/hpack",
+    "src/link",
+    "src/sandbox",
+    "src/server/active_request",
+    "src/server/connection",
+    "src/server/context",
+    "src/server/event_loop",
+    "src/server/h1_service",
+    "src/server/h2_service",
+    "src/server/protocol",
+    "src/server/transport",
+    "src/server/write_queue",
+    "src/site/body",
+    "src/site/demo",
+    "src/world",
+];
+
+/// Type names that several rooms may use, each with the reason.
+const MAIN_NOUNS: &[(&str, &str)] = &[
+    ("Config", "each room owns its configuration"),
+    (
+        "Connection",
+        "each protocol, the client and the server have one",
+    ),
+    ("Error", "each protocol and the client have one"),
+    ("Event", "each protocol core tells its own"),
+];
+
+/// Type names that are still used for several things. The list must only shrink.
+const STILL_DOUBLE: &[&str] = &[
+    "Answer", "Body", "Clock", "Content", "Decoded", "Disk", "Ending", "Exchange", "Fault",
+    "Grant", "Head", "Inode", "Input", "Joined", "Length", "Listener", "Options", "Outcome",
+    "Peer", "Phase", "Piece", "Place", "Progress", "Refusal", "Request", "Response", "Security",
+    "Shares", "Sink", "Slice", "Slot", "Source", "Span", "State", "Step", "Stream", "Table",
+    "Text", "Tls", "Turn", "Wanted",
+];
+
+fn is_swept(file: &Source) -> bool {
+    !NOT_YET.iter().any(|begin| file.path.starts_with(begin))
+}
+
+fn doc(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let doc = line.strip_prefix("///").or(line.strip_prefix("//!"))?;
+    Some(doc.trim_start().trim_start_matches("- "))
+}
+
+#[test]
+fn docs_name_their_thing_first() {
+    let mut faults = Vec::new();
+    for file in ["src", "tests"]
+        .iter()
+        .flat_map(|root| source::sources(root))
+    {
+        let lines = file.text.lines().zip(1..).filter(|_| is_swept(&file));
+        for (line, number) in lines {
+            let opening = doc(line).and_then(|doc| {
+                let is_opening = |clause: &&&str| doc.starts_with(**clause);
+                CLAUSES.iter().find(is_opening)
+            });
+            if let Some(opening) = opening {
+                faults.push(format!(
+                    "{}:{number}: a doc line opens with '{opening}'",
+                    file.path
+                ));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The names of the types that a file of the product defines, without associated types.
+fn types(file: &Source) -> Vec<String> {
+    let tokens = file.tokens();
+    let mut found = Vec::new();
+    let mut depth = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        depth += i32::from(*token == "{") - i32::from(*token == "}");
+        let is_definition = match *token {
+            "struct" | "enum" | "trait" | "union" => true,
+            // Deeper ones are associated types, whose names the trait sets.
+            "type" => depth == 0,
+            _ => false,
+        };
+        if is_definition {
+            let name = tokens.get(at + 1).filter(|name| source::is_word(name));
+            found.extend(name.map(|name| (*name).to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_types_name_is_used_once() {
+    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in source::sources("src").iter().filter(|file| !file.is_test()) {
+        for name in types(file) {
+            files.entry(name).or_default().push(file.path.clone());
+        }
+    }
+    let is_allowed = |name: &str| {
+        MAIN_NOUNS.iter().any(|(noun, _)| *noun == name) || STILL_DOUBLE.contains(&name)
+    };
+    let double: Vec<String> = files
+        .iter()
+        .filter(|(name, paths)| paths.len() > 1 && !is_allowed(name))
+        .map(|(name, paths)| format!("{name}: {}", paths.join(", ")))
+        .collect();
+    assert!(double.is_empty(), "{}", double.join("\n"));
+}
