@@ -16,7 +16,7 @@ use std::error::Error;
 use crate::config::Config;
 use crate::server::{AccessLog, Context, EventLoop, Security};
 use crate::site::Site;
-use crate::tls::{Origin, TlsContext};
+use crate::tls::{CertificateOrigin, TlsContext};
 use crate::world::ListenAddress;
 use crate::world::files::Root;
 use crate::world::os::{OsWorld, raise_open_files};
@@ -28,7 +28,7 @@ pub struct App {
     /// The URLs that it serves, in the order of the listeners.
     urls: Vec<String>,
     /// Where the certificate came from, if there is a TLS listener.
-    certificate: Option<Origin>,
+    certificate: Option<CertificateOrigin>,
 }
 
 impl App {
@@ -98,22 +98,22 @@ impl App {
             lines.push_str(&format!("  {url}\n"));
         }
         match &self.certificate {
-            Some(Origin::Made(path)) => lines.push_str(&format!(
+            Some(CertificateOrigin::Made(path)) => lines.push_str(&format!(
                 "  made a self-signed certificate for localhost, {}: browsers will warn; \
                  --cert and --key take your own\n",
                 path.display()
             )),
-            Some(Origin::Kept(path)) => {
+            Some(CertificateOrigin::Kept(path)) => {
                 lines.push_str(&format!(
                     "  with the self-signed certificate {}\n",
                     path.display()
                 ));
             }
-            Some(Origin::Memory) => lines.push_str(
+            Some(CertificateOrigin::Memory) => lines.push_str(
                 "  with a self-signed certificate for localhost, kept in memory until the end only; \
                  STATE_DIRECTORY names a place for it, --cert and --key take your own\n",
             ),
-            Some(Origin::Given) | None => {}
+            Some(CertificateOrigin::Given) | None => {}
         }
         lines
     }

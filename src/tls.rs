@@ -33,8 +33,8 @@ mod subject_names;
 mod validity;
 
 pub use certificate::Certificate;
-pub use clock::Clock;
 use clock::Tickets;
+pub use clock::TlsClock;
 pub use error::TlsError;
 use file::read_file;
 pub use names::Names;
@@ -74,7 +74,7 @@ pub struct TlsContext {
 
 /// Origin of the certificate in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum CertificateOrigin {
     /// Read from the files that the operator named.
     Given,
     /// Self-signed for localhost, kept from an earlier start.
@@ -87,7 +87,7 @@ pub enum Origin {
 
 impl TlsContext {
     /// Loads the certificate, or makes one for localhost if the operator named none.
-    pub fn open(certificate: &Certificate) -> Result<(Self, Origin), TlsError> {
+    pub fn open(certificate: &Certificate) -> Result<(Self, CertificateOrigin), TlsError> {
         let provider = Arc::new(provider());
         let tickets = Arc::new(Tickets::new(SystemTime::now, crypto::Ticketer::new));
         let noted = Arc::new(Note::default());
@@ -122,12 +122,12 @@ impl TlsContext {
     }
 
     /// Reads the files again, for connections to come. After an error the old certificate stays in use.
-    pub fn reload(&mut self) -> Result<Origin, TlsError> {
+    pub fn reload(&mut self) -> Result<CertificateOrigin, TlsError> {
         let now = wall_clock();
         if self.certificate == (Certificate::SelfSigned { directory: None })
             && !self_signed::is_worn(self.loaded, now)
         {
-            return Ok(Origin::Memory);
+            return Ok(CertificateOrigin::Memory);
         }
         let (key, names, origin) = load(&self.certificate, now, &self.provider)?;
         self.loaded = now;
@@ -162,14 +162,14 @@ fn load(
     certificate: &Certificate,
     now: SystemTime,
     provider: &CryptoProvider,
-) -> Result<(Arc<CertifiedKey>, Arc<SubjectNames>, Origin), TlsError> {
+) -> Result<(Arc<CertifiedKey>, Arc<SubjectNames>, CertificateOrigin), TlsError> {
     let (pair, origin) = match certificate {
-        Certificate::Files { chain, key } => (Pair::read(chain, key)?, Origin::Given),
+        Certificate::Files { chain, key } => (Pair::read(chain, key)?, CertificateOrigin::Given),
         Certificate::SelfSigned {
             directory: Some(directory),
         } => self_signed::pair(directory, now, provider)?,
         Certificate::SelfSigned { directory: None } => {
-            (self_signed::in_memory(now)?, Origin::Memory)
+            (self_signed::in_memory(now)?, CertificateOrigin::Memory)
         }
     };
     for (at, certificate) in pair.chain.iter().enumerate() {
@@ -193,7 +193,7 @@ fn server_config(
     provider: &Arc<CryptoProvider>,
     tickets: &Arc<Tickets>,
 ) -> Result<ServerConfig, TlsError> {
-    let mut config = ServerConfig::builder_with_details(Arc::clone(provider), Arc::new(Clock))
+    let mut config = ServerConfig::builder_with_details(Arc::clone(provider), Arc::new(TlsClock))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Library)?
         .with_no_client_auth()

@@ -32,7 +32,7 @@ impl Security {
         let provider = Arc::new(tls::provider());
         let unusable = |error| Error::Tls("this machine".into(), error);
         let config =
-            ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(tls::Clock))
+            ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(tls::TlsClock))
                 .with_safe_default_protocol_versions()
                 .map_err(unusable)?;
         let verifier: Arc<dyn ServerCertVerifier> = match options.insecure {

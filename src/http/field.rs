@@ -108,7 +108,7 @@ impl Pseudo {
 
 /// Place of one field in the arena. The value follows its name.
 #[derive(Clone, Copy)]
-struct Span {
+struct FieldSpan {
     start: u32,
     value_start: u32,
     end: u32,
@@ -122,7 +122,7 @@ struct Span {
 #[derive(Clone, Default)]
 pub struct Fields {
     bytes: Vec<u8>,
-    spans: Vec<Span>,
+    spans: Vec<FieldSpan>,
     /// Position of each pseudo-header field in `spans`, plus one; zero is absent.
     pseudo: [u16; Pseudo::COUNT],
 }
@@ -175,7 +175,7 @@ impl Fields {
         if self.bytes.get(start) == Some(&b':') {
             self.note_pseudo(start, name_len);
         }
-        self.spans.push(Span {
+        self.spans.push(FieldSpan {
             start: start as u32,
             value_start: (start + name_len) as u32,
             end: self.bytes.len() as u32,
@@ -275,7 +275,7 @@ impl Fields {
         }
     }
 
-    fn field(&self, span: &Span) -> Field<'_> {
+    fn field(&self, span: &FieldSpan) -> Field<'_> {
         Field {
             name: &self.bytes[span.start as usize..span.value_start as usize],
             value: &self.bytes[span.value_start as usize..span.end as usize],

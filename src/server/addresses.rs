@@ -15,7 +15,7 @@ const ROOM: usize = 64;
 
 /// An address or network whose connections are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Host {
+enum AddressGroup {
     /// An IPv4 address.
     V4([u8; 4]),
     /// The network part of IPv6 addresses.
@@ -24,16 +24,16 @@ enum Host {
 
 /// The number of connections of each address. The peers choose their addresses, so the hash must be
 /// keyed at random, as the standard library's is.
-pub struct Addresses {
-    counts: HashMap<Host, u32>,
+pub struct AddressCounts {
+    counts: HashMap<AddressGroup, u32>,
     /// The most connections of one address; 0 is no limit.
     limit: u32,
 }
 
-impl Addresses {
+impl AddressCounts {
     /// A table without connections.
     pub fn new(limit: u32) -> Self {
-        Addresses {
+        AddressCounts {
             counts: HashMap::new(),
             limit,
         }
@@ -77,15 +77,15 @@ impl Addresses {
     }
 
     /// The address or network that a peer is counted under, if it is counted.
-    fn host(&self, peer: Peer) -> Option<Host> {
+    fn host(&self, peer: Peer) -> Option<AddressGroup> {
         match peer {
             _ if self.limit == 0 => None,
             Peer::Unix => None,
             Peer::Ip(address) if address.is_loopback() => None,
-            Peer::Ip(IpAddr::V4(address)) => Some(Host::V4(address.octets())),
+            Peer::Ip(IpAddr::V4(address)) => Some(AddressGroup::V4(address.octets())),
             Peer::Ip(IpAddr::V6(address)) => {
                 let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Some(Host::V6([a, b, c, d, e, f, g, h]))
+                Some(AddressGroup::V6([a, b, c, d, e, f, g, h]))
             }
         }
     }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn an_address_has_as_many_connections_as_it_may_and_one_more_when_one_is_gone() {
-        let mut addresses = Addresses::new(2);
+        let mut addresses = AddressCounts::new(2);
         let (one, other) = (peer("192.0.2.1"), peer("192.0.2.2"));
         assert!(addresses.enter(one) && addresses.enter(one));
         assert!(!addresses.enter(one));
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_counts_as_one() {
-        let mut addresses = Addresses::new(1);
+        let mut addresses = AddressCounts::new(1);
         assert!(addresses.enter(peer("2001:db8:0:1::1")));
         assert!(!addresses.enter(peer("2001:db8:0:1:ffff::2")));
         assert!(addresses.enter(peer("2001:db8:0:2::1")));
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn who_is_on_this_machine_is_not_counted_nor_anybody_without_a_limit() {
-        let mut addresses = Addresses::new(1);
+        let mut addresses = AddressCounts::new(1);
         for own in [
             Peer::Unix,
             peer("127.0.0.1"),
@@ -131,14 +131,14 @@ mod tests {
             assert!(addresses.enter(own) && addresses.enter(own));
             addresses.leave(own);
         }
-        let mut unlimited = Addresses::new(0);
+        let mut unlimited = AddressCounts::new(0);
         assert!(unlimited.enter(peer("192.0.2.1")) && unlimited.enter(peer("192.0.2.1")));
         assert!(addresses.counts.is_empty() && unlimited.counts.is_empty());
     }
 
     #[test]
     fn addresses_without_connections_take_no_memory() {
-        let mut addresses = Addresses::new(8);
+        let mut addresses = AddressCounts::new(8);
         let peers: Vec<Peer> = (0..5_000u32)
             .map(|number| Peer::Ip(IpAddr::from((0x0a00_0000 + number).to_be_bytes())))
             .collect();

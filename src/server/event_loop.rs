@@ -17,7 +17,7 @@ mod turn;
 
 pub(crate) use admission::LEAVING;
 
-use super::addresses::Addresses;
+use super::addresses::AddressCounts;
 use super::connection::{Connection, Turn};
 use super::context::Context;
 use super::deadlines::Deadlines;
@@ -73,7 +73,7 @@ pub struct EventLoop<W: World> {
     crowd: usize,
     deadlines: Deadlines,
     ledger: Ledger,
-    addresses: Addresses,
+    addresses: AddressCounts,
     /// Who goes first for a newcomer, as far as that is known in this turn.
     dispensable: VecDeque<u32>,
     /// Who was sent away last, and may still read why.
@@ -154,7 +154,7 @@ impl<W: World> EventLoop<W> {
         EventLoop {
             deadlines: Deadlines::new(cx.now, room),
             ledger: Ledger::new(&cx.limits, &cx.timeouts, cx.now, room),
-            addresses: Addresses::new(cx.limits.connections_per_address),
+            addresses: AddressCounts::new(cx.limits.connections_per_address),
             cx,
             listeners: listeners.iter().map(listener).collect(),
             connections: Slots::with_room(room),

@@ -123,11 +123,11 @@ impl Limit {
 /// The counts of all kinds, and the time of the last line of each.
 #[derive(Default)]
 pub struct LimitLog {
-    counts: [Count; Limit::ALL.len()],
+    counts: [LimitCount; Limit::ALL.len()],
 }
 
 #[derive(Default)]
-struct Count {
+struct LimitCount {
     total: u64,
     /// Number of times that the limit fired since the last line.
     left_out: u64,

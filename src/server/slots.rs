@@ -8,11 +8,11 @@ use slab::Slab;
 
 /// A table with the event loop's state of each connection.
 pub struct Slots<T> {
-    slab: Slab<Slot<T>>,
+    slab: Slab<ConnectionSlot<T>>,
     last_serial: u32,
 }
 
-struct Slot<T> {
+struct ConnectionSlot<T> {
     serial: u32,
     schedule: Schedule,
     weight: Weight,
@@ -58,7 +58,7 @@ impl<T> Slots<T> {
             last => last + 1,
         };
         let serial = self.last_serial;
-        let slot = Slot {
+        let slot = ConnectionSlot {
             serial,
             schedule: Schedule::Waiting,
             weight: Weight::Light,
@@ -103,7 +103,7 @@ impl<T> Slots<T> {
 
     /// The tokens of all connections.
     pub fn tokens(&self) -> Vec<Token> {
-        let token = |(index, slot): (usize, &Slot<T>)| Token {
+        let token = |(index, slot): (usize, &ConnectionSlot<T>)| Token {
             index: index as u32,
             serial: slot.serial,
         };
@@ -138,7 +138,7 @@ impl<T> Slots<T> {
             .is_some_and(|slot| slot.weight == Weight::Heavy)
     }
 
-    fn current(&mut self, token: Token) -> Option<&mut Slot<T>> {
+    fn current(&mut self, token: Token) -> Option<&mut ConnectionSlot<T>> {
         self.slab
             .get_mut(token.index as usize)
             .filter(|slot| slot.serial == token.serial)

@@ -16,7 +16,7 @@ pub(crate) struct Validators<'a> {
 
 /// Result of the preconditions of a GET or HEAD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum PreconditionOutcome {
     /// The preconditions hold, or there are none.
     Proceed,
     /// 304
@@ -26,44 +26,44 @@ pub(crate) enum Outcome {
 }
 
 /// Evaluates the preconditions in the order of RFC 9110 §13.2.2.
-pub(crate) fn evaluate(request: &Fields, validators: &Validators<'_>) -> Outcome {
+pub(crate) fn evaluate(request: &Fields, validators: &Validators<'_>) -> PreconditionOutcome {
     if request.value("if-match").is_some() {
         // RFC 9110 §13.1.1: strong comparison.
         if !any_tag(request, "if-match", |tag| tag.is_strong(validators)) {
-            return Outcome::Failed;
+            return PreconditionOutcome::Failed;
         }
     } else if let Some(since) = seconds(request, "if-unmodified-since")
         && validators
             .last_modified
             .is_some_and(|modified| modified > since)
     {
-        return Outcome::Failed;
+        return PreconditionOutcome::Failed;
     }
     if request.value("if-none-match").is_some() {
         // RFC 9110 §13.1.2: weak comparison.
         if any_tag(request, "if-none-match", |tag| tag.is_weak(validators)) {
-            return Outcome::NotModified;
+            return PreconditionOutcome::NotModified;
         }
     } else if let Some(since) = seconds(request, "if-modified-since")
         && validators
             .last_modified
             .is_some_and(|modified| modified <= since)
     {
-        return Outcome::NotModified;
+        return PreconditionOutcome::NotModified;
     }
-    Outcome::Proceed
+    PreconditionOutcome::Proceed
 }
 
 /// Evaluates the preconditions on a resource without validators. Only `*` matches it, and dates are
 /// ignored (RFC 9110 §13.1).
-pub(crate) fn evaluate_without_validators(request: &Fields) -> Outcome {
+pub(crate) fn evaluate_without_validators(request: &Fields) -> PreconditionOutcome {
     let is_any = |tag: EntityTag<'_>| matches!(tag, EntityTag::Any);
     if request.value("if-match").is_some() && !any_tag(request, "if-match", is_any) {
-        return Outcome::Failed;
+        return PreconditionOutcome::Failed;
     }
     match any_tag(request, "if-none-match", is_any) {
-        true => Outcome::NotModified,
-        false => Outcome::Proceed,
+        true => PreconditionOutcome::NotModified,
+        false => PreconditionOutcome::Proceed,
     }
 }
 
@@ -165,7 +165,7 @@ fn seconds(request: &Fields, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::Outcome::*;
+    use super::PreconditionOutcome::*;
     use super::*;
     use crate::site::validators::{Settling, weak_tag};
     use crate::world::{FileKind, Metadata};
@@ -194,7 +194,7 @@ mod tests {
         }
     }
 
-    fn outcome(fields: &[(&str, &str)]) -> Outcome {
+    fn outcome(fields: &[(&str, &str)]) -> PreconditionOutcome {
         evaluate(&fields.iter().copied().collect(), &validators())
     }
 

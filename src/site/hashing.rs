@@ -61,7 +61,7 @@ struct Job<F: Files> {
 }
 
 /// Result of hashing a slice.
-enum Slice {
+enum SliceResult {
     /// The slice is hashed, and more follow.
     Hashed,
     /// The slice is not in memory: the disk was asked for it.
@@ -136,16 +136,16 @@ impl<F: Files> Hashing<F> {
         let mut hashed = 0;
         if let Some(file) = &self.file {
             self.buffer.resize(SLICE, 0);
-            let mut slice = Slice::Hashed;
+            let mut slice = SliceResult::Hashed;
             for _ in 0..MOST_READS {
                 let mut read = 0;
                 slice = hash_slice(files, file, &mut self.buffer, &mut self.tries, &mut read);
                 hashed += read;
-                if !matches!(slice, Slice::Hashed) || hashed >= SLICE / 2 {
+                if !matches!(slice, SliceResult::Hashed) || hashed >= SLICE / 2 {
                     break;
                 }
             }
-            if let Slice::Cold | Slice::Hashed = slice {
+            if let SliceResult::Cold | SliceResult::Hashed = slice {
                 return hashed;
             }
         }
@@ -172,15 +172,15 @@ fn hash_slice<F: Files>(
     buffer: &mut [u8],
     tries: &mut u16,
     read: &mut usize,
-) -> Slice {
+) -> SliceResult {
     let Some(offset) = file.hashed() else {
         // A response has sent the rest meanwhile. It checks the file for changes, or has done so.
         let _ = file.confirm(files);
-        return Slice::Over;
+        return SliceResult::Over;
     };
     let mut parts = [IoSliceMut::new(buffer)];
     let Ok(open) = file.get(files) else {
-        return Slice::Over;
+        return SliceResult::Over;
     };
     let resident = match files.read_resident(&open, offset, &mut parts) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -189,8 +189,8 @@ fn hash_slice<F: Files>(
             }
             *tries += 1;
             return match *tries < MOST_TRIES {
-                true => Slice::Cold,
-                false => Slice::Over,
+                true => SliceResult::Cold,
+                false => SliceResult::Over,
             };
         }
         // Some kernels and some file systems cannot tell.
@@ -198,17 +198,17 @@ fn hash_slice<F: Files>(
         resident => resident,
     };
     let Ok(len @ 1..) = resident else {
-        return Slice::Over;
+        return SliceResult::Over;
     };
     drop(open);
     *tries = 0;
     *read = len;
     file.pass(offset, &parts, len);
     if file.hashed().is_some() {
-        return Slice::Hashed;
+        return SliceResult::Hashed;
     }
     let _ = file.confirm(files);
-    Slice::Over
+    SliceResult::Over
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub(crate) enum Lookup<F: Files> {
 
 /// The hot cache.
 pub(crate) struct HotCache<F: Files> {
-    slots: Slab<Slot<F>>,
+    slots: Slab<HotEntry<F>>,
     /// Entries by path. The keys are paths of existing files, so no client chooses them. Colliding ones
     /// would only be slow.
     index: HashMap<Rc<[u8]>, usize, RandomState>,
@@ -86,7 +86,7 @@ pub(crate) struct HotCache<F: Files> {
     warned: HashSet<Vec<u8>, RandomState>,
 }
 
-struct Slot<F: Files> {
+struct HotEntry<F: Files> {
     path: Rc<[u8]>,
     resource: Rc<Resource<F>>,
     cost: usize,
@@ -265,7 +265,7 @@ impl<F: Files> HotCache<F> {
         }
         let resource = Rc::new(resource);
         let path: Rc<[u8]> = Rc::from(path);
-        let at = self.slots.insert(Slot {
+        let at = self.slots.insert(HotEntry {
             path: path.clone(),
             resource: resource.clone(),
             cost,

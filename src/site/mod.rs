@@ -58,7 +58,7 @@ use error_page::ErrorPages;
 use hot::HotCache;
 use listing::Listings;
 use media_type::MediaTypes;
-use path::{Form, SitePath};
+use path::{SitePath, TargetForm};
 use resource::Dress;
 
 use crate::content::{Body, FileTable, Supply};
@@ -338,7 +338,7 @@ impl<F: Files> Site<F> {
 
     fn handler(&self, path: &SitePath) -> Option<&dyn Handler> {
         let is_here = |mount: &&Mount| {
-            path.form() == Form::File
+            path.form() == TargetForm::File
                 && mount.path.as_bytes().strip_prefix(b"/") == Some(path.as_bytes())
         };
         let mount = self.mounts.iter().find(is_here)?;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::range::ByteRange;
-use super::representation::Source;
+use super::representation::ByteSource;
 use crate::content::{Body, Sequence, Slice};
 use crate::world::Files;
 
@@ -56,7 +56,7 @@ impl Multipart {
     }
 
     /// The body, with the bytes of the ranges from `source`.
-    pub(crate) fn body<F: Files>(self, source: Source<F>) -> Body<F> {
+    pub(crate) fn body<F: Files>(self, source: ByteSource<F>) -> Body<F> {
         let Multipart { parts, len, .. } = self;
         let count = parts.ranges.len();
         // Each range is two slices: the head of the part, and the bytes. The closing boundary is behind

@@ -26,12 +26,12 @@ const LITERAL: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Debug, Default)]
 pub struct SitePath {
     bytes: Vec<u8>,
-    form: Form,
+    form: TargetForm,
 }
 
 /// Kind of the named thing, by the end of the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
+pub enum TargetForm {
     /// No slash at the end: a file, or a directory whose request is redirected.
     File,
     /// A slash at the end: a directory.
@@ -67,7 +67,7 @@ impl SitePath {
     /// Parses the target of a request: path and query, in origin form (RFC 9112 §3.2.1).
     pub fn parse(&mut self, target: &[u8]) -> Result<(), PathError> {
         self.bytes.clear();
-        self.form = Form::Directory;
+        self.form = TargetForm::Directory;
         let (path, _) = split_query(target);
         let path = path.strip_prefix(b"/").ok_or(PathError::Malformed)?;
         for segment in path.split(|byte| *byte == b'/') {
@@ -91,15 +91,15 @@ impl SitePath {
     }
 
     /// The form of the target's end: with a slash, or without.
-    pub fn form(&self) -> Form {
+    pub fn form(&self) -> TargetForm {
         self.form
     }
 
     /// The last segment; empty for a directory.
     pub fn file_name(&self) -> &[u8] {
         match self.form {
-            Form::File => file_name(&self.bytes),
-            Form::Directory => b"",
+            TargetForm::File => file_name(&self.bytes),
+            TargetForm::Directory => b"",
         }
     }
 
@@ -134,7 +134,7 @@ impl SitePath {
 
     /// Follows the segment that was appended from `start` on, if it is a dot segment.
     fn settle(&mut self, end: usize, start: usize) -> Result<(), PathError> {
-        self.form = Form::Directory;
+        self.form = TargetForm::Directory;
         match self.bytes.get(start..).unwrap_or_default() {
             b"" | b"." => self.bytes.truncate(end),
             b".." if end == 0 => return Err(PathError::Malformed),
@@ -143,7 +143,7 @@ impl SitePath {
                 let parent = before.iter().rposition(|byte| *byte == b'/');
                 self.bytes.truncate(parent.unwrap_or(0));
             }
-            _ => self.form = Form::File,
+            _ => self.form = TargetForm::File,
         }
         Ok(())
     }
@@ -230,19 +230,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn parse(target: impl AsRef<[u8]>) -> Result<(String, Form), PathError> {
+    fn parse(target: impl AsRef<[u8]>) -> Result<(String, TargetForm), PathError> {
         let mut path = SitePath::default();
         path.parse(target.as_ref())?;
         let bytes = path.as_bytes().to_vec();
         Ok((String::from_utf8_lossy(&bytes).into_owned(), path.form()))
     }
 
-    fn file(path: &str) -> Result<(String, Form), PathError> {
-        Ok((path.to_owned(), Form::File))
+    fn file(path: &str) -> Result<(String, TargetForm), PathError> {
+        Ok((path.to_owned(), TargetForm::File))
     }
 
-    fn directory(path: &str) -> Result<(String, Form), PathError> {
-        Ok((path.to_owned(), Form::Directory))
+    fn directory(path: &str) -> Result<(String, TargetForm), PathError> {
+        Ok((path.to_owned(), TargetForm::Directory))
     }
 
     #[test]

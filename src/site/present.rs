@@ -3,11 +3,11 @@
 use std::io;
 use std::rc::Rc;
 
-use super::conditional::{self, Outcome};
+use super::conditional::{self, PreconditionOutcome};
 use super::encoding::Preferences;
 use super::multipart::{Multipart, content_range};
 use super::range::{self, ByteRange, Ranges};
-use super::representation::{Representation, Source};
+use super::representation::{ByteSource, Representation};
 use super::resource::Resource;
 use super::{Response, Site};
 use crate::content::Body;
@@ -77,9 +77,11 @@ impl<F: Files> Site<F> {
         let representation = select(resource, request, &asked);
         if asked.preconditions {
             match conditional::evaluate(request, &representation.validators()) {
-                Outcome::Proceed => {}
-                Outcome::NotModified => return Ok(not_modified(representation)),
-                Outcome::Failed => return Ok(self.page_of_resource(412, resource, None)),
+                PreconditionOutcome::Proceed => {}
+                PreconditionOutcome::NotModified => return Ok(not_modified(representation)),
+                PreconditionOutcome::Failed => {
+                    return Ok(self.page_of_resource(412, resource, None));
+                }
             }
         }
         // A range is defined for GET only (RFC 9110 §14.2).
@@ -128,7 +130,7 @@ impl<F: Files> Site<F> {
         Ok(whole(404, representation, fields.clone(), Some(source)))
     }
 
-    fn source(&mut self, representation: &Representation<F>) -> Result<Source<F>, Unready> {
+    fn source(&mut self, representation: &Representation<F>) -> Result<ByteSource<F>, Unready> {
         match representation.source(&mut self.files) {
             Ok(source) => source.ok_or(Unready::Changed),
             Err(error) => Err(Unready::Failed(error)),
@@ -191,7 +193,7 @@ fn whole<F: Files>(
     status: u16,
     representation: &Representation<F>,
     fields: Rc<Fields>,
-    source: Option<Source<F>>,
+    source: Option<ByteSource<F>>,
 ) -> Response<F> {
     Response {
         status,
@@ -217,7 +219,7 @@ fn not_modified<F: Files>(representation: &Representation<F>) -> Response<F> {
 /// A 206 with a single part (RFC 9110 §15.3.7.1).
 fn part<F: Files>(
     representation: &Representation<F>,
-    source: &Source<F>,
+    source: &ByteSource<F>,
     range: ByteRange,
 ) -> Response<F> {
     let mut fields = copy_without(&representation.forms().fields, &[b"content-length"]);
@@ -237,7 +239,7 @@ fn part<F: Files>(
 /// whole file is sent instead.
 fn parts<F: Files>(
     representation: &Representation<F>,
-    source: Source<F>,
+    source: ByteSource<F>,
     ranges: Vec<ByteRange>,
 ) -> Response<F> {
     let content_type = representation.forms().fields.value("content-type");

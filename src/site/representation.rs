@@ -78,9 +78,9 @@ impl Forms {
 }
 
 /// Source of the bytes of a representation.
-pub(crate) struct Source<F: Files>(OpenFile<F>);
+pub(crate) struct ByteSource<F: Files>(OpenFile<F>);
 
-impl<F: Files> Source<F> {
+impl<F: Files> ByteSource<F> {
     /// A range of the bytes, which lies within the length of the representation.
     pub(crate) fn slice(&self, start: u64, end: u64) -> Slice<F> {
         Slice::File(FileSlice::new(self.0.clone(), start, end))
@@ -88,7 +88,7 @@ impl<F: Files> Source<F> {
 }
 
 /// Properties that all representations of a resource have in common.
-pub(crate) struct Context<'a, F: Files> {
+pub(crate) struct ResourceContext<'a, F: Files> {
     pub(crate) path: &'a [u8],
     pub(crate) open_files: &'a Rc<FileTable<F>>,
     pub(crate) content_type: String,
@@ -114,7 +114,7 @@ impl<F: Files> Representation<F> {
         file: F::File,
         metadata: Metadata,
         coding: Coding,
-        context: &Context<'_, F>,
+        context: &ResourceContext<'_, F>,
         hashes: &mut KnownHashes,
     ) -> io::Result<Self> {
         let now = context.now;
@@ -242,14 +242,14 @@ impl<F: Files> Representation<F> {
     }
 
     /// The source of the bytes; `None` if the file has changed since.
-    pub(crate) fn source(&self, files: &mut F) -> io::Result<Option<Source<F>>> {
-        Ok(self.file.share(files)?.map(Source))
+    pub(crate) fn source(&self, files: &mut F) -> io::Result<Option<ByteSource<F>>> {
+        Ok(self.file.share(files)?.map(ByteSource))
     }
 }
 
 /// The fields of a 200, before those that every response has.
 fn prepare<F: Files>(
-    context: &Context<'_, F>,
+    context: &ResourceContext<'_, F>,
     metadata: &Metadata,
     last_modified: Option<u64>,
     tag: &str,

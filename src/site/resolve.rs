@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::hot::Lookup;
 use super::html::escape;
-use super::path::{Form, SitePath, encode, split_query};
+use super::path::{SitePath, TargetForm, encode, split_query};
 use super::present::Unready;
 use super::{Response, Site};
 use crate::content::Body;
@@ -44,7 +44,7 @@ impl<F: Files> Site<F> {
         let mut candidate = std::mem::take(&mut self.candidate);
         candidate.clear();
         candidate.extend_from_slice(path.as_bytes());
-        if path.form() == Form::Directory {
+        if path.form() == TargetForm::Directory {
             if !candidate.is_empty() {
                 candidate.push(b'/');
             }
@@ -54,9 +54,9 @@ impl<F: Files> Site<F> {
         self.candidate = candidate;
         match (found, path.form()) {
             (Found::Response(response), _) => response,
-            (Found::Directory, Form::File) => self.redirect(path, request),
-            (Found::Nothing, Form::File) => self.fall_back(path, request, method, now),
-            (Found::Directory | Found::Nothing, Form::Directory) => {
+            (Found::Directory, TargetForm::File) => self.redirect(path, request),
+            (Found::Nothing, TargetForm::File) => self.fall_back(path, request, method, now),
+            (Found::Directory | Found::Nothing, TargetForm::Directory) => {
                 match self.list(path, request) {
                     Some(response) => response,
                     None => self.fall_back(path, request, method, now),

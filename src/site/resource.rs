@@ -14,7 +14,7 @@ use super::encoding::Coding;
 use super::known_hashes::KnownHashes;
 use super::media_type::{self, MediaTypes};
 use super::reading::HASHED_LEN;
-use super::representation::{Context, Representation, Variety, sidecar_path};
+use super::representation::{Representation, ResourceContext, Variety, sidecar_path};
 use super::validators::{Settling, last_modified_due};
 use crate::content::FileTable;
 use crate::world::{FileKind, Files, Metadata};
@@ -104,7 +104,7 @@ impl<F: Files> Resource<F> {
         } else {
             Variety::One
         };
-        let context = Context {
+        let context = ResourceContext {
             path,
             open_files,
             content_type: dress.types.content_type(media_type, &head),
@@ -238,7 +238,7 @@ fn fits(sidecar: &Metadata, original: &Metadata) -> bool {
 /// change becomes a validator.
 fn expiry<F: Files>(
     representations: &[Representation<F>],
-    context: &Context<'_, F>,
+    context: &ResourceContext<'_, F>,
     now: Instant,
 ) -> Option<Instant> {
     let expiries = representations.iter().filter_map(|r| {

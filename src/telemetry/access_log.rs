@@ -26,7 +26,7 @@ mod name;
 pub use config::{AccessLogConfig, LogFormat};
 pub(crate) use ended::{Ended, Unsent};
 pub(crate) use entry::{Arrival, Entry};
-use entry::{Ending, Timestamp};
+use entry::{RequestEnd, Timestamp};
 use name::LogName;
 
 /// Number of bytes of lines that make a write worth its system call.
@@ -143,7 +143,7 @@ impl AccessLog {
             body_bytes,
             reason,
         } = ended;
-        let ending = Ending {
+        let ending = RequestEnd {
             status,
             body_bytes,
             elapsed: entry.elapsed(now),

@@ -10,9 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The clock of all TLS sessions.
 #[derive(Debug)]
-pub struct Clock;
+pub struct TlsClock;
 
-impl TimeProvider for Clock {
+impl TimeProvider for TlsClock {
     fn current_time(&self) -> Option<UnixTime> {
         let since = wall_clock().duration_since(UNIX_EPOCH);
         Some(UnixTime::since_unix_epoch(since.unwrap_or_default()))

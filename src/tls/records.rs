@@ -242,21 +242,21 @@ impl<S: Session> Tls<S> {
                         *discard += record.discard;
                         plain.extend_from_slice(record.payload);
                     }
-                    Ok(Step::Next)
+                    Ok(SessionStep::Next)
                 }
                 ConnectionState::PeerClosed => {
                     opened = Opened::Ended;
-                    Ok(Step::Next)
+                    Ok(SessionStep::Next)
                 }
                 state => Ok(handshake_step(state, wire)),
             });
             match step {
-                Ok(Step::Next) => {}
-                Ok(Step::Done) if records.rest().len() > S::MOST_KEPT => {
+                Ok(SessionStep::Next) => {}
+                Ok(SessionStep::Done) if records.rest().len() > S::MOST_KEPT => {
                     self.refuse(records.rest().len(), wire);
                     return Err(InvalidMessage::HandshakePayloadTooLarge.into());
                 }
-                Ok(Step::Done) => return Ok(opened),
+                Ok(SessionStep::Done) => return Ok(opened),
                 Err(error) => {
                     let said = wire.filled().len();
                     self.flush_alert(wire);
@@ -317,8 +317,8 @@ impl<S: Session> Tls<S> {
                     Ok(true)
                 }
                 state => match handshake_step(state, wire) {
-                    Step::Next => Ok(false),
-                    Step::Done => Err(Error::HandshakeNotComplete),
+                    SessionStep::Next => Ok(false),
+                    SessionStep::Done => Err(Error::HandshakeNotComplete),
                 },
             });
             match step {
@@ -345,7 +345,7 @@ impl<S: Session> Tls<S> {
             let step = process(&mut self.session, &mut none, |state, _| {
                 Ok(handshake_step(state, wire))
             });
-            if !matches!(step, Ok(Step::Next)) {
+            if !matches!(step, Ok(SessionStep::Next)) {
                 return;
             }
         }
@@ -426,7 +426,7 @@ fn process<S: Session, T>(
 
 /// Tells if the session is to be asked again.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum SessionStep {
     /// The session may have more to do.
     Next,
     /// The session waits for the peer, or for something to write.
@@ -434,7 +434,7 @@ enum Step {
 }
 
 /// Takes one step of the session that needs no application data.
-fn handshake_step<D>(state: ConnectionState<'_, '_, D>, wire: &mut WireBuffer) -> Step {
+fn handshake_step<D>(state: ConnectionState<'_, '_, D>, wire: &mut WireBuffer) -> SessionStep {
     match state {
         ConnectionState::EncodeTlsData(mut data) => {
             let mut encoded = data.encode(wire.spare(0));
@@ -444,13 +444,13 @@ fn handshake_step<D>(state: ConnectionState<'_, '_, D>, wire: &mut WireBuffer) -
                 encoded = data.encode(wire.spare(required_size));
             }
             wire.advance(encoded.unwrap_or(0));
-            Step::Next
+            SessionStep::Next
         }
         ConnectionState::TransmitTlsData(data) => {
             data.done();
-            Step::Next
+            SessionStep::Next
         }
-        _ => Step::Done,
+        _ => SessionStep::Done,
     }
 }
 

@@ -19,7 +19,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 
 use super::file::read_file;
-use super::{Origin, Pair, TlsError};
+use super::{CertificateOrigin, Pair, TlsError};
 use crate::http::date;
 use crate::world::os::in_calendar;
 
@@ -50,7 +50,7 @@ pub(super) fn pair(
     directory: &Path,
     now: SystemTime,
     provider: &CryptoProvider,
-) -> Result<(Pair, Origin), TlsError> {
+) -> Result<(Pair, CertificateOrigin), TlsError> {
     let chain = directory.join("localhost.pem");
     let key = directory.join("localhost.key");
     let _lock = lock(directory).map_err(|reason| write_error(directory, reason))?;
@@ -58,10 +58,10 @@ pub(super) fn pair(
     if complete && !is_useless(&chain, &key, now, provider) {
         // The certificate is ours. Copying may have loosened the mode of its key.
         let _ = fs::set_permissions(&key, Permissions::from_mode(KEY_MODE));
-        return Ok((Pair::read(&chain, &key)?, Origin::Kept(chain)));
+        return Ok((Pair::read(&chain, &key)?, CertificateOrigin::Kept(chain)));
     }
     make(&chain, &key, now)?;
-    Ok((Pair::read(&chain, &key)?, Origin::Made(chain)))
+    Ok((Pair::read(&chain, &key)?, CertificateOrigin::Made(chain)))
 }
 
 /// Locks the directory, and creates it if it is missing. Two servers that start at once must not end up

@@ -81,14 +81,14 @@ fn the_first_start_makes_a_certificate_and_later_ones_keep_it() {
     let certs = place.path().join("certs");
     let (_, origin) = TlsContext::open(&self_signed(&certs)).unwrap();
     let (chain, key) = (certs.join("localhost.pem"), certs.join("localhost.key"));
-    assert_eq!(origin, Origin::Made(chain.clone()));
+    assert_eq!(origin, CertificateOrigin::Made(chain.clone()));
     let before = fs::read(&chain).unwrap();
     assert_eq!(
         fs::metadata(&key).unwrap().permissions().mode() & 0o777,
         0o600
     );
     let (_, origin) = TlsContext::open(&self_signed(&certs)).unwrap();
-    assert_eq!(origin, Origin::Kept(chain.clone()));
+    assert_eq!(origin, CertificateOrigin::Kept(chain.clone()));
     assert_eq!(fs::read(&chain).unwrap(), before);
     assert_eq!(
         fs::read_dir(&certs).unwrap().count(),
@@ -107,13 +107,13 @@ fn a_certificate_of_ours_is_renewed_before_it_expires_or_when_its_key_is_gone_or
         let now = SystemTime::now() + Duration::from_secs(days * 24 * 3600);
         self_signed::pair(directory, now, &provider).unwrap().1
     };
-    assert_eq!(origin(366), Origin::Kept(chain.clone()));
-    assert_eq!(origin(368), Origin::Made(chain.clone()));
+    assert_eq!(origin(366), CertificateOrigin::Kept(chain.clone()));
+    assert_eq!(origin(368), CertificateOrigin::Made(chain.clone()));
     fs::remove_file(&key).unwrap();
-    assert_eq!(origin(0), Origin::Made(chain.clone()));
+    assert_eq!(origin(0), CertificateOrigin::Made(chain.clone()));
     let (_, other) = pair_of_files(place.path(), "b");
     fs::copy(other, &key).unwrap();
-    assert_eq!(origin(0), Origin::Made(chain.clone()));
+    assert_eq!(origin(0), CertificateOrigin::Made(chain.clone()));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_certificate_that_somebody_put_there_is_never_replaced() {
     let certificate = self_signed(chain.parent().unwrap());
     assert_eq!(
         TlsContext::open(&certificate).unwrap().1,
-        Origin::Kept(chain.clone())
+        CertificateOrigin::Kept(chain.clone())
     );
     let (_, other) = pair_of_files(place.path(), "b");
     fs::copy(other, &key).unwrap();
@@ -154,7 +154,7 @@ fn clients_that_trust_the_certificate_get_h2_first() {
     let place = tempfile::tempdir().unwrap();
     let (chain, key) = pair_of_files(place.path(), "a");
     let (server, origin) = TlsContext::open(&files(&chain, &key)).unwrap();
-    assert_eq!(origin, Origin::Given);
+    assert_eq!(origin, CertificateOrigin::Given);
     for name in ["localhost", "127.0.0.1", "::1"] {
         let done = handshake(&server, &client(&chain, &["http/1.1", "h2"]), name).unwrap();
         assert_eq!(done.alpn_protocol(), Some(&b"h2"[..]), "{name}");
@@ -303,7 +303,7 @@ fn an_empty_pair_is_made_anew() {
     for file in [&chain, &key] {
         fs::write(file, "").unwrap();
         let (_, origin) = TlsContext::open(&self_signed(chain.parent().unwrap())).unwrap();
-        assert_eq!(origin, Origin::Made(chain.clone()));
+        assert_eq!(origin, CertificateOrigin::Made(chain.clone()));
     }
 }
 
@@ -326,9 +326,9 @@ fn where_no_directory_can_be_written_each_start_makes_a_pair_in_memory() {
     let nowhere = Certificate::SelfSigned { directory: None };
     for certificate in [self_signed(&file.join("certs")), nowhere] {
         let (mut server, origin) = TlsContext::open(&certificate).unwrap();
-        assert_eq!(origin, Origin::Memory);
+        assert_eq!(origin, CertificateOrigin::Memory);
         let before = Arc::clone(server.config());
-        assert_eq!(server.reload().unwrap(), Origin::Memory);
+        assert_eq!(server.reload().unwrap(), CertificateOrigin::Memory);
         assert!(
             Arc::ptr_eq(&before, server.config()),
             "it is made anew when it has grown old, not at each reload"
@@ -360,7 +360,7 @@ fn servers_that_start_together_agree_on_one_pair() {
             .collect();
         let origins = starts.into_iter().map(|start| start.join().unwrap());
         origins
-            .filter(|origin| matches!(origin, Origin::Made(_)))
+            .filter(|origin| matches!(origin, CertificateOrigin::Made(_)))
             .count()
     });
     assert_eq!(made, 1);

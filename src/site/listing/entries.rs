@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 /// An entry of a directory, of which a listing shows all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct ListedEntry<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) kind: FileKind,
     /// Length in bytes.
@@ -14,9 +14,9 @@ pub(crate) struct Entry<'a> {
     pub(crate) modified: SystemTime,
 }
 
-impl<'a> From<&'a ListingEntry> for Entry<'a> {
+impl<'a> From<&'a ListingEntry> for ListedEntry<'a> {
     fn from(entry: &'a ListingEntry) -> Self {
-        Entry {
+        ListedEntry {
             name: &entry.name,
             kind: entry.metadata.kind,
             len: entry.metadata.len,
@@ -27,13 +27,13 @@ impl<'a> From<&'a ListingEntry> for Entry<'a> {
 
 /// Entries in the order in which they were added.
 #[derive(Default)]
-pub(crate) struct Entries {
+pub(crate) struct ListedEntries {
     names: Vec<u8>,
-    rows: Vec<Row>,
+    rows: Vec<EntryRow>,
 }
 
 /// An entry without its name.
-struct Row {
+struct EntryRow {
     /// End of the name in `names`; it begins where the one before ends.
     end: usize,
     kind: FileKind,
@@ -41,19 +41,19 @@ struct Row {
     modified: SystemTime,
 }
 
-impl Entries {
+impl ListedEntries {
     /// No entries, with room for so many whose names have so many bytes together.
     pub(crate) fn with_room(entries: usize, names: usize) -> Self {
-        Entries {
+        ListedEntries {
             names: Vec::with_capacity(names),
             rows: Vec::with_capacity(entries),
         }
     }
 
     /// Adds an entry.
-    pub(crate) fn push(&mut self, entry: Entry<'_>) {
+    pub(crate) fn push(&mut self, entry: ListedEntry<'_>) {
         self.names.extend_from_slice(entry.name);
-        self.rows.push(Row {
+        self.rows.push(EntryRow {
             end: self.names.len(),
             kind: entry.kind,
             len: entry.len,
@@ -62,13 +62,13 @@ impl Entries {
     }
 
     /// The entry at an index.
-    pub(crate) fn get(&self, index: usize) -> Option<Entry<'_>> {
+    pub(crate) fn get(&self, index: usize) -> Option<ListedEntry<'_>> {
         let row = self.rows.get(index)?;
         let before = index
             .checked_sub(1)
             .and_then(|before| self.rows.get(before));
         let begin = before.map_or(0, |before| before.end);
-        Some(Entry {
+        Some(ListedEntry {
             name: self.names.get(begin..row.end)?,
             kind: row.kind,
             len: row.len,
@@ -83,7 +83,7 @@ impl Entries {
 
     /// Memory that the entries take, in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        self.names.capacity() + self.rows.capacity() * size_of::<Row>()
+        self.names.capacity() + self.rows.capacity() * size_of::<EntryRow>()
     }
 }
 
@@ -94,13 +94,13 @@ mod tests {
 
     #[test]
     fn entries_come_back_as_they_were_added() {
-        let entry = |name, len| Entry {
+        let entry = |name, len| ListedEntry {
             name,
             kind: FileKind::File,
             len,
             modified: UNIX_EPOCH,
         };
-        let mut entries = Entries::with_room(3, 6);
+        let mut entries = ListedEntries::with_room(3, 6);
         let added: [(&[u8], u64); 3] = [(b"abc", 1), (b"", 2), (b"xyz", 3)];
         added
             .iter()
@@ -109,6 +109,6 @@ mod tests {
             assert_eq!(entries.get(index), Some(entry(name, len)));
         }
         assert_eq!((entries.get(3), entries.len()), (None, 3));
-        assert_eq!(entries.bytes(), 6 + 3 * size_of::<Row>());
+        assert_eq!(entries.bytes(), 6 + 3 * size_of::<EntryRow>());
     }
 }

@@ -1,12 +1,12 @@
 //! A listing for programs: an array of objects, in the shape of nginx's autoindex.
 
-use super::entries::Entry;
+use super::entries::ListedEntry;
 use crate::http::date;
 use crate::world::FileKind;
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct JsonRow<'a> {
     name: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -16,9 +16,9 @@ struct Row<'a> {
 }
 
 /// Appends an entry. Bytes of the name that are not UTF-8 are replaced.
-pub(crate) fn row(out: &mut String, entry: Entry<'_>) {
+pub(crate) fn row(out: &mut String, entry: ListedEntry<'_>) {
     let is_file = entry.kind == FileKind::File;
-    let row = Row {
+    let row = JsonRow {
         name: &String::from_utf8_lossy(entry.name),
         kind: if is_file { "file" } else { "directory" },
         mtime: date::format(entry.modified),

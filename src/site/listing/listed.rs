@@ -5,13 +5,13 @@
 //! Reading ──(the directory has no more)──▶ Choosing ──(the page is full)──▶ Writing ──▶ Done
 //! ```
 
-use super::entries::Entries;
+use super::entries::ListedEntries;
 use super::json;
-use super::order::Wanted;
-use super::page::{self, Place};
+use super::order::ListingQuery;
+use super::page::{self, PagePlace};
 use super::shares::Share;
 use super::sorted::{Batches, Merge};
-use super::{Form, MOST_BYTES, PAGE, STEP};
+use super::{ListingFormat, MOST_BYTES, PAGE, STEP};
 use crate::content::{BodyError, Progress, Stream};
 use crate::site::path::is_reachable;
 use crate::world::{Extent, Files};
@@ -32,15 +32,15 @@ const TEXT_EFFORT: usize = 8;
 /// One page of the listing of a directory.
 pub(crate) struct Listed<F: Files> {
     path: Vec<u8>,
-    form: Form,
-    wanted: Wanted,
-    state: State<F>,
+    form: ListingFormat,
+    wanted: ListingQuery,
+    state: ListingState<F>,
     /// Text. The bytes from `sent` on are still to be sent.
     text: String,
     sent: usize,
 }
 
-enum State<F: Files> {
+enum ListingState<F: Files> {
     Reading {
         directory: F::Directory,
         batches: Batches,
@@ -49,31 +49,36 @@ enum State<F: Files> {
         merge: Merge,
         /// Entries of the pages before, which are passed over.
         skip: usize,
-        chosen: Entries,
-        place: Place,
+        chosen: ListedEntries,
+        place: PagePlace,
     },
     Writing {
-        rows: Entries,
+        rows: ListedEntries,
         /// Index of the next row.
         next: usize,
-        place: Place,
+        place: PagePlace,
     },
     Done,
 }
 
 impl<F: Files> Listed<F> {
     /// A listing of an open directory.
-    pub(crate) fn new(directory: F::Directory, path: &[u8], form: Form, wanted: Wanted) -> Self {
+    pub(crate) fn new(
+        directory: F::Directory,
+        path: &[u8],
+        form: ListingFormat,
+        wanted: ListingQuery,
+    ) -> Self {
         let mut text = String::new();
         match form {
-            Form::Html => page::begin(&mut text, path, wanted.order),
-            Form::Json => text.push('['),
+            ListingFormat::Html => page::begin(&mut text, path, wanted.order),
+            ListingFormat::Json => text.push('['),
         }
         Listed {
             path: path.to_vec(),
             form,
             wanted,
-            state: State::Reading {
+            state: ListingState::Reading {
                 directory,
                 batches: Batches::new(wanted.order),
             },
@@ -85,10 +90,10 @@ impl<F: Files> Listed<F> {
     /// The whole content, if the directory has no more than one batch of names.
     pub(crate) fn at_once(&mut self, files: &mut F) -> Result<Option<Vec<u8>>, BodyError> {
         self.step(files)?;
-        if let State::Reading { .. } = self.state {
+        if let ListingState::Reading { .. } = self.state {
             return Ok(None);
         }
-        while !matches!(self.state, State::Done) {
+        while !matches!(self.state, ListingState::Done) {
             self.step(files)?;
         }
         Ok(Some(std::mem::take(&mut self.text).into_bytes()))
@@ -97,19 +102,21 @@ impl<F: Files> Listed<F> {
     /// Memory that the listing takes, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let entries = match &self.state {
-            State::Reading { batches, .. } => batches.bytes(),
-            State::Choosing { merge, chosen, .. } => merge.bytes() + chosen.bytes(),
-            State::Writing { rows, .. } => rows.bytes(),
-            State::Done => 0,
+            ListingState::Reading { batches, .. } => batches.bytes(),
+            ListingState::Choosing { merge, chosen, .. } => merge.bytes() + chosen.bytes(),
+            ListingState::Writing { rows, .. } => rows.bytes(),
+            ListingState::Done => 0,
         };
         size_of::<Self>() + entries + self.text.capacity()
     }
 
     /// Makes one step of bounded work.
     fn step(&mut self, files: &mut F) -> Result<(), BodyError> {
-        self.state = match std::mem::replace(&mut self.state, State::Done) {
-            State::Reading { directory, batches } => self.read_names(files, directory, batches)?,
-            State::Choosing {
+        self.state = match std::mem::replace(&mut self.state, ListingState::Done) {
+            ListingState::Reading { directory, batches } => {
+                self.read_names(files, directory, batches)?
+            }
+            ListingState::Choosing {
                 merge,
                 skip,
                 chosen,
@@ -118,12 +125,12 @@ impl<F: Files> Listed<F> {
                 files.add_effort(CHOICES * CHOICE_EFFORT);
                 choose(merge, skip, chosen, place)
             }
-            State::Writing { rows, next, place } => {
+            ListingState::Writing { rows, next, place } => {
                 let state = self.write(rows, next, place);
                 files.add_effort(self.text.len() * TEXT_EFFORT);
                 state
             }
-            State::Done => State::Done,
+            ListingState::Done => ListingState::Done,
         };
         Ok(())
     }
@@ -133,7 +140,7 @@ impl<F: Files> Listed<F> {
         files: &mut F,
         mut directory: F::Directory,
         mut batches: Batches,
-    ) -> Result<State<F>, BodyError> {
+    ) -> Result<ListingState<F>, BodyError> {
         let mut batch = files.read_directory(&mut directory, STEP)?;
         batch
             .entries
@@ -141,60 +148,60 @@ impl<F: Files> Listed<F> {
         batches.push(batch.entries);
         let is_cut = batch.extent == Extent::Partial && batches.bytes() > MOST_BYTES;
         if batch.extent == Extent::Partial && !is_cut {
-            return Ok(State::Reading { directory, batches });
+            return Ok(ListingState::Reading { directory, batches });
         }
-        let place = Place {
+        let place = PagePlace {
             wanted: self.wanted,
             pages: batches.count().div_ceil(PAGE).max(1),
             entries: batches.count(),
             is_cut,
         };
-        Ok(State::Choosing {
+        Ok(ListingState::Choosing {
             merge: batches.merge(),
             skip: (self.wanted.page - 1).saturating_mul(PAGE),
-            chosen: Entries::default(),
+            chosen: ListedEntries::default(),
             place,
         })
     }
 
-    fn write(&mut self, rows: Entries, mut next: usize, place: Place) -> State<F> {
+    fn write(&mut self, rows: ListedEntries, mut next: usize, place: PagePlace) -> ListingState<F> {
         let full = self.text.len() + AHEAD;
         while self.text.len() < full {
             let entry = rows.get(next);
             next += 1;
             match (entry, self.form) {
-                (Some(entry), Form::Html) => page::row(&mut self.text, entry),
-                (Some(entry), Form::Json) => {
+                (Some(entry), ListingFormat::Html) => page::row(&mut self.text, entry),
+                (Some(entry), ListingFormat::Json) => {
                     json::row(&mut self.text, entry);
                     let is_last = next == rows.len();
                     self.text.push_str(if is_last { "\n" } else { ",\n" });
                 }
                 (None, form) => {
                     match form {
-                        Form::Html => page::end(&mut self.text, place),
-                        Form::Json => self.text.push_str("]\n"),
+                        ListingFormat::Html => page::end(&mut self.text, place),
+                        ListingFormat::Json => self.text.push_str("]\n"),
                     }
-                    return State::Done;
+                    return ListingState::Done;
                 }
             }
         }
-        State::Writing { rows, next, place }
+        ListingState::Writing { rows, next, place }
     }
 }
 
 fn choose<F: Files>(
     mut merge: Merge,
     mut skip: usize,
-    mut chosen: Entries,
-    place: Place,
-) -> State<F> {
+    mut chosen: ListedEntries,
+    place: PagePlace,
+) -> ListingState<F> {
     for _ in 0..CHOICES {
         match merge.next() {
             Some(_) if skip > 0 => skip -= 1,
             Some(entry) if chosen.len() < PAGE => chosen.push(entry),
             _ => {
                 // Only the entries of the page are held from here on.
-                return State::Writing {
+                return ListingState::Writing {
                     rows: chosen,
                     next: 0,
                     place,
@@ -202,7 +209,7 @@ fn choose<F: Files>(
             }
         }
     }
-    State::Choosing {
+    ListingState::Choosing {
         merge,
         skip,
         chosen,
@@ -233,7 +240,7 @@ impl<F: Files> Stream<F> for Share<Listed<F>> {
         listed.sent += taken.len();
         let is_silent = taken.is_empty();
         let is_sent = listed.sent == listed.text.len();
-        if is_sent && matches!(listed.state, State::Done) {
+        if is_sent && matches!(listed.state, ListingState::Done) {
             return Ok(Progress::End);
         }
         let bytes = listed.bytes();

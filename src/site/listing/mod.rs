@@ -17,13 +17,13 @@ use std::rc::Rc;
 
 use super::Response;
 use super::common_fields::CommonFields;
-use super::conditional::{self, Outcome};
+use super::conditional::{self, PreconditionOutcome};
 use crate::content::{Body, BodyError};
 use crate::http::Fields;
 use crate::world::Files;
 use listed::Listed;
-use order::Wanted;
-use shares::Shares;
+use order::ListingQuery;
+use shares::ListingShares;
 
 pub(crate) use page::STYLE_PATH;
 
@@ -40,14 +40,14 @@ const MOST_BYTES: usize = 9 << 20;
 
 /// The format of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ListingFormat {
     Html,
     Json,
 }
 
 /// The listings that are being sent.
 pub(crate) struct Listings<F: Files> {
-    shares: Shares<Listed<F>>,
+    shares: ListingShares<Listed<F>>,
     /// The fields of a page in HTML, without `content-length`. `json` has those of a JSON listing.
     html: Fields,
     json: Fields,
@@ -58,9 +58,9 @@ impl<F: Files> Listings<F> {
     /// A table without listings.
     pub(crate) fn new(common: &CommonFields) -> Self {
         Listings {
-            shares: Shares::default(),
-            html: fields(common, Form::Html),
-            json: fields(common, Form::Json),
+            shares: ListingShares::default(),
+            html: fields(common, ListingFormat::Html),
+            json: fields(common, ListingFormat::Json),
             style: Rc::from(page::STYLE.as_bytes()),
         }
     }
@@ -77,22 +77,22 @@ impl<F: Files> Listings<F> {
         let directory = files.open_directory(path)?;
         // A listing has no validator, so only `*` matches it (RFC 9110 §13.1.1, §13.1.2).
         match conditional::evaluate_without_validators(request) {
-            Outcome::Proceed => {}
-            Outcome::NotModified => {
+            PreconditionOutcome::Proceed => {}
+            PreconditionOutcome::NotModified => {
                 return Ok(Ok(Response {
                     status: 304,
                     fields: common.complete(Fields::new()),
                     body: Body::Empty,
                 }));
             }
-            Outcome::Failed => return Ok(Err(412)),
+            PreconditionOutcome::Failed => return Ok(Err(412)),
         }
         let form = form(request);
         let mut fields = match form {
-            Form::Html => self.html.clone(),
-            Form::Json => self.json.clone(),
+            ListingFormat::Html => self.html.clone(),
+            ListingFormat::Json => self.json.clone(),
         };
-        let mut listed = Listed::new(directory, path, form, Wanted::parse(query));
+        let mut listed = Listed::new(directory, path, form, ListingQuery::parse(query));
         let body = match listed.at_once(files).map_err(io_error)? {
             Some(content) => {
                 fields.push(b"content-length", content.len().to_string().as_bytes());
@@ -140,7 +140,7 @@ fn io_error(error: BodyError) -> io::Error {
 }
 
 /// The format of the answer: JSON for requests that accept it by name, HTML for all others.
-fn form(request: &Fields) -> Form {
+fn form(request: &Fields) -> ListingFormat {
     let mut ranges = request
         .values("accept")
         .flat_map(|value| value.split(|byte| *byte == b','));
@@ -151,17 +151,17 @@ fn form(request: &Fields) -> Form {
             .eq_ignore_ascii_case(b"application/json")
     };
     if ranges.any(is_json) {
-        Form::Json
+        ListingFormat::Json
     } else {
-        Form::Html
+        ListingFormat::Html
     }
 }
 
-fn fields(common: &CommonFields, form: Form) -> Fields {
+fn fields(common: &CommonFields, form: ListingFormat) -> Fields {
     let mut fields = Fields::new();
     let content_type: &[u8] = match form {
-        Form::Html => b"text/html; charset=utf-8",
-        Form::Json => b"application/json",
+        ListingFormat::Html => b"text/html; charset=utf-8",
+        ListingFormat::Json => b"application/json",
     };
     fields.push(b"content-type", content_type);
     fields.push(b"cache-control", b"no-cache");

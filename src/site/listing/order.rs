@@ -1,12 +1,12 @@
 //! The order and the page of a listing, which the query of a request asks for.
 
-use super::entries::Entry;
+use super::entries::ListedEntry;
 use crate::world::FileKind;
 use std::time::UNIX_EPOCH;
 
 /// The part of a listing that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct ListingQuery {
     pub(crate) order: Order,
     /// The page, from 1 on.
     pub(crate) page: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Wanted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Order {
     pub(crate) key: Key,
-    pub(crate) direction: Direction,
+    pub(crate) direction: SortDirection,
 }
 
 /// The columns of a listing.
@@ -29,14 +29,14 @@ pub(crate) enum Key {
 
 /// The end that comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub(crate) enum SortDirection {
     Ascending,
     Descending,
 }
 
-impl Wanted {
+impl ListingQuery {
     /// Reads a query such as `sort=size&order=desc&page=2`. Unknown parameters are ignored.
-    pub(crate) fn parse(query: &[u8]) -> Wanted {
+    pub(crate) fn parse(query: &[u8]) -> ListingQuery {
         let mut order = Order::BY_NAME;
         let mut page = 1;
         for parameter in query.split(|byte| *byte == b'&') {
@@ -44,12 +44,12 @@ impl Wanted {
                 b"sort=name" => order.key = Key::Name,
                 b"sort=size" => order.key = Key::Size,
                 b"sort=date" => order.key = Key::Modified,
-                b"order=asc" => order.direction = Direction::Ascending,
-                b"order=desc" => order.direction = Direction::Descending,
+                b"order=asc" => order.direction = SortDirection::Ascending,
+                b"order=desc" => order.direction = SortDirection::Descending,
                 other => page = number(other).unwrap_or(page),
             }
         }
-        Wanted { order, page }
+        ListingQuery { order, page }
     }
 }
 
@@ -63,11 +63,11 @@ impl Order {
     /// The order of a request that asks for none.
     pub(crate) const BY_NAME: Order = Order {
         key: Key::Name,
-        direction: Direction::Ascending,
+        direction: SortDirection::Ascending,
     };
 
     /// Bytes that compare with one another as their entries do in the order.
-    pub(crate) fn sort_key(self, entry: Entry<'_>) -> Vec<u8> {
+    pub(crate) fn sort_key(self, entry: ListedEntry<'_>) -> Vec<u8> {
         let is_file = entry.kind == FileKind::File;
         let mut key = Vec::with_capacity(2 * entry.name.len() + 10);
         key.push(u8::from(is_file));
@@ -89,7 +89,7 @@ impl Order {
         } else {
             key.extend_from_slice(&primary.to_be_bytes());
         }
-        if self.direction == Direction::Descending {
+        if self.direction == SortDirection::Descending {
             for byte in key.iter_mut().skip(begin) {
                 *byte = !*byte;
             }

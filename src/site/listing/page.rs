@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::time::SystemTime;
 
-use super::entries::Entry;
-use super::order::{Direction, Key, Order, Wanted};
+use super::entries::ListedEntry;
+use super::order::{Key, ListingQuery, Order, SortDirection};
 use crate::http::date;
 use crate::site::html::escape;
 use crate::site::path::encode;
@@ -21,8 +21,8 @@ const COLUMNS: [(Key, &str, &str); 3] = [
 
 /// The place of a page in its listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) wanted: Wanted,
+pub(crate) struct PagePlace {
+    pub(crate) wanted: ListingQuery,
     /// Number of pages.
     pub(crate) pages: usize,
     /// Number of entries on all pages.
@@ -51,8 +51,8 @@ pub(crate) fn begin(page: &mut String, path: &[u8], order: Order) {
     for (key, parameter, label) in COLUMNS {
         let current = key == order.key;
         let (state, arrow, next) = match order.direction {
-            Direction::Ascending if current => (" aria-sort=\"ascending\"", " ↑", "desc"),
-            Direction::Descending if current => (" aria-sort=\"descending\"", " ↓", "asc"),
+            SortDirection::Ascending if current => (" aria-sort=\"ascending\"", " ↑", "desc"),
+            SortDirection::Descending if current => (" aria-sort=\"descending\"", " ↓", "asc"),
             _ => ("", "", "asc"),
         };
         // A form instead of links, because a program that copies a site follows links, and would copy
@@ -90,7 +90,7 @@ fn breadcrumbs(page: &mut String, path: &[u8]) {
 }
 
 /// Appends the row of an entry.
-pub(crate) fn row(page: &mut String, entry: Entry<'_>) {
+pub(crate) fn row(page: &mut String, entry: ListedEntry<'_>) {
     let (slash, class) = match entry.kind {
         FileKind::Directory => ("/", " class=\"d\""),
         FileKind::File => ("", ""),
@@ -107,8 +107,8 @@ pub(crate) fn row(page: &mut String, entry: Entry<'_>) {
 }
 
 /// Appends the end of the table and of the page, with links to the other pages.
-pub(crate) fn end(page: &mut String, place: Place) {
-    let Place {
+pub(crate) fn end(page: &mut String, place: PagePlace) {
+    let PagePlace {
         wanted,
         pages,
         entries,
@@ -147,8 +147,8 @@ fn query(page: &mut String, order: Order) {
         let column = COLUMNS.iter().find(|(key, ..)| *key == order.key);
         let parameter = column.map_or("name", |(_, parameter, _)| parameter);
         let direction = match order.direction {
-            Direction::Ascending => "asc",
-            Direction::Descending => "desc",
+            SortDirection::Ascending => "asc",
+            SortDirection::Descending => "desc",
         };
         let _ = write!(page, "sort={parameter}&amp;order={direction}&amp;");
     }
@@ -210,8 +210,8 @@ mod tests {
     use super::*;
     use std::time::{Duration, UNIX_EPOCH};
 
-    fn entry(name: &[u8]) -> Entry<'_> {
-        Entry {
+    fn entry(name: &[u8]) -> ListedEntry<'_> {
+        ListedEntry {
             name,
             kind: FileKind::File,
             len: 1536,
@@ -221,10 +221,10 @@ mod tests {
 
     fn page_for(query: &[u8], names: &[&[u8]], path: &[u8], pages: usize) -> String {
         let mut page = String::new();
-        let wanted = Wanted::parse(query);
+        let wanted = ListingQuery::parse(query);
         begin(&mut page, path, wanted.order);
         names.iter().for_each(|name| row(&mut page, entry(name)));
-        let place = Place {
+        let place = PagePlace {
             wanted,
             pages,
             entries: names.len(),

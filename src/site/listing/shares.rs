@@ -12,9 +12,9 @@ const MEMORY: usize = 10 << 20;
 const MUCH: usize = 256 << 10;
 
 /// The listings that are being sent, each of which holds a `T`.
-pub(crate) struct Shares<T>(Rc<Table<T>>);
+pub(crate) struct ListingShares<T>(Rc<ShareTable<T>>);
 
-struct Table<T> {
+struct ShareTable<T> {
     holders: RefCell<Vec<Weak<Holder<T>>>>,
     total: Cell<usize>,
     /// The largest total since nothing was held.
@@ -32,12 +32,12 @@ struct Holder<T> {
 /// One listing's part of the memory.
 pub(crate) struct Share<T> {
     holder: Rc<Holder<T>>,
-    table: Rc<Table<T>>,
+    table: Rc<ShareTable<T>>,
 }
 
-impl<T> Default for Shares<T> {
+impl<T> Default for ListingShares<T> {
     fn default() -> Self {
-        Shares(Rc::new(Table {
+        ListingShares(Rc::new(ShareTable {
             holders: RefCell::default(),
             total: Cell::new(0),
             peak: Cell::new(0),
@@ -46,7 +46,7 @@ impl<T> Default for Shares<T> {
     }
 }
 
-impl<T> Shares<T> {
+impl<T> ListingShares<T> {
     /// True once after much memory was held and all of it is free.
     pub(crate) fn take_freed(&self) -> bool {
         self.0.total.get() == 0 && self.0.peak.replace(0) > MUCH
@@ -68,7 +68,7 @@ impl<T> Shares<T> {
     }
 }
 
-impl<T> Table<T> {
+impl<T> ShareTable<T> {
     fn tick(&self) -> u64 {
         self.clock.set(self.clock.get() + 1);
         self.clock.get()
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_listing_that_was_not_read_for_longest_makes_room() {
-        let shares = Shares::default();
+        let shares = ListingShares::default();
         let third = MEMORY / 3;
         let parts: Vec<Share<u8>> = (0..3).map(|_| shares.join()).collect();
         for part in &parts {
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn memory_is_given_back_with_the_listing() {
-        let shares = Shares::default();
+        let shares = ListingShares::default();
         for _ in 0..200 {
             let part: Share<u8> = shares.join();
             part.put_back(7, MEMORY);

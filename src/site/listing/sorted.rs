@@ -1,7 +1,7 @@
 //! Sorting the entries of a directory, without a long step. Entries come in batches. Each batch is
 //! sorted by itself, and the batches are merged one entry at a time.
 
-use super::entries::{Entries, Entry};
+use super::entries::{ListedEntries, ListedEntry};
 use super::order::Order;
 use crate::world::ListingEntry;
 use std::cmp::Reverse;
@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 /// Batches of entries, each of them sorted.
 pub(crate) struct Batches {
     order: Order,
-    batches: Vec<Entries>,
+    batches: Vec<ListedEntries>,
     count: usize,
     bytes: usize,
 }
@@ -30,7 +30,7 @@ impl Batches {
     pub(crate) fn push(&mut self, mut batch: Vec<ListingEntry>) {
         batch.sort_by_cached_key(|entry| self.order.sort_key(entry.into()));
         let names = batch.iter().map(|entry| entry.name.len()).sum();
-        let mut sorted = Entries::with_room(batch.len(), names);
+        let mut sorted = ListedEntries::with_room(batch.len(), names);
         batch.iter().for_each(|entry| sorted.push(entry.into()));
         self.count += sorted.len();
         self.bytes += sorted.bytes();
@@ -63,14 +63,14 @@ impl Batches {
 /// Batches of entries that are merged into one order.
 pub(crate) struct Merge {
     order: Order,
-    batches: Vec<Entries>,
+    batches: Vec<ListedEntries>,
     /// The first entry of each batch that was not given yet.
-    heads: BinaryHeap<Reverse<Head>>,
+    heads: BinaryHeap<Reverse<BatchHead>>,
     bytes: usize,
 }
 
 /// An entry of a batch. Heads compare as their keys do.
-struct Head {
+struct BatchHead {
     key: Vec<u8>,
     batch: usize,
     index: usize,
@@ -83,7 +83,7 @@ impl Merge {
     }
 
     /// The next entry in the order; `None` behind the last one.
-    pub(crate) fn next(&mut self) -> Option<Entry<'_>> {
+    pub(crate) fn next(&mut self) -> Option<ListedEntry<'_>> {
         let Reverse(first) = self.heads.pop()?;
         self.push_head(first.batch, first.index + 1);
         self.batches.get(first.batch)?.get(first.index)
@@ -93,26 +93,26 @@ impl Merge {
         let entry = self.batches.get(batch).and_then(|batch| batch.get(index));
         if let Some(entry) = entry {
             let key = self.order.sort_key(entry);
-            self.heads.push(Reverse(Head { key, batch, index }));
+            self.heads.push(Reverse(BatchHead { key, batch, index }));
         }
     }
 }
 
-impl PartialEq for Head {
+impl PartialEq for BatchHead {
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key
     }
 }
 
-impl Eq for Head {}
+impl Eq for BatchHead {}
 
-impl PartialOrd for Head {
+impl PartialOrd for BatchHead {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Head {
+impl Ord for BatchHead {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.key.cmp(&other.key)
     }

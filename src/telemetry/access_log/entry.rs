@@ -38,7 +38,7 @@ pub struct Arrival<'a> {
 
 /// The end of a request.
 #[derive(Clone, Copy, Default)]
-pub struct Ending {
+pub struct RequestEnd {
     /// The status of the response, or 0 where there was none.
     pub status: u16,
     /// Number of bytes of its content.
@@ -74,7 +74,7 @@ impl Entry {
         let Arrival {
             version, fields, ..
         } = arrival;
-        let peer = Peer::of(arrival);
+        let peer = LoggedPeer::of(arrival);
         let text = &mut self.text;
         // Writing to memory cannot fail.
         let _ = write!(text, "{peer} - - [{time}] \"", time = time.combined);
@@ -92,19 +92,19 @@ impl Entry {
 
     fn fill_json(&mut self, time: &Timestamp, arrival: &Arrival<'_>) {
         let fields = arrival.fields;
-        let request = Request {
+        let request = JsonRequest {
             time: Moment {
                 second: &time.rfc3339,
                 microsecond: micros_of(arrival.wall),
             },
-            remote: Peer::of(arrival),
+            remote: LoggedPeer::of(arrival),
             scheme: arrival.scheme,
-            host: fields.authority().map(Text),
-            method: fields.method().map(Text),
-            path: fields.path().map(Text),
+            host: fields.authority().map(JsonText),
+            method: fields.method().map(JsonText),
+            path: fields.path().map(JsonText),
             version: arrival.version,
-            referer: fields.value("referer").map(Text),
-            user_agent: fields.value("user-agent").map(Text),
+            referer: fields.value("referer").map(JsonText),
+            user_agent: fields.value("user-agent").map(JsonText),
         };
         // Serializing text into memory cannot fail. The brace that closes the object is removed again,
         // because more members follow when they are known.
@@ -118,8 +118,8 @@ impl Entry {
 
     /// Appends the whole line. In the combined format a reason stands at its end, in one more pair of
     /// quotes, which programs that read the format ignore.
-    pub(super) fn finish(&self, format: LogFormat, ending: &Ending, out: &mut Vec<u8>) {
-        let Ending {
+    pub(super) fn finish(&self, format: LogFormat, ending: &RequestEnd, out: &mut Vec<u8>) {
+        let RequestEnd {
             status,
             body_bytes,
             elapsed,
@@ -173,21 +173,21 @@ impl Entry {
 
 /// The members of a JSON line that are known when the request arrives.
 #[derive(Serialize)]
-struct Request<'a> {
+struct JsonRequest<'a> {
     time: Moment<'a>,
-    remote: Peer,
+    remote: LoggedPeer,
     scheme: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<Text<'a>>,
+    host: Option<JsonText<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    method: Option<Text<'a>>,
+    method: Option<JsonText<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<Text<'a>>,
+    path: Option<JsonText<'a>>,
     version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    referer: Option<Text<'a>>,
+    referer: Option<JsonText<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_agent: Option<Text<'a>>,
+    user_agent: Option<JsonText<'a>>,
 }
 
 /// A time in the form of RFC 3339, whose whole seconds are formatted already.
@@ -243,9 +243,9 @@ impl serde_json::ser::Formatter for Harmless {
 }
 
 /// Bytes of a client as a JSON string. Bytes that are not UTF-8 become U+FFFD.
-struct Text<'a>(&'a [u8]);
+struct JsonText<'a>(&'a [u8]);
 
-impl Serialize for Text<'_> {
+impl Serialize for JsonText<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&String::from_utf8_lossy(bounded(self.0)))
     }
@@ -253,15 +253,15 @@ impl Serialize for Text<'_> {
 
 /// The client in a line: an address, or `unix:` for a Unix socket.
 #[derive(Clone, Copy)]
-struct Peer(Option<IpAddr>);
+struct LoggedPeer(Option<IpAddr>);
 
-impl Peer {
+impl LoggedPeer {
     fn of(arrival: &Arrival<'_>) -> Self {
-        Peer(arrival.peer.map(|ip| ip.to_canonical()))
+        LoggedPeer(arrival.peer.map(|ip| ip.to_canonical()))
     }
 }
 
-impl fmt::Display for Peer {
+impl fmt::Display for LoggedPeer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(address) => address.fmt(f),
@@ -270,7 +270,7 @@ impl fmt::Display for Peer {
     }
 }
 
-impl Serialize for Peer {
+impl Serialize for LoggedPeer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
