@@ -35,7 +35,7 @@ class Frames:
         self.buffer = bytearray()
 
     def next(self):
-        """The next one: type, flags, stream, payload. SETTINGS are acknowledged."""
+        """The next frame: type, flags, stream, payload. SETTINGS are acknowledged."""
         while len(self.buffer) < 9 or len(self.buffer) < 9 + int.from_bytes(self.buffer[:3], "big"):
             data = self.connection.recv(65536)
             if not data:
@@ -50,7 +50,7 @@ class Frames:
         return kind, flags, stream, payload
 
     def until_end(self, wanted):
-        """Reads up to the end of a stream; how many DATA frames of others came before it."""
+        """Reads up to the end of a stream. Returns the number of DATA frames of others before it."""
         others = 0
         while True:
             kind, flags, stream, _ = self.next()
@@ -59,7 +59,7 @@ class Frames:
             others += kind == DATA and stream != wanted
 
     def read(self, wanted, size):
-        """Reads so many bytes of a stream's content, or a little more."""
+        """Reads a number of bytes of a stream's content, or a little more."""
         while size > 0:
             kind, _, stream, payload = self.next()
             if kind == DATA and stream == wanted:

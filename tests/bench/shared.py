@@ -1,4 +1,4 @@
-"""What the benchmarks share: the rows, a server that is measured, its files, h2load."""
+"""Helpers of the benchmarks: the rows, a server that is measured, its files, h2load."""
 
 import os
 import re
@@ -15,7 +15,7 @@ SERVER_CORE, CLIENT_CORE = str(CORES[0]), str(CORES[-1])
 
 
 class Row:
-    """One measured situation: h2load's arguments, and what the figure is per."""
+    """One measured situation: h2load's arguments, and the unit of the figure."""
 
     def __init__(self, name, tls, path, requests, clients, streams, unit, extra=()):
         self.name, self.tls, self.path = name, tls, path
@@ -116,7 +116,7 @@ def prepare(directory):
 
 
 def start_calmd(d, plain, tls, before=(), options=(), env=None, binary=ROOT / "target/release/calmd"):
-    """calmd on these ports; `before` is what it runs under."""
+    """calmd on the given ports, run under the command `before`."""
     return Server("calmd", [
         *before, str(binary), str(d / "site"), "--cert", str(d / "cert.pem"),
         "--key", str(d / "key.pem"), "--listen", f"127.0.0.1:{plain}",

@@ -16,7 +16,7 @@ CONTINUATION, PRIORITY = 9, 2
 # soak, or the ten seconds that a request body is given whatever the options.
 PATIENCE = 15.0
 
-# How often what floods is repeated, and how many of the slow ones there are at once.
+# Repetitions of a flood, and number of slow attackers at once.
 PAUSE = 0.2
 CROWD = 20
 
@@ -56,7 +56,7 @@ class Peer:
             await self.send(data)
 
     async def is_ended(self, patience):
-        """Whether the server ends the connection; what it had sent is skipped."""
+        """True if the server ends the connection. Its earlier output is skipped."""
         self.writer.transport.resume_reading()
         try:
             async with asyncio.timeout(patience):
@@ -212,7 +212,7 @@ async def malformed(peer):
 
 
 async def broken_hello(peer):
-    """What is no TLS."""
+    """Input that is no TLS."""
     await peer.send(b"\x16\x03\x01\x02\x00" + random.randbytes(512))
 
 
@@ -222,7 +222,7 @@ async def half_hello(peer):
     await asyncio.sleep(PATIENCE / 2)
 
 
-# How each is connected: the protocol by ALPN over TLS or in the clear, or below TLS.
+# Connection of each: the protocol by ALPN over TLS or in the clear, or below TLS.
 H2_FLOODS = [rapid_reset, provoked_reset, ping_flood, settings_flood, empty_frames,
              continuation_flood, hpack_bomb, unknown_frames, garbage]
 H2_SLOW = [slow_reader, deaf_reader, slow_preface, silence]

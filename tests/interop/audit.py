@@ -4,7 +4,7 @@ import json
 
 from harness import Server, expect, expect_equal, run
 
-# What keeps a finding from passing. WARN is a test that could not be made.
+# Severities that keep a finding from passing. WARN is a test that could not be made.
 SEVERE = ("WARN", "MEDIUM", "HIGH", "CRITICAL", "FATAL")
 
 # Severe findings that are none, and why.
@@ -18,7 +18,7 @@ EXPLAINED = {
                     "at, as Mozilla's intermediate level has it",
 }
 
-# What Mozilla's intermediate level offers (version 5.7), with a certificate of P-256. The suites with
+# The offer of Mozilla's intermediate level (version 5.7), with a certificate of P-256. The suites with
 # DHE are left out.
 INTERMEDIATE = {
     "suites": {
@@ -70,7 +70,7 @@ def checks(report, binary):
 
 
 def audit(server):
-    """What it finds: an `id`, a `severity` and the `finding` each."""
+    """The findings: each has an `id`, a `severity` and a `finding`."""
     path = server.place / "findings.json"
     done = run("testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none",
                "--ip", "127.0.0.1", "--jsonfile", path, f"https://localhost:{server.tls_port}",

@@ -36,7 +36,7 @@ KEEP_ALIVE = 65
 # What a busy machine may be late.
 TOLERANCE = 20
 
-# What the allocator may keep of the memory of all of them.
+# Memory of all connections that the allocator may keep.
 LEFT = 1 << 20
 
 
@@ -58,7 +58,7 @@ def checks(report, binary):
 def cut(server, far, figure):
     """Cuts the cable under three kinds of connections."""
     with client(far, server, 1):
-        # What it does for the first time counts for none of the others.
+        # The cost of the first time counts for none of the others.
         pass
     wait_for(lambda: server.sockets() == 0, "the first connections end")
     before, descriptors = server.anonymous(), server.descriptors()
@@ -67,7 +67,7 @@ def cut(server, far, figure):
         expect(server.sockets() == 3 * CONNECTIONS, f"{server.sockets()} connections")
         far.ip("link", "set", "far", "down")
         start = time.monotonic()
-        # What the kernel has taken to the end is nothing that the server waits for.
+        # The server does not wait for bytes that the kernel has taken to the end.
         wait_for(lambda: server.sockets() == 2 * CONNECTIONS,
                  f"a third of {3 * CONNECTIONS} connections goes", CUT_OFF)
         figure.append(f"{time.monotonic() - start:.0f} s")
@@ -117,7 +117,7 @@ def namespace(beside=None):
 
 
 def is_ready(process):
-    """Whether unshare(1) has made the namespace: then it has become sleep(1)."""
+    """True if unshare(1) has made the namespace: then it has become sleep(1)."""
     return Path(f"/proc/{process.pid}/comm").read_text().strip() == "sleep"
 
 

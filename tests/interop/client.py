@@ -97,7 +97,7 @@ def against(report, binary, place, name, urls):
 
 
 def alone(report, binary, place):
-    """What needs no other server: a certificate as openssl makes it, and a reader that leaves."""
+    """Checks without another server: a certificate made by openssl, and a reader that leaves."""
     done = run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
                place / "ca.key", "-out", place / "ca.pem", "-days", "2", "-subj", "/CN=localhost",
                "-addext", "subjectAltName=DNS:localhost")
@@ -117,7 +117,7 @@ def alone(report, binary, place):
 
 
 def terminal(report, binary, place):
-    """What only a terminal is shown: colours, and a bar where it takes long."""
+    """Output for terminals only: colours, and a bar for long transfers."""
     with Server(binary, site=place / "site", options=["--demo"]) as server:
         with report.check("calmd get -v is coloured on a terminal"):
             shown = on_terminal(binary, ["-v", "-o", place / "out", f"{server.http}/small"], b"")
@@ -130,7 +130,7 @@ def terminal(report, binary, place):
 
 
 def on_terminal(binary, arguments, content):
-    """What the client shows on a terminal, while content comes in ten parts within a second."""
+    """The client's output on a terminal, while content comes in ten parts within a second."""
     master, slave = pty.openpty()
     with subprocess.Popen([str(part) for part in (binary, "get", *arguments)],
                           stdin=subprocess.PIPE, stderr=slave, env={**os.environ, "NO_COLOR": ""}) \
@@ -198,7 +198,7 @@ def sha256(path):
 
 
 class Urls:
-    """What a server offers."""
+    """The abilities of a server."""
 
     def __init__(self, bases, upload=None, upload_options=(), echoes=False, push=None):
         self.bases = bases

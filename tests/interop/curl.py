@@ -7,7 +7,7 @@ from harness import REPOSITORY, Server, expect, expect_equal, random_file, run
 
 PAGE = REPOSITORY / "public/index.html"
 
-# How each client speaks: options of curl, the version that must result, over TLS or not.
+# Clients: options of curl, the version that must result, over TLS or not.
 VERSIONS = [
     ("--http1.1 in cleartext", ("--http1.1",), "1.1", False),
     ("--http1.1 over TLS", ("--http1.1",), "1.1", True),
@@ -140,7 +140,7 @@ def ranges(report, name, version, url):
 
 
 def errors(report, name, version, url):
-    """What is not served."""
+    """Names that are not served."""
     with report.check(f"{name} missing page → 404 with the site's own page"):
         answer = get(version, f"{url}/missing")
         expect_equal(answer.status, 404, "the status")

@@ -177,7 +177,7 @@ def root_swaps(report, binary, place):
 
 
 def voluntary_switches(server):
-    """How often the process has gone to sleep."""
+    """Number of times that the process has gone to sleep."""
     status = (Path("/proc") / str(server.process.pid) / "status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines()
                 if line.startswith("voluntary_ctxt_switches"))
@@ -215,7 +215,7 @@ def mounted_configuration(report, binary, place):
 
 
 def sandboxed(report, binary, place):
-    """What the sandbox was not told of: the old release stays, and it is said once."""
+    """A directory that the sandbox was not told of: the old release stays, and one message says so."""
     app, elsewhere = place / "app", place / "elsewhere"
     release(app / "rel1", "one")
     release(elsewhere / "rel2", "two")

@@ -159,7 +159,7 @@ def ask(connection):
 
 
 def answered(connection):
-    """Whether a whole answer comes."""
+    """True if a whole answer comes."""
     answer = b""
     try:
         while not answer.endswith(b"calm"):

@@ -15,7 +15,7 @@ from harness import expect
 # No page takes this long.
 PATIENCE = 60
 
-# What Chromium says of a request that it cancelled itself.
+# Chromium's message about a request that it cancelled itself.
 CANCELLED = "net::ERR_ABORTED"
 
 

@@ -1,4 +1,4 @@
-"""What good clients do, all of it at once: pages, large files, cancellations and uploads, over
+"""Traffic of good clients, all of it at once: pages, large files, cancellations and uploads, over
 HTTP/1.1 and HTTP/2, in the clear and over TLS."""
 
 import asyncio
@@ -9,7 +9,7 @@ from harness import expect
 
 SIZES = [1_000, 16_384, 100_000, 1_000_000, 10_000_000]
 
-# How often each size is asked for.
+# Share of each size among the requests.
 WEIGHTS = [50, 30, 15, 4, 1]
 
 # Connections of each kind at a time.

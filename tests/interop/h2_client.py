@@ -230,7 +230,7 @@ class H2Client:
 
 
 class Tally:
-    """What became of requests."""
+    """Outcomes of requests."""
 
     def __init__(self):
         self.whole = 0

@@ -1,4 +1,4 @@
-"""What all checks share: the report, a server of one's own, and its memory."""
+"""Helpers of all checks: the report, a server of its own for each, and its memory."""
 
 import os
 import resource
@@ -109,7 +109,7 @@ def wait_for(condition, what, seconds=10.0):
 
 
 def accepts(port):
-    """Whether somebody listens on this port."""
+    """True if a process listens on the port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
         return True
@@ -166,7 +166,7 @@ class Server:
                f"the server ended with {self.process.returncode}: {self.output()}")
 
     def listens(self):
-        """Whether it has begun to."""
+        """True if it has begun to."""
         return all(map(accepts, self.ports))
 
     def __exit__(self, *_):
@@ -177,7 +177,7 @@ class Server:
         shutil.rmtree(self.place, ignore_errors=True)
 
     def output(self):
-        """What it has written, on either stream."""
+        """The server's output so far, of both streams."""
         return self.output_path.read_text(errors="replace")
 
     def signal(self, number):
@@ -205,7 +205,7 @@ class Server:
         return self._proc_value("smaps_rollup", "Anonymous:")
 
     def descriptors(self):
-        """How many descriptors it has open."""
+        """Number of descriptors that it has open."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def peak_rss(self):

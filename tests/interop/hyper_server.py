@@ -194,7 +194,7 @@ class Peer:
             self.leaving = True
 
     def act(self):
-        """Whatever a server may do meanwhile."""
+        """Actions that a server may take meanwhile."""
         from h2.settings import SettingCodes  # pylint: disable=import-outside-toplevel
         if self.settled and self.h2.local_settings.initial_window_size < WIDE:
             # A small window is for one round trip: python-hyper looks at what it owes when content
@@ -320,7 +320,7 @@ def leaving(binary):
 
 
 def extras(binary):
-    """What else belongs to a response."""
+    """The other parts of a response."""
     class Generous(Handler):
         """Says more than was asked for."""
 

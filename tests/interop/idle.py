@@ -23,7 +23,7 @@ def request(tls):
 
 
 class IdleConnections:
-    """So many connections to a server, open within the `with` block."""
+    """A number of connections to a server, open within the `with` block."""
 
     def __init__(self, server, kind, count):
         self.tls = kind == "TLS"
@@ -82,7 +82,7 @@ class IdleConnections:
         return connection
 
     def alive(self):
-        """How many connections the server has neither closed nor sent anything more on."""
+        """Number of connections that the server has neither closed nor sent anything more on."""
         poll = select.poll()
         for connection in self.connections:
             poll.register(connection, select.POLLIN)

@@ -1,4 +1,4 @@
-"""How much memory the server takes: at its start, after load, and for idle connections."""
+"""The server's memory: at its start, after load, and for idle connections."""
 
 import time
 
@@ -39,7 +39,7 @@ def checks(report, binary):
 
 def idle(server, kind, bound, figure):
     """Connections that have had one request each and stay open."""
-    # What the first connection makes the server load counts for none of the others.
+    # Libraries that the first connection makes the server load count for none of the others.
     with IdleConnections(server, kind, 1):
         pass
     time.sleep(0.5)

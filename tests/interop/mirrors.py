@@ -95,7 +95,7 @@ def same(expected, actual):
 
 
 def partial(server):
-    """How many answers were parts, and that none for a range was the whole."""
+    """Number of answers with a part. Fails if an answer to a range was the whole file."""
     lines = [line for line in logged(server).splitlines() if "/new.bin" in line]
     whole = [line for line in lines if " 200 " in line]
     expect_equal(whole, [], "the answers that were whole")

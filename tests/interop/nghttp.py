@@ -5,10 +5,10 @@ import re
 
 from harness import Server, expect, expect_equal, mib, random_file, run
 
-# What a repeated small response may cost as a header block, in bytes.
+# Largest header block of a repeated small response, in bytes.
 HEADER_BLOCK = 12
 
-# What 100 MB through /echo may add to the server's memory: the windows, the output and the pages of
+# Memory that 100 MB through /echo may add to the server: the windows, the output and the pages of
 # code that it had not run before.
 ECHO_MEMORY = 3 << 20
 
@@ -33,7 +33,7 @@ def checks(report, binary):
 
 
 def nghttp(*arguments, timeout=60):
-    """What nghttp prints; fails if it fails."""
+    """The output of nghttp. Fails if nghttp fails."""
     done = run("nghttp", *arguments, timeout=timeout)
     expect_equal(done.returncode, 0, f"the exit code of nghttp ({done.stderr[-300:]})")
     return done.stdout

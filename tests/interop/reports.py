@@ -96,7 +96,7 @@ def location(target, expected):
 
 
 def none_match(make, status):
-    """What a form of If-None-Match gets that is made from the file's tag."""
+    """The answer to a form of If-None-Match that is made from the file's tag."""
     def check(port):
         tag = get(port, "/hundred").field("etag")
         answer = get(port, "/hundred", ("If-None-Match", make(tag.removeprefix("W/"))))
@@ -124,7 +124,7 @@ def smuggled(head, status=400):
 
 
 def sidecar(accept, coding, content, path="/app.js"):
-    """What a request with this Accept-Encoding gets."""
+    """The answer to a request with the given Accept-Encoding."""
     def check(port):
         answer = get(port, path, *([("Accept-Encoding", accept)] if accept else []))
         expect_equal(answer.status, 200, "the status")
@@ -162,7 +162,7 @@ def absolute(base, link):
 
 
 def cookies(count):
-    """So many lines of Cookie."""
+    """A number of lines of Cookie."""
     def check(port):
         lines = [("Cookie", f"name{n}=value{n}") for n in range(count)]
         expect_equal(get(port, "/hundred", *lines).status, 200, "the status")
@@ -177,7 +177,7 @@ def long_target(length):
 
 
 def first_line(line, *statuses):
-    """What a request line gets."""
+    """The answer to a request line."""
     def check(port):
         text = ask(port, f"{line}\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
         found = re.match(rb"HTTP/1\.1 (\d+)", text)

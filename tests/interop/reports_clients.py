@@ -102,7 +102,7 @@ def checks(report, server):
 
 
 def haproxy(port):
-    """What HAProxy's checks of the server say."""
+    """The results of HAProxy's checks of the server."""
     stats, = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="calmd-interop-") as place:
         configuration = Path(place) / "haproxy.cfg"

@@ -139,7 +139,7 @@ def increment(stream, size):
 
 
 def crumbs(count, fields, status):
-    """So many crumbs of cookies beside fields."""
+    """A number of crumbs of cookies beside fields."""
     def check(port):
         with Connection(port) as connection:
             more = [("cookie", f"n{n}=v") for n in range(count)]
@@ -244,7 +244,7 @@ def cut_settings(port):
 
 
 def flood(frames, code):
-    """What ends a connection with this code."""
+    """Input that ends a connection with the given code."""
     def check(port):
         with Connection(port) as connection:
             try:

@@ -74,7 +74,7 @@ def draining(report, binary, site):
 
 
 def ended_within(server, signals, seconds):
-    """How long it took to end during a slow download after so many SIGTERM."""
+    """Time that the server took to end during a slow download after a number of SIGTERM."""
     to = server.place / "download"
     with download(server.https, "100K", to) as client:
         try:

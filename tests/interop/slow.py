@@ -49,7 +49,7 @@ PROBE = int(TIMEOUT)
 # for each slow reader, which is every other one.
 PER_CONNECTION = {"http": 2 << 10, "https": 48 << 10}
 
-# What may be left of it afterwards: the allocator gives memory back from the top of its heap only, so
+# Memory that may be left afterwards: the allocator gives memory back from the top of its heap only, so
 # that a hot file which was looked at again in the crowd may keep some of what lies beneath it.
 LEFT = 2 << 20
 
@@ -63,7 +63,7 @@ def checks(report, binary):
             large.truncate(LARGE)
         for scheme in PER_CONNECTION:
             with Server(binary, site=site, options=("--demo", "--slow-timeout", "20s")) as server:
-                # What it runs for the first time counts for no attacker.
+                # The cost of the first run counts for no attacker.
                 with SteadyClient(server, scheme, "/", PAGE):
                     time.sleep(1)
                 before = server.anonymous(), server.descriptors()
@@ -137,11 +137,11 @@ class SlowHttpTest:
             self.process.wait()
 
     def is_over(self):
-        """Whether it has ended, or would not notice that it should."""
+        """True if it has ended, or would not notice that it should."""
         return self.process.poll() is not None or self.name == UNSEEN
 
     def result(self):
-        """What it says: seconds, each with the service available, and all connections made."""
+        """Its report: seconds, each with the service available, and all connections made."""
         console = self.console_path.read_text(errors="replace")
         console = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", console)
         with open(f"{self.statistics}.csv", newline="") as file:

@@ -1,4 +1,4 @@
-"""How calmd starts, and how it refuses to: what it prints, and with which exit code."""
+"""The start of calmd, and its refusals: the printed lines and the exit codes."""
 
 import socket
 import stat
@@ -41,7 +41,7 @@ def first_start(report, binary):
 
 
 def refusals(report, binary, place):
-    """What is wrong is told in one line, with exit code 2 (options) or 1 (the rest)."""
+    """A mistake is told in one line, with exit code 2 (options) or 1 (the rest)."""
     port, tls_port = free_ports(2)
     listen = ("--listen", f"127.0.0.1:{port}")
     tls = ("--listen-tls", f"127.0.0.1:{tls_port}")

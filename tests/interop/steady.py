@@ -66,7 +66,7 @@ class SteadyClient:
             connection.close()
 
     def summary(self):
-        """What became of it, for the report; raises if a request failed."""
+        """The outcome, for the report. Raises if a request failed."""
         expect(self.seconds, "no request was made")
         expect(not self.failures,
                f"{len(self.failures)} of {len(self.seconds)} requests failed: {self.failures[:3]}")
