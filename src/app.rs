@@ -20,7 +20,7 @@ use crate::tls::{CertificateOrigin, TlsContext};
 use crate::world::ListenAddress;
 use crate::world::files::Root;
 use crate::world::os::{OsWorld, raise_open_files};
-use descriptors::Shares;
+use descriptors::DescriptorShares;
 
 /// A server that listens and has not begun to serve.
 pub struct App {
@@ -127,11 +127,11 @@ impl App {
 /// The configuration with as many connections and open files as the system has descriptors for.
 fn within_descriptors(config: &Config) -> Config {
     let mut config = config.clone();
-    let most = Shares {
+    let most = DescriptorShares {
         connections: config.server.limits.max_connections,
         files: config.host.site.open_files,
     };
-    let shares = Shares::of(raise_open_files(most.connections), most);
+    let shares = DescriptorShares::of(raise_open_files(most.connections), most);
     config.server.limits.max_connections = shares.connections;
     config.host.site.open_files = shares.files;
     config

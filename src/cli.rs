@@ -16,7 +16,7 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use crate::client;
 use crate::config::Config;
 use crate::config::settings::{
-    self, Count, Form, Level, Mistake, Origin, Place, Setting, Settings, TABLE,
+    self, Arity, GivenSettings, Level, Mistake, Position, Setting, SettingOrigin, TABLE, ValueForm,
 };
 use crate::telemetry::standard_error;
 use crate::tls::{Certificate, state_directory};
@@ -37,16 +37,16 @@ pub enum Command {
 
 /// A command line that names no task: help was asked for, or something is wrong.
 #[derive(Debug)]
-enum Refusal {
+enum CommandError {
     /// clap's answer: help, the version, or arguments that it does not understand.
     Arguments(clap::Error),
     /// A wrong setting.
     Setting(Mistake),
 }
 
-impl From<clap::Error> for Refusal {
+impl From<clap::Error> for CommandError {
     fn from(error: clap::Error) -> Self {
-        Refusal::Arguments(error)
+        CommandError::Arguments(error)
     }
 }
 
@@ -61,7 +61,7 @@ pub fn parse() -> Result<Command, u8> {
         Ok(command) => return Ok(command),
         Err(refusal) => refusal,
     };
-    if let Refusal::Arguments(error) = &refusal
+    if let CommandError::Arguments(error) = &refusal
         && matches!(
             error.kind(),
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
@@ -83,7 +83,7 @@ pub fn parse() -> Result<Command, u8> {
 }
 
 /// The task of these arguments, the program's name first, in this environment.
-fn parse_from(args: &[OsString], variable: Variable<'_>) -> Result<Command, Refusal> {
+fn parse_from(args: &[OsString], variable: Variable<'_>) -> Result<Command, CommandError> {
     let level = if args.iter().any(|arg| arg == "-h") {
         Level::Short
     } else {
@@ -99,26 +99,28 @@ fn parse_from(args: &[OsString], variable: Variable<'_>) -> Result<Command, Refu
         directory: state_directory(variable),
     };
     let config = given(&matches, variable).resolve(base);
-    Ok(Command::Serve(Box::new(config.map_err(Refusal::Setting)?)))
+    Ok(Command::Serve(Box::new(
+        config.map_err(CommandError::Setting)?,
+    )))
 }
 
 /// The settings that the command line gives, and of the others those that the environment gives.
-fn given(matches: &ArgMatches, variable: Variable<'_>) -> Settings {
-    let mut settings = Settings::default();
+fn given(matches: &ArgMatches, variable: Variable<'_>) -> GivenSettings {
+    let mut settings = GivenSettings::default();
     for setting in settings::all() {
         if matches.value_source(setting.name) == Some(ValueSource::CommandLine) {
             let values = match setting.form {
-                Form::Switch(_) => vec!["true".into()],
-                Form::Text(_) | Form::Path(_) => matches
+                ValueForm::Switch(_) => vec!["true".into()],
+                ValueForm::Text(_) | ValueForm::Path(_) => matches
                     .get_many::<OsString>(setting.name)
                     .map(|values| values.cloned().collect())
                     .unwrap_or_default(),
             };
-            settings.give(setting, Origin::CommandLine, values);
+            settings.give(setting, SettingOrigin::CommandLine, values);
         } else if let Some(value) = variable(&setting.variable()) {
             // A variable that is empty is one that is not set, as files of settings for services have it.
             if !value.is_empty() {
-                settings.give(setting, Origin::Environment, vec![value]);
+                settings.give(setting, SettingOrigin::Environment, vec![value]);
             }
         }
     }
@@ -181,23 +183,23 @@ fn definitions(level: Level) -> clap::Command {
 
 /// clap's definition of a setting.
 fn definition(setting: &'static Setting, heading: Option<&'static str>, level: Level) -> Arg {
-    let action = match (setting.form, setting.count) {
-        (Form::Switch(_), _) => ArgAction::SetTrue,
-        (_, Count::One) => ArgAction::Set,
-        (_, Count::Lines) => ArgAction::Append,
+    let action = match (setting.form, setting.arity) {
+        (ValueForm::Switch(_), _) => ArgAction::SetTrue,
+        (_, Arity::One) => ArgAction::Set,
+        (_, Arity::Lines) => ArgAction::Append,
     };
     let mut arg = Arg::new(setting.name)
         .help(setting.help)
         .help_heading(heading)
         .hide(level == Level::Short && setting.level == Level::Long)
         .action(action);
-    if setting.place == Place::Option {
+    if setting.position == Position::Option {
         arg = arg.long(setting.name);
     }
     if let Some(letter) = setting.short {
         arg = arg.short(letter);
     }
-    if matches!(setting.form, Form::Switch(_)) {
+    if matches!(setting.form, ValueForm::Switch(_)) {
         return arg;
     }
     if let Some(default) = setting.default {

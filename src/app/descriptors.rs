@@ -1,4 +1,4 @@
-//! Shares of the descriptors that the system allows this process (RLIMIT_NOFILE). Connections leave
+//! DescriptorShares of the descriptors that the system allows this process (RLIMIT_NOFILE). Connections leave
 //! some for the files that are sent on them.
 
 use crate::server::LEAVING;
@@ -22,17 +22,17 @@ const LEAST: usize = 8;
 
 /// Number of descriptors for each use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shares {
+pub(super) struct DescriptorShares {
     /// Connections at a time.
     pub connections: usize,
     /// Files that responses are sent from.
     pub files: usize,
 }
 
-impl Shares {
+impl DescriptorShares {
     /// Divides `limit` descriptors among connections and files, at most as many as `most` names. `None`
     /// is no limit.
-    pub fn of(limit: Option<u64>, most: Shares) -> Shares {
+    pub fn of(limit: Option<u64>, most: DescriptorShares) -> DescriptorShares {
         let limit = limit.map_or(usize::MAX, |limit| {
             usize::try_from(limit).unwrap_or(usize::MAX)
         });
@@ -40,7 +40,7 @@ impl Shares {
         let left = limit.saturating_sub(OWN + LEAVING);
         let reserve = (left / FILES_PART).min(FILES_RESERVE).min(most.files);
         let connections = most.connections.min((left - reserve).max(LEAST));
-        Shares {
+        DescriptorShares {
             connections,
             files: most.files.min(left.saturating_sub(connections).max(LEAST)),
         }
@@ -51,17 +51,17 @@ impl Shares {
 mod tests {
     use super::*;
 
-    const MOST: Shares = Shares {
+    const MOST: DescriptorShares = DescriptorShares {
         connections: 20_000,
         files: 20_000,
     };
 
     #[test]
     fn connections_and_files_never_take_more_than_there_are_and_leave_each_other_some() {
-        assert_eq!(Shares::of(None, MOST), MOST);
-        assert_eq!(Shares::of(Some(1 << 20), MOST), MOST);
+        assert_eq!(DescriptorShares::of(None, MOST), MOST);
+        assert_eq!(DescriptorShares::of(Some(1 << 20), MOST), MOST);
         for limit in [256, 1_024, 4_096, 25_000, 40_000] {
-            let Shares { connections, files } = Shares::of(Some(limit), MOST);
+            let DescriptorShares { connections, files } = DescriptorShares::of(Some(limit), MOST);
             assert!(
                 (connections + files + OWN + LEAVING) as u64 <= limit,
                 "{limit}"
@@ -73,11 +73,11 @@ mod tests {
 
     #[test]
     fn few_connections_leave_the_rest_to_files() {
-        let most = Shares {
+        let most = DescriptorShares {
             connections: 100,
             files: 20_000,
         };
-        let shares = Shares::of(Some(1_024), most);
+        let shares = DescriptorShares::of(Some(1_024), most);
         assert_eq!(
             (shares.connections, shares.files),
             (100, 1_024 - OWN - LEAVING - 100)
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_next_to_nothing_still_serves_somebody() {
-        let shares = Shares::of(Some(3), MOST);
+        let shares = DescriptorShares::of(Some(3), MOST);
         assert_eq!((shares.connections, shares.files), (LEAST, LEAST));
     }
 }

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{Refusal, definitions};
-use crate::config::settings::{self, Level, Mistake, Origin, Place, Setting};
+use super::{CommandError, definitions};
+use crate::config::settings::{self, Level, Mistake, Position, Setting, SettingOrigin};
 
 /// Options of other servers, and ours for them; `{}` stands for the value.
 const ELSEWHERE: [(&[&str], &str, &str); 8] = [
@@ -58,7 +58,7 @@ const ELSEWHERE: [(&[&str], &str, &str); 8] = [
     (
         &["--cors"],
         "*",
-        "write --header 'Access-Control-Allow-Origin: {}'",
+        "write --header 'Access-Control-Allow-SettingOrigin: {}'",
     ),
     (
         &["--log", "--log-file", "--logfile", "-l"],
@@ -81,7 +81,7 @@ const ELSEWHERE: [(&[&str], &str, &str); 8] = [
 const VERBS: [&str; 4] = ["serve", "server", "start", "run"];
 
 /// The sentence on a refusal of these arguments, the program's name first.
-pub(super) fn explain(refusal: &Refusal, args: &[OsString]) -> String {
+pub(super) fn explain(refusal: &CommandError, args: &[OsString]) -> String {
     let is_get = cfg!(feature = "client") && args.get(1).is_some_and(|first| first == "get");
     let help = if is_get {
         "calmd get --help"
@@ -89,8 +89,8 @@ pub(super) fn explain(refusal: &Refusal, args: &[OsString]) -> String {
         "calmd --help"
     };
     let what = match refusal {
-        Refusal::Arguments(error) => arguments(error, args, is_get),
-        Refusal::Setting(mistake) => setting(mistake),
+        CommandError::Arguments(error) => arguments(error, args, is_get),
+        CommandError::Setting(mistake) => setting(mistake),
     };
     format!("{what} ({help} lists all options)")
 }
@@ -116,8 +116,10 @@ fn setting(mistake: &Mistake) -> String {
             problem,
         } => {
             let place = match origin {
-                Origin::CommandLine => format!("for '{}'", usage(setting)),
-                Origin::Environment => format!("in the environment's {}", setting.variable()),
+                SettingOrigin::CommandLine => format!("for '{}'", usage(setting)),
+                SettingOrigin::Environment => {
+                    format!("in the environment's {}", setting.variable())
+                }
             };
             // One line, whatever was written.
             let value = value.to_string_lossy().replace(char::is_control, " ");
@@ -127,8 +129,10 @@ fn setting(mistake: &Mistake) -> String {
             let spelt: Vec<String> = settings
                 .iter()
                 .map(|(setting, origin)| match origin {
-                    Origin::CommandLine => format!("'--{}'", setting.name),
-                    Origin::Environment => format!("the environment's {}", setting.variable()),
+                    SettingOrigin::CommandLine => format!("'--{}'", setting.name),
+                    SettingOrigin::Environment => {
+                        format!("the environment's {}", setting.variable())
+                    }
                 })
                 .collect();
             format!("{} {needs}", spelt.join(" and "))
@@ -138,10 +142,10 @@ fn setting(mistake: &Mistake) -> String {
 
 /// A setting as the usage of the program shows it: `--listen <ADDR>`.
 fn usage(setting: &Setting) -> String {
-    match (setting.place, setting.value) {
-        (Place::Operand, value) => format!("[{value}]"),
-        (Place::Option, "") => format!("--{}", setting.name),
-        (Place::Option, value) => format!("--{} <{value}>", setting.name),
+    match (setting.position, setting.value) {
+        (Position::Operand, value) => format!("[{value}]"),
+        (Position::Option, "") => format!("--{}", setting.name),
+        (Position::Option, value) => format!("--{} <{value}>", setting.name),
     }
 }
 

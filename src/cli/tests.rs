@@ -26,7 +26,7 @@ fn said(args: &[&str], environment: &[(&'static str, &str)]) -> Said {
 }
 
 impl Said {
-    fn parse(&self) -> Result<Command, Refusal> {
+    fn parse(&self) -> Result<Command, CommandError> {
         parse_from(&self.args, &|name| {
             let found = self.environment.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| value.clone())
@@ -465,7 +465,7 @@ fn variables_that_look_like_ours_and_are_none_are_told() {
 #[test]
 fn short_help_fits_a_screen_and_long_help_has_everything() {
     let help = |flag| match said(&[flag], &[]).parse() {
-        Err(Refusal::Arguments(error)) if error.kind() == ErrorKind::DisplayHelp => {
+        Err(CommandError::Arguments(error)) if error.kind() == ErrorKind::DisplayHelp => {
             error.render().to_string()
         }
         other => panic!("help does not end the program: {other:?}"),
@@ -476,9 +476,9 @@ fn short_help_fits_a_screen_and_long_help_has_everything() {
     let long = help("--help");
     assert!(long.lines().count() <= 100, "{long}");
     for setting in settings::all() {
-        let spelt = match setting.place {
-            Place::Option => format!("--{}", setting.name),
-            Place::Operand => format!("[{}]", setting.value),
+        let spelt = match setting.position {
+            Position::Option => format!("--{}", setting.name),
+            Position::Operand => format!("[{}]", setting.value),
         };
         assert!(long.contains(&spelt), "{spelt} is not in {long}");
         assert_eq!(

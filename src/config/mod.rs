@@ -23,7 +23,7 @@ pub struct Config {
     /// TLS listeners: HTTP/2 and HTTP/1.1 by ALPN.
     pub listen_tls: Vec<ListenAddress>,
     /// The site that is served, and the certificate that names it.
-    pub host: Host,
+    pub host: HostConfig,
     /// The event loop and the protocols: bounds and timeouts.
     pub server: server::Config,
     /// The access log.
@@ -41,7 +41,7 @@ pub struct Config {
 
 /// A site and its certificate.
 #[derive(Clone, Debug, Default)]
-pub struct Host {
+pub struct HostConfig {
     /// The certificate of the TLS listeners.
     pub certificate: Certificate,
     /// The directory that is served, and how.
@@ -53,7 +53,7 @@ impl Default for Config {
         Config {
             listen: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8080)))],
             listen_tls: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8443)))],
-            host: Host::default(),
+            host: HostConfig::default(),
             server: server::Config::default(),
             access_log: None,
             log_level: log::LevelFilter::Info,

@@ -21,12 +21,12 @@ const TESTED: ABI = ABI::V7;
 
 /// A path and the access beneath it; all else is forbidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Grant {
+struct PathGrant {
     path: PathBuf,
     access: Access,
 }
 
-impl Grant {
+impl PathGrant {
     /// Tells grants by which a site in this directory may be read.
     fn opens(&self, directory: &Path) -> bool {
         self.access == Access::Site && directory.starts_with(&self.path)
@@ -63,10 +63,10 @@ impl Access {
 }
 
 /// Everything that the process may still touch.
-fn grants(rights: &Rights, homes: &[PathBuf]) -> Vec<Grant> {
+fn grants(rights: &Rights, homes: &[PathBuf]) -> Vec<PathGrant> {
     let mut grants = Vec::new();
     let mut add = |path, access| {
-        let grant = Grant { path, access };
+        let grant = PathGrant { path, access };
         if !grants.contains(&grant) {
             grants.push(grant);
         }
@@ -157,7 +157,7 @@ fn absolute(path: &Path) -> PathBuf {
 
 /// Rights that the process will be left with. The directories are opened while they still can be.
 pub(super) struct Confinement {
-    grants: Vec<Grant>,
+    grants: Vec<PathGrant>,
     /// Directories around the site that would have been too much to grant.
     too_wide: Vec<PathBuf>,
     ruleset: RulesetCreated,
@@ -178,7 +178,7 @@ impl Confinement {
             .handle_access(AccessNet::from_all(TESTED))?
             .scope(Scope::from_all(TESTED))?
             .create()?;
-        for Grant { path, access } in &grants {
+        for PathGrant { path, access } in &grants {
             let rule = PathBeneath::new(PathFd::new(path)?, access.rights());
             ruleset = ruleset.add_rule(rule)?;
         }
@@ -213,7 +213,7 @@ impl Confinement {
 }
 
 /// The directories by what they are for, and what stays open in an older kernel.
-fn describe(grants: &[Grant], abi: ABI) -> String {
+fn describe(grants: &[PathGrant], abi: ABI) -> String {
     use Access::{Certificate, Log, OwnCertificate, Site, Socket};
     let mut text = format!("Landlock {}", abi as i32);
     for (verb, accesses) in [
@@ -255,8 +255,8 @@ fn out_of_reach(too_wide: &[PathBuf]) -> Option<String> {
 }
 
 /// A sentence on files in the directory of the log, which can therefore be written after all.
-fn exposed(grants: &[Grant]) -> Option<String> {
-    let of_log = |grant: &&Grant| grant.access == Access::Log;
+fn exposed(grants: &[PathGrant]) -> Option<String> {
+    let of_log = |grant: &&PathGrant| grant.access == Access::Log;
     let log = &grants.iter().find(of_log)?.path;
     let inside = grants
         .iter()

@@ -10,7 +10,7 @@ use crate::{h1, h2, server, site};
 
 /// A configuration to which settings are added.
 #[derive(Debug)]
-pub struct Draft {
+pub struct ConfigDraft {
     /// The settings that stand for themselves.
     pub(super) config: Config,
     /// Cleartext listeners. With one of either kind, none of the defaults is left.
@@ -36,10 +36,10 @@ pub(super) struct Incomplete {
     pub needs: &'static str,
 }
 
-impl Draft {
+impl ConfigDraft {
     /// A draft that begins as this configuration.
     pub(super) fn new(base: Config) -> Self {
-        Draft {
+        ConfigDraft {
             config: base,
             listen: Vec::new(),
             listen_tls: Vec::new(),

@@ -3,14 +3,14 @@
 //! ```text
 //! TABLE ─▶ the command line (clap), its help      --cache-memory 8M
 //!       ─▶ the environment                        CALMD_CACHE_MEMORY=8M
-//!       ─▶ Settings: texts with their origin ─▶ Draft ─▶ Config
+//!       ─▶ GivenSettings: texts with their origin ─▶ ConfigDraft ─▶ Config
 //! ```
 //!
 //! A [`Setting`] is a name, the form of its value, a help text and a function that puts a text into a
-//! [`Draft`]. All else follows from these: the option is `--name`, the variable `CALMD_NAME` with
-//! underscores. The readers of texts (the command line, the environment) give them to [`Settings`] with
-//! an [`Origin`], and [`Settings::resolve`] makes a [`Config`] of them. A [`Mistake`] carries the
-//! setting; the room that read the text spells it, as an option or as a variable.
+//! [`ConfigDraft`]. All else follows from these: the option is `--name`, the variable `CALMD_NAME` with
+//! underscores. The readers of texts (the command line, the environment) give them to [`GivenSettings`]
+//! with a [`SettingOrigin`], and [`GivenSettings::resolve`] makes a [`Config`] of them. A [`Mistake`]
+//! carries the setting; the room that read the text spells it, as an option or as a variable.
 //!
 //! # To add a setting
 //!
@@ -33,7 +33,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::Config;
-pub use draft::Draft;
+pub use draft::ConfigDraft;
 pub use table::TABLE;
 
 /// Settings that stand together in the help.
@@ -55,11 +55,11 @@ pub struct Setting {
     /// The value as the help shows it, such as `SIZE`; empty for a switch.
     pub value: &'static str,
     /// The place on the command line.
-    pub place: Place,
+    pub position: Position,
     /// The number of values.
-    pub count: Count,
+    pub arity: Arity,
     /// The form of a value, and its way into a draft.
-    pub form: Form,
+    pub form: ValueForm,
     /// The default as a person writes it, for the help.
     pub default: Option<&'static str>,
     /// The help, without a full stop.
@@ -70,7 +70,7 @@ pub struct Setting {
 
 /// The place of a setting on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// Behind its name.
     Option,
     /// By itself, without a name.
@@ -79,7 +79,7 @@ pub enum Place {
 
 /// The number of values that a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
+pub enum Arity {
     /// One at most.
     One,
     /// Any number: from options in their order, each one of which may hold several in lines.
@@ -88,13 +88,13 @@ pub enum Count {
 
 /// The form of a value, with the function that puts it into a draft.
 #[derive(Clone, Copy, Debug)]
-pub enum Form {
+pub enum ValueForm {
     /// True where the option stands alone; everywhere else a word such as `true` or `no`.
-    Switch(fn(&mut Draft, bool)),
+    Switch(fn(&mut ConfigDraft, bool)),
     /// A text, of which the function's error says what would be right.
-    Text(fn(&mut Draft, &str) -> Result<(), String>),
+    Text(fn(&mut ConfigDraft, &str) -> Result<(), String>),
     /// A path, which need not be UTF-8.
-    Path(fn(&mut Draft, PathBuf)),
+    Path(fn(&mut ConfigDraft, PathBuf)),
 }
 
 /// The shortest help that has a setting.
@@ -107,13 +107,18 @@ pub enum Level {
 }
 
 impl Setting {
-    const fn new(name: &'static str, value: &'static str, help: &'static str, form: Form) -> Self {
+    const fn new(
+        name: &'static str,
+        value: &'static str,
+        help: &'static str,
+        form: ValueForm,
+    ) -> Self {
         Setting {
             name,
             short: None,
             value,
-            place: Place::Option,
-            count: Count::One,
+            position: Position::Option,
+            arity: Arity::One,
             form,
             default: None,
             help,
@@ -121,26 +126,30 @@ impl Setting {
         }
     }
 
-    const fn switch(name: &'static str, help: &'static str, set: fn(&mut Draft, bool)) -> Self {
-        Setting::new(name, "", help, Form::Switch(set))
+    const fn switch(
+        name: &'static str,
+        help: &'static str,
+        set: fn(&mut ConfigDraft, bool),
+    ) -> Self {
+        Setting::new(name, "", help, ValueForm::Switch(set))
     }
 
     const fn text(
         name: &'static str,
         value: &'static str,
         help: &'static str,
-        set: fn(&mut Draft, &str) -> Result<(), String>,
+        set: fn(&mut ConfigDraft, &str) -> Result<(), String>,
     ) -> Self {
-        Setting::new(name, value, help, Form::Text(set))
+        Setting::new(name, value, help, ValueForm::Text(set))
     }
 
     const fn path(
         name: &'static str,
         value: &'static str,
         help: &'static str,
-        set: fn(&mut Draft, PathBuf),
+        set: fn(&mut ConfigDraft, PathBuf),
     ) -> Self {
-        Setting::new(name, value, help, Form::Path(set))
+        Setting::new(name, value, help, ValueForm::Path(set))
     }
 
     const fn short(mut self, letter: char) -> Self {
@@ -149,12 +158,12 @@ impl Setting {
     }
 
     const fn operand(mut self) -> Self {
-        self.place = Place::Operand;
+        self.position = Position::Operand;
         self
     }
 
     const fn repeated(mut self) -> Self {
-        self.count = Count::Lines;
+        self.arity = Arity::Lines;
         self
     }
 
@@ -174,13 +183,15 @@ impl Setting {
     }
 
     /// Puts one value into a draft. The error says what would be right.
-    fn set(&self, draft: &mut Draft, value: &OsStr) -> Result<(), String> {
+    fn set(&self, draft: &mut ConfigDraft, value: &OsStr) -> Result<(), String> {
         let text = || value.to_str().ok_or("it is not valid UTF-8");
         match self.form {
-            Form::Switch(set) => set(draft, value::boolean(text()?)?),
-            Form::Text(set) => set(draft, text()?)?,
-            Form::Path(_) if value.is_empty() => return Err("it is empty; write a path".into()),
-            Form::Path(set) => set(draft, value.into()),
+            ValueForm::Switch(set) => set(draft, value::boolean(text()?)?),
+            ValueForm::Text(set) => set(draft, text()?)?,
+            ValueForm::Path(_) if value.is_empty() => {
+                return Err("it is empty; write a path".into());
+            }
+            ValueForm::Path(set) => set(draft, value.into()),
         }
         Ok(())
     }
@@ -199,7 +210,7 @@ fn named(name: &str) -> &'static Setting {
 
 /// The place that a text was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// An option, or the operand, of the command line.
     CommandLine,
     /// A variable of the environment.
@@ -214,7 +225,7 @@ pub enum Mistake {
         /// The setting.
         setting: &'static Setting,
         /// The place that the value was read from.
-        origin: Origin,
+        origin: SettingOrigin,
         /// The value, of a list the one that is wrong.
         value: OsString,
         /// A sentence on what is wrong and what would be right.
@@ -223,7 +234,7 @@ pub enum Mistake {
     /// Settings that make no sense without another one.
     Incomplete {
         /// The settings, each with the place that it was read from.
-        settings: Vec<(&'static Setting, Origin)>,
+        settings: Vec<(&'static Setting, SettingOrigin)>,
         /// The rest of a sentence that begins with their spelling.
         needs: &'static str,
     },
@@ -231,20 +242,25 @@ pub enum Mistake {
 
 /// Texts for settings, each with the place that it was read from.
 #[derive(Debug, Default)]
-pub struct Settings {
+pub struct GivenSettings {
     given: Vec<Given>,
 }
 
 #[derive(Debug)]
 struct Given {
     setting: &'static Setting,
-    origin: Origin,
+    origin: SettingOrigin,
     values: Vec<OsString>,
 }
 
-impl Settings {
+impl GivenSettings {
     /// Adds the values of a setting that was not given before.
-    pub fn give(&mut self, setting: &'static Setting, origin: Origin, values: Vec<OsString>) {
+    pub fn give(
+        &mut self,
+        setting: &'static Setting,
+        origin: SettingOrigin,
+        values: Vec<OsString>,
+    ) {
         debug_assert!(self.origin(setting.name).is_none(), "{}", setting.name);
         self.given.push(Given {
             setting,
@@ -254,14 +270,14 @@ impl Settings {
     }
 
     /// The place that a setting was read from, if it was given.
-    fn origin(&self, name: &str) -> Option<Origin> {
+    fn origin(&self, name: &str) -> Option<SettingOrigin> {
         let given = self.given.iter().find(|given| given.setting.name == name);
         given.map(|given| given.origin)
     }
 
     /// The configuration that begins as `base` and has all that was given.
     pub fn resolve(self, base: Config) -> Result<Config, Mistake> {
-        let mut draft = Draft::new(base);
+        let mut draft = ConfigDraft::new(base);
         for given in &self.given {
             for values in &given.values {
                 for value in given.setting.split(values) {
@@ -288,9 +304,9 @@ impl Settings {
 impl Setting {
     /// The values of a text: the lines of a list, else the text itself.
     fn split<'v>(&self, text: &'v OsStr) -> Vec<&'v OsStr> {
-        match self.count {
-            Count::One => vec![text],
-            Count::Lines => {
+        match self.arity {
+            Arity::One => vec![text],
+            Arity::Lines => {
                 let lines = text.as_bytes().split(|&byte| byte == b'\n');
                 lines.map(OsStr::from_bytes).collect()
             }

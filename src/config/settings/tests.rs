@@ -18,10 +18,10 @@ fn names_are_words_and_nobody_has_two() {
 
 #[test]
 fn the_defaults_that_are_shown_are_the_defaults_of_the_rooms() {
-    let mut settings = Settings::default();
+    let mut settings = GivenSettings::default();
     for setting in all() {
         if let Some(default) = setting.default {
-            settings.give(setting, Origin::CommandLine, vec![default.into()]);
+            settings.give(setting, SettingOrigin::CommandLine, vec![default.into()]);
         }
     }
     let shown = settings.resolve(Config::default()).unwrap();
@@ -32,10 +32,13 @@ fn the_defaults_that_are_shown_are_the_defaults_of_the_rooms() {
 fn every_setting_but_a_path_refuses_nonsense() {
     for setting in all() {
         let nonsense = "\u{1}";
-        let set = setting.set(&mut Draft::new(Config::default()), OsStr::new(nonsense));
+        let set = setting.set(
+            &mut ConfigDraft::new(Config::default()),
+            OsStr::new(nonsense),
+        );
         assert_eq!(
             set.is_ok(),
-            matches!(setting.form, Form::Path(_)),
+            matches!(setting.form, ValueForm::Path(_)),
             "{}",
             setting.name
         );
@@ -45,9 +48,9 @@ fn every_setting_but_a_path_refuses_nonsense() {
 #[test]
 fn a_draft_is_complete_only_with_what_belongs_together() {
     let incomplete = |names: &[&str]| {
-        let mut settings = Settings::default();
+        let mut settings = GivenSettings::default();
         for name in names {
-            settings.give(named(name), Origin::Environment, vec![":1".into()]);
+            settings.give(named(name), SettingOrigin::Environment, vec![":1".into()]);
         }
         match settings.resolve(Config::default()) {
             Ok(_) => None,
@@ -64,4 +67,16 @@ fn a_draft_is_complete_only_with_what_belongs_together() {
     assert!(needs.contains("--key FILE"));
     let (names, _) = incomplete(&["listen", "cert", "key"]).unwrap();
     assert_eq!(names, ["cert", "key"]);
+}
+
+#[test]
+fn the_readme_tells_of_every_setting() {
+    let readme = include_str!("../../../README.md");
+    for setting in all() {
+        let told = match setting.position {
+            Position::Option => format!("--{}", setting.name),
+            Position::Operand => setting.value.to_owned(),
+        };
+        assert!(readme.contains(&told), "{told}");
+    }
 }

@@ -9,7 +9,7 @@ use super::outside::{Outside, Room};
 use super::rng::Rng;
 use super::world::SimWorld;
 use allocation_counter::measure;
-use calmd::config::{Config, Host};
+use calmd::config::{Config, HostConfig};
 use calmd::server::{AccessLog, Context, EventLoop, Security};
 use calmd::site::{self, Site};
 use calmd::telemetry::{AccessLogConfig, LogFormat};
@@ -132,12 +132,12 @@ impl Run {
     fn new(scenario: Scenario, faults: Faults, mut rng: Rng, identity: &Identity) -> Self {
         let (tree, contents) = files::build(&mut rng);
         let mut config = Config {
-            host: Host {
+            host: HostConfig {
                 site: site::Config {
                     demo: true,
                     ..site::Config::default()
                 },
-                ..Host::default()
+                ..HostConfig::default()
             },
             ..Config::default()
         };
