@@ -1,4 +1,4 @@
-//! The body of a request: so many bytes, or chunks (RFC 9112 §6, §7.1).
+//! A body that is received: a number of bytes, or chunks (RFC 9112 §6, §7.1).
 //!
 //! Everything but a trailer section is consumed as it arrives, so an incomplete chunk header keeps
 //! no bytes.
@@ -6,10 +6,9 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use super::bytes::{is_text, is_token};
-use super::config::Config;
 use super::error::Error;
 use super::framing::Framing;
-use super::scan::{Bounds, Scan};
+use super::scan::{Bounds, FirstLine, Scan};
 
 /// The part of a body that is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +56,17 @@ enum ChunkState {
     Trailers(Scan),
 }
 
+/// The most that may stand around the data of one body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyBounds {
+    /// Bytes of all chunk extensions together.
+    pub(super) extension_bytes: usize,
+    /// Bytes of the trailer section, the empty line at its end included.
+    pub(super) trailer_bytes: usize,
+    /// Fields of the trailer section.
+    pub(super) trailer_fields: usize,
+}
+
 const NEW_CHUNK: ChunkState = ChunkState::Size { size: 0, digits: 0 };
 
 /// Digits of a size. 16 hold 64 bits; more could overflow in somebody's arithmetic.
@@ -92,7 +102,7 @@ impl Body {
     pub(super) fn decode<'i>(
         &mut self,
         input: &mut &'i [u8],
-        config: &Config,
+        bounds: &BodyBounds,
     ) -> Result<Piece<'i>, Error> {
         match self {
             Body::Length(_) if input.is_empty() => Ok(Piece::Starved),
@@ -103,7 +113,7 @@ impl Body {
                     _ => Piece::Data(data),
                 })
             }
-            Body::Chunked(chunked) => chunked.decode(input, config),
+            Body::Chunked(chunked) => chunked.decode(input, bounds),
         }
     }
 }
@@ -118,10 +128,14 @@ fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
 }
 
 impl Chunked {
-    fn decode<'i>(&mut self, input: &mut &'i [u8], config: &Config) -> Result<Piece<'i>, Error> {
+    fn decode<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        bounds: &BodyBounds,
+    ) -> Result<Piece<'i>, Error> {
         loop {
             if let ChunkState::Trailers(scan) = &mut self.state {
-                return decode_trailers(scan, input, config);
+                return decode_trailers(scan, input, bounds);
             }
             let Some((byte, rest)) = input.split_first() else {
                 return Ok(Piece::Starved);
@@ -133,14 +147,14 @@ impl Chunked {
                 }
                 return Ok(Piece::Data(data));
             }
-            self.state = self.step(*byte, config)?;
+            self.state = self.step(*byte, bounds)?;
             *input = rest;
         }
     }
 
     /// The state behind one byte of what stands between the data (RFC 9112 §7.1). What is not
     /// listed here is malformed.
-    fn step(&mut self, byte: u8, config: &Config) -> Result<ChunkState, Error> {
+    fn step(&mut self, byte: u8, bounds: &BodyBounds) -> Result<ChunkState, Error> {
         use ChunkState::*;
         let next = match (self.state, byte) {
             (Size { size, digits }, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
@@ -162,7 +176,7 @@ impl Chunked {
             _ => return Err(Error::Chunk),
         };
         self.extension_bytes = self.extension_bytes.saturating_add(1);
-        if self.extension_bytes as usize > config.chunk_extension_bytes {
+        if self.extension_bytes as usize > bounds.extension_bytes {
             return Err(Error::ChunkExtensions);
         }
         Ok(next)
@@ -185,12 +199,12 @@ fn add_digit(size: u64, digits: u8, digit: u8) -> Result<ChunkState, Error> {
 fn decode_trailers<'i>(
     scan: &mut Scan,
     input: &mut &'i [u8],
-    config: &Config,
+    bounds: &BodyBounds,
 ) -> Result<Piece<'i>, Error> {
     let bounds = Bounds {
-        request_line: None,
-        bytes: config.head_bytes,
-        fields: config.head_fields,
+        first_line: FirstLine::Absent,
+        bytes: bounds.trailer_bytes,
+        fields: bounds.trailer_fields,
         crumbs: 0,
     };
     let Some(length) = scan.advance(input, &bounds)? else {

@@ -1,6 +1,6 @@
-//! The bytes of responses (RFC 9112 §4, §5, §7.1): appended piece by piece, never formatted.
+//! The bytes of messages (RFC 9112 §4, §5, §7.1): appended piece by piece, never formatted.
 
-use super::bytes::first_control;
+use super::bytes::{first_control, is_token};
 use crate::http::{Field, status};
 
 /// The final status line and empty field section of `100 Continue` (RFC 9110 §15.2.1).
@@ -16,6 +16,12 @@ const CHUNK_LINE: &[u8; 10] = b"00000000\r\n";
 
 /// The chunk that ends a body, and an empty trailer section.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// The field that announces chunks.
+pub(super) const CHUNKED: &[u8] = b"transfer-encoding: chunked\r\n";
+
+/// A field section that most heads fit into, so that the output grows at most once for one.
+pub(super) const HEAD_ROOM: usize = 512;
 
 /// What chunked coding adds at most to the bytes of one
 /// [`begin_data`](super::Connection::begin_data): the line before them, the line end behind them,
@@ -42,6 +48,25 @@ pub(super) fn field(out: &mut Vec<u8>, field: Field<'_>) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(field.value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a field has a name and fits into its line (RFC 9110 §5.1, §5.5).
+pub(super) fn is_sendable(field: Field<'_>) -> bool {
+    let Field { name, value, .. } = field;
+    !name.is_empty() && name.iter().all(|byte| is_token(*byte)) && is_one_line(value)
+}
+
+/// Whether a field of the caller is sent: none that HTTP/2 alone has, that frames the message, or that
+/// concerns the connection (RFC 9110 §7.6.1).
+pub(super) fn is_passed_on(name: &[u8]) -> bool {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        7 if is(b"upgrade") => false,
+        10 if is(b"connection") || is(b"keep-alive") => false,
+        14 if is(b"content-length") => false,
+        17 if is(b"transfer-encoding") => false,
+        _ => name.first() != Some(&b':'),
+    }
 }
 
 /// Whether there is no control character but tab.
@@ -159,6 +184,22 @@ pub(super) fn end_chunk(out: &mut Vec<u8>, start: usize) {
             value => b'a' + value - 10,
         };
         rest >>= 4;
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Ends a chunked body with a trailer section, without the fields that frame or route a message
+/// (RFC 9110 §6.5.1).
+pub(super) fn trailers<'f>(out: &mut Vec<u8>, fields: impl Iterator<Item = Field<'f>>) {
+    out.extend_from_slice(b"0\r\n");
+    for each in fields {
+        let names = [b"host".as_slice(), b"te", b"expect"];
+        let routes = names
+            .iter()
+            .any(|name| each.name.eq_ignore_ascii_case(name));
+        if is_passed_on(each.name) && !routes {
+            field(out, each);
+        }
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -1,15 +1,15 @@
-//! How long a request's body is (RFC 9112 §6.3): the place where requests are smuggled.
+//! The length of a message's body (RFC 9112 §6.3): the place where requests and responses are smuggled.
 //!
-//! Two recipients that disagree about a body's length see different requests behind it. So whatever
+//! Two recipients that disagree about a body's length see different messages behind it. So whatever
 //! two implementations are known to read in two ways is refused, even where the RFC would let it pass.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use super::bytes::trim;
 use super::error::Error;
-use super::event::Version;
+use super::message::Version;
 
-/// What follows a request's head.
+/// The body behind a head, as the head's fields announce it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// No body.
@@ -57,16 +57,27 @@ impl<'i> FramingFields<'i> {
         tab_beside(head, value).map_or(Ok(()), |()| Err(Error::TransferEncoding))
     }
 
-    /// What they amount to (RFC 9112 §6.3).
-    pub(super) fn resolve(self, version: Version, method: &[u8]) -> Result<Framing, Error> {
+    /// The framing of a request's body (RFC 9112 §6.3).
+    pub(super) fn of_request(self, version: Version, method: &[u8]) -> Result<Framing, Error> {
+        match self.resolve(version)? {
+            Some(framing) => Ok(framing),
+            None if lacks_length(version, method) => Err(Error::LengthRequired),
+            None => Ok(Framing::Empty),
+        }
+    }
+
+    /// Whether any of them is a `Transfer-Encoding`.
+    pub(super) fn has_coding(&self) -> bool {
+        !matches!(self.transfer_encoding, Occurrence::Absent)
+    }
+
+    /// The framing that the fields announce; none where there is neither of them.
+    pub(super) fn resolve(self, version: Version) -> Result<Option<Framing>, Error> {
         match (self.transfer_encoding, self.content_length) {
-            (Occurrence::Absent, Occurrence::Absent) if lacks_length(version, method) => {
-                Err(Error::LengthRequired)
-            }
-            (Occurrence::Absent, Occurrence::Absent) => Ok(Framing::Empty),
+            (Occurrence::Absent, Occurrence::Absent) => Ok(None),
             (Occurrence::Absent, Occurrence::Once(value)) => match content_length(value) {
-                Some(0) => Ok(Framing::Empty),
-                Some(length) => Ok(Framing::Length(length)),
+                Some(0) => Ok(Some(Framing::Empty)),
+                Some(length) => Ok(Some(Framing::Length(length))),
                 None => Err(Error::ContentLength),
             },
             (Occurrence::Absent, Occurrence::Repeated) => Err(Error::ContentLength),
@@ -74,7 +85,7 @@ impl<'i> FramingFields<'i> {
             (_, Occurrence::Absent) if version == Version::Http10 => Err(Error::TransferEncoding),
             (Occurrence::Once(value), Occurrence::Absent) => {
                 check_codings(value)?;
-                Ok(Framing::Chunked)
+                Ok(Some(Framing::Chunked))
             }
             (Occurrence::Repeated, Occurrence::Absent) => Err(Error::TransferEncoding),
             (_, _) => Err(Error::ConflictingLengths),
@@ -143,7 +154,7 @@ mod tests {
         for value in codings {
             fields.transfer_encoding(value.as_bytes(), value.as_bytes())?;
         }
-        fields.resolve(version, b"POST")
+        fields.of_request(version, b"POST")
     }
 
     #[test]
@@ -214,7 +225,7 @@ mod tests {
         assert_eq!(resolve(&[], &[], Version::Http11), Ok(Framing::Empty));
         let old = resolve(&[], &[], Version::Http10);
         assert_eq!(old, Err(Error::LengthRequired));
-        let get = FramingFields::default().resolve(Version::Http10, b"GET");
+        let get = FramingFields::default().of_request(Version::Http10, b"GET");
         assert_eq!(get, Ok(Framing::Empty));
     }
 }

@@ -28,14 +28,25 @@ pub(super) struct Scan {
 /// What a section may hold at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// Bytes of the first line, if that is a request line.
-    pub(super) request_line: Option<usize>,
+    /// The line before the fields.
+    pub(super) first_line: FirstLine,
     /// Bytes in all, the empty line at the end included.
     pub(super) bytes: usize,
     /// Field lines, but for those of `Cookie` in a head.
     pub(super) fields: usize,
     /// Lines of `Cookie` in a head.
     pub(super) crumbs: usize,
+}
+
+/// The line that a section begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FirstLine {
+    /// A request line of at most this many bytes.
+    Request(usize),
+    /// A status line.
+    Status,
+    /// None: a trailer section has fields alone.
+    Absent,
 }
 
 /// The name of the field that may come in crumbs, and its colon.
@@ -60,7 +71,9 @@ impl Scan {
         bounds: &Bounds,
     ) -> Result<Option<usize>, Error> {
         let mut position = self.position as usize;
-        if bounds.request_line.is_some() && position <= LONGEST_METHOD {
+        if let FirstLine::Request(_) = bounds.first_line
+            && position <= LONGEST_METHOD
+        {
             check_method(input)?;
         }
         loop {
@@ -95,8 +108,10 @@ impl Scan {
 
     /// Refuses a section of which `length` bytes are there and which has not ended.
     fn check_length(&self, length: usize, bounds: &Bounds) -> Result<(), Error> {
-        match bounds.request_line {
-            Some(limit) if self.lines == 0 && length > limit => Err(Error::RequestLineTooLong),
+        match bounds.first_line {
+            FirstLine::Request(limit) if self.lines == 0 && length > limit => {
+                Err(Error::RequestLineTooLong)
+            }
             _ if length >= bounds.bytes && length >= self.most_bytes(bounds) => {
                 Err(Error::HeadTooLarge)
             }
@@ -110,7 +125,7 @@ impl Scan {
             .saturating_add(CRUMB * usize::from(self.crumbs))
     }
 
-    /// Field lines of the head or trailer section so far.
+    /// Lines of the section so far, the first one of a head included.
     pub(super) fn field_lines(&self) -> usize {
         usize::from(self.lines)
     }
@@ -126,15 +141,15 @@ impl Scan {
         }
         self.line_start = end as u32;
         self.lines = self.lines.saturating_add(1);
-        let is_head = bounds.request_line.is_some();
         // Few names begin like it.
         if let Some(b'c' | b'C') = input.get(start)
-            && is_head
+            && matches!(bounds.first_line, FirstLine::Request(_))
             && is_crumb(input.get(start..at).unwrap_or_default())
         {
             self.crumbs = self.crumbs.saturating_add(1);
         }
         let (lines, crumbs) = (usize::from(self.lines), usize::from(self.crumbs));
+        let is_head = bounds.first_line != FirstLine::Absent;
         let fields = lines.saturating_sub(crumbs + usize::from(is_head));
         if fields > bounds.fields || crumbs > bounds.crumbs {
             return Err(Error::TooManyFields);
@@ -167,7 +182,7 @@ mod tests {
     use super::*;
 
     const BOUNDS: Bounds = Bounds {
-        request_line: Some(40),
+        first_line: FirstLine::Request(40),
         bytes: 100,
         fields: 3,
         crumbs: 2,

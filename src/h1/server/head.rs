@@ -1,20 +1,20 @@
-//! A complete head or trailer section, translated into [`Fields`].
+//! A complete head of a request, translated into [`Fields`].
 //!
 //! `httparse` splits the lines and checks the grammar of each; what it is lenient about (bare line
-//! feeds, empty lines) never reaches it, because [`Scan`](super::scan::Scan) went over every byte.
+//! feeds, empty lines) never reaches it, because [`Scan`](crate::h1::scan::Scan) went over every byte.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-use super::error::Error;
-use super::event::{H2cUpgrade, Scheme, Version};
-use super::framing::{Framing, FramingFields};
+use super::event::H2cUpgrade;
 use super::target::Target;
+use crate::h1::bytes::trim;
+use crate::h1::error::Error;
+use crate::h1::fields::{MOST_FIELDS, Name, Options, push_lowercase, split_lines};
+use crate::h1::framing::{Framing, FramingFields};
+use crate::h1::message::{Scheme, Version};
 use crate::http::{Expected, Fields, is_authority};
 use httparse::{EMPTY_HEADER, Header, Status};
 use std::mem::MaybeUninit;
-
-/// Field lines that the parser has room for, 4 KiB on the stack.
-pub(super) const MOST_FIELDS: usize = 128;
 
 /// What a head says about the connection and the message's framing; the rest is in [`Fields`].
 #[derive(Debug)]
@@ -27,45 +27,6 @@ pub(super) struct Head<'i> {
     pub(super) expects_continue: bool,
     /// A valid offer of h2c on a request without a body.
     pub(super) upgrade: Option<H2cUpgrade<'i>>,
-}
-
-/// The fields that are not passed on, or not without a look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name {
-    Connection,
-    ContentLength,
-    Expect,
-    Host,
-    Http2Settings,
-    /// Concerns the connection alone and says nothing to us.
-    Hop,
-    TransferEncoding,
-    Upgrade,
-    Other,
-}
-
-impl Name {
-    fn of(name: &str) -> Name {
-        let is = |other: &str| name.eq_ignore_ascii_case(other);
-        match name.len() {
-            2 if is("te") => Name::Hop,
-            4 if is("host") => Name::Host,
-            6 if is("expect") => Name::Expect,
-            7 if is("upgrade") => Name::Upgrade,
-            10 if is("connection") => Name::Connection,
-            10 if is("keep-alive") => Name::Hop,
-            14 if is("content-length") => Name::ContentLength,
-            14 if is("http2-settings") => Name::Http2Settings,
-            16 if is("proxy-connection") => Name::Hop,
-            17 if is("transfer-encoding") => Name::TransferEncoding,
-            _ => Name::Other,
-        }
-    }
-
-    /// Whether the field is for the receiver of the message and not for the connection.
-    fn is_end_to_end(self) -> bool {
-        matches!(self, Name::Other | Name::ContentLength | Name::Expect)
-    }
 }
 
 /// What the fields say that concern the connection.
@@ -84,15 +45,6 @@ struct Control<'i> {
 }
 
 const _: () = assert!(MOST_FIELDS <= u128::BITS as usize);
-
-/// The options of `Connection` that mean something to us (RFC 9110 §7.6.1).
-#[derive(Default)]
-struct Options {
-    close: bool,
-    keep_alive: bool,
-    upgrade: bool,
-    http2_settings: bool,
-}
 
 /// A request line.
 struct RequestLine<'i> {
@@ -186,11 +138,8 @@ fn parse_later_minor<'i>(
     };
     let rest = rest.strip_prefix(b"\r\n").unwrap_or(rest);
     let mut room = vec![EMPTY_HEADER; lines];
-    match httparse::parse_headers(rest, &mut room) {
-        Ok(Status::Complete((_, lines))) => translate_head(head, &line, lines, scheme, fields),
-        Ok(Status::Partial) => Err(Error::FieldLine),
-        Err(error) => Err(translate(error, head)),
-    }
+    let lines = split_lines(rest, &mut room)?;
+    translate_head(head, &line, lines, scheme, fields)
 }
 
 fn translate_head<'i>(
@@ -210,7 +159,7 @@ fn translate_head<'i>(
     if version == Version::Http11 && control.host.is_none() {
         return Err(Error::Host);
     }
-    let framing = control.framing.resolve(version, method)?;
+    let framing = control.framing.of_request(version, method)?;
     let expects_continue = control.expects_continue(version, framing)?;
 
     fields.push(b":method", method);
@@ -227,28 +176,10 @@ fn translate_head<'i>(
     Ok(Head {
         version,
         framing,
-        keeps_alive: control.keeps_alive(version),
+        keeps_alive: control.options.keeps_alive(version),
         expects_continue,
         upgrade: control.h2c_upgrade(version, framing),
     })
-}
-
-/// Translates a whole trailer section. Fields that frame or route the message have no business in
-/// it and are dropped (RFC 9110 §6.5.1). `fields` is empty before.
-pub(super) fn parse_trailers(section: &[u8], fields: &mut Fields) -> Result<(), Error> {
-    let mut room = [EMPTY_HEADER; MOST_FIELDS];
-    match httparse::parse_headers(section, &mut room) {
-        Ok(Status::Complete((_, lines))) => {
-            for header in lines {
-                if Name::of(header.name) == Name::Other {
-                    push_lowercase(fields, header);
-                }
-            }
-            Ok(())
-        }
-        Ok(Status::Partial) => Err(Error::FieldLine),
-        Err(error) => Err(translate(error, section)),
-    }
 }
 
 impl<'i> Control<'i> {
@@ -298,11 +229,6 @@ impl<'i> Control<'i> {
         }
     }
 
-    /// RFC 9112 §9.3: `close` wins; without a word HTTP/1.1 goes on and HTTP/1.0 does not.
-    fn keeps_alive(&self, version: Version) -> bool {
-        !self.options.close && (version == Version::Http11 || self.options.keep_alive)
-    }
-
     /// RFC 7540 §3.2: both fields once and named in `Connection`. With a body the offer is ignored:
     /// the whole body would have to be kept before the first frame could be read.
     fn h2c_upgrade(&self, version: Version, framing: Framing) -> Option<H2cUpgrade<'i>> {
@@ -311,37 +237,9 @@ impl<'i> Control<'i> {
             return None;
         }
         let mut protocols = self.upgrade?.split(|byte| *byte == b',');
-        let offered = protocols.any(|name| super::bytes::trim(name) == b"h2c");
+        let offered = protocols.any(|name| trim(name) == b"h2c");
         let settings = self.settings?;
         offered.then_some(H2cUpgrade { settings })
-    }
-}
-
-impl Options {
-    fn add(&mut self, value: &[u8]) {
-        for option in value.split(|byte| *byte == b',') {
-            let option = super::bytes::trim(option);
-            let is = |other: &str| option.eq_ignore_ascii_case(other.as_bytes());
-            self.close |= is("close");
-            self.keep_alive |= is("keep-alive");
-            self.upgrade |= is("upgrade");
-            self.http2_settings |= is("http2-settings");
-        }
-    }
-}
-
-/// Names are compared in lowercase everywhere else, as HTTP/2 sends them (RFC 9113 §8.2.1).
-fn push_lowercase(fields: &mut Fields, header: &Header<'_>) {
-    let name = header.name.as_bytes();
-    // Every registered field name is shorter.
-    let mut room = [0; 64];
-    match room.get_mut(..name.len()) {
-        Some(lowercase) => {
-            lowercase.copy_from_slice(name);
-            lowercase.make_ascii_lowercase();
-            fields.push(lowercase, header.value);
-        }
-        None => fields.push(&name.to_ascii_lowercase(), header.value),
     }
 }
 

@@ -2,8 +2,8 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-use super::error::Error;
-use super::event::Scheme;
+use crate::h1::error::Error;
+use crate::h1::message::Scheme;
 use crate::http::is_authority;
 use std::borrow::Cow;
 

@@ -3,7 +3,7 @@
 mod bodies;
 mod deadlines;
 mod limits;
-#[path = "../../../tests/it/h1/malformed.rs"]
+#[path = "../../../../tests/it/h1/malformed.rs"]
 mod malformed;
 mod persistence;
 mod random;
@@ -13,7 +13,7 @@ mod requests;
 mod responses;
 mod upgrade;
 
-use super::{BodyLength, Config, Connection, Error, Event, Scheme};
+use crate::h1::{BodyLength, Config, Connection, Error, Event, Scheme};
 use crate::http::{Field, Fields};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

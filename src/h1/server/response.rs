@@ -1,32 +1,13 @@
 //! The connection's other direction: responses.
 
 use super::connection::Connection;
-use super::encode::{self, Content};
-use super::event::{BodyLength, Version};
-use super::exchange::{Exchange, Expectation, Persistence, RequestHalf, ResponseHalf, State};
+use super::exchange::{Exchange, Expectation, RequestHalf, ResponseHalf, State};
+use super::refusal::{Refusal, WrittenRefusal};
+use crate::h1::encode::{self, Content};
+use crate::h1::message::{BodyLength, Persistence, Version};
+use crate::h1::output::{Outgoing, Sent};
 use crate::http::{Field, status};
-use std::num::NonZeroU32;
 use std::time::Instant;
-
-/// A field section that most heads fit into, so that the output grows at most once for one.
-const HEAD_ROOM: usize = 512;
-
-/// A response that was written without the caller: see [`Connection::complete_refusal`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Its status.
-    pub status: u16,
-    /// The length of its content, which is a line of text.
-    pub content_bytes: u16,
-}
-
-/// A refusal that is in the output.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct WrittenRefusal {
-    pub refusal: Refusal,
-    /// Where in the output more fields can be inserted.
-    pub fields_at: NonZeroU32,
-}
 
 impl Connection {
     /// Whether the client waits for `100 Continue`, or a final status, before it sends its content
@@ -47,7 +28,7 @@ impl Connection {
         let awaiting = matches!(exchange.response, ResponseHalf::Awaiting);
         if awaiting && exchange.expectation == Expectation::Pending {
             exchange.expectation = Expectation::None;
-            self.output.extend_from_slice(encode::CONTINUE);
+            self.output.bytes.extend_from_slice(encode::CONTINUE);
             self.await_body();
         }
     }
@@ -85,18 +66,18 @@ impl Connection {
                 self.persistence = Persistence::Close;
             }
         }
-        self.output.reserve(HEAD_ROOM);
-        encode::status_line(&mut self.output, status);
+        self.output.bytes.reserve(encode::HEAD_ROOM);
+        encode::status_line(&mut self.output.bytes, status);
         for field in fields {
             if is_passed_on(field.name, length) {
-                encode::field(&mut self.output, field);
+                encode::field(&mut self.output.bytes, field);
             }
         }
-        length.encode(&mut self.output);
+        length.encode(&mut self.output.bytes);
         if !interim {
             self.encode_persistence();
         }
-        self.output.extend_from_slice(b"\r\n");
+        self.output.bytes.extend_from_slice(b"\r\n");
         if !interim && matches!(length.half(), ResponseHalf::Done) {
             self.finish_response();
         }
@@ -105,16 +86,7 @@ impl Connection {
     /// Room for content of the response: up to `max_len` bytes are appended to the buffer, then
     /// committed. Chunk framing takes [`CHUNK_OVERHEAD`](super::CHUNK_OVERHEAD) bytes besides.
     pub fn begin_data(&mut self, max_len: usize) -> &mut Vec<u8> {
-        self.discard_uncommitted();
-        self.output
-            .reserve(max_len.saturating_add(encode::CHUNK_OVERHEAD));
-        if let State::Exchange(exchange) = &self.state
-            && matches!(exchange.response, ResponseHalf::Chunked)
-        {
-            encode::begin_chunk(&mut self.output);
-        }
-        self.uncommitted = u32::try_from(self.output.len()).ok();
-        &mut self.output
+        self.output.begin(self.state.outgoing(), max_len)
     }
 
     /// Sends what was appended since [`Connection::begin_data`], if anything; `end` says that the
@@ -124,39 +96,13 @@ impl Connection {
     /// tells the client (RFC 9112 §8). More than that length is never sent.
     pub fn commit(&mut self, end: bool, now: Instant) {
         self.now = now;
-        let begun = self.uncommitted.take().map(|start| start as usize);
-        let start = begun.unwrap_or(self.output.len());
-        let State::Exchange(exchange) = &mut self.state else {
-            self.output.truncate(start);
-            return;
-        };
-        match &mut exchange.response {
-            ResponseHalf::Length(left) => {
-                let appended = self.output.len().saturating_sub(start);
-                let sent = usize::try_from(*left).map_or(appended, |left| left.min(appended));
-                self.output.truncate(start + sent);
-                *left -= sent as u64;
-                if end && *left > 0 {
-                    self.close();
-                    return;
-                }
-            }
-            ResponseHalf::Chunked => {
-                if begun.is_some() {
-                    encode::end_chunk(&mut self.output, start);
-                }
-                if end {
-                    encode::last_chunk(&mut self.output);
-                }
-            }
-            ResponseHalf::UntilClose => {}
-            ResponseHalf::Awaiting | ResponseHalf::Done => {
-                self.output.truncate(start);
-                return;
-            }
-        }
-        if end {
-            self.finish_response();
+        if let State::Exchange(exchange) = &mut self.state
+            && let ResponseHalf::Sending(outgoing) = &mut exchange.response
+        {
+            let sent = self.output.commit(outgoing, end);
+            self.note_sent(sent);
+        } else {
+            self.output.discard(None);
         }
     }
 
@@ -166,20 +112,21 @@ impl Connection {
     /// [`Connection::begin_data`].
     pub fn commit_elsewhere(&mut self, len: u64, end: bool, now: Instant) {
         self.now = now;
-        let State::Exchange(exchange) = &mut self.state else {
+        if let State::Exchange(exchange) = &mut self.state
+            && let ResponseHalf::Sending(outgoing) = &mut exchange.response
+        {
+            let sent = outgoing.send(len, end);
+            self.note_sent(sent);
+        } else {
             debug_assert!(false, "no response is open");
-            return;
-        };
-        let ResponseHalf::Length(left) = &mut exchange.response else {
-            debug_assert!(false, "chunks have a framing of their own");
-            return;
-        };
-        debug_assert!(len <= *left, "more than was promised");
-        *left = left.saturating_sub(len);
-        if end && *left > 0 {
-            self.close();
-        } else if end {
-            self.finish_response();
+        }
+    }
+
+    fn note_sent(&mut self, sent: Sent) {
+        match sent {
+            Sent::Part => {}
+            Sent::Whole => self.finish_response(),
+            Sent::TooShort => self.close(),
         }
     }
 
@@ -211,8 +158,8 @@ impl Connection {
         for field in fields {
             encode::field(&mut lines, field);
         }
-        let fields_at = (fields_at.get() as usize).min(self.output.len());
-        self.output.splice(fields_at..fields_at, lines);
+        let fields_at = (fields_at.get() as usize).min(self.output.bytes.len());
+        self.output.bytes.splice(fields_at..fields_at, lines);
         Some(refusal)
     }
 
@@ -220,7 +167,9 @@ impl Connection {
     /// rest of the input are HTTP/2's from here on.
     pub fn switch_protocols(&mut self) {
         if self.awaiting_response() {
-            self.output.extend_from_slice(encode::SWITCHING_PROTOCOLS);
+            self.output
+                .bytes
+                .extend_from_slice(encode::SWITCHING_PROTOCOLS);
             self.close();
             self.state = State::Switched;
         }
@@ -228,15 +177,7 @@ impl Connection {
 
     /// Takes back what was appended since [`Connection::begin_data`] and not committed.
     pub(super) fn discard_uncommitted(&mut self) {
-        let Some(start) = self.uncommitted.take() else {
-            return;
-        };
-        self.output.truncate(start as usize);
-        if let State::Exchange(exchange) = &self.state
-            && matches!(exchange.response, ResponseHalf::Chunked)
-        {
-            encode::end_chunk(&mut self.output, start as usize);
-        }
+        self.output.discard(self.state.outgoing());
     }
 
     /// The response is complete. Nobody is there any more to read the rest of the request's body.
@@ -254,14 +195,14 @@ impl Connection {
 
     fn encode_persistence(&mut self) {
         match self.persistence {
-            Persistence::Close => encode::close(&mut self.output),
+            Persistence::Close => encode::close(&mut self.output.bytes),
             Persistence::KeepAlive => {
                 let seconds = self.config.keep_alive_timeout.as_secs();
                 let more = self
                     .config
                     .keep_alive_requests
                     .saturating_sub(self.requests);
-                encode::keep_alive(&mut self.output, seconds, more);
+                encode::keep_alive(&mut self.output.bytes, seconds, more);
             }
         }
     }
@@ -305,9 +246,9 @@ impl Length {
     /// What is to be sent behind the head.
     fn half(self) -> ResponseHalf {
         match self {
-            Length::Known(length) => ResponseHalf::Length(length),
-            Length::Chunked => ResponseHalf::Chunked,
-            Length::UntilClose => ResponseHalf::UntilClose,
+            Length::Known(length) => ResponseHalf::Sending(Outgoing::Length(length)),
+            Length::Chunked => ResponseHalf::Sending(Outgoing::Chunked),
+            Length::UntilClose => ResponseHalf::Sending(Outgoing::UntilClose),
             Length::Nothing | Length::AsGiven | Length::Alone(_) => ResponseHalf::Done,
         }
     }
@@ -315,21 +256,16 @@ impl Length {
     fn encode(self, out: &mut Vec<u8>) {
         match self {
             Length::Known(length) | Length::Alone(length) => encode::content_length(out, length),
-            Length::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Length::Chunked => out.extend_from_slice(encode::CHUNKED),
             Length::Nothing | Length::AsGiven | Length::UntilClose => {}
         }
     }
 }
 
-/// Whether a field of the caller is sent: none that HTTP/2 alone has, that frames the message, or
-/// that concerns the connection (RFC 9110 §7.6.1).
+/// Whether a field of the caller is sent; see [`encode::is_passed_on`].
 fn is_passed_on(name: &[u8], length: Length) -> bool {
-    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     match name.len() {
-        7 if is(b"upgrade") => false,
-        10 if is(b"connection") || is(b"keep-alive") => false,
-        14 if is(b"content-length") => length == Length::AsGiven,
-        17 if is(b"transfer-encoding") => false,
-        _ => name.first() != Some(&b':'),
+        14 if name.eq_ignore_ascii_case(b"content-length") => length == Length::AsGiven,
+        _ => encode::is_passed_on(name),
     }
 }

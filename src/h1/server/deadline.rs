@@ -10,9 +10,9 @@
 //! waited for while the response is made, or while the caller does not read.
 
 use super::connection::Connection;
-use super::error::Error;
 use super::exchange::State;
-use super::timer::Timer;
+use crate::h1::error::Error;
+use crate::h1::timer::Timer;
 use crate::http::Patience;
 use std::time::Instant;
 

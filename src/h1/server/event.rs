@@ -1,4 +1,4 @@
-//! What a connection tells its caller, and what the caller tells it about a response.
+//! What a server's connection tells its caller.
 
 use crate::http::Fields;
 
@@ -37,55 +37,4 @@ pub enum Event<'e> {
 pub struct H2cUpgrade<'e> {
     /// The value of `HTTP2-Settings`: the payload of a SETTINGS frame in base64url (RFC 7540 §3.2.1).
     pub settings: &'e [u8],
-}
-
-/// How the connection is secured, which is the scheme of its requests' targets (RFC 9112 §3.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// Cleartext.
-    Http,
-    /// TLS.
-    Https,
-}
-
-impl Scheme {
-    /// The value of `:scheme`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
-    }
-}
-
-/// The version of a request (RFC 9112 §2.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
-    /// HTTP/1.0: no chunked coding, and a connection ends after the response unless both sides ask
-    /// for more.
-    Http10,
-    /// HTTP/1.1
-    Http11,
-}
-
-impl Version {
-    /// The version as a request line has it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Version::Http10 => "HTTP/1.0",
-            Version::Http11 => "HTTP/1.1",
-        }
-    }
-}
-
-/// How many bytes of content follow the head of a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyLength {
-    /// None at all. For HEAD and 304 a `content-length` among the fields is sent as it is, since it
-    /// speaks of what GET would have got (RFC 9110 §8.6).
-    None,
-    /// As many as this.
-    Known(u64),
-    /// Nobody knows yet: chunked, or until the connection closes for HTTP/1.0.
-    Unknown,
 }

@@ -1,11 +1,12 @@
 //! The states of a connection and of the request and response that are open on it; the module's
 //! documentation draws them.
 
-use super::body::Body;
-use super::encode::Content;
-use super::event::Version;
-use super::response::WrittenRefusal;
-use super::scan::Scan;
+use super::refusal::WrittenRefusal;
+use crate::h1::body::Body;
+use crate::h1::encode::Content;
+use crate::h1::message::Version;
+use crate::h1::output::Outgoing;
+use crate::h1::scan::Scan;
 
 /// Where a connection is.
 #[derive(Debug)]
@@ -19,6 +20,19 @@ pub(super) enum State {
     Closed(Option<WrittenRefusal>),
     /// The connection is HTTP/2 now, and somebody else's.
     Switched,
+}
+
+impl State {
+    /// The content of the response that is being sent, if it is.
+    pub(super) fn outgoing(&self) -> Option<Outgoing> {
+        match self {
+            State::Exchange(Exchange {
+                response: ResponseHalf::Sending(outgoing),
+                ..
+            }) => Some(*outgoing),
+            _ => None,
+        }
+    }
 }
 
 /// What was seen of a head that is incomplete.
@@ -57,12 +71,8 @@ pub(super) enum RequestHalf {
 pub(super) enum ResponseHalf {
     /// All of it.
     Awaiting,
-    /// This many bytes of content.
-    Length(u64),
-    /// Chunks (RFC 9112 §7.1).
-    Chunked,
-    /// Content up to the end of the connection, for HTTP/1.0 (RFC 9112 §6.3).
-    UntilClose,
+    /// Content.
+    Sending(Outgoing),
     /// Nothing.
     Done,
 }
@@ -76,23 +86,14 @@ pub(super) enum Expectation {
     None,
 }
 
-/// Whether a request may follow the current one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Persistence {
-    /// It may.
-    KeepAlive,
-    /// The connection ends with the current exchange.
-    Close,
-}
-
-/// What is known of the input beyond what was consumed.
+/// The input beyond what was consumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
     /// The caller may have more of it.
     Flowing,
     /// The last call was given all there was, and wanted more.
     Starved,
-    /// What the caller has is all that will ever be: the peer ended its side.
+    /// Nothing comes beyond what the caller has: the peer ended its side.
     Finished,
 }
 

@@ -1,0 +1,170 @@
+//! The client's connection as a whole: its states, its output, its end.
+
+use super::config::ClientConfig;
+use super::error::ResponseError;
+use super::event::ResponseEvent;
+use super::state::{ClientState, Hundred, OpenRequest, Reply, RequestContent};
+use crate::h1::message::Persistence;
+use crate::h1::output::Output;
+use crate::h1::timer::Timer;
+use crate::http::Fields;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One HTTP/1.1 connection of a client; the module says in which order it is used.
+#[derive(Debug)]
+pub struct ClientConnection {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) output: Output,
+    pub(super) state: ClientState,
+    pub(super) timer: Timer,
+    /// The latest time that we were told.
+    pub(super) now: Instant,
+    pub(super) persistence: Persistence,
+    /// The server has ended its side: nothing comes beyond what the caller has.
+    pub(super) ended: bool,
+}
+
+impl ClientConnection {
+    /// A connection on which nothing was sent.
+    pub fn new(config: Arc<ClientConfig>, now: Instant) -> ClientConnection {
+        let timer = Timer::after(now, config.idle_timeout);
+        ClientConnection {
+            config,
+            output: Output::default(),
+            state: ClientState::Idle,
+            timer,
+            now,
+            persistence: Persistence::KeepAlive,
+            ended: false,
+        }
+    }
+
+    /// Takes a prefix off the input and says what it means; at most one event a call.
+    ///
+    /// `None` means that more bytes are needed, to be offered behind what is left of the input, or that
+    /// nothing is awaited. `fields` is cleared and filled when the event has fields. After an error the
+    /// connection takes nothing more.
+    pub fn receive<'e, 'i: 'e>(
+        &mut self,
+        input: &mut &'i [u8],
+        fields: &'e mut Fields,
+        now: Instant,
+    ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
+        self.now = now;
+        self.timer.resume(now);
+        self.step(input, fields).inspect_err(|_| self.close())
+    }
+
+    /// The server has ended its side: nothing will follow the input that the caller has, which is offered
+    /// to [`ClientConnection::receive`] once more, though it be empty. Content without a length of its own
+    /// ends there; everything else that is incomplete is an error.
+    ///
+    /// Over TLS this is for a server that said so: without its `close_notify` an attacker may have cut the
+    /// connection (RFC 9112 §9.8), and [`ClientConnection::abort`] is for that.
+    pub fn finish_input(&mut self) {
+        self.ended = true;
+        if matches!(self.state, ClientState::Idle) {
+            self.close();
+        }
+    }
+
+    /// Goes on to the next request or closes, once the response is complete and so is the request.
+    pub(super) fn conclude(&mut self) {
+        let ClientState::Open(open) = &self.state else {
+            return;
+        };
+        match (&open.reply, open.content, self.persistence) {
+            (Reply::Done, _, Persistence::Close) => self.close(),
+            (Reply::Done, RequestContent::Done, Persistence::KeepAlive) => {
+                if self.ended {
+                    self.close();
+                    return;
+                }
+                self.state = ClientState::Idle;
+                self.timer = Timer::after(self.now, self.config.idle_timeout);
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads and writes nothing from here on.
+    pub(super) fn close(&mut self) {
+        self.output.discard(self.state.outgoing());
+        self.state = ClientState::Closed;
+        self.timer = Timer::Off;
+    }
+
+    /// Closes without waiting for the rest of the response; content that was not committed is taken back.
+    pub fn abort(&mut self) {
+        self.close();
+    }
+
+    /// Ends the connection after the current response; at once if no request is open.
+    pub fn shutdown(&mut self) {
+        self.persistence = Persistence::Close;
+        if self.is_idle() {
+            self.close();
+        }
+    }
+
+    /// The next request is the last, and says so (`connection: close`).
+    pub fn expect_last(&mut self) {
+        self.persistence = Persistence::Close;
+    }
+
+    /// Whether a request can be sent.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, ClientState::Idle)
+    }
+
+    /// Whether nothing more will be read or written by this connection.
+    pub fn wants_close(&self) -> bool {
+        matches!(self.state, ClientState::Closed)
+    }
+
+    /// Whether another protocol has the connection, and the rest of its input.
+    pub fn is_tunnel(&self) -> bool {
+        matches!(self.state, ClientState::Tunnel)
+    }
+
+    /// Whether the content of the request waits for `100 Continue`: until the server sends it or its time
+    /// is over. Content that is sent all the same is sent at once.
+    pub fn awaits_continue(&self) -> bool {
+        self.open()
+            .is_some_and(|open| open.hundred == Hundred::Awaited)
+    }
+
+    /// Whether content of the request is still to be sent.
+    pub fn is_sending(&self) -> bool {
+        self.state.outgoing().is_some()
+    }
+
+    /// Whether the final response has not begun yet.
+    pub fn awaits_response(&self) -> bool {
+        self.open()
+            .is_some_and(|open| matches!(open.reply, Reply::Head(_)))
+    }
+
+    fn open(&self) -> Option<&OpenRequest> {
+        match &self.state {
+            ClientState::Open(open) => Some(open),
+            _ => None,
+        }
+    }
+
+    /// The bytes to send so far.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output.bytes
+    }
+
+    /// Lends an empty buffer for the output; what is in the output already is kept in front.
+    pub fn lend_output(&mut self, buffer: Vec<u8>) {
+        self.output.lend(buffer);
+    }
+
+    /// Takes the output, and the buffer with it.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        self.output.take()
+    }
+}

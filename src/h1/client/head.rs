@@ -1,0 +1,161 @@
+//! A complete head of a response, translated into [`Fields`].
+
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+use super::error::ResponseError;
+use crate::h1::bytes::trim;
+use crate::h1::error::Error;
+use crate::h1::fields::{MOST_FIELDS, Name, Options, push_lowercase, split_lines};
+use crate::h1::framing::{Framing, FramingFields};
+use crate::h1::message::Version;
+use crate::http::Fields;
+use httparse::{EMPTY_HEADER, Header};
+
+/// The part of a head that is about the connection and the framing; the rest is in [`Fields`].
+#[derive(Debug)]
+pub(super) struct ResponseHead {
+    pub(super) version: Version,
+    pub(super) status: u16,
+    /// The framing that the fields announce; none without `Content-Length` and `Transfer-Encoding`.
+    pub(super) framing: Option<Framing>,
+    /// Whether the server lets the connection be used again (RFC 9112 §9.3).
+    pub(super) keeps_alive: bool,
+}
+
+/// The beginning of every status line that is understood (RFC 9112 §2.3).
+const START: &[u8] = b"HTTP/1.";
+
+/// Refuses what cannot become a status line: an alert of TLS or a frame of HTTP/2 need not be waited for
+/// to its end.
+pub(super) fn check_start(input: &[u8]) -> Result<(), ResponseError> {
+    let differs = input
+        .iter()
+        .zip(START)
+        .position(|(byte, known)| byte != known);
+    match differs.map(|at| (at, input.get(at))) {
+        None => Ok(()),
+        // The major version.
+        Some((5, Some(b'0'..=b'9'))) => Err(ResponseError::Version),
+        Some(_) => Err(ResponseError::StatusLine),
+    }
+}
+
+/// Translates a whole head, the empty line at its end included. `tunnels` says that the request was
+/// CONNECT. `fields` is empty before.
+pub(super) fn parse_head(
+    section: &[u8],
+    tunnels: bool,
+    fields: &mut Fields,
+) -> Result<ResponseHead, ResponseError> {
+    let end = section.iter().position(|byte| *byte == b'\r');
+    let (line, rest) = section.split_at(end.unwrap_or(section.len()));
+    let (version, digits) = status_line(line).ok_or(ResponseError::StatusLine)?;
+    let rest = rest.strip_prefix(b"\r\n").unwrap_or(rest);
+    let mut room = [EMPTY_HEADER; MOST_FIELDS];
+    let lines = split_lines(rest, &mut room)?;
+
+    fields.push(b":status", digits);
+    let status = fields.status().ok_or(ResponseError::StatusLine)?;
+    let control = Control::collect(section, lines)?;
+    let framing = match status {
+        // RFC 9112 §6.3: a tunnel has no length, whatever the fields say.
+        200..=299 if tunnels => None,
+        // RFC 9112 §6.1: never here, so somebody takes what follows for chunks.
+        100..=199 | 204 if control.framing.has_coding() => {
+            return Err(Error::TransferEncoding.into());
+        }
+        _ => control.framing.resolve(version)?,
+    };
+    for header in lines {
+        if control.is_passed_on(header, status, lines) {
+            push_lowercase(fields, header);
+        }
+    }
+    Ok(ResponseHead {
+        version,
+        status,
+        framing,
+        keeps_alive: control.options.keeps_alive(version),
+    })
+}
+
+/// Takes a status line apart (RFC 9112 §4). A later minor version is taken as HTTP/1.1, the highest that
+/// we have (RFC 9110 §2.5). The space before an empty reason may be missing, as it often is.
+fn status_line(line: &[u8]) -> Option<(Version, &[u8])> {
+    let (minor, rest) = line.strip_prefix(START)?.split_first()?;
+    let version = match minor {
+        b'0' => Version::Http10,
+        b'1'..=b'9' => Version::Http11,
+        _ => return None,
+    };
+    let (digits, reason) = rest.strip_prefix(b" ")?.split_at_checked(3)?;
+    let is_status = digits.iter().all(u8::is_ascii_digit);
+    (is_status && matches!(reason, [] | [b' ', ..])).then_some((version, digits))
+}
+
+/// Fields that concern the connection.
+#[derive(Default)]
+struct Control<'i> {
+    framing: FramingFields<'i>,
+    options: Options,
+    /// Whether `Connection` names fields that are not known to concern it.
+    names_others: bool,
+}
+
+impl<'i> Control<'i> {
+    fn collect(section: &'i [u8], lines: &[Header<'i>]) -> Result<Self, Error> {
+        let mut control = Control::default();
+        let (mut options, mut others) = (0usize, 0usize);
+        for Header { name, value } in lines {
+            match Name::of(name) {
+                Name::ContentLength => control.framing.content_length(section, value)?,
+                Name::TransferEncoding => control.framing.transfer_encoding(section, value)?,
+                Name::Connection => {
+                    control.options.add(value);
+                    let commas = value.iter().filter(|byte| **byte == b',').count();
+                    options = options.saturating_add(commas).saturating_add(1);
+                    others = others.saturating_add(other_options(value).count());
+                }
+                _ => {}
+            }
+        }
+        // All of them are looked through for each field.
+        if options > MOST_FIELDS {
+            return Err(Error::TooManyFields);
+        }
+        control.names_others = others > 0;
+        Ok(control)
+    }
+
+    fn is_passed_on(&self, header: &Header<'_>, status: u16, lines: &[Header<'_>]) -> bool {
+        match Name::of(header.name) {
+            Name::Connection | Name::Hop | Name::TransferEncoding => false,
+            // It is what the two statuses are about (RFC 9110 §15.2.2, §15.5.22).
+            Name::Upgrade => matches!(status, 101 | 426),
+            // RFC 9110 §8.6: never here.
+            Name::ContentLength => !matches!(status, 100..=199 | 204),
+            Name::Expect | Name::Host | Name::Http2Settings | Name::Other => {
+                !(self.names_others && is_named(header.name.as_bytes(), lines))
+            }
+        }
+    }
+}
+
+/// Whether a `Connection` line names this field (RFC 9110 §7.6.1).
+fn is_named(name: &[u8], lines: &[Header<'_>]) -> bool {
+    let mut values = lines
+        .iter()
+        .filter(|line| Name::of(line.name) == Name::Connection)
+        .map(|line| line.value);
+    values.any(|value| other_options(value).any(|option| option.eq_ignore_ascii_case(name)))
+}
+
+/// The options of a `Connection` line that may be names of fields.
+fn other_options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let known = |option: &&[u8]| {
+        let is = |other: &[u8]| option.eq_ignore_ascii_case(other);
+        option.is_empty() || is(b"close") || is(b"keep-alive") || is(b"upgrade")
+    };
+    let options = value.split(|byte| *byte == b',').map(trim);
+    options.filter(move |option| !known(option))
+}

@@ -1,0 +1,251 @@
+//! The connection's incoming direction: responses.
+
+use super::config::ClientConfig;
+use super::connection::ClientConnection;
+use super::error::ResponseError;
+use super::event::ResponseEvent;
+use super::head::{self, ResponseHead};
+use super::state::{Asked, ClientState, Hundred, Reply, RequestContent, Upgrade};
+use crate::h1::body::{Body, BodyBounds, Piece};
+use crate::h1::fields::{MOST_FIELDS, parse_trailers};
+use crate::h1::message::Persistence;
+use crate::h1::scan::{Bounds, FirstLine, Scan};
+use crate::h1::timer::Timer;
+use crate::http::{Fields, status};
+
+impl ClientConnection {
+    pub(super) fn step<'e, 'i: 'e>(
+        &mut self,
+        input: &mut &'i [u8],
+        fields: &'e mut Fields,
+    ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
+        match &self.state {
+            ClientState::Open(open) => match open.reply {
+                Reply::Head(_) => self.receive_head(input, fields),
+                Reply::Body(_) => self.receive_body(input, fields),
+                Reply::UntilClose => Ok(self.receive_rest(input)),
+                Reply::Done => self.expect_silence(input),
+            },
+            ClientState::Idle => self.expect_silence(input),
+            ClientState::Closed => {
+                *input = &[];
+                Ok(None)
+            }
+            ClientState::Tunnel => Ok(None),
+        }
+    }
+
+    /// RFC 9112 §9.2: bytes that come while no response is awaited are none, and the connection is of no
+    /// use any more.
+    fn expect_silence<'e>(
+        &mut self,
+        input: &[u8],
+    ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
+        if !input.is_empty() {
+            return Err(ResponseError::Unsolicited);
+        }
+        if self.ended {
+            self.close();
+        }
+        Ok(None)
+    }
+
+    fn receive_head<'e, 'i: 'e>(
+        &mut self,
+        input: &mut &'i [u8],
+        fields: &'e mut Fields,
+    ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
+        let ClientState::Open(open) = &mut self.state else {
+            return Ok(None);
+        };
+        let Reply::Head(scan) = &mut open.reply else {
+            return Ok(None);
+        };
+        if input.is_empty() {
+            return match (self.ended, open.informational) {
+                (false, _) => Ok(None),
+                (true, 0) => Err(ResponseError::NoResponse),
+                (true, _) => Err(ResponseError::Incomplete),
+            };
+        }
+        if scan.is_fresh() {
+            self.timer = Timer::after(self.now, self.config.header_timeout);
+        }
+        head::check_start(input)?;
+        let bounds = Bounds {
+            first_line: FirstLine::Status,
+            bytes: self.config.head_bytes,
+            fields: self.config.head_fields.min(MOST_FIELDS),
+            crumbs: 0,
+        };
+        let Some(length) = scan.advance(input, &bounds)? else {
+            return match self.ended {
+                true => Err(ResponseError::Incomplete),
+                false => Ok(None),
+            };
+        };
+        let (section, rest) = input.split_at(length);
+        fields.clear();
+        let tunnels = open.asked == Asked::Tunnel;
+        let head = head::parse_head(section, tunnels, fields)?;
+        *input = rest;
+        match head.status {
+            101 => self.switch_protocols(fields),
+            100..=199 => self.note_informational(head.status, fields),
+            200..=299 if tunnels => Ok(Some(self.enter_tunnel(fields))),
+            _ => Ok(Some(self.begin_response(&head, fields))),
+        }
+    }
+
+    /// RFC 9110 §7.8: to a protocol that the request offered, once the request is complete.
+    fn switch_protocols<'e>(
+        &mut self,
+        fields: &'e Fields,
+    ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
+        match &self.state {
+            ClientState::Open(open)
+                if open.upgrade == Upgrade::Offered && open.content == RequestContent::Done =>
+            {
+                Ok(Some(self.enter_tunnel(fields)))
+            }
+            _ => Err(ResponseError::UnaskedSwitch),
+        }
+    }
+
+    fn enter_tunnel<'e>(&mut self, fields: &'e Fields) -> ResponseEvent<'e> {
+        self.state = ClientState::Tunnel;
+        self.timer = Timer::Off;
+        ResponseEvent::Switched { fields }
+    }
+
+    fn note_informational<'e>(
+        &mut self,
+        status: u16,
+        fields: &'e Fields,
+    ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
+        if let ClientState::Open(open) = &mut self.state {
+            if open.informational == self.config.informational {
+                return Err(ResponseError::TooManyInformational);
+            }
+            open.informational += 1;
+            open.reply = Reply::Head(Scan::default());
+            if status == 100 {
+                open.hundred = Hundred::NotAwaited;
+            }
+        }
+        self.await_head();
+        Ok(Some(ResponseEvent::Informational { fields }))
+    }
+
+    /// RFC 9112 §6.3: the content behind the final head.
+    fn begin_response<'e>(&mut self, head: &ResponseHead, fields: &'e Fields) -> ResponseEvent<'e> {
+        let mut end_stream = false;
+        if !head.keeps_alive {
+            self.persistence = Persistence::Close;
+        }
+        if let ClientState::Open(open) = &mut self.state {
+            let without_content =
+                open.asked == Asked::HeadAlone || status::has_no_content(head.status);
+            open.reply = match head.framing {
+                _ if without_content => Reply::Done,
+                Some(framing) => Body::new(framing).map_or(Reply::Done, Reply::Body),
+                None => Reply::UntilClose,
+            };
+            end_stream = matches!(open.reply, Reply::Done);
+            if open.hundred == Hundred::Awaited {
+                // The server may take what comes now for the content or for a request
+                // (RFC 9110 §10.1.1).
+                open.hundred = Hundred::NotAwaited;
+                open.content = RequestContent::Abandoned;
+                self.persistence = Persistence::Close;
+            }
+            if matches!(open.reply, Reply::UntilClose) {
+                self.persistence = Persistence::Close;
+            }
+        }
+        if end_stream {
+            self.finish_response();
+        } else {
+            self.await_content();
+        }
+        ResponseEvent::Response {
+            fields,
+            version: head.version,
+            end_stream,
+        }
+    }
+
+    fn receive_body<'e, 'i: 'e>(
+        &mut self,
+        input: &mut &'i [u8],
+        fields: &'e mut Fields,
+    ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
+        let ClientState::Open(open) = &mut self.state else {
+            return Ok(None);
+        };
+        let Reply::Body(body) = &mut open.reply else {
+            return Ok(None);
+        };
+        let before = input.len();
+        let piece = body.decode(input, &body_bounds(&self.config))?;
+        if input.len() < before {
+            self.await_content();
+        }
+        match piece {
+            Piece::Starved if self.ended => Err(ResponseError::Incomplete),
+            Piece::Starved => Ok(None),
+            Piece::Data(data) => Ok(Some(ResponseEvent::Data {
+                data,
+                end_stream: false,
+            })),
+            Piece::Last(data) => {
+                self.finish_response();
+                Ok(Some(ResponseEvent::Data {
+                    data,
+                    end_stream: true,
+                }))
+            }
+            Piece::Trailers(section) => {
+                fields.clear();
+                parse_trailers(section, fields)?;
+                self.finish_response();
+                Ok(Some(ResponseEvent::Trailers { fields }))
+            }
+        }
+    }
+
+    /// Content that ends with the connection.
+    fn receive_rest<'e, 'i: 'e>(&mut self, input: &mut &'i [u8]) -> Option<ResponseEvent<'e>> {
+        let data = std::mem::take(input);
+        let end_stream = self.ended;
+        if end_stream {
+            self.finish_response();
+        } else if data.is_empty() {
+            return None;
+        } else {
+            self.await_content();
+        }
+        Some(ResponseEvent::Data { data, end_stream })
+    }
+
+    /// Gives the server the time for some more of the content.
+    fn await_content(&mut self) {
+        self.timer = Timer::after(self.now, self.config.content_timeout);
+    }
+
+    fn finish_response(&mut self) {
+        if let ClientState::Open(open) = &mut self.state {
+            open.reply = Reply::Done;
+        }
+        self.timer = Timer::Off;
+        self.conclude();
+    }
+}
+
+fn body_bounds(config: &ClientConfig) -> BodyBounds {
+    BodyBounds {
+        extension_bytes: config.chunk_extension_bytes,
+        trailer_bytes: config.head_bytes,
+        trailer_fields: config.head_fields.min(MOST_FIELDS),
+    }
+}

@@ -1,0 +1,174 @@
+//! The connection's outgoing direction: requests.
+
+use super::connection::ClientConnection;
+use super::error::Unsendable;
+use super::request_head::RequestHead;
+use super::state::{Asked, ClientState, Hundred, OpenRequest, Reply, RequestContent, Upgrade};
+use crate::h1::encode;
+use crate::h1::message::{BodyLength, Persistence};
+use crate::h1::output::{Outgoing, Sent};
+use crate::h1::scan::Scan;
+use crate::http::{Expected, Field};
+use std::time::Instant;
+
+impl ClientConnection {
+    /// Writes the head of a request; unless its length is [`BodyLength::None`], content follows.
+    ///
+    /// `:method`, `:authority` and `:path` make the request line and `host`. What frames the message or
+    /// concerns the connection is left out of the fields, because it is written here; but `upgrade` is
+    /// sent, and offers the protocols that it names. With `expect: 100-continue` and content, see
+    /// [`ClientConnection::awaits_continue`].
+    ///
+    /// Nothing is written of a request that a server could read as another one.
+    pub fn send_request<'f, F>(
+        &mut self,
+        fields: F,
+        length: BodyLength,
+        now: Instant,
+    ) -> Result<(), Unsendable>
+    where
+        F: IntoIterator<Item = Field<'f>>,
+        F::IntoIter: Clone,
+    {
+        if !self.is_idle() {
+            return Err(Unsendable::NotIdle);
+        }
+        let fields = fields.into_iter();
+        let head = RequestHead::check(fields.clone(), length)?;
+        self.now = now;
+        head.encode(&mut self.output.bytes, fields, self.persistence);
+        let content = match length {
+            BodyLength::None | BodyLength::Known(0) => RequestContent::Done,
+            BodyLength::Known(length) => RequestContent::Sending(Outgoing::Length(length)),
+            BodyLength::Unknown => RequestContent::Sending(Outgoing::Chunked),
+        };
+        let awaits_continue =
+            content != RequestContent::Done && head.expected == Expected::Continue;
+        self.state = ClientState::Open(OpenRequest {
+            content,
+            reply: Reply::Head(Scan::default()),
+            asked: match head.method {
+                b"HEAD" => Asked::HeadAlone,
+                b"CONNECT" => Asked::Tunnel,
+                _ => Asked::Content,
+            },
+            upgrade: match head.upgrade {
+                Some(_) => Upgrade::Offered,
+                None => Upgrade::NotOffered,
+            },
+            hundred: if awaits_continue {
+                Hundred::Awaited
+            } else {
+                Hundred::NotAwaited
+            },
+            informational: 0,
+        });
+        self.await_head();
+        Ok(())
+    }
+
+    /// Room for content of the request: up to `max_len` bytes are appended to the buffer, then
+    /// committed. Chunk framing takes [`CHUNK_OVERHEAD`](crate::h1::CHUNK_OVERHEAD) bytes besides.
+    pub fn begin_data(&mut self, max_len: usize) -> &mut Vec<u8> {
+        self.output.begin(self.state.outgoing(), max_len)
+    }
+
+    /// Sends what was appended since [`ClientConnection::begin_data`], if anything; `end` says that the
+    /// content is complete.
+    ///
+    /// A request that ends before its announced length cannot be completed: the connection closes, which
+    /// tells the server (RFC 9112 §8). More than that length is never sent.
+    pub fn commit(&mut self, end: bool, now: Instant) {
+        self.now = now;
+        if let ClientState::Open(open) = &mut self.state
+            && let RequestContent::Sending(outgoing) = &mut open.content
+        {
+            let sent = self.output.commit(outgoing, end);
+            self.note_sent(sent);
+        } else {
+            self.output.discard(None);
+        }
+    }
+
+    /// Sends `len` bytes of content that are not in the output: the caller sees to it that exactly so
+    /// many follow what is in it, before anything that is appended later. Only for a request whose length
+    /// is known, of which they may be no more than is left; without [`ClientConnection::begin_data`].
+    pub fn commit_elsewhere(&mut self, len: u64, end: bool, now: Instant) {
+        self.now = now;
+        if let ClientState::Open(open) = &mut self.state
+            && let RequestContent::Sending(outgoing) = &mut open.content
+        {
+            let sent = outgoing.send(len, end);
+            self.note_sent(sent);
+        } else {
+            debug_assert!(false, "no content is being sent");
+        }
+    }
+
+    /// Ends chunked content with a trailer section (RFC 9112 §7.1.2). What frames or routes a message has
+    /// no business in it and is left out (RFC 9110 §6.5.1).
+    pub fn send_trailers<'f, F>(&mut self, trailers: F, now: Instant) -> Result<(), Unsendable>
+    where
+        F: IntoIterator<Item = Field<'f>>,
+        F::IntoIter: Clone,
+    {
+        if self.state.outgoing() != Some(Outgoing::Chunked) {
+            return Err(Unsendable::Trailers);
+        }
+        let trailers = trailers.into_iter();
+        if !trailers.clone().all(encode::is_sendable) {
+            return Err(Unsendable::Field);
+        }
+        self.now = now;
+        self.output.end_with_trailers(trailers);
+        self.note_sent(Sent::Whole);
+        Ok(())
+    }
+
+    fn note_sent(&mut self, sent: Sent) {
+        match sent {
+            Sent::Part => self.go_on_without_continue(),
+            Sent::Whole => self.finish_request(RequestContent::Done),
+            Sent::TooShort => self.close(),
+        }
+    }
+
+    fn go_on_without_continue(&mut self) {
+        if let ClientState::Open(open) = &mut self.state
+            && open.hundred == Hundred::Awaited
+        {
+            open.hundred = Hundred::NotAwaited;
+            self.await_response();
+        }
+    }
+
+    /// Sends no more content: the final response came without it, or it cannot be had. The server cannot
+    /// know where a next request would begin, so the connection closes after the response.
+    pub fn abandon_content(&mut self, now: Instant) {
+        self.now = now;
+        if self.is_sending() {
+            self.output.discard(self.state.outgoing());
+            self.persistence = Persistence::Close;
+            self.finish_request(RequestContent::Abandoned);
+        }
+    }
+
+    fn finish_request(&mut self, content: RequestContent) {
+        if let ClientState::Open(open) = &mut self.state {
+            open.content = content;
+            open.hundred = Hundred::NotAwaited;
+        }
+        self.await_response();
+        self.conclude();
+    }
+
+    /// Begins the time for the response, unless it has begun to come.
+    fn await_response(&mut self) {
+        if let ClientState::Open(open) = &self.state
+            && let Reply::Head(scan) = &open.reply
+            && scan.is_fresh()
+        {
+            self.await_head();
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Field lines of a head or a trailer section: how both roles read them.
+
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+use super::bytes::trim;
+use super::error::Error;
+use super::message::Version;
+use crate::http::Fields;
+use httparse::{EMPTY_HEADER, Header, Status};
+
+/// Field lines that the parser has room for, 4 KiB on the stack.
+pub(super) const MOST_FIELDS: usize = 128;
+
+/// The fields that are not passed on, or not without a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Connection,
+    ContentLength,
+    Expect,
+    Host,
+    Http2Settings,
+    /// Concerns the connection alone and says nothing to us.
+    Hop,
+    TransferEncoding,
+    Upgrade,
+    Other,
+}
+
+impl Name {
+    pub(super) fn of(name: &str) -> Name {
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        match name.len() {
+            2 if is("te") => Name::Hop,
+            4 if is("host") => Name::Host,
+            6 if is("expect") => Name::Expect,
+            7 if is("upgrade") => Name::Upgrade,
+            10 if is("connection") => Name::Connection,
+            10 if is("keep-alive") => Name::Hop,
+            14 if is("content-length") => Name::ContentLength,
+            14 if is("http2-settings") => Name::Http2Settings,
+            16 if is("proxy-connection") => Name::Hop,
+            17 if is("transfer-encoding") => Name::TransferEncoding,
+            _ => Name::Other,
+        }
+    }
+
+    /// Whether a request's field is for the receiver of the message and not for the connection.
+    pub(super) fn is_end_to_end(self) -> bool {
+        matches!(self, Name::Other | Name::ContentLength | Name::Expect)
+    }
+}
+
+/// The options of `Connection` that mean something to us (RFC 9110 §7.6.1).
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    pub(super) upgrade: bool,
+    pub(super) http2_settings: bool,
+}
+
+impl Options {
+    /// Takes the value of a `Connection` line.
+    pub(super) fn add(&mut self, value: &[u8]) {
+        for option in value.split(|byte| *byte == b',') {
+            let option = trim(option);
+            let is = |other: &str| option.eq_ignore_ascii_case(other.as_bytes());
+            self.close |= is("close");
+            self.keep_alive |= is("keep-alive");
+            self.upgrade |= is("upgrade");
+            self.http2_settings |= is("http2-settings");
+        }
+    }
+
+    /// RFC 9112 §9.3: `close` wins; without a word HTTP/1.1 goes on and HTTP/1.0 does not.
+    pub(super) fn keeps_alive(&self, version: Version) -> bool {
+        !self.close && (version == Version::Http11 || self.keep_alive)
+    }
+}
+
+/// Splits the field lines of a section, the empty line at its end included.
+pub(super) fn split_lines<'h, 'i>(
+    section: &'i [u8],
+    room: &'h mut [Header<'i>],
+) -> Result<&'h [Header<'i>], Error> {
+    match httparse::parse_headers(section, room) {
+        Ok(Status::Complete((_, lines))) => Ok(lines),
+        Err(httparse::Error::TooManyHeaders) => Err(Error::TooManyFields),
+        Ok(Status::Partial) | Err(_) => Err(Error::FieldLine),
+    }
+}
+
+/// Translates a whole trailer section. Fields that frame or route the message have no business in
+/// it and are dropped (RFC 9110 §6.5.1). `fields` is empty before.
+pub(super) fn parse_trailers(section: &[u8], fields: &mut Fields) -> Result<(), Error> {
+    let mut room = [EMPTY_HEADER; MOST_FIELDS];
+    for header in split_lines(section, &mut room)? {
+        if Name::of(header.name) == Name::Other {
+            push_lowercase(fields, header);
+        }
+    }
+    Ok(())
+}
+
+/// Appends a field. Names are compared in lowercase everywhere else, as HTTP/2 sends them
+/// (RFC 9113 §8.2.1).
+pub(super) fn push_lowercase(fields: &mut Fields, header: &Header<'_>) {
+    let name = header.name.as_bytes();
+    // Every registered field name is shorter.
+    let mut room = [0; 64];
+    match room.get_mut(..name.len()) {
+        Some(lowercase) => {
+            lowercase.copy_from_slice(name);
+            lowercase.make_ascii_lowercase();
+            fields.push(lowercase, header.value);
+        }
+        None => fields.push(&name.to_ascii_lowercase(), header.value),
+    }
+}

@@ -1,0 +1,234 @@
+//! The connection: from bytes to events. Responses are in `response`, time is in `deadline`.
+
+use super::config::Config;
+use super::event::Event;
+use super::exchange::{H2c, HeadProgress, Input, RequestHalf, ResponseHalf, State};
+use super::refusal::{Refusal, WrittenRefusal};
+use crate::h1::encode::{self, Content};
+use crate::h1::error::Error;
+use crate::h1::message::{Persistence, Scheme, Version};
+use crate::h1::output::Output;
+use crate::h1::timer::Timer;
+use crate::http::{Fields, Patience};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One HTTP/1.1 or HTTP/1.0 connection of a server; the module says in which order it is used.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) config: Arc<Config>,
+    pub(super) output: Output,
+    pub(super) state: State,
+    pub(super) timer: Timer,
+    /// The latest time that we were told.
+    pub(super) now: Instant,
+    /// Requests so far.
+    pub(super) requests: u32,
+    /// Bytes of a body since it last had made enough progress, and the stall periods that have passed.
+    pub(super) progress: u32,
+    pub(super) periods: u16,
+    pub(super) patience: Patience,
+    pub(super) persistence: Persistence,
+    pub(super) input: Input,
+    pub(super) scheme: Scheme,
+    pub(super) h2c: H2c,
+}
+
+impl Connection {
+    /// A connection on which no byte has arrived. The first one has to within
+    /// [`Config::preface_timeout`].
+    pub fn new(config: Arc<Config>, scheme: Scheme, now: Instant) -> Connection {
+        let timer = Timer::after(now, config.preface_timeout);
+        Connection {
+            config,
+            output: Output::default(),
+            state: State::Head(HeadProgress::default()),
+            timer,
+            now,
+            requests: 0,
+            progress: 0,
+            periods: 0,
+            patience: Patience::Short,
+            persistence: Persistence::KeepAlive,
+            input: Input::Starved,
+            scheme,
+            h2c: H2c::Ignored,
+        }
+    }
+
+    /// Reports offers of `Upgrade: h2c` (RFC 7540 §3.2) from now on; over TLS there are none to
+    /// take up. Without this call they are ignored.
+    pub fn report_h2c(&mut self) {
+        self.h2c = match self.scheme {
+            Scheme::Http => H2c::Reported,
+            Scheme::Https => H2c::Ignored,
+        };
+    }
+
+    /// Takes a prefix off the input and says what it means; at most one event a call.
+    ///
+    /// `None` means that more bytes are needed, to be offered behind what is left of the input, or
+    /// that the response to the current request has to be complete first. `fields` is cleared and
+    /// filled when the event has fields.
+    ///
+    /// After an error the connection takes nothing more. The response that tells the client is in
+    /// the output already, unless a response head was sent before (RFC 9112 §9.5); see
+    /// [`Connection::complete_refusal`].
+    pub fn receive<'e, 'i: 'e>(
+        &mut self,
+        input: &mut &'i [u8],
+        fields: &'e mut Fields,
+        now: Instant,
+    ) -> Result<Option<Event<'e>>, Error> {
+        self.now = now;
+        self.timer.resume(now);
+        if self.input == Input::Starved {
+            self.input = Input::Flowing;
+        }
+        self.step(input, fields)
+            .inspect_err(|error| self.fail(*error, input))
+    }
+
+    /// The peer has ended its side: nothing will follow the input that the caller has.
+    ///
+    /// If everything before was offered to [`Connection::receive`], a request that is incomplete is
+    /// an error (RFC 9112 §8), and between requests the connection is over. Requests that were not
+    /// looked at yet are still received and answered.
+    pub fn finish_input(&mut self) -> Result<(), Error> {
+        let starved = self.input == Input::Starved;
+        self.input = Input::Finished;
+        if !starved {
+            return Ok(());
+        }
+        self.run_dry().inspect_err(|error| self.fail(*error, &[]))
+    }
+
+    /// Answers an error where a response is still possible, and closes.
+    pub(super) fn fail(&mut self, error: Error, input: &[u8]) {
+        self.respond_and_close(error.status(), error.reason(), content_of(input));
+    }
+
+    /// Writes a last response if the current request has none yet, or if its head could not be read;
+    /// `content` is then what is known about it.
+    pub(super) fn respond_and_close(&mut self, status: u16, reason: &str, content: Content) {
+        self.discard_uncommitted();
+        let content = match &self.state {
+            State::Head(_) => Some(content),
+            State::Exchange(exchange) => match exchange.response {
+                ResponseHalf::Awaiting => Some(exchange.content),
+                _ => None,
+            },
+            State::Closed(_) | State::Switched => None,
+        };
+        let written = content.and_then(|content| {
+            let (fields_at, length) =
+                encode::error_response(&mut self.output.bytes, status, reason, content);
+            Some(WrittenRefusal {
+                refusal: Refusal {
+                    status,
+                    content_bytes: u16::try_from(length).unwrap_or(u16::MAX),
+                },
+                fields_at: u32::try_from(fields_at).ok().and_then(NonZeroU32::new)?,
+            })
+        });
+        self.close();
+        self.state = State::Closed(written);
+    }
+
+    /// Reads and writes nothing from here on.
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed(None);
+        self.timer = Timer::Off;
+    }
+
+    /// Ends the connection after the current response; at once if no request has begun.
+    pub fn shutdown(&mut self) {
+        self.persistence = Persistence::Close;
+        if self.is_idle() {
+            self.close();
+        }
+    }
+
+    /// The next request is the last, and its response says so; it is waited for.
+    pub fn expect_last(&mut self) {
+        self.persistence = Persistence::Close;
+    }
+
+    /// Whether no request is open, begun, or waiting in input that was not offered yet.
+    pub fn is_idle(&self) -> bool {
+        match &self.state {
+            State::Head(progress) => progress.scan.is_fresh() && self.input == Input::Starved,
+            _ => false,
+        }
+    }
+
+    /// Whether all that will ever be sent is in the output.
+    pub fn wants_close(&self) -> bool {
+        matches!(self.state, State::Closed(_))
+    }
+
+    /// Whether a request was received whose response has no head yet.
+    pub fn awaiting_response(&self) -> bool {
+        match &self.state {
+            State::Exchange(exchange) => matches!(exchange.response, ResponseHalf::Awaiting),
+            _ => false,
+        }
+    }
+
+    /// Whether parts of the current request's body are still to be received as events.
+    pub fn is_reading_body(&self) -> bool {
+        match &self.state {
+            State::Exchange(exchange) => matches!(exchange.request, RequestHalf::Body(_)),
+            _ => false,
+        }
+    }
+
+    /// Whether [`Connection::receive`] has a use for more bytes now.
+    pub fn wants_input(&self) -> bool {
+        match &self.state {
+            State::Head(_) => true,
+            State::Exchange(exchange) => {
+                matches!(
+                    exchange.request,
+                    RequestHalf::Body(_) | RequestHalf::Draining { .. }
+                )
+            }
+            State::Closed(_) | State::Switched => false,
+        }
+    }
+
+    /// The version of the current request.
+    pub fn version(&self) -> Version {
+        match &self.state {
+            State::Exchange(exchange) => exchange.version,
+            _ => Version::Http11,
+        }
+    }
+
+    /// The bytes to send so far.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output.bytes
+    }
+
+    /// Lends an empty buffer for the output; what is in the output already is kept in front.
+    pub fn lend_output(&mut self, buffer: Vec<u8>) {
+        self.output.lend(buffer);
+    }
+
+    /// Takes the output, and the buffer with it.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        if let State::Closed(written) = &mut self.state {
+            *written = None;
+        }
+        self.output.take()
+    }
+}
+
+/// Whether the response to a request that begins like this has content (RFC 9110 §9.3.2).
+pub(super) fn content_of(head: &[u8]) -> Content {
+    match head.starts_with(b"HEAD ") {
+        true => Content::Withheld,
+        false => Content::Sent,
+    }
+}
