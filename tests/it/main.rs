@@ -5,6 +5,7 @@ mod circles;
 mod client;
 mod command_line;
 mod fuzz_regressions;
+mod h1;
 mod h2;
 mod imports;
 mod raw_h2;

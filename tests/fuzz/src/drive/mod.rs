@@ -4,6 +4,7 @@
 //! Every input is a valid script, so a fuzzer's changes are changes of the actions.
 
 mod frames;
+mod h1_client;
 mod h1_server;
 mod h2_connection;
 mod h2_model;
@@ -20,7 +21,7 @@ use super::h2::Role;
 type Drive = fn(&[u8]);
 
 /// The targets by name. The binaries and the directories of regressions have these names as well.
-pub const TARGETS: [(&str, Drive); 7] = [
+pub const TARGETS: [(&str, Drive); 8] = [
     ("frame_decode", frames::decode),
     ("hpack_decode", hpack::decode),
     ("hpack_round_trip", hpack::round_trip),
@@ -31,5 +32,6 @@ pub const TARGETS: [(&str, Drive); 7] = [
         h2_connection::drive(Role::Client, input)
     }),
     ("h1_server", h1_server::drive),
+    ("h1_client", h1_client::drive),
     ("tls_server", tls_server::drive),
 ];
