@@ -151,7 +151,7 @@ fn check_readable(rights: &Rights) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// Why the process could not be shut in. Displayed, it is one line with the mend.
+/// Reason why the process could not be shut in. Displayed, it is one line that says how to mend it.
 #[derive(Debug)]
 pub enum SandboxError {
     /// The user could not be changed.

@@ -6,16 +6,15 @@ use super::error::BodyError;
 use super::progress::Progress;
 use super::sequence::Sequence;
 use super::slice::Slice;
-use super::stream::Stream;
+use super::stream::ContentStream;
 use crate::world::{Files, Residence};
 
-/// The lengths from which on it is worth taking a range off a body, instead of copying its bytes or
-/// reading them where they are wanted.
+/// The least lengths for which a range is taken off a body, instead of copying or reading its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Least {
-    /// Of bytes in memory.
+    /// The least number of bytes in memory.
     pub memory: u64,
-    /// Of bytes of a file.
+    /// The least number of bytes of a file.
     pub file: u64,
 }
 
@@ -28,11 +27,12 @@ pub enum Body<F: Files> {
     /// Slices behind each other, such as the parts of `multipart/byteranges`.
     Many(Box<Sequence<F>>),
     /// Content that is made while it is sent.
-    Made(Box<dyn Stream<F>>),
+    Made(Box<dyn ContentStream<F>>),
 }
 
 impl<F: Files> Body<F> {
-    /// The parts of `multipart/byteranges`, each of which is to be found and read for itself; else 0.
+    /// Number of parts of `multipart/byteranges`, each of which is found and read for itself; 0 for
+    /// other content.
     pub(crate) fn parts(&self) -> usize {
         match self {
             Body::Empty | Body::One(_) | Body::Made(_) => 0,
@@ -40,12 +40,12 @@ impl<F: Files> Body<F> {
         }
     }
 
-    /// All of some bytes in memory.
+    /// A body of bytes in memory.
     pub fn memory(content: Rc<[u8]>) -> Self {
         Body::One(Slice::memory(content))
     }
 
-    /// The number of bytes still to come, where it is known.
+    /// The number of bytes still to come, if it is known.
     pub fn len(&self) -> Option<u64> {
         Some(match self {
             Body::Empty => 0,
@@ -55,13 +55,13 @@ impl<F: Files> Body<F> {
         })
     }
 
-    /// Whether no byte is to come any more.
+    /// True if no byte is still to come.
     pub fn is_empty(&self) -> bool {
         self.len() == Some(0)
     }
 
-    /// Forgets where the next bytes were found, so that they are looked for again: time has passed, in
-    /// which memory may have been needed for others, or the file cut short.
+    /// Forgets that the next bytes were found in memory, so that they are looked for again. Time has
+    /// passed, in which memory may have been needed elsewhere, or the file may have been truncated.
     pub fn look_again(&mut self) {
         let slice = match self {
             Body::Empty | Body::Made(_) => None,
@@ -73,7 +73,7 @@ impl<F: Files> Body<F> {
         }
     }
 
-    /// What comes next, if it is at least as much as it takes to be worth sending from where it is.
+    /// The slice of the next bytes, if it is long enough to be spliced.
     pub fn next_slice(&mut self, max: u64, least: Least) -> Option<&mut Slice<F>> {
         let slice = match self {
             Body::Empty | Body::Made(_) => return None,

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::io;
 
-/// Why a body cannot be completed. The response must be cut off, never padded.
+/// Reason why a body cannot be completed. The response must be cut off, never padded.
 #[derive(Debug)]
 pub enum BodyError {
     /// The file has become shorter than the length that was promised.
     Truncated,
     /// The file has changed since its first bytes were sent.
     Changed,
-    /// The file cannot be read any more.
+    /// The file can no longer be read.
     Io(io::Error),
-    /// Its memory was needed for others, while nobody took it.
+    /// The content's memory was needed elsewhere while its reader stalled.
     Displaced,
 }
 

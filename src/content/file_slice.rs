@@ -1,4 +1,5 @@
-//! A range of an open file, and where its bytes are: nobody waits for a disk.
+//! A range of an open file, and the residence of its bytes, in memory or on the disk. No connection
+//! waits for the disk of another.
 
 use std::io::{self, IoSliceMut};
 
@@ -7,45 +8,47 @@ use super::open_file::OpenFile;
 use super::open_files::is_descriptor_limit;
 use crate::world::{Files, Residence};
 
-/// So much of a file is looked at, and asked for, at a time: what a disk brings in a few
-/// milliseconds, and the least that a slow one should be asked for.
+/// Number of bytes of a file that are looked at, and asked for, at a time. A disk brings them in a few
+/// milliseconds, and a slow disk should not be asked for less.
 pub(super) const READ_AHEAD: u64 = 256 << 10;
 
-/// At the latest when so much of that is left, the disk is asked for more.
+/// Number of bytes left ahead at which the disk is asked for more, at the latest.
 const LEAST_AHEAD: u64 = READ_AHEAD / 2;
 
-/// Tries after which the disk is asked once more: what was read for us may have made room for others.
+/// Number of tries after which the disk is asked once more, because the bytes that it read may have
+/// been dropped from memory.
 const ASKED_AGAIN: u16 = 16;
 
-/// Tries, one every 4 ms, after which the bytes are read all the same, whoever has to wait. Asking alone
-/// brings nothing on some file systems, and on none what the kernel has in part, as at the new end of a
-/// file that was cut short. Four seconds are less than [`crate::h1::Config::stall_timeout`], after
-/// which the connection would pass for a stalled one.
+/// Number of tries, one every 4 ms, after which the bytes are read even if all connections have to
+/// wait. Some file systems bring nothing when they are only asked, and none brings a page that the
+/// kernel has in part, as at the new end of a truncated file. Four seconds are less than
+/// [`crate::h1::Config::stall_timeout`], after which the connection would count as stalled.
 pub(super) const MOST_TRIES: u16 = 1_000;
 
 /// A range of an open file, of which the bytes before `start` were sent already.
 pub struct FileSlice<F: Files> {
-    /// Shared with other responses that send the same file.
+    /// The file, which is shared with other responses that send it.
     file: OpenFile<F>,
     /// The next byte to send.
     start: u64,
-    /// Where the slice ends: within the length that the file had when the response began.
+    /// The end of the slice. It lies within the length that the file had when the response began.
     end: u64,
-    /// The first byte that was not looked for; once a disk was needed, that it was not asked for.
+    /// The first byte that was not looked for. Once the disk was needed, the first byte that it was not
+    /// asked for.
     until: u64,
-    /// 0 as long as no disk was needed; then 1, and how often the next bytes were not there. As an enum,
-    /// these two would say so better, and make a slice larger, and with it what a connection keeps for
-    /// its requests.
+    /// 0 while no disk was needed; then 1 plus the number of times that the next bytes were missing. An
+    /// enum would say so better, but make a slice larger, and with it the memory that a connection
+    /// keeps for its requests.
     tries: u16,
     ending: Ending,
 }
 
-/// What comes behind a slice.
+/// Continuation of the file behind a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
-    /// More of the file, for the same reader.
+    /// More of the file follows in the response.
     Middle,
-    /// Nothing of the file: it must not have changed by then.
+    /// The slice is the last of the response. The file must not have changed by its end.
     Last,
 }
 
@@ -67,7 +70,7 @@ impl<F: Files> FileSlice<F> {
         &self.file
     }
 
-    /// Where in the file the next byte to send is.
+    /// The offset in the file of the next byte to send.
     pub fn offset(&self) -> u64 {
         self.start
     }
@@ -77,22 +80,22 @@ impl<F: Files> FileSlice<F> {
         self.end - self.start
     }
 
-    /// Whether all bytes were sent.
+    /// True if all bytes were sent.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether a disk had to bring some of the bytes: then only reading tells which are there.
+    /// True if the disk had to bring some of the bytes. Then only reading tells which are in memory.
     pub fn is_cold(&self) -> bool {
         self.tries > 0
     }
 
-    /// The next `len` bytes were sent; there are that many.
+    /// Passes the next `len` bytes, which were sent. The slice has at least that many.
     pub fn advance(&mut self, len: u64) {
         self.start += len;
     }
 
-    /// The next `len` bytes, of which there are that many, as a slice of their own.
+    /// The next `len` bytes as a slice of their own. The slice has at least that many.
     pub(super) fn first(&self, len: u64) -> Self {
         FileSlice {
             file: self.file.clone(),
@@ -105,17 +108,17 @@ impl<F: Files> FileSlice<F> {
         }
     }
 
-    /// Forgets where the next bytes were found, so that they are looked for again.
+    /// Forgets that the next bytes were found in memory, so that they are looked for again.
     pub(super) fn look_again(&mut self) {
         if !self.is_cold() {
             self.until = 0;
         }
     }
 
-    /// Looks whether the next `len` bytes are in memory, and some more with them; if not, the disk is
-    /// asked for them. It looks at the first and the last one, as the kernel reads ahead, and forgets, in
-    /// runs. A disk that is at work on them may have brought those and not all between: of a cold slice,
-    /// [`FileSlice::peek`] tells.
+    /// Finds out if the next `len` bytes, and some more, are in memory. If not, the disk is asked for
+    /// them. Only the first and the last byte are looked at, because the kernel reads ahead, and
+    /// forgets, in runs. A disk that is at work on them may have brought those two and not all between,
+    /// so only [`FileSlice::peek`] tells for a cold slice.
     pub(super) fn prepare(&mut self, files: &mut F, len: u64) -> Result<Residence, BodyError> {
         let was_looked_for = !self.is_cold() && self.start + len <= self.until;
         if was_looked_for || len == 0 {
@@ -132,7 +135,7 @@ impl<F: Files> FileSlice<F> {
                 self.tries = 0;
             }
             Residence::Disk => {
-                // If it cannot be asked, the next try tells.
+                // If the disk cannot be asked, the next try reports it.
                 let _ = self.ask(files, self.start);
             }
         }
@@ -140,8 +143,8 @@ impl<F: Files> FileSlice<F> {
     }
 
     /// Fills the parts, which together are not longer than the slice, with the next bytes, without
-    /// passing them. Returns how many there are, at least one; `None` before the disk has brought them,
-    /// which it was asked for.
+    /// passing them. Returns the number of bytes, at least one; `None` if the disk has to bring them
+    /// first, which it was then asked for.
     pub fn peek(
         &mut self,
         files: &mut F,
@@ -158,7 +161,7 @@ impl<F: Files> FileSlice<F> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.wait(files) => {
                 return Ok(None);
             }
-            // Neither every kernel nor every file system can tell.
+            // Some kernels and some file systems cannot tell.
             Err(_) => {
                 self.ask_blindly(files);
                 match self.scattered(files, parts) {
@@ -178,8 +181,8 @@ impl<F: Files> FileSlice<F> {
         Ok(Some(read))
     }
 
-    /// The last bytes are about to be sent, if these are not followed by more: the file must not have
-    /// changed since the first ones were.
+    /// Checks the file before the last bytes of the response are sent. It must not have changed since
+    /// the first bytes.
     pub fn confirm(&self, files: &mut F) -> Result<(), BodyError> {
         match self.ending {
             Ending::Last => self.file.confirm(files),
@@ -187,20 +190,20 @@ impl<F: Files> FileSlice<F> {
         }
     }
 
-    /// Appends up to `max` bytes to `out`, none before the disk has brought them.
+    /// Appends up to `max` bytes to `out`; none if the disk has to bring them first.
     pub(super) fn read(
         &mut self,
         files: &mut F,
         out: &mut Vec<u8>,
         max: usize,
     ) -> Result<Residence, BodyError> {
-        // It is at most `max`, so it fits.
+        // The length is at most `max`, so it fits.
         let len = self.len().min(max as u64) as usize;
         if len == 0 {
             return Ok(Residence::Memory);
         }
         if let Some(content) = self.file.content() {
-            // What is in memory has a length that fits.
+            // Content in memory has a length that fits.
             let start = self.start as usize;
             let bytes = content.get(start..start + len);
             out.extend_from_slice(bytes.ok_or(BodyError::Truncated)?);
@@ -242,8 +245,8 @@ impl<F: Files> FileSlice<F> {
         files.ask_for(&file, offset, len)
     }
 
-    /// Says whether to wait after this error: there is no descriptor, and some connection is about to give
-    /// one up. It is as if a disk had to bring the bytes.
+    /// True if the slice has to wait after an error, because there is no descriptor and some connection
+    /// is about to give one up. It waits as for a disk.
     fn wait_for_descriptor(&mut self, error: &io::Error) -> bool {
         let waits = is_descriptor_limit(error) && self.tries < MOST_TRIES;
         if waits {
@@ -252,8 +255,8 @@ impl<F: Files> FileSlice<F> {
         waits
     }
 
-    /// The next bytes are not there: asks the disk for them, the first time and now and then. Returns
-    /// whether to wait for it.
+    /// Asks the disk for the missing next bytes, the first time and now and then. Returns true if the
+    /// slice has to wait for the disk.
     fn wait(&mut self, files: &mut F) -> bool {
         let tries = self.tries.saturating_sub(1);
         let asks = tries.is_multiple_of(ASKED_AGAIN);
@@ -264,8 +267,8 @@ impl<F: Files> FileSlice<F> {
         true
     }
 
-    /// The bytes before `start` are there. If the disk had to bring them, it goes on with the next ones
-    /// while these are sent.
+    /// Notes that the bytes before `start` are in memory. If the disk had to bring them, it is asked
+    /// for the next ones while these are sent.
     fn go_on(&mut self, files: &mut F, start: u64) {
         if !self.is_cold() {
             return;
@@ -273,13 +276,13 @@ impl<F: Files> FileSlice<F> {
         self.tries = 1;
         let ahead = self.until.saturating_sub(start);
         if ahead < LEAST_AHEAD.min(self.end - start) {
-            // Whether it could be asked is seen in time.
+            // A failure to ask will show in time.
             let _ = self.ask(files, self.until.max(start));
         }
     }
 
-    /// Nobody can tell whether the next bytes are there. If they have to be waited for, they come in as
-    /// few pieces as can be.
+    /// Asks the disk for bytes whose residence the system cannot tell. If they have to be waited for,
+    /// they come in as few pieces as possible.
     fn ask_blindly(&mut self, files: &mut F) {
         if !self.is_cold() && self.until <= self.start {
             let until = (self.start + READ_AHEAD).min(self.end);

@@ -36,4 +36,4 @@ pub(crate) use open_files::{Supply, is_descriptor_limit};
 pub use progress::Progress;
 pub use sequence::Sequence;
 pub use slice::Slice;
-pub use stream::Stream;
+pub use stream::ContentStream;

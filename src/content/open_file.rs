@@ -15,15 +15,15 @@ use super::open_files::{OpenFiles, Reclaimable};
 use crate::world::{Files, Metadata};
 
 /// The table of files that are open beneath one root.
-pub(crate) type FileTable<F> = OpenFiles<Slot<F>>;
+pub(crate) type FileTable<F> = OpenFiles<SharedFile<F>>;
 
 /// The file of a representation. Its memory is allocated for as long as the file is known. If it came
 /// and went with the descriptor, it could, in a crowd, lie above the memory that the crowd leaves
 /// behind, and keep the allocator from giving that back.
-pub(crate) struct FileSlot<F: Files>(Rc<Slot<F>>);
+pub(crate) struct FileSlot<F: Files>(Rc<SharedFile<F>>);
 
 /// State that all shares of a file have in common.
-pub(crate) struct Slot<F: Files> {
+pub(crate) struct SharedFile<F: Files> {
     table: Rc<FileTable<F>>,
     path: Box<[u8]>,
     /// The state of the file when responses began. A file that is opened again must still have it.
@@ -76,7 +76,7 @@ enum Used {
     Not,
 }
 
-impl<F: Files> Reclaimable for Slot<F> {
+impl<F: Files> Reclaimable for SharedFile<F> {
     fn take_use(&self) -> bool {
         self.used.replace(Used::Not) == Used::Since
     }
@@ -93,7 +93,7 @@ impl<F: Files> Reclaimable for Slot<F> {
     }
 }
 
-impl<F: Files> Slot<F> {
+impl<F: Files> SharedFile<F> {
     fn is_open(&self) -> bool {
         self.descriptor.borrow().is_some()
     }
@@ -108,7 +108,7 @@ impl<F: Files> FileSlot<F> {
         content: Option<Rc<[u8]>>,
         digest: Digest,
     ) -> Self {
-        FileSlot(Rc::new(Slot {
+        FileSlot(Rc::new(SharedFile {
             table: table.clone(),
             path: path.into(),
             seen,
@@ -137,7 +137,7 @@ impl<F: Files> FileSlot<F> {
 
     /// Bytes of memory behind the slot, without the content.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Slot<F>>() + self.0.path.len()
+        size_of::<SharedFile<F>>() + self.0.path.len()
     }
 
     /// Keeps a descriptor for the response that is about to be made.
@@ -191,10 +191,10 @@ impl<F: Files> FileSlot<F> {
 }
 
 /// A share in a file. When the last share is dropped, the descriptor is closed.
-pub struct OpenFile<F: Files>(Rc<Slot<F>>);
+pub struct OpenFile<F: Files>(Rc<SharedFile<F>>);
 
 impl<F: Files> OpenFile<F> {
-    fn of(slot: &Rc<Slot<F>>) -> Self {
+    fn of(slot: &Rc<SharedFile<F>>) -> Self {
         slot.shares.set(slot.shares.get() + 1);
         OpenFile(slot.clone())
     }

@@ -1,14 +1,14 @@
 //! The outcome of one read of content.
 
-/// What a read achieved.
+/// Result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// There is more to come.
+    /// More bytes are to come.
     More,
     /// All bytes were given.
     End,
-    /// Nothing right now; more later.
+    /// No bytes now, more later.
     Waiting,
-    /// Nothing before the disk has brought it, which it was asked for.
+    /// No bytes until the disk has brought them, which it was asked for.
     Cold,
 }

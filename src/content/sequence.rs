@@ -1,23 +1,23 @@
-//! Slices behind each other, each made when the one before was sent.
+//! Slices behind each other. Each is made when the slice before was sent.
 
 use super::slice::Slice;
 use crate::world::Files;
 
 /// The content of a response that is made of several slices.
 ///
-/// Slices are made one at a time, so that a response of hundreds of parts that nobody reads holds the
-/// description of its parts, not the parts.
+/// Slices are made one at a time, so that a stalled response of hundreds of parts holds the description
+/// of its parts, not the parts.
 pub struct Sequence<F: Files> {
     current: Option<Slice<F>>,
     rest: Box<dyn Iterator<Item = Slice<F>>>,
-    /// Bytes of the slices that `rest` still makes.
+    /// Number of bytes of the slices that `rest` still makes.
     rest_len: u64,
     parts: usize,
 }
 
 impl<F: Files> Sequence<F> {
-    /// The slices of an iterator, `len` bytes together. `parts` is the number of those that are to be
-    /// found and read for themselves, each worth a request.
+    /// The slices of an iterator, `len` bytes together. `parts` is the number of slices that are found
+    /// and read for themselves, each worth a request.
     pub fn new(
         slices: impl Iterator<Item = Slice<F>> + 'static,
         len: u64,
@@ -36,12 +36,12 @@ impl<F: Files> Sequence<F> {
         self.parts
     }
 
-    /// Bytes still to come.
+    /// Number of bytes still to come.
     pub fn len(&self) -> u64 {
         self.rest_len + self.current.as_ref().map_or(0, Slice::len)
     }
 
-    /// Whether no byte is to come any more.
+    /// True if no byte is still to come.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

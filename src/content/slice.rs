@@ -1,4 +1,4 @@
-//! A range of what a response sends: bytes in memory, or bytes of an open file.
+//! A range of a response's content: bytes in memory, or bytes of an open file.
 
 use std::rc::Rc;
 
@@ -8,17 +8,17 @@ use super::open_file::OpenFile;
 use super::progress::Progress;
 use crate::world::{Files, Residence};
 
-/// A range of something that can be sent.
+/// A range of content.
 pub enum Slice<F: Files> {
     /// Bytes in memory.
     Memory {
-        /// Shared with the cache and with other responses.
+        /// The content, which is shared with the cache and with other responses.
         content: Rc<[u8]>,
-        /// The next byte to send. What is kept in memory is far shorter than 4 GiB.
+        /// The next byte to send. Content in memory is far shorter than 4 GiB.
         start: u32,
-        /// Where the slice ends; never past `content`.
+        /// The end of the slice, never past `content`.
         end: u32,
-        /// The file that it is of, where there is one: who waits need not hold the content.
+        /// The file of the content, if it has one. A slice that waits need not hold the content then.
         origin: Option<OpenFile<F>>,
     },
     /// Bytes of an open file.
@@ -26,7 +26,7 @@ pub enum Slice<F: Files> {
 }
 
 impl<F: Files> Slice<F> {
-    /// All of some bytes in memory.
+    /// A slice of all bytes of a content in memory.
     pub fn memory(content: Rc<[u8]>) -> Self {
         Slice::Memory {
             start: 0,
@@ -36,7 +36,7 @@ impl<F: Files> Slice<F> {
         }
     }
 
-    /// Whether the bytes are in memory of this process.
+    /// True if the bytes are in memory of this process.
     pub(super) fn is_in_memory(&self) -> bool {
         match self {
             Slice::Memory { .. } => true,
@@ -44,12 +44,12 @@ impl<F: Files> Slice<F> {
         }
     }
 
-    /// Takes hold of the content of a file that is in memory, to be sent now.
+    /// Holds the content of a file that is in memory, so that it can be sent now.
     pub fn hold(&mut self) {
         if let Slice::File(file) = self
             && let Some(content) = file.file().content()
         {
-            // What is in memory has a length that fits.
+            // Content in memory has a length that fits.
             let start = file.offset() as u32;
             *self = Slice::Memory {
                 start,
@@ -60,7 +60,8 @@ impl<F: Files> Slice<F> {
         }
     }
 
-    /// Lets go of the content of a file: its memory may be needed for others while this waits.
+    /// Releases the content of a file, because its memory may be needed elsewhere while the slice
+    /// waits.
     pub fn release(&mut self) {
         if let Slice::Memory {
             start,
@@ -85,22 +86,22 @@ impl<F: Files> Slice<F> {
         }
     }
 
-    /// Whether all bytes were sent.
+    /// True if all bytes were sent.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The next `len` bytes were sent; there are that many.
+    /// Passes the next `len` bytes, which were sent. The slice has at least that many.
     pub fn advance(&mut self, len: u64) {
         match self {
-            // What is in memory has a length that fits.
+            // Content in memory has a length that fits.
             Slice::Memory { start, .. } => *start += len as u32,
             Slice::File(slice) => slice.advance(len),
         }
     }
 
-    /// Takes off the next bytes, up to `max` of them, to be sent from where they are; `None` before the
-    /// disk has brought them, which it was asked for. The rest does not hold its content.
+    /// Takes off the next bytes, up to `max`, to be spliced; `None` if the disk has to bring them
+    /// first, which it was then asked for. The rest does not hold its content.
     pub fn take(&mut self, files: &mut F, max: u64) -> Result<Option<Self>, BodyError> {
         let len = self.len().min(max);
         let first = match self {

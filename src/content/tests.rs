@@ -1,4 +1,4 @@
-//! Bodies: reading them, taking slices off them, disks that are slow.
+//! Bodies: reading them, taking slices off them, slow disks.
 
 use super::file_slice::{MOST_TRIES, READ_AHEAD};
 use super::*;
@@ -105,7 +105,7 @@ const LEAST: Least = Least {
     file: 64 << 10,
 };
 
-/// The next range of a file that is sent from where it is; `None` before the disk has brought it.
+/// The next spliced range of a file; `None` before the disk has brought it.
 fn take(
     body: &mut Body<MemoryFiles>,
     files: &mut MemoryFiles,
@@ -140,15 +140,15 @@ fn ranges_of_files_are_taken_and_the_rest_is_read() {
     assert_eq!(files.counts().bytes_read, 0);
 }
 
-/// One that has seen a request keeps room for the next one's body: a word more is 150 bytes more for each
-/// idle connection.
+/// A connection that has seen a request keeps room for the next body, so a word more is 150 bytes more
+/// for each idle connection.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn a_slice_is_five_words() {
     assert_eq!(size_of::<Slice<crate::world::files::Root>>(), 5 * 8);
 }
 
-/// Reads up to `max` bytes of a file of `x`; returns how many there were, or that the disk has them.
+/// Reads up to `max` bytes of a file of `x`. Returns their number; none if the disk has them.
 fn read(body: &mut Body<MemoryFiles>, files: &mut MemoryFiles, max: usize) -> Option<usize> {
     let mut out = Vec::new();
     let progress = body.read(files, &mut out, max).unwrap();
@@ -193,7 +193,7 @@ fn what_is_in_memory_is_read_as_far_as_it_is() {
 fn where_nobody_can_tell_what_is_in_memory_it_is_read_all_the_same() {
     let mut files = MemoryFiles::new();
     files.write("f", vec![b'x'; 100_000]);
-    // Every other read is the one that is not to wait.
+    // Every other read is the one that must not wait.
     let mut waits = true;
     files.before_reads(move |_| {
         waits = !waits;
@@ -230,7 +230,7 @@ fn a_disk_that_never_says_that_it_is_done_is_read_in_the_end() {
     files.write("f", vec![b'x'; 100_000]);
     files.slow_disk(Duration::from_secs(3600));
     let mut body = Body::One(file_slice(&mut files, 0, 100_000));
-    // Having waited for one read is no reason not to wait for the next.
+    // A wait for one read is no reason not to wait for the next.
     for _ in 0..2 {
         let mut tries = 0;
         while read(&mut body, &mut files, 50_000).is_none() {

@@ -1,54 +1,54 @@
-//! What work on files is worth, in the unit in which all work is counted.
+//! The cost of work on files, in the unit in which all work is counted.
 
 /// Work on files since it was last taken, in bytes that are moved through a socket: 2 KiB of them take
-/// some 1.5 µs, and so does a request. Whoever calls the system for files notes each call here, so that
-/// a request for a name costs its connection's turn what it costs the machine, however few bytes it is.
+/// some 1.5 µs, and so does a request. Each system call for files is noted here, so that a request for
+/// a name costs its connection's turn what it costs the machine, even if it has few bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Effort(usize);
 
 impl Effort {
-    /// openat2(2), fstat(2), close(2) and what is allocated for them: 1 to 2 µs.
+    /// Cost of openat2(2), fstat(2), close(2) and their allocations: 1 to 2 µs.
     const OPEN: usize = 2 << 10;
 
-    /// The kernel walks a path name by name, 20 ns for each byte of short names.
+    /// Cost of a byte of a path: the kernel walks it name by name, 20 ns for each byte of short names.
     const PATH_BYTE: usize = 32;
 
-    /// fstat(2), or a read of next to nothing: 0.3 µs.
+    /// Cost of fstat(2), or of a read of very few bytes: 0.3 µs.
     const CALL: usize = 512;
 
-    /// So many bytes that are read, and hashed, are worth one that goes through a socket: 256 KiB take
-    /// 40 µs, the pages of fresh memory among them.
+    /// Number of bytes read and hashed that cost as much as one byte through a socket: 256 KiB take 40
+    /// µs, including the pages of fresh memory.
     const READ_BYTES: usize = 4;
 
-    /// A name in a directory, with what it names and its line of a page: 2 µs.
+    /// Cost of a name in a directory, with its metadata and its line of a page: 2 µs.
     const NAME: usize = 3 << 10;
 
-    /// A path was looked up, whether or not something was there.
+    /// Notes the opening of a path, successful or not.
     pub fn open(&mut self, path: &[u8]) {
         self.add(Effort::OPEN + path.len() * Effort::PATH_BYTE);
     }
 
-    /// A path was looked up without being opened.
+    /// Notes the lookup of a path without an opening.
     pub fn look_up(&mut self, path: &[u8]) {
         self.add(Effort::CALL + path.len() * Effort::PATH_BYTE);
     }
 
-    /// A file that is open was asked for something.
+    /// Notes a call for an open file.
     pub fn call(&mut self) {
         self.add(Effort::CALL);
     }
 
-    /// Bytes were read.
+    /// Notes a read of `len` bytes.
     pub fn read(&mut self, len: usize) {
         self.add(Effort::CALL + len / Effort::READ_BYTES);
     }
 
-    /// A directory's next name was looked at.
+    /// Notes the look at a directory's next name.
     pub fn name(&mut self) {
         self.add(Effort::NAME);
     }
 
-    /// Takes what there is.
+    /// Takes the work that was noted.
     pub fn take(&mut self) -> usize {
         std::mem::take(&mut self.0)
     }

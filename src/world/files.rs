@@ -2,13 +2,13 @@
 //!
 //! Linux resolves a path beneath the root itself (`openat2` with `RESOLVE_BENEATH`), so that there is
 //! no moment between a check and the opening in which a symlink could be swapped. Where that call is
-//! missing (before Linux 5.6, or under a filter that does not know it) the path is walked one
-//! component at a time. Links that either does not follow are followed by hand, in `links`, and what
-//! they come to is opened as carefully.
+//! missing (before Linux 5.6, or under a filter that does not know it) the path is walked one component
+//! at a time. Links that neither way follows are followed by hand, in `links`, and their target is
+//! opened with equal care.
 //!
-//! Whatever was opened is judged by its descriptor, never by its name: `private` knows the server's own
+//! An opened file is judged by its descriptor, never by its name: `private` knows the server's own
 //! files. The root itself has a name, which may be given to another directory while it is served
-//! ([`Files::follow_root`]); what is open goes on reading the old one.
+//! ([`Files::follow_root`]). Open files go on reading the old one.
 
 use std::collections::HashSet;
 use std::io::{self, IoSliceMut};
@@ -36,7 +36,7 @@ pub use place::{RootError, absolute};
 pub use private::{OwnExtent, OwnFile};
 
 use links::{Link, Unfollowed};
-use place::{Place, Resolution};
+use place::{Resolution, RootPlace};
 use private::PrivateFiles;
 use spare::Spare;
 
@@ -46,33 +46,34 @@ const OPEN: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOCTTY);
 
-/// How often an opening is tried again after a rename elsewhere made the kernel unsure whether a
-/// `..` of a symlink stayed beneath the root. Each try is unlikely to fail; more in a row mean that
-/// somebody renames in order to make it fail.
+/// Number of times that an opening is tried again after a rename elsewhere made the kernel unsure that
+/// a `..` of a symlink stayed beneath the root. Each try is unlikely to fail. More failures in a row
+/// mean that an attacker renames in order to cause them.
 const RENAME_RETRIES: usize = 8;
 
-/// The kernel reads smaller files ahead as it likes. Larger ones it is asked for, by [`Files::ask_for`]:
-/// left to itself it takes what the disk's `read_ahead_kb` says, which may be 8 MiB, in the middle of a
-/// call that is not to wait, and everybody waits for 20 ms while it makes room for that.
+/// Length of files up to which the kernel reads ahead by its own rules. It is asked for larger ones, by
+/// [`Files::ask_for`]: by itself it would take the disk's `read_ahead_kb`, which may be 8 MiB, in the
+/// middle of a call that must not wait, and all connections would wait for 20 ms while it makes room.
 const READ_AHEAD_BY_ITSELF: u64 = 256 << 10;
 
-/// The most that the kernel takes from one piece of advice on any file system: its usual read-ahead.
+/// The most bytes that the kernel reads for one piece of advice on any file system: its usual
+/// read-ahead.
 const ADVISED: u64 = 128 << 10;
 
-/// Links out of the root that are remembered as told of: each costs its path, and whoever has more will
-/// look for the others.
+/// The most links out of the root that are remembered as reported. Each costs its path. An operator who
+/// has more of them will look for the others.
 const MOST_TOLD: usize = 64;
 
 /// A directory of this machine as the root of a site.
 #[derive(Debug)]
 pub struct Root {
-    /// As the operator named it, made absolute.
+    /// The name that the operator gave, made absolute.
     name: PathBuf,
-    place: Place,
+    place: RootPlace,
     private: PrivateFiles,
-    /// Links out of the root that the operator was told of.
+    /// Links out of the root that were reported to the operator.
     told: HashSet<Vec<u8>>,
-    /// The obstacle to following the root's name, as the operator was told.
+    /// The obstacle to following the root's name that was last reported to the operator.
     trouble: Option<String>,
     effort: Effort,
     spare: Spare,
@@ -82,7 +83,7 @@ impl Root {
     /// Opens the directory that is to be served.
     pub fn open(path: &Path) -> Result<Root, RootError> {
         let name = place::absolute(path);
-        let place = Place::open(&name).map_err(|source| RootError {
+        let place = RootPlace::open(&name).map_err(|source| RootError {
             path: path.to_owned(),
             source,
         })?;
@@ -102,7 +103,7 @@ impl Root {
         self.private.set(own, &self.place.real);
     }
 
-    /// Warns of those that lie beneath the root.
+    /// Warns of private files that lie beneath the root.
     pub fn warn_of_private(&self) {
         for own in self.private.beneath(&self.place.real) {
             log::warn!(
@@ -116,21 +117,21 @@ impl Root {
         }
     }
 
-    /// The place that has the root's name now, if it is another than that which is served and may be
-    /// read; else why it is not served.
-    fn moved(&self) -> Result<Option<Place>, String> {
+    /// The place that has the root's name now, if it is another one and may be read. An error tells why
+    /// the name is not followed.
+    fn moved(&self) -> Result<Option<RootPlace>, String> {
         let name = self.name.display();
         let unreachable = |errno: Errno| match errno {
             Errno::NOENT => format!("there is no directory '{name}' any more"),
             Errno::NOTDIR => format!("'{name}' is not a directory any more"),
             errno => format!("the directory '{name}' cannot be looked up: {errno}"),
         };
-        // The one system call when nothing has happened.
+        // The only system call if nothing has changed.
         let found = rustix::fs::stat(&self.name).map_err(unreachable)?;
         if private::inode(&found) == self.place.inode {
             return Ok(None);
         }
-        let place = Place::open(&self.name).map_err(unreachable)?;
+        let place = RootPlace::open(&self.name).map_err(unreachable)?;
         if place.is_shut_by_sandbox() {
             let parent = place.real.parent().unwrap_or(&place.real).display();
             return Err(format!(
@@ -141,7 +142,7 @@ impl Root {
         Ok((place.inode != self.place.inode).then_some(place))
     }
 
-    /// Tells, once, of a link that is not followed.
+    /// Reports, once, a link that is not followed.
     fn tell(&mut self, link: &Link) {
         if self.told.len() < MOST_TOLD && self.told.insert(link.path.clone()) {
             log::warn!(
@@ -154,11 +155,11 @@ impl Root {
         }
     }
 
-    /// Opens whatever `path` names beneath the root, of any kind.
+    /// Opens the file at `path` beneath the root, of any kind.
     fn open_any(&mut self, path: &[u8]) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { b"." } else { path };
         match (self.place.resolution, self.open_beneath(path)) {
-            // There is a link on the way that is absolute or leads out, or any at all.
+            // A link on the way is absolute or leads out, or no link can be followed this way.
             (Resolution::Kernel, Err(Errno::XDEV))
             | (Resolution::ComponentWise, Err(Errno::LOOP | Errno::NOTDIR)) => {}
             (_, opened) => return opened,
@@ -203,7 +204,7 @@ impl Root {
         let mut components = path.split(|byte| *byte == b'/').peekable();
         let mut at: Option<OwnedFd> = None;
         while let Some(component) = components.next() {
-            // Only the root itself is called "."; nothing else may step anywhere but down.
+            // Only the root itself is called ".". No other component may step anywhere but down.
             if matches!(component, b"" | b"..") || (component == b"." && path != b".") {
                 return Err(Errno::NOENT);
             }
@@ -238,18 +239,18 @@ impl Root {
         self.describe(&target, &rustix::fs::fstat(&file).ok()?)
     }
 
-    /// The metadata of what `path` has led to; `None` for what is not served.
+    /// The metadata of the file that `path` has led to; `None` if it is not served.
     fn describe(&mut self, path: &[u8], found: &Stat) -> Option<Metadata> {
         let is_private = self.private.is_private(path, found, &self.place.real);
         if is_private { None } else { describe(found) }
     }
 }
 
-/// A directory of the tree whose names are read. It is opened for each batch of them, from where the
-/// last one ended (telldir(3)): listings that nobody reads hold no descriptor.
+/// A directory of the tree whose names are read. It is opened for each batch of them, from the end of
+/// the last batch on (telldir(3)), so that stalled listings hold no descriptor.
 pub struct OpenDirectory {
     path: Vec<u8>,
-    /// Device and inode: another directory of that name has other names.
+    /// Device and inode number. Another directory under the name would have other entries.
     identity: (u64, u64),
     offset: u64,
 }
@@ -266,7 +267,7 @@ impl Files for Root {
             return Err(io::ErrorKind::NotFound.into());
         };
         if metadata.len > READ_AHEAD_BY_ITSELF {
-            // Where it is not taken, that is as it was.
+            // A file system that ignores the advice reads ahead as before.
             let _ = fadvise(&file, 0, None, Advice::Random);
         }
         Ok((file, metadata))
@@ -282,7 +283,7 @@ impl Files for Root {
                     place.real.display()
                 );
                 self.place = place;
-                // Nothing holds on to the old one.
+                // No descriptor must hold the old directory.
                 self.spare = Spare::default();
                 self.trouble = None;
                 self.told.clear();
@@ -321,7 +322,8 @@ impl Files for Root {
         self.effort.read(max);
         out.reserve(max);
         if out.capacity() - out.len() == max {
-            // What is free is what may be read: the kernel fills it, and nobody has to before.
+            // The free capacity may be read into: the kernel fills it, so it need not be cleared
+            // before.
             let read = retry_on_intr(|| pread(file, spare_capacity(out), offset));
             return Ok(read?);
         }
@@ -362,8 +364,8 @@ impl Files for Root {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Residence::Disk);
                 }
-                // Neither every kernel nor every file system can tell. What has to be waited for then
-                // comes in as few pieces as can be.
+                // Some kernels and some file systems cannot tell. Bytes that have to be waited for then
+                // come in as few pieces as possible.
                 Err(_) => {
                     let _ = self.ask_for(file, offset, len);
                     break;
@@ -463,7 +465,7 @@ impl Files for Root {
     }
 }
 
-/// The metadata of a regular file or a directory; `None` for everything else.
+/// The metadata of a regular file or a directory; `None` for other kinds.
 fn describe(stat: &Stat) -> Option<Metadata> {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => FileKind::File,
@@ -476,13 +478,13 @@ fn describe(stat: &Stat) -> Option<Metadata> {
         len: u64::try_from(stat.st_size).unwrap_or(0),
         modified: time(stat.st_mtime, stat.st_mtime_nsec as u32),
         identity: (stat.st_dev, stat.st_ino, changed),
-        // Processors differ in its type.
+        // The field's type differs between processors.
         #[allow(clippy::useless_conversion)]
         links: stat.st_nlink.into(),
     })
 }
 
-/// A file's time stamp; seconds may be negative, nanoseconds never are.
+/// A file's time stamp. Seconds may be negative, nanoseconds never are.
 fn time(seconds: i64, nanoseconds: u32) -> SystemTime {
     let whole = Duration::from_secs(seconds.unsigned_abs());
     let base = if seconds < 0 {
@@ -494,8 +496,8 @@ fn time(seconds: i64, nanoseconds: u32) -> SystemTime {
         .unwrap_or(UNIX_EPOCH)
 }
 
-/// Names that cannot be, lead out of the root, in circles, or to what is no file, are all the same to
-/// whoever asks: there is nothing.
+/// The error for a client: impossible names, and names that lead out of the root, in circles, or to no
+/// file, all count as missing.
 fn open_error(errno: Errno) -> io::Error {
     match errno {
         Errno::NOENT

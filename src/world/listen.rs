@@ -27,11 +27,11 @@ impl fmt::Display for ListenAddress {
 /// A Unix socket that is listened on, with the rights to connect to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixSocket {
-    /// Its name in the file system.
+    /// The socket's name in the file system.
     pub path: PathBuf,
-    /// Its permissions, of which writing is what connecting takes; none leaves them to the umask.
+    /// The socket's permissions. Connecting needs that of writing. `None` leaves them to the umask.
     pub mode: Option<u32>,
-    /// Its owner and group; none leaves it ours.
+    /// The socket's owner and group. `None` leaves them those of the process.
     pub owner: Option<User>,
 }
 

@@ -1,7 +1,7 @@
 //! [`Files`] in memory, with faults: for tests and for the simulation of the whole server.
 //!
 //! A [`MemoryFiles`] is a handle: clones see the same tree, so a test keeps one and changes files
-//! beneath a running site. Content hangs on an inode as on a disk: what is open goes on reading the
+//! beneath a running site. Content belongs to an inode, as on a disk: an open file goes on reading the
 //! old inode after its name was given to a new one, and sees a truncation at once.
 
 use std::cell::{Cell, RefCell};
@@ -13,19 +13,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::effort::Effort;
 use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence};
 
-/// What the slow disk brings at least.
+/// The least number of bytes that the slow disk brings.
 const PAGE: u64 = 4 << 10;
 
 /// A tree of files in memory.
 #[derive(Clone)]
-pub struct MemoryFiles(Rc<Disk>);
+pub struct MemoryFiles(Rc<MemoryDisk>);
 
-/// What happens before each read; an error is that of the read.
+/// Action before each read. Its error is that of the read.
 type ReadHook = Box<dyn FnMut(&MemoryFiles) -> io::Result<()>>;
 
-/// What all clones share.
-struct Disk {
-    names: RefCell<BTreeMap<Vec<u8>, Rc<Inode>>>,
+/// State that all clones share.
+struct MemoryDisk {
+    names: RefCell<BTreeMap<Vec<u8>, Rc<MemoryInode>>>,
     open_errors: RefCell<BTreeMap<Vec<u8>, i32>>,
     /// Nanoseconds since 1970.
     clock: Cell<u64>,
@@ -33,7 +33,7 @@ struct Disk {
     read_limit: Cell<usize>,
     read_hook: RefCell<Option<ReadHook>>,
     disk_time: Cell<Duration>,
-    /// By inode and page, when the disk has brought what was asked for.
+    /// Time at which the disk has brought a page that was asked for, by inode and page.
     brought: RefCell<BTreeMap<(u64, u64), u64>>,
     counts: Cell<Counts>,
     effort: Cell<Effort>,
@@ -41,37 +41,37 @@ struct Disk {
 
 /// A file's content and times; or a directory, which has no content.
 #[derive(Debug)]
-struct Inode {
+struct MemoryInode {
     number: u64,
     kind: FileKind,
     content: RefCell<Vec<u8>>,
     /// Nanoseconds since 1970.
     modified: Cell<u64>,
     changed: Cell<u64>,
-    /// Names that it has.
+    /// Number of the inode's names.
     links: Cell<u64>,
 }
 
-/// How often the tree was used.
+/// Number of uses of the tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Calls of [`Files::open`], failed ones included.
+    /// Number of calls of [`Files::open`], failed ones included.
     pub opens: usize,
-    /// Calls of [`Files::look_up`], failed ones included.
+    /// Number of calls of [`Files::look_up`], failed ones included.
     pub look_ups: usize,
-    /// Calls of [`Files::read_at`].
+    /// Number of calls of [`Files::read_at`].
     pub reads: usize,
-    /// Bytes that were read.
+    /// Number of bytes that were read.
     pub bytes_read: u64,
 }
 
 /// An open file of a [`MemoryFiles`].
 #[derive(Debug)]
-pub struct MemoryFile(Rc<Inode>);
+pub struct MemoryFile(Rc<MemoryInode>);
 
 impl Default for MemoryFiles {
     fn default() -> Self {
-        let files = MemoryFiles(Rc::new(Disk {
+        let files = MemoryFiles(Rc::new(MemoryDisk {
             names: RefCell::default(),
             open_errors: RefCell::default(),
             // 2026-01-01 00:00:00 UTC.
@@ -115,7 +115,7 @@ impl MemoryFiles {
         self.insert(path.as_bytes(), FileKind::Directory, Vec::new());
     }
 
-    /// Changes the content of a file in place: whoever has it open sees the change.
+    /// Changes the content of a file in place. Open files see the change.
     pub fn edit(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
         if let Some(inode) = self.0.names.borrow().get(path.as_bytes()) {
             change(&mut inode.content.borrow_mut());
@@ -124,7 +124,7 @@ impl MemoryFiles {
         }
     }
 
-    /// Cuts a file short in place, as a deployment that overwrites files does.
+    /// Truncates a file in place, as a deployment that overwrites files does.
     pub fn truncate(&self, path: &str, len: usize) {
         self.edit(path, |content| content.truncate(len));
     }
@@ -137,21 +137,21 @@ impl MemoryFiles {
         }
     }
 
-    /// Takes a name away; open files stay readable.
+    /// Removes a name. Open files stay readable.
     pub fn remove(&self, path: &str) {
         let inode = self.0.names.borrow_mut().remove(path.as_bytes());
         self.unlink(inode);
     }
 
-    /// A file has lost its name, as whoever has it open sees.
-    fn unlink(&self, inode: Option<Rc<Inode>>) {
+    /// Notes that a file has lost a name, which shows in the metadata of an open file.
+    fn unlink(&self, inode: Option<Rc<MemoryInode>>) {
         if let Some(inode) = inode {
             inode.links.set(0);
             inode.changed.set(self.0.clock.get());
         }
     }
 
-    /// From now on, opening `path` fails with this error of the operating system; `None` heals it.
+    /// Makes opening `path` fail from now on, with an error of the operating system; `None` heals it.
     pub fn fail_open(&self, path: &str, errno: Option<i32>) {
         let mut errors = self.0.open_errors.borrow_mut();
         match errno {
@@ -160,23 +160,24 @@ impl MemoryFiles {
         };
     }
 
-    /// From now on, one read gives at most so many bytes.
+    /// Makes each read give at most `bytes` bytes from now on.
     pub fn limit_reads(&self, bytes: usize) {
         self.0.read_limit.set(bytes.max(1));
     }
 
-    /// From now on, this happens before each read: a change of the very file, or a failure.
+    /// Runs `hook` before each read from now on, to change the very file or to fail.
     pub fn before_reads(&self, hook: impl FnMut(&MemoryFiles) -> io::Result<()> + 'static) {
         self.0.read_hook.replace(Some(Box::new(hook)));
     }
 
-    /// From now on, bytes of files are in memory only so long after they were first asked for.
+    /// Makes the disk slow from now on: bytes are in memory only `time` after they were first asked
+    /// for.
     pub fn slow_disk(&self, time: Duration) {
         self.0.disk_time.set(time);
         self.0.brought.borrow_mut().clear();
     }
 
-    /// How many of these bytes, the first of them, need not be waited for.
+    /// Number of bytes at the front of a range that are in memory.
     fn resident(&self, file: &MemoryFile, offset: u64, len: u64) -> u64 {
         if self.0.disk_time.get().is_zero() {
             return len;
@@ -210,7 +211,7 @@ impl MemoryFiles {
         }
     }
 
-    /// How often the tree was used so far.
+    /// Number of uses of the tree so far.
     pub fn counts(&self) -> Counts {
         self.0.counts.get()
     }
@@ -218,7 +219,7 @@ impl MemoryFiles {
     fn insert(&self, path: &[u8], kind: FileKind, content: Vec<u8>) {
         let number = self.0.next_inode.get();
         self.0.next_inode.set(number + 1);
-        let inode = Inode {
+        let inode = MemoryInode {
             number,
             kind,
             content: RefCell::new(content),
@@ -237,7 +238,7 @@ impl MemoryFiles {
         self.0.effort.set(effort);
     }
 
-    fn find(&self, path: &[u8]) -> io::Result<Rc<Inode>> {
+    fn find(&self, path: &[u8]) -> io::Result<Rc<MemoryInode>> {
         if let Some(errno) = self.0.open_errors.borrow().get(path) {
             return Err(io::Error::from_raw_os_error(*errno));
         }
@@ -253,7 +254,7 @@ impl MemoryFiles {
     }
 }
 
-impl Inode {
+impl MemoryInode {
     fn metadata(&self) -> Metadata {
         Metadata {
             kind: self.kind,
@@ -290,7 +291,7 @@ impl Files for MemoryFiles {
         out: &mut Vec<u8>,
         max: usize,
     ) -> io::Result<usize> {
-        // Taken out while it runs, so that it may use the tree as it likes.
+        // The hook is taken out while it runs, so that it may use the tree itself.
         let hook = self.0.read_hook.take();
         if let Some(mut hook) = hook {
             let result = hook(self);

@@ -24,16 +24,13 @@ const CLAUSES: [&str; 11] = [
 
 /// Beginnings of paths whose docs were not swept yet. The list must only shrink.
 const NOT_YET: &[&str] = &[
-    "src/cli",
     "src/client",
-    "src/content",
     "src/exchange",
     "src/h1",
     "src/h2",
     "src/helper",
     "src/hpack",
     "src/link",
-    "src/sandbox",
     "src/server/active_request",
     "src/server/connection",
     "src/server/context",
@@ -43,9 +40,9 @@ const NOT_YET: &[&str] = &[
     "src/server/protocol",
     "src/server/transport",
     "src/server/write_queue",
-    "src/site/body",
     "src/site/demo",
-    "src/world",
+    "src/world.rs",
+    "src/world/os",
 ];
 
 /// Type names that several rooms may use, each with the reason.
@@ -61,10 +58,9 @@ const MAIN_NOUNS: &[(&str, &str)] = &[
 
 /// Type names that are still used for several things. The list must only shrink.
 const STILL_DOUBLE: &[&str] = &[
-    "Answer", "Body", "Clock", "Content", "Decoded", "Disk", "Ending", "Exchange", "Fault", "Head",
-    "Inode", "Input", "Joined", "Length", "Listener", "Options", "Outcome", "Peer", "Phase",
-    "Piece", "Place", "Progress", "Refusal", "Request", "Response", "Security", "Sink", "Slice",
-    "Slot", "Source", "Span", "State", "Step", "Stream", "Table", "Text", "Tls", "Turn", "Wanted",
+    "Answer", "Body", "Content", "Decoded", "Disk", "Exchange", "Fault", "Head", "Input", "Joined",
+    "Length", "Listener", "Options", "Phase", "Piece", "Place", "Progress", "Refusal", "Request",
+    "Response", "Security", "Sink", "Slot", "Source", "State", "Step", "Tls", "Turn",
 ];
 
 fn is_swept(file: &Source) -> bool {

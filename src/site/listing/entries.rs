@@ -1,10 +1,10 @@
-//! Entries of a directory one behind another in two blocks of memory: ten thousand names in as many
-//! small pieces would lie between what others need, and keep the allocator from giving memory back.
+//! Entries of a directory, one behind another in two blocks of memory. Ten thousand names in as many
+//! small blocks would lie between memory of other uses, and keep the allocator from giving it back.
 
 use crate::world::{FileKind, ListingEntry};
 use std::time::SystemTime;
 
-/// An entry of a directory, of which a listing shows all.
+/// An entry of a directory, with all that a listing shows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListedEntry<'a> {
     pub(crate) name: &'a [u8],
@@ -34,7 +34,7 @@ pub(crate) struct ListedEntries {
 
 /// An entry without its name.
 struct EntryRow {
-    /// End of the name in `names`; it begins where the one before ends.
+    /// End of the name in `names`. The name begins at the end of the one before.
     end: usize,
     kind: FileKind,
     len: u64,
@@ -42,7 +42,7 @@ struct EntryRow {
 }
 
 impl ListedEntries {
-    /// No entries, with room for so many whose names have so many bytes together.
+    /// A collection without entries, with room for `entries` entries and `names` bytes of names.
     pub(crate) fn with_room(entries: usize, names: usize) -> Self {
         ListedEntries {
             names: Vec::with_capacity(names),

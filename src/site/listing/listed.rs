@@ -12,7 +12,7 @@ use super::page::{self, PagePlace};
 use super::shares::Share;
 use super::sorted::{Batches, Merge};
 use super::{ListingFormat, MOST_BYTES, PAGE, STEP};
-use crate::content::{BodyError, Progress, Stream};
+use crate::content::{BodyError, ContentStream, Progress};
 use crate::site::path::is_reachable;
 use crate::world::{Extent, Files};
 
@@ -20,10 +20,10 @@ use crate::world::{Extent, Files};
 /// never held whole.
 const AHEAD: usize = 16 << 10;
 
-/// Entries that one step takes out of their batches.
+/// Number of entries that one step takes out of their batches.
 const CHOICES: usize = 2 * STEP;
 
-/// Work on one of them, in bytes of [`Effort`](crate::world::effort::Effort): 0.4 µs.
+/// Work on one entry, in bytes of [`Effort`](crate::world::effort::Effort): 0.4 µs.
 const CHOICE_EFFORT: usize = 512;
 
 /// Work on a byte of the page's text, in bytes of effort: a row of 100 bytes takes 0.6 µs.
@@ -47,7 +47,7 @@ enum ListingState<F: Files> {
     },
     Choosing {
         merge: Merge,
-        /// Entries of the pages before, which are passed over.
+        /// Number of entries of earlier pages, which are skipped.
         skip: usize,
         chosen: ListedEntries,
         place: PagePlace,
@@ -217,7 +217,7 @@ fn choose<F: Files>(
     }
 }
 
-impl<F: Files> Stream<F> for Share<Listed<F>> {
+impl<F: Files> ContentStream<F> for Share<Listed<F>> {
     fn read(
         &mut self,
         files: &mut F,

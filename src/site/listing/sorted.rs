@@ -47,7 +47,7 @@ impl Batches {
         self.bytes
     }
 
-    /// The entries in their order.
+    /// An iterator over the entries in order.
     pub(crate) fn merge(self) -> Merge {
         let mut merge = Merge {
             order: self.order,
@@ -64,12 +64,12 @@ impl Batches {
 pub(crate) struct Merge {
     order: Order,
     batches: Vec<ListedEntries>,
-    /// The first entry of each batch that was not given yet.
+    /// The first entry of each batch among those that were not given yet.
     heads: BinaryHeap<Reverse<BatchHead>>,
     bytes: usize,
 }
 
-/// An entry of a batch. Heads compare as their keys do.
+/// The first entry of a batch. Heads compare by their keys.
 struct BatchHead {
     key: Vec<u8>,
     batch: usize,

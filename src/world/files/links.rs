@@ -1,8 +1,8 @@
-//! Symbolic links, followed by hand where the kernel does not: absolute ones that lead back beneath the
-//! root, and all of them where openat2(2) is missing.
+//! Symbolic links, followed by hand where the kernel does not: absolute links that lead back beneath
+//! the root, and all links if openat2(2) is missing.
 //!
-//! What comes out is a path without links. It is opened like any other, beneath the root, so that a
-//! name that is swapped meanwhile leads nowhere else.
+//! The result is a path without links. It is opened like any other, beneath the root, so that a name
+//! that is swapped meanwhile leads nowhere else.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -11,32 +11,32 @@ use std::path::Path;
 use rustix::fs::readlinkat;
 use rustix::io::Errno;
 
-/// Links on the way to one file, as many as Linux follows (path_resolution(7)).
+/// The most links on the way to one file: as many as Linux follows (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
 /// The reason for not following a path to its end.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unfollowed {
-    /// It leads out of the root, by this link if by any.
+    /// The path leads out of the root, by the given link if by a link.
     Out(Option<Link>),
-    /// A name is not there, or may not be looked at.
+    /// A name is missing, or may not be looked up.
     Failed(Errno),
 }
 
 /// A symbolic link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Link {
-    /// Where it is, beneath the root and itself behind no link.
+    /// The path of the link, beneath the root and without other links on the way.
     pub path: Vec<u8>,
-    /// The path that it holds.
+    /// The path that the link holds.
     pub target: Vec<u8>,
 }
 
-/// The path beneath `root` that `path` comes to when all links on the way are followed. `names` are the
+/// The path beneath `root` that `path` leads to when all links on the way are followed. `names` are the
 /// absolute paths of the root: links that begin with one of them stay beneath it.
 pub(super) fn follow(root: &OwnedFd, names: &[&Path], path: &[u8]) -> Result<Vec<u8>, Unfollowed> {
     if path.ends_with(b"/") {
-        // A link may end so, what is asked for never does.
+        // A link may end in a slash, a requested path never does.
         return Err(Unfollowed::Failed(Errno::NOENT));
     }
     let mut rest: Vec<Vec<u8>> = components(path).rev().collect();
@@ -61,7 +61,7 @@ pub(super) fn follow(root: &OwnedFd, names: &[&Path], path: &[u8]) -> Result<Vec
         reached.extend_from_slice(&component);
         let target = match readlinkat(root, &reached[..], Vec::new()) {
             Ok(target) => target.into_bytes(),
-            // No link.
+            // The name is no link.
             Err(Errno::INVAL) => continue,
             Err(errno) => return Err(Unfollowed::Failed(errno)),
         };
@@ -92,7 +92,7 @@ fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = Vec<u8>> {
     path.split(|byte| *byte == b'/').map(<[u8]>::to_vec)
 }
 
-/// What an absolute path has behind the root's own.
+/// The part of an absolute path behind the root's own path.
 fn beneath(root: &Path, path: &[u8]) -> Option<Vec<u8>> {
     let path = Path::new(std::ffi::OsStr::from_bytes(path));
     let rest = path.strip_prefix(root).ok()?;

@@ -11,15 +11,15 @@ use super::private::{Inode, inode};
 
 /// An open directory that can be served.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct RootPlace {
     pub descriptor: OwnedFd,
     pub inode: Inode,
-    /// Its path without symbolic links, as it was when the directory was opened.
+    /// The path without symbolic links, at the time when the directory was opened.
     pub real: PathBuf,
     pub resolution: Resolution,
 }
 
-/// The way in which a path is kept beneath the root.
+/// Method that keeps a path beneath the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resolution {
     /// `openat2`.
@@ -28,12 +28,12 @@ pub(super) enum Resolution {
     ComponentWise,
 }
 
-impl Place {
+impl RootPlace {
     /// Opens the directory.
-    pub fn open(path: &Path) -> Result<Place, Errno> {
+    pub fn open(path: &Path) -> Result<RootPlace, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = rustix::fs::open(path, flags, Mode::empty())?;
-        // Looking "." up needs the permission to search the directory, which `O_PATH` alone does not.
+        // Looking "." up checks the permission to search the directory, which `O_PATH` alone does not.
         let probe = rustix::fs::openat2(
             &descriptor,
             ".",
@@ -50,7 +50,7 @@ impl Place {
             }
             Err(errno) => return Err(errno),
         };
-        Ok(Place {
+        Ok(RootPlace {
             inode: inode(&fstat(&descriptor)?),
             real: path.canonicalize().unwrap_or_else(|_| path.to_owned()),
             descriptor,
@@ -58,7 +58,7 @@ impl Place {
         })
     }
 
-    /// Tells a directory that the sandbox keeps shut, though its mode lets it be read.
+    /// True for a directory that the sandbox keeps shut, though its mode lets it be read.
     pub fn is_shut_by_sandbox(&self) -> bool {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(&self.descriptor, ".", flags, Mode::empty());
@@ -67,8 +67,8 @@ impl Place {
     }
 }
 
-/// The path from the root directory of the system on. What is relative begins where the shell says that
-/// it is: behind a symbolic link that may be given another target, not where it leads today.
+/// The absolute form of a path. A relative path begins in the directory that the shell names: that name
+/// may lead through a symbolic link whose target changes later, so it is not resolved.
 pub fn absolute(path: &Path) -> PathBuf {
     if path.is_absolute() {
         return path.to_owned();
@@ -79,13 +79,13 @@ pub fn absolute(path: &Path) -> PathBuf {
         said.is_absolute() && at(said).is_some() && at(said) == at(Path::new("."))
     };
     match said.filter(is_here).map_or_else(std::env::current_dir, Ok) {
-        // Without the dots that name nothing.
+        // The dots that name nothing are left out.
         Ok(here) => here.join(path).components().collect(),
         Err(_) => path.to_owned(),
     }
 }
 
-/// Why a directory cannot be served.
+/// Reason why a directory cannot be served.
 #[derive(Debug)]
 pub struct RootError {
     pub(super) path: PathBuf,

@@ -1,10 +1,10 @@
 //! The server's own files: keys, certificates, logs. They are never opened for a response nor listed,
-//! whatever name of the site leads to them.
+//! under any name of the site.
 //!
 //! A file is recognised by its inode, so that symbolic and hard links make no difference, and by its
-//! name beneath the root, so that what has just appeared beside it (a rotated log, the copy of a key)
-//! is hidden as well. Inodes are looked up again when the directory that holds them has changed:
-//! renewed certificates are private before anybody tells the server of them.
+//! name beneath the root, so that files that have just appeared beside it (a rotated log, the copy of a
+//! key) are hidden as well. Inodes are looked up again when the directory that holds them has changed,
+//! so renewed certificates are private before the server is told of them.
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
@@ -16,50 +16,50 @@ use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, stat, statat,
 };
 
-/// Device and number of a file.
+/// Device and inode number of a file.
 pub type Inode = (u64, u64);
 
 /// A directory that changed less than this ago can change once more without its times showing it: two
 /// seconds is the coarsest clock of a file system (FAT).
 const UNSETTLED: Duration = Duration::from_secs(2);
 
-/// Names that are looked at in all directories of own files together, in a millisecond. Certificates of
-/// a hundred hosts are fewer, and a log has few predecessors.
+/// The most names that are looked at in all directories of own files together. They take a millisecond.
+/// Certificates of a hundred hosts are fewer, and a log has few predecessors.
 const MOST_NAMES: usize = 1_000;
 
-/// How deep a directory of secrets is looked through: ACME clients keep `archive/HOST/FILE`.
+/// Depth to which a directory of secrets is searched: ACME clients keep `archive/HOST/FILE`.
 const DEPTH: usize = 4;
 
-/// Keys that are remembered after others took their names: an operator renews a key a few times while a
-/// server runs, and each costs a descriptor.
+/// The most keys that are remembered after new keys took their names. An operator renews a key a few
+/// times while a server runs, and each costs a descriptor.
 const MOST_KEYS: usize = 16;
 
 /// A file or directory of the server's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnFile {
-    /// Where it is, as the operator named it.
+    /// The path that the operator named.
     pub path: PathBuf,
-    /// How much beside it is private.
+    /// Extent of the private files beside it.
     pub extent: OwnExtent,
-    /// Begins the warning where it lies beneath the root: "the access log".
+    /// The beginning of the warning if the file lies beneath the root: "the access log".
     pub what: &'static str,
-    /// Ends that warning: how to have it elsewhere.
+    /// The end of that warning: the way to have the file elsewhere.
     pub mend: &'static str,
 }
 
-/// How much of a directory is private for the sake of one file.
+/// Extent of the private files in a directory for the sake of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnExtent {
-    /// The file, and whatever in its directory has a name that begins like it.
+    /// The file, and all files of its directory whose names begin with its name.
     Namesakes,
-    /// All of its directory, unless that is the root itself or above it: predecessors of a key are as
-    /// secret as the key.
+    /// All of the file's directory, unless that is the root itself or above it, because predecessors of
+    /// a key are as secret as the key.
     Neighbours,
     /// A directory, with all that is in it.
     Directory,
 }
 
-/// The own files as they were found last.
+/// The own files that were found last.
 #[derive(Debug, Default)]
 pub(super) struct PrivateFiles {
     own: Vec<OwnFile>,
@@ -68,16 +68,16 @@ pub(super) struct PrivateFiles {
     /// The present keys and those before them: an old key is a secret as long as its certificate is
     /// good. An inode whose descriptor is held is not given to another file.
     keys: Vec<OwnedFd>,
-    /// Directories that hold own files, and when each was last changed.
+    /// Directories that hold own files, each with the time of its last change.
     watched: Vec<(PathBuf, Option<SystemTime>)>,
 }
 
-/// A path beneath the root that leads to what is private.
+/// A path beneath the root that leads to private files.
 #[derive(Debug, PartialEq, Eq)]
 enum PrivateName {
     /// A directory.
     Within(Vec<u8>),
-    /// A file, and everything whose name is that of the file and more.
+    /// A file, and all files whose names continue the name of that file.
     Beginning(Vec<u8>),
 }
 
@@ -88,7 +88,7 @@ impl PrivateName {
                 .strip_prefix(&directory[..])
                 .is_some_and(|rest| matches!(rest.first(), None | Some(b'/'))),
             PrivateName::Beginning(name) => path.strip_prefix(&name[..]).is_some_and(|rest| {
-                // `access.log.1` and `key.pem~`, but nobody's `keyboard.html` for a `key`.
+                // `access.log.1` and `key.pem~` are private, but `keyboard.html` is not for a `key`.
                 !rest.first().is_some_and(u8::is_ascii_alphanumeric)
             }),
         }
@@ -102,7 +102,7 @@ impl PrivateFiles {
         self.look_up(root);
     }
 
-    /// Looks up anew which files those names lead to.
+    /// Looks up anew the files that the names lead to.
     pub fn look_up(&mut self, root: &Path) {
         self.inodes.clear();
         self.names.clear();
@@ -111,7 +111,7 @@ impl PrivateFiles {
             .retain(|key| fstat(key).is_ok_and(|found| found.st_nlink > 0));
         let mut left = MOST_NAMES;
         for own in std::mem::take(&mut self.own) {
-            // The name itself, and where a link leads: `live/key.pem` and `archive/key7.pem`.
+            // The name itself, and the target of a link: `live/key.pem` and `archive/key7.pem`.
             let mut paths = vec![parent_resolved(&own.path), own.path.canonicalize().ok()];
             paths.dedup();
             for path in paths.into_iter().flatten() {
@@ -120,14 +120,14 @@ impl PrivateFiles {
             self.own.push(own);
         }
         let keys = self.keys.iter().filter_map(|key| fstat(key).ok());
-        // Where messages go that were redirected to a file, whatever its name has become.
+        // The files that messages were redirected to, even if they have other names by now.
         let streams = [fstat(std::io::stdout()), fstat(std::io::stderr())];
         let files = streams.into_iter().flatten().filter(is_file);
         self.inodes
             .extend(keys.chain(files).map(|found| inode(&found)));
     }
 
-    /// Holds what is a key now.
+    /// Holds the descriptor of the present key.
     fn hold(&mut self, path: &Path) {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let Ok(key) = open(path, flags, Mode::empty()) else {
@@ -143,7 +143,8 @@ impl PrivateFiles {
 
     fn look_up_one(&mut self, path: &Path, extent: OwnExtent, root: &Path, left: &mut usize) {
         if extent == OwnExtent::Directory && root.starts_with(path) {
-            // Hidden as a whole it would hide the whole site; its files are named one by one as well.
+            // A directory that contains the root would hide the whole site. Its files are named one by
+            // one as well.
             return;
         }
         self.inodes
@@ -183,8 +184,8 @@ impl PrivateFiles {
         }
     }
 
-    /// Notes the inodes of what is called like `path` and more, as rotated logs are: they may have other
-    /// names besides.
+    /// Notes the inodes of files whose names continue `path`, such as rotated logs, because they may
+    /// have other names as well.
     fn enter_namesakes(&mut self, directory: &Path, path: &[u8], left: &mut usize) {
         let name = PrivateName::Beginning(path.to_vec());
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -200,8 +201,8 @@ impl PrivateFiles {
         }
     }
 
-    /// Notes the inodes of a directory and of all that is in it. What may not be listed is known by
-    /// its name only.
+    /// Notes the inodes of a directory and of all that is in it. A directory that may not be listed is
+    /// known by its name only.
     fn enter(&mut self, at: impl std::os::fd::AsFd, name: &[u8], depth: usize, left: &mut usize) {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let Ok(directory) = openat(at, name, flags, Mode::empty()) else {
@@ -222,7 +223,7 @@ impl PrivateFiles {
                 continue;
             };
             match FileType::from_raw_mode(found.st_mode) {
-                // A link to a directory is not followed: that may be the site's.
+                // A link to a directory is not followed, because the directory may be the site's.
                 FileType::Directory if depth > 0 => {
                     self.enter(&directory, name.to_bytes(), depth - 1, left);
                 }
@@ -242,7 +243,7 @@ impl PrivateFiles {
         if self.names.iter().any(|name| name.covers(path)) {
             return true;
         }
-        // What lies beneath the root can be reached by a symbolic link, what lies elsewhere by a hard
+        // Private files beneath the root can be reached by a symbolic link, those elsewhere by a hard
         // link only.
         if !self.names.is_empty() || (is_file(found) && found.st_nlink > 1) {
             self.freshen(root);
@@ -288,7 +289,7 @@ fn bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
 
-/// When something was last added to a directory or taken from it.
+/// Time at which an entry was last added to a directory or removed from it.
 fn changed(directory: &Path) -> Option<SystemTime> {
     let found = stat(directory).ok()?;
     Some(super::time(found.st_mtime, found.st_mtime_nsec as u32))

@@ -1,13 +1,14 @@
-//! Descriptors that are kept for want of others.
+//! Spare descriptors, for times when the system has no others.
 //!
-//! When the system has none left, a request would fail that needs a file, while the connections that have
-//! taken them go on. So a few are held back: one is closed for each that is needed then, and they are
+//! When the system has none left, a request for a file would fail, while the connections that have
+//! taken them go on. So a few are held back. One is closed for each that is needed then, and they are
 //! opened again when connections have made room.
 
 use rustix::fs::{Mode, OFlags, openat};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// A file with its three sidecars, of which each is open until the last one is.
+/// Number of spare descriptors: for a file with its three sidecars, which are all open until the last
+/// one is.
 const COUNT: usize = 4;
 
 /// The descriptors that are held back.
@@ -15,13 +16,13 @@ const COUNT: usize = 4;
 pub(super) struct Spare(Vec<OwnedFd>);
 
 impl Spare {
-    /// Closes one; false if none is left.
+    /// Closes a spare descriptor. Returns false if none is left.
     pub(super) fn lend(&mut self) -> bool {
         self.0.pop().is_some()
     }
 
-    /// Opens those again that were lent; false if the system has none for that. What they name is of no
-    /// importance: the directory that is there anyway.
+    /// Opens the lent descriptors again. Returns false if the system has none. They may name anything,
+    /// so they name a directory that is open anyway.
     pub(super) fn restore(&mut self, directory: impl AsFd) -> bool {
         while self.0.len() < COUNT {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

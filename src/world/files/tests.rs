@@ -21,7 +21,7 @@ pub(super) fn list(root: &mut Root, path: &[u8], max: usize) -> io::Result<Listi
     root.read_directory(&mut directory, max)
 }
 
-/// A directory with a root in it and things beside the root that must not be reached.
+/// A directory with a root in it, and files beside the root that must not be reached.
 struct Tree {
     directory: TempDir,
 }
@@ -46,7 +46,7 @@ impl Tree {
         self.directory.path().join("outside")
     }
 
-    /// The root with one of the ways to stay beneath it; the kernel's may be missing.
+    /// The root with one of the methods to stay beneath it. The kernel's may be missing.
     fn open(&self, resolution: Resolution) -> Root {
         let mut root = Root::open(&self.root()).unwrap();
         if resolution == Resolution::ComponentWise {
@@ -246,7 +246,7 @@ fn what_is_no_file_is_not_there_at_once() {
         let listing = list(&mut root, b"", 100).unwrap();
         assert_eq!(listing.entries.len(), 2, "only a and f are listed");
     }
-    // At once, or never: the rest is for a busy machine.
+    // The answer comes at once or never. Half a second is allowed for a busy machine.
     assert!(start.elapsed() < Duration::from_millis(500));
 }
 
@@ -355,7 +355,7 @@ fn a_root_that_cannot_be_served_is_named_with_its_mend() {
     assert!(problem(&"x".repeat(300)).contains("cannot be opened"));
 }
 
-/// What becomes of the root's name, and what is served then.
+/// The change of the root's name, and the content that is served then.
 fn after(root: &mut Root) -> (RootChange, Option<String>) {
     (root.follow_root(), content(root, "f").ok())
 }
@@ -490,7 +490,7 @@ fn whatever_is_asked_for_the_inodes_opened_or_listed_lie_beneath_the_root() {
                     prop_assert!(beneath.contains(&(device, inode)), "{raw}");
                     opened.set(opened.get() + 1);
                 }
-                // What is listed is described, symlinks by what they lead to.
+                // Listed entries have metadata, symlinks that of their targets.
                 for entry in list(root, candidate, 100).map_or(vec![], |list| list.entries) {
                     let (device, inode, _) = entry.metadata.identity;
                     prop_assert!(beneath.contains(&(device, inode)), "{raw} lists {entry:?}");
