@@ -19,7 +19,7 @@ use crate::site::Site;
 use crate::tls::{CertificateOrigin, TlsContext};
 use crate::world::ListenAddress;
 use crate::world::files::Root;
-use crate::world::os::{OsWorld, raise_open_files};
+use crate::world::os::{OsWorld, cgroup, raise_open_files};
 use descriptors::DescriptorShares;
 
 /// A server that listens and has not begun to serve.
@@ -37,7 +37,7 @@ impl App {
     /// started.
     pub fn open(config: &Config) -> Result<App, Box<dyn Error>> {
         let wanted = config;
-        let config = &within_descriptors(wanted);
+        let config = &within_memory(within_descriptors(wanted), cgroup::memory_limit());
         let files = Root::open(&config.host.site.root)?;
         let mut site = Site::new(files, &config.host.site)?;
         let log = config
@@ -137,6 +137,23 @@ fn within_descriptors(config: &Config) -> Config {
     config
 }
 
+/// The configuration with as much memory for connections as a control group of this limit leaves, which ends
+/// the process at more: a half. The other is for the program, hot files, and what the kernel keeps for
+/// sockets, which counts as the group's too.
+fn within_memory(mut config: Config, group: Option<u64>) -> Config {
+    let memory = &mut config.server.limits.memory_bytes;
+    let share = group.and_then(|limit| usize::try_from(limit / 2).ok());
+    if let Some(share) = share.filter(|share| share < memory) {
+        log::info!(
+            "the control group's limit of memory leaves connections {} MiB instead of {} (--memory-limit)",
+            share >> 20,
+            *memory >> 20
+        );
+        *memory = share;
+    }
+    config
+}
+
 /// Tells the operator where the limit of open files leaves room for far fewer connections than are wanted.
 fn report_descriptors(wanted: &Config, granted: &Config) {
     let (wanted, connections) = (
@@ -168,5 +185,24 @@ fn url(security: Security, address: &ListenAddress) -> String {
         }
         ListenAddress::Tcp(address) => format!("{scheme}://{address}"),
         ListenAddress::Unix(socket) => format!("{scheme} on unix:{}", socket.path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_have_half_of_the_control_groups_memory_at_most() {
+        let within = |group| {
+            let config = within_memory(Config::default(), group);
+            config.server.limits.memory_bytes
+        };
+        let own = Config::default().server.limits.memory_bytes;
+        assert_eq!(within(None), own);
+        assert_eq!(within(Some(16 << 20)), 8 << 20);
+        assert_eq!(within(Some(2 * own as u64 - 2)), own - 1);
+        assert_eq!(within(Some(2 * own as u64)), own);
+        assert_eq!(within(Some(u64::MAX)), own);
     }
 }

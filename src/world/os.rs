@@ -17,6 +17,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub mod cgroup;
 mod unix;
 
 use unix::NamedListener;

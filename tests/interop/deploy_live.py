@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -36,6 +37,8 @@ CHECKOUTS = 20
 CGROUP = Path("/sys/fs/cgroup")
 CGROUP_BYTES = 16 << 20
 CROWD = 64
+# Each makes 64 KiB wait: nearly twice what there is.
+STALLED = 450
 
 
 class LimitedServer(Server):
@@ -271,6 +274,22 @@ def freshness(report, binary, place):
 
 
 @contextmanager
+def stalled(port):
+    """A download over TLS that is not read behind its begin; where the server had no place for it, there is
+    none."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 10)
+        connection.settimeout(30)
+        connection.connect(("127.0.0.1", port))
+        with context.wrap_socket(connection) as reader:
+            reader.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            reader.recv(100)
+            yield
+
+
+@contextmanager
 def memory_cgroup():
     """A cgroup of 16 MiB; yields what a shell does to enter it, and how to read its peak."""
     unified = (CGROUP / "cgroup.controllers").exists()
@@ -288,8 +307,16 @@ def memory_cgroup():
 def small_container(report, binary, place):
     """A cgroup of 16 MiB, and the memory limit that the server has by itself."""
     random_file(place / "megabyte", 1 << 20)
+    random_file(place / "large", LARGE)
     with memory_cgroup() as (enter, peak), \
-            LimitedServer(enter, binary, site=place, options=("--demo",)) as server:
+            LimitedServer(enter, binary, site=place, options=("--demo",)) as server, ExitStack() as stack:
+        with report.check(f"a cgroup of {mib(CGROUP_BYTES)}: {STALLED} readers over TLS that do not go on end "
+                          "nobody but themselves") as figure:
+            for _ in range(STALLED):
+                stack.enter_context(stalled(server.tls_port))
+                expect(server.process.poll() is None, f"the server ended: {server.process.returncode}")
+            figure.append(f"{mib(peak())} at most, {mib(server.anonymous())} anonymous")
+            expect("control group" in server.output(), "the log does not tell of the group's limit")
         with report.check(f"a cgroup of {mib(CGROUP_BYTES)}: {CROWD} clients of 20 downloads each, none fails") \
                 as figure:
             done = run("h2load", "-n", CROWD * 20, "-c", CROWD, "-m", 4, f"{server.https}/megabyte", timeout=300)
@@ -303,6 +330,7 @@ def small_container(report, binary, place):
             figure.append(done.stdout.decode().split("requests: ")[1].split("\n")[0])
             expect(f"{CROWD} succeeded, 0 failed" in figure[0], figure[0])
             figure.append(f"{mib(peak())} at most")
+        stack.close()
         with report.check("it is still the same process, and ends with exit code 0"):
             expect_equal(server.terminate(), 0, "the exit code")
 
