@@ -1,35 +1,171 @@
 //! calmd: a single-threaded HTTP/2 and HTTP/1.1 server for static sites, and the protocol cores that
 //! it is made of.
 //!
-//! # The way of a request
+//! # Rooms
 //!
-//! 1. [`world`] says that a socket is ready. `server::event_loop` gives its connection a turn.
-//! 2. `server::connection` reads once, into a buffer that all connections share; `transport` opens
-//!    the TLS records, if there is TLS; `protocol` decides between HTTP/2 and HTTP/1.1.
-//! 3. [`h2`] or [`h1`] takes the bytes and tells what they mean: a request, content, a reset. [`h2`]
-//!    decodes its field sections with [`hpack`]; both give them as [`http::Fields`].
-//! 4. `server::h2_service` or `server::h1_service` asks [`site`], which answers with a status, fields
-//!    and a body: a range of memory, a range of a file, or a handler.
-//! 5. The head goes into the output at once. The body waits until the scheduler grants it room: both
-//!    windows, the frame size, the output. Only then are its bytes read: few straight into the output,
-//!    those of a file as a run of frames by one preadv(2), each behind room for its header. In the
-//!    clear, content in memory is only noted as a splice, to be sent from where it is by writev(2), and
-//!    in HTTP/1.1 a file by sendfile(2). What a disk has to bring first is asked for, and its response
-//!    tries again after the others.
-//! 6. The output is sealed and written once. What the socket does not take waits in the connection's
-//!    `write_queue`, and no more content is produced until it is gone.
+//! A room is a directory of `src`. It imports rooms of lower floors only, which `tests/it/imports.rs`
+//! checks. Begin to read at any room and go down.
 //!
-//! # Core and shell
+//! ```text
+//! 8  main       the process: log, App::open, sandbox, App::run
+//! 7  app        opens what the configuration names      cli       the command line and the environment
+//! 6  config     the table of settings; composes the rooms' own configurations
+//! 5  server     the event loop, its tables, connections, the services that frame answers
+//! 4  site       files → responses, handlers by path    client    `calmd get`
+//! 3  h2         HTTP/2    sandbox    rights that are given up
+//! 2  h1  HTTP/1.1   hpack  field compression   tls  certificates, records   content  bytes of responses
+//!    telemetry  lines for the operator: access log, messages
+//! 1  world      sockets, files, clock, as traits   http   the nouns of RFC 9110   allocator   panics
+//! ```
 //!
-//! [`h1`], [`h2`], [`hpack`] and [`http`] are cores: bytes, commands and the time in; events, bytes and
-//! one deadline out. They know no socket, file, thread or clock, which a test enforces, and can be
-//! used by themselves, on any transport. [`server`] is the shell around them, [`world`] what the shell
-//! stands on. Each room owns its configuration, every number with its reason; [`config`] composes them, [`cli`]
-//! makes them of what the operator says, and [`app`] opens what they name. [`tls`] reads or makes the
-//! certificate; [`allocator`] lets memory go back after a crowd;
-//! [`sandbox`] shuts the server in once everything is open; [`panics`] are caught around a turn; [`telemetry`]
-//! writes lines for the operator and never waits. [`client`] is `calmd get`: the same HTTP/2
-//! core and the same world, in the other role.
+//! `h1`, `h2`, `hpack` and `http` are **cores**: bytes, commands and the time go in; events, bytes and one
+//! deadline come out. They know no socket, file, thread or clock, so they can be used alone, on any
+//! transport. `server` is the **shell** around them: it owns sockets, buffers and deadlines. It is generic
+//! over `world`, so the tests run the real loop over a simulated network, disk and clock.
+//!
+//! # The life of a connection
+//!
+//! ```text
+//!          accept: a place, a descriptor and memory must be free; else accepting pauses
+//!             │
+//!             ▼             preface, request or ALPN            error, end, drained
+//!         Opening ─────────────────────────────────▶ Serving ─────────────────────▶ Flushing
+//!             │ handshake, preface                      │ idle, stall, header timeouts    │ all sent
+//!             │ timeout                                 │ or closed to free memory        ▼
+//!             └──────────────────▶ Closed ◀─────────────┘ ◀────────────── Lingering ◀── Ending
+//! ```
+//!
+//! 1. `server::event_loop` accepts a socket and gives it a slot. A [`Token`](world::Token) names the slot
+//!    and its user, so an event for a connection that is gone reaches no other.
+//! 2. **Opening**: TLS does its handshake. ALPN, or the first bytes in the clear, decide the protocol.
+//! 3. **Serving**: the connection has a turn whenever its socket is readable or writable, a deadline
+//!    passes, or a wake is due. A turn reads once, serves, and writes a few pieces of output. It has
+//!    budgets of bytes, requests and work on files. A connection that used one up is queued behind the
+//!    others.
+//! 4. An idle connection holds no buffer: buffers are lent for the length of a turn. Bytes stay with a
+//!    connection only while a frame, a head or a record is incomplete, or while its socket is full.
+//! 5. **Flushing**, **Ending** (TLS says close_notify) and **Lingering** close it so that no reset
+//!    overtakes bytes that the peer has not read yet (RFC 9112 §9.6).
+//!
+//! # The life of a request
+//!
+//! Over HTTP/2 in the clear, for a file:
+//!
+//! ```text
+//!  socket ─read─▶ h2::Connection::receive ─▶ Event::Request ─▶ handler: head of the Response ─▶ HEADERS
+//!                                                                  │
+//!        ┌────────── scheduler: a grant for a stream, bounded by both windows, the frame size, the output
+//!        ▼
+//!  content: preadv(2) into place behind a 9-byte header ─▶ commit(grant) ─▶ output ─writev─▶ socket
+//! ```
+//!
+//! Nothing is read from a file or a handler before a window and room in the output exist for it.
+//!
+//! Over HTTP/1.1 there is one response at a time, without a scheduler. A large file is not read at all:
+//!
+//! ```text
+//!  socket ─read─▶ h1::Connection::receive ─▶ Event::Request ─▶ handler ─▶ head ─▶ output
+//!                                                        └─▶ splice of the file ─sendfile(2)─▶ socket
+//! ```
+//!
+//! TLS is a layer around both. Records are opened in the buffer that they were read into, and sealed
+//! straight into the buffer that is written from, so a session keeps bytes of incomplete records only:
+//!
+//! ```text
+//!  socket ─read─▶ records ─open in place─▶ protocol ─▶ output, piece ─seal─▶ wire ─write─▶ socket
+//! ```
+//!
+//! A deadline is one number for each connection: the earliest of its phase, its protocol and its stalls.
+//!
+//! ```text
+//!  connection.deadline ──set──▶ wheel of 1,024 slots of 64 ms ──expire──▶ connection.handle_timeout
+//!         ▲                                                                     │
+//!         └────────────── after each turn, O(1) ◀───────────────────────────────┘ 408, GOAWAY …
+//! ```
+//!
+//! A wake lets a response go on without an event of its socket: the disk has brought bytes, or a
+//! descriptor is free.
+//!
+//! ```text
+//!  content has no bytes now ─▶ Progress::Cold ─▶ queue of wakes ─after 4 ms─▶ a turn of the connection
+//!          ▲                                                                     │
+//!          └───────── nothing came: waits again, until its stall timeout ◀───────┘
+//! ```
+//!
+//! # The invariant of edge triggering
+//!
+//! The poll reports that a socket **becomes** readable or writable, once. An edge that is forgotten never
+//! comes again, and its connection would hang until its deadline. Therefore:
+//!
+//! > At the end of a turn, each direction of a socket either has met `WouldBlock` (or a short read, which
+//! > means the same) since its last edge, or the connection remembers that there is more to do.
+//!
+//! `server::connection::ReadSide` remembers the readable side: `Drained` means that an edge will come,
+//! `Readable` that bytes may be left, `Closing` that the end is to be read, which no edge announces again.
+//! A write queue that is not empty is the memory of the writable side. A connection that has bytes left
+//! asks for another turn instead of waiting. The poll itself has room for 256 events: the rest come with
+//! the next poll, before later ones ([`Extent`](world::Extent)).
+//!
+//! # Performance tricks that must not be undone
+//!
+//! Each was measured, and each looks as if something simpler would do.
+//!
+//! - **No cache in the allocator, tables of full size from the start.** Memory that a crowd needed lies
+//!   below memory that is allocated later, and glibc gives its heap back from the top only. So nothing
+//!   that stays may be allocated or grown in a crowd ([`allocator`], `server::event_loop::MOST_ROOM`).
+//! - **Queues of two rings.** The permanent ring serves 256; the second is dropped when it is empty. One
+//!   ring that grows and shrinks would lie above the crowd's memory (`server::queue`).
+//! - **Packed tables.** An idle HTTP/2 connection keeps its HPACK encoder's table as the block that makes
+//!   it: a quarter of the memory, and the next response is as short as ever (`hpack::packed`).
+//! - **Aligned pieces.** File content is read behind its frame header at the offset within a cache line
+//!   that it has in the kernel's page: the copy is 5 % faster (`server::piece`).
+//! - **65,160 bytes.** A piece of output, with what its records add, and a quarter of the most that is
+//!   spliced stay below the most that a kernel hands down in one go (GSO). A little more would be a tiny
+//!   segment of its own behind each ([`server::Limits::output_bytes`], `server::splices`).
+//! - **Lent, initialised buffers.** One read buffer, one output and one wire buffer serve all connections
+//!   in turn. They stay initialised, so that reading and sealing clear nothing ([`tls::records::WireBuffer`]).
+//! - **A static response is a value.** No box, no dynamic call, no allocation for a hot file: head and
+//!   content are shared with the cache ([`site`], `tests/bench/count --hot`).
+//!
+//! # Glossary
+//!
+//! | Word | Meaning |
+//! |---|---|
+//! | account | what a connection holds and its rank, in the ledger; decides which connection is closed first |
+//! | attacker | a peer that wants to make the server hold, wait or work for nothing |
+//! | backlog | connections that the kernel has accepted and the server has not |
+//! | backpressure | not reading from one side because the other side does not take |
+//! | budget | what a peer may cause in a time or in a connection's life, before ENHANCE_YOUR_CALM |
+//! | cold | bytes of a file that only the disk has; the response waits for a wake |
+//! | core | a protocol without I/O |
+//! | crowd | many connections at once; when they have gone their memory must go too |
+//! | deadline | the time at which a wait ends |
+//! | dispensable | said of a connection that is idle or stalled beyond its grace |
+//! | edge-triggered | readiness that is reported when it begins, once |
+//! | effort | work in the unit of bytes through a socket: 2 KiB are some 1.5 µs |
+//! | exchange | a handler's answer that is made while it is sent |
+//! | fault | the end of a protocol by an error of the peer |
+//! | grant | the scheduler's permission for one stream to send up to a number of bytes |
+//! | grace | time for which a connection is spared while memory or places are short |
+//! | handler | answers the requests for a path |
+//! | hot | said of a file whose head, and content if it is short, are in memory |
+//! | layer | TLS or none, between a socket and its protocol |
+//! | linger | to read and drop input after the last byte was sent, until the peer closes |
+//! | mark | seven eighths of the memory limit; above it no connection is accepted |
+//! | operator | the person who runs the server and reads its messages |
+//! | output | bytes of a turn that go to the socket; what it does not take waits in the write queue |
+//! | patience | short while a resource is short, else ample: chooses between two stall timeouts |
+//! | piece | frames of file content, made in the place that the content is read to |
+//! | progress | content moved in either direction; what keeps a connection from being a stalled one |
+//! | rapid reset | a flood of requests that are cancelled at once (CVE-2023-44487) |
+//! | shed | to close connections because memory, places or descriptors are short |
+//! | sidecar | a compressed file beside a file: `.br`, `.zst`, `.gz` |
+//! | splice | content that the socket takes from where it is: sendfile(2), or writev(2) of shared memory |
+//! | stall | a peer that takes or sends too little for its stall timeout |
+//! | turn | what a connection does between two looks at the others; or a round of the event loop |
+//! | wake | an appointment of a response with the event loop |
+//! | window | bytes that HTTP/2 flow control still lets one side send |
+//! | zero-copy | said of content that is not copied in user space: a splice |
 //!
 //! # Features
 //!

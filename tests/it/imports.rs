@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 8] = [
     // A request that is being answered, a connected socket, and the core that is built of another core.
     &["exchange", "h2", "helper", "link", "sandbox"],
     // Answers, and the client.
-    &["client", "site"],
+    &["client", "routes", "site"],
     // The event loop.
     &["server"],
     // Settings of all rooms.
