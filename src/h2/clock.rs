@@ -11,7 +11,7 @@ const UNITS_PER_SECOND: u64 = 16;
 
 /// Where a connection's time begins.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock(Instant);
+pub struct TickClock(Instant);
 
 /// A point in a connection's time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,10 +29,10 @@ impl Tick {
     }
 }
 
-impl Clock {
+impl TickClock {
     /// Time begins now.
     pub fn new(now: Instant) -> Self {
-        Clock(now)
+        TickClock(now)
     }
 
     /// The tick that `now` falls into.
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_deadline_is_reached_at_its_instant_and_never_early() {
         let begin = Instant::now();
-        let clock = Clock::new(begin);
+        let clock = TickClock::new(begin);
         for micros in [0, 1, 62_499, 62_500, 999_999, 1_000_000, 86_400_000_001] {
             let now = begin + Duration::from_micros(micros);
             let timeout = Duration::from_millis(250);
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn an_endless_timeout_has_no_deadline() {
-        let clock = Clock::new(Instant::now());
+        let clock = TickClock::new(Instant::now());
         assert_eq!(clock.after(clock.0, Duration::MAX), None);
     }
 }

@@ -207,7 +207,7 @@ impl std::error::Error for Misuse {}
 
 /// What processing one frame can fail with; never leaves the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum FrameFault {
     Connection(ConnectionError),
     Stream {
         id: u32,
@@ -220,22 +220,22 @@ pub(super) enum Fault {
     },
 }
 
-impl Fault {
+impl FrameFault {
     pub(super) const fn stream(id: u32, error: StreamError) -> Self {
-        Fault::Stream { id, error }
+        FrameFault::Stream { id, error }
     }
 
     /// The fault of a stream that nobody was told of.
     pub(super) const fn of_request(self) -> Self {
         match self {
-            Fault::Stream { id, error } => Fault::Request { id, error },
+            FrameFault::Stream { id, error } => FrameFault::Request { id, error },
             fault => fault,
         }
     }
 }
 
-impl From<ConnectionError> for Fault {
+impl From<ConnectionError> for FrameFault {
     fn from(error: ConnectionError) -> Self {
-        Fault::Connection(error)
+        FrameFault::Connection(error)
     }
 }

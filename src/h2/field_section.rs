@@ -6,7 +6,7 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use super::priority::Priority;
-use super::stream::Exchange;
+use super::stream::RequestKind;
 use crate::http::field::{Field, Fields};
 use crate::http::{Expected, is_authority};
 
@@ -18,27 +18,27 @@ type Checked<T> = Result<T, Malformed>;
 
 /// What the core has to know of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct RequestHead {
     /// Its content-length.
     pub content_length: Option<u64>,
     /// Its priority, if it has a `priority` field (RFC 9218 §5).
     pub priority: Option<Priority>,
     /// What its method means for the stream.
-    pub exchange: Exchange,
+    pub kind: RequestKind,
     /// Its expectation (RFC 9110 §10.1.1).
     pub expected: Expected,
 }
 
 /// What the core has to know of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Response {
+pub struct ResponseHead {
     /// Its status.
     pub status: u16,
     /// Its content-length.
     pub content_length: Option<u64>,
 }
 
-impl Response {
+impl ResponseHead {
     /// Whether another response follows on the stream (RFC 9110 §15.2).
     pub fn is_informational(&self) -> bool {
         self.status < 200
@@ -46,7 +46,7 @@ impl Response {
 }
 
 /// Checks a request (§8.3.1). `extended_connect` says whether `:protocol` may occur (RFC 8441 §4).
-pub fn request(fields: &Fields, extended_connect: bool) -> Checked<Request> {
+pub fn request(fields: &Fields, extended_connect: bool) -> Checked<RequestHead> {
     let facts = Facts::collect(fields)?;
     if facts.status.is_some() {
         return Err(Malformed(":status in a request"));
@@ -56,28 +56,28 @@ pub fn request(fields: &Fields, extended_connect: bool) -> Checked<Request> {
         return Err(Malformed(":method is not a token"));
     }
     facts.check_authority()?;
-    let exchange = exchange_of(method);
-    match (exchange, facts.protocol) {
-        (Exchange::Tunnel, None) => facts.check_connect()?,
-        (Exchange::Tunnel, Some(_)) if extended_connect => facts.check_target(method)?,
+    let kind = request_kind_of(method);
+    match (kind, facts.protocol) {
+        (RequestKind::Tunnel, None) => facts.check_connect()?,
+        (RequestKind::Tunnel, Some(_)) if extended_connect => facts.check_target(method)?,
         (_, Some(_)) => return Err(Malformed(":protocol is not allowed here")),
         (_, None) => facts.check_target(method)?,
     }
-    Ok(Request {
+    Ok(RequestHead {
         content_length: facts.content_length,
         priority: facts.priority,
-        exchange,
+        kind,
         expected: facts.expected,
     })
 }
 
 /// The facts of a request that is not to be checked.
-pub fn unchecked_request(fields: &Fields) -> Request {
+pub fn unchecked_request(fields: &Fields) -> RequestHead {
     let update = |priority: Option<Priority>, value| Some(updated(priority, value));
-    Request {
+    RequestHead {
         content_length: None,
         priority: fields.values("priority").fold(None, update),
-        exchange: exchange_of(fields.method().unwrap_or_default()),
+        kind: request_kind_of(fields.method().unwrap_or_default()),
         expected: fields
             .values("expect")
             .fold(Expected::Nothing, Expected::with),
@@ -90,16 +90,16 @@ fn updated(priority: Option<Priority>, value: &[u8]) -> Priority {
 }
 
 /// What a method means for its stream.
-pub fn exchange_of(method: &[u8]) -> Exchange {
+pub fn request_kind_of(method: &[u8]) -> RequestKind {
     match method {
-        b"HEAD" => Exchange::Head,
-        b"CONNECT" => Exchange::Tunnel,
-        _ => Exchange::Ordinary,
+        b"HEAD" => RequestKind::Head,
+        b"CONNECT" => RequestKind::Tunnel,
+        _ => RequestKind::Ordinary,
     }
 }
 
 /// Checks a response (§8.3.2).
-pub fn response(fields: &Fields) -> Checked<Response> {
+pub fn response(fields: &Fields) -> Checked<ResponseHead> {
     let facts = Facts::collect(fields)?;
     if facts.is_of_request() {
         return Err(Malformed("a request's pseudo-header field in a response"));
@@ -111,15 +111,15 @@ pub fn response(fields: &Fields) -> Checked<Response> {
         // §8.6
         return Err(Malformed("101 is not used in HTTP/2"));
     }
-    Ok(Response {
+    Ok(ResponseHead {
         status,
         content_length: facts.content_length,
     })
 }
 
 /// The facts of a response that is not to be checked; without a status nothing can be done.
-pub fn unchecked_response(fields: &Fields) -> Checked<Response> {
-    Ok(Response {
+pub fn unchecked_response(fields: &Fields) -> Checked<ResponseHead> {
+    Ok(ResponseHead {
         status: fields
             .status()
             .ok_or(Malformed("no :status of three digits"))?,

@@ -262,6 +262,7 @@ mod scheduler;
 pub mod settings;
 mod store;
 mod stream;
+mod turn;
 
 pub use config::{Budgets, Config};
 pub use connection::{Connection, Direction, Grant, Observer};

@@ -22,83 +22,35 @@
     reason = "an urgency is below URGENCIES: Priority sees to that"
 )]
 
-use super::priority::URGENCIES;
-use super::store::{Slot, Store};
-
-/// Whether a stream waits to send, and its neighbours if it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// What it waits for.
-    pub place: Place,
-    /// The bytes that are left, if they are known.
-    remaining: u64,
-    previous: Slot,
-    next: Slot,
-}
-
-/// What a stream waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Its user: there is nothing to send.
-    Resting,
-    /// Its turn: it is in a list.
-    Ready,
-    /// The peer: its own window is used up, or too small to be worth a frame.
-    Blocked,
-}
-
-/// Stands for a number of bytes that nobody knows; no transfer reaches it.
-const UNKNOWN: u64 = u64::MAX;
-
-impl Default for Turn {
-    fn default() -> Self {
-        Turn {
-            place: Place::Resting,
-            remaining: UNKNOWN,
-            previous: Slot::NONE,
-            next: Slot::NONE,
-        }
-    }
-}
-
-impl Turn {
-    /// Notes how many bytes are left to send, if that is known.
-    pub fn set_remaining(&mut self, remaining: Option<u64>) {
-        self.remaining = remaining.unwrap_or(UNKNOWN);
-    }
-
-    /// The bytes that are left; more than any window where it is not known.
-    pub fn remaining(&self) -> u64 {
-        self.remaining
-    }
-
-    /// Notes that bytes were sent.
-    pub fn sent(&mut self, len: u32) {
-        if self.remaining != UNKNOWN {
-            self.remaining = self.remaining.saturating_sub(len.into());
-        }
-    }
-}
+use super::priority::{Priority, URGENCIES};
+use super::store::Store;
+use super::turn::{SendState, StreamSlot};
 
 /// The rings of one kind of stream, one for each urgency.
 struct Rings {
-    first: [Slot; URGENCIES],
+    first: [StreamSlot; URGENCIES],
     /// One bit for each ring that is not empty.
     occupied: u8,
 }
 
 impl Rings {
     const EMPTY: Rings = Rings {
-        first: [Slot::NONE; URGENCIES],
+        first: [StreamSlot::NONE; URGENCIES],
         occupied: 0,
     };
 
-    fn first(&self, urgency: usize) -> Option<Slot> {
+    fn first(&self, urgency: usize) -> Option<StreamSlot> {
         (self.occupied & 1 << urgency != 0).then_some(self.first[urgency])
     }
 
     /// Links `slot` in before `next`, or as the only one of its ring.
-    fn link(&mut self, store: &mut Store, urgency: usize, slot: Slot, next: Option<Slot>) {
+    fn link(
+        &mut self,
+        store: &mut Store,
+        urgency: usize,
+        slot: StreamSlot,
+        next: Option<StreamSlot>,
+    ) {
         let (previous, next) = match next {
             Some(next) => (store[next].turn.previous, next),
             None => {
@@ -113,10 +65,10 @@ impl Rings {
         store[next].turn.previous = slot;
     }
 
-    fn unlink(&mut self, store: &mut Store, urgency: usize, slot: Slot) {
+    fn unlink(&mut self, store: &mut Store, urgency: usize, slot: StreamSlot) {
         let (previous, next) = (store[slot].turn.previous, store[slot].turn.next);
         if next == slot {
-            self.first[urgency] = Slot::NONE;
+            self.first[urgency] = StreamSlot::NONE;
             self.occupied &= !(1 << urgency);
             return;
         }
@@ -128,7 +80,7 @@ impl Rings {
     }
 
     /// Links `slot` in by its identifier: from the end, since it is nearly always the highest.
-    fn link_in_order(&mut self, store: &mut Store, urgency: usize, slot: Slot) {
+    fn link_in_order(&mut self, store: &mut Store, urgency: usize, slot: StreamSlot) {
         let Some(first) = self.first(urgency) else {
             return self.link(store, urgency, slot, None);
         };
@@ -175,9 +127,9 @@ impl Scheduler {
     }
 
     /// Puts a stream into the list of its priority; it must be in none.
-    pub fn insert(&mut self, store: &mut Store, slot: Slot) {
-        debug_assert_ne!(store[slot].turn.place, Place::Ready);
-        store[slot].turn.place = Place::Ready;
+    pub fn insert(&mut self, store: &mut Store, slot: StreamSlot) {
+        debug_assert_ne!(store[slot].turn.state, SendState::Ready);
+        store[slot].turn.state = SendState::Ready;
         let priority = store[slot].priority;
         let urgency = usize::from(priority.urgency());
         if priority.incremental() {
@@ -190,10 +142,10 @@ impl Scheduler {
     }
 
     /// Takes a stream out of its list, if it is in one; it waits for `place` from now on.
-    pub fn remove(&mut self, store: &mut Store, slot: Slot, place: Place) {
+    pub fn remove(&mut self, store: &mut Store, slot: StreamSlot, place: SendState) {
         let turn = &mut store[slot].turn;
-        let was = std::mem::replace(&mut turn.place, place);
-        if was != Place::Ready {
+        let was = std::mem::replace(&mut turn.state, place);
+        if was != SendState::Ready {
             return;
         }
         let priority = store[slot].priority;
@@ -206,7 +158,7 @@ impl Scheduler {
     }
 
     /// The stream whose turn it is.
-    pub fn next(&self) -> Option<Slot> {
+    pub fn next(&self) -> Option<StreamSlot> {
         let occupied = self.sequential.occupied | self.incremental.occupied;
         if occupied == 0 {
             return None;
@@ -222,7 +174,7 @@ impl Scheduler {
     }
 
     /// Whether others have their turn between two frames of this one, which is next.
-    pub fn takes_turns(&self, store: &Store, slot: Slot) -> bool {
+    pub fn takes_turns(&self, store: &Store, slot: StreamSlot) -> bool {
         let priority = store[slot].priority;
         let urgency = usize::from(priority.urgency());
         if priority.incremental() {
@@ -233,7 +185,7 @@ impl Scheduler {
     }
 
     /// A stream has had its turn and goes on: an incremental one behind those that share with it.
-    pub fn rotate(&mut self, store: &Store, slot: Slot) {
+    pub fn rotate(&mut self, store: &Store, slot: StreamSlot) {
         let priority = store[slot].priority;
         let urgency = usize::from(priority.urgency());
         if !priority.incremental() {
@@ -247,20 +199,15 @@ impl Scheduler {
     }
 
     /// Gives a stream another priority, wherever it is.
-    pub fn set_priority(
-        &mut self,
-        store: &mut Store,
-        slot: Slot,
-        priority: super::priority::Priority,
-    ) {
+    pub fn set_priority(&mut self, store: &mut Store, slot: StreamSlot, priority: Priority) {
         if store[slot].priority == priority {
             return;
         }
-        let place = store[slot].turn.place;
+        let place = store[slot].turn.state;
         self.remove(store, slot, place);
         store[slot].priority = priority;
-        if place == Place::Ready {
-            store[slot].turn.place = Place::Resting;
+        if place == SendState::Ready {
+            store[slot].turn.state = SendState::Resting;
             self.insert(store, slot);
         }
     }

@@ -7,6 +7,7 @@
 use slab::Slab;
 
 use super::stream::Stream;
+use super::turn::StreamSlot;
 
 /// The most streams that live at a time: their slots fit 16 bits, and one value means none.
 pub const MAX_STREAMS: usize = u16::MAX as usize;
@@ -31,18 +32,9 @@ impl StreamKey {
         self.index as usize
     }
 
-    pub(super) fn slot(self) -> Slot {
-        Slot(self.index as u16)
+    pub(super) fn slot(self) -> StreamSlot {
+        StreamSlot(self.index as u16)
     }
-}
-
-/// The place of a stream that is known to live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot(u16);
-
-impl Slot {
-    /// No stream: the end of a list.
-    pub const NONE: Slot = Slot(u16::MAX);
 }
 
 /// All streams of a connection.
@@ -50,7 +42,7 @@ impl Slot {
 pub struct Store {
     streams: Slab<Stream>,
     /// Identifier and slot, rising.
-    ids: Vec<(u32, Slot)>,
+    ids: Vec<(u32, StreamSlot)>,
 }
 
 impl Store {
@@ -61,7 +53,7 @@ impl Store {
         }
         let id = stream.id;
         // A slab hands out the lowest slots that were ever needed, so this fits.
-        let slot = Slot(self.streams.insert(stream) as u16);
+        let slot = StreamSlot(self.streams.insert(stream) as u16);
         match self.ids.last() {
             Some(&(last, _)) if last > id => {
                 let position = self.ids.partition_point(|&(other, _)| other < id);
@@ -73,7 +65,7 @@ impl Store {
     }
 
     /// Removes a stream that lives.
-    pub fn remove(&mut self, slot: Slot) -> Stream {
+    pub fn remove(&mut self, slot: StreamSlot) -> Stream {
         let stream = self.streams.remove(slot.0.into());
         if let Ok(position) = self.position(stream.id) {
             self.ids.remove(position);
@@ -82,19 +74,19 @@ impl Store {
     }
 
     /// The stream of this identifier, if it lives.
-    pub fn find(&self, id: u32) -> Option<Slot> {
+    pub fn find(&self, id: u32) -> Option<StreamSlot> {
         let position = self.position(id).ok()?;
         self.ids.get(position).map(|&(_, slot)| slot)
     }
 
     /// The stream of a key, if it still lives.
-    pub fn slot(&self, key: StreamKey) -> Option<Slot> {
+    pub fn slot(&self, key: StreamKey) -> Option<StreamSlot> {
         let stream = self.streams.get(key.index())?;
         (stream.id == key.id).then_some(key.slot())
     }
 
     /// The key of a stream that lives.
-    pub fn key_of(&self, slot: Slot) -> StreamKey {
+    pub fn key_of(&self, slot: StreamSlot) -> StreamKey {
         self.key(slot, self[slot].id)
     }
 
@@ -109,7 +101,7 @@ impl Store {
     }
 
     /// The slots of all streams, identifiers rising.
-    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+    pub fn slots(&self) -> impl Iterator<Item = StreamSlot> {
         self.ids.iter().map(|&(_, slot)| slot)
     }
 
@@ -119,7 +111,7 @@ impl Store {
     }
 
     /// The last stream of an identifier above `id` with this parity.
-    pub fn last_above(&self, id: u32, parity: u32) -> Option<Slot> {
+    pub fn last_above(&self, id: u32, parity: u32) -> Option<StreamSlot> {
         let mut above = self.ids.iter().rev().take_while(|&&(other, _)| other > id);
         above
             .find(|&&(other, _)| other % 2 == parity)
@@ -141,10 +133,10 @@ impl Store {
     pub fn heap(&self) -> usize {
         // A slab's entry is a stream and what tells a free slot.
         self.streams.capacity() * (size_of::<Stream>() + 8)
-            + self.ids.capacity() * size_of::<(u32, Slot)>()
+            + self.ids.capacity() * size_of::<(u32, StreamSlot)>()
     }
 
-    fn key(&self, slot: Slot, id: u32) -> StreamKey {
+    fn key(&self, slot: StreamSlot, id: u32) -> StreamKey {
         StreamKey {
             index: slot.0.into(),
             id,
@@ -158,17 +150,17 @@ impl Store {
 
 /// A slot was found by a key or an identifier, and is not kept beyond its stream.
 #[expect(clippy::indexing_slicing, reason = "as said above")]
-impl std::ops::Index<Slot> for Store {
+impl std::ops::Index<StreamSlot> for Store {
     type Output = Stream;
 
-    fn index(&self, slot: Slot) -> &Stream {
+    fn index(&self, slot: StreamSlot) -> &Stream {
         &self.streams[slot.0.into()]
     }
 }
 
 #[expect(clippy::indexing_slicing, reason = "as for `Index`")]
-impl std::ops::IndexMut<Slot> for Store {
-    fn index_mut(&mut self, slot: Slot) -> &mut Stream {
+impl std::ops::IndexMut<StreamSlot> for Store {
+    fn index_mut(&mut self, slot: StreamSlot) -> &mut Stream {
         &mut self.streams[slot.0.into()]
     }
 }

@@ -35,7 +35,7 @@
 
 use super::flow::{ReceiveWindow, Window};
 use super::priority::Priority;
-use super::scheduler::Turn;
+use super::turn::SendTurn;
 
 /// How far an open half has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ pub enum Passage {
 
 /// Why a passage is impossible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TransitionError {
     /// This half has ended: STREAM_CLOSED (§5.1).
     Closed,
     /// Not in this state: PROTOCOL_ERROR.
@@ -120,26 +120,26 @@ pub enum Refusal {
 
 impl Half {
     /// `None` is the end of the half.
-    fn pass(self, passage: Passage) -> Result<Option<Half>, Refusal> {
+    fn pass(self, passage: Passage) -> Result<Option<Half>, TransitionError> {
         match (self, passage) {
             (Half::Head, Passage::Informational) => Ok(Some(Half::Head)),
             (Half::Head, Passage::Head { end_stream: false })
             | (Half::Body, Passage::Data { end_stream: false }) => Ok(Some(Half::Body)),
             (Half::Head, Passage::Head { end_stream: true })
             | (Half::Body, Passage::Data { end_stream: true } | Passage::Trailers) => Ok(None),
-            _ => Err(Refusal::OutOfOrder),
+            _ => Err(TransitionError::OutOfOrder),
         }
     }
 }
 
 impl StreamState {
     /// The one transition function: the state after `passage` by `side`, or why it is refused.
-    pub fn pass(self, side: Side, passage: Passage) -> Result<StreamState, Refusal> {
+    pub fn pass(self, side: Side, passage: Passage) -> Result<StreamState, TransitionError> {
         use StreamState::{
             Closed, HalfClosedLocal, HalfClosedRemote, Idle, Open, ReservedLocal, ReservedRemote,
         };
         match (self, side, passage) {
-            (Closed, _, _) => Err(Refusal::Closed),
+            (Closed, _, _) => Err(TransitionError::Closed),
             (Idle, Side::Local, Passage::Promise) => Ok(ReservedLocal),
             (Idle, Side::Remote, Passage::Promise) => Ok(ReservedRemote),
             // Whoever opens a stream sends its request: that half has its head, the other waits.
@@ -157,11 +157,11 @@ impl StreamState {
                 },
                 true => HalfClosedRemote { local: Half::Head },
             }),
-            (Idle, _, _) => Err(Refusal::OutOfOrder),
+            (Idle, _, _) => Err(TransitionError::OutOfOrder),
             (_, _, Passage::Reset) => Ok(Closed),
             (ReservedLocal, Side::Local, _) => Ok(half_closed_remote(Half::Head.pass(passage)?)),
             (ReservedRemote, Side::Remote, _) => Ok(half_closed_local(Half::Head.pass(passage)?)),
-            (ReservedLocal | ReservedRemote, _, _) => Err(Refusal::OutOfOrder),
+            (ReservedLocal | ReservedRemote, _, _) => Err(TransitionError::OutOfOrder),
             (Open { local, remote }, Side::Local, _) => Ok(match local.pass(passage)? {
                 Some(local) => Open { local, remote },
                 None => HalfClosedLocal { remote },
@@ -177,7 +177,7 @@ impl StreamState {
                 Ok(half_closed_local(remote.pass(passage)?))
             }
             (HalfClosedLocal { .. }, Side::Local, _)
-            | (HalfClosedRemote { .. }, Side::Remote, _) => Err(Refusal::Closed),
+            | (HalfClosedRemote { .. }, Side::Remote, _) => Err(TransitionError::Closed),
         }
     }
 
@@ -231,7 +231,7 @@ fn half_closed_local(remote: Option<Half>) -> StreamState {
 
 /// What the method of a request means for its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exchange {
+pub enum RequestKind {
     /// Any other method.
     Ordinary,
     /// HEAD: a content-length of the response is not its body's (RFC 9110 §8.6).
@@ -242,19 +242,19 @@ pub enum Exchange {
 
 /// The bytes of content that a content-length still promises (RFC 9113 §8.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Content(u64);
+pub struct PromisedContent(u64);
 
 /// Content and content-length differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthMismatch;
 
-impl Content {
+impl PromisedContent {
     /// No content-length came. The largest number stands for it: no transfer reaches it.
-    pub const UNKNOWN: Content = Content(u64::MAX);
+    pub const UNKNOWN: PromisedContent = PromisedContent(u64::MAX);
 
     /// A content-length came.
     pub fn new(length: Option<u64>) -> Self {
-        length.map_or(Self::UNKNOWN, Content)
+        length.map_or(Self::UNKNOWN, PromisedContent)
     }
 
     /// DATA came.
@@ -268,7 +268,7 @@ impl Content {
     /// The content has ended.
     pub fn finish(self) -> Result<(), LengthMismatch> {
         match self {
-            Self::UNKNOWN | Content(0) => Ok(()),
+            Self::UNKNOWN | PromisedContent(0) => Ok(()),
             _ => Err(LengthMismatch),
         }
     }
@@ -276,7 +276,7 @@ impl Content {
 
 /// Movement of bytes as the stall check sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct Movement {
     /// Bytes since the last check that was content.
     bytes: u32,
     /// Checks since then.
@@ -285,7 +285,7 @@ pub struct Progress {
     substantial: bool,
 }
 
-impl Progress {
+impl Movement {
     /// Checks in the shortest time in which enough bytes have to move.
     pub const CHECKS_PER_PERIOD: u16 = 4;
 
@@ -336,25 +336,25 @@ pub struct Stream {
     /// Where it stands.
     pub state: StreamState,
     /// What the method means for it.
-    pub exchange: Exchange,
+    pub request_kind: RequestKind,
     /// Its priority.
     pub priority: Priority,
     /// The signal that its priority may still be changed by.
     pub signals: Signals,
     /// Whether and where it waits to send.
-    pub turn: Turn,
+    pub turn: SendTurn,
     /// What we may send.
     pub send_window: Window,
     /// What the peer may send.
     pub receive_window: ReceiveWindow,
     /// What the peer's content-length promises.
-    pub content: Content,
+    pub content: PromisedContent,
     /// The bytes of content that are still taken, if nobody reads them.
     pub discards: Option<u32>,
     /// DATA that we sent.
-    pub sent: Progress,
+    pub sent: Movement,
     /// DATA that came.
-    pub received: Progress,
+    pub received: Movement,
     /// The lot of input that the stream began in: a reset in the same one came in the same breath.
     pub born: u16,
 }
@@ -370,13 +370,13 @@ mod tests {
 
     #[test]
     fn content_knows_what_is_missing() {
-        let mut content = Content::new(Some(5));
+        let mut content = PromisedContent::new(Some(5));
         content.receive(3).unwrap();
         assert_eq!(content.finish(), Err(LengthMismatch));
         content.receive(2).unwrap();
         assert_eq!(content.finish(), Ok(()));
         assert_eq!(content.receive(1), Err(LengthMismatch));
-        let mut content = Content::new(None);
+        let mut content = PromisedContent::new(None);
         content.receive(usize::MAX).unwrap();
         assert_eq!(content.finish(), Ok(()));
     }

@@ -1,9 +1,8 @@
 //! Header blocks to fields (RFC 7541 §3, §6).
 
-use std::error::Error;
-use std::fmt;
-
-use super::table::{ENTRY_OVERHEAD, Table};
+use super::error::DecodeError;
+use super::input::BlockInput;
+use super::table::{DynamicTable, ENTRY_OVERHEAD};
 use super::{INITIAL_TABLE_SIZE, integer, static_table};
 use crate::http::field::{Fields, Joined};
 
@@ -37,49 +36,9 @@ pub enum Decoded {
     Truncated,
 }
 
-/// Why a block cannot be decoded. The table is not usable afterwards: each of these ends the
-/// connection, with COMPRESSION_ERROR (RFC 9113 §4.3) unless said otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DecodeError {
-    /// The index zero, or one that neither table has (§2.3.3, §6.1).
-    InvalidIndex,
-    /// An integer of more than 32 bits or with more than five bytes after its prefix (§5.1).
-    IntegerOverflow,
-    /// A string that the Huffman code does not produce: EOS, or wrong padding (§5.2).
-    Huffman,
-    /// The block ends within a representation.
-    Truncated,
-    /// A dynamic table size update beyond what our SETTINGS allow (§6.3), or beyond a reduction
-    /// that it has to acknowledge first (§4.2).
-    TableSizeExceeded,
-    /// A dynamic table size update behind a field, or a third one (§4.2).
-    TableSizeMisplaced,
-    /// No dynamic table size update although our SETTINGS reduced the table (RFC 9113 §4.3.1).
-    TableSizeMissing,
-    /// More than `overrun` allows: a decompression bomb, for ENHANCE_YOUR_CALM.
-    ListTooLarge,
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            DecodeError::InvalidIndex => "invalid table index",
-            DecodeError::IntegerOverflow => "integer too large",
-            DecodeError::Huffman => "invalid Huffman code",
-            DecodeError::Truncated => "header block ends within a field",
-            DecodeError::TableSizeExceeded => "table size update beyond the limit",
-            DecodeError::TableSizeMisplaced => "table size update out of place",
-            DecodeError::TableSizeMissing => "table size update missing",
-            DecodeError::ListTooLarge => "header list far too large",
-        })
-    }
-}
-
-impl Error for DecodeError {}
-
 /// The dynamic table of the peer's encoder, and what reads blocks with it.
 pub struct Decoder {
-    table: Table,
+    table: DynamicTable,
     /// What our SETTINGS_HEADER_TABLE_SIZE allows the peer.
     limit: u32,
     /// The least that the limit has been since the last block, if the peer's table was larger: the
@@ -94,7 +53,7 @@ impl Decoder {
     pub fn new(max_table_size: usize) -> Self {
         let limit = u32::try_from(max_table_size).unwrap_or(u32::MAX);
         Decoder {
-            table: Table::new(limit.min(INITIAL_TABLE_SIZE)),
+            table: DynamicTable::new(limit.min(INITIAL_TABLE_SIZE)),
             limit,
             reduction: None,
         }
@@ -115,8 +74,8 @@ impl Decoder {
         fields: &mut Fields,
         limits: &DecodeLimits,
     ) -> Result<Decoded, DecodeError> {
-        let mut input = Input(block);
-        let mut sink = Sink::new(fields, limits, block.len());
+        let mut input = BlockInput(block);
+        let mut sink = FieldSink::new(fields, limits, block.len());
         self.update_size(&mut input)?;
         while let Some((&first, rest)) = input.0.split_first() {
             input.0 = rest;
@@ -144,9 +103,9 @@ impl Decoder {
     }
 
     /// The table that a block makes out of an empty one of this size.
-    pub(super) fn table_of(block: &[u8], max_size: u32) -> Result<Table, DecodeError> {
+    pub(super) fn table_of(block: &[u8], max_size: u32) -> Result<DynamicTable, DecodeError> {
         let mut decoder = Decoder {
-            table: Table::new(max_size),
+            table: DynamicTable::new(max_size),
             limit: max_size,
             reduction: None,
         };
@@ -166,7 +125,7 @@ impl Decoder {
     }
 
     /// Reads the size updates at the start of a block (§4.2, §6.3).
-    fn update_size(&mut self, input: &mut Input<'_>) -> Result<(), DecodeError> {
+    fn update_size(&mut self, input: &mut BlockInput<'_>) -> Result<(), DecodeError> {
         let mut updates = 0;
         while let Some(&first @ 0x20..=0x3f) = input.0.first() {
             input.byte()?;
@@ -201,8 +160,8 @@ impl Decoder {
     fn insert(
         &mut self,
         first: u8,
-        input: &mut Input<'_>,
-        sink: &mut Sink<'_>,
+        input: &mut BlockInput<'_>,
+        sink: &mut FieldSink<'_>,
     ) -> Result<(), DecodeError> {
         let mut draft = self.table.draft();
         self.read_name(integer::decode(first, 6, input)?, input)?;
@@ -217,8 +176,8 @@ impl Decoder {
     fn pass(
         &mut self,
         first: u8,
-        input: &mut Input<'_>,
-        sink: &mut Sink<'_>,
+        input: &mut BlockInput<'_>,
+        sink: &mut FieldSink<'_>,
     ) -> Result<(), DecodeError> {
         let mut draft = self.table.draft();
         self.read_name(integer::decode(first, 4, input)?, input)?;
@@ -230,7 +189,7 @@ impl Decoder {
     }
 
     /// Appends the name of a literal to the draft: that of an index, or a string if it is zero.
-    fn read_name(&mut self, index: u32, input: &mut Input<'_>) -> Result<(), DecodeError> {
+    fn read_name(&mut self, index: u32, input: &mut BlockInput<'_>) -> Result<(), DecodeError> {
         match index {
             0 => self.read_string(input),
             1..=static_table::LEN => {
@@ -246,7 +205,7 @@ impl Decoder {
     }
 
     /// Appends a string to the draft (§5.2).
-    fn read_string(&mut self, input: &mut Input<'_>) -> Result<(), DecodeError> {
+    fn read_string(&mut self, input: &mut BlockInput<'_>) -> Result<(), DecodeError> {
         let first = input.byte()?;
         let len = integer::decode(first, 7, input)?;
         let bytes = input.bytes(len)?;
@@ -259,30 +218,6 @@ impl Decoder {
     }
 }
 
-/// What is left of a block.
-pub(super) struct Input<'a>(pub(super) &'a [u8]);
-
-impl<'a> Input<'a> {
-    /// Takes one byte.
-    #[inline]
-    pub(super) fn byte(&mut self) -> Result<u8, DecodeError> {
-        let (&byte, rest) = self.0.split_first().ok_or(DecodeError::Truncated)?;
-        self.0 = rest;
-        Ok(byte)
-    }
-
-    /// Takes `len` bytes.
-    #[inline]
-    fn bytes(&mut self, len: u32) -> Result<&'a [u8], DecodeError> {
-        let (bytes, rest) = self
-            .0
-            .split_at_checked(len as usize)
-            .ok_or(DecodeError::Truncated)?;
-        self.0 = rest;
-        Ok(bytes)
-    }
-}
-
 /// The name of the field that comes in crumbs.
 const COOKIE: &[u8] = b"cookie";
 
@@ -290,7 +225,7 @@ const COOKIE: &[u8] = b"cookie";
 const JOINT: usize = 2;
 
 /// Takes the fields of one block and materialises those within the limits.
-struct Sink<'a> {
+struct FieldSink<'a> {
     fields: &'a mut Fields,
     decoded: Decoded,
     /// The size of the fields that were decoded.
@@ -320,10 +255,10 @@ fn may_be_crumb(field: Joined<'_>) -> bool {
     field.name_len == COOKIE.len() && field.bytes.first() == COOKIE.first()
 }
 
-impl<'a> Sink<'a> {
+impl<'a> FieldSink<'a> {
     fn new(fields: &'a mut Fields, limits: &DecodeLimits, block_len: usize) -> Self {
         let overrun = limits.list_size.saturating_mul(limits.overrun);
-        Sink {
+        FieldSink {
             fields,
             decoded: Decoded::Whole,
             size: 0,

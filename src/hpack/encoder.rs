@@ -15,8 +15,8 @@ use super::index::{Index, field_hash, name_hash};
 use super::packed::Packed;
 use super::recent::Recent;
 use super::static_table::{self, Match};
-use super::table::{ENTRY_OVERHEAD, Table};
-use super::{INITIAL_TABLE_SIZE, huffman, integer};
+use super::table::{DynamicTable, ENTRY_OVERHEAD};
+use super::{INITIAL_TABLE_SIZE, integer, string};
 use crate::http::field::{Field, Joined};
 
 /// The largest table that is used: sizes fit 16 bits, as the numbers of the index do, and nothing
@@ -38,9 +38,6 @@ const GUESSABLE_COOKIE: usize = 20;
 /// entry, it takes a byte each.
 const REPEATED_LEN: usize = 16;
 
-/// Lengths below this take one byte, with a bit of it for the form of the string (§5.2).
-const ONE_BYTE_LEN: usize = 0x7f;
-
 /// How a literal relates to the table: its bits and the length of the index behind them (§6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Literal {
@@ -54,7 +51,7 @@ enum Literal {
 
 /// Writes blocks, and keeps the dynamic table of the peer's decoder for that.
 pub struct Encoder {
-    entries: State,
+    entries: EncoderState,
     /// Our own bound of the table's size.
     own_max: u16,
     /// The table's size.
@@ -66,18 +63,18 @@ pub struct Encoder {
 }
 
 /// Where the entries are.
-enum State {
+enum EncoderState {
     /// There are none.
     Empty,
     /// Where they are used.
-    Open(Box<Entries>),
+    Open(Box<EncoderTable>),
     /// Where they take little room.
     Packed(Packed),
 }
 
 /// The fields that the peer's decoder has in its table, and how they are found.
-struct Entries {
-    table: Table,
+struct EncoderTable {
+    table: DynamicTable,
     index: Index,
     recent: Recent,
     /// The last block, if it may be repeated.
@@ -120,7 +117,7 @@ impl Encoder {
         let own_max = u16::try_from(max_table_size).unwrap_or(MAX_TABLE_SIZE);
         let size = own_max.min(INITIAL_SIZE);
         Encoder {
-            entries: State::Empty,
+            entries: EncoderState::Empty,
             own_max,
             size,
             announced: INITIAL_SIZE,
@@ -131,7 +128,7 @@ impl Encoder {
     /// Takes the peer's SETTINGS_HEADER_TABLE_SIZE; the next block tells it what became of it.
     pub fn set_peer_max_table_size(&mut self, size: u32) {
         let size = u16::try_from(size).map_or(self.own_max, |size| size.min(self.own_max));
-        if !matches!(self.entries, State::Empty) {
+        if !matches!(self.entries, EncoderState::Empty) {
             let entries = self.open();
             entries.table.set_max_size(size.into());
             entries.last = None;
@@ -153,17 +150,17 @@ impl Encoder {
     /// the tables, and it is short.
     pub fn repeatable(&self) -> Option<&[u8]> {
         match &self.entries {
-            State::Open(entries) => entries.last.as_ref().map(Repeatable::block),
-            State::Empty | State::Packed(_) => None,
+            EncoderState::Open(entries) => entries.last.as_ref().map(Repeatable::block),
+            EncoderState::Empty | EncoderState::Packed(_) => None,
         }
     }
 
     /// Gives back the memory that is not needed until the next block, for a connection that is idle.
     pub fn shrink(&mut self) {
-        if let State::Open(entries) = &self.entries {
+        if let EncoderState::Open(entries) = &self.entries {
             self.entries = match entries.table.len() {
-                0 => State::Empty,
-                _ => State::Packed(Packed::new(&entries.table)),
+                0 => EncoderState::Empty,
+                _ => EncoderState::Packed(Packed::new(&entries.table)),
             };
         }
     }
@@ -171,25 +168,27 @@ impl Encoder {
     /// The bytes that are allocated.
     pub(crate) fn heap(&self) -> usize {
         match &self.entries {
-            State::Empty => 0,
-            State::Open(entries) => entries.heap(),
-            State::Packed(packed) => packed.heap(),
+            EncoderState::Empty => 0,
+            EncoderState::Open(entries) => entries.heap(),
+            EncoderState::Packed(packed) => packed.heap(),
         }
     }
 
     /// The entries, where they are used.
-    fn open(&mut self) -> &mut Entries {
+    fn open(&mut self) -> &mut EncoderTable {
         let size = self.size.into();
         match &mut self.entries {
-            State::Open(_) => {}
-            State::Empty => self.entries = State::Open(Entries::new(Table::new(size))),
-            State::Packed(packed) => {
-                self.entries = State::Open(Entries::new(packed.unpack(size)));
+            EncoderState::Open(_) => {}
+            EncoderState::Empty => {
+                self.entries = EncoderState::Open(EncoderTable::new(DynamicTable::new(size)))
+            }
+            EncoderState::Packed(packed) => {
+                self.entries = EncoderState::Open(EncoderTable::new(packed.unpack(size)));
             }
         }
         match &mut self.entries {
-            State::Open(entries) => entries,
-            State::Empty | State::Packed(_) => unreachable!("they were just opened"),
+            EncoderState::Open(entries) => entries,
+            EncoderState::Empty | EncoderState::Packed(_) => unreachable!("they were just opened"),
         }
     }
 
@@ -208,13 +207,13 @@ impl Encoder {
     }
 }
 
-impl Entries {
-    fn new(table: Table) -> Box<Self> {
+impl EncoderTable {
+    fn new(table: DynamicTable) -> Box<Self> {
         let mut index = Index::default();
         if table.len() > 0 {
             index.rebuild(table.len(), hash_of(&table));
         }
-        Box::new(Entries {
+        Box::new(EncoderTable {
             table,
             index,
             recent: Recent::default(),
@@ -278,9 +277,9 @@ impl Entries {
         };
         integer::encode(name, flags, prefix_bits, out);
         if name == 0 {
-            encode_string(field.name, out);
+            string::encode(field.name, out);
         }
-        encode_string(field.value, out);
+        string::encode(field.value, out);
         if literal == Literal::Indexed {
             let mut draft = self.table.draft();
             self.table.append(field.name);
@@ -353,31 +352,7 @@ fn never_repeats(name: u32) -> bool {
 }
 
 /// What gives the hash of an entry by its age.
-fn hash_of(table: &Table) -> impl Fn(usize) -> u64 {
+fn hash_of(table: &DynamicTable) -> impl Fn(usize) -> u64 {
     let hash = |entry: Joined<'_>| field_hash(name_hash(entry.name()), entry.value());
     move |age| table.get(age).map_or(0, hash)
-}
-
-/// Appends a string (§5.2), in the shorter of its two forms.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "the byte at `start` is pushed first"
-)]
-pub(super) fn encode_string(string: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    // The length goes in front once it is known, mostly into this byte.
-    out.push(0);
-    match huffman::encode_shorter(string, out) {
-        Some(len @ ..ONE_BYTE_LEN) => out[start] = 0x80 | len as u8,
-        Some(len) => {
-            let mut prefix = Vec::new();
-            integer::encode(len as u32, 0x80, 7, &mut prefix);
-            out.splice(start..=start, prefix);
-        }
-        None => {
-            out.truncate(start);
-            integer::encode(string.len() as u32, 0x00, 7, out);
-            out.extend_from_slice(string);
-        }
-    }
 }

@@ -9,7 +9,7 @@
     reason = "tables cover all that indexes them, and outputs have room for what they get"
 )]
 
-use super::decoder::DecodeError;
+use super::error::DecodeError;
 
 /// The length of each symbol's code in bits (Appendix B); the last is EOS.
 #[rustfmt::skip]
@@ -52,7 +52,7 @@ struct Code {
 
 /// What the next [`STEP_BITS`] bits stand for: one or two symbols, or the start of a longer code.
 #[derive(Clone, Copy)]
-struct Step {
+struct DecodeStep {
     symbols: [u8; 2],
     /// How many of `symbols` there are; zero marks a longer code.
     count: u8,
@@ -62,7 +62,7 @@ struct Step {
 
 /// The codes of one length.
 #[derive(Clone, Copy)]
-struct Length {
+struct CodeLength {
     /// The first of them.
     first: u32,
     /// How many there are, EOS included.
@@ -73,17 +73,17 @@ struct Length {
 
 static CODES: [Code; EOS] = codes();
 static SORTED: [u8; EOS] = sorted();
-static BY_LENGTH: [Length; MAX_LENGTH + 1] = by_length();
-static STEPS: [Step; 1 << STEP_BITS] = steps();
+static BY_LENGTH: [CodeLength; MAX_LENGTH + 1] = by_length();
+static STEPS: [DecodeStep; 1 << STEP_BITS] = steps();
 
-const fn by_length() -> [Length; MAX_LENGTH + 1] {
+const fn by_length() -> [CodeLength; MAX_LENGTH + 1] {
     let mut counts = [0u32; MAX_LENGTH + 1];
     let mut symbol = 0;
     while symbol <= EOS {
         counts[LENGTHS[symbol] as usize] += 1;
         symbol += 1;
     }
-    let mut result = [Length {
+    let mut result = [CodeLength {
         first: 0,
         count: 0,
         offset: 0,
@@ -91,7 +91,7 @@ const fn by_length() -> [Length; MAX_LENGTH + 1] {
     let (mut code, mut offset, mut len) = (0, 0, 1);
     while len <= MAX_LENGTH {
         code <<= 1;
-        result[len] = Length {
+        result[len] = CodeLength {
             first: code,
             count: counts[len],
             offset,
@@ -139,7 +139,7 @@ const fn sorted() -> [u8; EOS] {
 const fn symbol_within(window: u32, available: u32) -> Option<u8> {
     let mut len = MIN_LENGTH as u32;
     while len <= available {
-        let Length {
+        let CodeLength {
             first,
             count,
             offset,
@@ -153,14 +153,14 @@ const fn symbol_within(window: u32, available: u32) -> Option<u8> {
     None
 }
 
-const fn steps() -> [Step; 1 << STEP_BITS] {
+const fn steps() -> [DecodeStep; 1 << STEP_BITS] {
     let mut first = [None; 1 << STEP_BITS];
     let mut index = 0;
     while index < first.len() {
         first[index] = symbol_within((index as u32) << (32 - STEP_BITS), STEP_BITS);
         index += 1;
     }
-    let mut result = [Step {
+    let mut result = [DecodeStep {
         symbols: [0; 2],
         count: 0,
         len: 0,
@@ -169,7 +169,7 @@ const fn steps() -> [Step; 1 << STEP_BITS] {
     while index < result.len() {
         if let Some(symbol) = first[index] {
             let len = LENGTHS[symbol as usize];
-            result[index] = Step {
+            result[index] = DecodeStep {
                 symbols: [symbol, 0],
                 count: 1,
                 len,
@@ -178,7 +178,7 @@ const fn steps() -> [Step; 1 << STEP_BITS] {
             if let Some(second) = first[rest] {
                 let both = len + LENGTHS[second as usize];
                 if both as u32 <= STEP_BITS {
-                    result[index] = Step {
+                    result[index] = DecodeStep {
                         symbols: [symbol, second],
                         count: 2,
                         len: both,
@@ -278,7 +278,7 @@ impl Bits<'_> {
     fn long_symbol(&mut self) -> Result<u8, DecodeError> {
         let code = (self.window >> 32) as u32;
         for len in STEP_BITS + 1..=MAX_LENGTH as u32 {
-            let Length {
+            let CodeLength {
                 first,
                 count,
                 offset,

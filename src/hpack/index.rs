@@ -18,7 +18,7 @@ const MIN_SLOTS: usize = 16;
 
 /// One bucket, and one entry's place in a chain, in one array as both are as many.
 #[derive(Clone, Copy, Default)]
-struct Slot {
+struct IndexSlot {
     /// The newest entry of this bucket.
     newest: u16,
     /// For the entry that lives in this slot: the next older one of its bucket, and
@@ -31,7 +31,7 @@ struct Slot {
 #[derive(Default)]
 pub(super) struct Index {
     /// A power of two of them, at least as many as there are entries; or none.
-    slots: Box<[Slot]>,
+    slots: Box<[IndexSlot]>,
     /// The number of the newest entry.
     newest: u16,
 }
@@ -80,7 +80,7 @@ impl Index {
 
     /// Makes the index of `len` entries anew.
     pub(super) fn rebuild(&mut self, len: usize, hash_of: impl Fn(usize) -> u64) {
-        self.slots = vec![Slot::default(); slots_for(len)].into_boxed_slice();
+        self.slots = vec![IndexSlot::default(); slots_for(len)].into_boxed_slice();
         for age in (0..len).rev() {
             self.link(hash_of(age));
         }

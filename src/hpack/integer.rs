@@ -1,6 +1,7 @@
 //! Integers with a prefix (RFC 7541 §5.1).
 
-use super::decoder::{DecodeError, Input};
+use super::error::DecodeError;
+use super::input::BlockInput;
 
 /// Bytes that may follow the prefix. Five carry 35 bits, enough for every 32-bit value; more would
 /// only be leading zeros, which §5.1 lets a decoder refuse.
@@ -12,7 +13,7 @@ const MAX_CONTINUATION: u32 = 5;
 pub(super) fn decode(
     first: u8,
     prefix_bits: u32,
-    input: &mut Input<'_>,
+    input: &mut BlockInput<'_>,
 ) -> Result<u32, DecodeError> {
     let prefix_max = (1 << prefix_bits) - 1;
     let prefix = first & prefix_max as u8;
@@ -22,7 +23,7 @@ pub(super) fn decode(
     decode_continuation(prefix_max, input)
 }
 
-fn decode_continuation(prefix_max: u32, input: &mut Input<'_>) -> Result<u32, DecodeError> {
+fn decode_continuation(prefix_max: u32, input: &mut BlockInput<'_>) -> Result<u32, DecodeError> {
     let mut value = u64::from(prefix_max);
     for position in 0..MAX_CONTINUATION {
         let byte = input.byte()?;

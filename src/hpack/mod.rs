@@ -29,7 +29,8 @@
 //! assert_eq!(lengths, [7, 2, 2]);
 //! ```
 //!
-//! - `integer`, `huffman`: the two primitives (§5)
+//! - `integer`, `huffman`, `string`: the primitives (§5); `input`: a block as it is read; `error`: its
+//!   faults
 //! - `static_table`: Appendix A, and its index by name
 //! - `table`: the dynamic table (§2.3.2, §4)
 //! - `decoder`: blocks to fields (§3, §6), within bounds on what is materialised
@@ -44,18 +45,22 @@
 
 mod decoder;
 mod encoder;
+mod error;
 mod huffman;
 mod index;
+mod input;
 mod integer;
 mod packed;
 mod recent;
 mod static_table;
+mod string;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub use decoder::{DecodeError, DecodeLimits, Decoded, Decoder};
+pub use decoder::{DecodeLimits, Decoded, Decoder};
 pub use encoder::Encoder;
+pub use error::DecodeError;
 
 /// The dynamic table size that both sides start with, until SETTINGS say otherwise
 /// (RFC 9113 §6.5.2, SETTINGS_HEADER_TABLE_SIZE).

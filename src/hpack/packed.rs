@@ -6,15 +6,15 @@
 use super::decoder::Decoder;
 use super::index::name_hash;
 use super::static_table::{self, Match};
-use super::table::Table;
-use super::{encoder::encode_string, integer};
+use super::table::DynamicTable;
+use super::{integer, string};
 
 /// Literals with incremental indexing, the oldest entry first.
 pub(super) struct Packed(Box<[u8]>);
 
 impl Packed {
     /// Packs the entries of a table.
-    pub(super) fn new(table: &Table) -> Self {
+    pub(super) fn new(table: &DynamicTable) -> Self {
         let mut block = Vec::with_capacity(table.size());
         for age in (0..table.len()).rev() {
             let (name, value) = table
@@ -27,16 +27,16 @@ impl Packed {
                 }
                 None => {
                     integer::encode(0, 0x40, 6, &mut block);
-                    encode_string(name, &mut block);
+                    string::encode(name, &mut block);
                 }
             }
-            encode_string(value, &mut block);
+            string::encode(value, &mut block);
         }
         Packed(block.into_boxed_slice())
     }
 
     /// A table with the same entries. They fit: `max_size` is what it was, or more.
-    pub(super) fn unpack(&self, max_size: u32) -> Table {
+    pub(super) fn unpack(&self, max_size: u32) -> DynamicTable {
         Decoder::table_of(&self.0, max_size).expect("a block that was made here is valid")
     }
 

@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 
-use super::decoder::DecodeError;
+use super::error::DecodeError;
 use super::huffman;
 use crate::http::field::{Fields, Joined};
 
@@ -33,7 +33,7 @@ const TRIM_BYTES: usize = 1024;
 /// `start` counts the bytes that were ever put into the arena, wrapping around, so that spans stay
 /// true when the living bytes move.
 #[derive(Clone, Copy)]
-struct Span {
+struct EntrySpan {
     start: u32,
     name_len: u32,
     value_len: u32,
@@ -42,25 +42,25 @@ struct Span {
 /// A literal under construction at the end of the arena.
 #[derive(Clone, Copy)]
 pub(super) struct Draft {
-    /// As [`Span::start`].
+    /// As [`EntrySpan::start`].
     start: u32,
-    /// Set by [`Table::end_name`].
+    /// Set by [`DynamicTable::end_name`].
     name_len: u32,
 }
 
 /// Entries in the order of their insertion, bounded in size.
-pub(super) struct Table {
+pub(super) struct DynamicTable {
     bytes: Vec<u8>,
-    spans: VecDeque<Span>,
+    spans: VecDeque<EntrySpan>,
     /// The bytes that were in front of `bytes[0]` and are gone, wrapping around.
     moved: u32,
     max_size: u32,
 }
 
-impl Table {
+impl DynamicTable {
     /// An empty table; allocates nothing.
     pub(super) const fn new(max_size: u32) -> Self {
-        Table {
+        DynamicTable {
             bytes: Vec::new(),
             spans: VecDeque::new(),
             moved: 0,
@@ -73,7 +73,7 @@ impl Table {
         self.spans.len()
     }
 
-    /// The bound of [`Table::size`].
+    /// The bound of [`DynamicTable::size`].
     pub(super) fn max_size(&self) -> u32 {
         self.max_size
     }
@@ -107,7 +107,7 @@ impl Table {
 
     /// The age of the newest entry of this name.
     pub(super) fn find_name(&self, name: &[u8]) -> Option<usize> {
-        let is_name = |span: &Span| {
+        let is_name = |span: &EntrySpan| {
             let start = self.offset(span.start);
             let starts_with_it = |bytes: &[u8]| bytes.starts_with(name);
             span.name_len as usize == name.len()
@@ -186,7 +186,7 @@ impl Table {
         if self.spans.capacity() == 0 {
             self.spans.reserve(FIRST_SPANS);
         }
-        self.spans.push_back(Span {
+        self.spans.push_back(EntrySpan {
             start: draft.start,
             name_len: draft.name_len,
             value_len: len.wrapping_sub(draft.name_len),
@@ -219,7 +219,7 @@ impl Table {
 
     /// The bytes that are allocated.
     pub(super) fn heap(&self) -> usize {
-        self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
+        self.bytes.capacity() + self.spans.capacity() * size_of::<EntrySpan>()
     }
 
     /// Evicts from the front until `size`, that of all entries and a draft, is within the bound or

@@ -12,9 +12,9 @@
 use std::time::Instant;
 
 use super::Connection;
-use super::receive::{Absent, Step};
+use super::receive::{Absent, Received};
 use crate::h2::clock::Tick;
-use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
+use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
 use crate::h2::frame::decode::{self, Rfc7540Priority};
 use crate::h2::frame::{FrameHeader, flag};
 use crate::h2::ids::Closing;
@@ -73,7 +73,7 @@ impl Connection {
         payload: &[u8],
         fields: &mut Fields,
         now: Instant,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         let id = header.stream_id;
         let (fragment, rfc7540) = decode::headers(header, payload)?;
         self.check_headers_stream(id)?;
@@ -93,7 +93,7 @@ impl Connection {
         payload: &[u8],
         fields: &mut Fields,
         now: Instant,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         let (promised, fragment) = decode::push_promise(header, payload)?;
         // §8.4: a server takes none, and a client only what its SETTINGS allow.
         if self.role == Role::Server || !self.local.enable_push {
@@ -129,7 +129,7 @@ impl Connection {
         fragment: &[u8],
         fields: &mut Fields,
         now: Instant,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         if header.has(flag::END_HEADERS) {
             return self.finish_block(head, fragment, fields, now);
         }
@@ -143,7 +143,7 @@ impl Connection {
             continuations: 0,
             deadline: self.clock.after(now, self.config.header_timeout),
         }));
-        Ok(Step::Nothing)
+        Ok(Received::Nothing)
     }
 
     pub(super) fn receive_continuation<'i>(
@@ -152,7 +152,7 @@ impl Connection {
         fragment: &[u8],
         fields: &mut Fields,
         now: Instant,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         let Some(mut block) = self.block.take() else {
             return Err(ConnectionError::protocol("CONTINUATION without HEADERS").into());
         };
@@ -172,7 +172,7 @@ impl Connection {
             self.budget.useless_frame(&self.config.budgets)?;
         }
         self.block = Some(block);
-        Ok(Step::Nothing)
+        Ok(Received::Nothing)
     }
 
     fn check_block_len(&self, len: usize) -> Result<(), ConnectionError> {
@@ -211,7 +211,7 @@ impl Connection {
         block: &[u8],
         fields: &mut Fields,
         now: Instant,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         let decoded = self.decode_block(block, fields)?;
         let (end_stream, rfc7540) = match head.kind {
             BlockKind::Headers {
@@ -233,7 +233,7 @@ impl Connection {
         let own = rfc7540.is_some_and(|priority| priority.dependency == id);
         let result = match known {
             // RFC 7540 §5.3.1; nothing obeys dependencies, but this was always an error.
-            _ if own => Err(Fault::stream(
+            _ if own => Err(FrameFault::stream(
                 id,
                 StreamError::protocol("stream depends on itself"),
             )),
@@ -242,7 +242,7 @@ impl Connection {
         };
         match known {
             Some(_) => result,
-            None => result.map_err(Fault::of_request),
+            None => result.map_err(FrameFault::of_request),
         }
     }
 }

@@ -6,14 +6,14 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use super::Connection;
-use super::receive::{Absent, Step};
+use super::receive::{Absent, Received};
 use super::sections::length_mismatch;
-use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
+use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
 use crate::h2::event::Event;
 use crate::h2::frame::{FrameHeader, decode, flag};
 use crate::h2::ids::Closing;
-use crate::h2::store::Slot;
 use crate::h2::stream::{Half, Passage, StreamState};
+use crate::h2::turn::StreamSlot;
 
 /// DATA of so few bytes that does not end its stream is no use to anybody (CVE-2019-9518).
 const USELESS_LEN: usize = 1;
@@ -23,7 +23,7 @@ impl Connection {
         &mut self,
         header: FrameHeader,
         payload: &'i [u8],
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         let id = header.stream_id;
         if id == 0 {
             return Err(ConnectionError::protocol("DATA on stream 0").into());
@@ -59,9 +59,9 @@ impl Connection {
         if end_stream {
             self.pass_remote(slot, Passage::Data { end_stream })?;
         } else if data.is_empty() {
-            return Ok(Step::Nothing);
+            return Ok(Received::Nothing);
         }
-        Ok(Step::Event(Event::Data {
+        Ok(Received::Event(Event::Data {
             stream,
             data,
             flow_controlled_len: header.len,
@@ -70,7 +70,7 @@ impl Connection {
     }
 
     /// Whether the stream's state allows DATA.
-    fn check_data(&self, slot: Slot) -> Result<(), Fault> {
+    fn check_data(&self, slot: StreamSlot) -> Result<(), FrameFault> {
         let stream = &self.store[slot];
         match (stream.state, stream.state.remote()) {
             (_, Some(Half::Body)) => Ok(()),
@@ -80,12 +80,12 @@ impl Connection {
             (_, Some(Half::Head)) => {
                 // §8.1
                 let error = StreamError::protocol("DATA before HEADERS");
-                Err(Fault::stream(stream.id, error))
+                Err(FrameFault::stream(stream.id, error))
             }
             (_, None) => {
                 let reason = "DATA on a half-closed stream";
                 let error = StreamError::new(ErrorCode::STREAM_CLOSED, reason);
-                Err(Fault::stream(stream.id, error))
+                Err(FrameFault::stream(stream.id, error))
             }
         }
     }
@@ -93,11 +93,11 @@ impl Connection {
     /// Windows and content-length; the stream holds the bytes afterwards.
     fn take_data(
         &mut self,
-        slot: Slot,
+        slot: StreamSlot,
         len: u32,
         content_len: usize,
         end_stream: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), FrameFault> {
         let stream = &mut self.store[slot];
         let id = stream.id;
         let mut content = stream.content;
@@ -108,7 +108,7 @@ impl Connection {
         if stream.receive_window.receive(len).is_err() {
             let reason = "DATA beyond the stream's window";
             let error = StreamError::new(ErrorCode::FLOW_CONTROL_ERROR, reason);
-            return Err(Fault::stream(id, error));
+            return Err(FrameFault::stream(id, error));
         }
         stream.content = content;
         stream.received.add(len, self.config.upload_stall_bytes);
@@ -118,29 +118,29 @@ impl Connection {
     /// DATA that nobody reads.
     fn discard_data<'i>(
         &mut self,
-        slot: Slot,
+        slot: StreamSlot,
         len: u32,
         end_stream: bool,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         if end_stream {
             self.pass_remote(slot, Passage::Data { end_stream })?;
-            return Ok(Step::Nothing);
+            return Ok(Received::Nothing);
         }
         let left = self.store[slot]
             .discards
             .and_then(|left| left.checked_sub(len));
         if left.is_none() {
             self.reset_slot(slot, ErrorCode::NO_ERROR);
-            return Ok(Step::Nothing);
+            return Ok(Received::Nothing);
         }
         self.store[slot].discards = left;
         let stream = self.store.key_of(slot);
         self.release(stream, len);
-        Ok(Step::Nothing)
+        Ok(Received::Nothing)
     }
 
     /// DATA on a stream that does not live.
-    fn late_data<'i>(&mut self, header: FrameHeader) -> Result<Step<'i>, Fault> {
+    fn late_data<'i>(&mut self, header: FrameHeader) -> Result<Received<'i>, FrameFault> {
         let id = header.stream_id;
         self.release_connection(header.len);
         match self.absent(id) {
@@ -149,7 +149,7 @@ impl Connection {
             Absent::Closed(Closing::Skipped | Closing::Ended | Closing::ResetByPeer) => {
                 let reason = "DATA on a closed stream";
                 let error = StreamError::new(ErrorCode::STREAM_CLOSED, reason);
-                Err(Fault::stream(id, error))
+                Err(FrameFault::stream(id, error))
             }
             Absent::Closed(Closing::ResetByUs) | Absent::Forgotten => {
                 let len = header.len as usize;
@@ -157,7 +157,7 @@ impl Connection {
                 if len <= USELESS_LEN {
                     self.budget.useless_frame(&self.config.budgets)?;
                 }
-                Ok(Step::Nothing)
+                Ok(Received::Nothing)
             }
         }
     }

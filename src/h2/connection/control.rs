@@ -5,10 +5,10 @@
 
 use std::time::Instant;
 
-use super::receive::{Absent, Step};
-use super::{Connection, Leaving, Phase};
+use super::receive::{Absent, Received};
+use super::{Connection, Leaving, PeerPhase};
 use crate::h2::budget::Haste;
-use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
+use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
 use crate::h2::event::{Cause, Event, Origins, SettingsEntries};
 use crate::h2::flow::difference;
 use crate::h2::frame::decode::Rfc7540Priority;
@@ -16,10 +16,10 @@ use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, encode, flag}
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
 use crate::h2::settings::{Role, Settings};
-use crate::h2::store::Slot;
 use crate::h2::stream::{Passage, Signals, StreamState};
+use crate::h2::turn::StreamSlot;
 
-type Stepped<'i> = Result<Step<'i>, Fault>;
+type ReceivedResult<'i> = Result<Received<'i>, FrameFault>;
 
 /// # Streams
 impl Connection {
@@ -29,7 +29,7 @@ impl Connection {
         &mut self,
         header: FrameHeader,
         payload: &[u8],
-    ) -> Stepped<'i> {
+    ) -> ReceivedResult<'i> {
         let id = header.stream_id;
         if id == 0 {
             return Err(ConnectionError::protocol("PRIORITY on stream 0").into());
@@ -39,11 +39,11 @@ impl Connection {
             Some(priority) if priority.dependency != id => {
                 self.obey_rfc7540(id, priority);
                 return Ok(match self.config.report_extensions {
-                    true => Step::Event(Event::Rfc7540Priority {
+                    true => Received::Event(Event::Rfc7540Priority {
                         stream_id: id,
                         priority,
                     }),
-                    false => Step::Nothing,
+                    false => Received::Nothing,
                 });
             }
             Some(_) => StreamError::protocol("stream depends on itself"),
@@ -56,7 +56,7 @@ impl Connection {
             // RST_STREAM on an idle stream would be an error of ours (§6.4).
             return Err(ConnectionError::new(error.code, error.reason).into());
         }
-        Err(Fault::stream(id, error))
+        Err(FrameFault::stream(id, error))
     }
 
     /// Gives a stream the urgency of a PRIORITY frame. Whether its parts are of use, only a `priority`
@@ -81,7 +81,7 @@ impl Connection {
         &mut self,
         header: FrameHeader,
         payload: &[u8],
-    ) -> Stepped<'i> {
+    ) -> ReceivedResult<'i> {
         let id = header.stream_id;
         let code = decode::rst_stream(payload)?;
         if id == 0 {
@@ -90,12 +90,12 @@ impl Connection {
         let Some(slot) = self.store.find(id) else {
             self.check_not_idle(id, "RST_STREAM on an idle stream")?;
             self.budget.ignored(&self.config.budgets, HEADER_LEN)?;
-            return Ok(Step::Nothing);
+            return Ok(Received::Nothing);
         };
         self.charge_reset(slot)?;
         let stream = self.store.key_of(slot);
         self.pass_remote(slot, Passage::Reset)?;
-        Ok(Step::Event(Event::StreamReset {
+        Ok(Received::Event(Event::StreamReset {
             stream,
             code,
             by: Cause::Peer,
@@ -103,7 +103,7 @@ impl Connection {
     }
 
     /// A request that its client resets is charged, unless much of the response was sent.
-    fn charge_reset(&mut self, slot: Slot) -> Result<(), ConnectionError> {
+    fn charge_reset(&mut self, slot: StreamSlot) -> Result<(), ConnectionError> {
         let stream = &self.store[slot];
         if stream.id % 2 == self.role.parity()
             || stream.state.local().is_none()
@@ -123,7 +123,7 @@ impl Connection {
         &mut self,
         header: FrameHeader,
         payload: &[u8],
-    ) -> Stepped<'i> {
+    ) -> ReceivedResult<'i> {
         let id = header.stream_id;
         let increment = decode::window_update(payload)?;
         if id == 0 {
@@ -133,18 +133,18 @@ impl Connection {
             if self.send_window.widen(increment).is_err() {
                 return Err(ConnectionError::flow_control("connection window too large").into());
             }
-            return Ok(Step::Event(Event::WindowUpdated {
+            return Ok(Received::Event(Event::WindowUpdated {
                 stream: None,
                 increment,
             }));
         }
-        let of_zero = || Fault::stream(id, StreamError::protocol("WINDOW_UPDATE of 0"));
+        let of_zero = || FrameFault::stream(id, StreamError::protocol("WINDOW_UPDATE of 0"));
         let Some(slot) = self.store.find(id) else {
             self.check_not_idle(id, "WINDOW_UPDATE on an idle stream")?;
             return match self.absent(id) {
                 // Wrong in any case: that does not hang on whether the stream has just ended.
                 Absent::Closed(Closing::Ended) if increment == 0 => Err(of_zero()),
-                _ => Ok(Step::Nothing),
+                _ => Ok(Received::Nothing),
             };
         };
         if self.store[slot].state == StreamState::ReservedRemote {
@@ -158,10 +158,10 @@ impl Connection {
         if self.store[slot].send_window.widen(increment).is_err() {
             let code = ErrorCode::FLOW_CONTROL_ERROR;
             let error = StreamError::new(code, "stream window too large");
-            return Err(Fault::stream(id, error));
+            return Err(FrameFault::stream(id, error));
         }
         self.unblock(slot);
-        Ok(Step::Event(Event::WindowUpdated {
+        Ok(Received::Event(Event::WindowUpdated {
             stream: Some(self.store.key_of(slot)),
             increment,
         }))
@@ -179,7 +179,7 @@ impl Connection {
         &mut self,
         header: FrameHeader,
         payload: &[u8],
-    ) -> Stepped<'i> {
+    ) -> ReceivedResult<'i> {
         let (stream_id, value) = decode::priority_update(payload)?;
         if self.role == Role::Client {
             return Err(ConnectionError::protocol("PRIORITY_UPDATE from a server").into());
@@ -194,14 +194,14 @@ impl Connection {
             self.scheduler.set_priority(&mut self.store, slot, priority);
             self.store[slot].signals = Signals::Rfc9218;
         } else if self.absent(stream_id) != Absent::Idle {
-            return Ok(Step::Nothing);
+            return Ok(Received::Nothing);
         } else if stream_id % 2 == 0 {
             // §7.1: of pushes only those that were promised.
             return Err(ConnectionError::protocol("PRIORITY_UPDATE of an idle push").into());
         } else {
             self.keep_early_priority(stream_id, priority);
         }
-        Ok(Step::Event(Event::PriorityUpdated {
+        Ok(Received::Event(Event::PriorityUpdated {
             stream_id,
             priority,
         }))
@@ -228,7 +228,7 @@ impl Connection {
         header: FrameHeader,
         payload: &'i [u8],
         now: Instant,
-    ) -> Stepped<'i> {
+    ) -> ReceivedResult<'i> {
         if header.stream_id != 0 {
             return Err(ConnectionError::protocol("SETTINGS on a stream").into());
         }
@@ -244,9 +244,9 @@ impl Connection {
         self.budget
             .settings(&self.config.budgets, entries.len(), now)?;
         self.apply_remote_settings(entries)?;
-        self.phase = Phase::Open;
+        self.phase = PeerPhase::Open;
         encode::settings_ack(&mut self.output);
-        Ok(Step::Event(Event::SettingsChanged {
+        Ok(Received::Event(Event::SettingsChanged {
             entries: SettingsEntries(entries),
         }))
     }
@@ -266,7 +266,7 @@ impl Connection {
                 self.encoder.set_peer_max_table_size(size);
             }
         }
-        if self.phase == Phase::Open
+        if self.phase == PeerPhase::Open
             && before.no_rfc7540_priorities != self.remote.no_rfc7540_priorities
         {
             // RFC 9218 §2.1
@@ -288,14 +288,14 @@ impl Connection {
         Ok(())
     }
 
-    fn receive_settings_ack<'i>(&mut self) -> Stepped<'i> {
+    fn receive_settings_ack<'i>(&mut self) -> ReceivedResult<'i> {
         let waiting = self
             .rare
             .as_mut()
             .and_then(|rare| rare.settings.pop_front());
         let Some((settings, _)) = waiting else {
             self.budget.useless_frame(&self.config.budgets)?;
-            return Ok(Step::Nothing);
+            return Ok(Received::Nothing);
         };
         self.tidy();
         let before = std::mem::replace(&mut self.local, settings);
@@ -304,7 +304,7 @@ impl Connection {
             self.local.max_frame_size = self.local.max_frame_size.max(later.max_frame_size);
         }
         self.apply_local_settings(before)?;
-        Ok(Step::Event(Event::SettingsAcknowledged { settings }))
+        Ok(Received::Event(Event::SettingsAcknowledged { settings }))
     }
 
     fn apply_local_settings(&mut self, before: Settings) -> Result<(), ConnectionError> {
@@ -339,7 +339,7 @@ impl Connection {
         header: FrameHeader,
         payload: &[u8],
         now: Instant,
-    ) -> Stepped<'i> {
+    ) -> ReceivedResult<'i> {
         if header.stream_id != 0 {
             return Err(ConnectionError::protocol("PING on a stream").into());
         }
@@ -348,17 +348,17 @@ impl Connection {
             let now = self.clock.tick(now);
             self.budget.ping(&self.config.budgets, now)?;
             encode::ping(&mut self.output, flag::ACK, payload);
-            return Ok(Step::Event(Event::Ping { payload }));
+            return Ok(Received::Event(Event::Ping { payload }));
         }
         let Some(sent) = self.take_ping(payload) else {
             self.budget.useless_frame(&self.config.budgets)?;
-            return Ok(Step::Nothing);
+            return Ok(Received::Nothing);
         };
         if self.is_shutdown_ping(payload) && self.leaving == Leaving::Announced {
             self.leave();
-            return Ok(Step::Nothing);
+            return Ok(Received::Nothing);
         }
-        Ok(Step::Event(Event::PingAcknowledged {
+        Ok(Received::Event(Event::PingAcknowledged {
             payload,
             round_trip: now.saturating_duration_since(sent),
         }))
@@ -377,7 +377,7 @@ impl Connection {
         &mut self,
         header: FrameHeader,
         payload: &'i [u8],
-    ) -> Stepped<'i> {
+    ) -> ReceivedResult<'i> {
         if header.stream_id != 0 {
             return Err(ConnectionError::protocol("GOAWAY on a stream").into());
         }
@@ -399,7 +399,7 @@ impl Connection {
             let reset = (stream, ErrorCode::REFUSED_STREAM, Cause::GoAway);
             self.rare().resets.push_front(reset);
         }
-        Ok(Step::Event(Event::GoAway {
+        Ok(Received::Event(Event::GoAway {
             last_stream_id: goaway.last_stream_id,
             code: goaway.code,
             debug: goaway.debug,
@@ -417,7 +417,7 @@ impl Connection {
         &mut self,
         header: FrameHeader,
         payload: &'i [u8],
-    ) -> Stepped<'i> {
+    ) -> ReceivedResult<'i> {
         self.charge_ignored(payload)?;
         let event = match (header.kind, self.role) {
             (FrameType::ALTSVC, Role::Client) => match decode::altsvc(payload) {
@@ -429,16 +429,16 @@ impl Connection {
                         value,
                     }
                 }
-                _ => return Ok(Step::Nothing),
+                _ => return Ok(Received::Nothing),
             },
             // RFC 8336 §2: on stream 0, else ignored.
             (FrameType::ORIGIN, Role::Client) if header.stream_id == 0 => Event::Origin {
                 origins: Origins(payload),
             },
-            (FrameType::ORIGIN, Role::Client) => return Ok(Step::Nothing),
+            (FrameType::ORIGIN, Role::Client) => return Ok(Received::Nothing),
             _ if self.config.report_extensions => Event::UnknownFrame { header, payload },
-            _ => return Ok(Step::Nothing),
+            _ => return Ok(Received::Nothing),
         };
-        Ok(Step::Event(event))
+        Ok(Received::Event(event))
     }
 }

@@ -16,14 +16,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Connection, Phase};
+use super::{Connection, PeerPhase};
 use crate::h2::clock::Tick;
 use crate::h2::error::{ConnectionError, ErrorCode};
 use crate::h2::event::Cause;
-use crate::h2::scheduler::Place;
 use crate::h2::settings::Role;
-use crate::h2::store::Slot;
-use crate::h2::stream::{Exchange, Half, Progress};
+use crate::h2::stream::{Half, Movement, RequestKind};
+use crate::h2::turn::{SendState, StreamSlot};
 use crate::http::Patience;
 
 impl Connection {
@@ -63,8 +62,8 @@ impl Connection {
         if due(settings.and_then(|&(_, deadline)| deadline)) {
             let (code, reason) = match self.phase {
                 // Browsers connect ahead, and may then have nothing to ask.
-                Phase::Preface { matched: 0 } => (ErrorCode::NO_ERROR, "nothing came"),
-                Phase::Preface { .. } => {
+                PeerPhase::Preface { matched: 0 } => (ErrorCode::NO_ERROR, "nothing came"),
+                PeerPhase::Preface { .. } => {
                     let reason = "preface not completed in time";
                     (ErrorCode::SETTINGS_TIMEOUT, reason)
                 }
@@ -111,7 +110,7 @@ impl Connection {
     /// By when what is sent now has to be acknowledged, or the preface before that to come.
     pub(super) fn acknowledgement_due(&self, now: Instant) -> Option<Tick> {
         let timeout = match self.phase {
-            Phase::Preface { .. } => self.config.preface_timeout,
+            PeerPhase::Preface { .. } => self.config.preface_timeout,
             _ => self.config.settings_timeout,
         };
         self.clock.after(now, timeout)
@@ -132,7 +131,7 @@ impl Connection {
     }
 
     fn check_interval(&self) -> Duration {
-        self.config.stall_timeout / u32::from(Progress::CHECKS_PER_PERIOD)
+        self.config.stall_timeout / u32::from(Movement::CHECKS_PER_PERIOD)
     }
 
     /// Says how long what does not progress is put up with, from the next look on; for a short time as
@@ -146,7 +145,7 @@ impl Connection {
         let interval = self.check_interval().as_millis().max(1);
         let ample = self.config.slow_timeout.as_millis() / interval;
         match self.patience {
-            Patience::Short => Progress::CHECKS_PER_PERIOD,
+            Patience::Short => Movement::CHECKS_PER_PERIOD,
             // One less than could be counted to.
             Patience::Ample => u16::try_from(ample).unwrap_or(u16::MAX).min(u16::MAX - 1),
         }
@@ -155,7 +154,7 @@ impl Connection {
     fn cancel_stalled(&mut self) {
         let checks = self.patient_checks();
         let starved = self.is_starved(checks);
-        let slots: Vec<Slot> = self.store.slots().collect();
+        let slots: Vec<StreamSlot> = self.store.slots().collect();
         for slot in slots {
             if !self.is_stalled(slot, starved, checks) {
                 continue;
@@ -180,22 +179,22 @@ impl Connection {
         self.sent.is_stalled(self.config.stall_bytes, checks)
     }
 
-    fn is_stalled(&mut self, slot: Slot, starved: bool, checks: u16) -> bool {
+    fn is_stalled(&mut self, slot: StreamSlot, starved: bool, checks: u16) -> bool {
         let enough = self.config.stall_bytes;
         let enough_content = self.config.upload_stall_bytes;
         let server = self.role == Role::Server;
         let stream = &mut self.store[slot];
-        let sending = match stream.turn.place {
-            Place::Blocked => stream.sent.is_stalled(enough, checks),
-            Place::Ready => starved,
-            Place::Resting => {
+        let sending = match stream.turn.state {
+            SendState::Blocked => stream.sent.is_stalled(enough, checks),
+            SendState::Ready => starved,
+            SendState::Resting => {
                 stream.sent.restart();
                 false
             }
         };
         // Content that its user still holds is not the peer's to send.
         let awaited = server
-            && stream.exchange != Exchange::Tunnel
+            && stream.request_kind != RequestKind::Tunnel
             && stream.state.remote() == Some(Half::Body)
             && stream.receive_window.held() == 0;
         let receiving = match awaited {

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Connection, Phase};
+use super::{Connection, PeerPhase};
 use crate::h2::error::Misuse;
 use crate::h2::frame::{FrameType, MAX_STREAM_ID, encode};
 use crate::h2::priority::Priority;
@@ -13,7 +13,7 @@ use crate::h2::store::StreamKey;
 impl Connection {
     /// Sends PING (RFC 9113 §6.7). Its answer is told with the round trip.
     pub fn ping(&mut self, payload: [u8; 8], now: Instant) {
-        if self.phase != Phase::Closed {
+        if self.phase != PeerPhase::Closed {
             self.send_ping(payload, now);
         }
     }
@@ -26,7 +26,7 @@ impl Connection {
     /// Announces other settings (RFC 9113 §6.5): [`announced_settings`](Self::announced_settings)
     /// with some changed. They are in force when the peer has acknowledged them, which is told.
     pub fn update_settings(&mut self, settings: Settings, now: Instant) -> Result<(), Misuse> {
-        if self.phase == Phase::Closed {
+        if self.phase == PeerPhase::Closed {
             return Err(Misuse::GoingAway);
         }
         let announced = self.announced_settings();
@@ -60,7 +60,7 @@ impl Connection {
         stream: Option<StreamKey>,
         increment: u32,
     ) -> Result<(), Misuse> {
-        if self.phase == Phase::Closed {
+        if self.phase == PeerPhase::Closed {
             return Err(Misuse::GoingAway);
         }
         if increment == 0 {
@@ -169,7 +169,7 @@ impl Connection {
     }
 
     fn check_frame(&self, len: usize) -> Result<(), Misuse> {
-        if self.phase == Phase::Closed {
+        if self.phase == PeerPhase::Closed {
             return Err(Misuse::GoingAway);
         }
         match len <= self.remote.max_frame_size as usize {

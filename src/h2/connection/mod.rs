@@ -44,7 +44,7 @@ use std::time::Instant;
 pub use transfer::Grant;
 
 use super::budget::Budget;
-use super::clock::{Clock, Tick};
+use super::clock::{Tick, TickClock};
 use super::error::ErrorCode;
 use super::event::Cause;
 use super::flow::{DEFAULT_WINDOW, ReceiveWindow, Window};
@@ -54,7 +54,7 @@ use super::priority::Priority;
 use super::scheduler::Scheduler;
 use super::settings::{Role, Settings};
 use super::store::{Store, StreamKey};
-use super::stream::Progress;
+use super::stream::Movement;
 use crate::h2::config::Config;
 use crate::hpack::{Decoder, Encoder, INITIAL_TABLE_SIZE};
 use crate::http::Patience;
@@ -62,7 +62,7 @@ use blocks::Block;
 
 /// How far the peer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum PeerPhase {
     /// Its preface is being compared; so many bytes were right.
     Preface { matched: u8 },
     /// Its first frame has to be SETTINGS (RFC 9113 §3.4).
@@ -147,7 +147,7 @@ pub struct Connection {
     /// A field block whose end has not come yet (RFC 9113 §4.3).
     block: Option<Box<Block>>,
     rare: Option<Box<Rare>>,
-    clock: Clock,
+    clock: TickClock,
     /// When the caller last told the time.
     heard: Tick,
     /// Ours, as far as the peer has acknowledged them.
@@ -166,14 +166,14 @@ pub struct Connection {
     own_streams: u16,
     budget: Budget,
     /// DATA that was sent on any stream while one was ready.
-    sent: Progress,
+    sent: Movement,
     stall_check: Option<Tick>,
     patience: Patience,
     /// The last stream of the lowest GOAWAY that came.
     peer_last: Option<u32>,
     leaving: Leaving,
     role: Role,
-    phase: Phase,
+    phase: PeerPhase,
     /// Lots of input that were taken to their end; see [`Stream::born`].
     lots: u16,
     /// Where the DATA frame begins that is being made.
@@ -207,7 +207,7 @@ impl Connection {
             scheduler: Scheduler::default(),
             block: None,
             rare: None,
-            clock: Clock::new(now),
+            clock: TickClock::new(now),
             heard: Tick::default(),
             local: Settings::INITIAL,
             remote: Settings::INITIAL,
@@ -218,15 +218,15 @@ impl Connection {
             peer_streams: 0,
             own_streams: 0,
             budget: Budget::default(),
-            sent: Progress::default(),
+            sent: Movement::default(),
             stall_check: None,
             patience: Patience::Short,
             peer_last: None,
             leaving: Leaving::Staying,
             role,
             phase: match role {
-                Role::Server => Phase::Preface { matched: 0 },
-                Role::Client => Phase::Settings,
+                Role::Server => PeerPhase::Preface { matched: 0 },
+                Role::Client => PeerPhase::Settings,
             },
             lots: 0,
             data_frame: None,
@@ -353,7 +353,7 @@ impl Connection {
 
     /// Whether nothing is taken any more: an error, or [`close`](Self::close).
     pub fn is_closed(&self) -> bool {
-        self.phase == Phase::Closed
+        self.phase == PeerPhase::Closed
     }
 
     /// Our settings, as far as the peer has acknowledged them.

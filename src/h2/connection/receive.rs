@@ -4,8 +4,8 @@
 
 use std::time::Instant;
 
-use super::{Connection, Direction, Phase};
-use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
+use super::{Connection, Direction, PeerPhase};
+use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
 use crate::h2::event::{Cause, Event};
 use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::frame::{FrameHeader, FrameType, PREFACE, encode, flag};
@@ -14,7 +14,7 @@ use crate::h2::store::StreamKey;
 use crate::http::{Expected, Fields};
 
 /// What became of some input.
-pub(super) enum Step<'i> {
+pub(super) enum Received<'i> {
     /// Nothing that anybody has to know.
     Nothing,
     /// Too few bytes for a frame.
@@ -129,25 +129,25 @@ impl Connection {
         loop {
             let step = match self.step(input, fields, now) {
                 Ok(step) => step,
-                Err(Fault::Stream { id, error }) => match self.stream_error(id, error) {
+                Err(FrameFault::Stream { id, error }) => match self.stream_error(id, error) {
                     Ok(step) => step,
                     Err(error) => return Err(self.fail(error)),
                 },
-                Err(Fault::Request { id, error }) => match self.reject(id, error) {
+                Err(FrameFault::Request { id, error }) => match self.reject(id, error) {
                     Ok(step) => step,
                     Err(error) => return Err(self.fail(error)),
                 },
-                Err(Fault::Connection(error)) => return Err(self.fail(error)),
+                Err(FrameFault::Connection(error)) => return Err(self.fail(error)),
             };
             match step {
-                Step::Nothing => {}
-                Step::Incomplete => {
+                Received::Nothing => {}
+                Received::Incomplete => {
                     self.lots = self.lots.wrapping_add(1);
                     self.heard = self.clock.tick(now);
                     return Ok(None);
                 }
-                Step::Event(event) => return Ok(Some(event)),
-                Step::Section(section) => return Ok(Some(section.event(fields))),
+                Received::Event(event) => return Ok(Some(event)),
+                Received::Section(section) => return Ok(Some(section.event(fields))),
             }
         }
     }
@@ -157,26 +157,26 @@ impl Connection {
         input: &mut &'i [u8],
         fields: &mut Fields,
         now: Instant,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         if self.rare.is_some()
             && let Some(event) = self.pending_event()
         {
-            return Ok(Step::Event(event));
+            return Ok(Received::Event(event));
         }
         match self.phase {
-            Phase::Settings | Phase::Open => {}
-            Phase::Preface { matched } => return self.receive_preface(input, matched, now),
-            Phase::Closed => {
+            PeerPhase::Settings | PeerPhase::Open => {}
+            PeerPhase::Preface { matched } => return self.receive_preface(input, matched, now),
+            PeerPhase::Closed => {
                 *input = &[];
-                return Ok(Step::Incomplete);
+                return Ok(Received::Incomplete);
             }
         }
         let Some((header, behind)) = FrameHeader::split_first(input) else {
-            return Ok(Step::Incomplete);
+            return Ok(Received::Incomplete);
         };
         self.check_header(header)?;
         let Some((payload, rest)) = behind.split_at_checked(header.len as usize) else {
-            return Ok(Step::Incomplete);
+            return Ok(Received::Incomplete);
         };
         *input = rest;
         if let Some(observer) = self.rare.as_mut().and_then(|rare| rare.observer.as_mut()) {
@@ -191,7 +191,7 @@ impl Connection {
         input: &mut &'i [u8],
         matched: u8,
         now: Instant,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         let expected = PREFACE.get(usize::from(matched)..).unwrap_or_default();
         let (begin, rest) = input.split_at(expected.len().min(input.len()));
         if !expected.starts_with(begin) {
@@ -199,19 +199,19 @@ impl Connection {
         }
         *input = rest;
         if begin.len() == expected.len() {
-            self.phase = Phase::Settings;
+            self.phase = PeerPhase::Settings;
             self.await_acknowledgement(now);
-            return Ok(Step::Nothing);
+            return Ok(Received::Nothing);
         }
-        self.phase = Phase::Preface {
+        self.phase = PeerPhase::Preface {
             matched: matched.saturating_add(begin.len() as u8),
         };
-        Ok(Step::Incomplete)
+        Ok(Received::Incomplete)
     }
 
     /// What a header alone says: nothing is waited for that will be refused.
-    fn check_header(&self, header: FrameHeader) -> Result<(), Fault> {
-        if self.phase == Phase::Settings
+    fn check_header(&self, header: FrameHeader) -> Result<(), FrameFault> {
+        if self.phase == PeerPhase::Settings
             && (header.kind != FrameType::SETTINGS || header.has(flag::ACK))
         {
             // RFC 9113 §3.4
@@ -239,7 +239,7 @@ impl Connection {
         payload: &'i [u8],
         fields: &mut Fields,
         now: Instant,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         match header.kind {
             FrameType::DATA => self.receive_data(header, payload),
             FrameType::HEADERS => self.receive_headers(header, payload, fields, now),
@@ -268,28 +268,28 @@ impl Connection {
         &mut self,
         id: u32,
         error: StreamError,
-    ) -> Result<Step<'i>, ConnectionError> {
+    ) -> Result<Received<'i>, ConnectionError> {
         self.charge_stream_error(error)?;
         if let Some(slot) = self.store.find(id) {
             let stream = self.reset_slot(slot, error.code);
-            return Ok(Step::Event(Event::StreamReset {
+            return Ok(Received::Event(Event::StreamReset {
                 stream,
                 code: error.code,
                 by: Cause::Error(error.reason),
             }));
         }
         self.reset_absent(id, error.code);
-        Ok(Step::Event(Event::StreamError {
+        Ok(Received::Event(Event::StreamError {
             stream_id: id,
             error,
         }))
     }
 
     /// A request that does not become a stream.
-    fn reject<'i>(&mut self, id: u32, error: StreamError) -> Result<Step<'i>, ConnectionError> {
+    fn reject<'i>(&mut self, id: u32, error: StreamError) -> Result<Received<'i>, ConnectionError> {
         self.charge_stream_error(error)?;
         self.reset_absent(id, error.code);
-        Ok(Step::Section(Section::Rejected {
+        Ok(Received::Section(Section::Rejected {
             stream_id: id,
             error,
         }))

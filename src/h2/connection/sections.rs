@@ -5,17 +5,17 @@
 
 use std::time::Instant;
 
-use super::receive::{Absent, Section, Step};
+use super::receive::{Absent, Received, Section};
 use super::{Connection, Leaving};
-use crate::h2::error::{ConnectionError, ErrorCode, Fault, StreamError};
+use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
 use crate::h2::field_section::{self, Malformed};
 use crate::h2::frame::MAX_STREAM_ID;
 use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
 use crate::h2::settings::Role;
-use crate::h2::store::Slot;
-use crate::h2::stream::{Content, Exchange, Half, Passage, Side, Signals, StreamState};
+use crate::h2::stream::{Half, Passage, PromisedContent, RequestKind, Side, Signals, StreamState};
+use crate::h2::turn::StreamSlot;
 use crate::hpack::Decoded;
 use crate::http::{Expected, Fields};
 
@@ -48,16 +48,20 @@ impl Connection {
     }
 
     /// HEADERS on a stream that was reset.
-    pub(super) fn late_headers<'i>(&mut self, id: u32, len: usize) -> Result<Step<'i>, Fault> {
+    pub(super) fn late_headers<'i>(
+        &mut self,
+        id: u32,
+        len: usize,
+    ) -> Result<Received<'i>, FrameFault> {
         if self.absent(id) == Absent::Closed(Closing::ResetByPeer) {
             let reason = "HEADERS behind RST_STREAM";
-            return Err(Fault::stream(
+            return Err(FrameFault::stream(
                 id,
                 StreamError::new(ErrorCode::STREAM_CLOSED, reason),
             ));
         }
         self.budget.ignored(&self.config.budgets, len)?;
-        Ok(Step::Nothing)
+        Ok(Received::Nothing)
     }
 
     /// A server's new stream.
@@ -69,12 +73,12 @@ impl Connection {
         end_stream: bool,
         rfc7540: Option<Rfc7540Priority>,
         now: Instant,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         if matches!(self.leaving, Leaving::Left { .. }) {
             // §6.8 lets us take no notice, but there are clients that wait for an answer until their
             // time is up (HAProxy): they can try elsewhere at once.
             self.budget.ignored(&self.config.budgets, fields.size())?;
-            return Err(Fault::stream(id, StreamError::LEAVING));
+            return Err(FrameFault::stream(id, StreamError::LEAVING));
         }
         self.admit(id)?;
         self.budget.request();
@@ -90,11 +94,11 @@ impl Connection {
                 false => Ok(field_section::unchecked_request(fields)),
             };
             let request = request.map_err(|malformed| malformed_stream(id, malformed))?;
-            stream.exchange = request.exchange;
+            stream.request_kind = request.kind;
             stream.priority = request.priority.unwrap_or(stream.priority);
             expected = request.expected;
-            if request.exchange != Exchange::Tunnel {
-                stream.content = Content::new(request.content_length);
+            if request.kind != RequestKind::Tunnel {
+                stream.content = PromisedContent::new(request.content_length);
             }
         }
         if end_stream && stream.content.finish().is_err() {
@@ -111,12 +115,12 @@ impl Connection {
             self.shutdown(now);
         }
         if decoded == Decoded::Truncated {
-            return Ok(Step::Section(Section::TooLarge { stream, end_stream }));
+            return Ok(Received::Section(Section::TooLarge { stream, end_stream }));
         }
         if self.config.join_cookies {
             field_section::join_cookies(fields);
         }
-        Ok(Step::Section(Section::Request {
+        Ok(Received::Section(Section::Request {
             stream,
             end_stream,
             expected,
@@ -125,7 +129,7 @@ impl Connection {
     }
 
     /// SETTINGS_MAX_CONCURRENT_STREAMS (§5.1.2).
-    fn admit(&mut self, id: u32) -> Result<(), Fault> {
+    fn admit(&mut self, id: u32) -> Result<(), FrameFault> {
         // Until our SETTINGS are acknowledged the client may not know the limit, but it holds.
         let limit = match self.local.max_concurrent_streams {
             u32::MAX => self.config.max_concurrent_streams,
@@ -159,11 +163,11 @@ impl Connection {
     /// A further section on a stream that lives: a response, or trailers.
     pub(super) fn receive_section<'i>(
         &mut self,
-        slot: Slot,
+        slot: StreamSlot,
         decoded: Decoded,
         fields: &mut Fields,
         end_stream: bool,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         let stream = self.store.key_of(slot);
         let id = stream.id();
         let half = match self.store[slot].state {
@@ -179,12 +183,12 @@ impl Connection {
         let Some(half) = half else {
             let reason = "HEADERS on a half-closed stream";
             let error = StreamError::new(ErrorCode::STREAM_CLOSED, reason);
-            return Err(Fault::stream(id, error));
+            return Err(FrameFault::stream(id, error));
         };
         if decoded == Decoded::Truncated {
             let reason = "field section too large";
             let error = StreamError::new(ErrorCode::ENHANCE_YOUR_CALM, reason);
-            return Err(Fault::stream(id, error));
+            return Err(FrameFault::stream(id, error));
         }
         if self.config.trim_inbound {
             field_section::trim_values(fields);
@@ -194,7 +198,7 @@ impl Connection {
             Half::Body if !end_stream => {
                 // §8.1
                 let error = StreamError::protocol("trailers that do not end the stream");
-                Err(Fault::stream(id, error))
+                Err(FrameFault::stream(id, error))
             }
             Half::Body => {
                 if self.config.validate_inbound {
@@ -206,8 +210,8 @@ impl Connection {
                 let discarded = self.store[slot].discards.is_some();
                 self.pass_remote(slot, Passage::Trailers)?;
                 Ok(match discarded {
-                    true => Step::Nothing,
-                    false => Step::Section(Section::Trailers { stream }),
+                    true => Received::Nothing,
+                    false => Received::Section(Section::Trailers { stream }),
                 })
             }
         }
@@ -215,10 +219,10 @@ impl Connection {
 
     fn receive_response<'i>(
         &mut self,
-        slot: Slot,
+        slot: StreamSlot,
         fields: &mut Fields,
         end_stream: bool,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         let stream = self.store.key_of(slot);
         let id = stream.id();
         let response = match self.config.validate_inbound {
@@ -230,16 +234,16 @@ impl Connection {
             if end_stream {
                 // §8.1.1
                 let error = StreamError::protocol("informational response that ends the stream");
-                return Err(Fault::stream(id, error));
+                return Err(FrameFault::stream(id, error));
             }
             self.pass_remote(slot, Passage::Informational)?;
-            return Ok(Step::Section(Section::Informational { stream }));
+            return Ok(Received::Section(Section::Informational { stream }));
         }
-        let content = match (self.store[slot].exchange, response.status) {
+        let content = match (self.store[slot].request_kind, response.status) {
             // RFC 9110 §6.4.1: a content-length of these is not their content's.
-            (Exchange::Head, _) | (_, 204 | 304) => Content::new(Some(0)),
-            (Exchange::Tunnel, 200..=299) => Content::UNKNOWN,
-            _ => Content::new(response.content_length),
+            (RequestKind::Head, _) | (_, 204 | 304) => PromisedContent::new(Some(0)),
+            (RequestKind::Tunnel, 200..=299) => PromisedContent::UNKNOWN,
+            _ => PromisedContent::new(response.content_length),
         };
         if end_stream && content.finish().is_err() {
             return Err(length_mismatch(id));
@@ -249,7 +253,7 @@ impl Connection {
         if self.config.join_cookies {
             field_section::join_cookies(fields);
         }
-        Ok(Step::Section(Section::Response { stream, end_stream }))
+        Ok(Received::Section(Section::Response { stream, end_stream }))
     }
 
     /// A client's promised stream (§8.4.1).
@@ -260,24 +264,24 @@ impl Connection {
         decoded: Decoded,
         fields: &mut Fields,
         now: Instant,
-    ) -> Result<Step<'i>, Fault> {
+    ) -> Result<Received<'i>, FrameFault> {
         self.promised = promised;
         let Some(slot) = self.store.find(id) else {
             // §6.6: the request was reset while the promise was on its way.
             let error = StreamError::new(ErrorCode::CANCEL, "promised by a request that is reset");
-            return Err(Fault::stream(promised, error));
+            return Err(FrameFault::stream(promised, error));
         };
         if self.store[slot].state.remote().is_none() {
             return Err(ConnectionError::protocol("PUSH_PROMISE on a half-closed stream").into());
         }
         if decoded == Decoded::Truncated {
             let error = StreamError::new(ErrorCode::ENHANCE_YOUR_CALM, "field section too large");
-            return Err(Fault::stream(promised, error));
+            return Err(FrameFault::stream(promised, error));
         }
         if !self.announced_settings().enable_push {
             // §8.4: on its way while the server did not know, and nobody wants it.
             let error = StreamError::new(ErrorCode::CANCEL, "promised while push is disabled");
-            return Err(Fault::stream(promised, error));
+            return Err(FrameFault::stream(promised, error));
         }
         let stream = self.store.key_of(slot);
         let state = StreamState::Idle.pass(Side::Remote, Passage::Promise);
@@ -288,40 +292,44 @@ impl Connection {
         if self.config.validate_inbound {
             let request = field_section::request(fields, false);
             let request = request.map_err(|error| malformed_stream(promised, error))?;
-            new.exchange = request.exchange;
+            new.request_kind = request.kind;
             let is_safe = matches!(fields.method(), Some(b"GET" | b"HEAD"));
             if !is_safe || request.content_length.is_some_and(|length| length > 0) {
                 // §8.4: safe, cacheable, and without content.
                 let error = StreamError::protocol("promised request that is no plain GET");
-                return Err(Fault::stream(promised, error));
+                return Err(FrameFault::stream(promised, error));
             }
         }
         let Some(promised) = self.insert(new, now) else {
             return Err(refused(promised));
         };
-        Ok(Step::Section(Section::PushPromise { stream, promised }))
+        Ok(Received::Section(Section::PushPromise { stream, promised }))
     }
 
     /// Moves the peer's half on. The caller has looked at it, so nothing here is refused.
-    pub(super) fn pass_remote(&mut self, slot: Slot, passage: Passage) -> Result<(), Fault> {
+    pub(super) fn pass_remote(
+        &mut self,
+        slot: StreamSlot,
+        passage: Passage,
+    ) -> Result<(), FrameFault> {
         let id = self.store[slot].id;
         self.pass(slot, Side::Remote, passage)
-            .map_err(|_| Fault::stream(id, StreamError::protocol("frame out of order")))
+            .map_err(|_| FrameFault::stream(id, StreamError::protocol("frame out of order")))
     }
 }
 
-fn malformed_stream(id: u32, Malformed(reason): Malformed) -> Fault {
-    Fault::stream(id, StreamError::protocol(reason))
+fn malformed_stream(id: u32, Malformed(reason): Malformed) -> FrameFault {
+    FrameFault::stream(id, StreamError::protocol(reason))
 }
 
 /// §8.1.1
-pub(super) fn length_mismatch(id: u32) -> Fault {
-    Fault::stream(
+pub(super) fn length_mismatch(id: u32) -> FrameFault {
+    FrameFault::stream(
         id,
         StreamError::protocol("content-length and content differ"),
     )
 }
 
-fn refused(id: u32) -> Fault {
-    Fault::stream(id, StreamError::TOO_MANY)
+fn refused(id: u32) -> FrameFault {
+    FrameFault::stream(id, StreamError::TOO_MANY)
 }

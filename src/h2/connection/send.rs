@@ -9,8 +9,9 @@ use crate::h2::error::Misuse;
 use crate::h2::field_section;
 use crate::h2::frame::{FrameType, HEADER_LEN, encode, flag};
 use crate::h2::settings::Role;
-use crate::h2::store::{MAX_STREAMS, Slot, StreamKey};
-use crate::h2::stream::{Exchange, Passage, Side, StreamState};
+use crate::h2::store::{MAX_STREAMS, StreamKey};
+use crate::h2::stream::{Passage, RequestKind, Side, StreamState};
+use crate::h2::turn::StreamSlot;
 use crate::http::field::{Field, Fields};
 
 impl Connection {
@@ -34,10 +35,10 @@ impl Connection {
             .pass(Side::Local, Passage::Head { end_stream })
             .map_err(refusal)?;
         let extended = self.remote.enable_connect_protocol;
-        let mut exchange = Exchange::Ordinary;
+        let mut kind = RequestKind::Ordinary;
         let fields = fields.into_iter().inspect(|field| {
             if field.name == b":method" {
-                exchange = field_section::exchange_of(field.value);
+                kind = field_section::request_kind_of(field.value);
             }
         });
         let check = |fields: &Fields| field_section::request(fields, extended).is_ok();
@@ -48,7 +49,7 @@ impl Connection {
         }
         self.requests.open(id);
         let mut stream = self.new_stream(id, state);
-        stream.exchange = exchange;
+        stream.request_kind = kind;
         // There was a slot above.
         self.insert(stream, now).ok_or(Misuse::TooManyStreams)
     }
@@ -141,7 +142,7 @@ impl Connection {
 
     fn passed_headers(
         &mut self,
-        slot: Slot,
+        slot: StreamSlot,
         passage: Passage,
         end_stream: bool,
     ) -> Result<(), Misuse> {

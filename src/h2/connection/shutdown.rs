@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Connection, Leaving, Phase};
+use super::{Connection, Leaving, PeerPhase};
 use crate::h2::error::{ConnectionError, ErrorCode};
 use crate::h2::frame::{MAX_STREAM_ID, encode};
 use crate::h2::scheduler::Scheduler;
@@ -21,7 +21,7 @@ impl Connection {
     /// with the highest identifier of all and PING; when that is answered, or `shutdown_grace` has
     /// passed, or at the next call, GOAWAY with the last stream that counts.
     pub fn shutdown(&mut self, now: Instant) {
-        if self.phase == Phase::Closed {
+        if self.phase == PeerPhase::Closed {
             return;
         }
         match (self.leaving, self.role) {
@@ -58,7 +58,7 @@ impl Connection {
 
     /// Ends the connection at once: GOAWAY, and nothing after it. All streams are gone.
     pub fn close(&mut self, code: ErrorCode, last_stream_id: Option<u32>, debug: &[u8]) {
-        if self.phase == Phase::Closed {
+        if self.phase == PeerPhase::Closed {
             return;
         }
         let highest = self.last_peer_stream();
@@ -70,7 +70,7 @@ impl Connection {
         // The peer takes frames of this size whatever its SETTINGS say; more is no help to anybody.
         let debug = debug.get(..1024).unwrap_or(debug);
         encode::goaway(&mut self.output, last, code, debug);
-        self.phase = Phase::Closed;
+        self.phase = PeerPhase::Closed;
         self.store = Store::default();
         self.scheduler = Scheduler::default();
         (self.peer_streams, self.own_streams) = (0, 0);

@@ -3,17 +3,18 @@
 
 use std::time::Instant;
 
-use super::{Connection, Leaving, Phase, Rare};
+use super::{Connection, Leaving, PeerPhase, Rare};
 use crate::h2::error::{ErrorCode, Misuse};
 use crate::h2::flow::{ReceiveWindow, Window};
 use crate::h2::frame::{MAX_STREAM_ID, encode};
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
-use crate::h2::scheduler::{Place, Turn};
-use crate::h2::store::{Slot, StreamKey};
+use crate::h2::store::StreamKey;
 use crate::h2::stream::{
-    Content, Exchange, Passage, Progress, Refusal, Side, Signals, Stream, StreamState,
+    Movement, Passage, PromisedContent, RequestKind, Side, Signals, Stream, StreamState,
+    TransitionError,
 };
+use crate::h2::turn::{SendState, SendTurn, StreamSlot};
 
 impl Connection {
     pub(super) fn rare(&mut self) -> &mut Rare {
@@ -54,16 +55,16 @@ impl Connection {
         Stream {
             id,
             state,
-            exchange: Exchange::Ordinary,
+            request_kind: RequestKind::Ordinary,
             priority: Priority::default(),
             signals: Signals::Any,
-            turn: Turn::default(),
+            turn: SendTurn::default(),
             send_window: Window::new(self.remote.initial_window_size),
             receive_window: ReceiveWindow::new(self.local.initial_window_size),
-            content: Content::UNKNOWN,
+            content: PromisedContent::UNKNOWN,
             discards: None,
-            sent: Progress::default(),
-            received: Progress::default(),
+            sent: Movement::default(),
+            received: Movement::default(),
             born: self.lots,
         }
     }
@@ -90,7 +91,12 @@ impl Connection {
     }
 
     /// Moves a stream on; a stream that is closed thereby is gone.
-    pub(super) fn pass(&mut self, slot: Slot, side: Side, passage: Passage) -> Result<(), Refusal> {
+    pub(super) fn pass(
+        &mut self,
+        slot: StreamSlot,
+        side: Side,
+        passage: Passage,
+    ) -> Result<(), TransitionError> {
         let stream = &mut self.store[slot];
         let state = stream.state.pass(side, passage)?;
         if state == StreamState::Closed {
@@ -111,15 +117,17 @@ impl Connection {
             *self.active_mut(id) += 1;
         }
         if state.local().is_none() {
-            self.scheduler.remove(&mut self.store, slot, Place::Resting);
+            self.scheduler
+                .remove(&mut self.store, slot, SendState::Resting);
         }
         Ok(())
     }
 
     /// Removes a stream, gives back what it held of the connection's window, and notes what its late
     /// frames have to be told.
-    pub(super) fn remove(&mut self, slot: Slot, closing: Closing) {
-        self.scheduler.remove(&mut self.store, slot, Place::Resting);
+    pub(super) fn remove(&mut self, slot: StreamSlot, closing: Closing) {
+        self.scheduler
+            .remove(&mut self.store, slot, SendState::Resting);
         let stream = self.store.remove(slot);
         if stream.state.is_active() {
             *self.active_mut(stream.id) -= 1;
@@ -136,7 +144,7 @@ impl Connection {
     }
 
     /// Ends a stream with RST_STREAM.
-    pub(super) fn reset_slot(&mut self, slot: Slot, code: ErrorCode) -> StreamKey {
+    pub(super) fn reset_slot(&mut self, slot: StreamSlot, code: ErrorCode) -> StreamKey {
         let key = self.store.key_of(slot);
         let passed = self.pass(slot, Side::Local, Passage::Reset);
         debug_assert!(passed.is_ok(), "every living stream can be reset");
@@ -184,7 +192,7 @@ impl Connection {
             return;
         }
         self.receive_window.release(len);
-        if self.phase != Phase::Closed
+        if self.phase != PeerPhase::Closed
             && let Some(increment) = self.receive_window.poll_update()
         {
             encode::window_update(&mut self.output, 0, increment);
@@ -194,7 +202,7 @@ impl Connection {
     /// Whether something new may begin.
     pub(super) fn check_open(&self) -> Result<(), Misuse> {
         let staying = self.leaving == Leaving::Staying && self.peer_last.is_none();
-        match self.phase != Phase::Closed && staying {
+        match self.phase != PeerPhase::Closed && staying {
             true => Ok(()),
             false => Err(Misuse::GoingAway),
         }

@@ -15,9 +15,9 @@
 use super::Connection;
 use crate::h2::error::Misuse;
 use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, encode, flag};
-use crate::h2::scheduler::Place;
-use crate::h2::store::{Slot, StreamKey};
-use crate::h2::stream::{Half, Passage, Refusal, Side};
+use crate::h2::store::StreamKey;
+use crate::h2::stream::{Half, Passage, Side, TransitionError};
+use crate::h2::turn::{SendState, StreamSlot};
 
 /// The permission to send one DATA frame.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,16 +42,16 @@ impl Connection {
             return;
         }
         self.store[slot].turn.set_remaining(remaining);
-        match self.store[slot].turn.place {
-            Place::Ready => {}
-            Place::Resting | Place::Blocked => self.make_ready(slot),
+        match self.store[slot].turn.state {
+            SendState::Ready => {}
+            SendState::Resting | SendState::Blocked => self.make_ready(slot),
         }
     }
 
     /// Whether a stream waits for the peer or for its turn, after `set_ready`.
     pub fn is_ready(&self, stream: StreamKey) -> bool {
         let slot = self.store.slot(stream);
-        slot.is_some_and(|slot| self.store[slot].turn.place != Place::Resting)
+        slot.is_some_and(|slot| self.store[slot].turn.state != SendState::Resting)
     }
 
     /// The next DATA frame, if one can go that fits `room` bytes of output with its header.
@@ -63,7 +63,8 @@ impl Connection {
             let window = self.store[slot].send_window.available();
             if !self.is_worth_a_frame(window, wanted) {
                 self.await_small_frames(window);
-                self.scheduler.remove(&mut self.store, slot, Place::Blocked);
+                self.scheduler
+                    .remove(&mut self.store, slot, SendState::Blocked);
                 continue;
             }
             let shared = self.send_window.available();
@@ -125,7 +126,8 @@ impl Connection {
             living => {
                 self.output.truncate(start);
                 if let Some(slot) = living {
-                    self.scheduler.remove(&mut self.store, slot, Place::Resting);
+                    self.scheduler
+                        .remove(&mut self.store, slot, SendState::Resting);
                 }
                 return;
             }
@@ -196,7 +198,7 @@ impl Connection {
     }
 
     /// Accounts for a DATA frame that is in the output.
-    fn sent_data(&mut self, slot: Slot, len: u32, end_stream: bool) {
+    fn sent_data(&mut self, slot: StreamSlot, len: u32, end_stream: bool) {
         let stream = &mut self.store[slot];
         // The grant, or the check of `send_data`, was within both windows.
         let own = stream.send_window.consume(len);
@@ -214,14 +216,14 @@ impl Connection {
         self.budget.data_frame(len < self.config.data_frame_floor);
     }
 
-    fn make_ready(&mut self, slot: Slot) {
+    fn make_ready(&mut self, slot: StreamSlot) {
         let stream = &self.store[slot];
         let wanted = u32::try_from(stream.turn.remaining()).unwrap_or(u32::MAX);
         if self.is_worth_a_frame(stream.send_window.available(), wanted) {
             self.scheduler.insert(&mut self.store, slot);
         } else {
             let available = stream.send_window.available();
-            self.store[slot].turn.place = Place::Blocked;
+            self.store[slot].turn.state = SendState::Blocked;
             self.await_small_frames(available);
         }
     }
@@ -246,15 +248,15 @@ impl Connection {
     }
 
     /// The stream's window was widened.
-    pub(super) fn unblock(&mut self, slot: Slot) {
-        if self.store[slot].turn.place == Place::Blocked {
+    pub(super) fn unblock(&mut self, slot: StreamSlot) {
+        if self.store[slot].turn.state == SendState::Blocked {
             self.make_ready(slot);
         }
     }
 
     /// All streams' windows were.
     pub(super) fn unblock_all(&mut self) {
-        let slots: Vec<Slot> = self.store.slots().collect();
+        let slots: Vec<StreamSlot> = self.store.slots().collect();
         slots.into_iter().for_each(|slot| self.unblock(slot));
     }
 }
@@ -304,7 +306,7 @@ impl Connection {
         Ok(())
     }
 
-    fn check_data_to_send(&self, stream: StreamKey, len: usize) -> Result<Slot, Misuse> {
+    fn check_data_to_send(&self, stream: StreamKey, len: usize) -> Result<StreamSlot, Misuse> {
         let slot = self.store.slot(stream).ok_or(Misuse::StreamClosed)?;
         let state = self.store[slot].state;
         // Whether it ends the stream does not decide whether it may be sent.
@@ -322,9 +324,9 @@ impl Connection {
 }
 
 /// What a refused transition is when the caller asked for it.
-pub(super) fn refusal(refusal: Refusal) -> Misuse {
+pub(super) fn refusal(refusal: TransitionError) -> Misuse {
     match refusal {
-        Refusal::Closed => Misuse::StreamClosed,
-        Refusal::OutOfOrder => Misuse::OutOfOrder,
+        TransitionError::Closed => Misuse::StreamClosed,
+        TransitionError::OutOfOrder => Misuse::OutOfOrder,
     }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::Connection;
 use crate::h2::config::Config;
 use crate::h2::error::ConnectionError;
-use crate::h2::field_section::exchange_of;
+use crate::h2::field_section::request_kind_of;
 use crate::h2::frame::decode;
 use crate::h2::settings::{Role, Settings};
 use crate::h2::store::StreamKey;
@@ -67,7 +67,7 @@ impl Connection {
         let state = StreamState::Idle.pass(side, request).ok()?;
         self.requests.open(UPGRADED);
         let mut stream = self.new_stream(UPGRADED, state);
-        stream.exchange = exchange_of(method);
+        stream.request_kind = request_kind_of(method);
         self.insert(stream, now)
     }
 }

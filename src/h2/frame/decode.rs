@@ -7,13 +7,13 @@ use crate::h2::error::{ConnectionError, ErrorCode};
 
 /// What a payload can be wrong about without any state being known: always the connection's end,
 /// but for PRIORITY, which has its own function.
-type Decoded<T> = Result<T, ConnectionError>;
+type Parsed<T> = Result<T, ConnectionError>;
 
 /// The payload of DATA, HEADERS or PUSH_PROMISE without its padding (RFC 9113 §6.1).
 ///
 /// Padding that leaves no room for its own length byte is `PROTOCOL_ERROR`. The padding's bytes are
 /// not looked at.
-pub fn unpad(header: FrameHeader, payload: &[u8]) -> Decoded<&[u8]> {
+pub fn unpad(header: FrameHeader, payload: &[u8]) -> Parsed<&[u8]> {
     if !header.has(flag::PADDED) {
         return Ok(payload);
     }
@@ -71,7 +71,7 @@ impl Rfc7540Priority {
 }
 
 /// The payload of HEADERS (RFC 9113 §6.2): its field block fragment and the priority in front of it.
-pub fn headers(header: FrameHeader, payload: &[u8]) -> Decoded<(&[u8], Option<Rfc7540Priority>)> {
+pub fn headers(header: FrameHeader, payload: &[u8]) -> Parsed<(&[u8], Option<Rfc7540Priority>)> {
     let payload = unpad(header, payload)?;
     if !header.has(flag::PRIORITY) {
         return Ok((payload, None));
@@ -90,7 +90,7 @@ pub fn priority(payload: &[u8]) -> Option<Rfc7540Priority> {
 }
 
 /// The payload of RST_STREAM (RFC 9113 §6.4).
-pub fn rst_stream(payload: &[u8]) -> Decoded<ErrorCode> {
+pub fn rst_stream(payload: &[u8]) -> Parsed<ErrorCode> {
     match payload.try_into() {
         Ok(code) => Ok(ErrorCode(u32::from_be_bytes(code))),
         Err(_) => Err(ConnectionError::frame_size(
@@ -100,7 +100,7 @@ pub fn rst_stream(payload: &[u8]) -> Decoded<ErrorCode> {
 }
 
 /// The payload of SETTINGS (RFC 9113 §6.5.1): its entries, in order; see [`setting`].
-pub fn settings(payload: &[u8]) -> Decoded<&[[u8; 6]]> {
+pub fn settings(payload: &[u8]) -> Parsed<&[[u8; 6]]> {
     match payload.as_chunks() {
         (entries, []) => Ok(entries),
         _ => Err(ConnectionError::frame_size(
@@ -118,7 +118,7 @@ pub fn setting([i0, i1, v0, v1, v2, v3]: [u8; 6]) -> (u16, u32) {
 }
 
 /// The payload of PUSH_PROMISE (RFC 9113 §6.6): the promised stream and the field block fragment.
-pub fn push_promise(header: FrameHeader, payload: &[u8]) -> Decoded<(u32, &[u8])> {
+pub fn push_promise(header: FrameHeader, payload: &[u8]) -> Parsed<(u32, &[u8])> {
     match unpad(header, payload)?.split_first_chunk() {
         Some((&promised, fragment)) => Ok((u31(promised), fragment)),
         None => Err(ConnectionError::frame_size(
@@ -128,7 +128,7 @@ pub fn push_promise(header: FrameHeader, payload: &[u8]) -> Decoded<(u32, &[u8])
 }
 
 /// The payload of PING (RFC 9113 §6.7).
-pub fn ping(payload: &[u8]) -> Decoded<[u8; 8]> {
+pub fn ping(payload: &[u8]) -> Parsed<[u8; 8]> {
     let wrong = |_| ConnectionError::frame_size("PING is not eight bytes long");
     payload.try_into().map_err(wrong)
 }
@@ -145,7 +145,7 @@ pub struct GoAway<'a> {
 }
 
 /// The payload of GOAWAY (RFC 9113 §6.8).
-pub fn goaway(payload: &[u8]) -> Decoded<GoAway<'_>> {
+pub fn goaway(payload: &[u8]) -> Parsed<GoAway<'_>> {
     let Some((&[l0, l1, l2, l3, c0, c1, c2, c3], debug)) = payload.split_first_chunk() else {
         return Err(ConnectionError::frame_size(
             "GOAWAY is shorter than eight bytes",
@@ -159,7 +159,7 @@ pub fn goaway(payload: &[u8]) -> Decoded<GoAway<'_>> {
 }
 
 /// The payload of WINDOW_UPDATE (RFC 9113 §6.9): an increment that may still be the forbidden 0.
-pub fn window_update(payload: &[u8]) -> Decoded<u32> {
+pub fn window_update(payload: &[u8]) -> Parsed<u32> {
     match payload.try_into() {
         Ok(increment) => Ok(u31(increment)),
         Err(_) => Err(ConnectionError::frame_size(
@@ -169,7 +169,7 @@ pub fn window_update(payload: &[u8]) -> Decoded<u32> {
 }
 
 /// The payload of PRIORITY_UPDATE (RFC 9218 §7.1): the prioritized stream and a priority field value.
-pub fn priority_update(payload: &[u8]) -> Decoded<(u32, &[u8])> {
+pub fn priority_update(payload: &[u8]) -> Parsed<(u32, &[u8])> {
     match payload.split_first_chunk() {
         Some((&prioritized, value)) => Ok((u31(prioritized), value)),
         None => Err(ConnectionError::frame_size(

@@ -2,7 +2,7 @@
 //!
 //! After a change that is meant, run the test with `BLESS=1` and review the difference.
 
-use super::super::stream::{Half, Passage, Refusal, Side, StreamState};
+use super::super::stream::{Half, Passage, Side, StreamState, TransitionError};
 use std::fmt::Write;
 
 const STATES: [StreamState; 12] = {
@@ -77,8 +77,8 @@ fn the_transition_table_is_as_reviewed() {
             for (passage_name, passage) in PASSAGES {
                 let to = match state.pass(side, passage) {
                     Ok(to) => name(to),
-                    Err(Refusal::Closed) => "refused: STREAM_CLOSED".into(),
-                    Err(Refusal::OutOfOrder) => "refused: PROTOCOL_ERROR".into(),
+                    Err(TransitionError::Closed) => "refused: STREAM_CLOSED".into(),
+                    Err(TransitionError::OutOfOrder) => "refused: PROTOCOL_ERROR".into(),
                 };
                 writeln!(table, "  {:22} -> {to}", format!("{verb} {passage_name}")).unwrap();
             }

@@ -1,12 +1,12 @@
 //! RFC 7541 §5: integers and strings, with the examples of C.1 and C.4.
 
 use super::*;
-use crate::hpack::decoder::Input;
+use crate::hpack::input::BlockInput;
 use crate::hpack::{huffman, integer};
 use proptest::prelude::*;
 
 fn read_integer(bytes: &[u8], prefix_bits: u32) -> Result<u32, DecodeError> {
-    let mut input = Input(bytes);
+    let mut input = BlockInput(bytes);
     let first = input.byte()?;
     let value = integer::decode(first, prefix_bits, &mut input)?;
     assert!(input.0.is_empty());
