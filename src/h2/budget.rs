@@ -179,10 +179,54 @@ impl Budget {
 
     /// A DATA frame was sent that is not the last of its stream.
     pub fn data_frame(&mut self, small: bool) {
-        self.small_frames = match small {
-            true => self.small_frames.saturating_add(1),
-            false => self.small_frames.saturating_sub(1),
+        self.small_frames = if small {
+            self.small_frames.saturating_add(1)
+        } else {
+            self.small_frames.saturating_sub(1)
         };
+    }
+}
+
+/// The nuisance that a peer may still cause before ENHANCE_YOUR_CALM, of each kind; see
+/// [`Budgets`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetsLeft {
+    /// Requests that it resets, weighted.
+    pub peer_resets: u32,
+    /// Stream errors that it causes.
+    pub provoked_resets: u32,
+    /// Streams beyond our SETTINGS_MAX_CONCURRENT_STREAMS.
+    pub refused_streams: u32,
+    /// Frames without use.
+    pub useless_frames: u32,
+    /// SETTINGS, in the second in which the last SETTINGS or PING came.
+    pub settings: u32,
+    /// PINGs, in that second.
+    pub pings: u32,
+    /// DATA frames smaller than they should be, of ours: no error, but they have to wait.
+    pub small_data_frames: u32,
+    /// Bytes that mean nothing to us.
+    pub ignored_bytes: u32,
+    /// DATA on streams that we reset, which may have been on the way.
+    pub late_bytes: u32,
+}
+
+impl Budget {
+    /// The part of each limit that is left.
+    pub fn left(&self, limits: &Budgets, max_concurrent_streams: u32) -> BudgetsLeft {
+        let refusals = max_concurrent_streams.saturating_mul(REFUSALS);
+        let less = |limit: u32, spent: u16| limit.saturating_sub(spent.into());
+        BudgetsLeft {
+            peer_resets: limits.peer_resets.saturating_sub(self.resets),
+            provoked_resets: less(limits.provoked_resets, self.provoked),
+            refused_streams: less(refusals, self.refused),
+            useless_frames: less(limits.useless_frames, self.useless),
+            settings: less(limits.settings_per_second, self.settings),
+            pings: less(limits.pings_per_second, self.pings),
+            small_data_frames: less(limits.small_data_frames, self.small_frames),
+            ignored_bytes: limits.ignored_bytes.saturating_sub(self.ignored_bytes),
+            late_bytes: self.late_bytes,
+        }
     }
 }
 

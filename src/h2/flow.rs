@@ -109,6 +109,11 @@ impl ReceiveWindow {
         self.window.available()
     }
 
+    /// The window as the peer sees it, debts included.
+    pub fn value(&self) -> i32 {
+        self.window.value()
+    }
+
     /// Bytes received and not released.
     pub fn held(&self) -> u32 {
         self.held

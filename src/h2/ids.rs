@@ -22,14 +22,15 @@ pub enum Closing {
 
 /// How many streams are remembered.
 const REMEMBERED: u32 = 64;
-const PER_WORD: u32 = 32;
+const PER_WORD: u32 = 16;
 
 /// The streams that one side opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ids {
     highest: u32,
-    /// Two bits a stream, in a ring indexed by the identifier.
-    closings: [u64; (REMEMBERED / PER_WORD) as usize],
+    /// Two bits a stream, in a ring indexed by the identifier. Words of four bytes fit behind `highest`
+    /// without a gap.
+    closings: [u32; (REMEMBERED / PER_WORD) as usize],
 }
 
 #[expect(

@@ -183,6 +183,39 @@
 //! A stream error comes as [`Event::StreamReset`] of a stream that lives, as
 //! [`Event::RequestRejected`] of a new request, and as [`Event::StreamError`] of what is over.
 //!
+//! # Looking into a connection
+//!
+//! [`snapshot`](Connection::snapshot) copies the state at one moment, for a panel, a log or a test:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Instant;
+//!
+//! use calmd::h2::{BlockedBy, Connection};
+//! use calmd::http::Field;
+//!
+//! let now = Instant::now();
+//! let mut connection = Connection::client(Arc::default(), now);
+//! let request = [
+//!     Field::new(b":method", b"POST"),
+//!     Field::new(b":scheme", b"https"),
+//!     Field::new(b":authority", b"example.org"),
+//!     Field::new(b":path", b"/upload"),
+//! ];
+//! let stream = connection.open(request, false, now)?;
+//! connection.set_ready(stream, Some(1 << 20));
+//! let grant = connection.poll_grant(100_000).expect("a window of 64 KiB");
+//! connection.begin_data(&grant).resize(grant.max_len as usize, 0);
+//! connection.rest(grant);
+//!
+//! let snapshot = connection.snapshot();
+//! assert_eq!(snapshot.send_window, 65_535);
+//! let [stream] = &snapshot.streams[..] else { panic!("one stream") };
+//! assert_eq!((stream.id, stream.queued), (1, Some(1 << 20)));
+//! assert_eq!(stream.blocked_by, BlockedBy::User);
+//! # Ok::<_, calmd::h2::Misuse>(())
+//! ```
+//!
 //! # For those who know python-hyper's h2
 //!
 //! | there | here |
@@ -264,14 +297,18 @@ mod store;
 mod stream;
 mod turn;
 
+pub use budget::BudgetsLeft;
 pub use config::{Budgets, Config};
-pub use connection::{Connection, Direction, Grant, Observer};
+pub use connection::{
+    BlockedBy, Connection, Direction, Grant, Observer, Snapshot, StreamSnapshot, TableSnapshot,
+};
 pub use error::{ConnectionError, ErrorCode, Misuse, StreamError};
 pub use event::{Cause, Event};
 pub use frame::decode::Rfc7540Priority;
 pub use priority::Priority;
 pub use settings::{Role, Settings};
 pub use store::StreamKey;
+pub use stream::{Half, StreamState};
 
 #[cfg(test)]
 mod tests;

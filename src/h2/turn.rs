@@ -58,6 +58,11 @@ impl SendTurn {
         self.remaining
     }
 
+    /// The bytes that are left, if that is known.
+    pub fn known_remaining(&self) -> Option<u64> {
+        (self.remaining != UNKNOWN).then_some(self.remaining)
+    }
+
     /// Notes that bytes were sent.
     pub fn sent(&mut self, len: u32) {
         if self.remaining != UNKNOWN {

@@ -119,6 +119,11 @@ impl Decoder {
         Ok(decoder.table)
     }
 
+    /// The size of the entries in the table, as RFC 7541 §4.1 counts it, and its bound.
+    pub fn table_size(&self) -> (usize, u32) {
+        (self.table.size(), self.table.max_size())
+    }
+
     /// The bytes that are allocated.
     pub(crate) fn heap(&self) -> usize {
         self.table.heap()

@@ -165,6 +165,18 @@ impl Encoder {
         }
     }
 
+    /// The size of the entries in the table, as RFC 7541 §4.1 counts it, and its bound. Where the table
+    /// is packed, it is unpacked for that.
+    pub fn table_size(&self) -> (usize, u32) {
+        let bound = u32::from(self.size);
+        let size = match &self.entries {
+            EncoderState::Empty => 0,
+            EncoderState::Open(entries) => entries.table.size(),
+            EncoderState::Packed(packed) => packed.unpack(bound).size(),
+        };
+        (size, bound)
+    }
+
     /// The bytes that are allocated.
     pub(crate) fn heap(&self) -> usize {
         match &self.entries {

@@ -12,59 +12,16 @@
 use std::time::Instant;
 
 use super::Connection;
-use super::receive::{Absent, Received};
-use crate::h2::clock::Tick;
-use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
-use crate::h2::frame::decode::{self, Rfc7540Priority};
+use super::inbound::{Block, BlockHead, BlockKind};
+use super::receive::Received;
+use super::streams::Absent;
+use crate::h2::error::{ConnectionError, FrameFault, StreamError};
+use crate::h2::frame::decode;
 use crate::h2::frame::{FrameHeader, flag};
 use crate::h2::ids::Closing;
 use crate::h2::settings::Role;
-use crate::hpack::{DecodeError, DecodeLimits, Decoded};
+use crate::hpack::{DecodeLimits, Decoded};
 use crate::http::field::Fields;
-
-/// What the frame that begins a field block says besides.
-#[derive(Clone, Copy)]
-struct BlockHead {
-    stream_id: u32,
-    kind: BlockKind,
-}
-
-#[derive(Clone, Copy)]
-enum BlockKind {
-    Headers {
-        end_stream: bool,
-        rfc7540: Option<Rfc7540Priority>,
-    },
-    PushPromise {
-        promised: u32,
-    },
-}
-
-/// A field block whose end has not come yet.
-pub(super) struct Block {
-    head: BlockHead,
-    bytes: Vec<u8>,
-    continuations: u32,
-    deadline: Option<Tick>,
-}
-
-impl Block {
-    pub(super) fn stream_id(&self) -> u32 {
-        self.head.stream_id
-    }
-
-    pub(super) fn deadline(&self) -> Option<Tick> {
-        self.deadline
-    }
-
-    pub(super) fn extend(&mut self, deadline: Option<Tick>) {
-        self.deadline = deadline;
-    }
-
-    pub(super) fn memory(&self) -> usize {
-        size_of::<Self>().saturating_add(self.bytes.capacity())
-    }
-}
 
 impl Connection {
     pub(super) fn receive_headers<'i>(
@@ -96,22 +53,26 @@ impl Connection {
     ) -> Result<Received<'i>, FrameFault> {
         let (promised, fragment) = decode::push_promise(header, payload)?;
         // §8.4: a server takes none, and a client only what its SETTINGS allow.
-        if self.role == Role::Server || !self.local.enable_push {
+        if self.role() == Role::Server || !self.agreement.local().enable_push {
             return Err(ConnectionError::protocol("PUSH_PROMISE although push is disabled").into());
         }
         let id = header.stream_id;
-        if id.is_multiple_of(2) || self.absent(id) == Absent::Idle {
+        if id.is_multiple_of(2) || self.streams.absent(id) == Absent::Idle {
             let reason = "PUSH_PROMISE on a stream that is not a request's";
             return Err(ConnectionError::protocol(reason).into());
         }
         // §6.6: only behind our own reset a promise may still be on its way.
-        let closed = self.store.find(id).is_none().then(|| self.absent(id));
+        let closed = self
+            .streams
+            .find(id)
+            .is_none()
+            .then(|| self.streams.absent(id));
         if let Some(Absent::Closed(Closing::Ended | Closing::ResetByPeer)) = closed {
             let reason = "PUSH_PROMISE on a stream that its sender has closed";
             return Err(ConnectionError::protocol(reason).into());
         }
         // §6.6: the promised stream has to be idle, and the server's.
-        if promised == 0 || promised % 2 == 1 || promised <= self.promised {
+        if promised == 0 || promised % 2 == 1 || promised <= self.streams.highest_promised() {
             let reason = "PUSH_PROMISE of a stream that is not idle";
             return Err(ConnectionError::protocol(reason).into());
         }
@@ -137,12 +98,9 @@ impl Connection {
         if fragment.is_empty() {
             self.budget.useless_frame(&self.config.budgets)?;
         }
-        self.block = Some(Box::new(Block {
-            head,
-            bytes: fragment.to_vec(),
-            continuations: 0,
-            deadline: self.clock.after(now, self.config.header_timeout),
-        }));
+        let deadline = self.timing.after(now, self.config.header_timeout);
+        let block = Block::new(head, fragment, deadline);
+        self.inbound.keep_block(Box::new(block));
         Ok(Received::Nothing)
     }
 
@@ -153,25 +111,21 @@ impl Connection {
         fields: &mut Fields,
         now: Instant,
     ) -> Result<Received<'i>, FrameFault> {
-        let Some(mut block) = self.block.take() else {
+        let Some(mut block) = self.inbound.take_block() else {
             return Err(ConnectionError::protocol("CONTINUATION without HEADERS").into());
         };
-        // CVE-2024-27316
-        block.continuations = block.continuations.saturating_add(1);
-        if block.continuations > self.config.budgets.continuations {
+        if block.count_continuation() > self.config.budgets.continuations {
             return Err(ConnectionError::calm("too many CONTINUATION frames").into());
         }
         self.check_block_len(block.bytes.len().saturating_add(fragment.len()))?;
-        // At most eight times: what is held counts, so it grows by no more than came.
-        block.bytes.reserve_exact(fragment.len());
-        block.bytes.extend_from_slice(fragment);
+        block.append(fragment);
         if header.has(flag::END_HEADERS) {
             return self.finish_block(block.head, &block.bytes, fields, now);
         }
         if fragment.is_empty() {
             self.budget.useless_frame(&self.config.budgets)?;
         }
-        self.block = Some(block);
+        self.inbound.keep_block(block);
         Ok(Received::Nothing)
     }
 
@@ -188,21 +142,12 @@ impl Connection {
         fields: &mut Fields,
     ) -> Result<Decoded, ConnectionError> {
         let limits = DecodeLimits {
-            list_size: self.header_list_limit(),
+            list_size: self.agreement.header_list_limit(&self.config),
             fields: self.config.budgets.header_fields,
             crumbs: self.config.budgets.cookie_crumbs,
             overrun: self.config.budgets.header_list_overrun,
         };
-        fields.clear();
-        self.decoder
-            .decode(block, fields, &limits)
-            .map_err(|error| {
-                let code = match error {
-                    DecodeError::ListTooLarge => ErrorCode::ENHANCE_YOUR_CALM,
-                    _ => ErrorCode::COMPRESSION_ERROR,
-                };
-                ConnectionError::new(code, reason_of(error))
-            })
+        self.inbound.decode(block, fields, &limits)
     }
 
     fn finish_block<'i>(
@@ -223,12 +168,12 @@ impl Connection {
             }
         };
         let id = head.stream_id;
-        let known = self.store.find(id);
-        if known.is_none() && self.absent(id) != Absent::Idle {
+        let known = self.streams.find(id);
+        if known.is_none() && self.streams.absent(id) != Absent::Idle {
             return self.late_headers(id, block.len());
         }
         if known.is_none() {
-            self.requests.open(id);
+            self.streams.open_request(id);
         }
         let own = rfc7540.is_some_and(|priority| priority.dependency == id);
         let result = match known {
@@ -244,18 +189,5 @@ impl Connection {
             Some(_) => result,
             None => result.map_err(FrameFault::of_request),
         }
-    }
-}
-
-fn reason_of(error: DecodeError) -> &'static str {
-    match error {
-        DecodeError::InvalidIndex => "invalid index into a header table",
-        DecodeError::IntegerOverflow => "integer too large in a field block",
-        DecodeError::Huffman => "invalid Huffman code",
-        DecodeError::Truncated => "field block ends within a field",
-        DecodeError::TableSizeExceeded => "dynamic table size beyond its limit",
-        DecodeError::TableSizeMisplaced => "dynamic table size update out of place",
-        DecodeError::TableSizeMissing => "dynamic table size update missing",
-        DecodeError::ListTooLarge => "field section far too large",
     }
 }

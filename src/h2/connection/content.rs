@@ -6,8 +6,9 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use super::Connection;
-use super::receive::{Absent, Received};
+use super::receive::Received;
 use super::sections::length_mismatch;
+use super::streams::Absent;
 use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
 use crate::h2::event::Event;
 use crate::h2::frame::{FrameHeader, decode, flag};
@@ -29,11 +30,11 @@ impl Connection {
             return Err(ConnectionError::protocol("DATA on stream 0").into());
         }
         let data = decode::unpad(header, payload)?;
-        if self.receive_window.receive(header.len).is_err() {
+        if self.inbound.receive(header.len).is_err() {
             let reason = "DATA beyond the connection's window";
             return Err(ConnectionError::flow_control(reason).into());
         }
-        let Some(slot) = self.store.find(id) else {
+        let Some(slot) = self.streams.find(id) else {
             return self.late_data(header);
         };
         let end_stream = header.has(flag::END_STREAM);
@@ -48,8 +49,8 @@ impl Connection {
         } else {
             self.budget.useless_frame(&self.config.budgets)?;
         }
-        let stream = self.store.key_of(slot);
-        if self.store[slot].discards.is_some() {
+        let stream = self.streams.key_of(slot);
+        if self.streams[slot].discards.is_some() {
             return self.discard_data(slot, header.len, end_stream);
         }
         let padding = header.len.saturating_sub(data.len() as u32);
@@ -69,9 +70,9 @@ impl Connection {
         }))
     }
 
-    /// Whether the stream's state allows DATA.
+    /// Refuses DATA that the stream's state does not allow.
     fn check_data(&self, slot: StreamSlot) -> Result<(), FrameFault> {
-        let stream = &self.store[slot];
+        let stream = &self.streams[slot];
         match (stream.state, stream.state.remote()) {
             (_, Some(Half::Body)) => Ok(()),
             (StreamState::ReservedLocal | StreamState::ReservedRemote, _) => {
@@ -98,7 +99,7 @@ impl Connection {
         content_len: usize,
         end_stream: bool,
     ) -> Result<(), FrameFault> {
-        let stream = &mut self.store[slot];
+        let stream = &mut self.streams[slot];
         let id = stream.id;
         let mut content = stream.content;
         let counted = content.receive(content_len);
@@ -126,15 +127,15 @@ impl Connection {
             self.pass_remote(slot, Passage::Data { end_stream })?;
             return Ok(Received::Nothing);
         }
-        let left = self.store[slot]
+        let left = self.streams[slot]
             .discards
             .and_then(|left| left.checked_sub(len));
         if left.is_none() {
             self.reset_slot(slot, ErrorCode::NO_ERROR);
             return Ok(Received::Nothing);
         }
-        self.store[slot].discards = left;
-        let stream = self.store.key_of(slot);
+        self.streams[slot].discards = left;
+        let stream = self.streams.key_of(slot);
         self.release(stream, len);
         Ok(Received::Nothing)
     }
@@ -143,7 +144,7 @@ impl Connection {
     fn late_data<'i>(&mut self, header: FrameHeader) -> Result<Received<'i>, FrameFault> {
         let id = header.stream_id;
         self.release_connection(header.len);
-        match self.absent(id) {
+        match self.streams.absent(id) {
             Absent::Idle => Err(ConnectionError::protocol("DATA on an idle stream").into()),
             // §6.1; what was skipped is as closed as what has ended (§5.1.1).
             Absent::Closed(Closing::Skipped | Closing::Ended | Closing::ResetByPeer) => {

@@ -5,14 +5,17 @@
 
 use std::time::Instant;
 
-use super::receive::{Absent, Received};
-use super::{Connection, Leaving, PeerPhase};
+use super::Connection;
+use super::inbound::PeerPhase;
+use super::receive::Received;
+use super::shutdown::SHUTDOWN_PING;
+use super::streams::Absent;
 use crate::h2::budget::Haste;
 use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
 use crate::h2::event::{Cause, Event, Origins, SettingsEntries};
 use crate::h2::flow::difference;
 use crate::h2::frame::decode::Rfc7540Priority;
-use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, encode, flag};
+use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, flag};
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
 use crate::h2::settings::{Role, Settings};
@@ -38,13 +41,13 @@ impl Connection {
         let error = match decode::priority(payload) {
             Some(priority) if priority.dependency != id => {
                 self.obey_rfc7540(id, priority);
-                return Ok(match self.config.report_extensions {
-                    true => Received::Event(Event::Rfc7540Priority {
-                        stream_id: id,
-                        priority,
-                    }),
-                    false => Received::Nothing,
-                });
+                if !self.config.report_extensions {
+                    return Ok(Received::Nothing);
+                }
+                return Ok(Received::Event(Event::Rfc7540Priority {
+                    stream_id: id,
+                    priority,
+                }));
             }
             Some(_) => StreamError::protocol("stream depends on itself"),
             None => StreamError::new(
@@ -52,7 +55,7 @@ impl Connection {
                 "PRIORITY is not five bytes long",
             ),
         };
-        if self.store.find(id).is_none() && self.absent(id) == Absent::Idle {
+        if self.streams.find(id).is_none() && self.streams.absent(id) == Absent::Idle {
             // RST_STREAM on an idle stream would be an error of ours (§6.4).
             return Err(ConnectionError::new(error.code, error.reason).into());
         }
@@ -62,17 +65,17 @@ impl Connection {
     /// Gives a stream the urgency of a PRIORITY frame. Whether its parts are of use, only a `priority`
     /// field says.
     fn obey_rfc7540(&mut self, id: u32, priority: Rfc7540Priority) {
-        if self.role == Role::Client {
+        if self.role() == Role::Client {
             return;
         }
         let Some(urgency) = self.obeyed_urgency(priority) else {
             return;
         };
-        if let Some(slot) = self.store.find(id)
-            && self.store[slot].signals == Signals::Any
+        if let Some(slot) = self.streams.find(id)
+            && self.streams[slot].signals == Signals::Any
         {
-            let priority = Priority::new(urgency, self.store[slot].priority.incremental());
-            self.scheduler.set_priority(&mut self.store, slot, priority);
+            let priority = Priority::new(urgency, self.streams[slot].priority.incremental());
+            self.streams.set_priority(slot, priority);
         }
     }
 
@@ -87,13 +90,13 @@ impl Connection {
         if id == 0 {
             return Err(ConnectionError::protocol("RST_STREAM on stream 0").into());
         }
-        let Some(slot) = self.store.find(id) else {
+        let Some(slot) = self.streams.find(id) else {
             self.check_not_idle(id, "RST_STREAM on an idle stream")?;
             self.budget.ignored(&self.config.budgets, HEADER_LEN)?;
             return Ok(Received::Nothing);
         };
         self.charge_reset(slot)?;
-        let stream = self.store.key_of(slot);
+        let stream = self.streams.key_of(slot);
         self.pass_remote(slot, Passage::Reset)?;
         Ok(Received::Event(Event::StreamReset {
             stream,
@@ -104,16 +107,17 @@ impl Connection {
 
     /// A request that its client resets is charged, unless much of the response was sent.
     fn charge_reset(&mut self, slot: StreamSlot) -> Result<(), ConnectionError> {
-        let stream = &self.store[slot];
-        if stream.id % 2 == self.role.parity()
+        let stream = &self.streams[slot];
+        if stream.id % 2 == self.streams.role().parity()
             || stream.state.local().is_none()
             || stream.sent.is_substantial()
         {
             return Ok(());
         }
-        let haste = match stream.born == self.lots {
-            true => Haste::Hasty,
-            false => Haste::Early,
+        let haste = if stream.born == self.inbound.batches() {
+            Haste::Hasty
+        } else {
+            Haste::Early
         };
         self.budget.reset_by_peer(&self.config.budgets, haste)
     }
@@ -130,7 +134,7 @@ impl Connection {
             if increment == 0 {
                 return Err(ConnectionError::protocol("WINDOW_UPDATE of 0").into());
             }
-            if self.send_window.widen(increment).is_err() {
+            if self.streams.widen(increment).is_err() {
                 return Err(ConnectionError::flow_control("connection window too large").into());
             }
             return Ok(Received::Event(Event::WindowUpdated {
@@ -139,15 +143,15 @@ impl Connection {
             }));
         }
         let of_zero = || FrameFault::stream(id, StreamError::protocol("WINDOW_UPDATE of 0"));
-        let Some(slot) = self.store.find(id) else {
+        let Some(slot) = self.streams.find(id) else {
             self.check_not_idle(id, "WINDOW_UPDATE on an idle stream")?;
-            return match self.absent(id) {
+            return match self.streams.absent(id) {
                 // Wrong in any case: that does not hang on whether the stream has just ended.
                 Absent::Closed(Closing::Ended) if increment == 0 => Err(of_zero()),
                 _ => Ok(Received::Nothing),
             };
         };
-        if self.store[slot].state == StreamState::ReservedRemote {
+        if self.streams[slot].state == StreamState::ReservedRemote {
             // §5.1: its sender is the only one with anything to send on it.
             let reason = "WINDOW_UPDATE on a stream that its sender promised";
             return Err(ConnectionError::protocol(reason).into());
@@ -155,20 +159,20 @@ impl Connection {
         if increment == 0 {
             return Err(of_zero());
         }
-        if self.store[slot].send_window.widen(increment).is_err() {
+        if self.streams[slot].send_window.widen(increment).is_err() {
             let code = ErrorCode::FLOW_CONTROL_ERROR;
             let error = StreamError::new(code, "stream window too large");
             return Err(FrameFault::stream(id, error));
         }
         self.unblock(slot);
         Ok(Received::Event(Event::WindowUpdated {
-            stream: Some(self.store.key_of(slot)),
+            stream: Some(self.streams.key_of(slot)),
             increment,
         }))
     }
 
     fn check_not_idle(&self, id: u32, reason: &'static str) -> Result<(), ConnectionError> {
-        match self.absent(id) {
+        match self.streams.absent(id) {
             Absent::Idle => Err(ConnectionError::protocol(reason)),
             _ => Ok(()),
         }
@@ -181,7 +185,7 @@ impl Connection {
         payload: &[u8],
     ) -> ReceivedResult<'i> {
         let (stream_id, value) = decode::priority_update(payload)?;
-        if self.role == Role::Client {
+        if self.role() == Role::Client {
             return Err(ConnectionError::protocol("PRIORITY_UPDATE from a server").into());
         }
         if header.stream_id != 0 || stream_id == 0 {
@@ -190,10 +194,10 @@ impl Connection {
         }
         self.charge_ignored(payload)?;
         let priority = Priority::parse(value);
-        if let Some(slot) = self.store.find(stream_id) {
-            self.scheduler.set_priority(&mut self.store, slot, priority);
-            self.store[slot].signals = Signals::Rfc9218;
-        } else if self.absent(stream_id) != Absent::Idle {
+        if let Some(slot) = self.streams.find(stream_id) {
+            self.streams.set_priority(slot, priority);
+            self.streams[slot].signals = Signals::Rfc9218;
+        } else if self.streams.absent(stream_id) != Absent::Idle {
             return Ok(Received::Nothing);
         } else if stream_id % 2 == 0 {
             // §7.1: of pushes only those that were promised.
@@ -207,16 +211,11 @@ impl Connection {
         }))
     }
 
-    /// The latest few: whoever sends more of them ahead does without.
+    /// Keeps the latest few: a peer that sends more of them ahead does without.
     fn keep_early_priority(&mut self, id: u32, priority: Priority) {
         let limit = self.config.budgets.early_priorities;
-        let highest = self.requests.highest();
-        let priorities = &mut self.rare().priorities;
-        priorities.retain(|&(other, _)| other != id && other > highest);
-        if priorities.len() < limit {
-            priorities.push((id, priority));
-        }
-        self.tidy();
+        let highest = self.streams.highest_request();
+        self.waiting.keep_priority(id, priority, highest, limit);
     }
 }
 
@@ -240,12 +239,12 @@ impl Connection {
             return self.receive_settings_ack();
         }
         let entries = decode::settings(payload)?;
-        let now = self.clock.tick(now);
+        let now = self.timing.hear(now);
         self.budget
             .settings(&self.config.budgets, entries.len(), now)?;
         self.apply_remote_settings(entries)?;
-        self.phase = PeerPhase::Open;
-        encode::settings_ack(&mut self.output);
+        self.inbound.enter(PeerPhase::Open);
+        self.outbound.settings_ack();
         Ok(Received::Event(Event::SettingsChanged {
             entries: SettingsEntries(entries),
         }))
@@ -256,28 +255,23 @@ impl Connection {
         &mut self,
         entries: &[[u8; 6]],
     ) -> Result<(), ConnectionError> {
-        let before = self.remote;
-        for entry in entries.iter().copied().map(decode::setting) {
-            let old = self.remote;
-            self.remote.apply(self.role.peer(), entry)?;
-            if self.remote.header_table_size != old.header_table_size {
-                // Every value counts: the smallest one has to be announced (RFC 7541 §4.2).
-                let size = self.remote.header_table_size;
-                self.encoder.set_peer_max_table_size(size);
-            }
-        }
-        if self.phase == PeerPhase::Open
-            && before.no_rfc7540_priorities != self.remote.no_rfc7540_priorities
+        let outbound = &mut self.outbound;
+        let resize = |size| outbound.set_peer_max_table_size(size);
+        let peer = self.streams.role().peer();
+        let before = self.agreement.apply_remote(peer, entries, resize)?;
+        let remote = self.agreement.remote();
+        if self.inbound.phase() == PeerPhase::Open
+            && before.no_rfc7540_priorities != remote.no_rfc7540_priorities
         {
             // RFC 9218 §2.1
             let reason = "SETTINGS_NO_RFC7540_PRIORITIES changed";
             return Err(ConnectionError::protocol(reason));
         }
-        let difference = difference(before.initial_window_size, self.remote.initial_window_size);
+        let difference = difference(before.initial_window_size, remote.initial_window_size);
         if difference == 0 {
             return Ok(());
         }
-        for stream in self.store.iter_mut() {
+        for stream in self.streams.iter_mut() {
             // §6.9.2: a window past the maximum is the connection's end.
             let adjusted = stream.send_window.adjust(difference);
             adjusted.map_err(|_| ConnectionError::flow_control("stream window too large"))?;
@@ -289,19 +283,14 @@ impl Connection {
     }
 
     fn receive_settings_ack<'i>(&mut self) -> ReceivedResult<'i> {
-        let waiting = self
-            .rare
-            .as_mut()
-            .and_then(|rare| rare.settings.pop_front());
-        let Some((settings, _)) = waiting else {
+        let Some(settings) = self.waiting.pop_settings() else {
             self.budget.useless_frame(&self.config.budgets)?;
             return Ok(Received::Nothing);
         };
-        self.tidy();
-        let before = std::mem::replace(&mut self.local, settings);
+        let before = self.agreement.acknowledge(settings);
         // What was announced since then may already be in use.
-        for (later, _) in self.rare.iter().flat_map(|rare| &rare.settings) {
-            self.local.max_frame_size = self.local.max_frame_size.max(later.max_frame_size);
+        for later in self.waiting.settings() {
+            self.agreement.announce(*later);
         }
         self.apply_local_settings(before)?;
         Ok(Received::Event(Event::SettingsAcknowledged { settings }))
@@ -312,13 +301,13 @@ impl Connection {
             header_table_size,
             initial_window_size,
             ..
-        } = self.local;
+        } = *self.agreement.local();
         if header_table_size != before.header_table_size {
-            self.decoder.set_max_table_size(header_table_size as usize);
+            self.inbound.set_max_table_size(header_table_size);
         }
         let difference = difference(before.initial_window_size, initial_window_size);
         if difference != 0 {
-            for stream in self.store.iter_mut() {
+            for stream in self.streams.iter_mut() {
                 // Only a window that its user grew by hand can pass the maximum; it stays there.
                 let _ = stream.receive_window.adjust(difference);
                 // What was too little to announce of a large window may be all of a smaller one: then
@@ -326,7 +315,7 @@ impl Connection {
                 if stream.state.remote().is_some()
                     && let Some(increment) = stream.receive_window.poll_update()
                 {
-                    encode::window_update(&mut self.output, stream.id, increment);
+                    self.outbound.window_update(stream.id, increment);
                 }
             }
         }
@@ -345,16 +334,16 @@ impl Connection {
         }
         let payload = decode::ping(payload)?;
         if !header.has(flag::ACK) {
-            let now = self.clock.tick(now);
+            let now = self.timing.hear(now);
             self.budget.ping(&self.config.budgets, now)?;
-            encode::ping(&mut self.output, flag::ACK, payload);
+            self.outbound.ping(flag::ACK, payload);
             return Ok(Received::Event(Event::Ping { payload }));
         }
-        let Some(sent) = self.take_ping(payload) else {
+        let Some(sent) = self.waiting.take_ping(payload) else {
             self.budget.useless_frame(&self.config.budgets)?;
             return Ok(Received::Nothing);
         };
-        if self.is_shutdown_ping(payload) && self.leaving == Leaving::Announced {
+        if payload == SHUTDOWN_PING && self.departure.due().is_some() {
             self.leave();
             return Ok(Received::Nothing);
         }
@@ -362,14 +351,6 @@ impl Connection {
             payload,
             round_trip: now.saturating_duration_since(sent),
         }))
-    }
-
-    fn take_ping(&mut self, payload: [u8; 8]) -> Option<Instant> {
-        let pings = &mut self.rare.as_mut()?.pings;
-        let position = pings.iter().position(|(other, _)| *other == payload)?;
-        let (_, sent) = pings.remove(position)?;
-        self.tidy();
-        Some(sent)
     }
 
     /// RFC 9113 §6.8.
@@ -382,22 +363,17 @@ impl Connection {
             return Err(ConnectionError::protocol("GOAWAY on a stream").into());
         }
         let goaway = decode::goaway(payload)?;
-        if self
-            .peer_last
-            .is_some_and(|last| goaway.last_stream_id > last)
-        {
+        if !self.departure.peer_leaves(goaway.last_stream_id) {
             let reason = "GOAWAY with a higher stream than before";
             return Err(ConnectionError::protocol(reason).into());
         }
         self.charge_ignored(payload)?;
-        self.peer_last = Some(goaway.last_stream_id);
         // Streams of ours above it were never looked at, and never will be.
-        let parity = self.role.parity();
-        while let Some(slot) = self.store.last_above(goaway.last_stream_id, parity) {
-            let stream = self.store.key_of(slot);
+        while let Some(slot) = self.streams.last_of_ours_above(goaway.last_stream_id) {
+            let stream = self.streams.key_of(slot);
             self.remove(slot, Closing::ResetByUs);
             let reset = (stream, ErrorCode::REFUSED_STREAM, Cause::GoAway);
-            self.rare().resets.push_front(reset);
+            self.waiting.push_reset_front(reset);
         }
         Ok(Received::Event(Event::GoAway {
             last_stream_id: goaway.last_stream_id,
@@ -419,7 +395,7 @@ impl Connection {
         payload: &'i [u8],
     ) -> ReceivedResult<'i> {
         self.charge_ignored(payload)?;
-        let event = match (header.kind, self.role) {
+        let event = match (header.kind, self.role()) {
             (FrameType::ALTSVC, Role::Client) => match decode::altsvc(payload) {
                 // RFC 7838 §4: an origin on stream 0, and only there.
                 Some((origin, value)) if origin.is_empty() != (header.stream_id == 0) => {

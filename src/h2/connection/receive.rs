@@ -4,11 +4,13 @@
 
 use std::time::Instant;
 
-use super::{Connection, Direction, PeerPhase};
+use super::Connection;
+use super::inbound::PeerPhase;
+use super::streams::Absent;
 use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
 use crate::h2::event::{Cause, Event};
 use crate::h2::frame::decode::Rfc7540Priority;
-use crate::h2::frame::{FrameHeader, FrameType, PREFACE, encode, flag};
+use crate::h2::frame::{FrameHeader, FrameType, PREFACE, flag};
 use crate::h2::ids::Closing;
 use crate::h2::store::StreamKey;
 use crate::http::{Expected, Fields};
@@ -101,17 +103,6 @@ impl Section {
     }
 }
 
-/// What a closed or unused identifier is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absent {
-    /// Nobody has used it yet.
-    Idle,
-    /// It was closed long ago, or is of a kind of which nothing is remembered.
-    Forgotten,
-    /// It was closed so.
-    Closed(Closing),
-}
-
 impl Connection {
     /// Takes bytes from the front of `input` until something happened, and tells it; `fields` is
     /// lent for field sections. To be called until it returns `Ok(None)`: then what is left of
@@ -142,8 +133,8 @@ impl Connection {
             match step {
                 Received::Nothing => {}
                 Received::Incomplete => {
-                    self.lots = self.lots.wrapping_add(1);
-                    self.heard = self.clock.tick(now);
+                    self.inbound.end_batch();
+                    self.timing.hear(now);
                     return Ok(None);
                 }
                 Received::Event(event) => return Ok(Some(event)),
@@ -158,12 +149,11 @@ impl Connection {
         fields: &mut Fields,
         now: Instant,
     ) -> Result<Received<'i>, FrameFault> {
-        if self.rare.is_some()
-            && let Some(event) = self.pending_event()
-        {
-            return Ok(Received::Event(event));
+        // What no frame caused comes first.
+        if let Some((stream, code, by)) = self.waiting.pop_reset() {
+            return Ok(Received::Event(Event::StreamReset { stream, code, by }));
         }
-        match self.phase {
+        match self.inbound.phase() {
             PeerPhase::Settings | PeerPhase::Open => {}
             PeerPhase::Preface { matched } => return self.receive_preface(input, matched, now),
             PeerPhase::Closed => {
@@ -179,9 +169,7 @@ impl Connection {
             return Ok(Received::Incomplete);
         };
         *input = rest;
-        if let Some(observer) = self.rare.as_mut().and_then(|rare| rare.observer.as_mut()) {
-            observer(Direction::Received, header, payload);
-        }
+        self.outbound.show_received(header, payload);
         self.receive_frame(header, payload, fields, now)
     }
 
@@ -199,30 +187,30 @@ impl Connection {
         }
         *input = rest;
         if begin.len() == expected.len() {
-            self.phase = PeerPhase::Settings;
+            self.inbound.enter(PeerPhase::Settings);
             self.await_acknowledgement(now);
             return Ok(Received::Nothing);
         }
-        self.phase = PeerPhase::Preface {
+        self.inbound.enter(PeerPhase::Preface {
             matched: matched.saturating_add(begin.len() as u8),
-        };
+        });
         Ok(Received::Incomplete)
     }
 
     /// What a header alone says: nothing is waited for that will be refused.
     fn check_header(&self, header: FrameHeader) -> Result<(), FrameFault> {
-        if self.phase == PeerPhase::Settings
+        if self.inbound.phase() == PeerPhase::Settings
             && (header.kind != FrameType::SETTINGS || header.has(flag::ACK))
         {
             // RFC 9113 §3.4
             return Err(ConnectionError::protocol("the first frame is not SETTINGS").into());
         }
-        if header.len > self.local.max_frame_size {
+        if header.len > self.agreement.local().max_frame_size {
             // §4.2
             return Err(ConnectionError::frame_size("frame larger than allowed").into());
         }
         // §4.3, §6.10: a field block is contiguous, and nothing is continued that was not begun.
-        let continued = self.block.as_ref().map(|block| block.stream_id());
+        let continued = self.inbound.continued();
         match (continued, header.kind) {
             (None, FrameType::CONTINUATION) => {
                 Err(ConnectionError::protocol("CONTINUATION without HEADERS").into())
@@ -256,13 +244,6 @@ impl Connection {
         }
     }
 
-    /// Something that no frame caused.
-    fn pending_event<'i>(&mut self) -> Option<Event<'i>> {
-        let (stream, code, by) = self.rare.as_mut()?.resets.pop_front()?;
-        self.tidy();
-        Some(Event::StreamReset { stream, code, by })
-    }
-
     /// RFC 9113 §5.4.2, of streams that live and of those that are over.
     fn stream_error<'i>(
         &mut self,
@@ -270,7 +251,7 @@ impl Connection {
         error: StreamError,
     ) -> Result<Received<'i>, ConnectionError> {
         self.charge_stream_error(error)?;
-        if let Some(slot) = self.store.find(id) {
+        if let Some(slot) = self.streams.find(id) {
             let stream = self.reset_slot(slot, error.code);
             return Ok(Received::Event(Event::StreamReset {
                 stream,
@@ -305,25 +286,11 @@ impl Connection {
 
     /// RST_STREAM on a stream that does not live.
     fn reset_absent(&mut self, id: u32, code: ErrorCode) {
-        if self.absent(id) == Absent::Closed(Closing::Skipped) {
+        if self.streams.absent(id) == Absent::Closed(Closing::Skipped) {
             // Its user never heard of it: it was new, or is skipped. Its content may be on the way.
-            self.requests.close(id, Closing::ResetByUs);
+            self.streams.close(id, Closing::ResetByUs);
             self.budget.expect_late_data(self.widest_initial_window());
         }
-        encode::rst_stream(&mut self.output, id, code);
-    }
-
-    /// What the identifier of a stream that does not live is.
-    pub(super) fn absent(&self, id: u32) -> Absent {
-        if id > self.highest(id % 2) {
-            return Absent::Idle;
-        }
-        match id % 2 {
-            1 => match self.requests.closing(id) {
-                Some(closing) => Absent::Closed(closing),
-                None => Absent::Forgotten,
-            },
-            _ => Absent::Forgotten,
-        }
+        self.outbound.rst_stream(id, code);
     }
 }

@@ -5,8 +5,9 @@
 
 use std::time::Instant;
 
-use super::receive::{Absent, Received, Section};
-use super::{Connection, Leaving};
+use super::Connection;
+use super::receive::{Received, Section};
+use super::streams::Absent;
 use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
 use crate::h2::field_section::{self, Malformed};
 use crate::h2::frame::MAX_STREAM_ID;
@@ -29,12 +30,12 @@ impl Connection {
         if id == 0 {
             return Err(ConnectionError::protocol("HEADERS on stream 0"));
         }
-        if self.store.find(id).is_some() {
+        if self.streams.find(id).is_some() {
             return Ok(());
         }
-        match self.absent(id) {
+        match self.streams.absent(id) {
             // Only clients open streams with HEADERS.
-            Absent::Idle if self.role == Role::Server && id % 2 == 1 => Ok(()),
+            Absent::Idle if self.role() == Role::Server && id % 2 == 1 => Ok(()),
             Absent::Idle => Err(ConnectionError::protocol("HEADERS on an idle stream")),
             Absent::Closed(Closing::Skipped) => Err(ConnectionError::protocol(
                 "stream identifier lower than one before",
@@ -53,7 +54,7 @@ impl Connection {
         id: u32,
         len: usize,
     ) -> Result<Received<'i>, FrameFault> {
-        if self.absent(id) == Absent::Closed(Closing::ResetByPeer) {
+        if self.streams.absent(id) == Absent::Closed(Closing::ResetByPeer) {
             let reason = "HEADERS behind RST_STREAM";
             return Err(FrameFault::stream(
                 id,
@@ -74,7 +75,7 @@ impl Connection {
         rfc7540: Option<Rfc7540Priority>,
         now: Instant,
     ) -> Result<Received<'i>, FrameFault> {
-        if matches!(self.leaving, Leaving::Left { .. }) {
+        if self.departure.has_left() {
             // §6.8 lets us take no notice, but there are clients that wait for an answer until their
             // time is up (HAProxy): they can try elsewhere at once.
             self.budget.ignored(&self.config.budgets, fields.size())?;
@@ -89,11 +90,12 @@ impl Connection {
         }
         let mut expected = Expected::Nothing;
         if decoded == Decoded::Whole {
-            let request = match self.config.validate_inbound {
-                true => field_section::request(fields, self.config.extended_connect),
-                false => Ok(field_section::unchecked_request(fields)),
+            let request = if self.config.validate_inbound {
+                field_section::request(fields, self.config.extended_connect)
+                    .map_err(|malformed| malformed_stream(id, malformed))?
+            } else {
+                field_section::unchecked_request(fields)
             };
-            let request = request.map_err(|malformed| malformed_stream(id, malformed))?;
             stream.request_kind = request.kind;
             stream.priority = request.priority.unwrap_or(stream.priority);
             expected = request.expected;
@@ -104,7 +106,8 @@ impl Connection {
         if end_stream && stream.content.finish().is_err() {
             return Err(length_mismatch(id));
         }
-        if let Some(priority) = self.early_priority(id) {
+        // It overrides the request's own (RFC 9218 §7.1).
+        if let Some(priority) = self.waiting.take_priority(id) {
             stream.priority = priority;
             stream.signals = Signals::Rfc9218;
         }
@@ -130,12 +133,8 @@ impl Connection {
 
     /// SETTINGS_MAX_CONCURRENT_STREAMS (§5.1.2).
     fn admit(&mut self, id: u32) -> Result<(), FrameFault> {
-        // Until our SETTINGS are acknowledged the client may not know the limit, but it holds.
-        let limit = match self.local.max_concurrent_streams {
-            u32::MAX => self.config.max_concurrent_streams,
-            limit => limit,
-        };
-        if u32::from(self.peer_streams) < limit {
+        let limit = self.agreement.concurrency_limit(&self.config);
+        if u32::from(self.streams.active(self.role().peer())) < limit {
             return Ok(());
         }
         self.budget.refusal(limit)?;
@@ -145,19 +144,10 @@ impl Connection {
     /// The urgency of a priority of RFC 7540, unless the client says that it does not mean any
     /// (RFC 9218 §2.1).
     pub(super) fn obeyed_urgency(&self, priority: Rfc7540Priority) -> Option<u8> {
-        match self.remote.no_rfc7540_priorities {
-            true => None,
-            false => priority.urgency(),
+        if self.agreement.remote().no_rfc7540_priorities {
+            return None;
         }
-    }
-
-    /// The priority that came before its stream (RFC 9218 §7.1): it overrides the request's own.
-    fn early_priority(&mut self, id: u32) -> Option<Priority> {
-        let priorities = &mut self.rare.as_mut()?.priorities;
-        let position = priorities.iter().position(|&(other, _)| other == id)?;
-        let (_, priority) = priorities.swap_remove(position);
-        self.tidy();
-        Some(priority)
+        priority.urgency()
     }
 
     /// A further section on a stream that lives: a response, or trailers.
@@ -168,9 +158,9 @@ impl Connection {
         fields: &mut Fields,
         end_stream: bool,
     ) -> Result<Received<'i>, FrameFault> {
-        let stream = self.store.key_of(slot);
+        let stream = self.streams.key_of(slot);
         let id = stream.id();
-        let half = match self.store[slot].state {
+        let half = match self.streams[slot].state {
             StreamState::ReservedLocal => {
                 return Err(ConnectionError::protocol("HEADERS on a promised stream").into());
             }
@@ -204,15 +194,15 @@ impl Connection {
                 if self.config.validate_inbound {
                     field_section::trailers(fields).map_err(|error| malformed_stream(id, error))?;
                 }
-                if self.store[slot].content.finish().is_err() {
+                if self.streams[slot].content.finish().is_err() {
                     return Err(length_mismatch(id));
                 }
-                let discarded = self.store[slot].discards.is_some();
+                let discarded = self.streams[slot].discards.is_some();
                 self.pass_remote(slot, Passage::Trailers)?;
-                Ok(match discarded {
-                    true => Received::Nothing,
-                    false => Received::Section(Section::Trailers { stream }),
-                })
+                if discarded {
+                    return Ok(Received::Nothing);
+                }
+                Ok(Received::Section(Section::Trailers { stream }))
             }
         }
     }
@@ -223,11 +213,12 @@ impl Connection {
         fields: &mut Fields,
         end_stream: bool,
     ) -> Result<Received<'i>, FrameFault> {
-        let stream = self.store.key_of(slot);
+        let stream = self.streams.key_of(slot);
         let id = stream.id();
-        let response = match self.config.validate_inbound {
-            true => field_section::response(fields),
-            false => field_section::unchecked_response(fields),
+        let response = if self.config.validate_inbound {
+            field_section::response(fields)
+        } else {
+            field_section::unchecked_response(fields)
         };
         let response = response.map_err(|malformed| malformed_stream(id, malformed))?;
         if response.is_informational() {
@@ -239,7 +230,7 @@ impl Connection {
             self.pass_remote(slot, Passage::Informational)?;
             return Ok(Received::Section(Section::Informational { stream }));
         }
-        let content = match (self.store[slot].request_kind, response.status) {
+        let content = match (self.streams[slot].request_kind, response.status) {
             // RFC 9110 §6.4.1: a content-length of these is not their content's.
             (RequestKind::Head, _) | (_, 204 | 304) => PromisedContent::new(Some(0)),
             (RequestKind::Tunnel, 200..=299) => PromisedContent::UNKNOWN,
@@ -248,7 +239,7 @@ impl Connection {
         if end_stream && content.finish().is_err() {
             return Err(length_mismatch(id));
         }
-        self.store[slot].content = content;
+        self.streams[slot].content = content;
         self.pass_remote(slot, Passage::Head { end_stream })?;
         if self.config.join_cookies {
             field_section::join_cookies(fields);
@@ -265,13 +256,13 @@ impl Connection {
         fields: &mut Fields,
         now: Instant,
     ) -> Result<Received<'i>, FrameFault> {
-        self.promised = promised;
-        let Some(slot) = self.store.find(id) else {
+        self.streams.open_promise(promised);
+        let Some(slot) = self.streams.find(id) else {
             // §6.6: the request was reset while the promise was on its way.
             let error = StreamError::new(ErrorCode::CANCEL, "promised by a request that is reset");
             return Err(FrameFault::stream(promised, error));
         };
-        if self.store[slot].state.remote().is_none() {
+        if self.streams[slot].state.remote().is_none() {
             return Err(ConnectionError::protocol("PUSH_PROMISE on a half-closed stream").into());
         }
         if decoded == Decoded::Truncated {
@@ -283,7 +274,7 @@ impl Connection {
             let error = StreamError::new(ErrorCode::CANCEL, "promised while push is disabled");
             return Err(FrameFault::stream(promised, error));
         }
-        let stream = self.store.key_of(slot);
+        let stream = self.streams.key_of(slot);
         let state = StreamState::Idle.pass(Side::Remote, Passage::Promise);
         let mut new = self.new_stream(promised, state.unwrap_or(StreamState::Closed));
         if self.config.trim_inbound {
@@ -312,7 +303,7 @@ impl Connection {
         slot: StreamSlot,
         passage: Passage,
     ) -> Result<(), FrameFault> {
-        let id = self.store[slot].id;
+        let id = self.streams[slot].id;
         self.pass(slot, Side::Remote, passage)
             .map_err(|_| FrameFault::stream(id, StreamError::protocol("frame out of order")))
     }

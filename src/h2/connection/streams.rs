@@ -1,102 +1,168 @@
-//! What happens to every stream, whatever frame or command causes it: it begins, moves on, holds and
-//! gives back its windows, ends.
+//! The streams of a connection: those that live, whose turn it is among them, the window that they share
+//! for sending, and what is remembered of those that are over.
 
-use std::time::Instant;
-
-use super::{Connection, Leaving, PeerPhase, Rare};
-use crate::h2::error::{ErrorCode, Misuse};
-use crate::h2::flow::{ReceiveWindow, Window};
-use crate::h2::frame::{MAX_STREAM_ID, encode};
-use crate::h2::ids::Closing;
+use crate::h2::flow::{DEFAULT_WINDOW, Exceeded, Overflow, Window};
+use crate::h2::frame::MAX_STREAM_ID;
+use crate::h2::ids::{Closing, Ids};
 use crate::h2::priority::Priority;
-use crate::h2::store::StreamKey;
-use crate::h2::stream::{
-    Movement, Passage, PromisedContent, RequestKind, Side, Signals, Stream, StreamState,
-    TransitionError,
-};
-use crate::h2::turn::{SendState, SendTurn, StreamSlot};
+use crate::h2::scheduler::Scheduler;
+use crate::h2::settings::Role;
+use crate::h2::store::{Store, StreamKey};
+use crate::h2::stream::{Passage, Side, Stream, StreamState, TransitionError};
+use crate::h2::turn::{SendState, StreamSlot};
 
-impl Connection {
-    pub(super) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
-    }
+/// A stream that does not live, as its identifier tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// Nobody has used it yet.
+    Idle,
+    /// It was closed long ago, or is of a kind of which nothing is remembered.
+    Forgotten,
+    /// It was closed so.
+    Closed(Closing),
+}
 
-    /// Gives the box of rare things back when nothing is left in it.
-    pub(super) fn tidy(&mut self) {
-        if self.rare.as_ref().is_some_and(|rare| rare.is_empty()) {
-            self.rare = None;
+/// A stream that is over, and the way in which it ended.
+pub(super) struct Ended {
+    pub(super) stream: Stream,
+    pub(super) closing: Closing,
+}
+
+/// All streams of a connection.
+pub(super) struct Streams {
+    store: Store,
+    scheduler: Scheduler,
+    /// Bytes of DATA that may be sent on all of them together.
+    send_window: Window,
+    /// Streams that the client opened.
+    requests: Ids,
+    /// The highest stream that the server promised.
+    promised: u32,
+    /// Active streams that the peer opened, which our SETTINGS_MAX_CONCURRENT_STREAMS bounds.
+    active_of_peer: u16,
+    /// Active streams that we opened, which the peer's bounds.
+    active_of_ours: u16,
+    role: Role,
+}
+
+impl Streams {
+    pub(super) fn new(role: Role) -> Self {
+        Streams {
+            store: Store::default(),
+            scheduler: Scheduler::default(),
+            send_window: Window::new(DEFAULT_WINDOW),
+            requests: Ids::default(),
+            promised: 0,
+            active_of_peer: 0,
+            active_of_ours: 0,
+            role,
         }
     }
 
-    /// The parity of the identifiers that the peer opens.
-    pub(super) fn peer_parity(&self) -> u32 {
-        self.role.peer().parity()
+    /// Our side of the connection.
+    pub(super) fn role(&self) -> Role {
+        self.role
     }
 
-    /// The highest stream that was opened or promised by the side whose streams have this parity.
-    pub(super) fn highest(&self, parity: u32) -> u32 {
-        match parity {
-            1 => self.requests.highest(),
-            _ => self.promised,
+    /// Forgets those that live: the connection is over.
+    pub(super) fn clear(&mut self) {
+        self.store = Store::default();
+        self.scheduler = Scheduler::default();
+        (self.active_of_peer, self.active_of_ours) = (0, 0);
+    }
+
+    /// Gives back the memory of streams that have ended.
+    pub(super) fn shrink(&mut self) {
+        self.store.shrink();
+    }
+
+    /// Bytes that are allocated.
+    pub(super) fn heap(&self) -> usize {
+        self.store.heap()
+    }
+}
+
+/// # Those that live
+impl Streams {
+    /// The number of streams, promised ones included.
+    pub(super) fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    /// Says that no stream lives.
+    pub(super) fn is_empty(&self) -> bool {
+        self.store.is_empty()
+    }
+
+    /// The stream of this identifier.
+    pub(super) fn find(&self, id: u32) -> Option<StreamSlot> {
+        self.store.find(id)
+    }
+
+    /// The stream of a key.
+    pub(super) fn slot(&self, key: StreamKey) -> Option<StreamSlot> {
+        self.store.slot(key)
+    }
+
+    /// The key of a stream.
+    pub(super) fn key_of(&self, slot: StreamSlot) -> StreamKey {
+        self.store.key_of(slot)
+    }
+
+    /// All of them, for a walk that may end some.
+    pub(super) fn slots(&self) -> Vec<StreamSlot> {
+        self.store.slots().collect()
+    }
+
+    /// All of them, in the order of their identifiers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
+        self.store.slots().map(|slot| &self.store[slot])
+    }
+
+    /// All of them, to be looked at or changed.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
+        self.store.iter_mut()
+    }
+
+    /// The last stream that we opened above `id`.
+    pub(super) fn last_of_ours_above(&self, id: u32) -> Option<StreamSlot> {
+        self.store.last_above(id, self.role.parity())
+    }
+
+    /// Active streams of those that one side opened.
+    pub(super) fn active(&self, opened_by: Role) -> u16 {
+        if opened_by == self.role {
+            self.active_of_ours
+        } else {
+            self.active_of_peer
         }
     }
 
-    /// The last stream of the peer's that a GOAWAY of ours may name.
-    pub(super) fn last_peer_stream(&self) -> u32 {
-        let highest = self.highest(self.peer_parity());
-        match self.leaving {
-            Leaving::Left { last } => last.min(highest),
-            _ => highest,
-        }
-    }
-
-    /// A new stream with the windows that hold now.
-    pub(super) fn new_stream(&self, id: u32, state: StreamState) -> Stream {
-        Stream {
-            id,
-            state,
-            request_kind: RequestKind::Ordinary,
-            priority: Priority::default(),
-            signals: Signals::Any,
-            turn: SendTurn::default(),
-            send_window: Window::new(self.remote.initial_window_size),
-            receive_window: ReceiveWindow::new(self.local.initial_window_size),
-            content: PromisedContent::UNKNOWN,
-            discards: None,
-            sent: Movement::default(),
-            received: Movement::default(),
-            born: self.lots,
+    fn active_mut(&mut self, id: u32) -> &mut u16 {
+        if id % 2 == self.role.parity() {
+            &mut self.active_of_ours
+        } else {
+            &mut self.active_of_peer
         }
     }
 
     /// Adds a stream; `None` if there is no slot left.
-    pub(super) fn insert(&mut self, stream: Stream, now: Instant) -> Option<StreamKey> {
+    pub(super) fn insert(&mut self, stream: Stream) -> Option<StreamKey> {
         let (id, active) = (stream.id, stream.state.is_active());
         let key = self.store.insert(stream)?;
         if active {
             *self.active_mut(id) += 1;
         }
-        if self.stall_check.is_none() {
-            self.arm_stall_check(now);
-        }
         Some(key)
     }
 
-    /// The count of active streams on the side that opened this one.
-    pub(super) fn active_mut(&mut self, id: u32) -> &mut u16 {
-        match id % 2 == self.role.parity() {
-            true => &mut self.own_streams,
-            false => &mut self.peer_streams,
-        }
-    }
-
-    /// Moves a stream on; a stream that is closed thereby is gone.
+    /// Moves a stream on. A stream that is closed thereby is gone, and given.
     pub(super) fn pass(
         &mut self,
         slot: StreamSlot,
         side: Side,
         passage: Passage,
-    ) -> Result<(), TransitionError> {
+    ) -> Result<Option<Ended>, TransitionError> {
         let stream = &mut self.store[slot];
         let state = stream.state.pass(side, passage)?;
         if state == StreamState::Closed {
@@ -107,8 +173,7 @@ impl Connection {
                 }
                 _ => Closing::Ended,
             };
-            self.remove(slot, closing);
-            return Ok(());
+            return Ok(Some(self.remove(slot, closing)));
         }
         let was_active = stream.state.is_active();
         stream.state = state;
@@ -117,104 +182,154 @@ impl Connection {
             *self.active_mut(id) += 1;
         }
         if state.local().is_none() {
-            self.scheduler
-                .remove(&mut self.store, slot, SendState::Resting);
+            self.set_aside(slot, SendState::Resting);
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Removes a stream, gives back what it held of the connection's window, and notes what its late
-    /// frames have to be told.
-    pub(super) fn remove(&mut self, slot: StreamSlot, closing: Closing) {
-        self.scheduler
-            .remove(&mut self.store, slot, SendState::Resting);
+    /// Removes a stream, and notes what its late frames have to be told.
+    pub(super) fn remove(&mut self, slot: StreamSlot, closing: Closing) -> Ended {
+        self.set_aside(slot, SendState::Resting);
         let stream = self.store.remove(slot);
         if stream.state.is_active() {
             *self.active_mut(stream.id) -= 1;
         }
-        if stream.id % 2 == 1 {
-            self.requests.close(stream.id, closing);
-        }
-        if closing == Closing::ResetByUs {
-            let growth = self.widest_initial_window() - self.local.initial_window_size;
-            let window = stream.receive_window.available();
-            self.budget.expect_late_data(window.saturating_add(growth));
-        }
-        self.release_connection(stream.receive_window.held());
+        self.close(stream.id, closing);
+        Ended { stream, closing }
+    }
+}
+
+/// # Whose turn it is
+impl Streams {
+    /// Bytes of DATA that may be sent on all of them together.
+    pub(super) fn send_window(&self) -> Window {
+        self.send_window
     }
 
-    /// Ends a stream with RST_STREAM.
-    pub(super) fn reset_slot(&mut self, slot: StreamSlot, code: ErrorCode) -> StreamKey {
-        let key = self.store.key_of(slot);
-        let passed = self.pass(slot, Side::Local, Passage::Reset);
-        debug_assert!(passed.is_ok(), "every living stream can be reset");
-        encode::rst_stream(&mut self.output, key.id(), code);
-        key
+    /// WINDOW_UPDATE of the connection came.
+    pub(super) fn widen(&mut self, increment: u32) -> Result<(), Overflow> {
+        self.send_window.widen(increment)
     }
 
-    /// Resets a stream (RFC 9113 §6.4). A key of a stream that has ended does nothing.
-    pub fn reset(&mut self, stream: StreamKey, code: ErrorCode) {
-        if let Some(slot) = self.store.slot(stream) {
-            self.reset_slot(slot, code);
+    /// DATA goes over the wire on a stream: it counts against both windows.
+    pub(super) fn consume(&mut self, slot: StreamSlot, len: u32) -> Result<(), Exceeded> {
+        self.store[slot].send_window.consume(len)?;
+        self.send_window.consume(len)
+    }
+
+    /// Says that a stream is ready to send.
+    pub(super) fn any_ready(&self) -> bool {
+        !self.scheduler.is_empty()
+    }
+
+    /// The stream whose turn it is.
+    pub(super) fn next(&self) -> Option<StreamSlot> {
+        self.scheduler.next()
+    }
+
+    /// The stream waits for its turn from now on.
+    pub(super) fn line_up(&mut self, slot: StreamSlot) {
+        self.scheduler.insert(&mut self.store, slot);
+    }
+
+    /// The stream waits for something else from now on.
+    pub(super) fn set_aside(&mut self, slot: StreamSlot, state: SendState) {
+        self.scheduler.remove(&mut self.store, slot, state);
+    }
+
+    /// The stream has had its turn and goes on.
+    pub(super) fn rotate(&mut self, slot: StreamSlot) {
+        self.scheduler.rotate(&self.store, slot);
+    }
+
+    /// Says that others have their turn between two frames of this stream, which is next.
+    pub(super) fn takes_turns(&self, slot: StreamSlot) -> bool {
+        self.scheduler.takes_turns(&self.store, slot)
+    }
+
+    /// Gives a stream another priority.
+    pub(super) fn set_priority(&mut self, slot: StreamSlot, priority: Priority) {
+        self.scheduler.set_priority(&mut self.store, slot, priority);
+    }
+}
+
+/// # Identifiers
+impl Streams {
+    /// The highest identifier that the client used.
+    pub(super) fn highest_request(&self) -> u32 {
+        self.requests.highest()
+    }
+
+    /// The highest stream that the server promised.
+    pub(super) fn highest_promised(&self) -> u32 {
+        self.promised
+    }
+
+    /// The highest stream that `opener` opened or promised.
+    pub(super) fn highest(&self, opener: Role) -> u32 {
+        match opener {
+            Role::Client => self.requests.highest(),
+            Role::Server => self.promised,
         }
     }
 
-    /// Received DATA was used up: its bytes are given back to both windows, in WINDOW_UPDATE frames
-    /// that wait until they are worth it. What a stream has not released when it ends, the
-    /// connection's window gets by itself; releasing it again does nothing.
-    pub fn release(&mut self, stream: StreamKey, len: u32) {
-        let Some(slot) = self.store.slot(stream) else {
-            return;
+    /// The identifier that the next stream of ours will have, if there is one left.
+    pub(super) fn next_id(&self) -> Option<u32> {
+        let next = match self.highest(self.role) {
+            // Stream 0 is the connection, so the server begins with 2.
+            0 => 2 - self.role.parity(),
+            highest => highest + 2,
         };
-        let stream = &mut self.store[slot];
-        let released = stream.receive_window.release(len);
-        // Nothing more can come on a half that has ended.
-        if stream.state.remote().is_some()
-            && let Some(increment) = stream.receive_window.poll_update()
-        {
-            encode::window_update(&mut self.output, stream.id, increment);
-        }
-        self.release_connection(released);
+        (next <= MAX_STREAM_ID).then_some(next)
     }
 
-    /// Nobody reads what the peer still sends on this stream: it is checked, given back to the windows
-    /// and not told. When it is more than `drain_bytes`, or does not come, the stream is reset with
-    /// NO_ERROR: for a server whose response is complete before the request is (RFC 9113 §8.1).
-    pub fn discard(&mut self, stream: StreamKey) {
-        self.release(stream, u32::MAX);
-        if let Some(slot) = self.store.slot(stream) {
-            self.store[slot].discards = Some(self.config.drain_bytes);
-        }
+    /// The client uses a new identifier.
+    pub(super) fn open_request(&mut self, id: u32) {
+        self.requests.open(id);
     }
 
-    pub(super) fn release_connection(&mut self, len: u32) {
-        if len == 0 {
-            return;
-        }
-        self.receive_window.release(len);
-        if self.phase != PeerPhase::Closed
-            && let Some(increment) = self.receive_window.poll_update()
-        {
-            encode::window_update(&mut self.output, 0, increment);
+    /// The server uses a new identifier.
+    pub(super) fn open_promise(&mut self, id: u32) {
+        self.promised = id;
+    }
+
+    /// Notes what late frames of a stream have to be told.
+    pub(super) fn close(&mut self, id: u32, closing: Closing) {
+        if id % 2 == 1 {
+            self.requests.close(id, closing);
         }
     }
 
-    /// Whether something new may begin.
-    pub(super) fn check_open(&self) -> Result<(), Misuse> {
-        let staying = self.leaving == Leaving::Staying && self.peer_last.is_none();
-        match self.phase != PeerPhase::Closed && staying {
-            true => Ok(()),
-            false => Err(Misuse::GoingAway),
+    /// Tells an identifier whose stream does not live.
+    pub(super) fn absent(&self, id: u32) -> Absent {
+        let opener = if id % 2 == 1 {
+            Role::Client
+        } else {
+            Role::Server
+        };
+        if id > self.highest(opener) {
+            return Absent::Idle;
+        }
+        match opener {
+            Role::Client => match self.requests.closing(id) {
+                Some(closing) => Absent::Closed(closing),
+                None => Absent::Forgotten,
+            },
+            Role::Server => Absent::Forgotten,
         }
     }
 }
 
-/// The identifier after `highest` of this parity, if there is one left.
-pub(super) fn next_id(highest: u32, parity: u32) -> Option<u32> {
-    let next = match highest {
-        // Stream 0 is the connection, so the server begins with 2.
-        0 => 2 - parity,
-        _ => highest + 2,
-    };
-    (next <= MAX_STREAM_ID).then_some(next)
+impl std::ops::Index<StreamSlot> for Streams {
+    type Output = Stream;
+
+    fn index(&self, slot: StreamSlot) -> &Stream {
+        &self.store[slot]
+    }
+}
+
+impl std::ops::IndexMut<StreamSlot> for Streams {
+    fn index_mut(&mut self, slot: StreamSlot) -> &mut Stream {
+        &mut self.store[slot]
+    }
 }

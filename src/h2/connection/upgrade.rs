@@ -65,7 +65,7 @@ impl Connection {
     fn upgraded_stream(&mut self, side: Side, method: &[u8], now: Instant) -> Option<StreamKey> {
         let request = Passage::Head { end_stream: true };
         let state = StreamState::Idle.pass(side, request).ok()?;
-        self.requests.open(UPGRADED);
+        self.streams.open_request(UPGRADED);
         let mut stream = self.new_stream(UPGRADED, state);
         stream.request_kind = request_kind_of(method);
         self.insert(stream, now)

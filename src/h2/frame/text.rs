@@ -9,7 +9,7 @@ use crate::h2::settings::id;
 use crate::hpack::{DecodeLimits, Decoder, INITIAL_TABLE_SIZE};
 use crate::http::{Fields, printable};
 
-/// Whether RST_STREAM or GOAWAY carries NO_ERROR.
+/// Says that RST_STREAM or GOAWAY carries NO_ERROR.
 pub fn is_harmless(header: FrameHeader, payload: &[u8]) -> bool {
     let code = match header.kind {
         FrameType::GOAWAY => decode::goaway(payload).map(|goaway| goaway.code),
@@ -18,7 +18,7 @@ pub fn is_harmless(header: FrameHeader, payload: &[u8]) -> bool {
     code == Ok(ErrorCode::NO_ERROR)
 }
 
-/// What stands behind the stream: flags, then what the payload says in a few words.
+/// The text behind the stream: flags, then the payload in a few words.
 pub fn details(header: FrameHeader, payload: &[u8]) -> Vec<String> {
     let mut details = Vec::new();
     let flags = flags(header);
@@ -27,7 +27,11 @@ pub fn details(header: FrameHeader, payload: &[u8]) -> Vec<String> {
     }
     match header.kind {
         FrameType::DATA => {
-            let len = decode::unpad(header, payload).map_or(0, <[u8]>::len);
+            // A payload that was not shown is not padded.
+            let len = match payload {
+                [] => header.len as usize,
+                _ => decode::unpad(header, payload).map_or(0, <[u8]>::len),
+            };
             details.push(format!("{len} bytes"));
             if len < payload.len() {
                 details.push(format!("padded to {}", payload.len()));

@@ -1,7 +1,8 @@
 //! ALTSVC (RFC 7838), ORIGIN (RFC 8336), the upgrade from HTTP/1.1 (RFC 7540 §3.2), and observing.
 
 use super::*;
-use crate::h2::Misuse;
+use crate::h2::{Direction, Misuse};
+use crate::http::Field;
 use std::sync::mpsc;
 
 #[test]
@@ -125,6 +126,107 @@ fn an_observer_sees_every_frame() {
     peer.get(3);
     peer.hear();
     assert_eq!(frames.try_iter().count(), 0);
+}
+
+/// The frames that were sent, as an observer sees them: header, and length of the payload that is shown.
+fn observe_sent(connection: &mut Connection) -> mpsc::Receiver<(FrameHeader, usize)> {
+    let (sender, frames) = mpsc::channel();
+    connection.set_observer(Some(Box::new(move |direction, header, payload| {
+        if direction == Direction::Sent {
+            let _ = sender.send((header, payload.len()));
+        }
+    })));
+    frames
+}
+
+#[test]
+fn an_observer_is_shown_the_frames_that_waited_before_it_was_set() {
+    for (mut connection, preface) in [
+        (Connection::server(Arc::default(), Instant::now()), 0),
+        (
+            Connection::client(Arc::default(), Instant::now()),
+            PREFACE.len(),
+        ),
+    ] {
+        let frames = observe_sent(&mut connection);
+        let (settings, len) = frames.recv().unwrap();
+        assert_eq!(
+            (settings.kind, settings.len as usize),
+            (FrameType::SETTINGS, len)
+        );
+        let (window_update, _) = frames.recv().unwrap();
+        assert_eq!(window_update.kind, FrameType::WINDOW_UPDATE);
+        let sent = preface + 2 * HEADER_LEN + len + 4;
+        assert_eq!(connection.take_output().len(), sent);
+        assert_eq!(frames.try_iter().count(), 0, "shown once");
+    }
+}
+
+#[test]
+fn an_observer_is_shown_the_header_of_data_that_another_hand_sends() {
+    let mut peer = Peer::server();
+    let frames = observe_sent(&mut peer.connection);
+    peer.get(1);
+    peer.hear();
+    let stream = peer.key(1);
+    let head = [Field::new(b":status", b"200")];
+    peer.connection.send_headers(stream, head, false).unwrap();
+    peer.connection.set_ready(stream, Some(60));
+    let first = peer.connection.poll_grant(1_000).expect("a grant");
+    peer.connection.commit_elsewhere(first, 10, false);
+    let output = peer.connection.take_output();
+    let second = peer.connection.poll_grant(1_000).expect("a grant");
+    let apart = peer.connection.commit_apart(second, 20, false);
+    let third = peer.connection.poll_grant(1_000).expect("a grant");
+    peer.connection
+        .begin_data(&third)
+        .extend_from_slice(&[7; 30]);
+    peer.connection.commit(third, true);
+    let seen: Vec<_> = frames.try_iter().collect();
+    let data = |len, flags| FrameHeader {
+        len,
+        kind: FrameType::DATA,
+        flags,
+        stream_id: 1,
+    };
+    assert_eq!(seen[0].0.kind, FrameType::HEADERS);
+    let expected = [
+        (data(10, 0), 0),
+        (data(20, 0), 0),
+        (data(30, flag::END_STREAM), 30),
+    ];
+    assert_eq!(seen[1..], expected);
+    assert!(output.ends_with(&data(10, 0).encode()));
+    assert_eq!(apart, data(20, 0).encode());
+}
+
+#[test]
+fn what_is_begun_and_not_sent_is_not_shown() {
+    let mut peer = Peer::server();
+    peer.get(1);
+    peer.hear();
+    let stream = peer.key(1);
+    let head = [Field::new(b":status", b"200")];
+    peer.connection.send_headers(stream, head, false).unwrap();
+    peer.connection.set_ready(stream, None);
+    peer.sent();
+    let frames = observe_sent(&mut peer.connection);
+    let grant = peer.connection.poll_grant(10_000).expect("a grant");
+    peer.connection
+        .begin_data(&grant)
+        .extend_from_slice(b"half");
+    peer.connection.abort(grant);
+    let grant = peer
+        .connection
+        .poll_grant(10_000)
+        .expect("the grant is made again");
+    peer.connection.rest(grant);
+    assert_eq!(peer.connection.poll_grant(10_000), None, "it rests");
+    assert!(!peer.connection.is_ready(stream));
+    assert_eq!(frames.try_iter().count(), 0);
+    assert!(peer.sent().is_empty());
+    peer.connection.set_ready(stream, None);
+    assert!(peer.connection.poll_grant(10_000).is_some());
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod s6_frames;
 mod s8_4_push;
 mod s8_messages;
 mod s8_responses;
+mod snapshot;
 mod state_table;
 
 use std::sync::Arc;

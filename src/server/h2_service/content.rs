@@ -8,7 +8,6 @@ use crate::server::active_request::CUT_SHORT;
 use crate::server::context::{Context, Layer};
 use crate::server::piece::{Layout, Wanted};
 use crate::server::splices::{self, MOST_SPLICED};
-use crate::server::trace;
 use crate::world::{Files, World};
 
 impl<F: Files> H2Service<F> {
@@ -65,12 +64,7 @@ impl<F: Files> H2Service<F> {
             Layer::Tls => (splices::TLS_FRAMES, Layout::Dense),
         };
         let max = u64::from(grant.max_len);
-        let slice = match trace::is_on() {
-            // Only what is in the output is seen.
-            true => None,
-            false => active.next_slice(max, least, cx.now),
-        };
-        match slice {
+        match active.next_slice(max, least, cx.now) {
             None => self.copy(grant, cx),
             Some(Slice::File(file)) => {
                 let wanted = Wanted {
@@ -135,8 +129,7 @@ impl<F: Files> H2Service<F> {
 
     /// Sends nothing before the disk has brought it.
     fn rest(&mut self, grant: Grant) -> Progress {
-        let _ = self.core.begin_data(&grant);
-        self.core.commit(grant, false);
+        self.core.rest(grant);
         Progress::Cold
     }
 

@@ -1,0 +1,249 @@
+//! Everything on its way from the peer: the decoder of its field blocks, a block whose end has not come
+//! yet, and the connection's window for its DATA.
+
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+use crate::h2::clock::Tick;
+use crate::h2::error::{ConnectionError, ErrorCode};
+use crate::h2::flow::{DEFAULT_WINDOW, Exceeded, Overflow, ReceiveWindow};
+use crate::h2::frame::decode::Rfc7540Priority;
+use crate::h2::settings::Role;
+use crate::hpack::{DecodeError, DecodeLimits, Decoded, Decoder, INITIAL_TABLE_SIZE};
+use crate::http::field::Fields;
+
+/// The stage that the peer has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PeerPhase {
+    /// Its preface is being compared; `matched` bytes were right.
+    Preface { matched: u8 },
+    /// Its first frame has to be SETTINGS (RFC 9113 §3.4).
+    Settings,
+    /// Frames come.
+    Open,
+    /// Nothing is taken any more.
+    Closed,
+}
+
+/// The frame that begins a field block, but for the block itself.
+#[derive(Clone, Copy)]
+pub(super) struct BlockHead {
+    pub(super) stream_id: u32,
+    pub(super) kind: BlockKind,
+}
+
+/// The two frames that begin a field block.
+#[derive(Clone, Copy)]
+pub(super) enum BlockKind {
+    Headers {
+        end_stream: bool,
+        rfc7540: Option<Rfc7540Priority>,
+    },
+    PushPromise {
+        promised: u32,
+    },
+}
+
+/// A field block whose end has not come yet.
+pub(super) struct Block {
+    pub(super) head: BlockHead,
+    pub(super) bytes: Vec<u8>,
+    continuations: u32,
+    deadline: Option<Tick>,
+}
+
+impl Block {
+    /// A block that begins with this fragment, and has to be complete by `deadline`.
+    pub(super) fn new(head: BlockHead, fragment: &[u8], deadline: Option<Tick>) -> Self {
+        Block {
+            head,
+            bytes: fragment.to_vec(),
+            continuations: 0,
+            deadline,
+        }
+    }
+
+    /// Counts a CONTINUATION frame; gives their number (CVE-2024-27316).
+    pub(super) fn count_continuation(&mut self) -> u32 {
+        self.continuations = self.continuations.saturating_add(1);
+        self.continuations
+    }
+
+    /// Appends a fragment. The buffer grows by no more than came, since what is held counts; that is
+    /// at most eight times.
+    pub(super) fn append(&mut self, fragment: &[u8]) {
+        self.bytes.reserve_exact(fragment.len());
+        self.bytes.extend_from_slice(fragment);
+    }
+}
+
+/// The receiving side of a connection.
+pub(super) struct Inbound {
+    decoder: Decoder,
+    /// A field block whose end has not come yet (RFC 9113 §4.3).
+    block: Option<Box<Block>>,
+    window: ReceiveWindow,
+    /// Number of input batches fully parsed; see [`Stream::born`](crate::h2::stream::Stream::born).
+    batches: u16,
+    phase: PeerPhase,
+}
+
+impl Inbound {
+    /// The receiving side of a connection of ours in this role.
+    pub(super) fn new(role: Role) -> Self {
+        Inbound {
+            decoder: Decoder::new(INITIAL_TABLE_SIZE as usize),
+            block: None,
+            window: ReceiveWindow::new(DEFAULT_WINDOW),
+            batches: 0,
+            phase: match role {
+                Role::Server => PeerPhase::Preface { matched: 0 },
+                Role::Client => PeerPhase::Settings,
+            },
+        }
+    }
+
+    /// The stage that the peer has reached.
+    #[inline]
+    pub(super) fn phase(&self) -> PeerPhase {
+        self.phase
+    }
+
+    /// The peer has reached another stage.
+    pub(super) fn enter(&mut self, phase: PeerPhase) {
+        self.phase = phase;
+    }
+
+    /// Number of input batches fully parsed.
+    pub(super) fn batches(&self) -> u16 {
+        self.batches
+    }
+
+    /// No whole frame is left of the input.
+    pub(super) fn end_batch(&mut self) {
+        self.batches = self.batches.wrapping_add(1);
+    }
+
+    /// Gives back the memory that an idle connection does not need.
+    pub(super) fn shrink(&mut self) {
+        self.decoder.shrink();
+    }
+
+    /// Bytes that are allocated for the decoder's table.
+    pub(super) fn table_heap(&self) -> usize {
+        self.decoder.heap()
+    }
+
+    /// Bytes that are allocated for an incomplete field block.
+    pub(super) fn block_heap(&self) -> usize {
+        let of = |block: &Block| size_of::<Block>().saturating_add(block.bytes.capacity());
+        self.block.as_deref().map_or(0, of)
+    }
+}
+
+/// # Field blocks
+impl Inbound {
+    /// The stream of the field block whose end has not come yet.
+    pub(super) fn continued(&self) -> Option<u32> {
+        self.block.as_ref().map(|block| block.head.stream_id)
+    }
+
+    /// The time by which that block has to be complete.
+    pub(super) fn block_deadline(&self) -> Option<Tick> {
+        self.block.as_ref().and_then(|block| block.deadline)
+    }
+
+    /// Gives that block until `deadline` instead.
+    pub(super) fn extend_block(&mut self, deadline: Option<Tick>) {
+        if let Some(block) = &mut self.block {
+            block.deadline = deadline;
+        }
+    }
+
+    /// Keeps a block until its next frame.
+    pub(super) fn keep_block(&mut self, block: Box<Block>) {
+        self.block = Some(block);
+    }
+
+    /// Takes the block that was kept.
+    pub(super) fn take_block(&mut self) -> Option<Box<Block>> {
+        self.block.take()
+    }
+
+    /// Decodes a whole block into `fields`, which are emptied first.
+    pub(super) fn decode(
+        &mut self,
+        block: &[u8],
+        fields: &mut Fields,
+        limits: &DecodeLimits,
+    ) -> Result<Decoded, ConnectionError> {
+        fields.clear();
+        self.decoder.decode(block, fields, limits).map_err(|error| {
+            let code = match error {
+                DecodeError::ListTooLarge => ErrorCode::ENHANCE_YOUR_CALM,
+                _ => ErrorCode::COMPRESSION_ERROR,
+            };
+            ConnectionError::new(code, reason_of(error))
+        })
+    }
+
+    /// The peer has acknowledged another SETTINGS_HEADER_TABLE_SIZE.
+    pub(super) fn set_max_table_size(&mut self, size: u32) {
+        self.decoder.set_max_table_size(size as usize);
+    }
+}
+
+fn reason_of(error: DecodeError) -> &'static str {
+    match error {
+        DecodeError::InvalidIndex => "invalid index into a header table",
+        DecodeError::IntegerOverflow => "integer too large in a field block",
+        DecodeError::Huffman => "invalid Huffman code",
+        DecodeError::Truncated => "field block ends within a field",
+        DecodeError::TableSizeExceeded => "dynamic table size beyond its limit",
+        DecodeError::TableSizeMisplaced => "dynamic table size update out of place",
+        DecodeError::TableSizeMissing => "dynamic table size update missing",
+        DecodeError::ListTooLarge => "field section far too large",
+    }
+}
+
+/// # The connection's window
+impl Inbound {
+    /// DATA that the peer may send now on all streams together.
+    pub(super) fn window(&self) -> u32 {
+        self.window.available()
+    }
+
+    /// The window as it is, debts included.
+    pub(super) fn window_value(&self) -> i32 {
+        self.window.value()
+    }
+
+    /// The size of the decoder's table, and its bound.
+    pub(super) fn table_size(&self) -> (usize, u32) {
+        self.decoder.table_size()
+    }
+
+    /// DATA that came and that no user has released yet.
+    pub(super) fn held(&self) -> u32 {
+        self.window.held()
+    }
+
+    /// A DATA frame came, padding included.
+    pub(super) fn receive(&mut self, len: u32) -> Result<(), Exceeded> {
+        self.window.receive(len)
+    }
+
+    /// Bytes of DATA were used up.
+    pub(super) fn release(&mut self, len: u32) {
+        self.window.release(len);
+    }
+
+    /// The increment of the WINDOW_UPDATE that is due now, if one is; it counts as sent.
+    pub(super) fn poll_update(&mut self) -> Option<u32> {
+        self.window.poll_update()
+    }
+
+    /// Makes the window larger for good; a WINDOW_UPDATE of this increment has to follow.
+    pub(super) fn grow(&mut self, increment: u32) -> Result<(), Overflow> {
+        self.window.grow(increment)
+    }
+}

@@ -1,0 +1,266 @@
+//! Commands and questions that calmd itself has no use for, and that a library of HTTP/2 has: PING,
+//! SETTINGS, windows by hand, priorities (RFC 9218), pushed responses, DATA without a grant, ALTSVC
+//! (RFC 7838), ORIGIN (RFC 8336), and frames of types that are nobody's here.
+
+use std::time::Instant;
+
+use super::Connection;
+use super::inbound::PeerPhase;
+use super::lifecycle::refusal;
+use super::send::{Prepared, prepared};
+use crate::h2::error::Misuse;
+use crate::h2::field_section;
+use crate::h2::frame::{FrameType, MAX_STREAM_ID};
+use crate::h2::priority::Priority;
+use crate::h2::settings::{Role, Settings};
+use crate::h2::store::{MAX_STREAMS, StreamKey};
+use crate::h2::stream::{Passage, Side, StreamState};
+use crate::h2::turn::StreamSlot;
+use crate::http::field::{Field, Fields};
+
+impl Connection {
+    /// Sends PING (RFC 9113 §6.7). Its answer is told with the round trip.
+    pub fn ping(&mut self, payload: [u8; 8], now: Instant) {
+        if self.inbound.phase() != PeerPhase::Closed {
+            self.outbound.ping(0, payload);
+            self.waiting.push_ping(payload, now);
+        }
+    }
+
+    /// Announces other settings (RFC 9113 §6.5): [`announced_settings`](Self::announced_settings)
+    /// with some changed. They are in force when the peer has acknowledged them, which is told.
+    pub fn update_settings(&mut self, settings: Settings, now: Instant) -> Result<(), Misuse> {
+        if self.inbound.phase() == PeerPhase::Closed {
+            return Err(Misuse::GoingAway);
+        }
+        let announced = self.announced_settings();
+        settings.check(self.role(), announced)?;
+        if settings.no_rfc7540_priorities != announced.no_rfc7540_priorities {
+            // RFC 9218 §2.1: said once, in the first SETTINGS.
+            return Err(Misuse::InvalidValue);
+        }
+        self.announce(settings, announced, now);
+        Ok(())
+    }
+
+    /// Widens what the peer may send on a stream, or on the connection, for good: a WINDOW_UPDATE at
+    /// once (RFC 9113 §6.9), on top of those that [`release`](Self::release) causes.
+    pub fn widen_receive_window(
+        &mut self,
+        stream: Option<StreamKey>,
+        increment: u32,
+    ) -> Result<(), Misuse> {
+        if self.inbound.phase() == PeerPhase::Closed {
+            return Err(Misuse::GoingAway);
+        }
+        if increment == 0 {
+            return Err(Misuse::InvalidValue);
+        }
+        let grown = match stream {
+            None => self.inbound.grow(increment),
+            Some(stream) => {
+                let slot = self.streams.slot(stream).ok_or(Misuse::StreamClosed)?;
+                let stream = &mut self.streams[slot];
+                stream.state.remote().ok_or(Misuse::StreamClosed)?;
+                stream.receive_window.grow(increment)
+            }
+        };
+        grown.map_err(|_| Misuse::InvalidValue)?;
+        let id = stream.map_or(0, StreamKey::id);
+        self.outbound.window_update(id, increment);
+        Ok(())
+    }
+
+    /// Gives a stream that we send on another priority, as the user sees fit (RFC 9218 §8: a server
+    /// may know better than the client).
+    pub fn set_priority(&mut self, stream: StreamKey, priority: Priority) {
+        if let Some(slot) = self.streams.slot(stream) {
+            self.streams.set_priority(slot, priority);
+        }
+    }
+
+    /// Client: asks for another priority of a response (RFC 9218 §7.1).
+    pub fn send_priority_update(
+        &mut self,
+        stream: StreamKey,
+        priority: Priority,
+    ) -> Result<(), Misuse> {
+        if self.role() != Role::Client {
+            return Err(Misuse::WrongRole);
+        }
+        let slot = self.streams.slot(stream).ok_or(Misuse::StreamClosed)?;
+        self.streams.set_priority(slot, priority);
+        let value = priority.to_string();
+        self.outbound.priority_update(stream.id(), value.as_bytes());
+        Ok(())
+    }
+
+    /// Server: names an alternative service (RFC 7838 §4), for the origin of a request's stream or,
+    /// without one, for `origin`.
+    pub fn send_altsvc(
+        &mut self,
+        stream: Option<StreamKey>,
+        origin: &[u8],
+        value: &[u8],
+    ) -> Result<(), Misuse> {
+        self.check_server_frame(2 + origin.len() + value.len())?;
+        if stream.is_some_and(|stream| !self.contains(stream)) {
+            return Err(Misuse::StreamClosed);
+        }
+        if origin.is_empty() != stream.is_some() || origin.len() > usize::from(u16::MAX) {
+            return Err(Misuse::InvalidValue);
+        }
+        let id = stream.map_or(0, StreamKey::id);
+        self.outbound.altsvc(id, origin, value);
+        Ok(())
+    }
+
+    /// Server: names the origins that the connection may be used for (RFC 8336 §2).
+    pub fn send_origin<'a>(
+        &mut self,
+        origins: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
+    ) -> Result<(), Misuse> {
+        let origins = origins.into_iter();
+        self.check_server_frame(origins.clone().map(|origin| 2 + origin.len()).sum())?;
+        if origins
+            .clone()
+            .any(|origin| origin.len() > usize::from(u16::MAX))
+        {
+            return Err(Misuse::InvalidValue);
+        }
+        self.outbound.origin(origins);
+        Ok(())
+    }
+
+    /// Sends a frame of an extension's type: what RFC 9113 defines has commands of its own.
+    pub fn send_frame(
+        &mut self,
+        kind: FrameType,
+        flags: u8,
+        stream_id: u32,
+        payload: &[u8],
+    ) -> Result<(), Misuse> {
+        if kind.0 <= FrameType::CONTINUATION.0 {
+            return Err(Misuse::ReservedFrameType);
+        }
+        if stream_id > MAX_STREAM_ID {
+            return Err(Misuse::InvalidValue);
+        }
+        self.check_frame(payload.len())?;
+        self.outbound.frame(kind, flags, stream_id, payload);
+        Ok(())
+    }
+
+    fn check_server_frame(&self, len: usize) -> Result<(), Misuse> {
+        match self.role() {
+            Role::Server => self.check_frame(len),
+            Role::Client => Err(Misuse::WrongRole),
+        }
+    }
+
+    fn check_frame(&self, len: usize) -> Result<(), Misuse> {
+        if self.inbound.phase() == PeerPhase::Closed {
+            return Err(Misuse::GoingAway);
+        }
+        if len > self.agreement.remote().max_frame_size as usize {
+            return Err(Misuse::FrameTooLarge);
+        }
+        Ok(())
+    }
+}
+
+/// # DATA by hand
+impl Connection {
+    /// Sends DATA at once: within both windows and the peer's largest frame, or not at all.
+    pub fn send_data(
+        &mut self,
+        stream: StreamKey,
+        data: &[u8],
+        end_stream: bool,
+    ) -> Result<(), Misuse> {
+        let slot = self.check_data_to_send(stream, data.len())?;
+        self.outbound.data(stream.id(), data, end_stream);
+        self.sent_data(slot, data.len() as u32, end_stream);
+        Ok(())
+    }
+
+    /// Sends DATA at once with `padding` zero bytes behind the data (RFC 9113 §10.7), which, with the byte that
+    /// tells their number, count against the windows too.
+    pub fn send_padded_data(
+        &mut self,
+        stream: StreamKey,
+        data: &[u8],
+        padding: u8,
+        end_stream: bool,
+    ) -> Result<(), Misuse> {
+        let len = 1 + data.len() + usize::from(padding);
+        let slot = self.check_data_to_send(stream, len)?;
+        self.outbound
+            .padded_data(stream.id(), data, padding, end_stream);
+        self.sent_data(slot, len as u32, end_stream);
+        Ok(())
+    }
+
+    fn check_data_to_send(&self, stream: StreamKey, len: usize) -> Result<StreamSlot, Misuse> {
+        let slot = self.streams.slot(stream).ok_or(Misuse::StreamClosed)?;
+        let state = self.streams[slot].state;
+        // The end of the stream makes no difference to what may be sent.
+        let passage = Passage::Data { end_stream: false };
+        state.pass(Side::Local, passage).map_err(refusal)?;
+        if len > self.agreement.remote().max_frame_size as usize {
+            return Err(Misuse::FrameTooLarge);
+        }
+        let window = self.send_window(stream).unwrap_or(0);
+        if len > window as usize {
+            return Err(Misuse::WindowExceeded);
+        }
+        Ok(slot)
+    }
+}
+
+/// # Pushed responses
+impl Connection {
+    /// The identifier that the next stream of ours will have; `None` when there is none left.
+    pub fn next_stream_id(&self) -> Option<u32> {
+        self.streams.next_id()
+    }
+
+    /// Server: promises a response to a request that `fields` make up (RFC 9113 §8.4), on a stream
+    /// of the client's that is still open for sending. The response is sent on the returned stream,
+    /// once the client's SETTINGS_MAX_CONCURRENT_STREAMS has room for it.
+    pub fn push<'f>(
+        &mut self,
+        parent: StreamKey,
+        fields: impl IntoIterator<Item = Field<'f>>,
+        now: Instant,
+    ) -> Result<StreamKey, Misuse> {
+        if self.role() != Role::Server {
+            return Err(Misuse::WrongRole);
+        }
+        self.check_open()?;
+        let slot = self.streams.slot(parent).ok_or(Misuse::StreamClosed)?;
+        if self.streams[slot].state.local().is_none() {
+            return Err(Misuse::StreamClosed);
+        }
+        if !self.agreement.remote().enable_push || parent.id().is_multiple_of(2) {
+            return Err(Misuse::PushDisabled);
+        }
+        let id = self.streams.next_id().ok_or(Misuse::StreamIdsExhausted)?;
+        if self.streams.len() >= MAX_STREAMS {
+            return Err(Misuse::TooManyStreams);
+        }
+        let state = StreamState::Idle
+            .pass(Side::Local, Passage::Promise)
+            .map_err(refusal)?;
+        let check = |fields: &Fields| field_section::request(fields, false).is_ok();
+        let max = self.agreement.remote().max_frame_size;
+        let outbound = &mut self.outbound;
+        match prepared(&self.config, fields.into_iter(), check)? {
+            Prepared::AsIs(fields) => outbound.push_promise(parent.id(), id, fields, max),
+            Prepared::Copied(fields) => outbound.push_promise(parent.id(), id, fields.iter(), max),
+        }
+        self.streams.open_promise(id);
+        let stream = self.new_stream(id, state);
+        self.insert(stream, now).ok_or(Misuse::TooManyStreams)
+    }
+}

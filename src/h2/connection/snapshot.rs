@@ -1,0 +1,143 @@
+//! A connection as it stands, for somebody who looks into it: an operator, a debugger, a test.
+//!
+//! A snapshot is a copy, made when it is asked for. Nothing is counted or kept for it at any other time.
+
+use super::Connection;
+use crate::h2::budget::BudgetsLeft;
+use crate::h2::settings::Role;
+use crate::h2::stream::{Half, Stream, StreamState};
+use crate::h2::turn::SendState;
+
+/// A connection at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Our side.
+    pub role: Role,
+    /// Streams that live, in the order of their identifiers.
+    pub streams: Vec<StreamSnapshot>,
+    /// Bytes of DATA that may be sent on all streams together. Windows are below zero where a SETTINGS
+    /// frame took back more than was left.
+    pub send_window: i32,
+    /// Bytes of DATA that the peer may send on all streams together.
+    pub receive_window: i32,
+    /// Bytes of DATA that came and that were not released.
+    pub held: u32,
+    /// Bytes in the output that were not taken.
+    pub output: usize,
+    /// The table of our encoder.
+    pub encoder_table: TableSnapshot,
+    /// The table of our decoder.
+    pub decoder_table: TableSnapshot,
+    /// Nuisance that the peer may still cause.
+    pub budgets: BudgetsLeft,
+}
+
+/// A dynamic table of HPACK at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableSnapshot {
+    /// The size of its entries, as RFC 7541 §4.1 counts it.
+    pub size: usize,
+    /// The bound of that size.
+    pub max_size: u32,
+}
+
+/// A stream at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamSnapshot {
+    /// Its identifier.
+    pub id: u32,
+    /// Its state (RFC 9113 §5.1).
+    pub state: StreamState,
+    /// Its urgency (RFC 9218 §4.1).
+    pub urgency: u8,
+    /// Its response is of use in parts (RFC 9218 §4.2).
+    pub incremental: bool,
+    /// Bytes of DATA that may be sent on it, as far as its own window goes.
+    pub send_window: i32,
+    /// Bytes of DATA that the peer may send on it, as far as its own window goes.
+    pub receive_window: i32,
+    /// Bytes of DATA that came and that were not released.
+    pub held: u32,
+    /// Bytes that are left to send, if [`set_ready`](Connection::set_ready) was told their number.
+    pub queued: Option<u64>,
+    /// The obstacle to its next DATA frame.
+    pub blocked_by: BlockedBy,
+}
+
+/// The obstacle to a stream's next DATA frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockedBy {
+    /// Everything was sent: our half has ended.
+    Ended,
+    /// The head of its response, which was not sent yet.
+    Head,
+    /// Its user: no bytes are at hand.
+    User,
+    /// The peer: the stream's window is used up.
+    StreamWindow,
+    /// The peer: the stream's window is open, but too little for a frame, and there were enough small
+    /// frames for now.
+    SmallWindow,
+    /// The peer: the connection's window is used up.
+    ConnectionWindow,
+    /// Its turn, or room in the output.
+    Turn,
+}
+
+impl Connection {
+    /// The connection as it stands: streams, windows, tables, budgets. It takes time in proportion to
+    /// the number of streams, and unpacks the encoder's table where that was
+    /// [shrunk](Connection::shrink).
+    pub fn snapshot(&self) -> Snapshot {
+        let limit = self.agreement.concurrency_limit(&self.config);
+        let connection_window = self.streams.send_window();
+        let streams = self.streams.iter();
+        let open = connection_window.available() > 0;
+        Snapshot {
+            role: self.role(),
+            streams: streams
+                .map(|stream| stream_snapshot(stream, open))
+                .collect(),
+            send_window: connection_window.value(),
+            receive_window: self.inbound.window_value(),
+            held: self.inbound.held(),
+            output: self.outbound.queued(),
+            encoder_table: table_snapshot(self.outbound.table_size()),
+            decoder_table: table_snapshot(self.inbound.table_size()),
+            budgets: self.budget.left(&self.config.budgets, limit),
+        }
+    }
+}
+
+fn table_snapshot((size, max_size): (usize, u32)) -> TableSnapshot {
+    TableSnapshot { size, max_size }
+}
+
+/// `open` says that the connection's window has room.
+fn stream_snapshot(stream: &Stream, open: bool) -> StreamSnapshot {
+    StreamSnapshot {
+        id: stream.id,
+        state: stream.state,
+        urgency: stream.priority.urgency(),
+        incremental: stream.priority.incremental(),
+        send_window: stream.send_window.value(),
+        receive_window: stream.receive_window.value(),
+        held: stream.receive_window.held(),
+        queued: stream.turn.known_remaining(),
+        blocked_by: blocked_by(stream, open),
+    }
+}
+
+fn blocked_by(stream: &Stream, open: bool) -> BlockedBy {
+    match (stream.state.local(), stream.turn.state) {
+        (None, _) => BlockedBy::Ended,
+        (Some(Half::Head), _) => BlockedBy::Head,
+        (Some(Half::Body), SendState::Resting) => BlockedBy::User,
+        (_, SendState::Blocked) if stream.send_window.available() > 0 => BlockedBy::SmallWindow,
+        (_, SendState::Blocked) => BlockedBy::StreamWindow,
+        // A stream that is out of window is found out when its turn comes.
+        (_, SendState::Ready) if stream.send_window.available() == 0 => BlockedBy::StreamWindow,
+        (_, SendState::Ready) if !open => BlockedBy::ConnectionWindow,
+        (_, SendState::Ready) => BlockedBy::Turn,
+    }
+}
