@@ -229,22 +229,23 @@ const COOKIE: &[u8] = b"cookie";
 /// The separator between two crumbs once they are joined: a semicolon and a space.
 const JOINT: usize = 2;
 
+/// The part of a crumb's size as a field that joining saves.
+const SAVED: usize = COOKIE.len() + ENTRY_OVERHEAD - JOINT;
+
 /// Takes the fields of one block and materialises those within the limits.
 struct FieldSink<'a> {
     fields: &'a mut Fields,
     decoded: Decoded,
-    /// The size of the fields that were decoded.
-    size: usize,
-    /// The size up to which they are materialised.
-    list_size: usize,
-    /// The size up to which they are decoded.
-    overrun: usize,
+    /// Bytes that may still be materialised.
+    room: usize,
     /// Fields that may still be materialised.
     left: usize,
     /// Cookie crumbs that may still be materialised.
     crumbs_left: usize,
-    /// Whether a crumb came, to which the others will be joined.
+    /// The first crumb, to which the others will be joined.
     cookie: Cookie,
+    /// Bytes that may still be decoded when `room` is used up.
+    beyond: usize,
 }
 
 /// Crumbs so far.
@@ -254,7 +255,14 @@ enum Cookie {
     Begun,
 }
 
-/// Whether a field may be a crumb, for the price of two comparisons.
+/// The lot of a field.
+enum Admission {
+    Materialised,
+    LeftOut,
+    TooLarge,
+}
+
+/// Tells the fields that may be crumbs, for the price of two comparisons.
 #[inline(always)]
 fn may_be_crumb(field: Joined<'_>) -> bool {
     field.name_len == COOKIE.len() && field.bytes.first() == COOKIE.first()
@@ -263,15 +271,15 @@ fn may_be_crumb(field: Joined<'_>) -> bool {
 impl<'a> FieldSink<'a> {
     fn new(fields: &'a mut Fields, limits: &DecodeLimits, block_len: usize) -> Self {
         let overrun = limits.list_size.saturating_mul(limits.overrun);
+        let overrun = overrun.max(block_len.saturating_mul(2));
         FieldSink {
             fields,
             decoded: Decoded::Whole,
-            size: 0,
-            list_size: limits.list_size,
-            overrun: overrun.max(block_len.saturating_mul(2)),
+            room: limits.list_size,
             left: limits.fields,
             crumbs_left: limits.crumbs,
             cookie: Cookie::Absent,
+            beyond: overrun.saturating_sub(limits.list_size),
         }
     }
 
@@ -279,55 +287,58 @@ impl<'a> FieldSink<'a> {
     /// whatever its size.
     #[inline(always)]
     fn push(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
-        let size = self.size.saturating_add(field.bytes.len() + ENTRY_OVERHEAD);
-        if size > self.list_size || self.left == 0 || may_be_crumb(field) {
-            if !self.admits_rare(field)? {
-                return Ok(());
+        let cost = field.bytes.len() + ENTRY_OVERHEAD;
+        if cost > self.room || self.left == 0 || may_be_crumb(field) {
+            match self.admit_rare(field, cost) {
+                Admission::Materialised => {}
+                Admission::LeftOut => return Ok(()),
+                Admission::TooLarge => return Err(DecodeError::ListTooLarge),
             }
         } else {
-            self.size = size;
+            self.room -= cost;
             self.left -= 1;
         }
         self.fields.push_joined(field, sensitive);
         Ok(())
     }
 
-    /// Counts what may be a crumb or past the limits; says whether it is within them. Out of line, and
-    /// without a copy of its own, so that the fields that are neither cost no more for it.
-    #[cold]
+    /// Counts what may be a crumb or past the limits. Out of line, and without a copy of its own, so
+    /// that the fields that are neither cost no more for it.
     #[inline(never)]
-    fn admits_rare(&mut self, field: Joined<'_>) -> Result<bool, DecodeError> {
-        let crumb = field.name_len == COOKIE.len() && field.name() == COOKIE;
+    fn admit_rare(&mut self, field: Joined<'_>, cost: usize) -> Admission {
+        let crumb = may_be_crumb(field) && field.name() == COOKIE;
         // A crumb counts as what it adds to the joined field, but past the limits like any field:
         // thousands of one byte each are a bomb.
-        let size = match self.cookie {
-            Cookie::Begun if crumb && self.crumbs_left > 0 => field.value().len() + JOINT,
-            _ => field.bytes.len() + ENTRY_OVERHEAD,
+        let cost = match self.cookie {
+            Cookie::Begun if crumb && self.crumbs_left > 0 => cost - SAVED,
+            _ => cost,
         };
-        self.size = self.size.saturating_add(size);
         let left = if crumb {
             self.cookie = Cookie::Begun;
             &mut self.crumbs_left
         } else {
             &mut self.left
         };
-        if self.size > self.list_size || *left == 0 {
-            self.pass_limit()?;
-            return Ok(false);
+        if cost > self.room || *left == 0 {
+            return self.pass_limit(cost);
         }
+        self.room -= cost;
         *left -= 1;
-        Ok(true)
+        Admission::Materialised
     }
 
     #[cold]
-    fn pass_limit(&mut self) -> Result<(), DecodeError> {
+    fn pass_limit(&mut self, cost: usize) -> Admission {
         // What comes behind a field that was left out is left out as well.
-        self.left = 0;
-        self.crumbs_left = 0;
+        self.beyond = self.beyond.saturating_add(std::mem::take(&mut self.room));
+        (self.left, self.crumbs_left) = (0, 0);
         self.decoded = Decoded::Truncated;
-        if self.size > self.overrun {
-            return Err(DecodeError::ListTooLarge);
+        match self.beyond.checked_sub(cost) {
+            Some(beyond) => {
+                self.beyond = beyond;
+                Admission::LeftOut
+            }
+            None => Admission::TooLarge,
         }
-        Ok(())
     }
 }
