@@ -1,4 +1,4 @@
-//! How much nuisance a peer may cause before ENHANCE_YOUR_CALM (RFC 9113 §10.5).
+//! The nuisance that a peer may cause before ENHANCE_YOUR_CALM (RFC 9113 §10.5).
 //!
 //! Each kind has its own count, since each has its own innocent cause and its own attack; the limits
 //! and their reasons are [`super::config::Budgets`]. Useful behaviour earns back what may
@@ -12,7 +12,7 @@ use super::error::ConnectionError;
 
 type Charged = Result<(), ConnectionError>;
 
-/// What a reset costs that came after its request was answered in part: content was read and sent for
+/// The cost of a reset that came after its request was answered in part: content was read and sent for
 /// it. One in the same write as its request caused the response's head and no more, and costs 1.
 /// Neither kind costs anything behind another reset without a request between them: who leaves a page
 /// resets all that is under way at once, a hundred images as well, and leaves the next one a moment
@@ -25,7 +25,7 @@ const LATER_RESET: u32 = 3;
 /// of the last one, as Chromium's do. Neither need try a thousand times.
 const REFUSALS: u32 = 10;
 
-/// What a connection's peer has spent.
+/// The nuisance that a connection's peer has caused.
 #[derive(Debug, Default)]
 pub struct Budget {
     /// Requests that the peer reset, weighted, less those that were answered.
@@ -41,11 +41,11 @@ pub struct Budget {
     /// The second that `settings` and `pings` count.
     second: u32,
     ignored_bytes: u32,
-    /// What streams that we reset may still have had on the way.
+    /// DATA that streams which we reset may still have had on the way.
     late_bytes: u32,
 }
 
-/// What the peer did last, of requesting and resetting.
+/// The peer's last act, of requesting and resetting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Latest {
     #[default]
@@ -53,10 +53,10 @@ enum Latest {
     Reset,
 }
 
-/// How soon after its request a stream was reset by the peer.
+/// The time between a request and its reset by the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Haste {
-    /// In the same lot of input.
+    /// In one batch of input with it.
     Hasty,
     /// Later, but before much of the response had been sent.
     Early,
@@ -167,7 +167,7 @@ impl Budget {
         self.ignored_bytes = 0;
     }
 
-    /// Whether a DATA frame smaller than it should be may be sent (CVE-2019-9511).
+    /// Says that a DATA frame smaller than it should be may be sent (CVE-2019-9511).
     pub fn allows_small_frame(&self, limits: &Budgets) -> bool {
         u32::from(self.small_frames) < limits.small_data_frames
     }

@@ -1,4 +1,4 @@
-//! What can go wrong, in three types that are never mixed up (RFC 9113 §5.4).
+//! Errors, in three types that are never mixed up (RFC 9113 §5.4).
 //!
 //! A [`ConnectionError`] ends the connection with GOAWAY, a [`StreamError`] ends one stream with
 //! RST_STREAM; both are the peer's doing (or its timeouts). A [`Misuse`] is the caller's: the command
@@ -84,7 +84,7 @@ impl fmt::Debug for ErrorCode {
 pub struct ConnectionError {
     /// The code of the GOAWAY frame.
     pub code: ErrorCode,
-    /// What the peer did, for logs and for whoever debugs the peer.
+    /// The peer's deed, for logs and for those who debug the peer.
     pub reason: &'static str,
 }
 
@@ -123,7 +123,7 @@ impl std::error::Error for ConnectionError {}
 pub struct StreamError {
     /// The code of the RST_STREAM frame.
     pub code: ErrorCode,
-    /// What the peer did.
+    /// The peer's deed.
     pub reason: &'static str,
 }
 
@@ -205,7 +205,7 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-/// What processing one frame can fail with; never leaves the core.
+/// The faults with which processing one frame can fail; never leaves the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameFault {
     Connection(ConnectionError),

@@ -1,4 +1,4 @@
-//! What a connection tells its user.
+//! The events that a connection tells its user.
 
 use super::error::{ErrorCode, StreamError};
 use super::frame::FrameHeader;
@@ -67,7 +67,7 @@ pub enum Event<'e> {
         stream: StreamKey,
         /// The content, without padding.
         data: &'e [u8],
-        /// What the frame took from the windows: the content, its padding and the padding's length.
+        /// Bytes that the frame took from the windows: the content, its padding and the padding's length.
         flow_controlled_len: u32,
         /// This was the last of it.
         end_stream: bool,
@@ -110,7 +110,7 @@ pub enum Event<'e> {
     },
     /// The peer sent SETTINGS, which are in force and acknowledged.
     SettingsChanged {
-        /// What the frame said.
+        /// The entries of the frame.
         entries: SettingsEntries<'e>,
     },
     /// The peer acknowledged SETTINGS of ours.
@@ -151,7 +151,7 @@ pub enum Event<'e> {
     Rfc7540Priority {
         /// The identifier of the stream, in any state.
         stream_id: u32,
-        /// What it said.
+        /// The priority that the frame gave.
         priority: Rfc7540Priority,
     },
     /// The peer sent GOAWAY: it takes nothing new. A client's streams above `last_stream_id` follow

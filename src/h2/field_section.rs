@@ -10,26 +10,26 @@ use super::stream::RequestKind;
 use crate::http::field::{Field, Fields};
 use crate::http::{Expected, is_authority};
 
-/// What a message is malformed by.
+/// The fault by which a message is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
 
 type Checked<T> = Result<T, Malformed>;
 
-/// What the core has to know of a request.
+/// The facts of a request that the core has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestHead {
     /// Its content-length.
     pub content_length: Option<u64>,
     /// Its priority, if it has a `priority` field (RFC 9218 §5).
     pub priority: Option<Priority>,
-    /// What its method means for the stream.
+    /// The meaning of its method for the stream.
     pub kind: RequestKind,
     /// Its expectation (RFC 9110 §10.1.1).
     pub expected: Expected,
 }
 
-/// What the core has to know of a response.
+/// The facts of a response that the core has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// Its status.
@@ -39,7 +39,7 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// Whether another response follows on the stream (RFC 9110 §15.2).
+    /// Says that another response follows on the stream (RFC 9110 §15.2).
     pub fn is_informational(&self) -> bool {
         self.status < 200
     }
@@ -89,7 +89,7 @@ fn updated(priority: Option<Priority>, value: &[u8]) -> Priority {
     priority.unwrap_or_default().updated(value)
 }
 
-/// What a method means for its stream.
+/// The meaning of a method for its stream.
 pub fn request_kind_of(method: &[u8]) -> RequestKind {
     match method {
         b"HEAD" => RequestKind::Head,
@@ -184,7 +184,7 @@ pub fn normalized<'f>(fields: impl Iterator<Item = Field<'f>>) -> Fields {
     result
 }
 
-/// What one pass over a section finds.
+/// The facts that one pass over a section finds.
 #[derive(Default)]
 struct Facts<'f> {
     method: Option<&'f [u8]>,
@@ -263,7 +263,7 @@ impl<'f> Facts<'f> {
         Ok(())
     }
 
-    /// Whether something is there that only requests have.
+    /// Says that something is there that only requests have.
     fn is_of_request(&self) -> bool {
         let all = [
             self.method,
@@ -398,7 +398,7 @@ fn trim_blanks(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Whether a byte is under 16.
+/// Says that a byte is under 16.
 fn has_control(bytes: &[u8]) -> bool {
     const LIMIT: u64 = u64::from_ne_bytes([16; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);

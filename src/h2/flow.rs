@@ -7,7 +7,7 @@
 //!                                  |<------------------- size ---------------------->|
 //! ```
 //!
-//! What was received is *held* until its user releases it, then *owed* until a WINDOW_UPDATE gives it
+//! Received bytes are *held* until their user releases them, then *owed* until a WINDOW_UPDATE gives them
 //! back. Nothing is announced for every frame: only when half of what could be announced is owed.
 //!
 //! Windows may be negative: SETTINGS_INITIAL_WINDOW_SIZE can shrink below what was already sent
@@ -33,12 +33,12 @@ pub struct Overflow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded;
 
-/// What a change of SETTINGS_INITIAL_WINDOW_SIZE adds to every window (§6.9.2).
+/// The bytes that a change of SETTINGS_INITIAL_WINDOW_SIZE adds to every window (§6.9.2).
 pub fn difference(before: u32, after: u32) -> i64 {
     i64::from(after).saturating_sub(before.into())
 }
 
-/// How many bytes may still be sent in one direction; may be negative.
+/// Number of bytes that may still be sent in one direction; may be negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window(i32);
 
@@ -83,7 +83,7 @@ impl Window {
     }
 }
 
-/// What we let the peer send, and what became of what it sent.
+/// The bytes that we let the peer send, and those that it sent and that are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiveWindow {
     window: Window,
@@ -104,7 +104,7 @@ impl ReceiveWindow {
         }
     }
 
-    /// What the peer may send now.
+    /// Bytes that the peer may send now.
     pub fn available(&self) -> u32 {
         self.window.available()
     }

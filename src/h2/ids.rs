@@ -1,4 +1,4 @@
-//! What is remembered of stream identifiers (RFC 9113 §5.1.1): the highest, and how the latest ended.
+//! The memory of stream identifiers (RFC 9113 §5.1.1): the highest, and how the latest ended.
 //!
 //! A closed stream keeps no state but this: two bits for each of the last 64 of the client's streams
 //! decide how a late frame is answered. Of older ones nothing is known, and their late frames are
@@ -6,7 +6,7 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-/// How a stream came to be closed, as far as late frames are concerned.
+/// The way in which a stream came to be closed, as far as late frames are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
     /// Nobody used it: a higher identifier came first, which closed it (§5.1.1).
@@ -20,7 +20,7 @@ pub enum Closing {
     ResetByUs,
 }
 
-/// How many streams are remembered.
+/// Number of streams that are remembered.
 const REMEMBERED: u32 = 64;
 const PER_WORD: u32 = 16;
 
@@ -67,7 +67,7 @@ impl Ids {
         }
     }
 
-    /// How a stream that has ended, or was never used, came to be closed; `None` is long ago.
+    /// The way in which a stream that has ended, or was never used, came to be closed; `None` is long ago.
     pub fn closing(&self, id: u32) -> Option<Closing> {
         if !self.remembers(id) {
             return None;

@@ -33,7 +33,7 @@ impl Priority {
         self.0 & URGENCY
     }
 
-    /// Whether the client can use parts of the response, so that it shares its turn.
+    /// The client can use parts of the response, so that it shares its turn.
     pub fn incremental(self) -> bool {
         self.0 & INCREMENTAL != 0
     }
@@ -45,7 +45,7 @@ impl Priority {
         Priority::default().updated(value)
     }
 
-    /// The same, on top of what an earlier field of the same section said.
+    /// The priority that a field makes of the one that an earlier field of its section gave.
     pub fn updated(mut self, value: &[u8]) -> Priority {
         for member in value.split(|&byte| byte == b',') {
             // Parameters of a member (`u=3;x`) mean nothing here.

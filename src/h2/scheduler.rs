@@ -121,7 +121,7 @@ impl Default for Scheduler {
 }
 
 impl Scheduler {
-    /// Whether no stream is ready.
+    /// Says that no stream is ready.
     pub fn is_empty(&self) -> bool {
         self.sequential.occupied | self.incremental.occupied == 0
     }
@@ -173,7 +173,7 @@ impl Scheduler {
         }
     }
 
-    /// Whether others have their turn between two frames of this one, which is next.
+    /// Says that others have their turn between two frames of this one, which is next.
     pub fn takes_turns(&self, store: &Store, slot: StreamSlot) -> bool {
         let priority = store[slot].priority;
         let urgency = usize::from(priority.urgency());

@@ -63,22 +63,22 @@ pub struct Settings {
     pub header_table_size: u32,
     /// Streams that its peer may have open; `u32::MAX` is no limit.
     pub max_concurrent_streams: u32,
-    /// What its peer may send on a new stream.
+    /// Bytes of DATA that its peer may send on a new stream.
     pub initial_window_size: u32,
     /// The largest payload of a frame.
     pub max_frame_size: u32,
     /// The largest field section, as RFC 9113 §6.5.2 counts; `u32::MAX` is no limit. Advisory.
     pub max_header_list_size: u32,
-    /// Whether a client takes pushed responses.
+    /// A client takes pushed responses.
     pub enable_push: bool,
-    /// Whether a server takes `:protocol` (RFC 8441).
+    /// A server takes `:protocol` (RFC 8441).
     pub enable_connect_protocol: bool,
-    /// Whether the priorities of RFC 7540 are ignored (RFC 9218 §2.1).
+    /// The priorities of RFC 7540 are ignored (RFC 9218 §2.1).
     pub no_rfc7540_priorities: bool,
 }
 
 impl Settings {
-    /// What holds until SETTINGS say otherwise (RFC 9113 §6.5.2).
+    /// The settings that hold until SETTINGS say otherwise (RFC 9113 §6.5.2).
     pub const INITIAL: Settings = Settings {
         header_table_size: INITIAL_TABLE_SIZE,
         max_concurrent_streams: u32::MAX,
@@ -90,7 +90,7 @@ impl Settings {
         no_rfc7540_priorities: false,
     };
 
-    /// What a connection of this role announces.
+    /// The settings that a connection of this role announces.
     pub fn from_config(config: &Config, role: Role) -> Settings {
         Settings {
             header_table_size: config.header_table_size,
@@ -162,7 +162,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether `role` may announce these after `before`.
+    /// Checks that `role` may announce these after `before`.
     pub fn check(self, role: Role, before: Settings) -> Result<(), Misuse> {
         let mut settings = before;
         for entry in self.changes(before) {

@@ -26,7 +26,7 @@ impl StreamKey {
         self.id
     }
 
-    /// A small number that is free again only when the stream has ended: an index for whoever keeps
+    /// A small number that is free again only when the stream has ended: an index for a user that keeps
     /// something beside each stream.
     pub fn index(self) -> usize {
         self.index as usize
@@ -95,7 +95,7 @@ impl Store {
         self.streams.len()
     }
 
-    /// Whether there is none.
+    /// Says that there is none.
     pub fn is_empty(&self) -> bool {
         self.streams.is_empty()
     }

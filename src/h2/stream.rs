@@ -37,7 +37,7 @@ use super::flow::{ReceiveWindow, Window};
 use super::priority::Priority;
 use super::turn::SendTurn;
 
-/// How far an open half has come.
+/// The progress of an open half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Half {
     /// The final head is still to come.
@@ -86,7 +86,7 @@ pub enum Side {
     Remote,
 }
 
-/// What passes on a stream, as far as its state cares.
+/// A frame that passes on a stream, as far as its state cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passage {
     /// HEADERS with a 1xx status (§8.1).
@@ -142,7 +142,7 @@ impl StreamState {
             (Closed, _, _) => Err(TransitionError::Closed),
             (Idle, Side::Local, Passage::Promise) => Ok(ReservedLocal),
             (Idle, Side::Remote, Passage::Promise) => Ok(ReservedRemote),
-            // Whoever opens a stream sends its request: that half has its head, the other waits.
+            // The side that opens a stream sends its request: that half has its head, the other waits.
             (Idle, Side::Local, Passage::Head { end_stream }) => Ok(match end_stream {
                 false => Open {
                     local: Half::Body,
@@ -203,7 +203,7 @@ impl StreamState {
         }
     }
 
-    /// Whether the stream counts as concurrent: reserved ones do not (§5.1.2).
+    /// Says that the stream counts as concurrent: reserved ones do not (§5.1.2).
     pub fn is_active(self) -> bool {
         !matches!(
             self,
@@ -229,7 +229,7 @@ fn half_closed_local(remote: Option<Half>) -> StreamState {
     }
 }
 
-/// What the method of a request means for its stream.
+/// The meaning of a request's method for its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
     /// Any other method.
@@ -281,7 +281,7 @@ pub struct Movement {
     bytes: u32,
     /// Checks since then.
     checks: u16,
-    /// Whether enough for one check ever moved at once.
+    /// Enough for one check has moved at once.
     substantial: bool,
 }
 
@@ -295,12 +295,12 @@ impl Movement {
         self.substantial |= self.bytes >= enough;
     }
 
-    /// Whether enough bytes to keep a stream alive ever moved.
+    /// Says that enough bytes to keep a stream alive have moved once.
     pub fn is_substantial(&self) -> bool {
         self.substantial
     }
 
-    /// A check, while something waits. Says whether too little has moved for longer than so many checks:
+    /// A check, while something waits. Says that too little has moved for longer than `checks` of them:
     /// one more, since it began to wait somewhere between two.
     pub fn is_stalled(&mut self, enough: u32, checks: u16) -> bool {
         if self.bytes >= enough {
@@ -335,19 +335,19 @@ pub struct Stream {
     pub id: u32,
     /// Where it stands.
     pub state: StreamState,
-    /// What the method means for it.
+    /// The meaning of its request's method.
     pub request_kind: RequestKind,
     /// Its priority.
     pub priority: Priority,
     /// The signal that its priority may still be changed by.
     pub signals: Signals,
-    /// Whether and where it waits to send.
+    /// Its part in sending.
     pub turn: SendTurn,
-    /// What we may send.
+    /// Bytes of DATA that we may send.
     pub send_window: Window,
-    /// What the peer may send.
+    /// Bytes of DATA that the peer may send.
     pub receive_window: ReceiveWindow,
-    /// What the peer's content-length promises.
+    /// Content that the peer's content-length promises.
     pub content: PromisedContent,
     /// The bytes of content that are still taken, if nobody reads them.
     pub discards: Option<u32>,
@@ -355,7 +355,7 @@ pub struct Stream {
     pub sent: Movement,
     /// DATA that came.
     pub received: Movement,
-    /// The lot of input that the stream began in: a reset in the same one came in the same breath.
+    /// The input batch that the stream began in: a reset in that batch came in the same breath.
     pub born: u16,
 }
 

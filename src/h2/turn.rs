@@ -9,10 +9,10 @@ impl StreamSlot {
     pub const NONE: StreamSlot = StreamSlot(u16::MAX);
 }
 
-/// Whether a stream waits to send, and its neighbours if it does.
+/// The part that a stream has in sending, and its neighbours where it waits for its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendTurn {
-    /// What it waits for.
+    /// The event that it waits for.
     pub state: SendState,
     /// The bytes that are left, if they are known.
     remaining: u64,
@@ -22,7 +22,7 @@ pub struct SendTurn {
     pub(super) next: StreamSlot,
 }
 
-/// What a stream waits for.
+/// The event that a stream waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendState {
     /// Its user: there is nothing to send.

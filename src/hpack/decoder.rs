@@ -10,7 +10,7 @@ use crate::http::field::{Fields, Joined};
 /// last block and the final one (§4.2).
 const MAX_SIZE_UPDATES: u32 = 2;
 
-/// How much of one block is materialised.
+/// Limits of what is materialised of one block.
 #[derive(Clone, Copy, Debug)]
 pub struct DecodeLimits {
     /// The size of all fields as RFC 9113 §6.5.2 counts it.
@@ -26,7 +26,7 @@ pub struct DecodeLimits {
     pub overrun: usize,
 }
 
-/// What became of a block without an error.
+/// The outcome of a block without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// Every field was materialised.
@@ -39,7 +39,7 @@ pub enum Decoded {
 /// The dynamic table of the peer's encoder, and what reads blocks with it.
 pub struct Decoder {
     table: DynamicTable,
-    /// What our SETTINGS_HEADER_TABLE_SIZE allows the peer.
+    /// The size that our SETTINGS_HEADER_TABLE_SIZE allows the peer.
     limit: u32,
     /// The least that the limit has been since the last block, if the peer's table was larger: the
     /// next block has to begin with an update to no more than this.

@@ -38,7 +38,7 @@ const GUESSABLE_COOKIE: usize = 20;
 /// entry, it takes a byte each.
 const REPEATED_LEN: usize = 16;
 
-/// How a literal relates to the table: its bits and the length of the index behind them (§6.2).
+/// The relation of a literal to the table: its bits and the length of the index behind them (§6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Literal {
     /// It becomes an entry (§6.2.1).
@@ -146,7 +146,7 @@ impl Encoder {
         entries.last = out.get(start..).and_then(Repeatable::new);
     }
 
-    /// What encoding the fields of the last block again gives, where that is known: all of them are in
+    /// The block that encoding the last fields again gives, where that is known: all of them are in
     /// the tables, and it is short.
     pub fn repeatable(&self) -> Option<&[u8]> {
         match &self.entries {
@@ -344,7 +344,7 @@ fn encode_entry(age: usize, out: &mut Vec<u8>) {
     integer::encode(index_of(age), 0x80, 7, out);
 }
 
-/// Whether a field could be guessed from the size of blocks if it had an entry (§7.1.3).
+/// Says that a field could be guessed from the size of blocks if it had an entry (§7.1.3).
 fn is_secret(name: u32, value: &[u8]) -> bool {
     match name {
         static_table::AUTHORIZATION
@@ -355,7 +355,7 @@ fn is_secret(name: u32, value: &[u8]) -> bool {
     }
 }
 
-/// Whether each value of a field is as good as unique.
+/// Says that each value of a field is as good as unique.
 fn never_repeats(name: u32) -> bool {
     matches!(
         name,
@@ -363,7 +363,7 @@ fn never_repeats(name: u32) -> bool {
     )
 }
 
-/// What gives the hash of an entry by its age.
+/// A function from the age of an entry to its hash.
 fn hash_of(table: &DynamicTable) -> impl Fn(usize) -> u64 {
     let hash = |entry: Joined<'_>| field_hash(name_hash(entry.name()), entry.value());
     move |age| table.get(age).map_or(0, hash)

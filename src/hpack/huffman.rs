@@ -50,11 +50,11 @@ struct Code {
     len: u8,
 }
 
-/// What the next [`STEP_BITS`] bits stand for: one or two symbols, or the start of a longer code.
+/// The meaning of the next [`STEP_BITS`] bits: one or two symbols, or the start of a longer code.
 #[derive(Clone, Copy)]
 struct DecodeStep {
     symbols: [u8; 2],
-    /// How many of `symbols` there are; zero marks a longer code.
+    /// Number of `symbols`; zero marks a longer code.
     count: u8,
     /// Bits that the symbols take.
     len: u8,
@@ -65,7 +65,7 @@ struct DecodeStep {
 struct CodeLength {
     /// The first of them.
     first: u32,
-    /// How many there are, EOS included.
+    /// Number of them, EOS included.
     count: u32,
     /// Where their symbols begin in [`SORTED`].
     offset: u32,
@@ -247,7 +247,7 @@ fn decode_into(input: &[u8], out: &mut [u8]) -> Result<usize, DecodeError> {
 struct Bits<'a> {
     /// The next ones, highest first.
     window: u64,
-    /// How many of `window` count.
+    /// Number of bits of `window` that count.
     available: u32,
     rest: &'a [u8],
 }

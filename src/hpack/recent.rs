@@ -1,6 +1,6 @@
 //! The fields that the encoder lately gave no entry: one that comes back deserves it.
 
-/// How many fields are remembered: about as many as a table of 4 KiB has entries. What comes back
+/// Number of fields that are remembered: about as many as a table of 4 KiB has entries. What comes back
 /// later than that would have been evicted in the meantime.
 const REMEMBERED: usize = 64;
 
@@ -17,7 +17,7 @@ struct Ring {
 }
 
 impl Recent {
-    /// Whether the field of this hash was passed over lately; if not, it is now.
+    /// Says that the field of this hash was passed over lately; if not, it is now.
     #[expect(clippy::indexing_slicing, reason = "a remainder is within the ring")]
     pub(super) fn recall(&mut self, hash: u64) -> bool {
         let tag = (hash >> 32) as u16;

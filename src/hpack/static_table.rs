@@ -13,7 +13,7 @@ macro_rules! joined {
     };
 }
 
-/// How many entries there are; the first entry of the dynamic table comes after them (§2.3.3).
+/// Number of its entries; the first entry of the dynamic table comes after them (§2.3.3).
 pub(super) const LEN: u32 = ENTRIES.len() as u32;
 
 /// Names and values; the position is the index less one. Fields of one name are neighbours.
@@ -102,7 +102,7 @@ pub(super) fn get(index: u32) -> Option<Joined<'static>> {
     ENTRIES.get((index as usize).wrapping_sub(1)).copied()
 }
 
-/// What a search finds.
+/// The find of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Match {
     /// This entry is the field.

@@ -17,7 +17,7 @@ use super::error::DecodeError;
 use super::huffman;
 use crate::http::field::{Fields, Joined};
 
-/// What an entry adds to the length of its name and value (§4.1).
+/// Bytes that an entry adds to the length of its name and value (§4.1).
 pub(super) const ENTRY_OVERHEAD: usize = Fields::OVERHEAD;
 
 /// The first allocations: what the entries of one small message take, so that they do not grow by
@@ -68,7 +68,7 @@ impl DynamicTable {
         }
     }
 
-    /// How many entries there are.
+    /// Number of entries.
     pub(super) fn len(&self) -> usize {
         self.spans.len()
     }
@@ -96,7 +96,7 @@ impl DynamicTable {
         })
     }
 
-    /// Whether an entry is this field.
+    /// Says that an entry is this field.
     #[inline]
     pub(super) fn holds(&self, age: usize, name: &[u8], value: &[u8]) -> bool {
         // The value tells more entries apart, and a difference in length costs nothing to see.
@@ -157,7 +157,7 @@ impl DynamicTable {
         Some(())
     }
 
-    /// What was appended so far is the name; the value comes next.
+    /// Ends the name, which is what was appended so far; the value comes next.
     #[inline]
     pub(super) fn end_name(&self, draft: &mut Draft) {
         draft.name_len = self.end().wrapping_sub(draft.start);
@@ -256,7 +256,7 @@ impl DynamicTable {
         self.moved = self.moved.wrapping_add(dead as u32);
     }
 
-    /// How many bytes in front of the oldest entry are not used any more.
+    /// Number of bytes in front of the oldest entry that are not used any more.
     fn dead(&self) -> usize {
         self.spans.front().map_or(0, |span| self.offset(span.start))
     }

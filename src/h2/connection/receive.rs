@@ -15,7 +15,7 @@ use crate::h2::ids::Closing;
 use crate::h2::store::StreamKey;
 use crate::http::{Expected, Fields};
 
-/// What became of some input.
+/// The outcome of some input.
 pub(super) enum Received<'i> {
     /// Nothing that anybody has to know.
     Nothing,
@@ -108,7 +108,7 @@ impl Connection {
     /// lent for field sections. To be called until it returns `Ok(None)`: then what is left of
     /// `input` is an incomplete frame, to be offered again with more bytes behind it.
     ///
-    /// What no frame caused (streams that stalled, or that the peer's GOAWAY gave up) comes first.
+    /// Events that no frame caused (streams that stalled, or that the peer's GOAWAY gave up) come first.
     /// On `Err` GOAWAY is in the output and nothing more is taken. All events that came before an
     /// error were told before it.
     pub fn receive<'e, 'i: 'e>(
@@ -197,7 +197,7 @@ impl Connection {
         Ok(Received::Incomplete)
     }
 
-    /// What a header alone says: nothing is waited for that will be refused.
+    /// Checks what a header alone says: nothing is waited for that will be refused.
     fn check_header(&self, header: FrameHeader) -> Result<(), FrameFault> {
         if self.inbound.phase() == PeerPhase::Settings
             && (header.kind != FrameType::SETTINGS || header.has(flag::ACK))
@@ -276,7 +276,7 @@ impl Connection {
         }))
     }
 
-    /// What is refused has a budget of its own.
+    /// Charges for a stream error, but for a refused stream, which has a budget of its own.
     fn charge_stream_error(&mut self, error: StreamError) -> Result<(), ConnectionError> {
         if error.code == ErrorCode::REFUSED_STREAM {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What a decoded field section means: a new stream, a response, trailers, a promise, or nothing any
+//! The meaning of a decoded field section: a new stream, a response, trailers, a promise, or nothing any
 //! more (RFC 9113 §5.1, §6.6, §8.1).
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
@@ -25,7 +25,7 @@ use crate::http::{Expected, Fields};
 const IDS_IN_RESERVE: u32 = 2_000;
 
 impl Connection {
-    /// What is wrong about the identifier alone (§5.1.1).
+    /// Checks what the identifier alone says (§5.1.1).
     pub(super) fn check_headers_stream(&self, id: u32) -> Result<(), ConnectionError> {
         if id == 0 {
             return Err(ConnectionError::protocol("HEADERS on stream 0"));

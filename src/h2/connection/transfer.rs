@@ -221,7 +221,7 @@ impl Connection {
         self.waiting.await_small_frames(at);
     }
 
-    /// Small frames may be sent again, by whoever has a window for one.
+    /// Small frames may be sent again, by each stream that has a window for one.
     pub(super) fn allow_small_frames(&mut self) {
         self.waiting.allow_small_frames();
         self.budget.forgive_small_frames();

@@ -91,7 +91,7 @@ fn base64url_encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The same back; padding is tolerated.
+/// Base64url back to bytes; padding is tolerated.
 #[expect(
     clippy::indexing_slicing,
     reason = "chunks are of two to four digits, and a group has four bytes"

@@ -5,7 +5,7 @@
 use super::{FrameHeader, flag};
 use crate::h2::error::{ConnectionError, ErrorCode};
 
-/// What a payload can be wrong about without any state being known: always the connection's end,
+/// Faults of a payload that show without any state being known: always the connection's end,
 /// but for PRIORITY, which has its own function.
 type Parsed<T> = Result<T, ConnectionError>;
 
@@ -35,7 +35,7 @@ pub fn unpad(header: FrameHeader, payload: &[u8]) -> Parsed<&[u8]> {
 pub struct Rfc7540Priority {
     /// The stream depended on; 0 is the root.
     pub dependency: u32,
-    /// Whether it is the only child of its parent.
+    /// It is the only child of its parent.
     pub exclusive: bool,
     /// From 1 to 256.
     pub weight: u16,

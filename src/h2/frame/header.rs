@@ -84,7 +84,7 @@ impl fmt::Debug for FrameType {
 pub struct FrameHeader {
     /// Bytes of payload behind the header: 24 bits.
     pub len: u32,
-    /// What the payload is.
+    /// The type, which says how the payload is read.
     pub kind: FrameType,
     /// Bits whose meaning depends on the type; unknown ones are ignored.
     pub flags: u8,
@@ -105,7 +105,7 @@ impl FrameHeader {
         })
     }
 
-    /// The same, and what is behind the header.
+    /// Reads the header, and gives it with the bytes behind it.
     pub fn split_first(input: &[u8]) -> Option<(FrameHeader, &[u8])> {
         let header = FrameHeader::decode(input)?;
         Some((header, input.get(HEADER_LEN..)?))
@@ -118,7 +118,7 @@ impl FrameHeader {
         [l0, l1, l2, self.kind.0, self.flags, s0, s1, s2, s3]
     }
 
-    /// Whether a flag is set.
+    /// Says that a flag is set.
     pub fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }

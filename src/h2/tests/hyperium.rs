@@ -28,11 +28,11 @@ struct Driver {
     reader: ReadHalf<DuplexStream>,
     writer: WriteHalf<DuplexStream>,
     received: Vec<u8>,
-    /// What the pipe has not taken yet.
+    /// Bytes that the pipe has not taken yet.
     unsent: Vec<u8>,
-    /// What is left to send on each stream.
+    /// Bytes that are left to send on each stream.
     sending: HashMap<StreamKey, Vec<u8>>,
-    /// What came on each stream.
+    /// Bytes that came on each stream.
     bodies: HashMap<StreamKey, Vec<u8>>,
     /// Streams that the other end has cancelled.
     cancelled: HashSet<StreamKey>,

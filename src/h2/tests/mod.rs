@@ -59,7 +59,7 @@ impl std::fmt::Debug for Sent {
     }
 }
 
-/// What a test cares about of an event.
+/// The part of an event that a test cares about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Heard(pub String);
 
@@ -177,7 +177,7 @@ impl Peer {
         (heard, None)
     }
 
-    /// The same where no error is expected.
+    /// Takes the events, where no error is expected.
     #[track_caller]
     pub fn hear(&mut self) -> Vec<Heard> {
         let (heard, error) = self.take();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::h2::settings::id;
 
-/// What happened, in order, and all that was sent.
+/// Events in their order, and all that was sent.
 type Outcome = (Vec<Heard>, Option<ConnectionError>, Vec<u8>);
 
 /// Offers `bytes` to a new server in pieces of these lengths, again and again.

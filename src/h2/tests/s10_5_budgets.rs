@@ -3,7 +3,7 @@
 use super::*;
 use crate::h2::settings::id;
 
-/// How many rounds it takes to end the connection with ENHANCE_YOUR_CALM.
+/// Number of rounds that it takes to end the connection with ENHANCE_YOUR_CALM.
 #[track_caller]
 fn rounds_until_calm(peer: &mut Peer, limit: u32, mut round: impl FnMut(&mut Peer, u32)) -> u32 {
     for number in 0..limit {

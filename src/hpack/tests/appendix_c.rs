@@ -4,7 +4,7 @@ use super::*;
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
 
-/// What one block of an example is, what it says, and the table that it leaves.
+/// One block of an example, the fields that it says, and the table that it leaves.
 struct Step<'a> {
     block: &'a str,
     fields: Pairs<'a>,

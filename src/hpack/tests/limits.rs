@@ -1,4 +1,4 @@
-//! What a hostile block can make us hold or do: RFC 7541 §7.3, RFC 9113 §10.5.1.
+//! Bounds of what a hostile block can make us hold or do: RFC 7541 §7.3, RFC 9113 §10.5.1.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a connection holds while it is idle.
+//! The memory that a connection holds while it is idle.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What the encoder gives an entry, and what that saves.
+//! The fields that the encoder gives an entry, and the bytes that this saves.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn response<'a>(length: &'a str, modified: &'a str, etag: &'a str) -> [(&'a str,
     ]
 }
 
-/// How many of the fields of a response are the same for every file.
+/// Number of the fields of a response that are the same for every file.
 const COMMON: usize = 8;
 
 /// The fields of file `number` of a site.

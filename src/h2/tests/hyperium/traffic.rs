@@ -31,7 +31,7 @@ impl Chance {
         self.below(most)
     }
 
-    /// What our end does between two turns: other settings, a PING, another piece.
+    /// Acts of our end between two turns: other settings, a PING, another piece.
     fn stir(&mut self, driver: &mut Driver) {
         driver.piece = 1 + self.below(5_000);
         let now = Instant::now();
@@ -55,7 +55,7 @@ fn is_clean(connection: &Connection) -> bool {
     connection.is_idle() && connection.connection_receive_window() > whole / 2
 }
 
-/// How far its client goes.
+/// The distance that its client goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Whole,
