@@ -313,6 +313,11 @@ impl<W: World> Connection<W> {
             _ => {
                 let len = input.len();
                 let turn = self.exchange(&mut input, output, wire, fields, cx);
+                self.left = if cx.may_request() {
+                    Left::Part
+                } else {
+                    Left::Whole
+                };
                 cx.charge_files();
                 let requests = cx.limits.turn_requests - cx.requests;
                 cx.effort += len - input.len() + requests * REQUEST_EFFORT;
@@ -321,10 +326,6 @@ impl<W: World> Connection<W> {
         };
         if matches!(self.phase, Phase::Opening { .. } | Phase::Serving) {
             let left = input.len();
-            self.left = match cx.may_request() {
-                true => Left::Part,
-                false => Left::Whole,
-            };
             if !is_long {
                 self.kept.extend_from_slice(input);
             }
