@@ -19,11 +19,11 @@ pub(super) enum Body {
     Chunked(Chunked),
 }
 
-/// Where in the chunked coding the input stands.
+/// Position of the input in the chunked coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chunked {
     state: ChunkState,
-    /// Bytes of chunk extensions so far, of all chunks.
+    /// Number of bytes of chunk extensions so far, of all chunks.
     extension_bytes: u32,
 }
 
@@ -56,26 +56,27 @@ enum ChunkState {
     Trailers(Scan),
 }
 
-/// The most that may stand around the data of one body.
+/// Bounds of the bytes around the data of one body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BodyBounds {
-    /// Bytes of all chunk extensions together.
+    /// The most bytes of all chunk extensions together.
     pub(super) extension_bytes: usize,
-    /// Bytes of the trailer section, the empty line at its end included.
+    /// The most bytes of the trailer section, the empty line at its end included.
     pub(super) trailer_bytes: usize,
-    /// Fields of the trailer section.
+    /// The most fields of the trailer section.
     pub(super) trailer_fields: usize,
 }
 
 const NEW_CHUNK: ChunkState = ChunkState::Size { size: 0, digits: 0 };
 
-/// Digits of a size. 16 hold 64 bits; more could overflow in somebody's arithmetic.
+/// The most digits of a size. 16 digits hold 64 bits. More could overflow in the arithmetic of another
+/// implementation.
 const SIZE_DIGITS: u8 = 16;
 
-/// What the next bytes of a body are.
+/// Meaning of the next bytes of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'i> {
-    /// Not here yet.
+    /// The next bytes are not here yet.
     Starved,
     /// Data, at least one byte; more of the body follows.
     Data(&'i [u8]),
@@ -152,8 +153,8 @@ impl Chunked {
         }
     }
 
-    /// The state behind one byte of what stands between the data (RFC 9112 §7.1). What is not
-    /// listed here is malformed.
+    /// The state behind one byte of the framing between the data (RFC 9112 §7.1). Bytes that are not
+    /// listed are malformed.
     fn step(&mut self, byte: u8, bounds: &BodyBounds) -> Result<ChunkState, Error> {
         use ChunkState::*;
         let next = match (self.state, byte) {
@@ -195,7 +196,7 @@ fn add_digit(size: u64, digits: u8, digit: u8) -> Result<ChunkState, Error> {
     })
 }
 
-/// RFC 9112 §7.1.2: as a head's fields, and bounded like them.
+/// Decodes the trailers (RFC 9112 §7.1.2): they are like a head's fields, and bounded like them.
 fn decode_trailers<'i>(
     scan: &mut Scan,
     input: &mut &'i [u8],

@@ -1,8 +1,9 @@
-//! Classes of bytes: which may stand where in a head.
+//! Classes of bytes, by the places of a head in which they may stand.
 
-/// `tchar`, what tokens such as methods and field names are made of (RFC 9110 §5.6.2).
+/// Class of the bytes of a token, such as a method or a field name: `tchar` (RFC 9110 §5.6.2).
 const TOKEN: u8 = 1;
-/// What a chunk extension may hold: visible characters, space, tab, and obs-text (RFC 9112 §7.1.1).
+/// Class of the bytes of a chunk extension: visible characters, space, tab, and obs-text (RFC 9112
+/// §7.1.1).
 const TEXT: u8 = 2;
 
 /// The classes of each byte.
@@ -40,12 +41,12 @@ fn is(byte: u8, class: u8) -> bool {
     CLASSES[usize::from(byte)] & class != 0
 }
 
-/// Whether the byte may stand in a token.
+/// True if the byte may stand in a token.
 pub(super) fn is_token(byte: u8) -> bool {
     is(byte, TOKEN)
 }
 
-/// Whether the byte may stand in a chunk extension.
+/// True if the byte may stand in a chunk extension.
 pub(super) fn is_text(byte: u8) -> bool {
     is(byte, TEXT)
 }
@@ -68,7 +69,7 @@ pub(super) fn first_control(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Marks the high bit of each byte that is a control character. Marks above the lowest one may be
-/// wrong, since the subtractions borrow from there; the lowest is always right.
+/// wrong, because the subtractions borrow from there. The lowest is always right.
 const fn controls(word: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     let below_space = word.wrapping_sub(ONES * 0x20) & !word;

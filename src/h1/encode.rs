@@ -23,9 +23,9 @@ pub(super) const CHUNKED: &[u8] = b"transfer-encoding: chunked\r\n";
 /// A field section that most heads fit into, so that the output grows at most once for one.
 pub(super) const HEAD_ROOM: usize = 512;
 
-/// What chunked coding adds at most to the bytes of one
-/// [`begin_data`](super::Connection::begin_data): the line before them, the line end behind them,
-/// and the last chunk.
+/// The most bytes that chunked coding adds to the bytes of one
+/// [`begin_data`](super::Connection::begin_data): the line before them, the line end behind them, and
+/// the last chunk.
 pub const CHUNK_OVERHEAD: usize = CHUNK_LINE.len() + 2 + LAST_CHUNK.len();
 
 /// A status line. It names HTTP/1.1 for a client of HTTP/1.0 too (RFC 9110 §2.5).
@@ -37,8 +37,8 @@ pub(super) fn status_line(out: &mut Vec<u8>, code: u16) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A field line. A value that would break out of its line is left out altogether: whoever let it
-/// come this far, it must not become a response of its own.
+/// A field line. A field whose value would break out of its line is left out: it must not become a
+/// response of its own.
 pub(super) fn field(out: &mut Vec<u8>, field: Field<'_>) {
     if !is_one_line(field.value) {
         return;
@@ -50,13 +50,13 @@ pub(super) fn field(out: &mut Vec<u8>, field: Field<'_>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Whether a field has a name and fits into its line (RFC 9110 §5.1, §5.5).
+/// True if a field has a name and fits into its line (RFC 9110 §5.1, §5.5).
 pub(super) fn is_sendable(field: Field<'_>) -> bool {
     let Field { name, value, .. } = field;
     !name.is_empty() && name.iter().all(|byte| is_token(*byte)) && is_one_line(value)
 }
 
-/// Whether a field of the caller is sent: none that HTTP/2 alone has, that frames the message, or that
+/// True if a field of the caller is sent: none that HTTP/2 alone has, that frames the message, or that
 /// concerns the connection (RFC 9110 §7.6.1).
 pub(super) fn is_passed_on(name: &[u8]) -> bool {
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
@@ -69,7 +69,7 @@ pub(super) fn is_passed_on(name: &[u8]) -> bool {
     }
 }
 
-/// Whether there is no control character but tab.
+/// True if there is no control character but tab.
 fn is_one_line(value: &[u8]) -> bool {
     let mut rest = value;
     while let Some(position) = first_control(rest) {
@@ -81,15 +81,15 @@ fn is_one_line(value: &[u8]) -> bool {
     true
 }
 
-/// `content-length`
+/// Appends `content-length`.
 pub(super) fn content_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"content-length: ");
     decimal(out, length);
     out.extend_from_slice(b"\r\n");
 }
 
-/// `connection: keep-alive`, for how many seconds and how many requests more. RFC 2068 §19.7.1;
-/// clients that know the time do not send into a connection that is about to close.
+/// Appends `connection: keep-alive`, with the number of seconds and of further requests (RFC 2068
+/// §19.7.1). Clients that know the time do not send into a connection that is about to close.
 pub(super) fn keep_alive(out: &mut Vec<u8>, timeout_seconds: u64, requests: u32) {
     out.extend_from_slice(b"connection: keep-alive\r\nkeep-alive: timeout=");
     decimal(out, timeout_seconds);
@@ -98,12 +98,12 @@ pub(super) fn keep_alive(out: &mut Vec<u8>, timeout_seconds: u64, requests: u32)
     out.extend_from_slice(b"\r\n");
 }
 
-/// `connection: close` (RFC 9112 §9.6)
+/// Appends `connection: close` (RFC 9112 §9.6).
 pub(super) fn close(out: &mut Vec<u8>) {
     out.extend_from_slice(b"connection: close\r\n");
 }
 
-/// A number in decimal.
+/// Appends a number in decimal.
 pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
     // 2^64 has 20 digits.
     let mut digits = [0; 20];
@@ -120,19 +120,19 @@ pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
-/// Whether a response to this request has content.
+/// Presence of content in the response to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// As its status and length say.
+    /// Content is sent if status and length say so.
     Sent,
-    /// The request is HEAD: never (RFC 9110 §9.3.2).
+    /// Content is never sent, because the request is HEAD (RFC 9110 §9.3.2).
     Withheld,
 }
 
-/// A complete response that ends the connection, for a request that cannot be answered otherwise.
-/// It has no `date`: there is no clock here; see
-/// [`Connection::complete_refusal`](super::Connection::complete_refusal). Returns where more fields can
-/// be inserted, and the length of the content.
+/// A complete response that ends the connection, for a request that cannot be answered otherwise. It
+/// has no `date`, because there is no clock here; see
+/// [`Connection::complete_refusal`](super::Connection::complete_refusal). Returns the place where more
+/// fields can be inserted, and the length of the content.
 pub(super) fn error_response(
     out: &mut Vec<u8>,
     code: u16,

@@ -1,11 +1,11 @@
-//! Why a connection is ended: each reason has the status code that tells the client.
+//! Reasons for ending a connection. Each has the status code that tells the client.
 
 use std::fmt;
 
-/// What a peer did that ends the connection.
+/// Error of a peer that ends the connection.
 ///
-/// Framing that is wrong in any way leaves no certainty where the next request begins, so there is
-/// no error after which a connection goes on (RFC 9112 §11.2).
+/// Wrong framing leaves the beginning of the next request uncertain, so no connection goes on after an
+/// error (RFC 9112 §11.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -17,7 +17,7 @@ pub enum Error {
     ControlCharacter,
     /// More empty lines before a request than any client sends by mistake (RFC 9112 §2.2).
     EmptyLines,
-    /// What stands in place of the method is no token (RFC 9110 §9.1), so this is hardly HTTP.
+    /// The text in the place of the method is no token (RFC 9110 §9.1), so the input is hardly HTTP.
     Method,
     /// The request line is not `method SP target SP version` (RFC 9112 §3).
     RequestLine,
@@ -28,7 +28,7 @@ pub enum Error {
     /// A field line that has no valid name directly before its colon, or that continues the line
     /// before it (RFC 9112 §5.1, §5.2).
     FieldLine,
-    /// None, several or a malformed Host (RFC 9112 §3.2).
+    /// No Host, several, or a malformed one (RFC 9112 §3.2).
     Host,
     /// `Content-Length` that is not one decimal number that fits 64 bits (RFC 9112 §6.3).
     ContentLength,
@@ -60,7 +60,7 @@ pub enum Error {
     TooManyFields,
     /// A method longer than any that exists (RFC 9112 §3).
     MethodTooLong,
-    /// CONNECT: this is no proxy (RFC 9110 §9.3.6).
+    /// CONNECT, which only a proxy answers (RFC 9110 §9.3.6).
     Connect,
     /// A transfer coding other than `chunked` (RFC 9112 §6.1).
     TransferCoding,
@@ -99,7 +99,7 @@ impl Error {
         }
     }
 
-    /// What was wrong, for the one who debugs a client.
+    /// The fault in a few words, for a person who debugs a client.
     pub const fn reason(self) -> &'static str {
         match self {
             Error::BareLineFeed => "line feed without a carriage return",

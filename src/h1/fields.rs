@@ -1,4 +1,4 @@
-//! Field lines of a head or a trailer section: how both roles read them.
+//! Field lines of a head or a trailer section, as both roles read them.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -8,10 +8,10 @@ use super::message::Version;
 use crate::http::Fields;
 use httparse::{EMPTY_HEADER, Header, Status};
 
-/// Field lines that the parser has room for, 4 KiB on the stack.
+/// The most field lines that the parser has room for: 4 KiB on the stack.
 pub(super) const MOST_FIELDS: usize = 128;
 
-/// The fields that are not passed on, or not without a look.
+/// Fields that are not passed on, or only after a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Connection,
@@ -19,7 +19,7 @@ pub(super) enum Name {
     Expect,
     Host,
     Http2Settings,
-    /// Concerns the connection alone and says nothing to us.
+    /// A field that concerns the connection alone and has no meaning for us.
     Hop,
     TransferEncoding,
     Upgrade,
@@ -44,13 +44,13 @@ impl Name {
         }
     }
 
-    /// Whether a request's field is for the receiver of the message and not for the connection.
+    /// True if a request's field is for the receiver of the message and not for the connection.
     pub(super) fn is_end_to_end(self) -> bool {
         matches!(self, Name::Other | Name::ContentLength | Name::Expect)
     }
 }
 
-/// The options of `Connection` that mean something to us (RFC 9110 §7.6.1).
+/// The options of `Connection` that have a meaning for us (RFC 9110 §7.6.1).
 #[derive(Debug, Default)]
 pub(super) struct Options {
     pub(super) close: bool,
@@ -72,7 +72,8 @@ impl Options {
         }
     }
 
-    /// RFC 9112 §9.3: `close` wins; without a word HTTP/1.1 goes on and HTTP/1.0 does not.
+    /// True if the connection goes on (RFC 9112 §9.3): `close` wins; without an option HTTP/1.1 goes on
+    /// and HTTP/1.0 does not.
     pub(super) fn keeps_alive(&self, version: Version) -> bool {
         !self.close && (version == Version::Http11 || self.keep_alive)
     }
@@ -90,8 +91,8 @@ pub(super) fn split_lines<'h, 'i>(
     }
 }
 
-/// Translates a whole trailer section. Fields that frame or route the message have no business in
-/// it and are dropped (RFC 9110 §6.5.1). `fields` is empty before.
+/// Translates a whole trailer section. Fields that frame or route the message are dropped (RFC 9110
+/// §6.5.1). `fields` is empty before.
 pub(super) fn parse_trailers(section: &[u8], fields: &mut Fields) -> Result<(), Error> {
     let mut room = [EMPTY_HEADER; MOST_FIELDS];
     for header in split_lines(section, &mut room)? {

@@ -1,7 +1,7 @@
 //! The length of a message's body (RFC 9112 §6.3): the place where requests and responses are smuggled.
 //!
-//! Two recipients that disagree about a body's length see different messages behind it. So whatever
-//! two implementations are known to read in two ways is refused, even where the RFC would let it pass.
+//! Two recipients that disagree about a body's length see different messages behind it. So all framing
+//! that two implementations are known to read in two ways is refused, even if the RFC would allow it.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -9,7 +9,7 @@ use super::bytes::trim;
 use super::error::Error;
 use super::message::Version;
 
-/// The body behind a head, as the head's fields announce it.
+/// The body that the fields of a head announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// No body.
@@ -20,7 +20,7 @@ pub(super) enum Framing {
     Chunked,
 }
 
-/// The fields of a head that frame its body, as they come by.
+/// The fields of a head that frame its body. They are gathered one by one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FramingFields<'i> {
     content_length: Occurrence<'i>,
@@ -66,12 +66,12 @@ impl<'i> FramingFields<'i> {
         }
     }
 
-    /// Whether any of them is a `Transfer-Encoding`.
+    /// True if one of them is a `Transfer-Encoding`.
     pub(super) fn has_coding(&self) -> bool {
         !matches!(self.transfer_encoding, Occurrence::Absent)
     }
 
-    /// The framing that the fields announce; none where there is neither of them.
+    /// The framing that the fields announce; none if there is neither of them.
     pub(super) fn resolve(self, version: Version) -> Result<Option<Framing>, Error> {
         match (self.transfer_encoding, self.content_length) {
             (Occurrence::Absent, Occurrence::Absent) => Ok(None),
@@ -81,7 +81,7 @@ impl<'i> FramingFields<'i> {
                 None => Err(Error::ContentLength),
             },
             (Occurrence::Absent, Occurrence::Repeated) => Err(Error::ContentLength),
-            // RFC 9112 §6.1: transfer codings in HTTP/1.0 mean that the framing is faulty.
+            // A transfer coding in HTTP/1.0 means that the framing is faulty (RFC 9112 §6.1).
             (_, Occurrence::Absent) if version == Version::Http10 => Err(Error::TransferEncoding),
             (Occurrence::Once(value), Occurrence::Absent) => {
                 check_codings(value)?;
@@ -93,7 +93,7 @@ impl<'i> FramingFields<'i> {
     }
 }
 
-/// Whether a length is missing. HTTP/1.1 has none where there is no body; an HTTP/1.0 client may
+/// True if a length is missing. An HTTP/1.1 request without length has no body. An HTTP/1.0 client may
 /// believe that its body ends with the connection.
 fn lacks_length(version: Version, method: &[u8]) -> bool {
     version == Version::Http10 && matches!(method, b"POST" | b"PUT")
@@ -110,8 +110,8 @@ fn content_length(value: &[u8]) -> Option<u64> {
     })
 }
 
-/// Only `chunked` by itself is understood. Another coding before it is well framed but unknown; with
-/// another one last, or `chunked` twice or with parameters, the length is anybody's guess (§6.1, §7).
+/// Accepts `chunked` alone. Another coding before it is well framed but unknown. If another coding is
+/// the last, or `chunked` comes twice or with parameters, the length is a guess (§6.1, §7).
 fn check_codings(value: &[u8]) -> Result<(), Error> {
     if value.eq_ignore_ascii_case(b"chunked") {
         return Ok(());
@@ -127,8 +127,8 @@ fn check_codings(value: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// Whether a tab stands beside the value in its line. It may (RFC 9110 §5.6.3), but nobody sends it
-/// there except to make recipients disagree whether the field is one.
+/// Finds a tab beside the value in its line. It is allowed (RFC 9110 §5.6.3), but only attackers send
+/// it, to make recipients disagree about the field.
 fn tab_beside(head: &[u8], value: &[u8]) -> Option<()> {
     let start = value.as_ptr().addr().checked_sub(head.as_ptr().addr())?;
     let (before, rest) = head.split_at_checked(start)?;

@@ -1,6 +1,6 @@
 //! Properties of a message in both roles: its version, its scheme, the length of its content.
 
-/// How the connection is secured, which is the scheme of its requests' targets (RFC 9112 §3.3).
+/// Scheme of a connection's requests: cleartext or TLS (RFC 9112 §3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// Cleartext.
@@ -25,12 +25,12 @@ pub enum Version {
     /// HTTP/1.0: no chunked coding, and a connection ends after the response unless both sides ask
     /// for more.
     Http10,
-    /// HTTP/1.1
+    /// HTTP/1.1.
     Http11,
 }
 
 impl Version {
-    /// The version as a request line has it.
+    /// The version in the form of a request line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Version::Http10 => "HTTP/1.0",
@@ -39,22 +39,22 @@ impl Version {
     }
 }
 
-/// How many bytes of content follow the head of a response.
+/// Number of bytes of content behind a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
-    /// None at all. For HEAD and 304 a `content-length` among the fields is sent as it is, since it
-    /// speaks of what GET would have got (RFC 9110 §8.6).
+    /// No content. For HEAD and 304 a `content-length` among the fields is sent unchanged, because it
+    /// is the length that GET would have got (RFC 9110 §8.6).
     None,
-    /// As many as this.
+    /// A known number of bytes.
     Known(u64),
-    /// Nobody knows yet: chunked, or until the connection closes for HTTP/1.0.
+    /// An unknown number: the content is chunked, or ends with the connection for HTTP/1.0.
     Unknown,
 }
 
-/// Whether a message may follow the current exchange on its connection (RFC 9112 §9.3).
+/// Fate of a connection after the current exchange (RFC 9112 §9.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Persistence {
-    /// It may.
+    /// Another message may follow.
     KeepAlive,
     /// The connection ends with the current exchange.
     Close,

@@ -1,19 +1,19 @@
 //! HTTP/1.1 without I/O (RFC 9112): the server's role in [`Connection`], the client's in
 //! [`ClientConnection`].
 //!
-//! Either takes bytes and says what they mean, is told what to send, and appends bytes to a buffer that
-//! it was lent. It has no socket, no clock and no buffer of its own: an incomplete head stays with the
-//! caller, who offers it again with more behind it. `server` and `client` draw the states and say in
-//! which order the calls come.
+//! Each takes bytes and returns their meaning, takes commands, and appends bytes to a buffer that it
+//! was lent. It has no socket, no clock and no buffer of its own: an incomplete head stays with the
+//! caller, which offers it again with more behind it. `server` and `client` draw the states and tell
+//! the order of calls.
 //!
-//! Both roles share how a section is found ([`Error`] says what is wrong with one), how a body is framed
-//! and decoded, and how content is sent.
+//! Both roles share the code that finds a section ([`Error`] names its faults), that frames and decodes
+//! a body, and that sends content.
 //!
 //! # Invariants
 //!
-//! - After an error nothing of the input is taken for a message any more, whatever it looks like.
+//! - After an error no part of the input is taken for a message any more.
 //! - Bytes of a body are never parsed as a head: it is read to its end, or the connection closes.
-//! - The events and the output do not depend on how the input was cut into pieces.
+//! - The events and the output do not depend on the cuts of the input.
 //! - Between messages a connection holds no allocation but its caller's configuration.
 //!
 //! The meaning of a method, the targets that exist and the largest body are left to the caller.

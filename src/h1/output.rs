@@ -8,7 +8,7 @@ use crate::http::Field;
 pub(super) enum Outgoing {
     /// This many bytes.
     Length(u64),
-    /// Chunks (RFC 9112 §7.1).
+    /// Chunks of any number (RFC 9112 §7.1).
     Chunked,
     /// Everything up to the end of the connection, for HTTP/1.0 (RFC 9112 §6.3).
     UntilClose,
@@ -29,12 +29,12 @@ pub(super) enum Sent {
 #[derive(Debug, Default)]
 pub(super) struct Output {
     pub(super) bytes: Vec<u8>,
-    /// Where in `bytes` the content begins that was not committed yet.
+    /// The place in `bytes` of content that was not committed yet.
     uncommitted: Option<u32>,
 }
 
 impl Output {
-    /// Makes room for up to `max_len` bytes of content and for what frames them.
+    /// Makes room for up to `max_len` bytes of content and for their framing.
     pub(super) fn begin(&mut self, outgoing: Option<Outgoing>, max_len: usize) -> &mut Vec<u8> {
         self.discard(outgoing);
         self.bytes.reserve(max_len.saturating_add(CHUNK_OVERHEAD));
@@ -45,8 +45,8 @@ impl Output {
         &mut self.bytes
     }
 
-    /// Frames what was appended since [`Output::begin`], if anything. More than the announced length is
-    /// never sent.
+    /// Frames the bytes that were appended since [`Output::begin`], if there are any. More than the
+    /// announced length is never sent.
     pub(super) fn commit(&mut self, outgoing: &mut Outgoing, end: bool) -> Sent {
         let begun = self.uncommitted.take().map(|start| start as usize);
         match outgoing {
@@ -70,13 +70,14 @@ impl Output {
         if end { Sent::Whole } else { Sent::Part }
     }
 
-    /// Frames what was appended since [`Output::begin`], and ends chunked content with a trailer section.
+    /// Frames the bytes that were appended since [`Output::begin`], and ends chunked content with a
+    /// trailer section.
     pub(super) fn end_with_trailers<'f>(&mut self, trailers: impl Iterator<Item = Field<'f>>) {
         self.commit(&mut Outgoing::Chunked, false);
         encode::trailers(&mut self.bytes, trailers);
     }
 
-    /// Takes back what was appended since [`Output::begin`] and not committed.
+    /// Takes back the bytes that were appended since [`Output::begin`] and not committed.
     pub(super) fn discard(&mut self, outgoing: Option<Outgoing>) {
         let Some(start) = self.uncommitted.take() else {
             return;

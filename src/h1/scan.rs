@@ -2,8 +2,8 @@
 //!
 //! A section is parsed only once it is whole. Until then every byte is looked at exactly once, so a
 //! client that sends one byte at a time costs no more than one that sends all at once, and a section
-//! that is over a limit or holds what no section may is refused at the byte that proves it. Because
-//! it is always the lowest such byte, the answer does not depend on how the input was cut.
+//! that is over a limit or holds a forbidden byte is refused at the byte that proves it. Because it is
+//! always the lowest such byte, the answer does not depend on the cuts of the input.
 
 use super::bytes::{first_control, is_token};
 use super::error::Error;
@@ -12,29 +12,29 @@ use super::error::Error;
 /// a method is longer than any that the server knows.
 const LONGEST_METHOD: usize = 32;
 
-/// How far a section was looked at.
+/// Progress of the scan of a section.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan {
-    /// Bytes that need no second look.
+    /// Number of bytes that need no second look.
     position: u32,
-    /// Where the line that `position` is in began.
+    /// The beginning of the line that `position` is in.
     line_start: u32,
-    /// Lines before that.
+    /// Number of lines before that one.
     lines: u16,
-    /// Those of them that are `Cookie`.
+    /// Number of those lines that are `Cookie`.
     crumbs: u16,
 }
 
-/// What a section may hold at most.
+/// Bounds of a section.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// The line before the fields.
     pub(super) first_line: FirstLine,
-    /// Bytes in all, the empty line at the end included.
+    /// The most bytes in all, the empty line at the end included.
     pub(super) bytes: usize,
-    /// Field lines, but for those of `Cookie` in a head.
+    /// The most field lines, without those of `Cookie` in a head.
     pub(super) fields: usize,
-    /// Lines of `Cookie` in a head.
+    /// The most lines of `Cookie` in a head.
     pub(super) crumbs: usize,
 }
 
@@ -52,19 +52,19 @@ pub(super) enum FirstLine {
 /// The name of the field that may come in crumbs, and its colon.
 const COOKIE: &[u8] = b"cookie:";
 
-/// Bytes that a line of `Cookie` takes beyond what it would add to the line before: its name, colon,
-/// blank and line end against a semicolon and a blank. They are not counted, so that a head is as long
-/// in crumbs as in one line.
+/// Number of bytes that a line of `Cookie` takes beyond those that it would add to the line before: its
+/// name, colon, blank and line end against a semicolon and a blank. They are not counted, so that a
+/// head is as long in crumbs as in one line.
 const CRUMB: usize = COOKIE.len() + 1;
 
 impl Scan {
-    /// Whether no byte was seen yet.
+    /// True if no byte was seen yet.
     pub(super) fn is_fresh(&self) -> bool {
         self.position == 0
     }
 
-    /// Looks at what has arrived since the last call. `input` begins where the section begins.
-    /// Returns the section's length once its end is there.
+    /// Looks at the bytes that have arrived since the last call. `input` begins where the section
+    /// begins. Returns the section's length once its end is there.
     pub(super) fn advance(
         &mut self,
         input: &[u8],
@@ -86,7 +86,7 @@ impl Scan {
                 return Ok(None);
             }
             match (input.get(at), input.get(at + 1)) {
-                // Where a tab may stand is the parser's to judge.
+                // The parser judges if a tab may stand there.
                 (Some(b'\t'), _) => position = at + 1,
                 (Some(b'\r'), None) => {
                     self.position = at as u32;
@@ -130,7 +130,7 @@ impl Scan {
         usize::from(self.lines)
     }
 
-    /// A line ends at `at`, its line end not included. True if it was the empty one.
+    /// Notes the end of a line at `at`, its line end not included. Returns true for the empty line.
     fn end_line(&mut self, input: &[u8], at: usize, bounds: &Bounds) -> Result<bool, Error> {
         let (start, end) = (self.line_start as usize, at + 2);
         if end > bounds.bytes && end > self.most_bytes(bounds) {
@@ -141,7 +141,7 @@ impl Scan {
         }
         self.line_start = end as u32;
         self.lines = self.lines.saturating_add(1);
-        // Few names begin like it.
+        // Few names begin with that letter.
         if let Some(b'c' | b'C') = input.get(start)
             && matches!(bounds.first_line, FirstLine::Request(_))
             && is_crumb(input.get(start..at).unwrap_or_default())
@@ -158,14 +158,14 @@ impl Scan {
     }
 }
 
-/// Whether a line is one of `Cookie`.
+/// True for a line of `Cookie`.
 fn is_crumb(line: &[u8]) -> bool {
     let name = line.get(..COOKIE.len()).unwrap_or_default();
     name.eq_ignore_ascii_case(COOKIE)
 }
 
-/// Whether what has arrived can begin with a method: what is no token there is no HTTP either, a
-/// TLS handshake for one, and need not be waited for.
+/// Refuses input that cannot begin with a method. Bytes that are no token there are no HTTP, for
+/// example a TLS handshake, and need not be waited for.
 fn check_method(input: &[u8]) -> Result<(), Error> {
     let start = input.get(..=LONGEST_METHOD).unwrap_or(input);
     match start.iter().position(|byte| !is_token(*byte)) {

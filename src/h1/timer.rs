@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-/// How long the peer has for what is waited for.
+/// Time that the peer has for the awaited bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
     /// The peer is not waited for.
     Off,
-    /// Until then.
+    /// The time is up at an instant.
     Until(Instant),
-    /// The milliseconds that are left once we read again. A `Duration` would make every connection
+    /// The clock stands still, with so many milliseconds left. A `Duration` would make every connection
     /// larger by eight bytes.
     Held(u32),
 }
@@ -20,7 +20,7 @@ impl Timer {
         now.checked_add(timeout).map_or(Timer::Off, Timer::Until)
     }
 
-    /// When the time is up, if it is running.
+    /// Time at which the time is up, if it is running.
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             Timer::Until(deadline) => Some(deadline),
@@ -28,7 +28,7 @@ impl Timer {
         }
     }
 
-    /// Stops the clock and keeps what is left.
+    /// Stops the clock and keeps the rest of the time.
     pub(super) fn hold(&mut self, now: Instant) {
         if let Timer::Until(deadline) = *self {
             let left = deadline.saturating_duration_since(now).as_millis();
@@ -36,7 +36,7 @@ impl Timer {
         }
     }
 
-    /// Lets a clock that was held run on.
+    /// Lets a stopped clock run on.
     pub(super) fn resume(&mut self, now: Instant) {
         if let Timer::Held(left) = *self {
             *self = Timer::after(now, Duration::from_millis(u64::from(left)));

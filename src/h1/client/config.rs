@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The most that a server can make a [`ClientConnection`](super::ClientConnection) hold and wait for.
+/// Bounds of the memory and the time that a server can take from a
+/// [`ClientConnection`](super::ClientConnection).
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
     /// The largest head or trailer section in bytes. Twice what a server takes of its clients, because
@@ -14,18 +15,18 @@ pub struct ClientConfig {
     /// The most informational (1xx) responses before a final one. WebDAV servers send `102` every 20
     /// seconds: 32 are ten minutes of work.
     pub informational: u16,
-    /// Chunk extensions of one body in bytes. No server in use sends them.
+    /// The most bytes of chunk extensions in one body. No server in use sends them.
     pub chunk_extension_bytes: usize,
-    /// From the end of the request, or from an informational response, to the first byte of the next
-    /// response. A minute is what proxies wait for an application by default.
+    /// Time from the end of the request, or from an informational response, to the first byte of the
+    /// next response. Proxies wait a minute for an application by default.
     pub response_timeout: Duration,
-    /// From the first byte of a head to its end.
+    /// Time from the first byte of a head to its end.
     pub header_timeout: Duration,
     /// The longest silence within the content of a response. Event streams send a comment at least
     /// every 30 seconds, or the proxies between would close them.
     pub content_timeout: Duration,
-    /// Content is sent without `100 Continue` after this time, because some servers never send one
-    /// (RFC 9110 §10.1.1). A second is what curl waits.
+    /// Time after which content is sent without `100 Continue`, because some servers never send one
+    /// (RFC 9110 §10.1.1). curl waits a second.
     pub continue_timeout: Duration,
     /// The longest time between two requests. Less than the 75 seconds after which many servers close,
     /// so that a request seldom meets a connection that is being closed.

@@ -11,17 +11,17 @@ use crate::http::Fields;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// One HTTP/1.1 connection of a client; the module says in which order it is used.
+/// One HTTP/1.1 connection of a client. The module's doc tells the order of calls.
 #[derive(Debug)]
 pub struct ClientConnection {
     pub(super) config: Arc<ClientConfig>,
     pub(super) output: Output,
     pub(super) state: ClientState,
     pub(super) timer: Timer,
-    /// The latest time that we were told.
+    /// The latest time that the caller told.
     pub(super) now: Instant,
     pub(super) persistence: Persistence,
-    /// The server has ended its side: nothing comes beyond what the caller has.
+    /// True after the server has ended its side: no input comes beyond that of the caller.
     pub(super) ended: bool,
 }
 
@@ -40,7 +40,7 @@ impl ClientConnection {
         }
     }
 
-    /// Takes a prefix off the input and says what it means; at most one event a call.
+    /// Takes a prefix off the input and returns its meaning, at most one event a call.
     ///
     /// `None` means that more bytes are needed, to be offered behind what is left of the input, or that
     /// nothing is awaited. `fields` is cleared and filled when the event has fields. After an error the
@@ -56,12 +56,12 @@ impl ClientConnection {
         self.step(input, fields).inspect_err(|_| self.close())
     }
 
-    /// The server has ended its side: nothing will follow the input that the caller has, which is offered
-    /// to [`ClientConnection::receive`] once more, though it be empty. Content without a length of its own
-    /// ends there; everything else that is incomplete is an error.
+    /// Notes that the server has ended its side: nothing will follow the caller's input, which is
+    /// offered to [`ClientConnection::receive`] once more, even if it is empty. Content without a
+    /// length of its own ends there. Everything else that is incomplete is an error.
     ///
-    /// Over TLS this is for a server that said so: without its `close_notify` an attacker may have cut the
-    /// connection (RFC 9112 §9.8), and [`ClientConnection::abort`] is for that.
+    /// Over TLS it is called only after the server's `close_notify`. Without that an attacker may have
+    /// cut the connection (RFC 9112 §9.8), and [`ClientConnection::abort`] is called instead.
     pub fn finish_input(&mut self) {
         self.ended = true;
         if matches!(self.state, ClientState::Idle) {
@@ -88,7 +88,7 @@ impl ClientConnection {
         }
     }
 
-    /// Reads and writes nothing from here on.
+    /// Closes the connection: it reads and writes nothing from here on.
     pub(super) fn close(&mut self) {
         self.output.discard(self.state.outgoing());
         self.state = ClientState::Closed;
@@ -108,39 +108,39 @@ impl ClientConnection {
         }
     }
 
-    /// The next request is the last, and says so (`connection: close`).
+    /// Makes the next request the last one. It announces that by `connection: close`.
     pub fn expect_last(&mut self) {
         self.persistence = Persistence::Close;
     }
 
-    /// Whether a request can be sent.
+    /// True if a request can be sent.
     pub fn is_idle(&self) -> bool {
         matches!(self.state, ClientState::Idle)
     }
 
-    /// Whether nothing more will be read or written by this connection.
+    /// True if the connection will read and write no more.
     pub fn wants_close(&self) -> bool {
         matches!(self.state, ClientState::Closed)
     }
 
-    /// Whether another protocol has the connection, and the rest of its input.
+    /// True if another protocol has the connection, and the rest of its input.
     pub fn is_tunnel(&self) -> bool {
         matches!(self.state, ClientState::Tunnel)
     }
 
-    /// Whether the content of the request waits for `100 Continue`: until the server sends it or its time
-    /// is over. Content that is sent all the same is sent at once.
+    /// True while the content of the request waits for `100 Continue`: until the server sends it or the
+    /// time for it is over. Content that is sent nevertheless goes out at once.
     pub fn awaits_continue(&self) -> bool {
         self.open()
             .is_some_and(|open| open.hundred == Hundred::Awaited)
     }
 
-    /// Whether content of the request is still to be sent.
+    /// True if content of the request is still to be sent.
     pub fn is_sending(&self) -> bool {
         self.state.outgoing().is_some()
     }
 
-    /// Whether the final response has not begun yet.
+    /// True if the final response has not begun yet.
     pub fn awaits_response(&self) -> bool {
         self.open()
             .is_some_and(|open| matches!(open.reply, Reply::Head(_)))
@@ -158,7 +158,7 @@ impl ClientConnection {
         &mut self.output.bytes
     }
 
-    /// Lends an empty buffer for the output; what is in the output already is kept in front.
+    /// Lends an empty buffer for the output; bytes that are in the output already are kept in front.
     pub fn lend_output(&mut self, buffer: Vec<u8>) {
         self.output.lend(buffer);
     }

@@ -1,4 +1,4 @@
-//! Time: what the server is waited for, and for how long.
+//! Time: the waits for the server, and the deadline of each.
 //!
 //! | Waiting for | Until | Then |
 //! |---|---|---|
@@ -8,8 +8,8 @@
 //! | content | `content_timeout` from the bytes before | an error |
 //! | the next request | `idle_timeout` | closed without a word |
 //!
-//! Nothing is waited for while the content of the request is sent, whose progress the caller sees, or
-//! while the caller does not read.
+//! No deadline runs while the content of the request is sent, whose progress the caller sees, or while
+//! the caller does not read.
 
 use super::connection::ClientConnection;
 use super::error::ResponseError;
@@ -24,7 +24,7 @@ impl ClientConnection {
         self.timer.deadline()
     }
 
-    /// Deals with the time that has passed. Without an error, [`ClientConnection::wants_close`] may have
+    /// Handles the time that has passed. Without an error, [`ClientConnection::wants_close`] may have
     /// become true, or [`ClientConnection::awaits_continue`] false.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ResponseError> {
         self.now = now;
@@ -51,8 +51,8 @@ impl ClientConnection {
         Err(error)
     }
 
-    /// The caller does not read for a while, because its own output waits: this is not for the server to
-    /// answer for, so the clock stands still until the next [`ClientConnection::receive`], which is due,
+    /// Stops the clock while the caller does not read, because its own output waits. The server is not
+    /// to blame for that. The clock goes on at the next [`ClientConnection::receive`], which is due,
     /// with or without new bytes, as soon as reading goes on.
     pub fn pause_input(&mut self, now: Instant) {
         self.now = now;

@@ -1,12 +1,12 @@
-//! Errors of the client's role: what a server does wrong, and what a caller cannot send.
+//! Errors of the client's role: faults of a server, and requests that a caller cannot send.
 
 use crate::h1::error::Error;
 use std::fmt;
 
 /// A fault of the server, which ends the connection.
 ///
-/// There is no error after which a connection goes on: where the framing is wrong, nobody knows where
-/// the next response begins (RFC 9112 §6.3).
+/// No connection goes on after an error: if the framing is wrong, the beginning of the next response is
+/// unknown (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseError {
@@ -18,14 +18,14 @@ pub enum ResponseError {
     Version,
     /// More informational responses than the limit.
     TooManyInformational,
-    /// 101 where no `Upgrade` was sent, or before the request was complete (RFC 9110 §7.8).
+    /// 101 though no `Upgrade` was sent, or before the request was complete (RFC 9110 §7.8).
     UnaskedSwitch,
     /// The server ended its side before the first byte of a response. It may have closed before it saw
     /// the request: one that can be repeated may be sent again on another connection (RFC 9112 §9.3.1).
     NoResponse,
     /// The server ended its side in the middle of a response (RFC 9112 §8).
     Incomplete,
-    /// Bytes that answer no request (RFC 9112 §9.2). What came before them is whole.
+    /// Bytes that answer no request (RFC 9112 §9.2). The response before them is whole.
     Unsolicited,
     /// No response began within its time.
     ResponseTimeout,
@@ -36,7 +36,7 @@ pub enum ResponseError {
 }
 
 impl ResponseError {
-    /// The status code with which a gateway tells its own client.
+    /// The status code that a gateway sends to its own client.
     pub const fn status(self) -> u16 {
         match self {
             ResponseError::ResponseTimeout
@@ -78,8 +78,8 @@ impl fmt::Display for ResponseError {
 
 impl std::error::Error for ResponseError {}
 
-/// A request or a trailer section that is not sent, because a server would read another one than the
-/// caller means, or because none can be sent now.
+/// Reason why a request or a trailer section is not sent: a server would read another one than the
+/// caller means, or none can be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unsendable {
@@ -93,7 +93,7 @@ pub enum Unsendable {
     Authority,
     /// A field whose name is no token or whose value does not fit into its line (RFC 9110 §5.5).
     Field,
-    /// Content, which CONNECT has not (RFC 9110 §9.3.6).
+    /// Content for CONNECT, which has none (RFC 9110 §9.3.6).
     Content,
     /// Trailers, which only chunked content can have (RFC 9112 §7.1.2).
     Trailers,

@@ -3,10 +3,10 @@
 use crate::h1::message::Version;
 use crate::http::Fields;
 
-/// Something that [`ClientConnection::receive`](super::ClientConnection::receive) found in its input.
+/// Event that [`ClientConnection::receive`](super::ClientConnection::receive) found in its input.
 ///
 /// `fields` hold `:status` in front, then the fields in lowercase without those that concern the
-/// connection alone: the ones that are known to, and the ones that `Connection` names (RFC 9110 §7.6.1).
+/// connection alone: the known ones, and those that `Connection` names (RFC 9110 §7.6.1).
 #[derive(Debug)]
 pub enum ResponseEvent<'e> {
     /// An informational response (1xx): the final one is still to come.
@@ -16,19 +16,19 @@ pub enum ResponseEvent<'e> {
     },
     /// The head of the final response.
     Response {
-        /// The head. Behind 1xx and 204 there is no `content-length`; to HEAD and with 304 it speaks of
-        /// what GET would have got (RFC 9110 §8.6).
+        /// The head. Behind 1xx and 204 there is no `content-length`; to HEAD and with 304 it is the
+        /// length that GET would have got (RFC 9110 §8.6).
         fields: &'e Fields,
         /// The version that the server speaks.
         version: Version,
-        /// Whether no content follows.
+        /// True if no content follows.
         end_stream: bool,
     },
     /// A part of the content, without its chunk framing.
     Data {
         /// The bytes; empty only together with `end_stream`.
         data: &'e [u8],
-        /// Whether the content ends here, without trailers.
+        /// True if the content ends here, without trailers.
         end_stream: bool,
     },
     /// The content has ended with a trailer section (RFC 9112 §7.1.2).
@@ -36,8 +36,8 @@ pub enum ResponseEvent<'e> {
         /// The trailer fields in lowercase, without any that frames or routes a message.
         fields: &'e Fields,
     },
-    /// The connection belongs to another protocol from here on: 101 as the answer to `Upgrade`, or 2xx as
-    /// the answer to CONNECT. The rest of the input and all that follows is its, and so is the output.
+    /// The connection belongs to another protocol from here on: 101 as the answer to `Upgrade`, or 2xx
+    /// as the answer to CONNECT. The rest of the input, all that follows, and the output belong to it.
     Switched {
         /// The head, of 101 with its `upgrade`.
         fields: &'e Fields,

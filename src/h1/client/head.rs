@@ -11,22 +11,22 @@ use crate::h1::message::Version;
 use crate::http::Fields;
 use httparse::{EMPTY_HEADER, Header};
 
-/// The part of a head that is about the connection and the framing; the rest is in [`Fields`].
+/// The part of a head that concerns the connection and the framing. The rest is in [`Fields`].
 #[derive(Debug)]
 pub(super) struct ResponseHead {
     pub(super) version: Version,
     pub(super) status: u16,
     /// The framing that the fields announce; none without `Content-Length` and `Transfer-Encoding`.
     pub(super) framing: Option<Framing>,
-    /// Whether the server lets the connection be used again (RFC 9112 §9.3).
+    /// True if the server lets the connection be used again (RFC 9112 §9.3).
     pub(super) keeps_alive: bool,
 }
 
 /// The beginning of every status line that is understood (RFC 9112 §2.3).
 const START: &[u8] = b"HTTP/1.";
 
-/// Refuses what cannot become a status line: an alert of TLS or a frame of HTTP/2 need not be waited for
-/// to its end.
+/// Refuses input that cannot become a status line: a TLS alert or an HTTP/2 frame need not be waited
+/// for to its end.
 pub(super) fn check_start(input: &[u8]) -> Result<(), ResponseError> {
     let differs = input
         .iter()
@@ -40,7 +40,7 @@ pub(super) fn check_start(input: &[u8]) -> Result<(), ResponseError> {
     }
 }
 
-/// Translates a whole head, the empty line at its end included. `tunnels` says that the request was
+/// Translates a whole head, the empty line at its end included. `tunnels` is true if the request was
 /// CONNECT. `fields` is empty before.
 pub(super) fn parse_head(
     section: &[u8],
@@ -60,7 +60,8 @@ pub(super) fn parse_head(
     let framing = match status {
         // RFC 9112 §6.3: a tunnel has no length, whatever the fields say.
         200..=299 if tunnels => None,
-        // RFC 9112 §6.1: never here, so somebody takes what follows for chunks.
+        // A coding is never allowed here (RFC 9112 §6.1): another implementation may take what follows
+        // for chunks.
         100..=199 | 204 if control.framing.has_coding() => {
             return Err(Error::TransferEncoding.into());
         }
@@ -98,7 +99,7 @@ fn status_line(line: &[u8]) -> Option<(Version, &[u8])> {
 struct Control<'i> {
     framing: FramingFields<'i>,
     options: Options,
-    /// Whether `Connection` names fields that are not known to concern it.
+    /// True if `Connection` names fields that are not known to concern it.
     names_others: bool,
 }
 
@@ -130,9 +131,9 @@ impl<'i> Control<'i> {
     fn is_passed_on(&self, header: &Header<'_>, status: u16, lines: &[Header<'_>]) -> bool {
         match Name::of(header.name) {
             Name::Connection | Name::Hop | Name::TransferEncoding => false,
-            // It is what the two statuses are about (RFC 9110 §15.2.2, §15.5.22).
+            // The field is the subject of the two statuses (RFC 9110 §15.2.2, §15.5.22).
             Name::Upgrade => matches!(status, 101 | 426),
-            // RFC 9110 §8.6: never here.
+            // The field is never allowed here (RFC 9110 §8.6).
             Name::ContentLength => !matches!(status, 100..=199 | 204),
             Name::Expect | Name::Host | Name::Http2Settings | Name::Other => {
                 !(self.names_others && is_named(header.name.as_bytes(), lines))
@@ -141,7 +142,7 @@ impl<'i> Control<'i> {
     }
 }
 
-/// Whether a `Connection` line names this field (RFC 9110 §7.6.1).
+/// True if a `Connection` line names the field (RFC 9110 §7.6.1).
 fn is_named(name: &[u8], lines: &[Header<'_>]) -> bool {
     let mut values = lines
         .iter()

@@ -35,8 +35,8 @@ impl ClientConnection {
         }
     }
 
-    /// RFC 9112 §9.2: bytes that come while no response is awaited are none, and the connection is of no
-    /// use any more.
+    /// Refuses bytes that come while no response is awaited. They are no response, and the connection
+    /// cannot be used again (RFC 9112 §9.2).
     fn expect_silence<'e>(
         &mut self,
         input: &[u8],
@@ -97,7 +97,7 @@ impl ClientConnection {
         }
     }
 
-    /// RFC 9110 §7.8: to a protocol that the request offered, once the request is complete.
+    /// Switches to a protocol that the request offered, once the request is complete (RFC 9110 §7.8).
     fn switch_protocols<'e>(
         &mut self,
         fields: &'e Fields,
@@ -137,7 +137,7 @@ impl ClientConnection {
         Ok(Some(ResponseEvent::Informational { fields }))
     }
 
-    /// RFC 9112 §6.3: the content behind the final head.
+    /// Begins the content behind the final head (RFC 9112 §6.3).
     fn begin_response<'e>(&mut self, head: &ResponseHead, fields: &'e Fields) -> ResponseEvent<'e> {
         let mut end_stream = false;
         if !head.keeps_alive {
@@ -214,7 +214,7 @@ impl ClientConnection {
         }
     }
 
-    /// Content that ends with the connection.
+    /// Receives content that ends with the connection.
     fn receive_rest<'e, 'i: 'e>(&mut self, input: &mut &'i [u8]) -> Option<ResponseEvent<'e>> {
         let data = std::mem::take(input);
         let end_stream = self.ended;
@@ -228,7 +228,7 @@ impl ClientConnection {
         Some(ResponseEvent::Data { data, end_stream })
     }
 
-    /// Gives the server the time for some more of the content.
+    /// Starts the time for more of the content.
     fn await_content(&mut self) {
         self.timer = Timer::after(self.now, self.config.content_timeout);
     }

@@ -14,8 +14,8 @@ use std::time::Instant;
 impl ClientConnection {
     /// Writes the head of a request; unless its length is [`BodyLength::None`], content follows.
     ///
-    /// `:method`, `:authority` and `:path` make the request line and `host`. What frames the message or
-    /// concerns the connection is left out of the fields, because it is written here; but `upgrade` is
+    /// `:method`, `:authority` and `:path` make the request line and `host`. Fields that frame the
+    /// message or concern the connection are left out, because they are written here; but `upgrade` is
     /// sent, and offers the protocols that it names. With `expect: 100-continue` and content, see
     /// [`ClientConnection::awaits_continue`].
     ///
@@ -68,13 +68,13 @@ impl ClientConnection {
     }
 
     /// Room for content of the request: up to `max_len` bytes are appended to the buffer, then
-    /// committed. Chunk framing takes [`CHUNK_OVERHEAD`](crate::h1::CHUNK_OVERHEAD) bytes besides.
+    /// committed. Chunk framing takes [`CHUNK_OVERHEAD`](crate::h1::CHUNK_OVERHEAD) more bytes.
     pub fn begin_data(&mut self, max_len: usize) -> &mut Vec<u8> {
         self.output.begin(self.state.outgoing(), max_len)
     }
 
-    /// Sends what was appended since [`ClientConnection::begin_data`], if anything; `end` says that the
-    /// content is complete.
+    /// Sends the bytes that were appended since [`ClientConnection::begin_data`], if there are any.
+    /// `end` is true if the content is complete.
     ///
     /// A request that ends before its announced length cannot be completed: the connection closes, which
     /// tells the server (RFC 9112 §8). More than that length is never sent.
@@ -90,9 +90,9 @@ impl ClientConnection {
         }
     }
 
-    /// Sends `len` bytes of content that are not in the output: the caller sees to it that exactly so
-    /// many follow what is in it, before anything that is appended later. Only for a request whose length
-    /// is known, of which they may be no more than is left; without [`ClientConnection::begin_data`].
+    /// Sends `len` bytes of content that are not in the output. The caller sends exactly so many behind
+    /// the bytes that are in it, before bytes that are appended later. The request must have a known
+    /// length, of which at least `len` bytes are left. [`ClientConnection::begin_data`] is not called.
     pub fn commit_elsewhere(&mut self, len: u64, end: bool, now: Instant) {
         self.now = now;
         if let ClientState::Open(open) = &mut self.state
@@ -105,8 +105,8 @@ impl ClientConnection {
         }
     }
 
-    /// Ends chunked content with a trailer section (RFC 9112 §7.1.2). What frames or routes a message has
-    /// no business in it and is left out (RFC 9110 §6.5.1).
+    /// Ends chunked content with a trailer section (RFC 9112 §7.1.2). Fields that frame or route a
+    /// message are left out (RFC 9110 §6.5.1).
     pub fn send_trailers<'f, F>(&mut self, trailers: F, now: Instant) -> Result<(), Unsendable>
     where
         F: IntoIterator<Item = Field<'f>>,

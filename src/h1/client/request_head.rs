@@ -1,5 +1,5 @@
-//! The head of a request, checked before any of it is written: what a server reads must be what the
-//! caller means.
+//! The head of a request. It is checked before any of it is written, because a server must read exactly
+//! what the caller means.
 
 use super::error::Unsendable;
 use crate::h1::bytes::is_token;
@@ -106,7 +106,7 @@ impl<'f> RequestHead<'f> {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Whether a field of the caller is sent: none that HTTP/2 alone has, that frames the message, or
+    /// True if a field of the caller is sent: none that HTTP/2 alone has, that frames the message, or
     /// that concerns the connection (RFC 9110 §7.6.1).
     fn is_passed_on(&self, name: &[u8]) -> bool {
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);

@@ -83,7 +83,7 @@ pub(super) enum Asked {
 pub(super) enum Upgrade {
     /// None: 101 is an error.
     NotOffered,
-    /// Those of its `Upgrade` field.
+    /// The protocols of the request's `Upgrade` field.
     Offered,
 }
 

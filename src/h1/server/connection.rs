@@ -14,16 +14,16 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// One HTTP/1.1 or HTTP/1.0 connection of a server; the module says in which order it is used.
+/// One HTTP/1.1 or HTTP/1.0 connection of a server. The module's doc tells the order of calls.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) config: Arc<Config>,
     pub(super) output: Output,
     pub(super) state: State,
     pub(super) timer: Timer,
-    /// The latest time that we were told.
+    /// The latest time that the caller told.
     pub(super) now: Instant,
-    /// Requests so far.
+    /// Number of requests so far.
     pub(super) requests: u32,
     /// Bytes of a body since it last had made enough progress, and the stall periods that have passed.
     pub(super) progress: u32,
@@ -66,7 +66,7 @@ impl Connection {
         };
     }
 
-    /// Takes a prefix off the input and says what it means; at most one event a call.
+    /// Takes a prefix off the input and returns its meaning, at most one event a call.
     ///
     /// `None` means that more bytes are needed, to be offered behind what is left of the input, or
     /// that the response to the current request has to be complete first. `fields` is cleared and
@@ -90,7 +90,7 @@ impl Connection {
             .inspect_err(|error| self.fail(*error, input))
     }
 
-    /// The peer has ended its side: nothing will follow the input that the caller has.
+    /// Notes that the peer has ended its side: nothing will follow the caller's input.
     ///
     /// If everything before was offered to [`Connection::receive`], a request that is incomplete is
     /// an error (RFC 9112 §8), and between requests the connection is over. Requests that were not
@@ -104,13 +104,13 @@ impl Connection {
         self.run_dry().inspect_err(|error| self.fail(*error, &[]))
     }
 
-    /// Answers an error where a response is still possible, and closes.
+    /// Answers an error, if a response is still possible, and closes.
     pub(super) fn fail(&mut self, error: Error, input: &[u8]) {
         self.respond_and_close(error.status(), error.reason(), content_of(input));
     }
 
-    /// Writes a last response if the current request has none yet, or if its head could not be read;
-    /// `content` is then what is known about it.
+    /// Writes a last response if the current request has none yet, or if its head could not be read.
+    /// `content` is then all that is known about it.
     pub(super) fn respond_and_close(&mut self, status: u16, reason: &str, content: Content) {
         self.discard_uncommitted();
         let content = match &self.state {
@@ -136,7 +136,7 @@ impl Connection {
         self.state = State::Closed(written);
     }
 
-    /// Reads and writes nothing from here on.
+    /// Closes the connection: it reads and writes nothing from here on.
     pub(super) fn close(&mut self) {
         self.state = State::Closed(None);
         self.timer = Timer::Off;
@@ -150,12 +150,12 @@ impl Connection {
         }
     }
 
-    /// The next request is the last, and its response says so; it is waited for.
+    /// Makes the next request the last one, which its response announces. It is waited for.
     pub fn expect_last(&mut self) {
         self.persistence = Persistence::Close;
     }
 
-    /// Whether no request is open, begun, or waiting in input that was not offered yet.
+    /// True if no request is open, begun, or waiting in input that was not offered yet.
     pub fn is_idle(&self) -> bool {
         match &self.state {
             State::Head(progress) => progress.scan.is_fresh() && self.input == Input::Starved,
@@ -163,12 +163,12 @@ impl Connection {
         }
     }
 
-    /// Whether all that will ever be sent is in the output.
+    /// True if all that will ever be sent is in the output.
     pub fn wants_close(&self) -> bool {
         matches!(self.state, State::Closed(_))
     }
 
-    /// Whether a request was received whose response has no head yet.
+    /// True if a request was received whose response has no head yet.
     pub fn awaiting_response(&self) -> bool {
         match &self.state {
             State::Exchange(exchange) => matches!(exchange.response, ResponseHalf::Awaiting),
@@ -176,7 +176,7 @@ impl Connection {
         }
     }
 
-    /// Whether parts of the current request's body are still to be received as events.
+    /// True if parts of the current request's body are still to be received as events.
     pub fn is_reading_body(&self) -> bool {
         match &self.state {
             State::Exchange(exchange) => matches!(exchange.request, RequestHalf::Body(_)),
@@ -184,7 +184,7 @@ impl Connection {
         }
     }
 
-    /// Whether [`Connection::receive`] has a use for more bytes now.
+    /// True if [`Connection::receive`] has a use for more bytes now.
     pub fn wants_input(&self) -> bool {
         match &self.state {
             State::Head(_) => true,
@@ -211,7 +211,7 @@ impl Connection {
         &mut self.output.bytes
     }
 
-    /// Lends an empty buffer for the output; what is in the output already is kept in front.
+    /// Lends an empty buffer for the output; bytes that are in the output already are kept in front.
     pub fn lend_output(&mut self, buffer: Vec<u8>) {
         self.output.lend(buffer);
     }
@@ -225,7 +225,7 @@ impl Connection {
     }
 }
 
-/// Whether the response to a request that begins like this has content (RFC 9110 §9.3.2).
+/// Presence of content in the response to a request that begins with `head` (RFC 9110 §9.3.2).
 pub(super) fn content_of(head: &[u8]) -> Content {
     match head.starts_with(b"HEAD ") {
         true => Content::Withheld,

@@ -1,4 +1,4 @@
-//! Time: what the peer is waited for, and for how long.
+//! Time: the waits for the peer, and the deadline of each.
 //!
 //! | Waiting for | Until | Then |
 //! |---|---|---|
@@ -6,8 +6,8 @@
 //! | the end of a head | `header_timeout` from its first byte | 408 |
 //! | a body | `stall_bytes` in each `stall_timeout`, or `slow_timeout` as patience goes | 408, or closed if the response has begun |
 //!
-//! Every one is set on progress: no byte that is not a step towards a request extends it. Nothing is
-//! waited for while the response is made, or while the caller does not read.
+//! Only progress extends a deadline: a byte that is no step towards a request does not. No deadline
+//! runs while the response is made, or while the caller does not read.
 
 use super::connection::Connection;
 use super::exchange::State;
@@ -17,13 +17,13 @@ use crate::http::Patience;
 use std::time::Instant;
 
 impl Connection {
-    /// When [`Connection::handle_timeout`] is due, if the peer is waited for.
+    /// Time at which [`Connection::handle_timeout`] is due, if the peer is waited for.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.timer.deadline()
     }
 
-    /// Deals with the time that has passed. On an error the output has what there is to say, as for
-    /// [`Connection::receive`]; without one, [`Connection::wants_close`] may have become true.
+    /// Handles the time that has passed. After an error the output has the last message for the peer,
+    /// as for [`Connection::receive`]. Without one, [`Connection::wants_close`] may have become true.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         self.now = now;
         if self.timer.deadline().is_none_or(|deadline| now < deadline) {
@@ -44,13 +44,12 @@ impl Connection {
         Err(error)
     }
 
-    /// Says how long a slow body is put up with, from the next deadline on; for a short time as long as
-    /// this was not called.
+    /// Sets the patience with a slow body, from the next deadline on. It is short at first.
     pub fn set_patience(&mut self, patience: Patience) {
         self.patience = patience;
     }
 
-    /// A period of a body has passed; says whether there may be one more.
+    /// Handles the end of a stall period of a body. Returns true if there may be one more.
     fn may_body_go_on(&mut self) -> bool {
         if self.progress >= self.config.stall_bytes {
             self.await_body();
@@ -62,22 +61,22 @@ impl Connection {
         self.patience == Patience::Ample && passed < self.config.slow_timeout
     }
 
-    /// The caller does not read for a while, because of output or content that waits: this is not
-    /// for the peer to answer for, so the clock stands still until the next [`Connection::receive`],
-    /// which is due, with or without new bytes, as soon as reading goes on.
+    /// Stops the clock while the caller does not read, because output or content waits. The peer is not
+    /// to blame for that. The clock goes on at the next [`Connection::receive`], which is due, with or
+    /// without new bytes, as soon as reading goes on.
     pub fn pause_input(&mut self, now: Instant) {
         self.now = now;
         self.timer.hold(now);
     }
 
-    /// Gives the peer the time for some more of the body.
+    /// Starts the time for more of the body.
     pub(super) fn await_body(&mut self) {
         self.progress = 0;
         self.periods = 0;
         self.timer = Timer::after(self.now, self.config.stall_timeout);
     }
 
-    /// Bytes of a body have come.
+    /// Notes that bytes of a body have come.
     pub(super) fn note_progress(&mut self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.progress = self.progress.saturating_add(bytes);

@@ -1,8 +1,8 @@
-//! What a server's connection tells its caller.
+//! Events of the server's role.
 
 use crate::http::Fields;
 
-/// What [`Connection::receive`](super::Connection::receive) found in its input.
+/// Event that [`Connection::receive`](super::Connection::receive) found in its input.
 #[derive(Debug)]
 pub enum Event<'e> {
     /// A request's head. One final response is due for it.
@@ -10,9 +10,9 @@ pub enum Event<'e> {
         /// `:method`, `:scheme`, `:authority` and `:path` in front, then the fields in lowercase
         /// without those that concern the connection alone (RFC 9110 §7.6.1).
         fields: &'e Fields,
-        /// Whether no body follows.
+        /// True if no body follows.
         end_stream: bool,
-        /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1).
+        /// True if the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1).
         expects_continue: bool,
         /// The client offers to go on with HTTP/2 (RFC 7540 §3.2); taken up with
         /// [`Connection::switch_protocols`](super::Connection::switch_protocols), else ignored.
@@ -22,7 +22,7 @@ pub enum Event<'e> {
     Data {
         /// The bytes; empty only together with `end_stream`.
         data: &'e [u8],
-        /// Whether the body ends here, without trailers.
+        /// True if the body ends here, without trailers.
         end_stream: bool,
     },
     /// The body has ended with a trailer section (RFC 9112 §7.1.2).

@@ -8,17 +8,17 @@ use crate::h1::message::Version;
 use crate::h1::output::Outgoing;
 use crate::h1::scan::Scan;
 
-/// Where a connection is.
+/// State of a connection.
 #[derive(Debug)]
 pub(super) enum State {
     /// Before or in the head of a request.
     Head(HeadProgress),
     /// A request was received and its exchange is not over.
     Exchange(Exchange),
-    /// Nothing more is read or written. The last response, if it was written here and nobody has
-    /// completed it.
+    /// Nothing more is read or written. Holds the last response, if it was written here and was not
+    /// completed.
     Closed(Option<WrittenRefusal>),
-    /// The connection is HTTP/2 now, and somebody else's.
+    /// The connection speaks HTTP/2 now, and belongs to another core.
     Switched,
 }
 
@@ -35,11 +35,11 @@ impl State {
     }
 }
 
-/// What was seen of a head that is incomplete.
+/// Progress of a head that is incomplete.
 #[derive(Debug, Default)]
 pub(super) struct HeadProgress {
     pub(super) scan: Scan,
-    /// Empty lines before it, which are skipped (RFC 9112 §2.2).
+    /// Number of empty lines before the head, which are skipped (RFC 9112 §2.2).
     pub(super) empty_lines: u8,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Exchange {
     pub(super) expectation: Expectation,
 }
 
-/// What is still to come of a request.
+/// The part of a request that is still to come.
 #[derive(Debug)]
 pub(super) enum RequestHalf {
     /// A body that is read.
@@ -66,7 +66,7 @@ pub(super) enum RequestHalf {
     Done,
 }
 
-/// What is still to be sent of a response.
+/// The part of a response that is still to be sent.
 #[derive(Debug)]
 pub(super) enum ResponseHalf {
     /// All of it.
@@ -77,31 +77,31 @@ pub(super) enum ResponseHalf {
     Done,
 }
 
-/// Whether the client waits for `100 Continue` (RFC 9110 §10.1.1).
+/// Expectation of `100 Continue` by the client (RFC 9110 §10.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expectation {
-    /// It does, before it sends the body.
+    /// The client waits for it before it sends the body.
     Pending,
-    /// It does not, or not any more.
+    /// The client does not wait for it, or no longer.
     None,
 }
 
 /// The input beyond what was consumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
-    /// The caller may have more of it.
+    /// The caller may have more input.
     Flowing,
-    /// The last call was given all there was, and wanted more.
+    /// The last call was given all input, and wanted more.
     Starved,
-    /// Nothing comes beyond what the caller has: the peer ended its side.
+    /// The peer ended its side: no input comes beyond that of the caller.
     Finished,
 }
 
-/// Whether an offer of h2c is reported.
+/// Handling of an offer of h2c.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum H2c {
-    /// It is not: the offer is ignored.
+    /// The offer is ignored.
     Ignored,
-    /// It is.
+    /// The offer is reported.
     Reported,
 }

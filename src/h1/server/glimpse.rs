@@ -1,17 +1,17 @@
-//! What can be told of a request that is refused, for a log: nothing about it is certain.
+//! The visible parts of a refused request, for a log. None of them is certain.
 
 use crate::http::Fields;
 
-/// Bytes that are looked at. A log keeps less of each value, and a head that is refused may have any
+/// Number of bytes that are looked at. A log keeps less of each value, and a refused head may have any
 /// size.
 const BYTES: usize = 4 << 10;
 
-/// Longer than every method in use; what is longer is hardly one.
+/// The longest text that is taken for a method. All methods in use are shorter.
 const METHOD: usize = 32;
 
-/// Fills `fields` with what a log shows of a request (method, path, authority, referrer, user agent), as
-/// far as the beginning of its head tells, and returns its version. A first line of another form becomes
-/// the path as it is.
+/// Fills `fields` with what a log shows of a request (method, path, authority, referrer, user agent),
+/// as far as they are in the beginning of its head, and returns its version. A first line of another
+/// form becomes the path unchanged.
 pub fn glimpse(input: &[u8], fields: &mut Fields) -> &'static str {
     fields.clear();
     let head = input.get(..BYTES).unwrap_or(input);

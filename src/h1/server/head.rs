@@ -1,7 +1,8 @@
 //! A complete head of a request, translated into [`Fields`].
 //!
-//! `httparse` splits the lines and checks the grammar of each; what it is lenient about (bare line
-//! feeds, empty lines) never reaches it, because [`Scan`](crate::h1::scan::Scan) went over every byte.
+//! `httparse` splits the lines and checks the grammar of each; input that it is lenient about (bare
+//! line feeds, empty lines) never reaches it, because [`Scan`](crate::h1::scan::Scan) went over every
+//! byte.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -16,20 +17,20 @@ use crate::http::{Expected, Fields, is_authority};
 use httparse::{EMPTY_HEADER, Header, Status};
 use std::mem::MaybeUninit;
 
-/// What a head says about the connection and the message's framing; the rest is in [`Fields`].
+/// The part of a head that concerns the connection and the framing. The rest is in [`Fields`].
 #[derive(Debug)]
 pub(super) struct Head<'i> {
     pub(super) version: Version,
     pub(super) framing: Framing,
-    /// Whether the client lets the connection be used again (RFC 9112 §9.3).
+    /// True if the client lets the connection be used again (RFC 9112 §9.3).
     pub(super) keeps_alive: bool,
-    /// Whether `100 Continue` is expected. False without a body, and in HTTP/1.0 (RFC 9110 §10.1.1).
+    /// True if `100 Continue` is expected. False without a body, and in HTTP/1.0 (RFC 9110 §10.1.1).
     pub(super) expects_continue: bool,
     /// A valid offer of h2c on a request without a body.
     pub(super) upgrade: Option<H2cUpgrade<'i>>,
 }
 
-/// What the fields say that concern the connection.
+/// The fields that concern the connection.
 #[derive(Default)]
 struct Control<'i> {
     framing: FramingFields<'i>,
@@ -53,7 +54,7 @@ struct RequestLine<'i> {
     version: Version,
 }
 
-/// Translates a whole head of so many lines, the empty line at its end included. `fields` is empty
+/// Translates a whole head of `lines` lines, the empty line at its end included. `fields` is empty
 /// before.
 pub(super) fn parse_head<'i>(
     head: &'i [u8],
@@ -212,7 +213,7 @@ impl<'i> Control<'i> {
         Ok(control)
     }
 
-    /// Whether this line is passed on.
+    /// True if the field line is passed on.
     fn is_end_to_end(&self, i: usize, name: &str) -> bool {
         match i < MOST_FIELDS {
             true => self.end_to_end & (1 << i) != 0,
@@ -229,8 +230,9 @@ impl<'i> Control<'i> {
         }
     }
 
-    /// RFC 7540 §3.2: both fields once and named in `Connection`. With a body the offer is ignored:
-    /// the whole body would have to be kept before the first frame could be read.
+    /// A valid offer of h2c: both fields, once each, and named in `Connection` (RFC 7540 §3.2). With a
+    /// body the offer is ignored, because the whole body would have to be kept before the first frame
+    /// could be read.
     fn h2c_upgrade(&self, version: Version, framing: Framing) -> Option<H2cUpgrade<'i>> {
         let named = self.options.upgrade && self.options.http2_settings && !self.ambiguous_upgrade;
         if !named || version == Version::Http10 || framing != Framing::Empty {
@@ -252,8 +254,8 @@ fn translate(error: httparse::Error, head: &[u8]) -> Error {
     }
 }
 
-/// Whether the request line is well formed but for a version that is not ours: `HTTP/2.0`, and
-/// `HTTP/2` or `HTTP/3` as people write them.
+/// True if the request line is well formed except for an unknown version: `HTTP/2.0`, and `HTTP/2` or
+/// `HTTP/3` as people write them.
 fn has_other_version(head: &[u8]) -> bool {
     match version_of(head) {
         Some([b'1', b'.', b'0' | b'1']) => false,
@@ -263,7 +265,7 @@ fn has_other_version(head: &[u8]) -> bool {
     }
 }
 
-/// What stands behind `HTTP/` in a request line of three words.
+/// The text behind `HTTP/` in a request line of three words.
 fn version_of(head: &[u8]) -> Option<&[u8]> {
     let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');

@@ -5,11 +5,10 @@
 //! 1. [`Connection::lend_output`], then [`Connection::receive`] until it returns `None`. What is
 //!    left of the input is kept by the caller.
 //! 2. For an [`Event::Request`]: [`send_continue`](Connection::send_continue) or
-//!    [`discard_body`](Connection::discard_body) as the answer needs the body or not, then
+//!    [`discard_body`](Connection::discard_body), depending on the answer's need of the body, then
 //!    [`send_head`](Connection::send_head), and unless its length is
-//!    [`BodyLength::None`](super::BodyLength::None)
-//!    [`begin_data`](Connection::begin_data) and [`commit`](Connection::commit) until the last
-//!    commit says `end`.
+//!    [`BodyLength::None`](super::BodyLength::None) [`begin_data`](Connection::begin_data) and
+//!    [`commit`](Connection::commit) until the last commit says `end`.
 //! 3. [`Connection::receive`] again: the next request may be in the input already. It is not looked
 //!    at before the response to the one before it is complete, so responses keep the order of their
 //!    requests (RFC 9112 §9.3.2), and a flood of pipelined requests costs what its responses cost.

@@ -16,8 +16,8 @@ use crate::h1::scan::{Bounds, FirstLine};
 use crate::h1::timer::Timer;
 use crate::http::Fields;
 
-/// Empty lines before a request that are skipped. Old clients send one behind the body of a POST
-/// (RFC 9112 §2.2); more than a few is a peer that keeps us busy.
+/// The most empty lines before a request that are skipped. Old clients send one behind the body of a
+/// POST (RFC 9112 §2.2); more than a few is a peer that keeps us busy.
 const EMPTY_LINES: u8 = 4;
 
 impl Connection {
@@ -168,14 +168,14 @@ impl Connection {
         Ok(Some(event))
     }
 
-    /// Throws a body away as it arrives. True once there is none any more.
+    /// Drops a body as it arrives. Returns true at its end.
     fn drain(&mut self, input: &mut &[u8]) -> Result<bool, Error> {
         while let State::Exchange(exchange) = &mut self.state {
             let RequestHalf::Draining { body, budget } = &mut exchange.request else {
                 break;
             };
-            // What is beyond the budget is not looked at, or an error in it would be found or not by
-            // how the input is cut.
+            // Bytes beyond the budget are not looked at, because an error in them would be found or not
+            // depending on the cuts of the input.
             let within = usize::try_from(*budget).map_or(usize::MAX, |left| left.saturating_add(1));
             let (mut front, beyond) = input.split_at(within.min(input.len()));
             let offered = front.len();
@@ -203,11 +203,11 @@ impl Connection {
         Ok(true)
     }
 
-    /// Nobody reads the body of the current request: it is thrown away up to
+    /// Discards the body of the current request, which is not wanted. It is dropped up to
     /// [`Config::drain_bytes`], so that the next request can be found behind it; if there is more of
-    /// it, the connection closes after the response. It does too where the client waits for
-    /// `100 Continue`: whether a body follows is then for the client to decide, and what comes next
-    /// could be either (RFC 9110 §10.1.1). The peer has its time for it once the response is complete.
+    /// it, the connection closes after the response. It also closes if the client waits for `100
+    /// Continue`: the client may then send the body or not, so the next bytes could be a body or a
+    /// request (RFC 9110 §10.1.1). The time for the body begins when the response is complete.
     pub fn discard_body(&mut self) {
         let State::Exchange(exchange) = &mut self.state else {
             return;
@@ -234,7 +234,7 @@ impl Connection {
         self.conclude();
     }
 
-    /// The request has been received whole.
+    /// Notes that the request has been received whole.
     fn finish_request(&mut self) {
         if let State::Exchange(exchange) = &mut self.state {
             exchange.request = RequestHalf::Done;
@@ -258,8 +258,8 @@ impl Connection {
         }
     }
 
-    /// All that the caller has was looked at and is not enough. That is an error if nothing more
-    /// will come; a peer that ended its side between requests has had all its responses.
+    /// Handles input that was looked at and is not enough. It is an error if nothing more will come,
+    /// except between requests: a peer that ended its side there has had all its responses.
     pub(super) fn run_dry(&mut self) -> Result<(), Error> {
         if self.input != Input::Finished {
             self.input = Input::Starved;
@@ -280,7 +280,7 @@ impl Connection {
     }
 }
 
-/// RFC 9112 §2.2: empty lines before a request line.
+/// Skips empty lines before a request line (RFC 9112 §2.2).
 fn skip_empty_lines(input: &mut &[u8], skipped: &mut u8) -> Result<(), Error> {
     while let Some(rest) = input.strip_prefix(b"\r\n") {
         if *skipped == EMPTY_LINES {

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 /// A response that was written without the caller: see [`Connection::complete_refusal`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Its status.
+    /// The status of the response.
     pub status: u16,
-    /// The length of its content, which is a line of text.
+    /// The length of the content, which is a line of text.
     pub content_bytes: u16,
 }
 
@@ -15,6 +15,6 @@ pub struct Refusal {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WrittenRefusal {
     pub refusal: Refusal,
-    /// Where in the output more fields can be inserted.
+    /// The place in the output where more fields can be inserted.
     pub fields_at: NonZeroU32,
 }

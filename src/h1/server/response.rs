@@ -10,8 +10,8 @@ use crate::http::{Field, status};
 use std::time::Instant;
 
 impl Connection {
-    /// Whether the client waits for `100 Continue`, or a final status, before it sends its content
-    /// (RFC 9110 §10.1.1). Not any more once some of it came.
+    /// True while the client waits for `100 Continue`, or a final status, before it sends its content
+    /// (RFC 9110 §10.1.1). The first byte of content ends the wait.
     pub fn awaits_continue(&self) -> bool {
         match &self.state {
             State::Exchange(exchange) => exchange.expectation == Expectation::Pending,
@@ -36,9 +36,9 @@ impl Connection {
     /// Writes the head of the response to the current request. With an interim status (1xx) a final
     /// one is still due, and HTTP/1.0 gets none (RFC 9110 §15.2).
     ///
-    /// Pseudo-header fields are left out, and so is what frames the message or concerns the
-    /// connection: that is written here. The caller adds `date`, having a clock. If no content
-    /// follows (HEAD, a status without content, or no length) the response is complete.
+    /// Pseudo-header fields are left out, and so are fields that frame the message or concern the
+    /// connection, because they are written here. The caller adds `date`, because it has a clock. If no
+    /// content follows (HEAD, a status without content, or no length) the response is complete.
     ///
     /// Does nothing when no response is due, as after an error.
     pub fn send_head<'f>(
@@ -60,8 +60,8 @@ impl Connection {
         let length = Length::new(status, length, exchange);
         if !interim {
             exchange.response = length.half();
-            // Without its 100 the client may send its body or not, and nobody could tell a body from
-            // a request (RFC 9110 §10.1.1).
+            // Without its 100 the client may send its body or not, and a body cannot be told from a
+            // request (RFC 9110 §10.1.1).
             if exchange.expectation == Expectation::Pending || length == Length::UntilClose {
                 self.persistence = Persistence::Close;
             }
@@ -84,13 +84,13 @@ impl Connection {
     }
 
     /// Room for content of the response: up to `max_len` bytes are appended to the buffer, then
-    /// committed. Chunk framing takes [`CHUNK_OVERHEAD`](super::CHUNK_OVERHEAD) bytes besides.
+    /// committed. Chunk framing takes [`CHUNK_OVERHEAD`](super::CHUNK_OVERHEAD) more bytes.
     pub fn begin_data(&mut self, max_len: usize) -> &mut Vec<u8> {
         self.output.begin(self.state.outgoing(), max_len)
     }
 
-    /// Sends what was appended since [`Connection::begin_data`], if anything; `end` says that the
-    /// content is complete.
+    /// Sends the bytes that were appended since [`Connection::begin_data`], if there are any. `end` is
+    /// true if the content is complete.
     ///
     /// A response that ends before its announced length is cut off: the connection closes, which
     /// tells the client (RFC 9112 §8). More than that length is never sent.
@@ -106,10 +106,9 @@ impl Connection {
         }
     }
 
-    /// Sends `len` bytes of content that are not in the output: the caller sees to it that exactly so
-    /// many follow what is in it, before anything that is appended later. Only for a response whose
-    /// length is known, of which they may be no more than is left; without
-    /// [`Connection::begin_data`].
+    /// Sends `len` bytes of content that are not in the output. The caller sends exactly so many behind
+    /// the bytes that are in it, before bytes that are appended later. The response must have a known
+    /// length, of which at least `len` bytes are left. [`Connection::begin_data`] is not called.
     pub fn commit_elsewhere(&mut self, len: u64, end: bool, now: Instant) {
         self.now = now;
         if let State::Exchange(exchange) = &mut self.state
@@ -130,22 +129,23 @@ impl Connection {
         }
     }
 
-    /// Answers the current request with a small complete response of this status and closes. If the
-    /// head of a response was sent already, only closes.
+    /// Answers the current request with a small complete response of a status, and closes. If the head
+    /// of a response was sent already, only closes.
     pub fn refuse(&mut self, status: u16) {
         self.respond_and_close(status, "", Content::Sent);
     }
 
-    /// Closes without completing the response, whose content cannot be had; what was not committed
-    /// is taken back.
+    /// Closes without completing the response, whose content cannot be had. Bytes that were not
+    /// committed are taken back.
     pub fn abort(&mut self) {
         self.discard_uncommitted();
         self.close();
     }
 
     /// Completes the response that an error or [`Connection::refuse`] has just written by the fields
-    /// that only the caller knows: `date`, for which RFC 9110 §6.6.1 asks where there is a clock, and
-    /// what all its responses have. Tells of that response, once; none if there was none to write.
+    /// that only the caller knows: `date`, which a server with a clock has to send (RFC 9110 §6.6.1),
+    /// and the fields that all its responses have. Returns that response, once; none if none was
+    /// written.
     pub fn complete_refusal<'f>(
         &mut self,
         fields: impl Iterator<Item = Field<'f>>,
@@ -175,12 +175,12 @@ impl Connection {
         }
     }
 
-    /// Takes back what was appended since [`Connection::begin_data`] and not committed.
+    /// Takes back the bytes that were appended since [`Connection::begin_data`] and not committed.
     pub(super) fn discard_uncommitted(&mut self) {
         self.output.discard(self.state.outgoing());
     }
 
-    /// The response is complete. Nobody is there any more to read the rest of the request's body.
+    /// Notes the end of the response. The rest of the request's body is not wanted any more.
     fn finish_response(&mut self) {
         self.discard_body();
         let State::Exchange(exchange) = &mut self.state else {
@@ -208,21 +208,21 @@ impl Connection {
     }
 }
 
-/// How the length of a response is told (RFC 9112 §6.3, RFC 9110 §8.6).
+/// Announcement of a response's length (RFC 9112 §6.3, RFC 9110 §8.6).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Length {
-    /// Not at all: there is never content.
+    /// None, because there is never content.
     Nothing,
-    /// By the caller's `content-length` if it has one. No content follows: it says what GET, or 200
-    /// instead of 304, would have sent.
+    /// The caller's `content-length`, if it has one. No content follows: it is the length that GET, or
+    /// 200 instead of 304, would have sent.
     AsGiven,
     /// `content-length`, and no content follows.
     Alone(u64),
-    /// `content-length`
+    /// `content-length`, and content of that length.
     Known(u64),
-    /// `transfer-encoding: chunked`
+    /// `transfer-encoding: chunked`.
     Chunked,
-    /// The connection closes.
+    /// The close of the connection.
     UntilClose,
 }
 
@@ -243,7 +243,7 @@ impl Length {
         }
     }
 
-    /// What is to be sent behind the head.
+    /// The part that is to be sent behind the head.
     fn half(self) -> ResponseHalf {
         match self {
             Length::Known(length) => ResponseHalf::Sending(Outgoing::Length(length)),
@@ -262,7 +262,7 @@ impl Length {
     }
 }
 
-/// Whether a field of the caller is sent; see [`encode::is_passed_on`].
+/// True if a field of the caller is sent; see [`encode::is_passed_on`].
 fn is_passed_on(name: &[u8], length: Length) -> bool {
     match name.len() {
         14 if name.eq_ignore_ascii_case(b"content-length") => length == Length::AsGiven,

@@ -1,4 +1,4 @@
-//! Where a request goes: the request target and Host (RFC 9112 §3.2, §3.3).
+//! The destination of a request: the request target and Host (RFC 9112 §3.2, §3.3).
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -7,26 +7,26 @@ use crate::h1::message::Scheme;
 use crate::http::is_authority;
 use std::borrow::Cow;
 
-/// A request target taken apart.
+/// A parsed request target.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'i> {
     /// The scheme of the target, or of the connection.
     pub(super) scheme: Scheme,
     /// The authority if the target names one: it overrides Host (RFC 9112 §3.2.2).
     pub(super) authority: Option<&'i [u8]>,
-    /// Path and query, or `*`. A path may begin with `//`: what that means is the site's matter.
+    /// Path and query, or `*`. A path may begin with `//`. The site decides about its meaning.
     pub(super) path: Cow<'i, [u8]>,
 }
 
 impl<'i> Target<'i> {
-    /// Takes a target apart that came with this method on a connection of this scheme.
+    /// Parses a target that came with `method` on a connection of `scheme`.
     pub(super) fn parse(
         method: &[u8],
         target: &'i [u8],
         connection: Scheme,
     ) -> Result<Target<'i>, Error> {
         if method == b"CONNECT" {
-            // Authority form is for CONNECT alone (RFC 9112 §3.2.3), and this is no proxy.
+            // Authority form is for CONNECT alone (RFC 9112 §3.2.3), which only a proxy answers.
             return Err(match is_authority(target) {
                 true => Error::Connect,
                 false => Error::Target,

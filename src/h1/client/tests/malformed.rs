@@ -1,4 +1,5 @@
-//! Responses that must be refused: whatever two recipients could read in two ways, and what is none.
+//! Responses that must be refused: those that two recipients could read in two ways, and input that is
+//! no response.
 
 use super::*;
 use crate::h1::Error;

@@ -1,4 +1,4 @@
-//! Tests of the client's role: what it sends, and what it makes of the bytes of servers.
+//! Tests of the client's role: its requests, and its events for the bytes of servers.
 
 mod deadlines;
 mod framing;
@@ -14,7 +14,7 @@ use crate::http::{Field, Fields};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A user of a client's connection, with the server's bytes and what became of them.
+/// A user of a client's connection, with the server's bytes and the events that they caused.
 struct Asker {
     connection: ClientConnection,
     /// Input that was not consumed.
@@ -43,7 +43,7 @@ impl Asker {
         }
     }
 
-    /// One whose request without content is sent.
+    /// A user whose request without content is sent.
     fn asking(method: &str) -> Self {
         let mut asker = Self::new();
         asker.ask(method, &[], BodyLength::None).expect("idle");

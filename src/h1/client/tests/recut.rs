@@ -1,4 +1,4 @@
-//! However the input is cut into pieces, the events are the same.
+//! Input that is cut into pieces: the events are equal for all cuts.
 
 use super::malformed::{self, SMUGGLED};
 use super::*;
@@ -77,7 +77,7 @@ fn well_formed_responses() {
     }
 }
 
-/// Pieces that responses are made of, so that random input comes far.
+/// Pieces that responses are made of, so that random input gets past the parser.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
     let known: [&'static [u8]; 22] = [
         b"HTTP/1.1 200 OK\r\n",

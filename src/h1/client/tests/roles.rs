@@ -1,4 +1,4 @@
-//! Our client and our server understand each other.
+//! Our client against our server.
 
 use super::*;
 use crate::h1::{Config, Connection, Event, Scheme};

@@ -18,7 +18,7 @@ use crate::http::{Field, Fields};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A caller of a connection, with the peer's bytes and what became of them.
+/// A caller of a connection, with the peer's bytes and the events that they caused.
 struct Caller {
     connection: Connection,
     /// Input that was not consumed.

@@ -4,7 +4,7 @@ use super::*;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// The connection fields of the response to this request, and whether the connection closes.
+/// The connection fields of the response to a request, and true if the connection closes.
 fn persistence(request: &str) -> (String, bool) {
     let mut caller = Caller::new();
     caller.serve(request.as_bytes()).unwrap();

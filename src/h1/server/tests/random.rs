@@ -4,7 +4,7 @@ use super::recut::outcome;
 use super::*;
 use proptest::prelude::*;
 
-/// Pieces that requests are made of, so that random input comes far.
+/// Pieces that requests are made of, so that random input gets past the parser.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
     let known: [&'static [u8]; 26] = [
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -1,9 +1,9 @@
-//! However the input is cut into pieces, events and output are the same.
+//! Input that is cut into pieces: events and output are equal for all cuts.
 
 use super::malformed::{self, SMUGGLED};
 use super::*;
 
-/// Events, output, and whether the connection was closed.
+/// Events, output, and true if the connection was closed.
 type Outcome = (Vec<String>, String, bool);
 
 /// The outcome of input that comes in pieces that end at these places, and then ends.

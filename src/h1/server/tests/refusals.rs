@@ -1,4 +1,5 @@
-//! Every malformed request is refused as the table says, and nothing behind it is answered.
+//! Refusals: every malformed request is refused as the table says, and no request behind it is
+//! answered.
 
 use super::malformed::{self, Malformed, SMUGGLED};
 use super::*;

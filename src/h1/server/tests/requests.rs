@@ -1,4 +1,4 @@
-//! Heads that are fine, and what they become (RFC 9112 §2, §3, §5).
+//! Valid heads, and the fields that they become (RFC 9112 §2, §3, §5).
 
 use super::*;
 
