@@ -78,7 +78,7 @@ pub enum Event<'e> {
         stream: StreamKey,
         /// The code of the RST_STREAM frame, received or sent.
         code: ErrorCode,
-        /// Whose doing it is.
+        /// The side that caused the reset.
         by: Cause,
     },
     /// Server: a request that never became a stream, because it is malformed (RFC 9113 §8.1.1), is
@@ -187,7 +187,7 @@ pub enum Event<'e> {
     },
 }
 
-/// Why a stream was reset.
+/// Reason for the reset of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The peer sent RST_STREAM.

@@ -1,4 +1,4 @@
-//! Whose turn it is to send (RFC 9218 §10).
+//! The order in which streams send (RFC 9218 §10).
 //!
 //! - A more urgent stream goes before every less urgent one.
 //! - Within an urgency, non-incremental responses are of use only when they are complete, so they go

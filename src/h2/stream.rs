@@ -77,7 +77,7 @@ pub enum StreamState {
     Closed,
 }
 
-/// Whose doing a transition is.
+/// The side that causes a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// We sent the frame.
@@ -109,7 +109,7 @@ pub enum Passage {
     Reset,
 }
 
-/// Why a passage is impossible.
+/// Reason why a transition is impossible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransitionError {
     /// This half has ended: STREAM_CLOSED (§5.1).

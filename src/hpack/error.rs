@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a block cannot be decoded. The table is not usable afterwards: each of these ends the
+/// Reason why a block cannot be decoded. The table is not usable afterwards: each reason ends the
 /// connection, with COMPRESSION_ERROR (RFC 9113 §4.3) unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {

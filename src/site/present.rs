@@ -42,15 +42,15 @@ pub(crate) enum Unready {
 
 /// Properties of a request beside its target, found in one pass over its fields.
 #[derive(Default)]
-struct Asked {
+struct RequestTraits {
     accept_encoding: bool,
     preconditions: bool,
     range: bool,
 }
 
-impl Asked {
+impl RequestTraits {
     fn of(request: &Fields) -> Self {
-        let mut asked = Asked::default();
+        let mut asked = RequestTraits::default();
         for field in request.iter() {
             match field.name {
                 b"accept-encoding" => asked.accept_encoding = true,
@@ -73,7 +73,7 @@ impl<F: Files> Site<F> {
         request: &Fields,
         method: Method,
     ) -> Result<Response<F>, Unready> {
-        let asked = Asked::of(request);
+        let asked = RequestTraits::of(request);
         let representation = select(resource, request, &asked);
         if asked.preconditions {
             match conditional::evaluate(request, &representation.validators()) {
@@ -116,7 +116,7 @@ impl<F: Files> Site<F> {
         page: &Resource<F>,
         request: &Fields,
     ) -> Result<Response<F>, Unready> {
-        let asked = Asked::of(request);
+        let asked = RequestTraits::of(request);
         // A client that accepts no coding gets the page without one: a second error would hide the
         // first.
         let representation = select(page, request, &asked);
@@ -161,7 +161,7 @@ impl<F: Files> Site<F> {
 fn select<'r, F: Files>(
     resource: &'r Resource<F>,
     request: &Fields,
-    asked: &Asked,
+    asked: &RequestTraits,
 ) -> &'r Representation<F> {
     let values = || request.values("accept-encoding");
     // A request without weights refuses no coding, and a file without sidecars leaves no choice.

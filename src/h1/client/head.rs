@@ -13,7 +13,7 @@ use httparse::{EMPTY_HEADER, Header};
 
 /// The part of a head that concerns the connection and the framing. The rest is in [`Fields`].
 #[derive(Debug)]
-pub(super) struct ResponseHead {
+pub(super) struct ParsedResponse {
     pub(super) version: Version,
     pub(super) status: u16,
     /// The framing that the fields announce; none without `Content-Length` and `Transfer-Encoding`.
@@ -46,7 +46,7 @@ pub(super) fn parse_head(
     section: &[u8],
     tunnels: bool,
     fields: &mut Fields,
-) -> Result<ResponseHead, ResponseError> {
+) -> Result<ParsedResponse, ResponseError> {
     let end = section.iter().position(|byte| *byte == b'\r');
     let (line, rest) = section.split_at(end.unwrap_or(section.len()));
     let (version, digits) = status_line(line).ok_or(ResponseError::StatusLine)?;
@@ -56,7 +56,7 @@ pub(super) fn parse_head(
 
     fields.push(b":status", digits);
     let status = fields.status().ok_or(ResponseError::StatusLine)?;
-    let control = Control::collect(section, lines)?;
+    let control = ResponseControl::collect(section, lines)?;
     let framing = match status {
         // RFC 9112 §6.3: a tunnel has no length, whatever the fields say.
         200..=299 if tunnels => None,
@@ -72,7 +72,7 @@ pub(super) fn parse_head(
             push_lowercase(fields, header);
         }
     }
-    Ok(ResponseHead {
+    Ok(ParsedResponse {
         version,
         status,
         framing,
@@ -96,16 +96,16 @@ fn status_line(line: &[u8]) -> Option<(Version, &[u8])> {
 
 /// Fields that concern the connection.
 #[derive(Default)]
-struct Control<'i> {
+struct ResponseControl<'i> {
     framing: FramingFields<'i>,
     options: Options,
     /// True if `Connection` names fields that are not known to concern it.
     names_others: bool,
 }
 
-impl<'i> Control<'i> {
+impl<'i> ResponseControl<'i> {
     fn collect(section: &'i [u8], lines: &[Header<'i>]) -> Result<Self, Error> {
-        let mut control = Control::default();
+        let mut control = ResponseControl::default();
         let (mut options, mut others) = (0usize, 0usize);
         for Header { name, value } in lines {
             match Name::of(name) {

@@ -4,7 +4,7 @@ use super::config::ClientConfig;
 use super::connection::ClientConnection;
 use super::error::ResponseError;
 use super::event::ResponseEvent;
-use super::head::{self, ResponseHead};
+use super::head::{self, ParsedResponse};
 use super::state::{Asked, ClientState, Hundred, Reply, RequestContent, Upgrade};
 use crate::h1::body::{Body, BodyBounds, Piece};
 use crate::h1::fields::{MOST_FIELDS, parse_trailers};
@@ -138,7 +138,11 @@ impl ClientConnection {
     }
 
     /// Begins the content behind the final head (RFC 9112 §6.3).
-    fn begin_response<'e>(&mut self, head: &ResponseHead, fields: &'e Fields) -> ResponseEvent<'e> {
+    fn begin_response<'e>(
+        &mut self,
+        head: &ParsedResponse,
+        fields: &'e Fields,
+    ) -> ResponseEvent<'e> {
         let mut end_stream = false;
         if !head.keeps_alive {
             self.persistence = Persistence::Close;

@@ -2,7 +2,7 @@
 
 use super::connection::ClientConnection;
 use super::error::Unsendable;
-use super::request_head::RequestHead;
+use super::request_head::SendableHead;
 use super::state::{Asked, ClientState, Hundred, OpenRequest, Reply, RequestContent, Upgrade};
 use crate::h1::encode;
 use crate::h1::message::{BodyLength, Persistence};
@@ -34,7 +34,7 @@ impl ClientConnection {
             return Err(Unsendable::NotIdle);
         }
         let fields = fields.into_iter();
-        let head = RequestHead::check(fields.clone(), length)?;
+        let head = SendableHead::check(fields.clone(), length)?;
         self.now = now;
         head.encode(&mut self.output.bytes, fields, self.persistence);
         let content = match length {

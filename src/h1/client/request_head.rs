@@ -9,7 +9,7 @@ use crate::http::{Expected, Field, is_authority};
 
 /// A head that can be sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RequestHead<'f> {
+pub(super) struct SendableHead<'f> {
     pub(super) method: &'f [u8],
     target: &'f [u8],
     host: &'f [u8],
@@ -18,7 +18,7 @@ pub(super) struct RequestHead<'f> {
     pub(super) upgrade: Option<&'f [u8]>,
 }
 
-impl<'f> RequestHead<'f> {
+impl<'f> SendableHead<'f> {
     pub(super) fn check(
         fields: impl Iterator<Item = Field<'f>>,
         length: BodyLength,
@@ -57,7 +57,7 @@ impl<'f> RequestHead<'f> {
         if method == b"CONNECT" && length != BodyLength::None {
             return Err(Unsendable::Content);
         }
-        Ok(RequestHead {
+        Ok(SendableHead {
             method,
             target,
             host,
