@@ -18,7 +18,7 @@ type Checked<T> = Result<T, Malformed>;
 
 /// The facts of a request that the core has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestHead {
+pub struct RequestFacts {
     /// Its content-length.
     pub content_length: Option<u64>,
     /// Its priority, if it has a `priority` field (RFC 9218 §5).
@@ -31,14 +31,14 @@ pub struct RequestHead {
 
 /// The facts of a response that the core has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResponseHead {
+pub struct ResponseFacts {
     /// Its status.
     pub status: u16,
     /// Its content-length.
     pub content_length: Option<u64>,
 }
 
-impl ResponseHead {
+impl ResponseFacts {
     /// Says that another response follows on the stream (RFC 9110 §15.2).
     pub fn is_informational(&self) -> bool {
         self.status < 200
@@ -46,7 +46,7 @@ impl ResponseHead {
 }
 
 /// Checks a request (§8.3.1). `extended_connect` says whether `:protocol` may occur (RFC 8441 §4).
-pub fn request(fields: &Fields, extended_connect: bool) -> Checked<RequestHead> {
+pub fn request(fields: &Fields, extended_connect: bool) -> Checked<RequestFacts> {
     let facts = Facts::collect(fields)?;
     if facts.status.is_some() {
         return Err(Malformed(":status in a request"));
@@ -63,7 +63,7 @@ pub fn request(fields: &Fields, extended_connect: bool) -> Checked<RequestHead> 
         (_, Some(_)) => return Err(Malformed(":protocol is not allowed here")),
         (_, None) => facts.check_target(method)?,
     }
-    Ok(RequestHead {
+    Ok(RequestFacts {
         content_length: facts.content_length,
         priority: facts.priority,
         kind,
@@ -72,9 +72,9 @@ pub fn request(fields: &Fields, extended_connect: bool) -> Checked<RequestHead> 
 }
 
 /// The facts of a request that is not to be checked.
-pub fn unchecked_request(fields: &Fields) -> RequestHead {
+pub fn unchecked_request(fields: &Fields) -> RequestFacts {
     let update = |priority: Option<Priority>, value| Some(updated(priority, value));
-    RequestHead {
+    RequestFacts {
         content_length: None,
         priority: fields.values("priority").fold(None, update),
         kind: request_kind_of(fields.method().unwrap_or_default()),
@@ -99,7 +99,7 @@ pub fn request_kind_of(method: &[u8]) -> RequestKind {
 }
 
 /// Checks a response (§8.3.2).
-pub fn response(fields: &Fields) -> Checked<ResponseHead> {
+pub fn response(fields: &Fields) -> Checked<ResponseFacts> {
     let facts = Facts::collect(fields)?;
     if facts.is_of_request() {
         return Err(Malformed("a request's pseudo-header field in a response"));
@@ -111,15 +111,15 @@ pub fn response(fields: &Fields) -> Checked<ResponseHead> {
         // §8.6
         return Err(Malformed("101 is not used in HTTP/2"));
     }
-    Ok(ResponseHead {
+    Ok(ResponseFacts {
         status,
         content_length: facts.content_length,
     })
 }
 
 /// The facts of a response that is not to be checked; without a status nothing can be done.
-pub fn unchecked_response(fields: &Fields) -> Checked<ResponseHead> {
-    Ok(ResponseHead {
+pub fn unchecked_response(fields: &Fields) -> Checked<ResponseFacts> {
+    Ok(ResponseFacts {
         status: fields
             .status()
             .ok_or(Malformed("no :status of three digits"))?,

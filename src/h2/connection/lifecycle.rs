@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Connection;
 use super::inbound::PeerPhase;
-use super::streams::Ended;
+use super::streams::EndedStream;
 use crate::h2::error::{ErrorCode, Misuse};
 use crate::h2::flow::{ReceiveWindow, Window};
 use crate::h2::ids::Closing;
@@ -68,7 +68,7 @@ impl Connection {
 
     /// Gives back what a stream that is over held of the connection's window, and allows for what its
     /// peer may have on the way.
-    fn settle(&mut self, ended: Ended) {
+    fn settle(&mut self, ended: EndedStream) {
         let window = ended.stream.receive_window;
         if ended.closing == Closing::ResetByUs {
             let acknowledged = self.agreement.local().initial_window_size;

@@ -23,7 +23,7 @@ pub(super) enum Absent {
 }
 
 /// A stream that is over, and the way in which it ended.
-pub(super) struct Ended {
+pub(super) struct EndedStream {
     pub(super) stream: Stream,
     pub(super) closing: Closing,
 }
@@ -162,7 +162,7 @@ impl Streams {
         slot: StreamSlot,
         side: Side,
         passage: Passage,
-    ) -> Result<Option<Ended>, TransitionError> {
+    ) -> Result<Option<EndedStream>, TransitionError> {
         let stream = &mut self.store[slot];
         let state = stream.state.pass(side, passage)?;
         if state == StreamState::Closed {
@@ -188,14 +188,14 @@ impl Streams {
     }
 
     /// Removes a stream, and notes what its late frames have to be told.
-    pub(super) fn remove(&mut self, slot: StreamSlot, closing: Closing) -> Ended {
+    pub(super) fn remove(&mut self, slot: StreamSlot, closing: Closing) -> EndedStream {
         self.set_aside(slot, SendState::Resting);
         let stream = self.store.remove(slot);
         if stream.state.is_active() {
             *self.active_mut(stream.id) -= 1;
         }
         self.close(stream.id, closing);
-        Ended { stream, closing }
+        EndedStream { stream, closing }
     }
 }
 

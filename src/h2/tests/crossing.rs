@@ -19,14 +19,14 @@ struct End {
     ended: HashSet<StreamKey>,
 }
 
-struct Link {
+struct CrossingWire {
     client: End,
     server: End,
     now: Instant,
 }
 
 /// Which end does what, and a number to do it with.
-type Action = (Role, u8, u32);
+type CrossingAct = (Role, u8, u32);
 
 fn config(windows: u32) -> Arc<Config> {
     let mut config = Config {
@@ -130,10 +130,10 @@ impl End {
     }
 }
 
-impl Link {
-    fn new(client_window: u32, server_window: u32) -> Link {
+impl CrossingWire {
+    fn new(client_window: u32, server_window: u32) -> CrossingWire {
         let now = Instant::now();
-        Link {
+        CrossingWire {
             client: End::new(Connection::client(config(client_window), now)),
             server: End::new(Connection::server(config(server_window), now)),
             now,
@@ -156,7 +156,7 @@ impl Link {
             .extend(self.server.connection.take_output());
     }
 
-    fn act(&mut self, (role, action, number): Action) {
+    fn act(&mut self, (role, action, number): CrossingAct) {
         let now = self.now;
         let end = self.end(role);
         let stream = end.some_stream(number);
@@ -282,7 +282,7 @@ impl Link {
     }
 }
 
-fn action() -> impl Strategy<Value = Action> {
+fn action() -> impl Strategy<Value = CrossingAct> {
     let role = prop_oneof![Just(Role::Client), Just(Role::Server)];
     let action = prop_oneof![4 => 0..6u8, 1 => 6..14u8, 6 => 14..24u8];
     (role, action, any::<u32>())
@@ -297,7 +297,7 @@ proptest! {
         server_window in 0..100_000u32,
         actions in proptest::collection::vec(action(), 0..400),
     ) {
-        let mut link = Link::new(client_window, server_window);
+        let mut link = CrossingWire::new(client_window, server_window);
         for action in actions {
             link.act(action);
         }

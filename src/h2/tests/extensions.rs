@@ -7,7 +7,7 @@ use std::sync::mpsc;
 
 #[test]
 fn alternative_services_are_for_clients() {
-    let mut peer = Peer::of_client(Config::default());
+    let mut peer = ScriptedPeer::of_client(Config::default());
     peer.ask("GET");
     peer.send(FrameType::ALTSVC, 0, 0, b"\0\x03orgh3=\":443\"");
     peer.send(FrameType::ALTSVC, 0, 1, b"\0\0clear");
@@ -19,7 +19,7 @@ fn alternative_services_are_for_clients() {
     assert_eq!(heard.len(), 2, "{heard:?}");
     assert!(heard[1].0.contains("stream_id: 1"), "{heard:?}");
 
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     peer.hear();
     let key = peer.key(1);
@@ -41,7 +41,7 @@ fn alternative_services_are_for_clients() {
 
 #[test]
 fn origins_are_for_clients() {
-    let mut peer = Peer::of_client(Config::default());
+    let mut peer = ScriptedPeer::of_client(Config::default());
     peer.send(FrameType::ORIGIN, 0, 0, b"\0\x09https://a\0\x02xx\0\x09cut");
     peer.send(FrameType::ORIGIN, 0, 1, b"\0\x09https://a");
     let heard = peer.hear();
@@ -49,7 +49,7 @@ fn origins_are_for_clients() {
     assert!(heard[0].0.contains(r#"["https://a", "xx"]"#), "{heard:?}");
     let origins = [&b"https://a"[..], b"https://b"];
     assert_eq!(peer.connection.send_origin(origins), Err(Misuse::WrongRole));
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.connection.send_origin(origins).unwrap();
     assert_eq!(peer.sent()[0].payload, b"\0\x09https://a\0\x09https://b");
 }
@@ -71,7 +71,7 @@ fn an_upgraded_request_is_answered_on_stream_1() {
         .into_iter()
         .collect();
     server.send_headers(answered, head.iter(), true).unwrap();
-    let mut client = Peer::of(client, now);
+    let mut client = ScriptedPeer::of(client, now);
     let preface = client.connection.take_output();
     let mut fields = Fields::new();
     let heard = server.receive(&mut &preface[..], &mut fields, now).unwrap();
@@ -100,7 +100,7 @@ fn an_upgrade_with_settings_that_are_none_is_refused() {
 #[test]
 fn an_observer_sees_every_frame() {
     let (sender, frames) = mpsc::channel();
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.connection
         .set_observer(Some(Box::new(move |direction, header, payload| {
             let _ = sender.send((direction, header.kind, payload.len()));
@@ -164,7 +164,7 @@ fn an_observer_is_shown_the_frames_that_waited_before_it_was_set() {
 
 #[test]
 fn an_observer_is_shown_the_header_of_data_that_another_hand_sends() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     let frames = observe_sent(&mut peer.connection);
     peer.get(1);
     peer.hear();
@@ -202,7 +202,7 @@ fn an_observer_is_shown_the_header_of_data_that_another_hand_sends() {
 
 #[test]
 fn what_is_begun_and_not_sent_is_not_shown() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     peer.hear();
     let stream = peer.key(1);
@@ -231,7 +231,7 @@ fn what_is_begun_and_not_sent_is_not_shown() {
 
 #[test]
 fn an_idle_connection_gives_everything_back_and_goes_on() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     for id in (1..100).step_by(2) {
         peer.get(id);
         peer.hear();

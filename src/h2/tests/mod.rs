@@ -29,7 +29,7 @@ use crate::hpack::{DecodeLimits, Decoder, Encoder};
 use crate::http::{Expected, Fields};
 
 /// A connection under test, and a peer that can do anything.
-pub(super) struct Peer {
+pub(super) struct ScriptedPeer {
     pub connection: Connection,
     pub now: Instant,
     encoder: Encoder,
@@ -40,16 +40,16 @@ pub(super) struct Peer {
 
 /// A frame that the connection sent.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Sent {
+pub(super) struct SentFrame {
     pub kind: FrameType,
     pub flags: u8,
     pub id: u32,
     pub payload: Vec<u8>,
 }
 
-impl std::fmt::Debug for Sent {
+impl std::fmt::Debug for SentFrame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Sent {
+        let SentFrame {
             kind,
             flags,
             id,
@@ -63,16 +63,16 @@ impl std::fmt::Debug for Sent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Heard(pub String);
 
-impl Peer {
+impl ScriptedPeer {
     /// A server whose client has not sent anything.
-    pub fn silent(config: Config) -> Peer {
+    pub fn silent(config: Config) -> ScriptedPeer {
         let now = Instant::now();
-        Peer::of(Connection::server(Arc::new(config), now), now)
+        ScriptedPeer::of(Connection::server(Arc::new(config), now), now)
     }
 
     /// A server whose client has sent preface and SETTINGS and acknowledged the server's.
-    pub fn of_server(config: Config) -> Peer {
-        let mut peer = Peer::silent(config);
+    pub fn of_server(config: Config) -> ScriptedPeer {
+        let mut peer = ScriptedPeer::silent(config);
         peer.send_raw(PREFACE);
         peer.settings(&[]);
         peer.settings_ack();
@@ -82,14 +82,14 @@ impl Peer {
     }
 
     /// The usual server.
-    pub fn server() -> Peer {
-        Peer::of_server(Config::default())
+    pub fn server() -> ScriptedPeer {
+        ScriptedPeer::of_server(Config::default())
     }
 
     /// A client whose server has sent SETTINGS and acknowledged the client's.
-    pub fn of_client(config: Config) -> Peer {
+    pub fn of_client(config: Config) -> ScriptedPeer {
         let now = Instant::now();
-        let mut peer = Peer::of(Connection::client(Arc::new(config), now), now);
+        let mut peer = ScriptedPeer::of(Connection::client(Arc::new(config), now), now);
         peer.settings(&[]);
         peer.settings_ack();
         peer.hear();
@@ -97,8 +97,8 @@ impl Peer {
         peer
     }
 
-    fn of(connection: Connection, now: Instant) -> Peer {
-        Peer {
+    fn of(connection: Connection, now: Instant) -> ScriptedPeer {
+        ScriptedPeer {
             connection,
             now,
             encoder: Encoder::new(4096),
@@ -206,7 +206,7 @@ impl Peer {
     pub fn expect_stream_error(&mut self, id: u32, code: ErrorCode) {
         let heard = self.hear();
         let sent = self.sent();
-        let reset = Sent {
+        let reset = SentFrame {
             kind: FrameType::RST_STREAM,
             flags: 0,
             id,
@@ -217,14 +217,14 @@ impl Peer {
     }
 
     /// The frames that the connection sent since the last call.
-    pub fn sent(&mut self) -> Vec<Sent> {
+    pub fn sent(&mut self) -> Vec<SentFrame> {
         let output = self.connection.take_output();
         let mut rest = output.strip_prefix(PREFACE).unwrap_or(&output);
         let mut frames = Vec::new();
         while let Some(header) = FrameHeader::decode(rest) {
             let (frame, behind) = rest.split_at(HEADER_LEN + header.len as usize);
             rest = behind;
-            frames.push(Sent {
+            frames.push(SentFrame {
                 kind: header.kind,
                 flags: header.flags,
                 id: header.stream_id,
@@ -236,7 +236,7 @@ impl Peer {
     }
 
     /// The field section of a HEADERS frame that the connection sent.
-    pub fn fields(&mut self, frame: &Sent) -> Fields {
+    pub fn fields(&mut self, frame: &SentFrame) -> Fields {
         let limits = DecodeLimits {
             list_size: 1 << 20,
             fields: 1000,

@@ -4,7 +4,7 @@ use super::*;
 use crate::h2::settings::id;
 use crate::http::Patience;
 
-fn respond(peer: &mut Peer, id: u32, remaining: u64) -> StreamKey {
+fn respond(peer: &mut ScriptedPeer, id: u32, remaining: u64) -> StreamKey {
     let key = peer.key(id);
     let head: Fields = [(":status", "200")].into_iter().collect();
     peer.connection
@@ -17,9 +17,9 @@ fn respond(peer: &mut Peer, id: u32, remaining: u64) -> StreamKey {
 /// Lets time pass, with everything that is due and `every` each second; returns what was told and
 /// after how many seconds.
 fn seconds_until_told(
-    peer: &mut Peer,
+    peer: &mut ScriptedPeer,
     limit: u32,
-    mut every: impl FnMut(&mut Peer),
+    mut every: impl FnMut(&mut ScriptedPeer),
 ) -> Option<(u32, Vec<Heard>)> {
     for second in 1..=limit {
         peer.wait(Duration::from_secs(1));
@@ -40,7 +40,7 @@ fn seconds_until_told(
 
 #[test]
 fn a_reader_that_opens_no_window_is_cut_off_whatever_else_it_sends() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
     peer.get(1);
     peer.get(3);
@@ -65,7 +65,7 @@ fn a_reader_that_opens_no_window_is_cut_off_whatever_else_it_sends() {
 
 #[test]
 fn a_reader_that_is_slow_but_steady_is_served() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
     peer.get(1);
     peer.hear();
@@ -82,7 +82,7 @@ fn a_reader_that_is_slow_but_steady_is_served() {
 
 #[test]
 fn a_connection_whose_window_or_socket_takes_nothing_loses_its_streams() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     peer.get(3);
     peer.hear();
@@ -99,7 +99,7 @@ fn a_connection_whose_window_or_socket_takes_nothing_loses_its_streams() {
 
 #[test]
 fn who_opens_no_window_has_minutes_where_there_is_room_and_no_more_time_once_there_is_none() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.connection.set_patience(Patience::Ample);
     peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
     peer.get(1);
@@ -119,7 +119,7 @@ fn who_opens_no_window_has_minutes_where_there_is_room_and_no_more_time_once_the
 
 #[test]
 fn a_player_that_pauses_and_a_window_that_opens_in_lumps_are_served_where_there_is_room() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.connection.set_patience(Patience::Ample);
     peer.get(1);
     peer.hear();
@@ -142,7 +142,7 @@ fn a_player_that_pauses_and_a_window_that_opens_in_lumps_are_served_where_there_
 
 #[test]
 fn a_stream_that_waits_its_turn_is_not_stalled() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     peer.get(3);
     peer.hear();
@@ -161,10 +161,10 @@ fn a_stream_that_waits_its_turn_is_not_stalled() {
 
 #[test]
 fn content_that_does_not_come_is_not_waited_for() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.post(1);
     peer.hear();
-    let trickle = |peer: &mut Peer| {
+    let trickle = |peer: &mut ScriptedPeer| {
         peer.data(1, 0, b"it trickles");
         peer.hear();
         if let Some(key) = peer.connection.stream(1) {
@@ -177,7 +177,7 @@ fn content_that_does_not_come_is_not_waited_for() {
 
 #[test]
 fn content_that_its_user_holds_is_waited_for() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.post(1);
     peer.data(1, 0, b"held");
     peer.hear();
@@ -189,7 +189,7 @@ fn content_that_its_user_holds_is_waited_for() {
 
 #[test]
 fn a_stream_whose_user_has_nothing_waits_for_ever_and_an_idle_connection_for_nothing() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     peer.hear();
     assert_eq!(seconds_until_told(&mut peer, 600, |_| {}), None);
@@ -200,7 +200,7 @@ fn a_stream_whose_user_has_nothing_waits_for_ever_and_an_idle_connection_for_not
 
 #[test]
 fn a_stream_whose_bytes_a_disk_brings_too_slowly_is_not_stalled() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     peer.hear();
     let key = respond(&mut peer, 1, 1 << 30);
@@ -216,17 +216,17 @@ fn a_stream_whose_bytes_a_disk_brings_too_slowly_is_not_stalled() {
 
 #[test]
 fn content_is_waited_for_while_the_caller_does_not_read() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.post(1);
     peer.hear();
-    let paused = |peer: &mut Peer| peer.connection.pause_input(peer.now);
+    let paused = |peer: &mut ScriptedPeer| peer.connection.pause_input(peer.now);
     assert_eq!(seconds_until_told(&mut peer, 120, paused), None);
     assert!(seconds_until_told(&mut peer, 60, |_| {}).is_some());
 }
 
 #[test]
 fn a_tunnel_may_be_silent() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.headers(1, 0, &[(":method", "CONNECT"), (":authority", "a:1")]);
     peer.hear();
     assert_eq!(seconds_until_told(&mut peer, 600, |_| {}), None);
@@ -234,7 +234,7 @@ fn a_tunnel_may_be_silent() {
 
 #[test]
 fn nothing_is_awaited_while_the_caller_does_not_read() {
-    let mut peer = Peer::silent(Config::default());
+    let mut peer = ScriptedPeer::silent(Config::default());
     peer.send_raw(PREFACE);
     peer.settings(&[]);
     peer.send(FrameType::HEADERS, 0, 1, b"\x82");

@@ -6,11 +6,11 @@ use super::*;
 use crate::h2::settings::id;
 
 /// Events in their order, and all that was sent.
-type Outcome = (Vec<Heard>, Option<ConnectionError>, Vec<u8>);
+type RecutRun = (Vec<Heard>, Option<ConnectionError>, Vec<u8>);
 
 /// Offers `bytes` to a new server in pieces of these lengths, again and again.
-fn play(bytes: &[u8], pieces: &[usize]) -> Outcome {
-    let mut peer = Peer::silent(Config {
+fn play(bytes: &[u8], pieces: &[usize]) -> RecutRun {
+    let mut peer = ScriptedPeer::silent(Config {
         report_extensions: true,
         ..Config::default()
     });

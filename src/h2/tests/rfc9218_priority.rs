@@ -3,8 +3,8 @@
 use super::*;
 
 /// A server with one ready response for each priority, of `len` bytes; identifiers rise by 2.
-fn ready(priorities: &[&str], len: u64) -> Peer {
-    let mut peer = Peer::server();
+fn ready(priorities: &[&str], len: u64) -> ScriptedPeer {
+    let mut peer = ScriptedPeer::server();
     peer.window_update(0, 1 << 30);
     peer.settings(&[(crate::h2::settings::id::INITIAL_WINDOW_SIZE, 1 << 30)]);
     for (position, priority) in priorities.iter().enumerate() {
@@ -26,7 +26,7 @@ fn ready(priorities: &[&str], len: u64) -> Peer {
 }
 
 /// The order in which all frames go.
-fn order(peer: &mut Peer) -> Vec<u32> {
+fn order(peer: &mut ScriptedPeer) -> Vec<u32> {
     peer.drain().into_iter().map(|(id, _, _)| id).collect()
 }
 
@@ -109,7 +109,7 @@ fn an_update_takes_effect_at_once_in_whatever_state() {
 
 #[test]
 fn an_update_may_come_before_its_stream() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.priority_update(3, "u=0");
     peer.priority_update(3, "u=1, i");
     peer.headers(
@@ -127,7 +127,7 @@ fn an_update_may_come_before_its_stream() {
 
 #[test]
 fn updates_of_streams_to_come_are_bounded() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     for id in (1..100).step_by(2) {
         peer.priority_update(id, "u=0");
     }
@@ -150,20 +150,20 @@ fn updates_are_for_responses_to_come() {
         (0, &[0, 0, 0, 0, b'u']),
         (0, &[0, 0, 0, 2, b'u']),
     ] {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.send(FrameType::PRIORITY_UPDATE, 0, stream, payload);
         peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
     }
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.send(FrameType::PRIORITY_UPDATE, 0, 0, &[0, 0, 1]);
     peer.expect_connection_error(ErrorCode::FRAME_SIZE_ERROR);
-    let mut peer = Peer::of_client(Config::default());
+    let mut peer = ScriptedPeer::of_client(Config::default());
     peer.ask("GET");
     peer.priority_update(1, "u=1");
     peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
     // Of a stream that is over it means nothing.
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     peer.hear();
     peer.answer(1);
@@ -173,7 +173,7 @@ fn updates_are_for_responses_to_come() {
 
 #[test]
 fn a_client_asks_for_another_priority() {
-    let mut peer = Peer::of_client(Config::default());
+    let mut peer = ScriptedPeer::of_client(Config::default());
     let key = peer.ask("GET");
     peer.connection
         .send_priority_update(key, Priority::new(0, true))
@@ -188,25 +188,25 @@ mod weights {
     use super::*;
 
     /// A PRIORITY frame: exclusive, and dependent on a stream, as Chromium's are.
-    fn priority(peer: &mut Peer, id: u32, weight: u16) {
+    fn priority(peer: &mut ScriptedPeer, id: u32, weight: u16) {
         let payload = [0x80, 0, 0, 0, (weight - 1) as u8];
         peer.send(FrameType::PRIORITY, 0, id, &payload);
     }
 
-    fn request_of_weight(peer: &mut Peer, id: u32, weight: u16, more: &[(&str, &str)]) {
+    fn request_of_weight(peer: &mut ScriptedPeer, id: u32, weight: u16, more: &[(&str, &str)]) {
         let block = peer.block(&[&request("GET", "/")[..], more].concat());
         let payload = [&[0x80, 0, 0, 0, (weight - 1) as u8][..], &block].concat();
         let flags = flag::END_STREAM | flag::END_HEADERS | flag::PRIORITY;
         peer.send(FrameType::HEADERS, flags, id, &payload);
     }
 
-    fn priority_of(peer: &Peer, id: u32) -> Priority {
+    fn priority_of(peer: &ScriptedPeer, id: u32) -> Priority {
         peer.connection.priority(peer.key(id)).unwrap()
     }
 
     #[test]
     fn chromiums_are_urgencies() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let weights = [(256, 0), (220, 1), (183, 2), (147, 3), (110, 4), (74, 5)];
         let others = [1, 16, 32, 219, 255].map(|weight| (weight, 3));
         for (i, (weight, urgency)) in weights.into_iter().chain(others).enumerate() {
@@ -229,7 +229,7 @@ mod weights {
 
     #[test]
     fn a_field_and_an_update_win() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         request_of_weight(&mut peer, 1, 256, &[("priority", "u=5, i")]);
         request_of_weight(&mut peer, 3, 256, &[]);
         peer.priority_update(3, "u=6");
@@ -245,7 +245,7 @@ mod weights {
 
     #[test]
     fn a_client_that_does_not_mean_them_is_taken_at_its_word() {
-        let mut peer = Peer::silent(Config::default());
+        let mut peer = ScriptedPeer::silent(Config::default());
         peer.send_raw(PREFACE);
         peer.settings(&[(crate::h2::settings::id::NO_RFC7540_PRIORITIES, 1)]);
         peer.settings_ack();
@@ -257,7 +257,7 @@ mod weights {
 
     #[test]
     fn nothing_is_kept_of_streams_that_do_not_live() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         priority(&mut peer, 3, 256);
         peer.get(3);
         peer.hear();

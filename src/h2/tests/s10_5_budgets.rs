@@ -5,7 +5,11 @@ use crate::h2::settings::id;
 
 /// Number of rounds that it takes to end the connection with ENHANCE_YOUR_CALM.
 #[track_caller]
-fn rounds_until_calm(peer: &mut Peer, limit: u32, mut round: impl FnMut(&mut Peer, u32)) -> u32 {
+fn rounds_until_calm(
+    peer: &mut ScriptedPeer,
+    limit: u32,
+    mut round: impl FnMut(&mut ScriptedPeer, u32),
+) -> u32 {
     for number in 0..limit {
         round(peer, number);
         if let (_, Some(error)) = peer.take() {
@@ -25,7 +29,7 @@ mod resets {
 
     #[test]
     fn an_upload_that_is_cut_off_may_go_by_settings_that_are_not_acknowledged_yet() {
-        let mut peer = Peer::silent(Config::default());
+        let mut peer = ScriptedPeer::silent(Config::default());
         peer.send_raw(PREFACE);
         peer.settings(&[]);
         peer.post(1);
@@ -44,7 +48,7 @@ mod resets {
 
     #[test]
     fn rapid_reset_ends_the_connection() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| {
             peer.get(id_of(round));
             peer.rst_stream(id_of(round), ErrorCode::CANCEL);
@@ -54,7 +58,7 @@ mod resets {
 
     #[test]
     fn four_hundred_requests_that_are_aborted_in_the_write_that_makes_them_are_innocent() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         for round in 0..400 {
             peer.get(id_of(round));
             peer.rst_stream(id_of(round), ErrorCode::CANCEL);
@@ -67,7 +71,7 @@ mod resets {
 
     #[test]
     fn resets_that_wait_for_the_response_to_begin_end_it_later() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| {
             peer.get(id_of(round));
             peer.hear();
@@ -84,7 +88,7 @@ mod resets {
 
     #[test]
     fn leaving_a_page_with_a_hundred_images_under_way_is_innocent() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         for visit in 0..50 {
             let begin = visit * 150;
             // Half a page comes, then the reader goes on.
@@ -112,7 +116,7 @@ mod resets {
 
     #[test]
     fn turning_pages_on_a_slow_link_is_innocent() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         for page in 0..500 {
             let begin = page * 101;
             // The page comes; the images are asked for, and left before one of them has come.
@@ -131,7 +135,7 @@ mod resets {
 
     #[test]
     fn whole_windows_of_requests_that_are_reset_end_it_too() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| {
             let begin = round * 100;
             (begin..begin + 100).for_each(|round| peer.get(id_of(round)));
@@ -146,7 +150,7 @@ mod resets {
 
     #[test]
     fn seeking_in_a_film_is_innocent() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         for round in 0..1000 {
             peer.get(id_of(round));
             peer.hear();
@@ -166,7 +170,7 @@ mod resets {
 
     #[test]
     fn stream_errors_that_the_peer_provokes_are_counted() {
-        type Provocation = fn(&mut Peer, u32);
+        type Provocation = fn(&mut ScriptedPeer, u32);
         let provocations: [Provocation; 6] = [
             |peer, id| peer.window_update(id, 0),
             |peer, id| peer.window_update(id, 0x7fff_ffff),
@@ -183,7 +187,7 @@ mod resets {
             },
         ];
         for provoke in provocations {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| {
                 peer.get(id_of(round));
                 provoke(peer, id_of(round));
@@ -194,7 +198,7 @@ mod resets {
 
     #[test]
     fn malformed_requests_are_counted() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let rounds = rounds_until_calm(&mut peer, 1000, |peer, round| {
             peer.headers(id_of(round), flag::END_STREAM, &[("x", "y")]);
         });
@@ -203,7 +207,7 @@ mod resets {
 
     #[test]
     fn streams_beyond_the_limit_are_counted() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let rounds = rounds_until_calm(&mut peer, 2000, |peer, round| peer.get(id_of(round)));
         assert_eq!(rounds, 100 + 1001);
     }
@@ -211,7 +215,7 @@ mod resets {
     #[test]
     fn a_page_and_its_leaving_that_come_in_one_breath_are_innocent() {
         // Nothing was read in between, as while output waits.
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         for page in 0..40 {
             let images = page * 100..page * 100 + 100;
             images.clone().for_each(|round| peer.get(id_of(round)));
@@ -223,7 +227,7 @@ mod resets {
 
     #[test]
     fn requests_that_overtake_the_resets_of_a_page_that_was_left_are_innocent() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         for page in 0..200 {
             let begin = page * 151;
             peer.get(id_of(begin));
@@ -241,7 +245,7 @@ mod resets {
 
     #[test]
     fn a_client_that_cannot_know_the_limit_yet_is_refused_and_may_go_on() {
-        let mut peer = Peer::silent(Config::default());
+        let mut peer = ScriptedPeer::silent(Config::default());
         peer.send_raw(PREFACE);
         peer.settings(&[]);
         for round in 0..600 {
@@ -261,7 +265,7 @@ mod resets {
         peer.settings_ack();
         peer.get(id_of(600));
         assert_eq!(peer.hear().len(), 2);
-        let mut peer = Peer::silent(Config::default());
+        let mut peer = ScriptedPeer::silent(Config::default());
         peer.send_raw(PREFACE);
         peer.settings(&[]);
         let rounds = rounds_until_calm(&mut peer, 2000, |peer, round| peer.get(id_of(round)));
@@ -274,10 +278,10 @@ mod floods {
 
     #[test]
     fn pings_faster_than_anybody_measures() {
-        let mut peer = Peer::server();
-        let ping = |peer: &mut Peer, _| peer.send(FrameType::PING, 0, 0, b"12345678");
+        let mut peer = ScriptedPeer::server();
+        let ping = |peer: &mut ScriptedPeer, _| peer.send(FrameType::PING, 0, 0, b"12345678");
         assert_eq!(rounds_until_calm(&mut peer, 1000, ping), 201);
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         for _ in 0..1000 {
             ping(&mut peer, 0);
             peer.hear();
@@ -288,18 +292,18 @@ mod floods {
 
     #[test]
     fn settings_and_their_entries() {
-        let mut peer = Peer::server();
-        let settings = |peer: &mut Peer, _| peer.settings(&[]);
+        let mut peer = ScriptedPeer::server();
+        let settings = |peer: &mut ScriptedPeer, _| peer.settings(&[]);
         // The one of the handshake was within the same second.
         assert_eq!(rounds_until_calm(&mut peer, 1000, settings), 50);
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         for _ in 0..500 {
             peer.settings(&[]);
             peer.hear();
             peer.sent();
             peer.wait(Duration::from_millis(25));
         }
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings(&[(id::INITIAL_WINDOW_SIZE, 1); 32]);
         peer.hear();
         peer.settings(&[(id::INITIAL_WINDOW_SIZE, 1); 33]);
@@ -309,18 +313,19 @@ mod floods {
     #[test]
     fn empty_and_one_byte_data() {
         for data in [&b""[..], b"x"] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.post(1);
             let rounds = rounds_until_calm(&mut peer, 1000, |peer, _| peer.data(1, 0, data));
             assert_eq!(rounds, 101);
         }
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
-        let padded =
-            |peer: &mut Peer, _| peer.data(1, flag::PADDED, &[&[200][..], &[0; 200]].concat());
+        let padded = |peer: &mut ScriptedPeer, _| {
+            peer.data(1, flag::PADDED, &[&[200][..], &[0; 200]].concat())
+        };
         assert_eq!(rounds_until_calm(&mut peer, 1000, padded), 101);
         // Between useful ones they are a habit of some clients.
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         for _ in 0..1000 {
             peer.data(1, 0, b"useful");
@@ -331,7 +336,7 @@ mod floods {
 
     #[test]
     fn continuations() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let block = peer.block(&[("x", "y")]);
         peer.send(FrameType::HEADERS, 0, 1, &block);
         for _ in 0..7 {
@@ -340,7 +345,7 @@ mod floods {
         peer.hear();
         peer.send(FrameType::CONTINUATION, 0, 1, b"");
         peer.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.send(FrameType::HEADERS, 0, 1, &[0; 16_384]);
         for _ in 0..3 {
             peer.send(FrameType::CONTINUATION, 0, 1, &[0; 16_384]);
@@ -352,7 +357,7 @@ mod floods {
 
     #[test]
     fn frames_that_mean_nothing() {
-        type Flood = fn(&mut Peer, u32);
+        type Flood = fn(&mut ScriptedPeer, u32);
         let floods: [Flood; 3] = [
             |peer, round| peer.send(FrameType(round as u8 | 0x80), 0, 0, &[0; 1000]),
             |peer, round| peer.send(FrameType::PRIORITY, 0, id_of(round), &[0; 5]),
@@ -362,10 +367,10 @@ mod floods {
             },
         ];
         for flood in floods {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             rounds_until_calm(&mut peer, 10_000, flood);
             // Requests between them make it a conversation.
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             for round in 0..1000 {
                 flood(&mut peer, round);
                 peer.get(id_of(round));
@@ -378,7 +383,7 @@ mod floods {
 
     #[test]
     fn frames_on_streams_that_we_reset() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.hear();
         let key = peer.key(1);
@@ -393,18 +398,19 @@ mod floods {
             peer.sent();
         });
         assert_eq!(rounds, 5, "64 KiB more");
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.hear();
         let key = peer.key(1);
         peer.connection.reset(key, ErrorCode::CANCEL);
-        let late = |peer: &mut Peer, _| peer.headers(1, 0, &[("x-late", "trailers are late")]);
+        let late =
+            |peer: &mut ScriptedPeer, _| peer.headers(1, 0, &[("x-late", "trailers are late")]);
         rounds_until_calm(&mut peer, 100_000, late);
     }
 
     #[test]
     fn requests_after_the_end() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.connection.shutdown(peer.now);
         peer.connection.shutdown(peer.now);
         rounds_until_calm(&mut peer, 10_000, |peer, round| peer.get(id_of(round)));
@@ -416,7 +422,7 @@ mod field_sections {
 
     #[test]
     fn a_section_past_the_limit_is_told_so_that_it_is_answered() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let value = "x".repeat(16_200);
         let request = request("GET", "/");
         peer.headers(
@@ -441,7 +447,7 @@ mod field_sections {
 
     #[test]
     fn a_section_far_past_the_limit_ends_the_connection() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         // An entry of 4,000 bytes, then the newest entry of the dynamic table again and again.
         let entry = [&b"\x40\x01x\x7f\xa1\x1e"[..], &[b'x'; 4_000]].concat();
         let block = [&entry[..], &[0xbe; 12_000]].concat();
@@ -458,11 +464,11 @@ mod field_sections {
     fn trailers_and_responses_past_the_limit_are_errors_of_their_stream() {
         let value = "x".repeat(16_000);
         let large = [("x", value.as_str()), ("y", "z".repeat(500).leak())];
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.headers(1, flag::END_STREAM, &large);
         peer.expect_stream_error(1, ErrorCode::ENHANCE_YOUR_CALM);
-        let mut peer = Peer::of_client(Config::default());
+        let mut peer = ScriptedPeer::of_client(Config::default());
         peer.ask("GET");
         peer.headers(
             1,

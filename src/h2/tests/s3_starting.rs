@@ -5,7 +5,7 @@ use crate::h2::settings::id;
 
 #[test]
 fn a_server_sends_its_settings_first_and_widens_the_connections_window() {
-    let mut peer = Peer::silent(Config::default());
+    let mut peer = ScriptedPeer::silent(Config::default());
     let sent = peer.sent();
     assert_eq!(sent.len(), 2, "{sent:?}");
     assert_eq!(
@@ -31,7 +31,7 @@ fn a_wrong_preface_is_refused_at_its_first_wrong_byte() {
     for wrong in 0..PREFACE.len() {
         let mut preface = PREFACE.to_vec();
         preface[wrong] ^= 0x20;
-        let mut peer = Peer::silent(Config::default());
+        let mut peer = ScriptedPeer::silent(Config::default());
         peer.sent();
         peer.send_raw(&preface[..wrong]);
         assert_eq!(peer.hear(), []);
@@ -48,7 +48,7 @@ fn the_first_frame_has_to_be_settings() {
         (FrameType::SETTINGS, flag::ACK),
         (FrameType(0x77), 0),
     ] {
-        let mut peer = Peer::silent(Config::default());
+        let mut peer = ScriptedPeer::silent(Config::default());
         peer.send_raw(PREFACE);
         peer.send(kind, flags, 0, b"");
         peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
@@ -57,7 +57,7 @@ fn the_first_frame_has_to_be_settings() {
 
 #[test]
 fn a_request_is_answered() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     let heard = peer.hear();
     assert_eq!(heard.len(), 1, "{heard:?}");
@@ -88,11 +88,11 @@ fn a_request_is_answered() {
 
 #[test]
 fn who_has_connected_and_said_nothing_is_let_go_without_blame() {
-    let mut peer = Peer::silent(Config::default());
+    let mut peer = ScriptedPeer::silent(Config::default());
     peer.now = peer.connection.next_deadline().unwrap();
     let error = peer.connection.handle_timeout(peer.now).unwrap_err();
     assert_eq!(error.code, ErrorCode::NO_ERROR);
-    let mut peer = Peer::silent(Config::default());
+    let mut peer = ScriptedPeer::silent(Config::default());
     peer.send_raw(b"P");
     peer.hear();
     peer.now = peer.connection.next_deadline().unwrap();

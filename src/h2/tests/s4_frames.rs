@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_frame_that_is_too_large_is_refused_by_its_header_alone() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.post(1);
     peer.hear();
     peer.send_raw(&[0, 0x40, 1, 0, 0, 0, 0, 0, 1]);
@@ -13,7 +13,7 @@ fn a_frame_that_is_too_large_is_refused_by_its_header_alone() {
 
 #[test]
 fn a_frame_of_the_largest_size_is_taken() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.post(1);
     peer.data(1, flag::END_STREAM, &[7; 16_384]);
     assert_eq!(peer.hear().len(), 2);
@@ -25,7 +25,7 @@ fn a_larger_frame_size_of_ours_may_be_used_before_it_is_acknowledged() {
         max_frame_size: 20_000,
         ..Config::default()
     };
-    let mut peer = Peer::silent(config);
+    let mut peer = ScriptedPeer::silent(config);
     peer.send_raw(PREFACE);
     peer.settings(&[]);
     peer.post(1);
@@ -37,7 +37,7 @@ fn a_larger_frame_size_of_ours_may_be_used_before_it_is_acknowledged() {
 
 #[test]
 fn undefined_flags_and_the_reserved_bit_are_ignored() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     let block = peer.block(&request("GET", "/"));
     let flags = flag::END_HEADERS | flag::END_STREAM | 0xd2 & !flag::PADDED;
     peer.send(
@@ -54,7 +54,7 @@ fn undefined_flags_and_the_reserved_bit_are_ignored() {
 
 #[test]
 fn a_field_block_in_pieces_is_one_request() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     let block = peer.block(&request("GET", "/"));
     peer.send(FrameType::HEADERS, flag::END_STREAM, 1, &block[..1]);
     peer.send(FrameType::CONTINUATION, 0, 1, &block[1..3]);
@@ -79,7 +79,7 @@ fn nothing_comes_within_a_field_block() {
         (FrameType(0xee), 0),
     ];
     for (kind, id) in others {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let block = peer.block(&request("GET", "/"));
         peer.send(FrameType::HEADERS, flag::END_STREAM, 1, &block);
         peer.send(kind, flag::END_HEADERS, id, b"12345");
@@ -98,7 +98,7 @@ fn a_block_that_cannot_be_decoded_ends_the_connection() {
         &[0x40, 0x05, b'a'],
     ];
     for block in blocks {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.send(
             FrameType::HEADERS,
             flag::END_HEADERS | flag::END_STREAM,
@@ -115,7 +115,7 @@ fn the_compression_context_outlives_refused_and_malformed_requests() {
         max_concurrent_streams: 1,
         ..Config::default()
     };
-    let mut peer = Peer::of_server(config);
+    let mut peer = ScriptedPeer::of_server(config);
     peer.post(1);
     // Refused, but its fields enter the table.
     let with_new = [request("GET", "/").as_slice(), &[("x-new", "entry")]].concat();

@@ -13,11 +13,11 @@ mod s5_1_states {
             (FrameType::WINDOW_UPDATE, &[0, 0, 0, 100]),
             (FrameType::CONTINUATION, b""),
         ] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.send(kind, 0, 1, payload);
             peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
         }
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.send(FrameType::PRIORITY, 0, 5, &[0, 0, 0, 0, 255]);
         peer.get(3);
         assert_eq!(peer.hear().len(), 1, "PRIORITY opens nothing");
@@ -25,7 +25,7 @@ mod s5_1_states {
 
     #[test]
     fn on_a_half_closed_stream_data_and_headers_are_errors_of_the_stream() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.data(1, flag::END_STREAM, b"test");
         peer.expect_stream_error(1, ErrorCode::STREAM_CLOSED);
@@ -43,7 +43,7 @@ mod s5_1_states {
 
     #[test]
     fn behind_the_end_of_both_halves_data_is_an_error_of_the_stream_headers_of_the_connection() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.hear();
         peer.answer(1);
@@ -59,7 +59,7 @@ mod s5_1_states {
 
     #[test]
     fn behind_its_own_reset_the_peer_sends_nothing() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.rst_stream(1, ErrorCode::CANCEL);
         peer.data(1, flag::END_STREAM, b"test");
@@ -70,7 +70,7 @@ mod s5_1_states {
 
     #[test]
     fn behind_our_reset_everything_is_ignored() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.hear();
         let key = peer.key(1);
@@ -87,7 +87,7 @@ mod s5_1_states {
 
     #[test]
     fn a_stream_whose_response_is_complete_still_takes_its_request() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.hear();
         peer.answer(1);
@@ -105,7 +105,7 @@ mod s5_1_1_identifiers {
     #[test]
     fn a_client_opens_odd_streams() {
         for id in [0, 2] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.get(id);
             peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
         }
@@ -113,7 +113,7 @@ mod s5_1_1_identifiers {
 
     #[test]
     fn identifiers_rise() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(5);
         peer.get(3);
         peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
@@ -121,7 +121,7 @@ mod s5_1_1_identifiers {
 
     #[test]
     fn a_stream_that_was_skipped_is_closed() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(5);
         peer.rst_stream(3, ErrorCode::CANCEL);
         peer.window_update(3, 1);
@@ -134,7 +134,7 @@ mod s5_1_1_identifiers {
 
     #[test]
     fn a_server_leaves_before_the_identifiers_run_out() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(0x7fff_ffff);
         assert_eq!(peer.hear().len(), 1);
         assert_eq!(peer.sent()[0].kind, FrameType::GOAWAY);
@@ -143,7 +143,7 @@ mod s5_1_1_identifiers {
 
     #[test]
     fn a_client_says_when_none_is_left() {
-        let mut peer = Peer::of_client(Config::default());
+        let mut peer = ScriptedPeer::of_client(Config::default());
         peer.connection.requests_open(0x7fff_ffff - 2);
         peer.ask("GET");
         assert_eq!(peer.connection.next_stream_id(), None);
@@ -165,7 +165,7 @@ mod s5_1_2_concurrency {
 
     #[test]
     fn one_stream_too_many_is_refused() {
-        let mut peer = Peer::of_server(limited(2));
+        let mut peer = ScriptedPeer::of_server(limited(2));
         peer.get(1);
         peer.get(3);
         peer.get(5);
@@ -177,7 +177,7 @@ mod s5_1_2_concurrency {
 
     #[test]
     fn a_raised_limit_holds_once_it_is_acknowledged() {
-        let mut peer = Peer::of_server(limited(1));
+        let mut peer = ScriptedPeer::of_server(limited(1));
         let mut settings = *peer.connection.local_settings();
         settings.max_concurrent_streams = 2;
         peer.connection.update_settings(settings, peer.now).unwrap();
@@ -191,7 +191,7 @@ mod s5_1_2_concurrency {
 
     #[test]
     fn a_client_does_not_open_more_than_its_server_takes() {
-        let mut peer = Peer::of_client(Config::default());
+        let mut peer = ScriptedPeer::of_client(Config::default());
         peer.settings(&[(crate::h2::settings::id::MAX_CONCURRENT_STREAMS, 1)]);
         peer.hear();
         peer.ask("GET");
@@ -206,7 +206,7 @@ mod s5_3_priority {
 
     #[test]
     fn a_stream_that_depends_on_itself_is_an_error() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let block = peer.block(&request("GET", "/"));
         let payload = [&[0, 0, 0, 1, 255][..], &block].concat();
         let flags = flag::END_HEADERS | flag::END_STREAM | flag::PRIORITY;
@@ -221,7 +221,7 @@ mod s5_3_priority {
 
     #[test]
     fn a_priority_of_a_wrong_length_is_an_error_of_the_stream() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.send(FrameType::PRIORITY, 0, 1, &[0, 0, 0, 0]);
         peer.expect_stream_error(1, ErrorCode::FRAME_SIZE_ERROR);
@@ -229,7 +229,7 @@ mod s5_3_priority {
 
     #[test]
     fn a_priority_in_headers_is_told_with_its_request() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let block = peer.block(&request("GET", "/"));
         let payload = [&[0x80, 0, 0, 7, 255][..], &block].concat();
         let flags = flag::END_HEADERS | flag::END_STREAM | flag::PRIORITY;
@@ -247,7 +247,7 @@ mod s5_4_errors {
 
     #[test]
     fn all_that_came_before_an_error_is_told() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.get(3);
         peer.send(FrameType::PING, 0, 0, b"short");
@@ -264,7 +264,7 @@ mod s5_4_errors {
 
     #[test]
     fn no_reset_is_answered_with_a_reset() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         for _ in 0..3 {
             peer.rst_stream(1, ErrorCode(0xdead));
@@ -279,7 +279,7 @@ mod s5_5_extensions {
 
     #[test]
     fn unknown_frames_are_ignored() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.send(FrameType(0x0b), 0xff, 0, b"what is this?");
         peer.send(FrameType::ALTSVC, 0, 0, b"\x00\x00");
         peer.send(FrameType::ORIGIN, 0, 0, b"\x00\x00");
@@ -293,7 +293,7 @@ mod s5_5_extensions {
             report_extensions: true,
             ..Config::default()
         };
-        let mut peer = Peer::of_server(config);
+        let mut peer = ScriptedPeer::of_server(config);
         peer.send(FrameType(0x0b), 0xff, 3, b"hm");
         peer.send(FrameType::PRIORITY, 0, 3, &[0x80, 0, 0, 1, 15]);
         let heard = peer.hear();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::h2::settings::id;
 
-fn respond(peer: &mut Peer, id: u32, remaining: Option<u64>) -> StreamKey {
+fn respond(peer: &mut ScriptedPeer, id: u32, remaining: Option<u64>) -> StreamKey {
     let key = peer.key(id);
     let fields: Fields = [(":status", "200")].into_iter().collect();
     peer.connection
@@ -24,12 +24,12 @@ mod window_updates {
             (0, &[0; 4], ErrorCode::PROTOCOL_ERROR),
             (0, &[0x80, 0, 0, 0], ErrorCode::PROTOCOL_ERROR),
         ] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.get(1);
             peer.send(FrameType::WINDOW_UPDATE, 0, id, payload);
             peer.expect_connection_error(code);
         }
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.window_update(1, 0);
         peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
@@ -37,7 +37,7 @@ mod window_updates {
 
     #[test]
     fn a_window_past_its_maximum_ends_what_it_belongs_to() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.window_update(1, 0x7fff_ffff);
         peer.expect_stream_error(1, ErrorCode::FLOW_CONTROL_ERROR);
@@ -49,7 +49,7 @@ mod window_updates {
 
     #[test]
     fn a_window_past_its_maximum_by_settings_ends_the_connection() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.window_update(1, 1);
         peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0x7fff_ffff)]);
@@ -58,7 +58,7 @@ mod window_updates {
 
     #[test]
     fn settings_adjust_the_windows_of_all_streams_and_may_make_them_negative() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings(&[(id::INITIAL_WINDOW_SIZE, 3)]);
         peer.get(1);
         peer.hear();
@@ -80,7 +80,7 @@ mod window_updates {
 
     #[test]
     fn a_window_of_one_byte_is_used() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
         peer.get(1);
         peer.hear();
@@ -97,7 +97,7 @@ mod sending {
 
     #[test]
     fn nothing_is_granted_beyond_either_window_or_the_largest_frame() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.get(3);
         peer.hear();
@@ -121,7 +121,7 @@ mod sending {
 
     #[test]
     fn a_larger_frame_of_the_peers_is_used() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings(&[(id::MAX_FRAME_SIZE, 60_000)]);
         peer.get(1);
         peer.hear();
@@ -137,7 +137,7 @@ mod sending {
 
     #[test]
     fn frames_made_elsewhere_use_up_the_run_and_the_windows() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.hear();
         respond(&mut peer, 1, Some(100_000));
@@ -157,7 +157,7 @@ mod sending {
 
     #[test]
     fn room_that_is_not_worth_a_frame_grants_nothing() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.hear();
         let key = respond(&mut peer, 1, Some(5_000));
@@ -172,7 +172,7 @@ mod sending {
 
     #[test]
     fn the_end_alone_needs_no_window() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
         peer.get(1);
         peer.hear();
@@ -183,7 +183,7 @@ mod sending {
 
     #[test]
     fn a_stream_whose_producer_has_nothing_rests() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.hear();
         let key = respond(&mut peer, 1, None);
@@ -200,7 +200,7 @@ mod sending {
 
     #[test]
     fn an_aborted_frame_leaves_no_trace() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.hear();
         let key = respond(&mut peer, 1, Some(100));
@@ -219,7 +219,7 @@ mod sending {
     #[test]
     fn data_by_hand_obeys_the_same_limits() {
         use crate::h2::Misuse;
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings(&[(id::INITIAL_WINDOW_SIZE, 20_000)]);
         peer.get(1);
         peer.hear();
@@ -257,7 +257,7 @@ mod sending {
 
     #[test]
     fn small_windows_are_used_a_few_times_at_once_and_then_slowly() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings(&[(id::INITIAL_WINDOW_SIZE, 0)]);
         peer.get(1);
         peer.hear();
@@ -290,7 +290,7 @@ mod sending {
     #[test]
     fn a_response_ends_through_windows_that_are_far_too_small() {
         for (window, increment) in [(1, 1), (50, 50), (1000, 500)] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.settings(&[(id::INITIAL_WINDOW_SIZE, window)]);
             peer.get(1);
             peer.hear();
@@ -317,7 +317,7 @@ mod sending {
 
     #[test]
     fn windows_that_are_small_as_a_whole_are_used() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings(&[(id::INITIAL_WINDOW_SIZE, 200)]);
         peer.get(1);
         peer.hear();
@@ -339,7 +339,7 @@ mod receiving {
             initial_window_size: 10,
             ..Config::default()
         };
-        let mut peer = Peer::of_server(config);
+        let mut peer = ScriptedPeer::of_server(config);
         peer.post(1);
         peer.data(1, 0, &[0; 10]);
         peer.hear();
@@ -353,7 +353,7 @@ mod receiving {
             connection_window_size: 0,
             ..Config::default()
         };
-        let mut peer = Peer::of_server(config);
+        let mut peer = ScriptedPeer::of_server(config);
         peer.post(1);
         for _ in 0..3 {
             peer.data(1, 0, &[0; 16_384]);
@@ -370,7 +370,7 @@ mod receiving {
             initial_window_size: 10,
             ..Config::default()
         };
-        let mut peer = Peer::silent(config);
+        let mut peer = ScriptedPeer::silent(config);
         peer.send_raw(PREFACE);
         peer.settings(&[]);
         peer.post(1);
@@ -388,7 +388,7 @@ mod receiving {
 
     #[test]
     fn released_bytes_are_given_back_in_few_updates() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.hear();
         let key = peer.key(1);
@@ -406,7 +406,7 @@ mod receiving {
 
     #[test]
     fn what_is_held_is_not_given_back() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         for _ in 0..16 {
             peer.data(1, 0, &[0; 16_384]);
@@ -434,7 +434,7 @@ mod receiving {
 
     #[test]
     fn the_connections_window_never_leaks() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let before = peer.connection.connection_receive_window();
         for round in 0..2_000 {
             let id = 2 * round + 1;
@@ -471,7 +471,7 @@ mod receiving {
 
     #[test]
     fn a_window_can_be_widened_by_hand() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.hear();
         let key = peer.key(1);
@@ -503,7 +503,7 @@ mod receiving {
 
     #[test]
     fn what_was_owed_of_a_larger_window_is_announced_when_a_smaller_one_is_in_force() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         for _ in 0..7 {
             peer.data(1, 0, &[0; 16_384]);
@@ -527,7 +527,7 @@ mod receiving {
 
     #[test]
     fn a_half_that_has_ended_gets_no_window() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         for _ in 0..15 {
             peer.data(1, 0, &[0; 16_384]);

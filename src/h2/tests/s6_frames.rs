@@ -8,14 +8,14 @@ mod s6_1_data {
 
     #[test]
     fn data_is_on_a_stream() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.data(0, 0, b"test");
         peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
     }
 
     #[test]
     fn padding_is_not_content() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.data(1, flag::PADDED | flag::END_STREAM, b"\x03abc\0\0\0");
         let heard = peer.hear();
@@ -26,7 +26,7 @@ mod s6_1_data {
     #[test]
     fn padding_fits_its_frame() {
         for payload in [&b"\x05abcd"[..], b"\xff", b""] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.post(1);
             peer.data(1, flag::PADDED, payload);
             let code = match payload {
@@ -43,7 +43,7 @@ mod s6_2_headers {
 
     #[test]
     fn padding_fits_its_frame() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let block = peer.block(&request("GET", "/"));
         let padded = [&[2][..], &block, &[0, 0]].concat();
         let flags = flag::END_HEADERS | flag::END_STREAM | flag::PADDED;
@@ -60,7 +60,7 @@ mod s6_3_to_s6_4 {
 
     #[test]
     fn priority_is_on_a_stream() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.send(FrameType::PRIORITY, 0, 0, &[0, 0, 0, 1, 255]);
         peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
     }
@@ -73,7 +73,7 @@ mod s6_3_to_s6_4 {
             (1, &[0; 3], ErrorCode::FRAME_SIZE_ERROR),
             (1, &[0; 5], ErrorCode::FRAME_SIZE_ERROR),
         ] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.get(1);
             peer.send(FrameType::RST_STREAM, 0, id, payload);
             peer.expect_connection_error(code);
@@ -91,7 +91,7 @@ mod s6_5_settings {
             (0, 1, b"\0\x03\0\0\0\x64", ErrorCode::PROTOCOL_ERROR),
             (0, 0, b"\0\x03\0", ErrorCode::FRAME_SIZE_ERROR),
         ] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.send(FrameType::SETTINGS, flags, stream, payload);
             peer.expect_connection_error(code);
         }
@@ -110,18 +110,18 @@ mod s6_5_settings {
             ((id::ENABLE_CONNECT_PROTOCOL, 2), ErrorCode::PROTOCOL_ERROR),
             ((id::NO_RFC7540_PRIORITIES, 2), ErrorCode::PROTOCOL_ERROR),
         ] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.settings(&[entry]);
             peer.expect_connection_error(code);
         }
-        let mut peer = Peer::of_client(Config::default());
+        let mut peer = ScriptedPeer::of_client(Config::default());
         peer.settings(&[(id::ENABLE_PUSH, 1)]);
         peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
     }
 
     #[test]
     fn every_settings_frame_is_told_and_acknowledged_and_unknown_entries_ignored() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings(&[(0xf0, 7), (id::MAX_HEADER_LIST_SIZE, 5000)]);
         let heard = peer.hear();
         assert!(heard[0].0.contains("{240: 7, 6: 5000}"), "{heard:?}");
@@ -135,7 +135,7 @@ mod s6_5_settings {
 
     #[test]
     fn the_last_of_several_values_counts() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings(&[(id::INITIAL_WINDOW_SIZE, 100), (id::INITIAL_WINDOW_SIZE, 1)]);
         peer.get(1);
         peer.hear();
@@ -144,7 +144,7 @@ mod s6_5_settings {
 
     #[test]
     fn the_encoders_table_follows_every_value() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.hear();
         peer.answer(1);
@@ -163,7 +163,7 @@ mod s6_5_settings {
 
     #[test]
     fn the_decoders_table_follows_ours_when_it_is_acknowledged() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let mut settings = *peer.connection.local_settings();
         settings.header_table_size = 0;
         peer.connection.update_settings(settings, peer.now).unwrap();
@@ -181,7 +181,7 @@ mod s6_5_settings {
 
     #[test]
     fn settings_that_are_not_acknowledged_in_time_end_the_connection() {
-        let mut peer = Peer::silent(Config::default());
+        let mut peer = ScriptedPeer::silent(Config::default());
         peer.send_raw(PREFACE);
         peer.settings(&[]);
         peer.hear();
@@ -197,14 +197,14 @@ mod s6_5_settings {
 
     #[test]
     fn an_acknowledgement_that_nobody_waits_for_is_ignored() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings_ack();
         assert_eq!(peer.hear(), []);
     }
 
     #[test]
     fn extended_connect_is_not_taken_back() {
-        let mut peer = Peer::of_client(Config::default());
+        let mut peer = ScriptedPeer::of_client(Config::default());
         peer.settings(&[(id::ENABLE_CONNECT_PROTOCOL, 1)]);
         peer.hear();
         peer.settings(&[(id::ENABLE_CONNECT_PROTOCOL, 0)]);
@@ -213,7 +213,7 @@ mod s6_5_settings {
 
     #[test]
     fn priorities_are_not_changed_after_the_first_settings() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.settings(&[(id::NO_RFC7540_PRIORITIES, 1)]);
         peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
     }
@@ -221,7 +221,7 @@ mod s6_5_settings {
     #[test]
     fn our_settings_obey_the_same_rules() {
         use crate::h2::Misuse;
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let now = peer.now;
         let ours = *peer.connection.local_settings();
         for settings in [
@@ -250,7 +250,7 @@ mod s6_6_push_promise {
 
     #[test]
     fn a_server_takes_no_promise() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         let block = peer.block(&request("GET", "/"));
         let payload = [&[0, 0, 0, 2][..], &block].concat();
@@ -264,7 +264,7 @@ mod s6_7_ping {
 
     #[test]
     fn a_ping_is_answered_with_its_payload() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.send(FrameType::PING, 0, 0, b"12345678");
         peer.hear();
         let sent = peer.sent();
@@ -274,7 +274,7 @@ mod s6_7_ping {
 
     #[test]
     fn an_answer_to_nothing_is_ignored() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.send(FrameType::PING, flag::ACK, 0, b"12345678");
         assert_eq!(peer.hear(), []);
         assert_eq!(peer.sent(), []);
@@ -282,7 +282,7 @@ mod s6_7_ping {
 
     #[test]
     fn an_answer_tells_the_round_trip() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.connection.ping(*b"12345678", peer.now);
         peer.wait(Duration::from_millis(33));
         peer.send(FrameType::PING, flag::ACK, 0, b"12345678");
@@ -297,7 +297,7 @@ mod s6_7_ping {
             (0, b"123456", ErrorCode::FRAME_SIZE_ERROR),
             (0, b"123456789", ErrorCode::FRAME_SIZE_ERROR),
         ] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.send(FrameType::PING, 0, id, payload);
             peer.expect_connection_error(code);
         }
@@ -313,7 +313,7 @@ mod s6_8_goaway {
             (1, &[0; 8][..], ErrorCode::PROTOCOL_ERROR),
             (0, &[0; 7], ErrorCode::FRAME_SIZE_ERROR),
         ] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.send(FrameType::GOAWAY, 0, id, payload);
             peer.expect_connection_error(code);
         }
@@ -321,7 +321,7 @@ mod s6_8_goaway {
 
     #[test]
     fn unknown_codes_are_as_good_as_any() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.rst_stream(1, ErrorCode(0xff));
         peer.send(FrameType::GOAWAY, 0, 0, b"\0\0\0\0\0\0\0\xffbye");
@@ -335,7 +335,7 @@ mod s6_8_goaway {
 
     #[test]
     fn the_last_stream_never_rises() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.send(FrameType::GOAWAY, 0, 0, &[0, 0, 0, 4, 0, 0, 0, 0]);
         peer.send(FrameType::GOAWAY, 0, 0, &[0, 0, 0, 2, 0, 0, 0, 0]);
         peer.hear();
@@ -345,7 +345,7 @@ mod s6_8_goaway {
 
     #[test]
     fn a_clients_streams_that_the_server_never_saw_can_be_tried_again() {
-        let mut peer = Peer::of_client(Config::default());
+        let mut peer = ScriptedPeer::of_client(Config::default());
         for _ in 0..3 {
             peer.ask("GET");
         }
@@ -371,7 +371,7 @@ mod s6_8_goaway {
 
     #[test]
     fn a_server_leaves_in_two_steps() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.hear();
         peer.connection.shutdown(peer.now);
@@ -405,7 +405,7 @@ mod s6_8_goaway {
 
     #[test]
     fn the_second_step_does_not_wait_for_long() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.connection.shutdown(peer.now);
         peer.sent();
         assert!(!peer.connection.is_drained());
@@ -418,7 +418,7 @@ mod s6_8_goaway {
 
     #[test]
     fn a_second_call_is_the_second_step() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.connection.shutdown(peer.now);
         peer.connection.shutdown(peer.now);
         peer.connection.shutdown(peer.now);
@@ -427,7 +427,7 @@ mod s6_8_goaway {
 
     #[test]
     fn closing_says_why() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.hear();
         peer.connection.close(ErrorCode::NO_ERROR, Some(1), b"bye");
@@ -441,17 +441,17 @@ mod s6_10_continuation {
 
     #[test]
     fn nothing_is_continued_that_is_complete() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.send(FrameType::CONTINUATION, flag::END_HEADERS, 1, b"");
         peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let block = peer.block(&request("POST", "/"));
         peer.send(FrameType::HEADERS, 0, 1, &block);
         peer.send(FrameType::CONTINUATION, flag::END_HEADERS, 1, b"");
         peer.send(FrameType::CONTINUATION, flag::END_HEADERS, 1, b"");
         peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.data(1, 0, b"test");
         peer.send(FrameType::CONTINUATION, flag::END_HEADERS, 1, b"");
@@ -460,7 +460,7 @@ mod s6_10_continuation {
 
     #[test]
     fn a_block_that_is_never_completed_ends_the_connection() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.send(FrameType::HEADERS, 0, 1, b"\x82");
         peer.hear();
         let deadline = peer.connection.next_deadline().unwrap();

@@ -9,17 +9,17 @@ fn fields(pairs: &[(&str, &str)]) -> Fields {
 }
 
 /// A client that takes pushes, with request 1 under way.
-fn client() -> Peer {
+fn client() -> ScriptedPeer {
     let config = Config {
         push: true,
         ..Config::default()
     };
-    let mut peer = Peer::of_client(config);
+    let mut peer = ScriptedPeer::of_client(config);
     peer.ask("GET");
     peer
 }
 
-fn promise(peer: &mut Peer, id: u32, promised: u32, fields: &[(&str, &str)]) {
+fn promise(peer: &mut ScriptedPeer, id: u32, promised: u32, fields: &[(&str, &str)]) {
     let block = peer.block(fields);
     let payload = [&promised.to_be_bytes()[..], &block].concat();
     peer.send(FrameType::PUSH_PROMISE, flag::END_HEADERS, id, &payload);
@@ -27,7 +27,7 @@ fn promise(peer: &mut Peer, id: u32, promised: u32, fields: &[(&str, &str)]) {
 
 #[test]
 fn a_server_pushes_to_a_client_that_takes_it() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     peer.hear();
     let key = peer.key(1);
@@ -52,7 +52,7 @@ fn a_server_pushes_to_a_client_that_takes_it() {
 
 #[test]
 fn a_client_refuses_a_promise_with_a_reset() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     peer.hear();
     let key = peer.key(1);
@@ -75,7 +75,7 @@ fn a_client_refuses_a_promise_with_a_reset() {
 
 #[test]
 fn a_client_may_forbid_pushes() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.settings(&[(id::ENABLE_PUSH, 0)]);
     peer.get(1);
     peer.hear();
@@ -84,7 +84,7 @@ fn a_client_may_forbid_pushes() {
         .connection
         .push(key, fields(&request("GET", "/")).iter(), peer.now);
     assert_eq!(pushed, Err(Misuse::PushDisabled));
-    let mut peer = Peer::of_client(Config::default());
+    let mut peer = ScriptedPeer::of_client(Config::default());
     peer.ask("GET");
     promise(&mut peer, 1, 2, &request("GET", "/"));
     peer.expect_connection_error(ErrorCode::PROTOCOL_ERROR);
@@ -97,7 +97,7 @@ fn only_a_server_pushes_and_only_a_client_opens() {
     let request = fields(&request("GET", "/"));
     let pushed = peer.connection.push(key, request.iter(), peer.now);
     assert_eq!(pushed, Err(Misuse::WrongRole));
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     let opened = peer.connection.open(request.iter(), true, peer.now);
     assert_eq!(opened, Err(Misuse::WrongRole));
 }
@@ -185,7 +185,7 @@ fn pushed_responses_beyond_our_limit_of_streams_are_refused() {
         max_concurrent_streams: 1,
         ..Config::default()
     };
-    let mut peer = Peer::of_client(config);
+    let mut peer = ScriptedPeer::of_client(config);
     peer.ask("GET");
     for promised in [2, 4] {
         promise(&mut peer, 1, promised, &request("GET", "/"));
@@ -206,7 +206,7 @@ fn a_promise_by_a_request_that_was_reset_is_cancelled() {
 
 #[test]
 fn pushed_responses_stay_within_the_clients_limit_of_streams() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.settings(&[(id::MAX_CONCURRENT_STREAMS, 1)]);
     peer.get(1);
     peer.hear();

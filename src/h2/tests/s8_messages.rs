@@ -2,16 +2,16 @@
 
 use super::*;
 
-type Pairs<'a> = &'a [(&'a str, &'a str)];
+type MessageFields<'a> = &'a [(&'a str, &'a str)];
 
 /// The usual request with some fields behind.
-fn with<'a>(fields: Pairs<'a>) -> Vec<(&'a str, &'a str)> {
+fn with<'a>(fields: MessageFields<'a>) -> Vec<(&'a str, &'a str)> {
     [request("POST", "/").as_slice(), fields].concat()
 }
 
 #[track_caller]
-fn malformed(fields: Pairs) {
-    let mut peer = Peer::server();
+fn malformed(fields: MessageFields) {
+    let mut peer = ScriptedPeer::server();
     peer.headers(1, flag::END_STREAM, fields);
     peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
     assert!(peer.connection.is_idle());
@@ -22,8 +22,8 @@ fn malformed(fields: Pairs) {
 }
 
 #[track_caller]
-fn well_formed(fields: Pairs) {
-    let mut peer = Peer::server();
+fn well_formed(fields: MessageFields) {
+    let mut peer = ScriptedPeer::server();
     peer.headers(1, flag::END_STREAM, fields);
     assert_eq!(peer.hear().len(), 1);
     assert_eq!(peer.sent(), []);
@@ -34,7 +34,7 @@ mod s8_1_framing {
 
     #[test]
     fn trailers_end_their_stream() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.headers(1, 0, &[("x-checksum", "1")]);
         peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
@@ -55,7 +55,7 @@ mod s8_1_framing {
             ("connection", "close"),
             ("", ""),
         ] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.post(1);
             peer.headers(1, flag::END_STREAM, &[trailers]);
             peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
@@ -66,7 +66,7 @@ mod s8_1_framing {
     fn content_is_as_long_as_its_content_length() {
         let five = with(&[("content-length", "5")]);
         for data in [&b""[..], b"four", b"sixsix"] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.headers(1, 0, &five);
             peer.data(1, 0, data);
             peer.data(1, flag::END_STREAM, b"");
@@ -74,12 +74,12 @@ mod s8_1_framing {
             let window = peer.connection.connection_receive_window();
             assert_eq!(window as usize, (1 << 20) - data.len(), "the rest is owed");
         }
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.headers(1, 0, &five);
         peer.data(1, 0, b"tw");
         peer.data(1, flag::END_STREAM | flag::PADDED, b"\x02two\0\0");
         assert_eq!(peer.hear().len(), 3);
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.headers(1, 0, &five);
         peer.headers(1, flag::END_STREAM, &[("x-checksum", "1")]);
         peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
@@ -90,7 +90,7 @@ mod s8_1_framing {
     #[test]
     fn a_content_length_is_one_number() {
         for value in ["+5", "-1", "5,5", "0x5", "", "5 5", "18446744073709551616"] {
-            let mut peer = Peer::server();
+            let mut peer = ScriptedPeer::server();
             peer.headers(1, 0, &with(&[("content-length", value)]));
             peer.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
         }
@@ -103,7 +103,7 @@ mod s8_1_discarding {
 
     #[test]
     fn content_that_nobody_reads_is_checked_and_not_told() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.headers(1, 0, &with(&[("content-length", "2004")]));
         peer.data(1, 0, &[7; 1000]);
         peer.hear();
@@ -125,7 +125,7 @@ mod s8_1_discarding {
 
     #[test]
     fn more_of_it_than_is_reasonable_is_cut_off_without_an_error() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.hear();
         peer.answer(1);
@@ -158,7 +158,7 @@ mod s8_1_discarding {
 
     #[test]
     fn trailers_that_nobody_reads_are_the_end() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.post(1);
         peer.hear();
         peer.answer(1);
@@ -226,7 +226,7 @@ mod s8_2_fields {
                 join_cookies,
                 ..Config::default()
             };
-            let mut peer = Peer::of_server(config);
+            let mut peer = ScriptedPeer::of_server(config);
             peer.headers(1, 0, &crumbs);
             let heard = peer.hear();
             let joined = "cookie: a=1; b=2; c=3, x: y]";
@@ -240,7 +240,7 @@ mod s8_2_fields {
             validate_inbound: false,
             ..Config::default()
         };
-        let mut peer = Peer::of_server(config);
+        let mut peer = ScriptedPeer::of_server(config);
         peer.headers(1, flag::END_STREAM, &[("X", " y "), (":method", "GET")]);
         assert_eq!(peer.hear().len(), 1);
     }
@@ -251,7 +251,7 @@ mod s8_2_fields {
             validate_outbound: true,
             ..Config::default()
         };
-        let mut peer = Peer::of_server(config);
+        let mut peer = ScriptedPeer::of_server(config);
         peer.get(1);
         peer.hear();
         let key = peer.key(1);
@@ -266,7 +266,7 @@ mod s8_2_fields {
             normalize_outbound: true,
             ..Config::default()
         };
-        let mut peer = Peer::of_server(config);
+        let mut peer = ScriptedPeer::of_server(config);
         peer.get(1);
         peer.hear();
         let key = peer.key(1);
@@ -398,7 +398,7 @@ mod s8_5_connect {
             extended_connect: true,
             ..Config::default()
         };
-        let mut peer = Peer::of_server(config);
+        let mut peer = ScriptedPeer::of_server(config);
         assert!(peer.connection.local_settings().enable_connect_protocol);
         peer.headers(1, 0, &fields);
         let heard = peer.hear();
@@ -427,7 +427,7 @@ mod errors_are_told {
 
     #[test]
     fn a_malformed_request_with_its_fields_and_the_reason() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.headers(1, flag::END_STREAM, &[(":method", "GET"), ("x-y", "z")]);
         let heard = peer.hear();
         assert_eq!(heard.len(), 1);
@@ -439,7 +439,7 @@ mod errors_are_told {
 
     #[test]
     fn a_request_that_depends_on_itself() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         let block = peer.block(&request("GET", "/"));
         let payload = [&[0, 0, 0, 1, 15][..], &block].concat();
         let flags = flag::END_STREAM | flag::END_HEADERS | flag::PRIORITY;
@@ -451,7 +451,7 @@ mod errors_are_told {
 
     #[test]
     fn a_frame_on_a_stream_that_is_over() {
-        let mut peer = Peer::server();
+        let mut peer = ScriptedPeer::server();
         peer.get(1);
         peer.hear();
         peer.answer(1);

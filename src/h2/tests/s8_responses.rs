@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_response_is_preceded_by_any_number_of_informational_ones() {
-    let mut peer = Peer::of_client(Config::default());
+    let mut peer = ScriptedPeer::of_client(Config::default());
     peer.ask("GET");
     for status in ["100", "103", "103"] {
         peer.headers(1, 0, &[(":status", status)]);
@@ -31,7 +31,7 @@ fn a_response_is_preceded_by_any_number_of_informational_ones() {
 
 #[track_caller]
 fn malformed(method: &str, flags: u8, fields: &[(&str, &str)]) {
-    let mut peer = Peer::of_client(Config::default());
+    let mut peer = ScriptedPeer::of_client(Config::default());
     peer.ask(method);
     peer.headers(1, flags, fields);
     peer.data(1, flag::END_STREAM, b"");
@@ -57,7 +57,7 @@ fn no_protocol_is_switched_and_nothing_informational_is_the_end() {
 
 #[test]
 fn data_comes_behind_a_final_head() {
-    let mut peer = Peer::of_client(Config::default());
+    let mut peer = ScriptedPeer::of_client(Config::default());
     peer.ask("GET");
     peer.headers(1, 0, &[(":status", "103")]);
     peer.data(1, 0, b"test");
@@ -73,7 +73,7 @@ fn a_content_length_is_checked_where_there_is_content() {
         &[(":status", "200"), ("content-length", "4")],
     );
     for (method, status) in [("HEAD", "200"), ("GET", "304"), ("GET", "204")] {
-        let mut peer = Peer::of_client(Config::default());
+        let mut peer = ScriptedPeer::of_client(Config::default());
         peer.ask(method);
         let fields = [(":status", status), ("content-length", "4")];
         peer.headers(1, flag::END_STREAM, &fields);
@@ -88,7 +88,7 @@ fn a_content_length_is_checked_where_there_is_content() {
 #[test]
 fn a_server_sends_heads_in_order() {
     use crate::h2::Misuse;
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     peer.hear();
     let key = peer.key(1);
@@ -111,7 +111,7 @@ fn a_server_sends_heads_in_order() {
 
 #[test]
 fn a_field_section_beyond_the_peers_frame_is_continued() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.get(1);
     peer.hear();
     let key = peer.key(1);
@@ -139,8 +139,8 @@ fn a_field_section_beyond_the_peers_frame_is_continued() {
 }
 
 /// A server with these requests, which has sent 200 and `x: y` twice.
-fn server_that_answered(ids: &[u32]) -> Peer {
-    let mut peer = Peer::server();
+fn server_that_answered(ids: &[u32]) -> ScriptedPeer {
+    let mut peer = ScriptedPeer::server();
     ids.iter().for_each(|id| peer.get(*id));
     peer.hear();
     for id in [1, 3] {
@@ -177,7 +177,7 @@ fn a_head_is_repeated_as_it_would_be_sent_again() {
 
 #[test]
 fn nothing_but_the_head_of_a_response_is_repeated() {
-    type Between = fn(&mut Peer);
+    type Between = fn(&mut ScriptedPeer);
     let between: [Between; 4] = [
         // The table changes.
         |peer| peer.settings(&[(crate::h2::settings::id::HEADER_TABLE_SIZE, 0)]),
@@ -203,7 +203,7 @@ fn nothing_but_the_head_of_a_response_is_repeated() {
     }
 }
 
-fn send(peer: &mut Peer, id: u32, fields: &[(&str, &str)], end_stream: bool) {
+fn send(peer: &mut ScriptedPeer, id: u32, fields: &[(&str, &str)], end_stream: bool) {
     let key = peer.key(id);
     let fields: Fields = fields.iter().copied().collect();
     peer.connection
@@ -213,7 +213,7 @@ fn send(peer: &mut Peer, id: u32, fields: &[(&str, &str)], end_stream: bool) {
 
 #[test]
 fn a_server_says_100_before_the_content() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.post(1);
     peer.hear();
     let key = peer.connection.stream(1).unwrap();
@@ -230,7 +230,7 @@ fn a_server_says_100_before_the_content() {
         && sent.flags == flag::END_HEADERS
         && sent.id == 1));
     // A client hears them.
-    let mut client = Peer::of_client(Config::default());
+    let mut client = ScriptedPeer::of_client(Config::default());
     client.ask("POST");
     for sent in &sent {
         client.send(sent.kind, sent.flags, sent.id, &sent.payload);
@@ -247,7 +247,7 @@ fn a_server_says_100_before_the_content() {
 
 #[test]
 fn what_a_request_expects_is_told() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     for (id, value, told) in [(1, "100-Continue", "Continue"), (3, "x", "Unknown")] {
         let fields = [request("POST", "/").as_slice(), &[("expect", value)]].concat();
         peer.headers(id, 0, &fields);

@@ -12,7 +12,7 @@ fn obstacles(snapshot: &Snapshot) -> Vec<(u32, BlockedBy)> {
         .collect()
 }
 
-fn begin_answer(peer: &mut Peer, id: u32, length: u64) {
+fn begin_answer(peer: &mut ScriptedPeer, id: u32, length: u64) {
     let stream = peer.key(id);
     let head = [Field::new(b":status", b"200")];
     peer.connection.send_headers(stream, head, false).unwrap();
@@ -21,7 +21,7 @@ fn begin_answer(peer: &mut Peer, id: u32, length: u64) {
 
 #[test]
 fn a_snapshot_tells_what_each_stream_waits_for() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     for id in [1, 3, 5, 7] {
         peer.get(id);
     }
@@ -71,7 +71,7 @@ fn a_snapshot_tells_what_each_stream_waits_for() {
 
 #[test]
 fn a_snapshot_tells_states_priorities_and_what_is_held() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     peer.post(1);
     peer.get(3);
     peer.priority_update(3, "u=1, i");
@@ -105,7 +105,7 @@ fn a_snapshot_tells_states_priorities_and_what_is_held() {
 
 #[test]
 fn a_snapshot_tells_tables_and_what_is_left_of_budgets() {
-    let mut peer = Peer::server();
+    let mut peer = ScriptedPeer::server();
     let limits = Config::default().budgets;
     let before = peer.connection.snapshot();
     assert_eq!(before.encoder_table.size, 0);

@@ -2,17 +2,17 @@
 
 use super::*;
 
-type Pairs<'a> = &'a [(&'a str, &'a str)];
+type ExampleFields<'a> = &'a [(&'a str, &'a str)];
 
 /// One block of an example, the fields that it says, and the table that it leaves.
-struct Step<'a> {
+struct ExampleStep<'a> {
     block: &'a str,
-    fields: Pairs<'a>,
-    table: Pairs<'a>,
+    fields: ExampleFields<'a>,
+    table: ExampleFields<'a>,
     size: usize,
 }
 
-fn decodes(table_size: usize, steps: &[Step<'_>]) {
+fn decodes(table_size: usize, steps: &[ExampleStep<'_>]) {
     let mut decoder = Decoder::new(table_size);
     for step in steps {
         let found = decode(&mut decoder, &hex(step.block)).unwrap();
@@ -35,7 +35,7 @@ const LOCATION: &str = "https://www.example.com";
 fn c2_1_a_literal_with_indexing_becomes_an_entry() {
     decodes(
         4096,
-        &[Step {
+        &[ExampleStep {
             block: "400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572",
             fields: &[("custom-key", "custom-header")],
             table: &[("custom-key", "custom-header")],
@@ -48,7 +48,7 @@ fn c2_1_a_literal_with_indexing_becomes_an_entry() {
 fn c2_2_a_literal_without_indexing_leaves_the_table_alone() {
     decodes(
         4096,
-        &[Step {
+        &[ExampleStep {
             block: "040c 2f73 616d 706c 652f 7061 7468",
             fields: &[(":path", "/sample/path")],
             table: &[],
@@ -80,7 +80,7 @@ fn c2_3_a_literal_never_indexed_is_sensitive_both_ways() {
 fn c2_4_an_indexed_field_is_one_byte_both_ways() {
     decodes(
         4096,
-        &[Step {
+        &[ExampleStep {
             block: "82",
             fields: &[(":method", "GET")],
             table: &[],
@@ -91,10 +91,10 @@ fn c2_4_an_indexed_field_is_one_byte_both_ways() {
     assert_eq!(block, [0x82]);
 }
 
-fn requests<'a>(blocks: [&'a str; 3]) -> [Step<'a>; 3] {
+fn requests<'a>(blocks: [&'a str; 3]) -> [ExampleStep<'a>; 3] {
     let [first, second, third] = blocks;
     [
-        Step {
+        ExampleStep {
             block: first,
             fields: &[
                 (":method", "GET"),
@@ -105,7 +105,7 @@ fn requests<'a>(blocks: [&'a str; 3]) -> [Step<'a>; 3] {
             table: &[(":authority", "www.example.com")],
             size: 57,
         },
-        Step {
+        ExampleStep {
             block: second,
             fields: &[
                 (":method", "GET"),
@@ -120,7 +120,7 @@ fn requests<'a>(blocks: [&'a str; 3]) -> [Step<'a>; 3] {
             ],
             size: 110,
         },
-        Step {
+        ExampleStep {
             block: third,
             fields: &[
                 (":method", "GET"),
@@ -170,10 +170,10 @@ fn c4_requests_encode_to_the_same_bytes() {
     }
 }
 
-fn responses<'a>(blocks: [&'a str; 3]) -> [Step<'a>; 3] {
+fn responses<'a>(blocks: [&'a str; 3]) -> [ExampleStep<'a>; 3] {
     let [first, second, third] = blocks;
     [
-        Step {
+        ExampleStep {
             block: first,
             fields: &[
                 (":status", "302"),
@@ -189,7 +189,7 @@ fn responses<'a>(blocks: [&'a str; 3]) -> [Step<'a>; 3] {
             ],
             size: 222,
         },
-        Step {
+        ExampleStep {
             block: second,
             fields: &[
                 (":status", "307"),
@@ -205,7 +205,7 @@ fn responses<'a>(blocks: [&'a str; 3]) -> [Step<'a>; 3] {
             ],
             size: 222,
         },
-        Step {
+        ExampleStep {
             block: third,
             fields: &[
                 (":status", "200"),

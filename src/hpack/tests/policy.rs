@@ -40,14 +40,14 @@ fn file(number: usize) -> Fields {
 }
 
 /// Both ends of a connection.
-struct Pair {
+struct CoderPair {
     encoder: Encoder,
     decoder: Decoder,
 }
 
-impl Pair {
+impl CoderPair {
     fn new() -> Self {
-        Pair {
+        CoderPair {
             encoder: Encoder::new(4096),
             decoder: Decoder::new(4096),
         }
@@ -63,7 +63,7 @@ impl Pair {
 
 #[test]
 fn a_repeated_response_takes_one_byte_a_field() {
-    let mut pair = Pair::new();
+    let mut pair = CoderPair::new();
     assert!(pair.send(&file(1)) < 160);
     for _ in 0..3 {
         assert_eq!(pair.send(&file(1)), 11);
@@ -72,7 +72,7 @@ fn a_repeated_response_takes_one_byte_a_field() {
 
 #[test]
 fn files_one_after_another_leave_the_common_fields_in_the_table() {
-    let mut pair = Pair::new();
+    let mut pair = CoderPair::new();
     for number in 0..2_000 {
         pair.send(&file(number));
     }
@@ -88,7 +88,7 @@ fn files_one_after_another_leave_the_common_fields_in_the_table() {
 
 #[test]
 fn a_file_that_comes_back_gets_its_entries() {
-    let mut pair = Pair::new();
+    let mut pair = CoderPair::new();
     for number in 0..100 {
         pair.send(&file(number));
     }
@@ -99,7 +99,7 @@ fn a_file_that_comes_back_gets_its_entries() {
 
 #[test]
 fn as_many_files_as_the_table_holds_end_up_in_it() {
-    let mut pair = Pair::new();
+    let mut pair = CoderPair::new();
     let mut last = 0;
     for _ in 0..12 {
         last = (0..10).map(|number| pair.send(&file(number))).sum();
@@ -109,7 +109,7 @@ fn as_many_files_as_the_table_holds_end_up_in_it() {
 
 #[test]
 fn values_that_never_repeat_do_not_enter_a_filled_table() {
-    let mut pair = Pair::new();
+    let mut pair = CoderPair::new();
     pair.send(&file(1));
     for number in 0..1_000u64 {
         pair.send(&fields(&[(
@@ -122,7 +122,7 @@ fn values_that_never_repeat_do_not_enter_a_filled_table() {
 
 #[test]
 fn ranges_and_targets_of_redirects_never_enter_the_table() {
-    let mut pair = Pair::new();
+    let mut pair = CoderPair::new();
     let list = fields(&[
         ("content-range", "bytes 0-1/2"),
         ("location", "/elsewhere"),
@@ -135,7 +135,7 @@ fn ranges_and_targets_of_redirects_never_enter_the_table() {
 
 #[test]
 fn an_entry_of_more_than_half_the_table_is_not_made() {
-    let mut pair = Pair::new();
+    let mut pair = CoderPair::new();
     let list = fields(&[("content-security-policy", &"x".repeat(2_000))]);
     for _ in 0..3 {
         pair.send(&list);
@@ -145,7 +145,7 @@ fn an_entry_of_more_than_half_the_table_is_not_made() {
 
 #[test]
 fn a_name_that_only_the_dynamic_table_has_is_referred_to() {
-    let mut pair = Pair::new();
+    let mut pair = CoderPair::new();
     pair.send(&fields(&[("x-content-type-options", "nosniff")]));
     assert!(pair.send(&fields(&[("x-content-type-options", "0")])) <= 3);
 }
@@ -153,7 +153,7 @@ fn a_name_that_only_the_dynamic_table_has_is_referred_to() {
 #[test]
 fn a_table_is_used_again_and_again_beyond_65_536_insertions() {
     // Entry numbers are 16 bits wide and wrap around.
-    let mut pair = Pair::new();
+    let mut pair = CoderPair::new();
     for number in 0..35_000 {
         let list = fields(&[("x", &number.to_string()), ("server", "calmd")]);
         pair.send(&list);
@@ -169,7 +169,7 @@ fn a_table_is_used_again_and_again_beyond_65_536_insertions() {
 
 #[test]
 fn a_response_may_be_repeated_until_the_table_changes() {
-    let mut pair = Pair::new();
+    let mut pair = CoderPair::new();
     pair.send(&file(1));
     assert_eq!(pair.encoder.repeatable(), None);
     let len = pair.send(&file(1));

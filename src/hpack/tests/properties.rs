@@ -169,7 +169,7 @@ enum Form {
 
 /// One field in one of its many representations.
 #[derive(Clone, Debug)]
-struct Step {
+struct CoderStep {
     form: Form,
     /// Which entry of which table to refer to, where there are any.
     index: prop::sample::Index,
@@ -178,7 +178,7 @@ struct Step {
     huffman: bool,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = CoderStep> {
     let form = prop::sample::select(vec![
         Form::Indexed,
         Form::Incremental,
@@ -193,7 +193,7 @@ fn step() -> impl Strategy<Value = Step> {
         field(),
         any::<bool>(),
     )
-        .prop_map(|(form, index, named, (name, value), huffman)| Step {
+        .prop_map(|(form, index, named, (name, value), huffman)| CoderStep {
             form,
             index,
             name: named.then_some(name),
@@ -211,7 +211,7 @@ struct Model {
 
 impl Model {
     /// Writes one representation and gives the field that it stands for.
-    fn write(&mut self, step: &Step, block: &mut Vec<u8>) -> Option<Owned> {
+    fn write(&mut self, step: &CoderStep, block: &mut Vec<u8>) -> Option<Owned> {
         let index = 1 + step.index.index(61 + self.entries.len()) as u32;
         let entry = match index.checked_sub(62) {
             Some(age) => self.entries[age as usize].clone(),
