@@ -236,7 +236,7 @@ class Reader(threading.Thread):
             self.seen[what] = self.seen.get(what, 0) + 1
 
     def result(self):
-        """What it has seen."""
+        """The numbers of answers by kind; raises if one was wrong."""
         self.ended.set()
         self.join()
         expect(not self.wrong, f"{self.url}: {self.wrong[:5]}")

@@ -88,7 +88,7 @@ class Trace:
     def __init__(self, text):
         # The streams' paths and urgencies, as their requests say.
         self.paths, self.urgencies = {}, {}
-        # What came behind the frame that raised the visible image: (stream, bytes, whether its last).
+        # Frames of content behind the frame that raised the visible image: (stream, bytes, whether its last).
         self.raised = None
         self.ended, self.begun, self.behind = set(), set(), []
         stream = None

@@ -52,9 +52,9 @@ def nonces(peer):
 
 AES = {"cipherNames": ["aes128gcm"]}
 
-# What each is, what the server must make of it, and how it is made.
+# Each by its name, the end that it must take, and how it is made.
 CASES = [
-    # What is right, in every form.
+    # Right in every form.
     *[(f"{suite} with {group}", SERVED, {"cipherNames": [suite], "hello": group_only(number)})
       for suite in ("aes128gcm", "aes256gcm", "chacha20-poly1305")
       for group, number in (("X25519", X25519), ("P-256", P256), ("P-384", P384))],
@@ -116,7 +116,7 @@ CASES = [
 
     # Messages left out, doubled, or in another order.
     ("key exchange is left out", "unexpected_message", {"edit": instead("key exchange")}),
-    # What is encrypted is taken for a message, of no type that exists.
+    # An encrypted message is taken for one of no type that exists.
     ("CCS is left out", "decode_error", {**AES, "edit": instead(CCS)}),
     ("Finished is left out", "unexpected_message", {"edit": instead("finished", (DATA, b"GET / HTTP/1.1\r\n"))}),
     ("key exchange twice", "unexpected_message", {"edit": instead("key exchange", whole, whole)}),

@@ -90,7 +90,7 @@ def flipped(at):
 
 
 def sends(*parts):
-    """What is sent behind the handshake."""
+    """Records to be sent behind the handshake."""
     return lambda peer: peer.send(*parts)
 
 
@@ -176,10 +176,10 @@ def p256(key):
     return several(replaced(GROUPS, numbers(23)), replaced(KEY_SHARE, share(23, key)))
 
 
-# What each is, what the server must make of it, and how it is made (the arguments of a `Peer`, and
+# Each by its name, the end that it must take, and how it is made (the arguments of a `Peer`, and
 # `after`, which is done behind the handshake).
 CASES = [
-    # What is right, in every form.
+    # Right in every form.
     *[(f"{suite} with {group}", SERVED, {"cipherNames": [suite], "keyShares": [group]})
       for suite in ("aes128gcm", "aes256gcm", "chacha20-poly1305")
       for group in ("x25519", "secp256r1", "secp384r1")],

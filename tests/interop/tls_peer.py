@@ -32,7 +32,7 @@ def message(kind, content=b""):
 
 
 def settings(version, **more):
-    """What the peer offers: one version only."""
+    """The settings of the peer, which offers one version only."""
     from tlslite.api import HandshakeSettings  # pylint: disable=import-outside-toplevel
     these = HandshakeSettings()
     these.minVersion = these.maxVersion = version
@@ -115,7 +115,7 @@ class Peer:
         return SERVED if answer.rstrip().endswith(b"</html>") else answer[9:12].decode()
 
     def outcome(self, after=None):
-        """What the server makes of it: served, the name of its alert, or how it left."""
+        """The end that it takes: served, a status, the name of an alert, or how the server left."""
         from tlslite import errors  # pylint: disable=import-outside-toplevel
         from tlslite.constants import AlertDescription  # pylint: disable=import-outside-toplevel
         try:
