@@ -177,9 +177,10 @@ fn url(security: Security, address: &ListenAddress) -> String {
     };
     match address {
         ListenAddress::Tcp(address) if address.ip().is_unspecified() => {
-            let reach = match address.is_ipv4() {
-                true => "all IPv4 addresses",
-                false => "all addresses",
+            let reach = if address.is_ipv4() {
+                "all IPv4 addresses"
+            } else {
+                "all addresses"
             };
             format!("{scheme}://localhost:{} ({reach})", address.port())
         }

@@ -68,9 +68,10 @@ impl Report {
 pub fn enter(rights: &Rights) -> Result<Report, SandboxError> {
     check_readable(rights)?;
     let mut report = Report::default();
-    let confinement = match rights.sandbox {
-        true => Some(Confinement::prepare(rights).map_err(apply_error("Landlock"))?),
-        false => None,
+    let confinement = if rights.sandbox {
+        Some(Confinement::prepare(rights).map_err(apply_error("Landlock"))?)
+    } else {
+        None
     };
     if let Some(user) = &rights.user {
         user::switch(user, &mut report).map_err(|reason| SandboxError::User {
@@ -104,9 +105,10 @@ fn lost(rights: &Rights) -> Vec<String> {
         }
     };
     for site in &rights.sites {
-        let wanted = match site.listing {
-            true => Access::READ_OK | Access::EXEC_OK,
-            false => Access::EXEC_OK,
+        let wanted = if site.listing {
+            Access::READ_OK | Access::EXEC_OK
+        } else {
+            Access::EXEC_OK
         };
         expect(
             &site.root,

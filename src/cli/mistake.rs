@@ -288,3 +288,97 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row.last().copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::error;
+
+    #[test]
+    fn options_of_other_servers_are_answered_with_ours() {
+        for (args, said) in [
+            (
+                &["d", "extra"][..],
+                "only one directory is served, and 'extra' is a second; leave it out",
+            ),
+            (&["serve", "d"], "leave out 'serve', write calmd d"),
+            (
+                &["d", "get", "http://h/"],
+                "'get' comes first, write calmd get URL",
+            ),
+            (
+                &["--port", "80"],
+                "there is no option '--port'; write --listen :80, or -p 80",
+            ),
+            (
+                &["--port=80"],
+                "there is no option '--port'; write --listen :80, or -p 80",
+            ),
+            (
+                &["--port"],
+                "there is no option '--port'; write --listen :PORT, or -p PORT",
+            ),
+            (
+                &["--host", "::1"],
+                "there is no option '--host'; write --listen ::1:PORT",
+            ),
+            (
+                &["--root", "site"],
+                "there is no option '--root'; the directory needs no option, write calmd site",
+            ),
+            (
+                &["--lisen", ":80"],
+                "there is no option '--lisen'; did you mean --listen?",
+            ),
+            (
+                &["--acces-log=-"],
+                "there is no option '--acces-log'; did you mean --access-log?",
+            ),
+            (
+                &["--frobnicate"],
+                "unexpected argument '--frobnicate' found",
+            ),
+            (
+                &["get", "--maxtime", "3s", "http://h/"],
+                "there is no option '--maxtime'; did you mean --max-time?",
+            ),
+            (
+                &["--max-connections", "many"],
+                "invalid value 'many' for '--max-connections <N>': write a whole number",
+            ),
+            (
+                &["--max-connections", "0"],
+                "invalid value '0' for '--max-connections <N>': write a number from 1 to 10000000",
+            ),
+            (
+                &["--header", "ETag: x"],
+                "invalid value 'ETag: x' for '--header <NAME: VALUE>': calmd sets this field itself; leave the option out",
+            ),
+        ] {
+            let help = match args[0] {
+                "get" => "calmd get --help",
+                _ => "calmd --help",
+            };
+            assert_eq!(error(args), format!("{said} ({help} lists all options)"));
+        }
+    }
+
+    #[test]
+    fn variables_that_look_like_ours_and_are_none_are_told() {
+        let names = [
+            "CALMD_LISEN",
+            "CALMD_LISTEN",
+            "CALMD_COLOUR",
+            "PATH",
+            "CALMD_DIR",
+        ];
+        let names = names.map(OsStr::new);
+        assert_eq!(
+            misspelt_variables(names.into_iter()),
+            [
+                "CALMD_LISEN in the environment means nothing; did you mean CALMD_LISTEN?",
+                "CALMD_COLOUR in the environment means nothing; calmd --help lists all options"
+            ]
+        );
+    }
+}

@@ -1,6 +1,5 @@
 //! The command line as an operator meets it.
 
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,7 +48,7 @@ fn config(args: &[&str]) -> Config {
     said(args, &[]).config()
 }
 
-fn error(args: &[&str]) -> String {
+pub(super) fn error(args: &[&str]) -> String {
     said(args, &[]).error()
 }
 
@@ -365,100 +364,12 @@ fn a_wrong_option_is_one_line_that_names_option_value_and_mend() {
 }
 
 #[test]
-fn options_of_other_servers_are_answered_with_ours() {
-    for (args, said) in [
-        (
-            &["d", "extra"][..],
-            "only one directory is served, and 'extra' is a second; leave it out",
-        ),
-        (&["serve", "d"], "leave out 'serve', write calmd d"),
-        (
-            &["d", "get", "http://h/"],
-            "'get' comes first, write calmd get URL",
-        ),
-        (
-            &["--port", "80"],
-            "there is no option '--port'; write --listen :80, or -p 80",
-        ),
-        (
-            &["--port=80"],
-            "there is no option '--port'; write --listen :80, or -p 80",
-        ),
-        (
-            &["--port"],
-            "there is no option '--port'; write --listen :PORT, or -p PORT",
-        ),
-        (
-            &["--host", "::1"],
-            "there is no option '--host'; write --listen ::1:PORT",
-        ),
-        (
-            &["--root", "site"],
-            "there is no option '--root'; the directory needs no option, write calmd site",
-        ),
-        (
-            &["--lisen", ":80"],
-            "there is no option '--lisen'; did you mean --listen?",
-        ),
-        (
-            &["--acces-log=-"],
-            "there is no option '--acces-log'; did you mean --access-log?",
-        ),
-        (
-            &["--frobnicate"],
-            "unexpected argument '--frobnicate' found",
-        ),
-        (
-            &["get", "--maxtime", "3s", "http://h/"],
-            "there is no option '--maxtime'; did you mean --max-time?",
-        ),
-        (
-            &["--max-connections", "many"],
-            "invalid value 'many' for '--max-connections <N>': write a whole number",
-        ),
-        (
-            &["--max-connections", "0"],
-            "invalid value '0' for '--max-connections <N>': write a number from 1 to 10000000",
-        ),
-        (
-            &["--header", "ETag: x"],
-            "invalid value 'ETag: x' for '--header <NAME: VALUE>': calmd sets this field itself; leave the option out",
-        ),
-    ] {
-        let help = match args[0] {
-            "get" => "calmd get --help",
-            _ => "calmd --help",
-        };
-        assert_eq!(error(args), format!("{said} ({help} lists all options)"));
-    }
-}
-
-#[test]
 fn a_port_has_a_short_form() {
     assert_eq!(config(&["-p", "80"]).listen, [tcp("[::]:80")]);
     assert_eq!(config(&["-p80"]).listen, [tcp("[::]:80")]);
     assert_eq!(
         config(&["-p", "127.0.0.1:80", "--listen", ":81"]).listen,
         [tcp("127.0.0.1:80"), tcp("[::]:81")]
-    );
-}
-
-#[test]
-fn variables_that_look_like_ours_and_are_none_are_told() {
-    let names = [
-        "CALMD_LISEN",
-        "CALMD_LISTEN",
-        "CALMD_COLOUR",
-        "PATH",
-        "CALMD_DIR",
-    ];
-    let names = names.map(OsStr::new);
-    assert_eq!(
-        mistake::misspelt_variables(names.into_iter()),
-        [
-            "CALMD_LISEN in the environment means nothing; did you mean CALMD_LISTEN?",
-            "CALMD_COLOUR in the environment means nothing; calmd --help lists all options"
-        ]
     );
 }
 

@@ -35,9 +35,10 @@ pub(super) fn around(path: &Path, homes: &[PathBuf]) -> Around {
             return;
         };
         let shared = SHARED.iter().any(|shared| directory == Path::new(shared));
-        let list = match shared || homes.iter().any(|home| home.starts_with(directory)) {
-            true => &mut around.too_wide,
-            false => &mut around.near,
+        let list = if shared || homes.iter().any(|home| home.starts_with(directory)) {
+            &mut around.too_wide
+        } else {
+            &mut around.near
         };
         if !list.iter().any(|known| known == directory) {
             list.push(directory.to_owned());
