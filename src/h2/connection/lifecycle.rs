@@ -69,7 +69,7 @@ impl Connection {
     /// Gives back what a stream that is over held of the connection's window, and allows for what its
     /// peer may have on the way.
     fn settle(&mut self, ended: EndedStream) {
-        let window = ended.stream.receive_window;
+        let window = ended.receive_window;
         if ended.closing == Closing::ResetByUs {
             let acknowledged = self.agreement.local().initial_window_size;
             let growth = self.widest_initial_window() - acknowledged;
