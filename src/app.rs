@@ -39,7 +39,7 @@ impl App {
         let wanted = config;
         let config = &within_memory(within_descriptors(wanted), cgroup::memory_limit());
         let files = Root::open(&config.host.site.root)?;
-        let mut site = Site::new(files, &config.host.site)?;
+        let site = Site::new(files, &config.host.site)?;
         let log = config
             .access_log
             .as_ref()
@@ -52,7 +52,7 @@ impl App {
             (Some(tls), Some(origin))
         };
         // Now that all of them are there.
-        site.files().keep_private(own_files::own_files(config));
+        site.tree().keep_private(own_files::own_files(config));
         let mut world = OsWorld::new()?;
         let mut urls = Vec::new();
         let mut securities = Vec::new();
@@ -80,7 +80,7 @@ impl App {
     /// is by now.
     pub fn warn(&mut self, config: &Config) {
         let site = self.event_loop.site();
-        site.files().warn_of_private();
+        site.tree().warn_of_private();
         for complaint in site.complaints(&config.host.site.root) {
             log::warn!("{complaint}");
         }

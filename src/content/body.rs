@@ -97,17 +97,17 @@ impl<F: Files> Body<F> {
     /// an error.
     pub fn read(
         &mut self,
-        files: &mut F,
+        reads: &mut F::Reads,
         out: &mut Vec<u8>,
         max: usize,
     ) -> Result<Progress, BodyError> {
         match self {
             Body::Empty => Ok(Progress::End),
-            Body::One(slice) => Ok(match slice.read(files, out, max)? {
+            Body::One(slice) => Ok(match slice.read(reads, out, max)? {
                 Residence::Memory => slice.progress(),
                 Residence::Disk => Progress::Cold,
             }),
-            Body::Made(stream) => stream.read(files, out, max),
+            Body::Made(stream) => stream.read(reads, out, max),
             Body::Many(sequence) => {
                 let start = out.len();
                 let full = start.saturating_add(max);
@@ -115,7 +115,7 @@ impl<F: Files> Body<F> {
                     if out.len() == full {
                         return Ok(Progress::More);
                     }
-                    let residence = slice.read(files, out, full - out.len())?;
+                    let residence = slice.read(reads, out, full - out.len())?;
                     if residence == Residence::Disk && out.len() == start {
                         return Ok(Progress::Cold);
                     }

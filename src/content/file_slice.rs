@@ -6,7 +6,7 @@ use std::io::{self, IoSliceMut};
 use super::error::BodyError;
 use super::open_file::OpenFile;
 use super::open_files::is_descriptor_limit;
-use crate::world::{Files, Residence};
+use crate::world::{FileReads, Files, Residence};
 
 /// Number of bytes of a file that are looked at, and asked for, at a time. A disk brings them in a few
 /// milliseconds, and a slow disk should not be asked for less.
@@ -119,13 +119,17 @@ impl<F: Files> FileSlice<F> {
     /// them. Only the first and the last byte are looked at, because the kernel reads ahead, and
     /// forgets, in runs. A disk that is at work on them may have brought those two and not all between,
     /// so only [`FileSlice::peek`] tells for a cold slice.
-    pub(super) fn prepare(&mut self, files: &mut F, len: u64) -> Result<Residence, BodyError> {
+    pub(super) fn prepare(
+        &mut self,
+        reads: &mut F::Reads,
+        len: u64,
+    ) -> Result<Residence, BodyError> {
         let was_looked_for = !self.is_cold() && self.start + len <= self.until;
         if was_looked_for || len == 0 {
             return Ok(Residence::Memory);
         }
         let window = len.max(READ_AHEAD).min(self.len());
-        let residence = match self.residence(files, window) {
+        let residence = match self.residence(reads, window) {
             Err(error) if self.wait_for_descriptor(&error) => return Ok(Residence::Disk),
             residence => residence?,
         };
@@ -136,7 +140,7 @@ impl<F: Files> FileSlice<F> {
             }
             Residence::Disk => {
                 // If the disk cannot be asked, the next try reports it.
-                let _ = self.ask(files, self.start);
+                let _ = self.ask(reads, self.start);
             }
         }
         Ok(residence)
@@ -147,10 +151,10 @@ impl<F: Files> FileSlice<F> {
     /// first, which it was then asked for.
     pub fn peek(
         &mut self,
-        files: &mut F,
+        reads: &mut F::Reads,
         parts: &mut [IoSliceMut<'_>],
     ) -> Result<Option<usize>, BodyError> {
-        let resident = self.resident(files, parts);
+        let resident = self.resident(reads, parts);
         if let Err(error) = &resident
             && self.wait_for_descriptor(error)
         {
@@ -158,13 +162,13 @@ impl<F: Files> FileSlice<F> {
         }
         let read = match resident {
             Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.wait(files) => {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.wait(reads) => {
                 return Ok(None);
             }
             // Some kernels and some file systems cannot tell.
             Err(_) => {
-                self.ask_blindly(files);
-                match self.scattered(files, parts) {
+                self.ask_blindly(reads);
+                match self.scattered(reads, parts) {
                     Err(error) if self.wait_for_descriptor(&error) => return Ok(None),
                     read => read?,
                 }
@@ -175,17 +179,17 @@ impl<F: Files> FileSlice<F> {
         }
         self.file.pass(self.start, parts, read);
         if read as u64 == self.len() {
-            self.confirm(files)?;
+            self.confirm(reads)?;
         }
-        self.go_on(files, self.start + read as u64);
+        self.go_on(reads, self.start + read as u64);
         Ok(Some(read))
     }
 
     /// Checks the file before the last bytes of the response are sent. It must not have changed since
     /// the first bytes.
-    pub fn confirm(&self, files: &mut F) -> Result<(), BodyError> {
+    pub fn confirm(&self, reads: &mut F::Reads) -> Result<(), BodyError> {
         match self.ending {
-            Ending::Last => self.file.confirm(files),
+            Ending::Last => self.file.confirm(reads),
             Ending::Middle => Ok(()),
         }
     }
@@ -193,7 +197,7 @@ impl<F: Files> FileSlice<F> {
     /// Appends up to `max` bytes to `out`; none if the disk has to bring them first.
     pub(super) fn read(
         &mut self,
-        files: &mut F,
+        reads: &mut F::Reads,
         out: &mut Vec<u8>,
         max: usize,
     ) -> Result<Residence, BodyError> {
@@ -212,7 +216,7 @@ impl<F: Files> FileSlice<F> {
         }
         let before = out.len();
         out.resize(before + len, 0);
-        let peeked = self.peek(files, &mut [IoSliceMut::new(out.split_at_mut(before).1)]);
+        let peeked = self.peek(reads, &mut [IoSliceMut::new(out.split_at_mut(before).1)]);
         let read = match peeked {
             Ok(Some(read)) => read,
             _ => 0,
@@ -225,24 +229,24 @@ impl<F: Files> FileSlice<F> {
         })
     }
 
-    fn resident(&self, files: &mut F, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let file = self.file.get(files)?;
-        files.read_resident(&file, self.start, parts)
+    fn resident(&self, reads: &mut F::Reads, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let file = self.file.get()?;
+        reads.read_resident(&file, self.start, parts)
     }
 
-    fn scattered(&self, files: &mut F, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let file = self.file.get(files)?;
-        files.read_scattered(&file, self.start, parts)
+    fn scattered(&self, reads: &mut F::Reads, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let file = self.file.get()?;
+        reads.read_scattered(&file, self.start, parts)
     }
 
-    fn residence(&self, files: &mut F, len: u64) -> io::Result<Residence> {
-        let file = self.file.get(files)?;
-        files.residence(&file, self.start, len)
+    fn residence(&self, reads: &mut F::Reads, len: u64) -> io::Result<Residence> {
+        let file = self.file.get()?;
+        reads.residence(&file, self.start, len)
     }
 
-    fn ask_for(&self, files: &mut F, offset: u64, len: u64) -> io::Result<()> {
-        let file = self.file.get(files)?;
-        files.ask_for(&file, offset, len)
+    fn ask_for(&self, reads: &mut F::Reads, offset: u64, len: u64) -> io::Result<()> {
+        let file = self.file.get()?;
+        reads.ask_for(&file, offset, len)
     }
 
     /// True if the slice has to wait after an error, because there is no descriptor and some connection
@@ -257,10 +261,10 @@ impl<F: Files> FileSlice<F> {
 
     /// Asks the disk for the missing next bytes, the first time and now and then. Returns true if the
     /// slice has to wait for the disk.
-    fn wait(&mut self, files: &mut F) -> bool {
+    fn wait(&mut self, reads: &mut F::Reads) -> bool {
         let tries = self.tries.saturating_sub(1);
         let asks = tries.is_multiple_of(ASKED_AGAIN);
-        if tries == MOST_TRIES || asks && self.ask(files, self.start).is_err() {
+        if tries == MOST_TRIES || asks && self.ask(reads, self.start).is_err() {
             return false;
         }
         self.tries = 1 + tries + 1;
@@ -269,7 +273,7 @@ impl<F: Files> FileSlice<F> {
 
     /// Notes that the bytes before `start` are in memory. If the disk had to bring them, it is asked
     /// for the next ones while these are sent.
-    fn go_on(&mut self, files: &mut F, start: u64) {
+    fn go_on(&mut self, reads: &mut F::Reads, start: u64) {
         if !self.is_cold() {
             return;
         }
@@ -277,25 +281,25 @@ impl<F: Files> FileSlice<F> {
         let ahead = self.until.saturating_sub(start);
         if ahead < LEAST_AHEAD.min(self.end - start) {
             // A failure to ask will show in time.
-            let _ = self.ask(files, self.until.max(start));
+            let _ = self.ask(reads, self.until.max(start));
         }
     }
 
     /// Asks the disk for bytes whose residence the system cannot tell. If they have to be waited for,
     /// they come in as few pieces as possible.
-    fn ask_blindly(&mut self, files: &mut F) {
+    fn ask_blindly(&mut self, reads: &mut F::Reads) {
         if !self.is_cold() && self.until <= self.start {
             let until = (self.start + READ_AHEAD).min(self.end);
-            let _ = self.ask_for(files, self.start, until - self.start);
+            let _ = self.ask_for(reads, self.start, until - self.start);
             self.until = until;
         }
     }
 
     /// Asks the disk for the bytes from `from` on.
-    fn ask(&mut self, files: &mut F, from: u64) -> io::Result<()> {
+    fn ask(&mut self, reads: &mut F::Reads, from: u64) -> io::Result<()> {
         let until = (from + READ_AHEAD).min(self.end);
         self.until = until;
         self.tries = 1;
-        self.ask_for(files, from, until - from)
+        self.ask_for(reads, from, until - from)
     }
 }

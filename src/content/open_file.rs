@@ -12,10 +12,12 @@ use std::rc::Rc;
 use super::digest::Digest;
 use super::error::BodyError;
 use super::open_files::{OpenFiles, Reclaimable};
-use crate::world::{Files, Metadata};
+#[cfg(test)]
+use crate::world::memory_files::MemoryFiles;
+use crate::world::{FileReads, Files, Metadata};
 
 /// The table of files that are open beneath one root.
-pub(crate) type FileTable<F> = OpenFiles<SharedFile<F>>;
+pub(crate) type FileTable<F> = OpenFiles<F, SharedFile<F>>;
 
 /// The file of a representation. Its memory is allocated for as long as the file is known. If it came
 /// and went with the descriptor, it could, in a crowd, lie above the memory that the crowd leaves
@@ -165,7 +167,7 @@ impl<F: Files> FileSlot<F> {
 
     /// A share in the file; `None` if the file has changed. Content in memory cannot have changed, so
     /// the file is not looked at then.
-    pub(crate) fn share(&self, files: &mut F) -> io::Result<Option<OpenFile<F>>> {
+    pub(crate) fn share(&self, reads: &mut F::Reads) -> io::Result<Option<OpenFile<F>>> {
         let is_kept = self.0.shares.get() == 0;
         let file = OpenFile::of(&self.0);
         if file.is_in_memory() {
@@ -175,17 +177,15 @@ impl<F: Files> FileSlot<F> {
         let unchanged = match &*self.0.descriptor.borrow() {
             // The file was opened for this very response, and may have grown since.
             Some(descriptor) if is_kept => {
-                let now = files.metadata(&descriptor.file)?;
+                let now = reads.metadata(&descriptor.file)?;
                 Some(seen.is_still(&now))
             }
-            Some(descriptor) => Some(files.metadata(&descriptor.file)? == seen.metadata),
+            Some(descriptor) => Some(reads.metadata(&descriptor.file)? == seen.metadata),
             None => None,
         };
         match unchanged {
             Some(unchanged) => Ok(unchanged.then_some(file)),
-            None => Ok(file
-                .open(files, |now| *now == seen.metadata)?
-                .then_some(file)),
+            None => Ok(file.open(|now| *now == seen.metadata)?.then_some(file)),
         }
     }
 }
@@ -211,9 +211,9 @@ impl<F: Files> OpenFile<F> {
 
     /// The descriptor. It is opened again if it was closed meanwhile. An error if the file has changed
     /// or been replaced.
-    pub fn get<'a>(&'a self, files: &mut F) -> io::Result<Ref<'a, F::File>> {
+    pub fn get(&self) -> io::Result<Ref<'_, F::File>> {
         self.0.used.set(Used::Since);
-        if !self.0.is_open() && !self.open(files, |now| self.0.seen.is_still(now))? {
+        if !self.0.is_open() && !self.open(|now| self.0.seen.is_still(now))? {
             return Err(io::Error::other("it has changed"));
         }
         Ok(Ref::map(self.0.descriptor.borrow(), |descriptor| {
@@ -223,8 +223,8 @@ impl<F: Files> OpenFile<F> {
     }
 
     /// Opens the file. Returns false, and closes it, if its metadata is not what `is_wanted` asks for.
-    fn open(&self, files: &mut F, is_wanted: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
-        let (file, metadata) = self.0.table.open(files, &self.0.path)?;
+    fn open(&self, is_wanted: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
+        let (file, metadata) = self.0.table.open(&self.0.path)?;
         if !is_wanted(&metadata) {
             return Ok(false);
         }
@@ -236,13 +236,13 @@ impl<F: Files> OpenFile<F> {
 
     /// Checks the file before its last bytes are sent. It must be unchanged since the first bytes, or
     /// the response would mix two versions.
-    pub fn confirm(&self, files: &mut F) -> Result<(), BodyError> {
+    pub fn confirm(&self, reads: &mut F::Reads) -> Result<(), BodyError> {
         if self.is_in_memory() {
             return Ok(());
         }
         let now = {
-            let file = self.get(files)?;
-            files.metadata(&file)?
+            let file = self.get()?;
+            reads.metadata(&file)?
         };
         let seen = &self.0.seen;
         let mut digest = self.0.digest.borrow_mut();
@@ -310,10 +310,10 @@ impl Seen {
 }
 
 #[cfg(test)]
-impl<F: Files> OpenFile<F> {
+impl OpenFile<MemoryFiles> {
     /// The only share in the file called `path`.
-    pub fn new(files: &mut F, path: &str) -> Self {
-        let table = OpenFiles::new(usize::MAX);
+    pub fn new(files: &mut MemoryFiles, path: &str) -> Self {
+        let table = OpenFiles::new(files.clone(), usize::MAX);
         let (_, metadata) = files.open(path.as_bytes()).expect("it is there");
         let slot = FileSlot::new(
             &table,
@@ -331,7 +331,6 @@ impl<F: Files> OpenFile<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::memory_files::MemoryFiles;
     use rustix::io::Errno;
 
     fn slot(
@@ -351,7 +350,7 @@ mod tests {
 
     fn read(file: &OpenFile<MemoryFiles>, files: &mut MemoryFiles) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        let file = file.get(files)?;
+        let file = file.get()?;
         files.read_at(&file, 0, &mut out, 100)?;
         Ok(out)
     }
@@ -360,7 +359,7 @@ mod tests {
     fn the_last_share_closes_the_file_and_the_slot_can_be_opened_again() {
         let mut files = MemoryFiles::new();
         files.write("f", "content");
-        let table = OpenFiles::new(9);
+        let table = OpenFiles::new(files.clone(), 9);
         let slot = slot(&table, &mut files, "f");
         for _ in 0..2 {
             let first = slot.share(&mut files).unwrap().unwrap();
@@ -378,7 +377,7 @@ mod tests {
     #[test]
     fn the_file_that_was_not_used_for_longest_gives_its_descriptor_and_opens_again() {
         let mut files = MemoryFiles::new();
-        let table = OpenFiles::new(2);
+        let table = OpenFiles::new(files.clone(), 2);
         let mut shares = Vec::new();
         for name in ["a", "b", "c", "d"] {
             files.write(name, name);
@@ -401,7 +400,7 @@ mod tests {
         let mut files = MemoryFiles::new();
         files.write("a", "a");
         files.write("b", "b");
-        let table = OpenFiles::new(1);
+        let table = OpenFiles::new(files.clone(), 1);
         let (a, b) = (slot(&table, &mut files, "a"), slot(&table, &mut files, "b"));
         let first = a.share(&mut files).unwrap().unwrap();
         let second = b.share(&mut files).unwrap().unwrap();
@@ -419,16 +418,13 @@ mod tests {
         let mut files = MemoryFiles::new();
         files.write("a", "a");
         files.write("b", "b");
-        let table = OpenFiles::new(9);
+        let table = OpenFiles::new(files.clone(), 9);
         let (a, b) = (slot(&table, &mut files, "a"), slot(&table, &mut files, "b"));
         let first = a.share(&mut files).unwrap().unwrap();
-        assert_eq!(table.take_supply(&mut files), Supply::Enough);
+        assert_eq!(table.take_supply(), Supply::Enough);
         files.fail_open("b", Some(Errno::MFILE.raw_os_error()));
         assert!(b.share(&mut files).is_err());
-        assert_eq!(
-            (table.count(), table.take_supply(&mut files)),
-            (0, Supply::Passing)
-        );
+        assert_eq!((table.count(), table.take_supply()), (0, Supply::Passing));
         files.fail_open("b", None);
         assert_eq!(read(&first, &mut files).unwrap(), b"a");
     }
@@ -438,7 +434,7 @@ mod tests {
         let mut files = MemoryFiles::new();
         files.write("a", "a");
         let (_, metadata) = files.open(b"a").unwrap();
-        let table = OpenFiles::new(9);
+        let table = OpenFiles::new(files.clone(), 9);
         let slot = FileSlot::new(
             &table,
             b"a",

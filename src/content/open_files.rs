@@ -4,7 +4,7 @@
 //! system has no more descriptors, the clock algorithm closes one that was not used for long. The next
 //! response that needs that file opens it again. So stalled readers take no descriptor from others.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::io;
 use std::rc::{Rc, Weak};
 
@@ -23,8 +23,9 @@ pub(crate) trait Reclaimable {
     fn close(&self) -> bool;
 }
 
-/// The table of files that are open.
-pub(crate) struct OpenFiles<T> {
+/// The tree of one host, and the table of its files that are open.
+pub(crate) struct OpenFiles<F, T> {
+    tree: RefCell<F>,
     slots: RefCell<Slab<Weak<T>>>,
     /// The next place that the hand of the clock looks at.
     hand: Cell<usize>,
@@ -43,10 +44,11 @@ pub(crate) enum Supply {
     Short,
 }
 
-impl<T: Reclaimable> OpenFiles<T> {
-    /// A table without open files, for at most `most`.
-    pub(crate) fn new(most: usize) -> Rc<Self> {
+impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
+    /// A tree without open files, for at most `most`.
+    pub(crate) fn new(tree: F, most: usize) -> Rc<Self> {
         Rc::new(OpenFiles {
+            tree: RefCell::new(tree),
             slots: RefCell::new(Slab::new()),
             hand: Cell::new(0),
             most: most.max(1),
@@ -54,18 +56,20 @@ impl<T: Reclaimable> OpenFiles<T> {
         })
     }
 
+    /// The tree, for one call.
+    pub(crate) fn tree(&self) -> RefMut<'_, F> {
+        self.tree.borrow_mut()
+    }
+
     /// Opens a path. If descriptors are short, another file gives its own.
-    pub(crate) fn open<F: Files>(
-        &self,
-        files: &mut F,
-        path: &[u8],
-    ) -> io::Result<(F::File, Metadata)> {
+    pub(crate) fn open(&self, path: &[u8]) -> io::Result<(F::File, Metadata)> {
         loop {
-            match files.open(path) {
+            let opened = self.tree().open(path);
+            match opened {
                 Err(error) if is_descriptor_limit(&error) => {
                     self.supply.set(self.supply.get().max(Supply::Passing));
                     if !self.close_one() {
-                        if !files.lend_descriptor() {
+                        if !self.tree().lend_descriptor() {
                             return Err(error);
                         }
                         self.supply.set(Supply::Short);
@@ -88,10 +92,11 @@ impl<T: Reclaimable> OpenFiles<T> {
     }
 
     /// The supply of descriptors since the last call.
-    pub(crate) fn take_supply<F: Files>(&self, files: &mut F) -> Supply {
-        match files.restore_descriptors() {
-            true => self.supply.replace(Supply::Enough),
-            false => Supply::Short,
+    pub(crate) fn take_supply(&self) -> Supply {
+        if self.tree().restore_descriptors() {
+            self.supply.replace(Supply::Enough)
+        } else {
+            Supply::Short
         }
     }
 

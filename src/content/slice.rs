@@ -102,7 +102,7 @@ impl<F: Files> Slice<F> {
 
     /// Takes off the next bytes, up to `max`, to be spliced; `None` if the disk has to bring them
     /// first, which it was then asked for. The rest does not hold its content.
-    pub fn take(&mut self, files: &mut F, max: u64) -> Result<Option<Self>, BodyError> {
+    pub fn take(&mut self, reads: &mut F::Reads, max: u64) -> Result<Option<Self>, BodyError> {
         let len = self.len().min(max);
         let first = match self {
             Slice::Memory {
@@ -116,7 +116,7 @@ impl<F: Files> Slice<F> {
                 end: *start + len as u32,
                 origin: origin.clone(),
             },
-            Slice::File(slice) => match slice.prepare(files, len)? {
+            Slice::File(slice) => match slice.prepare(reads, len)? {
                 Residence::Disk => return Ok(None),
                 Residence::Memory => Slice::File(slice.first(len)),
             },
@@ -129,7 +129,7 @@ impl<F: Files> Slice<F> {
     /// Appends up to `max` bytes to `out`.
     pub(super) fn read(
         &mut self,
-        files: &mut F,
+        reads: &mut F::Reads,
         out: &mut Vec<u8>,
         max: usize,
     ) -> Result<Residence, BodyError> {
@@ -147,7 +147,7 @@ impl<F: Files> Slice<F> {
                 *start += taken.len() as u32;
                 Ok(Residence::Memory)
             }
-            Slice::File(slice) => slice.read(files, out, max),
+            Slice::File(slice) => slice.read(reads, out, max),
         }
     }
 

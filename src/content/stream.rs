@@ -8,6 +8,10 @@ use crate::world::Files;
 pub trait ContentStream<F: Files> {
     /// Appends up to `max` bytes to `out`; `max` is at least 1. One call does a bounded amount of work,
     /// and returns [`Progress::Cold`] if that did not suffice for a byte.
-    fn read(&mut self, files: &mut F, out: &mut Vec<u8>, max: usize)
-    -> Result<Progress, BodyError>;
+    fn read(
+        &mut self,
+        reads: &mut F::Reads,
+        out: &mut Vec<u8>,
+        max: usize,
+    ) -> Result<Progress, BodyError>;
 }

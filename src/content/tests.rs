@@ -2,8 +2,8 @@
 
 use super::file_slice::{MOST_TRIES, READ_AHEAD};
 use super::*;
-use crate::world::Files;
 use crate::world::memory_files::MemoryFiles;
+use crate::world::{FileReads, Files};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;

@@ -192,7 +192,7 @@ impl<F: Files> ActiveRequest<F> {
     /// Appends up to `max` bytes of content.
     pub fn read(
         &mut self,
-        files: &mut F,
+        reads: &mut F::Reads,
         out: &mut Vec<u8>,
         max: usize,
         now: Instant,
@@ -200,7 +200,7 @@ impl<F: Files> ActiveRequest<F> {
         self.begin_turn(now);
         let before = out.len();
         let progress = match &mut self.source {
-            Source::Content(body) => body.read(files, out, max),
+            Source::Content(body) => body.read(reads, out, max),
             Source::Handler(handler) => handler.read(out, max),
         };
         self.sent += (out.len() - before) as u64;

@@ -448,7 +448,7 @@ impl<W: World> Connection<W> {
         let splices = &mut cx.splices;
         let written = self.unsent.write(
             &mut cx.world,
-            cx.site.files(),
+            cx.site.reads(),
             &mut self.socket,
             bytes,
             splices,

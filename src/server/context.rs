@@ -11,7 +11,7 @@ use crate::panics::Panic;
 use crate::site::{Answer, Site};
 use crate::telemetry::access_log::{AccessLog, Arrival, Ended, Entry};
 use crate::tls::{Names, TlsContext};
-use crate::world::{Files, Peer, Polled, World};
+use crate::world::{Peer, Polled, World};
 use crate::{h1, h2};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -253,7 +253,7 @@ impl<W: World> Context<W> {
     /// Charges the turn with the work on files so far: opening and reading them takes time, however
     /// few bytes are sent for it.
     pub(super) fn charge_files(&mut self) {
-        let effort = self.site.files().take_effort();
+        let effort = self.site.take_effort();
         self.effort += effort;
         self.file_effort = self.file_effort.saturating_sub(effort);
     }

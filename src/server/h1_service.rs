@@ -318,7 +318,7 @@ impl<F: Files> H1Service<F> {
             };
         }
         let output = self.core.begin_data(room);
-        let progress = active.read(cx.site.files(), output, room, cx.now);
+        let progress = active.read(cx.site.reads(), output, room, cx.now);
         cx.moved += output.len() - before;
         active.releasable();
         match progress {
@@ -470,7 +470,7 @@ fn splice<W: World>(
     room: usize,
     cx: &mut Context<W>,
 ) -> Result<Option<usize>, BodyError> {
-    let files = cx.site.files();
+    let reads = cx.site.reads();
     Ok(match slice {
         Slice::File(file) if cx.layer == Layer::Tls || file.is_cold() => {
             let wanted = Wanted {
@@ -479,10 +479,10 @@ fn splice<W: World>(
                 run: room,
                 layout: Layout::Dense,
             };
-            let frame = cx.splices.push_frame(at, files, file, &wanted)?;
+            let frame = cx.splices.push_frame(at, reads, file, &wanted)?;
             frame.map(|frame| frame.len())
         }
-        slice => slice.take(files, MOST_SPLICED as u64)?.map(|range| {
+        slice => slice.take(reads, MOST_SPLICED as u64)?.map(|range| {
             let len = range.len() as usize;
             cx.splices.push(at, range);
             len

@@ -96,7 +96,7 @@ impl<F: Files> Piece<F> {
     /// header; `None` if the disk has to bring the bytes first, which it was then asked for.
     pub fn make(
         &mut self,
-        files: &mut F,
+        reads: &mut F::Reads,
         file: &mut FileSlice<F>,
         wanted: &Wanted,
     ) -> Result<Option<Range<usize>>, BodyError> {
@@ -104,7 +104,7 @@ impl<F: Files> Piece<F> {
             usize::try_from(file.len()).map_or(wanted.payload, |len| len.min(wanted.payload));
         let ahead = match self.ahead.take() {
             Some(ahead) if ahead.is_for(file, most) => ahead,
-            _ => match self.read(files, file, most, wanted)? {
+            _ => match self.read(reads, file, most, wanted)? {
                 Some(ahead) => ahead,
                 None => return Ok(None),
             },
@@ -141,7 +141,7 @@ impl<F: Files> Piece<F> {
     #[expect(clippy::indexing_slicing, reason = "it was made that long above")]
     fn read(
         &mut self,
-        files: &mut F,
+        reads: &mut F::Reads,
         file: &mut FileSlice<F>,
         payload: usize,
         wanted: &Wanted,
@@ -163,7 +163,7 @@ impl<F: Files> Piece<F> {
             *part = IoSliceMut::new(&mut room[..len]);
             run -= len;
         }
-        let read = file.peek(files, &mut parts)?;
+        let read = file.peek(reads, &mut parts)?;
         Ok(read.map(|left| Ahead {
             file: file.file().clone(),
             offset: file.offset(),

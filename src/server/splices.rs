@@ -135,11 +135,11 @@ impl<F: Files> Splices<F> {
     pub fn push_frame(
         &mut self,
         at: usize,
-        files: &mut F,
+        reads: &mut F::Reads,
         file: &mut FileSlice<F>,
         wanted: &Wanted,
     ) -> Result<Option<&mut [u8]>, BodyError> {
-        let Some(place) = self.piece.make(files, file, wanted)? else {
+        let Some(place) = self.piece.make(reads, file, wanted)? else {
             return Ok(None);
         };
         self.len += place.len() as u64;

@@ -103,18 +103,18 @@ impl<F: Files> WriteQueue<F> {
     pub fn write<W: World<Files = F>>(
         &mut self,
         world: &mut W,
-        files: &mut F,
+        reads: &mut F::Reads,
         socket: &mut W::Socket,
         bytes: &[u8],
         splices: &mut Splices<F>,
     ) -> Result<usize, WriteError> {
-        self.push(world, Some(files), socket, bytes, splices)
+        self.push(world, Some(reads), socket, bytes, splices)
     }
 
     fn push<W: World<Files = F>>(
         &mut self,
         world: &mut W,
-        mut files: Option<&mut F>,
+        mut reads: Option<&mut F::Reads>,
         socket: &mut W::Socket,
         bytes: &[u8],
         splices: &mut Splices<F>,
@@ -123,8 +123,8 @@ impl<F: Files> WriteQueue<F> {
         if let Some(tail) = &mut self.0 {
             tail.splices.hold();
             let (sent, waiting) = (&mut tail.sent, &mut tail.splices);
-            let files = files.as_deref_mut();
-            (taken, tail.lacks) = write(world, files, socket, &tail.bytes, sent, waiting)?;
+            let reads = reads.as_deref_mut();
+            (taken, tail.lacks) = write(world, reads, socket, &tail.bytes, sent, waiting)?;
             if !tail.is_sent() {
                 tail.splices.release();
                 tail.append(bytes, 0, splices);
@@ -133,7 +133,7 @@ impl<F: Files> WriteQueue<F> {
             self.0 = None;
         }
         let mut sent = 0;
-        let (len, lacks) = write(world, files, socket, bytes, &mut sent, splices)?;
+        let (len, lacks) = write(world, reads, socket, bytes, &mut sent, splices)?;
         if sent < bytes.len() || !splices.is_empty() {
             let tail = self.0.insert(Box::default());
             tail.lacks = lacks;
@@ -178,7 +178,7 @@ fn is_passing(error: &io::Error) -> bool {
 )]
 fn write<W: World>(
     world: &mut W,
-    mut files: Option<&mut W::Files>,
+    mut reads: Option<&mut <W::Files as Files>::Reads>,
     socket: &mut W::Socket,
     bytes: &[u8],
     sent: &mut usize,
@@ -188,8 +188,8 @@ fn write<W: World>(
     loop {
         let result = match splices.first() {
             Some((at, Content::Slice(Slice::File(slice)))) if at == *sent => {
-                if let Some(files) = files.as_deref_mut() {
-                    match slice.confirm(files) {
+                if let Some(reads) = reads.as_deref_mut() {
+                    match slice.confirm(reads) {
                         Ok(()) => {}
                         Err(BodyError::Io(error)) if is_descriptor_limit(&error) => {
                             return Ok((taken, Lacks::Descriptor));
@@ -199,13 +199,12 @@ fn write<W: World>(
                     }
                 }
                 let max = usize::try_from(slice.len()).unwrap_or(usize::MAX);
-                let file = match files.as_deref_mut().map(|files| slice.file().get(files)) {
-                    Some(Ok(file)) => file,
-                    Some(Err(error)) if is_descriptor_limit(&error) => {
+                let file = match slice.file().get() {
+                    Ok(file) => file,
+                    Err(error) if is_descriptor_limit(&error) => {
                         return Ok((taken, Lacks::Descriptor));
                     }
-                    Some(Err(error)) => return Err(WriteError::File(error)),
-                    None => return Err(WriteError::File(io::ErrorKind::Unsupported.into())),
+                    Err(error) => return Err(WriteError::File(error)),
                 };
                 match world.send_file(socket, &file, slice.offset(), max) {
                     Ok(0) => return Err(WriteError::File(io::ErrorKind::UnexpectedEof.into())),

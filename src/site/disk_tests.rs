@@ -46,7 +46,7 @@ impl DiskSite {
 
     fn read(&mut self, mut response: Response<Root>) -> Result<Vec<u8>, BodyError> {
         let mut out = Vec::new();
-        while response.body.read(self.site.files(), &mut out, 16_384)? != Progress::End {}
+        while response.body.read(self.site.reads(), &mut out, 16_384)? != Progress::End {}
         Ok(out)
     }
 }
@@ -119,7 +119,7 @@ fn a_file_cut_short_while_it_is_sent_is_never_padded() {
     let mut out = Vec::new();
     response
         .body
-        .read(site.site.files(), &mut out, 16_384)
+        .read(site.site.reads(), &mut out, 16_384)
         .unwrap();
     let file = fs::File::options()
         .write(true)
@@ -128,7 +128,7 @@ fn a_file_cut_short_while_it_is_sent_is_never_padded() {
     file.set_len(20_000).unwrap();
     let mut rest = Vec::new();
     let error = loop {
-        match response.body.read(site.site.files(), &mut rest, 16_384) {
+        match response.body.read(site.site.reads(), &mut rest, 16_384) {
             Ok(progress) => assert_eq!(progress, Progress::More),
             Err(error) => break error,
         }
@@ -154,7 +154,7 @@ fn a_directory_of_very_many_files_does_not_stall_the_others() {
     let mut page = Vec::new();
     loop {
         let start = Instant::now();
-        let progress = response.body.read(site.site.files(), &mut page, 64 << 10);
+        let progress = response.body.read(site.site.reads(), &mut page, 64 << 10);
         assert!(start.elapsed() < most);
         if progress.unwrap() == Progress::End {
             break;

@@ -15,7 +15,7 @@ use super::known_hashes::KnownHashes;
 use super::resource::Resource;
 use super::validators::StateKey;
 use crate::content::OpenFile;
-use crate::world::Files;
+use crate::world::{FileReads, Files};
 
 /// The most bytes of a file that is hashed as soon as it is asked for: the length of a large script or
 /// picture, and eight slices. Longer files are often downloaded once only.
@@ -115,7 +115,7 @@ impl<F: Files> Hashing<F> {
     }
 
     /// Hashes one slice. Returns its number of bytes.
-    pub(crate) fn step(&mut self, files: &mut F, hashes: &mut KnownHashes) -> usize {
+    pub(crate) fn step(&mut self, reads: &mut F::Reads, hashes: &mut KnownHashes) -> usize {
         let Some(job) = self.jobs.front() else {
             return 0;
         };
@@ -124,7 +124,7 @@ impl<F: Files> Hashing<F> {
             return 0;
         };
         if self.file.is_none() {
-            match representation.file.share(files) {
+            match representation.file.share(reads) {
                 Ok(Some(file)) if !file.is_in_memory() => self.file = Some(file),
                 // The file is in memory after all, has changed, or cannot be opened.
                 _ => {
@@ -139,7 +139,7 @@ impl<F: Files> Hashing<F> {
             let mut slice = SliceResult::Hashed;
             for _ in 0..MOST_READS {
                 let mut read = 0;
-                slice = hash_slice(files, file, &mut self.buffer, &mut self.tries, &mut read);
+                slice = hash_slice(reads, file, &mut self.buffer, &mut self.tries, &mut read);
                 hashed += read;
                 if !matches!(slice, SliceResult::Hashed) || hashed >= SLICE / 2 {
                     break;
@@ -167,7 +167,7 @@ impl<F: Files> Hashing<F> {
 }
 
 fn hash_slice<F: Files>(
-    files: &mut F,
+    reads: &mut F::Reads,
     file: &OpenFile<F>,
     buffer: &mut [u8],
     tries: &mut u16,
@@ -175,17 +175,17 @@ fn hash_slice<F: Files>(
 ) -> SliceResult {
     let Some(offset) = file.hashed() else {
         // A response has sent the rest meanwhile. It checks the file for changes, or has done so.
-        let _ = file.confirm(files);
+        let _ = file.confirm(reads);
         return SliceResult::Over;
     };
     let mut parts = [IoSliceMut::new(buffer)];
-    let Ok(open) = file.get(files) else {
+    let Ok(open) = file.get() else {
         return SliceResult::Over;
     };
-    let resident = match files.read_resident(&open, offset, &mut parts) {
+    let resident = match reads.read_resident(&open, offset, &mut parts) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             if tries.is_multiple_of(ASKED_AGAIN) {
-                let _ = files.ask_for(&open, offset, SLICE as u64);
+                let _ = reads.ask_for(&open, offset, SLICE as u64);
             }
             *tries += 1;
             return match *tries < MOST_TRIES {
@@ -194,7 +194,7 @@ fn hash_slice<F: Files>(
             };
         }
         // Some kernels and some file systems cannot tell.
-        Err(_) => files.read_scattered(&open, offset, &mut parts),
+        Err(_) => reads.read_scattered(&open, offset, &mut parts),
         resident => resident,
     };
     let Ok(len @ 1..) = resident else {
@@ -207,7 +207,7 @@ fn hash_slice<F: Files>(
     if file.hashed().is_some() {
         return SliceResult::Hashed;
     }
-    let _ = file.confirm(files);
+    let _ = file.confirm(reads);
     SliceResult::Over
 }
 

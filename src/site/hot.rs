@@ -124,8 +124,8 @@ impl<F: Files> HotCache<F> {
     }
 
     /// Hashes one slice. Returns its number of bytes.
-    pub(crate) fn work(&mut self, files: &mut F) -> usize {
-        self.hashing.step(files, &mut self.hashes)
+    pub(crate) fn work(&mut self, reads: &mut F::Reads) -> usize {
+        self.hashing.step(reads, &mut self.hashes)
     }
 
     /// Closes files that were opened for the answered request and not needed.
@@ -143,17 +143,17 @@ impl<F: Files> HotCache<F> {
     /// The file or directory called `path`, from memory if that is fresh.
     pub(crate) fn get(
         &mut self,
-        files: &mut F,
+        reads: &mut F::Reads,
         dress: &Dress,
         path: &[u8],
         now: Instant,
     ) -> io::Result<Lookup<F>> {
-        if let Some(resource) = self.find(files, path, now)? {
+        if let Some(resource) = self.find(path, now)? {
             return Ok(Lookup::Resource(resource));
         }
         let keep = KEPT_LEN.min((self.budget / LARGEST_SHARE) as u64);
         let hashes = &mut self.hashes;
-        let loaded = Resource::load(files, &self.open_files, path, dress, keep, hashes, now);
+        let loaded = Resource::load(reads, &self.open_files, path, dress, keep, hashes, now);
         if let Ok(Loaded::Resource(again)) = &loaded
             && let Some(known) = self.confirm(path, again)
         {
@@ -212,12 +212,7 @@ impl<F: Files> HotCache<F> {
     }
 
     /// The known resource of a path, if it need not be read again.
-    fn find(
-        &mut self,
-        files: &mut F,
-        path: &[u8],
-        now: Instant,
-    ) -> io::Result<Option<Rc<Resource<F>>>> {
+    fn find(&mut self, path: &[u8], now: Instant) -> io::Result<Option<Rc<Resource<F>>>> {
         let Some(&at) = self.index.get(path) else {
             return Ok(None);
         };
@@ -230,7 +225,8 @@ impl<F: Files> HotCache<F> {
         if is_recent && resource.changes.get() == self.changes {
             return Ok(Some(resource));
         }
-        match resource.is_current(files, path, now) {
+        let current = resource.is_current(&mut *self.open_files.tree(), path, now);
+        match current {
             Ok(true) => {
                 resource.checked.set(now);
                 resource.changes.set(self.changes);

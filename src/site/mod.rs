@@ -44,6 +44,7 @@ mod start_check;
 mod testing;
 mod validators;
 
+use std::cell::RefMut;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,7 @@ use resource::Dress;
 
 use crate::content::{Body, FileTable, Supply};
 use crate::http::{Field, Fields, Method};
-use crate::world::{Files, RootChange};
+use crate::world::{FileReads, Files, RootChange};
 
 /// The methods that files answer (RFC 9110 §10.2.1).
 const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
@@ -74,7 +75,7 @@ const FOLLOW_ROOT: Duration = Duration::from_secs(1);
 
 /// A directory served as a site, and the handlers mounted beside it.
 pub struct Site<F: Files> {
-    files: F,
+    reads: F::Reads,
     hot: HotCache<F>,
     open_files: Rc<FileTable<F>>,
     dress: Dress,
@@ -117,15 +118,16 @@ pub struct Response<F: Files> {
 }
 
 impl<F: Files> Site<F> {
-    /// A site over `files`. An error names the option with the mistake.
+    /// A site over the tree `files`. An error names the option with the mistake.
     pub fn new(files: F, config: &Config) -> Result<Self, SiteError> {
         let common = Rc::new(CommonFields::new(&config.headers)?);
         let rules = CacheRules::new(&config.cache)?;
-        let open_files = FileTable::new(config.open_files);
+        let reads = files.reads();
+        let open_files = FileTable::new(files, config.open_files);
         let options: Fields = [("allow", "GET, HEAD, OPTIONS")].into_iter().collect();
         let listings = config.listing.then(|| Listings::new(&common));
         let mut site = Site {
-            files,
+            reads,
             hot: HotCache::new(config.cache_memory, config.entity_tags, open_files.clone()),
             open_files,
             options: common.complete(options),
@@ -156,9 +158,9 @@ impl<F: Files> Site<F> {
     /// Does a slice of the background work, of some 25 µs. Returns the number of bytes that were read
     /// and hashed.
     pub(crate) fn work(&mut self) -> usize {
-        let hashed = self.hot.work(&mut self.files);
+        let hashed = self.hot.work(&mut self.reads);
         // The effort is taken here, so that no connection is charged with it.
-        self.files.take_effort();
+        self.take_effort();
         hashed
     }
 
@@ -221,14 +223,14 @@ impl<F: Files> Site<F> {
     /// Serves the directory that has the root's name now.
     fn follow_root(&mut self, now: Instant) {
         self.followed = Some(now);
-        if self.files.follow_root() == RootChange::Moved {
+        if self.open_files.tree().follow_root() == RootChange::Moved {
             self.forget();
         }
     }
 
     /// Looks everything up anew at once: the root, and the files that are the server's own.
     pub fn reload(&mut self, now: Instant) {
-        self.files.look_up_private();
+        self.open_files.tree().look_up_private();
         self.follow_root(now);
         self.forget();
     }
@@ -259,12 +261,22 @@ impl<F: Files> Site<F> {
 
     /// The state of the supply of descriptors since the last call.
     pub(crate) fn take_supply(&mut self) -> Supply {
-        self.open_files.take_supply(&mut self.files)
+        self.open_files.take_supply()
     }
 
-    /// The files that bodies are read from.
-    pub fn files(&mut self) -> &mut F {
-        &mut self.files
+    /// The reads of open files, which bodies are read with.
+    pub fn reads(&mut self) -> &mut F::Reads {
+        &mut self.reads
+    }
+
+    /// The tree that is served, for one call.
+    pub fn tree(&self) -> RefMut<'_, F> {
+        self.open_files.tree()
+    }
+
+    /// Takes the worth of the work on files since the last time, in bytes of effort.
+    pub(crate) fn take_effort(&mut self) -> usize {
+        self.reads.take_effort() + self.open_files.tree().take_effort()
     }
 
     fn answer(

@@ -131,7 +131,7 @@ impl<F: Files> Site<F> {
     }
 
     fn source(&mut self, representation: &Representation<F>) -> Result<ByteSource<F>, Unready> {
-        match representation.source(&mut self.files) {
+        match representation.source(&mut self.reads) {
             Ok(source) => source.ok_or(Unready::Changed),
             Err(error) => Err(Unready::Failed(error)),
         }

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::known_hashes::KnownHashes;
 use super::validators::{Settling, StateKey, settling};
-use crate::world::{Files, Metadata, Residence};
+use crate::world::{FileReads, Metadata, Residence};
 
 /// Files up to this length are hashed before their first response, and may be kept in memory. Pages,
 /// styles, scripts and fonts are shorter. Reading and hashing 256 KiB takes about 50 µs, the longest
@@ -30,9 +30,9 @@ pub(crate) struct Reading {
 impl Reading {
     /// Reads a file that is small enough to be hashed at once, so that content and metadata belong
     /// together. Content that is still on the disk is asked for and not waited for.
-    pub(crate) fn new<F: Files>(
-        files: &mut F,
-        file: &F::File,
+    pub(crate) fn new<R: FileReads>(
+        reads: &mut R,
+        file: &R::File,
         mut metadata: Metadata,
         now: SystemTime,
         keep: u64,
@@ -53,11 +53,11 @@ impl Reading {
                 content,
             };
             let is_needed = metadata.len <= HASHED_LEN && (known.is_none() || metadata.len <= keep);
-            if !is_needed || !is_resident(files, file, metadata.len) {
+            if !is_needed || !is_resident(reads, file, metadata.len) {
                 return Ok(reading(known, None));
             }
-            let content = read(files, file, metadata.len as usize)?;
-            let after = files.metadata(file)?;
+            let content = read(reads, file, metadata.len as usize)?;
+            let after = reads.metadata(file)?;
             if after == metadata && content.len() as u64 == metadata.len {
                 let hash = known.unwrap_or_else(|| xxh3_128(&content));
                 if settling == Settling::Settled {
@@ -79,24 +79,24 @@ impl Reading {
 
 /// True if the bytes of a file can be read without waiting for the disk. If not, the disk was asked for
 /// them.
-fn is_resident<F: Files>(files: &mut F, file: &F::File, len: u64) -> bool {
+fn is_resident<R: FileReads>(reads: &mut R, file: &R::File, len: u64) -> bool {
     if len == 0 {
         return true;
     }
     // If the system cannot tell, the file is read.
-    let is_on_disk = matches!(files.residence(file, 0, len), Ok(Residence::Disk));
+    let is_on_disk = matches!(reads.residence(file, 0, len), Ok(Residence::Disk));
     if is_on_disk {
-        let _ = files.ask_for(file, 0, len);
+        let _ = reads.ask_for(file, 0, len);
     }
     !is_on_disk
 }
 
 /// The first `len` bytes of a file, or all if it is shorter.
-fn read<F: Files>(files: &mut F, file: &F::File, len: usize) -> io::Result<Vec<u8>> {
+fn read<R: FileReads>(reads: &mut R, file: &R::File, len: usize) -> io::Result<Vec<u8>> {
     let mut content = Vec::with_capacity(len);
     while content.len() < len {
         let left = len - content.len();
-        if files.read_at(file, content.len() as u64, &mut content, left)? == 0 {
+        if reads.read_at(file, content.len() as u64, &mut content, left)? == 0 {
             break;
         }
     }

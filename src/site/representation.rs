@@ -110,7 +110,7 @@ pub(crate) enum Variety {
 impl<F: Files> Representation<F> {
     /// Reads an open file as far as its tag needs it, and keeps the file open for the first response.
     pub(crate) fn new(
-        files: &mut F,
+        reads: &mut F::Reads,
         file: F::File,
         metadata: Metadata,
         coding: Coding,
@@ -118,7 +118,7 @@ impl<F: Files> Representation<F> {
         hashes: &mut KnownHashes,
     ) -> io::Result<Self> {
         let now = context.now;
-        let reading = Reading::new(files, &file, metadata, now, context.keep, hashes)?;
+        let reading = Reading::new(reads, &file, metadata, now, context.keep, hashes)?;
         let Reading {
             metadata,
             settling,
@@ -242,8 +242,8 @@ impl<F: Files> Representation<F> {
     }
 
     /// The source of the bytes; `None` if the file has changed since.
-    pub(crate) fn source(&self, files: &mut F) -> io::Result<Option<ByteSource<F>>> {
-        Ok(self.file.share(files)?.map(ByteSource))
+    pub(crate) fn source(&self, reads: &mut F::Reads) -> io::Result<Option<ByteSource<F>>> {
+        Ok(self.file.share(reads)?.map(ByteSource))
     }
 }
 

@@ -69,7 +69,7 @@ impl<F: Files> Site<F> {
     pub(crate) fn not_found(&mut self, request: &Fields, now: Instant) -> Response<F> {
         let lookup = self
             .hot
-            .get(&mut self.files, &self.dress, NOT_FOUND_PAGE, now);
+            .get(&mut self.reads, &self.dress, NOT_FOUND_PAGE, now);
         if let Ok(Lookup::Resource(page)) = lookup {
             match self.present_not_found(&page, request) {
                 Ok(response) => return response,
@@ -82,7 +82,7 @@ impl<F: Files> Site<F> {
     /// The response for the file at `path`, if there is one.
     fn file(&mut self, path: &[u8], request: &Fields, method: Method, now: Instant) -> Found<F> {
         for _ in 0..ATTEMPTS {
-            let error = match self.hot.get(&mut self.files, &self.dress, path, now) {
+            let error = match self.hot.get(&mut self.reads, &self.dress, path, now) {
                 Ok(Lookup::Directory) => return Found::Directory,
                 Ok(Lookup::Resource(resource)) => match self.present(&resource, request, method) {
                     Ok(response) => return Found::Response(response),
@@ -125,7 +125,7 @@ impl<F: Files> Site<F> {
         let listings = self.listings.as_ref()?;
         let (_, query) = split_query(request.path().unwrap_or_default());
         let listed = listings.respond(
-            &mut self.files,
+            &self.open_files,
             &self.dress.common,
             path.as_bytes(),
             query.unwrap_or_default(),

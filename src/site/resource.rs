@@ -17,7 +17,7 @@ use super::reading::HASHED_LEN;
 use super::representation::{Representation, ResourceContext, Variety, sidecar_path};
 use super::validators::{Settling, last_modified_due};
 use crate::content::FileTable;
-use crate::world::{FileKind, Files, Metadata};
+use crate::world::{FileKind, FileReads, Files, Metadata};
 
 /// Time between two searches for missing sidecars. Responses are right without them, and there may be
 /// more of them than files, so it is longer than for files.
@@ -70,7 +70,7 @@ impl<F: Files> Resource<F> {
 
     /// Reads the file at `path`. Content up to `keep` bytes stays in memory.
     pub(crate) fn load(
-        files: &mut F,
+        reads: &mut F::Reads,
         open_files: &Rc<FileTable<F>>,
         path: &[u8],
         dress: &Dress,
@@ -78,20 +78,20 @@ impl<F: Files> Resource<F> {
         hashes: &mut KnownHashes,
         now: Instant,
     ) -> io::Result<Loaded<F>> {
-        let (file, metadata) = open_files.open(files, path)?;
+        let (file, metadata) = open_files.open(path)?;
         if metadata.kind == FileKind::Directory {
             return Ok(Loaded::Directory);
         }
         let media_type = dress.types.of(path);
         let mut head = Vec::new();
         if media_type.may_name_charset() {
-            files.read_at(&file, 0, &mut head, media_type::HEAD_LEN)?;
+            reads.read_at(&file, 0, &mut head, media_type::HEAD_LEN)?;
         }
         let original = metadata;
         let mut opened = vec![(Coding::Identity, file, metadata)];
         let mut unfit = Vec::new();
         for coding in sidecars(path) {
-            match open_sidecar(files, open_files, path, coding)? {
+            match open_sidecar(open_files, path, coding)? {
                 Some((file, metadata)) if fits(&metadata, &original) => {
                     opened.push((coding, file, metadata));
                 }
@@ -113,12 +113,12 @@ impl<F: Files> Resource<F> {
             common: &dress.common,
             variety,
             keep,
-            now: files.now(),
+            now: open_files.tree().now(),
         };
         let mut representations = Vec::with_capacity(opened.len());
         for (coding, file, metadata) in opened {
             representations.push(Representation::new(
-                files, file, metadata, coding, &context, hashes,
+                reads, file, metadata, coding, &context, hashes,
             )?);
         }
         let expires = expiry(&representations, &context, now);
@@ -269,12 +269,11 @@ fn look_up_sidecar<F: Files>(
 /// Opens a sidecar, if there is one that may be read. Other failures, such as a lack of descriptors,
 /// are returned: a site must not lose its sidecars by them.
 fn open_sidecar<F: Files>(
-    files: &mut F,
     open_files: &FileTable<F>,
     path: &[u8],
     coding: Coding,
 ) -> io::Result<Option<(F::File, Metadata)>> {
-    match open_files.open(files, &sidecar_path(path, coding)) {
+    match open_files.open(&sidecar_path(path, coding)) {
         Ok((file, metadata)) if metadata.kind == FileKind::File => Ok(Some((file, metadata))),
         Ok(_) => Ok(None),
         Err(error) => match error.kind() {

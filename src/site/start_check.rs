@@ -12,13 +12,13 @@ impl<F: Files> Site<F> {
     /// directory's name.
     pub fn complaints(&mut self, root: &Path) -> Vec<String> {
         let root = root.display();
-        if let Err(error) = self.files.open(b"") {
+        if let Err(error) = self.open_files.tree().open(b"") {
             return vec![format!(
                 "the directory '{root}' cannot be read, so that nothing is served: {error}; let this \
                  user read it (chmod o+rx)"
             )];
         }
-        let index = self.files.open(INDEX);
+        let index = self.open_files.tree().open(INDEX);
         let complaint = match index {
             Ok((_, metadata)) if metadata.kind == FileKind::File => None,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(format!(

@@ -11,29 +11,30 @@
 //! ([`Files::follow_root`]). Open files go on reading the old one.
 
 use std::collections::HashSet;
-use std::io::{self, IoSliceMut};
-use std::num::NonZeroU64;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::buffer::spare_capacity;
 use rustix::fs::{
-    Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat, fadvise, openat,
-    statat,
+    Advice, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fadvise, openat, statat,
 };
-use rustix::io::{Errno, ReadWriteFlags, pread, preadv, preadv2, retry_on_intr};
+use rustix::io::{Errno, retry_on_intr};
 
 use super::effort::Effort;
-use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence, RootChange};
+use super::{FileKind, Files, Listing, Metadata, RootChange};
 
+mod directory;
 mod links;
 mod place;
 mod private;
+mod reads;
 mod spare;
 
+pub use directory::OpenDirectory;
 pub use place::{RootError, absolute};
 pub use private::{OwnExtent, OwnFile};
+pub use reads::DescriptorReads;
 
 use links::{Link, Unfollowed};
 use place::{Resolution, RootPlace};
@@ -52,13 +53,9 @@ const OPEN: OFlags = OFlags::RDONLY
 const RENAME_RETRIES: usize = 8;
 
 /// Length of files up to which the kernel reads ahead by its own rules. It is asked for larger ones, by
-/// [`Files::ask_for`]: by itself it would take the disk's `read_ahead_kb`, which may be 8 MiB, in the
+/// `FileReads::ask_for`: by itself it would take the disk's `read_ahead_kb`, which may be 8 MiB, in the
 /// middle of a call that must not wait, and all connections would wait for 20 ms while it makes room.
 const READ_AHEAD_BY_ITSELF: u64 = 256 << 10;
-
-/// The most bytes that the kernel reads for one piece of advice on any file system: its usual
-/// read-ahead.
-const ADVISED: u64 = 128 << 10;
 
 /// The most links out of the root that are remembered as reported. Each costs its path. An operator who
 /// has more of them will look for the others.
@@ -219,26 +216,6 @@ impl Root {
         at.ok_or(Errno::NOENT)
     }
 
-    /// The metadata of a directory's entry, following a symlink only if that stays beneath the root.
-    fn entry_metadata(
-        &mut self,
-        directory: BorrowedFd<'_>,
-        path: &[u8],
-        name: &[u8],
-    ) -> Option<Metadata> {
-        let mut target = path.to_vec();
-        if !target.is_empty() {
-            target.push(b'/');
-        }
-        target.extend_from_slice(name);
-        let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-            return self.describe(&target, &stat);
-        }
-        let file = self.open_any(&target).ok()?;
-        self.describe(&target, &rustix::fs::fstat(&file).ok()?)
-    }
-
     /// The metadata of the file that `path` has led to; `None` if it is not served.
     fn describe(&mut self, path: &[u8], found: &Stat) -> Option<Metadata> {
         let is_private = self.private.is_private(path, found, &self.place.real);
@@ -246,18 +223,14 @@ impl Root {
     }
 }
 
-/// A directory of the tree whose names are read. It is opened for each batch of them, from the end of
-/// the last batch on (telldir(3)), so that stalled listings hold no descriptor.
-pub struct OpenDirectory {
-    path: Vec<u8>,
-    /// Device and inode number. Another directory under the name would have other entries.
-    identity: (u64, u64),
-    offset: u64,
-}
-
 impl Files for Root {
     type File = OwnedFd;
+    type Reads = DescriptorReads;
     type Directory = OpenDirectory;
+
+    fn reads(&self) -> DescriptorReads {
+        DescriptorReads::default()
+    }
 
     fn open(&mut self, path: &[u8]) -> io::Result<(OwnedFd, Metadata)> {
         self.effort.open(path);
@@ -312,136 +285,20 @@ impl Files for Root {
         describe(&stat).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn read_at(
-        &mut self,
-        file: &OwnedFd,
-        offset: u64,
-        out: &mut Vec<u8>,
-        max: usize,
-    ) -> io::Result<usize> {
-        self.effort.read(max);
-        out.reserve(max);
-        if out.capacity() - out.len() == max {
-            // The free capacity may be read into: the kernel fills it, so it need not be cleared
-            // before.
-            let read = retry_on_intr(|| pread(file, spare_capacity(out), offset));
-            return Ok(read?);
-        }
-        let start = out.len();
-        out.resize(start + max, 0);
-        let read = retry_on_intr(|| pread(file, out.split_at_mut(start).1, offset));
-        out.truncate(start + read.unwrap_or(0));
-        Ok(read?)
-    }
-
-    fn read_scattered(
-        &mut self,
-        file: &OwnedFd,
-        offset: u64,
-        slices: &mut [IoSliceMut<'_>],
-    ) -> io::Result<usize> {
-        self.effort.call();
-        Ok(retry_on_intr(|| preadv(file, slices, offset))?)
-    }
-
-    fn read_resident(
-        &mut self,
-        file: &OwnedFd,
-        offset: u64,
-        slices: &mut [IoSliceMut<'_>],
-    ) -> io::Result<usize> {
-        self.effort.call();
-        let read = || preadv2(file, slices, offset, ReadWriteFlags::NOWAIT);
-        Ok(retry_on_intr(read)?)
-    }
-
-    fn residence(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<Residence> {
-        for at in [offset, offset + len - 1] {
-            let mut byte = [0];
-            match self.read_resident(file, at, &mut [IoSliceMut::new(&mut byte)]) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(Residence::Disk);
-                }
-                // Some kernels and some file systems cannot tell. Bytes that have to be waited for then
-                // come in as few pieces as possible.
-                Err(_) => {
-                    let _ = self.ask_for(file, offset, len);
-                    break;
-                }
-            }
-        }
-        Ok(Residence::Memory)
-    }
-
-    fn ask_for(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<()> {
-        let end = offset + len;
-        for at in (offset..end).step_by(ADVISED as usize) {
-            self.effort.call();
-            let len = NonZeroU64::new(ADVISED.min(end - at));
-            fadvise(file, at, len, Advice::WillNeed)?;
-        }
-        Ok(())
-    }
-
-    fn metadata(&mut self, file: &OwnedFd) -> io::Result<Metadata> {
-        self.effort.call();
-        describe(&rustix::fs::fstat(file)?).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
     fn open_directory(&mut self, path: &[u8]) -> io::Result<OpenDirectory> {
         self.effort.open(path);
         let directory = self.open_any(path).map_err(open_error)?;
         let stat = rustix::fs::fstat(&directory)?;
         match self.describe(path, &stat) {
-            Some(metadata) if metadata.kind == FileKind::Directory => Ok(OpenDirectory {
-                path: path.to_vec(),
-                identity: (stat.st_dev, stat.st_ino),
-                offset: 0,
-            }),
+            Some(metadata) if metadata.kind == FileKind::Directory => {
+                Ok(OpenDirectory::new(path, &stat))
+            }
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
     fn read_directory(&mut self, directory: &mut OpenDirectory, max: usize) -> io::Result<Listing> {
-        let path = &directory.path;
-        self.effort.open(path);
-        let opened = self.open_any(path).map_err(open_error)?;
-        let stat = rustix::fs::fstat(&opened)?;
-        if (stat.st_dev, stat.st_ino) != directory.identity {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        rustix::fs::seek(&opened, SeekFrom::Start(directory.offset))?;
-        let mut names = Dir::new(opened)?;
-        let mut entries = Vec::new();
-        let mut seen = 0;
-        while seen < max {
-            let Some(entry) = names.read() else {
-                return Ok(Listing {
-                    entries,
-                    extent: Extent::Whole,
-                });
-            };
-            let entry = entry?;
-            directory.offset = u64::try_from(entry.offset()).unwrap_or(u64::MAX);
-            let name = entry.file_name().to_bytes();
-            if matches!(name, b"." | b"..") {
-                continue;
-            }
-            seen += 1;
-            self.effort.name();
-            if let Some(metadata) = self.entry_metadata(names.fd()?, path, name) {
-                entries.push(ListingEntry {
-                    name: name.to_vec(),
-                    metadata,
-                });
-            }
-        }
-        Ok(Listing {
-            entries,
-            extent: Extent::Partial,
-        })
+        self.read_names(directory, max)
     }
 
     fn lend_descriptor(&mut self) -> bool {

@@ -1,4 +1,4 @@
-//! [`Files`] in memory, with faults: for tests and for the simulation of the whole server.
+//! [`Files`] and [`FileReads`] in memory, with faults: for tests and for the simulation of the whole server.
 //!
 //! A [`MemoryFiles`] is a handle: clones see the same tree, so a test keeps one and changes files
 //! beneath a running site. Content belongs to an inode, as on a disk: an open file goes on reading the
@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::effort::Effort;
-use super::{Extent, FileKind, Files, Listing, ListingEntry, Metadata, Residence};
+use super::{Extent, FileKind, FileReads, Files, Listing, ListingEntry, Metadata, Residence};
 
 /// The least number of bytes that the slow disk brings.
 const PAGE: u64 = 4 << 10;
@@ -59,7 +59,7 @@ pub struct Counts {
     pub opens: usize,
     /// Number of calls of [`Files::look_up`], failed ones included.
     pub look_ups: usize,
-    /// Number of calls of [`Files::read_at`].
+    /// Number of calls of [`FileReads::read_at`].
     pub reads: usize,
     /// Number of bytes that were read.
     pub bytes_read: u64,
@@ -266,23 +266,8 @@ impl MemoryInode {
     }
 }
 
-impl Files for MemoryFiles {
+impl FileReads for MemoryFiles {
     type File = MemoryFile;
-    type Directory = std::vec::IntoIter<ListingEntry>;
-
-    fn open(&mut self, path: &[u8]) -> io::Result<(MemoryFile, Metadata)> {
-        self.count(|counts| counts.opens += 1);
-        self.work(|effort| effort.open(path));
-        let inode = self.find(path)?;
-        let metadata = inode.metadata();
-        Ok((MemoryFile(inode), metadata))
-    }
-
-    fn look_up(&mut self, path: &[u8]) -> io::Result<Metadata> {
-        self.count(|counts| counts.look_ups += 1);
-        self.work(|effort| effort.look_up(path));
-        Ok(self.find(path)?.metadata())
-    }
 
     fn read_at(
         &mut self,
@@ -357,6 +342,34 @@ impl Files for MemoryFiles {
         Ok(file.0.metadata())
     }
 
+    fn take_effort(&mut self) -> usize {
+        self.0.effort.take().take()
+    }
+}
+
+impl Files for MemoryFiles {
+    type File = MemoryFile;
+    type Reads = Self;
+    type Directory = std::vec::IntoIter<ListingEntry>;
+
+    fn reads(&self) -> Self {
+        self.clone()
+    }
+
+    fn open(&mut self, path: &[u8]) -> io::Result<(MemoryFile, Metadata)> {
+        self.count(|counts| counts.opens += 1);
+        self.work(|effort| effort.open(path));
+        let inode = self.find(path)?;
+        let metadata = inode.metadata();
+        Ok((MemoryFile(inode), metadata))
+    }
+
+    fn look_up(&mut self, path: &[u8]) -> io::Result<Metadata> {
+        self.count(|counts| counts.look_ups += 1);
+        self.work(|effort| effort.look_up(path));
+        Ok(self.find(path)?.metadata())
+    }
+
     fn open_directory(&mut self, path: &[u8]) -> io::Result<Self::Directory> {
         let (directory, metadata) = self.open(path)?;
         if metadata.kind != FileKind::Directory {
@@ -398,8 +411,7 @@ impl Files for MemoryFiles {
     }
 
     fn take_effort(&mut self) -> usize {
-        let mut effort = self.0.effort.take();
-        effort.take()
+        self.0.effort.take().take()
     }
 
     fn add_effort(&mut self, bytes: usize) {

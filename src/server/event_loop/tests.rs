@@ -157,7 +157,7 @@ impl World for TestWorld {
     ) -> io::Result<usize> {
         let mut content = Vec::new();
         let mut files = MemoryFiles::new();
-        crate::world::Files::read_at(&mut files, file, offset, &mut content, max)?;
+        crate::world::FileReads::read_at(&mut files, file, offset, &mut content, max)?;
         self.write(socket, &content)
     }
 

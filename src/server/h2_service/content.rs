@@ -74,7 +74,7 @@ impl<F: Files> H2Service<F> {
                     layout,
                 };
                 let at = self.core.output().len();
-                let pushed = cx.splices.push_frame(at, cx.site.files(), file, &wanted)?;
+                let pushed = cx.splices.push_frame(at, cx.site.reads(), file, &wanted)?;
                 let Some(frame) = pushed else {
                     return Ok(self.rest(grant));
                 };
@@ -89,7 +89,7 @@ impl<F: Files> H2Service<F> {
                 Ok(progress)
             }
             Some(memory) => {
-                let Some(range) = memory.take(cx.site.files(), max)? else {
+                let Some(range) = memory.take(cx.site.reads(), max)? else {
                     return Ok(self.rest(grant));
                 };
                 let len = range.len() as usize;
@@ -116,7 +116,7 @@ impl<F: Files> H2Service<F> {
         let max = grant.max_len as usize;
         let output = self.core.begin_data(&grant);
         let before = output.len();
-        let progress = active.read(cx.site.files(), output, max, cx.now);
+        let progress = active.read(cx.site.reads(), output, max, cx.now);
         cx.moved += output.len() - before;
         let releasable = active.releasable();
         match &progress {

@@ -12,9 +12,10 @@ use super::page::{self, PagePlace};
 use super::shares::Share;
 use super::sorted::{Batches, Merge};
 use super::{ListingFormat, MOST_BYTES, PAGE, STEP};
-use crate::content::{BodyError, ContentStream, Progress};
+use crate::content::{BodyError, ContentStream, FileTable, Progress};
 use crate::site::path::is_reachable;
 use crate::world::{Extent, Files};
+use std::rc::Rc;
 
 /// Number of bytes of text that are made ahead of what is asked for. A page needs few calls, and is
 /// never held whole.
@@ -31,6 +32,8 @@ const TEXT_EFFORT: usize = 8;
 
 /// One page of the listing of a directory.
 pub(crate) struct Listed<F: Files> {
+    /// The tree that the directory is in.
+    open_files: Rc<FileTable<F>>,
     path: Vec<u8>,
     form: ListingFormat,
     wanted: ListingQuery,
@@ -64,6 +67,7 @@ enum ListingState<F: Files> {
 impl<F: Files> Listed<F> {
     /// A listing of an open directory.
     pub(crate) fn new(
+        open_files: &Rc<FileTable<F>>,
         directory: F::Directory,
         path: &[u8],
         form: ListingFormat,
@@ -75,6 +79,7 @@ impl<F: Files> Listed<F> {
             ListingFormat::Json => text.push('['),
         }
         Listed {
+            open_files: open_files.clone(),
             path: path.to_vec(),
             form,
             wanted,
@@ -88,13 +93,13 @@ impl<F: Files> Listed<F> {
     }
 
     /// The whole content, if the directory has no more than one batch of names.
-    pub(crate) fn at_once(&mut self, files: &mut F) -> Result<Option<Vec<u8>>, BodyError> {
-        self.step(files)?;
+    pub(crate) fn at_once(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
+        self.step()?;
         if let ListingState::Reading { .. } = self.state {
             return Ok(None);
         }
         while !matches!(self.state, ListingState::Done) {
-            self.step(files)?;
+            self.step()?;
         }
         Ok(Some(std::mem::take(&mut self.text).into_bytes()))
     }
@@ -111,23 +116,23 @@ impl<F: Files> Listed<F> {
     }
 
     /// Makes one step of bounded work.
-    fn step(&mut self, files: &mut F) -> Result<(), BodyError> {
+    fn step(&mut self) -> Result<(), BodyError> {
         self.state = match std::mem::replace(&mut self.state, ListingState::Done) {
-            ListingState::Reading { directory, batches } => {
-                self.read_names(files, directory, batches)?
-            }
+            ListingState::Reading { directory, batches } => self.read_names(directory, batches)?,
             ListingState::Choosing {
                 merge,
                 skip,
                 chosen,
                 place,
             } => {
-                files.add_effort(CHOICES * CHOICE_EFFORT);
+                self.open_files.tree().add_effort(CHOICES * CHOICE_EFFORT);
                 choose(merge, skip, chosen, place)
             }
             ListingState::Writing { rows, next, place } => {
                 let state = self.write(rows, next, place);
-                files.add_effort(self.text.len() * TEXT_EFFORT);
+                self.open_files
+                    .tree()
+                    .add_effort(self.text.len() * TEXT_EFFORT);
                 state
             }
             ListingState::Done => ListingState::Done,
@@ -137,11 +142,13 @@ impl<F: Files> Listed<F> {
 
     fn read_names(
         &self,
-        files: &mut F,
         mut directory: F::Directory,
         mut batches: Batches,
     ) -> Result<ListingState<F>, BodyError> {
-        let mut batch = files.read_directory(&mut directory, STEP)?;
+        let mut batch = self
+            .open_files
+            .tree()
+            .read_directory(&mut directory, STEP)?;
         batch
             .entries
             .retain(|entry| is_reachable(&entry.name, &self.path));
@@ -220,7 +227,7 @@ fn choose<F: Files>(
 impl<F: Files> ContentStream<F> for Share<Listed<F>> {
     fn read(
         &mut self,
-        files: &mut F,
+        _reads: &mut F::Reads,
         out: &mut Vec<u8>,
         max: usize,
     ) -> Result<Progress, BodyError> {
@@ -228,7 +235,7 @@ impl<F: Files> ContentStream<F> for Share<Listed<F>> {
         if listed.sent == listed.text.len() {
             listed.text.clear();
             listed.sent = 0;
-            listed.step(files)?;
+            listed.step()?;
         }
         let rest = listed
             .text

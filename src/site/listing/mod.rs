@@ -18,7 +18,7 @@ use std::rc::Rc;
 use super::Response;
 use super::common_fields::CommonFields;
 use super::conditional::{self, PreconditionOutcome};
-use crate::content::{Body, BodyError};
+use crate::content::{Body, BodyError, FileTable};
 use crate::http::Fields;
 use crate::world::Files;
 use listed::Listed;
@@ -68,13 +68,13 @@ impl<F: Files> Listings<F> {
     /// The response for the directory at `path`.
     pub(crate) fn respond(
         &self,
-        files: &mut F,
+        open_files: &Rc<FileTable<F>>,
         common: &CommonFields,
         path: &[u8],
         query: &[u8],
         request: &Fields,
     ) -> io::Result<Result<Response<F>, u16>> {
-        let directory = files.open_directory(path)?;
+        let directory = open_files.tree().open_directory(path)?;
         // A listing has no validator, so only `*` matches it (RFC 9110 §13.1.1, §13.1.2).
         match conditional::evaluate_without_validators(request) {
             PreconditionOutcome::Proceed => {}
@@ -92,8 +92,14 @@ impl<F: Files> Listings<F> {
             ListingFormat::Html => self.html.clone(),
             ListingFormat::Json => self.json.clone(),
         };
-        let mut listed = Listed::new(directory, path, form, ListingQuery::parse(query));
-        let body = match listed.at_once(files).map_err(io_error)? {
+        let mut listed = Listed::new(
+            open_files,
+            directory,
+            path,
+            form,
+            ListingQuery::parse(query),
+        );
+        let body = match listed.at_once().map_err(io_error)? {
             Some(content) => {
                 fields.push(b"content-length", content.len().to_string().as_bytes());
                 Body::memory(content.into())

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::site::path::SitePath;
+use crate::world::{Extent, FileReads};
 use proptest::prelude::*;
 use rustix::fs::{CWD, RenameFlags, mknodat, renameat_with};
 use std::cell::{Cell, RefCell};
@@ -59,7 +60,7 @@ impl Tree {
 fn content(root: &mut Root, path: &str) -> io::Result<String> {
     let (file, metadata) = root.open(path.as_bytes())?;
     let mut out = Vec::new();
-    let read = root.read_at(&file, 0, &mut out, 100)?;
+    let read = root.reads().read_at(&file, 0, &mut out, 100)?;
     assert_eq!((read as u64, read), (metadata.len, out.len()));
     Ok(String::from_utf8(out).unwrap())
 }
@@ -274,7 +275,12 @@ fn offsets_are_64_bits_wide() {
     let (file, metadata) = root.open(b"big").unwrap();
     assert_eq!(metadata.len, (5 << 30) + 3);
     let mut out = b"-".to_vec();
-    assert_eq!(root.read_at(&file, (5 << 30) - 1, &mut out, 99).unwrap(), 4);
+    assert_eq!(
+        root.reads()
+            .read_at(&file, (5 << 30) - 1, &mut out, 99)
+            .unwrap(),
+        4
+    );
     assert_eq!(out, b"-\0end");
 }
 
@@ -285,10 +291,10 @@ fn a_read_gives_at_most_what_was_asked_for_whatever_is_free() {
     let (file, _) = root.open(b"a/b/f").unwrap();
     for capacity in 0..16 {
         let mut out = Vec::with_capacity(capacity);
-        assert_eq!(root.read_at(&file, 0, &mut out, 4).unwrap(), 4);
-        assert_eq!(root.read_at(&file, 4, &mut out, 4).unwrap(), 2);
-        assert_eq!(root.read_at(&file, 6, &mut out, 4).unwrap(), 0);
-        assert_eq!(root.read_at(&file, 99, &mut out, 4).unwrap(), 0);
+        assert_eq!(root.reads().read_at(&file, 0, &mut out, 4).unwrap(), 4);
+        assert_eq!(root.reads().read_at(&file, 4, &mut out, 4).unwrap(), 2);
+        assert_eq!(root.reads().read_at(&file, 6, &mut out, 4).unwrap(), 0);
+        assert_eq!(root.reads().read_at(&file, 99, &mut out, 4).unwrap(), 0);
         assert_eq!(out, b"inside");
     }
 }
@@ -388,7 +394,7 @@ fn the_directory_that_has_the_roots_name_is_served_and_what_is_open_stays() {
     assert_eq!(after(&mut root), same("two"));
     fs::remove_dir_all(path("one")).unwrap();
     let mut out = Vec::new();
-    assert_eq!(root.read_at(&open, 0, &mut out, 9).unwrap(), 3);
+    assert_eq!(root.reads().read_at(&open, 0, &mut out, 9).unwrap(), 3);
 
     fs::rename(path("two"), path("old")).unwrap();
     assert_eq!(

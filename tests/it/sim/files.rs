@@ -5,7 +5,7 @@ use super::outside::Outside;
 use super::rng::Rng;
 use allocation_counter::opt_out;
 use calmd::world::memory_files::{MemoryFile, MemoryFiles};
-use calmd::world::{Files, Listing, Metadata, Residence};
+use calmd::world::{FileReads, Files, Listing, Metadata, Residence};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, IoSliceMut};
@@ -270,35 +270,8 @@ impl SimFiles {
     }
 }
 
-impl Files for SimFiles {
+impl FileReads for SimFiles {
     type File = SimFile;
-    type Directory = <MemoryFiles as Files>::Directory;
-
-    fn open(&mut self, path: &[u8]) -> io::Result<(SimFile, Metadata)> {
-        Outside::panic_by_chance(&self.outside, Fault::OpenPanics);
-        if self.strikes_file(path, Fault::OpenProcessFull) {
-            return Err(io::Error::from_raw_os_error(PROCESS_FULL));
-        }
-        let known = self.outside.borrow().contents.path(path);
-        let path_name = known.unwrap_or_default();
-        if self.is_fragile(&path_name) {
-            if self.strikes_file(path, Fault::OpenFails) {
-                return Err(io::Error::from_raw_os_error(BROKEN));
-            }
-            opt_out(|| self.unsettle(&path_name));
-        }
-        let (inner, metadata) = self.tree.open(path)?;
-        self.outside.borrow_mut().open_files += 1;
-        let outside = self.outside.clone();
-        Ok((
-            SimFile {
-                inner: Some(inner),
-                path: path_name,
-                outside,
-            },
-            metadata,
-        ))
-    }
 
     fn read_at(
         &mut self,
@@ -342,6 +315,46 @@ impl Files for SimFiles {
         self.tree.metadata(file.inner())
     }
 
+    fn take_effort(&mut self) -> usize {
+        FileReads::take_effort(&mut self.tree)
+    }
+}
+
+impl Files for SimFiles {
+    type File = SimFile;
+    type Reads = Self;
+    type Directory = <MemoryFiles as Files>::Directory;
+
+    fn reads(&self) -> Self {
+        SimFiles::new(self.tree.clone(), self.outside.clone())
+    }
+
+    fn open(&mut self, path: &[u8]) -> io::Result<(SimFile, Metadata)> {
+        Outside::panic_by_chance(&self.outside, Fault::OpenPanics);
+        if self.strikes_file(path, Fault::OpenProcessFull) {
+            return Err(io::Error::from_raw_os_error(PROCESS_FULL));
+        }
+        let known = self.outside.borrow().contents.path(path);
+        let path_name = known.unwrap_or_default();
+        if self.is_fragile(&path_name) {
+            if self.strikes_file(path, Fault::OpenFails) {
+                return Err(io::Error::from_raw_os_error(BROKEN));
+            }
+            opt_out(|| self.unsettle(&path_name));
+        }
+        let (inner, metadata) = self.tree.open(path)?;
+        self.outside.borrow_mut().open_files += 1;
+        let outside = self.outside.clone();
+        Ok((
+            SimFile {
+                inner: Some(inner),
+                path: path_name,
+                outside,
+            },
+            metadata,
+        ))
+    }
+
     fn open_directory(&mut self, path: &[u8]) -> io::Result<Self::Directory> {
         self.tree.open_directory(path)
     }
@@ -359,7 +372,7 @@ impl Files for SimFiles {
     }
 
     fn take_effort(&mut self) -> usize {
-        self.tree.take_effort()
+        Files::take_effort(&mut self.tree)
     }
 
     fn now(&self) -> SystemTime {

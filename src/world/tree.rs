@@ -1,0 +1,103 @@
+//! A tree of files: opening and listing.
+
+use std::io;
+use std::time::SystemTime;
+
+use super::Extent;
+use super::file_reads::FileReads;
+use super::metadata::Metadata;
+
+/// One directory tree, the root of a site: what is in it is opened and listed here. Nothing outside of it
+/// can be named.
+pub trait Files: 'static {
+    /// An open regular file or directory.
+    type File;
+
+    /// Reads of the tree's open files.
+    type Reads: FileReads<File = Self::File>;
+
+    /// An open directory whose names are read.
+    type Directory: 'static;
+
+    /// Reads for an event loop, which may go on with files of other trees.
+    fn reads(&self) -> Self::Reads;
+
+    /// Opens what `path` names beneath the root: relative, without a leading slash; empty is the root
+    /// itself. Symlinks are followed as long as they stay beneath the root. What is neither a
+    /// regular file nor a directory is `NotFound`; nothing here waits for a FIFO or a device.
+    fn open(&mut self, path: &[u8]) -> io::Result<(Self::File, Metadata)>;
+
+    /// Looks the root's name up. A directory that has the name now is served from here on, and open files
+    /// stay as they are. While the name leads nowhere, the old directory stays.
+    fn follow_root(&mut self) -> RootChange {
+        RootChange::Same
+    }
+
+    /// Looks up anew which files are the server's own and must not be opened.
+    fn look_up_private(&mut self) {}
+
+    /// Describes what `path` names, only to be compared with what was opened by that name: it may follow
+    /// a symlink out of the root, where no file is that was opened beneath it.
+    fn look_up(&mut self, path: &[u8]) -> io::Result<Metadata> {
+        self.open(path).map(|(_, metadata)| metadata)
+    }
+
+    /// Opens the directory at `path` to read its names.
+    fn open_directory(&mut self, path: &[u8]) -> io::Result<Self::Directory>;
+
+    /// Reads the next names, looking at `max` of them at most; [`Extent::Partial`] where there may be
+    /// more. Names of what is neither a regular file nor a directory are left out.
+    fn read_directory(
+        &mut self,
+        directory: &mut Self::Directory,
+        max: usize,
+    ) -> io::Result<Listing>;
+
+    /// Gives up a descriptor that is kept for want of others; false if there is none.
+    fn lend_descriptor(&mut self) -> bool {
+        false
+    }
+
+    /// Takes back what was lent; false while the system has no descriptors for that.
+    fn restore_descriptors(&mut self) -> bool {
+        true
+    }
+
+    /// Takes the worth of the calls since the last time, in the bytes of [`Effort`](super::effort::Effort).
+    fn take_effort(&mut self) -> usize {
+        0
+    }
+
+    /// Adds work on names to the sum that [`Files::take_effort`] takes.
+    fn add_effort(&mut self, _bytes: usize) {}
+
+    /// The time by the clock that stamps modification times.
+    fn now(&self) -> SystemTime;
+}
+
+/// The outcome of looking the root's name up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootChange {
+    /// It names the directory that is served, or none that could be.
+    Same,
+    /// It names another directory, which is served from now on.
+    Moved,
+}
+
+/// Names of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The entries, without `.` and `..`.
+    pub entries: Vec<ListingEntry>,
+    /// Whole at the last entries.
+    pub extent: Extent,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListingEntry {
+    /// The name: any bytes but `/` and NUL.
+    pub name: Vec<u8>,
+    /// The state of the file that has the name.
+    pub metadata: Metadata,
+}
