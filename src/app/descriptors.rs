@@ -1,4 +1,4 @@
-//! DescriptorShares of the descriptors that the system allows this process (RLIMIT_NOFILE). Connections leave
+//! Shares in the descriptors that the system allows this process (RLIMIT_NOFILE). Connections leave
 //! some for the files that are sent on them.
 
 use crate::server::LEAVING;

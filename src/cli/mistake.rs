@@ -58,7 +58,7 @@ const ELSEWHERE: [(&[&str], &str, &str); 8] = [
     (
         &["--cors"],
         "*",
-        "write --header 'Access-Control-Allow-SettingOrigin: {}'",
+        "write --header 'Access-Control-Allow-Origin: {}'",
     ),
     (
         &["--log", "--log-file", "--logfile", "-l"],
@@ -333,6 +333,10 @@ mod tests {
             (
                 &["--acces-log=-"],
                 "there is no option '--acces-log'; did you mean --access-log?",
+            ),
+            (
+                &["--cors"],
+                "there is no option '--cors'; write --header 'Access-Control-Allow-Origin: *'",
             ),
             (
                 &["--frobnicate"],

@@ -185,7 +185,7 @@ const LOGS: &[Setting] = &[
     Setting::text(
         "log-format",
         "FORMAT",
-        "ValueForm of its lines: combined or json",
+        "Form of its lines: combined or json",
         |draft, text| put(&mut draft.log_format, value::log_format(text)),
     )
     .essential()
