@@ -79,7 +79,7 @@ impl App {
     /// Warns of files in a state that the operator can hardly want, as the user finds them that the process
     /// is by now.
     pub fn warn(&mut self, config: &Config) {
-        let site = self.event_loop.site();
+        let site = self.event_loop.routes().site();
         site.tree().warn_of_private();
         for complaint in site.complaints(&config.host.site.root) {
             log::warn!("{complaint}");

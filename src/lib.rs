@@ -188,12 +188,16 @@ pub mod client;
 pub mod config;
 #[cfg(feature = "server")]
 pub mod content;
+#[cfg(feature = "server")]
+pub mod exchange;
 pub mod h1;
 pub mod h2;
 pub mod hpack;
 pub mod http;
 #[cfg(feature = "server")]
 pub mod panics;
+#[cfg(feature = "server")]
+pub mod routes;
 #[cfg(feature = "server")]
 pub mod sandbox;
 #[cfg(feature = "server")]

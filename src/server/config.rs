@@ -189,6 +189,10 @@ pub struct Timeouts {
     /// window opens in lumps of 64 KiB: a reader of 1 KB/s shows no progress for three minutes. A player
     /// that pauses, or a laptop whose lid is closed for a moment, wants its connection again.
     pub slow: Duration,
+    /// From a request to the head of its response, while a handler waits for something else than the
+    /// request's content, else 504. It is also the time between two steps behind the head, unless the
+    /// handler asks for another. Load balancers give up after a minute by default.
+    pub handler: Duration,
     /// From SIGTERM to the end of responses that are still open.
     pub drain: Duration,
     /// Time after our last byte in which the peer may close, so that a reset cannot overtake bytes that
@@ -205,6 +209,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(180),
             stall: Duration::from_secs(20),
             slow: Duration::from_secs(300),
+            handler: Duration::from_secs(60),
             drain: Duration::from_secs(30),
             linger: Duration::from_secs(1),
         }

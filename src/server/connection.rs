@@ -21,6 +21,7 @@ use super::context::{Buffers, Context, Layer, REQUEST_EFFORT};
 use super::protocol::Protocol;
 use super::transport::{Tls, Transport, WireBuffer};
 use super::write_queue::{WriteError, WriteQueue};
+use crate::exchange::{RequestKey, WakeCause};
 use crate::http::Fields;
 use crate::telemetry::access_log::Unsent;
 use crate::tls::Names;
@@ -67,7 +68,6 @@ pub struct Connection<W: World> {
     left: Left,
     unsent: WriteQueue<W::Files>,
     pause: Pause,
-    disk: Disk,
     farewell: Farewell,
     names: Names,
     /// Lines of the log that wait for the socket.
@@ -124,15 +124,6 @@ enum Left {
     Whole,
 }
 
-/// Whether responses of this connection wait for a disk.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Disk {
-    /// None does, as far as the event loop was told.
-    Idle,
-    /// The event loop will see to [`Connection::retry_cold`].
-    Asked,
-}
-
 /// What the peer lets the connection wait for, besides what its phase and its protocol wait for.
 enum Pause {
     /// Nothing.
@@ -179,7 +170,6 @@ impl<W: World> Connection<W> {
             left: Left::Part,
             unsent: WriteQueue::default(),
             pause: Pause::None,
-            disk: Disk::Idle,
             farewell: Farewell::None,
             names: Names::Any,
             unlogged: Unsent::default(),
@@ -233,23 +223,13 @@ impl<W: World> Connection<W> {
         })
     }
 
-    /// Whether a response has begun to wait for a disk or a descriptor, since this was last asked or tried again.
-    pub fn has_turned_cold(&mut self) -> bool {
-        let waits = self.protocol.is_cold() || self.unsent.lacks_descriptor();
-        let turned = self.disk == Disk::Idle && waits;
-        if turned {
-            self.disk = Disk::Asked;
+    /// A request, or the output, can go on. It does in the connection's next turn.
+    pub fn wake(&mut self, request: RequestKey, cause: WakeCause) {
+        if request == RequestKey::OUTPUT {
+            self.unsent.wake();
+        } else {
+            self.protocol.wake(request, cause);
         }
-        turned
-    }
-
-    /// A turn in which the responses that wait for a disk try again.
-    pub fn retry_cold(&mut self, cx: &mut Context<W>) -> Turn {
-        // A step of a listing takes much and sends little.
-        cx.measure();
-        self.disk = Disk::Idle;
-        self.protocol.retry_cold();
-        self.turn(cx)
     }
 
     /// Closes at once.
@@ -448,7 +428,7 @@ impl<W: World> Connection<W> {
         let splices = &mut cx.splices;
         let written = self.unsent.write(
             &mut cx.world,
-            cx.site.reads(),
+            cx.routes.reads(),
             &mut self.socket,
             bytes,
             splices,
@@ -461,6 +441,9 @@ impl<W: World> Connection<W> {
                 return Ok(());
             }
         };
+        if self.unsent.take_lack() {
+            cx.await_disk(RequestKey::OUTPUT);
+        }
         match &mut self.pause {
             Pause::Stalled { taken, .. } => {
                 // A slow reader's progress: what it takes now was made long ago.

@@ -5,25 +5,29 @@ use super::limit_log::{Limit, LimitLog};
 use super::own_time::OwnTime;
 use super::splices::Splices;
 use super::transport::WireBuffer;
-use crate::content::BodyError;
+use crate::exchange::{Means, RequestKey, RequestPlace, Wakes};
 use crate::http::{Field, Fields, Patience, date};
 use crate::panics::Panic;
-use crate::site::{Answer, Site};
+use crate::routes::Routes;
 use crate::telemetry::access_log::{AccessLog, Arrival, Ended, Entry};
 use crate::tls::{Names, TlsContext};
-use crate::world::{Peer, Polled, World};
+use crate::world::{Peer, Polled, Token, World};
 use crate::{h1, h2};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The world, the site, the log, the time, and the buffers that are lent to one connection after
+/// The world, the handlers, the log, the time, and the buffers that are lent to one connection after
 /// another.
 pub struct Context<W: World> {
     /// Sockets and clocks.
     pub(super) world: W,
-    /// What is served.
-    pub(super) site: Site<W::Files>,
+    /// The answerers of requests.
+    pub(super) routes: Routes<W::Files>,
+    /// Means of exchanges: wakes, the time, and the time that they have.
+    pub(super) means: Means,
+    /// The connection whose turn it is.
+    pub(super) token: Token,
     /// Where requests are logged.
     pub(super) log: Option<AccessLog>,
     /// What TLS connections are accepted with, where there is a listener for them.
@@ -137,7 +141,12 @@ impl Buffers {
 
 impl<W: World> Context<W> {
     /// A context for this configuration.
-    pub fn new(world: W, site: Site<W::Files>, log: Option<AccessLog>, config: &Config) -> Self {
+    pub fn new(
+        world: W,
+        routes: impl Into<Routes<W::Files>>,
+        log: Option<AccessLog>,
+        config: &Config,
+    ) -> Self {
         let (now, wall) = (world.now(), world.wall_clock());
         let Config {
             http1,
@@ -147,7 +156,17 @@ impl<W: World> Context<W> {
         } = config.derived();
         Context {
             world,
-            site,
+            routes: routes.into(),
+            means: Means {
+                wakes: Wakes::new(),
+                now,
+                world_now: now,
+                handler_timeout: config.timeouts.handler,
+            },
+            token: Token {
+                index: 0,
+                serial: 0,
+            },
             log,
             tls: None,
             limit_log: LimitLog::default(),
@@ -177,7 +196,21 @@ impl<W: World> Context<W> {
     /// The loop is about to sleep: what it has done since it last did may have taken long.
     pub(super) fn end_turn(&mut self) {
         self.time.work(self.world.now());
+        self.set_now();
+    }
+
+    fn set_now(&mut self) {
         self.now = self.time.now();
+        (self.means.now, self.means.world_now) = (self.now, self.time.world());
+    }
+
+    /// Has a request of the connection polled again once a disk has had its time.
+    pub(super) fn await_disk(&mut self, request: RequestKey) {
+        let place = RequestPlace {
+            connection: self.token,
+            request,
+        };
+        self.means.wakes.retry(place, self.now);
     }
 
     /// Reads the clocks, behind a poll that was to sleep for `timeout` at most.
@@ -187,11 +220,11 @@ impl<W: World> Context<W> {
             Some(Duration::ZERO) => self.time.work(now),
             _ => self.time.sleep(now, timeout, polled.sleep),
         }
-        self.now = self.time.now();
+        self.set_now();
         self.began = now;
         self.wall = self.world.wall_clock();
         if date::seconds(self.wall) < self.date.second {
-            self.site.handle_clock_set_back();
+            self.routes.handle_clock_set_back();
         }
         self.date.update(self.wall);
     }
@@ -204,7 +237,7 @@ impl<W: World> Context<W> {
         (self.requests, self.effort, self.moved) = (0, 0, 0);
         self.measured_from = None;
         self.charge_files();
-        self.site.recover();
+        self.routes.recover();
         if let Some(log) = &mut self.log {
             log.recover();
         }
@@ -221,39 +254,15 @@ impl<W: World> Context<W> {
         log::debug!("{peer}: TLS: {error}");
     }
 
-    /// Tells that a response to `peer` could not be completed. A peer that does not read can cause the
-    /// loss of memory that others need as often as it likes: that is told as a limit.
-    pub(super) fn report_cut(&mut self, peer: Peer, error: &BodyError) {
-        match error {
-            BodyError::Displaced => self.report(Limit::Memory, peer, "a listing was not read"),
-            error => log::warn!("{peer}: a response was cut short: {error}"),
-        }
-    }
-
     /// A limit fired for `peer`, as `what` says.
     pub(super) fn report(&mut self, limit: Limit, peer: Peer, what: &str) {
         self.limit_log.report(limit, peer, what, self.now);
     }
 
-    /// Lets the site answer a request, unless it is for somebody else: a client may use a connection
-    /// for other names than it asked for (RFC 9113 §9.1.1), but none that we do not have
-    /// (RFC 9110 §15.5.20).
-    pub(super) fn respond(&mut self, request: &Fields) -> Answer<W::Files> {
-        match self.is_misdirected(request) {
-            true => self.site.refuse(request, 421),
-            false => {
-                // Files have changed in our absence.
-                let answer = self.site.respond(request, self.time.world());
-                self.charge_files();
-                answer
-            }
-        }
-    }
-
     /// Charges the turn with the work on files so far: opening and reading them takes time, however
     /// few bytes are sent for it.
     pub(super) fn charge_files(&mut self) {
-        let effort = self.site.take_effort();
+        let effort = self.routes.take_effort();
         self.effort += effort;
         self.file_effort = self.file_effort.saturating_sub(effort);
     }
@@ -285,7 +294,9 @@ impl<W: World> Context<W> {
         self.requests > 0 && self.file_effort > 0
     }
 
-    fn is_misdirected(&mut self, request: &Fields) -> bool {
+    /// Whether the request is for somebody else: a client may use a connection for other names than it
+    /// asked for (RFC 9113 §9.1.1), but none that we do not have (RFC 9110 §15.5.20).
+    pub(super) fn is_misdirected(&mut self, request: &Fields) -> bool {
         match (self.names, &mut self.tls, request.authority()) {
             (Names::Certificate, Some(tls), Some(authority)) => !tls.covers(authority),
             _ => false,
@@ -301,7 +312,7 @@ impl<W: World> Context<W> {
     pub(super) fn last_fields(&self) -> impl Iterator<Item = Field<'_>> {
         let secure = match self.layer {
             Layer::Clear => None,
-            Layer::Tls => self.site.secure_field(),
+            Layer::Tls => self.routes.secure_field(),
         };
         std::iter::once(self.date()).chain(secure)
     }

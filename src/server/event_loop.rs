@@ -23,10 +23,10 @@ use super::context::Context;
 use super::deadlines::Deadlines;
 use super::ledger::Ledger;
 use super::limit_log::Limit;
-use super::queue::Queue;
 use super::slots::Slots;
 use crate::allocator;
-use crate::site::Site;
+use crate::exchange::{Queue, Wake};
+use crate::routes::Routes;
 use crate::tls::TlsContext;
 use crate::world::{Ready, Signal, Token, World};
 use std::collections::VecDeque;
@@ -89,8 +89,8 @@ pub struct EventLoop<W: World> {
     /// How many are in it at all, and the slot from which on one is looked for that goes.
     handshaking: usize,
     hand: u32,
-    /// Connections with responses that wait for a disk, and when they try again, the first first.
-    cold: Queue<(Instant, Token)>,
+    /// Wakes that are due and were not delivered yet.
+    wakes: Queue<Wake>,
     ready: Vec<Ready>,
     told: Told,
     accepting: Accepting,
@@ -167,7 +167,7 @@ impl<W: World> EventLoop<W> {
             handshakes: Queue::new(),
             handshaking: 0,
             hand: 0,
-            cold: Queue::new(),
+            wakes: Queue::new(),
             ready: Vec::with_capacity(READY),
             told: Told::Everything,
             accepting: Accepting::Open,
@@ -205,9 +205,9 @@ impl<W: World> EventLoop<W> {
         self.ledger.total()
     }
 
-    /// What is served.
-    pub(crate) fn site(&mut self) -> &mut Site<W::Files> {
-        &mut self.cx.site
+    /// The handlers.
+    pub fn routes(&mut self) -> &mut Routes<W::Files> {
+        &mut self.cx.routes
     }
 
     /// The number of connections.
@@ -242,7 +242,7 @@ impl<W: World> EventLoop<W> {
             let token = self.handshakes.pop_front();
             self.take_queued(token);
         }
-        self.retry_cold();
+        self.deliver_wakes();
         self.expire();
         self.relieve();
         self.accept();
@@ -258,7 +258,7 @@ impl<W: World> EventLoop<W> {
     /// to be told of.
     fn poll_timeout(&self) -> Option<Duration> {
         let queued = !self.queue.is_empty() || !self.late.is_empty() || !self.handshakes.is_empty();
-        if queued || self.told != Told::Everything {
+        if queued || !self.wakes.is_empty() || self.told != Told::Everything {
             return Some(Duration::ZERO);
         }
         let accept = if self.wants_accept() {
@@ -277,11 +277,10 @@ impl<W: World> EventLoop<W> {
             State::Draining { deadline } => Some(deadline.saturating_duration_since(self.cx.now)),
             _ => None,
         };
-        let disk = self.cold.front();
-        let disk = disk.map(|(due, _)| due.saturating_duration_since(self.cx.now));
+        let wake = self.cx.means.wakes.until_next(self.cx.now);
         let next = self.deadlines.until_next(self.cx.now);
-        let work = self.cx.site.next_work();
-        let waits = [next, accept, log, drain, disk, work];
+        let work = self.cx.routes.next_work();
+        let waits = [next, accept, log, drain, wake, work];
         waits.into_iter().flatten().min()
     }
 
@@ -373,27 +372,38 @@ impl<W: World> EventLoop<W> {
     /// needed may lie above all that the crowd leaves behind, as does what was remembered of files while
     /// the crowd was there.
     fn tidy(&mut self) {
-        if self.cx.site.take_freed() {
+        if self.cx.routes.take_freed() {
             allocator::tidy();
         }
         let count = self.connections.count();
         if self.crowd > 0 && count <= self.crowd / 2 {
             self.crowd = count;
-            self.cx.site.forget();
+            self.cx.routes.forget();
             allocator::tidy();
         }
     }
 
-    /// Gives those a turn whose time to try again has come, as far as it goes.
-    fn retry_cold(&mut self) {
-        while let Some(&(due, token)) = self.cold.front()
-            && due <= self.cx.now
+    /// Gives those a turn whose requests can go on, as far as it goes.
+    fn deliver_wakes(&mut self) {
+        if self.wakes.is_empty() {
+            let now = self.cx.now;
+            self.cx.means.wakes.take_due(now, &mut self.wakes);
+        }
+        let end = self.effort + READY_EFFORT;
+        while self.effort < end
+            && let Some(Wake { place, .. }) = self.wakes.front()
         {
-            self.cold.pop_front();
-            self.with(token, Connection::retry_cold);
-            if self.effort >= READY_EFFORT {
-                break;
+            let token = place.connection;
+            // All requests of a connection that are next go on in one turn.
+            while let Some(wake) = self
+                .wakes
+                .pop_front_if(|wake| wake.place.connection == token)
+            {
+                if let Some(connection) = self.connections.value(token) {
+                    connection.wake(wake.place.request, wake.cause);
+                }
             }
+            self.with(token, Connection::turn);
         }
     }
 
@@ -435,14 +445,14 @@ impl<W: World> EventLoop<W> {
                     Some(Err(error)) => log::error!("the old certificate stays: {error}"),
                     None => {}
                 }
-                self.cx.site.reload(self.cx.now);
+                self.cx.routes.reload(self.cx.now);
             }
             (Signal::ReopenLog, _) => {
                 if let Some(Err(error)) = self.cx.log.as_mut().map(|log| log.reopen()) {
                     log::error!("the old log file stays: {error}");
                 }
                 // The new file is as private as the old one.
-                self.cx.site.reload(self.cx.now);
+                self.cx.routes.reload(self.cx.now);
             }
         }
     }

@@ -1,19 +1,17 @@
-//! HTTP/1.1 on a connection: one request at a time, answered by the site.
+//! HTTP/1.1 on a connection: one request at a time; steps of its response become a message.
 
-use super::active_request::{ActiveRequest, CUT_SHORT, exceeds, takes_content};
-use super::context::{Context, Layer};
+mod content;
+
+use super::answering::{Accepted, Arrived, TOO_LARGE};
+use super::context::Context;
 use super::fault::Fault;
 use super::h2_service::H2Service;
-use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
-use super::piece::{Layout, Wanted};
-use super::splices::{self, MOST_SPLICED};
 use super::trace;
-use crate::content::{BodyError, Progress, Slice};
+use crate::exchange::{ActiveRequest, ContentHold, RequestKey, Response, Size};
 use crate::h1::{self, BodyLength, Event, Scheme};
 use crate::h2::Direction;
-use crate::http::{Field, Fields, Method, status};
-use crate::site::{Answer, Response};
+use crate::http::{Field, Fields};
 use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer, World};
 use std::time::Instant;
@@ -26,22 +24,12 @@ const HELD_BYTES: usize = 64 << 10;
 pub struct H1Service<F: Files> {
     core: h1::Connection,
     active: Option<ActiveRequest<F>>,
-    disk: Disk,
     requests: u32,
     peer: Peer,
 }
 
-/// What is known of the open response's next bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Disk {
-    /// They may be had.
-    Warm,
-    /// A disk was asked for them.
-    Asked,
-}
-
 /// What became of a step.
-pub enum Step<F: Files> {
+pub enum Advance<F: Files> {
     /// The connection waits for the peer or for room in the output.
     Done,
     /// The connection is HTTP/2 from here on (RFC 7540 §3.2).
@@ -58,7 +46,6 @@ impl<F: Files> H1Service<F> {
         H1Service {
             core,
             active: None,
-            disk: Disk::Warm,
             requests: 0,
             peer,
         }
@@ -92,7 +79,8 @@ impl<F: Files> H1Service<F> {
 
     /// When [`H1Service::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.core.next_deadline()
+        let due = self.active.as_ref().and_then(ActiveRequest::due);
+        self.core.next_deadline().into_iter().chain(due).min()
     }
 
     /// The peer will send no more than what is `kept`.
@@ -120,12 +108,12 @@ impl<F: Files> H1Service<F> {
         fields: &mut Fields,
         limit: usize,
         cx: &mut Context<W>,
-    ) -> Result<Step<F>, Fault> {
+    ) -> Result<Advance<F>, Fault> {
         while self.core.output().len() + cx.splices.len() < limit {
             if self.wants_input() && cx.may_request() {
                 match self.core.receive(input, fields, cx.now) {
-                    Ok(Some(event)) => match self.handle(event, cx) {
-                        Some(upgraded) => return Ok(Step::Upgraded(Box::new(upgraded))),
+                    Ok(Some(event)) => match self.handle(event, cx)? {
+                        Some(upgraded) => return Ok(Advance::Upgraded(Box::new(upgraded))),
                         None => continue,
                     },
                     Ok(None) => {}
@@ -140,32 +128,44 @@ impl<F: Files> H1Service<F> {
             // The peer is not to blame for bytes that nobody asks it for.
             self.core.pause_input(cx.now);
         }
-        Ok(Step::Done)
+        Ok(Advance::Done)
     }
 
     fn handle<W: World<Files = F>>(
         &mut self,
         event: Event<'_>,
         cx: &mut Context<W>,
-    ) -> Option<H2Service<F>> {
+    ) -> Result<Option<H2Service<F>>, Fault> {
         match event {
             Event::Request {
                 fields,
                 end_stream,
+                expects_continue,
                 upgrade,
-                ..
             } => {
                 if let Some(upgrade) = upgrade
                     && let Some(service) = self.upgrade(upgrade.settings, fields, cx)
                 {
-                    return Some(service);
+                    return Ok(Some(service));
                 }
-                self.request(fields, end_stream, cx);
+                let expectation = match expects_continue {
+                    true => ContentHold::UntilContinue,
+                    false => ContentHold::Nothing,
+                };
+                self.request(fields, end_stream, expectation, cx);
             }
-            Event::Data { data, end_stream } => self.data(data, end_stream, cx),
-            Event::Trailers { .. } => self.data(&[], true, cx),
+            Event::Data { data, end_stream } => {
+                self.data(data, cx)?;
+                self.end_request(end_stream, cx);
+            }
+            Event::Trailers { fields } => {
+                if let Some(active) = &mut self.active {
+                    active.receive_trailers(fields, &cx.means);
+                }
+                self.end_request(true, cx);
+            }
         }
-        None
+        Ok(None)
     }
 
     fn upgrade<W: World<Files = F>>(
@@ -186,58 +186,69 @@ impl<F: Files> H1Service<F> {
         &mut self,
         fields: &Fields,
         end_stream: bool,
+        expectation: ContentHold,
         cx: &mut Context<W>,
     ) {
         self.requests = self.requests.wrapping_add(1);
-        cx.moved += PROGRESS_BYTES;
-        cx.requests = cx.requests.saturating_sub(1);
         let version = self.core.version().as_str();
         if trace::is_on() {
             trace::head(self.peer, Direction::Received, version, fields.iter());
         }
-        let entry = cx.log_entry(self.peer, version, fields);
-        match cx.respond(fields) {
-            Answer::Response(response) => {
+        let accepted = cx.accept(&Arrived {
+            fields,
+            peer: self.peer,
+            version,
+            key: self.key(),
+            expectation,
+            refusal: None,
+        });
+        match accepted {
+            Accepted::Response(response, entry) => {
                 if !end_stream {
                     self.core.discard_body();
                 }
                 self.respond(response, entry, cx);
             }
-            Answer::Exchange(_) if exceeds(fields, cx.limits.request_body_bytes) => {
-                self.core.discard_body();
-                self.refuse_body(entry, cx);
-            }
-            Answer::Exchange(handler) => {
-                let head_only = fields.method().map(Method::from_bytes) == Some(Method::Head);
-                let mut active = ActiveRequest::handler(handler, head_only, cx.now, entry);
-                if end_stream {
-                    active.finish_request();
-                }
+            Accepted::Exchange(active) => {
                 self.active = Some(active);
+                self.end_request(end_stream, cx);
             }
         }
     }
 
-    fn data<W: World<Files = F>>(&mut self, data: &[u8], end_stream: bool, cx: &mut Context<W>) {
-        let Some(active) = &mut self.active else {
-            return;
-        };
-        let received = active.receive(data);
-        cx.moved += data.len();
-        if received > cx.limits.request_body_bytes && !active.has_head() {
-            let entry = active.take_entry();
-            self.core.discard_body();
-            self.refuse_body(entry, cx);
-        } else if end_stream {
-            active.finish_request();
-        }
+    /// The name of the open request.
+    fn key(&self) -> RequestKey {
+        RequestKey(self.requests)
     }
 
-    /// The body is larger than anything that we take.
-    fn refuse_body<W: World<Files = F>>(&mut self, entry: Option<Box<Entry>>, cx: &mut Context<W>) {
-        cx.report(Limit::BodySize, self.peer, "request body too large");
-        let response = cx.site.error(413);
-        self.respond(response, entry, cx);
+    fn data<W: World<Files = F>>(&mut self, data: &[u8], cx: &mut Context<W>) -> Result<(), Fault> {
+        let Some(active) = &mut self.active else {
+            return Ok(());
+        };
+        cx.moved += data.len();
+        let most = cx.limits.request_body_bytes;
+        if active.receive(data, most, &cx.means).is_ok() {
+            return Ok(());
+        }
+        if active.has_head() {
+            cx.report(Limit::BodySize, self.peer, TOO_LARGE);
+            return Err(self.cut_off(TOO_LARGE, cx));
+        }
+        if let Some(active) = self.active.take() {
+            self.core.discard_body();
+            let (response, entry) = cx.refuse_content(active, self.peer);
+            self.respond(response, entry, cx);
+        }
+        Ok(())
+    }
+
+    /// The request has been received whole, where it `ended`.
+    fn end_request<W: World<Files = F>>(&mut self, ended: bool, cx: &mut Context<W>) {
+        if let Some(active) = &mut self.active
+            && ended
+        {
+            active.finish_request(&cx.means);
+        }
     }
 
     /// Sends a response whose head is known; its content follows as there is room.
@@ -249,17 +260,12 @@ impl<F: Files> H1Service<F> {
     ) {
         // Each part is found and read like a file of its own.
         cx.requests = cx.requests.saturating_sub(response.body.parts());
-        let mut active = ActiveRequest::content(response.body, cx.now, entry);
-        let length = match active.remaining() {
-            Some(0) => BodyLength::None,
-            Some(len) => BodyLength::Known(len),
-            None => BodyLength::Unknown,
-        };
-        active.set_status(response.status);
-        let fields = response.fields.iter();
-        self.trace_response(response.status, fields.clone());
+        let (status, fields) = (response.status, response.fields.clone());
+        let mut active = ActiveRequest::content(response, cx.now, entry);
+        let length = length_of(active.size());
+        self.trace_response(status, fields.iter());
         self.core
-            .send_head(response.status, fields.chain(cx.last_fields()), length);
+            .send_head(status, fields.iter().chain(cx.last_fields()), length);
         if length == BodyLength::None {
             active.conclude(&mut cx.log, None);
             self.active = None;
@@ -275,151 +281,37 @@ impl<F: Files> H1Service<F> {
         }
     }
 
-    /// Makes one step with the open response; false when there is nothing to do.
-    fn produce<W: World<Files = F>>(
-        &mut self,
-        limit: usize,
-        cx: &mut Context<W>,
-    ) -> Result<bool, Fault> {
-        let Some(active) = &mut self.active else {
-            return Ok(false);
-        };
-        if !active.has_head() {
-            return Ok(self.produce_head(cx));
-        }
-        if self.disk == Disk::Asked {
-            return Ok(false);
-        }
-        let before = self.core.output().len();
-        let room = limit.saturating_sub(before + cx.splices.len() + h1::CHUNK_OVERHEAD);
-        if room == 0 {
-            return Ok(false);
-        }
-        let (max, least) = match cx.layer {
-            Layer::Clear => (MOST_SPLICED, splices::CLEAR),
-            Layer::Tls => (room, splices::TLS_FRAMES),
-        };
-        if let Some(slice) = active.next_slice(max as u64, least, cx.now) {
-            return match splice(slice, before, room, cx) {
-                Ok(Some(len)) => {
-                    cx.moved += len;
-                    let end = active.count_sent(len) == Progress::End;
-                    self.core.commit_elsewhere(len as u64, end, cx.now);
-                    if end {
-                        self.complete(cx);
-                    }
-                    Ok(true)
-                }
-                Ok(None) => {
-                    self.disk = Disk::Asked;
-                    Ok(false)
-                }
-                Err(error) => self.cut_short(&error, cx),
-            };
-        }
-        let output = self.core.begin_data(room);
-        let progress = active.read(cx.site.reads(), output, room, cx.now);
-        cx.moved += output.len() - before;
-        active.releasable();
-        match progress {
-            Ok(Progress::End) => {
-                self.core.commit(true, cx.now);
-                self.complete(cx);
-                Ok(true)
-            }
-            Ok(Progress::More | Progress::Waiting) => {
-                self.core.commit(false, cx.now);
-                Ok(self.core.output().len() > before)
-            }
-            Ok(Progress::Cold) => {
-                self.core.commit(false, cx.now);
-                self.disk = Disk::Asked;
-                Ok(false)
-            }
-            Err(error) => self.cut_short(&error, cx),
-        }
-    }
-
-    /// The rest of the response cannot be had.
-    fn cut_short<W: World>(
-        &mut self,
-        error: &BodyError,
-        cx: &mut Context<W>,
-    ) -> Result<bool, Fault> {
-        cx.report_cut(self.peer, error);
-        self.core.abort();
-        if let Some(mut active) = self.active.take() {
-            active.conclude(&mut cx.log, Some(CUT_SHORT));
-        }
-        Err(Fault)
-    }
-
-    /// Whether the response waits for a disk.
-    pub fn is_cold(&self) -> bool {
-        self.disk == Disk::Asked
-    }
-
-    /// Lets a response that waits for a disk try again.
-    pub fn retry_cold(&mut self) {
-        self.disk = Disk::Warm;
-    }
-
-    /// Sends a handler's head if there is one, and before it `100 Continue` where the client waits for
-    /// it: what has come of the content was received first.
-    fn produce_head<W: World<Files = F>>(&mut self, cx: &mut Context<W>) -> bool {
-        let Some(active) = &mut self.active else {
-            return false;
-        };
-        active.releasable();
-        let head = active.head();
-        let continues = self.core.awaits_continue() && takes_content(head.as_ref());
-        if continues {
-            self.core.send_continue();
-        }
-        let Some(head) = head else {
-            return continues;
-        };
-        active.set_status(head.status);
-        let empty = active.is_head_only() || status::has_no_content(head.status);
-        let length = match head.len {
-            _ if empty => BodyLength::None,
-            Some(0) => BodyLength::None,
-            Some(len) => BodyLength::Known(len),
-            None => BodyLength::Unknown,
-        };
-        self.trace_response(head.status, head.fields.iter());
-        self.core.send_head(
-            head.status,
-            head.fields.iter().chain(cx.last_fields()),
-            length,
-        );
-        if length == BodyLength::None {
-            self.complete(cx);
-        }
-        true
-    }
-
     /// The response has been sent whole. What is left of the request's body interests nobody.
     fn complete<W: World>(&mut self, cx: &mut Context<W>) {
         if self.core.is_reading_body() {
             self.core.discard_body();
         }
-        self.close(cx);
-    }
-
-    /// The connection or the request is over: the request is concluded as it stands.
-    pub fn close<W: World>(&mut self, cx: &mut Context<W>) {
         if let Some(mut active) = self.active.take() {
             active.conclude(&mut cx.log, None);
         }
     }
 
-    /// Deals with a deadline of the core that has passed.
+    /// The connection is over: the request is concluded as it stands.
+    pub fn close<W: World>(&mut self, cx: &mut Context<W>) {
+        if let Some(mut active) = self.active.take() {
+            active.abandon(&mut cx.log, None, &cx.means);
+        }
+    }
+
+    /// Deals with a deadline of the core, or of the exchange, that has passed.
     pub fn handle_timeout<W: World<Files = F>>(
         &mut self,
         kept: &[u8],
         cx: &mut Context<W>,
     ) -> Result<(), Fault> {
+        if let Some(active) = &mut self.active
+            && let Err(failure) = active.handle_timeout(cx.now)
+        {
+            match active.has_head() {
+                true => return Err(self.cut_short(&failure, cx)),
+                false => self.fail_open(&failure, cx),
+            }
+        }
         self.core.set_patience(cx.patience);
         let result = self.core.handle_timeout(cx.now);
         result.map_err(|error| self.fail(error, kept, cx))
@@ -437,7 +329,7 @@ impl<F: Files> H1Service<F> {
         if let Some(limit) = Limit::of_h1(error) {
             cx.report(limit, self.peer, error.reason());
         }
-        let common = cx.site.common_fields();
+        let common = cx.routes.common_fields();
         let fields = common.iter().chain(cx.last_fields());
         let refusal = self.core.complete_refusal(fields);
         match (self.active.take(), refusal) {
@@ -446,7 +338,7 @@ impl<F: Files> H1Service<F> {
                 if let Some(refusal) = refusal {
                     active.refuse(refusal.status, refusal.content_bytes.into());
                 }
-                active.conclude(&mut cx.log, Some(error.reason()));
+                active.abandon(&mut cx.log, Some(error.reason()), &cx.means);
             }
             (None, Some(refusal)) if cx.log.is_some() => {
                 let mut fields = Fields::new();
@@ -460,32 +352,11 @@ impl<F: Files> H1Service<F> {
     }
 }
 
-/// Puts the slice's next bytes behind the first `at` bytes of the output: from where they are, or as one
-/// frame without a header, for which there is room. Under TLS, no file is sent from where it is; nor is
-/// one that a disk has to bring, as sending it would wait. Returns how many bytes they are; `None` before
-/// the disk has brought them.
-fn splice<W: World>(
-    slice: &mut Slice<W::Files>,
-    at: usize,
-    room: usize,
-    cx: &mut Context<W>,
-) -> Result<Option<usize>, BodyError> {
-    let reads = cx.site.reads();
-    Ok(match slice {
-        Slice::File(file) if cx.layer == Layer::Tls || file.is_cold() => {
-            let wanted = Wanted {
-                header: 0,
-                payload: room,
-                run: room,
-                layout: Layout::Dense,
-            };
-            let frame = cx.splices.push_frame(at, reads, file, &wanted)?;
-            frame.map(|frame| frame.len())
-        }
-        slice => slice.take(reads, MOST_SPLICED as u64)?.map(|range| {
-            let len = range.len() as usize;
-            cx.splices.push(at, range);
-            len
-        }),
-    })
+/// The framing of content of this size.
+fn length_of(size: Size) -> BodyLength {
+    match size {
+        Size::None => BodyLength::None,
+        Size::Known(len) => BodyLength::Known(len),
+        Size::Unknown => BodyLength::Unknown,
+    }
 }

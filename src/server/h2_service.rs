@@ -1,18 +1,18 @@
-//! HTTP/2 on a connection: the core's events become answers of the site; in `content` the scheduler's
-//! grants become DATA.
+//! HTTP/2 on a connection: the core's events become requests of the handlers; in `opening` the steps
+//! of an exchange become heads, in `content` the scheduler's grants become DATA.
 
 mod content;
+mod opening;
 
-use super::active_request::{ActiveRequest, exceeds, takes_content};
+use super::answering::{Accepted, Arrived, TOO_LARGE};
 use super::context::Context;
 use super::fault::Fault;
-use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
 use super::trace;
 use crate::content::Body;
+use crate::exchange::{ActiveRequest, ContentHold, RequestKey, Response};
 use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, StreamError, StreamKey};
-use crate::http::{Expected, Field, Fields, Method};
-use crate::site::{Answer, Head, Response};
+use crate::http::{Expected, Field, Fields};
 use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer, World};
 use std::rc::Rc;
@@ -23,10 +23,11 @@ pub struct H2Service<F: Files> {
     core: h2::Connection,
     /// By the index of the stream's key.
     active: Vec<Option<ActiveRequest<F>>>,
-    /// Streams whose next bytes a disk was asked for.
-    cold: Vec<StreamKey>,
-    /// New requests of handlers whose clients wait for 100 before they send content.
-    expecting: Vec<StreamKey>,
+    /// Streams whose exchanges are polled behind the input: those that can go on, and new ones whose
+    /// clients wait for 100 before they send content.
+    pending: Vec<StreamKey>,
+    /// The earliest time that an exchange waits for, or an earlier one.
+    due: Option<Instant>,
     /// The memory behind `active`, but for what their handlers hold of requests.
     held: usize,
     requests: u32,
@@ -53,8 +54,8 @@ impl<F: Files> H2Service<F> {
         H2Service {
             core,
             active: Vec::new(),
-            cold: Vec::new(),
-            expecting: Vec::new(),
+            pending: Vec::new(),
+            due: None,
             held: 0,
             requests: 0,
             peer,
@@ -91,7 +92,7 @@ impl<F: Files> H2Service<F> {
     /// The memory that it takes. What handlers hold of requests, their windows know.
     pub fn memory(&self) -> usize {
         let tables = self.active.capacity() * size_of::<Option<ActiveRequest<F>>>()
-            + (self.cold.capacity() + self.expecting.capacity()) * size_of::<StreamKey>();
+            + self.pending.capacity() * size_of::<StreamKey>();
         size_of::<Self>() + self.core.memory() + tables + self.held
     }
 
@@ -102,7 +103,7 @@ impl<F: Files> H2Service<F> {
 
     /// When [`H2Service::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.core.next_deadline()
+        self.core.next_deadline().into_iter().chain(self.due).min()
     }
 
     /// Takes what it can of `input` and answers, while the output is under `limit` bytes.
@@ -120,32 +121,10 @@ impl<F: Files> H2Service<F> {
                 Err(error) => return Err(self.fail(error, cx)),
             }
         }
-        if !self.expecting.is_empty() {
-            self.send_continues(cx);
+        if !self.pending.is_empty() {
+            self.poll_pending(cx);
         }
         Ok(())
-    }
-
-    /// Asks for the content that clients keep back until then (RFC 9110 §10.1.1). Where some of it was
-    /// in the input behind its request, it has been received by now, and nothing is asked for.
-    fn send_continues<W: World<Files = F>>(&mut self, cx: &mut Context<W>) {
-        for stream in std::mem::take(&mut self.expecting) {
-            if !self.core.contains(stream) {
-                continue;
-            }
-            let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
-                continue;
-            };
-            if active.has_received() || active.has_head() {
-                continue;
-            }
-            let head = active.head();
-            if takes_content(head.as_ref()) {
-                let sent = self.core.send_informational(stream, 100, []);
-                debug_assert_eq!(sent, Ok(()), "no head was sent");
-            }
-            self.begin_response(stream, head, cx);
-        }
     }
 
     fn handle<W: World<Files = F>>(&mut self, event: Event<'_>, cx: &mut Context<W>) {
@@ -173,7 +152,7 @@ impl<F: Files> H2Service<F> {
                 // Whether it was a HEAD may be in what was cut off, so there is no content.
                 let response = Response {
                     status: 431,
-                    fields: cx.site.common_fields(),
+                    fields: cx.routes.common_fields(),
                     body: Body::Empty,
                 };
                 self.respond(stream, response, None, cx);
@@ -186,7 +165,12 @@ impl<F: Files> H2Service<F> {
             } => {
                 self.data(stream, data, end_stream, cx);
             }
-            Event::Trailers { stream, .. } => self.data(stream, &[], true, cx),
+            Event::Trailers { stream, fields } => {
+                if let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) {
+                    active.receive_trailers(fields, &cx.means);
+                }
+                self.data(stream, &[], true, cx);
+            }
             Event::StreamReset { stream, by, code } => {
                 let mut why = None;
                 match by {
@@ -233,31 +217,33 @@ impl<F: Files> H2Service<F> {
         cx: &mut Context<W>,
     ) {
         self.requests = self.requests.wrapping_add(1);
-        cx.moved += PROGRESS_BYTES;
-        cx.requests = cx.requests.saturating_sub(1);
-        let entry = cx.log_entry(self.peer, "HTTP/2.0", fields);
-        let answer = match fields.authority() {
-            // As HTTP/1.1 without Host (RFC 9112 §3.2).
-            None => cx.site.refuse(fields, 400),
-            Some(_) if expected == Expected::Unknown => cx.site.refuse(fields, 417),
-            Some(_) => cx.respond(fields),
+        let expectation = match expected {
+            Expected::Continue => ContentHold::UntilContinue,
+            Expected::Nothing | Expected::Unknown => ContentHold::Nothing,
         };
-        match answer {
-            Answer::Response(response) => self.respond(stream, response, entry, cx),
-            Answer::Exchange(_) if exceeds(fields, cx.limits.request_body_bytes) => {
-                self.answer_413(stream, entry, cx);
-            }
-            Answer::Exchange(handler) => {
-                let head_only = fields.method().map(Method::from_bytes) == Some(Method::Head);
-                let mut active = ActiveRequest::handler(handler, head_only, cx.now, entry);
+        let accepted = cx.accept(&Arrived {
+            fields,
+            peer: self.peer,
+            version: "HTTP/2.0",
+            key: key_of(stream),
+            expectation,
+            refusal: match expected {
+                // As HTTP/1.1 without Host (RFC 9112 §3.2).
+                _ if fields.authority().is_none() => Some(400),
+                Expected::Unknown => Some(417),
+                Expected::Nothing | Expected::Continue => None,
+            },
+        });
+        match accepted {
+            Accepted::Response(response, entry) => self.respond(stream, response, entry, cx),
+            Accepted::Exchange(mut active) => {
                 if end_stream {
-                    active.finish_request();
+                    active.finish_request(&cx.means);
                 }
                 self.insert(stream, active);
-                if expected == Expected::Continue {
-                    self.expecting.push(stream);
-                } else {
-                    self.poll_handler(stream, cx);
+                match expectation {
+                    ContentHold::UntilContinue => self.pending.push(stream),
+                    ContentHold::Nothing => self.poll(stream, cx),
                 }
             }
         }
@@ -273,11 +259,11 @@ impl<F: Files> H2Service<F> {
     ) {
         // Each part is found and read like a file of its own.
         cx.requests = cx.requests.saturating_sub(response.body.parts());
-        let mut active = ActiveRequest::content(response.body, cx.now, entry);
+        let (status, fields) = (response.status, response.fields.clone());
+        let active = ActiveRequest::content(response, cx.now, entry);
         let remaining = active.remaining();
         let end_stream = remaining == Some(0);
-        active.set_status(response.status);
-        self.send_shared_head(stream, response.status, response.fields, end_stream, cx);
+        self.send_shared_head(stream, status, fields, end_stream, cx);
         if end_stream {
             self.complete(stream, active, cx);
         } else {
@@ -348,14 +334,15 @@ impl<F: Files> H2Service<F> {
             return;
         };
         cx.moved += data.len();
-        if active.receive(data) > cx.limits.request_body_bytes {
+        let most = cx.limits.request_body_bytes;
+        if active.receive(data, most, &cx.means).is_err() {
             self.refuse_body(stream, cx);
             return;
         }
         if end_stream {
-            active.finish_request();
+            active.finish_request(&cx.means);
         }
-        self.poll_handler(stream, cx);
+        self.poll(stream, cx);
     }
 
     /// The body is larger than anything that we take: 413, or the end of a response under way.
@@ -364,61 +351,12 @@ impl<F: Files> H2Service<F> {
             return;
         };
         if active.has_head() {
-            active.conclude(&mut cx.log, None);
+            active.abandon(&mut cx.log, None, &cx.means);
             self.core.reset(stream, ErrorCode::CANCEL);
-            cx.report(Limit::BodySize, self.peer, "request body too large");
+            cx.report(Limit::BodySize, self.peer, TOO_LARGE);
         } else {
-            self.answer_413(stream, active.take_entry(), cx);
-        }
-    }
-
-    fn answer_413<W: World<Files = F>>(
-        &mut self,
-        stream: StreamKey,
-        entry: Option<Box<Entry>>,
-        cx: &mut Context<W>,
-    ) {
-        cx.report(Limit::BodySize, self.peer, "request body too large");
-        let response = cx.site.error(413);
-        self.respond(stream, response, entry, cx);
-    }
-
-    /// Lets a handler go on after its request has: sends its head when it has one, tells the
-    /// scheduler that there may be content, and gives the window back.
-    fn poll_handler<W: World<Files = F>>(&mut self, stream: StreamKey, cx: &mut Context<W>) {
-        let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
-            return;
-        };
-        self.core.release(stream, active.releasable());
-        let head = active.head();
-        self.begin_response(stream, head, cx);
-    }
-
-    /// Sends a handler's head if it has one now, and tells the scheduler of content.
-    fn begin_response<W: World<Files = F>>(
-        &mut self,
-        stream: StreamKey,
-        head: Option<Head>,
-        cx: &mut Context<W>,
-    ) {
-        let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
-            return;
-        };
-        if let Some(head) = head {
-            active.set_status(head.status);
-            let end_stream = active.is_head_only() || head.len == Some(0);
-            self.send_head(stream, head.status, &head.fields, end_stream, cx);
-            if end_stream {
-                if let Some(active) = self.take(stream) {
-                    self.complete(stream, active, cx);
-                }
-                return;
-            }
-        } else if !active.has_head() {
-            return;
-        }
-        if let Some(active) = self.active.get(stream.index()).and_then(Option::as_ref) {
-            self.core.set_ready(stream, active.remaining());
+            let (response, entry) = cx.refuse_content(active, self.peer);
+            self.respond(stream, response, entry, cx);
         }
     }
 
@@ -458,20 +396,27 @@ impl<F: Files> H2Service<F> {
         cx: &mut Context<W>,
     ) {
         if let Some(mut active) = self.take(stream) {
-            active.conclude(&mut cx.log, reason);
+            active.abandon(&mut cx.log, reason, &cx.means);
         }
     }
 
     /// The connection is over: every open request is concluded as it stands.
     pub fn close<W: World>(&mut self, cx: &mut Context<W>) {
         self.held = 0;
+        self.due = None;
         for mut active in self.active.drain(..).flatten() {
-            active.conclude(&mut cx.log, None);
+            active.abandon(&mut cx.log, None, &cx.means);
         }
     }
 
-    /// Deals with a deadline of the core that has passed.
-    pub fn handle_timeout<W: World>(&mut self, cx: &mut Context<W>) -> Result<(), Fault> {
+    /// Deals with a deadline of the core, or of an exchange, that has passed.
+    pub fn handle_timeout<W: World<Files = F>>(
+        &mut self,
+        cx: &mut Context<W>,
+    ) -> Result<(), Fault> {
+        if self.due.is_some_and(|due| due <= cx.now) {
+            self.handle_due(cx);
+        }
         self.core.set_patience(cx.patience);
         let result = self.core.handle_timeout(cx.now);
         result.map_err(|error| self.fail(error, cx))
@@ -492,6 +437,11 @@ impl<F: Files> H2Service<F> {
         self.active = Vec::new();
         self.last_head = None;
     }
+}
+
+/// A stream as wakes name it.
+fn key_of(stream: StreamKey) -> RequestKey {
+    RequestKey(stream.id())
 }
 
 /// Has the connection's frames shown, if anybody wants to see them.

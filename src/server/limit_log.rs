@@ -43,6 +43,8 @@ pub enum Limit {
     HandshakeTime,
     /// A connection has as many streams open as it may.
     Streams,
+    /// A handler took too long.
+    HandlerTime,
     /// One of the budgets of [`crate::h2::Budgets`] was used up.
     Calm,
     /// No limit, but counted and logged like one: a bug of ours ended the connection.
@@ -53,7 +55,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    const ALL: [Limit; 16] = [
+    const ALL: [Limit; 17] = [
         Limit::Connections,
         Limit::ConnectionsPerAddress,
         Limit::Descriptors,
@@ -67,6 +69,7 @@ impl Limit {
         Limit::Handshakes,
         Limit::HandshakeTime,
         Limit::Streams,
+        Limit::HandlerTime,
         Limit::Calm,
         Limit::InternalError,
         Limit::Tls,
@@ -88,6 +91,7 @@ impl Limit {
             Limit::Handshakes => "handshakes",
             Limit::HandshakeTime => "handshake-timeout",
             Limit::Streams => "max-concurrent-streams",
+            Limit::HandlerTime => "handler-timeout",
             Limit::Calm => "calm",
             Limit::InternalError => "internal-error",
             Limit::Tls => "tls-failures",

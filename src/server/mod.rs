@@ -20,8 +20,8 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
-mod active_request;
 mod addresses;
+mod answering;
 mod config;
 mod connection;
 mod context;
@@ -35,7 +35,6 @@ mod limit_log;
 mod own_time;
 mod piece;
 mod protocol;
-mod queue;
 mod slots;
 mod splices;
 mod trace;

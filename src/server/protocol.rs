@@ -2,9 +2,10 @@
 
 use super::context::Context;
 use super::fault::Fault;
-use super::h1_service::{H1Service, Step};
+use super::h1_service::{Advance, H1Service};
 use super::h2_service::H2Service;
 use super::transport::Transport;
+use crate::exchange::{RequestKey, WakeCause};
 use crate::h1::Scheme;
 use crate::h2::ErrorCode;
 use crate::h2::frame::PREFACE;
@@ -71,7 +72,7 @@ impl<F: Files> Protocol<F> {
             Protocol::Undecided => {}
             Protocol::H1(service) if blocked => service.core().pause_input(cx.now),
             Protocol::H1(service) => {
-                if let Step::Upgraded(service) = service.advance(input, fields, limit, cx)? {
+                if let Advance::Upgraded(service) = service.advance(input, fields, limit, cx)? {
                     *self = Protocol::H2(service);
                     return self.advance(input, fields, limit, blocked, cx);
                 }
@@ -142,21 +143,29 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// Whether a response waits for a disk.
-    pub fn is_cold(&self) -> bool {
+    /// A request can go on.
+    pub fn wake(&mut self, request: RequestKey, cause: WakeCause) {
         match self {
-            Protocol::Undecided => false,
-            Protocol::H1(service) => service.is_cold(),
-            Protocol::H2(service) => service.is_cold(),
+            Protocol::Undecided => {}
+            Protocol::H1(service) => service.wake(request, cause),
+            Protocol::H2(service) => service.wake(request, cause),
         }
     }
 
-    /// Lets the responses that wait for a disk try again.
-    pub fn retry_cold(&mut self) {
+    /// Whether a response waits for a disk.
+    pub fn waits_for_disk(&self) -> bool {
         match self {
-            Protocol::Undecided => {}
-            Protocol::H1(service) => service.retry_cold(),
-            Protocol::H2(service) => service.retry_cold(),
+            Protocol::Undecided => false,
+            Protocol::H1(service) => service.waits_for_disk(),
+            Protocol::H2(service) => service.waits_for_disk(),
+        }
+    }
+
+    /// Whether a handler alone is waited for, and nothing is read until it has answered.
+    pub fn waits_for_handler(&self) -> bool {
+        match self {
+            Protocol::H1(service) => service.waits_for_handler(),
+            Protocol::Undecided | Protocol::H2(_) => false,
         }
     }
 

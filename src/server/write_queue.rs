@@ -31,6 +31,18 @@ enum Lacks {
     Room,
     /// There is no descriptor for the file that comes next, and nothing will tell when there is.
     Descriptor,
+    /// The same, and somebody will see to it that it is tried again.
+    Retry,
+}
+
+impl Lacks {
+    /// What output lacks after another try.
+    fn after(self, lacks: Lacks) -> Lacks {
+        match (self, lacks) {
+            (Lacks::Retry, Lacks::Descriptor) => Lacks::Retry,
+            (_, lacks) => lacks,
+        }
+    }
 }
 
 impl<F: Files> Default for Tail<F> {
@@ -81,10 +93,25 @@ impl<F: Files> WriteQueue<F> {
         self.0.is_none()
     }
 
-    /// Whether it is to be tried again without being told.
-    pub fn lacks_descriptor(&self) -> bool {
-        let tail = self.0.as_deref();
-        tail.is_some_and(|tail| tail.lacks == Lacks::Descriptor)
+    /// Says, once, that it is to be tried again without being told.
+    pub fn take_lack(&mut self) -> bool {
+        let Some(tail) = self.0.as_deref_mut() else {
+            return false;
+        };
+        let lacks = tail.lacks == Lacks::Descriptor;
+        if lacks {
+            tail.lacks = Lacks::Retry;
+        }
+        lacks
+    }
+
+    /// The time for that has come.
+    pub fn wake(&mut self) {
+        if let Some(tail) = self.0.as_deref_mut()
+            && tail.lacks == Lacks::Retry
+        {
+            tail.lacks = Lacks::Room;
+        }
     }
 
     /// Writes what waits, then `bytes`, into which nothing is spliced.
@@ -124,7 +151,9 @@ impl<F: Files> WriteQueue<F> {
             tail.splices.hold();
             let (sent, waiting) = (&mut tail.sent, &mut tail.splices);
             let reads = reads.as_deref_mut();
-            (taken, tail.lacks) = write(world, reads, socket, &tail.bytes, sent, waiting)?;
+            let lacks;
+            (taken, lacks) = write(world, reads, socket, &tail.bytes, sent, waiting)?;
+            tail.lacks = tail.lacks.after(lacks);
             if !tail.is_sent() {
                 tail.splices.release();
                 tail.append(bytes, 0, splices);

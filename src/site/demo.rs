@@ -8,8 +8,9 @@ use std::rc::Rc;
 
 use super::common_fields::CommonFields;
 use super::demo_json::Json;
-use super::{Exchange, Handler, Head, Site};
-use crate::content::{BodyError, Progress};
+use crate::exchange::{
+    Answer, Desk, Exchange, Failure, Handler, Head, Part, Reception, Request, Room, Step, Until,
+};
 use crate::http::{Fields, Method};
 use crate::world::Files;
 
@@ -20,16 +21,15 @@ const PAGE: &str = include_str!("demo.html");
 /// An echo's memory is given back when it has grown beyond this, and is four times what is in it.
 const SPARE_BYTES: usize = 16 << 10;
 
-/// Mounts the demo on a site.
-pub(crate) fn mount<F: Files>(site: &mut Site<F>) {
-    let common = site.dress.common.clone();
-    site.mount("/echo", Box::new(Echo(common.clone())));
-    site.mount("/json", Box::new(Json(common.clone())));
-    site.mount("/html", Box::new(Html(common)));
-}
-
-pub(crate) fn method(request: &Fields) -> Method {
-    Method::from_bytes(request.method().unwrap_or_default())
+/// The handlers of the demo, and their paths.
+pub(crate) fn handlers<F: Files>(
+    common: &Rc<CommonFields>,
+) -> Vec<(&'static str, Box<dyn Handler<F>>)> {
+    vec![
+        ("/echo", Box::new(Echo(common.clone()))),
+        ("/json", Box::new(Json(common.clone()))),
+        ("/html", Box::new(Html(common.clone()))),
+    ]
 }
 
 /// The fields of an answer that no cache must keep.
@@ -45,95 +45,89 @@ pub(crate) fn answer_fields(content_type: &[u8], len: Option<u64>) -> Fields {
 
 struct Echo(Rc<CommonFields>);
 
-impl Handler for Echo {
-    fn accept(&self, request: &Fields) -> Box<dyn Exchange> {
-        if matches!(method(request), Method::Get | Method::Head) {
-            return Box::new(Fixed::new(
-                &self.0,
-                b"text/plain; charset=utf-8",
-                ECHO_HINT,
-                request,
-            ));
+impl<F: Files> Handler<F> for Echo {
+    fn accept(&mut self, request: &Request<'_>, _: &mut Desk<'_>) -> Answer<F> {
+        if !request.rest.is_empty() {
+            return Answer::NotMine;
         }
-        let content_type = request.value("content-type");
+        if matches!(request.method, Method::Get | Method::Head) {
+            let hint = Fixed::new(&self.0, b"text/plain; charset=utf-8", ECHO_HINT);
+            return Answer::Exchange(Box::new(hint));
+        }
+        let content_type = request.fields.value("content-type");
         // The protocol core has checked that the body is as long as this says.
         let len = request
+            .fields
             .value("content-length")
             .and_then(|len| std::str::from_utf8(len).ok()?.parse().ok());
         let fields = answer_fields(content_type.unwrap_or(b"application/octet-stream"), len);
-        Box::new(EchoExchange {
+        Answer::Exchange(Box::new(EchoExchange {
             head: Some(Head {
                 status: 200,
                 fields: self.0.complete(fields),
                 len,
             }),
             waiting: VecDeque::new(),
-            request: Request::Arriving,
-        })
+            request: Reception::Open,
+        }))
     }
-}
-
-/// Whether more of a request's body may come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Request {
-    Arriving,
-    Complete,
 }
 
 struct EchoExchange {
     head: Option<Head>,
     /// What was received and not yet sent back: at most the flow-control window.
     waiting: VecDeque<u8>,
-    request: Request,
+    request: Reception,
 }
 
-impl Exchange for EchoExchange {
-    fn receive(&mut self, data: &[u8]) {
-        self.waiting.extend(data);
+impl EchoExchange {
+    /// Sends back as much as there is room for.
+    fn write<F: Files>(&mut self, room: &mut Room<'_, F>) -> usize {
+        let (front, back) = self.waiting.as_slices();
+        let written = room.write(front) + room.write(back);
+        self.waiting.drain(..written);
+        if self.waiting.capacity() > SPARE_BYTES.max(4 * self.waiting.len()) {
+            self.waiting.shrink_to(2 * self.waiting.len());
+        }
+        written
     }
+}
 
-    fn finish(&mut self) {
-        self.request = Request::Complete;
+impl<F: Files> Exchange<F> for EchoExchange {
+    fn receive(&mut self, part: Part<'_>, _: &mut Desk<'_>) {
+        match part {
+            Part::Data(data) => self.waiting.extend(data),
+            Part::End => self.request = Reception::Complete,
+            Part::Trailers(_) | Part::Gone => {}
+        }
     }
 
     fn held(&self) -> usize {
         self.waiting.len()
     }
 
-    fn head(&mut self) -> Option<Head> {
-        self.head.take()
-    }
-
-    fn read(&mut self, out: &mut Vec<u8>, max: usize) -> Result<Progress, BodyError> {
-        let len = max.min(self.waiting.len());
-        let (front, back) = self.waiting.as_slices();
-        let split = len.min(front.len());
-        out.extend_from_slice(front.get(..split).unwrap_or_default());
-        out.extend_from_slice(back.get(..len - split).unwrap_or_default());
-        self.waiting.drain(..len);
-        if self.waiting.capacity() > SPARE_BYTES.max(4 * self.waiting.len()) {
-            self.waiting.shrink_to(2 * self.waiting.len());
+    fn poll(&mut self, room: &mut Room<'_, F>, _: &mut Desk<'_>) -> Result<Step<F>, Failure> {
+        if let Some(head) = self.head.take() {
+            return Ok(Step::Head(head));
         }
-        if !self.waiting.is_empty() {
-            return Ok(Progress::More);
-        }
+        let written = self.write(room);
         Ok(match self.request {
-            Request::Arriving => Progress::Waiting,
-            Request::Complete => Progress::End,
+            _ if written > 0 || !self.waiting.is_empty() => Step::Written,
+            Reception::Open => Step::Wait(Until::Request),
+            Reception::Complete => Step::End(None),
         })
     }
 }
 
 struct Html(Rc<CommonFields>);
 
-impl Handler for Html {
-    fn accept(&self, request: &Fields) -> Box<dyn Exchange> {
-        Box::new(Fixed::new(
-            &self.0,
-            b"text/html; charset=utf-8",
-            PAGE,
-            request,
-        ))
+impl<F: Files> Handler<F> for Html {
+    fn accept(&mut self, request: &Request<'_>, _: &mut Desk<'_>) -> Answer<F> {
+        if !request.rest.is_empty() {
+            return Answer::NotMine;
+        }
+        let page = Fixed::new(&self.0, b"text/html; charset=utf-8", PAGE);
+        Answer::Exchange(Box::new(page))
     }
 }
 
@@ -144,91 +138,65 @@ struct Fixed {
 }
 
 impl Fixed {
-    fn new(
-        common: &CommonFields,
-        content_type: &[u8],
-        content: &'static str,
-        request: &Fields,
-    ) -> Self {
-        let fields = answer_fields(content_type, Some(content.len() as u64));
-        let content = match method(request) {
-            Method::Head => &[],
-            _ => content.as_bytes(),
-        };
+    fn new(common: &CommonFields, content_type: &[u8], content: &'static str) -> Self {
+        let len = Some(content.len() as u64);
         Fixed {
             head: Some(Head {
                 status: 200,
-                fields: common.complete(fields),
-                len: Some(content.len() as u64),
+                fields: common.complete(answer_fields(content_type, len)),
+                len,
             }),
-            content,
+            content: content.as_bytes(),
         }
     }
 }
 
-impl Exchange for Fixed {
-    fn receive(&mut self, _: &[u8]) {}
+impl<F: Files> Exchange<F> for Fixed {
+    fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
 
-    fn finish(&mut self) {}
-
-    fn held(&self) -> usize {
-        0
-    }
-
-    fn head(&mut self) -> Option<Head> {
-        self.head.take()
-    }
-
-    fn read(&mut self, out: &mut Vec<u8>, max: usize) -> Result<Progress, BodyError> {
-        Ok(give(&mut self.content, out, max))
+    fn poll(&mut self, room: &mut Room<'_, F>, _: &mut Desk<'_>) -> Result<Step<F>, Failure> {
+        Ok(match self.head.take() {
+            Some(head) => Step::Head(head),
+            None => give(&mut self.content, room),
+        })
     }
 }
 
-/// Moves up to `max` bytes from the front of `content` to `out`.
-pub(crate) fn give(content: &mut &[u8], out: &mut Vec<u8>, max: usize) -> Progress {
-    let (now, later) = content.split_at(max.min(content.len()));
-    out.extend_from_slice(now);
-    *content = later;
-    if later.is_empty() {
-        Progress::End
-    } else {
-        Progress::More
+/// Writes the front of `content` into the room, and takes it off.
+pub(crate) fn give<F: Files>(content: &mut &[u8], room: &mut Room<'_, F>) -> Step<F> {
+    if content.is_empty() {
+        return Step::End(None);
     }
+    let written = room.write(content);
+    *content = content.get(written..).unwrap_or_default();
+    Step::Written
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::site::Answer;
+    use crate::content::Progress;
+    use crate::exchange::testing::Driver;
     use crate::site::testing::{TestSite, request};
+    use crate::world::Peer;
+    use crate::world::memory_files::MemoryFiles;
 
-    fn site() -> TestSite {
-        TestSite::with(&[("echo/index.html", "")], |config| {
+    fn accept(method: &str, target: &str, fields: &[(&str, &str)]) -> Driver {
+        let site = TestSite::with(&[], |config| {
             config.demo = true;
             config.headers = vec![("X-A".into(), "b".into())];
-        })
-    }
-
-    fn accept(method: &str, target: &str, fields: &[(&str, &str)]) -> Box<dyn Exchange> {
-        let mut site = site();
-        match site
-            .site
-            .respond(&request(method, target, fields), site.now)
-        {
-            Answer::Exchange(exchange) => exchange,
-            Answer::Response(response) => panic!("{}", response.status),
-        }
+        });
+        let fields = request(method, target, fields);
+        let (path, _) = target.split_once('?').unwrap_or((target, ""));
+        let handlers = site.site.handlers();
+        let mut mounted = handlers.into_iter().filter(|(mount, _)| *mount == path);
+        let (_, mut handler) = mounted.next().expect("a handler of this path");
+        Driver::new(&mut *handler, &Request::new(&fields, Peer::Unix)).expect("an exchange")
     }
 
     fn value<'a>(head: &'a Head, name: &str) -> Option<&'a str> {
         let value = head.fields.value(name)?;
         Some(std::str::from_utf8(value).unwrap())
-    }
-
-    fn read_all(exchange: &mut dyn Exchange) -> String {
-        let mut out = Vec::new();
-        while exchange.read(&mut out, 7).unwrap() == Progress::More {}
-        String::from_utf8(out).unwrap()
     }
 
     #[test]
@@ -240,19 +208,17 @@ mod tests {
         assert_eq!(value(&head, "content-type"), Some("image/x"));
         assert_eq!(value(&head, "content-length"), Some("11"));
         assert_eq!(value(&head, "x-a"), Some("b"));
-        assert!(exchange.head().is_none());
 
-        let mut out = Vec::new();
-        assert_eq!(exchange.read(&mut out, 9).unwrap(), Progress::Waiting);
-        exchange.receive(b"hello ");
-        exchange.receive(b"world");
+        assert_eq!(exchange.read(9), Progress::Waiting);
+        exchange.receive(Part::Data(b"hello "));
+        exchange.receive(Part::Data(b"world"));
         assert_eq!(exchange.held(), 11);
-        assert_eq!(exchange.read(&mut out, 9).unwrap(), Progress::More);
+        assert_eq!(exchange.read(9), Progress::More);
         assert_eq!(exchange.held(), 2);
-        assert_eq!(exchange.read(&mut out, 9).unwrap(), Progress::Waiting);
-        exchange.finish();
-        assert_eq!(exchange.read(&mut out, 9).unwrap(), Progress::End);
-        assert_eq!(out, b"hello world");
+        assert_eq!(exchange.read(1), Progress::More);
+        exchange.receive(Part::End);
+        assert_eq!(exchange.read(9), Progress::End);
+        assert_eq!(exchange.content(), b"hello world");
     }
 
     #[test]
@@ -260,15 +226,19 @@ mod tests {
         let mut echo = EchoExchange {
             head: None,
             waiting: VecDeque::new(),
-            request: Request::Arriving,
+            request: Reception::Open,
         };
-        let (sent, mut out) = (vec![b'x'; 256 << 10], Vec::new());
-        echo.receive(&sent);
-        echo.read(&mut out, sent.len() - 1).unwrap();
-        assert_eq!(echo.held(), 1);
+        let sent = vec![b'x'; 256 << 10];
+        echo.waiting.extend(&sent);
+        let (mut files, mut out) = (MemoryFiles::new(), Vec::new());
+        echo.write(&mut Room::<MemoryFiles>::new(
+            &mut files,
+            &mut out,
+            sent.len() - 1,
+        ));
+        assert_eq!(echo.waiting.len(), 1);
         assert!(echo.waiting.capacity() <= SPARE_BYTES);
-        echo.finish();
-        assert_eq!(echo.read(&mut out, 9).unwrap(), Progress::End);
+        echo.write(&mut Room::<MemoryFiles>::new(&mut files, &mut out, 9));
         assert_eq!(out, sent);
     }
 
@@ -283,10 +253,9 @@ mod tests {
             Some("application/octet-stream")
         );
         for round in 0..100 {
-            exchange.receive(&vec![round; 30_000]);
-            let mut out = Vec::new();
-            while exchange.read(&mut out, 16_384).unwrap() == Progress::More {}
-            assert_eq!(out, vec![round; 30_000]);
+            exchange.receive(Part::Data(&vec![round; 30_000]));
+            while exchange.read(16_384) == Progress::More {}
+            assert_eq!(exchange.content(), vec![round; 30_000]);
             assert_eq!(exchange.held(), 0);
         }
     }
@@ -295,20 +264,20 @@ mod tests {
     fn reading_the_echo_explains_it() {
         let mut exchange = accept("GET", "/echo", &[]);
         assert_eq!(exchange.head().unwrap().len, Some(ECHO_HINT.len() as u64));
-        assert_eq!(read_all(exchange.as_mut()), ECHO_HINT);
+        assert_eq!(exchange.read_all(), ECHO_HINT);
         let mut exchange = accept("HEAD", "/echo", &[]);
         let head = exchange.head().unwrap();
-        assert_eq!(head.len, Some(0));
         assert_eq!(value(&head, "content-length"), Some("49"));
-        assert_eq!(read_all(exchange.as_mut()), "");
+        assert!(exchange.is_complete(), "no content follows");
     }
 
     #[test]
     fn s9_3_2_a_head_of_a_description_has_the_length_of_a_get() {
         let lengths = ["GET", "HEAD"].map(|method| {
             let mut exchange = accept(method, "/json", &[]);
-            exchange.finish();
+            exchange.receive(Part::End);
             let head = exchange.head().unwrap();
+            assert_eq!(exchange.is_complete(), method == "HEAD");
             value(&head, "content-length").map(str::to_owned)
         });
         assert!(
@@ -327,12 +296,12 @@ mod tests {
         ];
         let mut exchange = accept("POST", "/json?q=%20", &fields);
         assert!(exchange.head().is_none());
-        exchange.receive(b"12345");
-        exchange.receive(b"678");
+        exchange.receive(Part::Data(b"12345"));
+        exchange.receive(Part::Data(b"678"));
         assert_eq!(exchange.held(), 0);
-        exchange.finish();
+        exchange.receive(Part::End);
         let head = exchange.head().unwrap();
-        let text = read_all(exchange.as_mut());
+        let text = exchange.read_all();
         assert_eq!(head.len, Some(text.len() as u64));
         assert_eq!(
             value(&head, "content-type"),
@@ -357,18 +326,9 @@ mod tests {
         for method in ["GET", "POST", "OPTIONS"] {
             let mut exchange = accept(method, "/html", &[]);
             assert_eq!(exchange.head().unwrap().status, 200);
-            exchange.receive(b"passed over");
-            exchange.finish();
-            assert_eq!(read_all(exchange.as_mut()), PAGE);
+            exchange.receive(Part::Data(b"passed over"));
+            exchange.receive(Part::End);
+            assert_eq!(exchange.read_all(), PAGE);
         }
-    }
-
-    #[test]
-    fn nothing_is_mounted_beside_these_paths_or_without_the_option() {
-        let mut site = site();
-        assert_eq!(site.get("/echo/").status, 200);
-        assert_eq!(site.get("/json/").status, 404);
-        assert_eq!(site.get("/Json").status, 404);
-        assert_eq!(TestSite::new(&[]).get("/json").status, 404);
     }
 }

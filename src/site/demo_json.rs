@@ -6,23 +6,28 @@ use std::rc::Rc;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::common_fields::CommonFields;
-use super::demo::{answer_fields, give, method};
-use super::{Exchange, Handler, Head};
-use crate::content::{BodyError, Progress};
-use crate::http::{Fields, Method};
+use super::demo::{answer_fields, give};
+use crate::exchange::{
+    Answer, Desk, Exchange, Failure, Handler, Head, Part, Request, Room, Step, Until,
+};
+use crate::http::Fields;
+use crate::world::Files;
 
 /// The handler of `/json`.
 pub(crate) struct Json(pub(crate) Rc<CommonFields>);
 
-impl Handler for Json {
-    fn accept(&self, request: &Fields) -> Box<dyn Exchange> {
-        Box::new(JsonExchange {
+impl<F: Files> Handler<F> for Json {
+    fn accept(&mut self, request: &Request<'_>, _: &mut Desk<'_>) -> Answer<F> {
+        if !request.rest.is_empty() {
+            return Answer::NotMine;
+        }
+        Answer::Exchange(Box::new(JsonExchange {
             common: self.0.clone(),
             state: JsonState::Counting {
-                request: request.clone(),
+                request: request.fields.clone(),
                 body_length: 0,
             },
-        })
+        }))
     }
 }
 
@@ -44,14 +49,9 @@ enum JsonState {
     },
 }
 
-impl Exchange for JsonExchange {
-    fn receive(&mut self, data: &[u8]) {
-        if let JsonState::Counting { body_length, .. } = &mut self.state {
-            *body_length += data.len() as u64;
-        }
-    }
-
-    fn finish(&mut self) {
+impl JsonExchange {
+    /// The request's body has ended.
+    fn describe(&mut self) {
         let JsonState::Counting {
             request,
             body_length,
@@ -65,45 +65,47 @@ impl Exchange for JsonExchange {
         };
         let mut content = serde_json::to_vec_pretty(&description).unwrap_or_default();
         content.push(b'\n');
-        let fields = answer_fields(
-            b"application/json; charset=utf-8",
-            Some(content.len() as u64),
-        );
-        if method(request) == Method::Head {
-            content.clear();
-        }
+        let len = Some(content.len() as u64);
+        let fields = answer_fields(b"application/json; charset=utf-8", len);
         self.state = JsonState::Answering {
             head: Some(Head {
                 status: 200,
                 fields: self.common.complete(fields),
-                len: Some(content.len() as u64),
+                len,
             }),
             content,
             sent: 0,
         };
     }
+}
 
-    fn held(&self) -> usize {
-        0
-    }
-
-    fn head(&mut self) -> Option<Head> {
-        match &mut self.state {
-            JsonState::Counting { .. } => None,
-            JsonState::Answering { head, .. } => head.take(),
+impl<F: Files> Exchange<F> for JsonExchange {
+    fn receive(&mut self, part: Part<'_>, _: &mut Desk<'_>) {
+        match (part, &mut self.state) {
+            (Part::Data(data), JsonState::Counting { body_length, .. }) => {
+                *body_length += data.len() as u64;
+            }
+            (Part::End, _) => self.describe(),
+            _ => {}
         }
     }
 
-    fn read(&mut self, out: &mut Vec<u8>, max: usize) -> Result<Progress, BodyError> {
-        Ok(match &mut self.state {
-            JsonState::Counting { .. } => Progress::Waiting,
-            JsonState::Answering { content, sent, .. } => {
-                let mut rest = content.get(*sent..).unwrap_or_default();
-                let progress = give(&mut rest, out, max);
-                *sent = content.len() - rest.len();
-                progress
-            }
-        })
+    fn poll(&mut self, room: &mut Room<'_, F>, _: &mut Desk<'_>) -> Result<Step<F>, Failure> {
+        let JsonState::Answering {
+            head,
+            content,
+            sent,
+        } = &mut self.state
+        else {
+            return Ok(Step::Wait(Until::Request));
+        };
+        if let Some(head) = head.take() {
+            return Ok(Step::Head(head));
+        }
+        let mut rest = content.get(*sent..).unwrap_or_default();
+        let step = give(&mut rest, room);
+        *sent = content.len() - rest.len();
+        Ok(step)
     }
 }
 

@@ -1,8 +1,7 @@
 //! The static site: request → response, without a socket.
 //!
 //! ```text
-//! target → path (decoded, normalised) → handler mounted there
-//!                                     → hot (the file, its sidecars, their fields)
+//! target → path (decoded, normalised) → hot (the file, its sidecars, their fields)
 //!                                         → present (coding, preconditions, ranges) → Response
 //!                                     → redirect, listing, fallback, error page
 //! ```
@@ -24,7 +23,6 @@ mod disk_tests;
 mod encoding;
 mod error;
 mod error_page;
-mod handler;
 mod hashing;
 mod hot;
 mod html;
@@ -51,7 +49,6 @@ use std::time::{Duration, Instant};
 pub use common_fields::parse_header;
 pub use config::{CacheRule, Charset, Config, EntityTags, TypeRule};
 pub use error::SiteError;
-pub use handler::{Exchange, Handler, Head};
 
 use cache_control::CacheRules;
 use common_fields::CommonFields;
@@ -59,10 +56,11 @@ use error_page::ErrorPages;
 use hot::HotCache;
 use listing::Listings;
 use media_type::MediaTypes;
-use path::{SitePath, TargetForm};
+use path::SitePath;
 use resource::Dress;
 
 use crate::content::{Body, FileTable, Supply};
+use crate::exchange::{Answer, Desk, Handler, Request, Response};
 use crate::http::{Field, Fields, Method};
 use crate::world::{FileReads, Files, RootChange};
 
@@ -73,48 +71,24 @@ const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
 /// nothing, and a deployment that shows within a second shows at once for a person.
 const FOLLOW_ROOT: Duration = Duration::from_secs(1);
 
-/// A directory served as a site, and the handlers mounted beside it.
+/// A directory served as a site.
 pub struct Site<F: Files> {
     reads: F::Reads,
     hot: HotCache<F>,
     open_files: Rc<FileTable<F>>,
     dress: Dress,
     pages: ErrorPages,
-    mounts: Vec<Mount>,
     options: Rc<Fields>,
     /// The listings, if the operator wants them.
     listings: Option<Listings<F>>,
     spa: bool,
+    demo: bool,
     /// Time at which the root's name was last looked up.
     followed: Option<Instant>,
     /// The path of the request. It is lent to one request after another, so that resolving a path
     /// allocates nothing.
     path: SitePath,
     candidate: Vec<u8>,
-}
-
-/// A handler and the path that it answers.
-struct Mount {
-    path: &'static str,
-    handler: Box<dyn Handler>,
-}
-
-/// Answer to a request.
-pub enum Answer<F: Files> {
-    /// A complete response. The request's body, if it has one, is ignored.
-    Response(Response<F>),
-    /// The exchange of a handler, which wants the request's body.
-    Exchange(Box<dyn Exchange>),
-}
-
-/// A response whose head is known.
-pub struct Response<F: Files> {
-    /// The status code.
-    pub status: u16,
-    /// All fields but `:status` and `date`.
-    pub fields: Rc<Fields>,
-    /// The content. It is empty in a response to HEAD, whose `content-length` may be greater.
-    pub body: Body<F>,
 }
 
 impl<F: Files> Site<F> {
@@ -126,7 +100,7 @@ impl<F: Files> Site<F> {
         let open_files = FileTable::new(files, config.open_files);
         let options: Fields = [("allow", "GET, HEAD, OPTIONS")].into_iter().collect();
         let listings = config.listing.then(|| Listings::new(&common));
-        let mut site = Site {
+        Ok(Site {
             reads,
             hot: HotCache::new(config.cache_memory, config.entity_tags, open_files.clone()),
             open_files,
@@ -137,17 +111,21 @@ impl<F: Files> Site<F> {
                 types: MediaTypes::new(config)?,
             },
             pages: ErrorPages::default(),
-            mounts: Vec::new(),
             listings,
             spa: config.spa,
+            demo: config.demo,
             followed: None,
             path: SitePath::default(),
             candidate: Vec::new(),
-        };
-        if config.demo {
-            demo::mount(&mut site);
+        })
+    }
+
+    /// The handlers that the configuration wants beside the files, and their paths.
+    pub(crate) fn handlers(&self) -> Vec<(&'static str, Box<dyn Handler<F>>)> {
+        match self.demo {
+            true => demo::handlers(&self.dress.common),
+            false => Vec::new(),
         }
-        Ok(site)
     }
 
     /// Time until the next background work is due; `None` while there is none.
@@ -182,31 +160,17 @@ impl<F: Files> Site<F> {
         self.candidate = Vec::new();
     }
 
-    /// Lets `handler` answer all requests for `path`, which begins with a slash and ends without one. A
-    /// file at that path is no longer reached.
-    pub fn mount(&mut self, path: &'static str, handler: Box<dyn Handler>) {
-        self.mounts.push(Mount { path, handler });
-    }
-
     /// Answers a request. Entries of the hot cache have to be recent enough at `now`.
-    pub fn respond(&mut self, request: &Fields, now: Instant) -> Answer<F> {
+    pub fn respond(&mut self, request: &Request<'_>, now: Instant) -> Response<F> {
         let is_recent = |followed| now.saturating_duration_since(followed) < FOLLOW_ROOT;
         if !self.followed.is_some_and(is_recent) {
             self.follow_root(now);
         }
         let mut path = std::mem::take(&mut self.path);
-        let method = Method::from_bytes(request.method().unwrap_or_default());
-        let answer = self.answer(&mut path, method, request, now);
+        let response = self.answer(&mut path, request.method, request.fields, now);
         self.path = path;
         self.hot.finish_request();
-        match answer {
-            // A HEAD gets the fields of a GET without its content (RFC 9110 §9.3.2).
-            Answer::Response(mut response) if method == Method::Head => {
-                response.body = Body::Empty;
-                Answer::Response(response)
-            }
-            answer => answer,
-        }
+        response
     }
 
     /// The field that responses over TLS have and others must not have (RFC 6797 §7.2).
@@ -250,15 +214,6 @@ impl<F: Files> Site<F> {
         }
     }
 
-    /// Refuses a request with the page of an error, without looking at its target.
-    pub fn refuse(&mut self, request: &Fields, status: u16) -> Answer<F> {
-        let mut response = self.error(status);
-        if request.method() == Some(b"HEAD") {
-            response.body = Body::Empty;
-        }
-        Answer::Response(response)
-    }
-
     /// The state of the supply of descriptors since the last call.
     pub(crate) fn take_supply(&mut self) -> Supply {
         self.open_files.take_supply()
@@ -285,9 +240,9 @@ impl<F: Files> Site<F> {
         method: Method,
         request: &Fields,
         now: Instant,
-    ) -> Answer<F> {
+    ) -> Response<F> {
         let target = request.path().unwrap_or_default();
-        let response = match (method, path.parse(target)) {
+        match (method, path.parse(target)) {
             // `*` asks about the server as a whole (RFC 9110 §9.3.7).
             (Method::Options, Err(_)) if target == b"*" => self.options(),
             (Method::Connect, _) => self.error(405),
@@ -299,19 +254,11 @@ impl<F: Files> Site<F> {
             },
             (method, Err(path::PathError::TooLong)) => self.too_long(path, method, request, now),
             (_, Err(error)) => self.error(error.status()),
-            (method, Ok(())) => {
-                if let Some(handler) = self.handler(path) {
-                    return Answer::Exchange(handler.accept(request));
-                }
-                match method {
-                    Method::Get | Method::Head => self.resolve(path, request, method, now),
-                    Method::Options => self.options(),
-                    Method::Unknown => self.error(501),
-                    _ => self.not_allowed(path, request, now),
-                }
-            }
-        };
-        Answer::Response(response)
+            (Method::Get | Method::Head, Ok(())) => self.resolve(path, request, method, now),
+            (Method::Options, Ok(())) => self.options(),
+            (Method::Unknown, Ok(())) => self.error(501),
+            (_, Ok(())) => self.not_allowed(path, request, now),
+        }
     }
 
     /// Answers a method that files do not have: 405 if the path has a file, else 404.
@@ -348,21 +295,19 @@ impl<F: Files> Site<F> {
         }
     }
 
-    fn handler(&self, path: &SitePath) -> Option<&dyn Handler> {
-        let is_here = |mount: &&Mount| {
-            path.form() == TargetForm::File
-                && mount.path.as_bytes().strip_prefix(b"/") == Some(path.as_bytes())
-        };
-        let mount = self.mounts.iter().find(is_here)?;
-        Some(mount.handler.as_ref())
-    }
-
     fn options(&self) -> Response<F> {
         Response {
             status: 204,
             fields: self.options.clone(),
             body: Body::Empty,
         }
+    }
+}
+
+impl<F: Files> Handler<F> for Site<F> {
+    fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
+        // Files have changed while the event loop was absent.
+        Answer::Response(self.respond(request, desk.world_now()))
     }
 }
 
@@ -428,9 +373,8 @@ mod tests {
                     request.push(name.as_bytes(), value);
                 }
             }
-            let Answer::Response(response) = site.site.respond(&request, site.now) else {
-                return Ok(());
-            };
+            let request = Request::new(&request, crate::world::Peer::Unix);
+            let response = site.site.respond(&request, site.now).to(request.method);
             let len = response.body.len();
             let content = read(response.body, &mut site.files);
             prop_assert_eq!(len, Some(content.len() as u64));

@@ -3,14 +3,15 @@
 use std::io;
 use std::rc::Rc;
 
+use super::Site;
 use super::conditional::{self, PreconditionOutcome};
 use super::encoding::Preferences;
 use super::multipart::{Multipart, content_range};
 use super::range::{self, ByteRange, Ranges};
 use super::representation::{ByteSource, Representation};
 use super::resource::Resource;
-use super::{Response, Site};
 use crate::content::Body;
+use crate::exchange::Response;
 use crate::http::{Fields, Method};
 use crate::world::Files;
 

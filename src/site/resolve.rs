@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 
+use super::Site;
 use super::hot::Lookup;
 use super::html::escape;
 use super::path::{SitePath, TargetForm, encode, split_query};
 use super::present::Unready;
-use super::{Response, Site};
 use crate::content::Body;
+use crate::exchange::Response;
 use crate::http::{Fields, Method};
 use crate::world::Files;
 

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::Site;
 use super::config::Config;
-use super::{Answer, Response, Site};
 use crate::content::{Body, Progress};
+use crate::exchange::{Request, Response};
 use crate::http::Fields;
+use crate::world::Peer;
 use crate::world::memory_files::MemoryFiles;
 
 /// A site in memory, with a clock that tests advance.
@@ -69,10 +71,8 @@ impl TestSite {
         fields: &[(&str, &str)],
     ) -> Response<MemoryFiles> {
         let request = request(method, target, fields);
-        match self.site.respond(&request, self.now) {
-            Answer::Response(response) => response,
-            Answer::Exchange(_) => panic!("a handler answers {target}"),
-        }
+        let request = Request::new(&request, Peer::Unix);
+        self.site.respond(&request, self.now).to(request.method)
     }
 
     pub(crate) fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)]) -> Seen {

@@ -147,7 +147,7 @@ impl AccessLog {
             status,
             body_bytes,
             elapsed: entry.elapsed(now),
-            reason,
+            reason: reason.or(entry.blamed()),
         };
         // After a failure only `flush` tries again, so that a stall costs no system calls.
         if self.pending.len() + entry.len_at_most() > MOST_PENDING && self.loss.reason.is_none() {

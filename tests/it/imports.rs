@@ -8,7 +8,7 @@
 use super::source::{self, Source};
 
 /// The rooms by floor, the lowest first.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
     // The world and the nouns that all rooms share.
     &["allocator", "http", "panics", "world"],
     // Cores, content and the means of the server.
@@ -16,7 +16,9 @@ const FLOORS: [&[&str]; 8] = [
     // A request that is being answered, a connected socket, and the core that is built of another core.
     &["exchange", "h2", "helper", "link", "sandbox"],
     // Answers, and the client.
-    &["client", "routes", "site"],
+    &["client", "site"],
+    // The way from a path to an answer.
+    &["routes"],
     // The event loop.
     &["server"],
     // Settings of all rooms.

@@ -28,7 +28,6 @@ const NOT_YET: &[&str] = &[
     "src/exchange",
     "src/helper",
     "src/link",
-    "src/server/active_request",
     "src/server/connection",
     "src/server/context",
     "src/server/event_loop",

@@ -106,6 +106,25 @@ impl Connection {
         }
     }
 
+    /// Sends what was appended since [`Connection::begin_data`] as the last of the content, and these
+    /// fields behind it (RFC 9112 §7.1.2). Only chunks have a place for them: behind other content they
+    /// are left out.
+    pub fn commit_trailers<'f>(
+        &mut self,
+        fields: impl IntoIterator<Item = Field<'f>>,
+        now: Instant,
+    ) {
+        if self.state.outgoing() == Some(Outgoing::Chunked) {
+            self.now = now;
+            let fields = fields.into_iter();
+            let fields = fields.filter(|field| is_passed_on(field.name, Length::Chunked));
+            self.output.end_with_trailers(fields);
+            self.note_sent(Sent::Whole);
+        } else {
+            self.commit(true, now);
+        }
+    }
+
     /// Sends `len` bytes of content that are not in the output. The caller sends exactly so many behind
     /// the bytes that are in it, before bytes that are appended later. The response must have a known
     /// length, of which at least `len` bytes are left. [`Connection::begin_data`] is not called.

@@ -56,7 +56,8 @@ impl<W: World> Connection<W> {
             }
             // What the peer's windows let pass was made in this turn, unless a disk has it still, and
             // nobody will open them any more or send the rest of a request.
-            let gone = ended && !self.protocol.is_cold();
+            let gone = ended && !self.protocol.waits_for_disk()
+                || self.read == ReadSide::Closing && self.protocol.waits_for_handler();
             if gone || self.protocol.is_over() {
                 self.phase = Phase::Flushing;
             }

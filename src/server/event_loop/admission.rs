@@ -147,7 +147,7 @@ impl<W: World> EventLoop<W> {
     /// While it is tight, those who are dispensable go, a batch a turn; while there are too few descriptors
     /// to open files, one a turn.
     pub(super) fn relieve(&mut self) {
-        let supply = self.cx.site.take_supply();
+        let supply = self.cx.routes.take_supply();
         if supply != Supply::Enough {
             let what = "none is left to open them; raise the limit of open files (ulimit -n)";
             let log = &mut self.cx.limit_log;

@@ -1,6 +1,7 @@
 //! Panics made on purpose, one in each phase of a connection, by a world whose sockets and files panic:
 //! the connection is gone, nothing of it stays in a table, and another one is served on.
 
+mod exchanges;
 mod fairness;
 
 use super::*;
@@ -446,7 +447,13 @@ fn a_panic_when_the_disk_is_asked_again_ends_a_connection_and_no_other() {
     bench.files.slow_disk(Duration::from_millis(2));
     bench.turns(3);
     assert!(
-        bench.event_loop.cold.front().is_some(),
+        bench
+            .event_loop
+            .cx
+            .means
+            .wakes
+            .until_next(bench.event_loop.cx.now)
+            .is_some(),
         "it waits for the disk"
     );
     assert!(bench.victim.borrow().outgoing.len() < 1000);

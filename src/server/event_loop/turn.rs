@@ -10,11 +10,7 @@ use crate::server::context::Context;
 use crate::server::ledger::Standing;
 use crate::server::slots::Weight;
 use crate::world::{Token, World};
-use std::time::{Duration, Instant};
-
-/// A response that waits for a disk tries again after this long: what a flash disk takes for it, and
-/// few turns for one that takes longer.
-const DISK_RETRY: Duration = Duration::from_millis(4);
+use std::time::Instant;
 
 /// What a turn takes is heavy beyond this, in bytes: a page with its style, or sixteen requests.
 const HEAVY: usize = 32 << 10;
@@ -23,7 +19,6 @@ const HEAVY: usize = 32 << 10;
 struct Outcome {
     turn: Turn,
     is_handshaking: bool,
-    has_turned_cold: bool,
     deadline: Option<Instant>,
     memory: usize,
     standing: Standing,
@@ -34,7 +29,6 @@ impl Outcome {
         Outcome {
             turn,
             is_handshaking: turn != Turn::Closed && connection.is_handshaking(),
-            has_turned_cold: turn != Turn::Closed && connection.has_turned_cold(),
             deadline: connection.next_deadline(cx),
             memory: connection.memory(),
             standing: connection.standing(),
@@ -55,6 +49,7 @@ impl<W: World> EventLoop<W> {
             return;
         };
         let cx = &mut self.cx;
+        cx.token = token;
         cx.effort = 0;
         // One that turns out to want much of files goes on behind those that do not.
         cx.file_effort = match is_heavy {
@@ -80,9 +75,6 @@ impl<W: World> EventLoop<W> {
             return self.forget(token);
         }
         self.deadlines.set(token.index, outcome.deadline);
-        if outcome.has_turned_cold {
-            self.cold.push_back((self.cx.now + DISK_RETRY, token));
-        }
         let weight = match self.cx.effort > HEAVY {
             true => Weight::Heavy,
             false => Weight::Light,
@@ -104,10 +96,10 @@ impl<W: World> EventLoop<W> {
 
     /// Does a slice of what nobody waits for. No connection is charged with it: it is one a turn.
     pub(super) fn work_behind(&mut self) {
-        if self.cx.site.next_work().is_none() {
+        if self.cx.routes.next_work().is_none() {
             return;
         }
-        if let Err(panic) = panics::catch(|| self.cx.site.work()) {
+        if let Err(panic) = panics::catch(|| self.cx.routes.work()) {
             self.cx.recover();
             self.cx.report_panic("hashing", &panic);
         }

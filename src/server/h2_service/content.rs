@@ -1,10 +1,10 @@
 //! The scheduler's grants become DATA: spliced from the cache, read as frames of a piece, or copied.
 
-use super::H2Service;
-use crate::content::{BodyError, Progress, Slice};
+use super::{H2Service, key_of};
+use crate::content::{Progress, Slice};
+use crate::exchange::{ActiveRequest, Failure};
 use crate::h2::frame::HEADER_LEN;
 use crate::h2::{ErrorCode, Grant, StreamKey};
-use crate::server::active_request::CUT_SHORT;
 use crate::server::context::{Context, Layer};
 use crate::server::piece::{Layout, Wanted};
 use crate::server::splices::{self, MOST_SPLICED};
@@ -34,8 +34,12 @@ impl<F: Files> H2Service<F> {
     fn fill<W: World<Files = F>>(&mut self, grant: Grant, room: usize, cx: &mut Context<W>) {
         let stream = grant.stream;
         match self.send(grant, room, cx) {
-            Ok(Progress::More | Progress::Waiting) => {}
-            Ok(Progress::Cold) => self.cold.push(stream),
+            Ok(Progress::More) => {}
+            Ok(Progress::Waiting) => {
+                let active = self.active.get(stream.index()).and_then(Option::as_ref);
+                self.note_due(active.and_then(ActiveRequest::due));
+            }
+            Ok(Progress::Cold) => self.await_disk(stream, cx),
             Ok(Progress::End) => {
                 if let Some(active) = self.take(stream) {
                     self.complete(stream, active, cx);
@@ -52,7 +56,7 @@ impl<F: Files> H2Service<F> {
         grant: Grant,
         room: usize,
         cx: &mut Context<W>,
-    ) -> Result<Progress, BodyError> {
+    ) -> Result<Progress, Failure> {
         let stream = grant.stream;
         let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
             self.core.abort(grant);
@@ -74,7 +78,9 @@ impl<F: Files> H2Service<F> {
                     layout,
                 };
                 let at = self.core.output().len();
-                let pushed = cx.splices.push_frame(at, cx.site.reads(), file, &wanted)?;
+                let pushed = cx
+                    .splices
+                    .push_frame(at, cx.routes.reads(), file, &wanted)?;
                 let Some(frame) = pushed else {
                     return Ok(self.rest(grant));
                 };
@@ -89,7 +95,7 @@ impl<F: Files> H2Service<F> {
                 Ok(progress)
             }
             Some(memory) => {
-                let Some(range) = memory.take(cx.site.reads(), max)? else {
+                let Some(range) = memory.take(cx.routes.reads(), max)? else {
                     return Ok(self.rest(grant));
                 };
                 let len = range.len() as usize;
@@ -108,7 +114,7 @@ impl<F: Files> H2Service<F> {
         &mut self,
         grant: Grant,
         cx: &mut Context<W>,
-    ) -> Result<Progress, BodyError> {
+    ) -> Result<Progress, Failure> {
         let stream = grant.stream;
         let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
             return Ok(self.rest(grant));
@@ -116,12 +122,21 @@ impl<F: Files> H2Service<F> {
         let max = grant.max_len as usize;
         let output = self.core.begin_data(&grant);
         let before = output.len();
-        let progress = active.read(cx.site.reads(), output, max, cx.now);
+        let progress = active.read(cx.routes.reads(), output, max, &cx.means);
         cx.moved += output.len() - before;
         let releasable = active.releasable();
+        let mut trailers = None;
         match &progress {
-            Ok(progress) => self.core.commit(grant, *progress == Progress::End),
+            Ok(Progress::End) => {
+                trailers = active.take_trailers();
+                self.core.commit(grant, trailers.is_none());
+            }
+            Ok(_) => self.core.commit(grant, false),
             Err(_) => self.core.abort(grant),
+        }
+        if let Some(fields) = trailers {
+            let sent = self.core.send_headers(stream, fields.iter(), true);
+            debug_assert_eq!(sent, Ok(()), "content may be followed by trailers");
         }
         self.core.release(stream, releasable);
         progress
@@ -133,24 +148,24 @@ impl<F: Files> H2Service<F> {
         Progress::Cold
     }
 
-    /// The rest of a response cannot be had.
-    fn cut_short<W: World>(&mut self, stream: StreamKey, error: &BodyError, cx: &mut Context<W>) {
-        cx.report_cut(self.peer, error);
-        self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
-        self.remove(stream, Some(CUT_SHORT), cx);
-    }
-
-    /// Whether streams wait for a disk.
-    pub fn is_cold(&self) -> bool {
-        !self.cold.is_empty()
-    }
-
-    /// Lets the streams that wait for a disk try again.
-    pub fn retry_cold(&mut self) {
-        for stream in std::mem::take(&mut self.cold) {
-            if let Some(active) = self.active.get(stream.index()).and_then(Option::as_ref) {
-                self.core.set_ready(stream, active.remaining());
-            }
+    fn await_disk<W: World>(&mut self, stream: StreamKey, cx: &mut Context<W>) {
+        if let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) {
+            active.await_disk();
+            let due = active.due();
+            self.note_due(due);
+            cx.await_disk(key_of(stream));
         }
+    }
+
+    /// The rest of a response cannot be had.
+    pub(super) fn cut_short<W: World>(
+        &mut self,
+        stream: StreamKey,
+        failure: &Failure,
+        cx: &mut Context<W>,
+    ) {
+        cx.report_cut(self.peer, failure);
+        self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
+        self.remove(stream, Some(failure.reason()), cx);
     }
 }

@@ -15,10 +15,10 @@ mod sorted;
 use std::io;
 use std::rc::Rc;
 
-use super::Response;
 use super::common_fields::CommonFields;
 use super::conditional::{self, PreconditionOutcome};
 use crate::content::{Body, BodyError, FileTable};
+use crate::exchange::Response;
 use crate::http::Fields;
 use crate::world::Files;
 use listed::Listed;

@@ -57,12 +57,24 @@ pub struct Entry {
     split: usize,
     /// Time at which the request came.
     at: Option<Instant>,
+    /// The reason that its response tells of.
+    blamed: Option<&'static str>,
 }
 
 impl Entry {
+    /// The response will tell of a failure, for this reason.
+    pub(crate) fn blame(&mut self, reason: &'static str) {
+        self.blamed = Some(reason);
+    }
+
+    pub(super) fn blamed(&self) -> Option<&'static str> {
+        self.blamed
+    }
+
     pub(super) fn fill(&mut self, format: LogFormat, time: &Timestamp, arrival: &Arrival<'_>) {
         self.text.clear();
         self.at = Some(arrival.at);
+        self.blamed = None;
         match format {
             LogFormat::Combined => self.fill_combined(time, arrival),
             LogFormat::Json => self.fill_json(time, arrival),

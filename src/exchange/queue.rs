@@ -45,6 +45,14 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Removes the first value, if it is wanted.
+    pub fn pop_front_if(&mut self, is_wanted: impl FnOnce(&T) -> bool) -> Option<T> {
+        match self.front().is_some_and(is_wanted) {
+            true => self.pop_front(),
+            false => None,
+        }
+    }
+
     /// Removes the first value.
     pub fn pop_front(&mut self) -> Option<T> {
         let popped = self.first.pop_front();

@@ -1,0 +1,413 @@
+//! A request that is being answered: the source of the response's bytes, and what is owed to the
+//! request's content. The rules that both protocols share stand here.
+
+use std::time::Instant;
+
+use super::desk::Means;
+use super::dialogue::{Exchange, Part};
+use super::failure::Failure;
+use super::handler::Request;
+use super::response::Response;
+use super::running::{ContentHold, Opening, Running, Size};
+use super::wakes::{AlarmOwner, RequestKey, RequestPlace, WakeCause};
+use crate::content::{Body, Least, Progress, Slice};
+use crate::http::{Fields, Method};
+use crate::telemetry::access_log::{AccessLog, Ended, Entry};
+use crate::world::Files;
+
+/// Memory of a handler for a request besides the content that it holds: its fields, mostly.
+const HANDLER: usize = 2 << 10;
+
+/// A request whose response is not complete.
+pub(crate) struct ActiveRequest<F: Files> {
+    source: Source<F>,
+    wait: Waits,
+    /// Status of the response; 0 before there is one.
+    status: u16,
+    /// Bytes of the request's content that were received and not given back to the peer's window.
+    owed: usize,
+    /// Bytes of the request's content so far.
+    received: u64,
+    /// Bytes of the response's content so far.
+    sent: u64,
+    /// The last turn in which content was sent.
+    turn: Instant,
+    /// The line of the access log, if there is a log.
+    entry: Option<Box<Entry>>,
+}
+
+/// The wake before which the request is not polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// None: it can go on.
+    Not,
+    /// The retry of the disk.
+    Disk,
+    /// A wake of its exchange, or a part of the request.
+    Exchange,
+}
+
+/// The maker of a response.
+enum Source<F: Files> {
+    /// Content, behind a head that was sent. The request's content interests nobody.
+    Content(Body<F>),
+    /// An exchange.
+    Exchange(Box<Running<F>>),
+}
+
+/// The state of a time that is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimerState {
+    /// It is still to come.
+    Pending,
+    /// It has come.
+    Fired,
+}
+
+/// A request whose content is larger than anybody takes.
+pub(crate) struct TooLarge;
+
+impl<F: Files> ActiveRequest<F> {
+    /// A request that is answered with a response, whose head is sent.
+    pub(crate) fn content(response: Response<F>, now: Instant, entry: Option<Box<Entry>>) -> Self {
+        let mut active = Self::new(Source::Content(response.body), now, entry);
+        active.status = response.status;
+        active
+    }
+
+    /// A request that an exchange answers; it takes up to `most` bytes of content, or its own limit.
+    pub(crate) fn exchange(
+        exchange: Box<dyn Exchange<F>>,
+        request: &Request<'_>,
+        expectation: ContentHold,
+        at: (RequestPlace, AlarmOwner),
+        most: u64,
+        now: Instant,
+        entry: Option<Box<Entry>>,
+    ) -> Self {
+        let running = Running::new(exchange, request, expectation, at, most);
+        Self::new(Source::Exchange(Box::new(running)), now, entry)
+    }
+
+    fn new(source: Source<F>, now: Instant, entry: Option<Box<Entry>>) -> Self {
+        ActiveRequest {
+            source,
+            wait: Waits::Not,
+            status: 0,
+            owed: 0,
+            received: 0,
+            sent: 0,
+            turn: now,
+            entry,
+        }
+    }
+
+    /// The memory behind it, unchanged from its beginning to its end: the line of the log, and in
+    /// general what a handler keeps.
+    pub(crate) fn memory(&self) -> usize {
+        let entry = self.entry.as_ref().map_or(0, |entry| entry.memory());
+        let source = match &self.source {
+            Source::Content(_) => 0,
+            Source::Exchange(_) => HANDLER + size_of::<Running<F>>(),
+        };
+        entry + source
+    }
+
+    /// Takes bytes of the request's content, of which there may be `most` where no exchange has a limit
+    /// of its own.
+    pub(crate) fn receive(
+        &mut self,
+        data: &[u8],
+        most: u64,
+        means: &Means,
+    ) -> Result<(), TooLarge> {
+        self.owed += data.len();
+        self.received += data.len() as u64;
+        let limit = match &self.source {
+            Source::Content(_) => most,
+            Source::Exchange(running) => running.limit(),
+        };
+        if self.received > limit {
+            return Err(TooLarge);
+        }
+        if !data.is_empty() {
+            self.pass(Part::Data(data), means);
+        }
+        Ok(())
+    }
+
+    /// Takes the fields behind the request's content.
+    pub(crate) fn receive_trailers(&mut self, fields: &Fields, means: &Means) {
+        self.pass(Part::Trailers(fields), means);
+    }
+
+    /// Nothing more of the request will come.
+    pub(crate) fn finish_request(&mut self, means: &Means) {
+        self.pass(Part::End, means);
+    }
+
+    fn pass(&mut self, part: Part<'_>, means: &Means) {
+        if let Source::Exchange(running) = &mut self.source {
+            running.receive(part, means);
+            if self.wait == Waits::Exchange {
+                self.wait = Waits::Not;
+            }
+        }
+    }
+
+    /// Whether the request announces more content than is taken.
+    pub(crate) fn announces_too_much(&self, request: &Fields) -> bool {
+        match &self.source {
+            Source::Content(_) => false,
+            Source::Exchange(running) => exceeds(request, running.limit()),
+        }
+    }
+
+    /// Bytes of the request's content that the exchange still holds.
+    pub(crate) fn held(&self) -> usize {
+        match &self.source {
+            Source::Exchange(running) => running.held(),
+            Source::Content(_) => 0,
+        }
+    }
+
+    /// Bytes that can be given back to the peer's window now.
+    pub(crate) fn releasable(&mut self) -> u32 {
+        let releasable = self.owed.saturating_sub(self.held());
+        self.owed -= releasable;
+        u32::try_from(releasable).unwrap_or(u32::MAX)
+    }
+
+    /// The wake before which it is not to be polled.
+    pub(crate) fn wait(&self) -> Waits {
+        self.wait
+    }
+
+    /// Content has to be brought by a disk, which was asked for it.
+    pub(crate) fn await_disk(&mut self) {
+        self.wait = Waits::Disk;
+    }
+
+    /// A wake has come; says whether it is to be polled. The disk has its time, whoever calls.
+    pub(crate) fn wake(&mut self, cause: WakeCause) -> bool {
+        let is_awaited = match cause {
+            WakeCause::Disk => self.wait == Waits::Disk,
+            WakeCause::Waker => self.wait != Waits::Disk,
+        };
+        if is_awaited {
+            self.go_on();
+        }
+        is_awaited
+    }
+
+    fn go_on(&mut self) {
+        self.wait = Waits::Not;
+        if let Source::Exchange(running) = &mut self.source {
+            running.wake();
+        }
+    }
+
+    /// When [`ActiveRequest::handle_timeout`] is due.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        match &self.source {
+            Source::Exchange(running) => running.due(),
+            Source::Content(_) => None,
+        }
+    }
+
+    /// The key of a request that an exchange answers.
+    pub(crate) fn key(&self) -> Option<RequestKey> {
+        match &self.source {
+            Source::Exchange(running) => Some(running.place().request),
+            Source::Content(_) => None,
+        }
+    }
+
+    /// Looks whether a time that was waited for has come: then it is to be polled. It is an error if
+    /// the exchange's own time is over.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<TimerState, Failure> {
+        let Source::Exchange(running) = &mut self.source else {
+            return Ok(TimerState::Pending);
+        };
+        if running.due().is_none_or(|due| due > now) {
+            return Ok(TimerState::Pending);
+        }
+        if running.is_late(now) {
+            return Err(Failure::late());
+        }
+        self.go_on();
+        Ok(TimerState::Fired)
+    }
+
+    /// Whether an exchange waits for something else than its peer.
+    pub(crate) fn waits_for_exchange(&self) -> bool {
+        match &self.source {
+            Source::Exchange(running) => self.wait == Waits::Exchange && running.waits_for_other(),
+            Source::Content(_) => false,
+        }
+    }
+
+    /// Asks an exchange for its head.
+    pub(crate) fn open(&mut self, reads: &mut F::Reads, means: &Means) -> Result<Opening, Failure> {
+        let Source::Exchange(running) = &mut self.source else {
+            return Ok(Opening::Nothing);
+        };
+        let opening = running.open(reads, means)?;
+        match &opening {
+            Opening::Nothing => self.wait = Waits::Exchange,
+            Opening::Cold => self.wait = Waits::Disk,
+            Opening::Head(head, _) => self.status = head.status,
+            Opening::Continue | Opening::Informational(_) => {}
+        }
+        Ok(opening)
+    }
+
+    /// Whether the response's head was sent.
+    pub(crate) fn has_head(&self) -> bool {
+        self.status != 0
+    }
+
+    /// The content that is to be announced for a response that was begun with
+    /// [`ActiveRequest::content`].
+    pub(crate) fn size(&self) -> Size {
+        match self.remaining() {
+            Some(0) => Size::None,
+            Some(len) => Size::Known(len),
+            None => Size::Unknown,
+        }
+    }
+
+    /// Bytes of content still to come, if that is known.
+    pub(crate) fn remaining(&self) -> Option<u64> {
+        match &self.source {
+            Source::Content(body) => body.len(),
+            Source::Exchange(_) => None,
+        }
+    }
+
+    /// The content that comes next, if it is worth sending from where it is.
+    pub(crate) fn next_slice(
+        &mut self,
+        max: u64,
+        least: Least,
+        now: Instant,
+    ) -> Option<&mut Slice<F>> {
+        self.begin_turn(now);
+        match &mut self.source {
+            Source::Content(body) => body.next_slice(max, least),
+            Source::Exchange(running) => running.next_slice(max, least),
+        }
+    }
+
+    /// So many bytes of that were taken; says whether they were the last.
+    pub(crate) fn count_sent(&mut self, len: usize) -> Progress {
+        self.sent += len as u64;
+        match &mut self.source {
+            Source::Content(body) if body.is_empty() => Progress::End,
+            Source::Content(_) => Progress::More,
+            Source::Exchange(running) => {
+                running.count(len);
+                Progress::More
+            }
+        }
+    }
+
+    /// Appends up to `max` bytes of content.
+    pub(crate) fn read(
+        &mut self,
+        reads: &mut F::Reads,
+        out: &mut Vec<u8>,
+        max: usize,
+        means: &Means,
+    ) -> Result<Progress, Failure> {
+        self.begin_turn(means.now);
+        let before = out.len();
+        let progress = match &mut self.source {
+            Source::Content(body) => body.read(reads, out, max).map_err(Failure::from),
+            Source::Exchange(running) => running.read(reads, out, max, means),
+        };
+        self.sent += (out.len() - before) as u64;
+        if let Ok(Progress::Waiting) = progress {
+            self.wait = Waits::Exchange;
+        }
+        progress
+    }
+
+    /// The fields behind the content, once, when the content has ended.
+    pub(crate) fn take_trailers(&mut self) -> Option<Fields> {
+        match &mut self.source {
+            Source::Exchange(running) => running.take_trailers(),
+            Source::Content(_) => None,
+        }
+    }
+
+    /// Forgets where content was found in an earlier turn.
+    fn begin_turn(&mut self, now: Instant) {
+        if self.turn != now {
+            self.turn = now;
+            match &mut self.source {
+                Source::Content(body) => body.look_again(),
+                Source::Exchange(running) => running.look_again(),
+            }
+        }
+    }
+
+    /// The response is another than that of the source: of this status, with so many bytes.
+    pub(crate) fn refuse(&mut self, status: u16, content_bytes: u64) {
+        self.status = status;
+        self.sent = content_bytes;
+    }
+
+    /// Gives up the exchange for a response that takes the place of its own, which no content may
+    /// follow where that is so for the exchange's. Returns the line of the log, with the reason.
+    pub(crate) fn replace(
+        mut self,
+        reason: Option<&'static str>,
+        means: &Means,
+    ) -> (Method, Option<Box<Entry>>) {
+        let method = match &self.source {
+            Source::Exchange(running) => running.method(),
+            Source::Content(_) => Method::Get,
+        };
+        self.pass(Part::Gone, means);
+        let mut entry = self.entry.take();
+        if let (Some(entry), Some(reason)) = (&mut entry, reason) {
+            entry.blame(reason);
+        }
+        (method, entry)
+    }
+
+    /// The request is over before its response is complete: its exchange is told, and its line of the
+    /// log can be written, with the reason if there is one.
+    pub(crate) fn abandon(
+        &mut self,
+        log: &mut Option<AccessLog>,
+        reason: Option<&'static str>,
+        means: &Means,
+    ) {
+        self.pass(Part::Gone, means);
+        self.conclude(log, reason);
+    }
+
+    /// The request is over: its line of the log can be written, with the reason if there is one.
+    pub(crate) fn conclude(&mut self, log: &mut Option<AccessLog>, reason: Option<&'static str>) {
+        if let (Some(log), Some(entry)) = (log, self.entry.take()) {
+            log.end(Ended {
+                entry,
+                status: self.status,
+                body_bytes: self.sent,
+                reason,
+            });
+        }
+    }
+}
+
+/// Whether the request announces more than `limit` bytes of content.
+fn exceeds(request: &Fields, limit: u64) -> bool {
+    let announced = request
+        .value("content-length")
+        .and_then(|value| std::str::from_utf8(value).ok());
+    announced
+        .and_then(|value| value.parse::<u64>().ok())
+        .is_some_and(|len| len > limit)
+}

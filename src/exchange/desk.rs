@@ -1,0 +1,80 @@
+//! The means of a handler: the time, wakes, room for content.
+
+use std::time::{Duration, Instant};
+
+use super::wakes::{AlarmOwner, RequestPlace, Waker, Wakes};
+use crate::world::Files;
+
+/// The event loop's means, of which each exchange is lent a [`Desk`].
+pub(crate) struct Means {
+    pub(crate) wakes: Wakes,
+    /// The time of this turn, by the event loop's own clock.
+    pub(crate) now: Instant,
+    /// The time of this turn in the world, where files change while the event loop is absent.
+    pub(crate) world_now: Instant,
+    /// The time that an exchange has for its head.
+    pub(crate) handler_timeout: Duration,
+}
+
+/// The means that a handler has for one request. It knows nothing of the connection below.
+pub struct Desk<'a> {
+    means: &'a Means,
+    place: RequestPlace,
+    alarm: &'a mut AlarmOwner,
+}
+
+impl<'a> Desk<'a> {
+    pub(crate) fn new(means: &'a Means, place: RequestPlace, alarm: &'a mut AlarmOwner) -> Self {
+        Desk {
+            means,
+            place,
+            alarm,
+        }
+    }
+
+    /// The time of this turn.
+    pub fn now(&self) -> Instant {
+        self.means.now
+    }
+
+    /// The time of this turn in the world.
+    pub(crate) fn world_now(&self) -> Instant {
+        self.means.world_now
+    }
+
+    /// A handle that has this request polled again; each call returns another one of the same.
+    pub fn waker(&mut self) -> Waker {
+        self.alarm.waker(&self.means.wakes, self.place)
+    }
+}
+
+/// Room for content of a response, bounded by the peer's windows and the connection's output.
+pub struct Room<'a, F: Files> {
+    reads: &'a mut F::Reads,
+    out: &'a mut Vec<u8>,
+    left: usize,
+}
+
+impl<'a, F: Files> Room<'a, F> {
+    pub(crate) fn new(reads: &'a mut F::Reads, out: &'a mut Vec<u8>, left: usize) -> Self {
+        Room { reads, out, left }
+    }
+
+    /// Bytes that can still be written.
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Writes the beginning of `content`, as much as there is room for, and returns its length.
+    pub fn write(&mut self, content: &[u8]) -> usize {
+        let written = content.get(..self.left).unwrap_or(content);
+        self.out.extend_from_slice(written);
+        self.left -= written.len();
+        written.len()
+    }
+
+    /// Reads of open files.
+    pub fn reads(&mut self) -> &mut F::Reads {
+        self.reads
+    }
+}

@@ -1,0 +1,90 @@
+//! The side of an answer that takes its time: an exchange is given the parts of its request, and asked
+//! for the steps of its response.
+
+use std::time::{Duration, Instant};
+
+use super::desk::{Desk, Room};
+use super::failure::Failure;
+use super::response::Head;
+use crate::content::Slice;
+use crate::http::Fields;
+use crate::world::Files;
+
+/// One request and its response.
+///
+/// It may be polled at any time, and says each time where it stands. It is dropped when the response
+/// is complete, and behind [`Part::Gone`].
+pub trait Exchange<F: Files> {
+    /// Takes a part of the request.
+    fn receive(&mut self, part: Part<'_>, desk: &mut Desk<'_>);
+
+    /// Bytes of the request's content that are still held. Their flow-control window is given back
+    /// only when they are not held any more, so that a slow reader of the response slows the sender of
+    /// the request.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// Makes the next step of the response.
+    ///
+    /// Before the head the room is empty, and it may be later: then nothing can be written, but the end
+    /// or a wait can be told.
+    fn poll(&mut self, room: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure>;
+
+    /// The most content of the request that it takes, in bytes, else 413; `None` is the server's limit.
+    /// Asked once, at the beginning.
+    fn content_limit(&self) -> Option<u64> {
+        None
+    }
+
+    /// The time between two steps behind the head, after which the response is cut off; `None` is the
+    /// server's time for a head. A stream of events or a tunnel, which may have nothing to say for
+    /// long, says how long that is. Asked at each wait.
+    fn idle_timeout(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// A part of a request.
+#[derive(Debug)]
+pub enum Part<'a> {
+    /// Content, at least a byte.
+    Data(&'a [u8]),
+    /// The fields behind the content.
+    Trailers(&'a Fields),
+    /// Nothing more will come.
+    End,
+    /// The peer has reset the request or has disconnected, or the server has given it up: nothing that
+    /// the exchange makes would be sent.
+    Gone,
+}
+
+/// A step of a response.
+pub enum Step<F: Files> {
+    /// An informational response (1xx) before the head. It is not sent to HTTP/1.0.
+    Informational(Head),
+    /// The head.
+    Head(Head),
+    /// Content that is sent from where it is: at least a byte.
+    Content(Slice<F>),
+    /// Content was written into the room, or there was no room, and more is to come.
+    Written,
+    /// The end of the response, with the fields behind its content, if any. HTTP/1.1 sends them where
+    /// the length of the content was not known before.
+    End(Option<Fields>),
+    /// Nothing before something has happened.
+    Wait(Until),
+}
+
+/// The event before which an exchange has nothing to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// The next part of the request.
+    Request,
+    /// A disk has had a few milliseconds.
+    Disk,
+    /// A [`Waker`](super::Waker) was called.
+    Woken,
+    /// A time, by the clock of [`Desk::now`].
+    Time(Instant),
+}

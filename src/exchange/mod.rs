@@ -1,0 +1,90 @@
+//! A request being answered: the room between the protocols and all that answers.
+//!
+//! A [`Handler`] is mounted at a path. It sees the head of a request, and answers it with a complete
+//! [`Response`], or begins an [`Exchange`], or passes the request on. An exchange is given the parts of
+//! its request as they come ([`Part`]) and is polled for the steps of its response ([`Step`]) as there is
+//! room for them. Neither side ever collects a whole message: content that an exchange still holds keeps
+//! its part of the flow-control window, so a slow reader of the response slows the sender of the request.
+//!
+//! ```text
+//!             accept               receive: Data, Trailers, End, Gone
+//!  request ──────────▶ Handler ──▶ Exchange ◀───────────────── protocol
+//!                        │            │  ▲
+//!                        │            │  └── poll, again after a wake, a time, a part, room
+//!                        ▼            ▼
+//!                     Response     Informational* Head (Content | Written)* End
+//! ```
+//!
+//! An exchange that has nothing to say waits ([`Step::Wait`]): for a part of its request, for a disk, for
+//! a time, or for a [`Waker`] that it has left with somebody else, such as another request's exchange.
+//! Every wait has an end: where the head takes longer than `server::Timeouts::handler`, the answer is
+//! 504; behind the head the response is cut off when nothing has happened for
+//! [`Exchange::idle_timeout`].
+//!
+//! The rules that both protocols share stand in `active` and `running`: no content behind the head of a
+//! response to HEAD, 413 for too much content, `100 Continue` before an exchange that waits for
+//! content, no more and no less content than was promised, the line of the access log. The protocols
+//! only put steps into frames.
+//!
+//! # A handler of one's own
+//!
+//! Requests to `/wait` are answered when somebody posts to `/go`:
+//!
+//! ```
+//! use calmd::exchange::*;
+//! use calmd::world::Files;
+//! use std::{cell::RefCell, rc::Rc};
+//!
+//! #[derive(Clone, Default)]
+//! struct Bell(Rc<RefCell<Vec<Waker>>>, Rc<RefCell<bool>>);
+//!
+//! impl<F: Files> Handler<F> for Bell {
+//!     fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
+//!         if request.fields.method() == Some(b"POST") {
+//!             *self.1.borrow_mut() = true;
+//!             self.0.borrow_mut().drain(..).for_each(|waker| waker.wake());
+//!         }
+//!         self.0.borrow_mut().push(desk.waker());
+//!         Answer::Exchange(Box::new(self.clone()))
+//!     }
+//! }
+//!
+//! impl<F: Files> Exchange<F> for Bell {
+//!     fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
+//!
+//!     fn poll(&mut self, _: &mut Room<'_, F>, _: &mut Desk<'_>) -> Result<Step<F>, Failure> {
+//!         Ok(match *self.1.borrow() {
+//!             false => Step::Wait(Until::Woken),
+//!             true => Step::Head(Head { status: 204, fields: Rc::default(), len: None }),
+//!         })
+//!     }
+//! }
+//! ```
+//!
+//! It is mounted with [`Routes::mount`](crate::routes::Routes::mount).
+
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+mod active;
+mod desk;
+mod dialogue;
+mod failure;
+mod handler;
+mod queue;
+mod response;
+mod running;
+#[cfg(test)]
+pub(crate) mod testing;
+mod wakes;
+
+pub(crate) use active::{ActiveRequest, TimerState, Waits};
+pub(crate) use desk::Means;
+pub use desk::{Desk, Room};
+pub use dialogue::{Exchange, Part, Step, Until};
+pub use failure::Failure;
+pub use handler::{Answer, Handler, Request};
+pub(crate) use queue::Queue;
+pub use response::{Head, Response};
+pub(crate) use running::{ContentHold, Opening, Reception, Size};
+pub use wakes::Waker;
+pub(crate) use wakes::{AlarmOwner, RequestKey, RequestPlace, Wake, WakeCause, Wakes};

@@ -1,0 +1,372 @@
+//! An exchange under way: the parts that it was given, the wait that it is in, and its content so far.
+
+use std::time::Instant;
+
+use super::desk::{Desk, Means, Room};
+use super::dialogue::{Exchange, Part, Step, Until};
+use super::failure::Failure;
+use super::handler::Request;
+use super::response::Head;
+use super::wakes::{AlarmOwner, RequestPlace};
+use crate::content::{Body, Least, Progress, Slice};
+use crate::http::{Fields, Method, status};
+use crate::world::Files;
+
+/// The part that is to be sent next of a response that an exchange makes, up to its head.
+pub(crate) enum Opening {
+    /// Nothing before a wake or a part of the request.
+    Nothing,
+    /// Nothing before the disk has had its time.
+    Cold,
+    /// `100 Continue`: the client keeps its content back until then (RFC 9110 §10.1.1).
+    Continue,
+    /// An informational response.
+    Informational(Head),
+    /// The head, and the content that follows.
+    Head(Head, Size),
+}
+
+/// The content behind a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// None.
+    None,
+    /// As many bytes as this.
+    Known(u64),
+    /// Content of a length that nobody knows yet.
+    Unknown,
+}
+
+/// The word that a client keeps its content back for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ContentHold {
+    /// `100 Continue`.
+    UntilContinue,
+    /// None, or none any more.
+    Nothing,
+}
+
+/// The part of the request that was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reception {
+    /// Not its end.
+    Open,
+    /// All of it.
+    Complete,
+}
+
+/// An exchange, and what is known of it.
+pub(super) struct Running<F: Files> {
+    exchange: Box<dyn Exchange<F>>,
+    place: RequestPlace,
+    alarm: AlarmOwner,
+    method: Method,
+    expectation: ContentHold,
+    arrival: Reception,
+    /// The most content of the request, in bytes.
+    limit: u64,
+    /// A head that follows `100 Continue`.
+    head: Option<Head>,
+    /// Content that is sent from where it is.
+    content: Body<F>,
+    /// Bytes of content still to come, where the head says how many.
+    left: Option<u64>,
+    trailers: Option<Fields>,
+    stage: Stage,
+    /// Interim responses so far.
+    interims: u8,
+    wait: Wait,
+    /// The end of the time for the present stage, once something else than the peer is waited for.
+    end: Option<Instant>,
+}
+
+/// The part of the response that comes next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Content,
+}
+
+/// The wait of an exchange.
+#[derive(Clone, Copy)]
+enum Wait {
+    /// It has not said that it waits, or something has happened since.
+    None,
+    /// It waits for the peer, whose time is kept by the protocol.
+    Peer,
+    /// It waits for something else, and is polled again at this time.
+    Other { poll: Option<Instant> },
+}
+
+/// Interim responses to one request: more than any use of 102 and 103, and an end for a handler that
+/// knows none.
+const MOST_INTERIMS: u8 = 16;
+
+impl<F: Files> Running<F> {
+    pub(super) fn new(
+        exchange: Box<dyn Exchange<F>>,
+        request: &Request<'_>,
+        expectation: ContentHold,
+        (place, alarm): (RequestPlace, AlarmOwner),
+        most: u64,
+    ) -> Self {
+        Running {
+            limit: exchange.content_limit().unwrap_or(most),
+            exchange,
+            place,
+            alarm,
+            method: request.method,
+            expectation,
+            arrival: Reception::Open,
+            head: None,
+            content: Body::Empty,
+            left: None,
+            trailers: None,
+            stage: Stage::Head,
+            interims: 0,
+            wait: Wait::None,
+            end: None,
+        }
+    }
+
+    pub(super) fn place(&self) -> RequestPlace {
+        self.place
+    }
+
+    pub(super) fn method(&self) -> Method {
+        self.method
+    }
+
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.exchange.held()
+    }
+
+    /// Gives the exchange a part of its request.
+    pub(super) fn receive(&mut self, part: Part<'_>, means: &Means) {
+        match part {
+            Part::Data(_) => self.expectation = ContentHold::Nothing,
+            Part::End => self.arrival = Reception::Complete,
+            Part::Trailers(_) | Part::Gone => {}
+        }
+        self.wait = Wait::None;
+        self.end = None;
+        let mut desk = Desk::new(means, self.place, &mut self.alarm);
+        self.exchange.receive(part, &mut desk);
+    }
+
+    /// Something happened that the exchange may have waited for. Before the head its time goes on.
+    pub(super) fn wake(&mut self) {
+        self.wait = Wait::None;
+        if self.stage == Stage::Content {
+            self.end = None;
+        }
+    }
+
+    /// When the exchange is to be polled again or given up, if nothing happens before.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self.wait {
+            Wait::None | Wait::Peer => None,
+            Wait::Other { poll } => poll.into_iter().chain(self.end).min(),
+        }
+    }
+
+    /// Whether its time is over.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.waits_for_other() && self.end.is_some_and(|end| end <= now)
+    }
+
+    /// Whether the exchange waits for something else than its peer.
+    pub(super) fn waits_for_other(&self) -> bool {
+        matches!(self.wait, Wait::Other { .. })
+    }
+
+    /// Asks for the head.
+    pub(super) fn open(&mut self, reads: &mut F::Reads, means: &Means) -> Result<Opening, Failure> {
+        if let Some(head) = self.head.take() {
+            return Ok(self.begin(head));
+        }
+        let mut out = Vec::new();
+        let mut room = Room::new(reads, &mut out, 0);
+        let mut desk = Desk::new(means, self.place, &mut self.alarm);
+        match self.exchange.poll(&mut room, &mut desk)? {
+            Step::Wait(until) => {
+                self.wait_for(until, means.now + means.handler_timeout);
+                Ok(match (self.take_expectation(), until) {
+                    (ContentHold::UntilContinue, _) => Opening::Continue,
+                    (ContentHold::Nothing, Until::Disk) => Opening::Cold,
+                    (ContentHold::Nothing, _) => Opening::Nothing,
+                })
+            }
+            Step::Informational(_) if self.interims == MOST_INTERIMS => {
+                Err(Failure::misuse("too many interim responses"))
+            }
+            Step::Informational(head) if matches!(head.status, 102..200) => {
+                self.interims += 1;
+                Ok(Opening::Informational(head))
+            }
+            Step::Informational(_) => Err(Failure::misuse("no status of an interim response")),
+            Step::Head(head) if !(200..1000).contains(&head.status) => {
+                Err(Failure::misuse("no status of a response"))
+            }
+            // It has refused the request already: nobody wants the content.
+            Step::Head(head) if head.status >= 300 => Ok(self.begin(head)),
+            Step::Head(head) => match self.take_expectation() {
+                ContentHold::UntilContinue => {
+                    self.head = Some(head);
+                    Ok(Opening::Continue)
+                }
+                ContentHold::Nothing => Ok(self.begin(head)),
+            },
+            Step::Content(_) | Step::Written | Step::End(_) => {
+                Err(Failure::misuse("content before the head"))
+            }
+        }
+    }
+
+    fn take_expectation(&mut self) -> ContentHold {
+        std::mem::replace(&mut self.expectation, ContentHold::Nothing)
+    }
+
+    fn begin(&mut self, head: Head) -> Opening {
+        (self.stage, self.wait, self.end) = (Stage::Content, Wait::None, None);
+        let withheld = self.method == Method::Head || status::has_no_content(head.status);
+        let size = match head.len {
+            _ if withheld => Size::None,
+            Some(0) => Size::None,
+            Some(len) => Size::Known(len),
+            None => Size::Unknown,
+        };
+        self.left = match size {
+            Size::Known(len) => Some(len),
+            Size::None | Size::Unknown => None,
+        };
+        Opening::Head(head, size)
+    }
+
+    /// The content that comes next, if it is worth sending from where it is: only where its length was
+    /// told, as each chunk of HTTP/1.1 has a frame around it.
+    pub(super) fn next_slice(&mut self, max: u64, least: Least) -> Option<&mut Slice<F>> {
+        let left = self.left?;
+        self.content.next_slice(max.min(left), least)
+    }
+
+    /// Notes that so many bytes of content are sent.
+    pub(super) fn count(&mut self, len: usize) {
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(len as u64);
+        }
+        if self.content.is_empty() {
+            self.content = Body::Empty;
+        }
+    }
+
+    /// The fields behind the content, once.
+    pub(super) fn take_trailers(&mut self) -> Option<Fields> {
+        self.trailers.take()
+    }
+
+    /// Time has passed, in which content may have gone from where it was.
+    pub(super) fn look_again(&mut self) {
+        self.content.look_again();
+    }
+
+    /// Appends up to `max` bytes of content to `out`.
+    pub(super) fn read(
+        &mut self,
+        reads: &mut F::Reads,
+        out: &mut Vec<u8>,
+        max: usize,
+        means: &Means,
+    ) -> Result<Progress, Failure> {
+        let start = out.len();
+        loop {
+            let before = out.len();
+            let room = self.bounded(max - (before - start));
+            if !self.content.is_empty() {
+                if room == 0 {
+                    return Ok(Progress::More);
+                }
+                let progress = self.content.read(reads, out, room)?;
+                self.count(out.len() - before);
+                match progress {
+                    Progress::Cold if before == start => return Ok(Progress::Cold),
+                    Progress::Cold => return Ok(Progress::More),
+                    Progress::More | Progress::End | Progress::Waiting => continue,
+                }
+            }
+            let mut place = Room::new(reads, out, room);
+            let mut desk = Desk::new(means, self.place, &mut self.alarm);
+            let step = self.exchange.poll(&mut place, &mut desk)?;
+            let written = out.len() - before;
+            if written > 0 {
+                self.count(written);
+                (self.wait, self.end) = (Wait::None, None);
+            }
+            match step {
+                Step::End(trailers) => return self.end(trailers),
+                // No more is sent than was promised.
+                _ if written == 0 && self.left == Some(0) => return self.end(None),
+                Step::Written if written == 0 && room > 0 => {
+                    return Err(Failure::misuse("no content though there was room"));
+                }
+                Step::Written => {}
+                Step::Content(slice) if slice.is_empty() => {
+                    return Err(Failure::misuse("content without a byte"));
+                }
+                Step::Content(slice) if self.left.is_some_and(|left| left < slice.len()) => {
+                    return Err(Failure::misuse("more content than was promised"));
+                }
+                Step::Content(slice) => {
+                    (self.wait, self.end) = (Wait::None, None);
+                    self.content = Body::One(slice);
+                }
+                Step::Wait(_) if out.len() > start => return Ok(Progress::More),
+                Step::Wait(until) => {
+                    let idle = self.exchange.idle_timeout();
+                    let idle = idle.unwrap_or(means.handler_timeout);
+                    self.wait_for(until, means.now + idle);
+                    return Ok(match until {
+                        Until::Disk => Progress::Cold,
+                        _ => Progress::Waiting,
+                    });
+                }
+                Step::Informational(_) | Step::Head(_) => {
+                    return Err(Failure::misuse("a head behind the head"));
+                }
+            }
+            if room == 0 {
+                return Ok(Progress::More);
+            }
+        }
+    }
+
+    /// As much of `max` as the head has promised.
+    fn bounded(&self, max: usize) -> usize {
+        let left = self.left.unwrap_or(u64::MAX);
+        usize::try_from(left).map_or(max, |left| left.min(max))
+    }
+
+    fn end(&mut self, trailers: Option<Fields>) -> Result<Progress, Failure> {
+        if self.left.is_some_and(|left| left > 0) || !self.content.is_empty() {
+            return Err(Failure::misuse("less content than was promised"));
+        }
+        self.trailers = trailers;
+        Ok(Progress::End)
+    }
+
+    /// Notes a wait. One that goes on keeps the end that it had.
+    fn wait_for(&mut self, until: Until, end: Instant) {
+        self.wait = match until {
+            Until::Request if self.arrival == Reception::Open => Wait::Peer,
+            Until::Request | Until::Disk | Until::Woken => Wait::Other { poll: None },
+            Until::Time(time) => Wait::Other { poll: Some(time) },
+        };
+        if self.waits_for_other() {
+            self.end.get_or_insert(end);
+        }
+    }
+}

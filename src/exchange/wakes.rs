@@ -1,0 +1,245 @@
+//! Wakes: the requests whose answers can go on, though nothing came from their peers.
+//!
+//! ```text
+//!  a handler: Waker::wake ──▶ woken ─┐
+//!                                    ├──▶ event loop: a turn for the connection, a poll for the request
+//!  the disk: Wakes::retry ──▶ later ─┘
+//! ```
+//!
+//! Each request is in either queue at most once: a [`Waker`] remembers that it has been called, and a
+//! request that waits for the disk is not polled before its wake. So both are bounded by the requests
+//! that are open, and by those that have ended within [`DISK_RETRY`].
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::queue::Queue;
+use crate::world::Token;
+
+/// A response that waits for a disk tries again after this long: the time that a flash disk takes, and
+/// few turns for one that takes longer.
+const DISK_RETRY: Duration = Duration::from_millis(4);
+
+/// A number that names a request within its connection, and none after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestKey(pub(crate) u32);
+
+impl RequestKey {
+    /// No request, but the output of the connection as a whole.
+    pub(crate) const OUTPUT: RequestKey = RequestKey(0);
+}
+
+/// A request of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestPlace {
+    pub(crate) connection: Token,
+    pub(crate) request: RequestKey,
+}
+
+/// The reason for which a request is polled again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WakeCause {
+    /// A disk, or a descriptor, is tried once more.
+    Disk,
+    /// A handler called the request's [`Waker`].
+    Waker,
+}
+
+/// A wake that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wake {
+    pub(crate) place: RequestPlace,
+    pub(crate) cause: WakeCause,
+}
+
+/// The wakes of all connections of an event loop.
+pub(crate) struct Wakes {
+    woken: Rc<RefCell<Queue<Rc<Alarm>>>>,
+    /// The earliest first: each is due after the same time.
+    later: Queue<(Instant, RequestPlace)>,
+}
+
+/// The state that all clones of a [`Waker`] share.
+pub(crate) struct Alarm {
+    place: RequestPlace,
+    state: Cell<AlarmState>,
+    queue: Rc<RefCell<Queue<Rc<Alarm>>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AlarmState {
+    Silent,
+    /// In the queue.
+    Called,
+    /// The request is over.
+    Off,
+}
+
+/// A handle that has one request polled again, from wherever its handler keeps it: in a list of
+/// listeners, behind a socket of another request. It is for the thread of its event loop.
+#[derive(Clone)]
+pub struct Waker(Rc<Alarm>);
+
+impl Waker {
+    /// Has the request polled as soon as the event loop comes to it. Further calls until then do
+    /// nothing, nor do calls after the request is over.
+    pub fn wake(&self) {
+        if self.0.state.get() == AlarmState::Silent {
+            self.0.state.set(AlarmState::Called);
+            self.0.queue.borrow_mut().push_back(self.0.clone());
+        }
+    }
+
+    /// Whether the request is over: nobody has to wake it any more.
+    pub fn is_over(&self) -> bool {
+        self.0.state.get() == AlarmState::Off
+    }
+}
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Waker").field(&self.0.place).finish()
+    }
+}
+
+/// A request's alarm, made when a [`Waker`] is first asked for. It is off once this is dropped.
+#[derive(Default)]
+pub(crate) struct AlarmOwner(Option<Rc<Alarm>>);
+
+impl AlarmOwner {
+    pub(super) fn waker(&mut self, wakes: &Wakes, place: RequestPlace) -> Waker {
+        Waker(self.0.get_or_insert_with(|| wakes.alarm(place)).clone())
+    }
+}
+
+impl Drop for AlarmOwner {
+    fn drop(&mut self) {
+        if let Some(alarm) = &self.0 {
+            alarm.state.set(AlarmState::Off);
+        }
+    }
+}
+
+impl Wakes {
+    /// No wakes.
+    pub(crate) fn new() -> Self {
+        Wakes {
+            woken: Rc::new(RefCell::new(Queue::new())),
+            later: Queue::new(),
+        }
+    }
+
+    /// An alarm for a request.
+    fn alarm(&self, place: RequestPlace) -> Rc<Alarm> {
+        Rc::new(Alarm {
+            place,
+            state: Cell::new(AlarmState::Silent),
+            queue: self.woken.clone(),
+        })
+    }
+
+    /// Has a request polled again once the disk has had its time.
+    pub(crate) fn retry(&mut self, place: RequestPlace, now: Instant) {
+        self.later.push_back((now + DISK_RETRY, place));
+    }
+
+    /// Time until the next wake; `None` if there is none to come.
+    pub(crate) fn until_next(&self, now: Instant) -> Option<Duration> {
+        if !self.woken.borrow().is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let first = self.later.front();
+        first.map(|(due, _)| due.saturating_duration_since(now))
+    }
+
+    /// Takes the wakes that are due, the first first: retries of the disk before calls of
+    /// wakers. Those that are caused while these are delivered come the next time.
+    pub(crate) fn take_due(&mut self, now: Instant, due: &mut Queue<Wake>) {
+        while let Some(&(at, place)) = self.later.front()
+            && at <= now
+        {
+            self.later.pop_front();
+            due.push_back(Wake {
+                place,
+                cause: WakeCause::Disk,
+            });
+        }
+        let mut woken = self.woken.borrow_mut();
+        while let Some(alarm) = woken.pop_front() {
+            if alarm.state.get() == AlarmState::Called {
+                alarm.state.set(AlarmState::Silent);
+                due.push_back(Wake {
+                    place: alarm.place,
+                    cause: WakeCause::Waker,
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(index: u32) -> RequestPlace {
+        let connection = Token { index, serial: 1 };
+        RequestPlace {
+            connection,
+            request: RequestKey(1),
+        }
+    }
+
+    fn due(wakes: &mut Wakes, now: Instant) -> Vec<u32> {
+        let mut due = Queue::new();
+        wakes.take_due(now, &mut due);
+        let due = std::iter::from_fn(|| due.pop_front());
+        due.map(|wake| wake.place.connection.index).collect()
+    }
+
+    #[test]
+    fn a_waker_that_is_called_often_wakes_once_and_can_be_called_again() {
+        let mut wakes = Wakes::new();
+        let now = Instant::now();
+        let waker = Waker(wakes.alarm(place(1)));
+        let clone = waker.clone();
+        assert_eq!(wakes.until_next(now), None);
+        for _ in 0..3 {
+            waker.wake();
+            clone.wake();
+            assert_eq!(wakes.until_next(now), Some(Duration::ZERO));
+            assert_eq!(due(&mut wakes, now), [1]);
+            assert!(due(&mut wakes, now).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_over_is_not_woken() {
+        let mut wakes = Wakes::new();
+        let now = Instant::now();
+        let mut owners = [AlarmOwner::default(), AlarmOwner::default()];
+        let wakers = owners.each_mut().map(|owner| owner.waker(&wakes, place(1)));
+        wakers[0].wake();
+        drop(owners);
+        wakers.iter().for_each(Waker::wake);
+        assert!(wakers.iter().all(Waker::is_over));
+        assert!(due(&mut wakes, now).is_empty());
+        assert_eq!(wakes.until_next(now), None);
+    }
+
+    #[test]
+    fn the_disk_has_its_time_and_comes_before_wakers() {
+        let mut wakes = Wakes::new();
+        let now = Instant::now();
+        wakes.retry(place(1), now);
+        wakes.retry(place(2), now + DISK_RETRY / 2);
+        Waker(wakes.alarm(place(3))).wake();
+        assert_eq!(due(&mut wakes, now + DISK_RETRY / 4), [3]);
+        assert_eq!(wakes.until_next(now), Some(DISK_RETRY));
+        Waker(wakes.alarm(place(4))).wake();
+        assert_eq!(due(&mut wakes, now + DISK_RETRY), [1, 4]);
+        assert_eq!(due(&mut wakes, now + 2 * DISK_RETRY), [2]);
+        assert_eq!(wakes.until_next(now), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! The way from a request's path to the handler that answers it.
+//!
+//! A handler is mounted at a path, and is asked for that path and for all beneath it, in the order of
+//! mounting, until one does not pass the request on. Behind all of them is the site.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::content::Supply;
+use crate::exchange::{Answer, Desk, Handler, Request, Response};
+use crate::http::{Field, Fields, Method};
+use crate::site::Site;
+use crate::site::path::{SitePath, TargetForm};
+use crate::world::Files;
+
+/// The handlers of a server.
+pub struct Routes<F: Files> {
+    mounts: Vec<Mount<F>>,
+    site: Site<F>,
+}
+
+/// A handler and the path that it is mounted at, without a slash at the end.
+struct Mount<F: Files> {
+    path: Box<[u8]>,
+    handler: Box<dyn Handler<F>>,
+}
+
+impl<F: Files> Mount<F> {
+    /// The rest of a path that the handler is asked for.
+    fn rest<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        let rest = path.strip_prefix(&*self.path)?;
+        (rest.is_empty() || rest.starts_with(b"/")).then_some(rest)
+    }
+}
+
+impl<F: Files> From<Site<F>> for Routes<F> {
+    /// A site, and the handlers that it brings.
+    fn from(site: Site<F>) -> Self {
+        let handlers = site.handlers();
+        let mut routes = Routes {
+            mounts: Vec::new(),
+            site,
+        };
+        for (path, handler) in handlers {
+            routes.mount(path, handler);
+        }
+        routes
+    }
+}
+
+impl<F: Files> Routes<F> {
+    /// Has `handler` asked for all requests for `path` and for paths beneath it. The path begins with a
+    /// slash and ends without one. Files of these names are only reached where the handler passes.
+    pub fn mount(&mut self, path: &str, handler: Box<dyn Handler<F>>) {
+        let path = path.trim_end_matches('/');
+        self.mounts.push(Mount {
+            path: path.as_bytes().into(),
+            handler,
+        });
+    }
+
+    /// Answers a request.
+    pub(crate) fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
+        if !self.mounts.is_empty()
+            && let Some(answer) = self.accept_mounted(request, desk)
+        {
+            return answer;
+        }
+        self.site.accept(request, desk)
+    }
+
+    fn accept_mounted(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Option<Answer<F>> {
+        let mut path = SitePath::default();
+        let target = request.fields.path().unwrap_or_default();
+        // A tunnel has no path (RFC 9110 §9.3.6).
+        if request.method == Method::Connect || path.parse(target).is_err() {
+            return None;
+        }
+        let mut whole = [b"/", path.as_bytes()].concat();
+        if path.form() == TargetForm::Directory && whole.len() > 1 {
+            whole.push(b'/');
+        }
+        for mount in &mut self.mounts {
+            let Some(rest) = mount.rest(&whole) else {
+                continue;
+            };
+            let request = Request { rest, ..*request };
+            match mount.handler.accept(&request, desk) {
+                Answer::NotMine => {}
+                answer => return Some(answer),
+            }
+        }
+        None
+    }
+
+    /// The site behind the handlers.
+    pub fn site(&mut self) -> &mut Site<F> {
+        &mut self.site
+    }
+
+    /// Reads of open files.
+    pub(crate) fn reads(&mut self) -> &mut F::Reads {
+        self.site.reads()
+    }
+
+    /// Work on files since the last call, in bytes of effort.
+    pub(crate) fn take_effort(&mut self) -> usize {
+        self.site.take_effort()
+    }
+
+    /// The built-in page of an error, for code that finds the error before a handler is asked.
+    pub(crate) fn error(&mut self, status: u16) -> Response<F> {
+        self.site.error(status)
+    }
+
+    /// The fields that every response has, for responses that are made elsewhere.
+    pub(crate) fn common_fields(&self) -> Rc<Fields> {
+        self.site.common_fields()
+    }
+
+    /// The field that responses over TLS have and others must not have.
+    pub(crate) fn secure_field(&self) -> Option<Field<'_>> {
+        self.site.secure_field()
+    }
+
+    /// The state of the supply of descriptors since the last call.
+    pub(crate) fn take_supply(&mut self) -> Supply {
+        self.site.take_supply()
+    }
+
+    /// True if caches have given memory back since the last call.
+    pub(crate) fn take_freed(&mut self) -> bool {
+        self.site.take_freed()
+    }
+
+    /// Time until the next background work is due; `None` while there is none.
+    pub(crate) fn next_work(&self) -> Option<Duration> {
+        self.site.next_work()
+    }
+
+    /// Does a slice of the background work, of some 25 µs.
+    pub(crate) fn work(&mut self) {
+        self.site.work();
+    }
+
+    /// The wall clock was set back.
+    pub(crate) fn handle_clock_set_back(&mut self) {
+        self.site.handle_clock_set_back();
+    }
+
+    /// Forgets all caches after a panic, which may have left one of them half changed.
+    pub(crate) fn recover(&mut self) {
+        self.site.recover();
+    }
+
+    /// Forgets all that is known of files.
+    pub(crate) fn forget(&mut self) {
+        self.site.forget();
+    }
+
+    /// Looks everything up anew at once.
+    pub(crate) fn reload(&mut self, now: Instant) {
+        self.site.reload(now);
+    }
+}

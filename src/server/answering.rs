@@ -1,0 +1,126 @@
+//! The beginning of an answer, whatever the protocol: the handlers are asked, and their refusals are told.
+
+use super::context::Context;
+use super::ledger::PROGRESS_BYTES;
+use super::limit_log::Limit;
+use crate::exchange::{
+    ActiveRequest, AlarmOwner, Answer, ContentHold, Desk, Failure, Request, RequestKey,
+    RequestPlace, Response,
+};
+use crate::http::Fields;
+use crate::telemetry::access_log::Entry;
+use crate::world::{Files, Peer, World};
+
+/// A request that has arrived.
+pub(super) struct Arrived<'a> {
+    /// Its head.
+    pub fields: &'a Fields,
+    /// Its sender.
+    pub peer: Peer,
+    /// The version as it is logged.
+    pub version: &'static str,
+    /// Its name within the connection.
+    pub(super) key: RequestKey,
+    /// The word that its client keeps its content back for.
+    pub(super) expectation: ContentHold,
+    /// The status with which its protocol refuses it.
+    pub refusal: Option<u16>,
+}
+
+/// A request that is being answered.
+pub(super) enum Accepted<F: Files> {
+    /// With a response. The request's content is of no use.
+    Response(Response<F>, Option<Box<Entry>>),
+    /// By an exchange.
+    Exchange(ActiveRequest<F>),
+}
+
+impl<W: World> Context<W> {
+    /// Has a handler answer a request.
+    pub(super) fn accept(&mut self, arrived: &Arrived<'_>) -> Accepted<W::Files> {
+        self.moved += PROGRESS_BYTES;
+        self.requests = self.requests.saturating_sub(1);
+        let entry = self.log_entry(arrived.peer, arrived.version, arrived.fields);
+        let request = Request::new(arrived.fields, arrived.peer);
+        let place = RequestPlace {
+            connection: self.token,
+            request: arrived.key,
+        };
+        let mut alarm = AlarmOwner::default();
+        let answer = match arrived.refusal {
+            Some(status) => Answer::Response(self.routes.error(status)),
+            None if self.is_misdirected(arrived.fields) => Answer::Response(self.routes.error(421)),
+            None => {
+                let mut desk = Desk::new(&self.means, place, &mut alarm);
+                let answer = self.routes.accept(&request, &mut desk);
+                self.charge_files();
+                answer
+            }
+        };
+        let exchange = match answer {
+            Answer::Response(response) => {
+                return Accepted::Response(response.to(request.method), entry);
+            }
+            Answer::NotMine => {
+                let response = self.routes.error(404);
+                return Accepted::Response(response.to(request.method), entry);
+            }
+            Answer::Exchange(exchange) => exchange,
+        };
+        let active = ActiveRequest::exchange(
+            exchange,
+            &request,
+            arrived.expectation,
+            (place, alarm),
+            self.limits.request_body_bytes,
+            self.now,
+            entry,
+        );
+        if active.announces_too_much(arrived.fields) {
+            let (response, entry) = self.refuse_content(active, arrived.peer);
+            return Accepted::Response(response, entry);
+        }
+        Accepted::Exchange(active)
+    }
+
+    /// The response to a request whose content is larger than anybody takes.
+    pub(super) fn refuse_content(
+        &mut self,
+        active: ActiveRequest<W::Files>,
+        peer: Peer,
+    ) -> (Response<W::Files>, Option<Box<Entry>>) {
+        self.report(Limit::BodySize, peer, TOO_LARGE);
+        let (method, entry) = active.replace(None, &self.means);
+        (self.routes.error(413).to(method), entry)
+    }
+
+    /// The response to a request whose exchange has failed before its head.
+    pub(super) fn answer_failure(
+        &mut self,
+        active: ActiveRequest<W::Files>,
+        failure: &Failure,
+        peer: Peer,
+    ) -> (Response<W::Files>, Option<Box<Entry>>) {
+        match failure.is_late() {
+            true => self.report(Limit::HandlerTime, peer, failure.reason()),
+            false => log::warn!("{peer}: no response could be made: {failure}"),
+        }
+        let (method, entry) = active.replace(Some(failure.reason()), &self.means);
+        (self.routes.error(failure.status()).to(method), entry)
+    }
+
+    /// Tells that a response to `peer` could not be completed. A peer that does not read can cause the
+    /// loss of memory that others need as often as it likes: that is told as a limit.
+    pub(super) fn report_cut(&mut self, peer: Peer, failure: &Failure) {
+        if failure.is_displaced() {
+            self.report(Limit::Memory, peer, "a listing was not read");
+        } else if failure.is_late() {
+            self.report(Limit::HandlerTime, peer, failure.reason());
+        } else {
+            log::warn!("{peer}: a response was cut short: {failure}");
+        }
+    }
+}
+
+/// The reason for which a request's content is not taken.
+pub(super) const TOO_LARGE: &str = "request body too large";

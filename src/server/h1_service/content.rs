@@ -1,0 +1,197 @@
+//! The open response, step by step: the head of an exchange, then content, spliced or copied.
+
+use super::{H1Service, length_of};
+use crate::content::{Progress, Slice};
+use crate::exchange::{ActiveRequest, Failure, Opening, RequestKey, Waits, WakeCause};
+use crate::h1::{self, BodyLength};
+use crate::server::context::{Context, Layer};
+use crate::server::fault::Fault;
+use crate::server::piece::{Layout, Wanted};
+use crate::server::splices::{self, MOST_SPLICED};
+use crate::world::{Files, World};
+
+impl<F: Files> H1Service<F> {
+    /// Makes one step with the open response; false when there is nothing to do.
+    pub(super) fn produce<W: World<Files = F>>(
+        &mut self,
+        limit: usize,
+        cx: &mut Context<W>,
+    ) -> Result<bool, Fault> {
+        let Some(active) = &mut self.active else {
+            return Ok(false);
+        };
+        if active.wait() != Waits::Not {
+            return Ok(false);
+        }
+        if !active.has_head() {
+            return Ok(self.open(cx));
+        }
+        let before = self.core.output().len();
+        let room = limit.saturating_sub(before + cx.splices.len() + h1::CHUNK_OVERHEAD);
+        if room == 0 {
+            return Ok(false);
+        }
+        let (max, least) = match cx.layer {
+            Layer::Clear => (MOST_SPLICED, splices::CLEAR),
+            Layer::Tls => (room, splices::TLS_FRAMES),
+        };
+        if let Some(slice) = active.next_slice(max as u64, least, cx.now) {
+            return match splice(slice, before, room, cx) {
+                Ok(Some(len)) => {
+                    cx.moved += len;
+                    let end = active.count_sent(len) == Progress::End;
+                    self.core.commit_elsewhere(len as u64, end, cx.now);
+                    if end {
+                        self.complete(cx);
+                    }
+                    Ok(true)
+                }
+                Ok(None) => {
+                    self.await_disk(cx);
+                    Ok(false)
+                }
+                Err(failure) => Err(self.cut_short(&failure, cx)),
+            };
+        }
+        let output = self.core.begin_data(room);
+        let progress = active.read(cx.routes.reads(), output, room, &cx.means);
+        cx.moved += output.len() - before;
+        match progress {
+            Ok(Progress::End) => {
+                match active.take_trailers() {
+                    Some(fields) => self.core.commit_trailers(fields.iter(), cx.now),
+                    None => self.core.commit(true, cx.now),
+                }
+                self.complete(cx);
+                Ok(true)
+            }
+            Ok(Progress::More | Progress::Waiting) => {
+                self.core.commit(false, cx.now);
+                Ok(self.core.output().len() > before)
+            }
+            Ok(Progress::Cold) => {
+                self.core.commit(false, cx.now);
+                self.await_disk(cx);
+                Ok(false)
+            }
+            Err(failure) => Err(self.cut_short(&failure, cx)),
+        }
+    }
+
+    /// The rest of the response cannot be had.
+    pub(super) fn cut_short<W: World>(&mut self, failure: &Failure, cx: &mut Context<W>) -> Fault {
+        cx.report_cut(self.peer, failure);
+        self.cut_off(failure.reason(), cx)
+    }
+
+    pub(super) fn cut_off<W: World>(&mut self, reason: &'static str, cx: &mut Context<W>) -> Fault {
+        self.core.abort();
+        if let Some(mut active) = self.active.take() {
+            active.abandon(&mut cx.log, Some(reason), &cx.means);
+        }
+        Fault
+    }
+
+    fn await_disk<W: World>(&mut self, cx: &mut Context<W>) {
+        if let Some(active) = &mut self.active {
+            active.await_disk();
+            cx.await_disk(self.key());
+        }
+    }
+
+    /// The request can go on.
+    pub fn wake(&mut self, request: RequestKey, cause: WakeCause) {
+        let key = self.key();
+        if let Some(active) = &mut self.active
+            && request == key
+        {
+            active.wake(cause);
+        }
+    }
+
+    /// Whether the response waits for a disk.
+    pub fn waits_for_disk(&self) -> bool {
+        let active = self.active.as_ref();
+        active.is_some_and(|active| active.wait() == Waits::Disk)
+    }
+
+    /// Whether a handler alone is waited for, and nothing is read until it has answered.
+    pub fn waits_for_handler(&self) -> bool {
+        let active = self.active.as_ref();
+        active.is_some_and(ActiveRequest::waits_for_exchange) && !self.core.wants_input()
+    }
+
+    /// Makes one step towards a handler's head: what has come of the content was received first.
+    fn open<W: World<Files = F>>(&mut self, cx: &mut Context<W>) -> bool {
+        let Some(active) = &mut self.active else {
+            return false;
+        };
+        match active.open(cx.routes.reads(), &cx.means) {
+            Ok(Opening::Nothing) => return false,
+            Ok(Opening::Cold) => {
+                cx.await_disk(self.key());
+                return false;
+            }
+            Ok(Opening::Continue) => self.core.send_continue(),
+            Ok(Opening::Informational(head)) => {
+                self.trace_response(head.status, head.fields.iter());
+                self.core
+                    .send_head(head.status, head.fields.iter(), BodyLength::None);
+            }
+            Ok(Opening::Head(head, size)) => {
+                let length = length_of(size);
+                self.trace_response(head.status, head.fields.iter());
+                let fields = head.fields.iter().chain(cx.last_fields());
+                self.core.send_head(head.status, fields, length);
+                if length == BodyLength::None {
+                    self.complete(cx);
+                }
+            }
+            Err(failure) => self.fail_open(&failure, cx),
+        }
+        true
+    }
+
+    /// The exchange has failed before its head.
+    pub(super) fn fail_open<W: World<Files = F>>(
+        &mut self,
+        failure: &Failure,
+        cx: &mut Context<W>,
+    ) {
+        if let Some(active) = self.active.take() {
+            self.core.discard_body();
+            let (response, entry) = cx.answer_failure(active, failure, self.peer);
+            self.respond(response, entry, cx);
+        }
+    }
+}
+
+/// Puts the slice's next bytes behind the first `at` bytes of the output: from where they are, or as one
+/// frame without a header, for which there is room. Under TLS, no file is sent from where it is; nor is
+/// one that a disk has to bring, as sending it would wait. Returns how many bytes they are; `None` before
+/// the disk has brought them.
+fn splice<W: World>(
+    slice: &mut Slice<W::Files>,
+    at: usize,
+    room: usize,
+    cx: &mut Context<W>,
+) -> Result<Option<usize>, Failure> {
+    let reads = cx.routes.reads();
+    Ok(match slice {
+        Slice::File(file) if cx.layer == Layer::Tls || file.is_cold() => {
+            let wanted = Wanted {
+                header: 0,
+                payload: room,
+                run: room,
+                layout: Layout::Dense,
+            };
+            let frame = cx.splices.push_frame(at, reads, file, &wanted)?;
+            frame.map(|frame| frame.len())
+        }
+        slice => slice.take(reads, MOST_SPLICED as u64)?.map(|range| {
+            let len = range.len() as usize;
+            cx.splices.push(at, range);
+            len
+        }),
+    })
+}

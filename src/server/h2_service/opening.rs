@@ -1,0 +1,145 @@
+//! Exchanges up to the heads of their responses, and the wakes and times that they wait for.
+
+use super::{H2Service, key_of};
+use crate::exchange::{
+    ActiveRequest, Failure, Head, Opening, RequestKey, Size, TimerState, Waits, WakeCause,
+};
+use crate::h2::StreamKey;
+use crate::server::context::Context;
+use crate::world::{Files, World};
+use std::time::Instant;
+
+impl<F: Files> H2Service<F> {
+    /// A request can go on.
+    pub fn wake(&mut self, request: RequestKey, cause: WakeCause) {
+        let RequestKey(id) = request;
+        if let Some(stream) = self.core.stream(id)
+            && let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut)
+            && active.wake(cause)
+        {
+            self.pending.push(stream);
+        }
+    }
+
+    /// Whether streams wait for a disk.
+    pub fn waits_for_disk(&self) -> bool {
+        let mut active = self.active.iter().flatten();
+        active.any(|active| active.wait() == Waits::Disk)
+    }
+
+    /// Polls the exchanges that can go on. Where a client keeps its content back until it hears 100
+    /// (RFC 9110 §10.1.1), and some of it was in the input behind its request, it has been received by
+    /// now, and nothing is asked for.
+    pub(super) fn poll_pending<W: World<Files = F>>(&mut self, cx: &mut Context<W>) {
+        for stream in std::mem::take(&mut self.pending) {
+            if self.core.contains(stream) {
+                self.poll(stream, cx);
+            }
+        }
+    }
+
+    /// Lets a response go on: gives the request's window back, sends the head when there is one, and
+    /// tells the scheduler that there may be content.
+    pub(super) fn poll<W: World<Files = F>>(&mut self, stream: StreamKey, cx: &mut Context<W>) {
+        while let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) {
+            let releasable = active.releasable();
+            self.core.release(stream, releasable);
+            if active.wait() == Waits::Disk {
+                return;
+            }
+            if active.has_head() {
+                self.core.set_ready(stream, active.remaining());
+                return;
+            }
+            match active.open(cx.routes.reads(), &cx.means) {
+                Ok(Opening::Nothing) => {
+                    let due = active.due();
+                    self.note_due(due);
+                    return;
+                }
+                Ok(Opening::Cold) => {
+                    let due = active.due();
+                    self.note_due(due);
+                    cx.await_disk(key_of(stream));
+                    return;
+                }
+                Ok(Opening::Continue) => {
+                    let sent = self.core.send_informational(stream, 100, []);
+                    debug_assert_eq!(sent, Ok(()), "no head was sent");
+                }
+                Ok(Opening::Informational(head)) => {
+                    let sent =
+                        self.core
+                            .send_informational(stream, head.status, head.fields.iter());
+                    debug_assert_eq!(sent, Ok(()), "no head was sent");
+                }
+                Ok(Opening::Head(head, size)) => return self.begin(stream, &head, size, cx),
+                Err(failure) => return self.fail_open(stream, &failure, cx),
+            }
+        }
+    }
+
+    /// Sends the head of an exchange's response.
+    fn begin<W: World<Files = F>>(
+        &mut self,
+        stream: StreamKey,
+        head: &Head,
+        size: Size,
+        cx: &mut Context<W>,
+    ) {
+        let end_stream = size == Size::None;
+        if !self.send_head(stream, head.status, &head.fields, end_stream, cx) {
+            self.remove(stream, Some("the response cannot be sent"), cx);
+        } else if !end_stream {
+            self.core.set_ready(stream, None);
+        } else if let Some(active) = self.take(stream) {
+            self.complete(stream, active, cx);
+        }
+    }
+
+    /// An exchange has failed before its head.
+    fn fail_open<W: World<Files = F>>(
+        &mut self,
+        stream: StreamKey,
+        failure: &Failure,
+        cx: &mut Context<W>,
+    ) {
+        if let Some(active) = self.take(stream) {
+            let (response, entry) = cx.answer_failure(active, failure, self.peer);
+            self.respond(stream, response, entry, cx);
+        }
+    }
+
+    /// An exchange waits for this time, if for any.
+    pub(super) fn note_due(&mut self, due: Option<Instant>) {
+        self.due = self.due.into_iter().chain(due).min();
+    }
+
+    /// Looks which exchanges have waited long enough, or too long.
+    pub(super) fn handle_due<W: World<Files = F>>(&mut self, cx: &mut Context<W>) {
+        self.due = None;
+        let mut late = Vec::new();
+        for active in self.active.iter_mut().flatten() {
+            let Some(RequestKey(id)) = active.key() else {
+                continue;
+            };
+            let Some(stream) = self.core.stream(id) else {
+                continue;
+            };
+            match active.handle_timeout(cx.now) {
+                Ok(TimerState::Fired) => self.pending.push(stream),
+                Ok(TimerState::Pending) => {
+                    self.due = self.due.into_iter().chain(active.due()).min()
+                }
+                Err(failure) => late.push((stream, failure)),
+            }
+        }
+        for (stream, failure) in late {
+            let active = self.active.get(stream.index()).and_then(Option::as_ref);
+            match active.is_some_and(ActiveRequest::has_head) {
+                true => self.cut_short(stream, &failure, cx),
+                false => self.fail_open(stream, &failure, cx),
+            }
+        }
+    }
+}
