@@ -7,12 +7,14 @@
 //! checks. Begin to read at any room and go down.
 //!
 //! ```text
-//! 8  main       the process: log, App::open, sandbox, App::run
-//! 7  app        opens what the configuration names      cli       the command line and the environment
-//! 6  config     the table of settings; composes the rooms' own configurations
-//! 5  server     the event loop, its tables, connections, the services that frame answers
-//! 4  site       files → responses, handlers by path    client    `calmd get`
-//! 3  h2         HTTP/2    sandbox    rights that are given up
+//! 9  main       the process: log, App::open, sandbox, App::run
+//! 8  app        opens what the configuration names      cli       the command line and the environment
+//! 7  config     the table of settings; composes the rooms' own configurations
+//! 6  server     the event loop, its tables, connections, the services that frame answers
+//! 5  routes     handlers by path
+//! 4  site       files → responses    client    `calmd get`
+//! 3  exchange   a request being answered: handlers, exchanges, wakes
+//!    h2         HTTP/2    sandbox    rights that are given up
 //! 2  h1  HTTP/1.1   hpack  field compression   tls  certificates, records   content  bytes of responses
 //!    telemetry  lines for the operator: access log, messages
 //! 1  world      sockets, files, clock, as traits   http   the nouns of RFC 9110   allocator   panics
@@ -83,13 +85,16 @@
 //!         └────────────── after each turn, O(1) ◀───────────────────────────────┘ 408, GOAWAY …
 //! ```
 //!
-//! A wake lets a response go on without an event of its socket: the disk has brought bytes, or a
-//! descriptor is free.
+//! A wake lets a response go on without an event of its socket: the disk has brought bytes, a descriptor
+//! is free, or a handler has called the [`Waker`](exchange::Waker) of a request that waits for it.
 //!
 //! ```text
 //!  content has no bytes now ─▶ Progress::Cold ─▶ queue of wakes ─after 4 ms─▶ a turn of the connection
 //!          ▲                                                                     │
 //!          └───────── nothing came: waits again, until its stall timeout ◀───────┘
+//!
+//!  Exchange::poll ─▶ Step::Wait(Until::Woken) ─ Waker::wake ─▶ queue of wakes ─▶ a turn, and poll again
+//!                          └─ handler timeout ─▶ 504, or behind the head the end of the response
 //! ```
 //!
 //! # The invariant of edge triggering

@@ -300,6 +300,7 @@ fn times_and_bounds_reach_the_rooms_that_they_are_for() {
         "--header-timeout=1s",
         "--stall-timeout=2s",
         "--slow-timeout=4s",
+        "--handler-timeout=8s",
         "--drain-timeout=0s",
         "--idle-timeout=5m",
         "--handshake-timeout=6s",
@@ -321,6 +322,7 @@ fn times_and_bounds_reach_the_rooms_that_they_are_for() {
     assert_eq!(timeouts.header, Duration::from_secs(1));
     assert_eq!(timeouts.stall, Duration::from_secs(2));
     assert_eq!(timeouts.slow, Duration::from_secs(4));
+    assert_eq!(timeouts.handler, Duration::from_secs(8));
     assert_eq!(timeouts.drain, Duration::ZERO);
     assert_eq!(timeouts.idle, Duration::from_secs(300));
     assert_eq!(timeouts.handshake, Duration::from_secs(6));

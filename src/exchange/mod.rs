@@ -28,40 +28,62 @@
 //!
 //! # A handler of one's own
 //!
-//! Requests to `/wait` are answered when somebody posts to `/go`:
+//! A server whose `/bell` answers nobody until somebody posts to it; `tests/it/server/handlers.rs` runs
+//! it:
 //!
-//! ```
+//! ```no_run
 //! use calmd::exchange::*;
-//! use calmd::world::Files;
-//! use std::{cell::RefCell, rc::Rc};
-//!
+//! use calmd::http::Method;
+//! use calmd::routes::Routes;
+//! use calmd::server::{Config, Context, EventLoop, Security};
+//! use calmd::site::{self, Site};
+//! use calmd::world::{Files, ListenAddress, files::Root, os::OsWorld};
+//! use std::{cell::Cell, cell::RefCell, error::Error, path::PathBuf, rc::Rc};
 //! #[derive(Clone, Default)]
-//! struct Bell(Rc<RefCell<Vec<Waker>>>, Rc<RefCell<bool>>);
-//!
+//! struct Bell(Rc<Cell<u32>>, Rc<RefCell<Vec<Waker>>>);
+//! struct Visit(Bell, u32);
 //! impl<F: Files> Handler<F> for Bell {
 //!     fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
-//!         if request.fields.method() == Some(b"POST") {
-//!             *self.1.borrow_mut() = true;
-//!             self.0.borrow_mut().drain(..).for_each(|waker| waker.wake());
+//!         let until = self.0.get() + 1;
+//!         self.1.borrow_mut().push(desk.waker());
+//!         if request.method == Method::Post {
+//!             self.0.set(until);
+//!             self.1.borrow_mut().drain(..).for_each(|it| it.wake());
 //!         }
-//!         self.0.borrow_mut().push(desk.waker());
-//!         Answer::Exchange(Box::new(self.clone()))
+//!         Answer::Exchange(Box::new(Visit(self.clone(), until)))
 //!     }
 //! }
-//!
-//! impl<F: Files> Exchange<F> for Bell {
+//! impl<F: Files> Exchange<F> for Visit {
 //!     fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
-//!
 //!     fn poll(&mut self, _: &mut Room<'_, F>, _: &mut Desk<'_>) -> Result<Step<F>, Failure> {
-//!         Ok(match *self.1.borrow() {
-//!             false => Step::Wait(Until::Woken),
-//!             true => Step::Head(Head { status: 204, fields: Rc::default(), len: None }),
+//!         Ok(if self.0.0.get() < self.1 {
+//!             Step::Wait(Until::Woken)
+//!         } else {
+//!             Step::Head(Head::empty(204))
 //!         })
 //!     }
 //! }
+//! type Server = (EventLoop<OsWorld<Root>>, ListenAddress);
+//! pub fn server(root: PathBuf) -> Result<Server, Box<dyn Error>> {
+//!     let site = site::Config {
+//!         root,
+//!         ..site::Config::default()
+//!     };
+//!     let mut routes = Routes::from(Site::new(Root::open(&site.root)?, &site)?);
+//!     routes.mount("/bell", Box::new(Bell::default()));
+//!     let (mut world, config) = (OsWorld::new()?, Config::default());
+//!     let address = world.listen(&ListenAddress::Tcp(([127, 0, 0, 1], 0).into()), 1 << 18)?;
+//!     let cx = Context::new(world, routes, None, &config);
+//!     Ok((EventLoop::new(cx, None, &[Security::Cleartext]), address))
+//! }
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! let (mut event_loop, address) = server("public".into())?;
+//! println!("{address}");
+//! Ok(event_loop.run()?)
+//! # }
 //! ```
 //!
-//! It is mounted with [`Routes::mount`](crate::routes::Routes::mount).
+//! A wake that comes before the wait is not lost: the exchange is polled once more.
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 

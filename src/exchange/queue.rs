@@ -47,9 +47,10 @@ impl<T> Queue<T> {
 
     /// Removes the first value, if it is wanted.
     pub fn pop_front_if(&mut self, is_wanted: impl FnOnce(&T) -> bool) -> Option<T> {
-        match self.front().is_some_and(is_wanted) {
-            true => self.pop_front(),
-            false => None,
+        if self.front().is_some_and(is_wanted) {
+            self.pop_front()
+        } else {
+            None
         }
     }
 

@@ -27,6 +27,17 @@ impl<F: Files> Response<F> {
     }
 }
 
+impl Head {
+    /// A head without fields, which no content follows.
+    pub fn empty(status: u16) -> Self {
+        Head {
+            status,
+            fields: Rc::default(),
+            len: Some(0),
+        }
+    }
+}
+
 /// The head of a response that an exchange makes.
 #[derive(Clone, Debug)]
 pub struct Head {

@@ -101,9 +101,10 @@ impl<W: World> Context<W> {
         failure: &Failure,
         peer: Peer,
     ) -> (Response<W::Files>, Option<Box<Entry>>) {
-        match failure.is_late() {
-            true => self.report(Limit::HandlerTime, peer, failure.reason()),
-            false => log::warn!("{peer}: no response could be made: {failure}"),
+        if failure.is_late() {
+            self.report(Limit::HandlerTime, peer, failure.reason());
+        } else {
+            log::warn!("{peer}: no response could be made: {failure}");
         }
         let (method, entry) = active.replace(Some(failure.reason()), &self.means);
         (self.routes.error(failure.status()).to(method), entry)

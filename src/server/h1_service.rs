@@ -148,9 +148,10 @@ impl<F: Files> H1Service<F> {
                 {
                     return Ok(Some(service));
                 }
-                let expectation = match expects_continue {
-                    true => ContentHold::UntilContinue,
-                    false => ContentHold::Nothing,
+                let expectation = if expects_continue {
+                    ContentHold::UntilContinue
+                } else {
+                    ContentHold::Nothing
                 };
                 self.request(fields, end_stream, expectation, cx);
             }
@@ -307,10 +308,10 @@ impl<F: Files> H1Service<F> {
         if let Some(active) = &mut self.active
             && let Err(failure) = active.handle_timeout(cx.now)
         {
-            match active.has_head() {
-                true => return Err(self.cut_short(&failure, cx)),
-                false => self.fail_open(&failure, cx),
+            if active.has_head() {
+                return Err(self.cut_short(&failure, cx));
             }
+            self.fail_open(&failure, cx);
         }
         self.core.set_patience(cx.patience);
         let result = self.core.handle_timeout(cx.now);

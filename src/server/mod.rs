@@ -3,14 +3,14 @@
 //! ```text
 //!            ┌────────────── event_loop: poll · turns · deadlines · accept ──────────────┐
 //!            │                                                                           │
-//!  socket ─▶ connection ─▶ transport ─▶ protocol ─▶ h1_service │ h2_service ─▶ site ─▶ Response
-//!    ▲                                                 │  active_request: Body or handler
+//!  socket ─▶ connection ─▶ transport ─▶ protocol ─▶ h1_service │ h2_service ─▶ answering ─▶ routes
+//!    ▲                                                 │  exchange: content or steps of an exchange
 //!    └──── write_queue ◀── transport ◀── output ◀──────┘
 //! ```
 //!
 //! `context` holds what all connections share in a turn, the lent buffers among it, and `splices`, the
-//! content that belongs into the output; `piece` is what was read of files for it. `slots`, `deadlines`
-//! and `queue` are the loop's tables, `addresses` counts who has how many connections, `ledger` knows what
+//! content that belongs into the output; `piece` is what was read of files for it. `slots` and
+//! `deadlines` are the loop's tables, `addresses` counts who has how many connections, `ledger` knows what
 //! everybody holds and who goes first, `limit_log` tells which limit fired and for whom. Bytes are read
 //! once into a shared buffer, answered into another, and written once; a connection keeps only what is
 //! incomplete or what its socket did not take.

@@ -122,9 +122,10 @@ impl<F: Files> Site<F> {
 
     /// The handlers that the configuration wants beside the files, and their paths.
     pub(crate) fn handlers(&self) -> Vec<(&'static str, Box<dyn Handler<F>>)> {
-        match self.demo {
-            true => demo::handlers(&self.dress.common),
-            false => Vec::new(),
+        if self.demo {
+            demo::handlers(&self.dress.common)
+        } else {
+            Vec::new()
         }
     }
 

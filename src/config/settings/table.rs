@@ -389,6 +389,13 @@ const BOUNDS: &[Setting] = &[
     )
     .default("5m"),
     Setting::text(
+        "handler-timeout",
+        "TIME",
+        "From a request to the head that a handler makes",
+        |draft, text| put(&mut draft.timeouts().handler, value::timeout(text)),
+    )
+    .default("60s"),
+    Setting::text(
         "drain-timeout",
         "TIME",
         "Time for open responses after SIGTERM",

@@ -136,9 +136,10 @@ impl<F: Files> H2Service<F> {
         }
         for (stream, failure) in late {
             let active = self.active.get(stream.index()).and_then(Option::as_ref);
-            match active.is_some_and(ActiveRequest::has_head) {
-                true => self.cut_short(stream, &failure, cx),
-                false => self.fail_open(stream, &failure, cx),
+            if active.is_some_and(ActiveRequest::has_head) {
+                self.cut_short(stream, &failure, cx);
+            } else {
+                self.fail_open(stream, &failure, cx);
             }
         }
     }

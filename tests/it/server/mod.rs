@@ -7,6 +7,7 @@ mod deployments;
 mod descriptors;
 mod expect;
 mod freshness;
+mod handlers;
 mod http1;
 mod http2;
 mod limits;
