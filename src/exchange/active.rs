@@ -155,7 +155,7 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
-    /// Whether the request announces more content than is taken.
+    /// True if the request announces more content than is taken.
     pub(crate) fn announces_too_much(&self, request: &Fields) -> bool {
         match &self.source {
             Source::Content(_) => false,
@@ -239,7 +239,7 @@ impl<F: Files> ActiveRequest<F> {
         Ok(TimerState::Fired)
     }
 
-    /// Whether an exchange waits for something else than its peer.
+    /// True if an exchange waits for something else than its peer.
     pub(crate) fn waits_for_exchange(&self) -> bool {
         match &self.source {
             Source::Exchange(running) => self.wait == Waits::Exchange && running.waits_for_other(),
@@ -262,7 +262,7 @@ impl<F: Files> ActiveRequest<F> {
         Ok(opening)
     }
 
-    /// Whether the response's head was sent.
+    /// True if the response's head was sent.
     pub(crate) fn has_head(&self) -> bool {
         self.status != 0
     }
@@ -299,7 +299,7 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
-    /// So many bytes of that were taken; says whether they were the last.
+    /// Counts bytes of that content that are sent; says whether they were the last.
     pub(crate) fn count_sent(&mut self, len: usize) -> Progress {
         self.sent += len as u64;
         match &mut self.source {
@@ -402,7 +402,7 @@ impl<F: Files> ActiveRequest<F> {
     }
 }
 
-/// Whether the request announces more than `limit` bytes of content.
+/// True if the request announces more than `limit` bytes of content.
 fn exceeds(request: &Fields, limit: u64) -> bool {
     let announced = request
         .value("content-length")

@@ -65,12 +65,12 @@ impl Failure {
         self.reason
     }
 
-    /// Whether a deadline was met.
+    /// True if a deadline was met.
     pub(crate) fn is_late(&self) -> bool {
         matches!(self.cause, FailureCause::Time)
     }
 
-    /// Whether the memory of content was needed for others, while its reader took none of it.
+    /// True if the memory of content was needed for others, while its reader took none of it.
     pub(crate) fn is_displaced(&self) -> bool {
         matches!(self.cause, FailureCause::Content(BodyError::Displaced))
     }

@@ -174,12 +174,12 @@ impl<F: Files> Running<F> {
         }
     }
 
-    /// Whether its time is over.
+    /// True if its time is over.
     pub(super) fn is_late(&self, now: Instant) -> bool {
         self.waits_for_other() && self.end.is_some_and(|end| end <= now)
     }
 
-    /// Whether the exchange waits for something else than its peer.
+    /// True if the exchange waits for something else than its peer.
     pub(super) fn waits_for_other(&self) -> bool {
         matches!(self.wait, Wait::Other { .. })
     }

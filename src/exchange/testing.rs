@@ -87,7 +87,7 @@ impl Driver {
         }
     }
 
-    /// Whether nothing follows the head.
+    /// True if nothing follows the head.
     pub(crate) fn is_complete(&self) -> bool {
         self.size == Some(Size::None)
     }

@@ -92,7 +92,7 @@ impl Waker {
         }
     }
 
-    /// Whether the request is over: nobody has to wake it any more.
+    /// True if the request is over: nobody has to wake it any more.
     pub fn is_over(&self) -> bool {
         self.0.state.get() == AlarmState::Off
     }

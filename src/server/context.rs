@@ -1,4 +1,4 @@
-//! What every connection shares for the length of a turn.
+//! The state that connections share for the length of a turn.
 
 use super::config::{Config, Limits, Timeouts};
 use super::limit_log::{Limit, LimitLog};
@@ -30,7 +30,7 @@ pub struct Context<W: World> {
     pub(super) token: Token,
     /// Where requests are logged.
     pub(super) log: Option<AccessLog>,
-    /// What TLS connections are accepted with, where there is a listener for them.
+    /// Certificate and sessions of TLS connections, where there is a listener for them.
     pub(super) tls: Option<TlsContext>,
     /// Which limits fired.
     pub(super) limit_log: LimitLog,
@@ -38,13 +38,13 @@ pub struct Context<W: World> {
     pub(super) http1: Arc<h1::Config>,
     /// Settings and bounds of HTTP/2.
     pub(super) http2: Arc<h2::Config>,
-    /// What a connection holds at most.
+    /// Bounds of what a connection holds.
     pub(super) limits: Limits,
     /// The size of a piece of output: less than [`Limits::output_bytes`] where memory is short.
     pub(super) piece: usize,
-    /// What a connection waits for at most.
+    /// Bounds of what a connection waits for.
     pub(super) timeouts: Timeouts,
-    /// How long those are put up with who take or send too little.
+    /// The patience with peers that take or send too little.
     pub(super) patience: Patience,
     /// The time of this turn, by which everybody's deadlines are kept: the loop's own, from which its
     /// absences are taken out. Not to be mixed with [`World::now`].
@@ -65,19 +65,19 @@ pub struct Context<W: World> {
     pub(super) requests: usize,
     /// Work on files that may still be done for it in this turn, in bytes of effort.
     pub(super) file_effort: usize,
-    /// What the turn has taken so far: bytes in and out, and what the work on requests is worth in
+    /// Effort of the turn so far: bytes in and out, and what the work on requests is worth in
     /// bytes.
     pub(super) effort: usize,
     /// The beginning, by the machine's clock, of a turn that may take longer than its bytes say.
     pub(super) measured_from: Option<Instant>,
-    /// What lies between that output and the socket.
+    /// The layer between that output and the socket.
     pub(super) layer: Layer,
-    /// What the connection's requests may be for.
+    /// The names that the connection's requests may be for.
     pub(super) names: Names,
     date: Date,
 }
 
-/// What lies between an output and the socket, which decides about how content gets into it.
+/// The layer between an output and the socket, which decides how content gets into the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     /// Nothing.
@@ -86,7 +86,7 @@ pub enum Layer {
     Tls,
 }
 
-/// What the work on a request is worth in bytes that are moved: it takes some 1.5 µs, and so do 2 KiB
+/// Worth of the work on a request, in bytes that are moved: it takes some 1.5 µs, and so do 2 KiB
 /// through the socket.
 pub const REQUEST_EFFORT: usize = 2 << 10;
 
@@ -106,7 +106,7 @@ impl Layer {
     }
 }
 
-/// What a turn mostly needs of each buffer: a chunk of output, and what records add to it.
+/// Bytes that a turn mostly needs of each buffer: a chunk of output, and what records add to it.
 const BUFFER: usize = 100 << 10;
 
 /// Buffers that are lent to one connection after another, so that none needs its own.
@@ -267,7 +267,7 @@ impl<W: World> Context<W> {
         self.file_effort = self.file_effort.saturating_sub(effort);
     }
 
-    /// Whether the connection's work on files has to go on in another turn.
+    /// True if the connection's work on files has to go on in another turn.
     pub(super) fn is_out_of_file_effort(&mut self) -> bool {
         self.charge_files();
         self.file_effort == 0
@@ -289,12 +289,12 @@ impl<W: World> Context<W> {
         }
     }
 
-    /// Whether the connection may make another request in this turn.
+    /// True if the connection may make another request in this turn.
     pub(super) fn may_request(&self) -> bool {
         self.requests > 0 && self.file_effort > 0
     }
 
-    /// Whether the request is for somebody else: a client may use a connection for other names than it
+    /// True if the request is for somebody else: a client may use a connection for other names than it
     /// asked for (RFC 9113 §9.1.1), but none that we do not have (RFC 9110 §15.5.20).
     pub(super) fn is_misdirected(&mut self, request: &Fields) -> bool {
         match (self.names, &mut self.tls, request.authority()) {

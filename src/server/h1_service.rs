@@ -28,7 +28,7 @@ pub struct H1Service<F: Files> {
     peer: Peer,
 }
 
-/// What became of a step.
+/// The outcome of a step.
 pub enum Advance<F: Files> {
     /// The connection waits for the peer or for room in the output.
     Done,
@@ -67,12 +67,12 @@ impl<F: Files> H1Service<F> {
         self.requests
     }
 
-    /// Whether no request is open.
+    /// True if no request is open.
     pub fn is_idle(&self) -> bool {
         self.active.is_none() && self.core.is_idle()
     }
 
-    /// Whether the connection is to be closed once its output is sent.
+    /// True if the connection is to be closed once its output is sent.
     pub fn is_over(&self) -> bool {
         self.active.is_none() && self.core.wants_close()
     }
@@ -93,7 +93,7 @@ impl<F: Files> H1Service<F> {
         result.map_err(|error| self.fail(error, kept, cx))
     }
 
-    /// Whether more bytes from the peer would be of use now.
+    /// True if more bytes from the peer would be of use now.
     pub fn wants_input(&self) -> bool {
         match &self.active {
             Some(active) => self.core.wants_input() && active.held() < HELD_BYTES,

@@ -35,7 +35,7 @@ pub struct H2Service<F: Files> {
     last_head: Option<SentHead>,
 }
 
-/// What the last response head was made from.
+/// The source of the last response head.
 struct SentHead {
     fields: Rc<Fields>,
     date: u32,
@@ -84,7 +84,7 @@ impl<F: Files> H2Service<F> {
         &mut self.core
     }
 
-    /// Whether no request is open.
+    /// True if no request is open.
     pub fn is_idle(&self) -> bool {
         self.core.is_idle()
     }

@@ -13,7 +13,7 @@ use crate::http::Fields;
 use crate::world::{Files, Peer, World};
 use std::time::Instant;
 
-/// What a connection speaks.
+/// The protocol that a connection speaks.
 pub enum Protocol<F: Files> {
     /// Nothing was heard that tells HTTP/1.1 from HTTP/2.
     Undecided,
@@ -106,7 +106,7 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// Whether more bytes from the peer would be of use now. HTTP/1.1 has nothing to do with them
+    /// True if more bytes from the peer would be of use now. HTTP/1.1 has nothing to do with them
     /// while it is `blocked`, as [`Protocol::advance`] is.
     pub fn wants_input(&self, blocked: bool) -> bool {
         match self {
@@ -115,7 +115,7 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// Whether the protocol is through with the connection.
+    /// True if the protocol is through with the connection.
     pub fn is_over(&mut self) -> bool {
         match self {
             Protocol::Undecided => false,
@@ -124,7 +124,7 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// Whether no request is open.
+    /// True if no request is open.
     pub fn is_idle(&self) -> bool {
         match self {
             Protocol::Undecided => true,
@@ -152,7 +152,7 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// Whether a response waits for a disk.
+    /// True if a response waits for a disk.
     pub fn waits_for_disk(&self) -> bool {
         match self {
             Protocol::Undecided => false,
@@ -161,7 +161,7 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// Whether a handler alone is waited for, and nothing is read until it has answered.
+    /// True if a handler alone is waited for, and nothing is read until it has answered.
     pub fn waits_for_handler(&self) -> bool {
         match self {
             Protocol::H1(service) => service.waits_for_handler(),

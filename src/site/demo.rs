@@ -75,7 +75,7 @@ impl<F: Files> Handler<F> for Echo {
 
 struct EchoExchange {
     head: Option<Head>,
-    /// What was received and not yet sent back: at most the flow-control window.
+    /// Content that was received and not yet sent back: at most the flow-control window.
     waiting: VecDeque<u8>,
     request: Reception,
 }

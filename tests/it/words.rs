@@ -25,18 +25,12 @@ const CLAUSES: [&str; 11] = [
 /// Beginnings of paths whose docs were not swept yet. The list must only shrink.
 const NOT_YET: &[&str] = &[
     "src/client",
-    "src/exchange",
     "src/helper",
     "src/link",
     "src/server/connection",
-    "src/server/context",
     "src/server/event_loop",
-    "src/server/h1_service",
-    "src/server/h2_service",
-    "src/server/protocol",
     "src/server/transport",
     "src/server/write_queue",
-    "src/site/demo",
     "src/world.rs",
     "src/world/os",
 ];

@@ -109,13 +109,13 @@ impl<F: Files> H1Service<F> {
         }
     }
 
-    /// Whether the response waits for a disk.
+    /// True if the response waits for a disk.
     pub fn waits_for_disk(&self) -> bool {
         let active = self.active.as_ref();
         active.is_some_and(|active| active.wait() == Waits::Disk)
     }
 
-    /// Whether a handler alone is waited for, and nothing is read until it has answered.
+    /// True if a handler alone is waited for, and nothing is read until it has answered.
     pub fn waits_for_handler(&self) -> bool {
         let active = self.active.as_ref();
         active.is_some_and(ActiveRequest::waits_for_exchange) && !self.core.wants_input()

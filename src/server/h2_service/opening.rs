@@ -21,7 +21,7 @@ impl<F: Files> H2Service<F> {
         }
     }
 
-    /// Whether streams wait for a disk.
+    /// True if streams wait for a disk.
     pub fn waits_for_disk(&self) -> bool {
         let mut active = self.active.iter().flatten();
         active.any(|active| active.wait() == Waits::Disk)
