@@ -2,6 +2,7 @@
 //! versions.
 
 use super::*;
+use crate::content::Slice;
 use crate::exchange::{
     Answer, Desk, Exchange, Failure, Handler, Head, Part, Request, Room, Step, Until, Waker,
 };
@@ -27,6 +28,7 @@ struct Script {
     seen: Scripted,
     path: String,
     polls: usize,
+    waits: usize,
     begun: Instant,
     ended: bool,
     received: String,
@@ -48,6 +50,7 @@ impl<F: Files> Handler<F> for Scripted {
             seen: self.clone(),
             path,
             polls: 0,
+            waits: 0,
             begun: desk.now(),
             ended: false,
             received: String::new(),
@@ -85,10 +88,13 @@ impl<F: Files> Exchange<F> for Script {
             "/woken" if !rung => Some(Until::Woken),
             "/never" => Some(Until::Woken),
             "/idle" if self.polls == 2 => Some(Until::Woken),
+            "/disk" if self.waits < 2 => Some(Until::Disk),
+            "/disk" if self.polls == 1 && self.waits < 4 => Some(Until::Disk),
             "/small" | "/trailers" if !self.ended => Some(Until::Request),
             _ => None,
         };
         if let Some(until) = waits {
+            self.waits += 1;
             return Ok(Step::Wait(until));
         }
         self.polls += 1;
@@ -101,6 +107,11 @@ impl<F: Files> Exchange<F> for Script {
             }
             ("/short", 3) => Ok(Step::End(None)),
             ("/long" | "/short", 1) => head(200, Some(4)),
+            ("/known", 1) => head(200, Some(LARGE as u64)),
+            ("/known" | "/unknown", 2) => {
+                let content: Rc<[u8]> = vec![b'y'; LARGE].into();
+                Ok(Step::Content(Slice::memory(content)))
+            }
             ("/hints", 1) => {
                 let link: Fields = [("link", "</style>")].into_iter().collect();
                 Ok(Step::Informational(Head {
@@ -397,6 +408,45 @@ fn neither_more_nor_less_is_sent_than_the_head_has_promised() {
         heard.ends_with(&ErrorCode::INTERNAL_ERROR.to_string()),
         "{heard}"
     );
+}
+
+/// Bytes of content that is sent from where it is, in several frames.
+const LARGE: usize = 40_000;
+
+#[test]
+fn content_is_sent_from_where_it_is_whether_its_length_was_told_or_not() {
+    let mut both = Both::new();
+    for path in ["/x/known", "/x/unknown"] {
+        both.open("GET", path, true);
+        let content: String = both.hear().split(['|', ' ']).skip(1).collect();
+        assert!(
+            content.len() == LARGE && content.bytes().all(|byte| byte == b'y'),
+            "{path}"
+        );
+        let h1 = both.get(path);
+        let (_, body) = heard(&h1)
+            .split_once("\r\n\r\n")
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .unwrap();
+        let sent = body.bytes().filter(|byte| *byte == b'y').count();
+        assert_eq!(sent, LARGE, "{path}");
+        assert_eq!(body.len() == LARGE, path == "/x/known");
+    }
+}
+
+#[test]
+fn a_handler_that_waits_for_a_disk_is_polled_again_before_and_behind_its_head() {
+    let mut both = Both::new();
+    let h1 = both.get("/x/disk");
+    both.open("GET", "/x/disk", true);
+    assert_eq!((heard(&h1).as_str(), both.hear().as_str()), ("", ""));
+    both.pass(1);
+    assert!(
+        heard(&h1).ends_with("4\r\nlate\r\n0\r\n\r\n"),
+        "{}",
+        heard(&h1)
+    );
+    assert_eq!(both.hear(), "200 late|");
 }
 
 #[test]
