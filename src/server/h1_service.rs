@@ -113,7 +113,7 @@ impl<F: Files> H1Service<F> {
             if self.wants_input() && cx.may_request() {
                 match self.core.receive(input, fields, cx.now) {
                     Ok(Some(event)) => match self.handle(event, cx)? {
-                        Some(upgraded) => return Ok(Advance::Upgraded(Box::new(upgraded))),
+                        Some(upgraded) => return Ok(Advance::Upgraded(upgraded)),
                         None => continue,
                     },
                     Ok(None) => {}
@@ -135,7 +135,7 @@ impl<F: Files> H1Service<F> {
         &mut self,
         event: Event<'_>,
         cx: &mut Context<W>,
-    ) -> Result<Option<H2Service<F>>, Fault> {
+    ) -> Result<Option<Box<H2Service<F>>>, Fault> {
         match event {
             Event::Request {
                 fields,
@@ -146,7 +146,7 @@ impl<F: Files> H1Service<F> {
                 if let Some(upgrade) = upgrade
                     && let Some(service) = self.upgrade(upgrade.settings, fields, cx)
                 {
-                    return Ok(Some(service));
+                    return Ok(Some(Box::new(service)));
                 }
                 let expectation = if expects_continue {
                     ContentHold::UntilContinue
