@@ -14,7 +14,7 @@
 //! 5  routes     handlers by path
 //! 4  site       files → responses    client    `calmd get`
 //! 3  exchange   a request being answered: handlers, exchanges, wakes
-//!    h2         HTTP/2    sandbox    rights that are given up
+//!    h2         HTTP/2    link    a socket, its TLS and its unsent output    sandbox    rights that are given up
 //! 2  h1  HTTP/1.1   hpack  field compression   tls  certificates, records   content  bytes of responses
 //!    telemetry  lines for the operator: access log, messages
 //! 1  world      sockets, files, clock, as traits   http   the nouns of RFC 9110   allocator   panics
@@ -105,7 +105,7 @@
 //! > At the end of a turn, each direction of a socket either has met `WouldBlock` (or a short read, which
 //! > means the same) since its last edge, or the connection remembers that there is more to do.
 //!
-//! `server::connection::ReadSide` remembers the readable side: `Drained` means that an edge will come,
+//! `link::ReadSide` remembers the readable side: `Drained` means that an edge will come,
 //! `Readable` that bytes may be left, `Closing` that the end is to be read, which no edge announces again.
 //! A write queue that is not empty is the memory of the writable side. A connection that has bytes left
 //! asks for another turn instead of waiting. The poll itself has room for 256 events: the rest come with
@@ -123,10 +123,10 @@
 //! - **Packed tables.** An idle HTTP/2 connection keeps its HPACK encoder's table as the block that makes
 //!   it: a quarter of the memory, and the next response is as short as ever (`hpack::packed`).
 //! - **Aligned pieces.** File content is read behind its frame header at the offset within a cache line
-//!   that it has in the kernel's page: the copy is 5 % faster (`server::piece`).
+//!   that it has in the kernel's page: the copy is 5 % faster (`link::piece`).
 //! - **65,160 bytes.** A piece of output, with what its records add, and a quarter of the most that is
 //!   spliced stay below the most that a kernel hands down in one go (GSO). A little more would be a tiny
-//!   segment of its own behind each ([`server::Limits::output_bytes`], `server::splices`).
+//!   segment of its own behind each ([`server::Limits::output_bytes`], `link::splices`).
 //! - **Lent, initialised buffers.** One read buffer, one output and one wire buffer serve all connections
 //!   in turn. They stay initialised, so that reading and sealing clear nothing ([`tls::records::WireBuffer`]).
 //! - **A static response is a value.** No box, no dynamic call, no allocation for a hot file: head and
@@ -199,6 +199,8 @@ pub mod h1;
 pub mod h2;
 pub mod hpack;
 pub mod http;
+#[cfg(feature = "server")]
+pub mod link;
 #[cfg(feature = "server")]
 pub mod panics;
 #[cfg(feature = "server")]

@@ -1,5 +1,4 @@
-//! One connection: the socket, the record layer if there is one, and the core between them and the
-//! requests.
+//! One connection: the link to the server, and the core between it and the requests.
 
 use super::Net;
 use super::error::Error;
@@ -8,13 +7,11 @@ use super::trace::Tracer;
 use super::url::Url;
 use crate::h2::{self, ErrorCode};
 use crate::http::Fields;
-use crate::server::write_queue::WriteQueue;
-use crate::tls::records::{Opened, Tls, WireBuffer, room_behind};
-use crate::world::files::Root;
+use crate::link::{Link, Splices, Transport};
+use crate::tls::records::{Tls, WireBuffer};
 use crate::world::os::Socket;
 use crate::world::{Ready, Token, World};
 use rustls::client::UnbufferedClientConnection;
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,21 +21,16 @@ const READ: usize = 64 << 10;
 /// A connection to an origin.
 pub struct Connection {
     url: Url,
-    socket: Socket,
+    link: Link<Net, UnbufferedClientConnection>,
     token: Token,
-    tls: Option<Box<Tls<UnbufferedClientConnection>>>,
     core: Option<h2::Connection>,
     /// Lent to the socket.
     wire: Vec<u8>,
     /// What came and is not taken yet: afterwards an incomplete frame.
     plain: Vec<u8>,
     sealed: WireBuffer,
-    unsent: WriteQueue<Root>,
     /// Lent to the core for field sections.
     fields: Fields,
-    readable: bool,
-    /// The server will send nothing more.
-    ended: bool,
     /// The server's first bytes were HTTP/2.
     greeted: bool,
     /// It was used before and has been silent since: it may be closed without our knowing yet.
@@ -55,17 +47,13 @@ impl Connection {
     ) -> Self {
         Connection {
             url,
-            socket,
+            link: Link::new(socket, tls),
             token,
-            tls: tls.map(Box::new),
             core: None,
             wire: Vec::new(),
             plain: Vec::new(),
             sealed: WireBuffer::default(),
-            unsent: WriteQueue::default(),
             fields: Fields::new(),
-            readable: true,
-            ended: false,
             greeted: false,
             stale: false,
         }
@@ -80,17 +68,17 @@ impl Connection {
     ) -> Result<(), Error> {
         let mut ready = Vec::new();
         // The first turn says hello.
-        self.open_records(world, 0)?;
-        while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+        self.open(world, 0)?;
+        while self.is_handshaking() {
             self.flush_sealed(world)?;
-            if self.ended {
+            if self.link.has_ended() {
                 return Err(Error::Closed(self.url.authority()));
             }
             let now = world.now();
             if now >= limit {
                 return Err(Error::TimedOut(self.url.authority()));
             }
-            if !self.readable {
+            if !self.link.has_input() {
                 ready.clear();
                 let left = limit.saturating_duration_since(now);
                 world.poll(&mut ready, Some(left)).map_err(Error::World)?;
@@ -99,7 +87,7 @@ impl Connection {
             self.read(world)?;
         }
         self.flush_sealed(world)?;
-        if let Some(tls) = &self.tls {
+        if let Transport::Tls(tls) = self.link.transport() {
             if let Some(trace) = trace {
                 trace.handshake(tls.common());
             }
@@ -144,27 +132,30 @@ impl Connection {
 
     /// Whether nothing can be sent or received any more.
     pub fn is_over(&self) -> bool {
-        self.ended || self.core.as_ref().is_some_and(|core| core.is_closed())
+        self.link.has_ended() || self.core.as_ref().is_some_and(|core| core.is_closed())
     }
 
     /// Whether the socket took everything, so that more is worth making.
     pub fn has_room(&self) -> bool {
-        self.unsent.is_empty()
+        self.link.unsent().is_empty()
     }
 
     /// Whether there may be more to read without waiting.
     pub fn has_input(&self) -> bool {
-        self.readable && !self.ended
+        self.link.has_input()
     }
 
     /// Remembers what the poll says about our socket.
     pub fn note(&mut self, ready: &Ready) {
         if let Ready::Socket {
-            token, readable, ..
+            token,
+            readable,
+            read_closed,
+            ..
         } = ready
             && *token == self.token
         {
-            self.readable |= readable;
+            self.link.ready(*readable, *read_closed);
         }
     }
 
@@ -174,7 +165,7 @@ impl Connection {
         world: &mut Net,
         requests: &mut Requests<'_, R>,
     ) -> Result<(), Error> {
-        let read = match self.readable && !self.ended {
+        let read = match self.link.has_input() {
             true => self.read(world),
             false => Ok(()),
         };
@@ -219,53 +210,24 @@ impl Connection {
 
     /// Takes what the socket has, up to a bufferful, to the end of `plain`.
     fn read(&mut self, world: &mut Net) -> Result<(), Error> {
-        let room = match &self.tls {
-            Some(tls) => tls.room(&mut self.wire, READ),
-            None => room_behind(&[], &mut self.wire, READ),
-        };
-        let read = world.read(&mut self.socket, room);
-        let len = match read {
-            Ok(0) => {
-                self.ended = true;
-                0
-            }
-            Ok(len) => len,
-            Err(error) => {
-                match error.kind() {
-                    io::ErrorKind::WouldBlock => self.readable = false,
-                    io::ErrorKind::Interrupted => {}
-                    _ => return Err(Error::Socket(self.url.authority(), error)),
-                }
-                0
-            }
-        };
-        match self.tls {
-            Some(_) => self.open_records(world, len),
-            None => {
-                self.plain
-                    .extend_from_slice(self.wire.get(..len).unwrap_or_default());
-                Ok(())
-            }
-        }
+        let room = self.link.room(&mut self.wire, READ);
+        let read = self.link.receive(world, room);
+        let len = read.map_err(|error| Error::Socket(self.url.authority(), error))?;
+        self.open(world, len)
     }
 
-    /// Opens the records in `wire`, into which `len` bytes were read.
-    fn open_records(&mut self, world: &mut Net, len: usize) -> Result<(), Error> {
-        let Some(tls) = &mut self.tls else {
-            return Ok(());
-        };
-        match tls.open(&mut self.wire, len, &mut self.plain, &mut self.sealed) {
-            Ok(Opened::Open) => Ok(()),
-            Ok(Opened::Ended) => {
-                self.ended = true;
-                Ok(())
-            }
-            Err(error) => {
-                // The alert that says why, as far as the socket takes it; the error is what counts.
-                let _ = self.flush_sealed(world);
-                Err(tls_error(self.url.authority(), error))
-            }
-        }
+    /// Takes what `wire` holds, into which `len` bytes were read, out of its records.
+    fn open(&mut self, world: &mut Net, len: usize) -> Result<(), Error> {
+        let (wire, plain, sealed) = (&mut self.wire, &mut self.plain, &mut self.sealed);
+        self.link.open(wire, len, plain, sealed).map_err(|error| {
+            // The alert that says why, as far as the socket takes it; the error is what counts.
+            let _ = self.flush_sealed(world);
+            tls_error(self.url.authority(), error)
+        })
+    }
+
+    fn is_handshaking(&self) -> bool {
+        matches!(self.link.transport(), Transport::Tls(tls) if tls.is_handshaking())
     }
 
     /// Sends what the core has to say.
@@ -274,22 +236,16 @@ impl Connection {
             return Ok(());
         };
         let mut output = core.take_output();
-        let done = match &mut self.tls {
-            None => self
-                .unsent
-                .write_bytes(world, &mut self.socket, &output)
-                .map(drop)
-                .map_err(|error| Error::Socket(self.url.authority(), error)),
-            Some(tls) => {
-                let sealed = match output.is_empty() {
-                    true => Ok(()),
-                    false => tls.seal(&output, &mut self.sealed),
-                };
-                match sealed {
-                    Ok(()) => self.flush_sealed(world),
-                    Err(error) => Err(tls_error(self.url.authority(), error)),
-                }
+        let done = if self.link.is_secure() {
+            let sealed = self
+                .link
+                .seal(&output, &mut Splices::default(), &mut self.sealed);
+            match sealed {
+                Ok(()) => self.flush_sealed(world),
+                Err(error) => Err(tls_error(self.url.authority(), error)),
             }
+        } else {
+            self.write(world, &output)
         };
         output.clear();
         if let Some(core) = &mut self.core {
@@ -303,10 +259,15 @@ impl Connection {
     }
 
     fn flush_sealed(&mut self, world: &mut Net) -> Result<(), Error> {
-        let written = self
-            .unsent
-            .write_bytes(world, &mut self.socket, self.sealed.filled());
-        self.sealed.clear();
+        let mut sealed = std::mem::take(&mut self.sealed);
+        let written = self.write(world, sealed.filled());
+        sealed.clear();
+        self.sealed = sealed;
+        written
+    }
+
+    fn write(&mut self, world: &mut Net, bytes: &[u8]) -> Result<(), Error> {
+        let written = self.link.write_bytes(world, bytes);
         written
             .map(drop)
             .map_err(|error| Error::Socket(self.url.authority(), error))
@@ -328,11 +289,9 @@ impl Connection {
             core.close(ErrorCode::NO_ERROR, None, b"");
         }
         let _ = self.flush(world);
-        if let Some(tls) = &mut self.tls {
-            tls.seal_end(&mut self.sealed);
-            let _ = self.flush_sealed(world);
-        }
-        let _ = world.shutdown_write(&mut self.socket);
+        self.link.seal_end(&mut self.sealed);
+        let _ = self.flush_sealed(world);
+        let _ = self.link.shutdown_write(world);
     }
 }
 

@@ -19,14 +19,15 @@ mod wrong_port;
 
 use super::context::{Buffers, Context, Layer, REQUEST_EFFORT};
 use super::protocol::Protocol;
-use super::transport::{Tls, Transport, WireBuffer};
-use super::write_queue::{WriteError, WriteQueue};
 use crate::exchange::{RequestKey, WakeCause};
 use crate::http::Fields;
+use crate::link::{Link, WriteError};
 use crate::telemetry::access_log::Unsent;
 use crate::tls::Names;
+use crate::tls::records::{Tls, WireBuffer};
 use crate::world::{Peer, World};
-use std::io::{self, IoSlice};
+use rustls::server::UnbufferedServerConnection;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// A piece of output that stayed this far below its size was not cut short by it: the protocol has no
@@ -39,9 +40,6 @@ const HANDSHAKE_EFFORT: usize = 64 << 10;
 /// When the server stops, a connection that is just being opened has this long for it: a handshake and a
 /// request over a slow line, and no long wait for those who connect ahead and say nothing.
 const LAST_OPENING: Duration = Duration::from_secs(1);
-
-/// So many parts of an output are sealed between two looks at its splices.
-const SEALED: usize = 8;
 
 /// What a connection wants after its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,17 +54,14 @@ pub enum Turn {
 
 /// One connection.
 pub struct Connection<W: World> {
-    socket: W::Socket,
-    transport: Transport,
+    link: Link<W, UnbufferedServerConnection>,
     protocol: Protocol<W::Files>,
     phase: Phase,
     peer: Peer,
-    read: ReadSide,
     /// Input that the protocol could not take yet: an incomplete frame or head, or pipelined
     /// requests that wait for the response before them.
     kept: Vec<u8>,
     left: Left,
-    unsent: WriteQueue<W::Files>,
     pause: Pause,
     farewell: Farewell,
     names: Names,
@@ -98,20 +93,6 @@ enum Farewell {
     None,
     /// With the first request.
     Due,
-}
-
-/// What is known about the socket's readable side.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ReadSide {
-    /// The last read took everything; the poll will tell.
-    Drained,
-    /// There may be more.
-    Readable,
-    /// The peer has closed its side: reading ends in an end or an error, which no edge announces
-    /// again.
-    Closing,
-    /// The end was read.
-    Ended,
 }
 
 /// The reason for which input was kept.
@@ -152,23 +133,25 @@ enum Memory {
 
 impl<W: World> Connection<W> {
     /// A connection that was just accepted.
-    pub fn new(socket: W::Socket, tls: Option<Tls>, peer: Peer, cx: &Context<W>) -> Self {
-        let (transport, wait) = match tls {
-            Some(tls) => (Transport::Tls(Box::new(tls)), cx.timeouts.handshake),
-            None => (Transport::Plain, cx.timeouts.preface),
+    pub fn new(
+        socket: W::Socket,
+        tls: Option<Tls<UnbufferedServerConnection>>,
+        peer: Peer,
+        cx: &Context<W>,
+    ) -> Self {
+        let wait = match tls {
+            Some(_) => cx.timeouts.handshake,
+            None => cx.timeouts.preface,
         };
         Connection {
-            socket,
-            transport,
+            link: Link::new(socket, tls),
             protocol: Protocol::Undecided,
             phase: Phase::Opening {
                 deadline: cx.now + wait,
             },
             peer,
-            read: ReadSide::Readable,
             kept: Vec::new(),
             left: Left::Part,
-            unsent: WriteQueue::default(),
             pause: Pause::None,
             farewell: Farewell::None,
             names: Names::Any,
@@ -183,25 +166,17 @@ impl<W: World> Connection<W> {
 
     /// The socket, to be registered.
     pub fn socket(&mut self) -> &mut W::Socket {
-        &mut self.socket
+        self.link.socket()
     }
 
     /// Whether the TLS handshake is not done.
     pub fn is_handshaking(&self) -> bool {
-        matches!(
-            (&self.phase, &self.transport),
-            (Phase::Opening { .. }, Transport::Tls(_))
-        )
+        matches!(self.phase, Phase::Opening { .. }) && self.link.is_secure()
     }
 
     /// Remembers what the poll told.
     pub fn ready(&mut self, readable: bool, read_closed: bool) {
-        match self.read {
-            ReadSide::Ended => {}
-            _ if read_closed => self.read = ReadSide::Closing,
-            ReadSide::Drained if readable => self.read = ReadSide::Readable,
-            _ => {}
-        }
+        self.link.ready(readable, read_closed);
     }
 
     /// Reads, serves and writes, within the budget of a turn.
@@ -226,7 +201,7 @@ impl<W: World> Connection<W> {
     /// A request, or the output, can go on. It does in the connection's next turn.
     pub fn wake(&mut self, request: RequestKey, cause: WakeCause) {
         if request == RequestKey::OUTPUT {
-            self.unsent.wake();
+            self.link.wake();
         } else {
             self.protocol.wake(request, cause);
         }
@@ -273,9 +248,9 @@ impl<W: World> Connection<W> {
             return Ok(Turn::Wait);
         }
         if matches!(self.phase, Phase::Opening { .. }) {
-            self.protocol = Protocol::choose(&self.transport, input, self.peer, cx);
+            self.protocol = Protocol::choose(self.link.transport(), input, self.peer, cx);
             if !matches!(self.protocol, Protocol::Undecided) {
-                let (protocol, layer) = (self.protocol.name(), self.transport.name());
+                let (protocol, layer) = (self.protocol.name(), self.link.transport().name());
                 log::debug!("{}: {protocol} over {layer}", self.peer);
                 self.phase = Phase::Serving;
                 if self.farewell == Farewell::Due {
@@ -323,11 +298,11 @@ impl<W: World> Connection<W> {
 
     /// How many bytes of output may be made: a piece, or what is called for behind one that waits.
     fn output_room(&self, cx: &Context<W>) -> usize {
-        let most = match self.unsent.is_empty() {
+        let most = match self.link.unsent().is_empty() {
             true => cx.piece,
             false => cx.limits.output_bytes + cx.limits.answer_bytes,
         };
-        most.saturating_sub(self.unsent.held())
+        most.saturating_sub(self.link.unsent().held())
     }
 
     /// Lets the protocol take its input and fill the output, and sends that, until there is no more
@@ -344,7 +319,7 @@ impl<W: World> Connection<W> {
         cx.requests = cx.limits.turn_requests;
         self.enter(cx);
         loop {
-            let blocked = !self.unsent.is_empty();
+            let blocked = !self.link.unsent().is_empty();
             let limit = self.output_room(cx);
             self.protocol.lend_output(std::mem::take(output));
             let result = self.protocol.advance(input, fields, limit, blocked, cx);
@@ -365,8 +340,8 @@ impl<W: World> Connection<W> {
                 return Ok(Turn::Again);
             }
             // What was held back while the socket was blocked has its turn now, if it is not any more.
-            let held_back = blocked && self.unsent.is_empty();
-            if !held_back && (made + OUTPUT_SLACK < limit || !self.unsent.is_empty()) {
+            let held_back = blocked && self.link.unsent().is_empty();
+            if !held_back && (made + OUTPUT_SLACK < limit || !self.link.unsent().is_empty()) {
                 return Ok(if self.wants_input(cx) {
                     Turn::Again
                 } else {
@@ -382,9 +357,10 @@ impl<W: World> Connection<W> {
     /// Tells those who make output what it is for.
     fn enter(&self, cx: &mut Context<W>) {
         cx.names = self.names;
-        cx.layer = match self.transport {
-            Transport::Plain => Layer::Clear,
-            Transport::Tls(_) => Layer::Tls,
+        cx.layer = if self.link.is_secure() {
+            Layer::Tls
+        } else {
+            Layer::Clear
         };
     }
 
@@ -398,41 +374,23 @@ impl<W: World> Connection<W> {
         if output.is_empty() && cx.splices.is_empty() {
             return Ok(());
         }
-        match &mut self.transport {
-            Transport::Plain => self.flush(output, cx),
-            Transport::Tls(tls) => {
-                wire.clear();
-                let mut sealed = 0;
-                while sealed < output.len() || !cx.splices.is_empty() {
-                    let mut pieces = [IoSlice::new(&[]); SEALED];
-                    let gathered = cx.splices.gather(output, sealed, &mut pieces);
-                    debug_assert!(gathered > 0, "no file is sent from where it is under TLS");
-                    let mut len = 0;
-                    for piece in pieces.iter().take(gathered) {
-                        tls.seal(piece, wire).map_err(io::Error::other)?;
-                        len += piece.len();
-                    }
-                    cx.splices.advance(&mut sealed, len);
-                }
-                cx.splices.clear();
-                self.flush(wire.filled(), cx)
-            }
+        if !self.link.is_secure() {
+            return self.flush(output, cx);
         }
+        wire.clear();
+        let sealed = self.link.seal(output, &mut cx.splices, wire);
+        sealed.map_err(io::Error::other)?;
+        self.flush(wire.filled(), cx)
     }
 
     /// Writes what waits, then `bytes`, and watches over the progress of what still waits.
     fn flush(&mut self, bytes: &[u8], cx: &mut Context<W>) -> io::Result<()> {
-        if bytes.is_empty() && cx.splices.is_empty() && self.unsent.is_empty() {
+        if bytes.is_empty() && cx.splices.is_empty() && self.link.unsent().is_empty() {
             return Ok(());
         }
         let splices = &mut cx.splices;
-        let written = self.unsent.write(
-            &mut cx.world,
-            cx.routes.reads(),
-            &mut self.socket,
-            bytes,
-            splices,
-        );
+        let reads = cx.routes.reads();
+        let written = self.link.write(&mut cx.world, reads, bytes, splices);
         let newly_taken = match written {
             Ok(taken) => taken,
             Err(WriteError::Socket(error)) => return Err(error),
@@ -441,7 +399,7 @@ impl<W: World> Connection<W> {
                 return Ok(());
             }
         };
-        if self.unsent.take_lack() {
+        if self.link.take_lack() {
             cx.await_disk(RequestKey::OUTPUT);
         }
         match &mut self.pause {
@@ -449,11 +407,11 @@ impl<W: World> Connection<W> {
                 // A slow reader's progress: what it takes now was made long ago.
                 cx.moved += newly_taken;
                 *taken = taken.saturating_add(newly_taken as u32);
-                if self.unsent.is_empty() {
+                if self.link.unsent().is_empty() {
                     self.pause = Pause::None;
                 }
             }
-            _ if self.unsent.is_empty() => {}
+            _ if self.link.unsent().is_empty() => {}
             _ => self.pause = Pause::stalled(cx.now, &cx.timeouts),
         }
         self.log_ended(cx);
@@ -465,7 +423,7 @@ impl<W: World> Connection<W> {
         let Some(log) = &mut cx.log else {
             return;
         };
-        match self.unsent.is_empty() {
+        match self.link.unsent().is_empty() {
             true if log.has_ended() || !self.unlogged.is_empty() => {
                 log.record_ended(&mut self.unlogged, cx.world.now());
             }

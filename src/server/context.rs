@@ -3,13 +3,13 @@
 use super::config::{Config, Limits, Timeouts};
 use super::limit_log::{Limit, LimitLog};
 use super::own_time::OwnTime;
-use super::splices::Splices;
-use super::transport::WireBuffer;
 use crate::exchange::{Means, RequestKey, RequestPlace, Wakes};
 use crate::http::{Field, Fields, Patience, date};
+use crate::link::Splices;
 use crate::panics::Panic;
 use crate::routes::Routes;
 use crate::telemetry::access_log::{AccessLog, Arrival, Ended, Entry};
+use crate::tls::records::WireBuffer;
 use crate::tls::{Names, TlsContext};
 use crate::world::{Peer, Polled, Token, World};
 use crate::{h1, h2};

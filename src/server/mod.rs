@@ -3,13 +3,14 @@
 //! ```text
 //!            ┌────────────── event_loop: poll · turns · deadlines · accept ──────────────┐
 //!            │                                                                           │
-//!  socket ─▶ connection ─▶ transport ─▶ protocol ─▶ h1_service │ h2_service ─▶ answering ─▶ routes
-//!    ▲                                                 │  exchange: content or steps of an exchange
-//!    └──── write_queue ◀── transport ◀── output ◀──────┘
+//!  socket ─▶ connection ─▶ link (TLS) ─▶ protocol ─▶ h1_service │ h2_service ─▶ answering ─▶ routes
+//!    ▲                                                  │  exchange: content or steps of an exchange
+//!    └──── link (write queue) ◀── output ◀──────────────┘
 //! ```
 //!
-//! `context` holds what all connections share in a turn, the lent buffers among it, and `splices`, the
-//! content that belongs into the output; `piece` is what was read of files for it. `slots` and
+//! `context` holds what all connections share in a turn, the lent buffers among it, and the splices: content
+//! that belongs into the output. [`link`](crate::link) is the socket with its TLS session and its unsent
+//! output. `slots` and
 //! `deadlines` are the loop's tables, `addresses` counts who has how many connections, `ledger` knows what
 //! everybody holds and who goes first, `limit_log` tells which limit fired and for whom. Bytes are read
 //! once into a shared buffer, answered into another, and written once; a connection keeps only what is
@@ -33,13 +34,9 @@ mod h2_service;
 mod ledger;
 mod limit_log;
 mod own_time;
-mod piece;
 mod protocol;
 mod slots;
-mod splices;
 mod trace;
-mod transport;
-pub(crate) mod write_queue;
 
 pub use crate::telemetry::access_log::AccessLog;
 pub use config::{Config, Limits, Timeouts};

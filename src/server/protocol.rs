@@ -4,13 +4,14 @@ use super::context::Context;
 use super::fault::Fault;
 use super::h1_service::{Advance, H1Service};
 use super::h2_service::H2Service;
-use super::transport::Transport;
 use crate::exchange::{RequestKey, WakeCause};
 use crate::h1::Scheme;
 use crate::h2::ErrorCode;
 use crate::h2::frame::PREFACE;
 use crate::http::Fields;
+use crate::link::Transport;
 use crate::world::{Files, Peer, World};
+use rustls::server::UnbufferedServerConnection;
 use std::time::Instant;
 
 /// The protocol that a connection speaks.
@@ -27,7 +28,7 @@ impl<F: Files> Protocol<F> {
     /// Decides by ALPN on TLS, by the first bytes on cleartext: only HTTP/2 begins with its preface
     /// (RFC 9113 §3.3, §3.4). Undecided while either is incomplete.
     pub fn choose<W: World<Files = F>>(
-        transport: &Transport,
+        transport: &Transport<UnbufferedServerConnection>,
         input: &[u8],
         peer: Peer,
         cx: &Context<W>,

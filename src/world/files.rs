@@ -36,7 +36,7 @@ pub use place::{RootError, absolute};
 pub use private::{OwnExtent, OwnFile};
 pub use reads::DescriptorReads;
 
-use links::{Link, Unfollowed};
+use links::{Symlink, Unfollowed};
 use place::{Resolution, RootPlace};
 use private::PrivateFiles;
 use spare::Spare;
@@ -140,7 +140,7 @@ impl Root {
     }
 
     /// Reports, once, a link that is not followed.
-    fn tell(&mut self, link: &Link) {
+    fn tell(&mut self, link: &Symlink) {
         if self.told.len() < MOST_TOLD && self.told.insert(link.path.clone()) {
             log::warn!(
                 "'{}' is a symbolic link to '{}', out of the served directory, and is not followed: \

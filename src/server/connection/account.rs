@@ -1,11 +1,10 @@
 //! What a connection holds, for the ledger, and how it goes when others need that more.
 
-use super::{Connection, Phase, ReadSide, Turn};
+use super::{Connection, Phase, Turn};
 use crate::h2::ErrorCode;
 use crate::server::context::Context;
 use crate::server::ledger::{PROGRESS_BYTES, Standing};
 use crate::server::limit_log::Limit;
-use crate::server::transport::Transport;
 use crate::world::World;
 
 /// What the event loop's tables and the allocator add to a connection: a slot, a timer, an account,
@@ -16,22 +15,18 @@ impl<W: World> Connection<W> {
     /// The memory of this process that the connection holds: an estimate, and never in proportion to
     /// anything to find out.
     pub fn memory(&self) -> usize {
-        let transport = match &self.transport {
-            Transport::Plain => 0,
-            Transport::Tls(tls) => tls.memory(),
-        };
-        let buffers = self.kept.capacity() + self.unsent.memory() + self.unlogged.memory();
-        size_of::<Self>() + OVERHEAD + transport + buffers + self.protocol.memory()
+        let buffers = self.kept.capacity() + self.unlogged.memory();
+        size_of::<Self>() + OVERHEAD + self.link.memory() + buffers + self.protocol.memory()
     }
 
     /// What the connection does, as far as it matters for who goes first. One that has not asked for
     /// anything yet, or has been told everything, is as dispensable as an idle one; but what was not
     /// read yet may be a request.
     pub fn standing(&self) -> Standing {
-        let read = matches!(self.read, ReadSide::Drained | ReadSide::Ended);
+        let read = !self.link.has_input();
         let idle = match self.phase {
             Phase::Opening { .. } => read,
-            Phase::Serving => read && self.unsent.is_empty() && self.protocol.is_idle(),
+            Phase::Serving => read && self.link.unsent().is_empty() && self.protocol.is_idle(),
             Phase::Flushing | Phase::Ending => false,
             Phase::Lingering { .. } | Phase::Closed => true,
         };
@@ -41,7 +36,7 @@ impl<W: World> Connection<W> {
     /// Ends for the sake of others: with GOAWAY where that can be said at once, and time to read it,
     /// for which it is as one that has just become idle. Whoever had that time goes for good.
     pub fn shed(&mut self, limit: Limit, cx: &mut Context<W>) -> Turn {
-        if !matches!(self.phase, Phase::Serving) || !self.unsent.is_empty() {
+        if !matches!(self.phase, Phase::Serving) || !self.link.unsent().is_empty() {
             cx.report(limit, self.peer, "closed to make room");
             return self.close(cx);
         }

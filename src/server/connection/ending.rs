@@ -1,10 +1,9 @@
 //! How a connection comes to its end: what it says last, and how that arrives.
 
-use super::{Connection, Pause, Phase, ReadSide, Turn};
+use super::{Connection, Pause, Phase, Turn};
 use crate::server::context::Context;
 use crate::server::protocol::Protocol;
-use crate::server::transport::{Transport, WireBuffer};
-use crate::server::write_queue::WriteQueue;
+use crate::tls::records::WireBuffer;
 use crate::world::World;
 use std::io;
 
@@ -31,7 +30,7 @@ impl<W: World> Connection<W> {
             _ => log::Level::Debug,
         };
         log::log!(level, "{}: a response was cut short: {error}", self.peer);
-        self.unsent = WriteQueue::default();
+        self.link.drop_unsent();
         cx.splices.clear();
         self.pause = Pause::None;
         self.phase = Phase::Flushing;
@@ -47,8 +46,8 @@ impl<W: World> Connection<W> {
         if let Phase::Opening { .. } | Phase::Serving = self.phase {
             // What was kept because the output is blocked, or the turn's budget used up, is still to be
             // heard: with requests among it, no end of the input is theirs.
-            let heard_out = self.unsent.is_empty() && turn != Turn::Again;
-            let ended = self.read == ReadSide::Ended && heard_out;
+            let heard_out = self.link.unsent().is_empty() && turn != Turn::Again;
+            let ended = self.link.has_ended() && heard_out;
             if ended && self.protocol.finish_input(&self.kept, cx).is_err() {
                 let output = self.protocol.take_output();
                 self.send(&output, wire, cx)?;
@@ -57,32 +56,32 @@ impl<W: World> Connection<W> {
             // What the peer's windows let pass was made in this turn, unless a disk has it still, and
             // nobody will open them any more or send the rest of a request.
             let gone = ended && !self.protocol.waits_for_disk()
-                || self.read == ReadSide::Closing && self.protocol.waits_for_handler();
+                || self.link.is_closing() && self.protocol.waits_for_handler();
             if gone || self.protocol.is_over() {
                 self.phase = Phase::Flushing;
             }
         }
         if let Phase::Flushing = self.phase
-            && self.unsent.is_empty()
+            && self.link.unsent().is_empty()
         {
             self.protocol.close(cx);
             self.end_output(wire, cx)?;
             self.phase = Phase::Ending;
         }
         if let Phase::Ending = self.phase
-            && self.unsent.is_empty()
+            && self.link.unsent().is_empty()
         {
-            if self.read == ReadSide::Ended {
+            if self.link.has_ended() {
                 self.phase = Phase::Closed;
             } else {
-                cx.world.shutdown_write(&mut self.socket)?;
+                self.link.shutdown_write(&mut cx.world)?;
                 self.phase = Phase::Lingering {
                     deadline: cx.now + cx.timeouts.linger,
                     budget: cx.limits.linger_bytes,
                 };
                 // What is still read is not opened any more.
                 self.protocol = Protocol::Undecided;
-                self.transport = Transport::Plain;
+                self.link.drop_session();
                 self.kept = Vec::new();
                 return Ok(Turn::Again);
             }
@@ -97,20 +96,21 @@ impl<W: World> Connection<W> {
 
     /// Tells the peer within TLS that nothing follows.
     fn end_output(&mut self, wire: &mut WireBuffer, cx: &mut Context<W>) -> io::Result<()> {
-        if let Transport::Tls(tls) = &mut self.transport {
-            wire.clear();
-            tls.seal_end(wire);
-            self.flush(wire.filled(), cx)?;
+        if !self.link.is_secure() {
+            return Ok(());
         }
-        Ok(())
+        wire.clear();
+        self.link.seal_end(wire);
+        self.flush(wire.filled(), cx)
     }
 
     /// Reads and discards until the peer has closed, or has sent more than was on its way.
     pub(super) fn linger(&mut self, buffer: &mut Vec<u8>, cx: &mut Context<W>) -> io::Result<Turn> {
         buffer.resize(buffer.len().max(cx.limits.turn_read_bytes), 0);
-        let discarded = match self.read {
-            ReadSide::Readable | ReadSide::Closing => self.receive(buffer, cx)?,
-            ReadSide::Drained | ReadSide::Ended => 0,
+        let discarded = if self.link.has_input() {
+            self.receive(buffer, cx)?
+        } else {
+            0
         };
         let exhausted = match &mut self.phase {
             Phase::Lingering { budget, .. } => {
@@ -119,12 +119,10 @@ impl<W: World> Connection<W> {
             }
             _ => false,
         };
-        if exhausted || self.read == ReadSide::Ended {
+        if exhausted || self.link.has_ended() {
             self.phase = Phase::Closed;
         }
-        Ok(match self.read {
-            ReadSide::Drained => Turn::Wait,
-            _ => Turn::Again,
-        })
+        let is_drained = !self.link.has_input() && !self.link.has_ended();
+        Ok(if is_drained { Turn::Wait } else { Turn::Again })
     }
 }

@@ -1,11 +1,10 @@
 //! What comes from the socket: when it is read, how much of it, and what it is behind its TLS records.
 
-use super::{Connection, Left, Phase, ReadSide, wrong_port};
+use super::{Connection, Left, Phase, wrong_port};
 use crate::http::Fields;
 use crate::server::context::Context;
-use crate::server::transport::{Opened, Transport, WireBuffer};
 use crate::tls::Names;
-use crate::tls::records::room_behind;
+use crate::tls::records::{WireBuffer, room_behind};
 use crate::world::World;
 use std::io;
 
@@ -43,19 +42,15 @@ impl<W: World> Connection<W> {
         }
         let budget = cx.limits.turn_read_bytes;
         let kept = std::mem::take(&mut self.kept);
-        match &mut self.transport {
-            Transport::Plain => {
-                let len = self.receive(room_behind(&kept, read, budget), cx)?;
-                Ok(read.get(..kept.len() + len).unwrap_or_default())
-            }
-            Transport::Tls(tls) => {
-                plain.extend_from_slice(&kept);
-                let room = tls.room(read, budget);
-                let len = self.receive(room, cx)?;
-                self.open_records(read, len, plain, wire, cx)?;
-                Ok(plain)
-            }
+        if !self.link.is_secure() {
+            let len = self.receive(room_behind(&kept, read, budget), cx)?;
+            return Ok(read.get(..kept.len() + len).unwrap_or_default());
         }
+        plain.extend_from_slice(&kept);
+        let room = self.link.room(read, budget);
+        let len = self.receive(room, cx)?;
+        self.open_records(read, len, plain, wire, cx)?;
+        Ok(plain)
     }
 
     /// Whether what was kept holds whole frames or heads, which come before anything new is read.
@@ -81,18 +76,15 @@ impl<W: World> Connection<W> {
             return Ok(kept);
         }
         let budget = cx.limits.turn_read_bytes;
-        match &mut self.transport {
-            Transport::Plain => {
-                let before = kept.len();
-                kept.resize(before + budget, 0);
-                let len = self.receive(kept.split_at_mut(before).1, cx)?;
-                kept.truncate(before + len);
-            }
-            Transport::Tls(tls) => {
-                let room = tls.room(read, budget);
-                let len = self.receive(room, cx)?;
-                self.open_records(read, len, kept, wire, cx)?;
-            }
+        if self.link.is_secure() {
+            let room = self.link.room(read, budget);
+            let len = self.receive(room, cx)?;
+            self.open_records(read, len, kept, wire, cx)?;
+        } else {
+            let before = kept.len();
+            kept.resize(before + budget, 0);
+            let len = self.receive(kept.split_at_mut(before).1, cx)?;
+            kept.truncate(before + len);
         }
         Ok(kept)
     }
@@ -117,36 +109,29 @@ impl<W: World> Connection<W> {
         wire: &mut WireBuffer,
         cx: &mut Context<W>,
     ) -> io::Result<()> {
-        let Transport::Tls(tls) = &mut self.transport else {
-            return Ok(());
-        };
         wire.clear();
-        let came = tls.waiting() + read;
-        let opened = tls.open(buffer, read, plain, wire);
+        let came = self.link.waiting() + read;
+        let opened = self.link.open(buffer, read, plain, wire);
         if let Phase::Opening { .. } = self.phase
             && let Some(tls) = &cx.tls
             && tls.take_names() == Names::Certificate
         {
             self.names = Names::Certificate;
         }
-        match opened {
-            Ok(Opened::Open) => {}
-            Ok(Opened::Ended) => self.read = ReadSide::Ended,
-            Err(error) => {
-                cx.report_tls(self.peer, &error);
-                if let Phase::Opening { .. } = self.phase
-                    && let Some((answer, len)) =
-                        wrong_port::answer(buffer.get(..came).unwrap_or_default())
-                {
-                    wire.clear();
-                    wire.append(&answer);
-                    let reason = "plain HTTP on a port of TLS";
-                    let answered = (400, len as u64);
-                    cx.log_refusal(self.peer, "HTTP/1.1", &Fields::new(), reason, answered);
-                }
-                self.phase = Phase::Flushing;
-                plain.clear();
+        if let Err(error) = opened {
+            cx.report_tls(self.peer, &error);
+            if let Phase::Opening { .. } = self.phase
+                && let Some((answer, len)) =
+                    wrong_port::answer(buffer.get(..came).unwrap_or_default())
+            {
+                wire.clear();
+                wire.append(&answer);
+                let reason = "plain HTTP on a port of TLS";
+                let answered = (400, len as u64);
+                cx.log_refusal(self.peer, "HTTP/1.1", &Fields::new(), reason, answered);
             }
+            self.phase = Phase::Flushing;
+            plain.clear();
         }
         if wire.filled().is_empty() {
             return Ok(());
@@ -157,33 +142,17 @@ impl<W: World> Connection<W> {
     /// Whether to read from the socket: there may be something, the protocol has use for it, and
     /// little enough output waits.
     pub(super) fn wants_input(&self, cx: &Context<W>) -> bool {
-        matches!(self.read, ReadSide::Readable | ReadSide::Closing)
+        self.link.has_input()
             && self.output_room(cx) > 0
-            && self.protocol.wants_input(!self.unsent.is_empty())
+            && self.protocol.wants_input(!self.link.unsent().is_empty())
     }
 
-    /// Reads once. A read shorter than the buffer took everything: the next edge will tell of more.
+    /// Reads once, and has a turn with much input measured.
     pub(super) fn receive(&mut self, buffer: &mut [u8], cx: &mut Context<W>) -> io::Result<usize> {
-        match cx.world.read(&mut self.socket, buffer) {
-            Ok(0) => {
-                self.read = ReadSide::Ended;
-                Ok(0)
-            }
-            Ok(len) => {
-                if len < buffer.len() && self.read == ReadSide::Readable {
-                    self.read = ReadSide::Drained;
-                }
-                if len >= MEASURED {
-                    cx.measure();
-                }
-                Ok(len)
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.read = ReadSide::Drained;
-                Ok(0)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            Err(error) => Err(error),
+        let len = self.link.receive(&mut cx.world, buffer)?;
+        if len >= MEASURED {
+            cx.measure();
         }
+        Ok(len)
     }
 }

@@ -1,11 +1,11 @@
 //! How long a connection waits, for what, and what it does when that time is over.
 
-use super::{Connection, Farewell, Memory, Pause, Phase, ReadSide, Turn};
+use super::{Connection, Farewell, Memory, Pause, Phase, Turn};
 use crate::http::Patience;
+use crate::link::Transport;
 use crate::server::config::Timeouts;
 use crate::server::context::Context;
 use crate::server::limit_log::Limit;
-use crate::server::transport::Transport;
 use crate::world::World;
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ impl Pause {
 impl<W: World> Connection<W> {
     /// Notes since when the connection has had nothing to do.
     pub(super) fn note_idleness(&mut self, now: Instant) {
-        if !self.unsent.is_empty() {
+        if !self.link.unsent().is_empty() {
             return;
         }
         if !matches!(self.phase, Phase::Serving) || !self.protocol.is_idle() {
@@ -80,8 +80,7 @@ impl<W: World> Connection<W> {
     /// Whether the peer may have done its part, and we have not looked: bytes of it lie in the socket,
     /// or there is room for ours, while the connection waits for its turn.
     fn may_be_neglected(&self) -> bool {
-        let unread = matches!(self.read, ReadSide::Readable | ReadSide::Closing);
-        unread || !self.unsent.is_empty()
+        self.link.has_input() || !self.link.unsent().is_empty()
     }
 
     /// Deals with the deadlines that have passed. After a disk that kept everybody waiting, or too many
@@ -163,7 +162,7 @@ impl<W: World> Connection<W> {
         let Phase::Opening { .. } = self.phase else {
             return;
         };
-        match &self.transport {
+        match self.link.transport() {
             // That time was cut short.
             _ if self.farewell == Farewell::Due => {}
             Transport::Tls(_) => cx.report(Limit::HandshakeTime, self.peer, "handshake too slow"),

@@ -11,7 +11,7 @@ use crate::panics;
 use crate::server::connection::{Connection, Turn};
 use crate::server::context::Context;
 use crate::server::limit_log::Limit;
-use crate::server::transport::Tls;
+use crate::tls::records::Tls;
 use crate::world::World;
 use std::fmt::Display;
 use std::io;

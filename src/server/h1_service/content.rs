@@ -4,10 +4,9 @@ use super::{H1Service, length_of};
 use crate::content::{Progress, Slice};
 use crate::exchange::{ActiveRequest, Failure, Opening, RequestKey, Waits, WakeCause};
 use crate::h1::{self, BodyLength};
+use crate::link::{self, Layout, MOST_SPLICED, Wanted};
 use crate::server::context::{Context, Layer};
 use crate::server::fault::Fault;
-use crate::server::piece::{Layout, Wanted};
-use crate::server::splices::{self, MOST_SPLICED};
 use crate::world::{Files, World};
 
 impl<F: Files> H1Service<F> {
@@ -32,8 +31,8 @@ impl<F: Files> H1Service<F> {
             return Ok(false);
         }
         let (max, least) = match cx.layer {
-            Layer::Clear => (MOST_SPLICED, splices::CLEAR),
-            Layer::Tls => (room, splices::TLS_FRAMES),
+            Layer::Clear => (MOST_SPLICED, link::CLEAR),
+            Layer::Tls => (room, link::TLS_FRAMES),
         };
         if let Some(slice) = active.next_slice(max as u64, least, cx.now) {
             return match splice(slice, before, room, cx) {

@@ -5,9 +5,8 @@ use crate::content::{Progress, Slice};
 use crate::exchange::{ActiveRequest, Failure};
 use crate::h2::frame::HEADER_LEN;
 use crate::h2::{ErrorCode, Grant, StreamKey};
+use crate::link::{self, Layout, MOST_SPLICED, Wanted};
 use crate::server::context::{Context, Layer};
-use crate::server::piece::{Layout, Wanted};
-use crate::server::splices::{self, MOST_SPLICED};
 use crate::world::{Files, World};
 
 impl<F: Files> H2Service<F> {
@@ -64,8 +63,8 @@ impl<F: Files> H2Service<F> {
             return Ok(Progress::Waiting);
         };
         let (least, layout) = match cx.layer {
-            Layer::Clear => (splices::CLEAR_FRAMES, Layout::Aligned),
-            Layer::Tls => (splices::TLS_FRAMES, Layout::Dense),
+            Layer::Clear => (link::CLEAR_FRAMES, Layout::Aligned),
+            Layer::Tls => (link::TLS_FRAMES, Layout::Dense),
         };
         let max = u64::from(grant.max_len);
         match active.next_slice(max, least, cx.now) {

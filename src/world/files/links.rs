@@ -18,14 +18,14 @@ const MOST_LINKS: usize = 40;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unfollowed {
     /// The path leads out of the root, by the given link if by a link.
-    Out(Option<Link>),
+    Out(Option<Symlink>),
     /// A name is missing, or may not be looked up.
     Failed(Errno),
 }
 
 /// A symbolic link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Link {
+pub(super) struct Symlink {
     /// The path of the link, beneath the root and without other links on the way.
     pub path: Vec<u8>,
     /// The path that the link holds.
@@ -75,12 +75,12 @@ pub(super) fn follow(root: &OwnedFd, names: &[&Path], path: &[u8]) -> Result<Vec
             reached.clear();
             match names.iter().find_map(|name| beneath(name, &target)) {
                 Some(inner) => rest.extend(components(&inner).rev()),
-                None => return Err(Unfollowed::Out(Some(Link { path, target }))),
+                None => return Err(Unfollowed::Out(Some(Symlink { path, target }))),
             }
         } else {
             rest.extend(components(&target).rev());
         }
-        last = Some(Link { path, target });
+        last = Some(Symlink { path, target });
     }
     if reached.is_empty() {
         reached.push(b'.');

@@ -8,14 +8,14 @@ use crate::content::{BodyError, Slice, is_descriptor_limit};
 use crate::world::{Files, World};
 use std::io::{self, IoSlice};
 
-/// So many pieces are sent by one call: [`super::splices::MOST_SPLICED`] is sixteen DATA frames with
+/// Number of pieces that one call sends: [`super::splices::MOST_SPLICED`] is sixteen DATA frames with
 /// their headers, and a few may be shorter.
 const GATHERED: usize = 40;
 
 /// The unsent tail of a connection's output.
 pub struct WriteQueue<F: Files>(Option<Box<Tail<F>>>);
 
-/// What waits, in order: bytes, and the slices of content between them.
+/// Unsent output in order: bytes, and the slices of content between them.
 struct Tail<F: Files> {
     bytes: Vec<u8>,
     sent: usize,
@@ -23,7 +23,7 @@ struct Tail<F: Files> {
     lacks: Lacks,
 }
 
-/// Why output waits.
+/// The reason for which output waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Lacks {
     /// The socket has no room.
@@ -31,12 +31,12 @@ enum Lacks {
     Room,
     /// There is no descriptor for the file that comes next, and nothing will tell when there is.
     Descriptor,
-    /// The same, and somebody will see to it that it is tried again.
+    /// There is no descriptor, and another try is appointed.
     Retry,
 }
 
 impl Lacks {
-    /// What output lacks after another try.
+    /// The lack of output after another try.
     fn after(self, lacks: Lacks) -> Lacks {
         match (self, lacks) {
             (Lacks::Retry, Lacks::Descriptor) => Lacks::Retry,
@@ -81,19 +81,19 @@ impl<F: Files> WriteQueue<F> {
             .map_or(0, |tail| tail.bytes.len() - tail.sent)
     }
 
-    /// The memory that they take; the files are read only when they are sent.
+    /// Memory of the unsent output in bytes; files are read only when they are sent.
     pub fn memory(&self) -> usize {
         let memory =
             |tail: &Tail<F>| size_of_val(tail) + tail.bytes.capacity() + tail.splices.memory();
         self.0.as_deref().map_or(0, memory)
     }
 
-    /// Whether the socket has taken everything.
+    /// True if the socket has taken everything.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Says, once, that it is to be tried again without being told.
+    /// True, once, if the rest is to be tried again without an edge: a descriptor is lacking.
     pub fn take_lack(&mut self) -> bool {
         let Some(tail) = self.0.as_deref_mut() else {
             return false;
@@ -105,7 +105,7 @@ impl<F: Files> WriteQueue<F> {
         lacks
     }
 
-    /// The time for that has come.
+    /// Notes that the time for another try has come.
     pub fn wake(&mut self) {
         if let Some(tail) = self.0.as_deref_mut()
             && tail.lacks == Lacks::Retry
@@ -114,7 +114,7 @@ impl<F: Files> WriteQueue<F> {
         }
     }
 
-    /// Writes what waits, then `bytes`, into which nothing is spliced.
+    /// Writes the unsent output, then `bytes`, into which nothing is spliced.
     #[cfg(feature = "client")]
     pub fn write_bytes<W: World<Files = F>>(
         &mut self,
@@ -125,8 +125,8 @@ impl<F: Files> WriteQueue<F> {
         Ok(self.push(world, None, socket, bytes, &mut Splices::default())?)
     }
 
-    /// Writes what waits, then `bytes` with what is spliced into them; keeps what the socket does not
-    /// take, and leaves `splices` empty. Returns how many bytes it took.
+    /// Writes the unsent output, then `bytes` with the splices in their places; keeps what the socket does
+    /// not take, and leaves `splices` empty. Returns how many bytes it took.
     pub fn write<W: World<Files = F>>(
         &mut self,
         world: &mut W,
@@ -173,7 +173,7 @@ impl<F: Files> WriteQueue<F> {
     }
 }
 
-/// Why the rest of an output cannot be sent.
+/// The failure for which the rest of an output cannot be sent.
 #[derive(Debug)]
 pub enum WriteError {
     /// The socket has failed.
@@ -191,7 +191,7 @@ impl From<WriteError> for io::Error {
     }
 }
 
-/// Whether the next attempt may succeed.
+/// True if the next attempt may succeed.
 fn is_passing(error: &io::Error) -> bool {
     matches!(
         error.kind(),

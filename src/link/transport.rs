@@ -1,23 +1,17 @@
-//! What lies between a socket's bytes and a protocol's: nothing, or TLS records.
+//! The layer between a socket's bytes and a protocol's: nothing, or TLS records.
 
-use crate::tls::records;
+use crate::tls::records::{Session, Tls};
 use rustls::ProtocolVersion;
-use rustls::server::UnbufferedServerConnection;
 
-pub use records::{Opened, WireBuffer};
-
-/// The server's side of a TLS session.
-pub type Tls = records::Tls<UnbufferedServerConnection>;
-
-/// The layer under the protocol.
-pub enum Transport {
+/// The layer under the protocol, with the session of one side of TLS.
+pub enum Transport<S> {
     /// Cleartext: the socket's bytes are the protocol's.
     Plain,
     /// TLS 1.2 or 1.3.
-    Tls(Box<Tls>),
+    Tls(Box<Tls<S>>),
 }
 
-impl Transport {
+impl<S: Session> Transport<S> {
     /// The layer's name, for logs.
     pub fn name(&self) -> &'static str {
         let Transport::Tls(tls) = self else {

@@ -278,9 +278,9 @@ impl<F: Files> Splices<F> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::piece::Layout;
     use super::*;
     use crate::content::OpenFile;
-    use crate::server::piece::Layout;
     use crate::world::memory_files::MemoryFiles;
     use std::rc::Rc;
 
