@@ -97,24 +97,8 @@ pub(super) fn parse_trailers(section: &[u8], fields: &mut Fields) -> Result<(), 
     let mut room = [EMPTY_HEADER; MOST_FIELDS];
     for header in split_lines(section, &mut room)? {
         if Name::of(header.name) == Name::Other {
-            push_lowercase(fields, header);
+            fields.push_lowercase(header.name.as_bytes(), header.value);
         }
     }
     Ok(())
-}
-
-/// Appends a field. Names are compared in lowercase everywhere else, as HTTP/2 sends them
-/// (RFC 9113 §8.2.1).
-pub(super) fn push_lowercase(fields: &mut Fields, header: &Header<'_>) {
-    let name = header.name.as_bytes();
-    // Every registered field name is shorter.
-    let mut room = [0; 64];
-    match room.get_mut(..name.len()) {
-        Some(lowercase) => {
-            lowercase.copy_from_slice(name);
-            lowercase.make_ascii_lowercase();
-            fields.push(lowercase, header.value);
-        }
-        None => fields.push(&name.to_ascii_lowercase(), header.value),
-    }
 }

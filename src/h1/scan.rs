@@ -78,26 +78,26 @@ impl Scan {
         }
         loop {
             let unseen = input.get(position..).unwrap_or_default();
-            let found = first_control(unseen).map(|i| position + i);
-            let at = found.unwrap_or(input.len());
-            self.check_length(at, bounds)?;
-            if found.is_none() {
-                self.position = at as u32;
+            let Some(offset) = first_control(unseen) else {
+                self.check_length(input.len(), bounds)?;
+                self.position = input.len() as u32;
                 return Ok(None);
+            };
+            let at = position + offset;
+            if let Some([b'\r', b'\n', ..]) = input.get(at..) {
+                if self.end_line(input, at, bounds)? {
+                    return Ok(Some(at + 2));
+                }
+                position = at + 2;
+                continue;
             }
+            self.check_length(at, bounds)?;
             match (input.get(at), input.get(at + 1)) {
                 // The parser judges if a tab may stand there.
                 (Some(b'\t'), _) => position = at + 1,
                 (Some(b'\r'), None) => {
                     self.position = at as u32;
                     return Ok(None);
-                }
-                (Some(b'\r'), Some(b'\n')) => {
-                    let end = at + 2;
-                    if self.end_line(input, at, bounds)? {
-                        return Ok(Some(end));
-                    }
-                    position = end;
                 }
                 (Some(b'\r'), Some(_)) => return Err(Error::BareCarriageReturn),
                 (Some(b'\n'), _) => return Err(Error::BareLineFeed),
@@ -133,6 +133,13 @@ impl Scan {
     /// Notes the end of a line at `at`, its line end not included. Returns true for the empty line.
     fn end_line(&mut self, input: &[u8], at: usize, bounds: &Bounds) -> Result<bool, Error> {
         let (start, end) = (self.line_start as usize, at + 2);
+        let mut first_lines = 0;
+        if bounds.first_line != FirstLine::Absent {
+            first_lines = 1;
+            if self.lines == 0 {
+                self.check_length(at, bounds)?;
+            }
+        }
         if end > bounds.bytes && end > self.most_bytes(bounds) {
             return Err(Error::HeadTooLarge);
         }
@@ -147,11 +154,12 @@ impl Scan {
             && is_crumb(input.get(start..at).unwrap_or_default())
         {
             self.crumbs = self.crumbs.saturating_add(1);
+            if usize::from(self.crumbs) > bounds.crumbs {
+                return Err(Error::TooManyFields);
+            }
         }
-        let (lines, crumbs) = (usize::from(self.lines), usize::from(self.crumbs));
-        let is_head = bounds.first_line != FirstLine::Absent;
-        let fields = lines.saturating_sub(crumbs + usize::from(is_head));
-        if fields > bounds.fields || crumbs > bounds.crumbs {
+        let others = usize::from(self.lines.saturating_sub(self.crumbs));
+        if others > bounds.fields.saturating_add(first_lines) {
             return Err(Error::TooManyFields);
         }
         Ok(false)

@@ -161,6 +161,17 @@ impl Fields {
         self.end_field(start, field.name.len(), field.sensitive);
     }
 
+    /// Appends a field of HTTP/1.1 with its name in lowercase, as HTTP/2 sends it (RFC 9113 §8.2.1) and as
+    /// names are compared everywhere.
+    pub(crate) fn push_lowercase(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.reserve(name.len() + value.len());
+        self.bytes.extend_from_slice(name);
+        self.bytes[start..].make_ascii_lowercase();
+        self.bytes.extend_from_slice(value);
+        self.end_field(start, name.len(), false);
+    }
+
     /// Appends a field whose name and value lie side by side.
     #[inline]
     pub(crate) fn push_joined(&mut self, field: Joined<'_>, sensitive: bool) {
@@ -330,6 +341,15 @@ mod tests {
         assert_eq!(fields.values("cookie").collect::<Vec<_>>(), [b"a", b"b"]);
         assert_eq!(fields.regular().count(), 3);
         assert_eq!(fields.size(), 10 + 7 + 5 + 7 + 7 + 5 * 32);
+    }
+
+    #[test]
+    fn a_name_in_capitals_becomes_one_in_lowercase_and_its_value_stays() {
+        let mut fields = Fields::new();
+        fields.push_lowercase(b"X-Sum", b"ABC");
+        fields.push_lowercase(&[b'N'; 100], b"");
+        assert_eq!(fields.value("x-sum"), Some(&b"ABC"[..]));
+        assert_eq!(fields.value(&"n".repeat(100)), Some(&b""[..]));
     }
 
     #[test]

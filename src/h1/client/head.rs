@@ -5,7 +5,7 @@
 use super::error::ResponseError;
 use crate::h1::bytes::trim;
 use crate::h1::error::Error;
-use crate::h1::fields::{MOST_FIELDS, Name, Options, push_lowercase, split_lines};
+use crate::h1::fields::{MOST_FIELDS, Name, Options, split_lines};
 use crate::h1::framing::{Framing, FramingFields};
 use crate::h1::message::Version;
 use crate::http::Fields;
@@ -69,7 +69,7 @@ pub(super) fn parse_head(
     };
     for header in lines {
         if control.is_passed_on(header, status, lines) {
-            push_lowercase(fields, header);
+            fields.push_lowercase(header.name.as_bytes(), header.value);
         }
     }
     Ok(ParsedResponse {

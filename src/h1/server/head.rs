@@ -10,7 +10,7 @@ use super::event::H2cUpgrade;
 use super::target::Target;
 use crate::h1::bytes::trim;
 use crate::h1::error::Error;
-use crate::h1::fields::{MOST_FIELDS, Name, Options, push_lowercase, split_lines};
+use crate::h1::fields::{MOST_FIELDS, Name, Options, split_lines};
 use crate::h1::framing::{Framing, FramingFields};
 use crate::h1::message::{Scheme, Version};
 use crate::http::{Expected, Fields, is_authority};
@@ -171,7 +171,7 @@ fn translate_head<'i>(
     fields.push(b":path", &target.path);
     for (i, header) in lines.iter().enumerate() {
         if control.is_end_to_end(i, header.name) {
-            push_lowercase(fields, header);
+            fields.push_lowercase(header.name.as_bytes(), header.value);
         }
     }
     Ok(Head {
