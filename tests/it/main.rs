@@ -8,6 +8,7 @@ mod fuzz_regressions;
 mod h1;
 mod h2;
 mod imports;
+mod link;
 mod raw_h2;
 mod raw_tls;
 mod sandbox;
