@@ -51,6 +51,10 @@ const READY_EFFORT: usize = 2 << 20;
 /// ones have a quarter for themselves, because they have waited.
 const LATE_EFFORT: usize = READY_EFFORT + READY_EFFORT / 4;
 
+/// Effort of one turn of the loop up to which deadlines are handled, beyond the first: those of many
+/// connections may pass at once, and each may make output. The others follow in the next turns.
+const EXPIRED_EFFORT: usize = LATE_EFFORT;
+
 /// Handshakes that take a step before the poll is asked again, behind all others: a step with a
 /// signature takes 100 µs, or a millisecond with a long RSA key.
 const HANDSHAKE_TURNS: usize = 2;
@@ -84,6 +88,8 @@ pub struct EventLoop<W: World> {
     handshakes: Queue<Token>,
     /// Connections that were ready when [`READY_EFFORT`] was used up, and took little in their last turn.
     late: Queue<Token>,
+    /// Connections whose deadlines have passed, in that order.
+    expired: Queue<Token>,
     /// The effort of this turn of the loop so far, in bytes.
     effort: usize,
     /// How many are in it at all, and the slot from which on one is looked for that goes.
@@ -163,6 +169,7 @@ impl<W: World> EventLoop<W> {
             leaving: VecDeque::with_capacity(LEAVING + 1),
             queue: Queue::new(),
             late: Queue::new(),
+            expired: Queue::new(),
             effort: 0,
             handshakes: Queue::new(),
             handshaking: 0,
@@ -258,7 +265,11 @@ impl<W: World> EventLoop<W> {
     /// to be told of.
     fn poll_timeout(&self) -> Option<Duration> {
         let queued = !self.queue.is_empty() || !self.late.is_empty() || !self.handshakes.is_empty();
-        if queued || !self.wakes.is_empty() || self.told != Told::Everything {
+        if queued
+            || !self.expired.is_empty()
+            || !self.wakes.is_empty()
+            || self.told != Told::Everything
+        {
             return Some(Duration::ZERO);
         }
         let accept = if self.wants_accept() {
@@ -417,7 +428,13 @@ impl<W: World> EventLoop<W> {
         self.deadlines.expire(self.cx.now, &mut expired);
         for index in expired {
             if let Some(token) = self.connections.token(index) {
-                self.with(token, Connection::handle_deadline);
+                self.expired.push_back(token);
+            }
+        }
+        while let Some(token) = self.expired.pop_front() {
+            self.with(token, Connection::handle_deadline);
+            if self.effort >= EXPIRED_EFFORT {
+                break;
             }
         }
     }

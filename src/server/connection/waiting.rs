@@ -88,6 +88,8 @@ impl<W: World> Connection<W> {
     /// was seen to.
     pub fn handle_deadline(&mut self, cx: &mut Context<W>) -> Turn {
         let now = cx.now;
+        // A small frame on each of a hundred streams takes long, and is few bytes.
+        cx.measure();
         if self.may_be_neglected() {
             let turn = self.turn(cx);
             let is_due = |deadline| deadline <= now;
