@@ -18,7 +18,7 @@ mod user;
 
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use file_reads::{FileReads, Residence};
@@ -48,6 +48,13 @@ pub trait World {
 
     /// Takes the next connection that waits on the listener of this number.
     fn accept(&mut self, listener: usize) -> io::Result<(Self::Socket, Peer)>;
+
+    /// Begins to connect to an address. The socket is to be registered; it becomes writable when
+    /// [`World::is_connected`] can tell the outcome.
+    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Socket>;
+
+    /// True if a socket that was dialled is connected, false while that is under way.
+    fn is_connected(&self, socket: &Self::Socket) -> io::Result<bool>;
 
     /// Closes all listeners: nobody new is let in.
     fn stop_listening(&mut self);
@@ -147,11 +154,28 @@ impl Token {
 
     const SERIAL_BITS: u32 = if usize::BITS > 32 { 32 } else { 12 };
 
-    /// The highest index.
-    pub const LAST_INDEX: u32 = u32::MAX >> (32 - Token::INDEX_BITS);
+    /// The highest index of a slot.
+    pub const LAST_INDEX: u32 = Token::UPSTREAM - 1;
+
+    /// The bit of an index that tells an upstream connection, which was dialled, from a downstream one,
+    /// which was accepted.
+    const UPSTREAM: u32 = 1 << (Token::INDEX_BITS - 1);
 
     /// The highest serial; 1 follows. By then nothing is told any more of the slot's old users.
     pub const LAST_SERIAL: u32 = u32::MAX >> (32 - Token::SERIAL_BITS);
+}
+
+impl Token {
+    /// The token of a connection that was dialled. No slot of accepted ones has its index.
+    pub fn upstream(index: u32, serial: u32) -> Self {
+        let index = index | Token::UPSTREAM;
+        Token { index, serial }
+    }
+
+    /// True if the connection was dialled.
+    pub fn is_upstream(self) -> bool {
+        self.index & Token::UPSTREAM != 0
+    }
 }
 
 const _: () = assert!(Token::INDEX_BITS + Token::SERIAL_BITS <= usize::BITS);

@@ -1,6 +1,5 @@
 //! One connection: the link to the server, and the core between it and the requests.
 
-use super::Net;
 use super::error::Error;
 use super::requests::{Requests, Responses};
 use super::trace::Tracer;
@@ -9,7 +8,6 @@ use crate::h2::{self, ErrorCode};
 use crate::http::Fields;
 use crate::link::{Link, Splices, Transport};
 use crate::tls::records::{Tls, WireBuffer};
-use crate::world::os::Socket;
 use crate::world::{Ready, Token, World};
 use rustls::client::UnbufferedClientConnection;
 use std::sync::Arc;
@@ -19,9 +17,9 @@ use std::time::Instant;
 const READ: usize = 64 << 10;
 
 /// A connection to an origin.
-pub struct Connection {
+pub struct Connection<W: World> {
     url: Url,
-    link: Link<Net, UnbufferedClientConnection>,
+    link: Link<W, UnbufferedClientConnection>,
     token: Token,
     core: Option<h2::Connection>,
     /// Lent to the socket.
@@ -37,11 +35,11 @@ pub struct Connection {
     stale: bool,
 }
 
-impl Connection {
+impl<W: World> Connection<W> {
     /// On a connected socket; nothing has been said.
     pub fn new(
         url: Url,
-        socket: Socket,
+        socket: W::Socket,
         token: Token,
         tls: Option<Tls<UnbufferedClientConnection>>,
     ) -> Self {
@@ -62,7 +60,7 @@ impl Connection {
     /// Goes through the TLS handshake, if there is to be one, and sees to it that h2 was agreed on.
     pub fn shake_hands(
         &mut self,
-        world: &mut Net,
+        world: &mut W,
         limit: Instant,
         trace: Option<Tracer>,
     ) -> Result<(), Error> {
@@ -99,8 +97,8 @@ impl Connection {
     }
 
     /// Begins HTTP/2; with a trace, every frame is shown.
-    pub fn begin(&mut self, config: Arc<h2::Config>, trace: Option<Tracer>) {
-        let mut core = h2::Connection::client(config, Instant::now());
+    pub fn begin(&mut self, config: Arc<h2::Config>, now: Instant, trace: Option<Tracer>) {
+        let mut core = h2::Connection::client(config, now);
         core.set_observer(trace.map(Tracer::observer));
         self.core = Some(core);
     }
@@ -122,7 +120,7 @@ impl Connection {
     }
 
     /// Whether the server still listens, as far as can be seen without asking it.
-    pub fn is_reusable(&mut self, world: &mut Net) -> bool {
+    pub fn is_reusable(&mut self, world: &mut W) -> bool {
         self.stale = true;
         let mut ready = Vec::new();
         let polled = world.poll(&mut ready, Some(std::time::Duration::ZERO));
@@ -162,7 +160,7 @@ impl Connection {
     /// Reads once and tells the requests what happened.
     pub fn receive<R: Responses>(
         &mut self,
-        world: &mut Net,
+        world: &mut W,
         requests: &mut Requests<'_, R>,
     ) -> Result<(), Error> {
         let read = match self.link.has_input() {
@@ -209,7 +207,7 @@ impl Connection {
     }
 
     /// Takes what the socket has, up to a bufferful, to the end of `plain`.
-    fn read(&mut self, world: &mut Net) -> Result<(), Error> {
+    fn read(&mut self, world: &mut W) -> Result<(), Error> {
         let room = self.link.room(&mut self.wire, READ);
         let read = self.link.receive(world, room);
         let len = read.map_err(|error| Error::Socket(self.url.authority(), error))?;
@@ -217,7 +215,7 @@ impl Connection {
     }
 
     /// Takes what `wire` holds, into which `len` bytes were read, out of its records.
-    fn open(&mut self, world: &mut Net, len: usize) -> Result<(), Error> {
+    fn open(&mut self, world: &mut W, len: usize) -> Result<(), Error> {
         let (wire, plain, sealed) = (&mut self.wire, &mut self.plain, &mut self.sealed);
         self.link.open(wire, len, plain, sealed).map_err(|error| {
             // The alert that says why, as far as the socket takes it; the error is what counts.
@@ -231,7 +229,7 @@ impl Connection {
     }
 
     /// Sends what the core has to say.
-    pub fn flush(&mut self, world: &mut Net) -> Result<(), Error> {
+    pub fn flush(&mut self, world: &mut W) -> Result<(), Error> {
         let Some(core) = &mut self.core else {
             return Ok(());
         };
@@ -258,7 +256,7 @@ impl Connection {
         }
     }
 
-    fn flush_sealed(&mut self, world: &mut Net) -> Result<(), Error> {
+    fn flush_sealed(&mut self, world: &mut W) -> Result<(), Error> {
         let mut sealed = std::mem::take(&mut self.sealed);
         let written = self.write(world, sealed.filled());
         sealed.clear();
@@ -266,7 +264,7 @@ impl Connection {
         written
     }
 
-    fn write(&mut self, world: &mut Net, bytes: &[u8]) -> Result<(), Error> {
+    fn write(&mut self, world: &mut W, bytes: &[u8]) -> Result<(), Error> {
         let written = self.link.write_bytes(world, bytes);
         written
             .map(drop)
@@ -284,7 +282,7 @@ impl Connection {
     }
 
     /// Says goodbye, as far as the socket takes it at once: GOAWAY, close_notify.
-    pub fn leave(&mut self, world: &mut Net) {
+    pub fn leave(&mut self, world: &mut W) {
         if let Some(core) = &mut self.core {
             core.close(ErrorCode::NO_ERROR, None, b"");
         }

@@ -1,23 +1,23 @@
 //! From a URL to a connected socket: its host's addresses, in order, until one answers.
 
-use super::Net;
+use super::Resolve;
 use super::error::Error;
 use super::trace::Tracer;
 use super::url::Url;
-use crate::world::os::Socket;
 use crate::world::{Ready, Token, World};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Instant;
 
 /// Connects to the URL's host. `serial` names the sockets.
-pub fn connect(
-    world: &mut Net,
+pub fn connect<W: World>(
+    world: &mut W,
+    resolve: Resolve,
     url: &Url,
     serial: &mut u32,
     limit: Instant,
     trace: Option<Tracer>,
-) -> Result<(Socket, Token), Error> {
+) -> Result<(W::Socket, Token), Error> {
     let mut addresses = resolve(url)?.into_iter().peekable();
     let mut reason = io::ErrorKind::AddrNotAvailable.into();
     while let Some(address) = addresses.next() {
@@ -25,12 +25,9 @@ pub fn connect(
             trace.note(&format!("connecting to {address}"));
         }
         *serial += 1;
-        let token = Token {
-            index: 0,
-            serial: *serial,
-        };
+        let token = Token::upstream(0, *serial);
         // An address that swallows packets must leave time for the others.
-        let now = Instant::now();
+        let now = world.now();
         let until = match addresses.peek() {
             Some(_) => now + limit.saturating_duration_since(now) / 2,
             None => limit,
@@ -52,7 +49,7 @@ pub fn connect(
 }
 
 /// The addresses in the order that the system prefers, each once.
-fn resolve(url: &Url) -> Result<Vec<SocketAddr>, Error> {
+pub fn resolve(url: &Url) -> Result<Vec<SocketAddr>, Error> {
     let found = (url.host(), url.port())
         .to_socket_addrs()
         .map_err(|error| Error::Resolve(url.host().into(), error))?;
@@ -65,12 +62,12 @@ fn resolve(url: &Url) -> Result<Vec<SocketAddr>, Error> {
     Ok(addresses)
 }
 
-fn attempt(
-    world: &mut Net,
+fn attempt<W: World>(
+    world: &mut W,
     address: SocketAddr,
     token: Token,
     until: Instant,
-) -> io::Result<Socket> {
+) -> io::Result<W::Socket> {
     let mut socket = world.connect(address)?;
     world.register(&mut socket, token)?;
     let mut ready = Vec::new();
@@ -82,7 +79,7 @@ fn attempt(
         ready.clear();
         world.poll(&mut ready, Some(left))?;
         let ours = |ready: &Ready| matches!(ready, Ready::Socket { token: t, .. } if *t == token);
-        if ready.iter().any(ours) && socket.connected()?.is_some() {
+        if ready.iter().any(ours) && world.is_connected(&socket)? {
             return Ok(socket);
         }
     }

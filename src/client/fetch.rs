@@ -11,11 +11,12 @@ use super::upload::Source;
 use super::url::Url;
 use super::{Client, Options};
 use crate::http::{Fields, status};
+use crate::world::World;
 use std::io::{self, Write};
 use std::time::Duration;
 
 /// Fetches everything that the options name, up to the first failure.
-pub fn run(client: &mut Client<'_>, source: Option<&Source>) -> Result<(), Error> {
+pub fn run<W: World>(client: &mut Client<'_, W>, source: Option<&Source>) -> Result<(), Error> {
     let options = client.options;
     let mut output = Output::new(options.output.clone());
     for url in &options.urls {
@@ -28,8 +29,8 @@ pub fn run(client: &mut Client<'_>, source: Option<&Source>) -> Result<(), Error
     output.flush()
 }
 
-fn fetch(
-    client: &mut Client<'_>,
+fn fetch<W: World>(
+    client: &mut Client<'_, W>,
     mut request: Request<'_>,
     output: &mut Output,
 ) -> Result<(), Error> {

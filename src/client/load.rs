@@ -7,19 +7,24 @@ use super::style::size;
 use super::upload::Source;
 use super::{Client, Load};
 use crate::http::Fields;
+use crate::world::World;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Repeats the request for every URL and prints a summary of each.
-pub fn run(client: &mut Client<'_>, load: Load, source: Option<&Source>) -> Result<(), Error> {
+pub fn run<W: World>(
+    client: &mut Client<'_, W>,
+    load: Load,
+    source: Option<&Source>,
+) -> Result<(), Error> {
     for url in &client.options.urls {
         let request = Request::new(client.options, url.clone(), source);
         let mut requests = Requests::new(&request, load.count, load.streams, Tally::default());
-        let start = Instant::now();
+        let start = client.world.now();
         let done = client.perform(&request.url, &mut requests);
-        let elapsed = start.elapsed();
+        let elapsed = client.world.now().saturating_duration_since(start);
         let tally = requests.into_responses();
         if tally.latencies.count > 0 {
             let summary = tally.summary(elapsed);

@@ -37,15 +37,13 @@ use connection::Connection;
 pub use error::Error;
 use requests::{Requests, Responses};
 use security::Security;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trace::Tracer;
 use upload::Source;
 use url::Url;
-
-/// The real world; a client reads no site's files through it.
-type Net = OsWorld<Root>;
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
@@ -106,26 +104,47 @@ pub struct Load {
 
 /// Does what the options ask for.
 pub fn run(options: &Options) -> Result<(), Error> {
-    let mut client = Client::new(options)?;
+    let mut world = OsWorld::<Root>::without_signals().map_err(Error::World)?;
     let source = options.data.as_ref().map(Source::open).transpose()?;
     if let Some(source) = &source {
-        source.watch(&mut client.world)?;
+        source.watch(&mut world)?;
     }
+    perform(options, world, source.as_ref(), dial::resolve)
+}
+
+/// Does what the options ask for in a world of the caller's, where `resolve` finds the addresses of a
+/// URL's host. Uploads must be files, because only [`OsWorld`] can watch a stream.
+pub fn run_in<W: World>(options: &Options, world: W, resolve: Resolve) -> Result<(), Error> {
+    let source = options.data.as_ref().map(Source::open).transpose()?;
+    perform(options, world, source.as_ref(), resolve)
+}
+
+/// Finds the addresses of a URL's host, the one to be tried first first.
+pub type Resolve = fn(&Url) -> Result<Vec<SocketAddr>, Error>;
+
+fn perform<W: World>(
+    options: &Options,
+    world: W,
+    source: Option<&Source>,
+    resolve: Resolve,
+) -> Result<(), Error> {
+    let mut client = Client::new(options, world, resolve);
     let done = match options.load {
-        Some(load) => load::run(&mut client, load, source.as_ref()),
-        None => fetch::run(&mut client, source.as_ref()),
+        Some(load) => load::run(&mut client, load, source),
+        None => fetch::run(&mut client, source),
     };
     client.leave();
     done
 }
 
 /// The one connection, and what new ones are made with.
-struct Client<'o> {
+struct Client<'o, W: World> {
     options: &'o Options,
-    world: Net,
+    world: W,
+    resolve: Resolve,
     security: Option<Security>,
     config: Arc<h2::Config>,
-    connection: Option<Connection>,
+    connection: Option<Connection<W>>,
     trace: Option<Tracer>,
     /// When `--max-time` is over.
     deadline: Option<Instant>,
@@ -133,19 +152,20 @@ struct Client<'o> {
     serial: u32,
 }
 
-impl<'o> Client<'o> {
-    fn new(options: &'o Options) -> Result<Self, Error> {
-        let start = Instant::now();
-        Ok(Client {
+impl<'o, W: World> Client<'o, W> {
+    fn new(options: &'o Options, world: W, resolve: Resolve) -> Self {
+        let start = world.now();
+        Client {
             options,
-            world: Net::without_signals().map_err(Error::World)?,
+            world,
+            resolve,
             security: None,
             config: Arc::new(config(options)),
             connection: None,
             trace: options.verbose.then(|| Tracer::new(start)),
             deadline: options.max_time.map(|time| start + time),
             serial: 0,
-        })
+        }
     }
 
     /// Sends requests to the URL's origin until all are answered, on as many connections as it
@@ -184,7 +204,7 @@ impl<'o> Client<'o> {
     }
 
     /// The connection that there is, if it leads to the URL's origin and still takes requests.
-    fn take_connection(&mut self, url: &Url) -> Option<Connection> {
+    fn take_connection(&mut self, url: &Url) -> Option<Connection<W>> {
         let mut connection = self.connection.take()?;
         if connection.url().has_same_origin(url) && connection.is_reusable(&mut self.world) {
             return Some(connection);
@@ -193,8 +213,8 @@ impl<'o> Client<'o> {
         None
     }
 
-    fn connect(&mut self, url: &Url) -> Result<Connection, Error> {
-        let limit = Instant::now() + self.options.connect_timeout;
+    fn connect(&mut self, url: &Url) -> Result<Connection<W>, Error> {
+        let limit = self.world.now() + self.options.connect_timeout;
         let limit = self.deadline.map_or(limit, |deadline| deadline.min(limit));
         let tls = match url.is_secure() {
             false => None,
@@ -206,15 +226,22 @@ impl<'o> Client<'o> {
                 security.map(|security| security.session(url)).transpose()?
             }
         };
-        let result = dial::connect(&mut self.world, url, &mut self.serial, limit, self.trace)
-            .and_then(|(socket, token)| {
-                let mut connection = Connection::new(url.clone(), socket, token, tls);
-                connection.shake_hands(&mut self.world, limit, self.trace)?;
-                connection.begin(self.config.clone(), self.trace);
-                Ok(connection)
-            });
+        let result = dial::connect(
+            &mut self.world,
+            self.resolve,
+            url,
+            &mut self.serial,
+            limit,
+            self.trace,
+        )
+        .and_then(|(socket, token)| {
+            let mut connection = Connection::new(url.clone(), socket, token, tls);
+            connection.shake_hands(&mut self.world, limit, self.trace)?;
+            connection.begin(self.config.clone(), self.world.now(), self.trace);
+            Ok(connection)
+        });
         result.map_err(|error| match error {
-            Error::TimedOut(_) if self.is_over(Instant::now()) => self.out_of_time(),
+            Error::TimedOut(_) if self.is_over(self.world.now()) => self.out_of_time(),
             Error::TimedOut(authority) => {
                 Error::ConnectTimeout(authority, self.options.connect_timeout)
             }
@@ -225,7 +252,7 @@ impl<'o> Client<'o> {
     /// Moves bytes both ways until all requests are answered, or the connection takes no more.
     fn drive<R: Responses>(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut Connection<W>,
         requests: &mut Requests<'_, R>,
     ) -> Result<(), Error> {
         let mut ready = Vec::new();

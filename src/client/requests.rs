@@ -8,7 +8,7 @@ use super::upload::{Portion, Source};
 use super::url::Url;
 use crate::h2::{self, Cause, ErrorCode, Event, Misuse, StreamKey};
 use crate::http::Fields;
-use crate::world::Ready;
+use crate::world::{Ready, World};
 use std::time::{Duration, Instant};
 
 /// Output that is made ahead of the socket.
@@ -169,7 +169,7 @@ impl<'r, R: Responses> Requests<'r, R> {
     }
 
     /// Whether the connection will take nothing of what is left.
-    pub fn is_stuck(&self, connection: &mut Connection) -> bool {
+    pub fn is_stuck<W: World>(&self, connection: &mut Connection<W>) -> bool {
         self.active == 0 && (self.refused || connection.core().is_drained())
     }
 
@@ -203,7 +203,11 @@ impl<'r, R: Responses> Requests<'r, R> {
     }
 
     /// Sends as many requests as may be under way.
-    pub fn open(&mut self, connection: &mut Connection, now: Instant) -> Result<(), Error> {
+    pub fn open<W: World>(
+        &mut self,
+        connection: &mut Connection<W>,
+        now: Instant,
+    ) -> Result<(), Error> {
         let most = match self.settled {
             true => self.streams,
             false => self.streams.min(STREAMS_AT_FIRST),

@@ -1,8 +1,9 @@
 //! What is uploaded: a file or standard input, read when a flow-control window has room for it.
 
-use super::Net;
 use super::error::Error;
 use super::{Data, url::Url};
+use crate::world::files::Root;
+use crate::world::os::OsWorld;
 use crate::world::{Ready, Token};
 use rustix::event::{PollFd, PollFlags};
 use std::cell::Cell;
@@ -10,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
 
-/// The token of an input that is waited for; connections have the index 0.
+/// The token of an input that is waited for; connections are upstream ones.
 const INPUT: Token = Token {
     index: 1,
     serial: 1,
@@ -73,7 +74,7 @@ impl Source {
     }
 
     /// Lets the poll tell when there is something to read.
-    pub fn watch(&self, world: &mut Net) -> Result<(), Error> {
+    pub fn watch(&self, world: &mut OsWorld<Root>) -> Result<(), Error> {
         if self.extent.is_none() {
             let watched = world.watch(self.file.as_fd(), INPUT);
             watched.map_err(|error| Error::Input(self.name.clone(), error))?;

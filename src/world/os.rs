@@ -56,23 +56,6 @@ pub enum Socket {
     Unix(UnixStream),
 }
 
-impl Socket {
-    /// How connecting went: `None` while it is still under way.
-    pub fn connected(&self) -> io::Result<Option<()>> {
-        let Socket::Tcp(stream) = self else {
-            return Ok(Some(()));
-        };
-        if let Some(error) = stream.take_error()? {
-            return Err(error);
-        }
-        match stream.peer_addr() {
-            Ok(_) => Ok(Some(())),
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
 enum Listener {
     Tcp(TcpListener),
     Unix(NamedListener),
@@ -151,14 +134,6 @@ impl<F> OsWorld<F> {
             signals: None,
             files: std::marker::PhantomData,
         })
-    }
-
-    /// Begins to connect. The socket becomes writable when [`Socket::connected`] can tell how it
-    /// went.
-    pub fn connect(&mut self, address: SocketAddr) -> io::Result<Socket> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        Ok(Socket::Tcp(stream))
     }
 
     /// Asks for the readiness of a descriptor that is read elsewhere, such as standard input; false
@@ -288,7 +263,7 @@ impl From<mio::Token> for Token {
     fn from(token: mio::Token) -> Self {
         let bits = token.0 as u64;
         Token {
-            index: bits as u32 & Token::LAST_INDEX,
+            index: bits as u32 & (u32::MAX >> (32 - Token::INDEX_BITS)),
             serial: (bits >> Token::INDEX_BITS) as u32,
         }
     }
@@ -382,6 +357,26 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
                 Err(io::ErrorKind::WouldBlock.into())
             }
             accepted => accepted,
+        }
+    }
+
+    fn connect(&mut self, address: SocketAddr) -> io::Result<Socket> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(Socket::Tcp(stream))
+    }
+
+    fn is_connected(&self, socket: &Socket) -> io::Result<bool> {
+        let Socket::Tcp(stream) = socket else {
+            return Ok(true);
+        };
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        match stream.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

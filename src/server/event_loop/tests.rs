@@ -11,6 +11,7 @@ use crate::tls::Certificate;
 use crate::world::memory_files::{MemoryFile, MemoryFiles};
 use crate::world::{Extent, Peer, Polled, Sleep};
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -114,6 +115,14 @@ impl World for TestWorld {
         strike(&link, Call::Accept);
         backlog.pop_front();
         Ok((TestSocket(link), Peer::Ip([192, 0, 2, 7].into())))
+    }
+
+    fn connect(&mut self, _: SocketAddr) -> io::Result<Self::Socket> {
+        unreachable!("a server dials nobody")
+    }
+
+    fn is_connected(&self, _: &Self::Socket) -> io::Result<bool> {
+        unreachable!("a server dials nobody")
     }
 
     fn stop_listening(&mut self) {}

@@ -1,7 +1,7 @@
 //! Clients of the server: good clients, which must get all that they ask for, and bad ones, which must
 //! not harm them.
 
-mod ask;
+pub mod ask;
 mod h1;
 mod h1_parser;
 mod h2;

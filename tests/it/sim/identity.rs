@@ -6,6 +6,7 @@
 use calmd::tls::Certificate;
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -36,6 +37,11 @@ impl Identity {
         let chain = self.directory.path().join("chain");
         let key = self.directory.path().join("key");
         Certificate::Files { chain, key }
+    }
+
+    /// The file of the certificate.
+    pub fn chain(&self) -> PathBuf {
+        self.directory.path().join("chain")
     }
 
     /// The TLS configuration that the clients of one run share, including the tickets of their

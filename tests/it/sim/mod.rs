@@ -21,6 +21,7 @@
 //! together with the time; `faults` decides about faults; `harness` does many runs.
 
 mod clients;
+mod dialled;
 mod faults;
 mod files;
 mod harness;
@@ -68,6 +69,21 @@ fn good_clients_get_every_byte_whatever_the_world_and_the_others_do() {
             assert!(struck, "{fault:?} never struck");
         }
     }
+}
+
+#[test]
+fn calmd_get_gets_every_byte_or_an_error_that_a_fault_explains() {
+    let identity = Identity::new();
+    let wanted = Wanted::seeds();
+    harness::run_all(
+        &wanted,
+        |seed| {
+            let mut rng = Rng::new(seed);
+            let faults = Faults::by_chance(rng.fork());
+            run::fetch(faults, rng, &identity).counts
+        },
+        |seed| format!("CALMD_SIM_SEED={seed} cargo test --test it sim::calmd"),
+    );
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub struct Outside {
     /// True if no event will happen any more and the server waits.
     pub silent: bool,
     pub start: Instant,
+    /// True if the client of the product has something to do, so that the server's poll ends.
+    pub client_woken: bool,
 }
 
 impl Outside {
@@ -69,6 +71,7 @@ impl Outside {
             lost: Duration::ZERO,
             silent: false,
             start: Instant::now(),
+            client_woken: false,
         }
     }
 

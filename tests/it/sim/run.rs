@@ -1,14 +1,18 @@
 //! One run: a server and its clients, from the first connection until all have left.
 
+use super::clients::ask::{Answer, Ask, Kind};
 use super::clients::{self, Client};
+use super::dialled::{DialWorld, Wait, Waiter};
 use super::faults::{Counts, Fault, Faults};
 use super::files::{self, SimFiles};
 use super::identity::Identity;
-use super::network::Network;
+use super::network::{LinkId, Network};
 use super::outside::{Outside, Room};
 use super::rng::Rng;
 use super::world::SimWorld;
 use allocation_counter::measure;
+use calmd::client::url::Url;
+use calmd::client::{self, Options};
 use calmd::config::{Config, HostConfig};
 use calmd::server::{AccessLog, Context, EventLoop, Security};
 use calmd::site::{self, Site};
@@ -17,6 +21,7 @@ use calmd::tls::TlsContext;
 use calmd::world::Signal;
 use calmd::world::memory_files::MemoryFiles;
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -56,12 +61,14 @@ const LOG_MEMORY: i64 = 256 << 10;
 const PASSING_MEMORY: i64 = 640 << 10;
 
 /// Kind of run.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Scenario {
     /// Clients of all kinds, a configuration by chance, sometimes an operator.
     Anything,
     /// A few good clients.
     Plain,
+    /// The product's own client alone.
+    Dialled(Rc<RefCell<Wait>>),
 }
 
 /// Result of a run that did not fail.
@@ -93,7 +100,7 @@ impl Meter {
 /// Number of files that may be open to be hashed, though no response reads them.
 const HASHED: usize = 1;
 
-struct Run {
+pub struct Run {
     event_loop: Option<EventLoop<SimWorld>>,
     outside: Rc<RefCell<Outside>>,
     clients: Rc<RefCell<Vec<Box<dyn Client>>>>,
@@ -116,19 +123,107 @@ pub fn run(scenario: Scenario, faults: Faults, rng: Rng, identity: &Identity) ->
     run.serve();
     run.empty();
     run.end();
-    let outside = run.outside.borrow();
-    let faults = &outside.network.faults;
-    Report {
-        counts: faults.counts(),
-        opportunities: Fault::ALL
-            .iter()
-            .map(|fault| faults.opportunities(*fault))
-            .collect(),
-        end: outside.network.now,
+    run.report()
+}
+
+/// Fetches some files with the product's own client, and judges what it got. Panics if a check fails.
+pub fn fetch(faults: Faults, rng: Rng, identity: &Identity) -> Report {
+    let wait = Rc::new(RefCell::new(Wait::default()));
+    let run = Run::new(Scenario::Dialled(wait.clone()), faults, rng, identity);
+    let outside = run.outside.clone();
+    let run = Rc::new(RefCell::new(run));
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("answer");
+    for _ in 0..3 {
+        let mut ask = {
+            let outside = &mut *outside.borrow_mut();
+            let mut next = || Ask::random(&mut outside.rng, &outside.contents);
+            let mut ask = next();
+            while matches!(ask.kind, Kind::Upload(_)) {
+                ask = next();
+            }
+            ask
+        };
+        ask.sent = outside.borrow().network.now;
+        let leaps = |outside: &Outside| outside.network.faults.counts().of(Fault::ClockLeaps);
+        let slept = leaps(&outside.borrow());
+        let scheme = match outside.borrow_mut().rng.chance(200) {
+            true => "https",
+            false => "http",
+        };
+        let url = format!("{scheme}://sim{}", ask.target);
+        let fields = ask.field().map(|(name, value)| (name.to_owned(), value));
+        let options = Options {
+            urls: vec![Url::parse(&url).expect("a URL")],
+            method: None,
+            head: matches!(ask.kind, Kind::Head),
+            data: None,
+            fields: fields.into_iter().collect(),
+            include: true,
+            output: Some(path.clone()),
+            verbose: false,
+            silent: true,
+            fail: false,
+            push: false,
+            max_redirects: 0,
+            load: None,
+            insecure: false,
+            cacert: Some(identity.chain()),
+            connect_timeout: GOOD_PATIENCE,
+            max_time: None,
+        };
+        let links = Rc::default();
+        let world = DialWorld::new(
+            outside.clone(),
+            run.clone(),
+            wait.clone(),
+            Rc::clone(&links),
+        );
+        let resolve = |url: &Url| Ok(vec![SocketAddr::from(([10, 0, 0, 1], url.port()))]);
+        let result = client::run_in(&options, world, resolve);
+        *wait.borrow_mut() = Wait::default();
+        let answer = Answer::of_text(&std::fs::read(&path).unwrap_or_default());
+        let _ = std::fs::remove_file(&path);
+        let outside = outside.borrow();
+        let is_disturbed = |link: &LinkId| {
+            let network = &outside.network;
+            let lost = network.lost_file(*link).is_some();
+            lost || network.is_harmed(*link) || network.is_overtaken(*link)
+        };
+        match result {
+            Ok(()) => {
+                ask.judge(&answer, &outside);
+            }
+            Err(_) if links.borrow().iter().any(is_disturbed) => {}
+            // The server did not run, or could accept nobody, until the client's patience was over.
+            Err(_) if leaps(&outside) > slept || outside.room_since(ask.sent) > Room::Ample => {}
+            Err(error) => {
+                log::debug!("{error}");
+                ask.judge_cut(&answer, &outside);
+            }
+        }
     }
+    let run = Rc::into_inner(run).expect("the client has gone");
+    let mut run = run.into_inner();
+    run.empty();
+    run.end();
+    run.report()
 }
 
 impl Run {
+    fn report(&self) -> Report {
+        let outside = self.outside.borrow();
+        let faults = &outside.network.faults;
+        Report {
+            counts: faults.counts(),
+            opportunities: Fault::ALL
+                .iter()
+                .map(|fault| faults.opportunities(*fault))
+                .collect(),
+            end: outside.network.now,
+        }
+    }
+
     fn new(scenario: Scenario, faults: Faults, mut rng: Rng, identity: &Identity) -> Self {
         let (tree, contents) = files::build(&mut rng);
         let mut config = Config {
@@ -156,6 +251,7 @@ impl Run {
                 clients::anybody(&mut outside)
             }
             Scenario::Plain => clients::good(&mut outside),
+            Scenario::Dialled(wait) => vec![Box::new(Waiter(wait)) as Box<dyn Client>],
         };
         // Connections that clients have left still take places for a while.
         let places = config.server.limits.max_connections;
@@ -266,7 +362,7 @@ impl Run {
         }
     }
 
-    fn turn(&mut self) {
+    pub fn turn(&mut self) {
         let Some(event_loop) = &mut self.event_loop else {
             return;
         };

@@ -10,7 +10,7 @@ use allocation_counter::opt_out;
 use calmd::world::{Extent, Files, Peer, Polled, Ready, Sleep, Token, World};
 use std::cell::RefCell;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -120,7 +120,8 @@ impl SimWorld {
                 extent = outside.network.collect(ready);
                 ready.extend(outside.network.spurious());
                 ready.extend(outside.order().map(Ready::Signal));
-                if !ready.is_empty() || outside.network.faults.strikes(Fault::PollWakes) {
+                let woken = std::mem::take(&mut outside.client_woken);
+                if woken || !ready.is_empty() || outside.network.faults.strikes(Fault::PollWakes) {
                     break;
                 }
             }
@@ -208,6 +209,14 @@ impl World for SimWorld {
             },
             peer,
         ))
+    }
+
+    fn connect(&mut self, _: SocketAddr) -> io::Result<Self::Socket> {
+        unreachable!("a server dials nobody")
+    }
+
+    fn is_connected(&self, _: &Self::Socket) -> io::Result<bool> {
+        unreachable!("a server dials nobody")
     }
 
     fn stop_listening(&mut self) {

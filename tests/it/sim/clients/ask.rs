@@ -49,6 +49,35 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+impl Answer {
+    /// The answer that `calmd get --include` wrote: one head, an empty line, the content.
+    pub fn of_text(text: &[u8]) -> Self {
+        let mut answer = Answer::default();
+        let end = text.windows(2).position(|pair| pair == b"\n\n");
+        let (head, body) = text.split_at(end.map_or(text.len(), |end| end + 2));
+        let head = String::from_utf8_lossy(head);
+        for line in head.lines() {
+            if let Some(status) = line.strip_prefix("HTTP/2 ") {
+                assert_eq!(answer.status, 0, "a second head: {head}");
+                answer.status = status[..3].parse().expect("a status");
+            }
+            let Some((name, value)) = line.split_once(": ") else {
+                continue;
+            };
+            let bytes = Some(value.as_bytes().to_vec());
+            match name {
+                "content-length" => answer.length = value.parse().ok(),
+                "location" => answer.location = bytes,
+                "content-encoding" => answer.coding = bytes,
+                "content-range" => answer.range = bytes,
+                _ => {}
+            }
+        }
+        answer.body = body.to_vec();
+        answer
+    }
+}
+
 /// Judgement of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

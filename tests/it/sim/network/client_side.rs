@@ -134,6 +134,22 @@ impl Network {
         std::mem::take(&mut self.links[id].client_wakes)
     }
 
+    /// True if an event happened to the link that was not looked at.
+    pub fn client_has_news(&self, id: LinkId) -> bool {
+        self.links[id].client_wakes
+    }
+
+    /// True if the server has closed its direction, or the connection was reset.
+    pub fn client_sees_end(&self, id: LinkId) -> bool {
+        self.links[id].to_client.reader != Reader::Open
+    }
+
+    /// True if bytes of the client can never arrive any more.
+    pub fn client_cannot_send(&self, id: LinkId) -> bool {
+        let link = &self.links[id];
+        link.to_server.writer == Writer::Ended || link.to_client.reader == Reader::Reset
+    }
+
     /// True if the world ended the connection.
     pub fn is_harmed(&self, id: LinkId) -> bool {
         self.links[id].harmed
