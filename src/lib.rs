@@ -119,7 +119,7 @@
 //!   below memory that is allocated later, and glibc gives its heap back from the top only. So nothing
 //!   that stays may be allocated or grown in a crowd ([`allocator`], `server::event_loop::MOST_ROOM`).
 //! - **Queues of two rings.** The permanent ring serves 256; the second is dropped when it is empty. One
-//!   ring that grows and shrinks would lie above the crowd's memory (`server::queue`).
+//!   ring that grows and shrinks would lie above the crowd's memory (`exchange::queue`).
 //! - **Packed tables.** An idle HTTP/2 connection keeps its HPACK encoder's table as the block that makes
 //!   it: a quarter of the memory, and the next response is as short as ever (`hpack::packed`).
 //! - **Aligned pieces.** File content is read behind its frame header at the offset within a cache line

@@ -68,7 +68,8 @@ pub trait World {
     /// Writes a prefix of `bytes` and returns its length.
     fn write(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> io::Result<usize>;
 
-    /// The same when more follows at once, so that these bytes need not travel by themselves.
+    /// Writes as [`World::write`] does where more follows at once, so that the bytes need not travel by
+    /// themselves.
     fn write_more(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> io::Result<usize> {
         self.write(socket, bytes)
     }
@@ -99,7 +100,7 @@ pub trait World {
     fn shutdown_write(&mut self, socket: &mut Self::Socket) -> io::Result<()>;
 }
 
-/// What [`World::poll`] reports.
+/// An event that [`World::poll`] reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
     /// Connections wait on this listener.
@@ -120,16 +121,16 @@ pub enum Ready {
     },
 }
 
-/// How a poll went.
+/// The outcome of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Polled {
-    /// Whether it told of everything that was ready.
+    /// Part of the ready sockets and listeners that the poll told of.
     pub extent: Extent,
-    /// How it slept until then.
+    /// The kind of sleep before it.
     pub sleep: Sleep,
 }
 
-/// How a poll slept.
+/// The kind of a poll's sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sleep {
     /// Until something was ready or the time was up, as far as anybody can tell.

@@ -24,7 +24,7 @@ pub struct Connection<W: World> {
     core: Option<h2::Connection>,
     /// Lent to the socket.
     wire: Vec<u8>,
-    /// What came and is not taken yet: afterwards an incomplete frame.
+    /// Bytes that came and are not taken yet: after a turn an incomplete frame.
     plain: Vec<u8>,
     sealed: WireBuffer,
     /// Lent to the core for field sections.
@@ -113,13 +113,13 @@ impl<W: World> Connection<W> {
         self.core.as_mut().expect("begin comes before any request")
     }
 
-    /// Whether it was used before and has been silent since, so that a request on it may have come
-    /// too late.
+    /// True if the connection was used before and has been silent since, so that a request on it may have
+    /// come too late.
     pub fn is_stale(&self) -> bool {
         self.stale
     }
 
-    /// Whether the server still listens, as far as can be seen without asking it.
+    /// True if the server still listens, as far as can be seen without asking it.
     pub fn is_reusable(&mut self, world: &mut W) -> bool {
         self.stale = true;
         let mut ready = Vec::new();
@@ -128,17 +128,17 @@ impl<W: World> Connection<W> {
         polled.is_ok() && self.read(world).is_ok() && !self.is_over() && !self.core().is_drained()
     }
 
-    /// Whether nothing can be sent or received any more.
+    /// True if nothing can be sent or received any more.
     pub fn is_over(&self) -> bool {
         self.link.has_ended() || self.core.as_ref().is_some_and(|core| core.is_closed())
     }
 
-    /// Whether the socket took everything, so that more is worth making.
+    /// True if the socket took everything, so that more is worth making.
     pub fn has_room(&self) -> bool {
         self.link.unsent().is_empty()
     }
 
-    /// Whether there may be more to read without waiting.
+    /// True if there may be more to read without waiting.
     pub fn has_input(&self) -> bool {
         self.link.has_input()
     }

@@ -1,4 +1,4 @@
-//! Why there is no answer: one line each, which names what was asked, the option, and the mend.
+//! Errors of a fetch: one line each, which names the URL, the option, and the mend.
 
 use super::requests::MOST_INFORMATIONAL;
 use super::url::Url;
@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What went wrong.
+/// The reason for which a fetch failed.
 #[derive(Debug)]
 pub enum Error {
     /// The machine refuses to poll.
@@ -62,9 +62,9 @@ pub enum Error {
     Statuses(Url, u64, u64),
     /// More informational responses than anybody waits for.
     Informational(Url),
-    /// What is uploaded cannot be read.
+    /// The content to send cannot be read.
     Input(String, io::Error),
-    /// What is uploaded would have to be sent again.
+    /// The content would have to be sent again, and is gone.
     SpentInput(Url),
     /// The content cannot be written to this file, or to standard output.
     Output(Option<PathBuf>, io::Error),
@@ -132,17 +132,17 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// Whether nobody reads standard output any more, as behind `| head`: no failure to speak of.
+    /// True if the reader of standard output has gone, as behind `| head`: no failure to speak of.
     pub fn is_unread(&self) -> bool {
         matches!(self, Error::Output(None, reason) if reason.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// Whether only the connection was lost.
+    /// True if only the connection was lost.
     pub fn is_loss(&self) -> bool {
         matches!(self, Error::Closed(_) | Error::Socket(..))
     }
 
-    /// What is wrong with one request rather than with the connection.
+    /// Writes an error of one request rather than of the connection.
     fn fmt_request(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Reset(url, code, Cause::Error(reason)) => {
@@ -245,7 +245,7 @@ impl Error {
     }
 }
 
-/// What the system says, without the number that says it again.
+/// The system's words, without the number that says them again.
 fn said(reason: &io::Error) -> String {
     let text = reason.to_string();
     match text.split_once(" (os error") {

@@ -44,7 +44,7 @@ pub fn run<W: World>(
     Ok(())
 }
 
-/// What the responses were, without their content.
+/// Counts of the responses, without their content.
 #[derive(Default)]
 struct Tally {
     latencies: Latencies,

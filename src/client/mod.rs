@@ -45,16 +45,16 @@ use trace::Tracer;
 use upload::Source;
 use url::Url;
 
-/// What the command line asks for.
+/// The options of `calmd get`.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What to fetch, in this order.
+    /// URLs to fetch, in order.
     pub urls: Vec<Url>,
     /// The method, where it is neither GET, HEAD nor POST by the other options.
     pub method: Option<String>,
     /// HEAD, and show the fields.
     pub head: bool,
-    /// What to send.
+    /// Content to send.
     pub data: Option<Data>,
     /// Fields of the request; an empty value takes one of ours away.
     pub fields: Vec<(String, String)>,
@@ -84,7 +84,7 @@ pub struct Options {
     pub max_time: Option<Duration>,
 }
 
-/// What is uploaded.
+/// The source of the content to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {
     /// Standard input, until it ends.
@@ -96,7 +96,7 @@ pub enum Data {
 /// A request that is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// How often.
+    /// Number of requests.
     pub count: u64,
     /// At most so many at a time.
     pub streams: usize,

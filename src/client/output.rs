@@ -22,7 +22,7 @@ impl Output {
         Output { path, writer: None }
     }
 
-    /// Whether a person sees it directly.
+    /// True if a person sees the output directly.
     pub fn is_terminal(&self) -> bool {
         self.path.is_none() && io::stdout().is_terminal()
     }

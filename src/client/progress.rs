@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Often enough to look alive.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is shown of a transfer.
+/// The line that shows the progress of a transfer.
 pub struct Progress {
     start: Instant,
     next: Instant,

@@ -1,4 +1,4 @@
-//! What is asked for: a URL, a method, fields, and perhaps something to send.
+//! A request: a URL, a method, fields, and perhaps content to send.
 
 use super::Options;
 use super::error::Error;
@@ -14,9 +14,9 @@ pub struct Request<'o> {
     pub url: Url,
     /// Its method.
     pub method: String,
-    /// What is sent.
+    /// Content to send.
     pub source: Option<&'o Source>,
-    /// Whether credentials may be sent there: not to whom a redirect names.
+    /// True if credentials may be sent there: not to an origin that a redirect names.
     pub trusted: bool,
 }
 
@@ -38,7 +38,7 @@ impl<'o> Request<'o> {
         }
     }
 
-    /// Whether it only asks (RFC 9110 §9.2.1), so that sending it twice does no harm.
+    /// True for safe methods (RFC 9110 §9.2.1) without content: sending such a request twice does no harm.
     pub fn is_safe(&self) -> bool {
         self.source.is_none() && matches!(&*self.method, "GET" | "HEAD" | "OPTIONS")
     }
@@ -93,7 +93,7 @@ impl<'o> Request<'o> {
             .filter(move |(name, _)| !(dropped && describes_content(name)))
     }
 
-    /// Whether it can be sent now, perhaps not for the first time.
+    /// Says that the content can be sent now, perhaps not for the first time, or why not.
     pub fn check_source(&self) -> Result<(), Error> {
         self.source
             .map_or(Ok(()), |source| source.check_unspent(&self.url))

@@ -21,7 +21,7 @@ const STREAMS_AT_FIRST: usize = 100;
 /// that shows its patience by a 102 every 20 s has half an hour.
 pub const MOST_INFORMATIONAL: u32 = 100;
 
-/// What becomes of the responses.
+/// The receiver of responses.
 pub trait Responses {
     /// An informational response.
     fn informational(&mut self, _fields: &Fields) -> Result<(), Error> {
@@ -39,7 +39,7 @@ pub trait Responses {
         Ok(())
     }
 
-    /// So many bytes of an upload were sent.
+    /// `len` bytes of an upload were sent.
     fn uploaded(&mut self, _len: usize) {}
 
     /// A response is whole, so long after its request.
@@ -88,8 +88,8 @@ struct Exchange {
     answer: Answer,
 }
 
-/// How far the server has come with its answer. Once it has begun, the request was acted on, and what
-/// came of the answer may be shown already: it cannot be asked for again.
+/// Progress of the server with its answer. Once the answer has begun, the request was acted on, and part
+/// of the answer may be shown already: the request cannot be sent again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     None,
@@ -99,7 +99,7 @@ enum Answer {
     Begun,
 }
 
-/// The same request, as often as it is to be sent.
+/// One request, sent as often as is wanted.
 pub struct Requests<'r, R> {
     request: &'r Request<'r>,
     fields: Fields,
@@ -117,7 +117,7 @@ pub struct Requests<'r, R> {
     settled: bool,
     /// The server refused a stream: what is left goes over another connection.
     refused: bool,
-    /// Why the server ended the connection, if it said so.
+    /// The server's reason for ending the connection, if it said one.
     gone_away: Option<(ErrorCode, String)>,
 }
 
@@ -140,7 +140,7 @@ impl<'r, R: Responses> Requests<'r, R> {
         }
     }
 
-    /// What became of the responses.
+    /// The receiver of the responses.
     pub fn responses(&mut self) -> &mut R {
         &mut self.responses
     }
@@ -155,7 +155,7 @@ impl<'r, R: Responses> Requests<'r, R> {
         self.finished
     }
 
-    /// Whether nothing is left to be sent or received.
+    /// True if nothing is left to be sent or received.
     pub fn is_done(&self) -> bool {
         self.waiting == 0 && self.active == 0 && self.pushes.is_empty()
     }
@@ -168,7 +168,7 @@ impl<'r, R: Responses> Requests<'r, R> {
         self.pushes.clear();
     }
 
-    /// Whether the connection will take nothing of what is left.
+    /// True if the connection will take no more of the requests.
     pub fn is_stuck<W: World>(&self, connection: &mut Connection<W>) -> bool {
         self.active == 0 && (self.refused || connection.core().is_drained())
     }
@@ -185,13 +185,13 @@ impl<'r, R: Responses> Requests<'r, R> {
         true
     }
 
-    /// Why a connection took nothing.
+    /// The error of a connection that took no request.
     pub fn refusal(&self, url: &Url) -> Error {
         self.reason(url)
             .unwrap_or_else(|| Error::Refused(url.authority()))
     }
 
-    /// Why a connection was lost.
+    /// The error of a connection that was lost.
     pub fn loss(&self, url: &Url) -> Error {
         self.reason(url)
             .unwrap_or_else(|| Error::Closed(url.authority()))
@@ -294,7 +294,7 @@ impl<'r, R: Responses> Requests<'r, R> {
         }
     }
 
-    /// What the poll says may concern what is uploaded.
+    /// Lets uploads go on for which the poll has told an event.
     pub fn note(&mut self, ready: &Ready, core: &mut h2::Connection) {
         if Source::is_ready(ready) {
             let uploading = |exchange: &&Exchange| exchange.upload.is_some();

@@ -21,7 +21,7 @@ use rustls::{
 use std::path::Path;
 use std::sync::Arc;
 
-/// What TLS connections are made with.
+/// The configuration that TLS connections are made with.
 pub struct Security {
     config: Arc<ClientConfig>,
 }
@@ -106,7 +106,7 @@ fn read_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-/// Whether only an authority is missing that vouches for the certificate. webpki has then found that
+/// True if only an authority is missing that vouches for the certificate. webpki has then found that
 /// the time is within its validity, which it looks at first.
 fn lacks_authority(error: &rustls::Error) -> bool {
     use CertificateError::{BadSignature, Other, UnknownIssuer};

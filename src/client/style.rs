@@ -4,7 +4,7 @@ pub use crate::http::printable;
 use std::fmt::Write;
 use std::io::IsTerminal;
 
-/// Whether there are colours.
+/// The use of colours, or none.
 #[derive(Clone, Copy)]
 pub struct Style(bool);
 
@@ -15,11 +15,11 @@ pub enum Paint {
     Dim,
     /// Names.
     Bold,
-    /// What we send.
+    /// Bytes that we send.
     Sent,
-    /// What we receive.
+    /// Bytes that we receive.
     Received,
-    /// What went wrong.
+    /// Errors.
     Alarm,
 }
 

@@ -46,7 +46,7 @@ impl Tracer {
         print(&line);
     }
 
-    /// What the TLS handshake agreed on.
+    /// Shows the version, suite and protocol that the TLS handshake agreed on.
     pub fn handshake(&self, session: &CommonState) {
         let version = session
             .protocol_version()

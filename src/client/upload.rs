@@ -1,4 +1,4 @@
-//! What is uploaded: a file or standard input, read when a flow-control window has room for it.
+//! Content to upload: a file or standard input, read when a flow-control window has room for it.
 
 use super::error::Error;
 use super::{Data, url::Url};
@@ -28,7 +28,7 @@ pub struct Source {
     spent: Cell<bool>,
 }
 
-/// What a read brought.
+/// The outcome of a read.
 pub enum Portion {
     /// Bytes, and there may be more.
     Some,
@@ -82,12 +82,12 @@ impl Source {
         Ok(())
     }
 
-    /// Whether this is what was waited for.
+    /// True if the event is the one that was waited for.
     pub fn is_ready(ready: &Ready) -> bool {
         matches!(ready, Ready::Socket { token, .. } if *token == INPUT)
     }
 
-    /// How many bytes there are, if that is known.
+    /// Number of bytes, if it is known.
     pub fn len(&self) -> Option<u64> {
         self.extent.map(|(_, len)| len)
     }
@@ -142,7 +142,7 @@ impl Source {
         }
     }
 
-    /// Whether it can be sent to this URL, perhaps not for the first time.
+    /// Says that the content can be sent to a URL, perhaps not for the first time, or why not.
     pub fn check_unspent(&self, url: &Url) -> Result<(), Error> {
         match self.spent.get() {
             true => Err(Error::SpentInput(url.clone())),

@@ -34,7 +34,7 @@ impl Url {
         })
     }
 
-    /// What a reference such as the value of `location` names from here (RFC 3986 §5.2).
+    /// The URL that a reference such as the value of `location` names from here (RFC 3986 §5.2).
     pub fn join(&self, reference: &str) -> Result<Url, String> {
         let reference = reference.split('#').next().unwrap_or_default();
         if has_scheme(reference) {
@@ -60,7 +60,7 @@ impl Url {
         })
     }
 
-    /// Whether TLS is spoken there.
+    /// True for `https`.
     pub fn is_secure(&self) -> bool {
         self.secure
     }
@@ -93,7 +93,7 @@ impl Url {
         }
     }
 
-    /// Whether the same server answers for both (RFC 9110 §4.3.1).
+    /// True if scheme, host and port are equal, so that one server answers for both (RFC 9110 §4.3.1).
     pub fn has_same_origin(&self, other: &Url) -> bool {
         (self.secure, &self.host, self.port) == (other.secure, &other.host, other.port)
     }
@@ -152,7 +152,7 @@ fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
 }
 
-/// Whether a reference begins with `scheme:`.
+/// True if a reference begins with `scheme:`.
 fn has_scheme(reference: &str) -> bool {
     let end = reference.find([':', '/', '?']).unwrap_or(reference.len());
     reference[end..].starts_with(':')
@@ -167,8 +167,8 @@ fn split_query(path: &str) -> (&str, &str) {
     path.split_at(path.find('?').unwrap_or(path.len()))
 }
 
-/// What follows the authority, in the form of `:path`: never empty, no fragment, and what no URL may
-/// contain percent-encoded, as browsers do it.
+/// Path and query in the form of `:path`: never empty, without a fragment, bytes that no URL may contain
+/// percent-encoded as browsers do it.
 fn path_and_query(text: &str) -> String {
     let text = text.split('#').next().unwrap_or_default();
     let mut path = String::with_capacity(text.len() + 1);

@@ -34,14 +34,14 @@ use std::time::{Duration, Instant};
 /// more.
 const OUTPUT_SLACK: usize = 2 << 10;
 
-/// What a step of the TLS handshake is worth: a signature takes longer than any other turn.
+/// Effort of a step of the TLS handshake, in bytes: a signature takes longer than any other turn.
 const HANDSHAKE_EFFORT: usize = 64 << 10;
 
 /// When the server stops, a connection that is just being opened has this long for it: a handshake and a
 /// request over a slow line, and no long wait for those who connect ahead and say nothing.
 const LAST_OPENING: Duration = Duration::from_secs(1);
 
-/// What a connection wants after its turn.
+/// The wish of a connection after its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// To hear of readiness or of its deadline.
@@ -86,10 +86,10 @@ enum Phase {
     Closed,
 }
 
-/// Whether the peer has still to be told that the server stops.
+/// The word to the peer that the server stops.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Farewell {
-    /// It does not, or that was said.
+    /// Not due, or said already.
     None,
     /// With the first request.
     Due,
@@ -105,7 +105,7 @@ enum Left {
     Whole,
 }
 
-/// What the peer lets the connection wait for, besides what its phase and its protocol wait for.
+/// A wait for the peer, besides the waits of phase and protocol.
 enum Pause {
     /// Nothing.
     None,
@@ -159,7 +159,7 @@ impl<W: World> Connection<W> {
         }
     }
 
-    /// Who is at the other end.
+    /// The peer at the other end.
     pub fn peer(&self) -> Peer {
         self.peer
     }
@@ -169,7 +169,7 @@ impl<W: World> Connection<W> {
         self.link.socket()
     }
 
-    /// Whether the TLS handshake is not done.
+    /// True while the TLS handshake is unfinished.
     pub fn is_handshaking(&self) -> bool {
         matches!(self.phase, Phase::Opening { .. }) && self.link.is_secure()
     }
@@ -296,7 +296,8 @@ impl<W: World> Connection<W> {
         Ok(turn)
     }
 
-    /// How many bytes of output may be made: a piece, or what is called for behind one that waits.
+    /// Number of bytes of output that may be made: a piece, or behind one that waits the short answers that
+    /// input calls for.
     fn output_room(&self, cx: &Context<W>) -> usize {
         let most = match self.link.unsent().is_empty() {
             true => cx.piece,

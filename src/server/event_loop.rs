@@ -5,8 +5,8 @@
 //! fires deadlines, accepts what waits, and writes the log. Nothing that one peer does ends it, not even
 //! a panic in a turn that we give it: that ends its connection.
 //!
-//! Who takes much is queued, however often it is ready, and between a few turns of the queue the poll
-//! is asked again: whoever wants little waits for those few, not for all that want much.
+//! A connection that takes much is queued, however often it is ready, and between a few turns of the queue
+//! the poll is asked again: a connection that wants little waits for those few, not for all that want much.
 //!
 //! Whenever the connections together hold too much, or a newcomer finds all places taken, some of them
 //! go: that and accepting are in `admission`, the order in [`Ledger`].
@@ -42,13 +42,13 @@ const READY: usize = 256;
 /// felt beside four.
 const QUEUED_TURNS: usize = 4;
 
-/// What connections that are ready may take of one turn of the loop, in bytes of effort: a millisecond
-/// and a half. Those behind them are late, and wait for the next turns, each of which takes as much for
-/// them: so whoever becomes ready meanwhile does not wait for all that were ready at once.
+/// Effort of one turn of the loop for connections that are ready, in bytes: a millisecond and a half. Those
+/// behind them are late, and wait for the next turns: so a connection that becomes ready meanwhile does
+/// not wait for all that were ready at once.
 const READY_EFFORT: usize = 2 << 20;
 
-/// What those that are ready and those that are late may take of one turn of the loop together: the late
-/// ones have a quarter for themselves, because they have waited.
+/// Effort of one turn of the loop for ready and late connections together, in bytes: the late ones have a
+/// quarter for themselves, because they have waited.
 const LATE_EFFORT: usize = READY_EFFORT + READY_EFFORT / 4;
 
 /// Effort of one turn of the loop up to which deadlines are handled, beyond the first: those of many
@@ -64,8 +64,8 @@ const HANDSHAKE_TURNS: usize = 2;
 /// would lie above what the crowd leaves behind, and keep the allocator from giving that back.
 const MOST_ROOM: usize = 64 << 10;
 
-/// So many connections are a crowd: whenever half of those who were left have gone, until nobody is,
-/// the allocator tidies up.
+/// Number of connections that are a crowd: whenever half of those left have gone, until none is, the
+/// allocator tidies up.
 const CROWD: usize = 64;
 
 /// The server.
@@ -78,9 +78,9 @@ pub struct EventLoop<W: World> {
     deadlines: Deadlines,
     ledger: Ledger,
     addresses: AddressCounts,
-    /// Who goes first for a newcomer, as far as that is known in this turn.
+    /// Connections that are closed first for a new one, as far as they are known in this turn.
     dispensable: VecDeque<u32>,
-    /// Who was sent away last, and may still read why.
+    /// Connections that were closed for others last, and may still read why.
     leaving: VecDeque<Token>,
     /// Connections that want another turn.
     queue: Queue<Token>,
@@ -92,8 +92,9 @@ pub struct EventLoop<W: World> {
     expired: Queue<Token>,
     /// The effort of this turn of the loop so far, in bytes.
     effort: usize,
-    /// How many are in it at all, and the slot from which on one is looked for that goes.
+    /// Number of connections in their TLS handshake.
     handshaking: usize,
+    /// Slot from which on a handshake is looked for that is closed for a new connection.
     hand: u32,
     /// Wakes that are due and were not delivered yet.
     wakes: Queue<Wake>,
@@ -105,13 +106,13 @@ pub struct EventLoop<W: World> {
     state: State,
 }
 
-/// What connections on a listener speak below HTTP, and whether some wait.
+/// A listener: the layer below HTTP of its connections, and its backlog.
 struct Listener {
     security: Security,
     backlog: Backlog,
 }
 
-/// What lies between a listener's sockets and HTTP.
+/// The layer between a listener's sockets and HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
     /// Nothing.
@@ -126,7 +127,7 @@ enum Backlog {
     Waiting,
 }
 
-/// Whether connections are let in.
+/// The state of accepting.
 enum Accepting {
     Open,
     /// Out of places, descriptors or memory until then, or until a connection is closed.
@@ -196,7 +197,7 @@ impl<W: World> EventLoop<W> {
         Ok(())
     }
 
-    /// Whether the operator stopped it, and nobody is waited for any more.
+    /// True once the operator has stopped the loop and no connection is waited for any more.
     pub fn is_done(&self) -> bool {
         match self.state {
             State::Running => false,
@@ -207,7 +208,7 @@ impl<W: World> EventLoop<W> {
         }
     }
 
-    /// What all connections hold together, in bytes, as their accounts say.
+    /// Bytes that all connections hold together, by their accounts.
     pub fn memory(&self) -> usize {
         self.ledger.total()
     }
@@ -261,8 +262,8 @@ impl<W: World> EventLoop<W> {
         Ok(())
     }
 
-    /// How long the poll may sleep: not at all while a connection is queued or waits to be accepted, or
-    /// to be told of.
+    /// The longest sleep of the poll: none while a connection is queued, waits to be accepted, or was not
+    /// told of.
     fn poll_timeout(&self) -> Option<Duration> {
         let queued = !self.queue.is_empty() || !self.late.is_empty() || !self.handshakes.is_empty();
         if queued

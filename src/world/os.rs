@@ -62,7 +62,7 @@ enum Listener {
 }
 
 impl Listener {
-    /// Whether somebody waits to be let in.
+    /// True if a connection waits to be accepted.
     fn has_newcomer(&self) -> bool {
         let descriptor = match self {
             Listener::Tcp(listener) => listener.as_fd(),
@@ -73,8 +73,8 @@ impl Listener {
     }
 }
 
-/// Whether no descriptor is left. Linux takes one before it looks whether anybody waits, so accept(2)
-/// says this for nobody's sake too.
+/// True if no descriptor is left. Linux takes one before it looks for a waiting connection, so accept(2)
+/// fails with this error even when none waits.
 fn is_descriptor_limit(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
@@ -82,7 +82,7 @@ fn is_descriptor_limit(error: &io::Error) -> bool {
     )
 }
 
-/// Why a listener could not be opened: one line that names the address and the mend.
+/// Error of a listener that could not be opened: one line that names the address and the mend.
 #[derive(Debug)]
 pub struct ListenError {
     address: ListenAddress,
@@ -125,7 +125,7 @@ impl<F> OsWorld<F> {
         Ok(world)
     }
 
-    /// The same for a client, which a signal simply ends.
+    /// A world for a client, which a signal simply ends.
     pub fn without_signals() -> io::Result<Self> {
         Ok(OsWorld {
             poll: Poll::new()?,

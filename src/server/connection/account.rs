@@ -1,4 +1,4 @@
-//! What a connection holds, for the ledger, and how it goes when others need that more.
+//! The account of a connection in the ledger, and its end when others need the memory more.
 
 use super::{Connection, Phase, Turn};
 use crate::h2::ErrorCode;
@@ -7,8 +7,8 @@ use crate::server::ledger::{PROGRESS_BYTES, Standing};
 use crate::server::limit_log::Limit;
 use crate::world::World;
 
-/// What the event loop's tables and the allocator add to a connection: a slot, a timer, an account,
-/// a header for each of some blocks.
+/// Bytes that the event loop's tables and the allocator add to a connection: a slot, a timer, an
+/// account, a header for each of some blocks.
 const OVERHEAD: usize = 128;
 
 impl<W: World> Connection<W> {
@@ -19,9 +19,9 @@ impl<W: World> Connection<W> {
         size_of::<Self>() + OVERHEAD + self.link.memory() + buffers + self.protocol.memory()
     }
 
-    /// What the connection does, as far as it matters for who goes first. One that has not asked for
-    /// anything yet, or has been told everything, is as dispensable as an idle one; but what was not
-    /// read yet may be a request.
+    /// The activity of the connection, which decides about the order of closing. A connection that has not
+    /// asked for anything yet, or has been told everything, is as dispensable as an idle one; but bytes
+    /// that were not read yet may be a request.
     pub fn standing(&self) -> Standing {
         let read = !self.link.has_input();
         let idle = match self.phase {

@@ -1,4 +1,4 @@
-//! How a connection comes to its end: what it says last, and how that arrives.
+//! The end of a connection: its last words, and their arrival.
 
 use super::{Connection, Pause, Phase, Turn};
 use crate::server::context::Context;

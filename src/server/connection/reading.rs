@@ -1,4 +1,4 @@
-//! What comes from the socket: when it is read, how much of it, and what it is behind its TLS records.
+//! Input from the socket: when and how much is read, and the opening of its TLS records.
 
 use super::{Connection, Left, Phase, wrong_port};
 use crate::http::Fields;
@@ -8,7 +8,7 @@ use crate::tls::records::{WireBuffer, room_behind};
 use crate::world::World;
 use std::io;
 
-/// What an incomplete frame or head takes beside its payload or fields.
+/// Bytes that an incomplete frame or head takes beside its payload or fields.
 const KEPT_SLACK: usize = 1 << 10;
 
 /// Input of this length has its turn measured by the clock: tiny records and frames take up to a hundred
@@ -26,7 +26,7 @@ fn incomplete<W: World>(cx: &Context<W>) -> usize {
 }
 
 impl<W: World> Connection<W> {
-    /// What there is for the protocol: bytes that were kept, and new ones if they are wanted.
+    /// Input for the protocol: bytes that were kept, and new ones if they are wanted.
     pub(super) fn input<'b>(
         &mut self,
         read: &'b mut Vec<u8>,
@@ -53,7 +53,7 @@ impl<W: World> Connection<W> {
         Ok(plain)
     }
 
-    /// Whether what was kept holds whole frames or heads, which come before anything new is read.
+    /// True if the kept bytes hold whole frames or heads, which come before anything new is read.
     fn has_whole_input(&self, cx: &Context<W>) -> bool {
         self.left == Left::Whole && !self.kept.is_empty() || self.kept.len() > incomplete(cx)
     }
@@ -63,8 +63,8 @@ impl<W: World> Connection<W> {
         (self.kept.len() >= LONG).then(|| std::mem::take(&mut self.kept))
     }
 
-    /// What [`Connection::input`] returns, for input of which so much was kept that the new bytes are
-    /// put behind it instead of all into a shared buffer.
+    /// Input as [`Connection::input`] returns it, where so much was kept that new bytes are put behind it
+    /// instead of all into a shared buffer.
     pub(super) fn long_input<'b>(
         &mut self,
         kept: &'b mut Vec<u8>,
@@ -139,8 +139,8 @@ impl<W: World> Connection<W> {
         self.flush(wire.filled(), cx)
     }
 
-    /// Whether to read from the socket: there may be something, the protocol has use for it, and
-    /// little enough output waits.
+    /// True if the socket is to be read: bytes may be there, the protocol has use for them, and little
+    /// enough output waits.
     pub(super) fn wants_input(&self, cx: &Context<W>) -> bool {
         self.link.has_input()
             && self.output_room(cx) > 0

@@ -1,4 +1,4 @@
-//! How long a connection waits, for what, and what it does when that time is over.
+//! Deadlines of a connection: what it waits for, how long, and what follows.
 
 use super::{Connection, Farewell, Memory, Pause, Phase, Turn};
 use crate::http::Patience;
@@ -77,8 +77,8 @@ impl<W: World> Connection<W> {
         [phase, pause, protocol].into_iter().flatten().min()
     }
 
-    /// Whether the peer may have done its part, and we have not looked: bytes of it lie in the socket,
-    /// or there is room for ours, while the connection waits for its turn.
+    /// True if the peer may have done its part unseen: its bytes lie in the socket, or the socket has room,
+    /// while the connection waits for its turn.
     fn may_be_neglected(&self) -> bool {
         self.link.has_input() || !self.link.unsent().is_empty()
     }

@@ -1,4 +1,4 @@
-//! Who is let in, and who goes when there is no room.
+//! Accepting connections, and closing others where there is no room.
 //!
 //! A newcomer needs a place, a descriptor and memory. Where one of these lacks, the connection goes that
 //! is first in the order of the [`Ledger`](super::Ledger), if it can be dispensed with; where none can,
@@ -24,8 +24,8 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(250);
 /// The most that wait on a listener (`somaxconn`); whoever comes while they are let in does not count.
 const MOST_WAITING: usize = 4096;
 
-/// So many connections that were sent away may linger, beyond the limit of connections, while they
-/// read that: enough for clients that close at once, too few to matter where attackers do not.
+/// Number of connections that may linger beyond the limit of connections, to read why they were closed:
+/// enough for clients that close at once, too few to matter where attackers do not.
 pub(crate) const LEAVING: usize = 64;
 
 impl<W: World> EventLoop<W> {
@@ -70,7 +70,8 @@ impl<W: World> EventLoop<W> {
         self.dispensable.clear();
     }
 
-    /// Whether one more can be let in, if need be in the place of another; else accepting pauses.
+    /// True if one more connection can be accepted, if need be in the place of another; else accepting
+    /// pauses.
     fn has_room(&mut self) -> bool {
         if self.ledger.is_tight() {
             self.pause(Limit::Memory);
@@ -82,7 +83,7 @@ impl<W: World> EventLoop<W> {
         self.find_dispensable(Limit::Connections)
     }
 
-    /// Whether somebody could go for a newcomer; else accepting pauses.
+    /// True if a connection could be closed for a new one; else accepting pauses.
     fn find_dispensable(&mut self, limit: Limit) -> bool {
         if self.dispensable.is_empty() {
             self.dispensable = self.ledger.first_dispensable(self.cx.now).into();
@@ -120,7 +121,7 @@ impl<W: World> EventLoop<W> {
         self.short_until = Some(self.cx.now + looks);
     }
 
-    /// How long those are put up with who take or send too little.
+    /// The patience with peers that take or send too little.
     pub(super) fn patience(&mut self) -> Patience {
         if self.ledger.is_tight() {
             self.note_shortage();
@@ -279,7 +280,7 @@ fn newcomer<W: World>(
     Ok(Some(Connection::new(socket, tls, peer, cx)))
 }
 
-/// Whether accepting failed for the peer's own reasons (accept(2)).
+/// True if accepting failed for a reason of the peer's own (accept(2)).
 fn is_peers(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,

@@ -34,7 +34,7 @@ struct Link {
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
     ended: bool,
-    /// How much the socket still takes.
+    /// Number of bytes that the socket still takes.
     room: usize,
     token: Option<Token>,
     /// The next call of this kind panics.
@@ -71,7 +71,7 @@ struct Outside(Rc<RefCell<State>>);
 #[derive(Default)]
 struct State {
     passed: Duration,
-    /// What the polls sleep from here on, each as long as it may.
+    /// Time that the polls sleep from here on, each as long as it may.
     asleep: Duration,
     ready: Vec<Ready>,
     backlog: [VecDeque<Shared>; 2],
@@ -488,7 +488,7 @@ fn panics_in_a_row_are_told_once_a_second_and_all_counted() {
     assert_eq!(bench.event_loop.connections(), 1);
 }
 
-/// What the server allocates while a frame of so many bytes comes in pieces, and what it answers.
+/// Bytes that the server allocates while a frame of `len` bytes comes in pieces, its answer included.
 fn allocated_for_a_frame(len: usize) -> u64 {
     let mut config = Config::default();
     config.http2.max_frame_size = (1 << 24) - 1;

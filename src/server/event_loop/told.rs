@@ -3,7 +3,7 @@
 use super::READY;
 use crate::world::Extent;
 
-/// Whether everything that is ready has been told of.
+/// Part of what is ready that the polls have told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     /// All of it, or all that was ready when the first of several polls left some over.
@@ -13,8 +13,8 @@ pub(super) enum Told {
 }
 
 impl Told {
-    /// What one more poll makes of it. What one leaves over is told before what becomes ready later, so
-    /// that it comes to an end though there is always more.
+    /// The state after one more poll. Events that a poll leaves over are told before later ones, so the
+    /// rest comes to an end although there is always more.
     pub(super) fn after(self, extent: Extent, connections: usize) -> Told {
         match (extent, self) {
             (Extent::Whole, _) | (_, Told::Part { polls: 0 | 1 }) => Told::Everything,

@@ -12,10 +12,10 @@ use crate::server::slots::Weight;
 use crate::world::{Token, World};
 use std::time::Instant;
 
-/// What a turn takes is heavy beyond this, in bytes: a page with its style, or sixteen requests.
+/// Effort in bytes beyond which a turn is heavy: a page with its style, or sixteen requests.
 const HEAVY: usize = 32 << 10;
 
-/// How a connection's turn has ended.
+/// The end of a connection's turn.
 struct Outcome {
     turn: Turn,
     is_handshaking: bool,

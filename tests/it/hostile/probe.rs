@@ -16,6 +16,9 @@ const FEW_STEPS: u32 = 50;
 /// Time that an answer is waited for after the last step.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Number of frames up to which an answer is waited for behind each of them.
+const FEW_FRAMES: usize = 5;
+
 /// Time between two steps: as long as the server needs for one on a loaded machine.
 const PAUSE: Duration = Duration::from_micros(100);
 
@@ -69,6 +72,12 @@ pub fn probe(attack: &Attack, target: &Target, server: u32) -> Answered {
         Answer::Harmless | Answer::Status(_) | Answer::Reset(_) => FEW_STEPS,
         Answer::GoAway(..) | Answer::Refused(_) | Answer::Closed(_) => MOST_STEPS,
     };
+    // An answer that is demanded behind so few frames is waited for: a loaded machine may need longer for
+    // it than for the next step.
+    let pause = match attack.answer {
+        Answer::GoAway(_, most) | Answer::Closed(most) if most <= FEW_FRAMES => PAUSE * 200,
+        _ => PAUSE,
+    };
     while alive && steps < most {
         match (attack.step)(steps) {
             Step::Send(bytes) => {
@@ -88,7 +97,7 @@ pub fn probe(attack: &Attack, target: &Target, server: u32) -> Answered {
             std::thread::sleep(PAUSE / 2);
         }
         if reads {
-            alive = heard.listen(&mut link, PAUSE) && alive;
+            alive = heard.listen(&mut link, pause) && alive;
         }
     }
     // The last answer may still be on its way.

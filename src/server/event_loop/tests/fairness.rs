@@ -1,4 +1,4 @@
-//! What many connections that are ready at once make another one wait for.
+//! Waits of one connection while many others are ready at once.
 
 use super::*;
 
