@@ -163,9 +163,10 @@ impl<W: World> Connection<W> {
         world: &mut W,
         requests: &mut Requests<'_, R>,
     ) -> Result<(), Error> {
-        let read = match self.link.has_input() {
-            true => self.read(world),
-            false => Ok(()),
+        let read = if self.link.has_input() {
+            self.read(world)
+        } else {
+            Ok(())
         };
         self.greet()?;
         let now = world.now();

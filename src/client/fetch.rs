@@ -46,9 +46,10 @@ fn fetch<W: World>(
             _ => redirect::follow(&request, status, location.as_deref())?,
         };
         let Some(next) = next else {
-            return match client.options.fail && status >= 400 {
-                true => Err(Error::Status(request.url.clone(), status)),
-                false => Ok(()),
+            return if client.options.fail && status >= 400 {
+                Err(Error::Status(request.url.clone(), status))
+            } else {
+                Ok(())
             };
         };
         if redirects == client.options.max_redirects {
@@ -80,9 +81,10 @@ impl<'p> Page<'p> {
         Page {
             options,
             url: &request.url,
-            progress: match quiet {
-                true => None,
-                false => Progress::new(request.source.and_then(Source::len)),
+            progress: if quiet {
+                None
+            } else {
+                Progress::new(request.source.and_then(Source::len))
             },
             output,
             status: 0,
@@ -96,9 +98,10 @@ impl<'p> Page<'p> {
         if !(self.options.include || self.options.head) {
             return Ok(());
         }
-        let style = match self.output.is_terminal() {
-            true => Style::of(&io::stdout()),
-            false => Style::PLAIN,
+        let style = if self.output.is_terminal() {
+            Style::of(&io::stdout())
+        } else {
+            Style::PLAIN
         };
         let mut text = String::new();
         if let Some(code) = fields.status() {

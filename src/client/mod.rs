@@ -216,15 +216,14 @@ impl<'o, W: World> Client<'o, W> {
     fn connect(&mut self, url: &Url) -> Result<Connection<W>, Error> {
         let limit = self.world.now() + self.options.connect_timeout;
         let limit = self.deadline.map_or(limit, |deadline| deadline.min(limit));
-        let tls = match url.is_secure() {
-            false => None,
-            true => {
-                if self.security.is_none() {
-                    self.security = Some(Security::new(self.options)?);
-                }
-                let security = self.security.as_ref();
-                security.map(|security| security.session(url)).transpose()?
+        let tls = if url.is_secure() {
+            if self.security.is_none() {
+                self.security = Some(Security::new(self.options)?);
             }
+            let security = self.security.as_ref();
+            security.map(|security| security.session(url)).transpose()?
+        } else {
+            None
         };
         let result = dial::connect(
             &mut self.world,
@@ -273,14 +272,13 @@ impl<'o, W: World> Client<'o, W> {
                 return Err(requests.loss(connection.url()));
             }
             let busy = connection.has_input() || more && connection.has_room();
-            let timeout = match busy {
-                true => Some(Duration::ZERO),
-                false => {
-                    requests.responses().pause()?;
-                    let next = connection.core().next_deadline();
-                    let next = next.into_iter().chain(self.deadline).min();
-                    next.map(|next| next.saturating_duration_since(now))
-                }
+            let timeout = if busy {
+                Some(Duration::ZERO)
+            } else {
+                requests.responses().pause()?;
+                let next = connection.core().next_deadline();
+                let next = next.into_iter().chain(self.deadline).min();
+                next.map(|next| next.saturating_duration_since(now))
             };
             ready.clear();
             self.world.poll(&mut ready, timeout).map_err(Error::World)?;

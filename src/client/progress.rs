@@ -72,9 +72,10 @@ impl Progress {
         }
         self.next = now + INTERVAL;
         self.drawn = true;
-        let (arrow, way) = match self.up.is_under_way() || self.down.done == 0 {
-            true => ('↑', self.up),
-            false => ('↓', self.down),
+        let (arrow, way) = if self.up.is_under_way() || self.down.done == 0 {
+            ('↑', self.up)
+        } else {
+            ('↓', self.down)
         };
         let columns =
             rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col));

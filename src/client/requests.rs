@@ -208,9 +208,10 @@ impl<'r, R: Responses> Requests<'r, R> {
         connection: &mut Connection<W>,
         now: Instant,
     ) -> Result<(), Error> {
-        let most = match self.settled {
-            true => self.streams,
-            false => self.streams.min(STREAMS_AT_FIRST),
+        let most = if self.settled {
+            self.streams
+        } else {
+            self.streams.min(STREAMS_AT_FIRST)
         };
         let core = connection.core();
         while self.waiting > 0 && self.active < most && !self.refused {

@@ -35,9 +35,10 @@ impl Security {
             ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(tls::TlsClock))
                 .with_safe_default_protocol_versions()
                 .map_err(unusable)?;
-        let verifier: Arc<dyn ServerCertVerifier> = match options.insecure {
-            true => Arc::new(Anybody(provider)),
-            false => Arc::new(Trusted::new(options.cacert.as_deref(), provider)?),
+        let verifier: Arc<dyn ServerCertVerifier> = if options.insecure {
+            Arc::new(Anybody(provider))
+        } else {
+            Arc::new(Trusted::new(options.cacert.as_deref(), provider)?)
         };
         let mut config = config
             .dangerous()
@@ -100,9 +101,10 @@ fn read_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = std::fs::read(path).map_err(|error| error.to_string())?;
     let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
     let certificates = certificates.map_err(|error| error.to_string())?;
-    match certificates.is_empty() {
-        true => Err("there is no certificate in it".into()),
-        false => Ok(certificates),
+    if certificates.is_empty() {
+        Err("there is no certificate in it".into())
+    } else {
+        Ok(certificates)
     }
 }
 

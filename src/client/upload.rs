@@ -53,12 +53,11 @@ impl Source {
             if metadata.is_dir() {
                 return Err(io::ErrorKind::IsADirectory.into());
             }
-            let extent = match metadata.is_file() {
-                true => {
-                    let start = file.stream_position()?;
-                    Some((start, metadata.len().saturating_sub(start)))
-                }
-                false => None,
+            let extent = if metadata.is_file() {
+                let start = file.stream_position()?;
+                Some((start, metadata.len().saturating_sub(start)))
+            } else {
+                None
             };
             Ok((file, extent))
         };
@@ -115,9 +114,10 @@ impl Source {
         if read == 0 && wanted > 0 {
             return Err(io::Error::other("it became shorter while it was sent"));
         }
-        match read as u64 == left {
-            true => Ok(Portion::Last),
-            false => Ok(Portion::Some),
+        if read as u64 == left {
+            Ok(Portion::Last)
+        } else {
+            Ok(Portion::Some)
         }
     }
 
@@ -144,9 +144,10 @@ impl Source {
 
     /// Says that the content can be sent to a URL, perhaps not for the first time, or why not.
     pub fn check_unspent(&self, url: &Url) -> Result<(), Error> {
-        match self.spent.get() {
-            true => Err(Error::SpentInput(url.clone())),
-            false => Ok(()),
+        if self.spent.get() {
+            Err(Error::SpentInput(url.clone()))
+        } else {
+            Ok(())
         }
     }
 }

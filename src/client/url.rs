@@ -87,9 +87,10 @@ impl Url {
 
     /// Host and port, the scheme's own port left out, as in `:authority`.
     pub fn authority(&self) -> String {
-        match self.port == default_port(self.secure) {
-            true => self.host.clone(),
-            false => format!("{}:{}", self.host, self.port),
+        if self.port == default_port(self.secure) {
+            self.host.clone()
+        } else {
+            format!("{}:{}", self.host, self.port)
         }
     }
 

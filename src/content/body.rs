@@ -80,9 +80,10 @@ impl<F: Files> Body<F> {
             Body::One(slice) => slice,
             Body::Many(sequence) => sequence.current()?,
         };
-        let least = match slice.is_in_memory() {
-            true => least.memory,
-            false => least.file,
+        let least = if slice.is_in_memory() {
+            least.memory
+        } else {
+            least.file
         };
         if slice.len().min(max) < least {
             return None;

@@ -100,9 +100,10 @@ impl<F: Files> FileSlice<F> {
         FileSlice {
             file: self.file.clone(),
             end: self.start + len,
-            ending: match len < self.len() {
-                true => Ending::Middle,
-                false => self.ending,
+            ending: if len < self.len() {
+                Ending::Middle
+            } else {
+                self.ending
             },
             ..*self
         }

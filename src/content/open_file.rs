@@ -251,10 +251,12 @@ impl<F: Files> OpenFile<F> {
             return Ok(());
         }
         digest.give_up();
-        match seen.is_still(&now) {
-            true => Ok(()),
-            false if now.len < seen.metadata.len => Err(BodyError::Truncated),
-            false => Err(BodyError::Changed),
+        if seen.is_still(&now) {
+            Ok(())
+        } else if now.len < seen.metadata.len {
+            Err(BodyError::Truncated)
+        } else {
+            Err(BodyError::Changed)
         }
     }
 

@@ -197,9 +197,10 @@ fn where_nobody_can_tell_what_is_in_memory_it_is_read_all_the_same() {
     let mut waits = true;
     files.before_reads(move |_| {
         waits = !waits;
-        match waits {
-            true => Ok(()),
-            false => Err(io::ErrorKind::Unsupported.into()),
+        if waits {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::Unsupported.into())
         }
     });
     let mut body = Body::One(file_slice(&mut files, 0, 100_000));

@@ -121,9 +121,10 @@ fn check_codings(value: &[u8]) -> Result<(), Error> {
     if !codings.next().is_some_and(chunked) {
         return Err(Error::TransferEncoding);
     }
-    match codings.all(|coding| !coding.is_empty() && !chunked(coding)) {
-        true => Err(Error::TransferCoding),
-        false => Err(Error::TransferEncoding),
+    if codings.all(|coding| !coding.is_empty() && !chunked(coding)) {
+        Err(Error::TransferCoding)
+    } else {
+        Err(Error::TransferEncoding)
     }
 }
 

@@ -130,9 +130,10 @@ pub fn unchecked_response(fields: &Fields) -> Checked<ResponseFacts> {
 /// Checks trailers (§8.1): as any section, but without pseudo-header fields.
 pub fn trailers(fields: &Fields) -> Checked<()> {
     let facts = Facts::collect(fields)?;
-    match facts.is_of_request() || facts.status.is_some() {
-        true => Err(Malformed("pseudo-header field in trailers")),
-        false => Ok(()),
+    if facts.is_of_request() || facts.status.is_some() {
+        Err(Malformed("pseudo-header field in trailers"))
+    } else {
+        Ok(())
     }
 }
 

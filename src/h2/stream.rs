@@ -143,19 +143,21 @@ impl StreamState {
             (Idle, Side::Local, Passage::Promise) => Ok(ReservedLocal),
             (Idle, Side::Remote, Passage::Promise) => Ok(ReservedRemote),
             // The side that opens a stream sends its request: that half has its head, the other waits.
-            (Idle, Side::Local, Passage::Head { end_stream }) => Ok(match end_stream {
-                false => Open {
+            (Idle, Side::Local, Passage::Head { end_stream }) => Ok(if end_stream {
+                HalfClosedLocal { remote: Half::Head }
+            } else {
+                Open {
                     local: Half::Body,
                     remote: Half::Head,
-                },
-                true => HalfClosedLocal { remote: Half::Head },
+                }
             }),
-            (Idle, Side::Remote, Passage::Head { end_stream }) => Ok(match end_stream {
-                false => Open {
+            (Idle, Side::Remote, Passage::Head { end_stream }) => Ok(if end_stream {
+                HalfClosedRemote { local: Half::Head }
+            } else {
+                Open {
                     local: Half::Head,
                     remote: Half::Body,
-                },
-                true => HalfClosedRemote { local: Half::Head },
+                }
             }),
             (Idle, _, _) => Err(TransitionError::OutOfOrder),
             (_, _, Passage::Reset) => Ok(Closed),

@@ -22,9 +22,10 @@ pub fn is_deceptive(c: char) -> bool {
 pub fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for c in String::from_utf8_lossy(bytes).chars() {
-        match is_deceptive(c) {
-            true => text.extend(c.escape_default()),
-            false => text.push(c),
+        if is_deceptive(c) {
+            text.extend(c.escape_default())
+        } else {
+            text.push(c)
         }
     }
     text

@@ -299,9 +299,10 @@ impl<W: World> Connection<W> {
     /// Number of bytes of output that may be made: a piece, or behind one that waits the short answers that
     /// input calls for.
     fn output_room(&self, cx: &Context<W>) -> usize {
-        let most = match self.link.unsent().is_empty() {
-            true => cx.piece,
-            false => cx.limits.output_bytes + cx.limits.answer_bytes,
+        let most = if self.link.unsent().is_empty() {
+            cx.piece
+        } else {
+            cx.limits.output_bytes + cx.limits.answer_bytes
         };
         most.saturating_sub(self.link.unsent().held())
     }

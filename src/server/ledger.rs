@@ -218,9 +218,10 @@ impl Ledger {
         let idle = bound(Standing::Idle, self.idle_grace);
         let stalled = bound(Standing::Busy, self.stalled_grace);
         let found = self.least(|rank| {
-            let bound = match rank.is(Standing::Idle) {
-                true => idle,
-                false => stalled,
+            let bound = if rank.is(Standing::Idle) {
+                idle
+            } else {
+                stalled
             };
             bound.is_some_and(|bound| rank <= bound)
         });

@@ -61,9 +61,10 @@ pub(crate) fn evaluate_without_validators(request: &Fields) -> PreconditionOutco
     if request.value("if-match").is_some() && !any_tag(request, "if-match", is_any) {
         return PreconditionOutcome::Failed;
     }
-    match any_tag(request, "if-none-match", is_any) {
-        true => PreconditionOutcome::NotModified,
-        false => PreconditionOutcome::Proceed,
+    if any_tag(request, "if-none-match", is_any) {
+        PreconditionOutcome::NotModified
+    } else {
+        PreconditionOutcome::Proceed
     }
 }
 

@@ -188,9 +188,10 @@ fn hash_slice<F: Files>(
                 let _ = reads.ask_for(&open, offset, SLICE as u64);
             }
             *tries += 1;
-            return match *tries < MOST_TRIES {
-                true => SliceResult::Cold,
-                false => SliceResult::Over,
+            return if *tries < MOST_TRIES {
+                SliceResult::Cold
+            } else {
+                SliceResult::Over
             };
         }
         // Some kernels and some file systems cannot tell.

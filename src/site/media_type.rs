@@ -229,9 +229,10 @@ fn named_charset(head: &[u8]) -> Option<&[u8]> {
     if let Some(rest) = head.strip_prefix(b"@charset ") {
         return Some(word(rest));
     }
-    let (key, until): (&[u8], &[u8]) = match head.starts_with(b"<?xml") {
-        true => (b"encoding", b"?>"),
-        false => (b"charset", b"<body"),
+    let (key, until): (&[u8], &[u8]) = if head.starts_with(b"<?xml") {
+        (b"encoding", b"?>")
+    } else {
+        (b"charset", b"<body")
     };
     let end = position(head, until).unwrap_or(head.len());
     let mut rest = head.get(..end).unwrap_or_default();

@@ -132,9 +132,10 @@ impl<F: Files> Representation<F> {
             None => weak_tag(state),
         };
         let fields = prepare(context, &metadata, last_modified, &tag, coding);
-        let growth = match metadata.modified + GROWING > now {
-            true => Growth::Appended,
-            false => Growth::Rewritten,
+        let growth = if metadata.modified + GROWING > now {
+            Growth::Appended
+        } else {
+            Growth::Rewritten
         };
         let digest = hash.map_or(Digest::Unknown, Digest::Known);
         let content: Option<Rc<[u8]>> = content

@@ -96,20 +96,23 @@ pub(crate) fn settling(metadata: &Metadata, now: SystemTime) -> Settling {
     let status = UNIX_EPOCH + Duration::from_nanos(u64::try_from(metadata.identity.2).unwrap_or(0));
     // The time of the last modification can be set by a program, and can lie in the future. The time of
     // the last change of status cannot be set.
-    let changed = match metadata.modified <= now {
-        true => metadata.modified.max(status),
-        false => status,
+    let changed = if metadata.modified <= now {
+        metadata.modified.max(status)
+    } else {
+        status
     };
     let fraction = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let tick = match fraction.subsec_nanos().is_multiple_of(COARSE_FRACTION) {
-        true => COARSE_TICK,
-        false => TICK,
+    let tick = if fraction.subsec_nanos().is_multiple_of(COARSE_FRACTION) {
+        COARSE_TICK
+    } else {
+        TICK
     };
     // A stamp far ahead was made before the clock was set back. The next change would get another.
     let is_recent = changed + tick >= now && changed <= now + COARSE_TICK;
-    match is_recent {
-        true => Settling::Unsettled,
-        false => Settling::Settled,
+    if is_recent {
+        Settling::Unsettled
+    } else {
+        Settling::Settled
     }
 }
 
@@ -139,9 +142,10 @@ mod tests {
     fn at(nanoseconds: i64) -> SystemTime {
         let now = UNIX_EPOCH + Duration::from_secs(NOW);
         let offset = Duration::from_nanos(nanoseconds.unsigned_abs());
-        match nanoseconds < 0 {
-            true => now - offset,
-            false => now + offset,
+        if nanoseconds < 0 {
+            now - offset
+        } else {
+            now + offset
         }
     }
 

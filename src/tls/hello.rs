@@ -48,10 +48,11 @@ pub fn judge(mut records: &[u8]) -> Result<(), AlertDescription> {
     }
     let [_, length @ ..] = message.map(usize::from);
     let len = length.iter().fold(0, |len, byte| len << 8 | byte);
-    match len > HELLO {
+    if len > HELLO {
         // OpenSSL and BoringSSL give this answer too.
-        true => Err(AlertDescription::IllegalParameter),
-        false => Ok(()),
+        Err(AlertDescription::IllegalParameter)
+    } else {
+        Ok(())
     }
 }
 

@@ -52,9 +52,10 @@ pub(super) struct Note(AtomicBool);
 
 impl Note {
     pub(super) fn take(&self) -> Names {
-        match self.0.swap(false, Ordering::Relaxed) {
-            true => Names::Certificate,
-            false => Names::Any,
+        if self.0.swap(false, Ordering::Relaxed) {
+            Names::Certificate
+        } else {
+            Names::Any
         }
     }
 }

@@ -167,9 +167,10 @@ impl<S: Session> Tls<S> {
 
     /// Memory that the session takes, in bytes. It is an estimate, because rustls does not tell.
     pub fn memory(&self) -> usize {
-        let state = match self.is_handshaking() {
-            true => HANDSHAKE_STATE,
-            false => SESSION_STATE,
+        let state = if self.is_handshaking() {
+            HANDSHAKE_STATE
+        } else {
+            SESSION_STATE
         };
         size_of::<Self>() + state + self.kept.capacity()
     }

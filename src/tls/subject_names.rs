@@ -214,9 +214,10 @@ mod tests {
         // The best of twenty runs, because other tests run beside it. Without optimisation it takes ten
         // times as long.
         let best = (0..20).map(|_| ask()).min().expect("twenty");
-        let allowed = match cfg!(debug_assertions) {
-            true => Duration::from_millis(100),
-            false => Duration::from_millis(10),
+        let allowed = if cfg!(debug_assertions) {
+            Duration::from_millis(100)
+        } else {
+            Duration::from_millis(10)
         };
         assert!(best < allowed, "{best:?} for ten thousand");
     }

@@ -321,9 +321,10 @@ impl FileReads for MemoryFiles {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let resident = |at| self.resident(file, at, 1) == 1;
-        Ok(match resident(offset) && resident(last) {
-            true => Residence::Memory,
-            false => Residence::Disk,
+        Ok(if resident(offset) && resident(last) {
+            Residence::Memory
+        } else {
+            Residence::Disk
         })
     }
 
@@ -403,9 +404,10 @@ impl Files for MemoryFiles {
     ) -> io::Result<Listing> {
         let entries: Vec<_> = directory.by_ref().take(max).collect();
         entries.iter().for_each(|_| self.work(Effort::name));
-        let extent = match entries.len() < max {
-            true => Extent::Whole,
-            false => Extent::Partial,
+        let extent = if entries.len() < max {
+            Extent::Whole
+        } else {
+            Extent::Partial
         };
         Ok(Listing { entries, extent })
     }

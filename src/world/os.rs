@@ -333,9 +333,10 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
                 });
             }
         }
-        let extent = match told < EVENTS {
-            true => Extent::Whole,
-            false => Extent::Partial,
+        let extent = if told < EVENTS {
+            Extent::Whole
+        } else {
+            Extent::Partial
         };
         Ok(Polled { extent, sleep })
     }

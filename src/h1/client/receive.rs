@@ -79,9 +79,10 @@ impl ClientConnection {
             crumbs: 0,
         };
         let Some(length) = scan.advance(input, &bounds)? else {
-            return match self.ended {
-                true => Err(ResponseError::Incomplete),
-                false => Ok(None),
+            return if self.ended {
+                Err(ResponseError::Incomplete)
+            } else {
+                Ok(None)
             };
         };
         let (section, rest) = input.split_at(length);

@@ -227,8 +227,9 @@ impl Connection {
 
 /// Presence of content in the response to a request that begins with `head` (RFC 9110 §9.3.2).
 pub(super) fn content_of(head: &[u8]) -> Content {
-    match head.starts_with(b"HEAD ") {
-        true => Content::Withheld,
-        false => Content::Sent,
+    if head.starts_with(b"HEAD ") {
+        Content::Withheld
+    } else {
+        Content::Sent
     }
 }

@@ -35,10 +35,13 @@ impl Connection {
                 return Ok(());
             }
             State::Head(_) => Error::HeadTimeout,
-            _ => match self.may_body_go_on() {
-                true => return Ok(()),
-                false => Error::BodyTimeout,
-            },
+            _ => {
+                if self.may_body_go_on() {
+                    return Ok(());
+                } else {
+                    Error::BodyTimeout
+                }
+            }
         };
         self.fail(error, &[]);
         Err(error)

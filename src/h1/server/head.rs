@@ -215,9 +215,10 @@ impl<'i> Control<'i> {
 
     /// True if the field line is passed on.
     fn is_end_to_end(&self, i: usize, name: &str) -> bool {
-        match i < MOST_FIELDS {
-            true => self.end_to_end & (1 << i) != 0,
-            false => Name::of(name).is_end_to_end(),
+        if i < MOST_FIELDS {
+            self.end_to_end & (1 << i) != 0
+        } else {
+            Name::of(name).is_end_to_end()
         }
     }
 

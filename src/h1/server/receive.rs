@@ -97,9 +97,10 @@ impl Connection {
         if last || !head.keeps_alive || self.config.keep_alive_timeout.is_zero() {
             self.persistence = Persistence::Close;
         }
-        let expectation = match head.expects_continue {
-            true => Expectation::Pending,
-            false => Expectation::None,
+        let expectation = if head.expects_continue {
+            Expectation::Pending
+        } else {
+            Expectation::None
         };
         self.timer = Timer::Off;
         let request = match Body::new(head.framing) {

@@ -27,9 +27,10 @@ impl<'i> Target<'i> {
     ) -> Result<Target<'i>, Error> {
         if method == b"CONNECT" {
             // Authority form is for CONNECT alone (RFC 9112 §3.2.3), which only a proxy answers.
-            return Err(match is_authority(target) {
-                true => Error::Connect,
-                false => Error::Target,
+            return Err(if is_authority(target) {
+                Error::Connect
+            } else {
+                Error::Target
             });
         }
         // A fragment is never sent (RFC 9110 §7.1). Other characters that RFC 3986 does not allow

@@ -161,9 +161,10 @@ fn a_head_is_repeated_as_it_would_be_sent_again() {
         let key = peer.key(id);
         assert_eq!(peer.connection.repeat_headers(key, end_stream), Ok(true));
         let again = peer.connection.repeat_headers(key, end_stream);
-        let expected = match end_stream {
-            true => Misuse::StreamClosed,
-            false => Misuse::OutOfOrder,
+        let expected = if end_stream {
+            Misuse::StreamClosed
+        } else {
+            Misuse::OutOfOrder
         };
         assert_eq!(again, Err(expected));
     }

@@ -143,9 +143,10 @@ impl<W: World> Connection<W> {
         if *deadline > cx.now {
             return false;
         }
-        *periods = match *taken >= cx.http2.stall_bytes {
-            true => 0,
-            false => periods.saturating_add(1),
+        *periods = if *taken >= cx.http2.stall_bytes {
+            0
+        } else {
+            periods.saturating_add(1)
         };
         if *periods == 0 {
             *taken = 0;

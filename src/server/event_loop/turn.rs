@@ -52,9 +52,10 @@ impl<W: World> EventLoop<W> {
         cx.token = token;
         cx.effort = 0;
         // One that turns out to want much of files goes on behind those that do not.
-        cx.file_effort = match is_heavy {
-            true => cx.limits.turn_file_effort,
-            false => HEAVY,
+        cx.file_effort = if is_heavy {
+            cx.limits.turn_file_effort
+        } else {
+            HEAVY
         };
         cx.moved = 0;
         cx.piece = self
@@ -75,9 +76,10 @@ impl<W: World> EventLoop<W> {
             return self.forget(token);
         }
         self.deadlines.set(token.index, outcome.deadline);
-        let weight = match self.cx.effort > HEAVY {
-            true => Weight::Heavy,
-            false => Weight::Light,
+        let weight = if self.cx.effort > HEAVY {
+            Weight::Heavy
+        } else {
+            Weight::Light
         };
         self.connections.weigh(token, weight);
         self.effort += self.cx.effort;

@@ -49,11 +49,12 @@ impl Answered {
             Answer::Closed(most) => self.frames.is_some_and(|frames| frames <= most),
             Answer::Harmless => true,
         };
-        match fine {
-            true => Ok(()),
-            false => Err(format!(
+        if fine {
+            Ok(())
+        } else {
+            Err(format!(
                 "{demanded:?} is demanded, and answered was {self:?}"
-            )),
+            ))
         }
     }
 }

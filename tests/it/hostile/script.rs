@@ -28,9 +28,10 @@ impl<'a> Script<'a> {
     /// A script that begins with the attack's opening.
     pub fn new(attack: &'a Attack) -> Self {
         let opening = (attack.opening)();
-        let parts = match opening.is_empty() {
-            true => Vec::new(),
-            false => vec![Part::Send(opening)],
+        let parts = if opening.is_empty() {
+            Vec::new()
+        } else {
+            vec![Part::Send(opening)]
         };
         Script {
             attack,

@@ -16,9 +16,10 @@ pub const COLD: usize = 2_000;
 
 /// Length of those files. Without optimisation hashing takes fifty times as long, so they are shorter
 /// then.
-const COLD_LEN: u64 = match cfg!(debug_assertions) {
-    true => 8 << 10,
-    false => 256 << 10,
+const COLD_LEN: u64 = if cfg!(debug_assertions) {
+    8 << 10
+} else {
+    256 << 10
 };
 
 /// Number of files that fit into memory together.

@@ -24,9 +24,10 @@ const DESCRIPTORS: usize = 32 + 100;
 
 /// Delay of 99 of 100 answers, compared with those without attackers, that is always allowed (the
 /// catalogue's G). Without optimisation all work takes some twenty times as long.
-const DELAY: Duration = match cfg!(debug_assertions) {
-    true => Duration::from_millis(100),
-    false => Duration::from_millis(5),
+const DELAY: Duration = if cfg!(debug_assertions) {
+    Duration::from_millis(100)
+} else {
+    Duration::from_millis(5)
 };
 
 /// Share of a processor below which an attack is not judged by its CPU time.

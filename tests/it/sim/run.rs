@@ -147,9 +147,10 @@ pub fn fetch(faults: Faults, rng: Rng, identity: &Identity) -> Report {
         ask.sent = outside.borrow().network.now;
         let leaps = |outside: &Outside| outside.network.faults.counts().of(Fault::ClockLeaps);
         let slept = leaps(&outside.borrow());
-        let scheme = match outside.borrow_mut().rng.chance(200) {
-            true => "https",
-            false => "http",
+        let scheme = if outside.borrow_mut().rng.chance(200) {
+            "https"
+        } else {
+            "http"
         };
         let url = format!("{scheme}://sim{}", ask.target);
         let fields = ask.field().map(|(name, value)| (name.to_owned(), value));
@@ -287,11 +288,10 @@ impl Run {
             good_patience: if calm { CALM_PATIENCE } else { GOOD_PATIENCE },
             cache_memory: config.host.site.cache_memory as i64,
             memory_limit: config.server.limits.memory_bytes,
-            connection_memory: match config.host.site.demo {
-                true => {
-                    CONNECTION_MEMORY + 2 * i64::from(config.server.http2.connection_window_size)
-                }
-                false => CONNECTION_MEMORY,
+            connection_memory: if config.host.site.demo {
+                CONNECTION_MEMORY + 2 * i64::from(config.server.http2.connection_window_size)
+            } else {
+                CONNECTION_MEMORY
             },
         }
     }

@@ -29,9 +29,10 @@ fn outcome(method: &str, input: &[u8], ends: impl IntoIterator<Item = usize>) ->
     let result = result.and_then(|()| asker.finish());
     let closed = asker.connection.wants_close();
     // Behind an error nobody looks at it.
-    let left = match asker.connection.is_tunnel() {
-        true => std::mem::take(&mut asker.input),
-        false => Vec::new(),
+    let left = if asker.connection.is_tunnel() {
+        std::mem::take(&mut asker.input)
+    } else {
+        Vec::new()
     };
     (asker.events(), result, closed, left)
 }

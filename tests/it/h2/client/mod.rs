@@ -177,9 +177,10 @@ fn play(case: &Case) -> Heard {
     client.stream.read_exact(&mut preface).expect("the preface");
     assert_eq!(preface, raw_h2::PREFACE[..24]);
     let mut frames = client.until(|frame| frame.kind == HEADERS);
-    let settings = match case.settings {
-        true => settings(&[]),
-        false => Vec::new(),
+    let settings = if case.settings {
+        settings(&[])
+    } else {
+        Vec::new()
     };
     let bytes = [settings, case.bytes.clone()].concat();
     // A client that has closed does not take the rest.

@@ -28,8 +28,5 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 
 /// Returns the fault `otherwise` unless `fine`.
 fn demand(fine: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
-    match fine {
-        true => Ok(()),
-        false => Err(otherwise()),
-    }
+    if fine { Ok(()) } else { Err(otherwise()) }
 }
