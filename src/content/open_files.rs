@@ -23,6 +23,10 @@ pub(crate) trait Reclaimable {
     fn close(&self) -> bool;
 }
 
+/// Number of open files for which the table has room from the start. A table that grew in a crowd would
+/// lie above all memory that the crowd leaves behind, and keep the allocator from giving that back.
+const ROOM: usize = 256;
+
 /// The tree of one host, and the table of its files that are open.
 pub(crate) struct OpenFiles<F, T> {
     tree: RefCell<F>,
@@ -49,7 +53,7 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
     pub(crate) fn new(tree: F, most: usize) -> Rc<Self> {
         Rc::new(OpenFiles {
             tree: RefCell::new(tree),
-            slots: RefCell::new(Slab::new()),
+            slots: RefCell::new(Slab::with_capacity(most.min(ROOM))),
             hand: Cell::new(0),
             most: most.max(1),
             supply: Cell::new(Supply::Enough),

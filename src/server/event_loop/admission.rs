@@ -13,6 +13,7 @@ use crate::server::context::Context;
 use crate::server::limit_log::Limit;
 use crate::tls::records::Tls;
 use crate::world::World;
+use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io;
 use std::time::Duration;
@@ -54,7 +55,7 @@ impl<W: World> EventLoop<W> {
                 }
             }
         }
-        self.dispensable.clear();
+        self.dispensable = VecDeque::new();
     }
 
     /// Lets in whoever waits before the listeners close: to its client it is connected, and closing
@@ -67,7 +68,7 @@ impl<W: World> EventLoop<W> {
                 }
             }
         }
-        self.dispensable.clear();
+        self.dispensable = VecDeque::new();
     }
 
     /// True if one more connection can be accepted, if need be in the place of another; else accepting
