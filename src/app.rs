@@ -14,7 +14,8 @@ mod own_files;
 use std::error::Error;
 
 use crate::config::Config;
-use crate::server::{AccessLog, Context, EventLoop, Security};
+use crate::http::Scheme;
+use crate::server::{AccessLog, Context, EventLoop};
 use crate::site::Site;
 use crate::tls::{CertificateOrigin, TlsContext};
 use crate::world::ListenAddress;
@@ -55,22 +56,22 @@ impl App {
         site.tree().keep_private(own_files::own_files(config));
         let mut world = OsWorld::new()?;
         let mut urls = Vec::new();
-        let mut securities = Vec::new();
+        let mut schemes = Vec::new();
         let limits = &config.server.limits;
-        for (security, addresses, unsent_bytes) in [
-            (Security::Cleartext, &config.listen, limits.unsent_bytes),
-            (Security::Tls, &config.listen_tls, limits.unsent_tls_bytes),
+        for (scheme, addresses, unsent_bytes) in [
+            (Scheme::Http, &config.listen, limits.unsent_bytes),
+            (Scheme::Https, &config.listen_tls, limits.unsent_tls_bytes),
         ] {
             for address in addresses {
                 let unsent_bytes = limits.unsent(unsent_bytes);
-                urls.push(url(security, &world.listen(address, unsent_bytes)?));
-                securities.push(security);
+                urls.push(url(scheme, &world.listen(address, unsent_bytes)?));
+                schemes.push(scheme);
             }
         }
         report_descriptors(wanted, config);
         let cx = Context::new(world, site, log, &config.server);
         Ok(App {
-            event_loop: EventLoop::new(cx, tls, &securities),
+            event_loop: EventLoop::new(cx, tls, &schemes),
             urls,
             certificate,
         })
@@ -170,11 +171,8 @@ fn report_descriptors(wanted: &Config, granted: &Config) {
 }
 
 /// The name of a listener for a browser on this machine, and the addresses that reach it.
-fn url(security: Security, address: &ListenAddress) -> String {
-    let scheme = match security {
-        Security::Cleartext => "http",
-        Security::Tls => "https",
-    };
+fn url(scheme: Scheme, address: &ListenAddress) -> String {
+    let scheme = scheme.as_str();
     match address {
         ListenAddress::Tcp(address) if address.ip().is_unspecified() => {
             let reach = if address.is_ipv4() {

@@ -32,7 +32,7 @@ pub enum Command {
     Serve(Box<Config>),
     /// Fetch.
     #[cfg(feature = "client")]
-    Get(Box<client::Options>),
+    Get(Box<client::GetOptions>),
 }
 
 /// A command line that names no task: help was asked for, or something is wrong.

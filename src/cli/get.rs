@@ -1,4 +1,4 @@
-//! `calmd get`: its options, and their translation into [`Options`].
+//! `calmd get`: its options, and their translation into [`GetOptions`].
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, ArgMatches, Args, FromArgMatches};
 
 use crate::client::url::Url;
-use crate::client::{Data, Load, Options};
+use crate::client::{Data, GetOptions, Load};
 use crate::config::settings::value::timeout;
 
 /// Streams at a time for `-n` without `-m`.
@@ -18,7 +18,7 @@ pub(super) fn definitions() -> clap::Command {
 }
 
 /// The client's options of a command line that these definitions fit.
-pub(super) fn options(matches: &ArgMatches) -> Result<Options, clap::Error> {
+pub(super) fn options(matches: &ArgMatches) -> Result<GetOptions, clap::Error> {
     Ok(GetArgs::from_arg_matches(matches)?.translate())
 }
 
@@ -115,7 +115,7 @@ struct GetArgs {
 }
 
 impl GetArgs {
-    fn translate(self) -> Options {
+    fn translate(self) -> GetOptions {
         let data = self.data.map(|path| {
             if path.as_os_str() == "-" {
                 Data::Stdin
@@ -127,7 +127,7 @@ impl GetArgs {
             count,
             streams: self.streams.unwrap_or(STREAMS).into(),
         });
-        Options {
+        GetOptions {
             urls: self.urls,
             method: self.request,
             head: self.head,

@@ -1,28 +1,28 @@
 //! Fetching: the URLs one after another, each through its redirects, content to the output.
 
 use super::error::Error;
-use super::output::Output;
-use super::progress::Progress;
+use super::output::Destination;
+use super::progress::ProgressLine;
 use super::redirect;
-use super::request::Request;
+use super::request::Fetch;
 use super::requests::{Push, Requests, Responses};
 use super::style::{Style, printable, size};
-use super::upload::Source;
+use super::upload::Upload;
 use super::url::Url;
-use super::{Client, Options};
+use super::{Client, GetOptions};
 use crate::http::{Fields, status};
 use crate::world::World;
 use std::io::{self, Write};
 use std::time::Duration;
 
 /// Fetches everything that the options name, up to the first failure.
-pub fn run<W: World>(client: &mut Client<'_, W>, source: Option<&Source>) -> Result<(), Error> {
+pub fn run<W: World>(client: &mut Client<'_, W>, source: Option<&Upload>) -> Result<(), Error> {
     let options = client.options;
-    let mut output = Output::new(options.output.clone());
+    let mut output = Destination::new(options.output.clone());
     for url in &options.urls {
         fetch(
             client,
-            Request::new(options, url.clone(), source),
+            Fetch::new(options, url.clone(), source),
             &mut output,
         )?;
     }
@@ -31,8 +31,8 @@ pub fn run<W: World>(client: &mut Client<'_, W>, source: Option<&Source>) -> Res
 
 fn fetch<W: World>(
     client: &mut Client<'_, W>,
-    mut request: Request<'_>,
-    output: &mut Output,
+    mut request: Fetch<'_>,
+    output: &mut Destination,
 ) -> Result<(), Error> {
     let mut redirects = 0;
     loop {
@@ -65,10 +65,10 @@ fn fetch<W: World>(
 
 /// One response on its way to the output.
 struct Page<'p> {
-    options: &'p Options,
+    options: &'p GetOptions,
     url: &'p Url,
-    output: &'p mut Output,
-    progress: Option<Progress>,
+    output: &'p mut Destination,
+    progress: Option<ProgressLine>,
     status: u16,
     location: Option<Vec<u8>>,
     /// Its content is not what was asked for: a redirect's, or with `--fail` an error's.
@@ -76,7 +76,7 @@ struct Page<'p> {
 }
 
 impl<'p> Page<'p> {
-    fn new(options: &'p Options, request: &'p Request<'_>, output: &'p mut Output) -> Self {
+    fn new(options: &'p GetOptions, request: &'p Fetch<'_>, output: &'p mut Destination) -> Self {
         let quiet = options.silent || options.verbose || output.is_terminal();
         Page {
             options,
@@ -84,7 +84,7 @@ impl<'p> Page<'p> {
             progress: if quiet {
                 None
             } else {
-                Progress::new(request.source.and_then(Source::len))
+                ProgressLine::new(request.source.and_then(Upload::len))
             },
             output,
             status: 0,

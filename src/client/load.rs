@@ -1,10 +1,10 @@
 //! `-n COUNT -m STREAMS`: the same request many times over, and how that went.
 
 use super::error::Error;
-use super::request::Request;
+use super::request::Fetch;
 use super::requests::{Requests, Responses};
 use super::style::size;
-use super::upload::Source;
+use super::upload::Upload;
 use super::{Client, Load};
 use crate::http::Fields;
 use crate::world::World;
@@ -17,10 +17,10 @@ use std::time::Duration;
 pub fn run<W: World>(
     client: &mut Client<'_, W>,
     load: Load,
-    source: Option<&Source>,
+    source: Option<&Upload>,
 ) -> Result<(), Error> {
     for url in &client.options.urls {
-        let request = Request::new(client.options, url.clone(), source);
+        let request = Fetch::new(client.options, url.clone(), source);
         let mut requests = Requests::new(&request, load.count, load.streams, Tally::default());
         let start = client.world.now();
         let done = client.perform(&request.url, &mut requests);

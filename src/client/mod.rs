@@ -36,18 +36,18 @@ use crate::world::os::OsWorld;
 use connection::Connection;
 pub use error::Error;
 use requests::{Requests, Responses};
-use security::Security;
+use security::ClientTls;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trace::Tracer;
-use upload::Source;
+use upload::Upload;
 use url::Url;
 
 /// The options of `calmd get`.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct GetOptions {
     /// URLs to fetch, in order.
     pub urls: Vec<Url>,
     /// The method, where it is neither GET, HEAD nor POST by the other options.
@@ -103,9 +103,9 @@ pub struct Load {
 }
 
 /// Does what the options ask for.
-pub fn run(options: &Options) -> Result<(), Error> {
+pub fn run(options: &GetOptions) -> Result<(), Error> {
     let mut world = OsWorld::<Root>::without_signals().map_err(Error::World)?;
-    let source = options.data.as_ref().map(Source::open).transpose()?;
+    let source = options.data.as_ref().map(Upload::open).transpose()?;
     if let Some(source) = &source {
         source.watch(&mut world)?;
     }
@@ -114,8 +114,8 @@ pub fn run(options: &Options) -> Result<(), Error> {
 
 /// Does what the options ask for in a world of the caller's, where `resolve` finds the addresses of a
 /// URL's host. Uploads must be files, because only [`OsWorld`] can watch a stream.
-pub fn run_in<W: World>(options: &Options, world: W, resolve: Resolve) -> Result<(), Error> {
-    let source = options.data.as_ref().map(Source::open).transpose()?;
+pub fn run_in<W: World>(options: &GetOptions, world: W, resolve: Resolve) -> Result<(), Error> {
+    let source = options.data.as_ref().map(Upload::open).transpose()?;
     perform(options, world, source.as_ref(), resolve)
 }
 
@@ -123,9 +123,9 @@ pub fn run_in<W: World>(options: &Options, world: W, resolve: Resolve) -> Result
 pub type Resolve = fn(&Url) -> Result<Vec<SocketAddr>, Error>;
 
 fn perform<W: World>(
-    options: &Options,
+    options: &GetOptions,
     world: W,
-    source: Option<&Source>,
+    source: Option<&Upload>,
     resolve: Resolve,
 ) -> Result<(), Error> {
     let mut client = Client::new(options, world, resolve);
@@ -139,10 +139,10 @@ fn perform<W: World>(
 
 /// The one connection, and what new ones are made with.
 struct Client<'o, W: World> {
-    options: &'o Options,
+    options: &'o GetOptions,
     world: W,
     resolve: Resolve,
-    security: Option<Security>,
+    security: Option<ClientTls>,
     config: Arc<h2::Config>,
     connection: Option<Connection<W>>,
     trace: Option<Tracer>,
@@ -153,7 +153,7 @@ struct Client<'o, W: World> {
 }
 
 impl<'o, W: World> Client<'o, W> {
-    fn new(options: &'o Options, world: W, resolve: Resolve) -> Self {
+    fn new(options: &'o GetOptions, world: W, resolve: Resolve) -> Self {
         let start = world.now();
         Client {
             options,
@@ -218,7 +218,7 @@ impl<'o, W: World> Client<'o, W> {
         let limit = self.deadline.map_or(limit, |deadline| deadline.min(limit));
         let tls = if url.is_secure() {
             if self.security.is_none() {
-                self.security = Some(Security::new(self.options)?);
+                self.security = Some(ClientTls::new(self.options)?);
             }
             let security = self.security.as_ref();
             security.map(|security| security.session(url)).transpose()?
@@ -309,7 +309,7 @@ impl<'o, W: World> Client<'o, W> {
 
 /// The core's settings for a client. What comes is passed on at once, so wide windows cost nothing
 /// and fast, distant servers need them: 4 MiB is 300 Mbit/s over 100 ms.
-fn config(options: &Options) -> h2::Config {
+fn config(options: &GetOptions) -> h2::Config {
     const WINDOW: u32 = 4 << 20;
     // Some servers send cookies and policies of many kilobytes, and we have but one connection.
     const SECTION: u32 = 256 << 10;

@@ -11,15 +11,15 @@ const BUFFER: usize = 64 << 10;
 
 /// The target, which is opened when the first response comes: a failed connection leaves an older
 /// file alone.
-pub struct Output {
+pub struct Destination {
     path: Option<PathBuf>,
     writer: Option<BufWriter<File>>,
 }
 
-impl Output {
+impl Destination {
     /// To this file, or to standard output.
     pub fn new(path: Option<PathBuf>) -> Self {
-        Output { path, writer: None }
+        Destination { path, writer: None }
     }
 
     /// True if a person sees the output directly.

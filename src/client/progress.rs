@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The line that shows the progress of a transfer.
-pub struct Progress {
+pub struct ProgressLine {
     start: Instant,
     next: Instant,
     drawn: bool,
@@ -32,11 +32,11 @@ impl Way {
     }
 }
 
-impl Progress {
+impl ProgressLine {
     /// A bar on standard error, if that is a terminal. `upload` is what will be sent, if it is known.
     pub fn new(upload: Option<u64>) -> Option<Self> {
         let now = Instant::now();
-        io::stderr().is_terminal().then(|| Progress {
+        io::stderr().is_terminal().then(|| ProgressLine {
             start: now,
             next: now + PATIENCE,
             drawn: false,
@@ -93,7 +93,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         self.clear();
     }

@@ -1,15 +1,15 @@
 //! Where a 3xx response leads, and with which request (RFC 9110 §15.4).
 
 use super::error::Error;
-use super::request::Request;
+use super::request::Fetch;
 use super::style::printable;
 
 /// The request that a response of this status asks to make instead; `None` where it asks for none.
 pub fn follow<'o>(
-    request: &Request<'o>,
+    request: &Fetch<'o>,
     status: u16,
     location: Option<&[u8]>,
-) -> Result<Option<Request<'o>>, Error> {
+) -> Result<Option<Fetch<'o>>, Error> {
     let (301 | 302 | 303 | 307 | 308, Some(location)) = (status, location) else {
         return Ok(None);
     };

@@ -1,35 +1,35 @@
 //! A request: a URL, a method, fields, and perhaps content to send.
 
-use super::Options;
+use super::GetOptions;
 use super::error::Error;
-use super::upload::Source;
+use super::upload::Upload;
 use super::url::Url;
 use crate::http::{Field, Fields};
 
 /// One request, as often as it is sent.
 #[derive(Clone)]
-pub struct Request<'o> {
-    options: &'o Options,
+pub struct Fetch<'o> {
+    options: &'o GetOptions,
     /// Where it goes.
     pub url: Url,
     /// Its method.
     pub method: String,
     /// Content to send.
-    pub source: Option<&'o Source>,
+    pub source: Option<&'o Upload>,
     /// True if credentials may be sent there: not to an origin that a redirect names.
     pub trusted: bool,
 }
 
-impl<'o> Request<'o> {
+impl<'o> Fetch<'o> {
     /// As the options have it.
-    pub fn new(options: &'o Options, url: Url, source: Option<&'o Source>) -> Self {
+    pub fn new(options: &'o GetOptions, url: Url, source: Option<&'o Upload>) -> Self {
         let method = match (&options.method, options.head, source) {
             (Some(method), ..) => method,
             (None, true, _) => "HEAD",
             (None, false, Some(_)) => "POST",
             (None, false, None) => "GET",
         };
-        Request {
+        Fetch {
             options,
             method: method.to_owned(),
             url,
@@ -63,7 +63,7 @@ impl<'o> Request<'o> {
         if !given("accept") {
             fields.push(b"accept", b"*/*");
         }
-        if let Some(len) = self.source.and_then(Source::len)
+        if let Some(len) = self.source.and_then(Upload::len)
             && !given("content-length")
         {
             fields.push(b"content-length", len.to_string().as_bytes());

@@ -2,9 +2,9 @@
 
 use super::connection::Connection;
 use super::error::Error;
-use super::request::Request;
+use super::request::Fetch;
 use super::style::printable;
-use super::upload::{Portion, Source};
+use super::upload::{Portion, Upload};
 use super::url::Url;
 use crate::h2::{self, Cause, ErrorCode, Event, Misuse, StreamKey};
 use crate::http::Fields;
@@ -80,18 +80,18 @@ impl Push {
 }
 
 /// A request that waits for its response.
-struct Exchange {
+struct PendingRequest {
     stream: StreamKey,
     began: Instant,
     /// Bytes of the upload that were sent, while there are more.
     upload: Option<u64>,
-    answer: Answer,
+    answer: AnswerStage,
 }
 
 /// Progress of the server with its answer. Once the answer has begun, the request was acted on, and part
 /// of the answer may be shown already: the request cannot be sent again.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum AnswerStage {
     None,
     /// A number of informational responses.
     Informational(u32),
@@ -101,7 +101,7 @@ enum Answer {
 
 /// One request, sent as often as is wanted.
 pub struct Requests<'r, R> {
-    request: &'r Request<'r>,
+    request: &'r Fetch<'r>,
     fields: Fields,
     responses: R,
     /// To be sent.
@@ -110,7 +110,7 @@ pub struct Requests<'r, R> {
     /// At most so many at a time.
     streams: usize,
     /// Under way, by the index of the stream's key.
-    open: Vec<Option<Exchange>>,
+    open: Vec<Option<PendingRequest>>,
     active: usize,
     pushes: Vec<Push>,
     /// The server has said how many streams it allows.
@@ -123,7 +123,7 @@ pub struct Requests<'r, R> {
 
 impl<'r, R: Responses> Requests<'r, R> {
     /// A request `count` times, at most `streams` at a time.
-    pub fn new(request: &'r Request<'r>, count: u64, streams: usize, responses: R) -> Self {
+    pub fn new(request: &'r Fetch<'r>, count: u64, streams: usize, responses: R) -> Self {
         Requests {
             fields: request.fields(),
             request,
@@ -215,7 +215,7 @@ impl<'r, R: Responses> Requests<'r, R> {
         };
         let core = connection.core();
         while self.waiting > 0 && self.active < most && !self.refused {
-            let len = self.request.source.map(Source::len);
+            let len = self.request.source.map(Upload::len);
             let end_stream = matches!(len, None | Some(Some(0)));
             self.request.check_source()?;
             match core.open(self.fields.iter(), end_stream, now) {
@@ -238,20 +238,20 @@ impl<'r, R: Responses> Requests<'r, R> {
             self.open.resize_with(index + 1, || None);
         }
         self.active += 1;
-        self.open[index] = Some(Exchange {
+        self.open[index] = Some(PendingRequest {
             stream,
             began,
             upload,
-            answer: Answer::None,
+            answer: AnswerStage::None,
         });
     }
 
-    fn exchange(&mut self, stream: StreamKey) -> Option<&mut Exchange> {
+    fn exchange(&mut self, stream: StreamKey) -> Option<&mut PendingRequest> {
         let exchange = self.open.get_mut(stream.index())?.as_mut();
         exchange.filter(|exchange| exchange.stream == stream)
     }
 
-    fn remove(&mut self, stream: StreamKey) -> Option<Exchange> {
+    fn remove(&mut self, stream: StreamKey) -> Option<PendingRequest> {
         self.exchange(stream)?;
         self.active -= 1;
         self.open[stream.index()].take()
@@ -297,8 +297,8 @@ impl<'r, R: Responses> Requests<'r, R> {
 
     /// Lets uploads go on for which the poll has told an event.
     pub fn note(&mut self, ready: &Ready, core: &mut h2::Connection) {
-        if Source::is_ready(ready) {
-            let uploading = |exchange: &&Exchange| exchange.upload.is_some();
+        if Upload::is_ready(ready) {
+            let uploading = |exchange: &&PendingRequest| exchange.upload.is_some();
             for exchange in self.open.iter().flatten().filter(uploading) {
                 core.set_ready(exchange.stream, None);
             }
@@ -324,7 +324,7 @@ impl<'r, R: Responses> Requests<'r, R> {
                     None => self.responses.head(fields)?,
                 }
                 if let Some(exchange) = self.exchange(stream) {
-                    exchange.answer = Answer::Begun;
+                    exchange.answer = AnswerStage::Begun;
                 }
                 self.end(stream, end_stream, core, now)
             }
@@ -373,10 +373,10 @@ impl<'r, R: Responses> Requests<'r, R> {
             return Ok(());
         };
         let count = match exchange.answer {
-            Answer::Informational(count) => count + 1,
-            Answer::None | Answer::Begun => 1,
+            AnswerStage::Informational(count) => count + 1,
+            AnswerStage::None | AnswerStage::Begun => 1,
         };
-        exchange.answer = Answer::Informational(count);
+        exchange.answer = AnswerStage::Informational(count);
         if count > MOST_INFORMATIONAL {
             return Err(Error::Informational(self.request.url.clone()));
         }
@@ -419,7 +419,7 @@ impl<'r, R: Responses> Requests<'r, R> {
             return Ok(());
         };
         let refused = code == ErrorCode::REFUSED_STREAM && by == Cause::Peer;
-        if (refused || by == Cause::GoAway) && exchange.answer == Answer::None {
+        if (refused || by == Cause::GoAway) && exchange.answer == AnswerStage::None {
             // The server did nothing with it (RFC 9113 §8.7).
             self.waiting += 1;
             self.refused = true;

@@ -1,7 +1,7 @@
 //! Trust in servers: the machine's certificate authorities, those of `--cacert` and servers with just such
 //! a certificate, or with `--insecure` everybody.
 
-use super::Options;
+use super::GetOptions;
 use super::error::Error;
 use super::url::Url;
 use crate::tls;
@@ -22,13 +22,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The configuration that TLS connections are made with.
-pub struct Security {
+pub struct ClientTls {
     config: Arc<ClientConfig>,
 }
 
-impl Security {
+impl ClientTls {
     /// As the options have it.
-    pub fn new(options: &Options) -> Result<Self, Error> {
+    pub fn new(options: &GetOptions) -> Result<Self, Error> {
         let provider = Arc::new(tls::provider());
         let unusable = |error| Error::Tls("this machine".into(), error);
         let config =
@@ -47,7 +47,7 @@ impl Security {
         config.alpn_protocols = vec![b"h2".to_vec()];
         // A run makes one connection to an origin, rarely two.
         config.resumption = Resumption::disabled();
-        Ok(Security {
+        Ok(ClientTls {
             config: Arc::new(config),
         })
     }

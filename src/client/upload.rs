@@ -18,7 +18,7 @@ const INPUT: Token = Token {
 };
 
 /// Where uploads are read from.
-pub struct Source {
+pub struct Upload {
     file: File,
     name: String,
     /// Of a regular file: where reading began, and how many bytes there are. Only such a source can
@@ -38,7 +38,7 @@ pub enum Portion {
     Last,
 }
 
-impl Source {
+impl Upload {
     /// Opens it.
     pub fn open(data: &Data) -> Result<Self, Error> {
         let (name, file) = match data {
@@ -62,7 +62,7 @@ impl Source {
             Ok((file, extent))
         };
         match file.and_then(describe) {
-            Ok((file, extent)) => Ok(Source {
+            Ok((file, extent)) => Ok(Upload {
                 file,
                 name,
                 extent,

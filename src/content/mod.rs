@@ -31,7 +31,7 @@ pub(crate) use digest::Digest;
 pub use error::BodyError;
 pub use file_slice::FileSlice;
 pub use open_file::OpenFile;
-pub(crate) use open_file::{FileSlot, FileTable, Growth, Seen};
+pub(crate) use open_file::{FileSlot, FileState, FileTable, Growth};
 pub(crate) use open_files::{Supply, is_descriptor_limit};
 pub use progress::Progress;
 pub use sequence::Sequence;

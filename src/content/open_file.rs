@@ -29,7 +29,7 @@ pub(crate) struct SharedFile<F: Files> {
     table: Rc<FileTable<F>>,
     path: Box<[u8]>,
     /// The state of the file when responses began. A file that is opened again must still have it.
-    seen: Seen,
+    seen: FileState,
     digest: RefCell<Digest>,
     content: RefCell<Option<Rc<[u8]>>>,
     descriptor: RefCell<Option<Descriptor<F>>>,
@@ -39,7 +39,7 @@ pub(crate) struct SharedFile<F: Files> {
 
 /// State of a file when it was opened.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct FileState {
     pub(crate) metadata: Metadata,
     pub(crate) growth: Growth,
 }
@@ -53,7 +53,7 @@ pub(crate) enum Growth {
     Rewritten,
 }
 
-impl Seen {
+impl FileState {
     /// True if the file still has its bytes, as far as its metadata shows: the metadata is unchanged,
     /// or the file was unlinked, or it was appended to.
     fn is_still(&self, now: &Metadata) -> bool {
@@ -106,7 +106,7 @@ impl<F: Files> FileSlot<F> {
     pub(crate) fn new(
         table: &Rc<FileTable<F>>,
         path: &[u8],
-        seen: Seen,
+        seen: FileState,
         content: Option<Rc<[u8]>>,
         digest: Digest,
     ) -> Self {
@@ -301,10 +301,10 @@ impl<F: Files> Drop for OpenFile<F> {
 }
 
 #[cfg(test)]
-impl Seen {
+impl FileState {
     /// State of a file that may grow.
     fn now(metadata: Metadata) -> Self {
-        Seen {
+        FileState {
             metadata,
             growth: Growth::Appended,
         }
@@ -320,7 +320,7 @@ impl OpenFile<MemoryFiles> {
         let slot = FileSlot::new(
             &table,
             path.as_bytes(),
-            Seen::now(metadata),
+            FileState::now(metadata),
             None,
             Digest::Unknown,
         );
@@ -344,7 +344,7 @@ mod tests {
         FileSlot::new(
             table,
             path.as_bytes(),
-            Seen::now(metadata),
+            FileState::now(metadata),
             None,
             Digest::Unknown,
         )
@@ -440,7 +440,7 @@ mod tests {
         let slot = FileSlot::new(
             &table,
             b"a",
-            Seen::now(metadata),
+            FileState::now(metadata),
             Some(Rc::from(&b"a"[..])),
             Digest::Unknown,
         );

@@ -33,9 +33,9 @@
 //!
 //! ```no_run
 //! use calmd::exchange::*;
-//! use calmd::http::Method;
+//! use calmd::http::{Method, Scheme};
 //! use calmd::routes::Routes;
-//! use calmd::server::{Config, Context, EventLoop, Security};
+//! use calmd::server::{Config, Context, EventLoop};
 //! use calmd::site::{self, Site};
 //! use calmd::world::{Files, ListenAddress, files::Root, os::OsWorld};
 //! use std::{cell::Cell, cell::RefCell, error::Error, path::PathBuf, rc::Rc};
@@ -74,7 +74,7 @@
 //!     let (mut world, config) = (OsWorld::new()?, Config::default());
 //!     let address = world.listen(&ListenAddress::Tcp(([127, 0, 0, 1], 0).into()), 1 << 18)?;
 //!     let cx = Context::new(world, routes, None, &config);
-//!     Ok((EventLoop::new(cx, None, &[Security::Cleartext]), address))
+//!     Ok((EventLoop::new(cx, None, &[Scheme::Http]), address))
 //! }
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! let (mut event_loop, address) = server("public".into())?;

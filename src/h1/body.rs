@@ -12,7 +12,7 @@ use super::scan::{Bounds, FirstLine, Scan};
 
 /// The part of a body that is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
+pub(super) enum BodyDecoder {
     /// This many bytes, at least one.
     Length(u64),
     /// Chunks.
@@ -75,7 +75,7 @@ const SIZE_DIGITS: u8 = 16;
 
 /// Meaning of the next bytes of a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece<'i> {
+pub(super) enum BodyPart<'i> {
     /// The next bytes are not here yet.
     Starved,
     /// Data, at least one byte; more of the body follows.
@@ -86,13 +86,13 @@ pub(super) enum Piece<'i> {
     Trailers(&'i [u8]),
 }
 
-impl Body {
+impl BodyDecoder {
     /// The body that a head announces, if it does.
-    pub(super) fn new(framing: Framing) -> Option<Body> {
+    pub(super) fn new(framing: Framing) -> Option<BodyDecoder> {
         match framing {
             Framing::Empty => None,
-            Framing::Length(length) => Some(Body::Length(length)),
-            Framing::Chunked => Some(Body::Chunked(Chunked {
+            Framing::Length(length) => Some(BodyDecoder::Length(length)),
+            Framing::Chunked => Some(BodyDecoder::Chunked(Chunked {
                 state: NEW_CHUNK,
                 extension_bytes: 0,
             })),
@@ -104,17 +104,17 @@ impl Body {
         &mut self,
         input: &mut &'i [u8],
         bounds: &BodyBounds,
-    ) -> Result<Piece<'i>, Error> {
+    ) -> Result<BodyPart<'i>, Error> {
         match self {
-            Body::Length(_) if input.is_empty() => Ok(Piece::Starved),
-            Body::Length(left) => {
+            BodyDecoder::Length(_) if input.is_empty() => Ok(BodyPart::Starved),
+            BodyDecoder::Length(left) => {
                 let data = take(input, left);
                 Ok(match left {
-                    0 => Piece::Last(data),
-                    _ => Piece::Data(data),
+                    0 => BodyPart::Last(data),
+                    _ => BodyPart::Data(data),
                 })
             }
-            Body::Chunked(chunked) => chunked.decode(input, bounds),
+            BodyDecoder::Chunked(chunked) => chunked.decode(input, bounds),
         }
     }
 }
@@ -133,20 +133,20 @@ impl Chunked {
         &mut self,
         input: &mut &'i [u8],
         bounds: &BodyBounds,
-    ) -> Result<Piece<'i>, Error> {
+    ) -> Result<BodyPart<'i>, Error> {
         loop {
             if let ChunkState::Trailers(scan) = &mut self.state {
                 return decode_trailers(scan, input, bounds);
             }
             let Some((byte, rest)) = input.split_first() else {
-                return Ok(Piece::Starved);
+                return Ok(BodyPart::Starved);
             };
             if let ChunkState::Data { left } = &mut self.state {
                 let data = take(input, left);
                 if *left == 0 {
                     self.state = ChunkState::DataEnd;
                 }
-                return Ok(Piece::Data(data));
+                return Ok(BodyPart::Data(data));
             }
             self.state = self.step(*byte, bounds)?;
             *input = rest;
@@ -201,7 +201,7 @@ fn decode_trailers<'i>(
     scan: &mut Scan,
     input: &mut &'i [u8],
     bounds: &BodyBounds,
-) -> Result<Piece<'i>, Error> {
+) -> Result<BodyPart<'i>, Error> {
     let bounds = Bounds {
         first_line: FirstLine::Absent,
         bytes: bounds.trailer_bytes,
@@ -209,12 +209,12 @@ fn decode_trailers<'i>(
         crumbs: 0,
     };
     let Some(length) = scan.advance(input, &bounds)? else {
-        return Ok(Piece::Starved);
+        return Ok(BodyPart::Starved);
     };
     let (section, rest) = input.split_at(length);
     *input = rest;
     Ok(match section {
-        b"\r\n" => Piece::Last(&[]),
-        _ => Piece::Trailers(section),
+        b"\r\n" => BodyPart::Last(&[]),
+        _ => BodyPart::Trailers(section),
     })
 }

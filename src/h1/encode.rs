@@ -122,7 +122,7 @@ pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
 
 /// Presence of content in the response to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum ContentPresence {
     /// Content is sent if status and length say so.
     Sent,
     /// Content is never sent, because the request is HEAD (RFC 9110 §9.3.2).
@@ -137,7 +137,7 @@ pub(super) fn error_response(
     out: &mut Vec<u8>,
     code: u16,
     reason: &str,
-    content: Content,
+    content: ContentPresence,
 ) -> (usize, usize) {
     let phrase = status::reason(code);
     let separator = match reason {
@@ -152,7 +152,7 @@ pub(super) fn error_response(
     let end = out.len();
     close(out);
     out.extend_from_slice(b"\r\n");
-    if content == Content::Withheld {
+    if content == ContentPresence::Withheld {
         return (end, 0);
     }
     decimal(out, u64::from(code));
@@ -260,9 +260,9 @@ mod tests {
                 error_response(out, 400, reason, content);
             })
         };
-        assert_eq!(response("malformed chunk", Content::Sent), expected);
+        assert_eq!(response("malformed chunk", ContentPresence::Sent), expected);
         let short = "content-length: 16\r\nconnection: close\r\n\r\n400 Bad Request\n";
-        assert!(response("", Content::Sent).ends_with(short));
-        assert!(response("malformed chunk", Content::Withheld).ends_with("close\r\n\r\n"));
+        assert!(response("", ContentPresence::Sent).ends_with(short));
+        assert!(response("malformed chunk", ContentPresence::Withheld).ends_with("close\r\n\r\n"));
     }
 }

@@ -52,14 +52,14 @@ impl Name {
 
 /// The options of `Connection` that have a meaning for us (RFC 9110 §7.6.1).
 #[derive(Debug, Default)]
-pub(super) struct Options {
+pub(super) struct ConnectionOptions {
     pub(super) close: bool,
     pub(super) keep_alive: bool,
     pub(super) upgrade: bool,
     pub(super) http2_settings: bool,
 }
 
-impl Options {
+impl ConnectionOptions {
     /// Takes the value of a `Connection` line.
     pub(super) fn add(&mut self, value: &[u8]) {
         for option in value.split(|byte| *byte == b',') {

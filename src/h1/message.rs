@@ -1,23 +1,4 @@
-//! Properties of a message in both roles: its version, its scheme, the length of its content.
-
-/// Scheme of a connection's requests: cleartext or TLS (RFC 9112 §3.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// Cleartext.
-    Http,
-    /// TLS.
-    Https,
-}
-
-impl Scheme {
-    /// The value of `:scheme`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
-    }
-}
+//! Properties of a message in both roles: its version, the length of its content.
 
 /// The version of a request (RFC 9112 §2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,8 +35,9 @@ mod scan;
 mod server;
 mod timer;
 
+pub use crate::http::Scheme;
 pub use client::{ClientConfig, ClientConnection, ResponseError, ResponseEvent, Unsendable};
 pub use encode::CHUNK_OVERHEAD;
 pub use error::Error;
-pub use message::{BodyLength, Scheme, Version};
+pub use message::{BodyLength, Version};
 pub use server::{Config, Connection, Event, H2cUpgrade, Refusal, glimpse};

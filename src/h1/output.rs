@@ -27,13 +27,13 @@ pub(super) enum Sent {
 
 /// Bytes to send.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub(super) struct OutgoingBytes {
     pub(super) bytes: Vec<u8>,
     /// The place in `bytes` of content that was not committed yet.
     uncommitted: Option<u32>,
 }
 
-impl Output {
+impl OutgoingBytes {
     /// Makes room for up to `max_len` bytes of content and for their framing.
     pub(super) fn begin(&mut self, outgoing: Option<Outgoing>, max_len: usize) -> &mut Vec<u8> {
         self.discard(outgoing);
@@ -45,7 +45,7 @@ impl Output {
         &mut self.bytes
     }
 
-    /// Frames the bytes that were appended since [`Output::begin`], if there are any. More than the
+    /// Frames the bytes that were appended since [`OutgoingBytes::begin`], if there are any. More than the
     /// announced length is never sent.
     pub(super) fn commit(&mut self, outgoing: &mut Outgoing, end: bool) -> Sent {
         let begun = self.uncommitted.take().map(|start| start as usize);
@@ -70,14 +70,14 @@ impl Output {
         if end { Sent::Whole } else { Sent::Part }
     }
 
-    /// Frames the bytes that were appended since [`Output::begin`], and ends chunked content with a
+    /// Frames the bytes that were appended since [`OutgoingBytes::begin`], and ends chunked content with a
     /// trailer section.
     pub(super) fn end_with_trailers<'f>(&mut self, trailers: impl Iterator<Item = Field<'f>>) {
         self.commit(&mut Outgoing::Chunked, false);
         encode::trailers(&mut self.bytes, trailers);
     }
 
-    /// Takes back the bytes that were appended since [`Output::begin`] and not committed.
+    /// Takes back the bytes that were appended since [`OutgoingBytes::begin`] and not committed.
     pub(super) fn discard(&mut self, outgoing: Option<Outgoing>) {
         let Some(start) = self.uncommitted.take() else {
             return;

@@ -10,6 +10,7 @@ mod expected;
 pub mod field;
 pub mod method;
 mod patience;
+mod scheme;
 pub mod status;
 mod text;
 
@@ -18,4 +19,5 @@ pub use expected::Expected;
 pub use field::{Field, Fields, Pseudo};
 pub use method::Method;
 pub use patience::Patience;
+pub use scheme::Scheme;
 pub use text::{is_deceptive, printable};

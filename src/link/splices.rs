@@ -55,30 +55,30 @@ pub struct Splices<F: Files> {
 /// Content that comes before the byte `at` of the output. It is never empty.
 struct Splice<F: Files> {
     at: usize,
-    content: Content<F>,
+    content: SpliceContent<F>,
 }
 
 /// Place of the bytes of a splice.
-pub enum Content<F: Files> {
+pub enum SpliceContent<F: Files> {
     /// In a file or in shared memory.
     Slice(Slice<F>),
     /// In the piece, from the first place to the second.
     Frames(usize, usize),
 }
 
-impl<F: Files> Content<F> {
+impl<F: Files> SpliceContent<F> {
     fn len(&self) -> u64 {
         match self {
-            Content::Slice(slice) => slice.len(),
-            Content::Frames(start, end) => (end - start) as u64,
+            SpliceContent::Slice(slice) => slice.len(),
+            SpliceContent::Frames(start, end) => (end - start) as u64,
         }
     }
 
     /// Passes `len` bytes that were sent. The content has at least that many.
     fn advance(&mut self, len: u64) {
         match self {
-            Content::Slice(slice) => slice.advance(len),
-            Content::Frames(start, _) => *start += len as usize,
+            SpliceContent::Slice(slice) => slice.advance(len),
+            SpliceContent::Frames(start, _) => *start += len as usize,
         }
     }
 }
@@ -125,7 +125,7 @@ impl<F: Files> Splices<F> {
     pub fn push(&mut self, at: usize, slice: Slice<F>) {
         debug_assert!(!slice.is_empty());
         self.len += slice.len();
-        let content = Content::Slice(slice);
+        let content = SpliceContent::Slice(slice);
         self.list.push_back(Splice { at, content });
     }
 
@@ -146,10 +146,10 @@ impl<F: Files> Splices<F> {
         match self.list.back_mut() {
             Some(Splice {
                 at: before,
-                content: Content::Frames(_, end),
+                content: SpliceContent::Frames(_, end),
             }) if *before == at && *end == place.start => *end = place.end,
             _ => {
-                let content = Content::Frames(place.start, place.end);
+                let content = SpliceContent::Frames(place.start, place.end);
                 self.list.push_back(Splice { at, content });
             }
         }
@@ -157,7 +157,7 @@ impl<F: Files> Splices<F> {
     }
 
     /// The first splice, and the number of bytes of the output before it.
-    pub fn first(&self) -> Option<(usize, &Content<F>)> {
+    pub fn first(&self) -> Option<(usize, &SpliceContent<F>)> {
         self.list.front().map(|splice| (splice.at, &splice.content))
     }
 
@@ -185,14 +185,14 @@ impl<F: Files> Splices<F> {
             }
             from = *at;
             let content = match content {
-                Content::Slice(Slice::File(_)) => return taken,
-                Content::Slice(Slice::Memory {
+                SpliceContent::Slice(Slice::File(_)) => return taken,
+                SpliceContent::Slice(Slice::Memory {
                     content,
                     start,
                     end,
                     ..
                 }) => &content[*start as usize..*end as usize],
-                Content::Frames(start, end) => self.piece.bytes(*start..*end),
+                SpliceContent::Frames(start, end) => self.piece.bytes(*start..*end),
             };
             if !put(content) {
                 return taken;
@@ -238,8 +238,8 @@ impl<F: Files> Splices<F> {
         self.list
             .iter_mut()
             .filter_map(|splice| match &mut splice.content {
-                Content::Slice(slice) => Some(slice),
-                Content::Frames(..) => None,
+                SpliceContent::Slice(slice) => Some(slice),
+                SpliceContent::Frames(..) => None,
             })
     }
 
@@ -262,11 +262,11 @@ impl<F: Files> Splices<F> {
             output.extend_from_slice(&bytes[from..at]);
             from = at;
             match content {
-                Content::Slice(mut slice) => {
+                SpliceContent::Slice(mut slice) => {
                     slice.release();
                     self.push(output.len(), slice);
                 }
-                Content::Frames(start, end) => {
+                SpliceContent::Frames(start, end) => {
                     output.extend_from_slice(later.piece.bytes(start..end));
                 }
             }
@@ -324,7 +324,9 @@ mod tests {
             let mut gathered: Vec<u8> = pieces.flat_map(|piece| piece.to_vec()).collect();
             if taken == 0 {
                 let first = splices.first();
-                assert!(matches!(first, Some((at, Content::Slice(Slice::File(_)))) if at == sent));
+                assert!(
+                    matches!(first, Some((at, SpliceContent::Slice(Slice::File(_)))) if at == sent)
+                );
                 gathered.push(b'.');
             }
             gathered.truncate(most);

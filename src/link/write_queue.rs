@@ -3,7 +3,7 @@
 //! Output is written straight from a shared buffer and from the content spliced into it; only what
 //! falls short is kept here. An idle connection's queue holds no memory.
 
-use super::splices::{Content, Splices};
+use super::splices::{SpliceContent, Splices};
 use crate::content::{BodyError, Slice, is_descriptor_limit};
 use crate::world::{Files, World};
 use std::io::{self, IoSlice};
@@ -216,7 +216,7 @@ fn write<W: World>(
     let mut taken = 0;
     loop {
         let result = match splices.first() {
-            Some((at, Content::Slice(Slice::File(slice)))) if at == *sent => {
+            Some((at, SpliceContent::Slice(Slice::File(slice)))) if at == *sent => {
                 if let Some(reads) = reads.as_deref_mut() {
                     match slice.confirm(reads) {
                         Ok(()) => {}
@@ -242,7 +242,7 @@ fn write<W: World>(
                     result => result,
                 }
             }
-            Some((at, Content::Slice(Slice::File(_)))) => {
+            Some((at, SpliceContent::Slice(Slice::File(_)))) => {
                 world.write_more(socket, &bytes[*sent..at])
             }
             Some(_) => {

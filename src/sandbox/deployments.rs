@@ -134,13 +134,13 @@ mod tests {
     #[test]
     fn neither_the_machine_nor_a_home_directory_is_near() {
         let homes =
-            homes_in("root:x:0:0:r:/root:/bin/sh\nu:x:1000:1000::/home/u:\nweb:x:33:33::/srv:");
-        assert_eq!(homes, [PathBuf::from("/root"), "/home/u".into()]);
+            homes_in("root:x:0:0:r:/users/r:/bin/sh\nu:x:1000:1000::/users/u:\nweb:x:33:33::/srv:");
+        assert_eq!(homes, [PathBuf::from("/users/r"), "/users/u".into()]);
         for (path, parent) in [
             ("/site", "/"),
-            ("/home/u/site", "/home/u"),
-            ("/home/site", "/home"),
-            ("/root/site", "/root"),
+            ("/users/u/site", "/users/u"),
+            ("/users/site", "/users"),
+            ("/users/r/site", "/users/r"),
             ("/var/www", "/var"),
             ("/etc/site", "/etc"),
         ] {
@@ -153,9 +153,9 @@ mod tests {
         }
         for (path, parent) in [
             ("/srv/site", "/srv"),
-            ("/home/u/work/site", "/home/u/work"),
+            ("/users/u/work/site", "/users/u/work"),
             ("/var/www/html", "/var/www"),
-            ("/home/u/a/../b/site", "/home/u/b"),
+            ("/users/u/a/../b/site", "/users/u/b"),
         ] {
             assert_eq!(
                 around(Path::new(path), &homes).near,

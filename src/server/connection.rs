@@ -17,10 +17,10 @@ mod reading;
 mod waiting;
 mod wrong_port;
 
-use super::context::{Buffers, Context, Layer, REQUEST_EFFORT};
+use super::context::{Buffers, Context, REQUEST_EFFORT};
 use super::protocol::Protocol;
 use crate::exchange::{RequestKey, WakeCause};
-use crate::http::Fields;
+use crate::http::{Fields, Scheme};
 use crate::link::{Link, WriteError};
 use crate::telemetry::access_log::Unsent;
 use crate::tls::Names;
@@ -359,10 +359,10 @@ impl<W: World> Connection<W> {
     /// Tells those who make output what it is for.
     fn enter(&self, cx: &mut Context<W>) {
         cx.names = self.names;
-        cx.layer = if self.link.is_secure() {
-            Layer::Tls
+        cx.scheme = if self.link.is_secure() {
+            Scheme::Https
         } else {
-            Layer::Clear
+            Scheme::Http
         };
     }
 

@@ -4,7 +4,7 @@ use super::config::{Config, Limits, Timeouts};
 use super::limit_log::{Limit, LimitLog};
 use super::own_time::OwnTime;
 use crate::exchange::{Means, RequestKey, RequestPlace, Wakes};
-use crate::http::{Field, Fields, Patience, date};
+use crate::http::{Field, Fields, Patience, Scheme, date};
 use crate::link::Splices;
 use crate::panics::Panic;
 use crate::routes::Routes;
@@ -70,20 +70,11 @@ pub struct Context<W: World> {
     pub(super) effort: usize,
     /// The beginning, by the machine's clock, of a turn that may take longer than its bytes say.
     pub(super) measured_from: Option<Instant>,
-    /// The layer between that output and the socket.
-    pub(super) layer: Layer,
+    /// The scheme of the connection, which decides how content gets into its output.
+    pub(super) scheme: Scheme,
     /// The names that the connection's requests may be for.
     pub(super) names: Names,
     date: Date,
-}
-
-/// The layer between an output and the socket, which decides how content gets into the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layer {
-    /// Nothing.
-    Clear,
-    /// Records, into which it is sealed.
-    Tls,
 }
 
 /// Worth of the work on a request, in bytes that are moved: it takes some 1.5 µs, and so do 2 KiB
@@ -94,16 +85,6 @@ pub const REQUEST_EFFORT: usize = 2 << 10;
 fn worth(took: Duration) -> usize {
     let bytes = took.as_nanos() * REQUEST_EFFORT as u128 / 1_500;
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-impl Layer {
-    /// The scheme of what is served over it.
-    fn scheme(self) -> &'static str {
-        match self {
-            Layer::Clear => "http",
-            Layer::Tls => "https",
-        }
-    }
 }
 
 /// Bytes that a turn mostly needs of each buffer: a chunk of output, and what records add to it.
@@ -187,7 +168,7 @@ impl<W: World> Context<W> {
             file_effort: 0,
             effort: 0,
             measured_from: None,
-            layer: Layer::Clear,
+            scheme: Scheme::Http,
             names: Names::Any,
             date: Date::default(),
         }
@@ -310,9 +291,9 @@ impl<W: World> Context<W> {
 
     /// The fields at the end of every response's head: `date`, and what only TLS may carry.
     pub(super) fn last_fields(&self) -> impl Iterator<Item = Field<'_>> {
-        let secure = match self.layer {
-            Layer::Clear => None,
-            Layer::Tls => self.routes.secure_field(),
+        let secure = match self.scheme {
+            Scheme::Http => None,
+            Scheme::Https => self.routes.secure_field(),
         };
         std::iter::once(self.date()).chain(secure)
     }
@@ -335,7 +316,7 @@ impl<W: World> Context<W> {
                 Peer::Ip(address) => Some(address),
                 Peer::Unix => None,
             },
-            scheme: self.layer.scheme(),
+            scheme: self.scheme.as_str(),
             version,
             fields,
             at: self.began,

@@ -26,6 +26,7 @@ use super::limit_log::Limit;
 use super::slots::Slots;
 use crate::allocator;
 use crate::exchange::{Queue, Wake};
+use crate::http::Scheme;
 use crate::routes::Routes;
 use crate::tls::TlsContext;
 use crate::world::{Ready, Signal, Token, World};
@@ -47,13 +48,10 @@ const QUEUED_TURNS: usize = 4;
 /// not wait for all that were ready at once.
 const READY_EFFORT: usize = 2 << 20;
 
-/// Effort of one turn of the loop for ready and late connections together, in bytes: the late ones have a
-/// quarter for themselves, because they have waited.
-const LATE_EFFORT: usize = READY_EFFORT + READY_EFFORT / 4;
-
-/// Effort of one turn of the loop up to which deadlines are handled, beyond the first: those of many
-/// connections may pass at once, and each may make output. The others follow in the next turns.
-const EXPIRED_EFFORT: usize = LATE_EFFORT;
+/// Effort of one turn of the loop, in bytes, that late connections, wakes and deadlines have each for
+/// themselves, and together with what is left of [`READY_EFFORT`]: 0.4 ms. None of them waits for ever
+/// while others are ready, and nobody who is ready waits for all of them.
+const SHARE_EFFORT: usize = READY_EFFORT / 4;
 
 /// Handshakes that take a step before the poll is asked again, behind all others: a step with a
 /// signature takes 100 µs, or a millisecond with a long RSA key.
@@ -103,22 +101,13 @@ pub struct EventLoop<W: World> {
     accepting: Accepting,
     /// Until then patience is short: somebody has had to wait or to go for want of room.
     short_until: Option<Instant>,
-    state: State,
+    state: LoopState,
 }
 
-/// A listener: the layer below HTTP of its connections, and its backlog.
+/// A listener: the scheme of its connections, and its backlog.
 struct Listener {
-    security: Security,
+    scheme: Scheme,
     backlog: Backlog,
-}
-
-/// The layer between a listener's sockets and HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Security {
-    /// Nothing.
-    Cleartext,
-    /// TLS.
-    Tls,
 }
 
 #[derive(PartialEq, Eq)]
@@ -137,7 +126,7 @@ enum Accepting {
     },
 }
 
-enum State {
+enum LoopState {
     Running,
     /// Told to stop: open requests finish.
     Draining {
@@ -148,9 +137,9 @@ enum State {
 
 impl<W: World> EventLoop<W> {
     /// A loop over the listeners of `cx.world`, in their order.
-    pub fn new(mut cx: Context<W>, tls: Option<TlsContext>, listeners: &[Security]) -> Self {
-        let listener = |security: &Security| Listener {
-            security: *security,
+    pub fn new(mut cx: Context<W>, tls: Option<TlsContext>, listeners: &[Scheme]) -> Self {
+        let listener = |scheme: &Scheme| Listener {
+            scheme: *scheme,
             backlog: Backlog::Empty,
         };
         cx.tls = tls;
@@ -180,7 +169,7 @@ impl<W: World> EventLoop<W> {
             told: Told::Everything,
             accepting: Accepting::Open,
             short_until: None,
-            state: State::Running,
+            state: LoopState::Running,
         }
     }
 
@@ -200,11 +189,11 @@ impl<W: World> EventLoop<W> {
     /// True once the operator has stopped the loop and no connection is waited for any more.
     pub fn is_done(&self) -> bool {
         match self.state {
-            State::Running => false,
-            State::Draining { deadline } => {
+            LoopState::Running => false,
+            LoopState::Draining { deadline } => {
                 self.connections.count() == 0 || deadline <= self.cx.now
             }
-            State::Stopped => true,
+            LoopState::Stopped => true,
         }
     }
 
@@ -286,7 +275,9 @@ impl<W: World> EventLoop<W> {
         let log = self.cx.log.as_ref().and_then(|log| log.next_deadline());
         let log = log.map(|deadline| deadline.saturating_duration_since(self.cx.now));
         let drain = match self.state {
-            State::Draining { deadline } => Some(deadline.saturating_duration_since(self.cx.now)),
+            LoopState::Draining { deadline } => {
+                Some(deadline.saturating_duration_since(self.cx.now))
+            }
             _ => None,
         };
         let wake = self.cx.means.wakes.until_next(self.cx.now);
@@ -336,13 +327,18 @@ impl<W: World> EventLoop<W> {
         }
     }
 
+    /// The effort of this turn of the loop at which the next kind of work has had its share.
+    fn share_end(&self) -> usize {
+        self.effort.max(READY_EFFORT) + SHARE_EFFORT
+    }
+
     /// Gives those a turn that came too late in an earlier one, the first first, as far as it goes.
     fn serve_late(&mut self) {
-        while let Some(token) = self.late.pop_front() {
+        let end = self.share_end();
+        while self.effort < end
+            && let Some(token) = self.late.pop_front()
+        {
             self.take_queued(Some(token));
-            if self.effort >= LATE_EFFORT {
-                break;
-            }
         }
     }
 
@@ -401,7 +397,7 @@ impl<W: World> EventLoop<W> {
             let now = self.cx.now;
             self.cx.means.wakes.take_due(now, &mut self.wakes);
         }
-        let end = self.effort + READY_EFFORT;
+        let end = self.share_end();
         while self.effort < end
             && let Some(Wake { place, .. }) = self.wakes.front()
         {
@@ -415,7 +411,11 @@ impl<W: World> EventLoop<W> {
                     connection.wake(wake.place.request, wake.cause);
                 }
             }
-            self.with(token, Connection::turn);
+            self.with(token, |connection, cx| {
+                // A step of a listing takes much and sends little.
+                cx.measure();
+                connection.turn(cx)
+            });
         }
     }
 
@@ -425,30 +425,32 @@ impl<W: World> EventLoop<W> {
             return;
         }
         self.cx.patience = self.patience();
-        let mut expired = Vec::new();
-        self.deadlines.expire(self.cx.now, &mut expired);
-        for index in expired {
-            if let Some(token) = self.connections.token(index) {
+        // Later ones stay with the wheel meanwhile, so that each connection is in the queue once.
+        if self.expired.is_empty() {
+            let mut expired = Vec::new();
+            self.deadlines.expire(self.cx.now, &mut expired);
+            let tokens = expired.into_iter();
+            for token in tokens.filter_map(|index| self.connections.token(index)) {
                 self.expired.push_back(token);
             }
         }
-        while let Some(token) = self.expired.pop_front() {
+        let end = self.share_end();
+        while self.effort < end
+            && let Some(token) = self.expired.pop_front()
+        {
             self.with(token, Connection::handle_deadline);
-            if self.effort >= EXPIRED_EFFORT {
-                break;
-            }
         }
     }
 
     fn signal(&mut self, signal: Signal) {
         match (signal, &self.state) {
-            (Signal::Stop, State::Running) => {
+            (Signal::Stop, LoopState::Running) => {
                 let deadline = self.cx.now + self.cx.timeouts.drain;
                 log::info!(
                     "stopping: open responses have {:?} to finish",
                     self.cx.timeouts.drain
                 );
-                self.state = State::Draining { deadline };
+                self.state = LoopState::Draining { deadline };
                 self.accept_last();
                 self.cx.world.stop_listening();
                 self.listeners.clear();
@@ -456,7 +458,7 @@ impl<W: World> EventLoop<W> {
                     self.with(token, Connection::shutdown);
                 }
             }
-            (Signal::Stop, _) => self.state = State::Stopped,
+            (Signal::Stop, _) => self.state = LoopState::Stopped,
             (Signal::Reload, _) => {
                 match self.cx.tls.as_mut().map(TlsContext::reload) {
                     Some(Ok(_)) => log::info!("the certificate was read again"),

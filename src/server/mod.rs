@@ -41,5 +41,5 @@ mod trace;
 pub use crate::telemetry::access_log::AccessLog;
 pub use config::{Config, Limits, Timeouts};
 pub use context::Context;
+pub use event_loop::EventLoop;
 pub(crate) use event_loop::LEAVING;
-pub use event_loop::{EventLoop, Security};

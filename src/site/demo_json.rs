@@ -161,7 +161,7 @@ impl Serialize for Headers<'_> {
             {
                 continue;
             }
-            let joined = Joined {
+            let joined = JoinedValues {
                 fields: self.0,
                 name: field.name,
             };
@@ -171,12 +171,12 @@ impl Serialize for Headers<'_> {
     }
 }
 
-struct Joined<'a> {
+struct JoinedValues<'a> {
     fields: &'a Fields,
     name: &'a [u8],
 }
 
-impl fmt::Display for Joined<'_> {
+impl fmt::Display for JoinedValues<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // RFC 9113 §8.2.3: crumbs of a cookie are joined in their own way.
         let separator = if self.name == b"cookie" { "; " } else { ", " };
@@ -191,7 +191,7 @@ impl fmt::Display for Joined<'_> {
     }
 }
 
-impl Serialize for Joined<'_> {
+impl Serialize for JoinedValues<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

@@ -11,7 +11,7 @@ use super::encoding::Coding;
 use super::known_hashes::KnownHashes;
 use super::reading::Reading;
 use super::validators::{self, Settling, StateKey, strong_tag, weak_tag};
-use crate::content::{Digest, FileSlice, FileSlot, FileTable, Growth, OpenFile, Seen, Slice};
+use crate::content::{Digest, FileSlice, FileSlot, FileState, FileTable, Growth, OpenFile, Slice};
 use crate::http::{Fields, date};
 use crate::world::{Files, Metadata};
 
@@ -145,7 +145,7 @@ impl<F: Files> Representation<F> {
         let slot = FileSlot::new(
             context.open_files,
             &sidecar_path(context.path, coding),
-            Seen { metadata, growth },
+            FileState { metadata, growth },
             content,
             digest,
         );

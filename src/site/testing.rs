@@ -19,13 +19,13 @@ pub(crate) struct TestSite {
 
 /// A response whose content has been read.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct SeenResponse {
     pub(crate) status: u16,
     pub(crate) fields: Fields,
     pub(crate) content: Vec<u8>,
 }
 
-impl Seen {
+impl SeenResponse {
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields
             .value(name)
@@ -75,12 +75,17 @@ impl TestSite {
         self.site.respond(&request, self.now).to(request.method)
     }
 
-    pub(crate) fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)]) -> Seen {
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+    ) -> SeenResponse {
         let response = self.respond(method, target, fields);
         let len = response.body.len();
         let content = read(response.body, &mut self.files);
         assert_eq!(len.unwrap_or(content.len() as u64), content.len() as u64);
-        let seen = Seen {
+        let seen = SeenResponse {
             status: response.status,
             fields: Fields::clone(&response.fields),
             content,
@@ -94,11 +99,11 @@ impl TestSite {
         seen
     }
 
-    pub(crate) fn get(&mut self, target: &str) -> Seen {
+    pub(crate) fn get(&mut self, target: &str) -> SeenResponse {
         self.request("GET", target, &[])
     }
 
-    pub(crate) fn get_with(&mut self, target: &str, fields: &[(&str, &str)]) -> Seen {
+    pub(crate) fn get_with(&mut self, target: &str, fields: &[(&str, &str)]) -> SeenResponse {
         self.request("GET", target, fields)
     }
 }

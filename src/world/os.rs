@@ -42,7 +42,7 @@ const SIGNALS: mio::Token = mio::Token(Token::LAST_INDEX as usize);
 pub struct OsWorld<F> {
     poll: Poll,
     events: mio::Events,
-    listeners: Vec<Listener>,
+    listeners: Vec<OsListener>,
     /// The operator's, if this process listens to them.
     signals: Option<Signals>,
     files: std::marker::PhantomData<F>,
@@ -56,17 +56,17 @@ pub enum Socket {
     Unix(UnixStream),
 }
 
-enum Listener {
+enum OsListener {
     Tcp(TcpListener),
     Unix(NamedListener),
 }
 
-impl Listener {
+impl OsListener {
     /// True if a connection waits to be accepted.
     fn has_newcomer(&self) -> bool {
         let descriptor = match self {
-            Listener::Tcp(listener) => listener.as_fd(),
-            Listener::Unix(named) => named.listener.as_fd(),
+            OsListener::Tcp(listener) => listener.as_fd(),
+            OsListener::Unix(named) => named.listener.as_fd(),
         };
         let mut asked = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
         poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
@@ -192,13 +192,13 @@ impl<F> OsWorld<F> {
             ListenAddress::Tcp(address) => {
                 let listener = bind_tcp(*address, unsent_bytes)?;
                 let bound = listener.local_addr()?;
-                (Listener::Tcp(listener), ListenAddress::Tcp(bound))
+                (OsListener::Tcp(listener), ListenAddress::Tcp(bound))
             }
-            ListenAddress::Unix(socket) => (Listener::Unix(unix::bind(socket)?), address.clone()),
+            ListenAddress::Unix(socket) => (OsListener::Unix(unix::bind(socket)?), address.clone()),
         };
         match &mut listener {
-            Listener::Tcp(listener) => registry.register(listener, token, Interest::READABLE)?,
-            Listener::Unix(named) => {
+            OsListener::Tcp(listener) => registry.register(listener, token, Interest::READABLE)?,
+            OsListener::Unix(named) => {
                 registry.register(&mut named.listener, token, Interest::READABLE)?
             }
         }
@@ -345,10 +345,10 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
         let listener = self.listeners.get(listener);
         let listener = listener.ok_or(io::ErrorKind::WouldBlock)?;
         let accepted = match listener {
-            Listener::Tcp(listener) => listener.accept().map(|(stream, address)| {
+            OsListener::Tcp(listener) => listener.accept().map(|(stream, address)| {
                 (Socket::Tcp(stream), Peer::Ip(address.ip().to_canonical()))
             }),
-            Listener::Unix(named) => named
+            OsListener::Unix(named) => named
                 .listener
                 .accept()
                 .map(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),

@@ -5,7 +5,7 @@ use super::error::ResponseError;
 use super::event::ResponseEvent;
 use super::state::{ClientState, Hundred, OpenRequest, Reply, RequestContent};
 use crate::h1::message::Persistence;
-use crate::h1::output::Output;
+use crate::h1::output::OutgoingBytes;
 use crate::h1::timer::Timer;
 use crate::http::Fields;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct ClientConnection {
     pub(super) config: Arc<ClientConfig>,
-    pub(super) output: Output,
+    pub(super) output: OutgoingBytes,
     pub(super) state: ClientState,
     pub(super) timer: Timer,
     /// The latest time that the caller told.
@@ -31,7 +31,7 @@ impl ClientConnection {
         let timer = Timer::after(now, config.idle_timeout);
         ClientConnection {
             config,
-            output: Output::default(),
+            output: OutgoingBytes::default(),
             state: ClientState::Idle,
             timer,
             now,

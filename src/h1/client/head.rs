@@ -5,7 +5,7 @@
 use super::error::ResponseError;
 use crate::h1::bytes::trim;
 use crate::h1::error::Error;
-use crate::h1::fields::{MOST_FIELDS, Name, Options, split_lines};
+use crate::h1::fields::{ConnectionOptions, MOST_FIELDS, Name, split_lines};
 use crate::h1::framing::{Framing, FramingFields};
 use crate::h1::message::Version;
 use crate::http::Fields;
@@ -98,7 +98,7 @@ fn status_line(line: &[u8]) -> Option<(Version, &[u8])> {
 #[derive(Default)]
 struct ResponseControl<'i> {
     framing: FramingFields<'i>,
-    options: Options,
+    options: ConnectionOptions,
     /// True if `Connection` names fields that are not known to concern it.
     names_others: bool,
 }

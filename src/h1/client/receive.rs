@@ -6,7 +6,7 @@ use super::error::ResponseError;
 use super::event::ResponseEvent;
 use super::head::{self, ParsedResponse};
 use super::state::{Asked, ClientState, Hundred, Reply, RequestContent, Upgrade};
-use crate::h1::body::{Body, BodyBounds, Piece};
+use crate::h1::body::{BodyBounds, BodyDecoder, BodyPart};
 use crate::h1::fields::{MOST_FIELDS, parse_trailers};
 use crate::h1::message::Persistence;
 use crate::h1::scan::{Bounds, FirstLine, Scan};
@@ -153,7 +153,7 @@ impl ClientConnection {
                 open.asked == Asked::HeadAlone || status::has_no_content(head.status);
             open.reply = match head.framing {
                 _ if without_content => Reply::Done,
-                Some(framing) => Body::new(framing).map_or(Reply::Done, Reply::Body),
+                Some(framing) => BodyDecoder::new(framing).map_or(Reply::Done, Reply::Body),
                 None => Reply::UntilClose,
             };
             end_stream = matches!(open.reply, Reply::Done);
@@ -197,20 +197,20 @@ impl ClientConnection {
             self.await_content();
         }
         match piece {
-            Piece::Starved if self.ended => Err(ResponseError::Incomplete),
-            Piece::Starved => Ok(None),
-            Piece::Data(data) => Ok(Some(ResponseEvent::Data {
+            BodyPart::Starved if self.ended => Err(ResponseError::Incomplete),
+            BodyPart::Starved => Ok(None),
+            BodyPart::Data(data) => Ok(Some(ResponseEvent::Data {
                 data,
                 end_stream: false,
             })),
-            Piece::Last(data) => {
+            BodyPart::Last(data) => {
                 self.finish_response();
                 Ok(Some(ResponseEvent::Data {
                     data,
                     end_stream: true,
                 }))
             }
-            Piece::Trailers(section) => {
+            BodyPart::Trailers(section) => {
                 fields.clear();
                 parse_trailers(section, fields)?;
                 self.finish_response();

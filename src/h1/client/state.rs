@@ -1,7 +1,7 @@
 //! The states of a client's connection and of the request that is open on it; the module's documentation
 //! draws them.
 
-use crate::h1::body::Body;
+use crate::h1::body::BodyDecoder;
 use crate::h1::output::Outgoing;
 use crate::h1::scan::Scan;
 
@@ -60,7 +60,7 @@ pub(super) enum Reply {
     /// A head, of an informational or the final response.
     Head(Scan),
     /// Content that ends by itself.
-    Body(Body),
+    Body(BodyDecoder),
     /// Content up to the end of the connection.
     UntilClose,
     /// None: the response is complete.

@@ -2,13 +2,14 @@
 
 use super::config::Config;
 use super::event::Event;
-use super::exchange::{H2c, HeadProgress, Input, RequestHalf, ResponseHalf, State};
+use super::exchange::{ConnectionState, H2c, HeadProgress, Input, RequestHalf, ResponseHalf};
 use super::refusal::{Refusal, WrittenRefusal};
-use crate::h1::encode::{self, Content};
+use crate::h1::encode::{self, ContentPresence};
 use crate::h1::error::Error;
-use crate::h1::message::{Persistence, Scheme, Version};
-use crate::h1::output::Output;
+use crate::h1::message::{Persistence, Version};
+use crate::h1::output::OutgoingBytes;
 use crate::h1::timer::Timer;
+use crate::http::Scheme;
 use crate::http::{Fields, Patience};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Connection {
     pub(super) config: Arc<Config>,
-    pub(super) output: Output,
-    pub(super) state: State,
+    pub(super) output: OutgoingBytes,
+    pub(super) state: ConnectionState,
     pub(super) timer: Timer,
     /// The latest time that the caller told.
     pub(super) now: Instant,
@@ -42,8 +43,8 @@ impl Connection {
         let timer = Timer::after(now, config.preface_timeout);
         Connection {
             config,
-            output: Output::default(),
-            state: State::Head(HeadProgress::default()),
+            output: OutgoingBytes::default(),
+            state: ConnectionState::Head(HeadProgress::default()),
             timer,
             now,
             requests: 0,
@@ -111,15 +112,20 @@ impl Connection {
 
     /// Writes a last response if the current request has none yet, or if its head could not be read.
     /// `content` is then all that is known about it.
-    pub(super) fn respond_and_close(&mut self, status: u16, reason: &str, content: Content) {
+    pub(super) fn respond_and_close(
+        &mut self,
+        status: u16,
+        reason: &str,
+        content: ContentPresence,
+    ) {
         self.discard_uncommitted();
         let content = match &self.state {
-            State::Head(_) => Some(content),
-            State::Exchange(exchange) => match exchange.response {
+            ConnectionState::Head(_) => Some(content),
+            ConnectionState::Exchange(exchange) => match exchange.response {
                 ResponseHalf::Awaiting => Some(exchange.content),
                 _ => None,
             },
-            State::Closed(_) | State::Switched => None,
+            ConnectionState::Closed(_) | ConnectionState::Switched => None,
         };
         let written = content.and_then(|content| {
             let (fields_at, length) =
@@ -133,12 +139,12 @@ impl Connection {
             })
         });
         self.close();
-        self.state = State::Closed(written);
+        self.state = ConnectionState::Closed(written);
     }
 
     /// Closes the connection: it reads and writes nothing from here on.
     pub(super) fn close(&mut self) {
-        self.state = State::Closed(None);
+        self.state = ConnectionState::Closed(None);
         self.timer = Timer::Off;
     }
 
@@ -158,20 +164,24 @@ impl Connection {
     /// True if no request is open, begun, or waiting in input that was not offered yet.
     pub fn is_idle(&self) -> bool {
         match &self.state {
-            State::Head(progress) => progress.scan.is_fresh() && self.input == Input::Starved,
+            ConnectionState::Head(progress) => {
+                progress.scan.is_fresh() && self.input == Input::Starved
+            }
             _ => false,
         }
     }
 
     /// True if all that will ever be sent is in the output.
     pub fn wants_close(&self) -> bool {
-        matches!(self.state, State::Closed(_))
+        matches!(self.state, ConnectionState::Closed(_))
     }
 
     /// True if a request was received whose response has no head yet.
     pub fn awaiting_response(&self) -> bool {
         match &self.state {
-            State::Exchange(exchange) => matches!(exchange.response, ResponseHalf::Awaiting),
+            ConnectionState::Exchange(exchange) => {
+                matches!(exchange.response, ResponseHalf::Awaiting)
+            }
             _ => false,
         }
     }
@@ -179,7 +189,7 @@ impl Connection {
     /// True if parts of the current request's body are still to be received as events.
     pub fn is_reading_body(&self) -> bool {
         match &self.state {
-            State::Exchange(exchange) => matches!(exchange.request, RequestHalf::Body(_)),
+            ConnectionState::Exchange(exchange) => matches!(exchange.request, RequestHalf::Body(_)),
             _ => false,
         }
     }
@@ -187,21 +197,21 @@ impl Connection {
     /// True if [`Connection::receive`] has a use for more bytes now.
     pub fn wants_input(&self) -> bool {
         match &self.state {
-            State::Head(_) => true,
-            State::Exchange(exchange) => {
+            ConnectionState::Head(_) => true,
+            ConnectionState::Exchange(exchange) => {
                 matches!(
                     exchange.request,
                     RequestHalf::Body(_) | RequestHalf::Draining { .. }
                 )
             }
-            State::Closed(_) | State::Switched => false,
+            ConnectionState::Closed(_) | ConnectionState::Switched => false,
         }
     }
 
     /// The version of the current request.
     pub fn version(&self) -> Version {
         match &self.state {
-            State::Exchange(exchange) => exchange.version,
+            ConnectionState::Exchange(exchange) => exchange.version,
             _ => Version::Http11,
         }
     }
@@ -218,7 +228,7 @@ impl Connection {
 
     /// Takes the output, and the buffer with it.
     pub fn take_output(&mut self) -> Vec<u8> {
-        if let State::Closed(written) = &mut self.state {
+        if let ConnectionState::Closed(written) = &mut self.state {
             *written = None;
         }
         self.output.take()
@@ -226,10 +236,10 @@ impl Connection {
 }
 
 /// Presence of content in the response to a request that begins with `head` (RFC 9110 §9.3.2).
-pub(super) fn content_of(head: &[u8]) -> Content {
+pub(super) fn content_of(head: &[u8]) -> ContentPresence {
     if head.starts_with(b"HEAD ") {
-        Content::Withheld
+        ContentPresence::Withheld
     } else {
-        Content::Sent
+        ContentPresence::Sent
     }
 }

@@ -10,7 +10,7 @@
 //! runs while the response is made, or while the caller does not read.
 
 use super::connection::Connection;
-use super::exchange::State;
+use super::exchange::ConnectionState;
 use crate::h1::error::Error;
 use crate::h1::timer::Timer;
 use crate::http::Patience;
@@ -30,11 +30,11 @@ impl Connection {
             return Ok(());
         }
         let error = match &self.state {
-            State::Head(progress) if progress.scan.is_fresh() => {
+            ConnectionState::Head(progress) if progress.scan.is_fresh() => {
                 self.close();
                 return Ok(());
             }
-            State::Head(_) => Error::HeadTimeout,
+            ConnectionState::Head(_) => Error::HeadTimeout,
             _ => {
                 if self.may_body_go_on() {
                     return Ok(());

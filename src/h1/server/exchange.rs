@@ -2,19 +2,19 @@
 //! documentation draws them.
 
 use super::refusal::WrittenRefusal;
-use crate::h1::body::Body;
-use crate::h1::encode::Content;
+use crate::h1::body::BodyDecoder;
+use crate::h1::encode::ContentPresence;
 use crate::h1::message::Version;
 use crate::h1::output::Outgoing;
 use crate::h1::scan::Scan;
 
 /// State of a connection.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum ConnectionState {
     /// Before or in the head of a request.
     Head(HeadProgress),
     /// A request was received and its exchange is not over.
-    Exchange(Exchange),
+    Exchange(OpenExchange),
     /// Nothing more is read or written. Holds the last response, if it was written here and was not
     /// completed.
     Closed(Option<WrittenRefusal>),
@@ -22,11 +22,11 @@ pub(super) enum State {
     Switched,
 }
 
-impl State {
+impl ConnectionState {
     /// The content of the response that is being sent, if it is.
     pub(super) fn outgoing(&self) -> Option<Outgoing> {
         match self {
-            State::Exchange(Exchange {
+            ConnectionState::Exchange(OpenExchange {
                 response: ResponseHalf::Sending(outgoing),
                 ..
             }) => Some(*outgoing),
@@ -45,11 +45,11 @@ pub(super) struct HeadProgress {
 
 /// A request and its response.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(super) struct OpenExchange {
     pub(super) request: RequestHalf,
     pub(super) response: ResponseHalf,
     pub(super) version: Version,
-    pub(super) content: Content,
+    pub(super) content: ContentPresence,
     pub(super) expectation: Expectation,
 }
 
@@ -57,9 +57,9 @@ pub(super) struct Exchange {
 #[derive(Debug)]
 pub(super) enum RequestHalf {
     /// A body that is read.
-    Body(Body),
+    Body(BodyDecoder),
     /// A body that is thrown away, up to so many bytes more.
-    Draining { body: Body, budget: u64 },
+    Draining { body: BodyDecoder, budget: u64 },
     /// A body that is neither read nor thrown away: the connection closes after the response.
     Abandoned,
     /// Nothing.

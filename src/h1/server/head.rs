@@ -10,16 +10,17 @@ use super::event::H2cUpgrade;
 use super::target::Target;
 use crate::h1::bytes::trim;
 use crate::h1::error::Error;
-use crate::h1::fields::{MOST_FIELDS, Name, Options, split_lines};
+use crate::h1::fields::{ConnectionOptions, MOST_FIELDS, Name, split_lines};
 use crate::h1::framing::{Framing, FramingFields};
-use crate::h1::message::{Scheme, Version};
+use crate::h1::message::Version;
+use crate::http::Scheme;
 use crate::http::{Expected, Fields, is_authority};
 use httparse::{EMPTY_HEADER, Header, Status};
 use std::mem::MaybeUninit;
 
 /// The part of a head that concerns the connection and the framing. The rest is in [`Fields`].
 #[derive(Debug)]
-pub(super) struct Head<'i> {
+pub(super) struct ParsedHead<'i> {
     pub(super) version: Version,
     pub(super) framing: Framing,
     /// True if the client lets the connection be used again (RFC 9112 §9.3).
@@ -36,7 +37,7 @@ struct Control<'i> {
     framing: FramingFields<'i>,
     host: Option<&'i [u8]>,
     expectation: Expected,
-    options: Options,
+    options: ConnectionOptions,
     upgrade: Option<&'i [u8]>,
     settings: Option<&'i [u8]>,
     /// A second `Upgrade` or `HTTP2-Settings`: no valid offer (RFC 7540 §3.2.1).
@@ -61,7 +62,7 @@ pub(super) fn parse_head<'i>(
     lines: usize,
     scheme: Scheme,
     fields: &mut Fields,
-) -> Result<Head<'i>, Error> {
+) -> Result<ParsedHead<'i>, Error> {
     let parsed = if lines <= MOST_FIELDS {
         let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
         parse_into(head, &mut room, scheme, fields)
@@ -83,7 +84,7 @@ fn parse_into<'i>(
     room: &mut [MaybeUninit<Header<'i>>],
     scheme: Scheme,
     fields: &mut Fields,
-) -> Result<Head<'i>, Error> {
+) -> Result<ParsedHead<'i>, Error> {
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(head, room) {
         Ok(Status::Complete(length)) if length == head.len() => {}
@@ -113,7 +114,7 @@ fn parse_later_minor<'i>(
     lines: usize,
     scheme: Scheme,
     fields: &mut Fields,
-) -> Result<Head<'i>, Error> {
+) -> Result<ParsedHead<'i>, Error> {
     let end = head.iter().position(|byte| *byte == b'\r');
     let (line, rest) = head.split_at(end.unwrap_or(head.len()));
     let mut known = line.to_vec();
@@ -149,7 +150,7 @@ fn translate_head<'i>(
     lines: &[Header<'i>],
     scheme: Scheme,
     fields: &mut Fields,
-) -> Result<Head<'i>, Error> {
+) -> Result<ParsedHead<'i>, Error> {
     let RequestLine {
         method,
         target,
@@ -174,7 +175,7 @@ fn translate_head<'i>(
             fields.push_lowercase(header.name.as_bytes(), header.value);
         }
     }
-    Ok(Head {
+    Ok(ParsedHead {
         version,
         framing,
         keeps_alive: control.options.keeps_alive(version),

@@ -4,11 +4,11 @@ use super::config::Config;
 use super::connection::{Connection, content_of};
 use super::event::{Event, H2cUpgrade};
 use super::exchange::{
-    Exchange, Expectation, H2c, HeadProgress, Input, RequestHalf, ResponseHalf, State,
+    ConnectionState, Expectation, H2c, HeadProgress, Input, OpenExchange, RequestHalf, ResponseHalf,
 };
-use super::head::{self, Head};
-use crate::h1::body::{Body, BodyBounds, Piece};
-use crate::h1::encode::Content;
+use super::head::{self, ParsedHead};
+use crate::h1::body::{BodyBounds, BodyDecoder, BodyPart};
+use crate::h1::encode::ContentPresence;
 use crate::h1::error::Error;
 use crate::h1::fields::{MOST_FIELDS, parse_trailers};
 use crate::h1::message::Persistence;
@@ -28,8 +28,8 @@ impl Connection {
     ) -> Result<Option<Event<'e>>, Error> {
         loop {
             match &mut self.state {
-                State::Head(_) => return self.receive_head(input, fields),
-                State::Exchange(exchange) => match &mut exchange.request {
+                ConnectionState::Head(_) => return self.receive_head(input, fields),
+                ConnectionState::Exchange(exchange) => match &mut exchange.request {
                     RequestHalf::Body(_) => return self.receive_body(input, fields),
                     RequestHalf::Draining { .. } => {
                         if !self.drain(input)? {
@@ -42,11 +42,11 @@ impl Connection {
                     }
                     RequestHalf::Done => return Ok(None),
                 },
-                State::Closed(_) => {
+                ConnectionState::Closed(_) => {
                     *input = &[];
                     return Ok(None);
                 }
-                State::Switched => return Ok(None),
+                ConnectionState::Switched => return Ok(None),
             }
         }
     }
@@ -56,7 +56,7 @@ impl Connection {
         input: &mut &'i [u8],
         fields: &'e mut Fields,
     ) -> Result<Option<Event<'e>>, Error> {
-        let State::Head(progress) = &mut self.state else {
+        let ConnectionState::Head(progress) = &mut self.state else {
             return Ok(None);
         };
         if progress.scan.is_fresh() {
@@ -85,13 +85,17 @@ impl Connection {
         let upgrade = self.begin_exchange(&parsed, content_of(section));
         Ok(Some(Event::Request {
             fields,
-            end_stream: Body::new(parsed.framing).is_none(),
+            end_stream: BodyDecoder::new(parsed.framing).is_none(),
             expects_continue: parsed.expects_continue,
             upgrade,
         }))
     }
 
-    fn begin_exchange<'i>(&mut self, head: &Head<'i>, content: Content) -> Option<H2cUpgrade<'i>> {
+    fn begin_exchange<'i>(
+        &mut self,
+        head: &ParsedHead<'i>,
+        content: ContentPresence,
+    ) -> Option<H2cUpgrade<'i>> {
         self.requests = self.requests.saturating_add(1);
         let last = self.requests >= self.config.keep_alive_requests;
         if last || !head.keeps_alive || self.config.keep_alive_timeout.is_zero() {
@@ -103,7 +107,7 @@ impl Connection {
             Expectation::None
         };
         self.timer = Timer::Off;
-        let request = match Body::new(head.framing) {
+        let request = match BodyDecoder::new(head.framing) {
             Some(body) => {
                 if expectation == Expectation::None {
                     self.await_body();
@@ -112,7 +116,7 @@ impl Connection {
             }
             None => RequestHalf::Done,
         };
-        self.state = State::Exchange(Exchange {
+        self.state = ConnectionState::Exchange(OpenExchange {
             request,
             response: ResponseHalf::Awaiting,
             version: head.version,
@@ -130,7 +134,7 @@ impl Connection {
         input: &mut &'i [u8],
         fields: &'e mut Fields,
     ) -> Result<Option<Event<'e>>, Error> {
-        let State::Exchange(exchange) = &mut self.state else {
+        let ConnectionState::Exchange(exchange) = &mut self.state else {
             return Ok(None);
         };
         let RequestHalf::Body(body) = &mut exchange.request else {
@@ -147,19 +151,19 @@ impl Connection {
             self.note_progress(before - input.len());
         }
         let event = match piece {
-            Piece::Starved => {
+            BodyPart::Starved => {
                 self.run_dry()?;
                 return Ok(None);
             }
-            Piece::Data(data) => {
+            BodyPart::Data(data) => {
                 let end_stream = false;
                 return Ok(Some(Event::Data { data, end_stream }));
             }
-            Piece::Last(data) => Event::Data {
+            BodyPart::Last(data) => Event::Data {
                 data,
                 end_stream: true,
             },
-            Piece::Trailers(section) => {
+            BodyPart::Trailers(section) => {
                 fields.clear();
                 parse_trailers(section, fields)?;
                 Event::Trailers { fields }
@@ -171,7 +175,7 @@ impl Connection {
 
     /// Drops a body as it arrives. Returns true at its end.
     fn drain(&mut self, input: &mut &[u8]) -> Result<bool, Error> {
-        while let State::Exchange(exchange) = &mut self.state {
+        while let ConnectionState::Exchange(exchange) = &mut self.state {
             let RequestHalf::Draining { body, budget } = &mut exchange.request else {
                 break;
             };
@@ -182,7 +186,7 @@ impl Connection {
             let offered = front.len();
             let piece = body.decode(&mut front, &body_bounds(&self.config))?;
             let taken = offered - front.len();
-            let exhausted = matches!(piece, Piece::Starved) && !beyond.is_empty();
+            let exhausted = matches!(piece, BodyPart::Starved) && !beyond.is_empty();
             *input = input.get(taken..).unwrap_or_default();
             match budget.checked_sub(taken as u64) {
                 Some(left) if !exhausted => *budget = left,
@@ -193,12 +197,12 @@ impl Connection {
             }
             self.note_progress(taken);
             match piece {
-                Piece::Starved => {
+                BodyPart::Starved => {
                     self.run_dry()?;
                     return Ok(false);
                 }
-                Piece::Data(_) => {}
-                Piece::Last(_) | Piece::Trailers(_) => self.finish_request(),
+                BodyPart::Data(_) => {}
+                BodyPart::Last(_) | BodyPart::Trailers(_) => self.finish_request(),
             }
         }
         Ok(true)
@@ -210,14 +214,14 @@ impl Connection {
     /// Continue`: the client may then send the body or not, so the next bytes could be a body or a
     /// request (RFC 9110 §10.1.1). The time for the body begins when the response is complete.
     pub fn discard_body(&mut self) {
-        let State::Exchange(exchange) = &mut self.state else {
+        let ConnectionState::Exchange(exchange) = &mut self.state else {
             return;
         };
         let RequestHalf::Body(body) = exchange.request else {
             return;
         };
         let budget = self.config.drain_bytes;
-        let too_long = matches!(body, Body::Length(length) if length > budget);
+        let too_long = matches!(body, BodyDecoder::Length(length) if length > budget);
         if too_long || exchange.expectation == Expectation::Pending {
             self.abandon_body();
         } else {
@@ -227,7 +231,7 @@ impl Connection {
     }
 
     fn abandon_body(&mut self) {
-        if let State::Exchange(exchange) = &mut self.state {
+        if let ConnectionState::Exchange(exchange) = &mut self.state {
             exchange.request = RequestHalf::Abandoned;
         }
         self.persistence = Persistence::Close;
@@ -237,7 +241,7 @@ impl Connection {
 
     /// Notes that the request has been received whole.
     fn finish_request(&mut self) {
-        if let State::Exchange(exchange) = &mut self.state {
+        if let ConnectionState::Exchange(exchange) = &mut self.state {
             exchange.request = RequestHalf::Done;
         }
         self.timer = Timer::Off;
@@ -246,13 +250,13 @@ impl Connection {
 
     /// Goes on to the next request or closes, once the response is complete and so is the request.
     pub(super) fn conclude(&mut self) {
-        let State::Exchange(exchange) = &self.state else {
+        let ConnectionState::Exchange(exchange) = &self.state else {
             return;
         };
         match (&exchange.response, &exchange.request, self.persistence) {
             (ResponseHalf::Done, _, Persistence::Close) => self.close(),
             (ResponseHalf::Done, RequestHalf::Done, Persistence::KeepAlive) => {
-                self.state = State::Head(HeadProgress::default());
+                self.state = ConnectionState::Head(HeadProgress::default());
                 self.timer = Timer::after(self.now, self.config.keep_alive_timeout);
             }
             _ => {}
@@ -267,15 +271,15 @@ impl Connection {
             return Ok(());
         }
         match &self.state {
-            State::Head(progress) if progress.scan.is_fresh() => self.close(),
-            State::Head(_) => return Err(Error::Incomplete),
-            State::Exchange(exchange) => match exchange.request {
+            ConnectionState::Head(progress) if progress.scan.is_fresh() => self.close(),
+            ConnectionState::Head(_) => return Err(Error::Incomplete),
+            ConnectionState::Exchange(exchange) => match exchange.request {
                 RequestHalf::Body(_) => return Err(Error::Incomplete),
                 // The response may still be read.
                 RequestHalf::Draining { .. } => self.abandon_body(),
                 RequestHalf::Abandoned | RequestHalf::Done => {}
             },
-            State::Closed(_) | State::Switched => {}
+            ConnectionState::Closed(_) | ConnectionState::Switched => {}
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! The connection's other direction: responses.
 
 use super::connection::Connection;
-use super::exchange::{Exchange, Expectation, RequestHalf, ResponseHalf, State};
+use super::exchange::{ConnectionState, Expectation, OpenExchange, RequestHalf, ResponseHalf};
 use super::refusal::{Refusal, WrittenRefusal};
-use crate::h1::encode::{self, Content};
+use crate::h1::encode::{self, ContentPresence};
 use crate::h1::message::{BodyLength, Persistence, Version};
 use crate::h1::output::{Outgoing, Sent};
 use crate::http::{Field, status};
@@ -14,7 +14,7 @@ impl Connection {
     /// (RFC 9110 §10.1.1). The first byte of content ends the wait.
     pub fn awaits_continue(&self) -> bool {
         match &self.state {
-            State::Exchange(exchange) => exchange.expectation == Expectation::Pending,
+            ConnectionState::Exchange(exchange) => exchange.expectation == Expectation::Pending,
             _ => false,
         }
     }
@@ -22,7 +22,7 @@ impl Connection {
     /// Writes `100 Continue` if the client waits for it and nothing else was written; else does
     /// nothing (RFC 9110 §10.1.1).
     pub fn send_continue(&mut self) {
-        let State::Exchange(exchange) = &mut self.state else {
+        let ConnectionState::Exchange(exchange) = &mut self.state else {
             return;
         };
         let awaiting = matches!(exchange.response, ResponseHalf::Awaiting);
@@ -47,7 +47,7 @@ impl Connection {
         fields: impl IntoIterator<Item = Field<'f>>,
         length: BodyLength,
     ) {
-        let State::Exchange(exchange) = &mut self.state else {
+        let ConnectionState::Exchange(exchange) = &mut self.state else {
             return;
         };
         if !matches!(exchange.response, ResponseHalf::Awaiting) {
@@ -96,7 +96,7 @@ impl Connection {
     /// tells the client (RFC 9112 §8). More than that length is never sent.
     pub fn commit(&mut self, end: bool, now: Instant) {
         self.now = now;
-        if let State::Exchange(exchange) = &mut self.state
+        if let ConnectionState::Exchange(exchange) = &mut self.state
             && let ResponseHalf::Sending(outgoing) = &mut exchange.response
         {
             let sent = self.output.commit(outgoing, end);
@@ -130,7 +130,7 @@ impl Connection {
     /// length, of which at least `len` bytes are left. [`Connection::begin_data`] is not called.
     pub fn commit_elsewhere(&mut self, len: u64, end: bool, now: Instant) {
         self.now = now;
-        if let State::Exchange(exchange) = &mut self.state
+        if let ConnectionState::Exchange(exchange) = &mut self.state
             && let ResponseHalf::Sending(outgoing) = &mut exchange.response
         {
             let sent = outgoing.send(len, end);
@@ -151,7 +151,7 @@ impl Connection {
     /// Answers the current request with a small complete response of a status, and closes. If the head
     /// of a response was sent already, only closes.
     pub fn refuse(&mut self, status: u16) {
-        self.respond_and_close(status, "", Content::Sent);
+        self.respond_and_close(status, "", ContentPresence::Sent);
     }
 
     /// Closes without completing the response, whose content cannot be had. Bytes that were not
@@ -169,7 +169,7 @@ impl Connection {
         &mut self,
         fields: impl Iterator<Item = Field<'f>>,
     ) -> Option<Refusal> {
-        let State::Closed(written) = &mut self.state else {
+        let ConnectionState::Closed(written) = &mut self.state else {
             return None;
         };
         let WrittenRefusal { refusal, fields_at } = written.take()?;
@@ -190,7 +190,7 @@ impl Connection {
                 .bytes
                 .extend_from_slice(encode::SWITCHING_PROTOCOLS);
             self.close();
-            self.state = State::Switched;
+            self.state = ConnectionState::Switched;
         }
     }
 
@@ -202,7 +202,7 @@ impl Connection {
     /// Notes the end of the response. The rest of the request's body is not wanted any more.
     fn finish_response(&mut self) {
         self.discard_body();
-        let State::Exchange(exchange) = &mut self.state else {
+        let ConnectionState::Exchange(exchange) = &mut self.state else {
             return;
         };
         exchange.response = ResponseHalf::Done;
@@ -246,16 +246,16 @@ enum Length {
 }
 
 impl Length {
-    fn new(status: u16, length: BodyLength, exchange: &Exchange) -> Length {
+    fn new(status: u16, length: BodyLength, exchange: &OpenExchange) -> Length {
         match (length, exchange.content) {
             (BodyLength::None, _) if status == 304 => Length::AsGiven,
             _ if status::has_no_content(status) => Length::Nothing,
-            (BodyLength::None, Content::Withheld) => Length::AsGiven,
-            (BodyLength::Known(length), Content::Withheld) => Length::Alone(length),
-            (BodyLength::Unknown, Content::Withheld) => Length::Nothing,
-            (BodyLength::None, Content::Sent) => Length::Alone(0),
-            (BodyLength::Known(length), Content::Sent) => Length::Known(length),
-            (BodyLength::Unknown, Content::Sent) => match exchange.version {
+            (BodyLength::None, ContentPresence::Withheld) => Length::AsGiven,
+            (BodyLength::Known(length), ContentPresence::Withheld) => Length::Alone(length),
+            (BodyLength::Unknown, ContentPresence::Withheld) => Length::Nothing,
+            (BodyLength::None, ContentPresence::Sent) => Length::Alone(0),
+            (BodyLength::Known(length), ContentPresence::Sent) => Length::Known(length),
+            (BodyLength::Unknown, ContentPresence::Sent) => match exchange.version {
                 Version::Http11 => Length::Chunked,
                 Version::Http10 => Length::UntilClose,
             },

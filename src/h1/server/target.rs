@@ -3,7 +3,7 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use crate::h1::error::Error;
-use crate::h1::message::Scheme;
+use crate::http::Scheme;
 use crate::http::is_authority;
 use std::borrow::Cow;
 

@@ -23,7 +23,7 @@ fn body(len: usize) -> Vec<u8> {
 }
 
 /// One end of ours on a pipe.
-struct Driver {
+struct PipeDriver {
     connection: Connection,
     reader: ReadHalf<DuplexStream>,
     writer: WriteHalf<DuplexStream>,
@@ -40,10 +40,10 @@ struct Driver {
     piece: usize,
 }
 
-impl Driver {
-    fn new(connection: Connection, io: DuplexStream) -> Driver {
+impl PipeDriver {
+    fn new(connection: Connection, io: DuplexStream) -> PipeDriver {
         let (reader, writer) = split(io);
-        Driver {
+        PipeDriver {
             connection,
             reader,
             writer,
@@ -154,7 +154,7 @@ impl Driver {
 
 /// A server of ours that sends every request's content back.
 async fn echo(io: DuplexStream) -> Connection {
-    let mut driver = Driver::new(Connection::server(Arc::default(), Instant::now()), io);
+    let mut driver = PipeDriver::new(Connection::server(Arc::default(), Instant::now()), io);
     while let Some(ended) = driver.turn().await {
         for stream in ended {
             let head: Fields = [(":status", "200")].into_iter().collect();
@@ -230,7 +230,8 @@ fn our_client_exchanges_any_content_with_its_server() {
             join_all(requests).await;
         };
         let client = async {
-            let mut driver = Driver::new(Connection::client(Arc::default(), Instant::now()), ours);
+            let mut driver =
+                PipeDriver::new(Connection::client(Arc::default(), Instant::now()), ours);
             let mut asked = HashMap::new();
             for len in SIZES {
                 let fields: Fields = request("POST", "/").into_iter().collect();

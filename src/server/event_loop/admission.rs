@@ -4,9 +4,9 @@
 //! is first in the order of the [`Ledger`](super::Ledger), if it can be dispensed with; where none can,
 //! newcomers wait.
 
-use super::{Accepting, Backlog, CROWD, EventLoop, Listener, Security};
+use super::{Accepting, Backlog, CROWD, EventLoop, Listener};
 use crate::content::Supply;
-use crate::http::Patience;
+use crate::http::{Patience, Scheme};
 use crate::panics;
 use crate::server::connection::{Connection, Turn};
 use crate::server::context::Context;
@@ -201,12 +201,12 @@ impl<W: World> EventLoop<W> {
 
     /// Takes one connection; false when no more can be had now.
     fn accept_one(&mut self, index: usize) -> bool {
-        let Some(security) = self.listeners.get(index).map(|listener| listener.security) else {
+        let Some(scheme) = self.listeners.get(index).map(|listener| listener.scheme) else {
             return false;
         };
         let cx = &mut self.cx;
         // What is caught here has touched no table yet.
-        let newcomer = match panics::catch(|| newcomer(index, security, cx)) {
+        let newcomer = match panics::catch(|| newcomer(index, scheme, cx)) {
             Ok(newcomer) => newcomer,
             Err(panic) => {
                 self.cx.recover();
@@ -266,17 +266,17 @@ impl<W: World> EventLoop<W> {
 /// The next connection that waits on a listener; none if there is nothing that it can be served with.
 fn newcomer<W: World>(
     index: usize,
-    security: Security,
+    scheme: Scheme,
     cx: &mut Context<W>,
 ) -> io::Result<Option<Connection<W>>> {
     let (socket, peer) = cx.world.accept(index)?;
-    let tls = match (security, &cx.tls) {
-        (Security::Cleartext, _) => None,
-        (Security::Tls, Some(tls)) => match Tls::new(tls.config().clone()) {
+    let tls = match (scheme, &cx.tls) {
+        (Scheme::Http, _) => None,
+        (Scheme::Https, Some(tls)) => match Tls::new(tls.config().clone()) {
             Ok(tls) => Some(tls),
             Err(_) => return Ok(None),
         },
-        (Security::Tls, None) => return Ok(None),
+        (Scheme::Https, None) => return Ok(None),
     };
     Ok(Some(Connection::new(socket, tls, peer, cx)))
 }

@@ -3,179 +3,19 @@
 
 mod exchanges;
 mod fairness;
+mod test_world;
 
 use super::*;
 use crate::server::Config;
 use crate::site::{self, Site};
 use crate::tls::Certificate;
-use crate::world::memory_files::{MemoryFile, MemoryFiles};
-use crate::world::{Extent, Peer, Polled, Sleep};
+use crate::world::Peer;
+use crate::world::memory_files::MemoryFiles;
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
-
-/// A call of the server that can panic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Call {
-    Accept,
-    Register,
-    Read,
-    Write,
-    ShutdownWrite,
-    Drop,
-}
-
-/// One connection, as both sides see it.
-#[derive(Default)]
-struct Link {
-    incoming: Vec<u8>,
-    outgoing: Vec<u8>,
-    ended: bool,
-    /// Number of bytes that the socket still takes.
-    room: usize,
-    token: Option<Token>,
-    /// The next call of this kind panics.
-    panics_at: Option<Call>,
-    closed: bool,
-}
-
-type Shared = Rc<RefCell<Link>>;
-
-struct TestSocket(Shared);
-
-impl Drop for TestSocket {
-    fn drop(&mut self) {
-        self.0.borrow_mut().closed = true;
-        strike(&self.0, Call::Drop);
-    }
-}
-
-/// Panics without the hook, whose output would look like a failure.
-fn strike(link: &Shared, call: Call) {
-    if link
-        .borrow_mut()
-        .panics_at
-        .take_if(|at| *at == call)
-        .is_some()
-    {
-        resume_unwind(Box::new(format!("{call:?} panics on purpose")));
-    }
-}
-
-#[derive(Clone, Default)]
-struct Outside(Rc<RefCell<State>>);
-
-#[derive(Default)]
-struct State {
-    passed: Duration,
-    /// Time that the polls sleep from here on, each as long as it may.
-    asleep: Duration,
-    ready: Vec<Ready>,
-    backlog: [VecDeque<Shared>; 2],
-}
-
-struct TestWorld {
-    start: Instant,
-    outside: Outside,
-}
-
-impl World for TestWorld {
-    type Files = MemoryFiles;
-    type Socket = TestSocket;
-
-    fn now(&self) -> Instant {
-        self.start + self.outside.0.borrow().passed
-    }
-
-    fn wall_clock(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
-    }
-
-    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<Polled> {
-        let mut outside = self.outside.0.borrow_mut();
-        ready.append(&mut outside.ready);
-        if ready.is_empty() {
-            let slept = outside.asleep.min(timeout.unwrap_or(Duration::MAX));
-            outside.passed += slept;
-            outside.asleep -= slept;
-        }
-        Ok(Polled {
-            extent: Extent::Whole,
-            sleep: Sleep::Undisturbed,
-        })
-    }
-
-    fn accept(&mut self, listener: usize) -> io::Result<(TestSocket, Peer)> {
-        let mut outside = self.outside.0.borrow_mut();
-        let backlog = &mut outside.backlog[listener];
-        let link = backlog.front().ok_or(io::ErrorKind::WouldBlock)?.clone();
-        strike(&link, Call::Accept);
-        backlog.pop_front();
-        Ok((TestSocket(link), Peer::Ip([192, 0, 2, 7].into())))
-    }
-
-    fn connect(&mut self, _: SocketAddr) -> io::Result<Self::Socket> {
-        unreachable!("a server dials nobody")
-    }
-
-    fn is_connected(&self, _: &Self::Socket) -> io::Result<bool> {
-        unreachable!("a server dials nobody")
-    }
-
-    fn stop_listening(&mut self) {}
-
-    fn register(&mut self, socket: &mut TestSocket, token: Token) -> io::Result<()> {
-        strike(&socket.0, Call::Register);
-        socket.0.borrow_mut().token = Some(token);
-        Ok(())
-    }
-
-    fn read(&mut self, socket: &mut TestSocket, buffer: &mut [u8]) -> io::Result<usize> {
-        strike(&socket.0, Call::Read);
-        let mut link = socket.0.borrow_mut();
-        let len = link.incoming.len().min(buffer.len());
-        if len == 0 && !link.ended {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        for (slot, byte) in buffer.iter_mut().zip(link.incoming.drain(..len)) {
-            *slot = byte;
-        }
-        Ok(len)
-    }
-
-    fn write(&mut self, socket: &mut TestSocket, bytes: &[u8]) -> io::Result<usize> {
-        strike(&socket.0, Call::Write);
-        let mut link = socket.0.borrow_mut();
-        let len = bytes.len().min(link.room);
-        if len == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        link.room -= len;
-        link.outgoing.extend_from_slice(&bytes[..len]);
-        Ok(len)
-    }
-
-    fn send_file(
-        &mut self,
-        socket: &mut TestSocket,
-        file: &MemoryFile,
-        offset: u64,
-        max: usize,
-    ) -> io::Result<usize> {
-        let mut content = Vec::new();
-        let mut files = MemoryFiles::new();
-        crate::world::FileReads::read_at(&mut files, file, offset, &mut content, max)?;
-        self.write(socket, &content)
-    }
-
-    fn shutdown_write(&mut self, socket: &mut TestSocket) -> io::Result<()> {
-        strike(&socket.0, Call::ShutdownWrite);
-        Ok(())
-    }
-}
+use test_world::{Call, Outside, Shared, TestLink, TestWorld};
 
 /// A loop with a good connection, which has had a response and is kept open, and a victim.
 struct Bench {
@@ -238,7 +78,7 @@ impl Bench {
         };
         let (tls, _) = TlsContext::open(&certificate).unwrap();
         let cx = Context::new(world, site, None, &config);
-        let listeners = [Security::Cleartext, Security::Tls];
+        let listeners = [Scheme::Http, Scheme::Https];
         let mut bench = Bench {
             event_loop: EventLoop::new(cx, Some(tls), &listeners),
             outside,
@@ -253,11 +93,11 @@ impl Bench {
     }
 
     fn connect(&self, listener: usize, bytes: &[u8], room: usize, at: Option<Call>) -> Shared {
-        let link = Rc::new(RefCell::new(Link {
+        let link = Rc::new(RefCell::new(TestLink {
             incoming: bytes.to_vec(),
             room,
             panics_at: at,
-            ..Link::default()
+            ..TestLink::default()
         }));
         let mut outside = self.outside.0.borrow_mut();
         outside.backlog[listener].push_back(link.clone());

@@ -4,8 +4,9 @@ use super::{H1Service, length_of};
 use crate::content::{Progress, Slice};
 use crate::exchange::{ActiveRequest, Failure, Opening, RequestKey, Waits, WakeCause};
 use crate::h1::{self, BodyLength};
+use crate::http::Scheme;
 use crate::link::{self, Layout, MOST_SPLICED, Wanted};
-use crate::server::context::{Context, Layer};
+use crate::server::context::Context;
 use crate::server::fault::Fault;
 use crate::world::{Files, World};
 
@@ -30,9 +31,9 @@ impl<F: Files> H1Service<F> {
         if room == 0 {
             return Ok(false);
         }
-        let (max, least) = match cx.layer {
-            Layer::Clear => (MOST_SPLICED, link::CLEAR),
-            Layer::Tls => (room, link::TLS_FRAMES),
+        let (max, least) = match cx.scheme {
+            Scheme::Http => (MOST_SPLICED, link::CLEAR),
+            Scheme::Https => (room, link::TLS_FRAMES),
         };
         if let Some(slice) = active.next_slice(max as u64, least, cx.now) {
             return match splice(slice, before, room, cx) {
@@ -177,7 +178,7 @@ fn splice<W: World>(
 ) -> Result<Option<usize>, Failure> {
     let reads = cx.routes.reads();
     Ok(match slice {
-        Slice::File(file) if cx.layer == Layer::Tls || file.is_cold() => {
+        Slice::File(file) if cx.scheme == Scheme::Https || file.is_cold() => {
             let wanted = Wanted {
                 header: 0,
                 payload: room,

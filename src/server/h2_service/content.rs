@@ -5,8 +5,9 @@ use crate::content::{Progress, Slice};
 use crate::exchange::{ActiveRequest, Failure};
 use crate::h2::frame::HEADER_LEN;
 use crate::h2::{ErrorCode, Grant, StreamKey};
+use crate::http::Scheme;
 use crate::link::{self, Layout, MOST_SPLICED, Wanted};
-use crate::server::context::{Context, Layer};
+use crate::server::context::Context;
 use crate::world::{Files, World};
 
 impl<F: Files> H2Service<F> {
@@ -62,9 +63,9 @@ impl<F: Files> H2Service<F> {
             self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
             return Ok(Progress::Waiting);
         };
-        let (least, layout) = match cx.layer {
-            Layer::Clear => (link::CLEAR_FRAMES, Layout::Aligned),
-            Layer::Tls => (link::TLS_FRAMES, Layout::Dense),
+        let (least, layout) = match cx.scheme {
+            Scheme::Http => (link::CLEAR_FRAMES, Layout::Aligned),
+            Scheme::Https => (link::TLS_FRAMES, Layout::Dense),
         };
         let max = u64::from(grant.max_len);
         match active.next_slice(max, least, cx.now) {

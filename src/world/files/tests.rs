@@ -1,5 +1,7 @@
 //! The real files against a directory full of ways out of it.
 
+mod root;
+
 use super::*;
 use crate::site::path::SitePath;
 use crate::world::{Extent, FileReads};
@@ -340,90 +342,6 @@ fn a_listing_looks_at_no_more_names_than_it_is_told_to() {
             let error = list(&mut root, path.as_bytes(), 5).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::NotFound, "{path}");
         }
-    }
-}
-
-#[test]
-fn a_root_that_cannot_be_served_is_named_with_its_mend() {
-    let tree = Tree::new();
-    let problem = |path: &str| {
-        let error = Root::open(&tree.root().join(path)).unwrap_err().to_string();
-        error.replace(tree.root().to_str().unwrap(), "ROOT")
-    };
-    assert_eq!(
-        problem("x"),
-        "there is no directory 'ROOT/x'; name the one to serve: calmd DIR"
-    );
-    assert_eq!(
-        problem("f"),
-        "'ROOT/f' is not a directory; name the directory to serve: calmd DIR"
-    );
-    assert!(problem(&"x".repeat(300)).contains("cannot be opened"));
-}
-
-/// The change of the root's name, and the content that is served then.
-fn after(root: &mut Root) -> (RootChange, Option<String>) {
-    (root.follow_root(), content(root, "f").ok())
-}
-
-#[test]
-fn the_directory_that_has_the_roots_name_is_served_and_what_is_open_stays() {
-    let tree = Tree::new();
-    let path = |name: &str| tree.directory.path().join(name);
-    let release = |name: &str| {
-        fs::create_dir_all(path(name)).unwrap();
-        fs::write(path(name).join("f"), name).unwrap();
-    };
-    let moved = |content: &str| (RootChange::Moved, Some(content.to_owned()));
-    let same = |content: &str| (RootChange::Same, Some(content.to_owned()));
-    release("one");
-    release("two");
-    symlink("one", path("current")).unwrap();
-    let mut root = Root::open(&path("current")).unwrap();
-    assert_eq!(after(&mut root), same("one"));
-    let (open, _) = root.open(b"f").unwrap();
-
-    symlink("two", path("next")).unwrap();
-    fs::rename(path("next"), path("current")).unwrap();
-    assert_eq!(
-        content(&mut root, "f").unwrap(),
-        "one",
-        "until it is looked up"
-    );
-    assert_eq!(after(&mut root), moved("two"));
-    assert_eq!(after(&mut root), same("two"));
-    fs::remove_dir_all(path("one")).unwrap();
-    let mut out = Vec::new();
-    assert_eq!(root.reads().read_at(&open, 0, &mut out, 9).unwrap(), 3);
-
-    fs::rename(path("two"), path("old")).unwrap();
-    assert_eq!(
-        after(&mut root),
-        same("two"),
-        "the old one exists, elsewhere"
-    );
-    assert!(root.trouble.is_some());
-    fs::remove_dir_all(path("old")).unwrap();
-    assert_eq!(after(&mut root), (RootChange::Same, None));
-    fs::write(path("two"), "no directory").unwrap();
-    assert_eq!(after(&mut root), (RootChange::Same, None));
-    fs::remove_file(path("two")).unwrap();
-    release("two");
-    assert_eq!(after(&mut root), moved("two"));
-    assert!(root.trouble.is_none());
-}
-
-#[test]
-fn a_link_with_the_roots_name_leads_to_the_present_root() {
-    let tree = Tree::new();
-    let path = |name: &str| tree.directory.path().join(name);
-    symlink("root", path("current")).unwrap();
-    symlink(path("current/a/b/f"), tree.root().join("named")).unwrap();
-    symlink(path("root/a/b/f"), tree.root().join("real")).unwrap();
-    for name in ["current", "root"] {
-        let mut root = Root::open(&path(name)).unwrap();
-        assert_eq!(content(&mut root, "real").unwrap(), "inside");
-        assert_eq!(content(&mut root, "named").is_ok(), name == "current");
     }
 }
 

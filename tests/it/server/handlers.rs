@@ -10,9 +10,9 @@ use std::time::Duration;
 // begin
 mod example {
     use calmd::exchange::*;
-    use calmd::http::Method;
+    use calmd::http::{Method, Scheme};
     use calmd::routes::Routes;
-    use calmd::server::{Config, Context, EventLoop, Security};
+    use calmd::server::{Config, Context, EventLoop};
     use calmd::site::{self, Site};
     use calmd::world::{Files, ListenAddress, files::Root, os::OsWorld};
     use std::{cell::Cell, cell::RefCell, error::Error, path::PathBuf, rc::Rc};
@@ -51,7 +51,7 @@ mod example {
         let (mut world, config) = (OsWorld::new()?, Config::default());
         let address = world.listen(&ListenAddress::Tcp(([127, 0, 0, 1], 0).into()), 1 << 18)?;
         let cx = Context::new(world, routes, None, &config);
-        Ok((EventLoop::new(cx, None, &[Security::Cleartext]), address))
+        Ok((EventLoop::new(cx, None, &[Scheme::Http]), address))
     }
 }
 // end

@@ -12,9 +12,10 @@ use super::rng::Rng;
 use super::world::SimWorld;
 use allocation_counter::measure;
 use calmd::client::url::Url;
-use calmd::client::{self, Options};
+use calmd::client::{self, GetOptions};
 use calmd::config::{Config, HostConfig};
-use calmd::server::{AccessLog, Context, EventLoop, Security};
+use calmd::http::Scheme;
+use calmd::server::{AccessLog, Context, EventLoop};
 use calmd::site::{self, Site};
 use calmd::telemetry::{AccessLogConfig, LogFormat};
 use calmd::tls::TlsContext;
@@ -154,7 +155,7 @@ pub fn fetch(faults: Faults, rng: Rng, identity: &Identity) -> Report {
         };
         let url = format!("{scheme}://sim{}", ask.target);
         let fields = ask.field().map(|(name, value)| (name.to_owned(), value));
-        let options = Options {
+        let options = GetOptions {
             urls: vec![Url::parse(&url).expect("a URL")],
             method: None,
             head: matches!(ask.kind, Kind::Head),
@@ -275,7 +276,7 @@ impl Run {
                 .map(|log| AccessLog::open(log).expect("a log"));
             let cx = Context::new(world, site, log, &config.server);
             let (tls, _) = TlsContext::open(&identity.files()).expect("a certificate");
-            let listeners = [Security::Cleartext, Security::Tls];
+            let listeners = [Scheme::Http, Scheme::Https];
             event_loop = Some(EventLoop::new(cx, Some(tls), &listeners));
         });
         Run {

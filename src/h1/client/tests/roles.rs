@@ -5,7 +5,7 @@ use crate::h1::{Config, Connection, Event, Scheme};
 
 /// Takes the client's output to a server that sends the content of each request back, and the server's
 /// output to the client.
-struct Echo {
+struct EchoServer {
     asker: Asker,
     server: Connection,
     fields: Fields,
@@ -13,11 +13,11 @@ struct Echo {
     heard: Vec<String>,
 }
 
-impl Echo {
+impl EchoServer {
     fn new() -> Self {
         let asker = Asker::new();
         let server = Connection::new(Arc::new(Config::default()), Scheme::Http, asker.now);
-        Echo {
+        EchoServer {
             asker,
             server,
             fields: Fields::new(),
@@ -70,7 +70,7 @@ impl Echo {
 
 #[test]
 fn content_goes_there_and_back_in_every_framing() {
-    let mut echo = Echo::new();
+    let mut echo = EchoServer::new();
     for (length, trailers) in [
         (BodyLength::Known(5), false),
         (BodyLength::Unknown, false),
@@ -104,7 +104,7 @@ fn content_goes_there_and_back_in_every_framing() {
 
 #[test]
 fn the_server_says_100_where_the_client_waits_for_it() {
-    let mut echo = Echo::new();
+    let mut echo = EchoServer::new();
     let fields = [("expect", "100-continue")];
     echo.asker
         .ask("POST", &fields, BodyLength::Known(2))
@@ -118,7 +118,7 @@ fn the_server_says_100_where_the_client_waits_for_it() {
 
 #[test]
 fn the_last_request_ends_both() {
-    let mut echo = Echo::new();
+    let mut echo = EchoServer::new();
     echo.asker.connection.expect_last();
     echo.asker.ask("GET", &[], BodyLength::None).expect("idle");
     echo.exchange();

@@ -32,7 +32,7 @@ impl Chance {
     }
 
     /// Acts of our end between two turns: other settings, a PING, another piece.
-    fn stir(&mut self, driver: &mut Driver) {
+    fn stir(&mut self, driver: &mut PipeDriver) {
         driver.piece = 1 + self.below(5_000);
         let now = Instant::now();
         match self.below(20) {
@@ -94,7 +94,7 @@ async fn ask(
 
 /// A server of ours that sends every request's content back, or cancels it; how many it cancelled.
 async fn echo_or_cancel(io: DuplexStream, mut chance: Chance) -> (Connection, usize) {
-    let mut driver = Driver::new(Connection::server(Arc::default(), Instant::now()), io);
+    let mut driver = PipeDriver::new(Connection::server(Arc::default(), Instant::now()), io);
     let mut cancelled = 0;
     while let Some(ended) = driver.turn().await {
         for stream in ended {
@@ -199,7 +199,7 @@ async fn serve_theirs(io: DuplexStream, mut chance: Chance) {
 }
 
 async fn ask_theirs(io: DuplexStream, mut chance: Chance) -> usize {
-    let mut driver = Driver::new(Connection::client(Arc::default(), Instant::now()), io);
+    let mut driver = PipeDriver::new(Connection::client(Arc::default(), Instant::now()), io);
     let (mut left, mut whole) = (REQUESTS, 0);
     let mut asked = HashMap::new();
     while left > 0 || !asked.is_empty() {

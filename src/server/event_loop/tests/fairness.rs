@@ -54,3 +54,90 @@ fn opening_many_files_at_once_holds_nobody_else_up() {
         assert_eq!(answers.matches("200 OK").count(), FILES);
     }
 }
+
+/// A crowd that has sent the beginning of a head, and waits.
+fn begin_heads(bench: &mut Bench, count: usize) -> Vec<Shared> {
+    let crowd: Vec<Shared> = (0..count)
+        .map(|_| bench.connect(0, b"GET / HTTP/1.1\r\n", usize::MAX, None))
+        .collect();
+    bench.turns(2 * count);
+    assert_eq!(bench.event_loop.connections(), count + 1);
+    crowd
+}
+
+fn answered(crowd: &[Shared]) -> usize {
+    let is_answered = |link: &&Shared| !link.borrow().outgoing.is_empty();
+    crowd.iter().filter(is_answered).count()
+}
+
+#[test]
+fn deadlines_that_pass_together_hold_nobody_else_up() {
+    const CROWD: usize = 200;
+    let mut bench = Bench::new();
+    let crowd = begin_heads(&mut bench, CROWD);
+    let timeout = bench.event_loop.cx.timeouts.header;
+    bench.sleep(timeout + Duration::from_secs(1));
+    bench.outside.0.borrow_mut().call_takes = Duration::from_micros(100);
+    let mut before = 0;
+    while before < CROWD {
+        // The poll sleeps until the deadlines only as long as nobody is ready.
+        if before > 0 {
+            bench.good.borrow_mut().incoming = GET.to_vec();
+            bench.wake(&bench.good);
+        }
+        bench.turns(1);
+        if before > 0 {
+            bench.expect_good("200 OK");
+        }
+        // 2 ms of work, each with two calls at most.
+        let handled = answered(&crowd) - before;
+        assert!(handled <= 25, "{handled} in one turn of the loop");
+        before += handled;
+    }
+    for link in &crowd {
+        let answer = String::from_utf8_lossy(&link.borrow().outgoing).into_owned();
+        assert_eq!(answer.matches("HTTP/1.1 408").count(), 1, "{answer}");
+    }
+}
+
+#[test]
+fn a_turn_whose_few_bytes_take_long_is_heavy() {
+    let mut bench = Bench::new();
+    let token = bench.good.borrow().token.unwrap();
+    for (takes, is_heavy) in [(1, false), (100, true), (1, false)] {
+        bench.outside.0.borrow_mut().call_takes = Duration::from_micros(takes);
+        // As long as input has to be for its turn to be measured.
+        let field = [
+            b"GET / HTTP/1.1\r\nhost: a\r\nx: ",
+            [b'x'; 600].as_slice(),
+            b"\r\n\r\n",
+        ];
+        bench.good.borrow_mut().incoming = field.concat();
+        bench.wake(&bench.good);
+        bench.turns(2);
+        bench.expect_good("200 OK");
+        assert_eq!(
+            bench.event_loop.connections.is_heavy(token),
+            is_heavy,
+            "{takes} µs"
+        );
+    }
+}
+
+#[test]
+fn no_more_is_read_while_whole_requests_wait() {
+    let mut config = Config::default();
+    config.http1.keep_alive_requests = u32::MAX;
+    let mut bench = Bench::with(config, site::Config::default());
+    bench.good.borrow_mut().incoming = GET.repeat(20_000);
+    bench.wake(&bench.good);
+    let token = bench.good.borrow().token.unwrap();
+    let turn = bench.event_loop.cx.limits.turn_read_bytes;
+    while !bench.good.borrow().incoming.is_empty() {
+        bench.turns(1);
+        let connection = bench.event_loop.connections.value(token).unwrap();
+        let held = connection.memory();
+        // What one turn reads, and the connection itself.
+        assert!(held < turn + (4 << 10), "{held} bytes are held");
+    }
+}

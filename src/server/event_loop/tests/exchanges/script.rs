@@ -1,0 +1,146 @@
+//! A handler whose exchanges do as their path says.
+
+use crate::content::Slice;
+use crate::exchange::{
+    Answer, Desk, Exchange, Failure, Handler, Head, Part, Request, Room, Step, Until, Waker,
+};
+use crate::http::Fields;
+use crate::world::Files;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Bytes of content that is sent from where it is, in several frames.
+pub(super) const LARGE: usize = 40_000;
+
+/// A handler whose exchanges do as the path behind `/x` says.
+#[derive(Clone, Default)]
+pub(super) struct Scripted(pub(super) Rc<RefCell<ScriptLog>>);
+
+/// The outside of all of its exchanges.
+#[derive(Default)]
+pub(super) struct ScriptLog {
+    pub(super) wakers: Vec<Waker>,
+    pub(super) rung: bool,
+    pub(super) gone: Vec<String>,
+}
+
+struct Script {
+    seen: Scripted,
+    path: String,
+    polls: usize,
+    waits: usize,
+    begun: Instant,
+    ended: bool,
+    received: String,
+}
+
+impl<F: Files> Handler<F> for Scripted {
+    fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
+        let path = String::from_utf8_lossy(request.rest).into_owned();
+        let mut seen = self.0.borrow_mut();
+        match path.as_str() {
+            "" => return Answer::NotMine,
+            "/ring" => {
+                seen.rung = true;
+                seen.wakers.iter().for_each(Waker::wake);
+            }
+            _ => seen.wakers.push(desk.waker()),
+        }
+        Answer::Exchange(Box::new(Script {
+            seen: self.clone(),
+            path,
+            polls: 0,
+            waits: 0,
+            begun: desk.now(),
+            ended: false,
+            received: String::new(),
+        }))
+    }
+}
+
+fn head<F: Files>(status: u16, len: Option<u64>) -> Result<Step<F>, Failure> {
+    let fields: Fields = [("x-made", "by hand")].into_iter().collect();
+    Ok(Step::Head(Head {
+        status,
+        fields: Rc::new(fields),
+        len,
+    }))
+}
+
+impl<F: Files> Exchange<F> for Script {
+    fn receive(&mut self, part: Part<'_>, _: &mut Desk<'_>) {
+        match part {
+            Part::Data(data) => self.received += &String::from_utf8_lossy(data),
+            Part::Trailers(fields) => {
+                let sum = fields.value("x-sum").unwrap_or_default();
+                self.received += &String::from_utf8_lossy(sum);
+            }
+            Part::End => self.ended = true,
+            Part::Gone => self.seen.0.borrow_mut().gone.push(self.path.clone()),
+        }
+    }
+
+    fn poll(&mut self, room: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure> {
+        let rung = self.seen.0.borrow().rung;
+        let due = self.begun + Duration::from_secs(2);
+        let waits = match self.path.as_str() {
+            "/timer" if desk.now() < due => Some(Until::Time(due)),
+            "/woken" if !rung => Some(Until::Woken),
+            "/never" => Some(Until::Woken),
+            "/idle" if self.polls == 2 => Some(Until::Woken),
+            "/disk" if self.waits < 2 => Some(Until::Disk),
+            "/disk" if self.polls == 1 && self.waits < 4 => Some(Until::Disk),
+            "/small" | "/trailers" if !self.ended => Some(Until::Request),
+            _ => None,
+        };
+        if let Some(until) = waits {
+            self.waits += 1;
+            return Ok(Step::Wait(until));
+        }
+        self.polls += 1;
+        match (self.path.as_str(), self.polls) {
+            ("/refuses", _) => Err(Failure::new(502, "nobody is there")),
+            ("/fails", 3) => Err(Failure::new(502, "the other side has gone")),
+            ("/long", 2) => {
+                room.write(b"more than four");
+                Ok(Step::Written)
+            }
+            ("/short", 3) => Ok(Step::End(None)),
+            ("/long" | "/short", 1) => head(200, Some(4)),
+            ("/known", 1) => head(200, Some(LARGE as u64)),
+            ("/known" | "/unknown", 2) => {
+                let content: Rc<[u8]> = vec![b'y'; LARGE].into();
+                Ok(Step::Content(Slice::memory(content)))
+            }
+            ("/hints", 1) => {
+                let link: Fields = [("link", "</style>")].into_iter().collect();
+                Ok(Step::Informational(Head {
+                    status: 103,
+                    fields: Rc::new(link),
+                    len: None,
+                }))
+            }
+            ("/hints", 2) | (_, 1) => head(200, None),
+            ("/hints", 3) | ("/fails" | "/idle" | "/short", 2) => {
+                room.write(b"on");
+                Ok(Step::Written)
+            }
+            (_, 2) => {
+                room.write(self.received.as_bytes());
+                room.write(b"late");
+                Ok(Step::Written)
+            }
+            ("/trailers", _) => Ok(Step::End(Some([("x-sum", "7")].into_iter().collect()))),
+            _ => Ok(Step::End(None)),
+        }
+    }
+
+    fn content_limit(&self) -> Option<u64> {
+        (self.path == "/small").then_some(4)
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        (self.path == "/idle").then_some(Duration::from_secs(5))
+    }
+}

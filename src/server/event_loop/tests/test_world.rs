@@ -1,0 +1,184 @@
+//! A world whose sockets are buffers, whose clock is set by hand, and whose calls can panic.
+
+use crate::world::memory_files::{MemoryFile, MemoryFiles};
+use crate::world::{Extent, Peer, Polled, Ready, Sleep, Token, World};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A call of the server that can panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Accept,
+    Register,
+    Read,
+    Write,
+    ShutdownWrite,
+    Drop,
+}
+
+/// One connection, as both sides see it.
+#[derive(Default)]
+pub(super) struct TestLink {
+    pub(super) incoming: Vec<u8>,
+    pub(super) outgoing: Vec<u8>,
+    pub(super) ended: bool,
+    /// Number of bytes that the socket still takes.
+    pub(super) room: usize,
+    pub(super) token: Option<Token>,
+    /// The next call of this kind panics.
+    pub(super) panics_at: Option<Call>,
+    pub(super) closed: bool,
+}
+
+pub(super) type Shared = Rc<RefCell<TestLink>>;
+
+pub(super) struct TestSocket(pub(super) Shared);
+
+impl Drop for TestSocket {
+    fn drop(&mut self) {
+        self.0.borrow_mut().closed = true;
+        strike(&self.0, Call::Drop);
+    }
+}
+
+/// Panics without the hook, whose output would look like a failure.
+pub(super) fn strike(link: &Shared, call: Call) {
+    if link
+        .borrow_mut()
+        .panics_at
+        .take_if(|at| *at == call)
+        .is_some()
+    {
+        resume_unwind(Box::new(format!("{call:?} panics on purpose")));
+    }
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Outside(pub(super) Rc<RefCell<OutsideState>>);
+
+#[derive(Default)]
+pub(super) struct OutsideState {
+    pub(super) passed: Duration,
+    /// Time that each read and each write of bytes takes.
+    pub(super) call_takes: Duration,
+    /// Time that the polls sleep from here on, each as long as it may.
+    pub(super) asleep: Duration,
+    pub(super) ready: Vec<Ready>,
+    pub(super) backlog: [VecDeque<Shared>; 2],
+}
+
+impl Outside {
+    /// Lets the time of a call pass.
+    fn work(&self) {
+        let mut state = self.0.borrow_mut();
+        let takes = state.call_takes;
+        state.passed += takes;
+    }
+}
+
+pub(super) struct TestWorld {
+    pub(super) start: Instant,
+    pub(super) outside: Outside,
+}
+
+impl World for TestWorld {
+    type Files = MemoryFiles;
+    type Socket = TestSocket;
+
+    fn now(&self) -> Instant {
+        self.start + self.outside.0.borrow().passed
+    }
+
+    fn wall_clock(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+    }
+
+    fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<Polled> {
+        let mut outside = self.outside.0.borrow_mut();
+        ready.append(&mut outside.ready);
+        if ready.is_empty() {
+            let slept = outside.asleep.min(timeout.unwrap_or(Duration::MAX));
+            outside.passed += slept;
+            outside.asleep -= slept;
+        }
+        Ok(Polled {
+            extent: Extent::Whole,
+            sleep: Sleep::Undisturbed,
+        })
+    }
+
+    fn accept(&mut self, listener: usize) -> io::Result<(TestSocket, Peer)> {
+        let mut outside = self.outside.0.borrow_mut();
+        let backlog = &mut outside.backlog[listener];
+        let link = backlog.front().ok_or(io::ErrorKind::WouldBlock)?.clone();
+        strike(&link, Call::Accept);
+        backlog.pop_front();
+        Ok((TestSocket(link), Peer::Ip([192, 0, 2, 7].into())))
+    }
+
+    fn connect(&mut self, _: SocketAddr) -> io::Result<Self::Socket> {
+        unreachable!("a server dials nobody")
+    }
+
+    fn is_connected(&self, _: &Self::Socket) -> io::Result<bool> {
+        unreachable!("a server dials nobody")
+    }
+
+    fn stop_listening(&mut self) {}
+
+    fn register(&mut self, socket: &mut TestSocket, token: Token) -> io::Result<()> {
+        strike(&socket.0, Call::Register);
+        socket.0.borrow_mut().token = Some(token);
+        Ok(())
+    }
+
+    fn read(&mut self, socket: &mut TestSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        strike(&socket.0, Call::Read);
+        let mut link = socket.0.borrow_mut();
+        let len = link.incoming.len().min(buffer.len());
+        if len == 0 && !link.ended {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        for (slot, byte) in buffer.iter_mut().zip(link.incoming.drain(..len)) {
+            *slot = byte;
+        }
+        self.outside.work();
+        Ok(len)
+    }
+
+    fn write(&mut self, socket: &mut TestSocket, bytes: &[u8]) -> io::Result<usize> {
+        strike(&socket.0, Call::Write);
+        let mut link = socket.0.borrow_mut();
+        let len = bytes.len().min(link.room);
+        if len == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        link.room -= len;
+        link.outgoing.extend_from_slice(&bytes[..len]);
+        self.outside.work();
+        Ok(len)
+    }
+
+    fn send_file(
+        &mut self,
+        socket: &mut TestSocket,
+        file: &MemoryFile,
+        offset: u64,
+        max: usize,
+    ) -> io::Result<usize> {
+        let mut content = Vec::new();
+        let mut files = MemoryFiles::new();
+        crate::world::FileReads::read_at(&mut files, file, offset, &mut content, max)?;
+        self.write(socket, &content)
+    }
+
+    fn shutdown_write(&mut self, socket: &mut TestSocket) -> io::Result<()> {
+        strike(&socket.0, Call::ShutdownWrite);
+        Ok(())
+    }
+}
