@@ -26,7 +26,6 @@ impl<'a> From<&'a ListingEntry> for ListedEntry<'a> {
 }
 
 /// Entries in the order in which they were added.
-#[derive(Default)]
 pub(crate) struct ListedEntries {
     names: Vec<u8>,
     rows: Vec<EntryRow>,

@@ -5,12 +5,11 @@
 //! Reading ──(the directory has no more)──▶ Choosing ──(the page is full)──▶ Writing ──▶ Done
 //! ```
 
-use super::entries::ListedEntries;
 use super::json;
 use super::order::ListingQuery;
 use super::page::{self, PagePlace};
 use super::shares::Share;
-use super::sorted::{Batches, Merge};
+use super::sorted::{Batches, EntryPlace, Merge, PageRows};
 use super::{ListingFormat, MOST_BYTES, PAGE, STEP};
 use crate::content::{BodyError, ContentStream, FileTable, Progress};
 use crate::site::path::is_reachable;
@@ -52,11 +51,11 @@ enum ListingState<F: Files> {
         merge: Merge,
         /// Number of entries of earlier pages, which are skipped.
         skip: usize,
-        chosen: ListedEntries,
+        chosen: Vec<EntryPlace>,
         place: PagePlace,
     },
     Writing {
-        rows: ListedEntries,
+        rows: PageRows,
         /// Index of the next row.
         next: usize,
         place: PagePlace,
@@ -108,7 +107,9 @@ impl<F: Files> Listed<F> {
     pub(crate) fn bytes(&self) -> usize {
         let entries = match &self.state {
             ListingState::Reading { batches, .. } => batches.bytes(),
-            ListingState::Choosing { merge, chosen, .. } => merge.bytes() + chosen.bytes(),
+            ListingState::Choosing { merge, chosen, .. } => {
+                merge.bytes() + chosen.capacity() * size_of::<EntryPlace>()
+            }
             ListingState::Writing { rows, .. } => rows.bytes(),
             ListingState::Done => 0,
         };
@@ -166,12 +167,12 @@ impl<F: Files> Listed<F> {
         Ok(ListingState::Choosing {
             merge: batches.merge(),
             skip: (self.wanted.page - 1).saturating_mul(PAGE),
-            chosen: ListedEntries::default(),
+            chosen: Vec::new(),
             place,
         })
     }
 
-    fn write(&mut self, rows: ListedEntries, mut next: usize, place: PagePlace) -> ListingState<F> {
+    fn write(&mut self, rows: PageRows, mut next: usize, place: PagePlace) -> ListingState<F> {
         let full = self.text.len() + AHEAD;
         while self.text.len() < full {
             let entry = rows.get(next);
@@ -199,17 +200,17 @@ impl<F: Files> Listed<F> {
 fn choose<F: Files>(
     mut merge: Merge,
     mut skip: usize,
-    mut chosen: ListedEntries,
+    mut chosen: Vec<EntryPlace>,
     place: PagePlace,
 ) -> ListingState<F> {
     for _ in 0..CHOICES {
         match merge.next() {
             Some(_) if skip > 0 => skip -= 1,
-            Some(entry) if chosen.len() < PAGE => chosen.push(entry),
+            Some(place) if chosen.len() < PAGE => chosen.push(place),
             _ => {
                 // Only the entries of the page are held from here on.
                 return ListingState::Writing {
-                    rows: chosen,
+                    rows: merge.into_rows(chosen),
                     next: 0,
                     place,
                 };

@@ -38,6 +38,10 @@ const PAGE: usize = 10_000;
 /// is listed up to that number, and the page says so.
 const MOST_BYTES: usize = 9 << 20;
 
+/// Memory of a listing besides its names: the last batch, the places of a page, and the keys by which the
+/// batches are merged, each of two forms of a name of 255 bytes.
+const _: () = assert!(MOST_BYTES + (1 << 20) <= shares::MEMORY);
+
 /// The format of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ListingFormat {
@@ -318,6 +322,40 @@ mod tests {
             page(&mut site, "order=desc").0,
             format!("{:06}", 2 * PAGE + 4)
         );
+    }
+
+    #[test]
+    fn a_directory_of_more_names_than_are_held_is_listed_as_far_as_that() {
+        let mut site = site(&[]);
+        for at in 0..40_000 {
+            site.files.write(&format!("a/{at:0>250}"), "x");
+        }
+        site.files.write("b/x", "x");
+        let last = {
+            let seen = site.get("/a/");
+            assert!(
+                seen.text()
+                    .contains("the directory holds more than are listed")
+            );
+            assert_eq!(
+                links(seen.text().split("</table>").next().unwrap()).len(),
+                PAGE
+            );
+            seen.text()
+                .split("of ")
+                .last()
+                .unwrap()
+                .split(' ')
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(last, "4");
+        for page in 2..=4 {
+            let seen = site.get(&format!("/a/?page={page}"));
+            assert!(seen.text().ends_with("</html>\n"), "page {page}");
+        }
+        assert_eq!(links(site.get("/b/").text()), ["x"]);
     }
 
     #[test]

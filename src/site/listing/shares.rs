@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 /// The most bytes of memory of all listings: one of the largest, or dozens that hold a page each.
-const MEMORY: usize = 10 << 20;
+pub(super) const MEMORY: usize = 10 << 20;
 
 /// Memory that is worth telling the allocator of when it is free again.
 const MUCH: usize = 256 << 10;
