@@ -54,19 +54,25 @@
 //! Over HTTP/2 in the clear, for a file:
 //!
 //! ```text
-//!  socket ─read─▶ h2::Connection::receive ─▶ Event::Request ─▶ handler: head of the Response ─▶ HEADERS
-//!                                                                  │
+//!  socket ─link─▶ server::connection ─▶ server::h2_service: h2::Connection::receive ─▶ Event::Request
+//!                                                                                            │
+//!   HEADERS ◀─ exchange::ActiveRequest ◀─ Response, or Exchange ◀─ handler ◀─ routes ◀─ server::answering
+//!                      │
 //!        ┌────────── scheduler: a grant for a stream, bounded by both windows, the frame size, the output
 //!        ▼
 //!  content: preadv(2) into place behind a 9-byte header ─▶ commit(grant) ─▶ output ─writev─▶ socket
 //! ```
+//!
+//! `server::answering` refuses what is for another host (421) or too large (413) and begins the line of the
+//! access log; `routes` finds the handler of the path, which is the site where no other is mounted; and
+//! `exchange::active` keeps the rules that both protocols share: HEAD, limits, `100 Continue`, the log.
 //!
 //! Nothing is read from a file or a handler before a window and room in the output exist for it.
 //!
 //! Over HTTP/1.1 there is one response at a time, without a scheduler. A large file is not read at all:
 //!
 //! ```text
-//!  socket ─read─▶ h1::Connection::receive ─▶ Event::Request ─▶ handler ─▶ head ─▶ output
+//!  socket ─read─▶ h1::Connection::receive ─▶ Event::Request ─▶ answering … ─▶ head ─▶ output
 //!                                                        └─▶ splice of the file ─sendfile(2)─▶ socket
 //! ```
 //!
@@ -80,7 +86,7 @@
 //! A deadline is one number for each connection: the earliest of its phase, its protocol and its stalls.
 //!
 //! ```text
-//!  connection.deadline ──set──▶ wheel of 1,024 slots of 64 ms ──expire──▶ connection.handle_timeout
+//!  Connection::next_deadline ──set──▶ wheel of 1,024 slots of 64 ms ──expire──▶ handle_deadline
 //!         ▲                                                                     │
 //!         └────────────── after each turn, O(1) ◀───────────────────────────────┘ 408, GOAWAY …
 //! ```
@@ -96,6 +102,19 @@
 //!  Exchange::poll ─▶ Step::Wait(Until::Woken) ─ Waker::wake ─▶ queue of wakes ─▶ a turn, and poll again
 //!                          └─ handler timeout ─▶ 504, or behind the head the end of the response
 //! ```
+//!
+//! # Where a change begins
+//!
+//! | A new … | Begin in |
+//! |---|---|
+//! | setting | `config::settings`, "To add a setting" |
+//! | limit or timeout | `server::config`, `h2::config`, `h1::server::config`; its line for the operator: `server::limit_log` |
+//! | field of every response | `site::common_fields` |
+//! | field of a file's response | `site::representation` |
+//! | handler | `exchange`, "A handler of one's own" |
+//! | frame or setting of HTTP/2 | `h2::frame` (decode, encode, text), `h2::connection::receive`, `h2::settings` |
+//! | system call | `world`, and the sandbox's list in `sandbox::system_calls` |
+//! | attack | a row in `tests/it/hostile/rows` |
 //!
 //! # The invariant of edge triggering
 //!

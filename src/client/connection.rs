@@ -250,9 +250,13 @@ impl<W: World> Connection<W> {
         if let Some(core) = &mut self.core {
             core.lend_output(output);
         }
-        // What the server said before it closed is worth more than that it closed.
+        // What the server said before it closed is worth more than that it closed. It lies in the socket,
+        // and the end or an error behind it.
         match done {
-            Err(Error::Socket(..)) if self.has_input() => Ok(()),
+            Err(Error::Socket(..)) if !self.link.has_ended() => {
+                self.link.ready(true, true);
+                Ok(())
+            }
             done => done,
         }
     }

@@ -22,6 +22,8 @@ mod example {
     impl<F: Files> Handler<F> for Bell {
         fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
             let until = self.0.get() + 1;
+            // Visitors that have left are forgotten.
+            self.1.borrow_mut().retain(|it| !it.is_over());
             self.1.borrow_mut().push(desk.waker());
             if request.method == Method::Post {
                 self.0.set(until);
@@ -33,11 +35,10 @@ mod example {
     impl<F: Files> Exchange<F> for Visit {
         fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
         fn poll(&mut self, _: &mut Room<'_, F>, _: &mut Desk<'_>) -> Result<Step<F>, Failure> {
-            Ok(if self.0.0.get() < self.1 {
-                Step::Wait(Until::Woken)
-            } else {
-                Step::Head(Head::empty(204))
-            })
+            if self.0.0.get() < self.1 {
+                return Ok(Step::Wait(Until::Woken));
+            }
+            Ok(Step::Head(Head::empty(204)))
         }
     }
     type Server = (EventLoop<OsWorld<Root>>, ListenAddress);
