@@ -22,8 +22,7 @@ mod example {
     impl<F: Files> Handler<F> for Bell {
         fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
             let until = self.0.get() + 1;
-            // Visitors that have left are forgotten.
-            self.1.borrow_mut().retain(|it| !it.is_over());
+            self.1.borrow_mut().retain(|it| !it.is_over()); // Forgets visits that ended.
             self.1.borrow_mut().push(desk.waker());
             if request.method == Method::Post {
                 self.0.set(until);
