@@ -36,6 +36,12 @@ impl<T> Queue<T> {
         self.first.front()
     }
 
+    /// The values, the first first.
+    #[cfg(debug_assertions)]
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.first.iter().chain(&self.rest)
+    }
+
     /// Adds a value behind all others.
     pub fn push_back(&mut self, value: T) {
         if self.first.len() < ROOM {

@@ -154,6 +154,13 @@ impl Wakes {
         first.map(|(due, _)| due.saturating_duration_since(now))
     }
 
+    /// True if a retry of the disk is appointed for a connection.
+    #[cfg(debug_assertions)]
+    pub(crate) fn has_retry(&self, connection: Token) -> bool {
+        let mut later = self.later.iter();
+        later.any(|(_, place)| place.connection == connection)
+    }
+
     /// Takes the wakes that are due, the first first: retries of the disk before calls of
     /// wakers. Those that are caused while these are delivered come the next time.
     pub(crate) fn take_due(&mut self, now: Instant, due: &mut Queue<Wake>) {

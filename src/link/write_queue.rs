@@ -105,6 +105,12 @@ impl<F: Files> WriteQueue<F> {
         lacks
     }
 
+    /// True if the rest waits for a descriptor, and not for room in the socket.
+    pub fn lacks_descriptor(&self) -> bool {
+        let tail = self.0.as_deref();
+        tail.is_some_and(|tail| tail.lacks != Lacks::Room)
+    }
+
     /// Notes that the time for another try has come.
     pub fn wake(&mut self) {
         if let Some(tail) = self.0.as_deref_mut()

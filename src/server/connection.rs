@@ -13,12 +13,18 @@
 
 mod account;
 mod ending;
+#[cfg(debug_assertions)]
+mod progress;
 mod reading;
 mod waiting;
 mod wrong_port;
 
+#[cfg(debug_assertions)]
+pub use progress::Prospect;
+
 use super::context::{Buffers, Context, REQUEST_EFFORT};
 use super::protocol::Protocol;
+use super::watch::ProgressWatch;
 use crate::exchange::{RequestKey, WakeCause};
 use crate::http::{Fields, Scheme};
 use crate::link::{Link, WriteError};
@@ -67,6 +73,7 @@ pub struct Connection<W: World> {
     names: Names,
     /// Lines of the log that wait for the socket.
     unlogged: Unsent,
+    watch: ProgressWatch,
 }
 
 /// Where a connection is in its life.
@@ -156,6 +163,7 @@ impl<W: World> Connection<W> {
             farewell: Farewell::None,
             names: Names::Any,
             unlogged: Unsent::default(),
+            watch: ProgressWatch::default(),
         }
     }
 
@@ -275,7 +283,9 @@ impl<W: World> Connection<W> {
                 };
                 cx.charge_files();
                 let requests = cx.limits.turn_requests - cx.requests;
-                cx.effort += len - input.len() + requests * REQUEST_EFFORT;
+                let parsed = len - input.len();
+                self.watch.count(parsed);
+                cx.effort += parsed + requests * REQUEST_EFFORT;
                 turn?
             }
         };
@@ -336,6 +346,7 @@ impl<W: World> Connection<W> {
             if let Phase::Flushing = self.phase {
                 return Ok(Turn::Wait);
             }
+            self.watch.count(made);
             written += made;
             cx.effort += made;
             if !cx.may_request() {
@@ -401,6 +412,7 @@ impl<W: World> Connection<W> {
                 return Ok(());
             }
         };
+        self.watch.count(newly_taken);
         if self.link.take_lack() {
             cx.await_disk(RequestKey::OUTPUT);
         }

@@ -37,6 +37,7 @@ mod own_time;
 mod protocol;
 mod slots;
 mod trace;
+mod watch;
 
 pub use crate::telemetry::access_log::AccessLog;
 pub use config::{Config, Limits, Timeouts};

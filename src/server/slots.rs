@@ -125,6 +125,13 @@ impl<T> Slots<T> {
         }
     }
 
+    /// True if a connection is queued for a turn.
+    #[cfg(debug_assertions)]
+    pub fn is_queued(&mut self, token: Token) -> bool {
+        let slot = self.current(token);
+        slot.is_some_and(|slot| slot.schedule == Schedule::Queued)
+    }
+
     /// Notes the amount of work in a connection's turn.
     pub fn weigh(&mut self, token: Token, weight: Weight) {
         if let Some(slot) = self.current(token) {

@@ -150,6 +150,8 @@ impl<W: World> Connection<W> {
     /// Reads once, and has a turn with much input measured.
     pub(super) fn receive(&mut self, buffer: &mut [u8], cx: &mut Context<W>) -> io::Result<usize> {
         let len = self.link.receive(&mut cx.world, buffer)?;
+        let is_interrupted = len == 0 && self.link.has_input();
+        self.watch.count(len.max(usize::from(is_interrupted)));
         if len >= MEASURED {
             cx.measure();
         }

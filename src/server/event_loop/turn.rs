@@ -4,7 +4,11 @@
 //! and what turns share is made anew, so nothing half changed is used any more.
 
 use super::{Accepting, EventLoop};
+#[cfg(debug_assertions)]
+use crate::exchange::Wake;
 use crate::panics::{self, Panic};
+#[cfg(debug_assertions)]
+use crate::server::connection::Prospect;
 use crate::server::connection::{Connection, Turn};
 use crate::server::context::Context;
 use crate::server::ledger::Standing;
@@ -75,6 +79,8 @@ impl<W: World> EventLoop<W> {
         if outcome.turn == Turn::Closed {
             return self.forget(token);
         }
+        #[cfg(debug_assertions)]
+        self.assert_progress(token, &outcome);
         self.deadlines.set(token.index, outcome.deadline);
         let weight = if self.cx.effort > HEAVY {
             Weight::Heavy
@@ -93,6 +99,21 @@ impl<W: World> EventLoop<W> {
         self.ledger.enter(token.index, memory, standing, moved, now);
         if turn == Turn::Again {
             self.enqueue(token);
+        }
+    }
+
+    /// Asserts that the turn has made progress, or that the connection will have another one. No panic of
+    /// it is caught here: it is ours, and not the peer's.
+    #[cfg(debug_assertions)]
+    fn assert_progress(&mut self, token: Token, outcome: &Outcome) {
+        let of_it = |wake: &Wake| wake.place.connection == token;
+        let prospect = Prospect {
+            is_queued: self.connections.is_queued(token),
+            has_wake: self.cx.means.wakes.has_retry(token) || self.wakes.iter().any(of_it),
+            deadline: outcome.deadline,
+        };
+        if let Some(connection) = self.connections.value(token) {
+            connection.assert_progress(outcome.turn, prospect, &self.cx);
         }
     }
 

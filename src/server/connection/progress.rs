@@ -1,0 +1,109 @@
+//! The assertion of progress, in debug builds: a turn has moved something, or its connection waits for
+//! something that will wake it.
+//!
+//! | Wish behind the turn | Condition |
+//! |---|---|
+//! | another turn at once | bytes were read, parsed, made or written, or the phase has changed; a few turns in a row may do without |
+//! | to wait | a deadline or a wake ends the wait; input that could be read is not left to an edge that never comes; output that the socket does not take has met its end or an appointed wake; content of a disk has a wake |
+//!
+//! A deadline that has passed is a wish for another turn at once. A connection that stands in a queue may
+//! wish for nothing: its turn comes.
+
+use super::{Connection, Phase, Turn};
+use crate::server::context::Context;
+use crate::server::watch::Mark;
+use crate::world::World;
+use std::time::Instant;
+
+/// Turns that a connection has before it, whatever it wishes.
+#[derive(Clone, Copy, Debug)]
+pub struct Prospect {
+    /// It stands in a queue of the event loop.
+    pub is_queued: bool,
+    /// A wake of one of its requests, or of its output, is appointed.
+    pub has_wake: bool,
+    /// Its deadline.
+    pub deadline: Option<Instant>,
+}
+
+impl<W: World> Connection<W> {
+    /// Asserts that the turn that has ended with this wish has made progress, or that the wait behind it
+    /// will end.
+    pub fn assert_progress(&mut self, turn: Turn, prospect: Prospect, cx: &Context<W>) {
+        let is_due = prospect.deadline.is_some_and(|due| due <= cx.now);
+        match turn {
+            Turn::Closed => {}
+            Turn::Wait if prospect.is_queued => {}
+            Turn::Wait if !is_due => {
+                self.watch.sleeps();
+                if let Some(fault) = self.forgotten(prospect, cx) {
+                    panic!("{fault}: {}", self.describe(prospect));
+                }
+            }
+            Turn::Wait | Turn::Again => {
+                let mark = Mark {
+                    phase: self.phase.name(),
+                    protocol: self.protocol.name(),
+                    has_ended: self.link.has_ended(),
+                };
+                let goes_on = self.watch.goes_on(mark);
+                assert!(
+                    goes_on,
+                    "turn after turn without progress, {turn:?}: {}",
+                    self.describe(prospect)
+                );
+            }
+        }
+    }
+
+    /// Something that nothing will remind the connection of while it waits.
+    fn forgotten(&self, prospect: Prospect, cx: &Context<W>) -> Option<&'static str> {
+        let is_sent = self.link.unsent().is_empty();
+        let has_readable = match self.phase {
+            Phase::Opening { .. } | Phase::Serving => self.wants_input(cx),
+            Phase::Flushing | Phase::Ending | Phase::Closed => false,
+            Phase::Lingering { .. } => self.link.has_input(),
+        };
+        if prospect.deadline.is_none() && !prospect.has_wake {
+            Some("a wait without a deadline and without a wake")
+        } else if has_readable {
+            Some("a wait for an edge while there may be input")
+        } else if is_sent && matches!(self.phase, Phase::Flushing | Phase::Ending) {
+            Some("a wait for room in the socket while nothing is unsent")
+        } else if self.link.unsent().lacks_descriptor() && !prospect.has_wake {
+            Some("a wait for a descriptor without a wake")
+        } else if self.protocol.waits_for_disk() && !prospect.has_wake {
+            Some("a wait for the disk without a wake")
+        } else {
+            None
+        }
+    }
+
+    fn describe(&self, prospect: Prospect) -> String {
+        format!(
+            "{}, {} over {}, {}, {} bytes kept, {} of a record, {} unsent, has input: {}, ended: {}, {prospect:?}",
+            self.peer,
+            self.protocol.name(),
+            self.link.transport().name(),
+            self.phase.name(),
+            self.kept.len(),
+            self.link.waiting(),
+            self.link.unsent().held(),
+            self.link.has_input(),
+            self.link.has_ended(),
+        )
+    }
+}
+
+impl Phase {
+    fn name(&self) -> &'static str {
+        match self {
+            Phase::Opening { .. } => "opening",
+            Phase::Serving => "serving",
+            Phase::Flushing => "flushing",
+            Phase::Ending => "ending",
+            Phase::Lingering { .. } => "lingering",
+            Phase::Closed => "closed",
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The watch over a connection's progress, in debug builds: a loop without progress stops everybody.
+//!
+//! A connection counts here the bytes that it moves. At the end of a turn its state is compared with the
+//! one at the end of the turn before; `connection::progress` asserts what follows. Release builds count
+//! nothing, and a [`ProgressWatch`] has no size in them.
+
+/// Turns in a row that may want another one at once and move nothing: a newcomer's first turn only registers
+/// its socket, and a deadline may pass in a turn that was not for it.
+#[cfg(debug_assertions)]
+const MOST_FRUITLESS: u32 = 1;
+
+/// The progress of one connection.
+#[derive(Default)]
+pub struct ProgressWatch {
+    #[cfg(debug_assertions)]
+    bytes: u64,
+    #[cfg(debug_assertions)]
+    last: (Mark, u64),
+    #[cfg(debug_assertions)]
+    fruitless: u32,
+}
+
+/// State of a connection that changes with each step of its life.
+#[cfg(debug_assertions)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The name of the phase.
+    pub phase: &'static str,
+    /// The name of the protocol.
+    pub protocol: &'static str,
+    /// True if the end of the input was read.
+    pub has_ended: bool,
+}
+
+impl ProgressWatch {
+    /// Counts bytes that were read, parsed, made or written, and a read that a signal has interrupted as
+    /// one: the kernel asks for another try, and no peer can make it.
+    #[inline]
+    pub fn count(&mut self, bytes: usize) {
+        #[cfg(debug_assertions)]
+        {
+            self.bytes += bytes as u64;
+        }
+        #[cfg(not(debug_assertions))]
+        let _ = bytes;
+    }
+}
+
+#[cfg(debug_assertions)]
+impl ProgressWatch {
+    /// Notes the end of a turn that another one follows at once. False after too many that moved nothing.
+    pub fn goes_on(&mut self, mark: Mark) -> bool {
+        let mark = (mark, self.bytes);
+        self.fruitless = if mark == self.last {
+            self.fruitless + 1
+        } else {
+            0
+        };
+        self.last = mark;
+        self.fruitless <= MOST_FRUITLESS
+    }
+
+    /// Notes the end of a turn behind which the connection sleeps.
+    pub fn sleeps(&mut self) {
+        self.fruitless = 0;
+    }
+}
