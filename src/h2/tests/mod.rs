@@ -3,6 +3,7 @@
 //! Modules are RFC 9113's sections; each test is a sentence.
 
 mod crossing;
+mod cuts;
 mod extensions;
 mod hyperium;
 mod progress;

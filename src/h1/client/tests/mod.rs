@@ -1,5 +1,6 @@
 //! Tests of the client's role: its requests, and its events for the bytes of servers.
 
+mod chunk_lines;
 mod deadlines;
 mod framing;
 mod limits;

@@ -1,6 +1,7 @@
 //! Tests of the connection as a whole: bytes in, events and bytes out.
 
 mod bodies;
+mod chunk_lines;
 mod deadlines;
 mod limits;
 #[path = "../../../../tests/it/h1/malformed.rs"]
