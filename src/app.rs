@@ -49,7 +49,10 @@ impl App {
         let (tls, certificate) = if config.listen_tls.is_empty() {
             (None, None)
         } else {
-            let (tls, origin) = TlsContext::open(&config.host.certificate)?;
+            let (mut tls, origin) = TlsContext::open(&config.host.certificate)?;
+            if let Some(key) = &config.host.ticket_key {
+                tls.share_tickets(key)?;
+            }
             (Some(tls), Some(origin))
         };
         // Now that all of them are there.

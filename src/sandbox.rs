@@ -129,6 +129,9 @@ fn lost(rights: &Rights) -> Vec<String> {
             Certificate::SelfSigned { .. } => {}
         }
     }
+    for file in &rights.ticket_keys {
+        expect(file, Access::READ_OK, "SIGHUP will keep the old ticket key");
+    }
     for file in &rights.logs {
         expect(file, Access::WRITE_OK, "SIGUSR1 will keep the old log");
     }

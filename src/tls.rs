@@ -3,7 +3,8 @@
 //!
 //! [`TlsContext`] holds the configuration that new connections are accepted with. A reload replaces the
 //! certificate for connections to come. Existing connections keep the old configuration until they end.
-//! Session tickets stay valid, because their keys outlive the reload.
+//! Session tickets stay valid, because their keys outlive the reload; those of `ticket_key`, whose file is read
+//! again with the certificate, are bound to both.
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
@@ -14,7 +15,7 @@ use std::time::SystemTime;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ServerConfig};
 
@@ -30,6 +31,7 @@ pub mod records;
 mod self_signed;
 mod state_directory;
 mod subject_names;
+mod ticket_key;
 mod validity;
 
 pub use certificate::Certificate;
@@ -41,6 +43,7 @@ pub use names::Names;
 use names::{Note, Resolver};
 pub use state_directory::state_directory;
 use subject_names::SubjectNames;
+use ticket_key::{CertificatesHash, SharedTickets};
 
 #[cfg(feature = "aws-lc")]
 use rustls::crypto::aws_lc_rs as crypto;
@@ -63,13 +66,35 @@ pub struct TlsContext {
     /// Time at which the certificate in use was loaded or made.
     loaded: SystemTime,
     provider: Arc<CryptoProvider>,
-    tickets: Arc<Tickets>,
+    tickets: TicketSource,
     config: Arc<ServerConfig>,
+    key: Arc<CertifiedKey>,
     names: Arc<SubjectNames>,
     noted: Arc<Note>,
     /// The authority that was last found to be covered. Nearly all requests name the authority of the
     /// request before.
     covered: Vec<u8>,
+}
+
+/// Origin of the keys of session tickets.
+enum TicketSource {
+    /// Made by this process, for itself.
+    Process(Arc<Tickets>),
+    /// Made of a file, for all processes that have it.
+    Shared(PathBuf),
+}
+
+impl TicketSource {
+    /// The maker of tickets beside these certificates. A file is read now.
+    fn open(&self, key: &CertifiedKey) -> Result<Arc<dyn ProducesTickets>, TlsError> {
+        Ok(match self {
+            TicketSource::Process(tickets) => tickets.clone(),
+            TicketSource::Shared(path) => {
+                let certificates = CertificatesHash::of(&key.cert);
+                Arc::new(SharedTickets::read(path, certificates)?)
+            }
+        })
+    }
 }
 
 /// Origin of the certificate in use.
@@ -89,7 +114,8 @@ impl TlsContext {
     /// Loads the certificate, or makes one for localhost if the operator named none.
     pub fn open(certificate: &Certificate) -> Result<(Self, CertificateOrigin), TlsError> {
         let provider = Arc::new(provider());
-        let tickets = Arc::new(Tickets::new(SystemTime::now, crypto::Ticketer::new));
+        let tickets = Tickets::new(SystemTime::now, crypto::Ticketer::new);
+        let tickets = TicketSource::Process(Arc::new(tickets));
         let noted = Arc::new(Note::default());
         let now = wall_clock();
         let mut certificate = certificate.clone();
@@ -106,7 +132,8 @@ impl TlsContext {
         let context = TlsContext {
             certificate,
             loaded: now,
-            config: Arc::new(server_config(key, &names, &noted, &provider, &tickets)?),
+            config: Arc::new(server_config(&key, &names, &noted, &provider, &tickets)?),
+            key,
             provider,
             tickets,
             names,
@@ -116,23 +143,43 @@ impl TlsContext {
         Ok((context, origin))
     }
 
+    /// Makes session tickets under the key of a file from now on, so that every process with that file and
+    /// certificate resumes the sessions of all.
+    pub fn share_tickets(&mut self, path: &Path) -> Result<(), TlsError> {
+        self.tickets = TicketSource::Shared(path.into());
+        self.renew_tickets()
+    }
+
+    /// Opens the tickets anew beside the certificate in use.
+    fn renew_tickets(&mut self) -> Result<(), TlsError> {
+        let mut config = ServerConfig::clone(&self.config);
+        config.ticketer = self.tickets.open(&self.key)?;
+        self.config = Arc::new(config);
+        Ok(())
+    }
+
     /// The configuration that a new connection is accepted with.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
 
-    /// Reads the files again, for connections to come. After an error the old certificate stays in use.
+    /// Reads the files again, for connections to come. After an error the old certificate stays in use, and
+    /// so does the old key of tickets.
     pub fn reload(&mut self) -> Result<CertificateOrigin, TlsError> {
         let now = wall_clock();
         if self.certificate == (Certificate::SelfSigned { directory: None })
             && !self_signed::is_worn(self.loaded, now)
         {
+            if let TicketSource::Shared(_) = self.tickets {
+                self.renew_tickets()?;
+            }
             return Ok(CertificateOrigin::Memory);
         }
         let (key, names, origin) = load(&self.certificate, now, &self.provider)?;
+        let config = server_config(&key, &names, &self.noted, &self.provider, &self.tickets)?;
         self.loaded = now;
-        let config = server_config(key, &names, &self.noted, &self.provider, &self.tickets)?;
         self.config = Arc::new(config);
+        self.key = key;
         self.names = names;
         self.covered.clear();
         Ok(origin)
@@ -187,21 +234,25 @@ fn load(
 }
 
 fn server_config(
-    key: Arc<CertifiedKey>,
+    key: &Arc<CertifiedKey>,
     names: &Arc<SubjectNames>,
     noted: &Arc<Note>,
     provider: &Arc<CryptoProvider>,
-    tickets: &Arc<Tickets>,
+    tickets: &TicketSource,
 ) -> Result<ServerConfig, TlsError> {
     let mut config = ServerConfig::builder_with_details(Arc::clone(provider), Arc::new(TlsClock))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Library)?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Resolver::new(key, names.clone(), noted.clone())));
+        .with_cert_resolver(Arc::new(Resolver::new(
+            key.clone(),
+            names.clone(),
+            noted.clone(),
+        )));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Sessions are resumed by tickets that the client keeps. A cache on our side would only grow.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = tickets.clone();
+    config.ticketer = tickets.open(key)?;
     // An HTTP/2 client opens one connection, and every connection brings a fresh ticket, so one is
     // enough.
     config.send_tls13_tickets = 1;

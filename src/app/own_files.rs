@@ -61,6 +61,15 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
             }
         }
     }
+    if let Some(key) = &config.host.ticket_key {
+        add(
+            key,
+            OwnExtent::Neighbours,
+            "the key of session tickets",
+            "move it and name it with --ticket-key; until then nothing in its directory is served, \
+             unless that is the served one itself",
+        );
+    }
     // A shell may have opened a file for the standard streams: `calmd . > log`.
     for (stream, what) in [(1, "standard output"), (2, "standard error")] {
         let file = std::fs::read_link(format!("/proc/self/fd/{stream}"));

@@ -192,6 +192,10 @@ fn certificate_and_key_come_together_and_for_a_listener() {
     assert!(error(&["--key", "k.pem"]).starts_with("'--key' needs its certificate"));
     let unused = ["--listen", "80", "--cert", "c", "--key", "k"];
     assert!(error(&unused).contains("add --listen-tls ADDR"));
+    let given = config(&["--ticket-key", "t.key"]);
+    assert_eq!(given.host.ticket_key, Some("t.key".into()));
+    let unused = error(&["--listen", "80", "--ticket-key", "t.key"]);
+    assert!(unused.starts_with("'--ticket-key' needs a TLS address"));
 }
 
 #[test]

@@ -44,6 +44,9 @@ pub struct Config {
 pub struct HostConfig {
     /// The certificate of the TLS listeners.
     pub certificate: Certificate,
+    /// The file of the key of session tickets that several processes share; `None` is a key of the process's
+    /// own.
+    pub ticket_key: Option<PathBuf>,
     /// The directory that is served, and how.
     pub site: site::Config,
 }
@@ -86,6 +89,7 @@ impl Config {
             } else {
                 vec![self.host.certificate.clone()]
             },
+            ticket_keys: self.host.ticket_key.iter().cloned().collect(),
             logs: log.into_iter().collect(),
             sockets: sockets.collect(),
         }

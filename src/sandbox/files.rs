@@ -38,7 +38,7 @@ impl PathGrant {
 enum Access {
     /// The site: read its files, list its directories.
     Site,
-    /// Certificates of the operator, to be read again.
+    /// Certificates and keys of the operator, to be read again.
     Certificate,
     /// Certificates of our own: read again, and made anew when they are about to expire.
     OwnCertificate,
@@ -83,6 +83,9 @@ fn grants(rights: &Rights, homes: &[PathBuf]) -> Vec<PathGrant> {
     for certificate in &rights.certificates {
         grant_certificate(certificate, homes, &mut add);
     }
+    for file in &rights.ticket_keys {
+        grant_renewed(file, homes, &mut add);
+    }
     for file in &rights.logs {
         // A pipe behind /dev/stdout has no path, and Landlock leaves it alone.
         let Ok(file) = file.canonicalize() else {
@@ -119,18 +122,23 @@ fn grant_certificate(
         }
         Certificate::Files { chain, key } => {
             for file in [chain, key] {
-                // A name that is a symlink, as ACME clients make them, will lead to another file of
-                // the directory that it leads to today.
-                add(
-                    place(&absolute(parent(file)).join(file.file_name().unwrap_or_default())),
-                    Access::Certificate,
-                );
-                add(place(&absolute(file)), Access::Certificate);
-                for directory in around(&world::files::absolute(file), homes).near {
-                    add(directory, Access::Certificate);
-                }
+                grant_renewed(file, homes, add);
             }
         }
+    }
+}
+
+/// Grants what reading a file again takes that is replaced by a newer one.
+fn grant_renewed(file: &Path, homes: &[PathBuf], add: &mut impl FnMut(PathBuf, Access)) {
+    // A name that is a symlink, as ACME clients make them, will lead to another file of the directory that
+    // it leads to today.
+    add(
+        place(&absolute(parent(file)).join(file.file_name().unwrap_or_default())),
+        Access::Certificate,
+    );
+    add(place(&absolute(file)), Access::Certificate);
+    for directory in around(&world::files::absolute(file), homes).near {
+        add(directory, Access::Certificate);
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Rights {
     pub read: Vec<PathBuf>,
     /// Certificates, read again when they are renewed; a self-signed one is made anew.
     pub certificates: Vec<Certificate>,
+    /// Keys of session tickets, read again with the certificates.
+    pub ticket_keys: Vec<PathBuf>,
     /// Files that are appended to, and created anew when they are rotated.
     pub logs: Vec<PathBuf>,
     /// Names of Unix sockets, removed in the end.

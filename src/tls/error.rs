@@ -43,6 +43,13 @@ pub enum TlsError {
         /// The file of `--key`.
         key: PathBuf,
     },
+    /// The file of `--ticket-key` is of another length than such a key.
+    TicketKey {
+        /// The file of `--ticket-key`.
+        path: PathBuf,
+        /// The length of the file in bytes.
+        len: usize,
+    },
     /// The certificate or the key is of a kind that the TLS library does not support.
     Unusable {
         /// The file of `--cert`.
@@ -129,6 +136,12 @@ impl fmt::Display for TlsError {
                  (--cert); name a pair that belongs together",
                 key.display(),
                 chain.display()
+            ),
+            TlsError::TicketKey { path, len } => write!(
+                f,
+                "the ticket key '{}' (--ticket-key) has {len} bytes instead of 80 or 48; make one: \
+                 openssl rand 80 > {0}",
+                path.display()
             ),
             TlsError::Unusable { chain, key, reason } => write!(
                 f,

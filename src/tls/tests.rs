@@ -365,3 +365,73 @@ fn servers_that_start_together_agree_on_one_pair() {
     });
     assert_eq!(made, 1);
 }
+
+#[test]
+fn tickets_under_a_shared_key_end_with_the_certificate_or_the_key() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "a");
+    let ticket_key = place.path().join("ticket.key");
+    fs::write(&ticket_key, [7; 80]).unwrap();
+    let open = |certificate: &Certificate| {
+        let (mut server, _) = TlsContext::open(certificate).unwrap();
+        server.share_tickets(&ticket_key).unwrap();
+        server
+    };
+    let (one, mut other) = (open(&files(&chain, &key)), open(&files(&chain, &key)));
+    let old = client(&chain, &["h2"]);
+    let kind = |server: &TlsContext, client| {
+        let done = handshake(server, client, "localhost").unwrap();
+        done.handshake_kind().unwrap()
+    };
+    assert_eq!(kind(&one, &old), rustls::HandshakeKind::Full);
+    assert_eq!(kind(&other, &old), rustls::HandshakeKind::Resumed);
+
+    // A certificate that cannot be read keeps the old key too, and the other way round.
+    let before = Arc::clone(other.config());
+    let certificate = fs::read(&chain).unwrap();
+    fs::write(&ticket_key, [8; 80]).unwrap();
+    fs::write(&chain, "nothing").unwrap();
+    assert!(matches!(other.reload(), Err(TlsError::NoCertificate(_))));
+    fs::write(&chain, certificate).unwrap();
+    fs::write(&ticket_key, [8; 81]).unwrap();
+    assert!(matches!(
+        other.reload(),
+        Err(TlsError::TicketKey { len: 81, .. })
+    ));
+    assert!(Arc::ptr_eq(&before, other.config()));
+    assert_eq!(kind(&other, &old), rustls::HandshakeKind::Resumed);
+
+    fs::write(&ticket_key, [8; 80]).unwrap();
+    other.reload().unwrap();
+    assert_eq!(kind(&other, &old), rustls::HandshakeKind::Full);
+    assert_eq!(kind(&other, &old), rustls::HandshakeKind::Resumed);
+    let (new_chain, new_key) = pair_of_files(place.path(), "b");
+    fs::copy(&new_chain, &chain).unwrap();
+    fs::copy(&new_key, &key).unwrap();
+    other.reload().unwrap();
+    // A resumption would show no certificate, and succeed.
+    assert!(handshake(&other, &old, "localhost").is_err());
+    assert_eq!(
+        kind(&other, &client(&chain, &["h2"])),
+        rustls::HandshakeKind::Full
+    );
+}
+
+#[test]
+fn the_ticket_key_is_read_again_beside_a_certificate_in_memory() {
+    let place = tempfile::tempdir().unwrap();
+    let ticket_key = place.path().join("ticket.key");
+    fs::write(&ticket_key, [7; 48]).unwrap();
+    let nowhere = Certificate::SelfSigned { directory: None };
+    let (mut server, _) = TlsContext::open(&nowhere).unwrap();
+    server.share_tickets(&ticket_key).unwrap();
+    let before = Arc::clone(server.config());
+    let ticket = before.ticketer.encrypt(b"session").unwrap();
+    server.reload().unwrap();
+    let again = server.config().ticketer.decrypt(&ticket);
+    assert_eq!(again.as_deref(), Some(&b"session"[..]));
+    fs::write(&ticket_key, [8; 48]).unwrap();
+    server.reload().unwrap();
+    assert_eq!(server.config().ticketer.decrypt(&ticket), None);
+    assert!(before.ticketer.decrypt(&ticket).is_some());
+}

@@ -101,6 +101,12 @@ impl ConfigDraft {
                 config.host.certificate = Certificate::Files { chain, key };
             }
         }
+        if config.host.ticket_key.is_some() && config.listen_tls.is_empty() {
+            return Err(Incomplete {
+                names: &["ticket-key"],
+                needs: "needs a TLS address, add --listen-tls ADDR",
+            });
+        }
         config.access_log = self.access_log.map(|path| AccessLogConfig {
             file: (path.as_os_str() != "-").then_some(path),
             format: self.log_format,

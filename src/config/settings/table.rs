@@ -92,6 +92,12 @@ const LISTENING: &[Setting] = &[
         |draft, path| draft.key = Some(path),
     )
     .essential(),
+    Setting::path(
+        "ticket-key",
+        "FILE",
+        "Key of session tickets, 80 random bytes, for several processes that resume each other's sessions",
+        |draft, path| draft.config.host.ticket_key = Some(path),
+    ),
 ];
 
 const SITE: &[Setting] = &[

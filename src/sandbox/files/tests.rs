@@ -16,6 +16,7 @@ fn setting() -> (tempfile::TempDir, PathBuf, Rights) {
         sites: vec![site(path.join("www/site"))],
         read: Vec::new(),
         certificates: Vec::new(),
+        ticket_keys: Vec::new(),
         logs: Vec::new(),
         sockets: Vec::new(),
     };
@@ -80,6 +81,17 @@ fn a_certificate_is_found_again_where_symlinks_will_lead() {
         (path.join("archive"), Access::Certificate),
     ];
     assert_eq!(granted(&rights)[2..], certificates);
+}
+
+#[test]
+fn the_key_of_tickets_is_found_again_in_its_directory() {
+    let (_directory, path, mut rights) = setting();
+    std::fs::write(path.join("live/ticket.key"), "").unwrap();
+    rights.ticket_keys = vec![path.join("live/ticket.key")];
+    assert_eq!(
+        granted(&rights)[2..],
+        [(path.join("live"), Access::Certificate)]
+    );
 }
 
 #[test]

@@ -23,4 +23,5 @@ mod sinks;
 mod slow;
 mod start;
 mod stopping;
+mod tickets;
 mod tls;
