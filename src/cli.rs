@@ -151,12 +151,13 @@ fn definitions(level: Level) -> clap::Command {
         .args_conflicts_with_subcommands(true)
         .override_usage(USAGE)
         .max_term_width(100)
-        .after_help(
+        .after_help(format!(
             "SIZE is 64K, 1M, 2G; TIME 500ms, 30s, 2m, 1h; ADDR also \
              unix:PATH,mode=0660,owner=USER:GROUP.\n\
              Every option has an environment variable: CALMD_CACHE_MEMORY for --cache-memory, \
-             and so on;\na list is separated by commas (listen) or line ends (cache, header, sandbox-read).",
-        );
+             and so on;\nlists stand in lines ({}), ADDR with commas too.",
+            lists().join(", ")
+        ));
     #[cfg(feature = "client")]
     {
         command = command.subcommand(get::definitions());
@@ -181,6 +182,12 @@ fn definitions(level: Level) -> clap::Command {
     command.arg(help).arg(version)
 }
 
+/// Names of the settings that take several values.
+fn lists() -> Vec<&'static str> {
+    let lists = settings::all().filter(|setting| setting.arity == Arity::Lines);
+    lists.map(|setting| setting.name).collect()
+}
+
 /// clap's definition of a setting.
 fn definition(setting: &'static Setting, heading: Option<&'static str>, level: Level) -> Arg {
     let action = match (setting.form, setting.arity) {
@@ -188,8 +195,12 @@ fn definition(setting: &'static Setting, heading: Option<&'static str>, level: L
         (_, Arity::One) => ArgAction::Set,
         (_, Arity::Lines) => ArgAction::Append,
     };
+    let help = match setting.arity {
+        Arity::One => setting.help.to_owned(),
+        Arity::Lines => format!("{}; repeatable", setting.help),
+    };
     let mut arg = Arg::new(setting.name)
-        .help(setting.help)
+        .help(help)
         .help_heading(heading)
         .hide(level == Level::Short && setting.level == Level::Long)
         .action(action);

@@ -242,6 +242,30 @@ fn lists_are_separated_by_line_ends() {
     let headers = config(&["--header", "a: 1, 2\nb: 3"]).host.site.headers;
     assert_eq!(headers.len(), 2);
     assert_eq!(headers[0].1, "1, 2");
+    // A block of YAML ends with a line end. An empty line within is a mistake still.
+    let blocks = [
+        ("CALMD_HEADER", "a: 1\nb: 2\n"),
+        ("CALMD_LISTEN", ":80\n"),
+        ("CALMD_SANDBOX_READ", "/srv/a\n"),
+    ];
+    let config = said(&[], &blocks).config();
+    assert_eq!(config.host.site.headers.len(), 2);
+    assert_eq!(config.listen, [tcp("[::]:80")]);
+    assert_eq!(config.sandbox_read, [PathBuf::from("/srv/a")]);
+    assert!(error(&["--header", "a: 1\n\n"]).contains("there is no colon"));
+}
+
+#[test]
+fn an_address_is_listened_on_once_whoever_names_it() {
+    for args in [
+        &["-p", ":80,80,[::]:80"][..],
+        &["-p", "80", "--listen", ":80"],
+        &["-p", "80\n[::]:80"],
+    ] {
+        assert_eq!(config(args).listen, [tcp("[::]:80")], "{args:?}");
+    }
+    let tls = ["--listen-tls", "443", "--listen-tls", ":443,:444"];
+    assert_eq!(config(&tls).listen_tls, [tcp("[::]:443"), tcp("[::]:444")]);
 }
 
 #[test]
@@ -392,6 +416,10 @@ fn short_help_fits_a_screen_and_long_help_has_everything() {
     assert!(!brief.contains("--header-table-size"), "{brief}");
     let long = help("--help");
     assert!(long.lines().count() <= 100, "{long}");
+    // The lines of the help are wrapped.
+    let words = |text: &str| text.split_whitespace().collect::<String>();
+    let lists = "lists stand in lines (listen, listen-tls, cache, header, type, sandbox-read)";
+    assert!(words(&long).contains(&words(lists)), "{long}");
     for setting in settings::all() {
         let spelt = match setting.position {
             Position::Option => format!("--{}", setting.name),
@@ -404,9 +432,10 @@ fn short_help_fits_a_screen_and_long_help_has_everything() {
             "{spelt} in {brief}"
         );
         if let Some(default) = setting.default {
-            // The lines of the help are wrapped.
-            let words = |text: &str| text.split_whitespace().collect::<String>();
             assert!(words(&long).contains(&words(&format!("[default: {default}]"))));
         }
+        let repeatable = words(&format!("{}; repeatable", setting.help));
+        let is_list = setting.arity == Arity::Lines;
+        assert_eq!(words(&long).contains(&repeatable), is_list, "{spelt}");
     }
 }

@@ -70,6 +70,15 @@ impl ConfigDraft {
         &mut self.config.server.timeouts
     }
 
+    /// Adds addresses to a list, except those that it has: an address that is named twice is bound once.
+    pub(super) fn add_addresses(list: &mut Vec<ListenAddress>, found: Vec<ListenAddress>) {
+        for address in found {
+            if !list.contains(&address) {
+                list.push(address);
+            }
+        }
+    }
+
     /// The configuration, if nothing is missing.
     pub(super) fn finish(self) -> Result<Config, Incomplete> {
         let mut config = self.config;

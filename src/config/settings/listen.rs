@@ -57,7 +57,7 @@ fn unix_socket<'a>(
     }
 }
 
-/// The addresses of one text. A name such as `localhost` has several, and none is there twice.
+/// The addresses of one text. A name such as `localhost` has several.
 pub(super) fn parse(text: &str) -> Result<Vec<ListenAddress>, String> {
     let mut all: Vec<ListenAddress> = Vec::new();
     // Those of the last name, to which options belong.
@@ -72,13 +72,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<ListenAddress>, String> {
         }
     }
     all.append(&mut last);
-    let mut addresses = Vec::new();
-    for address in all {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    Ok(addresses)
+    Ok(all)
 }
 
 fn is_key(text: &str) -> bool {
@@ -191,11 +185,6 @@ mod tests {
             let error = parse(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn an_address_is_listened_on_once() {
-        assert_eq!(parse(":80,80,[::]:80"), Ok(tcp("[::]:80")));
     }
 
     #[test]

@@ -302,12 +302,15 @@ impl GivenSettings {
 }
 
 impl Setting {
-    /// The values of a text: the lines of a list, else the text itself.
+    /// The values of a text: the lines of a list, else the text itself. A list may end with a line end,
+    /// because blocks of YAML and files do.
     fn split<'v>(&self, text: &'v OsStr) -> Vec<&'v OsStr> {
         match self.arity {
             Arity::One => vec![text],
             Arity::Lines => {
-                let lines = text.as_bytes().split(|&byte| byte == b'\n');
+                let text = text.as_bytes();
+                let text = text.strip_suffix(b"\n").unwrap_or(text);
+                let lines = text.split(|&byte| byte == b'\n');
                 lines.map(OsStr::from_bytes).collect()
             }
         }

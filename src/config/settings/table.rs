@@ -1,6 +1,6 @@
 //! The table of settings, in the order of the help.
 
-use super::{Group, Setting, listen, value};
+use super::{ConfigDraft, Group, Setting, listen, value};
 use crate::world::User;
 
 /// All settings, group by group.
@@ -56,9 +56,9 @@ const LISTENING: &[Setting] = &[
     Setting::text(
         "listen",
         "ADDR",
-        "Cleartext address, HOST:PORT, :PORT, PORT or unix:PATH",
+        "Cleartext: HOST:PORT, PORT or unix:PATH",
         |draft, text| {
-            draft.listen.extend(listen::parse(text)?);
+            ConfigDraft::add_addresses(&mut draft.listen, listen::parse(text)?);
             Ok(())
         },
     )
@@ -69,9 +69,9 @@ const LISTENING: &[Setting] = &[
     Setting::text(
         "listen-tls",
         "ADDR",
-        "TLS address; naming any address replaces both defaults",
+        "TLS address; any replaces both defaults",
         |draft, text| {
-            draft.listen_tls.extend(listen::parse(text)?);
+            ConfigDraft::add_addresses(&mut draft.listen_tls, listen::parse(text)?);
             Ok(())
         },
     )
@@ -131,7 +131,7 @@ const SITE: &[Setting] = &[
     Setting::text(
         "header",
         "NAME: VALUE",
-        "Field added to every response; repeatable",
+        "Field added to every response",
         |draft, text| {
             draft.site().headers.push(value::header(text)?);
             Ok(())
@@ -142,7 +142,7 @@ const SITE: &[Setting] = &[
     Setting::text(
         "type",
         "EXT=TYPE",
-        "Media type of an extension, as 'log=text/plain'; repeatable",
+        "Media type of an extension, as 'log=text/plain'",
         |draft, text| {
             draft.site().types.push(value::type_rule(text)?);
             Ok(())
@@ -225,8 +225,7 @@ const RIGHTS: &[Setting] = &[
     Setting::path(
         "sandbox-read",
         "DIR",
-        "Directory that stays readable in the sandbox: where deployments put what DIR will lead to; \
-         repeatable",
+        "Directory that stays readable in the sandbox: where deployments put what DIR will lead to",
         |draft, path| draft.config.sandbox_read.push(path),
     )
     .repeated(),

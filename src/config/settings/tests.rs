@@ -73,10 +73,34 @@ fn a_draft_is_complete_only_with_what_belongs_together() {
 fn the_readme_tells_of_every_setting() {
     let readme = include_str!("../../../README.md");
     for setting in all() {
-        let told = match setting.position {
-            Position::Option => format!("--{}", setting.name),
-            Position::Operand => setting.value.to_owned(),
+        if setting.position == Position::Operand {
+            assert!(readme.contains(&format!("`calmd [{}]", setting.value)));
+            continue;
+        }
+        // The certificate's row tells of its key, too.
+        let row_of = if setting.name == "key" {
+            "cert"
+        } else {
+            setting.name
         };
-        assert!(readme.contains(&told), "{told}");
+        let row = readme.lines().find(|line| {
+            let rest = line.strip_prefix(&format!("| `--{row_of}"));
+            rest.is_some_and(|rest| rest.starts_with(['`', ' ']))
+        });
+        let row = row.unwrap_or_else(|| panic!("no row tells of --{}", setting.name));
+        let columns: Vec<&str> = row.split(" | ").collect();
+        assert!(
+            columns[0].contains(&format!("`--{}", setting.name)),
+            "{row}"
+        );
+        let is_list = setting.arity == Arity::Lines;
+        assert_eq!(row.contains("Repeatable."), is_list, "{row}");
+        let default = match (setting.form, setting.default) {
+            (ValueForm::Switch(_), _) => "off".to_owned(),
+            (_, Some(default)) => format!("`{default}`"),
+            // Words for nothing, such as none.
+            (_, None) => continue,
+        };
+        assert_eq!(columns[1], default, "{row}");
     }
 }

@@ -14,7 +14,8 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A whole number between two bounds.
 pub fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
-    let number: i64 = text.parse().map_err(|_| "write a whole number")?;
+    // Wide enough that a number with any digits that somebody types is one, and told its bounds.
+    let number: i128 = text.parse().map_err(|_| "write a whole number")?;
     u32::try_from(number)
         .ok()
         .filter(|number| (least..=most).contains(number))
@@ -148,7 +149,7 @@ pub fn charset(text: &str) -> Result<Charset, String> {
     }
 }
 
-/// Which files get a strong entity tag.
+/// `auto` or `content`: the files that get a strong entity tag.
 pub fn entity_tags(text: &str) -> Result<EntityTags, String> {
     match text {
         "auto" => Ok(EntityTags::Auto),
@@ -201,7 +202,7 @@ mod tests {
         assert_eq!(number("1", 1, 9), Ok(1));
         assert_eq!(number("9", 1, 9), Ok(9));
         let out_of_bounds = "write a number from 1 to 9";
-        for text in ["0", "10", "-1", "99999999999"] {
+        for text in ["0", "10", "-1", "99999999999", "99999999999999999999"] {
             assert_eq!(number(text, 1, 9).unwrap_err(), out_of_bounds);
         }
         for text in ["", "many", "1.5", "0x1"] {
