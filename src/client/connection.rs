@@ -29,6 +29,8 @@ pub struct Connection<W: World> {
     sealed: WireBuffer,
     /// Lent to the core for field sections.
     fields: Fields,
+    /// Shows the core's frames, and is told the time of each turn.
+    trace: Option<Tracer>,
     /// The server's first bytes were HTTP/2.
     greeted: bool,
     /// It was used before and has been silent since: it may be closed without our knowing yet.
@@ -52,6 +54,7 @@ impl<W: World> Connection<W> {
             plain: Vec::new(),
             sealed: WireBuffer::default(),
             fields: Fields::new(),
+            trace: None,
             greeted: false,
             stale: false,
         }
@@ -62,7 +65,7 @@ impl<W: World> Connection<W> {
         &mut self,
         world: &mut W,
         limit: Instant,
-        trace: Option<Tracer>,
+        trace: Option<&Tracer>,
     ) -> Result<(), Error> {
         let mut ready = Vec::new();
         // The first turn says hello.
@@ -87,7 +90,7 @@ impl<W: World> Connection<W> {
         self.flush_sealed(world)?;
         if let Transport::Tls(tls) = self.link.transport() {
             if let Some(trace) = trace {
-                trace.handshake(tls.common());
+                trace.handshake(world.now(), tls.common());
             }
             if tls.alpn() != Some(b"h2") {
                 return Err(Error::NoHttp2(self.url.authority()));
@@ -99,11 +102,20 @@ impl<W: World> Connection<W> {
     /// Begins HTTP/2; with a trace, every frame is shown.
     pub fn begin(&mut self, config: Arc<h2::Config>, now: Instant, trace: Option<Tracer>) {
         let mut core = h2::Connection::client(config, now);
-        core.set_observer(trace.map(Tracer::observer));
+        core.set_observer(trace.as_ref().map(Tracer::observer));
         self.core = Some(core);
+        self.trace = trace;
+        self.tell_time(now);
     }
 
-    /// Where it leads.
+    /// Tells the trace the time of the frames that come next.
+    pub fn tell_time(&self, now: Instant) {
+        if let Some(trace) = &self.trace {
+            trace.tell_time(now);
+        }
+    }
+
+    /// A URL of the origin.
     pub fn url(&self) -> &Url {
         &self.url
     }
@@ -170,6 +182,7 @@ impl<W: World> Connection<W> {
         };
         self.greet()?;
         let now = world.now();
+        self.tell_time(now);
         let core = self.core.as_mut().expect("begin comes before receive");
         let mut input = &self.plain[..];
         let done = loop {
@@ -278,6 +291,7 @@ impl<W: World> Connection<W> {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        self.tell_time(now);
         let core = self.core();
         if core.next_deadline().is_none_or(|deadline| deadline > now) {
             return Ok(());
@@ -288,6 +302,7 @@ impl<W: World> Connection<W> {
 
     /// Says goodbye, as far as the socket takes it at once: GOAWAY, close_notify.
     pub fn leave(&mut self, world: &mut W) {
+        self.tell_time(world.now());
         if let Some(core) = &mut self.core {
             core.close(ErrorCode::NO_ERROR, None, b"");
         }

@@ -16,13 +16,13 @@ pub fn connect<W: World>(
     url: &Url,
     serial: &mut u32,
     limit: Instant,
-    trace: Option<Tracer>,
+    trace: Option<&Tracer>,
 ) -> Result<(W::Socket, Token), Error> {
     let mut addresses = resolve(url)?.into_iter().peekable();
     let mut reason = io::ErrorKind::AddrNotAvailable.into();
     while let Some(address) = addresses.next() {
         if let Some(trace) = trace {
-            trace.note(&format!("connecting to {address}"));
+            trace.note(world.now(), &format!("connecting to {address}"));
         }
         *serial += 1;
         let token = Token::upstream(0, *serial);
@@ -36,7 +36,7 @@ pub fn connect<W: World>(
             Ok(socket) => return Ok((socket, token)),
             Err(error) => {
                 if let Some(trace) = trace {
-                    trace.note(&format!("{address}: {error}"));
+                    trace.note(world.now(), &format!("{address}: {error}"));
                 }
                 reason = error;
             }
@@ -85,7 +85,7 @@ fn attempt<W: World>(
     }
 }
 
-/// Which port it was, also where the URL does not say.
+/// The authority with its port, also where the URL leaves the port out.
 fn authority_with_port(url: &Url) -> String {
     match url.authority() {
         authority if authority.ends_with(&format!(":{}", url.port())) => authority,

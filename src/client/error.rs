@@ -1,6 +1,5 @@
 //! Errors of a fetch: one line each, which names the URL, the option, and the mend.
 
-use super::requests::MOST_INFORMATIONAL;
 use super::url::Url;
 use crate::h2::{Cause, ConnectionError, ErrorCode, Misuse};
 use crate::http::status;
@@ -8,6 +7,10 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Informational responses before the final one. Beyond any use: Go's client takes five, and a server
+/// that shows its patience by a 102 every 20 s has half an hour.
+pub const MOST_INFORMATIONAL: u32 = 100;
 
 /// The reason for which a fetch failed.
 #[derive(Debug)]

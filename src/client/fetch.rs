@@ -13,7 +13,7 @@ use super::{Client, GetOptions};
 use crate::http::{Fields, status};
 use crate::world::World;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Fetches everything that the options name, up to the first failure.
 pub fn run<W: World>(client: &mut Client<'_, W>, source: Option<&Upload>) -> Result<(), Error> {
@@ -36,7 +36,7 @@ fn fetch<W: World>(
 ) -> Result<(), Error> {
     let mut redirects = 0;
     loop {
-        let page = Page::new(client.options, &request, output);
+        let page = Page::new(client.options, &request, output, client.world.now());
         let mut requests = Requests::new(&request, 1, 1, page);
         client.perform(&request.url, &mut requests)?;
         let page = requests.into_responses();
@@ -56,8 +56,11 @@ fn fetch<W: World>(
             return Err(Error::Redirects(request.url.clone(), redirects));
         }
         redirects += 1;
-        if let Some(trace) = client.trace {
-            trace.note(&format!("{status}: on to {} {}", next.method, next.url));
+        if let Some(trace) = &client.trace {
+            trace.note(
+                client.world.now(),
+                &format!("{status}: on to {} {}", next.method, next.url),
+            );
         }
         request = next;
     }
@@ -76,7 +79,12 @@ struct Page<'p> {
 }
 
 impl<'p> Page<'p> {
-    fn new(options: &'p GetOptions, request: &'p Fetch<'_>, output: &'p mut Destination) -> Self {
+    fn new(
+        options: &'p GetOptions,
+        request: &'p Fetch<'_>,
+        output: &'p mut Destination,
+        now: Instant,
+    ) -> Self {
         let quiet = options.silent || options.verbose || output.is_terminal();
         Page {
             options,
@@ -84,7 +92,7 @@ impl<'p> Page<'p> {
             progress: if quiet {
                 None
             } else {
-                ProgressLine::new(request.source.and_then(Upload::len))
+                ProgressLine::new(request.source.and_then(Upload::len), now)
             },
             output,
             status: 0,
@@ -140,13 +148,13 @@ impl Responses for Page<'_> {
         self.show(fields)
     }
 
-    fn data(&mut self, data: &[u8]) -> Result<(), Error> {
+    fn data(&mut self, data: &[u8], now: Instant) -> Result<(), Error> {
         if self.discard {
             return Ok(());
         }
         self.output.write(data)?;
         if let Some(progress) = &mut self.progress {
-            progress.received(data.len());
+            progress.received(data.len(), now);
         }
         Ok(())
     }
@@ -171,9 +179,9 @@ impl Responses for Page<'_> {
         Ok(())
     }
 
-    fn uploaded(&mut self, len: usize) {
+    fn uploaded(&mut self, len: usize, now: Instant) {
         if let Some(progress) = &mut self.progress {
-            progress.sent(len);
+            progress.sent(len, now);
         }
     }
 

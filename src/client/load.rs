@@ -11,7 +11,7 @@ use crate::world::World;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Repeats the request for every URL and prints a summary of each.
 pub fn run<W: World>(
@@ -104,7 +104,7 @@ impl Responses for Tally {
         Ok(())
     }
 
-    fn data(&mut self, data: &[u8]) -> Result<(), Error> {
+    fn data(&mut self, data: &[u8], _now: Instant) -> Result<(), Error> {
         self.bytes += data.len() as u64;
         Ok(())
     }

@@ -1,5 +1,4 @@
-//! `calmd get`: an HTTP/2 client on the same poll, the same record layer and the same core as the
-//! server.
+//! `calmd get`: an HTTP/2 client on the server's poll, link (socket, TLS and unsent output) and core.
 //!
 //! ```text
 //!   cli ─▶ Options ─▶ Client ──┬─▶ fetch: a URL, its redirects ─┐
@@ -7,7 +6,7 @@
 //!                                                               ▼
 //!   socket ◀─▶ connection ◀─▶ h2::Connection ◀─▶ requests ─▶ Responses (a page, a tally)
 //!     ▲            │                 │               ▲
-//!     dial     tls::records     trace (-v)         upload (-d)
+//!     dial           link       trace (-v)         upload (-d)
 //! ```
 //!
 //! One connection lives at a time; whatever has the same origin goes over it. Bytes are passed on as
@@ -60,7 +59,7 @@ pub struct GetOptions {
     pub fields: Vec<(String, String)>,
     /// Show the fields in front of the content.
     pub include: bool,
-    /// Where content goes, instead of standard output.
+    /// The file that content goes to instead of standard output.
     pub output: Option<PathBuf>,
     /// Show every frame.
     pub verbose: bool,
@@ -98,7 +97,7 @@ pub enum Data {
 pub struct Load {
     /// Number of requests.
     pub count: u64,
-    /// At most so many at a time.
+    /// Most requests at a time.
     pub streams: usize,
 }
 
@@ -146,7 +145,7 @@ struct Client<'o, W: World> {
     config: Arc<h2::Config>,
     connection: Option<Connection<W>>,
     trace: Option<Tracer>,
-    /// When `--max-time` is over.
+    /// The end of `--max-time`.
     deadline: Option<Instant>,
     /// Connections so far: their tokens' serial numbers.
     serial: u32,
@@ -231,12 +230,13 @@ impl<'o, W: World> Client<'o, W> {
             url,
             &mut self.serial,
             limit,
-            self.trace,
+            self.trace.as_ref(),
         )
         .and_then(|(socket, token)| {
             let mut connection = Connection::new(url.clone(), socket, token, tls);
-            connection.shake_hands(&mut self.world, limit, self.trace)?;
-            connection.begin(self.config.clone(), self.world.now(), self.trace);
+            connection.shake_hands(&mut self.world, limit, self.trace.as_ref())?;
+            let trace = self.trace.clone();
+            connection.begin(self.config.clone(), self.world.now(), trace);
             Ok(connection)
         });
         result.map_err(|error| match error {
@@ -260,12 +260,13 @@ impl<'o, W: World> Client<'o, W> {
             if self.is_over(now) {
                 return Err(self.out_of_time());
             }
-            requests.open(connection, now)?;
+            connection.tell_time(now);
+            requests.open(connection.core(), now)?;
             // First what waits: room that this makes is not reported by any poll.
             connection.flush(&mut self.world)?;
-            let more = connection.has_room() && requests.upload(connection.core())?;
+            let more = connection.has_room() && requests.upload(connection.core(), now)?;
             connection.flush(&mut self.world)?;
-            if requests.is_done() || requests.is_stuck(connection) {
+            if requests.is_done() || requests.is_stuck(connection.core()) {
                 return Ok(());
             }
             if connection.is_over() {

@@ -1,4 +1,4 @@
-//! Where content goes: a file or standard output, written as it comes.
+//! The destination of content: a file or standard output, written as it comes.
 
 use super::error::Error;
 use std::fs::File;

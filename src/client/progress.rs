@@ -34,8 +34,7 @@ impl Way {
 
 impl ProgressLine {
     /// A bar on standard error, if that is a terminal. `upload` is what will be sent, if it is known.
-    pub fn new(upload: Option<u64>) -> Option<Self> {
-        let now = Instant::now();
+    pub fn new(upload: Option<u64>, now: Instant) -> Option<Self> {
         io::stderr().is_terminal().then(|| ProgressLine {
             start: now,
             next: now + PATIENCE,
@@ -53,20 +52,19 @@ impl ProgressLine {
         self.down.total = total;
     }
 
-    /// So much was sent.
-    pub fn sent(&mut self, len: usize) {
+    /// Counts bytes that were sent.
+    pub fn sent(&mut self, len: usize, now: Instant) {
         self.up.done += len as u64;
-        self.draw();
+        self.draw(now);
     }
 
-    /// So much came.
-    pub fn received(&mut self, len: usize) {
+    /// Counts bytes that came.
+    pub fn received(&mut self, len: usize, now: Instant) {
         self.down.done += len as u64;
-        self.draw();
+        self.draw(now);
     }
 
-    fn draw(&mut self) {
-        let now = Instant::now();
+    fn draw(&mut self, now: Instant) {
         if now < self.next {
             return;
         }

@@ -1,4 +1,4 @@
-//! Where a 3xx response leads, and with which request (RFC 9110 §15.4).
+//! Redirects: the request that a 3xx response leads to (RFC 9110 §15.4).
 
 use super::error::Error;
 use super::request::Fetch;

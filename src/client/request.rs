@@ -10,7 +10,7 @@ use crate::http::{Field, Fields};
 #[derive(Clone)]
 pub struct Fetch<'o> {
     options: &'o GetOptions,
-    /// Where it goes.
+    /// The target.
     pub url: Url,
     /// Its method.
     pub method: String,

@@ -1,14 +1,13 @@
 //! Requests on a connection: one, or the same one many times and several at a time.
 
-use super::connection::Connection;
-use super::error::Error;
+use super::error::{Error, MOST_INFORMATIONAL};
 use super::request::Fetch;
 use super::style::printable;
 use super::upload::{Portion, Upload};
 use super::url::Url;
 use crate::h2::{self, Cause, ErrorCode, Event, Misuse, StreamKey};
 use crate::http::Fields;
-use crate::world::{Ready, World};
+use crate::world::Ready;
 use std::time::{Duration, Instant};
 
 /// Output that is made ahead of the socket.
@@ -16,10 +15,6 @@ const OUTPUT: usize = 64 << 10;
 
 /// Streams that every server should allow (RFC 9113 §6.5.2), before it has said how many it does.
 const STREAMS_AT_FIRST: usize = 100;
-
-/// Informational responses before the final one. Beyond any use: Go's client takes five, and a server
-/// that shows its patience by a 102 every 20 s has half an hour.
-pub const MOST_INFORMATIONAL: u32 = 100;
 
 /// The receiver of responses.
 pub trait Responses {
@@ -31,16 +26,16 @@ pub trait Responses {
     /// The head of a final response.
     fn head(&mut self, fields: &Fields) -> Result<(), Error>;
 
-    /// Content.
-    fn data(&mut self, data: &[u8]) -> Result<(), Error>;
+    /// Content that came at `now`.
+    fn data(&mut self, data: &[u8], now: Instant) -> Result<(), Error>;
 
     /// The fields behind the content.
     fn trailers(&mut self, _fields: &Fields) -> Result<(), Error> {
         Ok(())
     }
 
-    /// `len` bytes of an upload were sent.
-    fn uploaded(&mut self, _len: usize) {}
+    /// `len` bytes of an upload were sent at `now`.
+    fn uploaded(&mut self, _len: usize, _now: Instant) {}
 
     /// A response is whole, so long after its request.
     fn finished(&mut self, latency: Duration) -> Result<(), Error>;
@@ -107,7 +102,7 @@ pub struct Requests<'r, R> {
     /// To be sent.
     waiting: u64,
     finished: u64,
-    /// At most so many at a time.
+    /// Most requests at a time.
     streams: usize,
     /// Under way, by the index of the stream's key.
     open: Vec<Option<PendingRequest>>,
@@ -145,7 +140,7 @@ impl<'r, R: Responses> Requests<'r, R> {
         &mut self.responses
     }
 
-    /// The same, when that is all.
+    /// The receiver of the responses, once nothing more will come.
     pub fn into_responses(self) -> R {
         self.responses
     }
@@ -169,8 +164,8 @@ impl<'r, R: Responses> Requests<'r, R> {
     }
 
     /// True if the connection will take no more of the requests.
-    pub fn is_stuck<W: World>(&self, connection: &mut Connection<W>) -> bool {
-        self.active == 0 && (self.refused || connection.core().is_drained())
+    pub fn is_stuck(&self, core: &h2::Connection) -> bool {
+        self.active == 0 && (self.refused || core.is_drained())
     }
 
     /// The connection was closed before the server saw what was sent on it: sends it again, if that
@@ -203,17 +198,12 @@ impl<'r, R: Responses> Requests<'r, R> {
     }
 
     /// Sends as many requests as may be under way.
-    pub fn open<W: World>(
-        &mut self,
-        connection: &mut Connection<W>,
-        now: Instant,
-    ) -> Result<(), Error> {
+    pub fn open(&mut self, core: &mut h2::Connection, now: Instant) -> Result<(), Error> {
         let most = if self.settled {
             self.streams
         } else {
             self.streams.min(STREAMS_AT_FIRST)
         };
-        let core = connection.core();
         while self.waiting > 0 && self.active < most && !self.refused {
             let len = self.request.source.map(Upload::len);
             let end_stream = matches!(len, None | Some(Some(0)));
@@ -257,8 +247,8 @@ impl<'r, R: Responses> Requests<'r, R> {
         self.open[stream.index()].take()
     }
 
-    /// Reads what windows and output have room for; whether there was anything.
-    pub fn upload(&mut self, core: &mut h2::Connection) -> Result<bool, Error> {
+    /// Reads what windows and output have room for. True if there was anything.
+    pub fn upload(&mut self, core: &mut h2::Connection, now: Instant) -> Result<bool, Error> {
         let mut any = false;
         loop {
             let room = OUTPUT.saturating_sub(core.output().len());
@@ -288,7 +278,7 @@ impl<'r, R: Responses> Requests<'r, R> {
             };
             core.commit(grant, last);
             any |= len > 0 || last;
-            self.responses.uploaded(len);
+            self.responses.uploaded(len, now);
             if let Some(exchange) = self.exchange(stream).filter(|_| last) {
                 exchange.upload = None;
             }
@@ -336,7 +326,7 @@ impl<'r, R: Responses> Requests<'r, R> {
             } => {
                 match self.push(stream) {
                     Some(push) => push.bytes += data.len() as u64,
-                    None => self.responses.data(data)?,
+                    None => self.responses.data(data, now)?,
                 }
                 core.release(stream, u32::try_from(data.len()).unwrap_or(u32::MAX));
                 self.end(stream, end_stream, core, now)

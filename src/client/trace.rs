@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The core shows frames as bytes, so field blocks are put together and decoded here once more, by
-//! decoders of our own.
+//! decoders of our own. It tells them without a time, so each turn of a connection tells its time before.
 
 use super::style::{Paint, Style, printable};
 use crate::h2::frame::text::{Blocks, details, is_harmless, kind, setting};
@@ -16,15 +16,20 @@ use crate::hpack::INITIAL_TABLE_SIZE;
 use rustls::CommonState;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Where the lines below a frame begin.
+/// White space in front of the lines below a frame.
 const INDENT: &str = "                  ";
 
 /// Prints lines with times.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Tracer {
     start: Instant,
+    /// Microseconds from the start to the frames that come next, shared with the observer of the core. It
+    /// is atomic because a core may be used on any thread, and its observer goes with it.
+    elapsed_us: Arc<AtomicU64>,
     style: Style,
 }
 
@@ -33,12 +38,21 @@ impl Tracer {
     pub fn new(start: Instant) -> Self {
         Tracer {
             start,
+            elapsed_us: Arc::default(),
             style: Style::of(&io::stderr()),
         }
     }
 
-    /// Something that is no frame.
-    pub fn note(&self, text: &str) {
+    /// Tells the time of the frames that come next.
+    pub fn tell_time(&self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.start).as_micros();
+        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        self.elapsed_us.store(elapsed, Ordering::Relaxed);
+    }
+
+    /// Shows a line that is no frame.
+    pub fn note(&self, now: Instant, text: &str) {
+        self.tell_time(now);
         let mut line = self.time();
         let text = format!("  * {}", printable(text.as_bytes()));
         self.style.paint(&mut line, Paint::Dim, &text);
@@ -47,7 +61,7 @@ impl Tracer {
     }
 
     /// Shows the version, suite and protocol that the TLS handshake agreed on.
-    pub fn handshake(&self, session: &CommonState) {
+    pub fn handshake(&self, now: Instant, session: &CommonState) {
         let version = session
             .protocol_version()
             .and_then(|version| {
@@ -65,13 +79,15 @@ impl Tracer {
             None => "no ALPN".into(),
         };
         let certificates = session.peer_certificates().map_or(0, <[_]>::len);
-        self.note(&format!(
-            "{version}, {suite}, {alpn}, {certificates} certificate(s)"
-        ));
+        self.note(
+            now,
+            &format!("{version}, {suite}, {alpn}, {certificates} certificate(s)"),
+        );
     }
 
     /// Shows a connection's frames.
-    pub fn observer(self) -> Observer {
+    pub fn observer(&self) -> Observer {
+        let tracer = self.clone();
         // Neither side's table is ever larger: we announce no other size, and our encoder uses no more.
         let mut received = Blocks::new(INITIAL_TABLE_SIZE);
         let mut sent = Blocks::new(INITIAL_TABLE_SIZE);
@@ -80,13 +96,13 @@ impl Tracer {
                 Direction::Received => &mut received,
                 Direction::Sent => &mut sent,
             };
-            print(&self.frame(direction, header, payload, blocks));
+            print(&tracer.frame(direction, header, payload, blocks));
         })
     }
 
     fn time(&self) -> String {
         let mut line = String::new();
-        let elapsed = self.start.elapsed().as_secs_f64() * 1000.0;
+        let elapsed = self.elapsed_us.load(Ordering::Relaxed) as f64 / 1000.0;
         self.style
             .paint(&mut line, Paint::Dim, &format!("{elapsed:9.3} ms"));
         line
@@ -156,12 +172,16 @@ fn print(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn line(direction: Direction, kind: FrameType, flags: u8, payload: &[u8]) -> String {
+        let start = Instant::now();
         let tracer = Tracer {
-            start: Instant::now(),
+            start,
+            elapsed_us: Arc::default(),
             style: Style::PLAIN,
         };
+        tracer.tell_time(start + Duration::from_micros(2_120));
         let header = FrameHeader {
             len: payload.len() as u32,
             kind,
@@ -174,7 +194,8 @@ mod tests {
             payload,
             &mut Blocks::new(INITIAL_TABLE_SIZE),
         );
-        text.split_once("ms  ").expect("a time").1.to_owned()
+        let text = text.strip_prefix("    2.120 ms  ");
+        text.expect("the time that was told").to_owned()
     }
 
     #[test]

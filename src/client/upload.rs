@@ -17,7 +17,7 @@ const INPUT: Token = Token {
     serial: 1,
 };
 
-/// Where uploads are read from.
+/// The source of an upload: a file or standard input.
 pub struct Upload {
     file: File,
     name: String,

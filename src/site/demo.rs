@@ -3,16 +3,18 @@
 //! `/echo` sends the body of a request back as it arrives, `/json` describes a request and counts its
 //! body, `/html` is a small page. None of them collects a body.
 
+mod json;
+
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::common_fields::CommonFields;
-use super::demo_json::Json;
 use crate::exchange::{
     Answer, Desk, Exchange, Failure, Handler, Head, Part, Reception, Request, Room, Step, Until,
 };
 use crate::http::{Fields, Method};
 use crate::world::Files;
+use json::Json;
 
 const ECHO_HINT: &str = "Send a body with POST or PUT, and it comes back.\n";
 

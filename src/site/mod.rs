@@ -17,7 +17,6 @@ mod common_fields;
 mod conditional;
 mod config;
 mod demo;
-mod demo_json;
 #[cfg(test)]
 mod disk_tests;
 mod encoding;

@@ -108,6 +108,27 @@ fn names(line: &str, word: &str) -> bool {
     })
 }
 
+/// Rooms that run in any world, the simulated one of the tests too, and take the time from it.
+const IN_ANY_WORLD: [&str; 6] = ["client", "exchange", "link", "routes", "server", "site"];
+
+#[test]
+fn rooms_that_run_in_any_world_ask_no_other_clock() {
+    let mut faults = Vec::new();
+    for file in product() {
+        if !IN_ANY_WORLD.contains(&room(&file)) {
+            continue;
+        }
+        for (line, number) in file.product().lines().zip(1..) {
+            let is_comment = line.trim_start().starts_with("//");
+            let clocks = ["Instant::now", "SystemTime::now", ".elapsed()"];
+            if !is_comment && clocks.iter().any(|clock| names(line, clock)) {
+                faults.push(format!("{}:{number}: {}", file.path, line.trim()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 #[test]
 fn the_protocol_cores_name_no_socket_file_thread_or_clock() {
     let mut files = product();

@@ -5,16 +5,16 @@ use std::rc::Rc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::common_fields::CommonFields;
-use super::demo::{answer_fields, give};
+use super::{answer_fields, give};
 use crate::exchange::{
     Answer, Desk, Exchange, Failure, Handler, Head, Part, Request, Room, Step, Until,
 };
 use crate::http::Fields;
+use crate::site::common_fields::CommonFields;
 use crate::world::Files;
 
 /// The handler of `/json`.
-pub(crate) struct Json(pub(crate) Rc<CommonFields>);
+pub(super) struct Json(pub(super) Rc<CommonFields>);
 
 impl<F: Files> Handler<F> for Json {
     fn accept(&mut self, request: &Request<'_>, _: &mut Desk<'_>) -> Answer<F> {
