@@ -35,7 +35,7 @@ def server():
 
 
 def told(connection, length):
-    """What it says to DATA of this length."""
+    """Its answer to DATA of this length."""
     try:
         connection.receive_data(DataFrame(1, bytes(length)).serialize())
     except ProtocolError as error:

@@ -27,7 +27,7 @@ LONG = DataFrame(1, bytes(20_000)).serialize()
 
 
 def told(*parts):
-    """What a server says to these bytes, a call for each part."""
+    """The answer of a server to these bytes, a call for each part."""
     connection = H2Connection(H2Configuration(client_side=False))
     connection.initiate_connection()
     connection.receive_data(FIRST + ACKNOWLEDGEMENT + HEAD)

@@ -28,7 +28,7 @@ pub struct App {
     event_loop: EventLoop<OsWorld<Root>>,
     /// The URLs that it serves, in the order of the listeners.
     urls: Vec<String>,
-    /// Where the certificate came from, if there is a TLS listener.
+    /// The origin of the certificate, if there is a TLS listener.
     certificate: Option<CertificateOrigin>,
 }
 
@@ -91,7 +91,7 @@ impl App {
     }
 
     /// The addresses at which the server can be reached, for standard output. The text is for a person, so
-    /// it is left out where the access log goes there.
+    /// the caller sends it to standard error where the access log goes there.
     pub fn announcement(&self, config: &Config) -> String {
         let mut lines = format!(
             "calmd {} serves {}\n",

@@ -207,7 +207,7 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
-    /// When [`ActiveRequest::handle_timeout`] is due.
+    /// The time at which [`ActiveRequest::handle_timeout`] is due.
     pub(crate) fn due(&self) -> Option<Instant> {
         match &self.source {
             Source::Exchange(running) => running.due(),

@@ -166,7 +166,7 @@ impl<F: Files> Running<F> {
         }
     }
 
-    /// When the exchange is to be polled again or given up, if nothing happens before.
+    /// The time at which the exchange is to be polled again or given up, if nothing happens before.
     pub(super) fn due(&self) -> Option<Instant> {
         match self.wait {
             Wait::None | Wait::Peer => None,

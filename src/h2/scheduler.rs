@@ -3,7 +3,7 @@
 //! - A more urgent stream goes before every less urgent one.
 //! - Within an urgency, non-incremental responses are of use only when they are complete, so they go
 //!   one after the other, in the order of their identifiers; incremental ones share, a grant each.
-//! - Where both kinds wait at one urgency, they alternate: neither can starve the other.
+//! - Both kinds alternate if they wait at one urgency: neither can starve the other.
 //!
 //! ```text
 //!                  set_ready                     window used up

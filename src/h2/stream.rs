@@ -46,7 +46,7 @@ pub enum Half {
     Body,
 }
 
-/// Where a stream stands. Idle streams exist only as the start of a transition, closed ones only as
+/// The state of a stream (RFC 9113 §5.1). Idle streams exist only as the start of a transition, closed ones only as
 /// its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamState {
@@ -335,7 +335,7 @@ pub enum Signals {
 pub struct Stream {
     /// Its identifier.
     pub id: u32,
-    /// Where it stands.
+    /// The state.
     pub state: StreamState,
     /// The meaning of its request's method.
     pub request_kind: RequestKind,

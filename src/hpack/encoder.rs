@@ -62,13 +62,13 @@ pub struct Encoder {
     lowest: u16,
 }
 
-/// Where the entries are.
+/// The form of the entries.
 enum EncoderState {
-    /// There are none.
+    /// None.
     Empty,
-    /// Where they are used.
+    /// A table to look fields up in.
     Open(Box<EncoderTable>),
-    /// Where they take little room.
+    /// The block that makes the table, which takes little room.
     Packed(Packed),
 }
 

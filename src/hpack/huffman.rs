@@ -67,7 +67,7 @@ struct CodeLength {
     first: u32,
     /// Number of them, EOS included.
     count: u32,
-    /// Where their symbols begin in [`SORTED`].
+    /// Index of their first symbol in [`SORTED`].
     offset: u32,
 }
 

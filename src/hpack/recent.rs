@@ -12,7 +12,7 @@ pub(super) struct Recent(Option<Box<Ring>>);
 /// Allocated when the first field is passed over; many connections never get there.
 struct Ring {
     tags: [u16; REMEMBERED],
-    /// Where the oldest is, which the next one replaces.
+    /// Index of the oldest, which the next one replaces.
     oldest: u8,
 }
 

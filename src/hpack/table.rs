@@ -28,7 +28,7 @@ const FIRST_SPANS: usize = 8;
 /// An arena below this capacity is not worth trimming before the connection is idle.
 const TRIM_BYTES: usize = 1024;
 
-/// Where in the arena an entry lies.
+/// The place of an entry in the arena.
 ///
 /// `start` counts the bytes that were ever put into the arena, wrapping around, so that spans stay
 /// true when the living bytes move.
@@ -261,7 +261,7 @@ impl DynamicTable {
         self.spans.front().map_or(0, |span| self.offset(span.start))
     }
 
-    /// Where in `bytes` the position `start` of a span or draft is.
+    /// The index in `bytes` of the position `start` of a span or draft.
     #[inline]
     fn offset(&self, start: u32) -> usize {
         start.wrapping_sub(self.moved) as usize

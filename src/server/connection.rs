@@ -43,8 +43,8 @@ const OUTPUT_SLACK: usize = 2 << 10;
 /// Effort of a step of the TLS handshake, in bytes: a signature takes longer than any other turn.
 const HANDSHAKE_EFFORT: usize = 64 << 10;
 
-/// When the server stops, a connection that is just being opened has this long for it: a handshake and a
-/// request over a slow line, and no long wait for those who connect ahead and say nothing.
+/// Time that a connection has to be opened once the server stops: a handshake and a request over a slow
+/// line, and no long wait for a preconnection that says nothing.
 const LAST_OPENING: Duration = Duration::from_secs(1);
 
 /// The wish of a connection after its turn.
@@ -76,7 +76,7 @@ pub struct Connection<W: World> {
     watch: ProgressWatch,
 }
 
-/// Where a connection is in its life.
+/// The stage of a connection's life.
 enum Phase {
     /// No protocol yet: the handshake or the preface is incomplete.
     Opening { deadline: Instant },

@@ -28,11 +28,11 @@ pub struct Context<W: World> {
     pub(super) means: Means,
     /// The connection whose turn it is.
     pub(super) token: Token,
-    /// Where requests are logged.
+    /// The access log, if there is one.
     pub(super) log: Option<AccessLog>,
     /// Certificate and sessions of TLS connections, where there is a listener for them.
     pub(super) tls: Option<TlsContext>,
-    /// Which limits fired.
+    /// The limits that fired, for the operator.
     pub(super) limit_log: LimitLog,
     /// Bounds of HTTP/1.1.
     pub(super) http1: Arc<h1::Config>,

@@ -77,7 +77,7 @@ impl<F: Files> H1Service<F> {
         self.active.is_none() && self.core.wants_close()
     }
 
-    /// When [`H1Service::handle_timeout`] is due.
+    /// The time at which [`H1Service::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
         let due = self.active.as_ref().and_then(ActiveRequest::due);
         self.core.next_deadline().into_iter().chain(due).min()

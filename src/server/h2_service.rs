@@ -101,7 +101,7 @@ impl<F: Files> H2Service<F> {
         self.requests
     }
 
-    /// When [`H2Service::handle_timeout`] is due.
+    /// The time at which [`H2Service::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.core.next_deadline().into_iter().chain(self.due).min()
     }

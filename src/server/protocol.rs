@@ -214,7 +214,7 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// When [`Protocol::handle_timeout`] is due.
+    /// The time at which [`Protocol::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
         match self {
             Protocol::Undecided => None,

@@ -12,7 +12,7 @@ from idle import DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, RST_STREAM, SE
 
 CONTINUATION, PRIORITY = 9, 2
 
-# Whom the server has not ended this long after the attack, it lets be: more than its deadlines in the
+# Seconds after the attack until whoever is left counts as spared: more than its deadlines in the
 # soak, or the ten seconds that a request body is given whatever the options.
 PATIENCE = 15.0
 

@@ -33,7 +33,7 @@ CUT_OFF = 45
 # been idle since then.
 KEEP_ALIVE = 65
 
-# What a busy machine may be late.
+# Seconds that a busy machine may be late.
 TOLERANCE = 20
 
 # Memory of all connections that the allocator may keep.

@@ -184,8 +184,8 @@ def voluntary_switches(server):
 
 
 def rests(server):
-    """How often it has gone to sleep, if it is not woken for a second: the connections of those who
-    asked last are closed."""
+    """The number of times that it went to sleep in a second in which nobody woke it: the connections of
+    those who asked last are closed."""
     before = voluntary_switches(server)
     time.sleep(1)
     return before if voluntary_switches(server) == before else None

@@ -10,7 +10,7 @@ from harness import REPOSITORY, expect, expect_equal
 from idle import ACK, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, \
     DATA, frame
 
-# Where .ci/run puts python-hyper, unless it is installed.
+# .ci/run puts python-hyper there, unless it is installed.
 sys.path.append(str(REPOSITORY / "target/python"))
 
 PING, WINDOW_UPDATE = 6, 8

@@ -17,7 +17,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# Where what is worth looking at is kept: screenshots.
+# The directory for what is worth looking at: screenshots.
 KEPT = REPOSITORY / "target/interop"
 
 TOOLS = ["nghttp", "h2load", "curl", "chromium", "slowhttptest", "testssl", "ip", "haproxy", "java", "node",
@@ -143,7 +143,7 @@ class Server:
         return f"https://localhost:{self.tls_port}"
 
     def port_of(self, scheme):
-        """Where it listens for http or https."""
+        """The port that it listens on for http or https."""
         return {"http": self.port, "https": self.tls_port}[scheme]
 
     def __enter__(self):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import REPOSITORY, Server, expect, expect_equal
 
-# Where .ci/run puts it, unless it is installed.
+# .ci/run puts it there, unless it is installed.
 sys.path.append(str(REPOSITORY / "target/python"))
 
 # Sizes of the files that are served: around windows and frames.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import REPOSITORY, expect, expect_equal, random_file, run
 
-# Where .ci/run puts it, unless it is installed.
+# .ci/run puts it there, unless it is installed.
 sys.path.append(str(REPOSITORY / "target/python"))
 
 PREFACE = 24

@@ -13,7 +13,7 @@ OURS_AT_START = 640 << 10
 AFTER_LOAD = 8 << 20
 CONNECTIONS = 2_000
 
-# In which what is no longer needed is given back, on a busy machine too.
+# Seconds within which unused memory is given back, on a busy machine too.
 PATIENCE = 15
 PER_CONNECTION = {"h2c": 2 << 10, "TLS": 8 << 10}
 
@@ -56,7 +56,7 @@ def idle(server, kind, bound, figure):
 
 
 def at_last(size, bound):
-    """What a size comes to by itself: after two seconds, or later where it is still over its bound."""
+    """The size that is reached without further action: after two seconds, or later where it is still over its bound."""
     deadline = time.monotonic() + PATIENCE
     time.sleep(2)
     while (now := size()) > bound and time.monotonic() < deadline:

@@ -87,7 +87,7 @@ def outside(*targets):
 
 
 def location(target, expected):
-    """Where a directory's name leads."""
+    """Checks the redirect of a directory's name."""
     def check(port):
         answer = get(port, target)
         expect(answer.status in (301, 302, 307, 308), f"the status is {answer.status}")

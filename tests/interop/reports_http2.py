@@ -7,7 +7,7 @@ from harness import REPOSITORY, expect, expect_equal
 from idle import ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, RST_STREAM, \
     SETTINGS, frame
 
-# Where .ci/run puts python-hyper, unless it is installed.
+# .ci/run puts python-hyper there, unless it is installed.
 sys.path.append(str(REPOSITORY / "target/python"))
 
 PRIORITY, PING, WINDOW_UPDATE, CONTINUATION = 2, 6, 8, 9

@@ -16,8 +16,8 @@ from harness import (Server, accepts, expect, expect_equal, random_file, run, wa
 COMBINED = re.compile(r'(127\.0\.0\.1|::1) - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\] '
                       r'"(\S+) (\S+) (HTTP/[\d.]+)" (\d{3}) (\d+) "[^"]*" "[^"]*"')
 
-# What is done within a second or two may take as long on a busy machine. What it is told from is far
-# longer: without a limit of its own a download of 20 MB at 100 KB/s would take the 30 s of the drain
+# Seconds that an act of a second or two may take on a busy machine. The other outcome is far longer:
+# without a limit of its own a download of 20 MB at 100 KB/s would take the 30 s of the drain
 # timeout.
 LATE = 10
 

@@ -14,7 +14,7 @@ from steady import TIMEOUT, SteadyClient
 
 CONNECTIONS = 1_000
 
-# So many of them have to be made.
+# Connections that slowhttptest has to make.
 ENOUGH = 950
 
 # A file of which nearly all is left when every socket buffer on the way is full.
@@ -45,7 +45,7 @@ SHORT = "ranges"
 # attack is over with its last connection, so that this is only how long it may take.
 SECONDS = 120
 
-# How long slowhttptest waits for the answer to its probe: as long as the good client.
+# Seconds that slowhttptest waits for the answer to its probe: as long as the good client.
 PROBE = int(TIMEOUT)
 
 # Memory that an attacking connection may take at the worst moment. With TLS, 64 KiB of records wait

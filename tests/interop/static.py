@@ -10,7 +10,7 @@ from pathlib import Path
 from harness import (REPOSITORY, accepts, expect, expect_equal, free_ports, mib, random_file, run,
                      wait_for)
 
-# Where it is built: apart from what other builds share.
+# Its build directory: apart from what other builds share.
 TARGET = REPOSITORY / "target/static"
 
 # README.md, "A binary that needs no shared library".

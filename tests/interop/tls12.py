@@ -171,7 +171,7 @@ CASES = [
     ("an unknown message", "unexpected_message", {"after": sends((HANDSHAKE, message(99, b"x")))}),
 ]
 
-# Where rustls does otherwise, what happens, and why that is borne.
+# Known deviations of rustls: the reason for bearing each, the answer, the checks.
 KNOWN = [
     ("rustls has no notion of a fallback: it speaks nothing below TLS 1.2, and marks the random of its "
      "hello where it could have spoken TLS 1.3 (RFC 8446 §4.1.3)", SERVED,

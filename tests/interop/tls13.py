@@ -346,7 +346,7 @@ CASES = [
     ("a fatal alert is answered by nothing", CLOSED, {"after": sends((ALERT, b"\2\x28"))}),
 ]
 
-# Where rustls does otherwise, what happens, and why that is borne.
+# Known deviations of rustls: the reason for bearing each, the answer, the checks.
 KNOWN = [
     ("rustls has handshake_failure for every extension that the hello lacks", "handshake_failure",
      ["signature_algorithms is missing", "supported_groups is missing", "key_share is missing"]),

@@ -6,7 +6,7 @@ import sys
 
 from harness import REPOSITORY, expect
 
-# Where .ci/run puts it, unless it is installed.
+# .ci/run puts it there, unless it is installed.
 sys.path.append(str(REPOSITORY / "target/python"))
 
 # The types of records (RFC 8446 §5.1).

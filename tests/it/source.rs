@@ -13,9 +13,7 @@ pub struct Source {
 
 /// All files below a directory of the repository whose names end in `.rs`, in the order of their paths.
 pub fn sources(directory: &str) -> Vec<Source> {
-    let mut found = Vec::new();
-    gather(directory, &mut found);
-    found.sort_by(|one, other| one.path.cmp(&other.path));
+    let found = all(directory, |path| path.ends_with(".rs"));
     assert!(
         found.len() > 20,
         "the sources in {directory} were not found"
@@ -23,17 +21,35 @@ pub fn sources(directory: &str) -> Vec<Source> {
     found
 }
 
-fn gather(directory: &str, found: &mut Vec<Source>) {
+/// All scripts below a directory of the repository: Python and shell, whose names may have no extension.
+pub fn scripts(directory: &str) -> Vec<Source> {
+    let is_script = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        !name.contains('.') || name.ends_with(".py") || name.ends_with(".sh")
+    };
+    let found = all(directory, is_script);
+    assert!(found.len() > 2, "no scripts are in {directory}");
+    found
+}
+
+fn all(directory: &str, is_wanted: fn(&str) -> bool) -> Vec<Source> {
+    let mut found = Vec::new();
+    gather(directory, is_wanted, &mut found);
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    found
+}
+
+fn gather(directory: &str, is_wanted: fn(&str) -> bool, found: &mut Vec<Source>) {
     let absolute = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
     for entry in fs::read_dir(absolute).expect("a source directory") {
         let entry = entry.expect("an entry");
         let path = format!("{directory}/{}", entry.file_name().display());
         if entry.path().is_dir() {
-            // Build directories of the packages in `tests` are no sources.
-            if entry.file_name() != "target" {
-                gather(&path, found);
+            // Build directories of the packages in `tests` are no sources, nor what Python compiles.
+            if !["target", "__pycache__"].contains(&&*entry.file_name().to_string_lossy()) {
+                gather(&path, is_wanted, found);
             }
-        } else if path.ends_with(".rs") {
+        } else if is_wanted(&path) {
             let text = fs::read_to_string(entry.path()).expect("a source file");
             found.push(Source { path, text });
         }

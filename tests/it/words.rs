@@ -8,7 +8,7 @@ use super::source::{self, Source};
 use std::collections::BTreeMap;
 
 /// First words that begin a clause about the thing instead of naming it.
-const CLAUSES: [&str; 11] = [
+const CLAUSES: [&str; 17] = [
     "What ",
     "Whatever ",
     "Whether ",
@@ -18,8 +18,14 @@ const CLAUSES: [&str; 11] = [
     "Whose ",
     "How ",
     "So many ",
+    "So much ",
+    "At most so ",
     "The same ",
+    "The same, ",
     "Why ",
+    "Where ",
+    "When ",
+    "Which ",
 ];
 
 /// Type names that several rooms may use, each with the reason.
@@ -39,6 +45,12 @@ fn doc(line: &str) -> Option<&str> {
     Some(doc.trim_start().trim_start_matches("- "))
 }
 
+/// The words of the list that a doc opens with.
+fn clause(doc: &str) -> Option<&'static str> {
+    let is_opening = |clause: &&&str| doc.starts_with(**clause);
+    CLAUSES.iter().find(is_opening).copied()
+}
+
 #[test]
 fn docs_name_their_thing_first() {
     let mut faults = Vec::new();
@@ -47,15 +59,32 @@ fn docs_name_their_thing_first() {
         .flat_map(|root| source::sources(root))
     {
         for (line, number) in file.text.lines().zip(1..) {
-            let opening = doc(line).and_then(|doc| {
-                let is_opening = |clause: &&&str| doc.starts_with(**clause);
-                CLAUSES.iter().find(is_opening)
-            });
-            if let Some(opening) = opening {
+            if let Some(opening) = doc(line).and_then(clause) {
                 faults.push(format!(
                     "{}:{number}: a doc line opens with '{opening}'",
                     file.path
                 ));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The text of a docstring's first line, or of a comment at the margin, in a script.
+fn script_doc(line: &str) -> Option<&str> {
+    let docstring = line.trim_start().strip_prefix("\"\"\"");
+    docstring.or(line.strip_prefix("# "))
+}
+
+#[test]
+fn docs_of_scripts_name_their_thing_first() {
+    let mut faults = Vec::new();
+    for directory in ["findings", "tests/bench", "tests/interop"] {
+        for script in source::scripts(directory) {
+            for (line, number) in script.text.lines().zip(1..) {
+                if let Some(opening) = script_doc(line).and_then(clause) {
+                    faults.push(format!("{}:{number}: opens with '{opening}'", script.path));
+                }
             }
         }
     }

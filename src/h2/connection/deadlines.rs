@@ -27,8 +27,8 @@ use crate::h2::turn::{SendState, StreamSlot};
 use crate::http::Patience;
 
 impl Connection {
-    /// When [`handle_timeout`](Self::handle_timeout) has to be called, unless something else comes
-    /// first.
+    /// The time at which [`handle_timeout`](Self::handle_timeout) has to be called, unless something
+    /// else comes first.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.is_closed() {
             return None;

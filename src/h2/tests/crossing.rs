@@ -25,7 +25,7 @@ struct CrossingWire {
     now: Instant,
 }
 
-/// Which end does what, and a number to do it with.
+/// The end that acts, its act, and a number to do it with.
 type CrossingAct = (Role, u8, u32);
 
 fn config(windows: u32) -> Arc<Config> {

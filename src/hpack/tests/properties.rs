@@ -171,7 +171,7 @@ enum Form {
 #[derive(Clone, Debug)]
 struct CoderStep {
     form: Form,
-    /// Which entry of which table to refer to, where there are any.
+    /// The entry, of either table, to refer to where there are any.
     index: prop::sample::Index,
     name: Option<Vec<u8>>,
     value: Vec<u8>,

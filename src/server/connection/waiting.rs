@@ -24,7 +24,7 @@ impl Pause {
         }
     }
 
-    /// When there is something to do about it.
+    /// The time at which the pause has to be looked at.
     fn deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
         match *self {
             Pause::None => None,
@@ -66,7 +66,7 @@ impl<W: World> Connection<W> {
         };
     }
 
-    /// When [`Connection::handle_deadline`] is due.
+    /// The time at which [`Connection::handle_deadline`] is due.
     pub fn next_deadline(&self, cx: &Context<W>) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Opening { deadline } | Phase::Lingering { deadline, .. } => Some(deadline),

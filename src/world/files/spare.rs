@@ -1,6 +1,6 @@
 //! Spare descriptors, for times when the system has no others.
 //!
-//! When the system has none left, a request for a file would fail, while the connections that have
+//! If the system has none left, a request for a file would fail, while the connections that have
 //! taken them go on. So a few are held back. One is closed for each that is needed then, and they are
 //! opened again when connections have made room.
 

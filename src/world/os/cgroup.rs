@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-/// Where control groups are mounted, by version: the second with the controller's own hierarchy in it.
+/// Mount points of control groups: of version 2, and of the memory controller's own hierarchy in version 1.
 const UNIFIED: &str = "/sys/fs/cgroup";
 const MEMORY: &str = "/sys/fs/cgroup/memory";
 
