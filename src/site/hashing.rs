@@ -3,7 +3,7 @@
 //! A file that is too long to be hashed before its first response has a weak tag until it is hashed. Files
 //! up to [`HASHED_SOON`] bytes are hashed here as soon as they are asked for, longer ones only if the
 //! operator wants it. One file is open at a time, and a slice takes as long as a few requests. Bytes that a
-//! response sends meanwhile go into the hash as well: the [`FileSlot`](super::open_file::FileSlot) keeps it.
+//! response sends meanwhile go into the hash as well: the [`FileSlot`](crate::content::FileSlot) keeps it.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
