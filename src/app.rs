@@ -5,9 +5,10 @@
 //! Config ─▶ site, TLS, access log, listeners ─▶ EventLoop over the operating system
 //! ```
 //!
-//! `own_files` lists the files that must never be served, `descriptors` divides the system's limit of open
+//! `check` opens the same without serving. `own_files` lists the files that must never be served, `descriptors` divides the system's limit of open
 //! files. The order of the start (log, `App::open`, sandbox, `App::run`) is in `main.rs`.
 
+mod check;
 mod descriptors;
 mod own_files;
 
@@ -21,6 +22,7 @@ use crate::tls::{CertificateOrigin, TlsContext};
 use crate::world::ListenAddress;
 use crate::world::files::Root;
 use crate::world::os::{OsWorld, cgroup, raise_open_files};
+pub use check::check;
 use descriptors::DescriptorShares;
 
 /// A server that listens and has not begun to serve.
@@ -91,41 +93,51 @@ impl App {
     }
 
     /// The addresses at which the server can be reached, for standard output. The text is for a person, so
-    /// the caller sends it to standard error where the access log goes there.
+    /// the caller sends it to standard error where the access log goes to standard output.
     pub fn announcement(&self, config: &Config) -> String {
-        let mut lines = format!(
-            "calmd {} serves {}\n",
-            env!("CARGO_PKG_VERSION"),
-            config.host.site.root.display()
-        );
-        for url in &self.urls {
-            lines.push_str(&format!("  {url}\n"));
-        }
-        match &self.certificate {
-            Some(CertificateOrigin::Made(path)) => lines.push_str(&format!(
-                "  made a self-signed certificate for localhost, {}: browsers will warn; \
-                 --cert and --key take your own\n",
-                path.display()
-            )),
-            Some(CertificateOrigin::Kept(path)) => {
-                lines.push_str(&format!(
-                    "  with the self-signed certificate {}\n",
-                    path.display()
-                ));
-            }
-            Some(CertificateOrigin::Memory) => lines.push_str(
-                "  with a self-signed certificate for localhost, kept in memory until the end only; \
-                 STATE_DIRECTORY names a place for it, --cert and --key take your own\n",
-            ),
-            Some(CertificateOrigin::Given) | None => {}
-        }
-        lines
+        announcement("serves", config, &self.urls, self.certificate.as_ref())
     }
 
     /// Serves until the operator stops it.
     pub fn run(mut self) -> Result<(), Box<dyn Error>> {
         Ok(self.event_loop.run()?)
     }
+}
+
+/// The addresses at which a server of this configuration is reached, and its certificate.
+fn announcement(
+    verb: &str,
+    config: &Config,
+    urls: &[String],
+    certificate: Option<&CertificateOrigin>,
+) -> String {
+    let mut lines = format!(
+        "calmd {} {verb} {}\n",
+        env!("CARGO_PKG_VERSION"),
+        config.host.site.root.display()
+    );
+    for url in urls {
+        lines.push_str(&format!("  {url}\n"));
+    }
+    match certificate {
+        Some(CertificateOrigin::Made(path)) => lines.push_str(&format!(
+            "  made a self-signed certificate for localhost, {}: browsers will warn; \
+                 --cert and --key take your own\n",
+            path.display()
+        )),
+        Some(CertificateOrigin::Kept(path)) => {
+            lines.push_str(&format!(
+                "  with the self-signed certificate {}\n",
+                path.display()
+            ));
+        }
+        Some(CertificateOrigin::Memory) => lines.push_str(
+            "  with a self-signed certificate for localhost, kept in memory until the end only; \
+                 STATE_DIRECTORY names a place for it, --cert and --key take your own\n",
+        ),
+        Some(CertificateOrigin::Given) | None => {}
+    }
+    lines
 }
 
 /// The configuration with as many connections and open files as the system has descriptors for.

@@ -1,9 +1,14 @@
 //! The command line: the table of settings as clap's definitions, what was given by options and by the
 //! environment, and for `calmd get` (in `get`) the client's options.
 //!
-//! Every setting of the server can be given by an environment variable as well: `--cache-memory` by
-//! `CALMD_CACHE_MEMORY`; an option precedes it. A mistake is told in one line that names the option or the
-//! variable, the value and the mend.
+//! Every setting of the server can be given by an environment variable as well, `--cache-memory` by
+//! `CALMD_CACHE_MEMORY`, and by the settings file that `--config` names. An option precedes the variable,
+//! the variable the file, the file the default. A mistake is told in one line that names the option, the
+//! variable or the place in the file, the value and the mend.
+//!
+//! `calmd check` tests everything that the settings name, `calmd config --show` prints the settings in
+//! effect with their origins. Both take the options of the server. A directory of such a name is served as
+//! `./check`.
 
 use std::ffi::OsString;
 use std::io;
@@ -15,8 +20,10 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 #[cfg(feature = "client")]
 use crate::client;
 use crate::config::Config;
+use crate::config::file::{FileMistake, SettingsFile};
 use crate::config::settings::{
-    self, Arity, GivenSettings, Level, Mistake, Position, Setting, SettingOrigin, TABLE, ValueForm,
+    self, Arity, GivenSettings, Level, Mistake, Position, SETTINGS_FILE, Setting, SettingOrigin,
+    TABLE, ValueForm,
 };
 use crate::telemetry::standard_error;
 use crate::tls::{Certificate, state_directory};
@@ -30,6 +37,10 @@ mod mistake;
 pub enum Command {
     /// Serve.
     Serve(Box<Config>),
+    /// Test everything that serving takes, and print what would be served.
+    Check(Box<Config>),
+    /// Print a text: the settings in effect.
+    Show(String),
     /// Fetch.
     #[cfg(feature = "client")]
     Get(Box<client::GetOptions>),
@@ -42,6 +53,8 @@ enum CommandError {
     Arguments(clap::Error),
     /// A wrong setting.
     Setting(Mistake),
+    /// A settings file that cannot be read.
+    File(FileMistake),
 }
 
 impl From<clap::Error> for CommandError {
@@ -82,6 +95,26 @@ pub fn parse() -> Result<Command, u8> {
     Err(2)
 }
 
+/// A use of the settings, by the first word of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Serve,
+    Check,
+    Show,
+}
+
+impl Purpose {
+    /// The purpose of these arguments, the program's name first, and its own arguments, with a name first.
+    fn of(args: &[OsString]) -> (Purpose, &[OsString]) {
+        let rest = args.get(1..).unwrap_or_default();
+        match rest.first().and_then(|first| first.to_str()) {
+            Some("check") => (Purpose::Check, rest),
+            Some("config") => (Purpose::Show, rest),
+            _ => (Purpose::Serve, args),
+        }
+    }
+}
+
 /// The task of these arguments, the program's name first, in this environment.
 fn parse_from(args: &[OsString], variable: Variable<'_>) -> Result<Command, CommandError> {
     let level = if args.iter().any(|arg| arg == "-h") {
@@ -89,42 +122,66 @@ fn parse_from(args: &[OsString], variable: Variable<'_>) -> Result<Command, Comm
     } else {
         Level::Long
     };
-    let matches = definitions(level).try_get_matches_from(args)?;
+    let (purpose, args) = Purpose::of(args);
+    let matches = definitions(purpose, level).try_get_matches_from(args)?;
     #[cfg(feature = "client")]
-    if let Some(matches) = matches.subcommand_matches("get") {
+    if purpose == Purpose::Serve
+        && let Some(matches) = matches.subcommand_matches("get")
+    {
         return Ok(Command::Get(Box::new(get::options(matches)?)));
     }
     let mut base = Config::default();
     base.host.certificate = Certificate::SelfSigned {
         directory: state_directory(variable),
     };
-    let config = given(&matches, variable).resolve(base);
-    Ok(Command::Serve(Box::new(
-        config.map_err(CommandError::Setting)?,
-    )))
+    let given = given(&matches, variable).map_err(CommandError::File)?;
+    let config = Box::new(given.resolve(base).map_err(CommandError::Setting)?);
+    Ok(match purpose {
+        Purpose::Serve => Command::Serve(config),
+        Purpose::Check => Command::Check(config),
+        Purpose::Show => Command::Show(settings::show(&given)),
+    })
 }
 
-/// The settings that the command line gives, and of the others those that the environment gives.
-fn given(matches: &ArgMatches, variable: Variable<'_>) -> GivenSettings {
+/// The settings that the command line gives, of the others those that the environment gives, and of the rest
+/// those that the settings file has.
+fn given(matches: &ArgMatches, variable: Variable<'_>) -> Result<GivenSettings, FileMistake> {
+    let said = |setting: &Setting| values(setting, matches, variable);
     let mut settings = GivenSettings::default();
+    let file = settings::all().find(|setting| setting.name == SETTINGS_FILE);
+    let file = file.and_then(|setting| said(setting)?.pop());
+    let file = file.map(|(_, path)| SettingsFile::read(path.as_ref()));
+    let file = file.transpose()?;
     for setting in settings::all() {
-        if matches.value_source(setting.name) == Some(ValueSource::CommandLine) {
-            let values = match setting.form {
-                ValueForm::Switch(_) => vec!["true".into()],
-                ValueForm::Text(_) | ValueForm::Path(_) => matches
-                    .get_many::<OsString>(setting.name)
-                    .map(|values| values.cloned().collect())
-                    .unwrap_or_default(),
-            };
-            settings.give(setting, SettingOrigin::CommandLine, values);
-        } else if let Some(value) = variable(&setting.variable()) {
-            // A variable that is empty is one that is not set, as files of settings for services have it.
-            if !value.is_empty() {
-                settings.give(setting, SettingOrigin::Environment, vec![value]);
-            }
+        match (said(setting), &file) {
+            (Some(values), _) => settings.give(setting, values),
+            (None, Some(file)) => file.give(setting, &mut settings),
+            (None, None) => {}
         }
     }
-    settings
+    Ok(settings)
+}
+
+/// The values of a setting by the command line, else by the environment.
+fn values(
+    setting: &Setting,
+    matches: &ArgMatches,
+    variable: Variable<'_>,
+) -> Option<Vec<(SettingOrigin, OsString)>> {
+    if matches.value_source(setting.name) == Some(ValueSource::CommandLine) {
+        let values = match setting.form {
+            ValueForm::Switch(_) => vec!["true".into()],
+            ValueForm::Text(_) | ValueForm::Path(_) => matches
+                .get_many::<OsString>(setting.name)
+                .map(|values| values.cloned().collect())
+                .unwrap_or_default(),
+        };
+        let by_option = |value| (SettingOrigin::CommandLine, value);
+        return Some(values.into_iter().map(by_option).collect());
+    }
+    // A variable that is empty is one that is not set, as files of settings for services have it.
+    let value = variable(&setting.variable()).filter(|value| !value.is_empty())?;
+    Some(vec![(SettingOrigin::Environment, value)])
 }
 
 /// Warnings of variables of the environment that look like ours and are none, one line each.
@@ -135,21 +192,36 @@ pub fn misspelt_variables() -> Vec<String> {
 
 /// The usage of the program.
 const USAGE: &str = if cfg!(feature = "client") {
-    "calmd [OPTIONS] [DIR]\n       calmd get [OPTIONS] URL..."
+    "calmd [OPTIONS] [DIR]\n       calmd check [OPTIONS] [DIR]\n       calmd config --show [OPTIONS] [DIR]\n       \
+     calmd get [OPTIONS] URL..."
 } else {
-    "calmd [OPTIONS] [DIR]"
+    "calmd [OPTIONS] [DIR]\n       calmd check [OPTIONS] [DIR]\n       calmd config --show [OPTIONS] [DIR]"
 };
 
-/// clap's definitions, with the help of this level.
-fn definitions(level: Level) -> clap::Command {
-    let mut command = clap::Command::new("calmd")
-        .about("Serve a directory over HTTP/2 and HTTP/1.1")
+/// clap's definitions for this purpose, with the help of this level.
+fn definitions(purpose: Purpose, level: Level) -> clap::Command {
+    let mut command = match purpose {
+        Purpose::Serve => serving(),
+        Purpose::Check => clap::Command::new("calmd check")
+            .about(
+                "Test the settings and everything that they name, and print what would be served",
+            )
+            .override_usage("calmd check [OPTIONS] [DIR]"),
+        Purpose::Show => clap::Command::new("calmd config")
+            .about("Print the settings in effect, each with the place that it came from")
+            .override_usage("calmd config --show [OPTIONS] [DIR]")
+            .arg(
+                Arg::new("show")
+                    .long("show")
+                    .action(ArgAction::SetTrue)
+                    .required(true)
+                    .help("Print them as a settings file"),
+            ),
+    };
+    command = command
         .version(env!("CARGO_PKG_VERSION"))
         .disable_help_flag(true)
         .disable_version_flag(true)
-        .disable_help_subcommand(true)
-        .args_conflicts_with_subcommands(true)
-        .override_usage(USAGE)
         .max_term_width(100)
         .after_help(format!(
             "SIZE is 64K, 1M, 2G; TIME 500ms, 30s, 2m, 1h; ADDR also \
@@ -158,10 +230,6 @@ fn definitions(level: Level) -> clap::Command {
              and so on;\nlists stand in lines ({}), ADDR with commas too.",
             lists().join(", ")
         ));
-    #[cfg(feature = "client")]
-    {
-        command = command.subcommand(get::definitions());
-    }
     for group in &TABLE {
         for setting in group.settings {
             command = command.arg(definition(setting, group.heading, level));
@@ -186,6 +254,19 @@ fn definitions(level: Level) -> clap::Command {
 fn lists() -> Vec<&'static str> {
     let lists = settings::all().filter(|setting| setting.arity == Arity::Lines);
     lists.map(|setting| setting.name).collect()
+}
+
+/// clap's definition of the program that serves, or fetches.
+fn serving() -> clap::Command {
+    let command = clap::Command::new("calmd")
+        .about("Serve a directory over HTTP/2 and HTTP/1.1")
+        .disable_help_subcommand(true)
+        .args_conflicts_with_subcommands(true)
+        .override_usage(USAGE);
+    #[cfg(feature = "client")]
+    // The usage tells of it, beside its two siblings.
+    let command = command.subcommand(get::definitions().hide(true));
+    command
 }
 
 /// clap's definition of a setting.

@@ -1,13 +1,13 @@
-//! The command line → the configuration → the server → its sandbox, or for `calmd get` the client;
-//! exit codes.
+//! The command line → the configuration → the server → its sandbox; for `calmd check` a test of it, for
+//! `calmd get` the client; exit codes.
 //!
 //! Exit code 0: stopped by the operator, or fetched. 1: could not start, or could not fetch. 2: a wrong
-//! option. 101: ended by a bug of ours.
+//! option or settings file. 101: ended by a bug of ours.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use calmd::allocator;
-use calmd::app::App;
+use calmd::app::{self, App};
 use calmd::cli::{self, Command};
 #[cfg(feature = "client")]
 use calmd::client;
@@ -19,6 +19,7 @@ use calmd::telemetry::lines::Lines;
 use calmd::telemetry::sink::{self, Sink};
 use calmd::telemetry::standard_error;
 use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -41,6 +42,8 @@ fn run() -> ExitCode {
     }
     let done = match cli::parse() {
         Ok(Command::Serve(config)) => serve(&config),
+        Ok(Command::Check(config)) => check(&config),
+        Ok(Command::Show(settings)) => print(&settings),
         #[cfg(feature = "client")]
         Ok(Command::Get(options)) => match client::run(&options) {
             Err(error) if error.is_unread() => return ExitCode::FAILURE,
@@ -54,6 +57,26 @@ fn run() -> ExitCode {
             standard_error::write_last(&format!("calmd: {error}\n"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Warnings go to standard error, the result to standard output.
+fn check(config: &Config) -> Result<(), Box<dyn Error>> {
+    standard_error::install_log(config.log_level);
+    let told = app::check(config)?;
+    print(&told)
+}
+
+fn print(text: &str) -> Result<(), Box<dyn Error>> {
+    let mut output = io::stdout().lock();
+    let written = output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush());
+    match written {
+        // The reader has enough, as `head` has.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(format!("cannot write to standard output: {error}").into()),
+        Ok(()) => Ok(()),
     }
 }
 

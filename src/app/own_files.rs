@@ -21,6 +21,10 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
             mend,
         });
     };
+    if let Some(file) = &config.settings_file {
+        let mend = "move it out of the directory that is served";
+        add(file, OwnExtent::Namesakes, "the settings file", mend);
+    }
     match &config.host.certificate {
         _ if config.listen_tls.is_empty() => {}
         Certificate::Files { chain, key } => {

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{CommandError, definitions};
-use crate::config::settings::{self, Level, Mistake, Position, Setting, SettingOrigin};
+use super::{CommandError, Purpose, definitions};
+use crate::config::settings::{self, Level, Mistake, Position, Setting, SettingOrigin, nearest};
 
 /// Options of other servers, and ours for them; `{}` stands for the value.
 const ELSEWHERE: [(&[&str], &str, &str); 8] = [
@@ -83,14 +83,17 @@ const VERBS: [&str; 4] = ["serve", "server", "start", "run"];
 /// The sentence on a refusal of these arguments, the program's name first.
 pub(super) fn explain(refusal: &CommandError, args: &[OsString]) -> String {
     let is_get = cfg!(feature = "client") && args.get(1).is_some_and(|first| first == "get");
-    let help = if is_get {
-        "calmd get --help"
-    } else {
-        "calmd --help"
+    let (purpose, args) = Purpose::of(args);
+    let help = match purpose {
+        Purpose::Serve if is_get => "calmd get --help",
+        Purpose::Serve => "calmd --help",
+        Purpose::Check => "calmd check --help",
+        Purpose::Show => "calmd config --help",
     };
     let what = match refusal {
         CommandError::Arguments(error) => arguments(error, args, is_get),
         CommandError::Setting(mistake) => setting(mistake),
+        CommandError::File(mistake) => mistake.to_string(),
     };
     format!("{what} ({help} lists all options)")
 }
@@ -120,10 +123,15 @@ fn setting(mistake: &Mistake) -> String {
                 SettingOrigin::Environment => {
                     format!("in the environment's {}", setting.variable())
                 }
+                SettingOrigin::File(_) => format!("for '{}'", setting.name),
             };
             // One line, whatever was written.
             let value = value.to_string_lossy().replace(char::is_control, " ");
-            format!("invalid value '{value}' {place}: {problem}")
+            let what = format!("invalid value '{value}' {place}: {problem}");
+            match origin {
+                SettingOrigin::File(place) => format!("{place}: {what}"),
+                SettingOrigin::CommandLine | SettingOrigin::Environment => what,
+            }
         }
         Mistake::Incomplete { settings, needs } => {
             let spelt: Vec<String> = settings
@@ -133,6 +141,7 @@ fn setting(mistake: &Mistake) -> String {
                     SettingOrigin::Environment => {
                         format!("the environment's {}", setting.variable())
                     }
+                    SettingOrigin::File(place) => format!("{place}: '{}'", setting.name),
                 })
                 .collect();
             format!("{} {needs}", spelt.join(" and "))
@@ -209,7 +218,7 @@ fn unknown_option(error: &clap::Error, args: &[OsString], is_get: bool) -> Optio
             mend.replace("{}", &value)
         ));
     }
-    let command = definitions(Level::Long);
+    let command = definitions(Purpose::of(args).0, Level::Long);
     let command = if is_get {
         command.find_subcommand("get")?
     } else {
@@ -258,35 +267,6 @@ pub(super) fn misspelt_variables<'v>(variables: impl Iterator<Item = &'v OsStr>)
             },
         )
         .collect()
-}
-
-/// The name that differs in the fewest letters, if they are few enough for a slip.
-fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let most = 1 + name.len() / 5;
-    names
-        .map(|known| (distance(name, known), known))
-        .filter(|(distance, _)| *distance <= most)
-        .min()
-        .map(|(_, known)| known)
-}
-
-/// Letters to insert, take away or replace between two words (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = *cell;
-            left = changed.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

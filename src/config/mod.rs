@@ -4,6 +4,7 @@
 //! [`h2::Config`](crate::h2::Config), [`server::Config`] with its limits and timeouts, [`site::Config`],
 //! [`Certificate`], [`AccessLogConfig`]. [`Config`] composes them, and no room below imports it.
 
+pub mod file;
 pub mod settings;
 
 use std::net::SocketAddr;
@@ -18,6 +19,8 @@ use crate::{server, site};
 /// Everything that the program is told at its start as a server.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The settings file, if there is one: it is never served.
+    pub settings_file: Option<PathBuf>,
     /// Cleartext listeners: HTTP/1.1, and HTTP/2 with prior knowledge.
     pub listen: Vec<ListenAddress>,
     /// TLS listeners: HTTP/2 and HTTP/1.1 by ALPN.
@@ -54,6 +57,7 @@ pub struct HostConfig {
 impl Default for Config {
     fn default() -> Self {
         Config {
+            settings_file: None,
             listen: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8080)))],
             listen_tls: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8443)))],
             host: HostConfig::default(),

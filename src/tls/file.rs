@@ -2,11 +2,9 @@
 
 use super::TlsError;
 use super::subject_names::Elements;
-use rustix::fs::OFlags;
+use crate::world::files::read_regular;
 use rustls::pki_types::PrivateKeyDer;
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 /// The longest file that is read, in bytes. A chain of a hundred certificates is shorter.
@@ -22,37 +20,17 @@ const SEQUENCE: u8 = 0x30;
 /// The object identifier rsaEncryption (RFC 8017 appendix C).
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
-/// The content of a regular file. A FIFO or a device is refused, because reading it could keep the
-/// whole server waiting.
+/// The content of a file, which is a regular one.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, TlsError> {
-    read(path).map_err(|reason| TlsError::Read {
+    read_regular(path, LONGEST).map_err(|reason| TlsError::Read {
         path: path.into(),
-        reason,
+        reason: match reason.kind() {
+            io::ErrorKind::FileTooLarge => {
+                io::Error::new(reason.kind(), "it is longer than any certificate or key")
+            }
+            _ => reason,
+        },
     })
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut options = OpenOptions::new();
-    // Without this flag, opening a FIFO waits for its writer.
-    options
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits() as i32);
-    let file = options.open(path)?;
-    let kind = file.metadata()?;
-    if kind.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if !kind.is_file() {
-        let reason = "it is a FIFO, a socket or a device";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-    }
-    let mut content = Vec::new();
-    let len = file.take(LONGEST + 1).read_to_end(&mut content)?;
-    if len as u64 > LONGEST {
-        let reason = "it is longer than any certificate or key";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-    }
-    Ok(content)
 }
 
 /// The length of the modulus of an RSA key in bits; none for other kinds of key.

@@ -29,12 +29,14 @@ mod links;
 mod place;
 mod private;
 mod reads;
+mod regular;
 mod spare;
 
 pub use directory::OpenDirectory;
 pub use place::{RootError, absolute};
 pub use private::{OwnExtent, OwnFile};
 pub use reads::DescriptorReads;
+pub use regular::read_regular;
 
 use links::{Symlink, Unfollowed};
 use place::{Resolution, RootPlace};

@@ -181,3 +181,93 @@ fn a_directory_of_the_sandbox_that_is_not_there_is_refused() {
     assert_eq!(code, 1);
     assert!(line.contains("'/nowhere' (--sandbox-read)"), "{line}");
 }
+
+#[test]
+fn a_check_opens_what_a_start_would_and_leaves_no_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path();
+    std::fs::write(place.join("index.html"), "hi").unwrap();
+    let check = |settings: &str| {
+        std::fs::write(place.join("calmd.toml"), settings).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_calmd"));
+        command
+            .current_dir(place)
+            .args(["check", "--config", "calmd.toml"])
+            .env_remove("CARGO_MANIFEST_DIR")
+            .env("STATE_DIRECTORY", place.join("certs"));
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().unwrap();
+        (code, text(output.stdout), text(output.stderr))
+    };
+    let whole = "dir = \".\"\nlisten-tls = [\"127.0.0.1:8443\"]\naccess-log = \"access.log\"\n";
+    let (code, told, warned) = check(whole);
+    assert_eq!(code, 0, "{warned}");
+    assert!(
+        told.contains("would serve .") && told.ends_with("The settings are right.\n"),
+        "{told}"
+    );
+    assert!(told.contains("https://127.0.0.1:8443"), "{told}");
+    assert!(
+        warned.contains("the settings file"),
+        "it lies in the served directory: {warned}"
+    );
+    assert!(!place.join("access.log").exists() && !place.join("certs").exists());
+    for (settings, code, said) in [
+        ("dir = \"nowhere\"\n", 1, "nowhere"),
+        (
+            "dir = \".\"\naccess-log = \"nowhere/log\"\n",
+            1,
+            "nowhere/log",
+        ),
+        (
+            "dir = \".\"\nlisten-tls = [\":1\"]\ncert = \"none.pem\"\nkey = \"none.key\"\n",
+            1,
+            "none.pem",
+        ),
+        (
+            "dirr = \".\"\n",
+            2,
+            "calmd.toml:1:1: there is no setting 'dirr'",
+        ),
+    ] {
+        let (found, told, error) = check(settings);
+        assert_eq!((found, told.as_str()), (code, ""), "{error}");
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_server_is_started_by_its_settings_file_alone_and_does_not_serve_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = directory.path().join("calmd.toml");
+    let text = "dir = \".\"\nlisten = [\"127.0.0.1:0\"]\nheader = [\"x-from: file\"]\n";
+    std::fs::write(&settings, text).unwrap();
+    std::fs::write(directory.path().join("index.html"), "hi").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_calmd"));
+    command
+        .arg("--config")
+        .arg(&settings)
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.find_map(|line| {
+        let line = line.unwrap();
+        line.trim().strip_prefix("http://").map(str::to_owned)
+    });
+    let ask = |target: &str| {
+        let mut stream = std::net::TcpStream::connect(address.as_deref().unwrap()).unwrap();
+        let head = format!("GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+        std::io::read_to_string(stream).unwrap()
+    };
+    let page = ask("/");
+    assert!(
+        page.contains("x-from: file") && page.ends_with("hi"),
+        "{page}"
+    );
+    let refused = ask("/calmd.toml");
+    assert!(refused.starts_with("HTTP/1.1 404 "), "{refused}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

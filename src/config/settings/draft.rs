@@ -1,7 +1,8 @@
 //! A configuration that is being put together: settings that make sense together only wait for each other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::{SettingOrigin, listen};
 use crate::config::Config;
 use crate::telemetry::{AccessLogConfig, LogFormat};
 use crate::tls::Certificate;
@@ -25,6 +26,8 @@ pub struct ConfigDraft {
     pub(super) access_log: Option<PathBuf>,
     /// The form of the access log, which is of use only where there is one.
     pub(super) log_format: LogFormat,
+    /// The directory that relative paths are beneath; empty for the one that the program was started in.
+    directory: PathBuf,
 }
 
 /// Settings that need another one.
@@ -47,7 +50,35 @@ impl ConfigDraft {
             key: None,
             access_log: None,
             log_format: LogFormat::default(),
+            directory: PathBuf::new(),
         }
+    }
+
+    /// Has the paths to come read as those of this origin: a settings file's are beneath its directory.
+    pub(super) fn set_directory(&mut self, origin: &SettingOrigin) {
+        self.directory = match origin {
+            SettingOrigin::File(place) => place.file.parent().map(Into::into).unwrap_or_default(),
+            SettingOrigin::CommandLine | SettingOrigin::Environment => PathBuf::new(),
+        };
+    }
+
+    /// A path as it was written, beneath the directory of its origin. `-` is a standard stream.
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
+        if path.as_os_str() == "-" {
+            return path.into();
+        }
+        self.directory.join(path)
+    }
+
+    /// The listeners of a text, with the paths of sockets beneath the directory of its origin.
+    pub(super) fn addresses(&self, text: &str) -> Result<Vec<ListenAddress>, String> {
+        let mut addresses = listen::parse(text)?;
+        for address in &mut addresses {
+            if let ListenAddress::Unix(socket) = address {
+                socket.path = self.path(&socket.path);
+            }
+        }
+        Ok(addresses)
     }
 
     pub(super) fn site(&mut self) -> &mut site::Config {

@@ -3,12 +3,13 @@
 //! ```text
 //! TABLE ─▶ the command line (clap), its help      --cache-memory 8M
 //!       ─▶ the environment                        CALMD_CACHE_MEMORY=8M
+//!       ─▶ the settings file                      cache-memory = "8M"
 //!       ─▶ GivenSettings: texts with their origin ─▶ ConfigDraft ─▶ Config
 //! ```
 //!
 //! A [`Setting`] is a name, the form of its value, a help text and a function that puts a text into a
 //! [`ConfigDraft`]. All else follows from these: the option is `--name`, the variable `CALMD_NAME` with
-//! underscores. The readers of texts (the command line, the environment) give them to [`GivenSettings`]
+//! underscores, the file's key the name. The readers of texts (`cli`, and [`super::file`]) give them to [`GivenSettings`]
 //! with a [`SettingOrigin`], and [`GivenSettings::resolve`] makes a [`Config`] of them. A [`Mistake`]
 //! carries the setting; the room that read the text spells it, as an option or as a variable.
 //!
@@ -25,6 +26,9 @@
 
 mod draft;
 mod listen;
+mod nearest;
+mod place;
+mod show;
 mod table;
 pub(crate) mod value;
 
@@ -34,7 +38,10 @@ use std::path::PathBuf;
 
 use super::Config;
 pub use draft::ConfigDraft;
-pub use table::TABLE;
+pub(crate) use nearest::nearest;
+pub use place::FilePlace;
+pub use show::show;
+pub use table::{SETTINGS_FILE, TABLE};
 
 /// Settings that stand together in the help.
 #[derive(Debug)]
@@ -191,7 +198,10 @@ impl Setting {
             ValueForm::Path(_) if value.is_empty() => {
                 return Err("it is empty; write a path".into());
             }
-            ValueForm::Path(set) => set(draft, value.into()),
+            ValueForm::Path(set) => {
+                let path = draft.path(value.as_ref());
+                set(draft, path);
+            }
         }
         Ok(())
     }
@@ -209,12 +219,14 @@ fn named(name: &str) -> &'static Setting {
 }
 
 /// The place that a text was read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingOrigin {
     /// An option, or the operand, of the command line.
     CommandLine,
     /// A variable of the environment.
     Environment,
+    /// The settings file.
+    File(FilePlace),
 }
 
 /// A wrong setting. The room that read it spells it.
@@ -249,42 +261,33 @@ pub struct GivenSettings {
 #[derive(Debug)]
 struct Given {
     setting: &'static Setting,
-    origin: SettingOrigin,
-    values: Vec<OsString>,
+    values: Vec<(SettingOrigin, OsString)>,
 }
 
 impl GivenSettings {
-    /// Adds the values of a setting that was not given before.
-    pub fn give(
-        &mut self,
-        setting: &'static Setting,
-        origin: SettingOrigin,
-        values: Vec<OsString>,
-    ) {
-        debug_assert!(self.origin(setting.name).is_none(), "{}", setting.name);
-        self.given.push(Given {
-            setting,
-            origin,
-            values,
-        });
+    /// Adds the values of a setting that was not given before, each with its origin.
+    pub fn give(&mut self, setting: &'static Setting, values: Vec<(SettingOrigin, OsString)>) {
+        debug_assert!(self.values(setting.name).is_none(), "{}", setting.name);
+        self.given.push(Given { setting, values });
     }
 
-    /// The place that a setting was read from, if it was given.
-    fn origin(&self, name: &str) -> Option<SettingOrigin> {
+    /// The values of a setting with their origins, if it was given.
+    pub fn values(&self, name: &str) -> Option<&[(SettingOrigin, OsString)]> {
         let given = self.given.iter().find(|given| given.setting.name == name);
-        given.map(|given| given.origin)
+        given.map(|given| given.values.as_slice())
     }
 
     /// The configuration that begins as `base` and has all that was given.
-    pub fn resolve(self, base: Config) -> Result<Config, Mistake> {
+    pub fn resolve(&self, base: Config) -> Result<Config, Mistake> {
         let mut draft = ConfigDraft::new(base);
         for given in &self.given {
-            for values in &given.values {
+            for (origin, values) in &given.values {
+                draft.set_directory(origin);
                 for value in given.setting.split(values) {
                     let set = given.setting.set(&mut draft, value);
                     set.map_err(|problem| Mistake::Value {
                         setting: given.setting,
-                        origin: given.origin,
+                        origin: origin.clone(),
                         value: value.to_owned(),
                         problem,
                     })?;
@@ -292,7 +295,10 @@ impl GivenSettings {
             }
         }
         draft.finish().map_err(|incomplete| {
-            let origin = |name: &&str| Some((named(name), self.origin(name)?));
+            let origin = |name: &&str| {
+                let (origin, _) = self.values(name)?.first()?;
+                Some((named(name), origin.clone()))
+            };
             Mistake::Incomplete {
                 settings: incomplete.names.iter().filter_map(origin).collect(),
                 needs: incomplete.needs,

@@ -1,7 +1,10 @@
 //! The table of settings, in the order of the help.
 
-use super::{ConfigDraft, Group, Setting, listen, value};
+use super::{ConfigDraft, Group, Setting, value};
 use crate::world::User;
+
+/// The name of the setting that names the settings file, which the file itself cannot have.
+pub const SETTINGS_FILE: &str = "config";
 
 /// All settings, group by group.
 pub static TABLE: [Group; 8] = [
@@ -58,7 +61,8 @@ const LISTENING: &[Setting] = &[
         "ADDR",
         "Cleartext: HOST:PORT, PORT or unix:PATH",
         |draft, text| {
-            ConfigDraft::add_addresses(&mut draft.listen, listen::parse(text)?);
+            let addresses = draft.addresses(text)?;
+            ConfigDraft::add_addresses(&mut draft.listen, addresses);
             Ok(())
         },
     )
@@ -71,7 +75,8 @@ const LISTENING: &[Setting] = &[
         "ADDR",
         "TLS address; any replaces both defaults",
         |draft, text| {
-            ConfigDraft::add_addresses(&mut draft.listen_tls, listen::parse(text)?);
+            let addresses = draft.addresses(text)?;
+            ConfigDraft::add_addresses(&mut draft.listen_tls, addresses);
             Ok(())
         },
     )
@@ -101,6 +106,13 @@ const LISTENING: &[Setting] = &[
 ];
 
 const SITE: &[Setting] = &[
+    Setting::path(
+        SETTINGS_FILE,
+        "FILE",
+        "Settings file, TOML or JSON: its keys are names of options",
+        |draft, path| draft.config.settings_file = Some(path),
+    )
+    .essential(),
     Setting::switch(
         "listing",
         "List directories that have no index.html",

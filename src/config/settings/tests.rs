@@ -21,7 +21,7 @@ fn the_defaults_that_are_shown_are_the_defaults_of_the_rooms() {
     let mut settings = GivenSettings::default();
     for setting in all() {
         if let Some(default) = setting.default {
-            settings.give(setting, SettingOrigin::CommandLine, vec![default.into()]);
+            settings.give(setting, vec![(SettingOrigin::CommandLine, default.into())]);
         }
     }
     let shown = settings.resolve(Config::default()).unwrap();
@@ -50,7 +50,7 @@ fn a_draft_is_complete_only_with_what_belongs_together() {
     let incomplete = |names: &[&str]| {
         let mut settings = GivenSettings::default();
         for name in names {
-            settings.give(named(name), SettingOrigin::Environment, vec![":1".into()]);
+            settings.give(named(name), vec![(SettingOrigin::Environment, ":1".into())]);
         }
         match settings.resolve(Config::default()) {
             Ok(_) => None,

@@ -1,0 +1,83 @@
+//! `calmd check`: everything that starting would open, without listening and without leaving a trace.
+
+use std::error::Error;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+
+use super::{announcement, own_files, url};
+use crate::config::Config;
+use crate::http::Scheme;
+use crate::site::Site;
+use crate::tls::{Certificate, CertificateOrigin, TlsContext};
+use crate::world::files::{Root, absolute};
+
+/// Opens the site, the certificate and the log as a start would, warns as a start would, and tells what
+/// would be served. Ports are not tried, because the server may hold them, and no file is made.
+pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
+    let mut site = Site::new(Root::open(&config.host.site.root)?, &config.host.site)?;
+    let certificate = certificate(config)?;
+    let log = config.access_log.as_ref();
+    if let Some(path) = log.and_then(|log| log.file.as_ref()) {
+        writable(path).map_err(|reason| {
+            format!(
+                "the access log '{}' cannot be written: {reason}",
+                path.display()
+            )
+        })?;
+    }
+    site.tree().keep_private(own_files::own_files(config));
+    site.tree().warn_of_private();
+    for complaint in site.complaints(&config.host.site.root) {
+        log::warn!("{complaint}");
+    }
+    let cleartext = config
+        .listen
+        .iter()
+        .map(|address| url(Scheme::Http, address));
+    let tls = config
+        .listen_tls
+        .iter()
+        .map(|address| url(Scheme::Https, address));
+    let urls: Vec<String> = cleartext.chain(tls).collect();
+    let told = announcement("would serve", config, &urls, certificate.as_ref());
+    Ok(told + "The settings are right.\n")
+}
+
+/// The certificate's origin. One of our own is made at the first start, and not for a check.
+fn certificate(config: &Config) -> Result<Option<CertificateOrigin>, Box<dyn Error>> {
+    match &config.host.certificate {
+        _ if config.listen_tls.is_empty() => Ok(None),
+        given @ Certificate::Files { .. } => {
+            let (_, origin) = TlsContext::open(given)?;
+            Ok(Some(origin))
+        }
+        Certificate::SelfSigned { directory: None } => Ok(Some(CertificateOrigin::Memory)),
+        Certificate::SelfSigned {
+            directory: Some(directory),
+        } => {
+            let path = directory.join("localhost.pem");
+            Ok(Some(if path.exists() {
+                CertificateOrigin::Kept(path)
+            } else {
+                CertificateOrigin::Made(path)
+            }))
+        }
+    }
+}
+
+/// An error if a file cannot be appended to, or could not be made.
+fn writable(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        // A FIFO or a device waits for its reader, so it is not opened.
+        Ok(kind) if kind.is_file() => OpenOptions::new().append(true).open(path).map(drop),
+        Ok(kind) if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let path = absolute(path);
+            let directory = path.parent().ok_or(io::ErrorKind::NotFound)?;
+            directory.metadata().map(drop)
+        }
+        Err(error) => Err(error),
+    }
+}

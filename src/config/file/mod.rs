@@ -1,0 +1,232 @@
+//! The settings file: TOML, or JSON where the name ends in `.json`.
+//!
+//! ```text
+//! file ─▶ read_regular ─▶ syntax (TOML or JSON) ─▶ tree of nodes with positions ─▶ settings of the table
+//! ```
+//!
+//! A key is the name of an option: `cache-memory = "8M"`. HTTP/2's own settings are taken by their RFC
+//! names as well: `"SETTINGS_MAX_CONCURRENT_STREAMS": 100` (RFC 9113 §6.5.2). A list belongs to a setting
+//! that may be repeated. Paths are relative to the directory of the file. [`FileMistake`] names the file,
+//! the line, the column, the key and the mend.
+
+mod node;
+mod syntax;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::settings::{self, Arity, FilePlace, GivenSettings, Setting, SettingOrigin, nearest};
+use crate::world::files::read_regular;
+use node::{NodeValue, SettingNode};
+
+/// The longest settings file that is read, in bytes: a thousand hosts with twenty lines each are shorter.
+const LONGEST: u64 = 1 << 20;
+
+/// The beginning of the names that RFC 9113 §6.5.2 gives to settings of HTTP/2.
+const RFC_PREFIX: &str = "SETTINGS_";
+
+/// A setting of HTTP/2 that calmd has no option for, because it never pushes.
+const ENABLE_PUSH: &str = "SETTINGS_ENABLE_PUSH";
+
+/// Reason why a settings file was not taken. Displayed, it is one line that says how to mend it.
+#[derive(Debug)]
+pub enum FileMistake {
+    /// The file cannot be read.
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// The system's reason.
+        reason: std::io::Error,
+    },
+    /// Its text is wrong.
+    Text {
+        /// The first wrong place.
+        place: FilePlace,
+        /// A sentence on what is wrong and what would be right.
+        problem: String,
+    },
+}
+
+impl fmt::Display for FileMistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FileMistake::Read { file, reason } => {
+                write!(
+                    f,
+                    "cannot read the settings file '{}': {reason}",
+                    file.display()
+                )
+            }
+            FileMistake::Text { place, problem } => write!(f, "{place}: {problem}"),
+        }
+    }
+}
+
+/// Settings of a file, each at most once, with the place of each value.
+#[derive(Debug)]
+pub struct SettingsFile {
+    entries: Vec<FileSetting>,
+}
+
+#[derive(Debug)]
+struct FileSetting {
+    setting: &'static Setting,
+    values: Vec<(FilePlace, OsString)>,
+}
+
+impl SettingsFile {
+    /// Reads the file of this path.
+    pub fn read(path: &Path) -> Result<SettingsFile, FileMistake> {
+        let unreadable = |reason| FileMistake::Read {
+            file: path.into(),
+            reason,
+        };
+        let content = read_regular(path, LONGEST).map_err(unreadable)?;
+        Self::parse(path, &content)
+    }
+
+    /// The settings in the content of the file of this path.
+    fn parse(path: &Path, content: &[u8]) -> Result<SettingsFile, FileMistake> {
+        let source = SettingsText {
+            file: path.into(),
+            content,
+        };
+        let text = str::from_utf8(content)
+            .map_err(|error| source.mistake(error.valid_up_to(), "the text is not UTF-8"))?;
+        let parse = match path.extension() {
+            Some(extension) if extension == "json" => syntax::json,
+            _ => syntax::toml,
+        };
+        let parsed = parse(text);
+        let mut keys = parsed.map_err(|fault| source.mistake(fault.at, fault.problem))?;
+        // The first mistake of the file is the one that is told.
+        keys.sort_by_key(|(key, _)| key.at);
+        let mut file = SettingsFile {
+            entries: Vec::new(),
+        };
+        for (key, value) in keys {
+            file.add(&source, &key.name, key.at, value)?;
+        }
+        Ok(file)
+    }
+
+    fn add(
+        &mut self,
+        source: &SettingsText<'_>,
+        key: &str,
+        at: usize,
+        value: SettingNode,
+    ) -> Result<(), FileMistake> {
+        if key == ENABLE_PUSH {
+            return match value.value {
+                NodeValue::Number(text) if text == "0" => Ok(()),
+                NodeValue::Boolean(false) => Ok(()),
+                _ => Err(source.mistake(at, format!("'{key}' is 0, because calmd never pushes"))),
+            };
+        }
+        let setting = setting_of(key).map_err(|problem| source.mistake(at, problem))?;
+        if self.entry(setting).is_some() {
+            let problem = format!("'{key}' is '{}', which stands above", setting.name);
+            return Err(source.mistake(at, problem));
+        }
+        let given = match value.value {
+            NodeValue::List(values) if setting.arity == Arity::Lines => values,
+            NodeValue::List(_) => {
+                return Err(
+                    source.mistake(value.at, format!("'{key}' takes one value, not a list"))
+                );
+            }
+            _ => vec![value],
+        };
+        let mut values = Vec::with_capacity(given.len());
+        for value in given {
+            let text = scalar(value.value)
+                .map_err(|kind| source.mistake(value.at, format!("'{key}' takes no {kind}")))?;
+            values.push((source.place(value.at), text.into()));
+        }
+        self.entries.push(FileSetting { setting, values });
+        Ok(())
+    }
+
+    fn entry(&self, setting: &Setting) -> Option<&FileSetting> {
+        let mut entries = self.entries.iter();
+        entries.find(|entry| std::ptr::eq(entry.setting, setting))
+    }
+
+    /// Gives the setting's values, if the file has the setting.
+    pub fn give(&self, setting: &'static Setting, given: &mut GivenSettings) {
+        if let Some(entry) = self.entry(setting) {
+            let values = entry.values.iter();
+            let values = values
+                .map(|(place, value)| (SettingOrigin::File(place.clone()), value.clone()))
+                .collect();
+            given.give(setting, values);
+        }
+    }
+}
+
+/// The setting of a key. The error says what would be right.
+fn setting_of(key: &str) -> Result<&'static Setting, String> {
+    if key == settings::SETTINGS_FILE {
+        return Err("a settings file names no other one; leave 'config' out".into());
+    }
+    let name = match key.strip_prefix(RFC_PREFIX) {
+        Some(name) => &name.to_ascii_lowercase().replace('_', "-"),
+        None => key,
+    };
+    if let Some(setting) = settings::all().find(|setting| setting.name == name) {
+        return Ok(setting);
+    }
+    let names = settings::all().map(|setting| setting.name);
+    Err(match nearest(name, names) {
+        Some(meant) => format!("there is no setting '{key}'; did you mean '{meant}'?"),
+        None if ["root", "directory"].contains(&key) => {
+            format!("there is no setting '{key}'; did you mean 'dir'?")
+        }
+        None => format!("there is no setting '{key}'; calmd --help lists all"),
+    })
+}
+
+/// The text of a single value, or the name of what it is instead.
+fn scalar(value: NodeValue) -> Result<String, &'static str> {
+    match value {
+        NodeValue::Text(text) | NodeValue::Number(text) => Ok(text),
+        NodeValue::Boolean(value) => Ok(value.to_string()),
+        NodeValue::List(_) => Err("list within a list"),
+        NodeValue::Other(kind) => Err(kind),
+    }
+}
+
+/// A file's content, to tell places in.
+struct SettingsText<'c> {
+    file: Arc<Path>,
+    content: &'c [u8],
+}
+
+impl SettingsText<'_> {
+    /// The place of a byte.
+    fn place(&self, at: usize) -> FilePlace {
+        let before = self.content.get(..at).unwrap_or(self.content);
+        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let begin = before.iter().rposition(|&byte| byte == b'\n');
+        let begin = begin.map_or(0, |end| end + 1);
+        let in_line = String::from_utf8_lossy(before.get(begin..).unwrap_or_default());
+        FilePlace {
+            file: self.file.clone(),
+            line,
+            column: in_line.chars().count() + 1,
+        }
+    }
+
+    fn mistake(&self, at: usize, problem: impl Into<String>) -> FileMistake {
+        FileMistake::Text {
+            place: self.place(at),
+            problem: problem.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
