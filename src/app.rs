@@ -60,6 +60,9 @@ impl App {
         // Now that all of them are there.
         site.tree().keep_private(own_files::own_files(config));
         let mut world = OsWorld::new()?;
+        if config.reuse_port {
+            world.share_ports();
+        }
         let mut urls = Vec::new();
         let mut schemes = Vec::new();
         let limits = &config.server.limits;

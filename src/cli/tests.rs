@@ -288,6 +288,20 @@ fn naming_any_address_replaces_all_defaults() {
 }
 
 #[test]
+fn ports_are_shared_with_other_processes_but_unix_sockets_are_not() {
+    assert!(!config(&[]).reuse_port);
+    assert!(config(&["--reuse-port", "--listen", ":80"]).reuse_port);
+    for listen in ["--listen", "--listen-tls"] {
+        let told = error(&["--reuse-port", listen, ":80,unix:/run/calmd.sock"]);
+        assert!(
+            told.starts_with("'--reuse-port' needs TCP addresses"),
+            "{told}"
+        );
+        assert!(told.contains("leave out unix:PATH"), "{told}");
+    }
+}
+
+#[test]
 fn certificate_and_key_come_together_and_for_a_listener() {
     let given = config(&["--cert", "c.pem", "--key", "k.pem"]);
     assert_eq!(

@@ -25,6 +25,8 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// TLS listeners: HTTP/2 and HTTP/1.1 by ALPN.
     pub listen_tls: Vec<ListenAddress>,
+    /// Let other processes listen on the same TCP ports.
+    pub reuse_port: bool,
     /// The site that is served, and the certificate that names it.
     pub host: HostConfig,
     /// The event loop and the protocols: bounds and timeouts.
@@ -60,6 +62,7 @@ impl Default for Config {
             settings_file: None,
             listen: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8080)))],
             listen_tls: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8443)))],
+            reuse_port: false,
             host: HostConfig::default(),
             server: server::Config::default(),
             access_log: None,

@@ -6,11 +6,10 @@ use mio::unix::SourceFd;
 use mio::{Interest, Poll};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
+use rustix::net::{self, SendFlags};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
-use socket2::SockRef;
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -18,8 +17,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub mod cgroup;
+mod tcp;
 mod unix;
 
+use tcp::PortUse;
 use unix::NamedListener;
 
 /// Events taken from the kernel at once: 12 bytes each, and no fairness is lost with fewer.
@@ -32,9 +33,6 @@ const LATEST: Duration = Duration::from_secs(253_402_300_799);
 /// other.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 
-/// Connections that the kernel completes while we are busy. It caps this at `somaxconn`.
-const BACKLOG: i32 = 4096;
-
 /// mio's token of the signal pipe; listeners are numbered from 0, sockets have a serial above.
 const SIGNALS: mio::Token = mio::Token(Token::LAST_INDEX as usize);
 
@@ -43,6 +41,7 @@ pub struct OsWorld<F> {
     poll: Poll,
     events: mio::Events,
     listeners: Vec<OsListener>,
+    ports: PortUse,
     /// The operator's, if this process listens to them.
     signals: Option<Signals>,
     files: std::marker::PhantomData<F>,
@@ -131,6 +130,7 @@ impl<F> OsWorld<F> {
             poll: Poll::new()?,
             events: mio::Events::with_capacity(EVENTS),
             listeners: Vec::new(),
+            ports: PortUse::Alone,
             signals: None,
             files: std::marker::PhantomData,
         })
@@ -146,6 +146,12 @@ impl<F> OsWorld<F> {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
             result => result.map(|()| true),
         }
+    }
+
+    /// Lets other processes listen on the TCP ports that are opened from now on. The kernel gives each
+    /// connection to one of them, by a hash of its addresses.
+    pub fn share_ports(&mut self) {
+        self.ports = PortUse::Shared;
     }
 
     /// Opens a listener and returns where it is bound (a port of 0 becomes the port that it got).
@@ -190,7 +196,7 @@ impl<F> OsWorld<F> {
         let registry = self.poll.registry();
         let (mut listener, bound) = match address {
             ListenAddress::Tcp(address) => {
-                let listener = bind_tcp(*address, unsent_bytes)?;
+                let listener = tcp::bind(*address, unsent_bytes, self.ports)?;
                 let bound = listener.local_addr()?;
                 (OsListener::Tcp(listener), ListenAddress::Tcp(bound))
             }
@@ -221,34 +227,6 @@ pub fn raise_open_files(connections: usize) -> Option<u64> {
         log::warn!("the limit of open files stays as it is: {error}");
     }
     getrlimit(Resource::Nofile).current
-}
-
-/// A listener with the options that accepted connections inherit, so that accepting one costs no
-/// further system call.
-fn bind_tcp(address: SocketAddr, unsent_bytes: u32) -> io::Result<TcpListener> {
-    let family = if address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = match net::socket_with(family, SocketType::STREAM, flags, None) {
-        // A machine without IPv6: all of its addresses are the IPv4 ones.
-        Err(rustix::io::Errno::AFNOSUPPORT) if address.ip().is_unspecified() => {
-            let any = SocketAddr::from(([0, 0, 0, 0], address.port()));
-            return bind_tcp(any, unsent_bytes);
-        }
-        socket => socket?,
-    };
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    if address.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
-    }
-    sockopt::set_tcp_nodelay(&socket, true)?;
-    SockRef::from(&socket).set_tcp_notsent_lowat(unsent_bytes)?;
-    net::bind(&socket, &address)?;
-    net::listen(&socket, BACKLOG)?;
-    Ok(TcpListener::from_std(std::net::TcpListener::from(socket)))
 }
 
 impl From<Token> for mio::Token {

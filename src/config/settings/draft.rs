@@ -141,6 +141,14 @@ impl ConfigDraft {
                 config.host.certificate = Certificate::Files { chain, key };
             }
         }
+        let mut listeners = config.listen.iter().chain(&config.listen_tls);
+        let has_unix = listeners.any(|address| matches!(address, ListenAddress::Unix(_)));
+        if config.reuse_port && has_unix {
+            return Err(Incomplete {
+                names: &["reuse-port"],
+                needs: "needs TCP addresses, since one process alone can have a Unix socket; leave out unix:PATH",
+            });
+        }
         if config.host.ticket_key.is_some() && config.listen_tls.is_empty() {
             return Err(Incomplete {
                 names: &["ticket-key"],

@@ -83,6 +83,11 @@ const LISTENING: &[Setting] = &[
     .essential()
     .repeated()
     .default(":8443"),
+    Setting::switch(
+        "reuse-port",
+        "Let other processes of this user listen on the same TCP ports; the kernel spreads connections",
+        |draft, on| draft.config.reuse_port = on,
+    ),
     Setting::path(
         "cert",
         "FILE",

@@ -15,6 +15,7 @@ mod logs;
 mod names;
 mod operation;
 mod own_files;
+mod ports;
 mod records;
 mod root;
 mod sandbox;
