@@ -16,7 +16,7 @@ use std::error::Error;
 
 use crate::config::Config;
 use crate::http::Scheme;
-use crate::server::{AccessLog, Context, EventLoop};
+use crate::server::{AccessLog, EventLoop, Services};
 use crate::site::Site;
 use crate::tls::{CertificateOrigin, TlsContext};
 use crate::world::ListenAddress;
@@ -77,9 +77,9 @@ impl App {
             }
         }
         report_descriptors(wanted, config);
-        let cx = Context::new(world, site, log, &config.server);
+        let services = Services::new(&world, site, log, &config.server).with_tls(tls);
         Ok(App {
-            event_loop: EventLoop::new(cx, tls, &schemes),
+            event_loop: EventLoop::new(world, services, &schemes),
             urls,
             certificate,
         })

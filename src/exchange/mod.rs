@@ -35,7 +35,7 @@
 //! use calmd::exchange::*;
 //! use calmd::http::{Method, Scheme};
 //! use calmd::routes::Routes;
-//! use calmd::server::{Config, Context, EventLoop};
+//! use calmd::server::{Config, EventLoop, Services};
 //! use calmd::site::{self, Site};
 //! use calmd::world::{Files, ListenAddress, files::Root, os::OsWorld};
 //! use std::{cell::Cell, cell::RefCell, error::Error, path::PathBuf, rc::Rc};
@@ -73,8 +73,8 @@
 //!     routes.mount("/bell", Box::new(Bell::default()));
 //!     let (mut world, config) = (OsWorld::new()?, Config::default());
 //!     let address = world.listen(&ListenAddress::Tcp(([127, 0, 0, 1], 0).into()), 1 << 18)?;
-//!     let cx = Context::new(world, routes, None, &config);
-//!     Ok((EventLoop::new(cx, None, &[Scheme::Http]), address))
+//!     let services = Services::new(&world, routes, None, &config);
+//!     Ok((EventLoop::new(world, services, &[Scheme::Http]), address))
 //! }
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! let (mut event_loop, address) = server("public".into())?;

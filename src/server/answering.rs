@@ -1,15 +1,16 @@
 //! The beginning of an answer, whatever the protocol: the handlers are asked, and their refusals are told.
 
-use super::context::Context;
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
+use super::services::Services;
+use super::turn::Turn;
 use crate::exchange::{
     ActiveRequest, AlarmOwner, Answer, ContentHold, Desk, Failure, Request, RequestKey,
     RequestPlace, Response,
 };
 use crate::http::Fields;
 use crate::telemetry::access_log::Entry;
-use crate::world::{Files, Peer, World};
+use crate::world::{Files, Peer};
 
 /// A request that has arrived.
 pub(super) struct Arrived<'a> {
@@ -35,9 +36,9 @@ pub(super) enum Accepted<F: Files> {
     Exchange(ActiveRequest<F>),
 }
 
-impl<W: World> Context<W> {
+impl<F: Files> Turn<'_, F> {
     /// Has a handler answer a request.
-    pub(super) fn accept(&mut self, arrived: &Arrived<'_>) -> Accepted<W::Files> {
+    pub(super) fn accept(&mut self, arrived: &Arrived<'_>) -> Accepted<F> {
         self.moved += PROGRESS_BYTES;
         self.requests = self.requests.saturating_sub(1);
         let entry = self.log_entry(arrived.peer, arrived.version, arrived.fields);
@@ -48,11 +49,13 @@ impl<W: World> Context<W> {
         };
         let mut alarm = AlarmOwner::default();
         let answer = match arrived.refusal {
-            Some(status) => Answer::Response(self.routes.error(status)),
-            None if self.is_misdirected(arrived.fields) => Answer::Response(self.routes.error(421)),
+            Some(status) => Answer::Response(self.services.routes.error(status)),
+            None if self.is_misdirected(arrived.fields) => {
+                Answer::Response(self.services.routes.error(421))
+            }
             None => {
-                let mut desk = Desk::new(&self.means, place, &mut alarm);
-                let answer = self.routes.accept(&request, &mut desk);
+                let mut desk = Desk::new(&self.services.means, place, &mut alarm);
+                let answer = self.services.routes.accept(&request, &mut desk);
                 self.charge_files();
                 answer
             }
@@ -62,7 +65,7 @@ impl<W: World> Context<W> {
                 return Accepted::Response(response.to(request.method), entry);
             }
             Answer::NotMine => {
-                let response = self.routes.error(404);
+                let response = self.services.routes.error(404);
                 return Accepted::Response(response.to(request.method), entry);
             }
             Answer::Exchange(exchange) => exchange,
@@ -72,23 +75,25 @@ impl<W: World> Context<W> {
             &request,
             arrived.expectation,
             (place, alarm),
-            self.limits.request_body_bytes,
-            self.now,
+            self.services.limits.request_body_bytes,
+            self.services.now,
             entry,
         );
         if active.announces_too_much(arrived.fields) {
-            let (response, entry) = self.refuse_content(active, arrived.peer);
+            let (response, entry) = self.services.refuse_content(active, arrived.peer);
             return Accepted::Response(response, entry);
         }
         Accepted::Exchange(active)
     }
+}
 
+impl<F: Files> Services<F> {
     /// The response to a request whose content is larger than anybody takes.
     pub(super) fn refuse_content(
         &mut self,
-        active: ActiveRequest<W::Files>,
+        active: ActiveRequest<F>,
         peer: Peer,
-    ) -> (Response<W::Files>, Option<Box<Entry>>) {
+    ) -> (Response<F>, Option<Box<Entry>>) {
         self.report(Limit::BodySize, peer, TOO_LARGE);
         let (method, entry) = active.replace(None, &self.means);
         (self.routes.error(413).to(method), entry)
@@ -97,10 +102,10 @@ impl<W: World> Context<W> {
     /// The response to a request whose exchange has failed before its head.
     pub(super) fn answer_failure(
         &mut self,
-        active: ActiveRequest<W::Files>,
+        active: ActiveRequest<F>,
         failure: &Failure,
         peer: Peer,
-    ) -> (Response<W::Files>, Option<Box<Entry>>) {
+    ) -> (Response<F>, Option<Box<Entry>>) {
         if failure.is_late() {
             self.report(Limit::HandlerTime, peer, failure.reason());
         } else {

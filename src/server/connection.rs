@@ -22,8 +22,11 @@ mod wrong_port;
 #[cfg(debug_assertions)]
 pub use progress::Prospect;
 
-use super::context::{Buffers, Context, REQUEST_EFFORT};
+use super::config::Limits;
+use super::lent::Buffers;
 use super::protocol::Protocol;
+use super::services::Services;
+use super::turn::{REQUEST_EFFORT, Turn};
 use super::watch::ProgressWatch;
 use crate::exchange::{RequestKey, WakeCause};
 use crate::http::{Fields, Scheme};
@@ -49,7 +52,7 @@ const LAST_OPENING: Duration = Duration::from_secs(1);
 
 /// The wish of a connection after its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Wish {
     /// To hear of readiness or of its deadline.
     Wait,
     /// Another turn as soon as the others have had theirs.
@@ -144,17 +147,17 @@ impl<W: World> Connection<W> {
         socket: W::Socket,
         tls: Option<Tls<UnbufferedServerConnection>>,
         peer: Peer,
-        cx: &Context<W>,
+        services: &Services<W::Files>,
     ) -> Self {
         let wait = match tls {
-            Some(_) => cx.timeouts.handshake,
-            None => cx.timeouts.preface,
+            Some(_) => services.timeouts.handshake,
+            None => services.timeouts.preface,
         };
         Connection {
             link: Link::new(socket, tls),
             protocol: Protocol::Undecided,
             phase: Phase::Opening {
-                deadline: cx.now + wait,
+                deadline: services.now + wait,
             },
             peer,
             kept: Vec::new(),
@@ -188,21 +191,21 @@ impl<W: World> Connection<W> {
     }
 
     /// Reads, serves and writes, within the budget of a turn.
-    pub fn turn(&mut self, cx: &mut Context<W>) -> Turn {
-        let mut buffers = std::mem::take(&mut cx.buffers);
+    pub fn take_turn(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
+        let mut buffers = std::mem::take(turn.buffers);
         let result = match self.phase {
-            Phase::Opening { .. } | Phase::Serving => self.serve(&mut buffers, cx),
-            Phase::Flushing | Phase::Ending => self.flush(&[], cx).map(|()| Turn::Wait),
-            Phase::Lingering { .. } => self.linger(&mut buffers.read, cx),
-            Phase::Closed => Ok(Turn::Closed),
+            Phase::Opening { .. } | Phase::Serving => self.serve(&mut buffers, world, turn),
+            Phase::Flushing | Phase::Ending => self.flush(&[], world, turn).map(|()| Wish::Wait),
+            Phase::Lingering { .. } => self.linger(&mut buffers.read, world, turn),
+            Phase::Closed => Ok(Wish::Closed),
         };
-        let turn = result.and_then(|turn| self.settle(turn, &mut buffers.wire, cx));
-        cx.buffers = buffers;
-        self.log_ended(cx);
-        turn.unwrap_or_else(|error| {
+        let wish = result.and_then(|wish| self.settle(wish, &mut buffers.wire, world, turn));
+        *turn.buffers = buffers;
+        self.log_ended(world, turn);
+        wish.unwrap_or_else(|error| {
             log::debug!("{}: {error}", self.peer);
-            cx.splices.clear();
-            self.close(cx)
+            turn.splices.clear();
+            self.close(world, turn)
         })
     }
 
@@ -216,28 +219,33 @@ impl<W: World> Connection<W> {
     }
 
     /// Closes at once.
-    pub fn close(&mut self, cx: &mut Context<W>) -> Turn {
+    pub fn close(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
         self.phase = Phase::Closed;
-        self.protocol.close(cx);
-        if let Some(log) = &mut cx.log {
-            log.record_ended(&mut self.unlogged, cx.world.now());
+        self.protocol.close(turn.services);
+        if let Some(log) = &mut turn.services.log {
+            log.record_ended(&mut self.unlogged, world.now());
         }
-        Turn::Closed
+        Wish::Closed
     }
 
     /// Ends the connection after what is open on it. One that is just being opened is served first: its
     /// request waits already, or is on its way.
-    pub fn shutdown(&mut self, cx: &mut Context<W>) -> Turn {
+    pub fn shutdown(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
         if let Phase::Opening { deadline } = &mut self.phase {
-            *deadline = (*deadline).min(cx.now + LAST_OPENING);
+            *deadline = (*deadline).min(turn.services.now + LAST_OPENING);
             self.farewell = Farewell::Due;
         }
-        self.protocol.shutdown(cx.now);
-        self.turn(cx)
+        self.protocol.shutdown(turn.services.now);
+        self.take_turn(world, turn)
     }
 
     /// One turn of a connection on which requests come. An error is the socket's, and final.
-    fn serve(&mut self, buffers: &mut Buffers, cx: &mut Context<W>) -> io::Result<Turn> {
+    fn serve(
+        &mut self,
+        buffers: &mut Buffers,
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
+    ) -> io::Result<Wish> {
         let Buffers {
             read,
             plain,
@@ -245,18 +253,19 @@ impl<W: World> Connection<W> {
             wire,
             fields,
         } = buffers;
-        self.flush(&[], cx)?;
+        self.flush(&[], world, turn)?;
         let mut long = self.take_long();
         let is_long = long.is_some();
         let mut input = match &mut long {
-            Some(kept) => self.long_input(kept, read, wire, cx)?,
-            None => self.input(read, plain, wire, cx)?,
+            Some(kept) => self.long_input(kept, read, wire, world, turn)?,
+            None => self.input(read, plain, wire, world, turn)?,
         };
         if let Phase::Flushing = self.phase {
-            return Ok(Turn::Wait);
+            return Ok(Wish::Wait);
         }
         if matches!(self.phase, Phase::Opening { .. }) {
-            self.protocol = Protocol::choose(self.link.transport(), input, self.peer, cx);
+            self.protocol =
+                Protocol::choose(self.link.transport(), input, self.peer, turn.services);
             if !matches!(self.protocol, Protocol::Undecided) {
                 let (protocol, layer) = (self.protocol.name(), self.link.transport().name());
                 log::debug!("{}: {protocol} over {layer}", self.peer);
@@ -267,26 +276,26 @@ impl<W: World> Connection<W> {
             }
         }
         if self.is_handshaking() {
-            cx.effort += HANDSHAKE_EFFORT;
+            turn.effort += HANDSHAKE_EFFORT;
         }
-        let turn = match self.protocol {
+        let wish = match self.protocol {
             // There is nothing to say yet.
-            Protocol::Undecided if self.wants_input(cx) => Turn::Again,
-            Protocol::Undecided => Turn::Wait,
+            Protocol::Undecided if self.wants_input(&turn.services.limits) => Wish::Again,
+            Protocol::Undecided => Wish::Wait,
             _ => {
                 let len = input.len();
-                let turn = self.exchange(&mut input, output, wire, fields, cx);
-                self.left = if cx.may_request() {
+                let wish = self.exchange(&mut input, output, wire, fields, world, turn);
+                self.left = if turn.may_request() {
                     Left::Part
                 } else {
                     Left::Whole
                 };
-                cx.charge_files();
-                let requests = cx.limits.turn_requests - cx.requests;
+                turn.charge_files();
+                let requests = turn.services.limits.turn_requests - turn.requests;
                 let parsed = len - input.len();
                 self.watch.count(parsed);
-                cx.effort += parsed + requests * REQUEST_EFFORT;
-                turn?
+                turn.effort += parsed + requests * REQUEST_EFFORT;
+                wish?
             }
         };
         if matches!(self.phase, Phase::Opening { .. } | Phase::Serving) {
@@ -300,19 +309,19 @@ impl<W: World> Connection<W> {
         }
         if self.farewell == Farewell::Due && self.protocol.requests() > 0 {
             self.farewell = Farewell::None;
-            self.protocol.shutdown(cx.now);
-            return Ok(Turn::Again);
+            self.protocol.shutdown(turn.services.now);
+            return Ok(Wish::Again);
         }
-        Ok(turn)
+        Ok(wish)
     }
 
     /// Number of bytes of output that may be made: a piece, or behind one that waits the short answers that
     /// input calls for.
-    fn output_room(&self, cx: &Context<W>) -> usize {
+    fn output_room(&self, piece: usize, limits: &Limits) -> usize {
         let most = if self.link.unsent().is_empty() {
-            cx.piece
+            piece
         } else {
-            cx.limits.output_bytes + cx.limits.answer_bytes
+            limits.output_bytes + limits.answer_bytes
         };
         most.saturating_sub(self.link.unsent().held())
     }
@@ -325,52 +334,53 @@ impl<W: World> Connection<W> {
         output: &mut Vec<u8>,
         wire: &mut WireBuffer,
         fields: &mut Fields,
-        cx: &mut Context<W>,
-    ) -> io::Result<Turn> {
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
+    ) -> io::Result<Wish> {
         let mut written = 0;
-        cx.requests = cx.limits.turn_requests;
-        self.enter(cx);
+        turn.requests = turn.services.limits.turn_requests;
+        self.enter(turn);
         loop {
             let blocked = !self.link.unsent().is_empty();
-            let limit = self.output_room(cx);
+            let limit = self.output_room(turn.piece, &turn.services.limits);
             self.protocol.lend_output(std::mem::take(output));
-            let result = self.protocol.advance(input, fields, limit, blocked, cx);
+            let result = self.protocol.advance(input, fields, limit, blocked, turn);
             *output = self.protocol.take_output();
-            let made = output.len() + cx.splices.len();
-            let sent = self.send(output, wire, cx);
+            let made = output.len() + turn.splices.len();
+            let sent = self.send(output, wire, world, turn);
             output.clear();
             sent?;
             if result.is_err() {
                 self.phase = Phase::Flushing;
             }
             if let Phase::Flushing = self.phase {
-                return Ok(Turn::Wait);
+                return Ok(Wish::Wait);
             }
             self.watch.count(made);
             written += made;
-            cx.effort += made;
-            if !cx.may_request() {
-                return Ok(Turn::Again);
+            turn.effort += made;
+            if !turn.may_request() {
+                return Ok(Wish::Again);
             }
             // What was held back while the socket was blocked has its turn now, if it is not any more.
             let held_back = blocked && self.link.unsent().is_empty();
             if !held_back && (made + OUTPUT_SLACK < limit || !self.link.unsent().is_empty()) {
-                return Ok(if self.wants_input(cx) {
-                    Turn::Again
+                return Ok(if self.wants_input(&turn.services.limits) {
+                    Wish::Again
                 } else {
-                    Turn::Wait
+                    Wish::Wait
                 });
             }
-            if written >= cx.limits.turn_write_bytes {
-                return Ok(Turn::Again);
+            if written >= turn.services.limits.turn_write_bytes {
+                return Ok(Wish::Again);
             }
         }
     }
 
     /// Tells those who make output what it is for.
-    fn enter(&self, cx: &mut Context<W>) {
-        cx.names = self.names;
-        cx.scheme = if self.link.is_secure() {
+    fn enter(&self, turn: &mut Turn<'_, W::Files>) {
+        turn.names = self.names;
+        turn.scheme = if self.link.is_secure() {
             Scheme::Https
         } else {
             Scheme::Http
@@ -382,66 +392,72 @@ impl<W: World> Connection<W> {
         &mut self,
         output: &[u8],
         wire: &mut WireBuffer,
-        cx: &mut Context<W>,
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
     ) -> io::Result<()> {
-        if output.is_empty() && cx.splices.is_empty() {
+        if output.is_empty() && turn.splices.is_empty() {
             return Ok(());
         }
         if !self.link.is_secure() {
-            return self.flush(output, cx);
+            return self.flush(output, world, turn);
         }
         wire.clear();
-        let sealed = self.link.seal(output, &mut cx.splices, wire);
+        let sealed = self.link.seal(output, turn.splices, wire);
         sealed.map_err(io::Error::other)?;
-        self.flush(wire.filled(), cx)
+        self.flush(wire.filled(), world, turn)
     }
 
     /// Writes what waits, then `bytes`, and watches over the progress of what still waits.
-    fn flush(&mut self, bytes: &[u8], cx: &mut Context<W>) -> io::Result<()> {
-        if bytes.is_empty() && cx.splices.is_empty() && self.link.unsent().is_empty() {
+    fn flush(
+        &mut self,
+        bytes: &[u8],
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
+    ) -> io::Result<()> {
+        if bytes.is_empty() && turn.splices.is_empty() && self.link.unsent().is_empty() {
             return Ok(());
         }
-        let splices = &mut cx.splices;
-        let reads = cx.routes.reads();
-        let written = self.link.write(&mut cx.world, reads, bytes, splices);
+        let splices = &mut *turn.splices;
+        let reads = turn.services.routes.reads();
+        let written = self.link.write(world, reads, bytes, splices);
         let newly_taken = match written {
             Ok(taken) => taken,
             Err(WriteError::Socket(error)) => return Err(error),
             Err(WriteError::File(error)) => {
-                self.cut_off(&error, cx);
+                self.cut_off(&error, turn);
                 return Ok(());
             }
         };
         self.watch.count(newly_taken);
         if self.link.take_lack() {
-            cx.await_disk(RequestKey::OUTPUT);
+            turn.await_disk(RequestKey::OUTPUT);
         }
         match &mut self.pause {
             Pause::Stalled { taken, .. } => {
                 // A slow reader's progress: what it takes now was made long ago.
-                cx.moved += newly_taken;
+                turn.moved += newly_taken;
                 *taken = taken.saturating_add(newly_taken as u32);
                 if self.link.unsent().is_empty() {
                     self.pause = Pause::None;
                 }
             }
             _ if self.link.unsent().is_empty() => {}
-            _ => self.pause = Pause::stalled(cx.now, &cx.timeouts),
+            _ => self.pause = Pause::stalled(turn.services.now, &turn.services.timeouts),
         }
-        self.log_ended(cx);
+        self.log_ended(world, turn);
         Ok(())
     }
 
     /// Has the requests logged that have ended, if the kernel has the last of their bytes.
-    fn log_ended(&mut self, cx: &mut Context<W>) {
-        let Some(log) = &mut cx.log else {
+    fn log_ended(&mut self, world: &W, turn: &mut Turn<'_, W::Files>) {
+        let Some(log) = &mut turn.services.log else {
             return;
         };
         match self.link.unsent().is_empty() {
             true if log.has_ended() || !self.unlogged.is_empty() => {
-                log.record_ended(&mut self.unlogged, cx.world.now());
+                log.record_ended(&mut self.unlogged, world.now());
             }
-            false if log.has_ended() => log.keep_ended(&mut self.unlogged, cx.began),
+            false if log.has_ended() => log.keep_ended(&mut self.unlogged, turn.services.began),
             _ => {}
         }
     }

@@ -18,12 +18,14 @@ mod turn;
 pub(crate) use admission::LEAVING;
 
 use super::addresses::AddressCounts;
-use super::connection::{Connection, Turn};
-use super::context::Context;
+use super::connection::{Connection, Wish};
 use super::deadlines::Deadlines;
 use super::ledger::Ledger;
+use super::lent::Lent;
 use super::limit_log::Limit;
+use super::services::Services;
 use super::slots::Slots;
+use super::turn::Turn;
 use crate::allocator;
 use crate::exchange::{Queue, Wake};
 use crate::http::Scheme;
@@ -68,7 +70,9 @@ const CROWD: usize = 64;
 
 /// The server.
 pub struct EventLoop<W: World> {
-    cx: Context<W>,
+    world: W,
+    services: Services<W::Files>,
+    lent: Lent<W::Files>,
     listeners: Vec<Listener>,
     connections: Slots<Connection<W>>,
     /// The most connections since the allocator last tidied up; 0 as long as there was no crowd.
@@ -136,22 +140,24 @@ enum LoopState {
 }
 
 impl<W: World> EventLoop<W> {
-    /// A loop over the listeners of `cx.world`, in their order.
-    pub fn new(mut cx: Context<W>, tls: Option<TlsContext>, listeners: &[Scheme]) -> Self {
+    /// A loop over the listeners of `world`, in their order.
+    pub fn new(world: W, mut services: Services<W::Files>, listeners: &[Scheme]) -> Self {
         let listener = |scheme: &Scheme| Listener {
             scheme: *scheme,
             backlog: Backlog::Empty,
         };
-        cx.tls = tls;
         // A table of places for all of them would be numbered beyond what the poll can tell.
         let most = Token::LAST_INDEX as usize - LEAVING;
-        cx.limits.max_connections = cx.limits.max_connections.min(most);
-        let room = cx.limits.max_connections.min(MOST_ROOM) + LEAVING;
+        let limits = &mut services.limits;
+        limits.max_connections = limits.max_connections.min(most);
+        let room = limits.max_connections.min(MOST_ROOM) + LEAVING;
         EventLoop {
-            deadlines: Deadlines::new(cx.now, room),
-            ledger: Ledger::new(&cx.limits, &cx.timeouts, cx.now, room),
-            addresses: AddressCounts::new(cx.limits.connections_per_address),
-            cx,
+            deadlines: Deadlines::new(services.now, room),
+            ledger: Ledger::new(limits, &services.timeouts, services.now, room),
+            addresses: AddressCounts::new(limits.connections_per_address),
+            world,
+            services,
+            lent: Lent::new(),
             listeners: listeners.iter().map(listener).collect(),
             connections: Slots::with_room(room),
             crowd: 0,
@@ -179,10 +185,10 @@ impl<W: World> EventLoop<W> {
         while !self.is_done() {
             self.turn()?;
         }
-        if let Some(log) = &mut self.cx.log {
-            log.finish(self.cx.now);
+        if let Some(log) = &mut self.services.log {
+            log.finish(self.services.now);
         }
-        self.cx.limit_log.finish();
+        self.services.limit_log.finish();
         Ok(())
     }
 
@@ -191,7 +197,7 @@ impl<W: World> EventLoop<W> {
         match self.state {
             LoopState::Running => false,
             LoopState::Draining { deadline } => {
-                self.connections.count() == 0 || deadline <= self.cx.now
+                self.connections.count() == 0 || deadline <= self.services.now
             }
             LoopState::Stopped => true,
         }
@@ -204,7 +210,7 @@ impl<W: World> EventLoop<W> {
 
     /// The handlers.
     pub fn routes(&mut self) -> &mut Routes<W::Files> {
-        &mut self.cx.routes
+        &mut self.services.routes
     }
 
     /// The number of connections.
@@ -216,12 +222,13 @@ impl<W: World> EventLoop<W> {
     pub fn turn(&mut self) -> io::Result<()> {
         let timeout = self.poll_timeout();
         if timeout != Some(Duration::ZERO) {
-            self.cx.end_turn();
+            self.services.end_turn(self.world.now());
         }
         let mut ready = std::mem::take(&mut self.ready);
-        let polled = self.cx.world.poll(&mut ready, timeout)?;
+        let polled = self.world.poll(&mut ready, timeout)?;
         self.told = self.told.after(polled.extent, self.connections.count());
-        self.cx.begin_turn(timeout, polled);
+        let clocks = (self.world.now(), self.world.wall_clock());
+        self.services.begin_turn(timeout, polled, clocks);
         self.effort = 0;
         for event in ready.drain(..) {
             self.handle(event);
@@ -243,8 +250,8 @@ impl<W: World> EventLoop<W> {
         self.expire();
         self.relieve();
         self.accept();
-        if let Some(log) = &mut self.cx.log {
-            log.flush(self.cx.now);
+        if let Some(log) = &mut self.services.log {
+            log.flush(self.services.now);
         }
         self.work_behind();
         self.tidy();
@@ -266,23 +273,27 @@ impl<W: World> EventLoop<W> {
             match self.accepting {
                 Accepting::Open => Some(Duration::ZERO),
                 Accepting::Paused { until, .. } => {
-                    Some(until.saturating_duration_since(self.cx.now))
+                    Some(until.saturating_duration_since(self.services.now))
                 }
             }
         } else {
             None
         };
-        let log = self.cx.log.as_ref().and_then(|log| log.next_deadline());
-        let log = log.map(|deadline| deadline.saturating_duration_since(self.cx.now));
+        let log = self
+            .services
+            .log
+            .as_ref()
+            .and_then(|log| log.next_deadline());
+        let log = log.map(|deadline| deadline.saturating_duration_since(self.services.now));
         let drain = match self.state {
             LoopState::Draining { deadline } => {
-                Some(deadline.saturating_duration_since(self.cx.now))
+                Some(deadline.saturating_duration_since(self.services.now))
             }
             _ => None,
         };
-        let wake = self.cx.means.wakes.until_next(self.cx.now);
-        let next = self.deadlines.until_next(self.cx.now);
-        let work = self.cx.routes.next_work();
+        let wake = self.services.means.wakes.until_next(self.services.now);
+        let next = self.deadlines.until_next(self.services.now);
+        let work = self.services.routes.next_work();
         let waits = [next, accept, log, drain, wake, work];
         waits.into_iter().flatten().min()
     }
@@ -294,8 +305,8 @@ impl<W: World> EventLoop<W> {
                     listener.backlog = Backlog::Waiting;
                 }
                 if let Accepting::Paused { limit, .. } = self.accepting {
-                    let now = self.cx.now;
-                    self.cx
+                    let now = self.services.now;
+                    self.services
                         .limit_log
                         .report(limit, "newcomers", "must wait", now);
                 }
@@ -313,7 +324,7 @@ impl<W: World> EventLoop<W> {
                 connection.ready(readable, read_closed);
                 let is_heavy = self.connections.is_heavy(token);
                 if !is_heavy && self.effort < READY_EFFORT {
-                    self.with(token, Connection::turn);
+                    self.with(token, Connection::take_turn);
                     return;
                 }
                 if is_heavy {
@@ -356,7 +367,7 @@ impl<W: World> EventLoop<W> {
     fn take_queued(&mut self, token: Option<Token>) {
         if let Some(token) = token {
             self.connections.unqueue(token);
-            self.with(token, Connection::turn);
+            self.with(token, Connection::take_turn);
         }
     }
 
@@ -364,7 +375,7 @@ impl<W: World> EventLoop<W> {
     fn with(
         &mut self,
         token: Token,
-        act: impl FnOnce(&mut Connection<W>, &mut Context<W>) -> Turn,
+        act: impl FnOnce(&mut Connection<W>, &mut W, &mut Turn<'_, W::Files>) -> Wish,
     ) {
         self.give_turn(token, act);
         while self.ledger.is_over() {
@@ -380,13 +391,13 @@ impl<W: World> EventLoop<W> {
     /// needed may lie above all that the crowd leaves behind, as does what was remembered of files while
     /// the crowd was there.
     fn tidy(&mut self) {
-        if self.cx.routes.take_freed() {
+        if self.services.routes.take_freed() {
             allocator::tidy();
         }
         let count = self.connections.count();
         if self.crowd > 0 && count <= self.crowd / 2 {
             self.crowd = count;
-            self.cx.routes.forget();
+            self.services.routes.forget();
             allocator::tidy();
         }
     }
@@ -394,8 +405,8 @@ impl<W: World> EventLoop<W> {
     /// Gives those a turn whose requests can go on, as far as it goes.
     fn deliver_wakes(&mut self) {
         if self.wakes.is_empty() {
-            let now = self.cx.now;
-            self.cx.means.wakes.take_due(now, &mut self.wakes);
+            let now = self.services.now;
+            self.services.means.wakes.take_due(now, &mut self.wakes);
         }
         let end = self.share_end();
         while self.effort < end
@@ -411,10 +422,10 @@ impl<W: World> EventLoop<W> {
                     connection.wake(wake.place.request, wake.cause);
                 }
             }
-            self.with(token, |connection, cx| {
+            self.with(token, |connection, world, turn| {
                 // A step of a listing takes much and sends little.
-                cx.measure();
-                connection.turn(cx)
+                turn.measure(|| world.now());
+                connection.take_turn(world, turn)
             });
         }
     }
@@ -424,11 +435,11 @@ impl<W: World> EventLoop<W> {
         if self.told != Told::Everything {
             return;
         }
-        self.cx.patience = self.patience();
+        self.services.patience = self.patience();
         // Later ones stay with the wheel meanwhile, so that each connection is in the queue once.
         if self.expired.is_empty() {
             let mut expired = Vec::new();
-            self.deadlines.expire(self.cx.now, &mut expired);
+            self.deadlines.expire(self.services.now, &mut expired);
             let tokens = expired.into_iter();
             for token in tokens.filter_map(|index| self.connections.token(index)) {
                 self.expired.push_back(token);
@@ -445,14 +456,14 @@ impl<W: World> EventLoop<W> {
     fn signal(&mut self, signal: Signal) {
         match (signal, &self.state) {
             (Signal::Stop, LoopState::Running) => {
-                let deadline = self.cx.now + self.cx.timeouts.drain;
+                let deadline = self.services.now + self.services.timeouts.drain;
                 log::info!(
                     "stopping: open responses have {:?} to finish",
-                    self.cx.timeouts.drain
+                    self.services.timeouts.drain
                 );
                 self.state = LoopState::Draining { deadline };
                 self.accept_last();
-                self.cx.world.stop_listening();
+                self.world.stop_listening();
                 self.listeners.clear();
                 for token in self.connections.tokens() {
                     self.with(token, Connection::shutdown);
@@ -460,19 +471,19 @@ impl<W: World> EventLoop<W> {
             }
             (Signal::Stop, _) => self.state = LoopState::Stopped,
             (Signal::Reload, _) => {
-                match self.cx.tls.as_mut().map(TlsContext::reload) {
+                match self.services.tls.as_mut().map(TlsContext::reload) {
                     Some(Ok(_)) => log::info!("the certificate was read again"),
                     Some(Err(error)) => log::error!("the old certificate stays: {error}"),
                     None => {}
                 }
-                self.cx.routes.reload(self.cx.now);
+                self.services.routes.reload(self.services.now);
             }
             (Signal::ReopenLog, _) => {
-                if let Some(Err(error)) = self.cx.log.as_mut().map(|log| log.reopen()) {
+                if let Some(Err(error)) = self.services.log.as_mut().map(|log| log.reopen()) {
                     log::error!("the old log file stays: {error}");
                 }
                 // The new file is as private as the old one.
-                self.cx.routes.reload(self.cx.now);
+                self.services.routes.reload(self.services.now);
             }
         }
     }

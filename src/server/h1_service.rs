@@ -3,17 +3,18 @@
 mod content;
 
 use super::answering::{Accepted, Arrived, TOO_LARGE};
-use super::context::Context;
 use super::fault::Fault;
 use super::h2_service::H2Service;
 use super::limit_log::Limit;
+use super::services::Services;
 use super::trace;
+use super::turn::Turn;
 use crate::exchange::{ActiveRequest, ContentHold, RequestKey, Response, Size};
 use crate::h1::{self, BodyLength, Event};
 use crate::h2::Direction;
 use crate::http::{Field, Fields, Scheme};
 use crate::telemetry::access_log::Entry;
-use crate::world::{Files, Peer, World};
+use crate::world::{Files, Peer};
 use std::time::Instant;
 
 /// A handler that cannot pass a request's body on is given no more of it beyond this: what HTTP/2's
@@ -38,9 +39,9 @@ pub enum Advance<F: Files> {
 
 impl<F: Files> H1Service<F> {
     /// A service that waits for a request.
-    pub fn new<W: World<Files = F>>(scheme: Scheme, peer: Peer, cx: &Context<W>) -> Self {
-        let mut core = h1::Connection::new(cx.http1.clone(), scheme, cx.now);
-        if cx.http2.h2c_upgrade && scheme == Scheme::Http {
+    pub fn new(scheme: Scheme, peer: Peer, services: &Services<F>) -> Self {
+        let mut core = h1::Connection::new(services.http1.clone(), scheme, services.now);
+        if services.http2.h2c_upgrade && scheme == Scheme::Http {
             core.report_h2c();
         }
         H1Service {
@@ -84,13 +85,9 @@ impl<F: Files> H1Service<F> {
     }
 
     /// The peer will send no more than what is `kept`.
-    pub fn finish_input<W: World<Files = F>>(
-        &mut self,
-        kept: &[u8],
-        cx: &mut Context<W>,
-    ) -> Result<(), Fault> {
+    pub fn finish_input(&mut self, kept: &[u8], turn: &mut Turn<'_, F>) -> Result<(), Fault> {
         let result = self.core.finish_input();
-        result.map_err(|error| self.fail(error, kept, cx))
+        result.map_err(|error| self.fail(error, kept, turn))
     }
 
     /// True if more bytes from the peer would be of use now.
@@ -102,39 +99,39 @@ impl<F: Files> H1Service<F> {
     }
 
     /// Takes what it can of `input`, answers, and fills the output up to `limit` bytes.
-    pub fn advance<W: World<Files = F>>(
+    pub fn advance(
         &mut self,
         input: &mut &[u8],
         fields: &mut Fields,
         limit: usize,
-        cx: &mut Context<W>,
+        turn: &mut Turn<'_, F>,
     ) -> Result<Advance<F>, Fault> {
-        while self.core.output().len() + cx.splices.len() < limit {
-            if self.wants_input() && cx.may_request() {
-                match self.core.receive(input, fields, cx.now) {
-                    Ok(Some(event)) => match self.handle(event, cx)? {
+        while self.core.output().len() + turn.splices.len() < limit {
+            if self.wants_input() && turn.may_request() {
+                match self.core.receive(input, fields, turn.services.now) {
+                    Ok(Some(event)) => match self.handle(event, turn)? {
                         Some(upgraded) => return Ok(Advance::Upgraded(upgraded)),
                         None => continue,
                     },
                     Ok(None) => {}
-                    Err(error) => return Err(self.fail(error, input, cx)),
+                    Err(error) => return Err(self.fail(error, input, turn)),
                 }
             }
-            if !self.produce(limit, cx)? {
+            if !self.produce(limit, turn)? {
                 break;
             }
         }
         if !self.wants_input() {
             // The peer is not to blame for bytes that nobody asks it for.
-            self.core.pause_input(cx.now);
+            self.core.pause_input(turn.services.now);
         }
         Ok(Advance::Done)
     }
 
-    fn handle<W: World<Files = F>>(
+    fn handle(
         &mut self,
         event: Event<'_>,
-        cx: &mut Context<W>,
+        turn: &mut Turn<'_, F>,
     ) -> Result<Option<Box<H2Service<F>>>, Fault> {
         match event {
             Event::Request {
@@ -144,7 +141,7 @@ impl<F: Files> H1Service<F> {
                 upgrade,
             } => {
                 if let Some(upgrade) = upgrade
-                    && let Some(service) = self.upgrade(upgrade.settings, fields, cx)
+                    && let Some(service) = self.upgrade(upgrade.settings, fields, turn)
                 {
                     return Ok(Some(Box::new(service)));
                 }
@@ -153,29 +150,29 @@ impl<F: Files> H1Service<F> {
                 } else {
                     ContentHold::Nothing
                 };
-                self.request(fields, end_stream, expectation, cx);
+                self.request(fields, end_stream, expectation, turn);
             }
             Event::Data { data, end_stream } => {
-                self.data(data, cx)?;
-                self.end_request(end_stream, cx);
+                self.data(data, turn)?;
+                self.end_request(end_stream, turn);
             }
             Event::Trailers { fields } => {
                 if let Some(active) = &mut self.active {
-                    active.receive_trailers(fields, &cx.means);
+                    active.receive_trailers(fields, &turn.services.means);
                 }
-                self.end_request(true, cx);
+                self.end_request(true, turn);
             }
         }
         Ok(None)
     }
 
-    fn upgrade<W: World<Files = F>>(
+    fn upgrade(
         &mut self,
         settings: &[u8],
         fields: &Fields,
-        cx: &mut Context<W>,
+        turn: &mut Turn<'_, F>,
     ) -> Option<H2Service<F>> {
-        let mut service = H2Service::upgraded(settings, fields, self.peer, cx)?;
+        let mut service = H2Service::upgraded(settings, fields, self.peer, turn)?;
         self.core.switch_protocols();
         let mut output = self.core.take_output();
         output.append(&mut service.core().take_output());
@@ -183,19 +180,19 @@ impl<F: Files> H1Service<F> {
         Some(service)
     }
 
-    fn request<W: World<Files = F>>(
+    fn request(
         &mut self,
         fields: &Fields,
         end_stream: bool,
         expectation: ContentHold,
-        cx: &mut Context<W>,
+        turn: &mut Turn<'_, F>,
     ) {
         self.requests = self.requests.wrapping_add(1);
         let version = self.core.version().as_str();
         if trace::is_on() {
             trace::head(self.peer, Direction::Received, version, fields.iter());
         }
-        let accepted = cx.accept(&Arrived {
+        let accepted = turn.accept(&Arrived {
             fields,
             peer: self.peer,
             version,
@@ -208,11 +205,11 @@ impl<F: Files> H1Service<F> {
                 if !end_stream {
                     self.core.discard_body();
                 }
-                self.respond(response, entry, cx);
+                self.respond(response, entry, turn);
             }
             Accepted::Exchange(active) => {
                 self.active = Some(active);
-                self.end_request(end_stream, cx);
+                self.end_request(end_stream, turn);
             }
         }
     }
@@ -222,53 +219,53 @@ impl<F: Files> H1Service<F> {
         RequestKey(self.requests)
     }
 
-    fn data<W: World<Files = F>>(&mut self, data: &[u8], cx: &mut Context<W>) -> Result<(), Fault> {
+    fn data(&mut self, data: &[u8], turn: &mut Turn<'_, F>) -> Result<(), Fault> {
         let Some(active) = &mut self.active else {
             return Ok(());
         };
-        cx.moved += data.len();
-        let most = cx.limits.request_body_bytes;
-        if active.receive(data, most, &cx.means).is_ok() {
+        turn.moved += data.len();
+        let most = turn.services.limits.request_body_bytes;
+        if active.receive(data, most, &turn.services.means).is_ok() {
             return Ok(());
         }
         if active.has_head() {
-            cx.report(Limit::BodySize, self.peer, TOO_LARGE);
-            return Err(self.cut_off(TOO_LARGE, cx));
+            turn.services.report(Limit::BodySize, self.peer, TOO_LARGE);
+            return Err(self.cut_off(TOO_LARGE, turn.services));
         }
         if let Some(active) = self.active.take() {
             self.core.discard_body();
-            let (response, entry) = cx.refuse_content(active, self.peer);
-            self.respond(response, entry, cx);
+            let (response, entry) = turn.services.refuse_content(active, self.peer);
+            self.respond(response, entry, turn);
         }
         Ok(())
     }
 
     /// The request has been received whole, where it `ended`.
-    fn end_request<W: World<Files = F>>(&mut self, ended: bool, cx: &mut Context<W>) {
+    fn end_request(&mut self, ended: bool, turn: &mut Turn<'_, F>) {
         if let Some(active) = &mut self.active
             && ended
         {
-            active.finish_request(&cx.means);
+            active.finish_request(&turn.services.means);
         }
     }
 
     /// Sends a response whose head is known; its content follows as there is room.
-    fn respond<W: World<Files = F>>(
+    fn respond(
         &mut self,
         response: Response<F>,
         entry: Option<Box<Entry>>,
-        cx: &mut Context<W>,
+        turn: &mut Turn<'_, F>,
     ) {
         // Each part is found and read like a file of its own.
-        cx.requests = cx.requests.saturating_sub(response.body.parts());
+        turn.requests = turn.requests.saturating_sub(response.body.parts());
         let (status, fields) = (response.status, response.fields.clone());
-        let mut active = ActiveRequest::content(response, cx.now, entry);
+        let mut active = ActiveRequest::content(response, turn.services.now, entry);
         let length = length_of(active.size());
         self.trace_response(status, fields.iter());
         self.core
-            .send_head(status, fields.iter().chain(cx.last_fields()), length);
+            .send_head(status, fields.iter().chain(turn.last_fields()), length);
         if length == BodyLength::None {
-            active.conclude(&mut cx.log, None);
+            active.conclude(&mut turn.services.log, None);
             self.active = None;
         } else {
             self.active = Some(active);
@@ -283,55 +280,46 @@ impl<F: Files> H1Service<F> {
     }
 
     /// The response has been sent whole. What is left of the request's body interests nobody.
-    fn complete<W: World>(&mut self, cx: &mut Context<W>) {
+    fn complete(&mut self, services: &mut Services<F>) {
         if self.core.is_reading_body() {
             self.core.discard_body();
         }
         if let Some(mut active) = self.active.take() {
-            active.conclude(&mut cx.log, None);
+            active.conclude(&mut services.log, None);
         }
     }
 
     /// The connection is over: the request is concluded as it stands.
-    pub fn close<W: World>(&mut self, cx: &mut Context<W>) {
+    pub fn close(&mut self, services: &mut Services<F>) {
         if let Some(mut active) = self.active.take() {
-            active.abandon(&mut cx.log, None, &cx.means);
+            active.abandon(&mut services.log, None, &services.means);
         }
     }
 
     /// Deals with a deadline of the core, or of the exchange, that has passed.
-    pub fn handle_timeout<W: World<Files = F>>(
-        &mut self,
-        kept: &[u8],
-        cx: &mut Context<W>,
-    ) -> Result<(), Fault> {
+    pub fn handle_timeout(&mut self, kept: &[u8], turn: &mut Turn<'_, F>) -> Result<(), Fault> {
         if let Some(active) = &mut self.active
-            && let Err(failure) = active.handle_timeout(cx.now)
+            && let Err(failure) = active.handle_timeout(turn.services.now)
         {
             if active.has_head() {
-                return Err(self.cut_short(&failure, cx));
+                return Err(self.cut_short(&failure, turn.services));
             }
-            self.fail_open(&failure, cx);
+            self.fail_open(&failure, turn);
         }
-        self.core.set_patience(cx.patience);
-        let result = self.core.handle_timeout(cx.now);
-        result.map_err(|error| self.fail(error, kept, cx))
+        self.core.set_patience(turn.services.patience);
+        let result = self.core.handle_timeout(turn.services.now);
+        result.map_err(|error| self.fail(error, kept, turn))
     }
 
     /// The core has ended the connection, at the beginning of `input`. Its answer wants the fields of
     /// every response, and its line in the log.
-    fn fail<W: World<Files = F>>(
-        &mut self,
-        error: h1::Error,
-        input: &[u8],
-        cx: &mut Context<W>,
-    ) -> Fault {
+    fn fail(&mut self, error: h1::Error, input: &[u8], turn: &mut Turn<'_, F>) -> Fault {
         log::debug!("{}: {error}", self.peer);
         if let Some(limit) = Limit::of_h1(error) {
-            cx.report(limit, self.peer, error.reason());
+            turn.services.report(limit, self.peer, error.reason());
         }
-        let common = cx.routes.common_fields();
-        let fields = common.iter().chain(cx.last_fields());
+        let common = turn.services.routes.common_fields();
+        let fields = common.iter().chain(turn.last_fields());
         let refusal = self.core.complete_refusal(fields);
         match (self.active.take(), refusal) {
             // An open request has its line already: what was wrong was its content.
@@ -339,13 +327,17 @@ impl<F: Files> H1Service<F> {
                 if let Some(refusal) = refusal {
                     active.refuse(refusal.status, refusal.content_bytes.into());
                 }
-                active.abandon(&mut cx.log, Some(error.reason()), &cx.means);
+                active.abandon(
+                    &mut turn.services.log,
+                    Some(error.reason()),
+                    &turn.services.means,
+                );
             }
-            (None, Some(refusal)) if cx.log.is_some() => {
+            (None, Some(refusal)) if turn.services.log.is_some() => {
                 let mut fields = Fields::new();
                 let version = h1::glimpse(input, &mut fields);
                 let answer = (refusal.status, refusal.content_bytes.into());
-                cx.log_refusal(self.peer, version, &fields, error.reason(), answer);
+                turn.log_refusal(self.peer, version, &fields, error.reason(), answer);
             }
             _ => {}
         }

@@ -5,16 +5,17 @@ mod content;
 mod opening;
 
 use super::answering::{Accepted, Arrived, TOO_LARGE};
-use super::context::Context;
 use super::fault::Fault;
 use super::limit_log::Limit;
+use super::services::Services;
 use super::trace;
+use super::turn::Turn;
 use crate::content::Body;
 use crate::exchange::{ActiveRequest, ContentHold, RequestKey, Response};
 use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, StreamError, StreamKey};
 use crate::http::{Expected, Field, Fields};
 use crate::telemetry::access_log::Entry;
-use crate::world::{Files, Peer, World};
+use crate::world::{Files, Peer};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -44,9 +45,9 @@ struct SentHead {
 
 impl<F: Files> H2Service<F> {
     /// A service that waits for the client's preface.
-    pub fn new<W: World<Files = F>>(peer: Peer, cx: &Context<W>) -> Self {
-        let mut core = h2::Connection::server(cx.http2.clone(), cx.now);
-        observe(&mut core, peer, cx.http2.header_table_size);
+    pub fn new(peer: Peer, services: &Services<F>) -> Self {
+        let mut core = h2::Connection::server(services.http2.clone(), services.now);
+        observe(&mut core, peer, services.http2.header_table_size);
         Self::with_core(core, peer)
     }
 
@@ -65,17 +66,21 @@ impl<F: Files> H2Service<F> {
 
     /// A service for a connection that came by `Upgrade: h2c` (RFC 7540 §3.2): the request that
     /// asked for it is stream 1.
-    pub fn upgraded<W: World<Files = F>>(
+    pub fn upgraded(
         settings: &[u8],
         fields: &Fields,
         peer: Peer,
-        cx: &mut Context<W>,
+        turn: &mut Turn<'_, F>,
     ) -> Option<Self> {
-        let (mut core, stream) =
-            h2::Connection::server_upgraded(cx.http2.clone(), settings, cx.now).ok()?;
-        observe(&mut core, peer, cx.http2.header_table_size);
+        let (mut core, stream) = h2::Connection::server_upgraded(
+            turn.services.http2.clone(),
+            settings,
+            turn.services.now,
+        )
+        .ok()?;
+        observe(&mut core, peer, turn.services.http2.header_table_size);
         let mut service = Self::with_core(core, peer);
-        service.request(stream, fields, true, Expected::Nothing, cx);
+        service.request(stream, fields, true, Expected::Nothing, turn);
         Some(service)
     }
 
@@ -107,27 +112,27 @@ impl<F: Files> H2Service<F> {
     }
 
     /// Takes what it can of `input` and answers, while the output is under `limit` bytes.
-    pub fn receive<W: World<Files = F>>(
+    pub fn receive(
         &mut self,
         input: &mut &[u8],
         fields: &mut Fields,
         limit: usize,
-        cx: &mut Context<W>,
+        turn: &mut Turn<'_, F>,
     ) -> Result<(), Fault> {
-        while self.core.output().len() < limit && cx.may_request() {
-            match self.core.receive(input, fields, cx.now) {
-                Ok(Some(event)) => self.handle(event, cx),
+        while self.core.output().len() < limit && turn.may_request() {
+            match self.core.receive(input, fields, turn.services.now) {
+                Ok(Some(event)) => self.handle(event, turn),
                 Ok(None) => break,
-                Err(error) => return Err(self.fail(error, cx)),
+                Err(error) => return Err(self.fail(error, turn.services)),
             }
         }
         if !self.pending.is_empty() {
-            self.poll_pending(cx);
+            self.poll_pending(turn);
         }
         Ok(())
     }
 
-    fn handle<W: World<Files = F>>(&mut self, event: Event<'_>, cx: &mut Context<W>) {
+    fn handle(&mut self, event: Event<'_>, turn: &mut Turn<'_, F>) {
         match event {
             Event::Request {
                 stream,
@@ -141,21 +146,22 @@ impl<F: Files> H2Service<F> {
                 } else {
                     expected
                 };
-                self.request(stream, fields, end_stream, expected, cx);
+                self.request(stream, fields, end_stream, expected, turn);
             }
             Event::HeadersTooLarge { stream, fields, .. } => {
-                cx.requests = cx.requests.saturating_sub(1);
-                cx.report(Limit::HeaderSize, self.peer, "header section too large");
+                turn.requests = turn.requests.saturating_sub(1);
+                turn.services
+                    .report(Limit::HeaderSize, self.peer, "header section too large");
                 self.requests = self.requests.wrapping_add(1);
                 let reason = "header section too large";
-                cx.log_refusal(self.peer, "HTTP/2.0", fields, reason, (431, 0));
+                turn.log_refusal(self.peer, "HTTP/2.0", fields, reason, (431, 0));
                 // Whether it was a HEAD may be in what was cut off, so there is no content.
                 let response = Response {
                     status: 431,
-                    fields: cx.routes.common_fields(),
+                    fields: turn.services.routes.common_fields(),
                     body: Body::Empty,
                 };
-                self.respond(stream, response, None, cx);
+                self.respond(stream, response, None, turn);
             }
             Event::Data {
                 stream,
@@ -163,20 +169,21 @@ impl<F: Files> H2Service<F> {
                 end_stream,
                 ..
             } => {
-                self.data(stream, data, end_stream, cx);
+                self.data(stream, data, end_stream, turn);
             }
             Event::Trailers { stream, fields } => {
                 if let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) {
-                    active.receive_trailers(fields, &cx.means);
+                    active.receive_trailers(fields, &turn.services.means);
                 }
-                self.data(stream, &[], true, cx);
+                self.data(stream, &[], true, turn);
             }
             Event::StreamReset { stream, by, code } => {
                 let mut why = None;
                 match by {
                     Cause::Stalled => {
                         why = Some("a stream did not move");
-                        cx.report(Limit::Stall, self.peer, "a stream did not move");
+                        turn.services
+                            .report(Limit::Stall, self.peer, "a stream did not move");
                     }
                     Cause::Error(reason) => {
                         why = Some(reason);
@@ -185,7 +192,7 @@ impl<F: Files> H2Service<F> {
                     }
                     Cause::Peer | Cause::GoAway => {}
                 }
-                self.remove(stream, why, cx);
+                self.remove(stream, why, turn.services);
             }
             Event::RequestRejected {
                 stream_id,
@@ -193,10 +200,11 @@ impl<F: Files> H2Service<F> {
                 error,
             } => {
                 // They count as requests do, or they could flood the log.
-                cx.requests = cx.requests.saturating_sub(1);
-                cx.log_refusal(self.peer, "HTTP/2.0", fields, error.reason, (0, 0));
+                turn.requests = turn.requests.saturating_sub(1);
+                turn.log_refusal(self.peer, "HTTP/2.0", fields, error.reason, (0, 0));
                 if error == StreamError::TOO_MANY {
-                    cx.report(Limit::Streams, self.peer, "one stream too many, refused");
+                    turn.services
+                        .report(Limit::Streams, self.peer, "one stream too many, refused");
                 } else {
                     log::debug!("{}: request on stream {stream_id}: {error}", self.peer);
                 }
@@ -208,20 +216,20 @@ impl<F: Files> H2Service<F> {
         }
     }
 
-    fn request<W: World<Files = F>>(
+    fn request(
         &mut self,
         stream: StreamKey,
         fields: &Fields,
         end_stream: bool,
         expected: Expected,
-        cx: &mut Context<W>,
+        turn: &mut Turn<'_, F>,
     ) {
         self.requests = self.requests.wrapping_add(1);
         let expectation = match expected {
             Expected::Continue => ContentHold::UntilContinue,
             Expected::Nothing | Expected::Unknown => ContentHold::Nothing,
         };
-        let accepted = cx.accept(&Arrived {
+        let accepted = turn.accept(&Arrived {
             fields,
             peer: self.peer,
             version: "HTTP/2.0",
@@ -235,37 +243,37 @@ impl<F: Files> H2Service<F> {
             },
         });
         match accepted {
-            Accepted::Response(response, entry) => self.respond(stream, response, entry, cx),
+            Accepted::Response(response, entry) => self.respond(stream, response, entry, turn),
             Accepted::Exchange(mut active) => {
                 if end_stream {
-                    active.finish_request(&cx.means);
+                    active.finish_request(&turn.services.means);
                 }
                 self.insert(stream, active);
                 match expectation {
                     ContentHold::UntilContinue => self.pending.push(stream),
-                    ContentHold::Nothing => self.poll(stream, cx),
+                    ContentHold::Nothing => self.poll(stream, turn),
                 }
             }
         }
     }
 
     /// Sends a response whose head is known; its content waits for grants.
-    fn respond<W: World<Files = F>>(
+    fn respond(
         &mut self,
         stream: StreamKey,
         response: Response<F>,
         entry: Option<Box<Entry>>,
-        cx: &mut Context<W>,
+        turn: &mut Turn<'_, F>,
     ) {
         // Each part is found and read like a file of its own.
-        cx.requests = cx.requests.saturating_sub(response.body.parts());
+        turn.requests = turn.requests.saturating_sub(response.body.parts());
         let (status, fields) = (response.status, response.fields.clone());
-        let active = ActiveRequest::content(response, cx.now, entry);
+        let active = ActiveRequest::content(response, turn.services.now, entry);
         let remaining = active.remaining();
         let end_stream = remaining == Some(0);
-        self.send_shared_head(stream, status, fields, end_stream, cx);
+        self.send_shared_head(stream, status, fields, end_stream, turn);
         if end_stream {
-            self.complete(stream, active, cx);
+            self.complete(stream, active, turn.services);
         } else {
             self.insert(stream, active);
             self.core.set_ready(stream, remaining);
@@ -273,15 +281,15 @@ impl<F: Files> H2Service<F> {
     }
 
     /// Sends a head whose fields may be those of the response before it, in which case it is the same.
-    fn send_shared_head<W: World>(
+    fn send_shared_head(
         &mut self,
         stream: StreamKey,
         status: u16,
         fields: Rc<Fields>,
         end_stream: bool,
-        cx: &Context<W>,
+        turn: &Turn<'_, F>,
     ) {
-        let date = cx.date_tick();
+        let date = turn.services.date_tick();
         let is_same = |last: &SentHead| {
             Rc::ptr_eq(&last.fields, &fields) && (last.status, last.date) == (status, date)
         };
@@ -290,7 +298,7 @@ impl<F: Files> H2Service<F> {
         {
             return;
         }
-        if self.send_head(stream, status, &fields, end_stream, cx) {
+        if self.send_head(stream, status, &fields, end_stream, turn) {
             self.last_head = Some(SentHead {
                 fields,
                 date,
@@ -300,17 +308,17 @@ impl<F: Files> H2Service<F> {
     }
 
     /// Sends a head; false if it could not be sent, and the stream was reset.
-    fn send_head<W: World>(
+    fn send_head(
         &mut self,
         stream: StreamKey,
         status: u16,
         fields: &Fields,
         end_stream: bool,
-        cx: &Context<W>,
+        turn: &Turn<'_, F>,
     ) -> bool {
         let digits = status_digits(status);
         let status = std::iter::once(Field::new(b":status", &digits));
-        let last = cx.last_fields();
+        let last = turn.last_fields();
         let fields = status.chain(fields.iter()).chain(last);
         self.last_head = None;
         let result = self.core.send_headers(stream, fields, end_stream);
@@ -321,54 +329,48 @@ impl<F: Files> H2Service<F> {
         result.is_ok()
     }
 
-    fn data<W: World<Files = F>>(
-        &mut self,
-        stream: StreamKey,
-        data: &[u8],
-        end_stream: bool,
-        cx: &mut Context<W>,
-    ) {
+    fn data(&mut self, stream: StreamKey, data: &[u8], end_stream: bool, turn: &mut Turn<'_, F>) {
         let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
             self.core
                 .release(stream, u32::try_from(data.len()).unwrap_or(u32::MAX));
             return;
         };
-        cx.moved += data.len();
-        let most = cx.limits.request_body_bytes;
-        if active.receive(data, most, &cx.means).is_err() {
-            self.refuse_body(stream, cx);
+        turn.moved += data.len();
+        let most = turn.services.limits.request_body_bytes;
+        if active.receive(data, most, &turn.services.means).is_err() {
+            self.refuse_body(stream, turn);
             return;
         }
         if end_stream {
-            active.finish_request(&cx.means);
+            active.finish_request(&turn.services.means);
         }
-        self.poll(stream, cx);
+        self.poll(stream, turn);
     }
 
     /// The body is larger than anything that we take: 413, or the end of a response under way.
-    fn refuse_body<W: World<Files = F>>(&mut self, stream: StreamKey, cx: &mut Context<W>) {
+    fn refuse_body(&mut self, stream: StreamKey, turn: &mut Turn<'_, F>) {
         let Some(mut active) = self.take(stream) else {
             return;
         };
         if active.has_head() {
-            active.abandon(&mut cx.log, None, &cx.means);
+            active.abandon(&mut turn.services.log, None, &turn.services.means);
             self.core.reset(stream, ErrorCode::CANCEL);
-            cx.report(Limit::BodySize, self.peer, TOO_LARGE);
+            turn.services.report(Limit::BodySize, self.peer, TOO_LARGE);
         } else {
-            let (response, entry) = cx.refuse_content(active, self.peer);
-            self.respond(stream, response, entry, cx);
+            let (response, entry) = turn.services.refuse_content(active, self.peer);
+            self.respond(stream, response, entry, turn);
         }
     }
 
     /// A response has been sent whole. What still comes of the request interests nobody any more
     /// (RFC 9113 §8.1).
-    fn complete<W: World>(
+    fn complete(
         &mut self,
         stream: StreamKey,
         mut active: ActiveRequest<F>,
-        cx: &mut Context<W>,
+        services: &mut Services<F>,
     ) {
-        active.conclude(&mut cx.log, None);
+        active.conclude(&mut services.log, None);
         self.core.discard(stream);
     }
 
@@ -389,44 +391,41 @@ impl<F: Files> H2Service<F> {
         Some(active)
     }
 
-    fn remove<W: World>(
+    fn remove(
         &mut self,
         stream: StreamKey,
         reason: Option<&'static str>,
-        cx: &mut Context<W>,
+        services: &mut Services<F>,
     ) {
         if let Some(mut active) = self.take(stream) {
-            active.abandon(&mut cx.log, reason, &cx.means);
+            active.abandon(&mut services.log, reason, &services.means);
         }
     }
 
     /// The connection is over: every open request is concluded as it stands.
-    pub fn close<W: World>(&mut self, cx: &mut Context<W>) {
+    pub fn close(&mut self, services: &mut Services<F>) {
         self.held = 0;
         self.due = None;
         for mut active in self.active.drain(..).flatten() {
-            active.abandon(&mut cx.log, None, &cx.means);
+            active.abandon(&mut services.log, None, &services.means);
         }
     }
 
     /// Deals with a deadline of the core, or of an exchange, that has passed.
-    pub fn handle_timeout<W: World<Files = F>>(
-        &mut self,
-        cx: &mut Context<W>,
-    ) -> Result<(), Fault> {
-        if self.due.is_some_and(|due| due <= cx.now) {
-            self.handle_due(cx);
+    pub fn handle_timeout(&mut self, turn: &mut Turn<'_, F>) -> Result<(), Fault> {
+        if self.due.is_some_and(|due| due <= turn.services.now) {
+            self.handle_due(turn);
         }
-        self.core.set_patience(cx.patience);
-        let result = self.core.handle_timeout(cx.now);
-        result.map_err(|error| self.fail(error, cx))
+        self.core.set_patience(turn.services.patience);
+        let result = self.core.handle_timeout(turn.services.now);
+        result.map_err(|error| self.fail(error, turn.services))
     }
 
     /// The core has ended the connection.
-    fn fail<W: World>(&self, error: ConnectionError, cx: &mut Context<W>) -> Fault {
+    fn fail(&self, error: ConnectionError, services: &mut Services<F>) -> Fault {
         log::debug!("{}: {error}", self.peer);
         if let Some(limit) = Limit::of_h2(&error) {
-            cx.report(limit, self.peer, error.reason);
+            services.report(limit, self.peer, error.reason);
         }
         Fault
     }

@@ -8,13 +8,14 @@
 //!    └──── link (write queue) ◀── output ◀──────────────┘
 //! ```
 //!
-//! `context` holds what all connections share in a turn, the lent buffers among it, and the splices: content
-//! that belongs into the output. [`link`](crate::link) is the socket with its TLS session and its unsent
-//! output. `slots` and
-//! `deadlines` are the loop's tables, `addresses` counts who has how many connections, `ledger` knows what
-//! everybody holds and who goes first, `limit_log` tells which limit fired and for whom. Bytes are read
-//! once into a shared buffer, answered into another, and written once; a connection keeps only what is
-//! incomplete or what its socket did not take.
+//! `services` are what all connections share. A `turn` is one connection's use of them, with the
+//! buffers that it is `lent` and the account of its work. The world,
+//! which is the sockets, is beside them: only the event loop and `connection` know it, and everything from
+//! `protocol` on has no socket. [`link`](crate::link) is the socket with its TLS session and its unsent
+//! output. `slots` and `deadlines` are the loop's tables, `addresses` counts who has how many connections,
+//! `ledger` knows what everybody holds and who goes first, `limit_log` tells which limit fired and for
+//! whom. Bytes are read once into a shared buffer, answered into another, and written once; a connection
+//! keeps only what is incomplete or what its socket did not take.
 //!
 //! [`EventLoop`] runs over any [`World`](crate::world::World): the operating system's, which
 //! [`App`](crate::app::App) opens, or the simulated one of the tests.
@@ -25,22 +26,24 @@ mod addresses;
 mod answering;
 mod config;
 mod connection;
-mod context;
 mod deadlines;
 mod event_loop;
 mod fault;
 mod h1_service;
 mod h2_service;
 mod ledger;
+mod lent;
 mod limit_log;
 mod own_time;
 mod protocol;
+mod services;
 mod slots;
 mod trace;
+mod turn;
 mod watch;
 
 pub use crate::telemetry::access_log::AccessLog;
 pub use config::{Config, Limits, Timeouts};
-pub use context::Context;
 pub use event_loop::EventLoop;
 pub(crate) use event_loop::LEAVING;
+pub use services::Services;

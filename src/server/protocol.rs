@@ -1,15 +1,16 @@
 //! The protocol that a connection speaks, once that is known.
 
-use super::context::Context;
 use super::fault::Fault;
 use super::h1_service::{Advance, H1Service};
 use super::h2_service::H2Service;
+use super::services::Services;
+use super::turn::Turn;
 use crate::exchange::{RequestKey, WakeCause};
 use crate::h2::ErrorCode;
 use crate::h2::frame::PREFACE;
 use crate::http::{Fields, Scheme};
 use crate::link::Transport;
-use crate::world::{Files, Peer, World};
+use crate::world::{Files, Peer};
 use rustls::server::UnbufferedServerConnection;
 use std::time::Instant;
 
@@ -26,11 +27,11 @@ pub enum Protocol<F: Files> {
 impl<F: Files> Protocol<F> {
     /// Decides by ALPN on TLS, by the first bytes on cleartext: only HTTP/2 begins with its preface
     /// (RFC 9113 §3.3, §3.4). Undecided while either is incomplete.
-    pub fn choose<W: World<Files = F>>(
+    pub fn choose(
         transport: &Transport<UnbufferedServerConnection>,
         input: &[u8],
         peer: Peer,
-        cx: &Context<W>,
+        services: &Services<F>,
     ) -> Self {
         let (h2, scheme) = match transport {
             Transport::Tls(tls) if tls.is_handshaking() => return Protocol::Undecided,
@@ -43,9 +44,9 @@ impl<F: Files> Protocol<F> {
             Transport::Plain => (input.starts_with(b"PRI "), Scheme::Http),
         };
         if h2 {
-            Protocol::H2(Box::new(H2Service::new(peer, cx)))
+            Protocol::H2(Box::new(H2Service::new(peer, services)))
         } else {
-            Protocol::H1(Box::new(H1Service::new(scheme, peer, cx)))
+            Protocol::H1(Box::new(H1Service::new(scheme, peer, services)))
         }
     }
 
@@ -60,28 +61,28 @@ impl<F: Files> Protocol<F> {
 
     /// Takes what it can of `input` and fills the output up to `limit` bytes; with `content` of
     /// responses only while the socket takes what there is.
-    pub fn advance<W: World<Files = F>>(
+    pub fn advance(
         &mut self,
         input: &mut &[u8],
         fields: &mut Fields,
         limit: usize,
         blocked: bool,
-        cx: &mut Context<W>,
+        turn: &mut Turn<'_, F>,
     ) -> Result<(), Fault> {
         match self {
             Protocol::Undecided => {}
-            Protocol::H1(service) if blocked => service.core().pause_input(cx.now),
+            Protocol::H1(service) if blocked => service.core().pause_input(turn.services.now),
             Protocol::H1(service) => {
-                if let Advance::Upgraded(service) = service.advance(input, fields, limit, cx)? {
+                if let Advance::Upgraded(service) = service.advance(input, fields, limit, turn)? {
                     *self = Protocol::H2(service);
-                    return self.advance(input, fields, limit, blocked, cx);
+                    return self.advance(input, fields, limit, blocked, turn);
                 }
             }
-            Protocol::H2(service) if limit == 0 => service.core().pause_input(cx.now),
+            Protocol::H2(service) if limit == 0 => service.core().pause_input(turn.services.now),
             Protocol::H2(service) => {
-                service.receive(input, fields, limit, cx)?;
+                service.receive(input, fields, limit, turn)?;
                 if !blocked {
-                    service.produce(limit, cx);
+                    service.produce(limit, turn);
                 }
             }
         }
@@ -170,13 +171,9 @@ impl<F: Files> Protocol<F> {
     }
 
     /// The peer will send no more than what is `kept`.
-    pub fn finish_input<W: World<Files = F>>(
-        &mut self,
-        kept: &[u8],
-        cx: &mut Context<W>,
-    ) -> Result<(), Fault> {
+    pub fn finish_input(&mut self, kept: &[u8], turn: &mut Turn<'_, F>) -> Result<(), Fault> {
         match self {
-            Protocol::H1(service) => service.finish_input(kept, cx),
+            Protocol::H1(service) => service.finish_input(kept, turn),
             Protocol::Undecided | Protocol::H2(_) => Ok(()),
         }
     }
@@ -224,15 +221,11 @@ impl<F: Files> Protocol<F> {
     }
 
     /// Deals with a deadline of the protocol that has passed; `kept` is what came and is incomplete.
-    pub fn handle_timeout<W: World<Files = F>>(
-        &mut self,
-        kept: &[u8],
-        cx: &mut Context<W>,
-    ) -> Result<(), Fault> {
+    pub fn handle_timeout(&mut self, kept: &[u8], turn: &mut Turn<'_, F>) -> Result<(), Fault> {
         match self {
             Protocol::Undecided => Ok(()),
-            Protocol::H1(service) => service.handle_timeout(kept, cx),
-            Protocol::H2(service) => service.handle_timeout(cx),
+            Protocol::H1(service) => service.handle_timeout(kept, turn),
+            Protocol::H2(service) => service.handle_timeout(turn),
         }
     }
 
@@ -244,11 +237,11 @@ impl<F: Files> Protocol<F> {
     }
 
     /// The connection is over: open requests are concluded as they stand.
-    pub fn close<W: World<Files = F>>(&mut self, cx: &mut Context<W>) {
+    pub fn close(&mut self, services: &mut Services<F>) {
         match self {
             Protocol::Undecided => {}
-            Protocol::H1(service) => service.close(cx),
-            Protocol::H2(service) => service.close(cx),
+            Protocol::H1(service) => service.close(services),
+            Protocol::H2(service) => service.close(services),
         }
     }
 }

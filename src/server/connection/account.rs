@@ -1,10 +1,10 @@
 //! The account of a connection in the ledger, and its end when others need the memory more.
 
-use super::{Connection, Phase, Turn};
+use super::{Connection, Phase, Wish};
 use crate::h2::ErrorCode;
-use crate::server::context::Context;
 use crate::server::ledger::{PROGRESS_BYTES, Standing};
 use crate::server::limit_log::Limit;
+use crate::server::turn::Turn;
 use crate::world::World;
 
 /// Bytes that the event loop's tables and the allocator add to a connection: a slot, a timer, an
@@ -35,18 +35,19 @@ impl<W: World> Connection<W> {
 
     /// Ends for the sake of others: with GOAWAY where that can be said at once, and time to read it,
     /// for which it is as one that has just become idle. Whoever had that time goes for good.
-    pub fn shed(&mut self, limit: Limit, cx: &mut Context<W>) -> Turn {
+    pub fn shed(&mut self, limit: Limit, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
         if !matches!(self.phase, Phase::Serving) || !self.link.unsent().is_empty() {
-            cx.report(limit, self.peer, "closed to make room");
-            return self.close(cx);
+            turn.services
+                .report(limit, self.peer, "closed to make room");
+            return self.close(world, turn);
         }
         let (code, what) = match self.standing() {
             Standing::Idle => (ErrorCode::NO_ERROR, "idle, closed to make room"),
             Standing::Busy => (ErrorCode::ENHANCE_YOUR_CALM, "closed to make room"),
         };
-        cx.report(limit, self.peer, what);
+        turn.services.report(limit, self.peer, what);
         self.protocol.abandon(code);
-        cx.moved += PROGRESS_BYTES;
-        self.finish(cx)
+        turn.moved += PROGRESS_BYTES;
+        self.finish(world, turn)
     }
 }

@@ -1,29 +1,29 @@
 //! The end of a connection: its last words, and their arrival.
 
-use super::{Connection, Pause, Phase, Turn};
-use crate::server::context::Context;
+use super::{Connection, Pause, Phase, Wish};
 use crate::server::protocol::Protocol;
+use crate::server::turn::Turn;
 use crate::tls::records::WireBuffer;
 use crate::world::World;
 use std::io;
 
 impl<W: World> Connection<W> {
     /// Sends what the protocol still has to say, and closes.
-    pub(super) fn finish(&mut self, cx: &mut Context<W>) -> Turn {
+    pub(super) fn finish(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
         let output = self.protocol.take_output();
-        let mut wire = std::mem::take(&mut cx.buffers.wire);
-        let sent = self.send(&output, &mut wire, cx);
-        cx.buffers.wire = wire;
+        let mut wire = std::mem::take(&mut turn.buffers.wire);
+        let sent = self.send(&output, &mut wire, world, turn);
+        turn.buffers.wire = wire;
         self.phase = Phase::Flushing;
         match sent {
-            Ok(()) => self.turn(cx),
-            Err(_) => self.close(cx),
+            Ok(()) => self.take_turn(world, turn),
+            Err(_) => self.close(world, turn),
         }
     }
 
     /// Nothing can follow what was sent. That is let arrive: closing at once, with input unread, would
     /// be a reset, and could take complete responses away from the peer (RFC 9112 §9.6).
-    pub(super) fn cut_off(&mut self, error: &io::Error, cx: &mut Context<W>) {
+    pub(super) fn cut_off(&mut self, error: &io::Error, turn: &mut Turn<'_, W::Files>) {
         // Anything but the end of the file may as well be the peer's doing, and fill the log.
         let level = match error.kind() {
             io::ErrorKind::UnexpectedEof => log::Level::Warn,
@@ -31,7 +31,7 @@ impl<W: World> Connection<W> {
         };
         log::log!(level, "{}: a response was cut short: {error}", self.peer);
         self.link.drop_unsent();
-        cx.splices.clear();
+        turn.splices.clear();
         self.pause = Pause::None;
         self.phase = Phase::Flushing;
     }
@@ -39,18 +39,19 @@ impl<W: World> Connection<W> {
     /// Moves on to the phase that follows, if one does.
     pub(super) fn settle(
         &mut self,
-        turn: Turn,
+        wish: Wish,
         wire: &mut WireBuffer,
-        cx: &mut Context<W>,
-    ) -> io::Result<Turn> {
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
+    ) -> io::Result<Wish> {
         if let Phase::Opening { .. } | Phase::Serving = self.phase {
             // What was kept because the output is blocked, or the turn's budget used up, is still to be
             // heard: with requests among it, no end of the input is theirs.
-            let heard_out = self.link.unsent().is_empty() && turn != Turn::Again;
+            let heard_out = self.link.unsent().is_empty() && wish != Wish::Again;
             let ended = self.link.has_ended() && heard_out;
-            if ended && self.protocol.finish_input(&self.kept, cx).is_err() {
+            if ended && self.protocol.finish_input(&self.kept, turn).is_err() {
                 let output = self.protocol.take_output();
-                self.send(&output, wire, cx)?;
+                self.send(&output, wire, world, turn)?;
                 self.phase = Phase::Flushing;
             }
             // What the peer's windows let pass was made in this turn, unless a disk has it still, and
@@ -64,8 +65,8 @@ impl<W: World> Connection<W> {
         if let Phase::Flushing = self.phase
             && self.link.unsent().is_empty()
         {
-            self.protocol.close(cx);
-            self.end_output(wire, cx)?;
+            self.protocol.close(turn.services);
+            self.end_output(wire, world, turn)?;
             self.phase = Phase::Ending;
         }
         if let Phase::Ending = self.phase
@@ -74,41 +75,51 @@ impl<W: World> Connection<W> {
             if self.link.has_ended() {
                 self.phase = Phase::Closed;
             } else {
-                self.link.shutdown_write(&mut cx.world)?;
+                self.link.shutdown_write(world)?;
                 self.phase = Phase::Lingering {
-                    deadline: cx.now + cx.timeouts.linger,
-                    budget: cx.limits.linger_bytes,
+                    deadline: turn.services.now + turn.services.timeouts.linger,
+                    budget: turn.services.limits.linger_bytes,
                 };
                 // What is still read is not opened any more.
                 self.protocol = Protocol::Undecided;
                 self.link.drop_session();
                 self.kept = Vec::new();
-                return Ok(Turn::Again);
+                return Ok(Wish::Again);
             }
         }
-        self.note_idleness(cx.now);
+        self.note_idleness(turn.services.now);
         Ok(if let Phase::Closed = self.phase {
-            Turn::Closed
+            Wish::Closed
         } else {
-            turn
+            wish
         })
     }
 
     /// Tells the peer within TLS that nothing follows.
-    fn end_output(&mut self, wire: &mut WireBuffer, cx: &mut Context<W>) -> io::Result<()> {
+    fn end_output(
+        &mut self,
+        wire: &mut WireBuffer,
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
+    ) -> io::Result<()> {
         if !self.link.is_secure() {
             return Ok(());
         }
         wire.clear();
         self.link.seal_end(wire);
-        self.flush(wire.filled(), cx)
+        self.flush(wire.filled(), world, turn)
     }
 
     /// Reads and discards until the peer has closed, or has sent more than was on its way.
-    pub(super) fn linger(&mut self, buffer: &mut Vec<u8>, cx: &mut Context<W>) -> io::Result<Turn> {
-        buffer.resize(buffer.len().max(cx.limits.turn_read_bytes), 0);
+    pub(super) fn linger(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
+    ) -> io::Result<Wish> {
+        buffer.resize(buffer.len().max(turn.services.limits.turn_read_bytes), 0);
         let discarded = if self.link.has_input() {
-            self.receive(buffer, cx)?
+            self.receive(buffer, world, turn)?
         } else {
             0
         };
@@ -123,6 +134,6 @@ impl<W: World> Connection<W> {
             self.phase = Phase::Closed;
         }
         let is_drained = !self.link.has_input() && !self.link.has_ended();
-        Ok(if is_drained { Turn::Wait } else { Turn::Again })
+        Ok(if is_drained { Wish::Wait } else { Wish::Again })
     }
 }

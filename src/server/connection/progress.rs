@@ -9,8 +9,8 @@
 //! A deadline that has passed is a wish for another turn at once. A connection that stands in a queue may
 //! wish for nothing: its turn comes.
 
-use super::{Connection, Phase, Turn};
-use crate::server::context::Context;
+use super::{Connection, Phase, Wish};
+use crate::server::services::Services;
 use crate::server::watch::Mark;
 use crate::world::World;
 use std::time::Instant;
@@ -29,18 +29,23 @@ pub struct Prospect {
 impl<W: World> Connection<W> {
     /// Asserts that the turn that has ended with this wish has made progress, or that the wait behind it
     /// will end.
-    pub fn assert_progress(&mut self, turn: Turn, prospect: Prospect, cx: &Context<W>) {
-        let is_due = prospect.deadline.is_some_and(|due| due <= cx.now);
-        match turn {
-            Turn::Closed => {}
-            Turn::Wait if prospect.is_queued => {}
-            Turn::Wait if !is_due => {
+    pub fn assert_progress(
+        &mut self,
+        wish: Wish,
+        prospect: Prospect,
+        services: &Services<W::Files>,
+    ) {
+        let is_due = prospect.deadline.is_some_and(|due| due <= services.now);
+        match wish {
+            Wish::Closed => {}
+            Wish::Wait if prospect.is_queued => {}
+            Wish::Wait if !is_due => {
                 self.watch.sleeps();
-                if let Some(fault) = self.forgotten(prospect, cx) {
+                if let Some(fault) = self.forgotten(prospect, services) {
                     panic!("{fault}: {}", self.describe(prospect));
                 }
             }
-            Turn::Wait | Turn::Again => {
+            Wish::Wait | Wish::Again => {
                 let mark = Mark {
                     phase: self.phase.name(),
                     protocol: self.protocol.name(),
@@ -49,7 +54,7 @@ impl<W: World> Connection<W> {
                 let goes_on = self.watch.goes_on(mark);
                 assert!(
                     goes_on,
-                    "turn after turn without progress, {turn:?}: {}",
+                    "turn after turn without progress, {wish:?}: {}",
                     self.describe(prospect)
                 );
             }
@@ -57,10 +62,10 @@ impl<W: World> Connection<W> {
     }
 
     /// Something that nothing will remind the connection of while it waits.
-    fn forgotten(&self, prospect: Prospect, cx: &Context<W>) -> Option<&'static str> {
+    fn forgotten(&self, prospect: Prospect, services: &Services<W::Files>) -> Option<&'static str> {
         let is_sent = self.link.unsent().is_empty();
         let has_readable = match self.phase {
-            Phase::Opening { .. } | Phase::Serving => self.wants_input(cx),
+            Phase::Opening { .. } | Phase::Serving => self.wants_input(&services.limits),
             Phase::Flushing | Phase::Ending | Phase::Closed => false,
             Phase::Lingering { .. } => self.link.has_input(),
         };

@@ -2,10 +2,12 @@
 
 use super::{Connection, Left, Phase, wrong_port};
 use crate::http::Fields;
-use crate::server::context::Context;
+use crate::server::config::Limits;
+use crate::server::services::Services;
+use crate::server::turn::Turn;
 use crate::tls::Names;
 use crate::tls::records::{WireBuffer, room_behind};
-use crate::world::World;
+use crate::world::{Files, World};
 use std::io;
 
 /// Bytes that an incomplete frame or head takes beside its payload or fields.
@@ -21,8 +23,12 @@ const LONG: usize = 64 << 10;
 
 /// The longest frame or head that may be incomplete. What is kept beyond that was left by the turn's
 /// budgets, and comes first.
-fn incomplete<W: World>(cx: &Context<W>) -> usize {
-    cx.http1.head_bytes.max(cx.http2.max_frame_size as usize) + KEPT_SLACK
+fn incomplete<F: Files>(services: &Services<F>) -> usize {
+    services
+        .http1
+        .head_bytes
+        .max(services.http2.max_frame_size as usize)
+        + KEPT_SLACK
 }
 
 impl<W: World> Connection<W> {
@@ -32,30 +38,31 @@ impl<W: World> Connection<W> {
         read: &'b mut Vec<u8>,
         plain: &'b mut Vec<u8>,
         wire: &mut WireBuffer,
-        cx: &mut Context<W>,
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
     ) -> io::Result<&'b [u8]> {
         plain.clear();
-        if !self.wants_input(cx) || self.has_whole_input(cx) {
+        if !self.wants_input(&turn.services.limits) || self.has_whole_input(turn.services) {
             plain.append(&mut self.kept);
             self.kept = Vec::new();
             return Ok(plain);
         }
-        let budget = cx.limits.turn_read_bytes;
+        let budget = turn.services.limits.turn_read_bytes;
         let kept = std::mem::take(&mut self.kept);
         if !self.link.is_secure() {
-            let len = self.receive(room_behind(&kept, read, budget), cx)?;
+            let len = self.receive(room_behind(&kept, read, budget), world, turn)?;
             return Ok(read.get(..kept.len() + len).unwrap_or_default());
         }
         plain.extend_from_slice(&kept);
         let room = self.link.room(read, budget);
-        let len = self.receive(room, cx)?;
-        self.open_records(read, len, plain, wire, cx)?;
+        let len = self.receive(room, world, turn)?;
+        self.open_records(read, len, plain, wire, world, turn)?;
         Ok(plain)
     }
 
     /// True if the kept bytes hold whole frames or heads, which come before anything new is read.
-    fn has_whole_input(&self, cx: &Context<W>) -> bool {
-        self.left == Left::Whole && !self.kept.is_empty() || self.kept.len() > incomplete(cx)
+    fn has_whole_input(&self, services: &Services<W::Files>) -> bool {
+        self.left == Left::Whole && !self.kept.is_empty() || self.kept.len() > incomplete(services)
     }
 
     /// Input that was kept, if there is so much that copying it in every turn would be felt.
@@ -70,20 +77,24 @@ impl<W: World> Connection<W> {
         kept: &'b mut Vec<u8>,
         read: &mut Vec<u8>,
         wire: &mut WireBuffer,
-        cx: &mut Context<W>,
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
     ) -> io::Result<&'b [u8]> {
-        if !self.wants_input(cx) || self.left == Left::Whole || kept.len() > incomplete(cx) {
+        if !self.wants_input(&turn.services.limits)
+            || self.left == Left::Whole
+            || kept.len() > incomplete(turn.services)
+        {
             return Ok(kept);
         }
-        let budget = cx.limits.turn_read_bytes;
+        let budget = turn.services.limits.turn_read_bytes;
         if self.link.is_secure() {
             let room = self.link.room(read, budget);
-            let len = self.receive(room, cx)?;
-            self.open_records(read, len, kept, wire, cx)?;
+            let len = self.receive(room, world, turn)?;
+            self.open_records(read, len, kept, wire, world, turn)?;
         } else {
             let before = kept.len();
             kept.resize(before + budget, 0);
-            let len = self.receive(kept.split_at_mut(before).1, cx)?;
+            let len = self.receive(kept.split_at_mut(before).1, world, turn)?;
             kept.truncate(before + len);
         }
         Ok(kept)
@@ -107,19 +118,20 @@ impl<W: World> Connection<W> {
         read: usize,
         plain: &mut Vec<u8>,
         wire: &mut WireBuffer,
-        cx: &mut Context<W>,
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
     ) -> io::Result<()> {
         wire.clear();
         let came = self.link.waiting() + read;
         let opened = self.link.open(buffer, read, plain, wire);
         if let Phase::Opening { .. } = self.phase
-            && let Some(tls) = &cx.tls
+            && let Some(tls) = &turn.services.tls
             && tls.take_names() == Names::Certificate
         {
             self.names = Names::Certificate;
         }
         if let Err(error) = opened {
-            cx.report_tls(self.peer, &error);
+            turn.services.report_tls(self.peer, &error);
             if let Phase::Opening { .. } = self.phase
                 && let Some((answer, len)) =
                     wrong_port::answer(buffer.get(..came).unwrap_or_default())
@@ -128,7 +140,7 @@ impl<W: World> Connection<W> {
                 wire.append(&answer);
                 let reason = "plain HTTP on a port of TLS";
                 let answered = (400, len as u64);
-                cx.log_refusal(self.peer, "HTTP/1.1", &Fields::new(), reason, answered);
+                turn.log_refusal(self.peer, "HTTP/1.1", &Fields::new(), reason, answered);
             }
             self.phase = Phase::Flushing;
             plain.clear();
@@ -136,24 +148,29 @@ impl<W: World> Connection<W> {
         if wire.filled().is_empty() {
             return Ok(());
         }
-        self.flush(wire.filled(), cx)
+        self.flush(wire.filled(), world, turn)
     }
 
     /// True if the socket is to be read: bytes may be there, the protocol has use for them, and little
     /// enough output waits.
-    pub(super) fn wants_input(&self, cx: &Context<W>) -> bool {
+    pub(super) fn wants_input(&self, limits: &Limits) -> bool {
         self.link.has_input()
-            && self.output_room(cx) > 0
+            && self.output_room(limits.output_bytes, limits) > 0
             && self.protocol.wants_input(!self.link.unsent().is_empty())
     }
 
     /// Reads once, and has a turn with much input measured.
-    pub(super) fn receive(&mut self, buffer: &mut [u8], cx: &mut Context<W>) -> io::Result<usize> {
-        let len = self.link.receive(&mut cx.world, buffer)?;
+    pub(super) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
+    ) -> io::Result<usize> {
+        let len = self.link.receive(world, buffer)?;
         let is_interrupted = len == 0 && self.link.has_input();
         self.watch.count(len.max(usize::from(is_interrupted)));
         if len >= MEASURED {
-            cx.measure();
+            turn.measure(|| world.now());
         }
         Ok(len)
     }

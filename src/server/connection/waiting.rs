@@ -1,11 +1,12 @@
 //! Deadlines of a connection: what it waits for, how long, and what follows.
 
-use super::{Connection, Farewell, Memory, Pause, Phase, Turn};
+use super::{Connection, Farewell, Memory, Pause, Phase, Wish};
 use crate::http::Patience;
 use crate::link::Transport;
 use crate::server::config::Timeouts;
-use crate::server::context::Context;
 use crate::server::limit_log::Limit;
+use crate::server::services::Services;
+use crate::server::turn::Turn;
 use crate::world::World;
 use std::time::{Duration, Instant};
 
@@ -67,12 +68,12 @@ impl<W: World> Connection<W> {
     }
 
     /// The time at which [`Connection::handle_deadline`] is due.
-    pub fn next_deadline(&self, cx: &Context<W>) -> Option<Instant> {
+    pub fn next_deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Opening { deadline } | Phase::Lingering { deadline, .. } => Some(deadline),
             _ => None,
         };
-        let pause = self.pause.deadline(&cx.timeouts);
+        let pause = self.pause.deadline(timeouts);
         let protocol = self.protocol.next_deadline();
         [phase, pause, protocol].into_iter().flatten().min()
     }
@@ -86,52 +87,54 @@ impl<W: World> Connection<W> {
     /// Deals with the deadlines that have passed. After a disk that kept everybody waiting, or too many
     /// others in the queue, it may be ours that they have: nobody is judged before what waits for us
     /// was seen to.
-    pub fn handle_deadline(&mut self, cx: &mut Context<W>) -> Turn {
-        let now = cx.now;
+    pub fn handle_deadline(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
+        let now = turn.services.now;
         // A small frame on each of a hundred streams takes long, and is few bytes.
-        cx.measure();
+        turn.measure(|| world.now());
         if self.may_be_neglected() {
-            let turn = self.turn(cx);
+            let wish = self.take_turn(world, turn);
             let is_due = |deadline| deadline <= now;
-            if turn == Turn::Closed || !self.next_deadline(cx).is_some_and(is_due) {
-                return turn;
+            let next = self.next_deadline(&turn.services.timeouts);
+            if wish == Wish::Closed || !next.is_some_and(is_due) {
+                return wish;
             }
         }
         if let Phase::Opening { deadline } | Phase::Lingering { deadline, .. } = self.phase
             && deadline <= now
         {
-            self.report_opening(cx);
-            return self.close(cx);
+            self.report_opening(turn.services);
+            return self.close(world, turn);
         }
-        if self.has_stalled(cx) {
-            cx.report(Limit::Stall, self.peer, "output was not taken");
-            return self.close(cx);
+        if self.has_stalled(turn.services) {
+            turn.services
+                .report(Limit::Stall, self.peer, "output was not taken");
+            return self.close(world, turn);
         }
-        self.enter(cx);
+        self.enter(turn);
         if self
             .protocol
             .next_deadline()
             .is_some_and(|deadline| deadline <= now)
-            && self.protocol.handle_timeout(&self.kept, cx).is_err()
+            && self.protocol.handle_timeout(&self.kept, turn).is_err()
         {
-            return self.finish(cx);
+            return self.finish(world, turn);
         }
         if let Pause::Idle { since, memory, .. } = &mut self.pause {
-            if *since + cx.timeouts.idle <= now {
+            if *since + turn.services.timeouts.idle <= now {
                 self.protocol.shutdown(now);
                 self.pause = Pause::None;
             } else if *memory == Memory::Spare && *since + SHRINK_AFTER <= now {
                 *memory = Memory::Least;
                 self.protocol.shrink();
-                return Turn::Wait;
+                return Wish::Wait;
             }
         }
-        self.turn(cx)
+        self.take_turn(world, turn)
     }
 
     /// Looks at what the peer has taken of the output that waits, if it is time for that; says whether it
     /// was too little for too long.
-    fn has_stalled(&mut self, cx: &Context<W>) -> bool {
+    fn has_stalled(&mut self, services: &Services<W::Files>) -> bool {
         let Pause::Stalled {
             deadline,
             taken,
@@ -140,10 +143,10 @@ impl<W: World> Connection<W> {
         else {
             return false;
         };
-        if *deadline > cx.now {
+        if *deadline > services.now {
             return false;
         }
-        *periods = if *taken >= cx.http2.stall_bytes {
+        *periods = if *taken >= services.http2.stall_bytes {
             0
         } else {
             periods.saturating_add(1)
@@ -151,26 +154,30 @@ impl<W: World> Connection<W> {
         if *periods == 0 {
             *taken = 0;
         }
-        *deadline = cx.now + cx.timeouts.stall;
-        let allowed = match cx.patience {
+        *deadline = services.now + services.timeouts.stall;
+        let allowed = match services.patience {
             Patience::Short => Duration::ZERO,
-            Patience::Ample => cx.timeouts.slow,
+            Patience::Ample => services.timeouts.slow,
         };
-        *periods > 0 && cx.timeouts.stall * u32::from(*periods) >= allowed
+        *periods > 0 && services.timeouts.stall * u32::from(*periods) >= allowed
     }
 
     /// Tells what did not come in time, if that is why the connection is closed. Browsers connect
     /// ahead and may then have nothing to ask: who has said nothing is not told of.
-    fn report_opening(&self, cx: &mut Context<W>) {
+    fn report_opening(&self, services: &mut Services<W::Files>) {
         let Phase::Opening { .. } = self.phase else {
             return;
         };
         match self.link.transport() {
             // That time was cut short.
             _ if self.farewell == Farewell::Due => {}
-            Transport::Tls(_) => cx.report(Limit::HandshakeTime, self.peer, "handshake too slow"),
+            Transport::Tls(_) => {
+                services.report(Limit::HandshakeTime, self.peer, "handshake too slow")
+            }
             Transport::Plain if self.kept.is_empty() => {}
-            Transport::Plain => cx.report(Limit::FirstRequestTime, self.peer, "preface too slow"),
+            Transport::Plain => {
+                services.report(Limit::FirstRequestTime, self.peer, "preface too slow")
+            }
         }
     }
 }

@@ -8,8 +8,7 @@ use super::{Accepting, Backlog, CROWD, EventLoop, Listener};
 use crate::content::Supply;
 use crate::http::{Patience, Scheme};
 use crate::panics;
-use crate::server::connection::{Connection, Turn};
-use crate::server::context::Context;
+use crate::server::connection::{Connection, Wish};
 use crate::server::limit_log::Limit;
 use crate::tls::records::Tls;
 use crate::world::World;
@@ -43,13 +42,13 @@ impl<W: World> EventLoop<W> {
     /// Lets in what waits, as far as there is room and the turn's budget goes.
     pub(super) fn accept(&mut self) {
         if let Accepting::Paused { until, .. } = self.accepting
-            && until > self.cx.now
+            && until > self.services.now
         {
             return;
         }
         self.accepting = Accepting::Open;
         for index in 0..self.listeners.len() {
-            for _ in 0..self.cx.limits.turn_accepts {
+            for _ in 0..self.services.limits.turn_accepts {
                 if !self.has_backlog(index) || !self.has_room() || !self.accept_one(index) {
                     break;
                 }
@@ -78,7 +77,7 @@ impl<W: World> EventLoop<W> {
             self.pause(Limit::Memory);
             return false;
         }
-        if self.connections.count() < self.cx.limits.max_connections {
+        if self.connections.count() < self.services.limits.max_connections {
             return true;
         }
         self.find_dispensable(Limit::Connections)
@@ -87,7 +86,7 @@ impl<W: World> EventLoop<W> {
     /// True if a connection could be closed for a new one; else accepting pauses.
     fn find_dispensable(&mut self, limit: Limit) -> bool {
         if self.dispensable.is_empty() {
-            self.dispensable = self.ledger.first_dispensable(self.cx.now).into();
+            self.dispensable = self.ledger.first_dispensable(self.services.now).into();
         }
         if self.dispensable.is_empty() {
             self.pause(limit);
@@ -109,8 +108,8 @@ impl<W: World> EventLoop<W> {
             self.shed_dispensable(Limit::Descriptors);
         } else {
             let what = format!("must wait: {reason}; raise the limit of open files (ulimit -n)");
-            let log = &mut self.cx.limit_log;
-            log.report(Limit::Descriptors, whom, &what, self.cx.now);
+            let log = &mut self.services.limit_log;
+            log.report(Limit::Descriptors, whom, &what, self.services.now);
         }
         false
     }
@@ -118,8 +117,8 @@ impl<W: World> EventLoop<W> {
     /// Memory, descriptors or places are short: for as long as it takes until everybody that makes no
     /// headway was looked at once more, and a little longer.
     fn note_shortage(&mut self) {
-        let looks = self.cx.timeouts.stall + self.cx.timeouts.stall / 4;
-        self.short_until = Some(self.cx.now + looks);
+        let looks = self.services.timeouts.stall + self.services.timeouts.stall / 4;
+        self.short_until = Some(self.services.now + looks);
     }
 
     /// The patience with peers that take or send too little.
@@ -128,14 +127,14 @@ impl<W: World> EventLoop<W> {
             self.note_shortage();
         }
         match self.short_until {
-            Some(until) if until > self.cx.now => Patience::Short,
+            Some(until) if until > self.services.now => Patience::Short,
             _ => Patience::Ample,
         }
     }
 
     fn pause(&mut self, limit: Limit) {
         self.note_shortage();
-        let until = self.cx.now + ACCEPT_RETRY;
+        let until = self.services.now + ACCEPT_RETRY;
         self.accepting = Accepting::Paused { until, limit };
     }
 
@@ -149,17 +148,17 @@ impl<W: World> EventLoop<W> {
     /// While it is tight, those who are dispensable go, a batch a turn; while there are too few descriptors
     /// to open files, one a turn.
     pub(super) fn relieve(&mut self) {
-        let supply = self.cx.routes.take_supply();
+        let supply = self.services.routes.take_supply();
         if supply != Supply::Enough {
             let what = "none is left to open them; raise the limit of open files (ulimit -n)";
-            let log = &mut self.cx.limit_log;
-            log.report(Limit::Descriptors, "files", what, self.cx.now);
+            let log = &mut self.services.limit_log;
+            log.report(Limit::Descriptors, "files", what, self.services.now);
         }
         if supply == Supply::Short {
             self.free_descriptor("files", "none is left");
         }
         if self.ledger.is_tight() {
-            for index in self.ledger.first_dispensable(self.cx.now) {
+            for index in self.ledger.first_dispensable(self.services.now) {
                 if self.ledger.is_tight() {
                     self.shed(index, Limit::Memory);
                 }
@@ -175,7 +174,9 @@ impl<W: World> EventLoop<W> {
         if limit != Limit::Handshakes {
             self.note_shortage();
         }
-        self.give_turn(token, |connection, cx| connection.shed(limit, cx));
+        self.give_turn(token, |connection, world, turn| {
+            connection.shed(limit, world, turn)
+        });
         self.leaving.push_back(token);
         if self.leaving.len() > LEAVING
             && let Some(token) = self.leaving.pop_front()
@@ -188,7 +189,7 @@ impl<W: World> EventLoop<W> {
     /// the places on a clock: the newcomer takes the place that the hand has just left, and all others
     /// come before it.
     fn begin_handshake(&mut self) {
-        if self.handshaking >= self.cx.limits.handshakes()
+        if self.handshaking >= self.services.limits.handshakes()
             && let Some(index) = self
                 .connections
                 .find_from(self.hand, Connection::is_handshaking)
@@ -204,15 +205,14 @@ impl<W: World> EventLoop<W> {
         let Some(scheme) = self.listeners.get(index).map(|listener| listener.scheme) else {
             return false;
         };
-        let cx = &mut self.cx;
         // What is caught here has touched no table yet.
-        let newcomer = match panics::catch(|| newcomer(index, scheme, cx)) {
+        let newcomer = match panics::catch(|| self.newcomer(index, scheme)) {
             Ok(newcomer) => newcomer,
             Err(panic) => {
-                self.cx.recover();
-                self.cx.report_panic("a newcomer", &panic);
+                self.recover();
+                self.services.report_panic("a newcomer", &panic);
                 // Should every one panic, there is time for others in between.
-                let until = self.cx.now + ACCEPT_RETRY;
+                let until = self.services.now + ACCEPT_RETRY;
                 let limit = Limit::InternalError;
                 self.accepting = Accepting::Paused { until, limit };
                 return false;
@@ -235,7 +235,8 @@ impl<W: World> EventLoop<W> {
         let peer = connection.peer();
         if !self.addresses.enter(peer) {
             let limit = Limit::ConnectionsPerAddress;
-            self.cx.report(limit, peer, "too many connections, refused");
+            self.services
+                .report(limit, peer, "too many connections, refused");
             return true;
         }
         log::debug!("{peer}: accepted");
@@ -246,39 +247,35 @@ impl<W: World> EventLoop<W> {
         if self.crowd > 0 || self.connections.count() >= CROWD {
             self.crowd = self.crowd.max(self.connections.count());
         }
-        if self.connections.count() > self.cx.limits.max_connections {
+        if self.connections.count() > self.services.limits.max_connections {
             self.shed_dispensable(Limit::Connections);
         }
-        self.with(token, |connection, cx| {
-            match cx.world.register(connection.socket(), token) {
+        self.with(token, |connection, world, turn| {
+            match world.register(connection.socket(), token) {
                 // Established connections come first: what this one has sent already may be much.
-                Ok(()) => Turn::Again,
+                Ok(()) => Wish::Again,
                 Err(error) => {
                     log::warn!("a connection could not be registered: {error}");
-                    connection.close(cx)
+                    connection.close(world, turn)
                 }
             }
         });
         true
     }
-}
 
-/// The next connection that waits on a listener; none if there is nothing that it can be served with.
-fn newcomer<W: World>(
-    index: usize,
-    scheme: Scheme,
-    cx: &mut Context<W>,
-) -> io::Result<Option<Connection<W>>> {
-    let (socket, peer) = cx.world.accept(index)?;
-    let tls = match (scheme, &cx.tls) {
-        (Scheme::Http, _) => None,
-        (Scheme::Https, Some(tls)) => match Tls::new(tls.config().clone()) {
-            Ok(tls) => Some(tls),
-            Err(_) => return Ok(None),
-        },
-        (Scheme::Https, None) => return Ok(None),
-    };
-    Ok(Some(Connection::new(socket, tls, peer, cx)))
+    /// The next connection that waits on a listener; none if there is nothing that it can be served with.
+    fn newcomer(&mut self, index: usize, scheme: Scheme) -> io::Result<Option<Connection<W>>> {
+        let (socket, peer) = self.world.accept(index)?;
+        let tls = match (scheme, &self.services.tls) {
+            (Scheme::Http, _) => None,
+            (Scheme::Https, Some(tls)) => match Tls::new(tls.config().clone()) {
+                Ok(tls) => Some(tls),
+                Err(_) => return Ok(None),
+            },
+            (Scheme::Https, None) => return Ok(None),
+        };
+        Ok(Some(Connection::new(socket, tls, peer, &self.services)))
+    }
 }
 
 /// True if accepting failed for a reason of the peer's own (accept(2)).

@@ -78,10 +78,10 @@ impl Bench {
             directory: Some(directory.path().into()),
         };
         let (tls, _) = TlsContext::open(&certificate).unwrap();
-        let cx = Context::new(world, site, None, &config);
+        let services = Services::new(&world, site, None, &config).with_tls(Some(tls));
         let listeners = [Scheme::Http, Scheme::Https];
         let mut bench = Bench {
-            event_loop: EventLoop::new(cx, Some(tls), &listeners),
+            event_loop: EventLoop::new(world, services, &listeners),
             outside,
             files,
             good: Shared::default(),
@@ -135,7 +135,11 @@ impl Bench {
     /// Only the good connection is left in all tables, and is served.
     fn expect_harmless(mut self) {
         assert!(self.victim.borrow().closed, "its socket is open");
-        let total = self.event_loop.cx.limit_log.total(Limit::InternalError);
+        let total = self
+            .event_loop
+            .services
+            .limit_log
+            .total(Limit::InternalError);
         assert_eq!(total, 1, "it is counted");
         assert_eq!(self.event_loop.connections(), 1);
         assert_eq!(self.event_loop.handshaking, 0);
@@ -153,9 +157,9 @@ impl Bench {
                 .count(Peer::Ip([192, 0, 2, 7].into())),
             1
         );
-        let buffers = &self.event_loop.cx.buffers;
+        let buffers = &self.event_loop.lent.buffers;
         assert!(buffers.read.capacity() > 0 && buffers.output.capacity() > 0);
-        assert!(self.event_loop.cx.splices.is_empty());
+        assert!(self.event_loop.lent.splices.is_empty());
         // A newcomer takes the victim's slot, and is served as well.
         let next = self.connect(0, GET, usize::MAX, None);
         self.turns(3);
@@ -299,10 +303,10 @@ fn a_panic_when_the_disk_is_asked_again_ends_a_connection_and_no_other() {
     assert!(
         bench
             .event_loop
-            .cx
+            .services
             .means
             .wakes
-            .until_next(bench.event_loop.cx.now)
+            .until_next(bench.event_loop.services.now)
             .is_some(),
         "it waits for the disk"
     );
@@ -323,7 +327,11 @@ fn panics_in_a_row_are_told_once_a_second_and_all_counted() {
         bench.turns(2);
     }
     assert_eq!(
-        bench.event_loop.cx.limit_log.total(Limit::InternalError),
+        bench
+            .event_loop
+            .services
+            .limit_log
+            .total(Limit::InternalError),
         100
     );
     assert_eq!(bench.event_loop.connections(), 1);

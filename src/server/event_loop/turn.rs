@@ -9,10 +9,11 @@ use crate::exchange::Wake;
 use crate::panics::{self, Panic};
 #[cfg(debug_assertions)]
 use crate::server::connection::Prospect;
-use crate::server::connection::{Connection, Turn};
-use crate::server::context::Context;
+use crate::server::connection::{Connection, Wish};
 use crate::server::ledger::Standing;
+use crate::server::lent::Lent;
 use crate::server::slots::Weight;
+use crate::server::turn::Turn;
 use crate::world::{Token, World};
 use std::time::Instant;
 
@@ -21,23 +22,11 @@ const HEAVY: usize = 32 << 10;
 
 /// The end of a connection's turn.
 struct Outcome {
-    turn: Turn,
+    wish: Wish,
     is_handshaking: bool,
     deadline: Option<Instant>,
     memory: usize,
     standing: Standing,
-}
-
-impl Outcome {
-    fn of<W: World>(turn: Turn, connection: &mut Connection<W>, cx: &Context<W>) -> Outcome {
-        Outcome {
-            turn,
-            is_handshaking: turn != Turn::Closed && connection.is_handshaking(),
-            deadline: connection.next_deadline(cx),
-            memory: connection.memory(),
-            standing: connection.standing(),
-        }
-    }
 }
 
 impl<W: World> EventLoop<W> {
@@ -46,28 +35,36 @@ impl<W: World> EventLoop<W> {
     pub(super) fn give_turn(
         &mut self,
         token: Token,
-        act: impl FnOnce(&mut Connection<W>, &mut Context<W>) -> Turn,
+        act: impl FnOnce(&mut Connection<W>, &mut W, &mut Turn<'_, W::Files>) -> Wish,
     ) {
         let is_heavy = self.connections.is_heavy(token);
         let Some(connection) = self.connections.value(token) else {
             return;
         };
-        let cx = &mut self.cx;
-        cx.token = token;
-        cx.effort = 0;
+        let limits = &self.services.limits;
         // One that turns out to want much of files goes on behind those that do not.
-        cx.file_effort = if is_heavy {
-            cx.limits.turn_file_effort
+        let file_effort = if is_heavy {
+            limits.turn_file_effort
         } else {
             HEAVY
         };
-        cx.moved = 0;
-        cx.piece = self
-            .ledger
-            .piece(cx.limits.least_output_bytes, cx.limits.output_bytes);
+        let ledger = &self.ledger;
+        let piece = ledger.piece(limits.least_output_bytes, limits.output_bytes);
+        let (world, services, lent) = (&mut self.world, &mut self.services, &mut self.lent);
+        let mut turn = Turn::new(token, services, lent, piece, file_effort);
         let was_handshaking = connection.is_handshaking();
-        let outcome = panics::catch(|| Outcome::of(act(connection, cx), connection, cx));
-        cx.charge_time();
+        let outcome = panics::catch(|| {
+            let wish = act(connection, world, &mut turn);
+            Outcome {
+                wish,
+                is_handshaking: wish != Wish::Closed && connection.is_handshaking(),
+                deadline: connection.next_deadline(&turn.services.timeouts),
+                memory: connection.memory(),
+                standing: connection.standing(),
+            }
+        });
+        turn.charge_time(|| world.now());
+        let (effort, moved) = (turn.effort, turn.moved);
         let is_handshaking = matches!(&outcome, Ok(outcome) if outcome.is_handshaking);
         if was_handshaking && !is_handshaking {
             self.handshaking -= 1;
@@ -76,28 +73,28 @@ impl<W: World> EventLoop<W> {
             Ok(outcome) => outcome,
             Err(panic) => return self.crash(token, &panic),
         };
-        if outcome.turn == Turn::Closed {
+        if outcome.wish == Wish::Closed {
             return self.forget(token);
         }
         #[cfg(debug_assertions)]
         self.assert_progress(token, &outcome);
         self.deadlines.set(token.index, outcome.deadline);
-        let weight = if self.cx.effort > HEAVY {
+        let weight = if effort > HEAVY {
             Weight::Heavy
         } else {
             Weight::Light
         };
         self.connections.weigh(token, weight);
-        self.effort += self.cx.effort;
+        self.effort += effort;
         let Outcome {
-            turn,
+            wish,
             memory,
             standing,
             ..
         } = outcome;
-        let (moved, now) = (self.cx.moved, self.cx.now);
+        let now = self.services.now;
         self.ledger.enter(token.index, memory, standing, moved, now);
-        if turn == Turn::Again {
+        if wish == Wish::Again {
             self.enqueue(token);
         }
     }
@@ -109,32 +106,39 @@ impl<W: World> EventLoop<W> {
         let of_it = |wake: &Wake| wake.place.connection == token;
         let prospect = Prospect {
             is_queued: self.connections.is_queued(token),
-            has_wake: self.cx.means.wakes.has_retry(token) || self.wakes.iter().any(of_it),
+            has_wake: self.services.means.wakes.has_retry(token) || self.wakes.iter().any(of_it),
             deadline: outcome.deadline,
         };
         if let Some(connection) = self.connections.value(token) {
-            connection.assert_progress(outcome.turn, prospect, &self.cx);
+            connection.assert_progress(outcome.wish, prospect, &self.services);
         }
     }
 
     /// Does a slice of what nobody waits for. No connection is charged with it: it is one a turn.
     pub(super) fn work_behind(&mut self) {
-        if self.cx.routes.next_work().is_none() {
+        if self.services.routes.next_work().is_none() {
             return;
         }
-        if let Err(panic) = panics::catch(|| self.cx.routes.work()) {
-            self.cx.recover();
-            self.cx.report_panic("hashing", &panic);
+        if let Err(panic) = panics::catch(|| self.services.routes.work()) {
+            self.recover();
+            self.services.report_panic("hashing", &panic);
         }
+    }
+
+    /// Makes anew what a turn that panicked may have left half done: what was lent to its connection, and
+    /// what it may have been about to change.
+    pub(super) fn recover(&mut self) {
+        self.lent = Lent::new();
+        self.services.recover();
     }
 
     /// A connection's turn has panicked: the connection goes, and what it may have left half done in
     /// what all share is made anew.
     fn crash(&mut self, token: Token, panic: &Panic) {
-        self.cx.recover();
+        self.recover();
         if let Some(connection) = self.connections.value(token) {
             let peer = connection.peer();
-            self.cx.report_panic(peer, panic);
+            self.services.report_panic(peer, panic);
         }
         self.forget(token);
     }
@@ -144,7 +148,7 @@ impl<W: World> EventLoop<W> {
         if let Some(connection) = self.connections.value(token) {
             let (memory, standing) = (connection.memory(), connection.standing());
             let ledger = &mut self.ledger;
-            ledger.enter(token.index, memory, standing, moved, self.cx.now);
+            ledger.enter(token.index, memory, standing, moved, self.services.now);
         }
     }
 
@@ -158,8 +162,8 @@ impl<W: World> EventLoop<W> {
         }
         let connection = self.connections.remove(token);
         if let Err(panic) = panics::catch(|| drop(connection)) {
-            self.cx.recover();
-            self.cx.report_panic("a closed connection", &panic);
+            self.recover();
+            self.services.report_panic("a closed connection", &panic);
         }
         self.accepting = Accepting::Open;
         debug_assert!(self.handshaking == 0 || self.connections.count() > 0);

@@ -6,17 +6,14 @@ use crate::exchange::{ActiveRequest, Failure, Opening, RequestKey, Waits, WakeCa
 use crate::h1::{self, BodyLength};
 use crate::http::Scheme;
 use crate::link::{self, Layout, MOST_SPLICED, Wanted};
-use crate::server::context::Context;
 use crate::server::fault::Fault;
-use crate::world::{Files, World};
+use crate::server::services::Services;
+use crate::server::turn::Turn;
+use crate::world::Files;
 
 impl<F: Files> H1Service<F> {
     /// Makes one step with the open response; false when there is nothing to do.
-    pub(super) fn produce<W: World<Files = F>>(
-        &mut self,
-        limit: usize,
-        cx: &mut Context<W>,
-    ) -> Result<bool, Fault> {
+    pub(super) fn produce(&mut self, limit: usize, turn: &mut Turn<'_, F>) -> Result<bool, Fault> {
         let Some(active) = &mut self.active else {
             return Ok(false);
         };
@@ -24,78 +21,84 @@ impl<F: Files> H1Service<F> {
             return Ok(false);
         }
         if !active.has_head() {
-            return Ok(self.open(cx));
+            return Ok(self.open(turn));
         }
         let before = self.core.output().len();
-        let room = limit.saturating_sub(before + cx.splices.len() + h1::CHUNK_OVERHEAD);
+        let room = limit.saturating_sub(before + turn.splices.len() + h1::CHUNK_OVERHEAD);
         if room == 0 {
             return Ok(false);
         }
-        let (max, least) = match cx.scheme {
+        let (max, least) = match turn.scheme {
             Scheme::Http => (MOST_SPLICED, link::CLEAR),
             Scheme::Https => (room, link::TLS_FRAMES),
         };
-        if let Some(slice) = active.next_slice(max as u64, least, cx.now) {
-            return match splice(slice, before, room, cx) {
+        if let Some(slice) = active.next_slice(max as u64, least, turn.services.now) {
+            return match splice(slice, before, room, turn) {
                 Ok(Some(len)) => {
-                    cx.moved += len;
+                    turn.moved += len;
                     let end = active.count_sent(len) == Progress::End;
-                    self.core.commit_elsewhere(len as u64, end, cx.now);
+                    self.core
+                        .commit_elsewhere(len as u64, end, turn.services.now);
                     if end {
-                        self.complete(cx);
+                        self.complete(turn.services);
                     }
                     Ok(true)
                 }
                 Ok(None) => {
-                    self.await_disk(cx);
+                    self.await_disk(turn);
                     Ok(false)
                 }
-                Err(failure) => Err(self.cut_short(&failure, cx)),
+                Err(failure) => Err(self.cut_short(&failure, turn.services)),
             };
         }
         let output = self.core.begin_data(room);
-        let progress = active.read(cx.routes.reads(), output, room, &cx.means);
-        cx.moved += output.len() - before;
+        let progress = active.read(
+            turn.services.routes.reads(),
+            output,
+            room,
+            &turn.services.means,
+        );
+        turn.moved += output.len() - before;
         match progress {
             Ok(Progress::End) => {
                 match active.take_trailers() {
-                    Some(fields) => self.core.commit_trailers(fields.iter(), cx.now),
-                    None => self.core.commit(true, cx.now),
+                    Some(fields) => self.core.commit_trailers(fields.iter(), turn.services.now),
+                    None => self.core.commit(true, turn.services.now),
                 }
-                self.complete(cx);
+                self.complete(turn.services);
                 Ok(true)
             }
             Ok(Progress::More | Progress::Waiting) => {
-                self.core.commit(false, cx.now);
+                self.core.commit(false, turn.services.now);
                 Ok(self.core.output().len() > before)
             }
             Ok(Progress::Cold) => {
-                self.core.commit(false, cx.now);
-                self.await_disk(cx);
+                self.core.commit(false, turn.services.now);
+                self.await_disk(turn);
                 Ok(false)
             }
-            Err(failure) => Err(self.cut_short(&failure, cx)),
+            Err(failure) => Err(self.cut_short(&failure, turn.services)),
         }
     }
 
     /// The rest of the response cannot be had.
-    pub(super) fn cut_short<W: World>(&mut self, failure: &Failure, cx: &mut Context<W>) -> Fault {
-        cx.report_cut(self.peer, failure);
-        self.cut_off(failure.reason(), cx)
+    pub(super) fn cut_short(&mut self, failure: &Failure, services: &mut Services<F>) -> Fault {
+        services.report_cut(self.peer, failure);
+        self.cut_off(failure.reason(), services)
     }
 
-    pub(super) fn cut_off<W: World>(&mut self, reason: &'static str, cx: &mut Context<W>) -> Fault {
+    pub(super) fn cut_off(&mut self, reason: &'static str, services: &mut Services<F>) -> Fault {
         self.core.abort();
         if let Some(mut active) = self.active.take() {
-            active.abandon(&mut cx.log, Some(reason), &cx.means);
+            active.abandon(&mut services.log, Some(reason), &services.means);
         }
         Fault
     }
 
-    fn await_disk<W: World>(&mut self, cx: &mut Context<W>) {
+    fn await_disk(&mut self, turn: &mut Turn<'_, F>) {
         if let Some(active) = &mut self.active {
             active.await_disk();
-            cx.await_disk(self.key());
+            turn.await_disk(self.key());
         }
     }
 
@@ -122,14 +125,14 @@ impl<F: Files> H1Service<F> {
     }
 
     /// Makes one step towards a handler's head: what has come of the content was received first.
-    fn open<W: World<Files = F>>(&mut self, cx: &mut Context<W>) -> bool {
+    fn open(&mut self, turn: &mut Turn<'_, F>) -> bool {
         let Some(active) = &mut self.active else {
             return false;
         };
-        match active.open(cx.routes.reads(), &cx.means) {
+        match active.open(turn.services.routes.reads(), &turn.services.means) {
             Ok(Opening::Nothing) => return false,
             Ok(Opening::Cold) => {
-                cx.await_disk(self.key());
+                turn.await_disk(self.key());
                 return false;
             }
             Ok(Opening::Continue) => self.core.send_continue(),
@@ -141,27 +144,23 @@ impl<F: Files> H1Service<F> {
             Ok(Opening::Head(head, size)) => {
                 let length = length_of(size);
                 self.trace_response(head.status, head.fields.iter());
-                let fields = head.fields.iter().chain(cx.last_fields());
+                let fields = head.fields.iter().chain(turn.last_fields());
                 self.core.send_head(head.status, fields, length);
                 if length == BodyLength::None {
-                    self.complete(cx);
+                    self.complete(turn.services);
                 }
             }
-            Err(failure) => self.fail_open(&failure, cx),
+            Err(failure) => self.fail_open(&failure, turn),
         }
         true
     }
 
     /// The exchange has failed before its head.
-    pub(super) fn fail_open<W: World<Files = F>>(
-        &mut self,
-        failure: &Failure,
-        cx: &mut Context<W>,
-    ) {
+    pub(super) fn fail_open(&mut self, failure: &Failure, turn: &mut Turn<'_, F>) {
         if let Some(active) = self.active.take() {
             self.core.discard_body();
-            let (response, entry) = cx.answer_failure(active, failure, self.peer);
-            self.respond(response, entry, cx);
+            let (response, entry) = turn.services.answer_failure(active, failure, self.peer);
+            self.respond(response, entry, turn);
         }
     }
 }
@@ -170,27 +169,27 @@ impl<F: Files> H1Service<F> {
 /// frame without a header, for which there is room. Under TLS, no file is sent from where it is; nor is
 /// one that a disk has to bring, as sending it would wait. Returns how many bytes they are; `None` before
 /// the disk has brought them.
-fn splice<W: World>(
-    slice: &mut Slice<W::Files>,
+fn splice<F: Files>(
+    slice: &mut Slice<F>,
     at: usize,
     room: usize,
-    cx: &mut Context<W>,
+    turn: &mut Turn<'_, F>,
 ) -> Result<Option<usize>, Failure> {
-    let reads = cx.routes.reads();
+    let reads = turn.services.routes.reads();
     Ok(match slice {
-        Slice::File(file) if cx.scheme == Scheme::Https || file.is_cold() => {
+        Slice::File(file) if turn.scheme == Scheme::Https || file.is_cold() => {
             let wanted = Wanted {
                 header: 0,
                 payload: room,
                 run: room,
                 layout: Layout::Dense,
             };
-            let frame = cx.splices.push_frame(at, reads, file, &wanted)?;
+            let frame = turn.splices.push_frame(at, reads, file, &wanted)?;
             frame.map(|frame| frame.len())
         }
         slice => slice.take(reads, MOST_SPLICED as u64)?.map(|range| {
             let len = range.len() as usize;
-            cx.splices.push(at, range);
+            turn.splices.push(at, range);
             len
         }),
     })

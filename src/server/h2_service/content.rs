@@ -7,55 +7,56 @@ use crate::h2::frame::HEADER_LEN;
 use crate::h2::{ErrorCode, Grant, StreamKey};
 use crate::http::Scheme;
 use crate::link::{self, Layout, MOST_SPLICED, Wanted};
-use crate::server::context::Context;
-use crate::world::{Files, World};
+use crate::server::services::Services;
+use crate::server::turn::Turn;
+use crate::world::Files;
 
 impl<F: Files> H2Service<F> {
     /// Fills the output with DATA, in the order of the scheduler: up to `limit` bytes, and those that
     /// are spliced into it.
-    pub fn produce<W: World<Files = F>>(&mut self, limit: usize, cx: &mut Context<W>) {
+    pub fn produce(&mut self, limit: usize, turn: &mut Turn<'_, F>) {
         loop {
             // Which of the two the next stream needs is not known yet.
-            let output = limit.saturating_sub(self.core.output().len() + cx.splices.framed());
-            let spliced = (MOST_SPLICED + HEADER_LEN).saturating_sub(cx.splices.len());
+            let output = limit.saturating_sub(self.core.output().len() + turn.splices.framed());
+            let spliced = (MOST_SPLICED + HEADER_LEN).saturating_sub(turn.splices.len());
             let room = output.min(spliced);
             let Some(grant) = self.core.poll_grant(room) else {
                 return;
             };
-            self.fill(grant, room, cx);
+            self.fill(grant, room, turn);
             // A listing can take long for each of many streams, and give little.
-            if cx.is_out_of_file_effort() {
+            if turn.is_out_of_file_effort() {
                 return;
             }
         }
     }
 
     /// Uses the grant; there is room for so many bytes.
-    fn fill<W: World<Files = F>>(&mut self, grant: Grant, room: usize, cx: &mut Context<W>) {
+    fn fill(&mut self, grant: Grant, room: usize, turn: &mut Turn<'_, F>) {
         let stream = grant.stream;
-        match self.send(grant, room, cx) {
+        match self.send(grant, room, turn) {
             Ok(Progress::More) => {}
             Ok(Progress::Waiting) => {
                 let active = self.active.get(stream.index()).and_then(Option::as_ref);
                 self.note_due(active.and_then(ActiveRequest::due));
             }
-            Ok(Progress::Cold) => self.await_disk(stream, cx),
+            Ok(Progress::Cold) => self.await_disk(stream, turn),
             Ok(Progress::End) => {
                 if let Some(active) = self.take(stream) {
-                    self.complete(stream, active, cx);
+                    self.complete(stream, active, turn.services);
                 }
             }
-            Err(error) => self.cut_short(stream, &error, cx),
+            Err(error) => self.cut_short(stream, &error, turn.services),
         }
     }
 
     /// Sends content as one frame. What is worth it is sent from where it is, if that is memory, or read
     /// to where its frame is made; the rest is copied into the output.
-    fn send<W: World<Files = F>>(
+    fn send(
         &mut self,
         grant: Grant,
         room: usize,
-        cx: &mut Context<W>,
+        turn: &mut Turn<'_, F>,
     ) -> Result<Progress, Failure> {
         let stream = grant.stream;
         let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
@@ -63,13 +64,13 @@ impl<F: Files> H2Service<F> {
             self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
             return Ok(Progress::Waiting);
         };
-        let (least, layout) = match cx.scheme {
+        let (least, layout) = match turn.scheme {
             Scheme::Http => (link::CLEAR_FRAMES, Layout::Aligned),
             Scheme::Https => (link::TLS_FRAMES, Layout::Dense),
         };
         let max = u64::from(grant.max_len);
-        match active.next_slice(max, least, cx.now) {
-            None => self.copy(grant, cx),
+        match active.next_slice(max, least, turn.services.now) {
+            None => self.copy(grant, turn),
             Some(Slice::File(file)) => {
                 let wanted = Wanted {
                     header: HEADER_LEN,
@@ -78,14 +79,14 @@ impl<F: Files> H2Service<F> {
                     layout,
                 };
                 let at = self.core.output().len();
-                let pushed = cx
-                    .splices
-                    .push_frame(at, cx.routes.reads(), file, &wanted)?;
+                let pushed =
+                    turn.splices
+                        .push_frame(at, turn.services.routes.reads(), file, &wanted)?;
                 let Some(frame) = pushed else {
                     return Ok(self.rest(grant));
                 };
                 let len = frame.len() - HEADER_LEN;
-                cx.moved += len;
+                turn.moved += len;
                 let progress = active.count_sent(len);
                 let end = progress == Progress::End;
                 let header = self.core.commit_apart(grant, len as u32, end);
@@ -95,26 +96,22 @@ impl<F: Files> H2Service<F> {
                 Ok(progress)
             }
             Some(memory) => {
-                let Some(range) = memory.take(cx.routes.reads(), max)? else {
+                let Some(range) = memory.take(turn.services.routes.reads(), max)? else {
                     return Ok(self.rest(grant));
                 };
                 let len = range.len() as usize;
-                cx.moved += len;
+                turn.moved += len;
                 let progress = active.count_sent(len);
                 let end = progress == Progress::End;
                 self.core.commit_elsewhere(grant, len as u32, end);
-                cx.splices.push(self.core.output().len(), range);
+                turn.splices.push(self.core.output().len(), range);
                 Ok(progress)
             }
         }
     }
 
     /// Copies content into the output, as one frame.
-    fn copy<W: World<Files = F>>(
-        &mut self,
-        grant: Grant,
-        cx: &mut Context<W>,
-    ) -> Result<Progress, Failure> {
+    fn copy(&mut self, grant: Grant, turn: &mut Turn<'_, F>) -> Result<Progress, Failure> {
         let stream = grant.stream;
         let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
             return Ok(self.rest(grant));
@@ -122,8 +119,13 @@ impl<F: Files> H2Service<F> {
         let max = grant.max_len as usize;
         let output = self.core.begin_data(&grant);
         let before = output.len();
-        let progress = active.read(cx.routes.reads(), output, max, &cx.means);
-        cx.moved += output.len() - before;
+        let progress = active.read(
+            turn.services.routes.reads(),
+            output,
+            max,
+            &turn.services.means,
+        );
+        turn.moved += output.len() - before;
         let releasable = active.releasable();
         let mut trailers = None;
         match &progress {
@@ -148,24 +150,24 @@ impl<F: Files> H2Service<F> {
         Progress::Cold
     }
 
-    fn await_disk<W: World>(&mut self, stream: StreamKey, cx: &mut Context<W>) {
+    fn await_disk(&mut self, stream: StreamKey, turn: &mut Turn<'_, F>) {
         if let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) {
             active.await_disk();
             let due = active.due();
             self.note_due(due);
-            cx.await_disk(key_of(stream));
+            turn.await_disk(key_of(stream));
         }
     }
 
     /// The rest of a response cannot be had.
-    pub(super) fn cut_short<W: World>(
+    pub(super) fn cut_short(
         &mut self,
         stream: StreamKey,
         failure: &Failure,
-        cx: &mut Context<W>,
+        services: &mut Services<F>,
     ) {
-        cx.report_cut(self.peer, failure);
+        services.report_cut(self.peer, failure);
         self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
-        self.remove(stream, Some(failure.reason()), cx);
+        self.remove(stream, Some(failure.reason()), services);
     }
 }

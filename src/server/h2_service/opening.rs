@@ -5,8 +5,8 @@ use crate::exchange::{
     ActiveRequest, Failure, Head, Opening, RequestKey, Size, TimerState, Waits, WakeCause,
 };
 use crate::h2::StreamKey;
-use crate::server::context::Context;
-use crate::world::{Files, World};
+use crate::server::turn::Turn;
+use crate::world::Files;
 use std::time::Instant;
 
 impl<F: Files> H2Service<F> {
@@ -30,17 +30,17 @@ impl<F: Files> H2Service<F> {
     /// Polls the exchanges that can go on. Where a client keeps its content back until it hears 100
     /// (RFC 9110 §10.1.1), and some of it was in the input behind its request, it has been received by
     /// now, and nothing is asked for.
-    pub(super) fn poll_pending<W: World<Files = F>>(&mut self, cx: &mut Context<W>) {
+    pub(super) fn poll_pending(&mut self, turn: &mut Turn<'_, F>) {
         for stream in std::mem::take(&mut self.pending) {
             if self.core.contains(stream) {
-                self.poll(stream, cx);
+                self.poll(stream, turn);
             }
         }
     }
 
     /// Lets a response go on: gives the request's window back, sends the head when there is one, and
     /// tells the scheduler that there may be content.
-    pub(super) fn poll<W: World<Files = F>>(&mut self, stream: StreamKey, cx: &mut Context<W>) {
+    pub(super) fn poll(&mut self, stream: StreamKey, turn: &mut Turn<'_, F>) {
         while let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) {
             let releasable = active.releasable();
             self.core.release(stream, releasable);
@@ -51,7 +51,7 @@ impl<F: Files> H2Service<F> {
                 self.core.set_ready(stream, active.remaining());
                 return;
             }
-            match active.open(cx.routes.reads(), &cx.means) {
+            match active.open(turn.services.routes.reads(), &turn.services.means) {
                 Ok(Opening::Nothing) => {
                     let due = active.due();
                     self.note_due(due);
@@ -60,7 +60,7 @@ impl<F: Files> H2Service<F> {
                 Ok(Opening::Cold) => {
                     let due = active.due();
                     self.note_due(due);
-                    cx.await_disk(key_of(stream));
+                    turn.await_disk(key_of(stream));
                     return;
                 }
                 Ok(Opening::Continue) => {
@@ -73,40 +73,29 @@ impl<F: Files> H2Service<F> {
                             .send_informational(stream, head.status, head.fields.iter());
                     debug_assert_eq!(sent, Ok(()), "no head was sent");
                 }
-                Ok(Opening::Head(head, size)) => return self.begin(stream, &head, size, cx),
-                Err(failure) => return self.fail_open(stream, &failure, cx),
+                Ok(Opening::Head(head, size)) => return self.begin(stream, &head, size, turn),
+                Err(failure) => return self.fail_open(stream, &failure, turn),
             }
         }
     }
 
     /// Sends the head of an exchange's response.
-    fn begin<W: World<Files = F>>(
-        &mut self,
-        stream: StreamKey,
-        head: &Head,
-        size: Size,
-        cx: &mut Context<W>,
-    ) {
+    fn begin(&mut self, stream: StreamKey, head: &Head, size: Size, turn: &mut Turn<'_, F>) {
         let end_stream = size == Size::None;
-        if !self.send_head(stream, head.status, &head.fields, end_stream, cx) {
-            self.remove(stream, Some("the response cannot be sent"), cx);
+        if !self.send_head(stream, head.status, &head.fields, end_stream, turn) {
+            self.remove(stream, Some("the response cannot be sent"), turn.services);
         } else if !end_stream {
             self.core.set_ready(stream, None);
         } else if let Some(active) = self.take(stream) {
-            self.complete(stream, active, cx);
+            self.complete(stream, active, turn.services);
         }
     }
 
     /// An exchange has failed before its head.
-    fn fail_open<W: World<Files = F>>(
-        &mut self,
-        stream: StreamKey,
-        failure: &Failure,
-        cx: &mut Context<W>,
-    ) {
+    fn fail_open(&mut self, stream: StreamKey, failure: &Failure, turn: &mut Turn<'_, F>) {
         if let Some(active) = self.take(stream) {
-            let (response, entry) = cx.answer_failure(active, failure, self.peer);
-            self.respond(stream, response, entry, cx);
+            let (response, entry) = turn.services.answer_failure(active, failure, self.peer);
+            self.respond(stream, response, entry, turn);
         }
     }
 
@@ -116,7 +105,7 @@ impl<F: Files> H2Service<F> {
     }
 
     /// Looks which exchanges have waited long enough, or too long.
-    pub(super) fn handle_due<W: World<Files = F>>(&mut self, cx: &mut Context<W>) {
+    pub(super) fn handle_due(&mut self, turn: &mut Turn<'_, F>) {
         self.due = None;
         let mut late = Vec::new();
         for active in self.active.iter_mut().flatten() {
@@ -126,7 +115,7 @@ impl<F: Files> H2Service<F> {
             let Some(stream) = self.core.stream(id) else {
                 continue;
             };
-            match active.handle_timeout(cx.now) {
+            match active.handle_timeout(turn.services.now) {
                 Ok(TimerState::Fired) => self.pending.push(stream),
                 Ok(TimerState::Pending) => {
                     self.due = self.due.into_iter().chain(active.due()).min()
@@ -137,9 +126,9 @@ impl<F: Files> H2Service<F> {
         for (stream, failure) in late {
             let active = self.active.get(stream.index()).and_then(Option::as_ref);
             if active.is_some_and(ActiveRequest::has_head) {
-                self.cut_short(stream, &failure, cx);
+                self.cut_short(stream, &failure, turn.services);
             } else {
-                self.fail_open(stream, &failure, cx);
+                self.fail_open(stream, &failure, turn);
             }
         }
     }

@@ -15,7 +15,7 @@ use calmd::client::url::Url;
 use calmd::client::{self, GetOptions};
 use calmd::config::{Config, HostConfig};
 use calmd::http::Scheme;
-use calmd::server::{AccessLog, Context, EventLoop};
+use calmd::server::{AccessLog, EventLoop, Services};
 use calmd::site::{self, Site};
 use calmd::telemetry::{AccessLogConfig, LogFormat};
 use calmd::tls::TlsContext;
@@ -274,10 +274,10 @@ impl Run {
                 .access_log
                 .as_ref()
                 .map(|log| AccessLog::open(log).expect("a log"));
-            let cx = Context::new(world, site, log, &config.server);
             let (tls, _) = TlsContext::open(&identity.files()).expect("a certificate");
+            let services = Services::new(&world, site, log, &config.server).with_tls(Some(tls));
             let listeners = [Scheme::Http, Scheme::Https];
-            event_loop = Some(EventLoop::new(cx, Some(tls), &listeners));
+            event_loop = Some(EventLoop::new(world, services, &listeners));
         });
         Run {
             event_loop,

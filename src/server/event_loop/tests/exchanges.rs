@@ -31,8 +31,8 @@ impl Both {
             file: Some(log.path().into()),
             format: LogFormat::Combined,
         };
-        bench.event_loop.cx.log = Some(AccessLog::open(&config).unwrap());
-        let now = bench.event_loop.cx.now;
+        bench.event_loop.services.log = Some(AccessLog::open(&config).unwrap());
+        let now = bench.event_loop.services.now;
         let mut client = h2::Connection::client(Arc::new(h2::Config::default()), now);
         let h2 = bench.connect(0, &client.take_output(), usize::MAX, None);
         bench.turns(3);
@@ -69,7 +69,7 @@ impl Both {
             (":path", path),
         ];
         let fields = fields.map(|(name, value)| Field::new(name.as_bytes(), value.as_bytes()));
-        let now = self.bench.event_loop.cx.now;
+        let now = self.bench.event_loop.services.now;
         let stream = self.client.open(fields, end_stream, now).unwrap();
         self.send();
         stream
@@ -85,7 +85,7 @@ impl Both {
     fn hear(&mut self) -> String {
         let bytes = std::mem::take(&mut self.h2.borrow_mut().outgoing);
         let (mut input, mut fields, mut heard) = (bytes.as_slice(), Fields::new(), String::new());
-        let now = self.bench.event_loop.cx.now;
+        let now = self.bench.event_loop.services.now;
         while let Some(event) = self.client.receive(&mut input, &mut fields, now).unwrap() {
             match event {
                 Event::Informational { fields, .. } => {
@@ -128,8 +128,8 @@ impl Both {
 
     /// The lines of the log for this path.
     fn lines(&mut self, path: &str) -> Vec<String> {
-        if let Some(log) = &mut self.bench.event_loop.cx.log {
-            log.finish(self.bench.event_loop.cx.now);
+        if let Some(log) = &mut self.bench.event_loop.services.log {
+            log.finish(self.bench.event_loop.services.now);
         }
         let text = std::fs::read_to_string(self.log.path()).unwrap();
         let wanted = format!(" {path} ");
@@ -194,7 +194,11 @@ fn a_handler_that_never_answers_meets_its_deadline_and_the_connections_go_on() {
     assert_eq!(both.hear(), "504 page|");
     assert_eq!(both.gone(), ["/never", "/never"]);
     assert_eq!(
-        both.bench.event_loop.cx.limit_log.total(Limit::HandlerTime),
+        both.bench
+            .event_loop
+            .services
+            .limit_log
+            .total(Limit::HandlerTime),
         2
     );
     let lines = both.lines("/x/never");
@@ -393,7 +397,14 @@ fn a_handler_has_a_limit_of_its_own_for_content() {
     both.send();
     assert_eq!(both.hear(), "413 page|");
     assert_eq!(both.gone(), ["/small", "/small", "/small"]);
-    assert_eq!(both.bench.event_loop.cx.limit_log.total(Limit::BodySize), 3);
+    assert_eq!(
+        both.bench
+            .event_loop
+            .services
+            .limit_log
+            .total(Limit::BodySize),
+        3
+    );
 }
 
 #[test]

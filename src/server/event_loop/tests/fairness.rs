@@ -75,7 +75,7 @@ fn deadlines_that_pass_together_hold_nobody_else_up() {
     const CROWD: usize = 200;
     let mut bench = Bench::new();
     let crowd = begin_heads(&mut bench, CROWD);
-    let timeout = bench.event_loop.cx.timeouts.header;
+    let timeout = bench.event_loop.services.timeouts.header;
     bench.sleep(timeout + Duration::from_secs(1));
     bench.outside.0.borrow_mut().call_takes = Duration::from_micros(100);
     let mut before = 0;
@@ -132,7 +132,7 @@ fn no_more_is_read_while_whole_requests_wait() {
     bench.good.borrow_mut().incoming = GET.repeat(20_000);
     bench.wake(&bench.good);
     let token = bench.good.borrow().token.unwrap();
-    let turn = bench.event_loop.cx.limits.turn_read_bytes;
+    let turn = bench.event_loop.services.limits.turn_read_bytes;
     while !bench.good.borrow().incoming.is_empty() {
         bench.turns(1);
         let connection = bench.event_loop.connections.value(token).unwrap();

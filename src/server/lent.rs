@@ -1,0 +1,57 @@
+//! Buffers that are lent to one connection after another, so that none needs its own.
+
+use crate::http::Fields;
+use crate::link::Splices;
+use crate::tls::records::WireBuffer;
+use crate::world::Files;
+
+/// Bytes that a turn mostly needs of each buffer: a chunk of output, and what records add to it.
+const BUFFER: usize = 100 << 10;
+
+/// Everything that a connection is lent for its turn.
+pub struct Lent<F: Files> {
+    /// The buffers.
+    pub buffers: Buffers,
+    /// Content between the bytes of the output that is being made.
+    pub splices: Splices<F>,
+}
+
+impl<F: Files> Lent<F> {
+    /// Empty buffers of their full size.
+    pub fn new() -> Self {
+        Lent {
+            buffers: Buffers::new(),
+            splices: Splices::default(),
+        }
+    }
+}
+
+/// The buffers of a turn.
+///
+/// They have their size from the start: one that grew in a crowd would lie above what the crowd
+/// leaves behind, and keep the allocator from giving that back.
+#[derive(Default)]
+pub struct Buffers {
+    /// Bytes from the socket.
+    pub read: Vec<u8>,
+    /// Bytes out of TLS records.
+    pub plain: Vec<u8>,
+    /// Bytes of the protocol on their way out.
+    pub output: Vec<u8>,
+    /// Bytes sealed in TLS records.
+    pub wire: WireBuffer,
+    /// The field section of the message that is being read.
+    pub fields: Fields,
+}
+
+impl Buffers {
+    fn new() -> Self {
+        Buffers {
+            read: Vec::with_capacity(BUFFER),
+            plain: Vec::with_capacity(BUFFER),
+            output: Vec::with_capacity(BUFFER),
+            wire: WireBuffer::with_capacity(BUFFER),
+            fields: Fields::new(),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The services that all connections share: handlers, logs, TLS, bounds, and the time.
+
+use super::config::{Config, Limits, Timeouts};
+use super::limit_log::{Limit, LimitLog};
+use super::own_time::OwnTime;
+use crate::exchange::{Means, Wakes};
+use crate::http::{Field, Patience, date};
+use crate::panics::Panic;
+use crate::routes::Routes;
+use crate::telemetry::access_log::AccessLog;
+use crate::tls::TlsContext;
+use crate::world::{Files, Peer, Polled, World};
+use crate::{h1, h2};
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The services of a server: everything that its connections use, but for sockets.
+pub struct Services<F: Files> {
+    /// The answerers of requests.
+    pub(super) routes: Routes<F>,
+    /// Means of exchanges: wakes, the time, and the time that they have.
+    pub(super) means: Means,
+    /// The access log, if there is one.
+    pub(super) log: Option<AccessLog>,
+    /// Certificate and sessions of TLS connections, where there is a listener for them.
+    pub(super) tls: Option<TlsContext>,
+    /// The limits that fired, for the operator.
+    pub(super) limit_log: LimitLog,
+    /// Bounds of HTTP/1.1.
+    pub(super) http1: Arc<h1::Config>,
+    /// Settings and bounds of HTTP/2.
+    pub(super) http2: Arc<h2::Config>,
+    /// Bounds of what a connection holds.
+    pub(super) limits: Limits,
+    /// Bounds of what a connection waits for.
+    pub(super) timeouts: Timeouts,
+    /// The patience with peers that take or send too little.
+    pub(super) patience: Patience,
+    /// The time of this turn, by which everybody's deadlines are kept: the loop's own, from which its
+    /// absences are taken out. Not to be mixed with [`World::now`].
+    pub(super) now: Instant,
+    time: OwnTime,
+    /// The time of this turn by the machine's clock, with which what takes time is measured.
+    pub(super) began: Instant,
+    /// The time of day of this turn.
+    pub(super) wall: SystemTime,
+    date: Date,
+}
+
+impl<F: Files> Services<F> {
+    /// Services for this configuration, by the clocks of `world`.
+    pub fn new<W: World<Files = F>>(
+        world: &W,
+        routes: impl Into<Routes<F>>,
+        log: Option<AccessLog>,
+        config: &Config,
+    ) -> Self {
+        let (now, wall) = (world.now(), world.wall_clock());
+        let Config {
+            http1,
+            http2,
+            limits,
+            timeouts,
+        } = config.derived();
+        Services {
+            routes: routes.into(),
+            means: Means {
+                wakes: Wakes::new(),
+                now,
+                world_now: now,
+                handler_timeout: config.timeouts.handler,
+            },
+            log,
+            tls: None,
+            limit_log: LimitLog::default(),
+            http1: Arc::new(http1),
+            http2: Arc::new(http2),
+            limits,
+            timeouts,
+            patience: Patience::Ample,
+            now,
+            time: OwnTime::new(now),
+            began: now,
+            wall,
+            date: Date::default(),
+        }
+    }
+
+    /// Adds the certificate and the sessions of TLS, which listeners of that scheme need.
+    pub fn with_tls(mut self, tls: Option<TlsContext>) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// The loop is about to sleep, at `now` by the machine's clock: what it has done since it last did may
+    /// have taken long.
+    pub(super) fn end_turn(&mut self, now: Instant) {
+        self.time.work(now);
+        self.set_now();
+    }
+
+    fn set_now(&mut self) {
+        self.now = self.time.now();
+        (self.means.now, self.means.world_now) = (self.now, self.time.world());
+    }
+
+    /// Takes the time, behind a poll that was to sleep for `timeout` at most: `now` by the machine's clock,
+    /// `wall` as the time of day.
+    pub(super) fn begin_turn(
+        &mut self,
+        timeout: Option<Duration>,
+        polled: Polled,
+        (now, wall): (Instant, SystemTime),
+    ) {
+        match timeout {
+            Some(Duration::ZERO) => self.time.work(now),
+            _ => self.time.sleep(now, timeout, polled.sleep),
+        }
+        self.set_now();
+        self.began = now;
+        self.wall = wall;
+        if date::seconds(self.wall) < self.date.second {
+            self.routes.handle_clock_set_back();
+        }
+        self.date.update(self.wall);
+    }
+
+    /// Makes anew what a turn that panicked may have been about to change. Handlers of a library's user are
+    /// their own affair.
+    pub(super) fn recover(&mut self) {
+        // Work on files until the panic was the crashed connection's, and nobody else is charged with it.
+        self.routes.take_effort();
+        self.routes.recover();
+        if let Some(log) = &mut self.log {
+            log.recover();
+        }
+    }
+
+    /// A panic was caught in a turn of `whom`.
+    pub(super) fn report_panic(&mut self, whom: impl Display, panic: &Panic) {
+        self.limit_log.report_panic(whom, panic, self.now);
+    }
+
+    /// The TLS session with `peer` failed.
+    pub(super) fn report_tls(&mut self, peer: Peer, error: &rustls::Error) {
+        self.limit_log.add(Limit::Tls);
+        log::debug!("{peer}: TLS: {error}");
+    }
+
+    /// A limit fired for `peer`, as `what` says.
+    pub(super) fn report(&mut self, limit: Limit, peer: Peer, what: &str) {
+        self.limit_log.report(limit, peer, what, self.now);
+    }
+
+    /// The `date` field of a response.
+    pub(super) fn date(&self) -> Field<'_> {
+        Field::new(b"date", self.date.text.as_bytes())
+    }
+
+    /// Changes exactly when the text of [`Services::date`] changes.
+    pub(super) fn date_tick(&self) -> u32 {
+        self.date.second as u32
+    }
+}
+
+/// The time of day in the form of HTTP, rendered once a second.
+#[derive(Default)]
+struct Date {
+    second: u64,
+    text: String,
+}
+
+impl Date {
+    fn update(&mut self, time: SystemTime) {
+        let second = date::seconds(time);
+        if self.second != second || self.text.is_empty() {
+            self.second = second;
+            // In place: a new text every second could come to lie anywhere.
+            self.text.clear();
+            self.text.push_str(&date::format(time));
+        }
+    }
+}

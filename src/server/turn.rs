@@ -1,0 +1,187 @@
+//! The turn of one connection: the services that it uses, what it is lent, and the account of its work.
+
+use super::lent::{Buffers, Lent};
+use super::services::Services;
+use crate::exchange::{RequestKey, RequestPlace};
+use crate::http::{Field, Fields, Scheme};
+use crate::link::Splices;
+use crate::telemetry::access_log::{Arrival, Ended, Entry};
+use crate::tls::Names;
+use crate::world::{Files, Peer, Token};
+use std::time::{Duration, Instant};
+
+/// Worth of the work on a request, in bytes that are moved: it takes some 1.5 µs, and so do 2 KiB
+/// through the socket.
+pub const REQUEST_EFFORT: usize = 2 << 10;
+
+/// Work of so much time, in bytes that are moved: as [`REQUEST_EFFORT`], 2 KiB take 1.5 µs.
+fn worth(took: Duration) -> usize {
+    let bytes = took.as_nanos() * REQUEST_EFFORT as u128 / 1_500;
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// The turn of one connection. No socket belongs to it: who reads or writes has the world besides.
+pub struct Turn<'t, F: Files> {
+    /// The services, which all connections share.
+    pub(super) services: &'t mut Services<F>,
+    /// The buffers, which are lent to one connection after another.
+    pub(super) buffers: &'t mut Buffers,
+    /// Content between the bytes of the output that is being made.
+    pub(super) splices: &'t mut Splices<F>,
+    /// The connection whose turn it is.
+    pub(super) token: Token,
+    /// The size of a piece of output: less than [`super::Limits::output_bytes`] where memory is short.
+    pub(super) piece: usize,
+    /// Work on files that may still be done in this turn, in bytes of effort.
+    pub(super) file_effort: usize,
+    /// Requests that the connection may still make in this turn.
+    pub(super) requests: usize,
+    /// Content that the connection has moved in its turn, either way, and what a slow reader took of
+    /// what waited for it, in bytes; see [`super::ledger::PROGRESS_BYTES`].
+    pub(super) moved: usize,
+    /// Effort of the turn so far: bytes in and out, and what the work on requests is worth in
+    /// bytes.
+    pub(super) effort: usize,
+    /// The beginning, by the machine's clock, of a turn that may take longer than its bytes say.
+    measured_from: Option<Instant>,
+    /// The scheme of the connection, which decides how content gets into its output.
+    pub(super) scheme: Scheme,
+    /// The names that the connection's requests may be for.
+    pub(super) names: Names,
+}
+
+impl<'t, F: Files> Turn<'t, F> {
+    /// The beginning of a turn, in which output is made in pieces of `piece` bytes, and `file_effort` may
+    /// be spent on files.
+    pub(super) fn new(
+        token: Token,
+        services: &'t mut Services<F>,
+        lent: &'t mut Lent<F>,
+        piece: usize,
+        file_effort: usize,
+    ) -> Self {
+        let Lent { buffers, splices } = lent;
+        Turn {
+            services,
+            buffers,
+            splices,
+            token,
+            piece,
+            file_effort,
+            requests: 0,
+            moved: 0,
+            effort: 0,
+            measured_from: None,
+            scheme: Scheme::Http,
+            names: Names::Any,
+        }
+    }
+
+    /// Has a request of the connection polled again once a disk has had its time.
+    pub(super) fn await_disk(&mut self, request: RequestKey) {
+        let place = RequestPlace {
+            connection: self.token,
+            request,
+        };
+        let now = self.services.now;
+        self.services.means.wakes.retry(place, now);
+    }
+
+    /// Charges the turn with the work on files so far: opening and reading them takes time, however
+    /// few bytes are sent for it.
+    pub(super) fn charge_files(&mut self) {
+        let effort = self.services.routes.take_effort();
+        self.effort += effort;
+        self.file_effort = self.file_effort.saturating_sub(effort);
+    }
+
+    /// True if the connection's work on files has to go on in another turn.
+    pub(super) fn is_out_of_file_effort(&mut self) -> bool {
+        self.charge_files();
+        self.file_effort == 0
+    }
+
+    /// Has the time of the turn measured from here on, because its bytes may tell too little of it.
+    /// `clock` reads the machine's clock.
+    pub(super) fn measure(&mut self, clock: impl FnOnce() -> Instant) {
+        if self.measured_from.is_none() {
+            self.measured_from = Some(clock());
+        }
+    }
+
+    /// Charges the turn with the time that it took, where that was measured and is more than its bytes
+    /// are worth.
+    pub(super) fn charge_time(&mut self, clock: impl FnOnce() -> Instant) {
+        if let Some(begin) = self.measured_from.take() {
+            let took = clock().saturating_duration_since(begin);
+            self.effort = self.effort.max(worth(took));
+        }
+    }
+
+    /// True if the connection may make another request in this turn.
+    pub(super) fn may_request(&self) -> bool {
+        self.requests > 0 && self.file_effort > 0
+    }
+
+    /// True if the request is for somebody else: a client may use a connection for other names than it
+    /// asked for (RFC 9113 §9.1.1), but none that we do not have (RFC 9110 §15.5.20).
+    pub(super) fn is_misdirected(&mut self, request: &Fields) -> bool {
+        match (self.names, &mut self.services.tls, request.authority()) {
+            (Names::Certificate, Some(tls), Some(authority)) => !tls.covers(authority),
+            _ => false,
+        }
+    }
+
+    /// The fields at the end of every response's head: `date`, and what only TLS may carry.
+    pub(super) fn last_fields(&self) -> impl Iterator<Item = Field<'_>> {
+        let secure = match self.scheme {
+            Scheme::Http => None,
+            Scheme::Https => self.services.routes.secure_field(),
+        };
+        std::iter::once(self.services.date()).chain(secure)
+    }
+
+    /// The beginning of a request's line in the log, if there is a log.
+    pub(super) fn log_entry(
+        &mut self,
+        peer: Peer,
+        version: &'static str,
+        fields: &Fields,
+    ) -> Option<Box<Entry>> {
+        let Services {
+            log, began, wall, ..
+        } = self.services;
+        Some(log.as_mut()?.entry(&Arrival {
+            peer: match peer {
+                Peer::Ip(address) => Some(address),
+                Peer::Unix => None,
+            },
+            scheme: self.scheme.as_str(),
+            version,
+            fields,
+            at: *began,
+            wall: *wall,
+        }))
+    }
+
+    /// Logs a request that is refused before anybody is asked for an answer: `status` is that of the
+    /// response, with so many bytes of content, or 0 where there is none.
+    pub(super) fn log_refusal(
+        &mut self,
+        peer: Peer,
+        version: &'static str,
+        fields: &Fields,
+        reason: &'static str,
+        (status, body_bytes): (u16, u64),
+    ) {
+        let entry = self.log_entry(peer, version, fields);
+        if let (Some(log), Some(entry)) = (&mut self.services.log, entry) {
+            log.end(Ended {
+                entry,
+                status,
+                body_bytes,
+                reason: Some(reason),
+            });
+        }
+    }
+}
