@@ -40,3 +40,14 @@ pub(super) enum Persistence {
     /// The connection ends with the current exchange.
     Close,
 }
+
+/// The input beyond what was consumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// The caller may have more input.
+    Flowing,
+    /// The last call was given all input, and wanted more.
+    Starved,
+    /// The peer ended its side: no input comes beyond that of the caller.
+    Finished,
+}

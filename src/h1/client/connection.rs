@@ -4,7 +4,7 @@ use super::config::ClientConfig;
 use super::error::ResponseError;
 use super::event::ResponseEvent;
 use super::state::{ClientState, Hundred, OpenRequest, Reply, RequestContent};
-use crate::h1::message::Persistence;
+use crate::h1::message::{Input, Persistence, Version};
 use crate::h1::output::OutgoingBytes;
 use crate::h1::timer::Timer;
 use crate::http::Fields;
@@ -21,8 +21,9 @@ pub struct ClientConnection {
     /// The latest time that the caller told.
     pub(super) now: Instant,
     pub(super) persistence: Persistence,
-    /// True after the server has ended its side: no input comes beyond that of the caller.
-    pub(super) ended: bool,
+    pub(super) input: Input,
+    /// The version of the latest final response; that of HTTP/1.1 before the first.
+    pub(super) server_version: Version,
 }
 
 impl ClientConnection {
@@ -36,7 +37,8 @@ impl ClientConnection {
             timer,
             now,
             persistence: Persistence::KeepAlive,
-            ended: false,
+            input: Input::Starved,
+            server_version: Version::Http11,
         }
     }
 
@@ -53,7 +55,14 @@ impl ClientConnection {
     ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
         self.now = now;
         self.timer.resume(now);
-        self.step(input, fields).inspect_err(|_| self.close())
+        let event = self.step(input, fields).inspect_err(|_| self.close())?;
+        if !self.has_ended() {
+            self.input = match event {
+                Some(_) => Input::Flowing,
+                None => Input::Starved,
+            };
+        }
+        Ok(event)
     }
 
     /// Notes that the server has ended its side: nothing will follow the caller's input, which is
@@ -63,7 +72,7 @@ impl ClientConnection {
     /// Over TLS it is called only after the server's `close_notify`. Without that an attacker may have
     /// cut the connection (RFC 9112 §9.8), and [`ClientConnection::abort`] is called instead.
     pub fn finish_input(&mut self) {
-        self.ended = true;
+        self.input = Input::Finished;
         if matches!(self.state, ClientState::Idle) {
             self.close();
         }
@@ -77,7 +86,7 @@ impl ClientConnection {
         match (&open.reply, open.content, self.persistence) {
             (Reply::Done, _, Persistence::Close) => self.close(),
             (Reply::Done, RequestContent::Done, Persistence::KeepAlive) => {
-                if self.ended {
+                if self.has_ended() {
                     self.close();
                     return;
                 }
@@ -103,7 +112,7 @@ impl ClientConnection {
     /// Ends the connection after the current response; at once if no request is open.
     pub fn shutdown(&mut self) {
         self.persistence = Persistence::Close;
-        if self.is_idle() {
+        if matches!(self.state, ClientState::Idle) {
             self.close();
         }
     }
@@ -113,9 +122,15 @@ impl ClientConnection {
         self.persistence = Persistence::Close;
     }
 
-    /// True if a request can be sent.
+    /// True if a request can be sent: none is open, and [`ClientConnection::receive`] has found nothing
+    /// behind the response. Bytes there would be taken for the next response (RFC 9112 §9.2).
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, ClientState::Idle)
+        matches!(self.state, ClientState::Idle) && self.input == Input::Starved
+    }
+
+    /// True if the server has ended its side.
+    pub(super) fn has_ended(&self) -> bool {
+        self.input == Input::Finished
     }
 
     /// True if the connection will read and write no more.

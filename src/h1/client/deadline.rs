@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | `100 Continue` | `continue_timeout` from the head of the request | the content may be sent |
 //! | the first byte of a head | `response_timeout` from the end of the request, or from an informational response | an error |
-//! | the end of a head | `header_timeout` from its first byte | an error |
-//! | content | `content_timeout` from the bytes before | an error |
+//! | the end of a head | `header_timeout` from its first byte, or from the end of the request | an error |
+//! | content | `content_timeout` from the bytes before, or from the end of the request | an error |
 //! | the next request | `idle_timeout` | closed without a word |
 //!
 //! No deadline runs while the content of the request is sent, whose progress the caller sees, or while
@@ -34,8 +34,8 @@ impl ClientConnection {
         let error = match &mut self.state {
             ClientState::Open(open) => match &open.reply {
                 Reply::Head(scan) if scan.is_fresh() && open.hundred == Hundred::Awaited => {
-                    open.hundred = Hundred::NotAwaited;
-                    self.await_head();
+                    open.hundred = Hundred::GivenUp;
+                    self.await_reply();
                     return Ok(());
                 }
                 Reply::Head(scan) if scan.is_fresh() => ResponseError::ResponseTimeout,
@@ -59,18 +59,27 @@ impl ClientConnection {
         self.timer.hold(now);
     }
 
-    /// Gives the server the time for the first byte of a head.
-    pub(super) fn await_head(&mut self) {
+    /// Gives the server the time for the part of the response that is awaited. None runs while the
+    /// content of the request is sent, but for the waits that keep that content back.
+    pub(super) fn await_reply(&mut self) {
         let ClientState::Open(open) = &self.state else {
             return;
         };
-        let timeout = match (open.content, open.hundred) {
-            (RequestContent::Sending(_), Hundred::Awaited) => self.config.continue_timeout,
-            (RequestContent::Sending(_), Hundred::NotAwaited) => {
+        let config = &self.config;
+        let timeout = match (open.content, &open.reply, open.hundred) {
+            (RequestContent::Sending(_), Reply::Head(scan), Hundred::Awaited)
+                if scan.is_fresh() =>
+            {
+                config.continue_timeout
+            }
+            (RequestContent::Sending(_), _, Hundred::NotAwaited | Hundred::GivenUp)
+            | (_, Reply::Done, _) => {
                 self.timer = Timer::Off;
                 return;
             }
-            (RequestContent::Done | RequestContent::Abandoned, _) => self.config.response_timeout,
+            (_, Reply::Head(scan), _) if scan.is_fresh() => config.response_timeout,
+            (_, Reply::Head(_), _) => config.header_timeout,
+            (_, Reply::Body(_) | Reply::UntilClose, _) => config.content_timeout,
         };
         self.timer = Timer::after(self.now, timeout);
     }

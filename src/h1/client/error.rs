@@ -18,7 +18,8 @@ pub enum ResponseError {
     Version,
     /// More informational responses than the limit.
     TooManyInformational,
-    /// 101 though no `Upgrade` was sent, or before the request was complete (RFC 9110 §7.8).
+    /// 101 without a protocol that the request's `Upgrade` offered, or before the request was complete
+    /// (RFC 9110 §7.8).
     UnaskedSwitch,
     /// The server ended its side before the first byte of a response. It may have closed before it saw
     /// the request: one that can be repeated may be sent again on another connection (RFC 9112 §9.3.1).
@@ -89,11 +90,12 @@ pub enum Unsendable {
     Method,
     /// The target fits neither the method nor a line (RFC 9112 §3.2).
     Target,
-    /// The authority is malformed, or CONNECT has none.
+    /// The authority is malformed, or CONNECT has none with a port (RFC 9110 §9.3.6).
     Authority,
     /// A field whose name is no token or whose value does not fit into its line (RFC 9110 §5.5).
     Field,
-    /// Content for CONNECT, which has none (RFC 9110 §9.3.6).
+    /// Content for CONNECT or TRACE, which have none (RFC 9110 §9.3.6, §9.3.8), or of unknown length for a
+    /// server of HTTP/1.0, which knows no chunks (RFC 9112 §6.1).
     Content,
     /// Trailers, which only chunked content can have (RFC 9112 §7.1.2).
     Trailers,
@@ -107,7 +109,7 @@ impl fmt::Display for Unsendable {
             Unsendable::Target => "malformed request target",
             Unsendable::Authority => "malformed authority",
             Unsendable::Field => "a field that does not fit into its line",
-            Unsendable::Content => "CONNECT has no content",
+            Unsendable::Content => "content that the server cannot take",
             Unsendable::Trailers => "trailers without chunked content",
         })
     }

@@ -38,6 +38,7 @@ pub enum ResponseEvent<'e> {
     },
     /// The connection belongs to another protocol from here on: 101 as the answer to `Upgrade`, or 2xx
     /// as the answer to CONNECT. The rest of the input, all that follows, and the output belong to it.
+    /// There is no `content-length`.
     Switched {
         /// The head, of 101 with its `upgrade`.
         fields: &'e Fields,

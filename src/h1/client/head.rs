@@ -68,7 +68,7 @@ pub(super) fn parse_head(
         _ => control.framing.resolve(version)?,
     };
     for header in lines {
-        if control.is_passed_on(header, status, lines) {
+        if control.is_passed_on(header, status, tunnels, lines) {
             fields.push_lowercase(header.name.as_bytes(), header.value);
         }
     }
@@ -128,13 +128,23 @@ impl<'i> ResponseControl<'i> {
         Ok(control)
     }
 
-    fn is_passed_on(&self, header: &Header<'_>, status: u16, lines: &[Header<'_>]) -> bool {
+    fn is_passed_on(
+        &self,
+        header: &Header<'_>,
+        status: u16,
+        tunnels: bool,
+        lines: &[Header<'_>],
+    ) -> bool {
         match Name::of(header.name) {
             Name::Connection | Name::Hop | Name::TransferEncoding => false,
             // The field is the subject of the two statuses (RFC 9110 §15.2.2, §15.5.22).
             Name::Upgrade => matches!(status, 101 | 426),
-            // The field is never allowed here (RFC 9110 §8.6).
-            Name::ContentLength => !matches!(status, 100..=199 | 204),
+            // The field is never allowed here (RFC 9110 §8.6, §9.3.6).
+            Name::ContentLength => match status {
+                100..=199 | 204 => false,
+                200..=299 => !tunnels,
+                _ => true,
+            },
             Name::Expect | Name::Host | Name::Http2Settings | Name::Other => {
                 !(self.names_others && is_named(header.name.as_bytes(), lines))
             }

@@ -5,10 +5,11 @@ use super::connection::ClientConnection;
 use super::error::ResponseError;
 use super::event::ResponseEvent;
 use super::head::{self, ParsedResponse};
-use super::state::{Asked, ClientState, Hundred, Reply, RequestContent, Upgrade};
+use super::state::{Asked, ClientState, Hundred, OpenRequest, Reply, RequestContent, Upgrade};
 use crate::h1::body::{BodyBounds, BodyDecoder, BodyPart};
+use crate::h1::bytes::trim;
 use crate::h1::fields::{MOST_FIELDS, parse_trailers};
-use crate::h1::message::Persistence;
+use crate::h1::message::{Input, Persistence};
 use crate::h1::scan::{Bounds, FirstLine, Scan};
 use crate::h1::timer::Timer;
 use crate::http::{Fields, status};
@@ -44,7 +45,7 @@ impl ClientConnection {
         if !input.is_empty() {
             return Err(ResponseError::Unsolicited);
         }
-        if self.ended {
+        if self.has_ended() {
             self.close();
         }
         Ok(None)
@@ -62,15 +63,13 @@ impl ClientConnection {
             return Ok(None);
         };
         if input.is_empty() {
-            return match (self.ended, open.informational) {
-                (false, _) => Ok(None),
-                (true, 0) => Err(ResponseError::NoResponse),
-                (true, _) => Err(ResponseError::Incomplete),
+            return match (self.input, open.informational) {
+                (Input::Flowing | Input::Starved, _) => Ok(None),
+                (Input::Finished, 0) => Err(ResponseError::NoResponse),
+                (Input::Finished, _) => Err(ResponseError::Incomplete),
             };
         }
-        if scan.is_fresh() {
-            self.timer = Timer::after(self.now, self.config.header_timeout);
-        }
+        let begins = scan.is_fresh();
         head::check_start(input)?;
         let bounds = Bounds {
             first_line: FirstLine::Status,
@@ -79,11 +78,13 @@ impl ClientConnection {
             crumbs: 0,
         };
         let Some(length) = scan.advance(input, &bounds)? else {
-            return if self.ended {
-                Err(ResponseError::Incomplete)
-            } else {
-                Ok(None)
-            };
+            if self.has_ended() {
+                return Err(ResponseError::Incomplete);
+            }
+            if begins {
+                self.await_reply();
+            }
+            return Ok(None);
         };
         let (section, rest) = input.split_at(length);
         fields.clear();
@@ -98,17 +99,18 @@ impl ClientConnection {
         }
     }
 
-    /// Switches to a protocol that the request offered, once the request is complete (RFC 9110 §7.8).
+    /// Switches to the protocols that the response names, if the request offered each of them and is
+    /// complete (RFC 9110 §7.8).
     fn switch_protocols<'e>(
         &mut self,
         fields: &'e Fields,
     ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
         match &self.state {
-            ClientState::Open(open)
-                if open.upgrade == Upgrade::Offered && open.content == RequestContent::Done =>
-            {
-                Ok(Some(self.enter_tunnel(fields)))
-            }
+            ClientState::Open(OpenRequest {
+                content: RequestContent::Done,
+                upgrade: Upgrade::Offered(offered),
+                ..
+            }) if is_offered(fields, offered) => Ok(Some(self.enter_tunnel(fields))),
             _ => Err(ResponseError::UnaskedSwitch),
         }
     }
@@ -134,7 +136,7 @@ impl ClientConnection {
                 open.hundred = Hundred::NotAwaited;
             }
         }
-        self.await_head();
+        self.await_reply();
         Ok(Some(ResponseEvent::Informational { fields }))
     }
 
@@ -145,6 +147,7 @@ impl ClientConnection {
         fields: &'e Fields,
     ) -> ResponseEvent<'e> {
         let mut end_stream = false;
+        self.server_version = head.version;
         if !head.keeps_alive {
             self.persistence = Persistence::Close;
         }
@@ -157,12 +160,16 @@ impl ClientConnection {
                 None => Reply::UntilClose,
             };
             end_stream = matches!(open.reply, Reply::Done);
-            if open.hundred == Hundred::Awaited {
-                // The server may take what comes now for the content or for a request
-                // (RFC 9110 §10.1.1).
-                open.hundred = Hundred::NotAwaited;
-                open.content = RequestContent::Abandoned;
+            // The server may take what comes now for the content or for a request (RFC 9110 §10.1.1).
+            if let RequestContent::Sending(outgoing) = open.content
+                && open.hundred != Hundred::NotAwaited
+            {
                 self.persistence = Persistence::Close;
+                if open.hundred == Hundred::Awaited {
+                    open.hundred = Hundred::NotAwaited;
+                    self.output.discard(Some(outgoing));
+                    open.content = RequestContent::Abandoned;
+                }
             }
             if matches!(open.reply, Reply::UntilClose) {
                 self.persistence = Persistence::Close;
@@ -171,7 +178,7 @@ impl ClientConnection {
         if end_stream {
             self.finish_response();
         } else {
-            self.await_content();
+            self.await_reply();
         }
         ResponseEvent::Response {
             fields,
@@ -194,10 +201,10 @@ impl ClientConnection {
         let before = input.len();
         let piece = body.decode(input, &body_bounds(&self.config))?;
         if input.len() < before {
-            self.await_content();
+            self.await_reply();
         }
         match piece {
-            BodyPart::Starved if self.ended => Err(ResponseError::Incomplete),
+            BodyPart::Starved if self.has_ended() => Err(ResponseError::Incomplete),
             BodyPart::Starved => Ok(None),
             BodyPart::Data(data) => Ok(Some(ResponseEvent::Data {
                 data,
@@ -222,20 +229,15 @@ impl ClientConnection {
     /// Receives content that ends with the connection.
     fn receive_rest<'e, 'i: 'e>(&mut self, input: &mut &'i [u8]) -> Option<ResponseEvent<'e>> {
         let data = std::mem::take(input);
-        let end_stream = self.ended;
+        let end_stream = self.has_ended();
         if end_stream {
             self.finish_response();
         } else if data.is_empty() {
             return None;
         } else {
-            self.await_content();
+            self.await_reply();
         }
         Some(ResponseEvent::Data { data, end_stream })
-    }
-
-    /// Starts the time for more of the content.
-    fn await_content(&mut self) {
-        self.timer = Timer::after(self.now, self.config.content_timeout);
     }
 
     fn finish_response(&mut self) {
@@ -245,6 +247,15 @@ impl ClientConnection {
         self.timer = Timer::Off;
         self.conclude();
     }
+}
+
+/// True if the head names a protocol, and none that was not offered. Names differ in letters alone where
+/// they differ (RFC 9110 §7.8).
+fn is_offered(fields: &Fields, offered: &[u8]) -> bool {
+    let members = |list| <[u8]>::split(list, |byte| *byte == b',').map(trim);
+    let mut named = fields.values("upgrade").flat_map(members).peekable();
+    named.peek().is_some()
+        && named.all(|name| members(offered).any(|each| each.eq_ignore_ascii_case(name)))
 }
 
 fn body_bounds(config: &ClientConfig) -> BodyBounds {

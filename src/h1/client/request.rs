@@ -5,7 +5,7 @@ use super::error::Unsendable;
 use super::request_head::SendableHead;
 use super::state::{Asked, ClientState, Hundred, OpenRequest, Reply, RequestContent, Upgrade};
 use crate::h1::encode;
-use crate::h1::message::{BodyLength, Persistence};
+use crate::h1::message::{BodyLength, Persistence, Version};
 use crate::h1::output::{Outgoing, Sent};
 use crate::h1::scan::Scan;
 use crate::http::{Expected, Field};
@@ -35,6 +35,10 @@ impl ClientConnection {
         }
         let fields = fields.into_iter();
         let head = SendableHead::check(fields.clone(), length)?;
+        // RFC 9112 §6.1: a server of HTTP/1.0 would take the chunks for its next request.
+        if length == BodyLength::Unknown && self.server_version == Version::Http10 {
+            return Err(Unsendable::Content);
+        }
         self.now = now;
         head.encode(&mut self.output.bytes, fields, self.persistence);
         let content = match length {
@@ -53,7 +57,7 @@ impl ClientConnection {
                 _ => Asked::Content,
             },
             upgrade: match head.upgrade {
-                Some(_) => Upgrade::Offered,
+                Some(protocols) => Upgrade::Offered(protocols.into()),
                 None => Upgrade::NotOffered,
             },
             hundred: if awaits_continue {
@@ -63,7 +67,7 @@ impl ClientConnection {
             },
             informational: 0,
         });
-        self.await_head();
+        self.await_reply();
         Ok(())
     }
 
@@ -137,8 +141,8 @@ impl ClientConnection {
         if let ClientState::Open(open) = &mut self.state
             && open.hundred == Hundred::Awaited
         {
-            open.hundred = Hundred::NotAwaited;
-            self.await_response();
+            open.hundred = Hundred::GivenUp;
+            self.await_reply();
         }
     }
 
@@ -158,17 +162,7 @@ impl ClientConnection {
             open.content = content;
             open.hundred = Hundred::NotAwaited;
         }
-        self.await_response();
+        self.await_reply();
         self.conclude();
-    }
-
-    /// Begins the time for the response, unless it has begun to come.
-    fn await_response(&mut self) {
-        if let ClientState::Open(open) = &self.state
-            && let Reply::Head(scan) = &open.reply
-            && scan.is_fresh()
-        {
-            self.await_head();
-        }
     }
 }

@@ -54,7 +54,7 @@ impl<'f> SendableHead<'f> {
             return Err(Unsendable::Authority);
         }
         let target = target(method, path, host)?;
-        if method == b"CONNECT" && length != BodyLength::None {
+        if matches!(method, b"CONNECT" | b"TRACE") && length != BodyLength::None {
             return Err(Unsendable::Content);
         }
         Ok(SendableHead {
@@ -128,6 +128,14 @@ fn is_method(method: &[u8]) -> bool {
     !method.is_empty() && method.iter().all(|byte| is_token(*byte))
 }
 
+/// True if an authority has a port: CONNECT must name one, because no port is the usual one of a tunnel
+/// (RFC 9110 §9.3.6). The colons of an IPv6 address have its `]` behind them.
+fn has_port(authority: &[u8]) -> bool {
+    let mut parts = authority.rsplitn(2, |byte| *byte == b':');
+    let port = parts.next().unwrap_or_default();
+    parts.next().is_some() && !port.is_empty() && port.iter().all(u8::is_ascii_digit)
+}
+
 /// The form of the target that fits the method (RFC 9112 §3.2): origin form, `*` or authority form.
 fn target<'f>(
     method: &[u8],
@@ -137,8 +145,8 @@ fn target<'f>(
     if method == b"CONNECT" {
         return match (path, host) {
             (Some(_), _) => Err(Unsendable::Target),
-            (None, b"") => Err(Unsendable::Authority),
-            (None, host) => Ok(host),
+            (None, host) if has_port(host) => Ok(host),
+            (None, _) => Err(Unsendable::Authority),
         };
     }
     // A fragment is never sent (RFC 9110 §7.1). UTF-8 is, as browsers and curl do.

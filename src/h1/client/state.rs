@@ -79,12 +79,12 @@ pub(super) enum Asked {
 }
 
 /// Other protocols that the request offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Upgrade {
     /// None: 101 is an error.
     NotOffered,
-    /// The protocols of the request's `Upgrade` field.
-    Offered,
+    /// The protocols of the request's `Upgrade` field, as it lists them.
+    Offered(Box<[u8]>),
 }
 
 /// The `100 Continue` that a request asks for (RFC 9110 §10.1.1).
@@ -92,6 +92,9 @@ pub(super) enum Upgrade {
 pub(super) enum Hundred {
     /// Awaited, before the content is sent.
     Awaited,
-    /// Not awaited, or not any more.
+    /// Never asked for, or received, or without meaning any more.
     NotAwaited,
+    /// Not awaited any more, though it never came: the content is sent without it, and the server may
+    /// answer without reading it.
+    GivenUp,
 }

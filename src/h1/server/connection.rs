@@ -2,11 +2,11 @@
 
 use super::config::Config;
 use super::event::Event;
-use super::exchange::{ConnectionState, H2c, HeadProgress, Input, RequestHalf, ResponseHalf};
+use super::exchange::{ConnectionState, H2c, HeadProgress, RequestHalf, ResponseHalf};
 use super::refusal::{Refusal, WrittenRefusal};
 use crate::h1::encode::{self, ContentPresence};
 use crate::h1::error::Error;
-use crate::h1::message::{Persistence, Version};
+use crate::h1::message::{Input, Persistence, Version};
 use crate::h1::output::OutgoingBytes;
 use crate::h1::timer::Timer;
 use crate::http::Scheme;

@@ -86,17 +86,6 @@ pub(super) enum Expectation {
     None,
 }
 
-/// The input beyond what was consumed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Input {
-    /// The caller may have more input.
-    Flowing,
-    /// The last call was given all input, and wanted more.
-    Starved,
-    /// The peer ended its side: no input comes beyond that of the caller.
-    Finished,
-}
-
 /// Handling of an offer of h2c.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum H2c {

@@ -4,14 +4,14 @@ use super::config::Config;
 use super::connection::{Connection, content_of};
 use super::event::{Event, H2cUpgrade};
 use super::exchange::{
-    ConnectionState, Expectation, H2c, HeadProgress, Input, OpenExchange, RequestHalf, ResponseHalf,
+    ConnectionState, Expectation, H2c, HeadProgress, OpenExchange, RequestHalf, ResponseHalf,
 };
 use super::head::{self, ParsedHead};
 use crate::h1::body::{BodyBounds, BodyDecoder, BodyPart};
 use crate::h1::encode::ContentPresence;
 use crate::h1::error::Error;
 use crate::h1::fields::{MOST_FIELDS, parse_trailers};
-use crate::h1::message::Persistence;
+use crate::h1::message::{Input, Persistence};
 use crate::h1::scan::{Bounds, FirstLine};
 use crate::h1::timer::Timer;
 use crate::http::Fields;
@@ -301,6 +301,6 @@ fn body_bounds(config: &Config) -> BodyBounds {
     BodyBounds {
         extension_bytes: config.chunk_extension_bytes,
         trailer_bytes: config.head_bytes,
-        trailer_fields: config.head_fields,
+        trailer_fields: config.head_fields.min(MOST_FIELDS),
     }
 }

@@ -82,6 +82,43 @@ fn content_may_pause_but_not_for_ever() {
 }
 
 #[test]
+fn an_early_response_has_no_deadline_while_the_content_of_the_request_is_sent() {
+    for (response, wait, error) in [
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            CONTENT,
+            ResponseError::ContentTimeout,
+        ),
+        (
+            "HTTP/1.0 200 OK\r\n\r\n",
+            CONTENT,
+            ResponseError::ContentTimeout,
+        ),
+        ("HTTP/1.1 ", HEADER, ResponseError::HeadTimeout),
+    ] {
+        let mut asker = Asker::new();
+        asker.ask("POST", &[], BodyLength::Known(3)).unwrap();
+        asker.receive(response.as_bytes()).unwrap();
+        for byte in [b"a", b"b"] {
+            assert_eq!(asker.connection.next_deadline(), None, "{response}");
+            asker.now += Duration::from_secs(1_000);
+            asker.send(byte, false);
+        }
+        asker.send(b"c", true);
+        assert_eq!(asker.expire(), (wait, Err(error)), "{response}");
+    }
+}
+
+#[test]
+fn a_head_that_trickles_instead_of_100_has_its_time() {
+    let mut asker = Asker::new();
+    let fields = [("expect", "100-continue")];
+    asker.ask("POST", &fields, BodyLength::Known(2)).unwrap();
+    asker.receive(b"HTTP/1.1 ").unwrap();
+    assert_eq!(asker.expire(), (HEADER, Err(ResponseError::HeadTimeout)));
+}
+
+#[test]
 fn content_is_not_kept_back_for_long_where_no_100_comes() {
     let mut asker = Asker::new();
     let fields = [("expect", "100-continue")];

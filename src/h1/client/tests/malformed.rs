@@ -239,10 +239,39 @@ fn a_switch_before_the_request_is_complete_is_refused() {
     assert_eq!(asker.receive(switch), Err(ResponseError::UnaskedSwitch));
 }
 
+/// RFC 9110 §7.8
+#[test]
+fn a_switch_to_a_protocol_that_was_not_offered_is_refused() {
+    for (upgrade, taken) in [
+        ("", false),
+        ("Upgrade: \r\n", false),
+        ("Upgrade: other\r\n", false),
+        ("Upgrade: websocket, other\r\n", false),
+        ("Upgrade: websocket\r\nUpgrade: other\r\n", false),
+        ("Upgrade: WebSocket\r\n", true),
+        ("Upgrade: x/1, websocket\r\n", true),
+    ] {
+        let mut asker = Asker::new();
+        let offer = [("upgrade", "websocket, x/1")];
+        asker.ask("GET", &offer, BodyLength::None).unwrap();
+        let switch = format!("HTTP/1.1 101 X\r\n{upgrade}\r\n");
+        let expected = if taken {
+            Ok(())
+        } else {
+            Err(ResponseError::UnaskedSwitch)
+        };
+        assert_eq!(asker.receive(switch.as_bytes()), expected, "{upgrade}");
+        assert_eq!(asker.connection.is_tunnel(), taken, "{upgrade}");
+    }
+}
+
 #[test]
 fn a_gateway_tells_timeouts_from_faults() {
     assert_eq!(ResponseError::ResponseTimeout.status(), 504);
     assert_eq!(ResponseError::from(Error::Chunk).status(), 502);
+    for error in [ResponseError::ResponseTimeout, Error::Chunk.into()] {
+        assert_ne!(crate::http::status::reason(error.status()), "");
+    }
     assert_eq!(
         ResponseError::from(Error::Chunk).to_string(),
         "malformed chunk"

@@ -58,9 +58,10 @@ impl Asker {
         fields: &[(&str, &str)],
         length: BodyLength,
     ) -> Result<(), Unsendable> {
-        let mut head = vec![(":method", method), (":authority", "a")];
-        if method != "CONNECT" {
-            head.push((":path", "/"));
+        let mut head = vec![(":method", method)];
+        match method {
+            "CONNECT" => head.push((":authority", "a:443")),
+            _ => head.extend([(":authority", "a"), (":path", "/")]),
         }
         head.extend(fields);
         self.ask_with(&head, length)

@@ -190,6 +190,55 @@ fn connect_names_its_authority_and_has_no_content() {
     assert_eq!(nowhere, Err(Unsendable::Authority));
 }
 
+/// RFC 9110 §9.3.6
+#[test]
+fn connect_names_a_port() {
+    for (authority, is_sent) in [
+        ("a", false),
+        ("a:", false),
+        ("[::1]", false),
+        ("[::1]:443", true),
+        ("192.0.2.1:80", true),
+    ] {
+        let mut asker = Asker::new();
+        let fields = [(":method", "CONNECT"), (":authority", authority)];
+        let sent = asker.ask_with(&fields, BodyLength::None);
+        let expected = if is_sent {
+            Ok(())
+        } else {
+            Err(Unsendable::Authority)
+        };
+        assert_eq!(sent, expected, "{authority}");
+        assert_eq!(asker.sent().is_empty(), !is_sent);
+    }
+}
+
+/// RFC 9110 §9.3.8
+#[test]
+fn trace_has_no_content() {
+    let mut asker = Asker::new();
+    let sent = asker.ask("TRACE", &[], BodyLength::Known(1));
+    assert_eq!(sent, Err(Unsendable::Content));
+    assert_eq!(asker.ask("TRACE", &[], BodyLength::None), Ok(()));
+}
+
+/// RFC 9112 §6.1
+#[test]
+fn no_chunks_go_to_a_server_of_http_1_0() {
+    let mut asker = Asker::asking("GET");
+    let head = |version| {
+        format!("HTTP/{version} 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n")
+    };
+    asker.receive(head("1.0").as_bytes()).unwrap();
+    let chunks = asker.ask("POST", &[], BodyLength::Unknown);
+    assert_eq!(chunks, Err(Unsendable::Content));
+    assert_eq!(asker.sent(), "");
+    asker.ask("POST", &[], BodyLength::Known(2)).unwrap();
+    asker.send(b"hi", true);
+    asker.receive(head("1.1").as_bytes()).unwrap();
+    assert_eq!(asker.ask("POST", &[], BodyLength::Unknown), Ok(()));
+}
+
 #[test]
 fn there_is_one_request_at_a_time() {
     let mut asker = Asker::asking("GET");
@@ -283,6 +332,43 @@ fn an_early_response_lets_the_caller_go_on_or_give_up() {
     asker.connection.abandon_content(asker.now);
     assert_eq!(asker.sent(), "");
     assert!(asker.connection.wants_close());
+}
+
+#[test]
+fn a_final_status_instead_of_100_takes_back_what_was_not_committed() {
+    for head in [
+        "HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 413 X\r\nContent-Length: 9\r\n\r\n",
+    ] {
+        let mut asker = Asker::new();
+        let fields = [("expect", "100-continue")];
+        asker.ask("POST", &fields, BodyLength::Unknown).unwrap();
+        asker.sent();
+        asker.connection.begin_data(9).extend_from_slice(b"half");
+        asker.receive(head.as_bytes()).unwrap();
+        assert_eq!(asker.sent(), "");
+        asker.connection.commit(true, asker.now);
+        assert_eq!(asker.sent(), "", "nor later");
+    }
+}
+
+/// RFC 9110 §10.1.1: a server that answers instead of saying 100 may take the content for a request.
+#[test]
+fn content_that_was_not_waited_for_closes_where_the_answer_comes_before_its_end() {
+    let answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+    let mut late = expecting();
+    assert_eq!(late.expire().1, Ok(()));
+    late.receive(answer).unwrap();
+    assert!(late.connection.wants_close());
+    let mut eager = expecting();
+    eager.send(b"h", false);
+    eager.receive(answer).unwrap();
+    assert!(eager.connection.wants_close());
+    // A server may read the content without a word (RFC 9110 §10.1.1).
+    let mut whole = expecting();
+    whole.send(b"hi", true);
+    whole.receive(answer).unwrap();
+    assert!(whole.connection.is_idle());
 }
 
 #[test]

@@ -262,7 +262,9 @@ fn request(script: &mut Script<'_>) -> (Fields, BodyLength) {
         2 => BodyLength::Unknown,
         _ => BodyLength::Known(script.byte().into()),
     };
-    let mut head: Fields = [(":method", method), (":authority", "a")]
+    // A tunnel has no port of its own.
+    let authority = if method == "CONNECT" { "a:1" } else { "a" };
+    let mut head: Fields = [(":method", method), (":authority", authority)]
         .into_iter()
         .collect();
     if method != "CONNECT" {
