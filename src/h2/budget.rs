@@ -167,6 +167,11 @@ impl Budget {
         self.ignored_bytes = 0;
     }
 
+    /// A final response came to a request of ours: the peer is here for something.
+    pub fn response(&mut self) {
+        self.ignored_bytes = 0;
+    }
+
     /// Says that a DATA frame smaller than it should be may be sent (CVE-2019-9511).
     pub fn allows_small_frame(&self, limits: &Budgets) -> bool {
         u32::from(self.small_frames) < limits.small_data_frames

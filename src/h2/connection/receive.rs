@@ -12,6 +12,7 @@ use crate::h2::event::{Cause, Event};
 use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::frame::{FrameHeader, FrameType, PREFACE, flag};
 use crate::h2::ids::Closing;
+use crate::h2::settings::Role;
 use crate::h2::store::StreamKey;
 use crate::http::{Expected, Fields};
 
@@ -276,9 +277,10 @@ impl Connection {
         }))
     }
 
-    /// Charges for a stream error, but for a refused stream, which has a budget of its own.
+    /// Charges for a stream error, but for a refused stream, which has a budget of its own, and for a
+    /// cancelled promise, which is no fault: its fields are charged as ignored bytes.
     fn charge_stream_error(&mut self, error: StreamError) -> Result<(), ConnectionError> {
-        if error.code == ErrorCode::REFUSED_STREAM {
+        if matches!(error.code, ErrorCode::REFUSED_STREAM | ErrorCode::CANCEL) {
             return Ok(());
         }
         self.budget.stream_error(&self.config.budgets)
@@ -286,10 +288,17 @@ impl Connection {
 
     /// RST_STREAM on a stream that does not live.
     fn reset_absent(&mut self, id: u32, code: ErrorCode) {
-        if self.streams.absent(id) == Absent::Closed(Closing::Skipped) {
+        match self.streams.absent(id) {
             // Its user never heard of it: it was new, or is skipped. Its content may be on the way.
-            self.streams.close(id, Closing::ResetByUs);
-            self.budget.expect_late_data(self.widest_initial_window());
+            Absent::Closed(Closing::Skipped) => {
+                self.streams.close(id, Closing::ResetByUs);
+                self.budget.expect_late_data(self.widest_initial_window());
+            }
+            // A promise that did not become a stream. Its response may be on the way.
+            Absent::Forgotten if self.role() == Role::Client && id.is_multiple_of(2) => {
+                self.budget.expect_late_data(self.widest_initial_window());
+            }
+            Absent::Closed(_) | Absent::Forgotten | Absent::Idle => {}
         }
         self.outbound.rst_stream(id, code);
     }

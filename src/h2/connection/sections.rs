@@ -241,6 +241,7 @@ impl Connection {
         }
         self.streams[slot].content = content;
         self.pass_remote(slot, Passage::Head { end_stream })?;
+        self.budget.response();
         if self.config.join_cookies {
             field_section::join_cookies(fields);
         }
@@ -259,6 +260,7 @@ impl Connection {
         self.streams.open_promise(promised);
         let Some(slot) = self.streams.find(id) else {
             // §6.6: the request was reset while the promise was on its way.
+            self.budget.ignored(&self.config.budgets, fields.size())?;
             let error = StreamError::new(ErrorCode::CANCEL, "promised by a request that is reset");
             return Err(FrameFault::stream(promised, error));
         };
@@ -271,9 +273,11 @@ impl Connection {
         }
         if !self.announced_settings().enable_push {
             // §8.4: on its way while the server did not know, and nobody wants it.
+            self.budget.ignored(&self.config.budgets, fields.size())?;
             let error = StreamError::new(ErrorCode::CANCEL, "promised while push is disabled");
             return Err(FrameFault::stream(promised, error));
         }
+        self.admit_promise(promised)?;
         let stream = self.streams.key_of(slot);
         let state = StreamState::Idle.pass(Side::Remote, Passage::Promise);
         let mut new = self.new_stream(promised, state.unwrap_or(StreamState::Closed));
@@ -295,6 +299,20 @@ impl Connection {
             return Err(refused(promised));
         };
         Ok(Received::Section(Section::PushPromise { stream, promised }))
+    }
+
+    /// Bounds the promises that are kept by our SETTINGS_MAX_CONCURRENT_STREAMS, because each has the
+    /// fields of its request. §5.1.2 does not count them until their responses begin, but a promise may
+    /// always be refused (§8.4).
+    fn admit_promise(&mut self, promised: u32) -> Result<(), FrameFault> {
+        let limit = self.agreement.concurrency_limit(&self.config);
+        let living = self.streams.iter();
+        let pushed = living.filter(|stream| stream.id.is_multiple_of(2)).count();
+        if pushed < limit as usize {
+            return Ok(());
+        }
+        self.budget.refusal(limit)?;
+        Err(refused(promised))
     }
 
     /// Moves the peer's half on. The caller has looked at it, so nothing here is refused.

@@ -382,6 +382,21 @@ mod floods {
     }
 
     #[test]
+    fn responses_between_frames_that_mean_nothing_make_it_a_conversation() {
+        let flood = |peer: &mut ScriptedPeer| peer.send(FrameType(0x80), 0, 0, &[0; 1000]);
+        let mut peer = ScriptedPeer::of_client(Config::default());
+        rounds_until_calm(&mut peer, 100, |peer, _| flood(peer));
+        let mut peer = ScriptedPeer::of_client(Config::default());
+        for round in 0..1000 {
+            peer.ask("GET");
+            flood(&mut peer);
+            peer.headers(id_of(round), flag::END_STREAM, &[(":status", "200")]);
+            assert_eq!(peer.hear().len(), 1);
+            peer.sent();
+        }
+    }
+
+    #[test]
     fn frames_on_streams_that_we_reset() {
         let mut peer = ScriptedPeer::server();
         peer.post(1);

@@ -204,6 +204,60 @@ fn a_promise_by_a_request_that_was_reset_is_cancelled() {
     peer.expect_stream_error(2, ErrorCode::CANCEL);
 }
 
+/// §8.4: each is kept with its request, though §5.1.2 does not count it before its response.
+#[test]
+fn promises_beyond_our_limit_of_streams_are_refused() {
+    let config = Config {
+        push: true,
+        max_concurrent_streams: 2,
+        ..Config::default()
+    };
+    let mut peer = ScriptedPeer::of_client(config);
+    peer.ask("GET");
+    for promised in [2, 4] {
+        promise(&mut peer, 1, promised, &request("GET", "/"));
+        assert_eq!(peer.hear().len(), 1);
+    }
+    promise(&mut peer, 1, 6, &request("GET", "/"));
+    peer.expect_stream_error(6, ErrorCode::REFUSED_STREAM);
+    assert_eq!(peer.connection.streams(), 3);
+    peer.headers(2, flag::END_STREAM, &[(":status", "200")]);
+    promise(&mut peer, 1, 8, &request("GET", "/"));
+    assert_eq!(peer.hear().len(), 2, "one is over");
+}
+
+/// §6.6, §8.4: the server could not know of the reset.
+#[test]
+fn promises_that_cross_a_reset_are_no_faults_and_their_content_may_follow() {
+    let mut peer = client();
+    let key = peer.key(1);
+    peer.connection.reset(key, ErrorCode::CANCEL);
+    for promised in (2..=300).step_by(2) {
+        promise(&mut peer, 1, promised, &request("GET", "/"));
+        peer.expect_stream_error(promised, ErrorCode::CANCEL);
+    }
+    let mut peer = client();
+    let key = peer.key(1);
+    peer.connection.reset(key, ErrorCode::CANCEL);
+    promise(&mut peer, 1, 2, &request("GET", "/"));
+    peer.headers(2, 0, &[(":status", "200")]);
+    for _ in 0..8 {
+        peer.data(2, 0, &[0; 16_384]);
+    }
+    peer.expect_stream_error(2, ErrorCode::CANCEL);
+}
+
+#[test]
+fn promises_that_nobody_wants_have_an_end() {
+    let mut peer = client();
+    let key = peer.key(1);
+    peer.connection.reset(key, ErrorCode::CANCEL);
+    for promised in (2..=10_000).step_by(2) {
+        promise(&mut peer, 1, promised, &request("GET", "/"));
+    }
+    peer.expect_connection_error(ErrorCode::ENHANCE_YOUR_CALM);
+}
+
 #[test]
 fn pushed_responses_stay_within_the_clients_limit_of_streams() {
     let mut peer = ScriptedPeer::server();
