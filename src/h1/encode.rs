@@ -3,7 +3,7 @@
 use super::bytes::{first_control, is_token};
 use crate::http::{Field, status};
 
-/// The final status line and empty field section of `100 Continue` (RFC 9110 §15.2.1).
+/// `100 Continue`, whole (RFC 9110 §15.2.1).
 pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The answer to an offer of h2c (RFC 7540 §3.2).

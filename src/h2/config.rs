@@ -69,7 +69,7 @@ pub struct Config {
     /// Time in which a stream that waits for the peer must move enough, else RST_STREAM CANCEL, where
     /// patience is short. A response waits for its window or for the socket
     /// ([`Config::stall_bytes`]), and, at a server, a request for its content
-    /// ([`Config::upload_stall_bytes`]). A stall is seen after one to five quarters of this time.
+    /// ([`Config::upload_stall_bytes`]). A stall is seen between this time and five quarters of it.
     pub stall_timeout: Duration,
     /// Stall timeout while patience is ample; at least [`Config::stall_timeout`].
     pub slow_timeout: Duration,

@@ -17,8 +17,7 @@ pub struct Config {
     /// 128 is taken as 128, the parser's room on the stack.
     pub head_fields: usize,
     /// The most lines of `Cookie`, else 431: crumbs of HTTP/2 that a proxy passed on as they were.
-    /// A browser
-    /// keeps a hundred cookies of a site of many products, and each may come as a crumb.
+    /// A browser keeps a hundred cookies of a site of many products, and each may come as a crumb.
     pub head_crumbs: usize,
     /// Chunk extensions of one body in bytes, else 400.
     pub chunk_extension_bytes: usize,

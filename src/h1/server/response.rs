@@ -116,9 +116,7 @@ impl Connection {
     ) {
         if self.state.outgoing() == Some(Outgoing::Chunked) {
             self.now = now;
-            let fields = fields.into_iter();
-            let fields = fields.filter(|field| is_passed_on(field.name, Length::Chunked));
-            self.output.end_with_trailers(fields);
+            self.output.end_with_trailers(fields.into_iter());
             self.note_sent(Sent::Whole);
         } else {
             self.commit(true, now);

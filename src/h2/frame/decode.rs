@@ -11,8 +11,8 @@ type Parsed<T> = Result<T, ConnectionError>;
 
 /// The payload of DATA, HEADERS or PUSH_PROMISE without its padding (RFC 9113 §6.1).
 ///
-/// Padding that leaves no room for its own length byte is `PROTOCOL_ERROR`. The padding's bytes are
-/// not looked at.
+/// A frame without room for the length of its padding is `FRAME_SIZE_ERROR`; padding longer than its
+/// frame is `PROTOCOL_ERROR`. The padding's bytes are not looked at.
 pub fn unpad(header: FrameHeader, payload: &[u8]) -> Parsed<&[u8]> {
     if !header.has(flag::PADDED) {
         return Ok(payload);
