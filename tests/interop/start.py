@@ -61,6 +61,8 @@ def refusals(report, binary, place):
          (site, *tls, "--cert", missing, "--key", missing)),
         ("a certificate that is none", 1, str(place / "file"),
          (site, *tls, "--cert", place / "file", "--key", place / "file")),
+        ("a ticket key of another length", 1, "openssl rand 80",
+         (site, *tls, "--ticket-key", place / "file")),
         ("a log that cannot be written", 1, "--access-log",
          (site, *listen, "--access-log", missing / "log")),
     ]
