@@ -43,6 +43,7 @@ pub use names::Names;
 use names::{Note, Resolver};
 pub use state_directory::state_directory;
 use subject_names::SubjectNames;
+pub use ticket_key::check_ticket_key;
 use ticket_key::{CertificatesHash, SharedTickets};
 
 #[cfg(feature = "aws-lc")]

@@ -9,14 +9,17 @@ use super::{announcement, own_files, url};
 use crate::config::Config;
 use crate::http::Scheme;
 use crate::site::Site;
-use crate::tls::{Certificate, CertificateOrigin, TlsContext};
+use crate::tls::{self, Certificate, CertificateOrigin, TlsContext};
 use crate::world::files::{Root, absolute};
 
-/// Opens the site, the certificate and the log as a start would, warns as a start would, and tells what
+/// Opens the site, the certificate, the ticket key and the log as a start would, warns as a start would, and tells what
 /// would be served. Ports are not tried, because the server may hold them, and no file is made.
 pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
     let mut site = Site::new(Root::open(&config.host.site.root)?, &config.host.site)?;
     let certificate = certificate(config)?;
+    if let Some(key) = &config.host.ticket_key {
+        tls::check_ticket_key(key)?;
+    }
     let log = config.access_log.as_ref();
     if let Some(path) = log.and_then(|log| log.file.as_ref()) {
         writable(path).map_err(|reason| {

@@ -199,6 +199,11 @@ impl SharedTickets {
     }
 }
 
+/// An error if a file cannot be the key of tickets. No certificate is needed to tell.
+pub fn check_ticket_key(path: &Path) -> Result<(), TlsError> {
+    SharedTickets::read(path, CertificatesHash::of(&[])).map(drop)
+}
+
 /// The number of the epoch of a time, counted from 1970. Before 1970 there are no tickets, as without a file.
 fn epoch(now: SystemTime) -> Option<u64> {
     let since = now.duration_since(UNIX_EPOCH).ok()?;

@@ -226,6 +226,16 @@ fn a_check_opens_what_a_start_would_and_leaves_no_trace() {
             "none.pem",
         ),
         (
+            "dir = \".\"\nticket-key = \"index.html\"\n",
+            1,
+            "'index.html' (--ticket-key) has 2 bytes instead of 80 or 48",
+        ),
+        (
+            "dir = \".\"\nlisten = [\":1\"]\nticket-key = \"index.html\"\n",
+            2,
+            "needs a TLS address",
+        ),
+        (
             "dirr = \".\"\n",
             2,
             "calmd.toml:1:1: there is no setting 'dirr'",
