@@ -8,6 +8,7 @@ use clap::{ArgAction, ArgMatches, Args, FromArgMatches};
 use crate::client::url::Url;
 use crate::client::{Data, GetOptions, Load};
 use crate::config::settings::value::timeout;
+use crate::http::{is_token, parse_field};
 
 /// Streams at a time for `-n` without `-m`.
 const STREAMS: u16 = 10;
@@ -164,7 +165,7 @@ const NOT_IN_HTTP2: [&str; 5] = [
 
 /// `NAME:VALUE` of a request.
 fn request_field(text: &str) -> Result<(String, String), String> {
-    let (name, value) = field(text)?;
+    let (name, value) = parse_field(text)?;
     if NOT_IN_HTTP2.contains(&name.as_str()) {
         return Err(format!("HTTP/2 has no '{name}'; leave it out"));
     }
@@ -175,29 +176,9 @@ fn request_field(text: &str) -> Result<(String, String), String> {
 fn method(text: &str) -> Result<String, String> {
     match text {
         "CONNECT" => Err("calmd get makes no tunnels".into()),
-        _ if text.is_empty() || !text.bytes().all(is_token) => {
+        _ if !is_token(text.as_bytes()) => {
             Err("a method has letters and hyphens, such as PUT".into())
         }
         _ => Ok(text.to_owned()),
     }
-}
-
-/// A byte of a token (RFC 9110 §5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-fn field(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text
-        .split_once(':')
-        .ok_or("the colon is missing, write 'NAME: VALUE'")?;
-    if name.is_empty() || !name.bytes().all(is_token) {
-        return Err("a name has letters, digits and hyphens, and nothing before the colon".into());
-    }
-    let name = name.to_ascii_lowercase();
-    let value = value.trim_matches([' ', '\t']);
-    if value.bytes().any(|b| b != b'\t' && b.is_ascii_control()) {
-        return Err("the value holds a control character".into());
-    }
-    Ok((name, value.to_owned()))
 }

@@ -1,5 +1,7 @@
 //! Classes of bytes, by the places of a head in which they may stand.
 
+use crate::http::is_token_byte;
+
 /// Class of the bytes of a token, such as a method or a field name: `tchar` (RFC 9110 §5.6.2).
 const TOKEN: u8 = 1;
 /// Class of the bytes of a chunk extension: visible characters, space, tab, and obs-text (RFC 9112
@@ -15,7 +17,7 @@ const fn classes() -> [u8; 256] {
     let mut byte = 0;
     while byte < 256 {
         let b = byte as u8;
-        if b.is_ascii_alphanumeric() {
+        if is_token_byte(b) {
             classes[byte] |= TOKEN;
         }
         if b == b'\t' || (b >= b' ' && b != 0x7f) {
@@ -23,17 +25,7 @@ const fn classes() -> [u8; 256] {
         }
         byte += 1;
     }
-    add(&mut classes, b"!#$%&'*+-.^_`|~", TOKEN);
     classes
-}
-
-#[expect(clippy::indexing_slicing, reason = "at compile time")]
-const fn add(classes: &mut [u8; 256], bytes: &[u8], class: u8) {
-    let mut i = 0;
-    while i < bytes.len() {
-        classes[bytes[i] as usize] |= class;
-        i += 1;
-    }
 }
 
 #[expect(clippy::indexing_slicing, reason = "there is an entry for every byte")]

@@ -8,7 +8,7 @@
 use super::priority::Priority;
 use super::stream::RequestKind;
 use crate::http::field::{Field, Fields};
-use crate::http::{Expected, is_authority};
+use crate::http::{Expected, is_authority, is_token_byte};
 
 /// The fault by which a message is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -330,11 +330,10 @@ impl ByteSet {
 #[expect(clippy::indexing_slicing, reason = "at compile time")]
 const TOKEN: ByteSet = {
     let mut table = [false; 256];
-    let bytes = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz";
-    let mut i = 0;
-    while i < bytes.len() {
-        table[bytes[i] as usize] = true;
-        i += 1;
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_token_byte(byte as u8) && !(byte as u8).is_ascii_uppercase();
+        byte += 1;
     }
     ByteSet(table)
 };

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::error::SiteError;
-use crate::http::{Field, Fields};
+use crate::http::{Field, Fields, check_field, parse_field};
 
 /// Fields that calmd computes itself, or that frame a message. The option `--header` refuses them.
 const RESERVED: [&str; 17] = [
@@ -85,31 +85,15 @@ impl CommonFields {
 
 /// Reads `NAME: VALUE`, the form of the option `--header`.
 pub fn parse_header(option: &str) -> Result<(String, String), SiteError> {
-    let (name, value) = option.split_once(':').ok_or_else(|| {
-        SiteError::new(
-            "--header",
-            option,
-            "there is no colon; write it as 'Name: value'",
-        )
-    })?;
-    let value = value.trim_matches([' ', '\t']);
-    Ok((check(name, value)?, value.to_owned()))
+    let parsed = parse_field(option);
+    let (name, value) = parsed.map_err(|problem| SiteError::new("--header", option, problem))?;
+    Ok((check(&name, &value)?, value))
 }
 
-/// The lowercase name of a field that may be sent (RFC 9110 §5.1, §5.5).
+/// The lowercase name of a field that the operator may set.
 fn check(name: &str, value: &str) -> Result<String, SiteError> {
-    let error = |problem: &str| Err(SiteError::new("--header", name, problem));
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(is_token) {
-        return error("a name is letters, digits and hyphens, such as 'X-Frame-Options: DENY'");
-    }
-    if value
-        .bytes()
-        .any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f)
-    {
-        return error("its value holds a control character; leave it out");
-    }
-    let name = name.to_ascii_lowercase();
+    let error = |problem| Err(SiteError::new("--header", name, problem));
+    let name = check_field(name, value).or_else(error)?;
     if RESERVED.contains(&name.as_str()) {
         return error("calmd sets this field itself; leave the option out");
     }
@@ -190,7 +174,7 @@ mod tests {
         );
         assert_eq!(
             problem("Content-Length: 5"),
-            "--header 'Content-Length': calmd sets this field itself; leave the option out"
+            "--header 'content-length': calmd sets this field itself; leave the option out"
         );
         assert_eq!(
             problem("X-A: b\r\nSet-Cookie: c"),

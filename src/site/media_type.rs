@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use super::config::{Charset, Config, TypeRule};
 use super::error::SiteError;
 use super::path::file_name;
+use crate::http::Fields;
 
 /// The type of a file with an unknown extension (RFC 9110 §8.3): bytes, which no browser executes.
 const UNKNOWN: &str = "application/octet-stream";
@@ -123,6 +124,17 @@ impl TypeRule {
         check(&rule)?;
         Ok(rule)
     }
+}
+
+/// True for a request that accepts a media type by name (RFC 9110 §12.5.1). Wildcards do not count: a
+/// browser names the type of a page, while most other clients accept everything.
+pub(crate) fn accepts(request: &Fields, essence: &[u8]) -> bool {
+    let values = request.values("accept");
+    let mut ranges = values.flat_map(|value| value.split(|byte| *byte == b','));
+    ranges.any(|range| {
+        let own = range.split(|byte| *byte == b';').next().unwrap_or(range);
+        own.trim_ascii().eq_ignore_ascii_case(essence)
+    })
 }
 
 const OPTION: &str = "--type";
@@ -268,6 +280,26 @@ fn position(text: &[u8], word: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_type_is_accepted_by_its_name_alone() {
+        let accepts_json = |value: &[u8]| {
+            let mut request = Fields::new();
+            request.push(b"accept", value);
+            accepts(&request, b"application/json")
+        };
+        for value in [
+            &b"application/json"[..],
+            b"text/html, Application/JSON;q=0.5",
+            b" application/json ;x=,",
+        ] {
+            assert!(accepts_json(value), "{value:?}");
+        }
+        for value in [&b""[..], b"*/*", b"application/*", b"application/json5"] {
+            assert!(!accepts_json(value), "{value:?}");
+        }
+        assert!(!accepts(&Fields::new(), b"application/json"));
+    }
 
     fn content_type(name: &str) -> String {
         let types = MediaTypes::default();

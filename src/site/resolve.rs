@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::Site;
 use super::hot::Lookup;
 use super::html::escape;
+use super::media_type::accepts;
 use super::path::{SitePath, TargetForm, encode, split_query};
 use super::present::Unready;
 use crate::content::Body;
@@ -150,7 +151,7 @@ impl<F: Files> Site<F> {
     ) -> Response<F> {
         let is_file_name = path.file_name().contains(&b'.');
         if self.spa
-            && (!is_file_name || accepts_html(request))
+            && (!is_file_name || accepts(request, b"text/html"))
             && let Found::Response(mut response) = self.file(INDEX, request, method, now)
         {
             if is_file_name {
@@ -202,17 +203,6 @@ fn redirect_page(location: &str) -> String {
     escape(&mut page, location);
     page.push_str("</a>\n");
     page
-}
-
-/// True for a browser's request for a page.
-fn accepts_html(request: &Fields) -> bool {
-    let mut media_ranges = request
-        .values("accept")
-        .flat_map(|value| value.split(|byte| *byte == b','));
-    media_ranges.any(|range| {
-        let essence = range.split(|byte| *byte == b';').next().unwrap_or(range);
-        essence.trim_ascii().eq_ignore_ascii_case(b"text/html")
-    })
 }
 
 /// The status for a failure to open or read a file.

@@ -17,6 +17,7 @@ use std::rc::Rc;
 
 use super::common_fields::CommonFields;
 use super::conditional::{self, PreconditionOutcome};
+use super::media_type::accepts;
 use crate::content::{Body, BodyError, FileTable};
 use crate::exchange::Response;
 use crate::http::Fields;
@@ -151,16 +152,7 @@ fn io_error(error: BodyError) -> io::Error {
 
 /// The format of the answer: JSON for requests that accept it by name, HTML for all others.
 fn form(request: &Fields) -> ListingFormat {
-    let mut ranges = request
-        .values("accept")
-        .flat_map(|value| value.split(|byte| *byte == b','));
-    let is_json = |range: &[u8]| {
-        let essence = range.split(|byte| *byte == b';').next().unwrap_or(range);
-        essence
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"application/json")
-    };
-    if ranges.any(is_json) {
+    if accepts(request, b"application/json") {
         ListingFormat::Json
     } else {
         ListingFormat::Html
