@@ -16,8 +16,9 @@ use std::error::Error;
 
 use crate::config::Config;
 use crate::http::Scheme;
-use crate::server::{AccessLog, EventLoop, Services};
+use crate::server::{EventLoop, Services};
 use crate::site::Site;
+use crate::telemetry::access_log::AccessLog;
 use crate::tls::{CertificateOrigin, TlsContext};
 use crate::world::ListenAddress;
 use crate::world::files::Root;

@@ -172,11 +172,6 @@ impl Token {
         let index = index | Token::UPSTREAM;
         Token { index, serial }
     }
-
-    /// True if the connection was dialled.
-    pub fn is_upstream(self) -> bool {
-        self.index & Token::UPSTREAM != 0
-    }
 }
 
 const _: () = assert!(Token::INDEX_BITS + Token::SERIAL_BITS <= usize::BITS);

@@ -42,7 +42,6 @@ mod trace;
 mod turn;
 mod watch;
 
-pub use crate::telemetry::access_log::AccessLog;
 pub use config::{Config, Limits, Timeouts};
 pub use event_loop::EventLoop;
 pub(crate) use event_loop::LEAVING;

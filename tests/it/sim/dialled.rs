@@ -175,7 +175,7 @@ impl World for DialWorld {
     }
 
     fn register(&mut self, socket: &mut DialSocket, token: Token) -> io::Result<()> {
-        assert!(token.is_upstream(), "the client dials");
+        assert_eq!(token, Token::upstream(0, token.serial), "the client dials");
         self.registered = vec![(socket.link, token)];
         Ok(())
     }
