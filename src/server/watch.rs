@@ -5,7 +5,7 @@
 //! nothing, and a [`ProgressWatch`] has no size in them.
 
 /// Turns in a row that may want another one at once and move nothing: a newcomer's first turn only registers
-/// its socket, and a deadline may pass in a turn that was not for it.
+/// its socket, and of several deadlines that have passed a turn may deal with one.
 #[cfg(debug_assertions)]
 const MOST_FRUITLESS: u32 = 1;
 
@@ -18,6 +18,19 @@ pub struct ProgressWatch {
     last: (Mark, u64),
     #[cfg(debug_assertions)]
     fruitless: u32,
+    #[cfg(debug_assertions)]
+    cause: TurnCause,
+}
+
+/// The cause of a turn.
+#[cfg(debug_assertions)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum TurnCause {
+    /// Anything but a deadline.
+    #[default]
+    Other,
+    /// A deadline that has passed.
+    Deadline,
 }
 
 /// State of a connection that changes with each step of its life.
@@ -48,6 +61,16 @@ impl ProgressWatch {
 
 #[cfg(debug_assertions)]
 impl ProgressWatch {
+    /// Notes that the turn deals with a deadline.
+    pub fn begin_deadline(&mut self) {
+        self.cause = TurnCause::Deadline;
+    }
+
+    /// The cause of the turn that ends.
+    pub fn take_cause(&mut self) -> TurnCause {
+        std::mem::take(&mut self.cause)
+    }
+
     /// Notes the end of a turn that another one follows at once. False after too many that moved nothing.
     pub fn goes_on(&mut self, mark: Mark) -> bool {
         let mark = (mark, self.bytes);

@@ -6,12 +6,12 @@
 //! | another turn at once | bytes were read, parsed, made or written, or the phase has changed; a few turns in a row may do without |
 //! | to wait | a deadline or a wake ends the wait; input that could be read is not left to an edge that never comes; output that the socket does not take has met its end or an appointed wake; content of a disk has a wake |
 //!
-//! A deadline that has passed is a wish for another turn at once. A connection that stands in a queue may
-//! wish for nothing: its turn comes.
+//! A deadline that has passed and was dealt with is a wish for another turn at once; one that was not yet
+//! dealt with brings a turn. A connection that stands in a queue may wish for nothing: its turn comes.
 
 use super::{Connection, Phase, Wish};
 use crate::server::services::Services;
-use crate::server::watch::Mark;
+use crate::server::watch::{Mark, TurnCause};
 use crate::world::World;
 use std::time::Instant;
 
@@ -36,9 +36,11 @@ impl<W: World> Connection<W> {
         services: &Services<W::Files>,
     ) {
         let is_due = prospect.deadline.is_some_and(|due| due <= services.now);
+        let cause = self.watch.take_cause();
         match wish {
             Wish::Closed => {}
             Wish::Wait if prospect.is_queued => {}
+            Wish::Wait if is_due && cause == TurnCause::Other => {}
             Wish::Wait if !is_due => {
                 self.watch.sleeps();
                 if let Some(fault) = self.forgotten(prospect, services) {

@@ -89,6 +89,8 @@ impl<W: World> Connection<W> {
     /// was seen to.
     pub fn handle_deadline(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
         let now = turn.services.now;
+        #[cfg(debug_assertions)]
+        self.watch.begin_deadline();
         // A small frame on each of a hundred streams takes long, and is few bytes.
         turn.measure(|| world.now());
         if self.may_be_neglected() {
