@@ -11,15 +11,39 @@ use super::network::{LinkId, Received};
 use super::outside::Outside;
 use super::run::Run;
 use super::{CLEARTEXT, TLS};
+use calmd::client;
+use calmd::client::url::Url;
 use calmd::world::{Extent, Peer, Polled, Ready, Sleep, Token, World};
 use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Size of the buffers of the client's socket, at least, as a number of bits.
 const LEAST_BITS: usize = 12;
+
+/// Longest time after which an address answers.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// The addresses of the server's host: nobody listens at the first.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
+const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+
+/// The addresses of a URL's host, that of nobody first.
+pub fn resolve(url: &Url) -> Result<Vec<SocketAddr>, client::Error> {
+    let addresses = [NOBODY, SERVER];
+    Ok(addresses.map(|ip| SocketAddr::new(ip, url.port())).into())
+}
+
+/// The hosts that the client reaches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The server, at one of its addresses.
+    Server,
+    /// None: each address refuses, or is silent.
+    Nobody,
+}
 
 /// The wait of the client's poll.
 #[derive(Default)]
@@ -62,20 +86,64 @@ pub struct DialWorld {
     wait: Rc<RefCell<Wait>>,
     /// All connections so far, which the caller may ask about.
     links: Rc<RefCell<Vec<LinkId>>>,
-    registered: Vec<(LinkId, Token)>,
+    reach: Reach,
+    registered: Option<Registered>,
+}
+
+/// The socket that the poll looks at.
+struct Registered {
+    peer: DialledPeer,
+    token: Token,
+    /// True once the poll has told of the peer's answer to the attempt to connect.
+    is_told: bool,
+}
+
+/// The other end of an attempt to connect, with the time of its answer.
+#[derive(Clone, Copy)]
+enum DialledPeer {
+    /// The server. It may have accepted the connection before the client knows of it.
+    Server { link: LinkId, at: Duration },
+    /// A machine where nobody listens.
+    Refusing { at: Duration },
+    /// Nothing.
+    Silent,
+}
+
+impl DialledPeer {
+    fn answers_at(self) -> Option<Duration> {
+        match self {
+            DialledPeer::Server { at, .. } | DialledPeer::Refusing { at } => Some(at),
+            DialledPeer::Silent => None,
+        }
+    }
+
+    fn link(self) -> Option<LinkId> {
+        match self {
+            DialledPeer::Server { link, .. } => Some(link),
+            DialledPeer::Refusing { .. } | DialledPeer::Silent => None,
+        }
+    }
 }
 
 /// The client's socket: its end of a link.
 pub struct DialSocket {
-    link: LinkId,
+    peer: DialledPeer,
     outside: Rc<RefCell<Outside>>,
+}
+
+impl DialSocket {
+    fn link(&self) -> LinkId {
+        self.peer.link().expect("it was found to be connected")
+    }
 }
 
 impl Drop for DialSocket {
     fn drop(&mut self) {
-        let network = &mut self.outside.borrow_mut().network;
-        network.client_close(self.link);
-        network.client_leaves(self.link);
+        if let Some(link) = self.peer.link() {
+            let network = &mut self.outside.borrow_mut().network;
+            network.client_close(link);
+            network.client_leaves(link);
+        }
     }
 }
 
@@ -85,28 +153,45 @@ impl DialWorld {
         run: Rc<RefCell<Run>>,
         wait: Rc<RefCell<Wait>>,
         links: Rc<RefCell<Vec<LinkId>>>,
+        reach: Reach,
     ) -> Self {
         DialWorld {
             outside,
             run,
             wait,
             links,
-            registered: Vec::new(),
+            reach,
+            registered: None,
         }
     }
 
     fn collect(&mut self, ready: &mut Vec<Ready>) {
         let network = &mut self.outside.borrow_mut().network;
-        for (link, token) in &self.registered {
-            if network.client_wakes(*link) {
-                ready.push(Ready::Socket {
-                    token: *token,
-                    readable: true,
-                    writable: true,
-                    read_closed: network.client_sees_end(*link),
-                });
-            }
+        let Some(registered) = &mut self.registered else {
+            return;
+        };
+        let link = registered.peer.link();
+        let has_answered = registered
+            .peer
+            .answers_at()
+            .is_some_and(|at| at <= network.now);
+        let is_news = has_answered && !std::mem::replace(&mut registered.is_told, has_answered);
+        let has_woken = link.is_some_and(|link| network.client_wakes(link));
+        if is_news || has_woken {
+            ready.push(Ready::Socket {
+                token: registered.token,
+                readable: true,
+                writable: true,
+                read_closed: link.is_some_and(|link| network.client_sees_end(link)),
+            });
         }
+    }
+
+    /// Time at which the poll has an answer to an attempt to connect to tell of.
+    fn next_answer(&self) -> Option<Duration> {
+        let registered = self.registered.as_ref()?;
+        let is_due = !registered.is_told;
+        registered.peer.answers_at().filter(|_| is_due)
     }
 }
 
@@ -135,9 +220,10 @@ impl World for DialWorld {
                 });
             }
             assert!(!self.outside.borrow().silent, "the client sleeps for ever");
+            let link = self.registered.as_ref().and_then(|it| it.peer.link());
             *self.wait.borrow_mut() = Wait {
-                links: self.registered.iter().map(|(link, _)| *link).collect(),
-                until,
+                links: link.into_iter().collect(),
+                until: [until, self.next_answer()].into_iter().flatten().min(),
             };
             self.run.borrow_mut().turn();
         }
@@ -153,21 +239,41 @@ impl World for DialWorld {
         } else {
             CLEARTEXT
         };
-        let link = self
-            .outside
-            .borrow_mut()
-            .network
-            .connect(listener, LEAST_BITS);
-        let link = link.ok_or(io::ErrorKind::ConnectionRefused)?;
-        self.links.borrow_mut().push(link);
+        let outside = &mut *self.outside.borrow_mut();
+        let pause = match outside.rng.below(3) {
+            0 => Duration::ZERO,
+            1 => outside.rng.pause(Duration::from_millis(20)),
+            _ => outside.rng.pause(ANSWER),
+        };
+        let at = outside.network.now + pause;
+        let peer = if address.ip() == SERVER && self.reach == Reach::Server {
+            let link = outside.network.connect(listener, LEAST_BITS);
+            let link = link.ok_or(io::ErrorKind::ConnectionRefused)?;
+            self.links.borrow_mut().push(link);
+            DialledPeer::Server { link, at }
+        } else {
+            match outside.rng.below(8) {
+                0 => DialledPeer::Silent,
+                1 | 2 => DialledPeer::Refusing { at },
+                // A machine of the client's own network answers at once.
+                _ => return Err(io::ErrorKind::ConnectionRefused.into()),
+            }
+        };
         Ok(DialSocket {
-            link,
+            peer,
             outside: self.outside.clone(),
         })
     }
 
-    fn is_connected(&self, _: &DialSocket) -> io::Result<bool> {
-        Ok(true)
+    fn is_connected(&self, socket: &DialSocket) -> io::Result<bool> {
+        let now = self.outside.borrow().network.now;
+        match socket.peer {
+            DialledPeer::Server { at, .. } => Ok(at <= now),
+            DialledPeer::Refusing { at } if at <= now => {
+                Err(io::ErrorKind::ConnectionRefused.into())
+            }
+            DialledPeer::Refusing { .. } | DialledPeer::Silent => Ok(false),
+        }
     }
 
     fn stop_listening(&mut self) {
@@ -176,14 +282,18 @@ impl World for DialWorld {
 
     fn register(&mut self, socket: &mut DialSocket, token: Token) -> io::Result<()> {
         assert_eq!(token, Token::upstream(0, token.serial), "the client dials");
-        self.registered = vec![(socket.link, token)];
+        self.registered = Some(Registered {
+            peer: socket.peer,
+            token,
+            is_told: false,
+        });
         Ok(())
     }
 
     fn read(&mut self, socket: &mut DialSocket, buffer: &mut [u8]) -> io::Result<usize> {
         let mut came = Vec::new();
         let network = &mut self.outside.borrow_mut().network;
-        match network.client_receive(socket.link, &mut came, buffer.len()) {
+        match network.client_receive(socket.link(), &mut came, buffer.len()) {
             Received::Bytes(len) => {
                 buffer[..len].copy_from_slice(&came);
                 Ok(len)
@@ -196,10 +306,10 @@ impl World for DialWorld {
 
     fn write(&mut self, socket: &mut DialSocket, bytes: &[u8]) -> io::Result<usize> {
         let network = &mut self.outside.borrow_mut().network;
-        if network.client_cannot_send(socket.link) {
+        if network.client_cannot_send(socket.link()) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        match network.client_send(socket.link, bytes) {
+        match network.client_send(socket.link(), bytes) {
             0 => Err(io::ErrorKind::WouldBlock.into()),
             len => Ok(len),
         }
@@ -216,7 +326,10 @@ impl World for DialWorld {
     }
 
     fn shutdown_write(&mut self, socket: &mut DialSocket) -> io::Result<()> {
-        self.outside.borrow_mut().network.client_finish(socket.link);
+        self.outside
+            .borrow_mut()
+            .network
+            .client_finish(socket.link());
         Ok(())
     }
 }

@@ -17,15 +17,18 @@
 //! | `CALMD_SIM_CASE=N` | case N alone, of the faults one by one |
 //!
 //! The parts: `run` is a run and its checks; `world` and `files` implement the traits that the server
-//! stands on; `network` holds the connections, `clients` their other ends, `outside` all of that
-//! together with the time; `faults` decides about faults; `harness` does many runs.
+//! stands on; `late` is a handler that answers late; `network` holds the connections, `clients` their other ends, `outside` all of that
+//! together with the time; `faults` decides about faults; `dialled` and
+//! `fetch` are the product's own client; `harness` does many runs.
 
 mod clients;
 mod dialled;
 mod faults;
+mod fetch;
 mod files;
 mod harness;
 mod identity;
+mod late;
 mod network;
 mod outside;
 mod rng;
@@ -80,7 +83,7 @@ fn calmd_get_gets_every_byte_or_an_error_that_a_fault_explains() {
         |seed| {
             let mut rng = Rng::new(seed);
             let faults = Faults::by_chance(rng.fork());
-            run::fetch(faults, rng, &identity).counts
+            fetch::fetch(faults, rng, &identity).counts
         },
         |seed| format!("CALMD_SIM_SEED={seed} cargo test --test it sim::calmd"),
     );

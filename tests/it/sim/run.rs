@@ -1,20 +1,19 @@
 //! One run: a server and its clients, from the first connection until all have left.
 
-use super::clients::ask::{Answer, Ask, Kind};
 use super::clients::{self, Client};
-use super::dialled::{DialWorld, Wait, Waiter};
+use super::dialled::{Wait, Waiter};
 use super::faults::{Counts, Fault, Faults};
 use super::files::{self, SimFiles};
 use super::identity::Identity;
-use super::network::{LinkId, Network};
+use super::late::{self, LateHandler};
+use super::network::Network;
 use super::outside::{Outside, Room};
 use super::rng::Rng;
 use super::world::SimWorld;
 use allocation_counter::measure;
-use calmd::client::url::Url;
-use calmd::client::{self, GetOptions};
 use calmd::config::{Config, HostConfig};
 use calmd::http::Scheme;
+use calmd::routes::Routes;
 use calmd::server::{EventLoop, Services};
 use calmd::site::{self, Site};
 use calmd::telemetry::access_log::AccessLog;
@@ -23,7 +22,6 @@ use calmd::tls::TlsContext;
 use calmd::world::Signal;
 use calmd::world::memory_files::MemoryFiles;
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -104,7 +102,7 @@ const HASHED: usize = 1;
 
 pub struct Run {
     event_loop: Option<EventLoop<SimWorld>>,
-    outside: Rc<RefCell<Outside>>,
+    pub outside: Rc<RefCell<Outside>>,
     clients: Rc<RefCell<Vec<Box<dyn Client>>>>,
     /// The tree is kept to the end, so that the server frees only memory of its own.
     _tree: MemoryFiles,
@@ -128,93 +126,8 @@ pub fn run(scenario: Scenario, faults: Faults, rng: Rng, identity: &Identity) ->
     run.report()
 }
 
-/// Fetches some files with the product's own client, and judges what it got. Panics if a check fails.
-pub fn fetch(faults: Faults, rng: Rng, identity: &Identity) -> Report {
-    let wait = Rc::new(RefCell::new(Wait::default()));
-    let run = Run::new(Scenario::Dialled(wait.clone()), faults, rng, identity);
-    let outside = run.outside.clone();
-    let run = Rc::new(RefCell::new(run));
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let path = directory.path().join("answer");
-    for _ in 0..3 {
-        let mut ask = {
-            let outside = &mut *outside.borrow_mut();
-            let mut next = || Ask::random(&mut outside.rng, &outside.contents);
-            let mut ask = next();
-            while matches!(ask.kind, Kind::Upload(_)) {
-                ask = next();
-            }
-            ask
-        };
-        ask.sent = outside.borrow().network.now;
-        let leaps = |outside: &Outside| outside.network.faults.counts().of(Fault::ClockLeaps);
-        let slept = leaps(&outside.borrow());
-        let scheme = if outside.borrow_mut().rng.chance(200) {
-            "https"
-        } else {
-            "http"
-        };
-        let url = format!("{scheme}://sim{}", ask.target);
-        let fields = ask.field().map(|(name, value)| (name.to_owned(), value));
-        let options = GetOptions {
-            urls: vec![Url::parse(&url).expect("a URL")],
-            method: None,
-            head: matches!(ask.kind, Kind::Head),
-            data: None,
-            fields: fields.into_iter().collect(),
-            include: true,
-            output: Some(path.clone()),
-            verbose: false,
-            silent: true,
-            fail: false,
-            push: false,
-            max_redirects: 0,
-            load: None,
-            insecure: false,
-            cacert: Some(identity.chain()),
-            connect_timeout: GOOD_PATIENCE,
-            max_time: None,
-        };
-        let links = Rc::default();
-        let world = DialWorld::new(
-            outside.clone(),
-            run.clone(),
-            wait.clone(),
-            Rc::clone(&links),
-        );
-        let resolve = |url: &Url| Ok(vec![SocketAddr::from(([10, 0, 0, 1], url.port()))]);
-        let result = client::run_in(&options, world, resolve);
-        *wait.borrow_mut() = Wait::default();
-        let answer = Answer::of_text(&std::fs::read(&path).unwrap_or_default());
-        let _ = std::fs::remove_file(&path);
-        let outside = outside.borrow();
-        let is_disturbed = |link: &LinkId| {
-            let network = &outside.network;
-            let lost = network.lost_file(*link).is_some();
-            lost || network.is_harmed(*link) || network.is_overtaken(*link)
-        };
-        match result {
-            Ok(()) => {
-                ask.judge(&answer, &outside);
-            }
-            Err(_) if links.borrow().iter().any(is_disturbed) => {}
-            // The server did not run, or could accept nobody, until the client's patience was over.
-            Err(_) if leaps(&outside) > slept || outside.room_since(ask.sent) > Room::Ample => {}
-            Err(error) => {
-                log::debug!("{error}");
-                ask.judge_cut(&answer, &outside);
-            }
-        }
-    }
-    let run = Rc::into_inner(run).expect("the client has gone");
-    let mut run = run.into_inner();
-    run.empty();
-    run.end();
-    run.report()
-}
-
 impl Run {
-    fn report(&self) -> Report {
+    pub fn report(&self) -> Report {
         let outside = self.outside.borrow();
         let faults = &outside.network.faults;
         Report {
@@ -227,7 +140,7 @@ impl Run {
         }
     }
 
-    fn new(scenario: Scenario, faults: Faults, mut rng: Rng, identity: &Identity) -> Self {
+    pub fn new(scenario: Scenario, faults: Faults, mut rng: Rng, identity: &Identity) -> Self {
         let (tree, contents) = files::build(&mut rng);
         let mut config = Config {
             host: HostConfig {
@@ -242,6 +155,7 @@ impl Run {
         // The tables have room for that number from the start. It is small here, so that it hides no
         // leak.
         config.server.limits.max_connections = 1_000;
+        config.server.timeouts.handler = late::TIMEOUT;
         let network = Network::new(faults, rng.fork(), 2);
         let mut outside = Outside::new(network, rng, contents, identity.trust());
         outside.contents.has_echo = true;
@@ -275,8 +189,10 @@ impl Run {
                 .access_log
                 .as_ref()
                 .map(|log| AccessLog::open(log).expect("a log"));
+            let mut routes = Routes::from(site);
+            routes.mount(late::PATH, Box::new(LateHandler::default()));
             let (tls, _) = TlsContext::open(&identity.files()).expect("a certificate");
-            let services = Services::new(&world, site, log, &config.server).with_tls(Some(tls));
+            let services = Services::new(&world, routes, log, &config.server).with_tls(Some(tls));
             let listeners = [Scheme::Http, Scheme::Https];
             event_loop = Some(EventLoop::new(world, services, &listeners));
         });
@@ -318,7 +234,7 @@ impl Run {
     }
 
     /// Runs until the server has forgotten all connections.
-    fn empty(&mut self) {
+    pub fn empty(&mut self) {
         let since = self.outside.borrow().network.awake();
         while !self.is_stopped() && self.connections() > 0 {
             self.turn();
@@ -335,7 +251,7 @@ impl Run {
     }
 
     /// Ends the server, and lets all flights arrive.
-    fn end(&mut self) {
+    pub fn end(&mut self) {
         if !self.is_stopped() {
             assert!(
                 self.outside.borrow().open_files <= HASHED,

@@ -2,6 +2,7 @@
 
 use crate::sim::faults::Fault;
 use crate::sim::files::{Content, Contents, Health};
+use crate::sim::late::{self, Lateness};
 use crate::sim::outside::Outside;
 use crate::sim::rng::Rng;
 use std::collections::VecDeque;
@@ -36,6 +37,8 @@ pub enum Kind {
     Directory,
     /// An upload of bytes that are to come back.
     Upload(Rc<[u8]>),
+    /// A GET whose answer is late.
+    Late(Lateness),
 }
 
 /// The received part of a response.
@@ -76,6 +79,20 @@ impl Answer {
         answer.body = body.to_vec();
         answer
     }
+
+    /// The answers that `calmd get --include` wrote one behind the other, each with `len` bytes of content.
+    /// The last may be incomplete.
+    pub fn several_of_text(mut text: &[u8], len: usize) -> Vec<Self> {
+        let mut answers = Vec::new();
+        while !text.is_empty() {
+            let head = text.windows(2).position(|pair| pair == b"\n\n");
+            let end = head.map_or(text.len(), |end| text.len().min(end + 2 + len));
+            let (answer, rest) = text.split_at(end);
+            answers.push(Answer::of_text(answer));
+            text = rest;
+        }
+        answers
+    }
 }
 
 /// Judgement of a response.
@@ -102,7 +119,7 @@ impl Ask {
             .of(&target[1..])
             .filter(|file| file.health == Health::Sound);
         let len = sound.map_or(0, |file| file.current().len());
-        let (target, kind) = match rng.below(13) {
+        let (target, kind) = match rng.below(14) {
             0 => (target, Kind::Head),
             1 if len > 0 => {
                 let first = rng.below(len);
@@ -116,6 +133,10 @@ impl Ask {
                 ("/echo".to_owned(), Kind::Upload(rng.bytes(len).into()))
             }
             7 => (target, Kind::Unchanged),
+            8 => {
+                let lateness = *rng.pick(&Lateness::CHOICE);
+                (lateness.target(), Kind::Late(lateness))
+            }
             _ => (target, Kind::Get),
         };
         Ask::new(&target, kind)
@@ -184,6 +205,7 @@ impl Ask {
             Kind::Unchanged => 304,
             Kind::Directory => 301,
             Kind::Range(..) => 206,
+            Kind::Late(lateness) => return self.judge_late(lateness, answer, outside),
             _ => 200,
         };
         self.expect(answer.status == status, "the wrong status", answer);
@@ -232,6 +254,30 @@ impl Ask {
             (_, None) => self.expect(false, "a file that is not there", answer),
         }
         Verdict::Settled
+    }
+
+    /// Judges a late answer: it is whole, and neither early nor without a reason the server's own.
+    fn judge_late(&self, lateness: Lateness, answer: &Answer, outside: &Outside) -> Verdict {
+        let least = match (lateness, answer.status) {
+            (Lateness::Timer, 200) => late::DELAY,
+            (Lateness::Woken | Lateness::Parts, 200) => Duration::ZERO,
+            (Lateness::Woken | Lateness::Never, 504) => late::TIMEOUT,
+            _ => {
+                self.expect(false, "the wrong status", answer);
+                Duration::ZERO
+            }
+        };
+        let waited = outside.network.now.saturating_sub(self.sent);
+        self.expect(waited >= least, "an answer that is early", answer);
+        let is_whole = answer.status != 200 || answer.body == late::CONTENT;
+        self.expect(is_whole, "another body than the handler's", answer);
+        Verdict::Settled
+    }
+
+    /// True if the server has to wait for the answer. It does not for a client that ends its direction,
+    /// because that is all that it sees of a client that has gone.
+    pub fn is_late(&self) -> bool {
+        matches!(self.kind, Kind::Late(_))
     }
 
     /// The versions of the file since the earliest time at which the server may have looked at it for

@@ -137,9 +137,10 @@ impl H1Client {
     /// Ends this direction as soon as all requests are sent, before they are answered.
     fn half_close(&mut self, outside: &mut Outside) {
         let Some(wire) = &mut self.wire else { return };
+        let is_late = self.sent.iter().any(Ask::is_late);
         let all_sent = self.asks.is_empty() && self.expecting.is_none() && wire.is_flushed();
         let is_open = self.outlook == Outlook::Open;
-        if all_sent && is_open && self.farewell == Farewell::HalfClose {
+        if all_sent && !is_late && is_open && self.farewell == Farewell::HalfClose {
             wire.part(&mut self.farewell, outside);
             self.outlook = Outlook::Finished;
         }

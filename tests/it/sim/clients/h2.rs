@@ -428,7 +428,8 @@ impl Connection {
         let all_sent = asks.is_empty()
             && !self.open.is_empty()
             && self.wire.is_flushed()
-            && !self.open.iter().any(is_upload_open);
+            && !self.open.iter().any(is_upload_open)
+            && !self.open.iter().any(|open| open.ask.is_late());
         if all_sent && self.state == State::Open && *farewell == Farewell::HalfClose {
             self.wire.part(farewell, outside);
             self.state = State::Finished;

@@ -8,14 +8,27 @@ use crate::raw_tls::in_records;
 use crate::sim::outside::Outside;
 use crate::sim::rng::Rng;
 use std::time::Duration;
+use tokio_rustls::rustls::crypto::{CryptoProvider, GetRandomFailed, SecureRandom};
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConnection, ContentType};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, ContentType, RootCertStore};
 
 /// The type of a CONTINUATION frame (RFC 9113 §6.10).
 const CONTINUATION: u8 = 9;
 
 /// Buffers of bad clients' sockets have at least so many bits. They may be far too small.
 const LEAST_BITS: usize = 8;
+
+/// Numbers that a session takes for random. The order of the extensions in its hello is drawn from them, and
+/// has to be equal in each run of a seed: bytes of the hello are changed by their places.
+#[derive(Debug)]
+struct NoRandom;
+
+impl SecureRandom for NoRandom {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), GetRandomFailed> {
+        buffer.fill(7);
+        Ok(())
+    }
+}
 
 /// Number of small portions after which a client stops.
 const PORTIONS: usize = 300;
@@ -239,7 +252,17 @@ fn garbage(rng: &mut Rng) -> Script {
 /// A ClientHello with a fault in it, cut into records in an unusual way.
 fn bent_hello(outside: &mut Outside) -> Vec<u8> {
     let name = ServerName::try_from("sim").expect("a name");
-    let session = ClientConnection::new(outside.trust.clone(), name);
+    let provider = CryptoProvider {
+        secure_random: &NoRandom,
+        ..(**outside.trust.crypto_provider()).clone()
+    };
+    let mut config = ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .expect("the versions of the provider")
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    config.resumption = outside.trust.resumption.clone();
+    let session = ClientConnection::new(config.into(), name);
     let mut hello = Vec::new();
     let written = session.expect("a session").write_tls(&mut hello);
     written.expect("memory takes all");
