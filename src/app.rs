@@ -2,7 +2,7 @@
 //! serves.
 //!
 //! ```text
-//! Config ─▶ site, TLS, access log, listeners ─▶ EventLoop over the operating system
+//! Config ─▶ helper, site, TLS, access log, listeners ─▶ EventLoop over the operating system
 //! ```
 //!
 //! `check` opens the same without serving. `own_files` lists the files that must never be served, `descriptors` divides the system's limit of open
@@ -13,9 +13,12 @@ mod descriptors;
 mod own_files;
 
 use std::error::Error;
+use std::os::fd::{AsRawFd, RawFd};
 
 use crate::config::Config;
+use crate::helper::{self, HelperSandbox};
 use crate::http::Scheme;
+use crate::sandbox::Rights;
 use crate::server::{EventLoop, Services};
 use crate::site::Site;
 use crate::telemetry::access_log::AccessLog;
@@ -33,6 +36,8 @@ pub struct App {
     urls: Vec<String>,
     /// The origin of the certificate, if there is a TLS listener.
     certificate: Option<CertificateOrigin>,
+    /// The socket to the helper process, if there is one.
+    helper: Option<RawFd>,
 }
 
 impl App {
@@ -42,8 +47,9 @@ impl App {
     pub fn open(config: &Config) -> Result<App, Box<dyn Error>> {
         let wanted = config;
         let config = &within_memory(within_descriptors(wanted), cgroup::memory_limit());
+        let helper = start_helper(config)?;
         let files = Root::open(&config.host.site.root)?;
-        let site = Site::new(files, &config.host.site)?;
+        let mut site = Site::new(files, &config.host.site)?;
         let log = config
             .access_log
             .as_ref()
@@ -64,6 +70,14 @@ impl App {
         if config.reuse_port {
             world.share_ports();
         }
+        let helper_socket = helper.as_ref().and_then(|helper| helper.socket());
+        let helper_number = helper_socket.map(|socket| socket.as_raw_fd());
+        if let Some(socket) = helper_socket {
+            world.watch_helper(socket)?;
+        }
+        if let Some(helper) = helper {
+            site.reads().be_helped(Box::new(helper));
+        }
         let mut urls = Vec::new();
         let mut schemes = Vec::new();
         let limits = &config.server.limits;
@@ -83,7 +97,16 @@ impl App {
             event_loop: EventLoop::new(world, services, &schemes),
             urls,
             certificate,
+            helper: helper_number,
         })
+    }
+
+    /// The rights that serving takes, for the sandbox to leave.
+    pub fn rights(&self, config: &Config) -> Rights {
+        Rights {
+            helper: self.helper,
+            ..config.rights()
+        }
     }
 
     /// Warns of files in a state that the operator can hardly want, as the user finds them that the process
@@ -142,6 +165,24 @@ fn announcement(
         Some(CertificateOrigin::Given) | None => {}
     }
     lines
+}
+
+/// Starts the helper process, if one is wanted.
+fn start_helper(config: &Config) -> Result<Option<helper::HelperClient>, helper::HelperError> {
+    if !config.helper {
+        return Ok(None);
+    }
+    let sandbox = if config.sandbox {
+        HelperSandbox::On
+    } else {
+        HelperSandbox::Off
+    };
+    let helper = helper::HelperClient::start(config.user.as_ref(), sandbox)?;
+    log::info!(
+        "the helper process {} reads ahead and hashes",
+        helper.process()
+    );
+    Ok(Some(helper))
 }
 
 /// The configuration with as many connections and open files as the system has descriptors for.

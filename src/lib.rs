@@ -15,6 +15,7 @@
 //! 4  site       files → responses    client    `calmd get`
 //! 3  exchange   a request being answered: handlers, exchanges, wakes
 //!    h2         HTTP/2    link    a socket, its TLS and its unsent output    sandbox    rights that are given up
+//!    helper     the process that waits for disks, if the operator wants one
 //! 2  h1  HTTP/1.1   hpack  field compression   tls  certificates, records   content  bytes of responses
 //!    telemetry  lines for the operator: access log, messages
 //! 1  world      sockets, files, clock, as traits   http   the nouns of RFC 9110   allocator   panics
@@ -216,6 +217,8 @@ pub mod content;
 pub mod exchange;
 pub mod h1;
 pub mod h2;
+#[cfg(feature = "server")]
+pub mod helper;
 pub mod hpack;
 pub mod http;
 #[cfg(feature = "server")]

@@ -12,6 +12,7 @@ use calmd::cli::{self, Command};
 #[cfg(feature = "client")]
 use calmd::client;
 use calmd::config::Config;
+use calmd::helper::{HelperProcess, HelperSandbox};
 use calmd::panics::{self, Panic};
 use calmd::sandbox;
 use calmd::telemetry::AccessLogConfig;
@@ -35,6 +36,11 @@ fn last_words(panic: &Panic) -> String {
 }
 
 fn run() -> ExitCode {
+    match HelperProcess::begin(std::env::args_os()) {
+        Ok(None) => {}
+        Ok(Some(helper)) => return end(help(helper)),
+        Err(error) => return end(Err(error.into())),
+    }
     if let Err(error) = sink::survive_file_size_limit() {
         standard_error::write(&format!(
             "calmd: a file size limit (ulimit -f) may end the server: {error}\n"
@@ -51,6 +57,11 @@ fn run() -> ExitCode {
         },
         Err(code) => return ExitCode::from(code),
     };
+    end(done)
+}
+
+/// The exit code, and the last line for the operator.
+fn end(done: Result<(), Box<dyn Error>>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -80,6 +91,15 @@ fn print(text: &str) -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// Is the helper of a server.
+fn help(helper: HelperProcess) -> Result<(), Box<dyn Error>> {
+    if helper.sandbox() == HelperSandbox::On {
+        // The server tells of the parts that are missing here.
+        sandbox::enter_helper()?;
+    }
+    Ok(helper.run()?)
+}
+
 fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
     allocator::adopt();
     // Both are opened before the sandbox closes.
@@ -89,7 +109,7 @@ fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         log::warn!("{mistake}");
     }
     let mut app = App::open(config)?;
-    sandbox::enter(&config.rights())?.log();
+    sandbox::enter(&app.rights(config))?.log();
     app.warn(config);
     let told = app.announcement(config);
     match (&config.access_log, output) {

@@ -11,7 +11,7 @@ use crate::exchange::{Answer, Desk, Handler, Request, Response};
 use crate::http::{Field, Fields, Method};
 use crate::site::Site;
 use crate::site::path::{SitePath, TargetForm};
-use crate::world::Files;
+use crate::world::{Files, HelpAnswer};
 
 /// The handlers of a server.
 pub struct Routes<F: Files> {
@@ -141,6 +141,11 @@ impl<F: Files> Routes<F> {
     /// Does a slice of the background work, of some 25 µs.
     pub(crate) fn work(&mut self) {
         self.site.work();
+    }
+
+    /// Takes an answer of the helper process that no request waits for.
+    pub(crate) fn handle_help(&mut self, answer: HelpAnswer) {
+        self.site.handle_help(answer);
     }
 
     /// The wall clock was set back.

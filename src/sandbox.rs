@@ -17,6 +17,8 @@
 //! else the server does not start; one that it lacks is told in a warning. `world::files` keeps a request
 //! beneath the site's root; the sandbox is the wall behind that.
 //!
+//! A helper process has a sandbox of its own ([`enter_helper`]), of which the last two steps leave less.
+//!
 //! All tests of the server run in the sandbox. A system call that the server newly needs fails there with
 //! "Operation not permitted", and belongs into `system_calls`.
 
@@ -38,6 +40,7 @@ use crate::tls::Certificate;
 use files::Confinement;
 use rustix::fs::{Access, access};
 use std::fmt;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 pub use rights::{Rights, SiteRights};
@@ -92,8 +95,34 @@ pub fn enter(rights: &Rights) -> Result<Report, SandboxError> {
     confinement
         .apply(&mut report)
         .map_err(apply_error("Landlock"))?;
-    system_calls::filter(&mut report).map_err(apply_error("seccomp"))?;
+    let server = ConfinedProcess::Server {
+        helper: rights.helper,
+    };
+    system_calls::filter(server, &mut report).map_err(apply_error("seccomp"))?;
     Ok(report)
+}
+
+/// Shuts a helper process in, more tightly than its server: no capability, no file by its name, no program,
+/// and no socket but its own. It reads through descriptors that its server passes to it.
+pub fn enter_helper() -> Result<Report, SandboxError> {
+    let mut report = Report::default();
+    user::drop_capabilities().map_err(|error| apply_error("capabilities")(error.into()))?;
+    rustix::thread::set_no_new_privs(true)
+        .map_err(|error| apply_error("no_new_privs")(error.into()))?;
+    Confinement::prepare(&Rights::default())
+        .and_then(|nothing| nothing.apply(&mut report))
+        .map_err(apply_error("Landlock"))?;
+    system_calls::filter(ConfinedProcess::Helper, &mut report).map_err(apply_error("seccomp"))?;
+    Ok(report)
+}
+
+/// A process that is shut in.
+#[derive(Clone, Copy, Debug)]
+enum ConfinedProcess {
+    /// The server, with its socket to a helper if it has one.
+    Server { helper: Option<RawFd> },
+    /// The helper.
+    Helper,
 }
 
 /// Files that root could open and the user that it has become cannot open again, a sentence each.

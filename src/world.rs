@@ -8,6 +8,7 @@
 pub mod effort;
 mod file_reads;
 pub mod files;
+mod help;
 mod listen;
 #[expect(clippy::indexing_slicing, reason = "for tests, whose failure it is")]
 pub mod memory_files;
@@ -22,6 +23,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use file_reads::{FileReads, Residence};
+pub use help::{FileHelper, HelpAnswer, HelpId, HelpOutcome};
 pub use listen::{ListenAddress, UnixSocket};
 pub use metadata::{FileKind, Metadata};
 pub use tree::{Files, Listing, ListingEntry, RootChange};
@@ -107,6 +109,8 @@ pub enum Ready {
     Listener(usize),
     /// The operator sent a signal.
     Signal(Signal),
+    /// The helper process answered, or ended.
+    Helper,
     /// A socket became ready.
     Socket {
         /// The token it was registered under.

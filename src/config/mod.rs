@@ -42,6 +42,9 @@ pub struct Config {
     /// Directories that the sandbox leaves readable beside those that the site needs today: where
     /// deployments will put what it needs next.
     pub sandbox_read: Vec<PathBuf>,
+    /// Start a process that waits for disks and hashes files. Off, because it is of use where disks are slow,
+    /// and takes memory everywhere.
+    pub helper: bool,
 }
 
 /// A site and its certificate.
@@ -70,6 +73,7 @@ impl Default for Config {
             user: None,
             sandbox: true,
             sandbox_read: Vec::new(),
+            helper: false,
         }
     }
 }
@@ -99,6 +103,7 @@ impl Config {
             ticket_keys: self.host.ticket_key.iter().cloned().collect(),
             logs: log.into_iter().collect(),
             sockets: sockets.collect(),
+            helper: None,
         }
     }
 }

@@ -141,7 +141,7 @@ impl<F: Files> FileSlice<F> {
             }
             Residence::Disk => {
                 // If the disk cannot be asked, the next try reports it.
-                let _ = self.ask(reads, self.start);
+                let _ = self.need(reads);
             }
         }
         Ok(residence)
@@ -265,7 +265,7 @@ impl<F: Files> FileSlice<F> {
     fn wait(&mut self, reads: &mut F::Reads) -> bool {
         let tries = self.tries.saturating_sub(1);
         let asks = tries.is_multiple_of(ASKED_AGAIN);
-        if tries == MOST_TRIES || asks && self.ask(reads, self.start).is_err() {
+        if tries == MOST_TRIES || asks && self.need(reads).is_err() {
             return false;
         }
         self.tries = 1 + tries + 1;
@@ -294,6 +294,15 @@ impl<F: Files> FileSlice<F> {
             let _ = self.ask_for(reads, self.start, until - self.start);
             self.until = until;
         }
+    }
+
+    /// Asks the disk for the next bytes, which are waited for.
+    fn need(&mut self, reads: &mut F::Reads) -> io::Result<()> {
+        let until = (self.start + READ_AHEAD).min(self.end);
+        self.until = until;
+        self.tries = 1;
+        let file = self.file.get()?;
+        reads.need(&file, self.start, until - self.start)
     }
 
     /// Asks the disk for the bytes from `from` on.

@@ -3,7 +3,8 @@
 //! ```text
 //!  a handler: Waker::wake ──▶ woken ─┐
 //!                                    ├──▶ event loop: a turn for the connection, a poll for the request
-//!  the disk: Wakes::retry ──▶ later ─┘
+//!  the disk: Wakes::retry ──▶ later ─┤
+//!  the helper process: helped ───────┘
 //! ```
 //!
 //! Each request is in either queue at most once: a [`Waker`] remembers that it has been called, and a
@@ -16,7 +17,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::queue::Queue;
-use crate::world::Token;
+use crate::world::{HelpId, Token};
 
 /// A response that waits for a disk tries again after this long: the time that a flash disk takes, and
 /// few turns for one that takes longer.
@@ -59,6 +60,8 @@ pub(crate) struct Wakes {
     woken: Rc<RefCell<Queue<Rc<Alarm>>>>,
     /// The earliest first: each is due after the same time.
     later: Queue<(Instant, RequestPlace)>,
+    /// Requests whose bytes the helper process brings: at most as many as it takes tasks.
+    helped: Vec<(HelpId, RequestPlace)>,
 }
 
 /// The state that all clones of a [`Waker`] share.
@@ -128,6 +131,7 @@ impl Wakes {
         Wakes {
             woken: Rc::new(RefCell::new(Queue::new())),
             later: Queue::new(),
+            helped: Vec::new(),
         }
     }
 
@@ -145,6 +149,19 @@ impl Wakes {
         self.later.push_back((now + DISK_RETRY, place));
     }
 
+    /// Has a request polled again once the helper process has answered a task, as it does in time.
+    pub(crate) fn await_help(&mut self, place: RequestPlace, task: HelpId) {
+        self.helped.push((task, place));
+    }
+
+    /// Takes the request that waits for the answer to a task.
+    pub(crate) fn take_helped(&mut self, task: HelpId) -> Option<Wake> {
+        let at = self.helped.iter().position(|(id, _)| *id == task)?;
+        let (_, place) = self.helped.swap_remove(at);
+        let cause = WakeCause::Disk;
+        Some(Wake { place, cause })
+    }
+
     /// Time until the next wake; `None` if there is none to come.
     pub(crate) fn until_next(&self, now: Instant) -> Option<Duration> {
         if !self.woken.borrow().is_empty() {
@@ -157,8 +174,11 @@ impl Wakes {
     /// True if a retry of the disk is appointed for a connection.
     #[cfg(debug_assertions)]
     pub(crate) fn has_retry(&self, connection: Token) -> bool {
-        let mut later = self.later.iter();
-        later.any(|(_, place)| place.connection == connection)
+        let later = self.later.iter().map(|(_, place)| place);
+        let helped = self.helped.iter().map(|(_, place)| place);
+        later
+            .chain(helped)
+            .any(|place| place.connection == connection)
     }
 
     /// Takes the wakes that are due, the first first: retries of the disk before calls of
@@ -233,6 +253,20 @@ mod tests {
         assert!(wakers.iter().all(Waker::is_over));
         assert!(due(&mut wakes, now).is_empty());
         assert_eq!(wakes.until_next(now), None);
+    }
+
+    #[test]
+    fn the_answer_to_a_task_wakes_the_request_that_waits_for_it_once() {
+        let mut wakes = Wakes::new();
+        for task in 1..4 {
+            wakes.await_help(place(task), HelpId(task));
+        }
+        assert_eq!(wakes.until_next(Instant::now()), None);
+        let woken = wakes.take_helped(HelpId(2)).unwrap();
+        assert_eq!((woken.place, woken.cause), (place(2), WakeCause::Disk));
+        assert_eq!(wakes.take_helped(HelpId(2)), None);
+        assert_eq!(wakes.take_helped(HelpId(3)).unwrap().place, place(3));
+        assert_eq!(wakes.take_helped(HelpId(1)).unwrap().place, place(1));
     }
 
     #[test]

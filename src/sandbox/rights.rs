@@ -1,12 +1,13 @@
 //! The rights that a server keeps, collected by its configuration.
 
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use crate::tls::Certificate;
 use crate::world::User;
 
 /// Rights that serving takes; [`enter`](super::enter) gives up all others.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Rights {
     /// The user that the process becomes; `None` stays who started it.
     pub user: Option<User>,
@@ -24,6 +25,8 @@ pub struct Rights {
     pub logs: Vec<PathBuf>,
     /// Names of Unix sockets, removed in the end.
     pub sockets: Vec<PathBuf>,
+    /// The socket to the helper process: descriptors are passed on it, and on no other.
+    pub helper: Option<RawFd>,
 }
 
 /// The right to read a site.

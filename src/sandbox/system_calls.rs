@@ -1,4 +1,4 @@
-//! seccomp: the system calls that serving takes, and no other.
+//! seccomp: the system calls that serving takes, or helping, and no other.
 //!
 //! Two filters. Calls that serving takes pass. Others fail with EPERM, so that a rare path (a new C
 //! library, another allocator) fails as a call, and does not end a server at a peer's will. Calls that
@@ -8,7 +8,7 @@
 //! Most calls are decided by their number alone, and for those the kernel (since 5.11) keeps the
 //! answer in a bitmap and runs no filter.
 
-use super::{Reason, Report};
+use super::{ConfinedProcess, Reason, Report};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
@@ -84,6 +84,35 @@ const ALLOWED: &[i64] = &[
     libc::SYS_exit_group,
 ];
 
+/// Calls that helping takes, with any arguments: it reads what it was passed, and opens nothing.
+const ALLOWED_TO_HELPER: &[i64] = &[
+    // Tasks with their descriptors, and answers.
+    libc::SYS_recvmsg,
+    libc::SYS_sendto,
+    // Files that were passed.
+    libc::SYS_preadv,
+    libc::SYS_fadvise64,
+    libc::SYS_close,
+    // Last words on standard error.
+    libc::SYS_write,
+    libc::SYS_writev,
+    // Memory, signals, locks and the end, as for the server.
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_sched_yield,
+    libc::SYS_futex,
+    libc::SYS_exit_group,
+];
+
 /// The older names of some of them, that C libraries prefer where they exist.
 #[cfg(target_arch = "x86_64")]
 const ALLOWED_OLDER: &[i64] = &[
@@ -125,9 +154,9 @@ const FATAL: &[i64] = &[
 
 /// Calls that pass with some arguments only: the position of the argument, the bits that are compared, and
 /// their value.
-fn conditional() -> [(i64, u8, u32, u32); 5] {
+fn conditional(process: ConfinedProcess) -> Vec<(i64, u8, u32, u32)> {
     let any = u32::MAX;
-    [
+    let mut calls = vec![
         // Memory that is executed stays as the loader made it.
         (libc::SYS_mmap, 2, libc::PROT_EXEC as u32, 0),
         (libc::SYS_mprotect, 2, libc::PROT_EXEC as u32, 0),
@@ -136,11 +165,19 @@ fn conditional() -> [(i64, u8, u32, u32); 5] {
         (libc::SYS_fcntl, 1, any, libc::F_GETFD as u32),
         // Aborting is a signal to oneself.
         (libc::SYS_tgkill, 0, any, std::process::id()),
-    ]
+    ];
+    if let ConfinedProcess::Server {
+        helper: Some(socket),
+    } = process
+    {
+        // Descriptors are passed to the helper. Nothing else takes this call.
+        calls.push((libc::SYS_sendmsg, 0, any, socket as u32));
+    }
+    calls
 }
 
 /// Puts both filters in force, for good.
-pub(super) fn filter(report: &mut Report) -> Result<(), Reason> {
+pub(super) fn filter(process: ConfinedProcess, report: &mut Report) -> Result<(), Reason> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let fatal = compile(
         rules(FATAL),
@@ -148,9 +185,15 @@ pub(super) fn filter(report: &mut Report) -> Result<(), Reason> {
         SeccompAction::KillProcess,
         arch,
     )?;
-    let mut allowed = rules(ALLOWED);
-    allowed.extend(rules(ALLOWED_OLDER));
-    for (call, argument, mask, value) in conditional() {
+    let mut allowed = match process {
+        ConfinedProcess::Server { .. } => {
+            let mut allowed = rules(ALLOWED);
+            allowed.extend(rules(ALLOWED_OLDER));
+            allowed
+        }
+        ConfinedProcess::Helper => rules(ALLOWED_TO_HELPER),
+    };
+    for (call, argument, mask, value) in conditional(process) {
         let bits = SeccompCmpOp::MaskedEq(mask.into());
         let condition =
             SeccompCondition::new(argument, SeccompCmpArgLen::Dword, bits, value.into())?;

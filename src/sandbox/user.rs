@@ -56,7 +56,7 @@ fn empty_bounding_set() {
 }
 
 /// Gives all capabilities up: those that are left of root, of the program's file, or ambient ones.
-fn drop_capabilities() -> io::Result<()> {
+pub(super) fn drop_capabilities() -> io::Result<()> {
     match clear_ambient_capability_set() {
         // Before Linux 4.3 there were none.
         Ok(()) | Err(Errno::INVAL) => {}

@@ -312,6 +312,7 @@ impl<W: World> EventLoop<W> {
                 }
             }
             Ready::Signal(signal) => self.signal(signal),
+            Ready::Helper => self.take_help(),
             Ready::Socket {
                 token,
                 readable,

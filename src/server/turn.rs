@@ -7,7 +7,7 @@ use crate::http::{Field, Fields, Scheme};
 use crate::link::Splices;
 use crate::telemetry::access_log::{Arrival, Ended, Entry};
 use crate::tls::Names;
-use crate::world::{Files, Peer, Token};
+use crate::world::{FileReads, Files, Peer, Token};
 use std::time::{Duration, Instant};
 
 /// Worth of the work on a request, in bytes that are moved: it takes some 1.5 µs, and so do 2 KiB
@@ -77,14 +77,18 @@ impl<'t, F: Files> Turn<'t, F> {
         }
     }
 
-    /// Has a request of the connection polled again once a disk has had its time.
+    /// Has a request of the connection polled again once a disk has had its time, or the helper process
+    /// has brought the bytes that it needs.
     pub(super) fn await_disk(&mut self, request: RequestKey) {
         let place = RequestPlace {
             connection: self.token,
             request,
         };
         let now = self.services.now;
-        self.services.means.wakes.retry(place, now);
+        match self.services.routes.reads().take_needed() {
+            Some(task) => self.services.means.wakes.await_help(place, task),
+            None => self.services.means.wakes.retry(place, now),
+        }
     }
 
     /// Charges the turn with the work on files so far: opening and reading them takes time, however

@@ -24,7 +24,7 @@ use super::known_hashes::KnownHashes;
 use super::representation::{Representation, sidecar_path};
 use super::resource::{Dress, Loaded, Resource};
 use crate::content::FileTable;
-use crate::world::Files;
+use crate::world::{Files, HelpAnswer};
 
 /// A change on the disk is served within this time, and no file is looked at more often. The most
 /// popular file costs 50 calls of a microsecond each second. A person who changes files by hand, or
@@ -126,6 +126,11 @@ impl<F: Files> HotCache<F> {
     /// Hashes one slice. Returns its number of bytes.
     pub(crate) fn work(&mut self, reads: &mut F::Reads) -> usize {
         self.hashing.step(reads, &mut self.hashes)
+    }
+
+    /// Takes an answer of the helper process to a task of hashing.
+    pub(crate) fn handle_help(&mut self, answer: HelpAnswer, reads: &mut F::Reads) {
+        self.hashing.handle_help(answer, reads, &mut self.hashes);
     }
 
     /// Closes files that were opened for the answered request and not needed.

@@ -61,7 +61,7 @@ use resource::Dress;
 use crate::content::{Body, FileTable, Supply};
 use crate::exchange::{Answer, Desk, Handler, Request, Response};
 use crate::http::{Field, Fields, Method};
-use crate::world::{FileReads, Files, RootChange};
+use crate::world::{FileReads, Files, HelpAnswer, RootChange};
 
 /// The methods that files answer (RFC 9110 §10.2.1).
 const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
@@ -130,7 +130,17 @@ impl<F: Files> Site<F> {
 
     /// Time until the next background work is due; `None` while there is none.
     pub(crate) fn next_work(&self) -> Option<Duration> {
-        self.hot.next_work()
+        let hashing = self.hot.next_work();
+        match self.reads.help_timeout() {
+            None => hashing,
+            Some(help) => Some(hashing.map_or(help, |hashing| hashing.min(help))),
+        }
+    }
+
+    /// Takes an answer of the helper process that no request waits for.
+    pub(crate) fn handle_help(&mut self, answer: HelpAnswer) {
+        self.hot.handle_help(answer, &mut self.reads);
+        self.take_effort();
     }
 
     /// Does a slice of the background work, of some 25 µs. Returns the number of bytes that were read

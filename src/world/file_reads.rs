@@ -1,7 +1,9 @@
 //! Reads of open files.
 
 use std::io::{self, IoSliceMut};
+use std::time::Duration;
 
+use super::help::{HelpAnswer, HelpId};
 use super::metadata::Metadata;
 
 /// Reads of files that are open, whichever tree they were opened in. An event loop has one of them.
@@ -64,6 +66,34 @@ pub trait FileReads {
     fn ask_for(&mut self, file: &Self::File, offset: u64, len: u64) -> io::Result<()> {
         let _ = (file, offset, len);
         Ok(())
+    }
+
+    /// Asks for bytes as [`FileReads::ask_for`] does, for a response that cannot go on without them.
+    fn need(&mut self, file: &Self::File, offset: u64, len: u64) -> io::Result<()> {
+        self.ask_for(file, offset, len)
+    }
+
+    /// Takes the task by which a helper brings the bytes that were last needed; `None` where nobody tells
+    /// that they are there.
+    fn take_needed(&mut self) -> Option<HelpId> {
+        None
+    }
+
+    /// Has a helper hash `len` bytes, as [`FileHelper::hash`](super::FileHelper::hash) tells; `None` where
+    /// none takes the task.
+    fn hash_by_helper(&mut self, file: &Self::File, offset: u64, len: u64) -> Option<HelpId> {
+        let _ = (file, offset, len);
+        None
+    }
+
+    /// Takes the next answer of a helper.
+    fn take_answer(&mut self) -> Option<HelpAnswer> {
+        None
+    }
+
+    /// Time until [`FileReads::take_answer`] is to be asked although nothing has come.
+    fn help_timeout(&self) -> Option<Duration> {
+        None
     }
 
     /// The present state of an open file.

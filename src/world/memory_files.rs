@@ -5,13 +5,14 @@
 //! old inode after its name was given to a new one, and sees a truncation at once.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSliceMut};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::effort::Effort;
-use super::{Extent, FileKind, FileReads, Files, Listing, ListingEntry, Metadata, Residence};
+use super::{Extent, FileKind, FileReads, Files, HelpAnswer, HelpId, HelpOutcome};
+use super::{Listing, ListingEntry, Metadata, Residence};
 
 /// The least number of bytes that the slow disk brings.
 const PAGE: u64 = 4 << 10;
@@ -37,6 +38,9 @@ struct MemoryDisk {
     brought: RefCell<BTreeMap<(u64, u64), u64>>,
     counts: Cell<Counts>,
     effort: Cell<Effort>,
+    /// Tasks that a helper still takes.
+    help: Cell<usize>,
+    answers: RefCell<VecDeque<HelpAnswer>>,
 }
 
 /// A file's content and times; or a directory, which has no content.
@@ -83,6 +87,8 @@ impl Default for MemoryFiles {
             brought: RefCell::default(),
             counts: Cell::default(),
             effort: Cell::default(),
+            help: Cell::default(),
+            answers: RefCell::default(),
         }));
         files.insert(b"", FileKind::Directory, Vec::new());
         files
@@ -108,6 +114,18 @@ impl MemoryFiles {
             }
         }
         self.insert(path, FileKind::File, content.into());
+    }
+
+    /// Has a helper take so many tasks of hashing.
+    pub fn help_with(&self, tasks: usize) {
+        self.0.help.set(tasks);
+    }
+
+    /// Has the tasks that were not answered yet fail.
+    pub fn fail_help(&self) {
+        for answer in self.0.answers.borrow_mut().iter_mut() {
+            answer.outcome = HelpOutcome::Failed;
+        }
     }
 
     /// Makes an empty directory.
@@ -336,6 +354,23 @@ impl FileReads for MemoryFiles {
             brought.entry((file.0.number, page)).or_insert(due);
         }
         Ok(())
+    }
+
+    fn hash_by_helper(&mut self, file: &MemoryFile, offset: u64, len: u64) -> Option<HelpId> {
+        let left = self.0.help.get();
+        self.0.help.set(left.checked_sub(1)?);
+        let content = file.0.content.borrow();
+        let hashed = &content[..usize::try_from(offset + len).expect("it is in memory")];
+        let answer = HelpAnswer {
+            id: HelpId(left as u32),
+            outcome: HelpOutcome::Hashed(xxhash_rust::xxh3::xxh3_128(hashed)),
+        };
+        self.0.answers.borrow_mut().push_back(answer);
+        Some(answer.id)
+    }
+
+    fn take_answer(&mut self) -> Option<HelpAnswer> {
+        self.0.answers.borrow_mut().pop_front()
     }
 
     fn metadata(&mut self, file: &MemoryFile) -> io::Result<Metadata> {

@@ -36,6 +36,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 /// mio's token of the signal pipe; listeners are numbered from 0, sockets have a serial above.
 const SIGNALS: mio::Token = mio::Token(Token::LAST_INDEX as usize);
 
+/// mio's token of the socket to the helper process.
+const HELPER: mio::Token = mio::Token(Token::LAST_INDEX as usize - 1);
+
 /// Sockets, signals and clocks of this machine.
 pub struct OsWorld<F> {
     poll: Poll,
@@ -152,6 +155,13 @@ impl<F> OsWorld<F> {
     /// connection to one of them, by a hash of its addresses.
     pub fn share_ports(&mut self) {
         self.ports = PortUse::Shared;
+    }
+
+    /// Asks for the answers of the helper process, which are read elsewhere.
+    pub fn watch_helper(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let descriptor = socket.as_raw_fd();
+        let registry = self.poll.registry();
+        registry.register(&mut SourceFd(&descriptor), HELPER, Interest::READABLE)
     }
 
     /// Opens a listener and returns where it is bound (a port of 0 becomes the port that it got).
@@ -300,7 +310,11 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
                 let signals = self.signals.iter_mut().flat_map(Signals::pending);
                 ready.extend(signals.filter_map(signal).map(Ready::Signal));
             } else if token.serial == 0 {
-                ready.push(Ready::Listener(token.index as usize));
+                ready.push(if event.token() == HELPER {
+                    Ready::Helper
+                } else {
+                    Ready::Listener(token.index as usize)
+                });
             } else {
                 let read_closed = event.is_read_closed() || event.is_error();
                 ready.push(Ready::Socket {
@@ -451,6 +465,7 @@ mod tests {
                 let token = Token { index, serial };
                 assert_eq!(Token::from(mio::Token::from(token)), token);
                 assert_ne!(mio::Token::from(token), SIGNALS);
+                assert_ne!(mio::Token::from(token), HELPER);
             }
         }
         assert_eq!(Token::from(SIGNALS).serial, 0);

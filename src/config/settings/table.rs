@@ -195,6 +195,13 @@ const SITE: &[Setting] = &[
         |draft, text| put(&mut draft.limits().request_body_bytes, value::size(text)),
     )
     .default("1G"),
+    Setting::text(
+        "helper",
+        "on|off",
+        "A second process that waits for slow disks and hashes files: on or off",
+        |draft, text| put(&mut draft.config.helper, value::on_or_off(text)),
+    )
+    .default("off"),
 ];
 
 const LOGS: &[Setting] = &[

@@ -19,6 +19,7 @@ fn setting() -> (tempfile::TempDir, PathBuf, Rights) {
         ticket_keys: Vec::new(),
         logs: Vec::new(),
         sockets: Vec::new(),
+        helper: None,
     };
     (directory, path, rights)
 }

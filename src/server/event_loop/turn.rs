@@ -14,8 +14,8 @@ use crate::server::ledger::Standing;
 use crate::server::lent::Lent;
 use crate::server::slots::Weight;
 use crate::server::turn::Turn;
-use crate::world::{Token, World};
-use std::time::Instant;
+use crate::world::{FileReads, Token, World};
+use std::time::{Duration, Instant};
 
 /// Effort in bytes beyond which a turn is heavy: a page with its style, or sixteen requests.
 const HEAVY: usize = 32 << 10;
@@ -114,6 +114,21 @@ impl<W: World> EventLoop<W> {
         }
     }
 
+    /// Takes the answers of the helper process: requests that wait for them go on.
+    pub(super) fn take_help(&mut self) {
+        while let Some(answer) = self.services.routes.reads().take_answer() {
+            match self.services.means.wakes.take_helped(answer.id) {
+                Some(wake) => self.wakes.push_back(wake),
+                None => {
+                    if let Err(panic) = panics::catch(|| self.services.routes.handle_help(answer)) {
+                        self.recover();
+                        self.services.report_panic("hashing", &panic);
+                    }
+                }
+            }
+        }
+    }
+
     /// Does a slice of what nobody waits for. No connection is charged with it: it is one a turn.
     pub(super) fn work_behind(&mut self) {
         if self.services.routes.next_work().is_none() {
@@ -122,6 +137,9 @@ impl<W: World> EventLoop<W> {
         if let Err(panic) = panics::catch(|| self.services.routes.work()) {
             self.recover();
             self.services.report_panic("hashing", &panic);
+        }
+        if self.services.routes.reads().help_timeout() == Some(Duration::ZERO) {
+            self.take_help();
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, fadvise};
@@ -10,7 +11,7 @@ use rustix::io::{ReadWriteFlags, pread, preadv, preadv2, retry_on_intr};
 
 use super::describe;
 use crate::world::effort::Effort;
-use crate::world::{FileReads, Metadata, Residence};
+use crate::world::{FileHelper, FileReads, HelpAnswer, HelpId, Metadata, Residence};
 
 /// The most bytes that the kernel reads for one piece of advice on any file system: its usual
 /// read-ahead.
@@ -20,6 +21,40 @@ const ADVISED: u64 = 128 << 10;
 #[derive(Debug, Default)]
 pub struct DescriptorReads {
     effort: Effort,
+    helper: Option<Help>,
+}
+
+/// A helper, and the task of it that a response is about to wait for.
+#[derive(Debug)]
+struct Help {
+    helper: Box<dyn FileHelper>,
+    needed: Option<HelpId>,
+}
+
+impl DescriptorReads {
+    /// Has a helper wait for the disk from here on.
+    pub fn be_helped(&mut self, helper: Box<dyn FileHelper>) {
+        let needed = None;
+        self.helper = Some(Help { helper, needed });
+    }
+
+    /// Asks a helper for bytes; `None` where none takes the task.
+    fn ask_helper(&mut self, file: &OwnedFd, offset: u64, len: u64) -> Option<HelpId> {
+        let help = self.helper.as_mut()?;
+        self.effort.call();
+        help.helper.read_ahead(file.as_fd(), offset, len)
+    }
+
+    /// Asks the kernel for bytes, which mostly does not wait for them.
+    fn advise(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<()> {
+        let end = offset + len;
+        for at in (offset..end).step_by(ADVISED as usize) {
+            self.effort.call();
+            let len = NonZeroU64::new(ADVISED.min(end - at));
+            fadvise(file, at, len, Advice::WillNeed)?;
+        }
+        Ok(())
+    }
 }
 
 impl FileReads for DescriptorReads {
@@ -89,13 +124,40 @@ impl FileReads for DescriptorReads {
     }
 
     fn ask_for(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<()> {
-        let end = offset + len;
-        for at in (offset..end).step_by(ADVISED as usize) {
-            self.effort.call();
-            let len = NonZeroU64::new(ADVISED.min(end - at));
-            fadvise(file, at, len, Advice::WillNeed)?;
+        match self.ask_helper(file, offset, len) {
+            Some(_) => Ok(()),
+            None => self.advise(file, offset, len),
         }
-        Ok(())
+    }
+
+    fn need(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<()> {
+        let needed = self.ask_helper(file, offset, len);
+        if let Some(help) = &mut self.helper {
+            help.needed = needed;
+        }
+        match needed {
+            Some(_) => Ok(()),
+            None => self.advise(file, offset, len),
+        }
+    }
+
+    fn take_needed(&mut self) -> Option<HelpId> {
+        let help = self.helper.as_mut()?;
+        let needed = help.needed.take();
+        // A response that had some bytes before those that it needs may come for them after the answer.
+        needed.filter(|&id| help.helper.is_open(id))
+    }
+
+    fn hash_by_helper(&mut self, file: &OwnedFd, offset: u64, len: u64) -> Option<HelpId> {
+        self.helper.as_mut()?.helper.hash(file.as_fd(), offset, len)
+    }
+
+    fn take_answer(&mut self) -> Option<HelpAnswer> {
+        self.helper.as_mut()?.helper.take_answer()
+    }
+
+    fn help_timeout(&self) -> Option<Duration> {
+        self.helper.as_ref()?.helper.timeout()
     }
 
     fn metadata(&mut self, file: &OwnedFd) -> io::Result<Metadata> {

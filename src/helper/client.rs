@@ -1,0 +1,236 @@
+//! The server's side: tasks are sent, answers are taken, and neither is waited for.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
+    SocketType, recv, sendmsg, socketpair,
+};
+
+use super::message::{self, HelperReply, Task, TaskWork};
+use super::process::{HelperSandbox, NAME};
+use super::{HelperError, MOST_TASKS, SILENCE};
+use crate::world::{FileHelper, HelpAnswer, HelpId, HelpOutcome, User};
+
+/// Time for a helper to get ready at the start. It takes a few milliseconds.
+const START: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
+
+/// Silences in a row after which a helper is given up.
+const MOST_SILENCES: u8 = 2;
+
+/// A helper process, as the server has it.
+pub struct HelperClient {
+    /// The socket; `None` once the helper has ended or was given up.
+    socket: Option<OwnedFd>,
+    process: u32,
+    /// Tasks without an answer, the oldest first.
+    tasks: VecDeque<HelpId>,
+    last: HelpId,
+    /// The time of the last answer, or of the first task behind it.
+    heard: Instant,
+    silences: u8,
+}
+
+impl fmt::Debug for HelperClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HelperClient").field(&self.process).finish()
+    }
+}
+
+impl HelperClient {
+    /// Starts a helper as this user, or as the user that this process is, and waits until it is ready.
+    ///
+    /// The kernel starts the file that this process runs, even if another one has its name by now.
+    pub fn start(user: Option<&User>, sandbox: HelperSandbox) -> Result<Self, HelperError> {
+        let start_error = |error: io::Error| HelperError::Start(error);
+        let pair = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        );
+        let (socket, other) = pair.map_err(|errno| start_error(errno.into()))?;
+        let mut command = Command::new("/proc/self/exe");
+        // Nothing of the environment is of use to it, and some of it may be secret.
+        command
+            .arg0(NAME)
+            .arg(sandbox.argument())
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(other))
+            .stdout(Stdio::null());
+        if let Some(user) = user {
+            // Without any of root's groups; it needs none, because it opens nothing.
+            command.uid(user.uid).gid(user.gid);
+        }
+        let process = command.spawn().map_err(start_error)?.id();
+        // The other end is closed, so that the end of the helper shows.
+        drop(command);
+        let mut waited = [PollFd::new(&socket, PollFlags::IN)];
+        let _ = retry_on_intr(|| poll(&mut waited, Some(&START)));
+        let client = HelperClient::new(socket, process);
+        match client.receive() {
+            Ok(Some(HelperReply::Ready)) => Ok(client),
+            _ => Err(HelperError::NotReady),
+        }
+    }
+
+    fn new(socket: OwnedFd, process: u32) -> Self {
+        HelperClient {
+            socket: Some(socket),
+            process,
+            tasks: VecDeque::new(),
+            last: HelpId(0),
+            heard: Instant::now(),
+            silences: 0,
+        }
+    }
+
+    /// The helper's process id.
+    pub fn process(&self) -> u32 {
+        self.process
+    }
+
+    /// The socket, as long as there is a helper.
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Sends a task, if the helper can take one more.
+    fn send(
+        &mut self,
+        work: TaskWork,
+        file: BorrowedFd<'_>,
+        (offset, len): (u64, u64),
+    ) -> Option<HelpId> {
+        let socket = self.socket.as_ref()?;
+        if self.tasks.len() >= MOST_TASKS {
+            return None;
+        }
+        let id = HelpId(self.last.0.wrapping_add(1));
+        let bytes = Task::new(id, work, offset, len)?.to_bytes();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let files = [file];
+        if !control.push(SendAncillaryMessage::ScmRights(&files)) {
+            return None;
+        }
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let sent = retry_on_intr(|| sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, flags));
+        match sent {
+            Ok(_) => {}
+            Err(Errno::PIPE | Errno::CONNRESET) => {
+                self.give_up("has ended");
+                return None;
+            }
+            // It is full, or the system lacks memory or descriptors.
+            Err(_) => return None,
+        }
+        if self.tasks.is_empty() {
+            self.heard = Instant::now();
+            self.silences = 0;
+        }
+        self.tasks.push_back(id);
+        self.last = id;
+        Some(id)
+    }
+
+    /// The next message; `None` if there is none yet.
+    fn receive(&self) -> Result<Option<HelperReply>, &'static str> {
+        let Some(socket) = &self.socket else {
+            return Ok(None);
+        };
+        let mut bytes = [0; message::LEN];
+        match retry_on_intr(|| recv(socket, &mut bytes[..], RecvFlags::DONTWAIT)) {
+            Err(Errno::AGAIN) => Ok(None),
+            Ok((0, _)) | Err(_) => Err("has ended"),
+            Ok((len, _)) => match bytes.get(..len).and_then(HelperReply::parse) {
+                Some(reply) => Ok(Some(reply)),
+                None => Err("says what nobody understands"),
+            },
+        }
+    }
+
+    /// Does without the helper from here on. It ends by itself, because its socket has ended.
+    fn give_up(&mut self, why: &str) {
+        self.socket = None;
+        log::warn!(
+            "the helper process {} {why}: files are read and hashed without it until the server is \
+             started anew",
+            self.process
+        );
+    }
+
+    /// Gives a helper up that was silent for too long, and says if it was.
+    fn judge_silence(&mut self) -> bool {
+        if self.timeout() != Some(Duration::ZERO) {
+            return false;
+        }
+        self.heard = Instant::now();
+        self.silences += 1;
+        if self.silences < MOST_SILENCES {
+            return false;
+        }
+        self.give_up("does not answer");
+        true
+    }
+}
+
+impl FileHelper for HelperClient {
+    fn read_ahead(&mut self, file: BorrowedFd<'_>, offset: u64, len: u64) -> Option<HelpId> {
+        self.send(TaskWork::ReadAhead, file, (offset, len))
+    }
+
+    fn hash(&mut self, file: BorrowedFd<'_>, offset: u64, len: u64) -> Option<HelpId> {
+        self.send(TaskWork::Hash, file, (offset, len))
+    }
+
+    fn take_answer(&mut self) -> Option<HelpAnswer> {
+        if self.socket.is_some() {
+            match self.receive() {
+                Ok(Some(HelperReply::Answer(answer))) if self.tasks.front() == Some(&answer.id) => {
+                    self.tasks.pop_front();
+                    self.heard = Instant::now();
+                    self.silences = 0;
+                    return Some(answer);
+                }
+                Ok(Some(_)) => self.give_up("answers what it was not asked"),
+                Ok(None) if !self.judge_silence() => return None,
+                Ok(None) => {}
+                Err(why) => self.give_up(why),
+            }
+        }
+        let outcome = HelpOutcome::Failed;
+        self.tasks.pop_front().map(|id| HelpAnswer { id, outcome })
+    }
+
+    fn is_open(&self, id: HelpId) -> bool {
+        self.tasks.contains(&id)
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if self.tasks.is_empty() {
+            return None;
+        }
+        // Without a helper, the tasks have failed.
+        Some(match self.socket {
+            Some(_) => SILENCE.saturating_sub(self.heard.elapsed()),
+            None => Duration::ZERO,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

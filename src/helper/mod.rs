@@ -1,0 +1,46 @@
+//! The helper process: it waits for disks, so that the event loop need not.
+//!
+//! ```text
+//!  event loop ─▶ DescriptorReads ─▶ HelperClient ──task, descriptor──▶ HelperProcess: read ahead, hash
+//!       ▲                             ▲                                │
+//!       └── requests go on ◀──────────┴────────────answer──────────────┘      over a pair of sockets
+//! ```
+//!
+//! It is the program itself, started once more before the sandbox closes. It is shut in more tightly than the
+//! server ([`sandbox::enter_helper`](crate::sandbox::enter_helper)): it opens nothing, and reads through
+//! descriptors that were passed to it. Tasks are done in their order, one after another, and each is bounded,
+//! so an answer belongs to the oldest task.
+//!
+//! Everything works without it, in slices. A task is done so whenever the helper has [`MOST_TASKS`] already,
+//! and all tasks are from the moment on at which the helper ends, or is silent for
+//! [`SILENCE`] twice. The server says so once. It starts no new one, because by then its sandbox lets it start
+//! no program, and it cannot wait for a child either: one that ended stays in the list of processes, as a
+//! zombie without memory, until the server ends.
+//!
+//! A helper ends when its server does, because its socket then ends. (A signal at the parent's death,
+//! prctl(2), would reach a helper that is stopped too, but the server's own sandbox forbids it: Landlock lets
+//! a process send no signal to one outside.) The signals that stop a server, or have
+//! it read things again, do nothing to its helper: they reach both where a terminal or a service manager
+//! sends them to a group, and responses that are open then still need the helper.
+//!
+//! Other work that blocks begins in `message`, as a variant of its tasks.
+
+mod client;
+mod error;
+mod message;
+mod process;
+
+pub use client::HelperClient;
+pub use error::HelperError;
+pub use process::{HelperProcess, HelperSandbox};
+
+use std::time::Duration;
+
+/// The most tasks that a helper has at a time. Each is 256 KiB of a file that responses wait for, which are
+/// 16 MiB together: 4 s of a disk as slow as one is likely to be.
+const MOST_TASKS: usize = 64;
+
+/// Time without an answer that a helper with tasks may take, once more after it has passed, because both
+/// processes may have been stopped meanwhile. Then a request that it left alone is served in slices, before
+/// the stall timeouts of connections.
+const SILENCE: Duration = Duration::from_secs(4);

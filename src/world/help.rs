@@ -1,0 +1,50 @@
+//! Help with files by another process, which may wait for a disk where the event loop must not.
+
+use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// Names a task that a helper has taken, until its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HelpId(pub u32);
+
+/// A helper's answer to a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HelpAnswer {
+    /// The task.
+    pub id: HelpId,
+    /// Its outcome.
+    pub outcome: HelpOutcome,
+}
+
+/// The outcome of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HelpOutcome {
+    /// The bytes were brought into memory.
+    Read,
+    /// The bytes were hashed: the hash of the file from its beginning to the end of the range.
+    Hashed(u128),
+    /// Reading failed, or the helper is gone. The task is to be done without it.
+    Failed,
+}
+
+/// A process that does tasks on files that are open here, one after another. Each of its methods returns at
+/// once, and a task that it does not take (`None`) is to be done without it.
+pub trait FileHelper: fmt::Debug {
+    /// Has bytes of a file brought into memory.
+    fn read_ahead(&mut self, file: BorrowedFd<'_>, offset: u64, len: u64) -> Option<HelpId>;
+
+    /// Has bytes of a file hashed: from offset 0 on a new hash, from the end of the range before on the
+    /// hash of that file.
+    fn hash(&mut self, file: BorrowedFd<'_>, offset: u64, len: u64) -> Option<HelpId>;
+
+    /// Takes the next answer. A helper that ended, or that was silent for too long, fails all its tasks.
+    fn take_answer(&mut self) -> Option<HelpAnswer>;
+
+    /// True while a task has no answer.
+    fn is_open(&self, id: HelpId) -> bool;
+
+    /// Time until [`FileHelper::take_answer`] is to be asked although nothing has come; `None` without a
+    /// task.
+    fn timeout(&self) -> Option<Duration>;
+}
