@@ -4,7 +4,7 @@
 //! follows. The socket takes it from there: a file's slice by sendfile(2), a slice of memory together
 //! with the bytes around it in one writev(2). A connection whose reader stalls then costs a share in
 //! the descriptor or in the cached content, and a few words. Shorter ranges of a file become frames in
-//! the place that they are read to, in a [`Piece`]. Bytes of a piece that the socket does not take are
+//! the place that they are read to, in a `Piece`. Bytes of a piece that the socket does not take are
 //! kept like any output.
 
 use super::piece::{Piece, Wanted};
@@ -29,14 +29,14 @@ pub const CLEAR: Least = Least {
     file: 64 << 10,
 };
 
-/// The least sizes of which frames are made in a [`Piece`], in the clear. Memory is spliced as in
+/// The least sizes of which frames are made in a `Piece`, in the clear. Memory is spliced as in
 /// [`CLEAR`].
 pub const CLEAR_FRAMES: Least = Least {
     file: 4 << 10,
     ..CLEAR
 };
 
-/// The least sizes of which frames are made in a [`Piece`] under TLS. Sealing copies, so memory is
+/// The least sizes of which frames are made in a `Piece` under TLS. Sealing copies, so memory is
 /// copied before it, for longer records. The bytes of a piece make records of their own, so a piece
 /// needs some content to be worth it.
 pub const TLS_FRAMES: Least = Least {

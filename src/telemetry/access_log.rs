@@ -1,13 +1,13 @@
 //! The access log: one line a request, in the combined format or JSON.
 //!
 //! A line is written once the kernel has the last byte of its response, or once the response is given
-//! up. A request that has ended is first kept by [`AccessLog::end`] until its connection has written.
+//! up. A request that has ended is first kept by `AccessLog::end` until its connection has written.
 //! If the socket takes no more, it is then kept with the connection. The clock is read once a write,
 //! for all lines.
 //!
 //! Lines gather in memory and are written together, so that a busy server pays one system call for
 //! hundreds of them. Writing never waits: while the reader of a pipe stalls or a disk is full, lines
-//! stay in memory up to [`MOST_PENDING`] bytes. Further lines are dropped and counted, and a warning
+//! stay in memory up to `MOST_PENDING` bytes. Further lines are dropped and counted, and a warning
 //! once a minute tells their number.
 
 use std::fmt;

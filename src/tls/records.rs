@@ -6,7 +6,7 @@
 //! own only while a record is incomplete, or a handshake message whose other records have not come.
 //!
 //! rustls remembers positions in bytes that it has not released, and must be shown those bytes again at
-//! each call: for sealing as well as for opening. [`Records`] are those bytes, and [`process`] is the
+//! each call: for sealing as well as for opening. `Records` are those bytes, and `process` is the
 //! only function that calls rustls with them.
 
 mod wire_buffer;

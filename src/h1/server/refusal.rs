@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-/// A response that was written without the caller: see [`Connection::complete_refusal`].
+/// A response that was written without the caller: see [`complete_refusal`](super::Connection::complete_refusal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The status of the response.

@@ -84,7 +84,7 @@ impl Connection {
     }
 
     /// Room for content of the response: up to `max_len` bytes are appended to the buffer, then
-    /// committed. Chunk framing takes [`CHUNK_OVERHEAD`](super::CHUNK_OVERHEAD) more bytes.
+    /// committed. Chunk framing takes [`CHUNK_OVERHEAD`](crate::h1::CHUNK_OVERHEAD) more bytes.
     pub fn begin_data(&mut self, max_len: usize) -> &mut Vec<u8> {
         self.output.begin(self.state.outgoing(), max_len)
     }
