@@ -161,6 +161,9 @@ def upload(report, binary, place, name, url, urls, trust):
         figure.append(f"{mib(most)} at most")
         if urls.echoes:
             expect_equal(digest, sha256(place / "upload"), "the checksum")
+        if urls.stored:
+            expect_equal(sha256(urls.stored), sha256(place / "upload"), "the checksum of what is stored")
+            urls.stored.unlink()
         expect(most <= FLAT, figure[0])
 
 
@@ -200,9 +203,10 @@ def sha256(path):
 class Urls:
     """The abilities of a server."""
 
-    def __init__(self, bases, upload=None, upload_options=(), echoes=False, push=None):
+    def __init__(self, bases, upload=None, upload_options=(), echoes=False, stored=None, push=None):
         self.bases = bases
         self.upload, self.upload_options, self.echoes = upload, upload_options, echoes
+        self.stored = stored
         self.push = push
 
 
@@ -261,7 +265,8 @@ http {{ access_log off; types {{ }}
     location /put/ {{ root {place}; dav_methods PUT; }} }} }}
 """)
     with running("nginx", ports, "-e", place / "nginx.log", "-c", conf):
-        yield Urls(bases(ports), upload="/put/upload", upload_options=["-X", "PUT"])
+        yield Urls(bases(ports), upload="/put/upload", upload_options=["-X", "PUT"],
+                   stored=place / "put/upload")
 
 
 @contextmanager
