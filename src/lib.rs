@@ -128,7 +128,9 @@
 //! `link::ReadSide` remembers the readable side: `Drained` means that an edge will come,
 //! `Readable` that bytes may be left, `Closing` that the end is to be read, which no edge announces again.
 //! A write queue that is not empty is the memory of the writable side. A connection that has bytes left
-//! asks for another turn instead of waiting. The poll itself has room for 256 events: the rest come with
+//! asks for another turn instead of waiting. Debug builds assert at the end of each turn that it has moved
+//! something, or that the connection waits for something that will wake it (`server::connection::progress`).
+//! The poll itself has room for 256 events: the rest come with
 //! the next poll, before later ones ([`Extent`](world::Extent)).
 //!
 //! # Performance tricks that must not be undone

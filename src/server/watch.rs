@@ -45,6 +45,9 @@ pub struct Mark {
     pub has_ended: bool,
 }
 
+#[cfg(not(debug_assertions))]
+const _: () = assert!(size_of::<ProgressWatch>() == 0);
+
 impl ProgressWatch {
     /// Counts bytes that were read, parsed, made or written, and a read that a signal has interrupted as
     /// one: the kernel asks for another try, and no peer can make it.

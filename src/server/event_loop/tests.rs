@@ -4,6 +4,8 @@
 mod cuts;
 mod exchanges;
 mod fairness;
+#[cfg(debug_assertions)]
+mod progress;
 mod test_world;
 
 use super::*;
