@@ -13,11 +13,10 @@ pub fn follow<'o>(
     let (301 | 302 | 303 | 307 | 308, Some(location)) = (status, location) else {
         return Ok(None);
     };
-    let location = printable(location);
     let url = request
         .url
-        .join(&location)
-        .map_err(|reason| Error::Location(request.url.clone(), reason))?;
+        .join(&reference(location))
+        .map_err(|reason| Error::Location(request.url.clone(), printable(reason.as_bytes())))?;
     let mut next = request.clone();
     next.trusted &= request.url.has_same_origin(&url);
     next.url = url;
@@ -32,4 +31,35 @@ pub fn follow<'o>(
         next.source = None;
     }
     Ok(Some(next))
+}
+
+/// A `location` as text. Bytes beyond ASCII are percent-encoded, as URLs have them (RFC 3986 §2.5).
+fn reference(location: &[u8]) -> String {
+    let mut text = String::with_capacity(location.len());
+    for byte in location {
+        match byte {
+            0..=0x7f => text.push(char::from(*byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::url::Url;
+
+    #[test]
+    fn a_location_is_followed_byte_by_byte() {
+        let base = Url::parse("http://h/").unwrap();
+        for (location, path) in [
+            (&b"/a\xc2\xadb"[..], "/a%C2%ADb"),
+            (b"/a\xffb?\xe9", "/a%FFb?%E9"),
+            (b"/a\x07b", "/a%07b"),
+        ] {
+            let url = base.join(&reference(location)).unwrap();
+            assert_eq!(url.path(), path);
+        }
+    }
 }

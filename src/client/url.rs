@@ -121,9 +121,11 @@ fn authority(text: &str, secure: bool) -> Result<(String, u16), String> {
     };
     let port = match port {
         "" => default_port(secure),
-        port => port
-            .parse()
-            .map_err(|_| format!("'{port}' is no port, which is a number up to 65535"))?,
+        // Rust's own parser takes a sign as well.
+        port => Some(port)
+            .filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|port| port.parse().ok())
+            .ok_or_else(|| format!("'{port}' is no port, which is a number up to 65535"))?,
     };
     if host.is_empty() {
         return Err("the host is missing, write http://HOST/PATH".into());
@@ -150,7 +152,7 @@ fn authority(text: &str, secure: bool) -> Result<(String, u16), String> {
 }
 
 fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }
 
 /// True if a reference begins with `scheme:`.
@@ -233,6 +235,8 @@ mod tests {
             ("localhost:8080/", "http://localhost:8080/"),
             ("ftp://h/", "neither http nor https"),
             ("http:///path", "host is missing"),
+            ("http://h:+80/", "no port"),
+            ("http://a%20b/", "no host name"),
             ("http://h:99999/", "no port"),
             ("http://me:secret@h/", "authorization"),
             ("http://::1/", "brackets"),
