@@ -5,10 +5,11 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-use super::bytes::{is_text, is_token};
+use super::bytes::is_text;
 use super::error::Error;
 use super::framing::Framing;
 use super::scan::{Bounds, FirstLine, Scan};
+use crate::http::grammar::is_token_byte;
 
 /// The part of a body that is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +173,7 @@ impl Chunked {
                 BeforeExtension { size }
             }
             (ExtensionName { size }, b' ' | b'\t') => ExtensionName { size },
-            (ExtensionName { size }, _) if is_token(byte) => Extension { size },
+            (ExtensionName { size }, _) if is_token_byte(byte) => Extension { size },
             (Extension { size }, _) if is_text(byte) => Extension { size },
             _ => return Err(Error::Chunk),
         };

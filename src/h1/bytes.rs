@@ -1,46 +1,9 @@
 //! Classes of bytes, by the places of a head in which they may stand.
 
-use crate::http::is_token_byte;
-
-/// Class of the bytes of a token, such as a method or a field name: `tchar` (RFC 9110 §5.6.2).
-const TOKEN: u8 = 1;
-/// Class of the bytes of a chunk extension: visible characters, space, tab, and obs-text (RFC 9112
+/// True if the byte may stand in a chunk extension: a visible character, space, tab, or obs-text (RFC 9112
 /// §7.1.1).
-const TEXT: u8 = 2;
-
-/// The classes of each byte.
-static CLASSES: [u8; 256] = classes();
-
-#[expect(clippy::indexing_slicing, reason = "at compile time")]
-const fn classes() -> [u8; 256] {
-    let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        if is_token_byte(b) {
-            classes[byte] |= TOKEN;
-        }
-        if b == b'\t' || (b >= b' ' && b != 0x7f) {
-            classes[byte] |= TEXT;
-        }
-        byte += 1;
-    }
-    classes
-}
-
-#[expect(clippy::indexing_slicing, reason = "there is an entry for every byte")]
-fn is(byte: u8, class: u8) -> bool {
-    CLASSES[usize::from(byte)] & class != 0
-}
-
-/// True if the byte may stand in a token.
-pub(super) fn is_token(byte: u8) -> bool {
-    is(byte, TOKEN)
-}
-
-/// True if the byte may stand in a chunk extension.
 pub(super) fn is_text(byte: u8) -> bool {
-    is(byte, TEXT)
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 /// The position of the first control character: below space, or DEL. Tab is one too.
@@ -70,17 +33,6 @@ const fn controls(word: u64) -> u64 {
     (below_space | is_delete) & (ONES * 0x80)
 }
 
-/// The value without spaces and tabs around it (RFC 9110 §5.6.3).
-pub(super) fn trim(value: &[u8]) -> &[u8] {
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = value.iter().position(|b| !blank(b)).unwrap_or(value.len());
-    let end = value
-        .iter()
-        .rposition(|b| !blank(b))
-        .map_or(start, |i| i + 1);
-    value.get(start..end).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,16 +57,8 @@ mod tests {
     }
 
     #[test]
-    fn classes_hold_what_their_grammar_lists() {
-        let of = |class: fn(u8) -> bool| (0..=255).filter(|b| class(*b)).count();
-        assert_eq!(of(is_token), 62 + 15);
-        assert_eq!(of(is_text), 256 - 33 + 1);
-    }
-
-    #[test]
-    fn trimming_takes_spaces_and_tabs_alone() {
-        assert_eq!(trim(b" \t a b\t "), b"a b");
-        assert_eq!(trim(b" \t "), b"");
-        assert_eq!(trim(b"\x0ba"), b"\x0ba");
+    fn text_is_all_but_control_characters() {
+        let of = (0..=255).filter(|byte| is_text(*byte)).count();
+        assert_eq!(of, 256 - 33 + 1);
     }
 }

@@ -1,6 +1,7 @@
 //! The bytes of messages (RFC 9112 §4, §5, §7.1): appended piece by piece, never formatted.
 
-use super::bytes::{first_control, is_token};
+use super::bytes::first_control;
+use crate::http::grammar::{is_connection_specific, is_token, may_be_trailer};
 use crate::http::{Field, status};
 
 /// `100 Continue`, whole (RFC 9110 §15.2.1).
@@ -53,19 +54,15 @@ pub(super) fn field(out: &mut Vec<u8>, field: Field<'_>) {
 /// True if a field has a name and fits into its line (RFC 9110 §5.1, §5.5).
 pub(super) fn is_sendable(field: Field<'_>) -> bool {
     let Field { name, value, .. } = field;
-    !name.is_empty() && name.iter().all(|byte| is_token(*byte)) && is_one_line(value)
+    is_token(name) && is_one_line(value)
 }
 
 /// True if a field of the caller is sent: none that HTTP/2 alone has, that frames the message, or that
 /// concerns the connection (RFC 9110 §7.6.1).
 pub(super) fn is_passed_on(name: &[u8]) -> bool {
-    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     match name.len() {
-        7 if is(b"upgrade") => false,
-        10 if is(b"connection") || is(b"keep-alive") => false,
-        14 if is(b"content-length") => false,
-        17 if is(b"transfer-encoding") => false,
-        _ => name.first() != Some(&b':'),
+        14 if name.eq_ignore_ascii_case(b"content-length") => false,
+        _ => !is_connection_specific(name) && name.first() != Some(&b':'),
     }
 }
 
@@ -193,11 +190,7 @@ pub(super) fn end_chunk(out: &mut Vec<u8>, start: usize) {
 pub(super) fn trailers<'f>(out: &mut Vec<u8>, fields: impl Iterator<Item = Field<'f>>) {
     out.extend_from_slice(b"0\r\n");
     for each in fields {
-        let names = [b"host".as_slice(), b"te", b"expect"];
-        let routes = names
-            .iter()
-            .any(|name| each.name.eq_ignore_ascii_case(name));
-        if is_passed_on(each.name) && !routes {
+        if may_be_trailer(each.name) {
             field(out, each);
         }
     }

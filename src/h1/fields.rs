@@ -2,10 +2,10 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-use super::bytes::trim;
 use super::error::Error;
 use super::message::Version;
 use crate::http::Fields;
+use crate::http::grammar::{may_be_trailer, trim};
 use httparse::{EMPTY_HEADER, Header, Status};
 
 /// The most field lines that the parser has room for: 4 KiB on the stack.
@@ -57,6 +57,10 @@ pub(super) struct ConnectionOptions {
     pub(super) keep_alive: bool,
     pub(super) upgrade: bool,
     pub(super) http2_settings: bool,
+    /// Number of options, empty ones included.
+    all: usize,
+    /// Number of options that may be names of other fields.
+    others: usize,
 }
 
 impl ConnectionOptions {
@@ -65,11 +69,28 @@ impl ConnectionOptions {
         for option in value.split(|byte| *byte == b',') {
             let option = trim(option);
             let is = |other: &str| option.eq_ignore_ascii_case(other.as_bytes());
-            self.close |= is("close");
-            self.keep_alive |= is("keep-alive");
-            self.upgrade |= is("upgrade");
-            self.http2_settings |= is("http2-settings");
+            self.all = self.all.saturating_add(1);
+            if is("close") {
+                self.close = true;
+            } else if is("keep-alive") {
+                self.keep_alive = true;
+            } else if is("upgrade") {
+                self.upgrade = true;
+            } else if is("http2-settings") {
+                self.http2_settings = true;
+            } else if !option.is_empty() {
+                self.others = self.others.saturating_add(1);
+            }
         }
+    }
+
+    /// True if fields may be named that are not known to concern the connection. All options are then
+    /// looked through for each field, so more options than there can be fields are an error.
+    pub(super) fn names_fields(&self) -> Result<bool, Error> {
+        if self.all > MOST_FIELDS {
+            return Err(Error::TooManyFields);
+        }
+        Ok(self.others > 0)
     }
 
     /// True if the connection goes on (RFC 9112 §9.3): `close` wins; without an option HTTP/1.1 goes on
@@ -77,6 +98,16 @@ impl ConnectionOptions {
     pub(super) fn keeps_alive(&self, version: Version) -> bool {
         !self.close && (version == Version::Http11 || self.keep_alive)
     }
+}
+
+/// True if a `Connection` line names the field (RFC 9110 §7.6.1).
+pub(super) fn is_named(name: &str, lines: &[Header<'_>]) -> bool {
+    let is_it = |option: &[u8]| trim(option).eq_ignore_ascii_case(name.as_bytes());
+    let mut options = lines
+        .iter()
+        .filter(|line| Name::of(line.name) == Name::Connection)
+        .flat_map(|line| line.value.split(|byte| *byte == b','));
+    options.any(is_it)
 }
 
 /// Splits the field lines of a section, the empty line at its end included.
@@ -96,7 +127,7 @@ pub(super) fn split_lines<'h, 'i>(
 pub(super) fn parse_trailers(section: &[u8], fields: &mut Fields) -> Result<(), Error> {
     let mut room = [EMPTY_HEADER; MOST_FIELDS];
     for header in split_lines(section, &mut room)? {
-        if Name::of(header.name) == Name::Other {
+        if may_be_trailer(header.name.as_bytes()) {
             fields.push_lowercase(header.name.as_bytes(), header.value);
         }
     }

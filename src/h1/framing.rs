@@ -5,9 +5,9 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-use super::bytes::trim;
 use super::error::Error;
 use super::message::Version;
+use crate::http::grammar::{decimal, trim};
 
 /// The body that the fields of a head announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl<'i> FramingFields<'i> {
     pub(super) fn resolve(self, version: Version) -> Result<Option<Framing>, Error> {
         match (self.transfer_encoding, self.content_length) {
             (Occurrence::Absent, Occurrence::Absent) => Ok(None),
-            (Occurrence::Absent, Occurrence::Once(value)) => match content_length(value) {
+            (Occurrence::Absent, Occurrence::Once(value)) => match decimal(value) {
                 Some(0) => Ok(Some(Framing::Empty)),
                 Some(length) => Ok(Some(Framing::Length(length))),
                 None => Err(Error::ContentLength),
@@ -97,17 +97,6 @@ impl<'i> FramingFields<'i> {
 /// believe that its body ends with the connection.
 fn lacks_length(version: Version, method: &[u8]) -> bool {
     version == Version::Http10 && matches!(method, b"POST" | b"PUT")
-}
-
-/// One decimal number that fits 64 bits: no sign, no list, no space.
-fn content_length(value: &[u8]) -> Option<u64> {
-    if value.is_empty() {
-        return None;
-    }
-    value.iter().try_fold(0u64, |length, byte| match byte {
-        b'0'..=b'9' => length.checked_mul(10)?.checked_add(u64::from(byte & 0xf)),
-        _ => None,
-    })
 }
 
 /// Accepts `chunked` alone. Another coding before it is well framed but unknown. If another coding is

@@ -5,8 +5,9 @@
 //! that is over a limit or holds a forbidden byte is refused at the byte that proves it. Because it is
 //! always the lowest such byte, the answer does not depend on the cuts of the input.
 
-use super::bytes::{first_control, is_token};
+use super::bytes::first_control;
 use super::error::Error;
+use crate::http::grammar::is_token_byte;
 
 /// Methods are 7 letters long, WebDAV's and its relatives' up to 17. RFC 9112 §3 asks for 501 where
 /// a method is longer than any that the server knows.
@@ -176,7 +177,7 @@ fn is_crumb(line: &[u8]) -> bool {
 /// example a TLS handshake, and need not be waited for.
 fn check_method(input: &[u8]) -> Result<(), Error> {
     let start = input.get(..=LONGEST_METHOD).unwrap_or(input);
-    match start.iter().position(|byte| !is_token(*byte)) {
+    match start.iter().position(|byte| !is_token_byte(*byte)) {
         Some(0) => Err(Error::Method),
         Some(length) if input.get(length) == Some(&b' ') => Ok(()),
         Some(_) => Err(Error::Method),

@@ -8,7 +8,7 @@
 use super::priority::Priority;
 use super::stream::RequestKind;
 use crate::http::field::{Field, Fields};
-use crate::http::{Expected, is_authority, is_token_byte};
+use crate::http::{Expected, grammar, is_authority};
 
 /// The fault by which a message is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn request(fields: &Fields, extended_connect: bool) -> Checked<RequestFacts>
         return Err(Malformed(":status in a request"));
     }
     let method = facts.method.ok_or(Malformed("no :method"))?;
-    if !is_token(method) {
+    if !is_method(method) {
         return Err(Malformed(":method is not a token"));
     }
     facts.check_authority()?;
@@ -156,6 +156,24 @@ pub fn join_cookies(fields: &mut Fields) {
     *fields = result;
 }
 
+/// Drops the fields of a trailer section that frame or route a message, where there are any (RFC 9110
+/// §6.5.1).
+pub fn drop_forbidden_trailers(fields: &mut Fields) {
+    if fields
+        .iter()
+        .all(|field| grammar::may_be_trailer(field.name))
+    {
+        return;
+    }
+    let mut kept = Fields::new();
+    for field in fields.iter() {
+        if grammar::may_be_trailer(field.name) {
+            kept.push_field(field);
+        }
+    }
+    *fields = kept;
+}
+
 /// Strips blanks around the values of `fields`, where there are any (§8.2.1).
 pub fn trim_values(fields: &mut Fields) {
     let has_blanks = |field: Field<'_>| has_blank_ends(field.value);
@@ -165,7 +183,7 @@ pub fn trim_values(fields: &mut Fields) {
     let mut trimmed = Fields::new();
     for field in fields.iter() {
         trimmed.push_field(Field {
-            value: trim_blanks(field.value),
+            value: grammar::trim(field.value),
             ..field
         });
     }
@@ -249,16 +267,15 @@ impl<'f> Facts<'f> {
             (6, b"expect") => self.expected = self.expected.with(field.value),
             (8, b"priority") => self.priority = Some(updated(self.priority, field.value)),
             (14, b"content-length") => {
-                let length =
-                    decimal(field.value).ok_or(Malformed("content-length is no number"))?;
+                let length = grammar::decimal(field.value)
+                    .ok_or(Malformed("content-length is no number"))?;
                 if self.content_length.replace(length).is_some() {
                     return Err(Malformed("content-length twice"));
                 }
             }
-            (7, b"upgrade")
-            | (10, b"connection" | b"keep-alive")
-            | (16, b"proxy-connection")
-            | (17, b"transfer-encoding") => return Err(Malformed("connection-specific field")),
+            (7 | 10 | 16 | 17, name) if grammar::is_connection_specific(name) => {
+                return Err(Malformed("connection-specific field"));
+            }
             _ => {}
         }
         Ok(())
@@ -315,33 +332,9 @@ impl<'f> Facts<'f> {
     }
 }
 
-/// A set of bytes.
-struct ByteSet([bool; 256]);
-
-impl ByteSet {
-    #[inline]
-    #[expect(clippy::indexing_slicing, reason = "there is an entry for every byte")]
-    const fn contains(&self, byte: u8) -> bool {
-        self.0[byte as usize]
-    }
-}
-
-/// The bytes of a lowercase token (RFC 9110 §5.6.2), which is what field names are.
-#[expect(clippy::indexing_slicing, reason = "at compile time")]
-const TOKEN: ByteSet = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = is_token_byte(byte as u8) && !(byte as u8).is_ascii_uppercase();
-        byte += 1;
-    }
-    ByteSet(table)
-};
-
 /// A method is nearly always this one.
-fn is_token(method: &[u8]) -> bool {
-    let token = |byte: &u8| TOKEN.contains(byte.to_ascii_lowercase());
-    method == b"GET" || !method.is_empty() && method.iter().all(token)
+fn is_method(method: &[u8]) -> bool {
+    method == b"GET" || grammar::is_token(method)
 }
 
 /// A scheme is nearly always one of these; others are as RFC 3986 §3.1 has it.
@@ -355,10 +348,7 @@ fn check_name(name: &[u8]) -> Checked<()> {
     if name.is_empty() {
         return Err(Malformed("empty field name"));
     }
-    if name
-        .iter()
-        .fold(true, |valid, &byte| valid & TOKEN.contains(byte))
-    {
+    if grammar::is_lowercase_token(name) {
         return Ok(());
     }
     Err(Malformed("field name with a byte that is not allowed"))
@@ -375,27 +365,9 @@ fn check_value(value: &[u8]) -> Checked<()> {
     Ok(())
 }
 
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
-}
-
 fn has_blank_ends(value: &[u8]) -> bool {
-    let blank = |byte: Option<&u8>| byte.is_some_and(|&byte| is_blank(byte));
+    let blank = |byte: Option<&u8>| byte.is_some_and(|&byte| grammar::is_blank(byte));
     blank(value.first()) || blank(value.last())
-}
-
-fn trim_blanks(mut value: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = value
-        && is_blank(*first)
-    {
-        value = rest;
-    }
-    while let [rest @ .., last] = value
-        && is_blank(*last)
-    {
-        value = rest;
-    }
-    value
 }
 
 /// Says that a byte is under 16.
@@ -416,12 +388,4 @@ fn has_control(bytes: &[u8]) -> bool {
         .iter()
         .fold(under(last), |found, chunk| found | under(chunk))
         != 0
-}
-
-/// A number of digits only (RFC 9110 §8.6); nothing that Rust's own parser takes besides.
-fn decimal(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(value).ok()?.parse().ok()
 }

@@ -3,7 +3,7 @@
 //! An error is a sentence that says what is wrong and what would be right, for a caller that has named the
 //! option.
 
-use super::token::is_token;
+use super::grammar::is_token;
 
 /// Reads `NAME: VALUE`. The name is lowercase then, as HTTP/2 sends it; the value has no blanks around it.
 pub fn parse_field(text: &str) -> Result<(String, String), &'static str> {

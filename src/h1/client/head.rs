@@ -3,9 +3,8 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use super::error::ResponseError;
-use crate::h1::bytes::trim;
 use crate::h1::error::Error;
-use crate::h1::fields::{ConnectionOptions, MOST_FIELDS, Name, split_lines};
+use crate::h1::fields::{ConnectionOptions, MOST_FIELDS, Name, is_named, split_lines};
 use crate::h1::framing::{Framing, FramingFields};
 use crate::h1::message::Version;
 use crate::http::Fields;
@@ -106,25 +105,15 @@ struct ResponseControl<'i> {
 impl<'i> ResponseControl<'i> {
     fn collect(section: &'i [u8], lines: &[Header<'i>]) -> Result<Self, Error> {
         let mut control = ResponseControl::default();
-        let (mut options, mut others) = (0usize, 0usize);
         for Header { name, value } in lines {
             match Name::of(name) {
                 Name::ContentLength => control.framing.content_length(section, value)?,
                 Name::TransferEncoding => control.framing.transfer_encoding(section, value)?,
-                Name::Connection => {
-                    control.options.add(value);
-                    let commas = value.iter().filter(|byte| **byte == b',').count();
-                    options = options.saturating_add(commas).saturating_add(1);
-                    others = others.saturating_add(other_options(value).count());
-                }
+                Name::Connection => control.options.add(value),
                 _ => {}
             }
         }
-        // All of them are looked through for each field.
-        if options > MOST_FIELDS {
-            return Err(Error::TooManyFields);
-        }
-        control.names_others = others > 0;
+        control.names_others = control.options.names_fields()?;
         Ok(control)
     }
 
@@ -136,7 +125,7 @@ impl<'i> ResponseControl<'i> {
         lines: &[Header<'_>],
     ) -> bool {
         match Name::of(header.name) {
-            Name::Connection | Name::Hop | Name::TransferEncoding => false,
+            Name::Connection | Name::Hop | Name::Http2Settings | Name::TransferEncoding => false,
             // The field is the subject of the two statuses (RFC 9110 §15.2.2, §15.5.22).
             Name::Upgrade => matches!(status, 101 | 426),
             // The field is never allowed here (RFC 9110 §8.6, §9.3.6).
@@ -145,28 +134,9 @@ impl<'i> ResponseControl<'i> {
                 200..=299 => !tunnels,
                 _ => true,
             },
-            Name::Expect | Name::Host | Name::Http2Settings | Name::Other => {
-                !(self.names_others && is_named(header.name.as_bytes(), lines))
+            Name::Expect | Name::Host | Name::Other => {
+                !(self.names_others && is_named(header.name, lines))
             }
         }
     }
-}
-
-/// True if a `Connection` line names the field (RFC 9110 §7.6.1).
-fn is_named(name: &[u8], lines: &[Header<'_>]) -> bool {
-    let mut values = lines
-        .iter()
-        .filter(|line| Name::of(line.name) == Name::Connection)
-        .map(|line| line.value);
-    values.any(|value| other_options(value).any(|option| option.eq_ignore_ascii_case(name)))
-}
-
-/// The options of a `Connection` line that may be names of fields.
-fn other_options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let known = |option: &&[u8]| {
-        let is = |other: &[u8]| option.eq_ignore_ascii_case(other);
-        option.is_empty() || is(b"close") || is(b"keep-alive") || is(b"upgrade")
-    };
-    let options = value.split(|byte| *byte == b',').map(trim);
-    options.filter(move |option| !known(option))
 }

@@ -7,11 +7,11 @@ use super::event::ResponseEvent;
 use super::head::{self, ParsedResponse};
 use super::state::{Asked, ClientState, Hundred, OpenRequest, Reply, RequestContent, Upgrade};
 use crate::h1::body::{BodyBounds, BodyDecoder, BodyPart};
-use crate::h1::bytes::trim;
 use crate::h1::fields::{MOST_FIELDS, parse_trailers};
 use crate::h1::message::{Input, Persistence};
 use crate::h1::scan::{Bounds, FirstLine, Scan};
 use crate::h1::timer::Timer;
+use crate::http::grammar::trim;
 use crate::http::{Fields, status};
 
 impl ClientConnection {

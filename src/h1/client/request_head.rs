@@ -2,9 +2,9 @@
 //! what the caller means.
 
 use super::error::Unsendable;
-use crate::h1::bytes::is_token;
 use crate::h1::encode;
 use crate::h1::message::{BodyLength, Persistence};
+use crate::http::grammar::is_token;
 use crate::http::{Expected, Field, is_authority};
 
 /// A head that can be sent.
@@ -47,7 +47,7 @@ impl<'f> SendableHead<'f> {
                 return Err(Unsendable::Field);
             }
         }
-        let method = method.filter(|method| is_method(method));
+        let method = method.filter(|method| is_token(method));
         let method = method.ok_or(Unsendable::Method)?;
         let host = authority.or(host).unwrap_or_default();
         if !host.is_empty() && !is_authority(host) {
@@ -116,16 +116,10 @@ impl<'f> SendableHead<'f> {
             // RFC 9110 §10.1.1: not without content.
             6 if is(b"expect") => !matches!(self.length, BodyLength::None | BodyLength::Known(0)),
             14 if is(b"http2-settings") => false,
-            16 if is(b"proxy-connection") => false,
             7 if is(b"upgrade") => true,
             _ => encode::is_passed_on(name),
         }
     }
-}
-
-/// A token (RFC 9110 §9.1).
-fn is_method(method: &[u8]) -> bool {
-    !method.is_empty() && method.iter().all(|byte| is_token(*byte))
 }
 
 /// True if an authority has a port: CONNECT must name one, because no port is the usual one of a tunnel

@@ -8,12 +8,12 @@
 
 use super::event::H2cUpgrade;
 use super::target::Target;
-use crate::h1::bytes::trim;
 use crate::h1::error::Error;
-use crate::h1::fields::{ConnectionOptions, MOST_FIELDS, Name, split_lines};
+use crate::h1::fields::{ConnectionOptions, MOST_FIELDS, Name, is_named, split_lines};
 use crate::h1::framing::{Framing, FramingFields};
 use crate::h1::message::Version;
 use crate::http::Scheme;
+use crate::http::grammar::trim;
 use crate::http::{Expected, Fields, is_authority};
 use httparse::{EMPTY_HEADER, Header, Status};
 use std::mem::MaybeUninit;
@@ -42,6 +42,8 @@ struct Control<'i> {
     settings: Option<&'i [u8]>,
     /// A second `Upgrade` or `HTTP2-Settings`: no valid offer (RFC 7540 §3.2.1).
     ambiguous_upgrade: bool,
+    /// True if `Connection` names fields that are not known to concern it.
+    names_fields: bool,
     /// A bit for each of the first lines that are passed on.
     end_to_end: u128,
 }
@@ -171,7 +173,7 @@ fn translate_head<'i>(
     }
     fields.push(b":path", &target.path);
     for (i, header) in lines.iter().enumerate() {
-        if control.is_end_to_end(i, header.name) {
+        if control.is_end_to_end(i, header.name, lines) {
             fields.push_lowercase(header.name.as_bytes(), header.value);
         }
     }
@@ -211,16 +213,31 @@ impl<'i> Control<'i> {
                 }
             }
         }
+        control.names_fields = control.options.names_fields()?;
+        if control.names_fields {
+            control.drop_named(lines);
+        }
         Ok(control)
     }
 
-    /// True if the field line is passed on.
-    fn is_end_to_end(&self, i: usize, name: &str) -> bool {
-        if i < MOST_FIELDS {
-            self.end_to_end & (1 << i) != 0
-        } else {
-            Name::of(name).is_end_to_end()
+    /// Drops the fields that `Connection` names, which end here (RFC 9110 §7.6.1).
+    #[cold]
+    fn drop_named(&mut self, lines: &[Header<'_>]) {
+        for (i, header) in lines.iter().enumerate().take(MOST_FIELDS) {
+            if Name::of(header.name) == Name::Other && is_named(header.name, lines) {
+                self.end_to_end &= !(1 << i);
+            }
         }
+    }
+
+    /// True if the field line is passed on. Few heads have so many lines that some are looked at twice.
+    fn is_end_to_end(&self, i: usize, name: &str, lines: &[Header<'_>]) -> bool {
+        if i < MOST_FIELDS {
+            return self.end_to_end & (1 << i) != 0;
+        }
+        let is_dropped =
+            || self.names_fields && Name::of(name) == Name::Other && is_named(name, lines);
+        Name::of(name).is_end_to_end() && !is_dropped()
     }
 
     fn expects_continue(&self, version: Version, framing: Framing) -> Result<bool, Error> {

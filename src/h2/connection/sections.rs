@@ -197,6 +197,7 @@ impl Connection {
                 if self.streams[slot].content.finish().is_err() {
                     return Err(length_mismatch(id));
                 }
+                field_section::drop_forbidden_trailers(fields);
                 let discarded = self.streams[slot].discards.is_some();
                 self.pass_remote(slot, Passage::Trailers)?;
                 if discarded {

@@ -47,6 +47,30 @@ mod s8_1_framing {
         assert!(peer.connection.is_idle());
     }
 
+    /// RFC 9110 §6.5.1
+    #[test]
+    fn trailers_that_frame_or_route_are_dropped() {
+        let mut peer = ScriptedPeer::server();
+        peer.post(1);
+        let trailers = [
+            ("host", "b"),
+            ("content-length", "5"),
+            ("x-checksum", "1"),
+            ("expect", "100-continue"),
+            ("te", "trailers"),
+        ];
+        peer.headers(1, flag::END_STREAM, &trailers);
+        let (mut input, mut fields) = (&peer.pending.clone()[..], Fields::new());
+        let request = peer.connection.receive(&mut input, &mut fields, peer.now);
+        assert!(matches!(request, Ok(Some(Event::Request { .. }))));
+        let event = peer.connection.receive(&mut input, &mut fields, peer.now);
+        let Ok(Some(Event::Trailers { fields, .. })) = event else {
+            panic!("{event:?}");
+        };
+        let names: Vec<&[u8]> = fields.iter().map(|field| field.name).collect();
+        assert_eq!(names, [b"x-checksum"]);
+    }
+
     #[test]
     fn trailers_have_no_pseudo_header_fields() {
         for trailers in [

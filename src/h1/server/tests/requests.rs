@@ -37,6 +37,31 @@ fn fields_that_concern_the_connection_are_not_passed_on() {
     );
 }
 
+/// RFC 9110 §7.6.1
+#[test]
+fn fields_that_connection_names_are_not_passed_on() {
+    assert_eq!(
+        event(
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Hop: 1\r\nConnection: X-HOP, keep-alive\r\nX: y\r\n\
+             Connection: z, host, content-length\r\nZ: 1\r\nX-Hop: 2\r\nContent-Length: 0\r\n\r\n"
+        ),
+        "GET http a / | x: y | content-length: 0 end"
+    );
+    let crumbs = "Cookie: a=b\r\n".repeat(130);
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: x\r\n{crumbs}X: y\r\nZ: 1\r\n\r\n");
+    let event = event(&request);
+    assert!(event.ends_with("cookie: a=b | z: 1 end"), "{event}");
+}
+
+#[test]
+fn connection_names_no_more_fields_than_there_can_be() {
+    let options = "x,".repeat(200);
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {options}\r\n\r\n");
+    let received = Caller::new().receive(request.as_bytes());
+    assert_eq!(received, Err(crate::h1::Error::TooManyFields));
+}
+
 #[test]
 fn values_are_trimmed_and_otherwise_left_as_they_are() {
     assert_eq!(
