@@ -100,6 +100,8 @@
 //!          ▲                                                                     │
 //!          └───────── nothing came: waits again, until its stall timeout ◀───────┘
 //!
+//!  the helper process, where there is one, brings the bytes: its answer is the wake, instead of the 4 ms
+//!
 //!  Exchange::poll ─▶ Step::Wait(Until::Woken) ─ Waker::wake ─▶ queue of wakes ─▶ a turn, and poll again
 //!                          └─ handler timeout ─▶ 504, or behind the head the end of the response
 //! ```
@@ -115,6 +117,7 @@
 //! | handler | `exchange`, "A handler of one's own" |
 //! | frame or setting of HTTP/2 | `h2::frame` (decode, encode, text), `h2::connection::receive`, `h2::settings` |
 //! | system call | `world`, and the sandbox's list in `sandbox::system_calls` |
+//! | work that blocks | a task in `helper::message`, and its slices for a server without a helper |
 //! | attack | a row in `tests/it/hostile/rows` |
 //!
 //! # The invariant of edge triggering
@@ -175,6 +178,7 @@
 //! | grant | the scheduler's permission for one stream to send up to a number of bytes |
 //! | grace | time for which a connection is spared while memory or places are short |
 //! | handler | answers the requests for a path |
+//! | helper | a second process that waits for disks and hashes, if the operator wants one |
 //! | hot | said of a file whose head, and content if it is short, are in memory |
 //! | layer | TLS or none, between a socket and its protocol |
 //! | linger | to read and drop input after the last byte was sent, until the peer closes |
