@@ -85,19 +85,26 @@ impl CommonFields {
 
 /// Reads `NAME: VALUE`, the form of the option `--header`.
 pub fn parse_header(option: &str) -> Result<(String, String), SiteError> {
-    let parsed = parse_field(option);
-    let (name, value) = parsed.map_err(|problem| SiteError::new("--header", option, problem))?;
-    Ok((check(&name, &value)?, value))
+    let written = option.split(':').next().unwrap_or(option);
+    let error = |problem| SiteError::new("--header", written, problem);
+    let (name, value) = parse_field(option).map_err(error)?;
+    check_free(&name).map_err(error)?;
+    Ok((name, value))
 }
 
 /// The lowercase name of a field that the operator may set.
 fn check(name: &str, value: &str) -> Result<String, SiteError> {
-    let error = |problem| Err(SiteError::new("--header", name, problem));
-    let name = check_field(name, value).or_else(error)?;
-    if RESERVED.contains(&name.as_str()) {
-        return error("calmd sets this field itself; leave the option out");
-    }
+    let error = |problem| SiteError::new("--header", name, problem);
+    let name = check_field(name, value).map_err(error)?;
+    check_free(&name).map_err(error)?;
     Ok(name)
+}
+
+fn check_free(name: &str) -> Result<(), &'static str> {
+    if RESERVED.contains(&name) {
+        return Err("calmd sets this field itself; leave the option out");
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -174,7 +181,7 @@ mod tests {
         );
         assert_eq!(
             problem("Content-Length: 5"),
-            "--header 'content-length': calmd sets this field itself; leave the option out"
+            "--header 'Content-Length': calmd sets this field itself; leave the option out"
         );
         assert_eq!(
             problem("X-A: b\r\nSet-Cookie: c"),
