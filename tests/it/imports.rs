@@ -72,6 +72,14 @@ fn product() -> Vec<Source> {
 }
 
 #[test]
+fn every_room_with_a_floor_has_files() {
+    let files = product();
+    let is_stale = |name: &&&str| !files.iter().any(|file| room(file) == **name);
+    let stale: Vec<_> = FLOORS.iter().copied().flatten().filter(is_stale).collect();
+    assert!(stale.is_empty(), "no file is in {stale:?}");
+}
+
+#[test]
 fn a_room_imports_rooms_of_lower_floors_only() {
     let mut faults = Vec::new();
     for file in product() {
