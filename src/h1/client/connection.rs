@@ -58,8 +58,8 @@ impl ClientConnection {
         let event = self.step(input, fields).inspect_err(|_| self.close())?;
         if !self.has_ended() {
             self.input = match event {
-                Some(_) => Input::Flowing,
-                None => Input::Starved,
+                Some(_) if !input.is_empty() => Input::Flowing,
+                Some(_) | None => Input::Starved,
             };
         }
         Ok(event)
@@ -122,8 +122,8 @@ impl ClientConnection {
         self.persistence = Persistence::Close;
     }
 
-    /// True if a request can be sent: none is open, and [`ClientConnection::receive`] has found nothing
-    /// behind the response. Bytes there would be taken for the next response (RFC 9112 §9.2).
+    /// True if a request can be sent: none is open, and no input is left behind the response, which would be
+    /// taken for the next response (RFC 9112 §9.2).
     pub fn is_idle(&self) -> bool {
         matches!(self.state, ClientState::Idle) && self.input == Input::Starved
     }
