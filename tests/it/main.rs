@@ -11,6 +11,7 @@ mod imports;
 mod link;
 mod raw_h2;
 mod raw_tls;
+mod readme;
 mod sandbox;
 mod server;
 mod sim;
