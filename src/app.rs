@@ -25,7 +25,7 @@ use crate::telemetry::access_log::AccessLog;
 use crate::tls::{CertificateOrigin, TlsContext};
 use crate::world::ListenAddress;
 use crate::world::files::Root;
-use crate::world::os::{OsWorld, cgroup, raise_open_files};
+use crate::world::os::{OsWorld, cgroup, inherited, raise_open_files};
 pub use check::check;
 use descriptors::DescriptorShares;
 
@@ -45,6 +45,9 @@ impl App {
     /// listeners. An error is one line that names what is wrong and the mend, and nothing was
     /// started.
     pub fn open(config: &Config) -> Result<App, Box<dyn Error>> {
+        // First of all: what is opened later could get a number that was announced and not handed down.
+        let inherited =
+            inherited::take(config.inherited.iter().map(|socket| socket.name.as_str()))?;
         let wanted = config;
         let config = &within_memory(within_descriptors(wanted), cgroup::memory_limit());
         let helper = start_helper(config)?;
@@ -55,14 +58,14 @@ impl App {
             .as_ref()
             .map(AccessLog::open)
             .transpose()?;
-        let (tls, certificate) = if config.listen_tls.is_empty() {
-            (None, None)
-        } else {
+        let (tls, certificate) = if config.has_tls() {
             let (mut tls, origin) = TlsContext::open(&config.host.certificate)?;
             if let Some(key) = &config.host.ticket_key {
                 tls.share_tickets(key)?;
             }
             (Some(tls), Some(origin))
+        } else {
+            (None, None)
         };
         // Now that all of them are there.
         site.tree().keep_private(own_files::own_files(config));
@@ -81,6 +84,21 @@ impl App {
         let mut urls = Vec::new();
         let mut schemes = Vec::new();
         let limits = &config.server.limits;
+        for (socket, listener) in config.inherited.iter().zip(inherited) {
+            let unsent_bytes = match socket.scheme {
+                Scheme::Http => limits.unsent_bytes,
+                Scheme::Https => limits.unsent_tls_bytes,
+            };
+            let bound = world.adopt(listener, limits.unsent(unsent_bytes));
+            let bound = bound.map_err(|error| {
+                format!(
+                    "cannot listen on the inherited socket '{}': {error}",
+                    socket.name
+                )
+            })?;
+            urls.push(url(socket.scheme, &bound));
+            schemes.push(socket.scheme);
+        }
         for (scheme, addresses, unsent_bytes) in [
             (Scheme::Http, &config.listen, limits.unsent_bytes),
             (Scheme::Https, &config.listen_tls, limits.unsent_tls_bytes),

@@ -19,12 +19,12 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 #[cfg(feature = "client")]
 use crate::client;
-use crate::config::Config;
 use crate::config::file::{FileMistake, SettingsFile};
 use crate::config::settings::{
     self, Arity, GivenSettings, Level, Mistake, Position, SETTINGS_FILE, Setting, SettingOrigin,
     TABLE, ValueForm,
 };
+use crate::config::{Config, InheritedSocket};
 use crate::telemetry::standard_error;
 use crate::tls::{Certificate, state_directory};
 
@@ -53,6 +53,8 @@ enum CommandError {
     Arguments(clap::Error),
     /// A wrong setting.
     Setting(Mistake),
+    /// Sockets that are handed down in a wrong way: a sentence.
+    Inherited(String),
     /// A settings file that cannot be read.
     File(FileMistake),
 }
@@ -134,6 +136,8 @@ fn parse_from(args: &[OsString], variable: Variable<'_>) -> Result<Command, Comm
     base.host.certificate = Certificate::SelfSigned {
         directory: state_directory(variable),
     };
+    let inherited = InheritedSocket::announced(variable, std::process::id());
+    base.inherit(inherited.map_err(CommandError::Inherited)?);
     let given = given(&matches, variable).map_err(CommandError::File)?;
     let config = Box::new(given.resolve(base).map_err(CommandError::Setting)?);
     Ok(match purpose {

@@ -50,7 +50,7 @@ pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
 /// The certificate's origin. One of our own is made at the first start, and not for a check.
 fn certificate(config: &Config) -> Result<Option<CertificateOrigin>, Box<dyn Error>> {
     match &config.host.certificate {
-        _ if config.listen_tls.is_empty() => Ok(None),
+        _ if !config.has_tls() => Ok(None),
         given @ Certificate::Files { .. } => {
             let (_, origin) = TlsContext::open(given)?;
             Ok(Some(origin))

@@ -26,7 +26,7 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
         add(file, OwnExtent::Namesakes, "the settings file", mend);
     }
     match &config.host.certificate {
-        _ if config.listen_tls.is_empty() => {}
+        _ if !config.has_tls() => {}
         Certificate::Files { chain, key } => {
             add(
                 chain,

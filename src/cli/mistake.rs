@@ -93,6 +93,7 @@ pub(super) fn explain(refusal: &CommandError, args: &[OsString]) -> String {
     let what = match refusal {
         CommandError::Arguments(error) => arguments(error, args, is_get),
         CommandError::Setting(mistake) => setting(mistake),
+        CommandError::Inherited(problem) => problem.clone(),
         CommandError::File(mistake) => mistake.to_string(),
     };
     format!("{what} ({help} lists all options)")

@@ -5,11 +5,14 @@
 //! [`Certificate`], [`AccessLogConfig`]. [`Config`] composes them, and no room below imports it.
 
 pub mod file;
+mod inherited;
 pub mod settings;
 
+pub use inherited::InheritedSocket;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::http::Scheme;
 use crate::sandbox::{Rights, SiteRights};
 use crate::telemetry::AccessLogConfig;
 use crate::tls::Certificate;
@@ -25,6 +28,8 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// TLS listeners: HTTP/2 and HTTP/1.1 by ALPN.
     pub listen_tls: Vec<ListenAddress>,
+    /// Sockets that were handed down to the process, in the order of their descriptors.
+    pub inherited: Vec<InheritedSocket>,
     /// Let other processes listen on the same TCP ports.
     pub reuse_port: bool,
     /// The site that is served, and the certificate that names it.
@@ -65,6 +70,7 @@ impl Default for Config {
             settings_file: None,
             listen: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8080)))],
             listen_tls: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8443)))],
+            inherited: Vec::new(),
             reuse_port: false,
             host: HostConfig::default(),
             server: server::Config::default(),
@@ -79,6 +85,21 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Puts sockets that were handed down in the place of the default listeners.
+    pub fn inherit(&mut self, sockets: Vec<InheritedSocket>) {
+        if !sockets.is_empty() {
+            self.listen.clear();
+            self.listen_tls.clear();
+        }
+        self.inherited = sockets;
+    }
+
+    /// True if a listener takes TLS connections.
+    pub fn has_tls(&self) -> bool {
+        let mut inherited = self.inherited.iter();
+        !self.listen_tls.is_empty() || inherited.any(|socket| socket.scheme == Scheme::Https)
+    }
+
     /// The rights that serving takes, for the sandbox to leave.
     pub fn rights(&self) -> Rights {
         let log = self.access_log.as_ref().and_then(|log| log.file.clone());
@@ -95,10 +116,10 @@ impl Config {
                 listing: self.host.site.listing,
             }],
             read: self.sandbox_read.clone(),
-            certificates: if self.listen_tls.is_empty() {
-                Vec::new()
-            } else {
+            certificates: if self.has_tls() {
                 vec![self.host.certificate.clone()]
+            } else {
+                Vec::new()
             },
             ticket_keys: self.host.ticket_key.iter().cloned().collect(),
             logs: log.into_iter().collect(),

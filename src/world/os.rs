@@ -1,6 +1,7 @@
 //! The real world: mio's poll, the kernel's sockets, the machine's clocks.
 
 use super::{Extent, ListenAddress, Peer, Polled, Ready, Signal, Sleep, Token, World};
+use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};
@@ -17,9 +18,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub mod cgroup;
+pub mod inherited;
 mod tcp;
 mod unix;
 
+use inherited::InheritedListener;
 use tcp::PortUse;
 use unix::NamedListener;
 
@@ -64,6 +67,13 @@ enum OsListener {
 }
 
 impl OsListener {
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            OsListener::Tcp(listener) => listener,
+            OsListener::Unix(named) => &mut named.listener,
+        }
+    }
+
     /// True if a connection waits to be accepted.
     fn has_newcomer(&self) -> bool {
         let descriptor = match self {
@@ -179,6 +189,29 @@ impl<F> OsWorld<F> {
             })
     }
 
+    /// Takes over a listener that is bound, with its backlog, and returns its address. It is numbered
+    /// like one that [`listen`](OsWorld::listen) opens.
+    pub fn adopt(
+        &mut self,
+        listener: InheritedListener,
+        unsent_bytes: u32,
+    ) -> io::Result<ListenAddress> {
+        let (listener, bound) = match listener {
+            InheritedListener::Tcp(listener) => {
+                tcp::prepare(&listener, unsent_bytes)?;
+                let bound = ListenAddress::Tcp(listener.local_addr()?);
+                (OsListener::Tcp(TcpListener::from_std(listener)), bound)
+            }
+            InheritedListener::Unix(listener) => {
+                let named = NamedListener::inherited(listener)?;
+                let bound = ListenAddress::Unix(named.path().into());
+                (OsListener::Unix(named), bound)
+            }
+        };
+        self.add(listener)?;
+        Ok(bound)
+    }
+
     /// Does what `sendfile` does, through memory of ours.
     fn send_copy(
         &self,
@@ -202,9 +235,7 @@ impl<F> OsWorld<F> {
         address: &ListenAddress,
         unsent_bytes: u32,
     ) -> io::Result<ListenAddress> {
-        let token = mio::Token(self.listeners.len());
-        let registry = self.poll.registry();
-        let (mut listener, bound) = match address {
+        let (listener, bound) = match address {
             ListenAddress::Tcp(address) => {
                 let listener = tcp::bind(*address, unsent_bytes, self.ports)?;
                 let bound = listener.local_addr()?;
@@ -212,14 +243,16 @@ impl<F> OsWorld<F> {
             }
             ListenAddress::Unix(socket) => (OsListener::Unix(unix::bind(socket)?), address.clone()),
         };
-        match &mut listener {
-            OsListener::Tcp(listener) => registry.register(listener, token, Interest::READABLE)?,
-            OsListener::Unix(named) => {
-                registry.register(&mut named.listener, token, Interest::READABLE)?
-            }
-        }
-        self.listeners.push(listener);
+        self.add(listener)?;
         Ok(bound)
+    }
+
+    fn add(&mut self, mut listener: OsListener) -> io::Result<()> {
+        let token = mio::Token(self.listeners.len());
+        let registry = self.poll.registry();
+        registry.register(listener.source(), token, Interest::READABLE)?;
+        self.listeners.push(listener);
+        Ok(())
     }
 }
 
@@ -374,7 +407,10 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
     }
 
     fn stop_listening(&mut self) {
-        self.listeners.clear();
+        for mut listener in self.listeners.drain(..) {
+            // Closing alone does not end the poll's interest in a socket that others have open as well.
+            let _ = self.poll.registry().deregister(listener.source());
+        }
     }
 
     fn register(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {

@@ -131,7 +131,7 @@ impl ConfigDraft {
                     needs: "needs its certificate, add --cert FILE",
                 });
             }
-            (Some(_), Some(_)) if config.listen_tls.is_empty() => {
+            (Some(_), Some(_)) if !config.has_tls() => {
                 return Err(Incomplete {
                     names: &["cert", "key"],
                     needs: "need a TLS address, add --listen-tls ADDR",
@@ -149,7 +149,7 @@ impl ConfigDraft {
                 needs: "needs TCP addresses, since one process alone can have a Unix socket; leave out unix:PATH",
             });
         }
-        if config.host.ticket_key.is_some() && config.listen_tls.is_empty() {
+        if config.host.ticket_key.is_some() && !config.has_tls() {
             return Err(Incomplete {
                 names: &["ticket-key"],
                 needs: "needs a TLS address, add --listen-tls ADDR",

@@ -5,6 +5,7 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use socket2::SockRef;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 
 /// Connections that the kernel completes while we are busy. It caps this at `somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -44,9 +45,14 @@ pub(super) fn bind(
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
     }
-    sockopt::set_tcp_nodelay(&socket, true)?;
-    SockRef::from(&socket).set_tcp_notsent_lowat(unsent_bytes)?;
+    prepare(&socket, unsent_bytes)?;
     net::bind(&socket, &address)?;
     net::listen(&socket, BACKLOG)?;
     Ok(TcpListener::from_std(std::net::TcpListener::from(socket)))
+}
+
+/// Sets the options of a listener that accepted connections inherit.
+pub(super) fn prepare(socket: &impl AsFd, unsent_bytes: u32) -> io::Result<()> {
+    sockopt::set_tcp_nodelay(socket, true)?;
+    SockRef::from(socket).set_tcp_notsent_lowat(unsent_bytes)
 }

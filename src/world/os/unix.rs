@@ -6,6 +6,7 @@ use rustix::fs::{Mode, chmod, chown};
 use rustix::process::umask;
 use rustix::thread::{Gid, Uid};
 use std::io;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,29 @@ pub(super) struct NamedListener {
     /// Device and inode, by which it is told from the socket of a newer instance, which has taken the
     /// name over: that one stays.
     identity: Option<(u64, u64)>,
+}
+
+impl NamedListener {
+    /// A listener that another process has bound: the name is not ours to remove. Its path is that name; an
+    /// abstract name begins with `@`, and there may be none.
+    pub fn inherited(listener: std::os::unix::net::UnixListener) -> io::Result<NamedListener> {
+        let address = listener.local_addr()?;
+        let path = match (address.as_pathname(), address.as_abstract_name()) {
+            (Some(path), _) => path.into(),
+            (None, Some(name)) => format!("@{}", String::from_utf8_lossy(name)).into(),
+            (None, None) => PathBuf::new(),
+        };
+        Ok(NamedListener {
+            listener: UnixListener::from_std(listener),
+            path,
+            identity: None,
+        })
+    }
+
+    /// The name in the file system.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// Listens on a socket with the permissions and the owner that it shall have; at no time does it

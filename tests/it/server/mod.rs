@@ -12,6 +12,7 @@ mod helper;
 mod hosts;
 mod http1;
 mod http2;
+mod inherited;
 mod limits;
 mod logs;
 mod names;
