@@ -11,7 +11,6 @@ use rustix::net::{self, SendFlags};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
-use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -19,10 +18,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub mod cgroup;
 pub mod inherited;
+mod listen_error;
 mod tcp;
 mod unix;
 
 use inherited::InheritedListener;
+pub use listen_error::ListenError;
 use tcp::PortUse;
 use unix::NamedListener;
 
@@ -93,38 +94,6 @@ fn is_descriptor_limit(error: &io::Error) -> bool {
         Some(Errno::MFILE | Errno::NFILE)
     )
 }
-
-/// Error of a listener that could not be opened: one line that names the address and the mend.
-#[derive(Debug)]
-pub struct ListenError {
-    address: ListenAddress,
-    error: io::Error,
-}
-
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen on {}: ", self.address)?;
-        match self.error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                f.write_str("that file is not a socket; name another, or take it away")
-            }
-            io::ErrorKind::AddrInUse => f.write_str(
-                "the address is in use; stop the program that has it, or name another with \
-                 --listen or --listen-tls",
-            ),
-            io::ErrorKind::AddrNotAvailable => f.write_str(
-                "this machine has no such address; name one of its own, or [::] for all of them",
-            ),
-            io::ErrorKind::PermissionDenied => f.write_str(
-                "permission denied; ports under 1024 need privileges (CAP_NET_BIND_SERVICE), a \
-                 Unix socket a directory that you may write to",
-            ),
-            _ => self.error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for ListenError {}
 
 impl<F> OsWorld<F> {
     /// A poll that hears the operator's signals and has no listener yet.
