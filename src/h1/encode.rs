@@ -59,10 +59,12 @@ pub(super) fn is_sendable(field: Field<'_>) -> bool {
 
 /// True if a field of the caller is sent: none that HTTP/2 alone has, that frames the message, or that
 /// concerns the connection (RFC 9110 §7.6.1).
+#[inline]
 pub(super) fn is_passed_on(name: &[u8]) -> bool {
     match name.len() {
         14 if name.eq_ignore_ascii_case(b"content-length") => false,
-        _ => !is_connection_specific(name) && name.first() != Some(&b':'),
+        7 | 10 | 16 | 17 if is_connection_specific(name) => false,
+        _ => name.first() != Some(&b':'),
     }
 }
 
