@@ -101,6 +101,14 @@ impl<F: Files> SharedFile<F> {
     }
 }
 
+/// A kept descriptor that no response took ends with the last holder of the file: its place in the table
+/// is free again.
+impl<F: Files> Drop for SharedFile<F> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 impl<F: Files> FileSlot<F> {
     /// A file that is not open.
     pub(crate) fn new(
@@ -380,6 +388,21 @@ mod tests {
             drop((first, second));
             assert_eq!(read(&third, &mut files).unwrap(), b"content");
             drop(third);
+            assert_eq!(table.count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_kept_descriptor_that_no_response_takes_leaves_the_table_with_its_file() {
+        let mut files = MemoryFiles::new();
+        files.write("f", "content");
+        let table = OpenFiles::new(files.clone(), 1);
+        for _ in 0..3 {
+            let slot = slot(&table, &mut files, "f");
+            let (file, _) = table.open(b"f").unwrap();
+            slot.keep(file);
+            assert_eq!(table.count(), 1);
+            drop(slot);
             assert_eq!(table.count(), 0);
         }
     }
