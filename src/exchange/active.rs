@@ -281,7 +281,7 @@ impl<F: Files> ActiveRequest<F> {
     pub(crate) fn remaining(&self) -> Option<u64> {
         match &self.source {
             Source::Content(body) => body.len(),
-            Source::Exchange(_) => None,
+            Source::Exchange(running) => running.left(),
         }
     }
 

@@ -37,8 +37,9 @@ pub trait Exchange<F: Files> {
         None
     }
 
-    /// The time between two steps behind the head, after which the response is cut off; `None` is the
-    /// server's time for a head. A stream of events or a tunnel, which may have nothing to say for
+    /// The time behind the head in which content, or a part of the request, must come, after which the
+    /// response is cut off; `None` is the server's time for a head. A wake alone is no step, nor is a time
+    /// that has come. A stream of events or a tunnel, which may have nothing to say for
     /// long, says how long that is. Asked at each wait.
     fn idle_timeout(&self) -> Option<Duration> {
         None
@@ -65,7 +66,8 @@ pub enum Step<F: Files> {
     Informational(Head),
     /// The head.
     Head(Head),
-    /// Content that is sent from where it is: at least a byte.
+    /// Content that is sent from where it is, but for its first bytes, which are copied where there is
+    /// room for them: at least a byte.
     Content(Slice<F>),
     /// Content was written into the room, or there was no room, and more is to come.
     Written,

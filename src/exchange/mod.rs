@@ -18,8 +18,8 @@
 //! An exchange that has nothing to say waits ([`Step::Wait`]): for a part of its request, for a disk, for
 //! a time, or for a [`Waker`] that it has left with somebody else, such as another request's exchange.
 //! Every wait has an end: where the head takes longer than `server::Timeouts::handler`, the answer is
-//! 504; behind the head the response is cut off when nothing has happened for
-//! [`Exchange::idle_timeout`].
+//! 504; behind the head the response is cut off when no content was made, and no part of the request has
+//! come, for [`Exchange::idle_timeout`].
 //!
 //! The rules that both protocols share stand in `active` and `running`: no content behind the head of a
 //! response to HEAD, 413 for too much content, `100 Continue` before an exchange that waits for
@@ -107,6 +107,6 @@ pub use failure::Failure;
 pub use handler::{Answer, Handler, Request};
 pub(crate) use queue::Queue;
 pub use response::{Head, Response};
-pub(crate) use running::{ContentHold, Opening, Reception, Size};
+pub(crate) use running::{ContentHold, LONGEST_WAIT, Opening, Reception, Size};
 pub use wakes::Waker;
 pub(crate) use wakes::{AlarmOwner, RequestKey, RequestPlace, Wake, WakeCause, Wakes};

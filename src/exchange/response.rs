@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::content::Body;
-use crate::http::{Fields, Method};
+use crate::http::{Fields, Method, status};
 use crate::world::Files;
 
 /// A response whose head is known.
@@ -18,9 +18,9 @@ pub struct Response<F: Files> {
 
 impl<F: Files> Response<F> {
     /// The response as a request of this method gets it: to HEAD without content, whatever
-    /// `content-length` says (RFC 9110 §9.3.2).
+    /// `content-length` says (RFC 9110 §9.3.2), nor with a status that never has any (§6.4.1).
     pub fn to(mut self, method: Method) -> Self {
-        if method == Method::Head {
+        if method == Method::Head || status::has_no_content(self.status) {
             self.body = Body::Empty;
         }
         self

@@ -1,6 +1,6 @@
 //! An exchange under way: the parts that it was given, the wait that it is in, and its content so far.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Means, Room};
 use super::dialogue::{Exchange, Part, Step, Until};
@@ -72,19 +72,11 @@ pub(super) struct Running<F: Files> {
     /// Bytes of content still to come, where the head says how many.
     left: Option<u64>,
     trailers: Option<Fields>,
-    stage: Stage,
     /// Interim responses so far.
     interims: u8,
     wait: Wait,
     /// The end of the time for the present stage, once something else than the peer is waited for.
     end: Option<Instant>,
-}
-
-/// The part of the response that comes next.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Head,
-    Content,
 }
 
 /// The wait of an exchange.
@@ -101,6 +93,14 @@ enum Wait {
 /// Interim responses to one request: more than any use of 102 and 103, and an end for a handler that
 /// knows none.
 const MOST_INTERIMS: u8 = 16;
+
+/// The longest wait, whatever an exchange asks for: 30 days is for ever to any peer, and far from where
+/// adding it to the clock could overflow.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The shortest wait for a time, whatever an exchange asks for: one that names a time that has passed
+/// would keep the event loop from sleeping.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 impl<F: Files> Running<F> {
     pub(super) fn new(
@@ -122,7 +122,6 @@ impl<F: Files> Running<F> {
             content: Body::Empty,
             left: None,
             trailers: None,
-            stage: Stage::Head,
             interims: 0,
             wait: Wait::None,
             end: None,
@@ -148,9 +147,13 @@ impl<F: Files> Running<F> {
     /// Gives the exchange a part of its request.
     pub(super) fn receive(&mut self, part: Part<'_>, means: &Means) {
         match part {
-            Part::Data(_) => self.expectation = ContentHold::Nothing,
-            Part::End => self.arrival = Reception::Complete,
-            Part::Trailers(_) | Part::Gone => {}
+            Part::Data(_) | Part::Trailers(_) => self.expectation = ContentHold::Nothing,
+            // Nothing is kept back any more: 100 behind the end would ask for nothing.
+            Part::End => {
+                self.arrival = Reception::Complete;
+                self.expectation = ContentHold::Nothing;
+            }
+            Part::Gone => {}
         }
         self.wait = Wait::None;
         self.end = None;
@@ -158,12 +161,10 @@ impl<F: Files> Running<F> {
         self.exchange.receive(part, &mut desk);
     }
 
-    /// Something happened that the exchange may have waited for. Before the head its time goes on.
+    /// Something happened that the exchange may have waited for. Its time goes on, because only content,
+    /// or a part of the request, is progress.
     pub(super) fn wake(&mut self) {
         self.wait = Wait::None;
-        if self.stage == Stage::Content {
-            self.end = None;
-        }
     }
 
     /// The time at which the exchange is to be polled again or given up, if nothing happens before.
@@ -194,7 +195,7 @@ impl<F: Files> Running<F> {
         let mut desk = Desk::new(means, self.place, &mut self.alarm);
         match self.exchange.poll(&mut room, &mut desk)? {
             Step::Wait(until) => {
-                self.wait_for(until, means.now + means.handler_timeout);
+                self.wait_for(until, means.handler_timeout, means.now)?;
                 Ok(match (self.take_expectation(), until) {
                     (ContentHold::UntilContinue, _) => Opening::Continue,
                     (ContentHold::Nothing, Until::Disk) => Opening::Cold,
@@ -232,7 +233,7 @@ impl<F: Files> Running<F> {
     }
 
     fn begin(&mut self, head: Head) -> Opening {
-        (self.stage, self.wait, self.end) = (Stage::Content, Wait::None, None);
+        (self.wait, self.end) = (Wait::None, None);
         let withheld = self.method == Method::Head || status::has_no_content(head.status);
         let size = match head.len {
             _ if withheld => Size::None,
@@ -252,6 +253,11 @@ impl<F: Files> Running<F> {
     pub(super) fn next_slice(&mut self, max: u64, least: Least) -> Option<&mut Slice<F>> {
         let left = self.left?;
         self.content.next_slice(max.min(left), least)
+    }
+
+    /// Bytes of content still to come, where the head has promised how many.
+    pub(super) fn left(&self) -> Option<u64> {
+        self.left
     }
 
     /// Notes that so many bytes of content are sent.
@@ -328,7 +334,7 @@ impl<F: Files> Running<F> {
                 Step::Wait(until) => {
                     let idle = self.exchange.idle_timeout();
                     let idle = idle.unwrap_or(means.handler_timeout);
-                    self.wait_for(until, means.now + idle);
+                    self.wait_for(until, idle, means.now)?;
                     return Ok(match until {
                         Until::Disk => Progress::Cold,
                         _ => Progress::Waiting,
@@ -358,15 +364,25 @@ impl<F: Files> Running<F> {
         Ok(Progress::End)
     }
 
-    /// Notes a wait. One that goes on keeps the end that it had.
-    fn wait_for(&mut self, until: Until, end: Instant) {
+    /// Notes a wait of at most `most`. One that goes on keeps the end that it had, and fails behind it.
+    ///
+    /// The protocol keeps the peer's time only where more of the request can come. An exchange that holds
+    /// content may have shut the window with it.
+    fn wait_for(&mut self, until: Until, most: Duration, now: Instant) -> Result<(), Failure> {
+        let is_open = self.arrival == Reception::Open;
         self.wait = match until {
-            Until::Request if self.arrival == Reception::Open => Wait::Peer,
+            Until::Request if is_open && self.exchange.held() == 0 => Wait::Peer,
             Until::Request | Until::Disk | Until::Woken => Wait::Other { poll: None },
-            Until::Time(time) => Wait::Other { poll: Some(time) },
+            Until::Time(time) => Wait::Other {
+                poll: Some(time.max(now + SHORTEST_WAIT)),
+            },
         };
         if self.waits_for_other() {
-            self.end.get_or_insert(end);
+            self.end.get_or_insert(now + most.min(LONGEST_WAIT));
         }
+        if self.is_late(now) {
+            return Err(Failure::late());
+        }
+        Ok(())
     }
 }

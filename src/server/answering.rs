@@ -61,6 +61,16 @@ impl<F: Files> Turn<'_, F> {
             }
         };
         let exchange = match answer {
+            // An interim status would leave the client waiting for another response.
+            Answer::Response(response) if !(200..1000).contains(&response.status) => {
+                log::warn!(
+                    "{}: {} is no status of a response",
+                    arrived.peer,
+                    response.status
+                );
+                let response = self.services.routes.error(500);
+                return Accepted::Response(response.to(request.method), entry);
+            }
             Answer::Response(response) => {
                 return Accepted::Response(response.to(request.method), entry);
             }

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::exchange::LONGEST_WAIT;
 use crate::{h1, h2};
 
 /// Everything that the event loop and its connections are told.
@@ -32,6 +33,7 @@ impl Config {
             limits: _,
             timeouts,
         } = &mut config;
+        timeouts.bound();
         // Patience that is ample is no shorter than patience that is short.
         timeouts.slow = timeouts.slow.max(timeouts.stall);
         http1.preface_timeout = timeouts.preface;
@@ -200,6 +202,32 @@ pub struct Timeouts {
     pub linger: Duration,
 }
 
+impl Timeouts {
+    /// The longest that a timeout can be, 30 days: far beyond any use, and far from where adding it to the
+    /// clock could overflow.
+    pub const LONGEST: Duration = LONGEST_WAIT;
+
+    /// Shortens what is longer than [`Timeouts::LONGEST`].
+    fn bound(&mut self) {
+        let Timeouts {
+            handshake,
+            preface,
+            header,
+            idle,
+            stall,
+            slow,
+            handler,
+            drain,
+            linger,
+        } = self;
+        for timeout in [
+            handshake, preface, header, idle, stall, slow, handler, drain, linger,
+        ] {
+            *timeout = (*timeout).min(Timeouts::LONGEST);
+        }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Timeouts {
@@ -275,6 +303,30 @@ mod tests {
         // Ample patience is never shorter than short patience.
         config.timeouts.stall = Duration::from_secs(9);
         assert_eq!(config.derived().timeouts.slow, Duration::from_secs(9));
+    }
+
+    #[test]
+    fn timeouts_without_end_are_thirty_days() {
+        let endless = Duration::MAX;
+        let config = Config {
+            timeouts: Timeouts {
+                handshake: endless,
+                preface: endless,
+                header: endless,
+                idle: endless,
+                stall: endless,
+                slow: endless,
+                handler: endless,
+                drain: endless,
+                linger: endless,
+            },
+            ..Config::default()
+        };
+        let config = config.derived();
+        let timeouts = format!("{:?}", config.timeouts);
+        assert_eq!(timeouts.matches("2592000s").count(), 9, "{timeouts}");
+        assert_eq!(config.http1.slow_timeout, Timeouts::LONGEST);
+        assert_eq!(config.http2.stall_timeout, Timeouts::LONGEST);
     }
 
     #[test]

@@ -117,7 +117,12 @@ impl<F: Files> H1Service<F> {
                     Err(error) => return Err(self.fail(error, input, turn)),
                 }
             }
+            let was_full = !self.wants_input();
             if !self.produce(limit, turn)? {
+                // An exchange that has let go of content may have the rest of its request in `input`.
+                if was_full && self.wants_input() && turn.may_request() {
+                    continue;
+                }
                 break;
             }
         }

@@ -5,12 +5,9 @@
 
 use std::time::Duration;
 
+use crate::server::Timeouts;
 use crate::site::{self, CacheRule, Charset, EntityTags, TypeRule};
 use crate::telemetry::LogFormat;
-
-/// The longest duration that may be asked for. Far beyond any use, and far from where adding it to
-/// the clock could overflow.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A whole number between two bounds.
 pub fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
@@ -120,7 +117,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|number| number.checked_mul(milliseconds))
         .map(Duration::from_millis)
-        .filter(|duration| *duration <= LONGEST)
+        .filter(|duration| *duration <= Timeouts::LONGEST)
         .ok_or_else(|| "write a number and its unit, up to 30d".into())
 }
 
@@ -246,7 +243,7 @@ mod tests {
         assert_eq!(duration("0s"), Ok(Duration::ZERO));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        assert_eq!(duration("30d"), Ok(LONGEST));
+        assert_eq!(duration("30d"), Ok(Timeouts::LONGEST));
         assert_eq!(
             duration("30").unwrap_err(),
             "the unit is missing, write 30s"

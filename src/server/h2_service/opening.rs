@@ -51,14 +51,16 @@ impl<F: Files> H2Service<F> {
                 self.core.set_ready(stream, active.remaining());
                 return;
             }
-            match active.open(turn.services.routes.reads(), &turn.services.means) {
+            let opening = active.open(turn.services.routes.reads(), &turn.services.means);
+            // The exchange may have let go of content just now, and nothing else would open the window.
+            let (due, releasable) = (active.due(), active.releasable());
+            self.core.release(stream, releasable);
+            match opening {
                 Ok(Opening::Nothing) => {
-                    let due = active.due();
                     self.note_due(due);
                     return;
                 }
                 Ok(Opening::Cold) => {
-                    let due = active.due();
                     self.note_due(due);
                     turn.await_disk(key_of(stream));
                     return;
@@ -85,7 +87,9 @@ impl<F: Files> H2Service<F> {
         if !self.send_head(stream, head.status, &head.fields, end_stream, turn) {
             self.remove(stream, Some("the response cannot be sent"), turn.services);
         } else if !end_stream {
-            self.core.set_ready(stream, None);
+            let active = self.active.get(stream.index()).and_then(Option::as_ref);
+            let remaining = active.and_then(ActiveRequest::remaining);
+            self.core.set_ready(stream, remaining);
         } else if let Some(active) = self.take(stream) {
             self.complete(stream, active, turn.services);
         }

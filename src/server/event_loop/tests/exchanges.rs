@@ -2,6 +2,7 @@
 //! versions.
 
 mod script;
+mod waiting;
 
 use super::*;
 use crate::exchange::Waker;
@@ -22,6 +23,11 @@ struct Both {
 
 impl Both {
     fn new() -> Both {
+        Both::with(h2::Config::default())
+    }
+
+    /// A bench whose HTTP/2 client has this configuration.
+    fn with(client: h2::Config) -> Both {
         let mut bench = Bench::new();
         let seen = Scripted::default();
         let routes = bench.event_loop.routes();
@@ -33,7 +39,7 @@ impl Both {
         };
         bench.event_loop.services.log = Some(AccessLog::open(&config).unwrap());
         let now = bench.event_loop.services.now;
-        let mut client = h2::Connection::client(Arc::new(h2::Config::default()), now);
+        let mut client = h2::Connection::client(Arc::new(client), now);
         let h2 = bench.connect(0, &client.take_output(), usize::MAX, None);
         bench.turns(3);
         let mut both = Both {
@@ -62,17 +68,29 @@ impl Both {
 
     /// Sends a request over HTTP/2.
     fn open(&mut self, method: &str, path: &str, end_stream: bool) -> h2::StreamKey {
+        let stream = self.prepare(method, path, &[], end_stream);
+        self.send();
+        stream
+    }
+
+    /// Makes a request of HTTP/2, which [`Both::send`] sends.
+    fn prepare(
+        &mut self,
+        method: &str,
+        path: &str,
+        more: &[(&str, &str)],
+        end_stream: bool,
+    ) -> h2::StreamKey {
         let fields = [
             (":method", method),
             (":scheme", "http"),
             (":authority", "a"),
             (":path", path),
         ];
+        let fields = fields.iter().chain(more);
         let fields = fields.map(|(name, value)| Field::new(name.as_bytes(), value.as_bytes()));
         let now = self.bench.event_loop.services.now;
-        let stream = self.client.open(fields, end_stream, now).unwrap();
-        self.send();
-        stream
+        self.client.open(fields, end_stream, now).unwrap()
     }
 
     fn send(&mut self) {
@@ -232,6 +250,51 @@ fn a_handler_that_stalls_behind_its_head_is_cut_off_when_its_own_time_is_over() 
     assert_eq!(both.gone(), ["/idle", "/idle"]);
     both.pass(2);
     assert!(h1.borrow().closed);
+}
+
+#[test]
+fn s6_4_1_a_response_keeps_to_what_its_status_allows() {
+    let mut both = Both::new();
+    for (path, head) in [("/x/status/204", "204"), ("/x/status/304", "304")] {
+        both.open("GET", path, true);
+        assert_eq!(both.hear(), format!("{head}|"));
+        let h1 = both.get(path);
+        let text = heard(&h1);
+        assert!(text.starts_with(&format!("HTTP/1.1 {head} ")), "{text}");
+        assert!(text.ends_with("\r\n\r\n"), "{text:.200}");
+    }
+    // An interim response is no answer.
+    both.open("GET", "/x/status/103", true);
+    assert_eq!(both.hear(), "500 page|");
+    let h1 = both.get("/x/status/103");
+    assert!(heard(&h1).starts_with("HTTP/1.1 500 "), "{}", heard(&h1));
+}
+
+#[test]
+fn s6_9_1_the_end_of_content_that_has_used_the_window_up_needs_no_window() {
+    let mut both = Both::with(h2::Config {
+        initial_window_size: LARGE as u32,
+        ..h2::Config::default()
+    });
+    both.open("GET", "/x/known", true);
+    let heard = both.hear();
+    assert!(heard.ends_with('|'), "{}", heard.len());
+}
+
+#[test]
+fn s10_1_1_no_continue_is_sent_behind_the_end_of_a_request() {
+    let mut both = Both::new();
+    let expects = [("expect", "100-continue")];
+    let stream = both.prepare("POST", "/x/trailers", &expects, false);
+    both.client.send_data(stream, b"", true).unwrap();
+    both.send();
+    assert_eq!(both.hear(), "200 late sum 7");
+    let stream = both.prepare("POST", "/x/trailers", &expects, false);
+    both.client
+        .send_headers(stream, [Field::new(b"x-sum", b"5")], true)
+        .unwrap();
+    both.send();
+    assert_eq!(both.hear(), "200 5late sum 7");
 }
 
 #[test]

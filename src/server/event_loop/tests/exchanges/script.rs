@@ -1,8 +1,9 @@
 //! A handler whose exchanges do as their path says.
 
-use crate::content::Slice;
+use crate::content::{Body, Slice};
 use crate::exchange::{
-    Answer, Desk, Exchange, Failure, Handler, Head, Part, Request, Room, Step, Until, Waker,
+    Answer, Desk, Exchange, Failure, Handler, Head, Part, Request, Response, Room, Step, Until,
+    Waker,
 };
 use crate::http::Fields;
 use crate::world::Files;
@@ -41,6 +42,9 @@ impl<F: Files> Handler<F> for Scripted {
         let mut seen = self.0.borrow_mut();
         match path.as_str() {
             "" => return Answer::NotMine,
+            "/status/103" => return Answer::Response(full(103)),
+            "/status/204" => return Answer::Response(full(204)),
+            "/status/304" => return Answer::Response(full(304)),
             "/ring" => {
                 seen.rung = true;
                 seen.wakers.iter().for_each(Waker::wake);
@@ -56,6 +60,16 @@ impl<F: Files> Handler<F> for Scripted {
             ended: false,
             received: String::new(),
         }))
+    }
+}
+
+/// A response with content, whatever its status says.
+fn full<F: Files>(status: u16) -> Response<F> {
+    let content: Rc<[u8]> = vec![b'y'; LARGE].into();
+    Response {
+        status,
+        fields: Rc::default(),
+        body: Body::One(Slice::memory(content)),
     }
 }
 
@@ -88,7 +102,16 @@ impl<F: Files> Exchange<F> for Script {
             "/timer" if desk.now() < due => Some(Until::Time(due)),
             "/woken" if !rung => Some(Until::Woken),
             "/never" => Some(Until::Woken),
-            "/idle" if self.polls == 2 => Some(Until::Woken),
+            "/idle" | "/endless" if self.polls == 2 => Some(Until::Woken),
+            "/disks" if self.polls == 2 => Some(Until::Disk),
+            "/past" if self.polls == 2 => Some(Until::Time(self.begun)),
+            "/holds" if !rung => Some(Until::Woken),
+            "/holds" if !self.ended => {
+                // All of it goes elsewhere.
+                self.received.clear();
+                Some(Until::Request)
+            }
+            "/hoards" => Some(Until::Request),
             "/disk" if self.waits < 2 => Some(Until::Disk),
             "/disk" if self.polls == 1 && self.waits < 4 => Some(Until::Disk),
             "/small" | "/trailers" if !self.ended => Some(Until::Request),
@@ -122,7 +145,8 @@ impl<F: Files> Exchange<F> for Script {
                 }))
             }
             ("/hints", 2) | (_, 1) => head(200, None),
-            ("/hints", 3) | ("/fails" | "/idle" | "/short", 2) => {
+            ("/hints", 3)
+            | ("/fails" | "/idle" | "/endless" | "/disks" | "/past" | "/short", 2) => {
                 room.write(b"on");
                 Ok(Step::Written)
             }
@@ -136,11 +160,22 @@ impl<F: Files> Exchange<F> for Script {
         }
     }
 
+    fn held(&self) -> usize {
+        match self.path.as_str() {
+            "/holds" | "/hoards" => self.received.len(),
+            _ => 0,
+        }
+    }
+
     fn content_limit(&self) -> Option<u64> {
         (self.path == "/small").then_some(4)
     }
 
     fn idle_timeout(&self) -> Option<Duration> {
-        (self.path == "/idle").then_some(Duration::from_secs(5))
+        match self.path.as_str() {
+            "/idle" | "/disks" | "/past" => Some(Duration::from_secs(5)),
+            "/endless" => Some(Duration::MAX),
+            _ => None,
+        }
     }
 }
