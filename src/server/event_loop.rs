@@ -185,6 +185,10 @@ impl<W: World> EventLoop<W> {
         while !self.is_done() {
             self.turn()?;
         }
+        // Requests that are still open have their line in the log, and their handlers hear of the end.
+        for token in self.connections.tokens() {
+            self.give_turn(token, Connection::close);
+        }
         if let Some(log) = &mut self.services.log {
             log.finish(self.services.now);
         }

@@ -353,7 +353,8 @@ impl<F: Files> H2Service<F> {
             return;
         };
         if active.has_head() {
-            active.abandon(&mut turn.services.log, None, &turn.services.means);
+            let reason = Some(TOO_LARGE);
+            active.abandon(&mut turn.services.log, reason, &turn.services.means);
             self.core.reset(stream, ErrorCode::CANCEL);
             turn.services.report(Limit::BodySize, self.peer, TOO_LARGE);
         } else {

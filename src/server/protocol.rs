@@ -39,7 +39,7 @@ impl<F: Files> Protocol<F> {
             Transport::Plain if input.len() < PREFACE.len() && PREFACE.starts_with(input) => {
                 return Protocol::Undecided;
             }
-            // Nothing but a preface begins so: the method is reserved for it (RFC 9113 §11.6), and a
+            // Nothing but a preface begins so: the method is reserved for it (RFC 7540 §11.6), and a
             // wrong one is answered as HTTP/2.
             Transport::Plain => (input.starts_with(b"PRI "), Scheme::Http),
         };

@@ -112,6 +112,7 @@ impl<F: Files> Exchange<F> for Script {
                 Some(Until::Request)
             }
             "/hoards" => Some(Until::Request),
+            "/brief" if self.polls == 2 => Some(Until::Request),
             "/disk" if self.waits < 2 => Some(Until::Disk),
             "/disk" if self.polls == 1 && self.waits < 4 => Some(Until::Disk),
             "/small" | "/trailers" if !self.ended => Some(Until::Request),
@@ -146,7 +147,7 @@ impl<F: Files> Exchange<F> for Script {
             }
             ("/hints", 2) | (_, 1) => head(200, None),
             ("/hints", 3)
-            | ("/fails" | "/idle" | "/endless" | "/disks" | "/past" | "/short", 2) => {
+            | ("/fails" | "/idle" | "/brief" | "/endless" | "/disks" | "/past" | "/short", 2) => {
                 room.write(b"on");
                 Ok(Step::Written)
             }
@@ -168,7 +169,7 @@ impl<F: Files> Exchange<F> for Script {
     }
 
     fn content_limit(&self) -> Option<u64> {
-        (self.path == "/small").then_some(4)
+        matches!(self.path.as_str(), "/small" | "/brief").then_some(4)
     }
 
     fn idle_timeout(&self) -> Option<Duration> {

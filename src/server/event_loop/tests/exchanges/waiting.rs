@@ -1,6 +1,7 @@
 //! Waits of handlers: the end that each has, and uploads that wait for a handler to let go.
 
 use super::*;
+use crate::world::Signal;
 
 #[test]
 fn wakes_without_content_do_not_put_off_the_end_of_a_response() {
@@ -88,4 +89,42 @@ fn a_handler_that_holds_content_and_waits_for_more_meets_its_deadline() {
     both.pass(3);
     assert!(heard(&h1).starts_with("HTTP/1.1 504 "), "{}", heard(&h1));
     assert_eq!(both.gone(), ["/hoards"]);
+}
+
+#[test]
+fn content_that_is_too_large_behind_the_head_ends_the_response_with_its_reason_in_the_log() {
+    let mut both = Both::new();
+    let h1 = both.h1("POST /x/brief HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    assert!(heard(&h1).ends_with("2\r\non\r\n"), "{}", heard(&h1));
+    h1.borrow_mut().incoming = b"5\r\nhello\r\n".to_vec();
+    both.bench.wake(&h1);
+    let stream = both.open("POST", "/x/brief", false);
+    assert_eq!(both.hear(), "200 on");
+    both.client.send_data(stream, b"hello", false).unwrap();
+    both.send();
+    assert_eq!(both.hear(), ErrorCode::CANCEL.to_string());
+    assert_eq!(both.gone(), ["/brief", "/brief"]);
+    let lines = both.lines("/x/brief");
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        assert!(line.ends_with("\"request body too large\""), "{line}");
+    }
+}
+
+#[test]
+fn requests_that_are_open_when_the_server_stops_have_their_lines_and_their_handlers_hear_of_it() {
+    for signals in [1, 2] {
+        let mut both = Both::new();
+        both.get("/x/never");
+        both.open("GET", "/x/never", true);
+        for _ in 0..signals {
+            let mut outside = both.bench.outside.0.borrow_mut();
+            outside.ready.push(Ready::Signal(Signal::Stop));
+        }
+        both.bench.sleep(Duration::from_secs(40));
+        both.bench.event_loop.run().unwrap();
+        assert_eq!(both.gone(), ["/never", "/never"]);
+        assert_eq!(both.lines("/x/never").len(), 2);
+        assert_eq!(both.bench.event_loop.connections(), 0);
+    }
 }
