@@ -89,6 +89,14 @@ pub struct ConnectionError {
 }
 
 impl ConnectionError {
+    /// A preface (RFC 9113 §3.4) whose beginning has come, but not its end.
+    pub const LATE_PREFACE: ConnectionError =
+        ConnectionError::new(ErrorCode::SETTINGS_TIMEOUT, "preface not completed in time");
+
+    /// A field block (RFC 9113 §4.3) whose beginning has come, but not its end.
+    pub const LATE_FIELD_BLOCK: ConnectionError =
+        ConnectionError::calm("field block not completed in time");
+
     pub(super) const fn new(code: ErrorCode, reason: &'static str) -> Self {
         ConnectionError { code, reason }
     }

@@ -176,7 +176,8 @@ impl Default for Limits {
 pub struct Timeouts {
     /// From accept to the end of the TLS handshake.
     pub handshake: Duration,
-    /// From accept to what tells the protocol, in the clear, and in either version to the first request.
+    /// From accept to what tells the protocol, in the clear; from there to the first request of HTTP/1.1,
+    /// and to the preface of HTTP/2, behind which [`Timeouts::idle`] begins.
     pub preface: Duration,
     /// From the first byte of a header section to its last, in either version.
     pub header: Duration,

@@ -101,6 +101,8 @@ impl Limit {
     /// The limit behind the error that ended an HTTP/2 connection, if there was a limit.
     pub fn of_h2(error: &ConnectionError) -> Option<Limit> {
         match error.code {
+            _ if *error == ConnectionError::LATE_PREFACE => Some(Limit::FirstRequestTime),
+            _ if *error == ConnectionError::LATE_FIELD_BLOCK => Some(Limit::HeaderTime),
             ErrorCode::ENHANCE_YOUR_CALM => Some(Limit::Calm),
             ErrorCode::SETTINGS_TIMEOUT => Some(Limit::SettingsTime),
             _ => None,
@@ -212,6 +214,10 @@ impl LimitLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::h2;
+    use crate::h2::frame::PREFACE;
+    use crate::http::Fields;
+    use std::sync::Arc;
 
     #[test]
     fn a_kind_is_told_once_a_second_with_what_was_left_out() {
@@ -238,6 +244,30 @@ mod tests {
         log.count(Limit::Calm, Instant::now());
         log.count(Limit::Calm, Instant::now());
         assert_eq!(log.totals().as_deref(), Some(" stall-timeout 1 calm 2"));
+    }
+
+    #[test]
+    fn a_late_preface_and_a_late_field_block_of_http2_count_under_the_options_that_set_their_times()
+    {
+        let settings_and_acknowledgement = [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0];
+        let open_headers = [0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
+        let begun = [&PREFACE[..], &settings_and_acknowledgement, &open_headers].concat();
+        for (input, limit) in [
+            (&PREFACE[..5], Limit::FirstRequestTime),
+            (&begun[..], Limit::HeaderTime),
+        ] {
+            let start = Instant::now();
+            let mut server = h2::Connection::server(Arc::new(h2::Config::default()), start);
+            let (mut input, mut fields) = (input, Fields::new());
+            while server
+                .receive(&mut input, &mut fields, start)
+                .unwrap()
+                .is_some()
+            {}
+            let later = start + Duration::from_secs(11);
+            let error = server.handle_timeout(later).unwrap_err();
+            assert_eq!(Limit::of_h2(&error), Some(limit), "{error}");
+        }
     }
 
     #[test]

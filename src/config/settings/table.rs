@@ -392,7 +392,7 @@ const BOUNDS: &[Setting] = &[
     Setting::text(
         "preface-timeout",
         "TIME",
-        "From there to the first request",
+        "From there to the first request, over HTTP/2 to its preface",
         |draft, text| put(&mut draft.timeouts().preface, value::timeout(text)),
     )
     .default("10s"),

@@ -56,22 +56,21 @@ impl Connection {
         let tick = self.timing.hear(now);
         let due = |deadline: Option<Tick>| deadline.is_some_and(|deadline| deadline.is_due(tick));
         if due(self.waiting.settings_deadline()) {
-            let (code, reason) = match self.inbound.phase() {
+            let error = match self.inbound.phase() {
                 // Browsers connect ahead, and may then have nothing to ask.
-                PeerPhase::Preface { matched: 0 } => (ErrorCode::NO_ERROR, "nothing came"),
-                PeerPhase::Preface { .. } => {
-                    let reason = "preface not completed in time";
-                    (ErrorCode::SETTINGS_TIMEOUT, reason)
+                PeerPhase::Preface { matched: 0 } => {
+                    ConnectionError::new(ErrorCode::NO_ERROR, "nothing came")
                 }
+                PeerPhase::Preface { .. } => ConnectionError::LATE_PREFACE,
                 _ => {
                     let reason = "SETTINGS not acknowledged in time";
-                    (ErrorCode::SETTINGS_TIMEOUT, reason)
+                    ConnectionError::new(ErrorCode::SETTINGS_TIMEOUT, reason)
                 }
             };
-            return Err(self.fail(ConnectionError::new(code, reason)));
+            return Err(self.fail(error));
         }
         if due(self.inbound.block_deadline()) {
-            return Err(self.fail(ConnectionError::calm("field block not completed in time")));
+            return Err(self.fail(ConnectionError::LATE_FIELD_BLOCK));
         }
         if due(self.departure.due()) {
             self.leave();
