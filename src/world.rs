@@ -111,14 +111,13 @@ pub enum Ready {
     Signal(Signal),
     /// The helper process answered, or ended.
     Helper,
-    /// A socket became ready.
+    /// A socket became ready to be read, to be written, or both. An unsent output is tried in each turn, so
+    /// nobody needs to be told that bytes can be written.
     Socket {
         /// The token it was registered under.
         token: Token,
         /// Bytes, the end of the stream, or an error can be read.
         readable: bool,
-        /// Bytes can be written.
-        writable: bool,
         /// The peer has closed its direction, or the connection failed: even after a short read
         /// there is something to read.
         read_closed: bool,

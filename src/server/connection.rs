@@ -24,7 +24,7 @@ pub use progress::Prospect;
 
 use super::config::Limits;
 use super::lent::Buffers;
-use super::protocol::Protocol;
+use super::protocol::{OutputRoom, Protocol};
 use super::services::Services;
 use super::turn::{REQUEST_EFFORT, Turn};
 use super::watch::ProgressWatch;
@@ -315,15 +315,17 @@ impl<W: World> Connection<W> {
         Ok(wish)
     }
 
-    /// Number of bytes of output that may be made: a piece, or behind one that waits the short answers that
-    /// input calls for.
-    fn output_room(&self, piece: usize, limits: &Limits) -> usize {
-        let most = if self.link.unsent().is_empty() {
-            piece
-        } else {
-            limits.output_bytes + limits.answer_bytes
-        };
-        most.saturating_sub(self.link.unsent().held())
+    /// Room for output: for a piece of this size, or behind output that waits.
+    fn output_room(&self, piece: usize, limits: &Limits) -> OutputRoom {
+        let unsent = self.link.unsent();
+        if unsent.is_empty() {
+            return OutputRoom::Piece(piece);
+        }
+        let most = limits.output_bytes + limits.answer_bytes;
+        match most.saturating_sub(unsent.held()) {
+            0 => OutputRoom::None,
+            left => OutputRoom::Answers(left),
+        }
     }
 
     /// Lets the protocol take its input and fill the output, and sends that, until there is no more
@@ -341,10 +343,9 @@ impl<W: World> Connection<W> {
         turn.requests = turn.services.limits.turn_requests;
         self.enter(turn);
         loop {
-            let blocked = !self.link.unsent().is_empty();
-            let limit = self.output_room(turn.piece, &turn.services.limits);
+            let room = self.output_room(turn.piece, &turn.services.limits);
             self.protocol.lend_output(std::mem::take(output));
-            let result = self.protocol.advance(input, fields, limit, blocked, turn);
+            let result = self.protocol.advance(input, fields, room, turn);
             *output = self.protocol.take_output();
             let made = output.len() + turn.splices.len();
             let sent = self.send(output, wire, world, turn);
@@ -362,9 +363,12 @@ impl<W: World> Connection<W> {
             if !turn.may_request() {
                 return Ok(Wish::Again);
             }
-            // What was held back while the socket was blocked has its turn now, if it is not any more.
-            let held_back = blocked && self.link.unsent().is_empty();
-            if !held_back && (made + OUTPUT_SLACK < limit || !self.link.unsent().is_empty()) {
+            let goes_on = match room {
+                OutputRoom::Piece(limit) => made + OUTPUT_SLACK >= limit,
+                // What was held back while the socket was blocked has its turn now.
+                OutputRoom::Answers(_) | OutputRoom::None => true,
+            };
+            if !goes_on || !self.link.unsent().is_empty() {
                 return Ok(if self.wants_input(&turn.services.limits) {
                     Wish::Again
                 } else {

@@ -14,6 +14,17 @@ use crate::world::{Files, Peer};
 use rustls::server::UnbufferedServerConnection;
 use std::time::Instant;
 
+/// Room in the output of a connection, which decides about everything that may be put into it.
+#[derive(Clone, Copy)]
+pub enum OutputRoom {
+    /// The socket has taken everything: a piece of so many bytes may be made, with content of responses.
+    Piece(usize),
+    /// Output waits for the socket: short answers that input calls for may be made, up to so many bytes.
+    Answers(usize),
+    /// Too much output waits: nothing may be made.
+    None,
+}
+
 /// The protocol that a connection speaks.
 pub enum Protocol<F: Files> {
     /// Nothing was heard that tells HTTP/1.1 from HTTP/2.
@@ -59,32 +70,35 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// Takes what it can of `input` and fills the output up to `limit` bytes; with `content` of
-    /// responses only while the socket takes what there is.
+    /// Takes what it can of `input`, and fills the output as far as there is room. HTTP/1.1 has no short
+    /// answers: its responses wait for a whole piece.
     pub fn advance(
         &mut self,
         input: &mut &[u8],
         fields: &mut Fields,
-        limit: usize,
-        blocked: bool,
+        room: OutputRoom,
         turn: &mut Turn<'_, F>,
     ) -> Result<(), Fault> {
         match self {
             Protocol::Undecided => {}
-            Protocol::H1(service) if blocked => service.core().pause_input(turn.services.now),
             Protocol::H1(service) => {
+                let OutputRoom::Piece(limit) = room else {
+                    service.core().pause_input(turn.services.now);
+                    return Ok(());
+                };
                 if let Advance::Upgraded(service) = service.advance(input, fields, limit, turn)? {
                     *self = Protocol::H2(service);
-                    return self.advance(input, fields, limit, blocked, turn);
+                    return self.advance(input, fields, room, turn);
                 }
             }
-            Protocol::H2(service) if limit == 0 => service.core().pause_input(turn.services.now),
-            Protocol::H2(service) => {
-                service.receive(input, fields, limit, turn)?;
-                if !blocked {
+            Protocol::H2(service) => match room {
+                OutputRoom::None => service.core().pause_input(turn.services.now),
+                OutputRoom::Answers(limit) => service.receive(input, fields, limit, turn)?,
+                OutputRoom::Piece(limit) => {
+                    service.receive(input, fields, limit, turn)?;
                     service.produce(limit, turn);
                 }
-            }
+            },
         }
         Ok(())
     }
@@ -107,12 +121,13 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// True if more bytes from the peer would be of use now. HTTP/1.1 has nothing to do with them
-    /// while it is `blocked`, as [`Protocol::advance`] is.
-    pub fn wants_input(&self, blocked: bool) -> bool {
-        match self {
-            Protocol::H1(service) => !blocked && service.wants_input(),
-            Protocol::Undecided | Protocol::H2(_) => true,
+    /// True if more bytes from the peer would be of use, with this room for answers to them.
+    pub fn wants_input(&self, room: OutputRoom) -> bool {
+        match (self, room) {
+            (_, OutputRoom::None) => false,
+            (Protocol::H1(service), OutputRoom::Piece(_)) => service.wants_input(),
+            (Protocol::H1(_), OutputRoom::Answers(_)) => false,
+            (Protocol::Undecided | Protocol::H2(_), _) => true,
         }
     }
 

@@ -322,7 +322,6 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
                 ready.push(Ready::Socket {
                     token,
                     readable: event.is_readable() || read_closed,
-                    writable: event.is_writable(),
                     read_closed,
                 });
             }

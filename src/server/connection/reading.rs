@@ -154,9 +154,8 @@ impl<W: World> Connection<W> {
     /// True if the socket is to be read: bytes may be there, the protocol has use for them, and little
     /// enough output waits.
     pub(super) fn wants_input(&self, limits: &Limits) -> bool {
-        self.link.has_input()
-            && self.output_room(limits.output_bytes, limits) > 0
-            && self.protocol.wants_input(!self.link.unsent().is_empty())
+        let room = self.output_room(limits.output_bytes, limits);
+        self.link.has_input() && self.protocol.wants_input(room)
     }
 
     /// Reads once, and has a turn with much input measured.

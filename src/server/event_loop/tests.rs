@@ -113,7 +113,6 @@ impl Bench {
         self.outside.0.borrow_mut().ready.push(Ready::Socket {
             token,
             readable: true,
-            writable: true,
             read_closed: false,
         });
     }

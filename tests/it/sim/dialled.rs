@@ -181,7 +181,6 @@ impl DialWorld {
             ready.push(Ready::Socket {
                 token: registered.token,
                 readable: true,
-                writable: true,
                 read_closed: link.is_some_and(|link| network.client_sees_end(link)),
             });
         }

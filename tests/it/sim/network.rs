@@ -286,11 +286,10 @@ impl Network {
         }
         let recent = self.rng.below(self.tokens.len().min(8));
         let token = self.tokens[self.tokens.len() - 1 - recent];
-        let (readable, writable) = (self.rng.chance(500), self.rng.chance(500));
+        let readable = self.rng.chance(500);
         Some(Ready::Socket {
             token,
             readable,
-            writable,
             read_closed: false,
         })
     }
@@ -345,7 +344,6 @@ impl Link {
         any.then_some(Ready::Socket {
             token,
             readable,
-            writable,
             read_closed,
         })
     }

@@ -56,7 +56,6 @@ impl Bench {
         self.outside.0.borrow_mut().ready.push(Ready::Socket {
             token,
             readable: true,
-            writable: true,
             read_closed: true,
         });
         self.rest();

@@ -393,7 +393,6 @@ fn a_handler_is_told_when_its_peer_has_gone() {
     both.bench.outside.0.borrow_mut().ready.push(Ready::Socket {
         token,
         readable: true,
-        writable: true,
         read_closed: true,
     });
     both.bench.turns(3);
