@@ -3,7 +3,7 @@
 //!
 //! | Wish behind the turn | Condition |
 //! |---|---|
-//! | another turn at once | bytes were read, parsed, made or written, or the phase has changed; a few turns in a row may do without |
+//! | another turn at once | bytes were read, parsed, made or written, a step of work on files was done (a listing takes many), or the phase has changed; a few turns in a row may do without |
 //! | to wait | a deadline or a wake ends the wait; input that could be read is not left to an edge that never comes; output that the socket does not take has met its end or an appointed wake; content of a disk has a wake |
 //!
 //! A deadline that has passed and was dealt with is a wish for another turn at once; one that was not yet
@@ -27,6 +27,11 @@ pub struct Prospect {
 }
 
 impl<W: World> Connection<W> {
+    /// Counts work on files, in bytes of effort, as progress of the turn.
+    pub fn count_work(&mut self, on_files: usize) {
+        self.watch.count(on_files);
+    }
+
     /// Asserts that the turn that has ended with this wish has made progress, or that the wait behind it
     /// will end.
     pub fn assert_progress(

@@ -65,6 +65,8 @@ impl<W: World> EventLoop<W> {
         });
         turn.charge_time(|| world.now());
         let (effort, moved) = (turn.effort, turn.moved);
+        #[cfg(debug_assertions)]
+        let on_files = file_effort - turn.file_effort;
         let is_handshaking = matches!(&outcome, Ok(outcome) if outcome.is_handshaking);
         if was_handshaking && !is_handshaking {
             self.handshaking -= 1;
@@ -77,7 +79,7 @@ impl<W: World> EventLoop<W> {
             return self.forget(token);
         }
         #[cfg(debug_assertions)]
-        self.assert_progress(token, &outcome);
+        self.assert_progress(token, &outcome, on_files);
         self.deadlines.set(token.index, outcome.deadline);
         let weight = if effort > HEAVY {
             Weight::Heavy
@@ -99,10 +101,10 @@ impl<W: World> EventLoop<W> {
         }
     }
 
-    /// Asserts that the turn has made progress, or that the connection will have another one. No panic of
-    /// it is caught here: it is ours, and not the peer's.
+    /// Asserts that the turn, with this effort on files, has made progress, or that the connection will have
+    /// another one. No panic of it is caught here: it is ours, and not the peer's.
     #[cfg(debug_assertions)]
-    fn assert_progress(&mut self, token: Token, outcome: &Outcome) {
+    fn assert_progress(&mut self, token: Token, outcome: &Outcome, on_files: usize) {
         let of_it = |wake: &Wake| wake.place.connection == token;
         let prospect = Prospect {
             is_queued: self.connections.is_queued(token),
@@ -110,6 +112,7 @@ impl<W: World> EventLoop<W> {
             deadline: outcome.deadline,
         };
         if let Some(connection) = self.connections.value(token) {
+            connection.count_work(on_files);
             connection.assert_progress(outcome.wish, prospect, &self.services);
         }
     }
