@@ -11,9 +11,8 @@
 //! descriptors that were passed to it. Tasks are done in their order, one after another, and each is bounded,
 //! so an answer belongs to the oldest task.
 //!
-//! Everything works without it, in slices. A task is done so whenever the helper has [`MOST_TASKS`] already,
-//! and all tasks are from the moment on at which the helper ends, or is silent for
-//! [`SILENCE`] twice. The server says so once. It starts no new one, because by then its sandbox lets it start
+//! Everything works without it, in slices. A task is done so whenever the helper has `MOST_TASKS` already,
+//! and all tasks are from the moment on at which the helper ends, or is silent for `SILENCE` twice. The server says so once. It starts no new one, because by then its sandbox lets it start
 //! no program, and it cannot wait for a child either: one that ended stays in the list of processes, as a
 //! zombie without memory, until the server ends.
 //!
