@@ -83,8 +83,9 @@ pub struct Connection<W: World> {
 enum Phase {
     /// No protocol yet: the handshake or the preface is incomplete.
     Opening { deadline: Instant },
-    /// Requests and responses.
-    Serving,
+    /// Requests and responses. While the word that the server stops is due with the first request, it is
+    /// said at `first_by` without one.
+    Serving { first_by: Option<Instant> },
     /// Nothing more is read; closes when everything is sent.
     Flushing,
     /// Everything is sent but the word that nothing follows, which only TLS has.
@@ -101,7 +102,7 @@ enum Phase {
 enum Farewell {
     /// Not due, or said already.
     None,
-    /// With the first request.
+    /// With the first request, or when the time for opening has passed without one.
     Due,
 }
 
@@ -194,7 +195,7 @@ impl<W: World> Connection<W> {
     pub fn take_turn(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
         let mut buffers = std::mem::take(turn.buffers);
         let result = match self.phase {
-            Phase::Opening { .. } | Phase::Serving => self.serve(&mut buffers, world, turn),
+            Phase::Opening { .. } | Phase::Serving { .. } => self.serve(&mut buffers, world, turn),
             Phase::Flushing | Phase::Ending => self.flush(&[], world, turn).map(|()| Wish::Wait),
             Phase::Lingering { .. } => self.linger(&mut buffers.read, world, turn),
             Phase::Closed => Ok(Wish::Closed),
@@ -263,14 +264,18 @@ impl<W: World> Connection<W> {
         if let Phase::Flushing = self.phase {
             return Ok(Wish::Wait);
         }
-        if matches!(self.phase, Phase::Opening { .. }) {
+        if let Phase::Opening { deadline } = self.phase {
             self.protocol =
                 Protocol::choose(self.link.transport(), input, self.peer, turn.services);
             if !matches!(self.protocol, Protocol::Undecided) {
                 let (protocol, layer) = (self.protocol.name(), self.link.transport().name());
                 log::debug!("{}: {protocol} over {layer}", self.peer);
-                self.phase = Phase::Serving;
-                if self.farewell == Farewell::Due {
+                let first_by = match self.farewell {
+                    Farewell::Due => Some(deadline),
+                    Farewell::None => None,
+                };
+                self.phase = Phase::Serving { first_by };
+                if first_by.is_some() {
                     self.protocol.expect_last();
                 }
             }
@@ -298,7 +303,7 @@ impl<W: World> Connection<W> {
                 wish?
             }
         };
-        if matches!(self.phase, Phase::Opening { .. } | Phase::Serving) {
+        if matches!(self.phase, Phase::Opening { .. } | Phase::Serving { .. }) {
             let left = input.len();
             if !is_long {
                 self.kept.extend_from_slice(input);
@@ -307,12 +312,23 @@ impl<W: World> Connection<W> {
                 self.keep_long(kept, left);
             }
         }
-        if self.farewell == Farewell::Due && self.protocol.requests() > 0 {
-            self.farewell = Farewell::None;
-            self.protocol.shutdown(turn.services.now);
+        if self.protocol.requests() > 0 && self.bid_farewell(turn.services.now) {
             return Ok(Wish::Again);
         }
         Ok(wish)
+    }
+
+    /// Says that the server stops, if that is due; true if it was.
+    fn bid_farewell(&mut self, now: Instant) -> bool {
+        let is_due = self.farewell == Farewell::Due;
+        if is_due {
+            self.farewell = Farewell::None;
+            if let Phase::Serving { first_by } = &mut self.phase {
+                *first_by = None;
+            }
+            self.protocol.shutdown(now);
+        }
+        is_due
     }
 
     /// Room for output: for a piece of this size, or behind output that waits.

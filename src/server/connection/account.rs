@@ -26,7 +26,9 @@ impl<W: World> Connection<W> {
         let read = !self.link.has_input();
         let idle = match self.phase {
             Phase::Opening { .. } => read,
-            Phase::Serving => read && self.link.unsent().is_empty() && self.protocol.is_idle(),
+            Phase::Serving { .. } => {
+                read && self.link.unsent().is_empty() && self.protocol.is_idle()
+            }
             Phase::Flushing | Phase::Ending => false,
             Phase::Lingering { .. } | Phase::Closed => true,
         };
@@ -36,7 +38,7 @@ impl<W: World> Connection<W> {
     /// Ends for the sake of others: with GOAWAY where that can be said at once, and time to read it,
     /// for which it is as one that has just become idle. Whoever had that time goes for good.
     pub fn shed(&mut self, limit: Limit, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
-        if !matches!(self.phase, Phase::Serving) || !self.link.unsent().is_empty() {
+        if !matches!(self.phase, Phase::Serving { .. }) || !self.link.unsent().is_empty() {
             turn.services
                 .report(limit, self.peer, "closed to make room");
             return self.close(world, turn);

@@ -44,7 +44,7 @@ impl<W: World> Connection<W> {
         world: &mut W,
         turn: &mut Turn<'_, W::Files>,
     ) -> io::Result<Wish> {
-        if let Phase::Opening { .. } | Phase::Serving = self.phase {
+        if let Phase::Opening { .. } | Phase::Serving { .. } = self.phase {
             // What was kept because the output is blocked, or the turn's budget used up, is still to be
             // heard: with requests among it, no end of the input is theirs.
             let heard_out = self.link.unsent().is_empty() && wish != Wish::Again;

@@ -72,7 +72,7 @@ impl<W: World> Connection<W> {
     fn forgotten(&self, prospect: Prospect, services: &Services<W::Files>) -> Option<&'static str> {
         let is_sent = self.link.unsent().is_empty();
         let has_readable = match self.phase {
-            Phase::Opening { .. } | Phase::Serving => self.wants_input(&services.limits),
+            Phase::Opening { .. } | Phase::Serving { .. } => self.wants_input(&services.limits),
             Phase::Flushing | Phase::Ending | Phase::Closed => false,
             Phase::Lingering { .. } => self.link.has_input(),
         };
@@ -111,7 +111,7 @@ impl Phase {
     fn name(&self) -> &'static str {
         match self {
             Phase::Opening { .. } => "opening",
-            Phase::Serving => "serving",
+            Phase::Serving { .. } => "serving",
             Phase::Flushing => "flushing",
             Phase::Ending => "ending",
             Phase::Lingering { .. } => "lingering",

@@ -44,7 +44,7 @@ impl<W: World> Connection<W> {
         if !self.link.unsent().is_empty() {
             return;
         }
-        if !matches!(self.phase, Phase::Serving) || !self.protocol.is_idle() {
+        if !matches!(self.phase, Phase::Serving { .. }) || !self.protocol.is_idle() {
             self.pause = Pause::None;
             return;
         }
@@ -71,7 +71,8 @@ impl<W: World> Connection<W> {
     pub fn next_deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Opening { deadline } | Phase::Lingering { deadline, .. } => Some(deadline),
-            _ => None,
+            Phase::Serving { first_by } => first_by,
+            Phase::Flushing | Phase::Ending | Phase::Closed => None,
         };
         let pause = self.pause.deadline(timeouts);
         let protocol = self.protocol.next_deadline();
@@ -106,6 +107,13 @@ impl<W: World> Connection<W> {
         {
             self.report_opening(turn.services);
             return self.close(world, turn);
+        }
+        if let Phase::Serving {
+            first_by: Some(first_by),
+        } = self.phase
+            && first_by <= now
+        {
+            self.bid_farewell(now);
         }
         if self.has_stalled(turn.services) {
             turn.services

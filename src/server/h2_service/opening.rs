@@ -16,6 +16,8 @@ impl<F: Files> H2Service<F> {
         if let Some(stream) = self.core.stream(id)
             && let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut)
             && active.wake(cause)
+            // While output waits nobody polls, and a handler may be woken any number of times.
+            && !self.pending.contains(&stream)
         {
             self.pending.push(stream);
         }

@@ -90,3 +90,27 @@ fn whoever_has_said_nothing_does_not_keep_the_server() {
         start.elapsed()
     );
 }
+
+#[test]
+fn whoever_opens_http2_at_sigterm_and_asks_nothing_does_not_keep_the_server() {
+    let mut server = Server::start(&[]);
+    let mut clear = server.connect();
+    thread::sleep(Duration::from_millis(200));
+    let start = Instant::now();
+    server.signal("TERM");
+    thread::sleep(Duration::from_millis(100));
+    let mut preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    preface.extend(frame(raw_h2::SETTINGS, 0, 0, &[]));
+    clear.write_all(&preface).unwrap();
+    let mut answer = Vec::new();
+    let _ = clear.read_to_end(&mut answer);
+    const GOAWAY: u8 = 7;
+    let goaway = [0, 0, 8, GOAWAY];
+    assert!(
+        answer.windows(4).any(|window| window == goaway),
+        "{answer:?}"
+    );
+    assert_eq!(server.wait(), 0);
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+}
