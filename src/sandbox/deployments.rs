@@ -153,7 +153,7 @@ mod tests {
         }
         for (path, parent) in [
             ("/srv/site", "/srv"),
-            ("/users/u/work/site", "/users/u/work"),
+            ("/users/u/pages/site", "/users/u/pages"),
             ("/var/www/html", "/var/www"),
             ("/users/u/a/../b/site", "/users/u/b"),
         ] {
