@@ -57,7 +57,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_mkdirat,
     libc::SYS_renameat2,
     libc::SYS_unlinkat,
-    // Memory; mapping it is in `conditional`. Which of them depends on the allocator's mood.
+    // Memory; mapping it is in `conditional`. The allocator chooses which of them it calls.
     libc::SYS_brk,
     libc::SYS_munmap,
     libc::SYS_mremap,
