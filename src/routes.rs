@@ -113,6 +113,11 @@ impl<F: Files> Routes<F> {
         self.site.error(status)
     }
 
+    /// A short answer in plain text, which nobody keeps.
+    pub(crate) fn text(&self, status: u16, content: &str) -> Response<F> {
+        self.site.text(status, content)
+    }
+
     /// The fields that every response has, for responses that are made elsewhere.
     pub(crate) fn common_fields(&self) -> Rc<Fields> {
         self.site.common_fields()

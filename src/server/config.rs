@@ -21,6 +21,9 @@ pub struct Config {
     pub limits: Limits,
     /// Bounds of what the shell waits for.
     pub timeouts: Timeouts,
+    /// Paths at which balancers ask for the server's health, each from its slash on. None by default: each
+    /// hides what the site has there.
+    pub health: Vec<String>,
 }
 
 impl Config {
@@ -32,6 +35,7 @@ impl Config {
             http2,
             limits: _,
             timeouts,
+            health: _,
         } = &mut config;
         timeouts.bound();
         // Patience that is ample is no shorter than patience that is short.
@@ -198,6 +202,9 @@ pub struct Timeouts {
     pub handler: Duration,
     /// From SIGTERM to the end of responses that are still open.
     pub drain: Duration,
+    /// From SIGTERM to the beginning of the drain: time for balancers to see failing health checks. None by
+    /// default, since a server without a balancer would only end later.
+    pub drain_delay: Duration,
     /// Time after our last byte in which the peer may close, so that a reset cannot overtake bytes that
     /// it has not read yet (RFC 9112 §9.6).
     pub linger: Duration,
@@ -219,10 +226,20 @@ impl Timeouts {
             slow,
             handler,
             drain,
+            drain_delay,
             linger,
         } = self;
         for timeout in [
-            handshake, preface, header, idle, stall, slow, handler, drain, linger,
+            handshake,
+            preface,
+            header,
+            idle,
+            stall,
+            slow,
+            handler,
+            drain,
+            drain_delay,
+            linger,
         ] {
             *timeout = (*timeout).min(Timeouts::LONGEST);
         }
@@ -240,6 +257,7 @@ impl Default for Timeouts {
             slow: Duration::from_secs(300),
             handler: Duration::from_secs(60),
             drain: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
             linger: Duration::from_secs(1),
         }
     }
@@ -319,13 +337,14 @@ mod tests {
                 slow: endless,
                 handler: endless,
                 drain: endless,
+                drain_delay: endless,
                 linger: endless,
             },
             ..Config::default()
         };
         let config = config.derived();
         let timeouts = format!("{:?}", config.timeouts);
-        assert_eq!(timeouts.matches("2592000s").count(), 9, "{timeouts}");
+        assert_eq!(timeouts.matches("2592000s").count(), 10, "{timeouts}");
         assert_eq!(config.http1.slow_timeout, Timeouts::LONGEST);
         assert_eq!(config.http2.stall_timeout, Timeouts::LONGEST);
     }
@@ -337,6 +356,7 @@ mod tests {
             http2,
             limits,
             timeouts,
+            health: _,
         } = Config::default();
         // Grace periods under pressure are shorter than the stall timeout.
         assert!(limits.idle_grace < timeouts.stall);

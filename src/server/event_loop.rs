@@ -12,6 +12,7 @@
 //! go: that and accepting are in `admission`, the order in [`Ledger`].
 
 mod admission;
+mod stopping;
 mod told;
 mod turn;
 
@@ -30,11 +31,11 @@ use crate::allocator;
 use crate::exchange::{Queue, Wake};
 use crate::http::Scheme;
 use crate::routes::Routes;
-use crate::tls::TlsContext;
-use crate::world::{Ready, Signal, Token, World};
+use crate::world::{Ready, Token, World};
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
+use stopping::LoopState;
 use told::Told;
 
 /// Readiness that one poll tells of, in general.
@@ -130,15 +131,6 @@ enum Accepting {
     },
 }
 
-enum LoopState {
-    Running,
-    /// Told to stop: open requests finish.
-    Draining {
-        deadline: Instant,
-    },
-    Stopped,
-}
-
 impl<W: World> EventLoop<W> {
     /// A loop over the listeners of `world`, in their order.
     pub fn new(world: W, mut services: Services<W::Files>, listeners: &[Scheme]) -> Self {
@@ -199,7 +191,7 @@ impl<W: World> EventLoop<W> {
     /// True once the operator has stopped the loop and no connection is waited for any more.
     pub fn is_done(&self) -> bool {
         match self.state {
-            LoopState::Running => false,
+            LoopState::Running | LoopState::Leaving { .. } => false,
             LoopState::Draining { deadline } => {
                 self.connections.count() == 0 || deadline <= self.services.now
             }
@@ -237,6 +229,7 @@ impl<W: World> EventLoop<W> {
         for event in ready.drain(..) {
             self.handle(event);
         }
+        self.leave_when_due();
         self.ready = ready;
         self.serve_late();
         for _ in 0..QUEUED_TURNS {
@@ -289,16 +282,12 @@ impl<W: World> EventLoop<W> {
             .as_ref()
             .and_then(|log| log.next_deadline());
         let log = log.map(|deadline| deadline.saturating_duration_since(self.services.now));
-        let drain = match self.state {
-            LoopState::Draining { deadline } => {
-                Some(deadline.saturating_duration_since(self.services.now))
-            }
-            _ => None,
-        };
+        let state = self.state.deadline();
+        let state = state.map(|deadline| deadline.saturating_duration_since(self.services.now));
         let wake = self.services.means.wakes.until_next(self.services.now);
         let next = self.deadlines.until_next(self.services.now);
         let work = self.services.routes.next_work();
-        let waits = [next, accept, log, drain, wake, work];
+        let waits = [next, accept, log, state, wake, work];
         waits.into_iter().flatten().min()
     }
 
@@ -455,41 +444,6 @@ impl<W: World> EventLoop<W> {
             && let Some(token) = self.expired.pop_front()
         {
             self.with(token, Connection::handle_deadline);
-        }
-    }
-
-    fn signal(&mut self, signal: Signal) {
-        match (signal, &self.state) {
-            (Signal::Stop, LoopState::Running) => {
-                let deadline = self.services.now + self.services.timeouts.drain;
-                log::info!(
-                    "stopping: open responses have {:?} to finish",
-                    self.services.timeouts.drain
-                );
-                self.state = LoopState::Draining { deadline };
-                self.accept_last();
-                self.world.stop_listening();
-                self.listeners.clear();
-                for token in self.connections.tokens() {
-                    self.with(token, Connection::shutdown);
-                }
-            }
-            (Signal::Stop, _) => self.state = LoopState::Stopped,
-            (Signal::Reload, _) => {
-                match self.services.tls.as_mut().map(TlsContext::reload) {
-                    Some(Ok(_)) => log::info!("the certificate was read again"),
-                    Some(Err(error)) => log::error!("the old certificate stays: {error}"),
-                    None => {}
-                }
-                self.services.routes.reload(self.services.now);
-            }
-            (Signal::ReopenLog, _) => {
-                if let Some(Err(error)) = self.services.log.as_mut().map(|log| log.reopen()) {
-                    log::error!("the old log file stays: {error}");
-                }
-                // The new file is as private as the old one.
-                self.services.routes.reload(self.services.now);
-            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The services that all connections share: handlers, logs, TLS, bounds, and the time.
 
 use super::config::{Config, Limits, Timeouts};
+use super::health::Health;
 use super::limit_log::{Limit, LimitLog};
 use super::own_time::OwnTime;
 use crate::exchange::{Means, Wakes};
@@ -25,6 +26,8 @@ pub struct Services<F: Files> {
     pub(super) log: Option<AccessLog>,
     /// Certificate and sessions of TLS connections, where there is a listener for them.
     pub(super) tls: Option<TlsContext>,
+    /// Health checks.
+    pub(super) health: Health,
     /// The limits that fired, for the operator.
     pub(super) limit_log: LimitLog,
     /// Bounds of HTTP/1.1.
@@ -62,6 +65,7 @@ impl<F: Files> Services<F> {
             http2,
             limits,
             timeouts,
+            health,
         } = config.derived();
         Services {
             routes: routes.into(),
@@ -73,6 +77,7 @@ impl<F: Files> Services<F> {
             },
             log,
             tls: None,
+            health: Health::new(health),
             limit_log: LimitLog::default(),
             http1: Arc::new(http1),
             http2: Arc::new(http2),

@@ -224,6 +224,19 @@ impl<F: Files> Site<F> {
         }
     }
 
+    /// A short answer in plain text, which no cache keeps, for code that answers without the site.
+    pub(crate) fn text(&self, status: u16, content: &str) -> Response<F> {
+        let mut fields = Fields::new();
+        fields.push(b"content-type", b"text/plain; charset=utf-8");
+        fields.push(b"content-length", content.len().to_string().as_bytes());
+        fields.push(b"cache-control", b"no-store");
+        Response {
+            status,
+            fields: self.dress.common.complete(fields),
+            body: Body::memory(content.as_bytes().into()),
+        }
+    }
+
     /// The state of the supply of descriptors since the last call.
     pub(crate) fn take_supply(&mut self) -> Supply {
         self.open_files.take_supply()

@@ -195,6 +195,20 @@ impl Server {
     }
 }
 
+/// Sends a request on a connection that stays open: the answer up to its last bytes, as text.
+pub fn exchange(stream: &mut TcpStream, request: &[u8], last: &[u8]) -> String {
+    stream.write_all(request).expect("calmd reads");
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    while !answer.ends_with(last) {
+        let len = stream.read(&mut buffer).expect("an answer");
+        let so_far = String::from_utf8_lossy(&answer);
+        assert!(len > 0, "it ended before the answer did: {so_far}");
+        answer.extend_from_slice(&buffer[..len]);
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();

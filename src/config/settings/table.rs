@@ -196,6 +196,16 @@ const SITE: &[Setting] = &[
     )
     .default("1G"),
     Setting::text(
+        "health",
+        "PATH",
+        "Path of health checks: 200, or 503 once the server stops; not in the access log",
+        |draft, text| {
+            draft.config.server.health.push(value::health_path(text)?);
+            Ok(())
+        },
+    )
+    .repeated(),
+    Setting::text(
         "helper",
         "on|off",
         "A second process that waits for slow disks and hashes files: on or off",
@@ -431,4 +441,11 @@ const BOUNDS: &[Setting] = &[
         |draft, text| put(&mut draft.timeouts().drain, value::duration(text)),
     )
     .default("30s"),
+    Setting::text(
+        "drain-delay",
+        "TIME",
+        "From SIGTERM until then serve on, with health checks that fail",
+        |draft, text| put(&mut draft.timeouts().drain_delay, value::duration(text)),
+    )
+    .default("0s"),
 ];

@@ -92,6 +92,15 @@ pub fn header_list_size(text: &str) -> Result<u32, String> {
     size_within(text, 1 << 10, 64 << 10)
 }
 
+/// The path of health checks: from its slash on, as it is in a request's target.
+pub fn health_path(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"?#".contains(&byte);
+    if !text.starts_with('/') || !text.bytes().all(is_plain) {
+        return Err("write a path such as /healthz, without a query".into());
+    }
+    Ok(text.into())
+}
+
 /// A duration that may not be zero: `500ms`, `30s`, `2m`, `1h`, `1d`.
 pub fn timeout(text: &str) -> Result<Duration, String> {
     match duration(text)? {

@@ -12,6 +12,7 @@ use super::*;
 use crate::server::Config;
 use crate::site::{self, Site};
 use crate::tls::Certificate;
+use crate::tls::TlsContext;
 use crate::world::Peer;
 use crate::world::memory_files::MemoryFiles;
 use std::cell::RefCell;

@@ -8,6 +8,7 @@ mod descriptors;
 mod expect;
 mod freshness;
 mod handlers;
+mod health;
 mod helper;
 mod hosts;
 mod http1;
