@@ -22,6 +22,7 @@ use crate::sandbox::Rights;
 use crate::server::{EventLoop, Services};
 use crate::site::Site;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::notify::{ManagerConfig, ServiceManager};
 use crate::tls::{CertificateOrigin, TlsContext};
 use crate::world::ListenAddress;
 use crate::world::files::Root;
@@ -110,7 +111,10 @@ impl App {
             }
         }
         report_descriptors(wanted, config);
-        let services = Services::new(&world, site, log, &config.server).with_tls(tls);
+        let manager = config.manager.as_ref().and_then(open_manager);
+        let services = Services::new(&world, site, log, &config.server)
+            .with_tls(tls)
+            .with_manager(manager);
         Ok(App {
             event_loop: EventLoop::new(world, services, &schemes),
             urls,
@@ -183,6 +187,13 @@ fn announcement(
         Some(CertificateOrigin::Given) | None => {}
     }
     lines
+}
+
+/// Connects to the service manager. A server that it cannot hear serves all the same.
+fn open_manager(config: &ManagerConfig) -> Option<ServiceManager> {
+    ServiceManager::open(config)
+        .inspect_err(|error| log::warn!("{error}"))
+        .ok()
 }
 
 /// Starts the helper process, if one is wanted.

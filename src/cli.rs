@@ -25,6 +25,7 @@ use crate::config::settings::{
     TABLE, ValueForm,
 };
 use crate::config::{Config, InheritedSocket};
+use crate::telemetry::notify::ManagerConfig;
 use crate::telemetry::standard_error;
 use crate::tls::{Certificate, state_directory};
 
@@ -53,7 +54,7 @@ enum CommandError {
     Arguments(clap::Error),
     /// A wrong setting.
     Setting(Mistake),
-    /// Sockets that are handed down in a wrong way: a sentence.
+    /// Sockets, or a service manager, that are told of in a wrong way: a sentence.
     Inherited(String),
     /// A settings file that cannot be read.
     File(FileMistake),
@@ -138,6 +139,8 @@ fn parse_from(args: &[OsString], variable: Variable<'_>) -> Result<Command, Comm
     };
     let inherited = InheritedSocket::announced(variable, std::process::id());
     base.inherit(inherited.map_err(CommandError::Inherited)?);
+    let manager = ManagerConfig::announced(variable, std::process::id());
+    base.manager = manager.map_err(CommandError::Inherited)?;
     let given = given(&matches, variable).map_err(CommandError::File)?;
     let config = Box::new(given.resolve(base).map_err(CommandError::Setting)?);
     Ok(match purpose {

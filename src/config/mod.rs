@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use crate::http::Scheme;
 use crate::sandbox::{Rights, SiteRights};
 use crate::telemetry::AccessLogConfig;
+use crate::telemetry::notify::ManagerConfig;
 use crate::tls::Certificate;
 use crate::world::{ListenAddress, User};
 use crate::{server, site};
@@ -30,6 +31,8 @@ pub struct Config {
     pub listen_tls: Vec<ListenAddress>,
     /// Sockets that were handed down to the process, in the order of their descriptors.
     pub inherited: Vec<InheritedSocket>,
+    /// The service manager that wants to be told, if there is one.
+    pub manager: Option<ManagerConfig>,
     /// Let other processes listen on the same TCP ports.
     pub reuse_port: bool,
     /// The site that is served, and the certificate that names it.
@@ -71,6 +74,7 @@ impl Default for Config {
             listen: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8080)))],
             listen_tls: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8443)))],
             inherited: Vec::new(),
+            manager: None,
             reuse_port: false,
             host: HostConfig::default(),
             server: server::Config::default(),

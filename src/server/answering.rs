@@ -41,6 +41,7 @@ impl<F: Files> Turn<'_, F> {
     pub(super) fn accept(&mut self, arrived: &Arrived<'_>) -> Accepted<F> {
         self.moved += PROGRESS_BYTES;
         self.requests = self.requests.saturating_sub(1);
+        self.services.requests += 1;
         if !self.services.health.is_off()
             && arrived.refusal.is_none()
             && let Some(response) = self.services.check_health(arrived.fields)

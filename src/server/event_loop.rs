@@ -31,6 +31,7 @@ use crate::allocator;
 use crate::exchange::{Queue, Wake};
 use crate::http::Scheme;
 use crate::routes::Routes;
+use crate::telemetry::notify::Notice;
 use crate::world::{Ready, Token, World};
 use std::collections::VecDeque;
 use std::io;
@@ -174,6 +175,7 @@ impl<W: World> EventLoop<W> {
     /// Runs until the operator stops it and the last connection is done or the time for that is up.
     /// An error is the poll's own, and nothing that a peer can cause.
     pub fn run(&mut self) -> io::Result<()> {
+        self.services.tell_manager(Notice::Ready);
         while !self.is_done() {
             self.turn()?;
         }
@@ -252,6 +254,7 @@ impl<W: World> EventLoop<W> {
         }
         self.work_behind();
         self.tidy();
+        self.services.tend_manager(self.connections.count());
         Ok(())
     }
 
@@ -287,7 +290,8 @@ impl<W: World> EventLoop<W> {
         let wake = self.services.means.wakes.until_next(self.services.now);
         let next = self.deadlines.until_next(self.services.now);
         let work = self.services.routes.next_work();
-        let waits = [next, accept, log, state, wake, work];
+        let manager = self.services.until_manager();
+        let waits = [next, accept, log, state, wake, work, manager];
         waits.into_iter().flatten().min()
     }
 

@@ -9,6 +9,7 @@ use crate::http::{Field, Patience, date};
 use crate::panics::Panic;
 use crate::routes::Routes;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::notify::{Census, Notice, ServiceManager};
 use crate::tls::TlsContext;
 use crate::world::{Files, Peer, Polled, World};
 use crate::{h1, h2};
@@ -28,6 +29,10 @@ pub struct Services<F: Files> {
     pub(super) tls: Option<TlsContext>,
     /// Health checks.
     pub(super) health: Health,
+    /// The service manager that started the process, if it wants to be told.
+    manager: Option<ServiceManager>,
+    /// Number of requests since the start.
+    pub(super) requests: u64,
     /// The limits that fired, for the operator.
     pub(super) limit_log: LimitLog,
     /// Bounds of HTTP/1.1.
@@ -78,6 +83,8 @@ impl<F: Files> Services<F> {
             log,
             tls: None,
             health: Health::new(health),
+            manager: None,
+            requests: 0,
             limit_log: LimitLog::default(),
             http1: Arc::new(http1),
             http2: Arc::new(http2),
@@ -96,6 +103,35 @@ impl<F: Files> Services<F> {
     pub fn with_tls(mut self, tls: Option<TlsContext>) -> Self {
         self.tls = tls;
         self
+    }
+
+    /// Adds the service manager, which is told when the server is ready and that it is alive.
+    pub fn with_manager(mut self, manager: Option<ServiceManager>) -> Self {
+        self.manager = manager;
+        self
+    }
+
+    /// Tells the service manager, if there is one.
+    pub(super) fn tell_manager(&mut self, notice: Notice) {
+        if let Some(manager) = &mut self.manager {
+            manager.tell(notice);
+        }
+    }
+
+    /// Sends the service manager what is due, at the end of a turn with this number of connections.
+    pub(super) fn tend_manager(&mut self, connections: usize) {
+        if let Some(manager) = &mut self.manager {
+            let census = Census {
+                connections,
+                requests: self.requests,
+            };
+            manager.tend(self.began, census);
+        }
+    }
+
+    /// Time until the service manager is to hear of the loop again.
+    pub(super) fn until_manager(&self) -> Option<Duration> {
+        self.manager.as_ref()?.until_next(self.began)
     }
 
     /// The loop is about to sleep, at `now` by the machine's clock: what it has done since it last did may

@@ -62,6 +62,15 @@ impl Server {
         })
     }
 
+    /// A server of a site with variables in its environment.
+    pub fn with_environment(variables: &[(&str, &str)], options: &[&str]) -> Server {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_calmd"));
+        program.envs(variables.iter().copied());
+        Self::launch(program, "site", options, |directory| {
+            fill_site(directory, |_| {})
+        })
+    }
+
     fn launch(
         mut command: Command,
         root: &str,

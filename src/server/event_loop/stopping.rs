@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use super::EventLoop;
 use crate::server::connection::Connection;
+use crate::telemetry::notify::Notice;
 use crate::tls::TlsContext;
 use crate::world::{Signal, World};
 
@@ -48,14 +49,7 @@ impl<W: World> EventLoop<W> {
         match (signal, &self.state) {
             (Signal::Stop, LoopState::Running) => self.leave(),
             (Signal::Stop, _) => self.state = LoopState::Stopped,
-            (Signal::Reload, _) => {
-                match self.services.tls.as_mut().map(TlsContext::reload) {
-                    Some(Ok(_)) => log::info!("the certificate was read again"),
-                    Some(Err(error)) => log::error!("the old certificate stays: {error}"),
-                    None => {}
-                }
-                self.services.routes.reload(self.services.now);
-            }
+            (Signal::Reload, _) => self.reload(),
             (Signal::ReopenLog, _) => {
                 if let Some(Err(error)) = self.services.log.as_mut().map(|log| log.reopen()) {
                     log::error!("the old log file stays: {error}");
@@ -66,8 +60,21 @@ impl<W: World> EventLoop<W> {
         }
     }
 
+    /// Reads again everything that the operator may have replaced.
+    fn reload(&mut self) {
+        self.services.tell_manager(Notice::Reloading);
+        match self.services.tls.as_mut().map(TlsContext::reload) {
+            Some(Ok(_)) => log::info!("the certificate was read again"),
+            Some(Err(error)) => log::error!("the old certificate stays: {error}"),
+            None => {}
+        }
+        self.services.routes.reload(self.services.now);
+        self.services.tell_manager(Notice::Ready);
+    }
+
     /// Tells health checks from now on that the server stops, and begins to stop after the drain delay.
     fn leave(&mut self) {
+        self.services.tell_manager(Notice::Stopping);
         self.services.health.leave();
         let delay = self.services.timeouts.drain_delay;
         if !delay.is_zero() {

@@ -17,6 +17,7 @@ mod inherited;
 mod limits;
 mod logs;
 mod names;
+mod notify;
 mod operation;
 mod own_files;
 mod ports;
