@@ -18,6 +18,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use crate::config::Config;
 use crate::helper::{self, HelperSandbox};
 use crate::http::Scheme;
+use crate::routes::Routes;
+use crate::rules::Rules;
 use crate::sandbox::Rights;
 use crate::server::{EventLoop, Services};
 use crate::site::Site;
@@ -111,8 +113,9 @@ impl App {
             }
         }
         report_descriptors(wanted, config);
+        let routes = Routes::from(site).with_rules(Rules::new(&config.host.rules));
         let manager = config.manager.as_ref().and_then(open_manager);
-        let services = Services::new(&world, site, log, &config.server)
+        let services = Services::new(&world, routes, log, &config.server)
             .with_tls(tls)
             .with_manager(manager);
         Ok(App {

@@ -159,6 +159,9 @@ fn given(matches: &ArgMatches, variable: Variable<'_>) -> Result<GivenSettings, 
     let file = file.and_then(|setting| said(setting)?.pop());
     let file = file.map(|(_, path)| SettingsFile::read(path.as_ref()));
     let file = file.transpose()?;
+    if let Some(file) = &file {
+        settings.give_rules(file.rules().clone());
+    }
     for setting in settings::all() {
         match (said(setting), &file) {
             (Some(values), _) => settings.give(setting, values),

@@ -12,7 +12,7 @@
 //! 7  config     the table of settings; composes the rooms' own configurations
 //! 6  server     the event loop, its tables, connections, the services that frame answers
 //! 5  routes     handlers by path
-//! 4  site       files → responses    client    `calmd get`
+//! 4  site       files → responses    rules    redirects, fields    client    `calmd get`
 //! 3  exchange   a request being answered: handlers, exchanges, wakes
 //!    h2         HTTP/2    link    a socket, its TLS and its unsent output    sandbox    rights that are given up
 //!    helper     the process that waits for disks, if the operator wants one
@@ -114,6 +114,7 @@
 //! | limit or timeout | `server::config`, `h2::config`, `h1::server::config`; its line for the operator: `server::limit_log` |
 //! | field of every response | `site::common_fields` |
 //! | field of a file's response | `site::representation` |
+//! | rule of a host | `rules`, "The order"; its key in the settings file: `config::file::rules` |
 //! | handler | `exchange`, "A handler of one's own" |
 //! | frame or setting of HTTP/2 | `h2::frame` (decode, encode, text), `h2::connection::receive`, `h2::settings` |
 //! | system call | `world`, and the sandbox's list in `sandbox::system_calls` |
@@ -233,6 +234,8 @@ pub mod link;
 pub mod panics;
 #[cfg(feature = "server")]
 pub mod routes;
+#[cfg(feature = "server")]
+pub mod rules;
 #[cfg(feature = "server")]
 pub mod sandbox;
 #[cfg(feature = "server")]

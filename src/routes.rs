@@ -3,20 +3,30 @@
 //! A handler is mounted at a path, and is asked for that path and for all beneath it, in the order of
 //! mounting, until one does not pass the request on. Behind all of them is the site.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::content::Supply;
-use crate::exchange::{Answer, Desk, Handler, Request, Response};
-use crate::http::{Field, Fields, Method};
+use crate::exchange::{Answer, Desk, FieldChanges, Handler, Request, Response};
+use crate::http::{Field, Fields, Method, Scheme};
+use crate::rules::{Rules, Verdict, Visit};
 use crate::site::Site;
-use crate::site::path::{SitePath, TargetForm};
+use crate::site::path::{PathError, SitePath, TargetForm, split_query};
 use crate::world::{Files, HelpAnswer};
 
 /// The handlers of a server.
 pub struct Routes<F: Files> {
     mounts: Vec<Mount<F>>,
+    rules: Option<Box<Rules>>,
     site: Site<F>,
+}
+
+/// An answer under the rules of its host.
+pub(crate) struct Ruled<F: Files> {
+    pub answer: Answer<F>,
+    /// Changes of the fields of its head.
+    pub changes: Option<Rc<FieldChanges>>,
 }
 
 /// A handler and the path that it is mounted at, without a slash at the end.
@@ -39,6 +49,7 @@ impl<F: Files> From<Site<F>> for Routes<F> {
         let handlers = site.handlers();
         let mut routes = Routes {
             mounts: Vec::new(),
+            rules: None,
             site,
         };
         for (path, handler) in handlers {
@@ -59,6 +70,58 @@ impl<F: Files> Routes<F> {
         });
     }
 
+    /// Adds the rules of the host, if it has any.
+    pub(crate) fn with_rules(mut self, rules: Option<Box<Rules>>) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// True if a host has rules: its requests go through [`Routes::accept_ruled`].
+    pub(crate) fn has_rules(&self) -> bool {
+        self.rules.is_some()
+    }
+
+    /// Answers a request as the rules of its host want, or with an error of the status `refusal`.
+    pub(crate) fn accept_ruled(
+        &mut self,
+        request: &Request<'_>,
+        scheme: Scheme,
+        refusal: Option<u16>,
+        desk: &mut Desk<'_>,
+    ) -> Ruled<F> {
+        let path = decoded_path(request.fields.path().unwrap_or_default());
+        let visit = Visit {
+            request,
+            path: &path,
+            scheme,
+        };
+        let (verdict, changes) = match &self.rules {
+            Some(rules) if refusal.is_none() => (rules.decide(&visit), rules.changes(&visit)),
+            Some(rules) => (Verdict::Pass, rules.changes(&visit)),
+            None => (Verdict::Pass, None),
+        };
+        let answer = match (verdict, refusal) {
+            (_, Some(status)) => Answer::Response(self.error(status)),
+            (Verdict::Pass, None) => self.accept(request, desk),
+            (Verdict::Rewrite(target), None) => {
+                let fields = with_target(request.fields, &target);
+                let rewritten = Request {
+                    fields: &fields,
+                    ..*request
+                };
+                self.accept(&rewritten, desk)
+            }
+            (Verdict::Answer(status, own), None) => {
+                let mut response = self.error(status);
+                let mut fields = Fields::clone(&response.fields);
+                fields.extend_from(&own);
+                response.fields = Rc::new(fields);
+                Answer::Response(response)
+            }
+        };
+        Ruled { answer, changes }
+    }
+
     /// Answers a request.
     pub(crate) fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
         if !self.mounts.is_empty()
@@ -76,10 +139,7 @@ impl<F: Files> Routes<F> {
         if request.method == Method::Connect || path.parse(target).is_err() {
             return None;
         }
-        let mut whole = [b"/", path.as_bytes()].concat();
-        if path.form() == TargetForm::Directory && whole.len() > 1 {
-            whole.push(b'/');
-        }
+        let whole = absolute(&path);
         for mount in &mut self.mounts {
             let Some(rest) = mount.rest(&whole) else {
                 continue;
@@ -172,4 +232,35 @@ impl<F: Files> Routes<F> {
     pub(crate) fn reload(&mut self, now: Instant) {
         self.site.reload(now);
     }
+}
+
+/// The path of a target as rules compare it: decoded and normalised, with a slash at the end where the
+/// target has one. A target that is malformed is compared as it came; no handler takes it.
+fn decoded_path(target: &[u8]) -> Cow<'_, [u8]> {
+    let mut path = SitePath::default();
+    match path.parse(target) {
+        Err(PathError::Malformed) => Cow::Borrowed(split_query(target).0),
+        Ok(()) | Err(PathError::TooLong | PathError::Hidden) => Cow::Owned(absolute(&path)),
+    }
+}
+
+/// The path from its first slash on, with a slash at the end of a directory.
+fn absolute(path: &SitePath) -> Vec<u8> {
+    let mut whole = [b"/", path.as_bytes()].concat();
+    if path.form() == TargetForm::Directory && whole.len() > 1 {
+        whole.push(b'/');
+    }
+    whole
+}
+
+/// The fields of a request with another target.
+fn with_target(fields: &Fields, target: &[u8]) -> Fields {
+    let mut changed = Fields::new();
+    for field in fields.iter() {
+        match field.name {
+            b":path" => changed.push(b":path", target),
+            _ => changed.push_field(field),
+        }
+    }
+    changed
 }

@@ -18,7 +18,7 @@ use crate::telemetry::AccessLogConfig;
 use crate::telemetry::notify::ManagerConfig;
 use crate::tls::Certificate;
 use crate::world::{ListenAddress, User};
-use crate::{server, site};
+use crate::{rules, server, site};
 
 /// Everything that the program is told at its start as a server.
 #[derive(Clone, Debug)]
@@ -65,6 +65,8 @@ pub struct HostConfig {
     pub ticket_key: Option<PathBuf>,
     /// The directory that is served, and how.
     pub site: site::Config,
+    /// The rules for requests and for the fields of answers.
+    pub rules: rules::Config,
 }
 
 impl Default for Config {

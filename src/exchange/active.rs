@@ -1,8 +1,10 @@
 //! A request that is being answered: the source of the response's bytes, and what is owed to the
 //! request's content. The rules that both protocols share stand here.
 
+use std::rc::Rc;
 use std::time::Instant;
 
+use super::changes::FieldChanges;
 use super::desk::Means;
 use super::dialogue::{Exchange, Part};
 use super::failure::Failure;
@@ -66,6 +68,16 @@ pub(crate) enum TimerState {
 
 /// A request whose content is larger than anybody takes.
 pub(crate) struct TooLarge;
+
+/// The rest of a request whose exchange was given up for another response.
+pub(crate) struct Replaced {
+    /// The method: no content may follow where that is so for the exchange's response.
+    pub method: Method,
+    /// The line of the log.
+    pub entry: Option<Box<Entry>>,
+    /// Changes of the fields of the response.
+    pub changes: Option<Rc<FieldChanges>>,
+}
 
 impl<F: Files> ActiveRequest<F> {
     /// A request that is answered with a response, whose head is sent.
@@ -358,23 +370,30 @@ impl<F: Files> ActiveRequest<F> {
         self.sent = content_bytes;
     }
 
-    /// Gives up the exchange for a response that takes the place of its own, which no content may
-    /// follow where that is so for the exchange's. Returns the line of the log, with the reason.
-    pub(crate) fn replace(
-        mut self,
-        reason: Option<&'static str>,
-        means: &Means,
-    ) -> (Method, Option<Box<Entry>>) {
-        let method = match &self.source {
-            Source::Exchange(running) => running.method(),
-            Source::Content(_) => Method::Get,
+    /// Has the fields of the exchange's head changed, and those of a response that takes its place.
+    pub(crate) fn change_head(&mut self, changes: Option<Rc<FieldChanges>>) {
+        if let Source::Exchange(running) = &mut self.source {
+            running.change_head(changes);
+        }
+    }
+
+    /// Gives up the exchange for a response that takes the place of its own. Its line of the log has the
+    /// reason.
+    pub(crate) fn replace(mut self, reason: Option<&'static str>, means: &Means) -> Replaced {
+        let (method, changes) = match &self.source {
+            Source::Exchange(running) => (running.method(), running.changes()),
+            Source::Content(_) => (Method::Get, None),
         };
         self.pass(Part::Gone, means);
         let mut entry = self.entry.take();
         if let (Some(entry), Some(reason)) = (&mut entry, reason) {
             entry.blame(reason);
         }
-        (method, entry)
+        Replaced {
+            method,
+            entry,
+            changes,
+        }
     }
 
     /// The request is over before its response is complete: its exchange is told, and its line of the

@@ -88,6 +88,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod active;
+mod changes;
 mod desk;
 mod dialogue;
 mod failure;
@@ -99,7 +100,8 @@ mod running;
 pub(crate) mod testing;
 mod wakes;
 
-pub(crate) use active::{ActiveRequest, TimerState, Waits};
+pub(crate) use active::{ActiveRequest, Replaced, TimerState, Waits};
+pub use changes::{FieldChange, FieldChanges};
 pub(crate) use desk::Means;
 pub use desk::{Desk, Room};
 pub use dialogue::{Exchange, Part, Step, Until};

@@ -1,7 +1,9 @@
 //! An exchange under way: the parts that it was given, the wait that it is in, and its content so far.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::changes::FieldChanges;
 use super::desk::{Desk, Means, Room};
 use super::dialogue::{Exchange, Part, Step, Until};
 use super::failure::Failure;
@@ -72,6 +74,8 @@ pub(super) struct Running<F: Files> {
     /// Bytes of content still to come, where the head says how many.
     left: Option<u64>,
     trailers: Option<Fields>,
+    /// Changes of the fields of the head, if a rule of the host makes any.
+    changes: Option<Rc<FieldChanges>>,
     /// Interim responses so far.
     interims: u8,
     wait: Wait,
@@ -122,6 +126,7 @@ impl<F: Files> Running<F> {
             content: Body::Empty,
             left: None,
             trailers: None,
+            changes: None,
             interims: 0,
             wait: Wait::None,
             end: None,
@@ -134,6 +139,14 @@ impl<F: Files> Running<F> {
 
     pub(super) fn method(&self) -> Method {
         self.method
+    }
+
+    pub(super) fn changes(&self) -> Option<Rc<FieldChanges>> {
+        self.changes.clone()
+    }
+
+    pub(super) fn change_head(&mut self, changes: Option<Rc<FieldChanges>>) {
+        self.changes = changes;
     }
 
     pub(super) fn limit(&self) -> u64 {
@@ -232,8 +245,11 @@ impl<F: Files> Running<F> {
         std::mem::replace(&mut self.expectation, ContentHold::Nothing)
     }
 
-    fn begin(&mut self, head: Head) -> Opening {
+    fn begin(&mut self, mut head: Head) -> Opening {
         (self.wait, self.end) = (Wait::None, None);
+        if let Some(changes) = self.changes.take() {
+            changes.apply(&mut head.fields);
+        }
         let withheld = self.method == Method::Head || status::has_no_content(head.status);
         let size = match head.len {
             _ if withheld => Size::None,

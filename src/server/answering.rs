@@ -5,12 +5,14 @@ use super::limit_log::Limit;
 use super::services::Services;
 use super::turn::Turn;
 use crate::exchange::{
-    ActiveRequest, AlarmOwner, Answer, ContentHold, Desk, Failure, Request, RequestKey,
-    RequestPlace, Response,
+    ActiveRequest, AlarmOwner, Answer, ContentHold, Desk, Exchange, Failure, FieldChanges,
+    Replaced, Request, RequestKey, RequestPlace, Response,
 };
 use crate::http::Fields;
+use crate::routes::Ruled;
 use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer};
+use std::rc::Rc;
 
 /// A request that has arrived.
 pub(super) struct Arrived<'a> {
@@ -55,19 +57,8 @@ impl<F: Files> Turn<'_, F> {
             request: arrived.key,
         };
         let mut alarm = AlarmOwner::default();
-        let answer = match arrived.refusal {
-            Some(status) => Answer::Response(self.services.routes.error(status)),
-            None if self.is_misdirected(arrived.fields) => {
-                Answer::Response(self.services.routes.error(421))
-            }
-            None => {
-                let mut desk = Desk::new(&self.services.means, place, &mut alarm);
-                let answer = self.services.routes.accept(&request, &mut desk);
-                self.charge_files();
-                answer
-            }
-        };
-        let exchange = match answer {
+        let Ruled { answer, changes } = self.ask(arrived, &request, place, &mut alarm);
+        let mut response = match answer {
             // An interim status would leave the client waiting for another response.
             Answer::Response(response) if !(200..1000).contains(&response.status) => {
                 log::warn!(
@@ -75,27 +66,69 @@ impl<F: Files> Turn<'_, F> {
                     arrived.peer,
                     response.status
                 );
-                let response = self.services.routes.error(500);
-                return Accepted::Response(response.to(request.method), entry);
+                self.services.routes.error(500)
             }
-            Answer::Response(response) => {
-                return Accepted::Response(response.to(request.method), entry);
+            Answer::Response(response) => response,
+            Answer::NotMine => self.services.routes.error(404),
+            Answer::Exchange(exchange) => {
+                return self.begin(exchange, arrived, &request, (place, alarm), changes, entry);
             }
-            Answer::NotMine => {
-                let response = self.services.routes.error(404);
-                return Accepted::Response(response.to(request.method), entry);
-            }
-            Answer::Exchange(exchange) => exchange,
         };
-        let active = ActiveRequest::exchange(
+        if let Some(changes) = changes {
+            changes.apply(&mut response.fields);
+        }
+        Accepted::Response(response.to(request.method), entry)
+    }
+
+    /// Asks the rules of the host and the handlers.
+    fn ask(
+        &mut self,
+        arrived: &Arrived<'_>,
+        request: &Request<'_>,
+        place: RequestPlace,
+        alarm: &mut AlarmOwner,
+    ) -> Ruled<F> {
+        let refusal = match arrived.refusal {
+            None if self.is_misdirected(arrived.fields) => Some(421),
+            refusal => refusal,
+        };
+        let routes = &mut self.services.routes;
+        let mut desk = Desk::new(&self.services.means, place, alarm);
+        let ruled = if routes.has_rules() {
+            routes.accept_ruled(request, self.scheme, refusal, &mut desk)
+        } else {
+            Ruled {
+                answer: match refusal {
+                    Some(status) => Answer::Response(routes.error(status)),
+                    None => routes.accept(request, &mut desk),
+                },
+                changes: None,
+            }
+        };
+        self.charge_files();
+        ruled
+    }
+
+    /// Begins an exchange, unless the request announces too much content for it.
+    fn begin(
+        &mut self,
+        exchange: Box<dyn Exchange<F>>,
+        arrived: &Arrived<'_>,
+        request: &Request<'_>,
+        at: (RequestPlace, AlarmOwner),
+        changes: Option<Rc<FieldChanges>>,
+        entry: Option<Box<Entry>>,
+    ) -> Accepted<F> {
+        let mut active = ActiveRequest::exchange(
             exchange,
-            &request,
+            request,
             arrived.expectation,
-            (place, alarm),
+            at,
             self.services.limits.request_body_bytes,
             self.services.now,
             entry,
         );
+        active.change_head(changes);
         if active.announces_too_much(arrived.fields) {
             let (response, entry) = self.services.refuse_content(active, arrived.peer);
             return Accepted::Response(response, entry);
@@ -112,8 +145,8 @@ impl<F: Files> Services<F> {
         peer: Peer,
     ) -> (Response<F>, Option<Box<Entry>>) {
         self.report(Limit::BodySize, peer, TOO_LARGE);
-        let (method, entry) = active.replace(None, &self.means);
-        (self.routes.error(413).to(method), entry)
+        let replaced = active.replace(None, &self.means);
+        self.answer_instead(replaced, 413)
     }
 
     /// The response to a request whose exchange has failed before its head.
@@ -128,8 +161,21 @@ impl<F: Files> Services<F> {
         } else {
             log::warn!("{peer}: no response could be made: {failure}");
         }
-        let (method, entry) = active.replace(Some(failure.reason()), &self.means);
-        (self.routes.error(failure.status()).to(method), entry)
+        let replaced = active.replace(Some(failure.reason()), &self.means);
+        self.answer_instead(replaced, failure.status())
+    }
+
+    /// The page of an error in the place of an exchange's response.
+    fn answer_instead(
+        &mut self,
+        replaced: Replaced,
+        status: u16,
+    ) -> (Response<F>, Option<Box<Entry>>) {
+        let mut response = self.routes.error(status);
+        if let Some(changes) = replaced.changes {
+            changes.apply(&mut response.fields);
+        }
+        (response.to(replaced.method), replaced.entry)
     }
 
     /// Tells that a response to `peer` could not be completed. A peer that does not read can cause the

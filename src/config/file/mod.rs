@@ -10,6 +10,7 @@
 //! the line, the column, the key and the mend.
 
 mod node;
+mod rules;
 mod syntax;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use super::settings::{self, Arity, FilePlace, GivenSettings, Setting, SettingOrigin, nearest};
 use crate::world::files::read_regular;
 use node::{NodeValue, SettingNode};
+use rules::RuleKeys;
 
 /// The longest settings file that is read, in bytes: a thousand hosts with twenty lines each are shorter.
 const LONGEST: u64 = 1 << 20;
@@ -68,6 +70,7 @@ impl fmt::Display for FileMistake {
 #[derive(Debug)]
 pub struct SettingsFile {
     entries: Vec<FileSetting>,
+    rules: crate::rules::Config,
 }
 
 #[derive(Debug)]
@@ -105,10 +108,17 @@ impl SettingsFile {
         keys.sort_by_key(|(key, _)| key.at);
         let mut file = SettingsFile {
             entries: Vec::new(),
+            rules: crate::rules::Config::default(),
         };
+        let mut rules = RuleKeys::default();
         for (key, value) in keys {
-            file.add(&source, &key.name, key.at, value)?;
+            if RuleKeys::takes(&key.name) {
+                rules.add(&source, &key, value)?;
+            } else {
+                file.add(&source, &key.name, key.at, value)?;
+            }
         }
+        file.rules = rules.finish(&source)?;
         Ok(file)
     }
 
@@ -155,6 +165,11 @@ impl SettingsFile {
         entries.find(|entry| std::ptr::eq(entry.setting, setting))
     }
 
+    /// The rules of the file, which no option can set.
+    pub fn rules(&self) -> &crate::rules::Config {
+        &self.rules
+    }
+
     /// Gives the setting's values, if the file has the setting.
     pub fn give(&self, setting: &'static Setting, given: &mut GivenSettings) {
         if let Some(entry) = self.entry(setting) {
@@ -180,6 +195,7 @@ fn setting_of(key: &str) -> Result<&'static Setting, String> {
         return Ok(setting);
     }
     let names = settings::all().map(|setting| setting.name);
+    let names = names.chain(rules::KEYS);
     Err(match nearest(name, names) {
         Some(meant) => format!("there is no setting '{key}'; did you mean '{meant}'?"),
         None if ["root", "directory"].contains(&key) => {
@@ -195,6 +211,7 @@ fn scalar(value: NodeValue) -> Result<String, &'static str> {
         NodeValue::Text(text) | NodeValue::Number(text) => Ok(text),
         NodeValue::Boolean(value) => Ok(value.to_string()),
         NodeValue::List(_) => Err("list within a list"),
+        NodeValue::Table(_) => Err("table"),
         NodeValue::Other(kind) => Err(kind),
     }
 }

@@ -45,7 +45,7 @@ fn toml_value(value: DeValue<'_>) -> NodeValue {
             });
             NodeValue::List(values.collect())
         }
-        DeValue::Table(_) => NodeValue::Other("table"),
+        DeValue::Table(table) => NodeValue::Table(toml_table(table)),
         DeValue::Float(_) => NodeValue::Other("fraction"),
         DeValue::Datetime(_) => NodeValue::Other("date"),
     }
@@ -98,12 +98,12 @@ fn json_object(object: ast::Object<'_>) -> Result<Keys, SyntaxFault> {
                 problem: format!("'{}' stands there twice", key.name),
             });
         }
-        keys.push((key, json_node(property.value)));
+        keys.push((key, json_node(property.value)?));
     }
     Ok(keys)
 }
 
-fn json_node(value: ast::Value<'_>) -> SettingNode {
+fn json_node(value: ast::Value<'_>) -> Result<SettingNode, SyntaxFault> {
     let at = value.start();
     let value = match value {
         ast::Value::StringLit(text) => NodeValue::Text(text.value.into_owned()),
@@ -114,10 +114,10 @@ fn json_node(value: ast::Value<'_>) -> SettingNode {
         ast::Value::BooleanLit(literal) => NodeValue::Boolean(literal.value),
         ast::Value::Array(array) => {
             let values = array.elements.into_iter().map(json_node);
-            NodeValue::List(values.collect())
+            NodeValue::List(values.collect::<Result<_, _>>()?)
         }
-        ast::Value::Object(_) => NodeValue::Other("table"),
+        ast::Value::Object(object) => NodeValue::Table(json_object(object)?),
         ast::Value::NullKeyword(_) => NodeValue::Other("null"),
     };
-    SettingNode { at, value }
+    Ok(SettingNode { at, value })
 }

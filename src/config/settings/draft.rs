@@ -155,10 +155,26 @@ impl ConfigDraft {
                 needs: "needs a TLS address, add --listen-tls ADDR",
             });
         }
+        let origin = &mut config.host.rules.origin;
+        if origin.https {
+            origin.https_port = tls_port(&config.listen_tls);
+        }
         config.access_log = self.access_log.map(|path| AccessLogConfig {
             file: (path.as_os_str() != "-").then_some(path),
             format: self.log_format,
         });
         Ok(config)
     }
+}
+
+/// The port of TLS as clients know it, if it is not 443, which URLs leave out.
+fn tls_port(listeners: &[ListenAddress]) -> Option<u16> {
+    let ports = listeners.iter().filter_map(|address| match address {
+        ListenAddress::Tcp(address) => Some(address.port()),
+        ListenAddress::Unix(_) => None,
+    });
+    let ports: Vec<u16> = ports.collect();
+    // Port 0 is chosen by the kernel, and not known here.
+    let first = ports.first().copied().filter(|port| *port != 0);
+    first.filter(|_| !ports.contains(&443))
 }

@@ -37,6 +37,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::Config;
+use crate::rules;
 pub use draft::ConfigDraft;
 pub(crate) use nearest::nearest;
 pub use place::FilePlace;
@@ -256,6 +257,8 @@ pub enum Mistake {
 #[derive(Debug, Default)]
 pub struct GivenSettings {
     given: Vec<Given>,
+    /// The rules of the settings file, which no option can set.
+    rules: rules::Config,
 }
 
 #[derive(Debug)]
@@ -271,6 +274,11 @@ impl GivenSettings {
         self.given.push(Given { setting, values });
     }
 
+    /// Sets the rules.
+    pub fn give_rules(&mut self, rules: rules::Config) {
+        self.rules = rules;
+    }
+
     /// The values of a setting with their origins, if it was given.
     pub fn values(&self, name: &str) -> Option<&[(SettingOrigin, OsString)]> {
         let given = self.given.iter().find(|given| given.setting.name == name);
@@ -280,6 +288,7 @@ impl GivenSettings {
     /// The configuration that begins as `base` and has all that was given.
     pub fn resolve(&self, base: Config) -> Result<Config, Mistake> {
         let mut draft = ConfigDraft::new(base);
+        draft.config.host.rules = self.rules.clone();
         for given in &self.given {
             for (origin, values) in &given.values {
                 draft.set_directory(origin);

@@ -23,6 +23,7 @@ mod own_files;
 mod ports;
 mod records;
 mod root;
+mod rules;
 mod sandbox;
 mod shedding;
 mod sinks;
