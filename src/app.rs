@@ -11,6 +11,8 @@
 mod check;
 mod descriptors;
 mod own_files;
+#[cfg(feature = "proxy")]
+mod upstreams;
 
 use std::error::Error;
 use std::os::fd::{AsRawFd, RawFd};
@@ -53,6 +55,8 @@ impl App {
             inherited::take(config.inherited.iter().map(|socket| socket.name.as_str()))?;
         let wanted = config;
         let config = &within_memory(within_descriptors(wanted), cgroup::memory_limit());
+        #[cfg(feature = "proxy")]
+        let upstreams = upstreams::resolve(config)?;
         let helper = start_helper(config)?;
         let files = Root::open(&config.host.site.root)?;
         let mut site = Site::new(files, &config.host.site)?;
@@ -115,9 +119,13 @@ impl App {
         report_descriptors(wanted, config);
         let routes = Routes::from(site).with_rules(Rules::new(&config.host.rules));
         let manager = config.manager.as_ref().and_then(open_manager);
+        #[cfg(feature = "proxy")]
+        let (routes, upstreams) = upstreams::mount(upstreams, routes);
         let services = Services::new(&world, routes, log, &config.server)
             .with_tls(tls)
             .with_manager(manager);
+        #[cfg(feature = "proxy")]
+        let services = services.with_upstreams(upstreams);
         Ok(App {
             event_loop: EventLoop::new(world, services, &schemes),
             urls,
@@ -224,7 +232,14 @@ fn within_descriptors(config: &Config) -> Config {
         connections: config.server.limits.max_connections,
         files: config.host.site.open_files,
     };
-    let shares = DescriptorShares::of(raise_open_files(most.connections), most);
+    #[cfg(feature = "proxy")]
+    let limit = {
+        let limit = raise_open_files(most.connections + upstreams::wanted(&config) / 2);
+        upstreams::left_of(limit, &config)
+    };
+    #[cfg(not(feature = "proxy"))]
+    let limit = raise_open_files(most.connections);
+    let shares = DescriptorShares::of(limit, most);
     config.server.limits.max_connections = shares.connections;
     config.host.site.open_files = shares.files;
     config

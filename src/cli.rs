@@ -240,7 +240,7 @@ fn definitions(purpose: Purpose, level: Level) -> clap::Command {
              and so on;\nlists stand in lines ({}), ADDR with commas too.",
             lists().join(", ")
         ));
-    for group in &TABLE {
+    for group in TABLE {
         for setting in group.settings {
             command = command.arg(definition(setting, group.heading, level));
         }

@@ -13,6 +13,7 @@
 //! 6  server     the event loop, its tables, connections, the services that frame answers
 //! 5  routes     handlers by path
 //! 4  site       files → responses    rules    redirects, fields    client    `calmd get`
+//!    proxy      requests that are forwarded to upstreams
 //! 3  exchange   a request being answered: handlers, exchanges, wakes
 //!    h2         HTTP/2    link    a socket, its TLS and its unsent output    sandbox    rights that are given up
 //!    helper     the process that waits for disks, if the operator wants one
@@ -167,6 +168,7 @@
 //! | backlog | connections that the kernel has accepted and the server has not |
 //! | backpressure | not reading from one side because the other side does not take |
 //! | budget | what a peer may cause in a time or in a connection's life, before ENHANCE_YOUR_CALM |
+//! | call | a request that is forwarded to an upstream |
 //! | cold | bytes of a file that only the disk has; the response waits for a wake |
 //! | core | a protocol without I/O |
 //! | crowd | many connections at once; when they have gone their memory must go too |
@@ -195,13 +197,15 @@
 //! | splice | content that the socket takes from where it is: sendfile(2), or writev(2) of shared memory |
 //! | stall | a peer that takes or sends too little for its stall timeout |
 //! | turn | what a connection does between two looks at the others; or a round of the event loop |
+//! | upstream | servers that requests are forwarded to |
 //! | wake | an appointment of a response with the event loop |
 //! | window | bytes that HTTP/2 flow control still lets one side send |
 //! | zero-copy | said of content that is not copied in user space: a splice |
 //!
 //! # Features
 //!
-//! `server` (with `aws-lc` or `ring` for the cryptography) is the program as a server, `client` adds `calmd get`.
+//! `server` (with `aws-lc` or `ring` for the cryptography) is the program as a server, `client` adds `calmd get`,
+//! `proxy` the reverse proxy.
 //! Without any feature the crate is the cores alone, and depends on three small crates.
 
 // They panic where the reader of a pipe has gone or a disk is full, and wait where it is slow:
@@ -232,6 +236,8 @@ pub mod http;
 pub mod link;
 #[cfg(feature = "server")]
 pub mod panics;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 #[cfg(feature = "server")]
 pub mod routes;
 #[cfg(feature = "server")]

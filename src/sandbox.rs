@@ -9,8 +9,8 @@
 //!  user           no longer root, if there is another user,   (needs root)
 //!                 its groups alone, no capability
 //!  no_new_privs   no program could bring rights back
-//!  files          Landlock: those directories, no TCP out
-//!  system_calls   seccomp: what serving takes; no program, no socket but accepted ones
+//!  files          Landlock: those directories, no TCP out but to upstreams
+//!  system_calls   seccomp: what serving takes; no program, no socket but accepted and dialled ones
 //! ```
 //!
 //! Each step binds the calling thread, which is the only one. A step that the kernel has must take effect,
@@ -43,7 +43,7 @@ use std::fmt;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
-pub use rights::{Rights, SiteRights};
+pub use rights::{DialRights, Rights, SiteRights};
 
 /// Parts of the sandbox that are in force, and parts that are missing.
 #[derive(Debug, Default)]
@@ -97,6 +97,7 @@ pub fn enter(rights: &Rights) -> Result<Report, SandboxError> {
         .map_err(apply_error("Landlock"))?;
     let server = ConfinedProcess::Server {
         helper: rights.helper,
+        dials: &rights.dials,
     };
     system_calls::filter(server, &mut report).map_err(apply_error("seccomp"))?;
     Ok(report)
@@ -118,9 +119,12 @@ pub fn enter_helper() -> Result<Report, SandboxError> {
 
 /// A process that is shut in.
 #[derive(Clone, Copy, Debug)]
-enum ConfinedProcess {
-    /// The server, with its socket to a helper if it has one.
-    Server { helper: Option<RawFd> },
+enum ConfinedProcess<'r> {
+    /// The server, with its socket to a helper if it has one, and the sockets that it dials.
+    Server {
+        helper: Option<RawFd>,
+        dials: &'r DialRights,
+    },
     /// The helper.
     Helper,
 }

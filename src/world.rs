@@ -20,6 +20,7 @@ mod user;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 pub use file_reads::{FileReads, Residence};
@@ -54,6 +55,13 @@ pub trait World {
     /// Begins to connect to an address. The socket is to be registered; it becomes writable when
     /// [`World::is_connected`] can tell the outcome.
     fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Socket>;
+
+    /// Begins to connect to the Unix socket of this path, as [`World::connect`] does to an address. A world
+    /// without such sockets says so.
+    fn connect_local(&mut self, path: &Path) -> io::Result<Self::Socket> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// True if a socket that was dialled is connected, false while that is under way.
     fn is_connected(&self, socket: &Self::Socket) -> io::Result<bool>;
@@ -174,6 +182,15 @@ impl Token {
     pub fn upstream(index: u32, serial: u32) -> Self {
         let index = index | Token::UPSTREAM;
         Token { index, serial }
+    }
+
+    /// The slot and serial of a connection that was dialled, as [`Token::upstream`] was given them; `None`
+    /// for one that was accepted.
+    pub fn dialled(self) -> Option<Token> {
+        (self.index & Token::UPSTREAM != 0).then_some(Token {
+            index: self.index & !Token::UPSTREAM,
+            serial: self.serial,
+        })
     }
 }
 

@@ -29,6 +29,8 @@ pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
             )
         })?;
     }
+    #[cfg(feature = "proxy")]
+    super::upstreams::resolve(config)?;
     site.tree().keep_private(own_files::own_files(config));
     site.tree().warn_of_private();
     for complaint in site.complaints(&config.host.site.root) {

@@ -13,7 +13,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::http::Scheme;
-use crate::sandbox::{Rights, SiteRights};
+#[cfg(feature = "proxy")]
+use crate::proxy::{ProxyRule, UpstreamAddress};
+use crate::sandbox::{DialRights, Rights, SiteRights};
 use crate::telemetry::AccessLogConfig;
 use crate::telemetry::notify::ManagerConfig;
 use crate::tls::Certificate;
@@ -67,6 +69,9 @@ pub struct HostConfig {
     pub site: site::Config,
     /// The rules for requests and for the fields of answers.
     pub rules: rules::Config,
+    /// The paths whose requests are forwarded, each with a server that takes them.
+    #[cfg(feature = "proxy")]
+    pub proxies: Vec<ProxyRule>,
 }
 
 impl Default for Config {
@@ -131,6 +136,26 @@ impl Config {
             logs: log.into_iter().collect(),
             sockets: sockets.collect(),
             helper: None,
+            dials: self.dials(),
         }
+    }
+
+    /// The sockets of upstreams.
+    #[cfg(feature = "proxy")]
+    fn dials(&self) -> DialRights {
+        let mut dials = DialRights::default();
+        for rule in &self.host.proxies {
+            match &rule.address {
+                UpstreamAddress::Host(_, port) => dials.ports.push(*port),
+                UpstreamAddress::Unix(_) => dials.unix = true,
+            }
+        }
+        dials
+    }
+
+    /// None, because nothing is dialled.
+    #[cfg(not(feature = "proxy"))]
+    fn dials(&self) -> DialRights {
+        DialRights::default()
     }
 }

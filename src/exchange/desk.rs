@@ -2,12 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "proxy")]
+use super::call::{CallHead, Caller, Calls};
 use super::wakes::{AlarmOwner, RequestPlace, Waker, Wakes};
 use crate::world::Files;
 
 /// The event loop's means, of which each exchange is lent a [`Desk`].
 pub(crate) struct Means {
     pub(crate) wakes: Wakes,
+    /// Calls that have something for their upstream connections.
+    #[cfg(feature = "proxy")]
+    pub(crate) calls: Calls,
     /// The time of this turn, by the event loop's own clock.
     pub(crate) now: Instant,
     /// The time of this turn in the world, where files change while the event loop is absent.
@@ -45,6 +50,14 @@ impl<'a> Desk<'a> {
     /// A handle that has this request polled again; each call returns another one of the same.
     pub fn waker(&mut self) -> Waker {
         self.alarm.waker(&self.means.wakes, self.place)
+    }
+
+    /// Calls the upstream of this number: sends it a request, whose content follows. Whenever something
+    /// of the response comes, this request is polled again.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn call(&mut self, upstream: usize, head: CallHead) -> Caller {
+        let waker = self.waker();
+        Caller::begin(&self.means.calls, upstream, head, waker)
     }
 }
 

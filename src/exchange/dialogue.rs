@@ -37,6 +37,13 @@ pub trait Exchange<F: Files> {
         None
     }
 
+    /// The time that it has for its head, after which the answer is 504; `None` is the server's
+    /// `Timeouts::handler`. An exchange that has deadlines of its own, with reasons of its own, says more.
+    /// Asked at each wait.
+    fn head_timeout(&self) -> Option<Duration> {
+        None
+    }
+
     /// The time behind the head in which content, or a part of the request, must come, after which the
     /// response is cut off; `None` is the server's time for a head. A wake alone is no step, nor is a time
     /// that has come. A stream of events or a tunnel, which may have nothing to say for

@@ -24,6 +24,8 @@ pub struct Failure {
 enum FailureCause {
     Handler,
     Content(BodyError),
+    #[cfg(feature = "proxy")]
+    Upstream,
     Time,
 }
 
@@ -50,6 +52,16 @@ impl Failure {
         }
     }
 
+    /// An upstream that gives no response, or not the rest of it.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn upstream(status: u16, reason: &'static str) -> Self {
+        Failure {
+            status,
+            reason,
+            cause: FailureCause::Upstream,
+        }
+    }
+
     /// A handler whose steps make no response.
     pub(super) fn misuse(reason: &'static str) -> Self {
         Failure::new(500, reason)
@@ -68,6 +80,15 @@ impl Failure {
     /// True if a deadline was met.
     pub(crate) fn is_late(&self) -> bool {
         matches!(self.cause, FailureCause::Time)
+    }
+
+    /// True if an upstream is the reason.
+    pub(crate) fn is_of_upstream(&self) -> bool {
+        match self.cause {
+            #[cfg(feature = "proxy")]
+            FailureCause::Upstream => true,
+            _ => false,
+        }
     }
 
     /// True if the memory of content was needed for others, while its reader took none of it.
@@ -90,7 +111,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             FailureCause::Content(error) => error.fmt(f),
-            FailureCause::Handler | FailureCause::Time => f.write_str(self.reason),
+            _ => f.write_str(self.reason),
         }
     }
 }
@@ -99,7 +120,7 @@ impl std::error::Error for Failure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.cause {
             FailureCause::Content(error) => Some(error),
-            FailureCause::Handler | FailureCause::Time => None,
+            _ => None,
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Request<'a> {
     pub method: Method,
     /// The other end of the connection.
     pub peer: Peer,
+    /// The version of HTTP that it came in.
+    pub version: &'static str,
     /// The path behind the one where the handler is mounted, decoded: empty, or from a slash on.
     pub rest: &'a [u8],
 }
@@ -33,6 +35,7 @@ impl<'a> Request<'a> {
             fields,
             method: Method::from_bytes(fields.method().unwrap_or_default()),
             peer,
+            version: "HTTP/1.1",
             rest: b"",
         }
     }

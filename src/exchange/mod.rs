@@ -88,6 +88,8 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod active;
+#[cfg(feature = "proxy")]
+mod call;
 mod changes;
 mod desk;
 mod dialogue;
@@ -101,6 +103,8 @@ pub(crate) mod testing;
 mod wakes;
 
 pub(crate) use active::{ActiveRequest, Replaced, TimerState, Waits};
+#[cfg(feature = "proxy")]
+pub(crate) use call::{Call, CallEnd, CallHead, CallPlace, Caller, Calls, Repeats};
 pub use changes::{FieldChange, FieldChanges};
 pub(crate) use desk::Means;
 pub use desk::{Desk, Room};

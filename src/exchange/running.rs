@@ -208,7 +208,9 @@ impl<F: Files> Running<F> {
         let mut desk = Desk::new(means, self.place, &mut self.alarm);
         match self.exchange.poll(&mut room, &mut desk)? {
             Step::Wait(until) => {
-                self.wait_for(until, means.handler_timeout, means.now)?;
+                let most = self.exchange.head_timeout();
+                let most = most.unwrap_or(means.handler_timeout);
+                self.wait_for(until, most, means.now)?;
                 Ok(match (self.take_expectation(), until) {
                     (ContentHold::UntilContinue, _) => Opening::Continue,
                     (ContentHold::Nothing, Until::Disk) => Opening::Cold,

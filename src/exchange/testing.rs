@@ -21,6 +21,8 @@ pub(crate) fn means() -> Means {
     let now = Instant::now();
     Means {
         wakes: Wakes::new(),
+        #[cfg(feature = "proxy")]
+        calls: Calls::new(),
         now,
         world_now: now,
         handler_timeout: Duration::from_secs(60),

@@ -237,7 +237,7 @@ impl<W: World, S: Session> Link<W, S> {
     }
 
     /// Writes the unsent output, then `bytes`, into which nothing is spliced.
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "proxy"))]
     pub fn write_bytes(&mut self, world: &mut W, bytes: &[u8]) -> io::Result<usize> {
         self.unsent.write_bytes(world, &mut self.socket, bytes)
     }

@@ -121,7 +121,7 @@ impl<F: Files> WriteQueue<F> {
     }
 
     /// Writes the unsent output, then `bytes`, into which nothing is spliced.
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "proxy"))]
     pub fn write_bytes<W: World<Files = F>>(
         &mut self,
         world: &mut W,

@@ -1,4 +1,4 @@
-//! Landlock: the files that may still be touched, and no TCP connection out.
+//! Landlock: the files that may still be touched, and the TCP ports that may be connected to.
 //!
 //! A rule belongs to a directory as it is now, not to its path, and covers all that will be in it. Files
 //! that are replaced (the site by a deployment, certificates when they are renewed, logs when they are
@@ -9,8 +9,8 @@ use super::{Reason, Report, Rights, SiteRights};
 use crate::tls::Certificate;
 use crate::world;
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope, make_bitflags,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope, make_bitflags,
 };
 use std::fs::FileType;
 use std::os::unix::fs::FileTypeExt;
@@ -166,6 +166,8 @@ fn absolute(path: &Path) -> PathBuf {
 /// Rights that the process will be left with. The directories are opened while they still can be.
 pub(super) struct Confinement {
     grants: Vec<PathGrant>,
+    /// TCP ports that may be connected to.
+    ports: Vec<u16>,
     /// Directories around the site that would have been too much to grant.
     too_wide: Vec<PathBuf>,
     ruleset: RulesetCreated,
@@ -190,7 +192,14 @@ impl Confinement {
             let rule = PathBeneath::new(PathFd::new(path)?, access.rights());
             ruleset = ruleset.add_rule(rule)?;
         }
+        let mut ports = rights.dials.ports.clone();
+        ports.sort_unstable();
+        ports.dedup();
+        for port in &ports {
+            ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+        }
         Ok(Confinement {
+            ports,
             grants,
             too_wide,
             ruleset,
@@ -201,7 +210,9 @@ impl Confinement {
     pub fn apply(self, report: &mut Report) -> Result<(), Reason> {
         match self.ruleset.restrict_self()?.landlock {
             LandlockStatus::Available { effective_abi, .. } => {
-                report.in_force.push(describe(&self.grants, effective_abi));
+                report
+                    .in_force
+                    .push(describe(&self.grants, &self.ports, effective_abi));
                 report.missing.extend(exposed(&self.grants));
                 report.in_force.extend(out_of_reach(&self.too_wide));
             }
@@ -221,7 +232,7 @@ impl Confinement {
 }
 
 /// The directories by what they are for, and what stays open in an older kernel.
-fn describe(grants: &[PathGrant], abi: ABI) -> String {
+fn describe(grants: &[PathGrant], ports: &[u16], abi: ABI) -> String {
     use Access::{Certificate, Log, OwnCertificate, Site, Socket};
     let mut text = format!("Landlock {}", abi as i32);
     for (verb, accesses) in [
@@ -242,8 +253,14 @@ fn describe(grants: &[PathGrant], abi: ABI) -> String {
     }
     text.push_str(match abi {
         ABI::V1 | ABI::V2 | ABI::V3 => " has no rules for TCP (Linux 6.7 brings them)",
-        _ => " connects to nothing",
+        _ if ports.is_empty() => " connects to nothing",
+        _ => " connects to TCP ports",
     });
+    if abi as i32 >= ABI::V4 as i32 {
+        ports
+            .iter()
+            .for_each(|port| text.push_str(&format!(" {port}")));
+    }
     text
 }
 

@@ -27,6 +27,17 @@ pub struct Rights {
     pub sockets: Vec<PathBuf>,
     /// The socket to the helper process: descriptors are passed on it, and on no other.
     pub helper: Option<RawFd>,
+    /// Sockets that are dialled.
+    pub dials: DialRights,
+}
+
+/// The right to connect to sockets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DialRights {
+    /// TCP ports, of any host: the kernel knows no rule for addresses.
+    pub ports: Vec<u16>,
+    /// Unix sockets, whose files decide who may connect.
+    pub unix: bool,
 }
 
 /// The right to read a site.

@@ -8,7 +8,7 @@
 //! Most calls are decided by their number alone, and for those the kernel (since 5.11) keeps the
 //! answer in a bitmap and runs no filter.
 
-use super::{ConfinedProcess, Reason, Report};
+use super::{ConfinedProcess, DialRights, Reason, Report};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
@@ -24,7 +24,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait,
     libc::SYS_ppoll,
-    // Connections: accepted, never made.
+    // Connections that were accepted.
     libc::SYS_accept4,
     libc::SYS_recvfrom,
     libc::SYS_sendto,
@@ -82,6 +82,15 @@ const ALLOWED: &[i64] = &[
     // Locks, and the end.
     libc::SYS_futex,
     libc::SYS_exit_group,
+];
+
+/// Calls that dialling takes; the sockets themselves are in `conditional`, and Landlock decides on ports.
+const ALLOWED_TO_DIAL: &[i64] = &[
+    libc::SYS_connect,
+    // Small writes go out at once; the outcome of connecting.
+    libc::SYS_setsockopt,
+    libc::SYS_getsockopt,
+    libc::SYS_getpeername,
 ];
 
 /// Calls that helping takes, with any arguments: it reads what it was passed, and opens nothing.
@@ -154,7 +163,7 @@ const FATAL: &[i64] = &[
 
 /// Calls that pass with some arguments only: the position of the argument, the bits that are compared, and
 /// their value.
-fn conditional(process: ConfinedProcess) -> Vec<(i64, u8, u32, u32)> {
+fn conditional(process: ConfinedProcess<'_>) -> Vec<(i64, u8, u32, u32)> {
     let any = u32::MAX;
     let mut calls = vec![
         // Memory that is executed stays as the loader made it.
@@ -168,16 +177,27 @@ fn conditional(process: ConfinedProcess) -> Vec<(i64, u8, u32, u32)> {
     ];
     if let ConfinedProcess::Server {
         helper: Some(socket),
+        ..
     } = process
     {
         // Descriptors are passed to the helper. Nothing else takes this call.
         calls.push((libc::SYS_sendmsg, 0, any, socket as u32));
     }
+    if let ConfinedProcess::Server { dials, .. } = process {
+        calls.extend(sockets(dials).map(|family| (libc::SYS_socket, 0, any, family as u32)));
+    }
     calls
 }
 
+/// Families of the sockets that are dialled.
+fn sockets(dials: &DialRights) -> impl Iterator<Item = libc::c_int> {
+    let ip = [libc::AF_INET, libc::AF_INET6].into_iter();
+    let ip = ip.filter(|_| !dials.ports.is_empty());
+    ip.chain(dials.unix.then_some(libc::AF_UNIX))
+}
+
 /// Puts both filters in force, for good.
-pub(super) fn filter(process: ConfinedProcess, report: &mut Report) -> Result<(), Reason> {
+pub(super) fn filter(process: ConfinedProcess<'_>, report: &mut Report) -> Result<(), Reason> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let fatal = compile(
         rules(FATAL),
@@ -186,9 +206,12 @@ pub(super) fn filter(process: ConfinedProcess, report: &mut Report) -> Result<()
         arch,
     )?;
     let mut allowed = match process {
-        ConfinedProcess::Server { .. } => {
+        ConfinedProcess::Server { dials, .. } => {
             let mut allowed = rules(ALLOWED);
             allowed.extend(rules(ALLOWED_OLDER));
+            if *dials != DialRights::default() {
+                allowed.extend(rules(ALLOWED_TO_DIAL));
+            }
             allowed
         }
         ConfinedProcess::Helper => rules(ALLOWED_TO_HELPER),

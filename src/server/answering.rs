@@ -51,7 +51,10 @@ impl<F: Files> Turn<'_, F> {
             return Accepted::Response(response, None);
         }
         let entry = self.log_entry(arrived.peer, arrived.version, arrived.fields);
-        let request = Request::new(arrived.fields, arrived.peer);
+        let request = Request {
+            version: arrived.version,
+            ..Request::new(arrived.fields, arrived.peer)
+        };
         let place = RequestPlace {
             connection: self.token,
             request: arrived.key,
@@ -158,6 +161,8 @@ impl<F: Files> Services<F> {
     ) -> (Response<F>, Option<Box<Entry>>) {
         if failure.is_late() {
             self.report(Limit::HandlerTime, peer, failure.reason());
+        } else if failure.is_of_upstream() {
+            self.report(Limit::Upstream, peer, failure.reason());
         } else {
             log::warn!("{peer}: no response could be made: {failure}");
         }
@@ -185,6 +190,8 @@ impl<F: Files> Services<F> {
             self.report(Limit::Memory, peer, "a listing was not read");
         } else if failure.is_late() {
             self.report(Limit::HandlerTime, peer, failure.reason());
+        } else if failure.is_of_upstream() {
+            self.report(Limit::Upstream, peer, failure.reason());
         } else {
             log::warn!("{peer}: a response was cut short: {failure}");
         }

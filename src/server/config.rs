@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "proxy")]
+use super::upstream::UpstreamLimits;
 use crate::exchange::LONGEST_WAIT;
 use crate::{h1, h2};
 
@@ -24,6 +26,9 @@ pub struct Config {
     /// Paths at which balancers ask for the server's health, each from its slash on. None by default: each
     /// hides what the site has there.
     pub health: Vec<String>,
+    /// Bounds of upstream connections.
+    #[cfg(feature = "proxy")]
+    pub upstreams: UpstreamLimits,
 }
 
 impl Config {
@@ -33,9 +38,8 @@ impl Config {
         let Config {
             http1,
             http2,
-            limits: _,
             timeouts,
-            health: _,
+            ..
         } = &mut config;
         timeouts.bound();
         // Patience that is ample is no shorter than patience that is short.
@@ -356,7 +360,7 @@ mod tests {
             http2,
             limits,
             timeouts,
-            health: _,
+            ..
         } = Config::default();
         // Grace periods under pressure are shorter than the stall timeout.
         assert!(limits.idle_grace < timeouts.stall);

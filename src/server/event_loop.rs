@@ -15,8 +15,11 @@ mod admission;
 mod stopping;
 mod told;
 mod turn;
+#[cfg(feature = "proxy")]
+mod upstreams;
 
 pub(crate) use admission::LEAVING;
+use admission::{Accepting, Backlog, Listener};
 
 use super::addresses::AddressCounts;
 use super::connection::{Connection, Wish};
@@ -27,6 +30,8 @@ use super::limit_log::Limit;
 use super::services::Services;
 use super::slots::Slots;
 use super::turn::Turn;
+#[cfg(feature = "proxy")]
+use super::upstream::UpstreamTable;
 use crate::allocator;
 use crate::exchange::{Queue, Wake};
 use crate::http::Scheme;
@@ -108,28 +113,9 @@ pub struct EventLoop<W: World> {
     /// Until then patience is short: somebody has had to wait or to go for want of room.
     short_until: Option<Instant>,
     state: LoopState,
-}
-
-/// A listener: the scheme of its connections, and its backlog.
-struct Listener {
-    scheme: Scheme,
-    backlog: Backlog,
-}
-
-#[derive(PartialEq, Eq)]
-enum Backlog {
-    Empty,
-    Waiting,
-}
-
-/// The state of accepting.
-enum Accepting {
-    Open,
-    /// Out of places, descriptors or memory until then, or until a connection is closed.
-    Paused {
-        until: Instant,
-        limit: Limit,
-    },
+    /// Connections that were dialled, where there are upstreams.
+    #[cfg(feature = "proxy")]
+    upstreams: Option<Box<UpstreamTable<W>>>,
 }
 
 impl<W: World> EventLoop<W> {
@@ -139,6 +125,8 @@ impl<W: World> EventLoop<W> {
             scheme: *scheme,
             backlog: Backlog::Empty,
         };
+        #[cfg(feature = "proxy")]
+        let upstreams = upstreams::table(&mut services);
         // A table of places for all of them would be numbered beyond what the poll can tell.
         let most = Token::LAST_INDEX as usize - LEAVING;
         let limits = &mut services.limits;
@@ -169,6 +157,8 @@ impl<W: World> EventLoop<W> {
             accepting: Accepting::Open,
             short_until: None,
             state: LoopState::Running,
+            #[cfg(feature = "proxy")]
+            upstreams,
         }
     }
 
@@ -245,6 +235,8 @@ impl<W: World> EventLoop<W> {
             let token = self.handshakes.pop_front();
             self.take_queued(token);
         }
+        #[cfg(feature = "proxy")]
+        self.serve_upstreams();
         self.deliver_wakes();
         self.expire();
         self.relieve();
@@ -291,6 +283,8 @@ impl<W: World> EventLoop<W> {
         let next = self.deadlines.until_next(self.services.now);
         let work = self.services.routes.next_work();
         let manager = self.services.until_manager();
+        #[cfg(feature = "proxy")]
+        let work = self.until_upstreams().into_iter().chain(work).min();
         let waits = [next, accept, log, state, wake, work, manager];
         waits.into_iter().flatten().min()
     }
@@ -317,6 +311,8 @@ impl<W: World> EventLoop<W> {
                 ..
             } => {
                 let Some(connection) = self.connections.value(token) else {
+                    #[cfg(feature = "proxy")]
+                    self.note_upstream(token, readable, read_closed);
                     return;
                 };
                 connection.ready(readable, read_closed);

@@ -45,6 +45,8 @@ pub enum Limit {
     Streams,
     /// A handler took too long.
     HandlerTime,
+    /// No limit, but counted and logged like one: an upstream gave no response, or not the rest of it.
+    Upstream,
     /// One of the budgets of [`crate::h2::Budgets`] was used up.
     Calm,
     /// No limit, but counted and logged like one: a bug of ours ended the connection.
@@ -55,7 +57,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    const ALL: [Limit; 17] = [
+    const ALL: [Limit; 18] = [
         Limit::Connections,
         Limit::ConnectionsPerAddress,
         Limit::Descriptors,
@@ -70,6 +72,7 @@ impl Limit {
         Limit::HandshakeTime,
         Limit::Streams,
         Limit::HandlerTime,
+        Limit::Upstream,
         Limit::Calm,
         Limit::InternalError,
         Limit::Tls,
@@ -92,6 +95,7 @@ impl Limit {
             Limit::HandshakeTime => "handshake-timeout",
             Limit::Streams => "max-concurrent-streams",
             Limit::HandlerTime => "handler-timeout",
+            Limit::Upstream => "upstream",
             Limit::Calm => "calm",
             Limit::InternalError => "internal-error",
             Limit::Tls => "tls-failures",

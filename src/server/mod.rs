@@ -17,6 +17,8 @@
 //! shared buffer, answered into another, and written once; a connection
 //! keeps only what is incomplete or what its socket did not take.
 //!
+//! `upstream` has the connections that the server dials, for handlers that forward requests.
+//!
 //! [`EventLoop`] runs over any [`World`](crate::world::World): the operating system's, which
 //! [`App`](crate::app::App) opens, or the simulated one of the tests.
 
@@ -42,9 +44,13 @@ mod services;
 mod slots;
 mod trace;
 mod turn;
+#[cfg(feature = "proxy")]
+mod upstream;
 mod watch;
 
 pub use config::{Config, Limits, Timeouts};
 pub use event_loop::EventLoop;
 pub(crate) use event_loop::LEAVING;
 pub use services::Services;
+#[cfg(feature = "proxy")]
+pub use upstream::UpstreamLimits;

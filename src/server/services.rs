@@ -4,9 +4,15 @@ use super::config::{Config, Limits, Timeouts};
 use super::health::Health;
 use super::limit_log::{Limit, LimitLog};
 use super::own_time::OwnTime;
+#[cfg(feature = "proxy")]
+use super::upstream::UpstreamLimits;
+#[cfg(feature = "proxy")]
+use crate::exchange::Calls;
 use crate::exchange::{Means, Wakes};
 use crate::http::{Field, Patience, date};
 use crate::panics::Panic;
+#[cfg(feature = "proxy")]
+use crate::proxy::Upstream;
 use crate::routes::Routes;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::notify::{Census, Notice, ServiceManager};
@@ -43,6 +49,9 @@ pub struct Services<F: Files> {
     pub(super) limits: Limits,
     /// Bounds of what a connection waits for.
     pub(super) timeouts: Timeouts,
+    /// The upstreams by their numbers, and the bounds of connections to them.
+    #[cfg(feature = "proxy")]
+    pub(super) upstreams: (Vec<Upstream>, UpstreamLimits),
     /// The patience with peers that take or send too little.
     pub(super) patience: Patience,
     /// The time of this turn, by which everybody's deadlines are kept: the loop's own, from which its
@@ -71,11 +80,15 @@ impl<F: Files> Services<F> {
             limits,
             timeouts,
             health,
+            #[cfg(feature = "proxy")]
+            upstreams,
         } = config.derived();
         Services {
             routes: routes.into(),
             means: Means {
                 wakes: Wakes::new(),
+                #[cfg(feature = "proxy")]
+                calls: Calls::new(),
                 now,
                 world_now: now,
                 handler_timeout: config.timeouts.handler,
@@ -90,6 +103,8 @@ impl<F: Files> Services<F> {
             http2: Arc::new(http2),
             limits,
             timeouts,
+            #[cfg(feature = "proxy")]
+            upstreams: (Vec::new(), upstreams),
             patience: Patience::Ample,
             now,
             time: OwnTime::new(now),
@@ -132,6 +147,13 @@ impl<F: Files> Services<F> {
     /// Time until the service manager is to hear of the loop again.
     pub(super) fn until_manager(&self) -> Option<Duration> {
         self.manager.as_ref()?.until_next(self.began)
+    }
+
+    /// Adds the upstreams that handlers call, by their numbers.
+    #[cfg(feature = "proxy")]
+    pub fn with_upstreams(mut self, upstreams: Vec<Upstream>) -> Self {
+        self.upstreams.0 = upstreams;
+        self
     }
 
     /// The loop is about to sleep, at `now` by the machine's clock: what it has done since it last did may

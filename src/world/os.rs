@@ -14,6 +14,7 @@ use signal_hook_mio::v1_0::Signals;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub mod cgroup;
@@ -358,6 +359,10 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         Ok(Socket::Tcp(stream))
+    }
+
+    fn connect_local(&mut self, path: &Path) -> io::Result<Socket> {
+        Ok(Socket::Unix(UnixStream::connect(path)?))
     }
 
     fn is_connected(&self, socket: &Socket) -> io::Result<bool> {

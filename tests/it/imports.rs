@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 9] = [
     // A request that is being answered, a connected socket, and the core that is built of another core.
     &["exchange", "h2", "helper", "link", "sandbox"],
     // Answers, and the client.
-    &["client", "rules", "site"],
+    &["client", "proxy", "rules", "site"],
     // The way from a path to an answer.
     &["routes"],
     // The event loop.
@@ -117,8 +117,8 @@ fn names(line: &str, word: &str) -> bool {
 }
 
 /// Rooms that run in any world, the simulated one of the tests too, and take the time from it.
-const IN_ANY_WORLD: [&str; 7] = [
-    "client", "exchange", "link", "routes", "rules", "server", "site",
+const IN_ANY_WORLD: [&str; 8] = [
+    "client", "exchange", "link", "proxy", "routes", "rules", "server", "site",
 ];
 
 #[test]

@@ -83,7 +83,10 @@ fn the_settings_in_effect_are_a_settings_file_of_their_own() {
     let line = |name: &str| {
         let mut lines = text.lines();
         lines
-            .find(|line| line.contains(&format!("{name} ")))
+            .find(|line| {
+                let line = line.trim_start_matches("# ");
+                line.starts_with(&format!("{name} "))
+            })
             .unwrap()
     };
     let words = |name| line(name).split_whitespace().collect::<Vec<_>>().join(" ");

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{SettingOrigin, listen};
 use crate::config::Config;
+#[cfg(feature = "proxy")]
+use crate::proxy::{ProxyRule, UpstreamAddress};
 use crate::telemetry::{AccessLogConfig, LogFormat};
 use crate::tls::Certificate;
 use crate::world::ListenAddress;
@@ -79,6 +81,21 @@ impl ConfigDraft {
             }
         }
         Ok(addresses)
+    }
+
+    /// The rule of a text, with the path of a socket beneath the directory of its origin.
+    #[cfg(feature = "proxy")]
+    pub(super) fn proxy_rule(&self, text: &str) -> Result<ProxyRule, String> {
+        let mut rule = ProxyRule::parse(text)?;
+        if let UpstreamAddress::Unix(path) = &mut rule.address {
+            *path = self.path(path);
+        }
+        Ok(rule)
+    }
+
+    #[cfg(feature = "proxy")]
+    pub(super) fn upstreams(&mut self) -> &mut server::UpstreamLimits {
+        &mut self.config.server.upstreams
     }
 
     pub(super) fn site(&mut self) -> &mut site::Config {

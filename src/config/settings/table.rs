@@ -7,7 +7,7 @@ use crate::world::User;
 pub const SETTINGS_FILE: &str = "config";
 
 /// All settings, group by group.
-pub static TABLE: [Group; 8] = [
+pub static TABLE: &[Group] = &[
     Group {
         heading: None,
         settings: &[
@@ -26,6 +26,11 @@ pub static TABLE: [Group; 8] = [
     Group {
         heading: Some("Site"),
         settings: SITE,
+    },
+    #[cfg(feature = "proxy")]
+    Group {
+        heading: Some("Proxy"),
+        settings: PROXY,
     },
     Group {
         heading: Some("Logs"),
@@ -130,6 +135,19 @@ const SITE: &[Setting] = &[
         |draft, on| draft.site().spa = on,
     )
     .essential(),
+    #[cfg(feature = "proxy")]
+    Setting::text(
+        "proxy",
+        "PATH=URL",
+        "Forward a path, as '/api=http://127.0.0.1:3000'",
+        |draft, text| {
+            let rule = draft.proxy_rule(text)?;
+            draft.config.host.proxies.push(rule);
+            Ok(())
+        },
+    )
+    .essential()
+    .repeated(),
     Setting::switch("demo", "Mount /echo, /json and /html", |draft, on| {
         draft.site().demo = on;
     })
@@ -212,6 +230,54 @@ const SITE: &[Setting] = &[
         |draft, text| put(&mut draft.config.helper, value::on_or_off(text)),
     )
     .default("off"),
+];
+
+#[cfg(feature = "proxy")]
+const PROXY: &[Setting] = &[
+    Setting::text(
+        "proxy-connect-timeout",
+        "TIME",
+        "Connecting to an upstream, or waiting for a free connection",
+        |draft, text| put(&mut draft.upstreams().connect_timeout, value::timeout(text)),
+    )
+    .default("5s"),
+    Setting::text(
+        "proxy-timeout",
+        "TIME",
+        "From a request to the first byte of the upstream's response",
+        |draft, text| {
+            put(
+                &mut draft.upstreams().response_timeout,
+                value::timeout(text),
+            )
+        },
+    )
+    .default("60s"),
+    Setting::text(
+        "proxy-idle-timeout",
+        "TIME",
+        "Silence of an upstream within a response",
+        |draft, text| put(&mut draft.upstreams().idle_timeout, value::timeout(text)),
+    )
+    .default("60s"),
+    Setting::text(
+        "proxy-keep-alive",
+        "TIME",
+        "Time for which an idle connection to an upstream is kept",
+        |draft, text| put(&mut draft.upstreams().keep_alive, value::timeout(text)),
+    )
+    .default("1500ms"),
+    Setting::text(
+        "proxy-connections",
+        "N",
+        "Connections to one upstream server at a time",
+        |draft, text| {
+            let connections = value::number(text, 1, 65_535)?;
+            draft.upstreams().connections = connections as usize;
+            Ok(())
+        },
+    )
+    .default("256"),
 ];
 
 const LOGS: &[Setting] = &[

@@ -1,6 +1,7 @@
 //! Directories that rights grant. `tests/it/sandbox` proves their effect.
 
 use super::*;
+use crate::sandbox::DialRights;
 use std::os::unix::fs::symlink;
 
 /// A directory of `www/site`, `live`, `archive`, `log`, and the rights of a server that serves cleartext only.
@@ -20,6 +21,7 @@ fn setting() -> (tempfile::TempDir, PathBuf, Rights) {
         logs: Vec::new(),
         sockets: Vec::new(),
         helper: None,
+        dials: DialRights::default(),
     };
     (directory, path, rights)
 }
@@ -131,12 +133,15 @@ fn what_is_in_force_is_told_in_one_line() {
     rights.logs = vec![path.join("access.log")];
     std::fs::write(path.join("access.log"), "").unwrap();
     let grants = grants(&rights, &[]);
-    let told = describe(&grants, ABI::V7).replace(path.to_str().unwrap(), "");
+    let told = describe(&grants, &[], ABI::V7).replace(path.to_str().unwrap(), "");
     assert_eq!(
         told,
         "Landlock 7 reads /www/site /www, writes , connects to nothing"
     );
-    assert!(describe(&grants, ABI::V3).contains("no rules for TCP"));
+    let old = describe(&grants, &[80, 443], ABI::V3);
+    assert!(old.contains("no rules for TCP") && !old.contains("443"));
+    let dials = describe(&grants, &[80, 443], ABI::V7);
+    assert!(dials.ends_with(" connects to TCP ports 80 443"), "{dials}");
     assert!(
         exposed(&grants)
             .unwrap()

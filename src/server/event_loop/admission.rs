@@ -4,7 +4,7 @@
 //! is first in the order of the [`Ledger`](super::Ledger), if it can be dispensed with; where none can,
 //! newcomers wait.
 
-use super::{Accepting, Backlog, CROWD, EventLoop, Listener};
+use super::{CROWD, EventLoop};
 use crate::content::Supply;
 use crate::http::{Patience, Scheme};
 use crate::panics;
@@ -15,7 +15,7 @@ use crate::world::World;
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// While there is no room for newcomers, it is looked for again after this long: no edge will tell of
 /// a connection that already waits.
@@ -27,6 +27,28 @@ const MOST_WAITING: usize = 4096;
 /// Number of connections that may linger beyond the limit of connections, to read why they were closed:
 /// enough for clients that close at once, too few to matter where attackers do not.
 pub(crate) const LEAVING: usize = 64;
+
+/// A listener: the scheme of its connections, and its backlog.
+pub(super) struct Listener {
+    pub(super) scheme: Scheme,
+    pub(super) backlog: Backlog,
+}
+
+#[derive(PartialEq, Eq)]
+pub(super) enum Backlog {
+    Empty,
+    Waiting,
+}
+
+/// The state of accepting.
+pub(super) enum Accepting {
+    Open,
+    /// Out of places, descriptors or memory until then, or until a connection is closed.
+    Paused {
+        until: Instant,
+        limit: Limit,
+    },
+}
 
 impl<W: World> EventLoop<W> {
     pub(super) fn wants_accept(&self) -> bool {

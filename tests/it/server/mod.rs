@@ -21,6 +21,7 @@ mod notify;
 mod operation;
 mod own_files;
 mod ports;
+mod proxy;
 mod records;
 mod root;
 mod rules;

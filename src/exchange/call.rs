@@ -1,0 +1,378 @@
+//! Calls: requests that are forwarded to an upstream, each between the exchange that forwards it and the
+//! connection that carries it.
+//!
+//! ```text
+//!             begin, add_content, finish             take_content
+//!  exchange ─────────────────────────────▶ Call ◀───────────────── upstream connection
+//!           ◀───────────────────────────── Call ◀─────────────────
+//!             take_interim, take_head, …             give_head, give_content, complete, fail
+//! ```
+//!
+//! Neither side knows the other. The exchange's side puts the call into [`Calls`] whenever there is
+//! something for the connection to do; the connection's side calls the request's [`Waker`]. A call holds
+//! content of the request that flow control already counts, and of the response as much as one read
+//! brings, because the connection reads on only where [`Call::wants_reply`].
+
+mod outgoing;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+
+use super::failure::Failure;
+use super::queue::Queue;
+use super::wakes::Waker;
+use crate::h1::BodyLength;
+use crate::http::Fields;
+use crate::world::Token;
+use outgoing::OutgoingContent;
+pub(crate) use outgoing::TakenContent;
+
+/// Content of a response, in bytes, with which no more is read from its upstream: a quarter of what one
+/// read brings, so that a fast reader never waits for the next read.
+const ENOUGH: usize = 16 << 10;
+
+/// The buffer of a response's content is given back when it is empty and larger than this, in bytes: an
+/// idle stream of events keeps little.
+const SPARE: usize = 4 << 10;
+
+/// Interim responses that are passed on of one response: more than any use of 102 and 103. Others are
+/// dropped.
+const MOST_INTERIMS: usize = 8;
+
+/// Calls whose exchanges have something for their upstream connections.
+#[derive(Clone)]
+pub(crate) struct Calls(Rc<RefCell<Queue<Call>>>);
+
+impl Calls {
+    /// No calls.
+    pub(crate) fn new() -> Self {
+        Calls(Rc::new(RefCell::new(Queue::new())))
+    }
+
+    /// True if no call has anything to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// Takes the next call.
+    pub(crate) fn take(&self) -> Option<Call> {
+        let call = self.0.borrow_mut().pop_front()?;
+        call.0.queued.set(false);
+        Some(call)
+    }
+}
+
+/// A request's head as it is sent to an upstream.
+#[derive(Debug)]
+pub(crate) struct CallHead {
+    /// The fields, pseudo-header fields first.
+    pub(crate) fields: Fields,
+    /// The length of the content behind it.
+    pub(crate) length: BodyLength,
+    /// The repetitions that the request's method allows.
+    pub(crate) repeats: Repeats,
+}
+
+/// The repetitions of a request that its sender cannot notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// An idempotent method: as often as need be (RFC 9110 §9.2.2).
+    Allowed,
+    /// Another method: none once a byte was sent.
+    Never,
+}
+
+/// The part of its way that a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallPlace {
+    /// No connection was looked for.
+    New,
+    /// All connections to the upstream are taken.
+    Waiting,
+    /// A connection carries it.
+    Connection(Token),
+    /// It is over.
+    Over,
+}
+
+/// The connection's handle of a call.
+#[derive(Clone)]
+pub(crate) struct Call(Rc<SharedCall>);
+
+/// The exchange's handle of a call, which ends the call when it is dropped.
+pub(crate) struct Caller(Call);
+
+struct SharedCall {
+    upstream: usize,
+    head: CallHead,
+    waker: Waker,
+    calls: Calls,
+    queued: Cell<bool>,
+    place: Cell<CallPlace>,
+    /// Attempts so far.
+    attempts: Cell<u32>,
+    state: RefCell<CallState>,
+}
+
+struct CallState {
+    content: OutgoingContent,
+    reply: CallReply,
+    /// True if the connection has stopped reading until there is room.
+    is_paused: bool,
+    /// True if the exchange is gone.
+    is_abandoned: bool,
+}
+
+/// The part of a response that the exchange has not taken yet.
+#[derive(Default)]
+struct CallReply {
+    interims: VecDeque<Fields>,
+    interims_so_far: usize,
+    head: Option<Fields>,
+    content: VecDeque<u8>,
+    end: Option<CallEnd>,
+}
+
+/// The end of a response.
+#[derive(Debug)]
+pub(crate) enum CallEnd {
+    /// The whole response was received, with these trailers.
+    Complete(Option<Fields>),
+    /// The rest cannot be had.
+    Failed(Failure),
+}
+
+impl Call {
+    /// The number of the upstream that is called.
+    pub(crate) fn upstream(&self) -> usize {
+        self.0.upstream
+    }
+
+    /// The head to send.
+    pub(crate) fn head(&self) -> &CallHead {
+        &self.0.head
+    }
+
+    pub(crate) fn place(&self) -> CallPlace {
+        self.0.place.get()
+    }
+
+    pub(crate) fn set_place(&self, place: CallPlace) {
+        self.0.place.set(place);
+    }
+
+    /// Counts an attempt to send the request, and returns their number.
+    pub(crate) fn count_attempt(&self) -> u32 {
+        let attempts = self.0.attempts.get() + 1;
+        self.0.attempts.set(attempts);
+        attempts
+    }
+
+    /// Number of attempts so far.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.0.attempts.get()
+    }
+
+    /// True if the exchange is gone.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.0.state.borrow().is_abandoned
+    }
+
+    /// True if the response has ended, one way or the other.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.0.state.borrow().reply.end.is_some() || self.place() == CallPlace::Over
+    }
+
+    /// True if the request can be sent once more from its beginning, and nobody would notice.
+    pub(crate) fn may_repeat(&self) -> bool {
+        let state = self.0.state.borrow();
+        self.0.head.repeats == Repeats::Allowed && state.content.is_whole()
+    }
+
+    /// Begins the request anew on another connection.
+    pub(crate) fn rewind(&self) {
+        self.0.state.borrow_mut().content.rewind();
+    }
+
+    /// Appends up to `most` bytes of content to `out`.
+    pub(crate) fn take_content(&self, out: &mut Vec<u8>, most: usize) -> TakenContent {
+        let mut state = self.0.state.borrow_mut();
+        let taken = state.content.take(out, most);
+        if taken.len > 0 {
+            // The sender's window can be opened.
+            self.0.waker.wake();
+        }
+        taken
+    }
+
+    /// True if there is content to send, or its end.
+    pub(crate) fn has_content(&self) -> bool {
+        self.0.state.borrow().content.has_more()
+    }
+
+    /// True if more of the response can be read. Otherwise the connection is told when it can.
+    pub(crate) fn wants_reply(&self) -> bool {
+        let mut state = self.0.state.borrow_mut();
+        let wants = state.reply.content.len() < ENOUGH;
+        state.is_paused = !wants;
+        wants
+    }
+
+    /// A byte of a response has come: the request is not sent again.
+    pub(crate) fn note_answer(&self) {
+        self.0.state.borrow_mut().content.settle();
+    }
+
+    /// Gives an informational response.
+    pub(crate) fn give_interim(&self, fields: &Fields) {
+        let mut state = self.0.state.borrow_mut();
+        if state.reply.interims_so_far < MOST_INTERIMS {
+            state.reply.interims_so_far += 1;
+            state.reply.interims.push_back(fields.clone());
+            self.0.waker.wake();
+        }
+    }
+
+    /// Gives the head of the response.
+    pub(crate) fn give_head(&self, fields: &Fields) {
+        self.0.state.borrow_mut().reply.head = Some(fields.clone());
+        self.0.waker.wake();
+    }
+
+    /// Gives content of the response.
+    pub(crate) fn give_content(&self, content: &[u8]) {
+        self.0.state.borrow_mut().reply.content.extend(content);
+        self.0.waker.wake();
+    }
+
+    /// The response has been received whole.
+    pub(crate) fn complete(&self, trailers: Option<&Fields>) {
+        self.end(CallEnd::Complete(trailers.cloned()));
+    }
+
+    /// The response, or the rest of it, cannot be had.
+    pub(crate) fn fail(&self, failure: Failure) {
+        self.end(CallEnd::Failed(failure));
+    }
+
+    fn end(&self, end: CallEnd) {
+        let mut state = self.0.state.borrow_mut();
+        state.reply.end.get_or_insert(end);
+        self.0.waker.wake();
+    }
+
+    /// Has the event loop look at the call.
+    fn notify(&self) {
+        if !self.0.queued.replace(true) {
+            self.0.calls.0.borrow_mut().push_back(self.clone());
+        }
+    }
+}
+
+impl Caller {
+    /// Begins a call.
+    pub(super) fn begin(calls: &Calls, upstream: usize, head: CallHead, waker: Waker) -> Self {
+        let content = OutgoingContent::new(head.repeats);
+        let call = Call(Rc::new(SharedCall {
+            upstream,
+            head,
+            waker,
+            calls: calls.clone(),
+            queued: Cell::new(false),
+            place: Cell::new(CallPlace::New),
+            attempts: Cell::new(0),
+            state: RefCell::new(CallState {
+                content,
+                reply: CallReply::default(),
+                is_paused: false,
+                is_abandoned: false,
+            }),
+        }));
+        call.notify();
+        Caller(call)
+    }
+
+    /// Adds content of the request.
+    pub(crate) fn add_content(&self, content: &[u8]) {
+        self.state().borrow_mut().content.add(content);
+        self.0.notify();
+    }
+
+    /// The content of the request is complete.
+    pub(crate) fn finish_content(&self) {
+        self.state().borrow_mut().content.finish();
+        self.0.notify();
+    }
+
+    /// Bytes of the request that no connection has taken.
+    pub(crate) fn held(&self) -> usize {
+        self.state().borrow().content.held()
+    }
+
+    /// Takes the next informational response.
+    pub(crate) fn take_interim(&self) -> Option<Fields> {
+        self.state().borrow_mut().reply.interims.pop_front()
+    }
+
+    /// Takes the head of the response.
+    pub(crate) fn take_head(&self) -> Option<Fields> {
+        self.state().borrow_mut().reply.head.take()
+    }
+
+    /// Takes content of the response, as much as `take` says of what it is shown.
+    pub(crate) fn take_reply(&self, take: impl FnOnce(&[u8], &[u8]) -> usize) -> usize {
+        let mut state = self.state().borrow_mut();
+        let CallState {
+            reply, is_paused, ..
+        } = &mut *state;
+        let (front, back) = reply.content.as_slices();
+        let taken = take(front, back);
+        reply.content.drain(..taken);
+        if reply.content.is_empty() && reply.content.capacity() > SPARE {
+            reply.content = VecDeque::new();
+        }
+        let goes_on = *is_paused && reply.content.len() < ENOUGH;
+        drop(state);
+        if goes_on {
+            self.0.notify();
+        }
+        taken
+    }
+
+    /// Takes the end of the response, behind all its content.
+    pub(crate) fn take_end(&self) -> Option<CallEnd> {
+        let mut state = self.state().borrow_mut();
+        if state.reply.content.is_empty() {
+            state.reply.end.take()
+        } else {
+            None
+        }
+    }
+
+    fn state(&self) -> &RefCell<CallState> {
+        &self.0.0.state
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.state().borrow_mut().is_abandoned = true;
+        if self.0.place() != CallPlace::Over {
+            self.0.notify();
+        }
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SharedCall {
+            upstream, place, ..
+        } = &*self.0.0;
+        f.debug_struct("Caller")
+            .field("upstream", upstream)
+            .field("place", place)
+            .finish_non_exhaustive()
+    }
+}

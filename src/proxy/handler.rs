@@ -1,0 +1,224 @@
+//! The handler, and the exchange between a client's request and a call to an upstream.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::request_head::{PathRule, upstream_fields};
+use super::response_head::{TrailerUse, client_head, interim_head};
+use super::rule::ProxyRule;
+use crate::exchange::{
+    Answer, CallEnd, CallHead, Caller, Desk, Exchange, Failure, Handler, Part, Repeats, Request,
+    Room, Step, Until,
+};
+use crate::h1::BodyLength;
+use crate::http::grammar::decimal;
+use crate::http::{Fields, Method};
+use crate::world::Files;
+
+/// A handler that forwards requests to an upstream.
+pub struct ProxyHandler {
+    /// The number of the upstream.
+    upstream: usize,
+    paths: PathRule,
+    /// Fields that the operator adds to every response.
+    common: Rc<Fields>,
+}
+
+impl ProxyHandler {
+    /// A handler for requests of this rule, which are forwarded to the upstream of this number.
+    pub fn new(upstream: usize, rule: &ProxyRule, common: Rc<Fields>) -> Self {
+        ProxyHandler {
+            upstream,
+            paths: PathRule {
+                mount: rule.path.clone(),
+                replacement: rule.replacement.clone(),
+            },
+            common,
+        }
+    }
+}
+
+impl<F: Files> Handler<F> for ProxyHandler {
+    fn accept(&mut self, request: &Request<'_>, _: &mut Desk<'_>) -> Answer<F> {
+        let announced = request.fields.value("content-length").and_then(decimal);
+        Answer::Exchange(Box::new(ProxyExchange {
+            upstream: self.upstream,
+            stage: ForwardStage::New {
+                fields: upstream_fields(request, &self.paths),
+                announced,
+                repeats: repeats(request),
+            },
+            trailers: trailer_use(request),
+            common: self.common.clone(),
+        }))
+    }
+}
+
+/// The repetitions that the method allows (RFC 9110 §9.2.2).
+fn repeats(request: &Request<'_>) -> Repeats {
+    match request.method {
+        Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete => {
+            Repeats::Allowed
+        }
+        Method::Other if request.fields.method() == Some(b"TRACE") => Repeats::Allowed,
+        Method::Post | Method::Connect | Method::Other | Method::Unknown => Repeats::Never,
+    }
+}
+
+/// HTTP/2 always has room for trailers. A client of HTTP/1.1 has to ask (RFC 9110 §6.5.1), which concerns its
+/// connection alone and is not told here.
+fn trailer_use(request: &Request<'_>) -> TrailerUse {
+    if request.version == "HTTP/2.0" {
+        TrailerUse::Wanted
+    } else {
+        TrailerUse::Dropped
+    }
+}
+
+/// A request that is forwarded.
+struct ProxyExchange {
+    upstream: usize,
+    stage: ForwardStage,
+    trailers: TrailerUse,
+    common: Rc<Fields>,
+}
+
+/// The part of its way that a forwarded request has come.
+enum ForwardStage {
+    /// Nothing was sent: the first part of the request tells how long its content is.
+    New {
+        fields: Fields,
+        announced: Option<u64>,
+        repeats: Repeats,
+    },
+    /// The upstream is called.
+    Called(Caller),
+    /// The head of the response was passed on.
+    Answered(Caller),
+    /// Nothing is wanted any more.
+    Over,
+}
+
+/// The end of a request's content, as far as its first part tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FirstPart {
+    /// There is no content.
+    End,
+    /// There is content, or may be.
+    Other,
+}
+
+impl ProxyExchange {
+    /// The call, which begins now if it has not.
+    fn caller(&mut self, first: FirstPart, desk: &mut Desk<'_>) -> Option<&Caller> {
+        if let ForwardStage::New {
+            fields,
+            announced,
+            repeats,
+        } = &mut self.stage
+        {
+            let length = match (first, *announced) {
+                (FirstPart::End, _) => BodyLength::None,
+                (FirstPart::Other, Some(length)) => BodyLength::Known(length),
+                (FirstPart::Other, None) => BodyLength::Unknown,
+            };
+            let head = CallHead {
+                fields: std::mem::take(fields),
+                length,
+                repeats: *repeats,
+            };
+            self.stage = ForwardStage::Called(desk.call(self.upstream, head));
+        }
+        match &self.stage {
+            ForwardStage::Called(caller) | ForwardStage::Answered(caller) => Some(caller),
+            ForwardStage::New { .. } | ForwardStage::Over => None,
+        }
+    }
+}
+
+impl<F: Files> Exchange<F> for ProxyExchange {
+    fn receive(&mut self, part: Part<'_>, desk: &mut Desk<'_>) {
+        match part {
+            Part::Data(data) => {
+                if let Some(caller) = self.caller(FirstPart::Other, desk) {
+                    caller.add_content(data);
+                }
+            }
+            // Few upstreams take trailers of a request, and some take them for fields of the head.
+            Part::Trailers(_) => {}
+            Part::End => {
+                if let Some(caller) = self.caller(FirstPart::End, desk) {
+                    caller.finish_content();
+                }
+            }
+            Part::Gone => self.stage = ForwardStage::Over,
+        }
+    }
+
+    fn held(&self) -> usize {
+        match &self.stage {
+            ForwardStage::Called(caller) | ForwardStage::Answered(caller) => caller.held(),
+            ForwardStage::New { .. } | ForwardStage::Over => 0,
+        }
+    }
+
+    fn poll(&mut self, room: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure> {
+        let is_answered = matches!(self.stage, ForwardStage::Answered(_));
+        let Some(caller) = self.caller(FirstPart::Other, desk) else {
+            return Ok(Step::Wait(Until::Woken));
+        };
+        if !is_answered {
+            if let Some(head) = caller.take_interim().as_ref().and_then(interim_head) {
+                return Ok(Step::Informational(head));
+            }
+            if let Some(fields) = caller.take_head() {
+                if let ForwardStage::Called(caller) =
+                    std::mem::replace(&mut self.stage, ForwardStage::Over)
+                {
+                    self.stage = ForwardStage::Answered(caller);
+                }
+                return Ok(Step::Head(client_head(
+                    &fields,
+                    &self.common,
+                    self.trailers,
+                )));
+            }
+        } else {
+            let mut seen = 0;
+            let taken = caller.take_reply(|front, back| {
+                seen = front.len() + back.len();
+                let written = room.write(front);
+                if written < front.len() {
+                    written
+                } else {
+                    written + room.write(back)
+                }
+            });
+            if taken > 0 || (seen > 0 && room.left() == 0) {
+                return Ok(Step::Written);
+            }
+        }
+        match caller.take_end() {
+            Some(CallEnd::Complete(trailers)) => {
+                self.stage = ForwardStage::Over;
+                let wanted = self.trailers == TrailerUse::Wanted;
+                Ok(Step::End(trailers.filter(|_| wanted)))
+            }
+            Some(CallEnd::Failed(failure)) => {
+                self.stage = ForwardStage::Over;
+                Err(failure)
+            }
+            None => Ok(Step::Wait(Until::Woken)),
+        }
+    }
+
+    /// The upstream's connection has deadlines of its own, each with its reason.
+    fn head_timeout(&self) -> Option<Duration> {
+        Some(Duration::MAX)
+    }
+
+    /// As for the head.
+    fn idle_timeout(&self) -> Option<Duration> {
+        Some(Duration::MAX)
+    }
+}

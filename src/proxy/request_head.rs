@@ -1,0 +1,222 @@
+//! The head of a request as its upstream gets it: a new one, made of the fields that go on.
+
+use super::forwarded::{is_claim, push_forwarded, push_via};
+use super::path::upstream_target;
+use crate::exchange::Request;
+use crate::http::Fields;
+use crate::http::grammar::is_connection_specific;
+
+/// The paths that an upstream sees.
+#[derive(Clone, Debug)]
+pub(super) struct PathRule {
+    /// The path that requests are forwarded of, without a slash at its end.
+    pub(super) mount: String,
+    /// The path that takes its place, if any does.
+    pub(super) replacement: Option<String>,
+}
+
+/// The fields of the request that the upstream gets. `content-length` is not among them: the protocol core
+/// writes it from the content's true length.
+pub(super) fn upstream_fields(request: &Request<'_>, paths: &PathRule) -> Fields {
+    let from = request.fields;
+    let mut fields = Fields::new();
+    fields.push(b":method", from.method().unwrap_or_default());
+    fields.push(b":scheme", b"http");
+    fields.push(b":authority", from.authority().unwrap_or_default());
+    let target = upstream_target(
+        from.path().unwrap_or_default(),
+        &paths.mount,
+        request.rest,
+        paths.replacement.as_deref(),
+    );
+    fields.push(b":path", &target);
+    let mut cookies = Vec::new();
+    for field in from.regular() {
+        if field.name == b"cookie" {
+            // HTTP/2 cuts the field in crumbs (RFC 9113 §8.2.3).
+            if !cookies.is_empty() {
+                cookies.extend_from_slice(b"; ");
+            }
+            cookies.extend_from_slice(field.value);
+        } else if goes_on(field.name) {
+            fields.push_field(field);
+        }
+    }
+    if !cookies.is_empty() {
+        fields.push(b"cookie", &cookies);
+    }
+    push_forwarded(&mut fields, request);
+    push_via(&mut fields, from, request.version);
+    fields
+}
+
+/// True for a field that is meant for the application: none that concerns the connection, that frames or
+/// routes the message, that the server answers itself (`expect`), or that the proxy writes. Names with an
+/// underscore that applications would take for such a field do not go on either.
+fn goes_on(name: &[u8]) -> bool {
+    let is_dropped = |name: &[u8]| {
+        is_connection_specific(name)
+            || is_claim(name)
+            || matches!(
+                name,
+                b"content-length"
+                    | b"expect"
+                    | b"host"
+                    | b"http2-settings"
+                    | b"proxy-authorization"
+                    | b"te"
+                    | b"trailer"
+                    | b"via"
+            )
+    };
+    if !name.contains(&b'_') {
+        return !is_dropped(name);
+    }
+    let hyphens = name
+        .iter()
+        .map(|byte| if *byte == b'_' { b'-' } else { *byte });
+    !is_dropped(&hyphens.collect::<Vec<u8>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::Peer;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    const PATHS: fn() -> PathRule = || PathRule {
+        mount: String::new(),
+        replacement: None,
+    };
+
+    fn made(fields: &[(&str, &str)], peer: Peer, version: &'static str) -> Vec<String> {
+        let base = [
+            (":method", "GET"),
+            (":scheme", "https"),
+            (":authority", "example.org:8443"),
+            (":path", "/a?b"),
+        ];
+        let fields: Fields = base.iter().chain(fields).copied().collect();
+        let request = Request {
+            version,
+            rest: b"/a",
+            ..Request::new(&fields, peer)
+        };
+        let made = upstream_fields(&request, &PATHS());
+        made.iter().map(|field| format!("{field:?}")).collect()
+    }
+
+    const V4: Peer = Peer::Ip(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+
+    #[test]
+    fn a_head_is_made_of_the_request_and_of_what_the_proxy_knows() {
+        assert_eq!(
+            made(
+                &[("accept", "*/*"), ("x-a", "1"), ("x-a", "2")],
+                V4,
+                "HTTP/2.0"
+            ),
+            [
+                ":method: GET",
+                ":scheme: http",
+                ":authority: example.org:8443",
+                ":path: /a?b",
+                "accept: */*",
+                "x-a: 1",
+                "x-a: 2",
+                "x-forwarded-for: 192.0.2.1",
+                "x-forwarded-proto: https",
+                "x-forwarded-host: example.org:8443",
+                "forwarded: for=192.0.2.1;host=\\\"example.org:8443\\\";proto=https",
+                "via: 2 calmd",
+            ]
+        );
+    }
+
+    #[test]
+    fn addresses_of_version_6_are_quoted_and_unix_peers_have_none() {
+        let v6 = made(&[], Peer::Ip(Ipv6Addr::LOCALHOST.into()), "HTTP/1.1");
+        assert!(v6.contains(&"x-forwarded-for: ::1".to_owned()), "{v6:?}");
+        let forwarded = "forwarded: for=\\\"[::1]\\\";host=\\\"example.org:8443\\\";proto=https";
+        assert!(v6.contains(&forwarded.to_owned()), "{v6:?}");
+        let unix = made(
+            &[("via", "1.0 a"), ("via", "1.1 b")],
+            Peer::Unix,
+            "HTTP/1.0",
+        );
+        assert!(
+            !unix
+                .iter()
+                .any(|field| field.starts_with("x-forwarded-for"))
+        );
+        assert!(
+            unix.iter()
+                .any(|field| field.starts_with("forwarded: for=unknown;"))
+        );
+        assert!(
+            unix.contains(&"via: 1.0 a, 1.1 b, 1.0 calmd".to_owned()),
+            "{unix:?}"
+        );
+    }
+
+    #[test]
+    fn fields_of_the_connection_and_claims_of_the_client_do_not_go_on() {
+        for name in [
+            "connection",
+            "keep-alive",
+            "proxy-connection",
+            "transfer-encoding",
+            "upgrade",
+            "te",
+            "trailer",
+            "expect",
+            "content-length",
+            "http2-settings",
+            "host",
+            "proxy-authorization",
+            "x-real-ip",
+            "x_real_ip",
+            "x-forwarded-port",
+            "content_length",
+            "transfer_encoding",
+            "x_forwarded-for",
+        ] {
+            let value = "evil";
+            let made = made(&[(name, value)], V4, "HTTP/1.1");
+            let passed = made.iter().find(|field| field.ends_with(": evil"));
+            assert_eq!(passed, None, "{name}");
+        }
+        for name in [
+            "x-forwarded-for",
+            "forwarded",
+            "x-forwarded-proto",
+            "x-forwarded-host",
+        ] {
+            let made = made(&[(name, "evil")], V4, "HTTP/1.1");
+            let of_name = made
+                .iter()
+                .filter(|field| field.starts_with(&format!("{name}: ")));
+            assert_eq!(of_name.count(), 1, "{name}");
+            assert!(!made.iter().any(|field| field.contains("evil")), "{name}");
+        }
+        for name in [
+            "x_own",
+            "authorization",
+            "upgrade-insecure-requests",
+            "x-forwarded-user",
+        ] {
+            let made = made(&[(name, "kept")], V4, "HTTP/1.1");
+            assert!(made.iter().any(|field| field.ends_with(": kept")), "{name}");
+        }
+    }
+
+    #[test]
+    fn crumbs_of_a_cookie_become_one_field() {
+        let made = made(
+            &[("cookie", "a=b"), ("x", "y"), ("cookie", "c=d")],
+            V4,
+            "HTTP/2.0",
+        );
+        assert!(made.contains(&"cookie: a=b; c=d".to_owned()), "{made:?}");
+    }
+}

@@ -1,0 +1,47 @@
+//! Upstream connections within the loop's turns: their readiness, their share of a turn, their deadlines.
+
+use super::EventLoop;
+use crate::server::services::Services;
+use crate::server::upstream::UpstreamTable;
+use crate::world::{Files, Token, World};
+use std::time::Duration;
+
+/// The table of upstream connections, if there are upstreams.
+pub(super) fn table<W: World>(
+    services: &mut Services<impl Files>,
+) -> Option<Box<UpstreamTable<W>>> {
+    let (upstreams, limits) = &mut services.upstreams;
+    if upstreams.is_empty() {
+        return None;
+    }
+    let upstreams = std::mem::take(upstreams);
+    let calls = services.means.calls.clone();
+    let table = UpstreamTable::new(upstreams, limits.clone(), calls, services.now);
+    Some(Box::new(table))
+}
+
+impl<W: World> EventLoop<W> {
+    /// Notes the readiness of a socket that was dialled.
+    pub(super) fn note_upstream(&mut self, token: Token, readable: bool, read_closed: bool) {
+        if let (Some(upstreams), Some(token)) = (&mut self.upstreams, token.dialled()) {
+            upstreams.ready(token, readable, read_closed);
+        }
+    }
+
+    /// Time until an upstream connection has something to do.
+    pub(super) fn until_upstreams(&self) -> Option<Duration> {
+        let upstreams = self.upstreams.as_ref()?;
+        upstreams.until_next(self.services.now)
+    }
+
+    /// Gives upstream connections their share of the turn.
+    pub(super) fn serve_upstreams(&mut self) {
+        let end = self.share_end();
+        let Some(upstreams) = &mut self.upstreams else {
+            return;
+        };
+        let now = self.services.now;
+        let buffers = &mut self.lent.buffers;
+        upstreams.serve(&mut self.world, buffers, now, &mut self.effort, end);
+    }
+}

@@ -1,0 +1,337 @@
+//! The servers of one upstream: their idle connections, their load, their health, and the calls that wait.
+//!
+//! Health is passive: a server that cannot be reached, or ends a new connection without a response, is spared
+//! for a second, then for two, up to a minute; the first response ends that. A server is asked in spite of it
+//! where no other is left, because an error of its own tells more than one of ours.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::exchange::Call;
+use crate::proxy::{DialAddress, Upstream, UpstreamServer};
+use crate::world::Token;
+
+/// Calls that wait for a free connection to one upstream. More are refused at once: they could hardly be
+/// served before their time is up.
+const MOST_WAITING: usize = 1_024;
+
+/// Idle connections that are kept to one server: as many as a busy moment leaves that is likely to come back
+/// within their time. Each takes a descriptor here and there.
+const MOST_IDLE: usize = 32;
+
+/// Time for which a server is spared after its first failure. It doubles with each further one.
+const FIRST_REST: Duration = Duration::from_secs(1);
+
+/// Doublings of [`FIRST_REST`]: a minute is long for a server that is back, and short for its log.
+const MOST_DOUBLINGS: u32 = 6;
+
+/// The servers of an upstream.
+pub(super) struct Pool {
+    servers: Vec<PoolServer>,
+    waiting: VecDeque<(Instant, Call)>,
+}
+
+/// A server, and the connections to it.
+struct PoolServer {
+    name: String,
+    addresses: Vec<DialAddress>,
+    /// The address that is dialled next.
+    next: usize,
+    /// Connections, idle ones included.
+    open: usize,
+    idle: Vec<Token>,
+    health: ServerHealth,
+}
+
+/// A server's health, as far as calls have shown it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ServerHealth {
+    Up,
+    /// It failed so often in a row, and is spared until then.
+    Down {
+        failures: u32,
+        until: Instant,
+    },
+}
+
+/// The way to a connection for a call.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// By an idle connection to this server.
+    Idle(usize, Token),
+    /// By a new connection to this server.
+    Dial(usize, DialAddress),
+    /// None is free.
+    None,
+}
+
+/// The kind of connection that a call may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freshness {
+    /// Any.
+    Any,
+    /// A new one, because an idle one was stale.
+    New,
+}
+
+impl PoolServer {
+    fn new(server: UpstreamServer) -> Self {
+        PoolServer {
+            name: server.name,
+            addresses: server.addresses,
+            next: 0,
+            open: 0,
+            idle: Vec::new(),
+            health: ServerHealth::Up,
+        }
+    }
+
+    fn is_spared(&self, now: Instant) -> bool {
+        matches!(self.health, ServerHealth::Down { until, .. } if until > now)
+    }
+
+    /// Calls that are being carried.
+    fn load(&self) -> usize {
+        self.open - self.idle.len()
+    }
+}
+
+impl Pool {
+    pub(super) fn new(upstream: Upstream) -> Self {
+        let servers = upstream.servers.into_iter();
+        Pool {
+            servers: servers.map(PoolServer::new).collect(),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Finds the way for a call: by the server with the fewest calls of those that are well. A new connection
+    /// is counted from here on.
+    pub(super) fn route(&mut self, freshness: Freshness, most: usize, now: Instant) -> Route {
+        let has_room = |server: &PoolServer| server.open < most || !server.idle.is_empty();
+        let servers = self.servers.iter().enumerate();
+        let best = servers
+            .filter(|(_, server)| has_room(server))
+            .min_by_key(|(_, server)| (server.is_spared(now), server.load()));
+        let Some((index, _)) = best else {
+            return Route::None;
+        };
+        let Some(server) = self.servers.get_mut(index) else {
+            return Route::None;
+        };
+        if (freshness == Freshness::Any || server.open >= most)
+            && let Some(token) = server.idle.pop()
+        {
+            return Route::Idle(index, token);
+        }
+        let Some(address) = server
+            .addresses
+            .get(server.next % server.addresses.len().max(1))
+        else {
+            return Route::None;
+        };
+        server.open += 1;
+        Route::Dial(index, address.clone())
+    }
+
+    /// Takes an idle connection; false if there are enough of them, and it is to be closed.
+    pub(super) fn keep(&mut self, server: usize, token: Token) -> bool {
+        let Some(server) = self.servers.get_mut(server) else {
+            return false;
+        };
+        let has_room = server.idle.len() < MOST_IDLE;
+        if has_room {
+            server.idle.push(token);
+        }
+        has_room
+    }
+
+    /// A connection was closed.
+    pub(super) fn forget(&mut self, server: usize, token: Token) {
+        if let Some(server) = self.servers.get_mut(server) {
+            server.open -= 1;
+            server.idle.retain(|idle| *idle != token);
+        }
+    }
+
+    /// A connection that was counted was not made.
+    pub(super) fn uncount(&mut self, server: usize) {
+        if let Some(server) = self.servers.get_mut(server) {
+            server.open -= 1;
+        }
+    }
+
+    /// A response came from a server.
+    pub(super) fn note_success(&mut self, server: usize) {
+        if let Some(server) = self.servers.get_mut(server)
+            && server.health != ServerHealth::Up
+        {
+            log::info!("upstream {}: answers again", server.name);
+            server.health = ServerHealth::Up;
+        }
+    }
+
+    /// A server has failed in a way that the next call would meet too: it is spared for some time. Its next
+    /// address is tried next.
+    pub(super) fn note_failure(&mut self, server: usize, reason: &str, now: Instant) {
+        let Some(server) = self.servers.get_mut(server) else {
+            return;
+        };
+        server.next = server.next.wrapping_add(1);
+        let failures = match server.health {
+            ServerHealth::Up => {
+                // Once, not for each request.
+                log::warn!("upstream {}: {reason}", server.name);
+                1
+            }
+            // Calls that were under way together count once.
+            ServerHealth::Down { until, .. } if until > now => return,
+            ServerHealth::Down { failures, .. } => failures.saturating_add(1),
+        };
+        let doublings = failures.saturating_sub(1).min(MOST_DOUBLINGS);
+        server.health = ServerHealth::Down {
+            failures,
+            until: now + FIRST_REST * 2_u32.pow(doublings),
+        };
+    }
+
+    /// Attempts that make sense for one call: each address of each server once.
+    pub(super) fn attempts(&self) -> u32 {
+        let addresses = self.servers.iter().map(|server| server.addresses.len());
+        u32::try_from(addresses.sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
+    /// Has a call wait for a free connection until then; false if too many do.
+    pub(super) fn wait(&mut self, call: Call, until: Instant) -> bool {
+        let has_room = self.waiting.len() < MOST_WAITING;
+        if has_room {
+            self.waiting.push_back((until, call));
+        }
+        has_room
+    }
+
+    /// Takes the call that has waited longest.
+    pub(super) fn next_waiting(&mut self) -> Option<Call> {
+        self.waiting.pop_front().map(|(_, call)| call)
+    }
+
+    /// Takes the next call whose time is up.
+    pub(super) fn next_late(&mut self, now: Instant) -> Option<Call> {
+        let (until, _) = self.waiting.front()?;
+        if *until <= now {
+            self.next_waiting()
+        } else {
+            None
+        }
+    }
+
+    /// The time at which the next call has waited too long.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.waiting.front().map(|(until, _)| *until)
+    }
+
+    /// Forgets calls whose exchanges are gone.
+    pub(super) fn drop_abandoned(&mut self) {
+        self.waiting.retain(|(_, call)| !call.is_abandoned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+
+    fn address(port: u16) -> DialAddress {
+        DialAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    fn pool(servers: &[&[u16]]) -> Pool {
+        let server = |ports: &&[u16]| UpstreamServer {
+            name: format!("{ports:?}"),
+            addresses: ports.iter().copied().map(address).collect(),
+        };
+        Pool::new(Upstream {
+            servers: servers.iter().map(server).collect(),
+        })
+    }
+
+    const TOKEN: Token = Token {
+        index: 0,
+        serial: 1,
+    };
+
+    fn dialled(pool: &mut Pool, now: Instant) -> Option<(usize, DialAddress)> {
+        match pool.route(Freshness::Any, 2, now) {
+            Route::Dial(server, address) => Some((server, address)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_server_with_the_fewest_calls_has_the_next_one_until_all_are_full() {
+        let (mut pool, now) = (pool(&[&[1], &[2]]), Instant::now());
+        let servers: Vec<_> = (0..4).map(|_| dialled(&mut pool, now).unwrap().0).collect();
+        assert_eq!(servers, [0, 1, 0, 1]);
+        assert_eq!(pool.route(Freshness::Any, 2, now), Route::None);
+        assert!(pool.keep(1, TOKEN));
+        assert_eq!(pool.route(Freshness::New, 2, now), Route::Idle(1, TOKEN));
+        pool.forget(1, TOKEN);
+        assert_eq!(dialled(&mut pool, now).unwrap().0, 1);
+    }
+
+    #[test]
+    fn an_idle_connection_comes_before_a_new_one_unless_a_new_one_is_wanted() {
+        let (mut pool, now) = (pool(&[&[1]]), Instant::now());
+        dialled(&mut pool, now);
+        assert!(pool.keep(0, TOKEN));
+        assert_eq!(
+            pool.route(Freshness::New, 9, now),
+            Route::Dial(0, address(1))
+        );
+        assert_eq!(pool.route(Freshness::Any, 9, now), Route::Idle(0, TOKEN));
+    }
+
+    #[test]
+    fn a_server_that_fails_is_spared_longer_each_time_and_until_it_answers() {
+        let (mut pool, start) = (pool(&[&[1, 11], &[2]]), Instant::now());
+        pool.note_failure(0, "refused", start);
+        pool.note_failure(0, "refused", start);
+        assert_eq!(dialled(&mut pool, start).unwrap().0, 1);
+        assert_eq!(dialled(&mut pool, start).unwrap().0, 1);
+        // It is full: the spared one is better than none, at its next address.
+        assert_eq!(dialled(&mut pool, start), Some((0, address(1))));
+        let later = start + FIRST_REST;
+        pool.note_failure(0, "refused", later);
+        assert!(pool.servers[0].is_spared(later + FIRST_REST));
+        assert!(!pool.servers[0].is_spared(later + 2 * FIRST_REST));
+        for round in 2..99 {
+            pool.note_failure(0, "refused", start + 60 * FIRST_REST * 2 * round);
+        }
+        let last = start + 60 * FIRST_REST * 2 * 98;
+        assert!(!pool.servers[0].is_spared(last + 64 * FIRST_REST));
+        pool.note_success(0);
+        assert_eq!(pool.servers[0].health, ServerHealth::Up);
+    }
+
+    #[test]
+    fn each_failure_moves_on_to_the_next_address() {
+        let (mut pool, now) = (pool(&[&[1, 11]]), Instant::now());
+        assert_eq!(pool.attempts(), 2);
+        assert_eq!(dialled(&mut pool, now), Some((0, address(1))));
+        pool.note_failure(0, "refused", now);
+        assert_eq!(dialled(&mut pool, now), Some((0, address(11))));
+    }
+
+    #[test]
+    fn a_server_keeps_no_more_idle_connections_than_it_may() {
+        let mut pool = pool(&[&[1]]);
+        let kept = (0..40).filter(|index| {
+            let token = Token {
+                index: *index,
+                serial: 1,
+            };
+            pool.keep(0, token)
+        });
+        assert_eq!(kept.count(), MOST_IDLE);
+    }
+}
