@@ -10,6 +10,7 @@
 
 mod check;
 mod descriptors;
+mod metrics;
 mod own_files;
 #[cfg(feature = "proxy")]
 mod upstreams;
@@ -65,6 +66,7 @@ impl App {
             .as_ref()
             .map(AccessLog::open)
             .transpose()?;
+        let log = metrics::count_requests(config, log);
         let (tls, certificate) = if config.has_tls() {
             let (mut tls, origin) = TlsContext::open(&config.host.certificate)?;
             if let Some(key) = &config.host.ticket_key {
@@ -116,18 +118,30 @@ impl App {
                 schemes.push(scheme);
             }
         }
+        for address in &config.metrics {
+            let unsent_bytes = limits.unsent(limits.unsent_bytes);
+            let bound = world.listen(address, unsent_bytes)?;
+            urls.push(metrics::url(&bound));
+        }
         report_descriptors(wanted, config);
         let routes = Routes::from(site).with_rules(Rules::new(&config.host.rules));
         let manager = config.manager.as_ref().and_then(open_manager);
         #[cfg(feature = "proxy")]
         let (routes, upstreams) = upstreams::mount(upstreams, routes);
-        let services = Services::new(&world, routes, log, &config.server)
+        let mut services = Services::new(&world, routes, log, &config.server)
             .with_tls(tls)
             .with_manager(manager);
         #[cfg(feature = "proxy")]
-        let services = services.with_upstreams(upstreams);
+        {
+            services = services.with_upstreams(upstreams);
+        }
+        if !config.metrics.is_empty() {
+            services = services.with_metrics(metrics::open());
+        }
+        let mut event_loop = EventLoop::new(world, services, &schemes);
+        event_loop.add_metrics_listeners(config.metrics.len());
         Ok(App {
-            event_loop: EventLoop::new(world, services, &schemes),
+            event_loop,
             urls,
             certificate,
             helper: helper_number,

@@ -13,6 +13,7 @@ use crate::http::{Field, Fields, Method, Scheme};
 use crate::rules::{Rules, Verdict, Visit};
 use crate::site::Site;
 use crate::site::path::{PathError, SitePath, TargetForm, split_query};
+use crate::telemetry::metrics::Exposition;
 use crate::world::{Files, HelpAnswer};
 
 /// The handlers of a server.
@@ -173,9 +174,14 @@ impl<F: Files> Routes<F> {
         self.site.error(status)
     }
 
-    /// A short answer in plain text, which nobody keeps.
-    pub(crate) fn text(&self, status: u16, content: &str) -> Response<F> {
-        self.site.text(status, content)
+    /// An answer that is made elsewhere, and that nobody keeps.
+    pub(crate) fn own_answer(&self, status: u16, about: Fields, content: Rc<[u8]>) -> Response<F> {
+        self.site.own_answer(status, about, content)
+    }
+
+    /// Writes what the caches of files hold and did.
+    pub(crate) fn write_metrics(&self, text: &mut Exposition) {
+        self.site.write_metrics(text);
     }
 
     /// The fields that every response has, for responses that are made elsewhere.

@@ -5,10 +5,11 @@
 //! writes a line whole or not at all: lines that find no room are dropped and counted.
 //! [`standard_error`] is the one place for all messages: the log, what is told at the start, errors, a
 //! panic's last words. The access log gathers its lines itself, and writes them to a sink of its own.
-//! [`notify`] tells the service manager, in its own words.
+//! [`notify`] tells the service manager, in its own words. [`metrics`] is numbers instead of lines.
 
 pub mod access_log;
 pub mod lines;
+pub mod metrics;
 pub mod notify;
 pub mod sink;
 pub mod standard_error;

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 
-use super::{announcement, own_files, url};
+use super::{announcement, metrics, own_files, url};
 use crate::config::Config;
 use crate::http::Scheme;
 use crate::site::Site;
@@ -44,7 +44,8 @@ pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
         .listen_tls
         .iter()
         .map(|address| url(Scheme::Https, address));
-    let urls: Vec<String> = cleartext.chain(tls).collect();
+    let metrics = config.metrics.iter().map(metrics::url);
+    let urls: Vec<String> = cleartext.chain(tls).chain(metrics).collect();
     let told = announcement("would serve", config, &urls, certificate.as_ref());
     Ok(told + "The settings are right.\n")
 }

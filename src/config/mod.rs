@@ -31,6 +31,8 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// TLS listeners: HTTP/2 and HTTP/1.1 by ALPN.
     pub listen_tls: Vec<ListenAddress>,
+    /// Listeners for metrics and health checks alone, in the clear.
+    pub metrics: Vec<ListenAddress>,
     /// Sockets that were handed down to the process, in the order of their descriptors.
     pub inherited: Vec<InheritedSocket>,
     /// The service manager that wants to be told, if there is one.
@@ -80,6 +82,7 @@ impl Default for Config {
             settings_file: None,
             listen: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8080)))],
             listen_tls: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8443)))],
+            metrics: Vec::new(),
             inherited: Vec::new(),
             manager: None,
             reuse_port: false,
@@ -115,6 +118,7 @@ impl Config {
     pub fn rights(&self) -> Rights {
         let log = self.access_log.as_ref().and_then(|log| log.file.clone());
         let listeners = self.listen.iter().chain(&self.listen_tls);
+        let listeners = listeners.chain(&self.metrics);
         let sockets = listeners.filter_map(|address| match address {
             ListenAddress::Unix(socket) => Some(socket.path.clone()),
             ListenAddress::Tcp(_) => None,

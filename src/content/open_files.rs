@@ -120,7 +120,6 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
     }
 
     /// The number of files that are open.
-    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.slots.borrow().len()
     }

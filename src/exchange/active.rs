@@ -364,6 +364,15 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
+    /// The kernel got what was sent so far, at the time that `clock` tells.
+    pub(crate) fn note_first_byte(&mut self, clock: &mut dyn FnMut() -> Instant) {
+        if self.status != 0
+            && let Some(entry) = &mut self.entry
+        {
+            entry.note_first_byte(clock);
+        }
+    }
+
     /// The response is another than that of the source: of this status, with so many bytes.
     pub(crate) fn refuse(&mut self, status: u16, content_bytes: u64) {
         self.status = status;
@@ -386,8 +395,11 @@ impl<F: Files> ActiveRequest<F> {
         };
         self.pass(Part::Gone, means);
         let mut entry = self.entry.take();
-        if let (Some(entry), Some(reason)) = (&mut entry, reason) {
-            entry.blame(reason);
+        if let Some(entry) = &mut entry {
+            entry.add_received(self.received);
+            if let Some(reason) = reason {
+                entry.blame(reason);
+            }
         }
         Replaced {
             method,
@@ -410,7 +422,8 @@ impl<F: Files> ActiveRequest<F> {
 
     /// The request is over: its line of the log can be written, with the reason if there is one.
     pub(crate) fn conclude(&mut self, log: &mut Option<AccessLog>, reason: Option<&'static str>) {
-        if let (Some(log), Some(entry)) = (log, self.entry.take()) {
+        if let (Some(log), Some(mut entry)) = (log, self.entry.take()) {
+            entry.add_received(self.received);
             log.end(Ended {
                 entry,
                 status: self.status,

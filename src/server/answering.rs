@@ -2,6 +2,7 @@
 
 use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
+use super::listener_role::ListenerRole;
 use super::services::Services;
 use super::turn::Turn;
 use crate::exchange::{
@@ -44,10 +45,7 @@ impl<F: Files> Turn<'_, F> {
         self.moved += PROGRESS_BYTES;
         self.requests = self.requests.saturating_sub(1);
         self.services.requests += 1;
-        if !self.services.health.is_off()
-            && arrived.refusal.is_none()
-            && let Some(response) = self.services.check_health(arrived.fields)
-        {
+        if let Some(response) = self.own_answer(arrived) {
             return Accepted::Response(response, None);
         }
         let entry = self.log_entry(arrived.peer, arrived.version, arrived.fields);
@@ -137,6 +135,18 @@ impl<F: Files> Turn<'_, F> {
             return Accepted::Response(response, entry);
         }
         Accepted::Exchange(active)
+    }
+
+    /// The answer to a request that no host sees and no access log tells of: a health check, and
+    /// everything on a listener for metrics.
+    fn own_answer(&mut self, arrived: &Arrived<'_>) -> Option<Response<F>> {
+        match (self.role, arrived.refusal) {
+            (ListenerRole::Metrics, Some(status)) => Some(self.services.routes.error(status)),
+            (ListenerRole::Metrics, None) => Some(self.services.answer_scraper(arrived.fields)),
+            (ListenerRole::Public, Some(_)) => None,
+            (ListenerRole::Public, None) if self.services.health.is_off() => None,
+            (ListenerRole::Public, None) => self.services.check_health(arrived.fields),
+        }
     }
 }
 

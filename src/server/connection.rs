@@ -24,13 +24,14 @@ pub use progress::Prospect;
 
 use super::config::Limits;
 use super::lent::Buffers;
+use super::listener_role::ListenerRole;
 use super::protocol::{OutputRoom, Protocol};
 use super::services::Services;
 use super::turn::{REQUEST_EFFORT, Turn};
 use super::watch::ProgressWatch;
 use crate::exchange::{RequestKey, WakeCause};
 use crate::http::{Fields, Scheme};
-use crate::link::{Link, WriteError};
+use crate::link::{Link, Transport, WriteError};
 use crate::telemetry::access_log::Unsent;
 use crate::tls::Names;
 use crate::tls::records::{Tls, WireBuffer};
@@ -74,6 +75,7 @@ pub struct Connection<W: World> {
     pause: Pause,
     farewell: Farewell,
     names: Names,
+    role: ListenerRole,
     /// Lines of the log that wait for the socket.
     unlogged: Unsent,
     watch: ProgressWatch,
@@ -166,6 +168,7 @@ impl<W: World> Connection<W> {
             pause: Pause::None,
             farewell: Farewell::None,
             names: Names::Any,
+            role: ListenerRole::Public,
             unlogged: Unsent::default(),
             watch: ProgressWatch::default(),
         }
@@ -270,6 +273,11 @@ impl<W: World> Connection<W> {
             if !matches!(self.protocol, Protocol::Undecided) {
                 let (protocol, layer) = (self.protocol.name(), self.link.transport().name());
                 log::debug!("{}: {protocol} over {layer}", self.peer);
+                if let (Some(metrics), Transport::Tls(tls)) =
+                    (&mut turn.services.metrics, self.link.transport())
+                {
+                    metrics.tls.add(tls.common());
+                }
                 let first_by = match self.farewell {
                     Farewell::Due => Some(deadline),
                     Farewell::None => None,
@@ -400,6 +408,7 @@ impl<W: World> Connection<W> {
     /// Tells those who make output what it is for.
     fn enter(&self, turn: &mut Turn<'_, W::Files>) {
         turn.names = self.names;
+        turn.role = self.role;
         turn.scheme = if self.link.is_secure() {
             Scheme::Https
         } else {
@@ -449,6 +458,7 @@ impl<W: World> Connection<W> {
             }
         };
         self.watch.count(newly_taken);
+        turn.services.traffic.sent += newly_taken as u64;
         if self.link.take_lack() {
             turn.await_disk(RequestKey::OUTPUT);
         }
@@ -473,6 +483,7 @@ impl<W: World> Connection<W> {
         let Some(log) = &mut turn.services.log else {
             return;
         };
+        self.protocol.note_first_bytes(&mut || world.now());
         match self.link.unsent().is_empty() {
             true if log.has_ended() || !self.unlogged.is_empty() => {
                 log.record_ended(&mut self.unlogged, world.now());

@@ -12,6 +12,7 @@
 //! go: that and accepting are in `admission`, the order in [`Ledger`].
 
 mod admission;
+mod observing;
 mod stopping;
 mod told;
 mod turn;
@@ -27,6 +28,7 @@ use super::deadlines::Deadlines;
 use super::ledger::Ledger;
 use super::lent::Lent;
 use super::limit_log::Limit;
+use super::listener_role::ListenerRole;
 use super::services::Services;
 use super::slots::Slots;
 use super::turn::Turn;
@@ -101,6 +103,8 @@ pub struct EventLoop<W: World> {
     expired: Queue<Token>,
     /// The effort of this turn of the loop so far, in bytes.
     effort: usize,
+    /// Number of connections that came by listeners for metrics.
+    scrapers: usize,
     /// Number of connections in their TLS handshake.
     handshaking: usize,
     /// Slot from which on a handshake is looked for that is closed for a new connection.
@@ -123,6 +127,7 @@ impl<W: World> EventLoop<W> {
     pub fn new(world: W, mut services: Services<W::Files>, listeners: &[Scheme]) -> Self {
         let listener = |scheme: &Scheme| Listener {
             scheme: *scheme,
+            role: ListenerRole::Public,
             backlog: Backlog::Empty,
         };
         #[cfg(feature = "proxy")]
@@ -149,6 +154,7 @@ impl<W: World> EventLoop<W> {
             expired: Queue::new(),
             effort: 0,
             handshakes: Queue::new(),
+            scrapers: 0,
             handshaking: 0,
             hand: 0,
             wakes: Queue::new(),

@@ -294,6 +294,13 @@ impl<F: Files> H1Service<F> {
         }
     }
 
+    /// The kernel got what was made so far.
+    pub fn note_first_byte(&mut self, clock: &mut dyn FnMut() -> Instant) {
+        if let Some(active) = &mut self.active {
+            active.note_first_byte(clock);
+        }
+    }
+
     /// The connection is over: the request is concluded as it stands.
     pub fn close(&mut self, services: &mut Services<F>) {
         if let Some(mut active) = self.active.take() {

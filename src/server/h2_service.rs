@@ -47,7 +47,7 @@ impl<F: Files> H2Service<F> {
     /// A service that waits for the client's preface.
     pub fn new(peer: Peer, services: &Services<F>) -> Self {
         let mut core = h2::Connection::server(services.http2.clone(), services.now);
-        observe(&mut core, peer, services.http2.header_table_size);
+        observe(&mut core, peer, services);
         Self::with_core(core, peer)
     }
 
@@ -78,7 +78,7 @@ impl<F: Files> H2Service<F> {
             turn.services.now,
         )
         .ok()?;
-        observe(&mut core, peer, turn.services.http2.header_table_size);
+        observe(&mut core, peer, turn.services);
         let mut service = Self::with_core(core, peer);
         service.request(stream, fields, true, Expected::Nothing, turn);
         Some(service)
@@ -92,6 +92,18 @@ impl<F: Files> H2Service<F> {
     /// True if no request is open.
     pub fn is_idle(&self) -> bool {
         self.core.is_idle()
+    }
+
+    /// Open streams.
+    pub fn streams(&self) -> usize {
+        self.core.streams()
+    }
+
+    /// The kernel got what was made so far.
+    pub fn note_first_bytes(&mut self, clock: &mut dyn FnMut() -> Instant) {
+        for active in self.active.iter_mut().flatten() {
+            active.note_first_byte(clock);
+        }
     }
 
     /// The memory that it takes. What handlers hold of requests, their windows know.
@@ -444,11 +456,23 @@ fn key_of(stream: StreamKey) -> RequestKey {
     RequestKey(stream.id())
 }
 
-/// Has the connection's frames shown, if anybody wants to see them.
-fn observe(core: &mut h2::Connection, peer: Peer, table: u32) {
-    if trace::is_on() {
-        core.set_observer(Some(trace::observer(peer, table)));
-    }
+/// Has the connection's frames shown and counted, if anybody wants that.
+fn observe<F: Files>(core: &mut h2::Connection, peer: Peer, services: &Services<F>) {
+    let counts = services
+        .metrics
+        .as_ref()
+        .map(|metrics| metrics.frames.clone());
+    let shown = trace::is_on().then(|| trace::observer(peer, services.http2.header_table_size));
+    let observer: h2::Observer = match (counts, shown) {
+        (None, None) => return,
+        (None, Some(shown)) => shown,
+        (Some(counts), None) => counts.observer(),
+        (Some(counts), Some(mut shown)) => Box::new(move |direction, header, payload| {
+            counts.add(direction, header, payload);
+            shown(direction, header, payload);
+        }),
+    };
+    core.set_observer(Some(observer));
 }
 
 fn status_digits(status: u16) -> [u8; 3] {

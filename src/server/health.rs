@@ -47,7 +47,7 @@ impl Health {
 }
 
 /// The path of a request's target, without the query.
-fn path_of(target: &[u8]) -> &[u8] {
+pub(super) fn path_of(target: &[u8]) -> &[u8] {
     target.split(|&byte| byte == b'?').next().unwrap_or(target)
 }
 

@@ -7,6 +7,7 @@
 use crate::h1;
 use crate::h2::{ConnectionError, ErrorCode};
 use crate::panics::Panic;
+use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
 use std::fmt::{Display, Write};
 use std::time::{Duration, Instant};
 
@@ -192,6 +193,18 @@ impl LimitLog {
         }
         count.told = Some(now);
         Some(std::mem::take(&mut count.left_out))
+    }
+
+    /// Writes the number of times that each limit fired.
+    pub fn write(&self, text: &mut Exposition) {
+        text.family(
+            FamilyKind::Counter,
+            "calmd_limits_fired",
+            "Limits that fired, by the names that they have in the log.",
+        );
+        for limit in Limit::ALL {
+            text.add(&[("limit", limit.name())], self.total(limit));
+        }
     }
 
     /// Logs the number of times that each limit fired, at the end of the server.

@@ -37,6 +37,8 @@ mod health;
 mod ledger;
 mod lent;
 mod limit_log;
+mod listener_role;
+mod metrics;
 mod own_answers;
 mod own_time;
 mod protocol;
@@ -51,6 +53,7 @@ mod watch;
 pub use config::{Config, Limits, Timeouts};
 pub use event_loop::EventLoop;
 pub(crate) use event_loop::LEAVING;
+pub use metrics::Metrics;
 pub use services::Services;
 #[cfg(feature = "proxy")]
 pub use upstream::UpstreamLimits;

@@ -219,6 +219,33 @@ impl<F: Files> Protocol<F> {
         }
     }
 
+    /// The protocol's name in metrics, once it is known.
+    pub fn label(&self) -> Option<&'static str> {
+        match self {
+            Protocol::Undecided => None,
+            Protocol::H1(_) => Some("h1"),
+            Protocol::H2(_) => Some("h2"),
+        }
+    }
+
+    /// Open streams of HTTP/2.
+    pub fn streams(&self) -> usize {
+        match self {
+            Protocol::Undecided | Protocol::H1(_) => 0,
+            Protocol::H2(service) => service.streams(),
+        }
+    }
+
+    /// The kernel got what was made so far, at the time that `clock` tells: the first bytes of responses
+    /// among it.
+    pub fn note_first_bytes(&mut self, clock: &mut dyn FnMut() -> Instant) {
+        match self {
+            Protocol::Undecided => {}
+            Protocol::H1(service) => service.note_first_byte(clock),
+            Protocol::H2(service) => service.note_first_bytes(clock),
+        }
+    }
+
     /// Asks the protocol to end the connection at once, and to say so if it can.
     pub fn abandon(&mut self, code: ErrorCode) {
         if let Protocol::H2(service) = self {

@@ -3,6 +3,7 @@
 use super::config::{Config, Limits, Timeouts};
 use super::health::Health;
 use super::limit_log::{Limit, LimitLog};
+use super::metrics::{Metrics, Traffic};
 use super::own_time::OwnTime;
 #[cfg(feature = "proxy")]
 use super::upstream::UpstreamLimits;
@@ -33,6 +34,10 @@ pub struct Services<F: Files> {
     pub(super) log: Option<AccessLog>,
     /// Certificate and sessions of TLS connections, where there is a listener for them.
     pub(super) tls: Option<TlsContext>,
+    /// Counts for a listener for metrics, if there is one.
+    pub(super) metrics: Option<Box<Metrics>>,
+    /// Bytes that sockets have brought and taken, in the time of the process.
+    pub(super) traffic: Traffic,
     /// Health checks.
     pub(super) health: Health,
     /// The service manager that started the process, if it wants to be told.
@@ -95,6 +100,8 @@ impl<F: Files> Services<F> {
             },
             log,
             tls: None,
+            metrics: None,
+            traffic: Traffic::default(),
             health: Health::new(health),
             manager: None,
             requests: 0,
@@ -156,9 +163,24 @@ impl<F: Files> Services<F> {
         self
     }
 
+    /// Counts for a listener for metrics.
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(Box::new(metrics));
+        self
+    }
+
+    /// A turn of the loop that began at [`Services::began`] ends at `now`.
+    fn count_turn(&mut self, now: Instant) {
+        if let Some(metrics) = &mut self.metrics {
+            let length = now.saturating_duration_since(self.began);
+            metrics.turns.add(length, now);
+        }
+    }
+
     /// The loop is about to sleep, at `now` by the machine's clock: what it has done since it last did may
     /// have taken long.
     pub(super) fn end_turn(&mut self, now: Instant) {
+        self.count_turn(now);
         self.time.work(now);
         self.set_now();
     }
@@ -177,8 +199,16 @@ impl<F: Files> Services<F> {
         (now, wall): (Instant, SystemTime),
     ) {
         match timeout {
-            Some(Duration::ZERO) => self.time.work(now),
-            _ => self.time.sleep(now, timeout, polled.sleep),
+            Some(Duration::ZERO) => {
+                self.count_turn(now);
+                self.time.work(now);
+            }
+            _ => {
+                if let Some(metrics) = &mut self.metrics {
+                    metrics.turns.add_sleep();
+                }
+                self.time.sleep(now, timeout, polled.sleep);
+            }
         }
         self.set_now();
         self.began = now;
@@ -208,6 +238,9 @@ impl<F: Files> Services<F> {
     /// The TLS session with `peer` failed.
     pub(super) fn report_tls(&mut self, peer: Peer, error: &rustls::Error) {
         self.limit_log.add(Limit::Tls);
+        if let Some(metrics) = &mut self.metrics {
+            metrics.tls.add_failure(error);
+        }
         log::debug!("{peer}: TLS: {error}");
     }
 

@@ -101,6 +101,11 @@ impl<T> Slots<T> {
         (index..end).chain(0..index.min(end)).find(is_found)
     }
 
+    /// All connections.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slab.iter().map(|(_, slot)| &*slot.value)
+    }
+
     /// The tokens of all connections.
     pub fn tokens(&self) -> Vec<Token> {
         let token = |(index, slot): (usize, &ConnectionSlot<T>)| Token {

@@ -1,6 +1,7 @@
 //! The turn of one connection: the services that it uses, what it is lent, and the account of its work.
 
 use super::lent::{Buffers, Lent};
+use super::listener_role::ListenerRole;
 use super::services::Services;
 use crate::exchange::{RequestKey, RequestPlace};
 use crate::http::{Field, Fields, Scheme};
@@ -46,6 +47,8 @@ pub struct Turn<'t, F: Files> {
     measured_from: Option<Instant>,
     /// The scheme of the connection, which decides how content gets into its output.
     pub(super) scheme: Scheme,
+    /// The role of the listener that the connection came by.
+    pub(super) role: ListenerRole,
     /// The names that the connection's requests may be for.
     pub(super) names: Names,
 }
@@ -73,6 +76,7 @@ impl<'t, F: Files> Turn<'t, F> {
             effort: 0,
             measured_from: None,
             scheme: Scheme::Http,
+            role: ListenerRole::Public,
             names: Names::Any,
         }
     }

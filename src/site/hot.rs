@@ -24,6 +24,7 @@ use super::known_hashes::KnownHashes;
 use super::representation::{Representation, sidecar_path};
 use super::resource::{Dress, Loaded, Resource};
 use crate::content::FileTable;
+use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
 use crate::world::{Files, HelpAnswer};
 
 /// A change on the disk is served within this time, and no file is looked at more often. The most
@@ -78,6 +79,9 @@ pub(crate) struct HotCache<F: Files> {
     tags: EntityTags,
     /// Number of changes that were seen.
     changes: u32,
+    /// Requests for files that were known and fresh, and for others.
+    hits: u64,
+    misses: u64,
     hashes: KnownHashes,
     hashing: Hashing<F>,
     /// The resource that was read for the request that is being answered, with its files still open.
@@ -111,6 +115,8 @@ impl<F: Files> HotCache<F> {
             open_files,
             tags,
             changes: 0,
+            hits: 0,
+            misses: 0,
             hashes: KnownHashes::default(),
             hashing: Hashing::new(tags),
             loaded: None,
@@ -140,9 +146,36 @@ impl<F: Files> HotCache<F> {
         }
     }
 
+    /// Writes what the cache holds and did.
+    pub(crate) fn write_metrics(&self, text: &mut Exposition) {
+        text.family(
+            FamilyKind::Counter,
+            "calmd_cache_requests",
+            "Requests for files, by whether the cache of hot files had them.",
+        );
+        text.add(&[("result", "hit")], self.hits);
+        text.add(&[("result", "miss")], self.misses);
+        text.single(
+            FamilyKind::Gauge,
+            "calmd_cache_bytes",
+            "Memory of the cache of hot files.",
+            self.used,
+        );
+        text.single(
+            FamilyKind::Gauge,
+            "calmd_cache_entries",
+            "Files in the cache of hot files.",
+            self.slots.len(),
+        );
+    }
+
     /// Forgets all entries.
     pub(crate) fn forget_all(&mut self) {
-        *self = HotCache::new(self.budget, self.tags, self.open_files.clone());
+        *self = HotCache {
+            hits: self.hits,
+            misses: self.misses,
+            ..HotCache::new(self.budget, self.tags, self.open_files.clone())
+        };
     }
 
     /// The file or directory called `path`, from memory if that is fresh.
@@ -154,8 +187,10 @@ impl<F: Files> HotCache<F> {
         now: Instant,
     ) -> io::Result<Lookup<F>> {
         if let Some(resource) = self.find(path, now)? {
+            self.hits += 1;
             return Ok(Lookup::Resource(resource));
         }
+        self.misses += 1;
         let keep = KEPT_LEN.min((self.budget / LARGEST_SHARE) as u64);
         let hashes = &mut self.hashes;
         let loaded = Resource::load(reads, &self.open_files, path, dress, keep, hashes, now);

@@ -61,6 +61,7 @@ use resource::Dress;
 use crate::content::{Body, FileTable, Supply};
 use crate::exchange::{Answer, Desk, Handler, Request, Response};
 use crate::http::{Field, Fields, Method};
+use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
 use crate::world::{FileReads, Files, HelpAnswer, RootChange};
 
 /// The methods that files answer (RFC 9110 §10.2.1).
@@ -224,17 +225,32 @@ impl<F: Files> Site<F> {
         }
     }
 
-    /// A short answer in plain text, which no cache keeps, for code that answers without the site.
-    pub(crate) fn text(&self, status: u16, content: &str) -> Response<F> {
-        let mut fields = Fields::new();
-        fields.push(b"content-type", b"text/plain; charset=utf-8");
+    /// An answer with this content and these fields about it, which no cache keeps, for code that answers
+    /// without the site.
+    pub(crate) fn own_answer(
+        &self,
+        status: u16,
+        mut fields: Fields,
+        content: Rc<[u8]>,
+    ) -> Response<F> {
         fields.push(b"content-length", content.len().to_string().as_bytes());
         fields.push(b"cache-control", b"no-store");
         Response {
             status,
             fields: self.dress.common.complete(fields),
-            body: Body::memory(content.as_bytes().into()),
+            body: Body::memory(content),
         }
+    }
+
+    /// Writes what the caches of files hold and did.
+    pub(crate) fn write_metrics(&self, text: &mut Exposition) {
+        self.hot.write_metrics(text);
+        text.single(
+            FamilyKind::Gauge,
+            "calmd_open_files",
+            "Files that are open to be sent.",
+            self.open_files.count(),
+        );
     }
 
     /// The state of the supply of descriptors since the last call.

@@ -9,6 +9,8 @@
 //! hundreds of them. Writing never waits: while the reader of a pipe stalls or a disk is full, lines
 //! stay in memory up to `MOST_PENDING` bytes. Further lines are dropped and counted, and a warning
 //! once a minute tells their number.
+//!
+//! Requests are counted at that moment too where metrics are wanted, with or without lines.
 
 use std::fmt;
 use std::io;
@@ -16,6 +18,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::metrics::RequestCounts;
+use super::metrics::requests::EndedRequest;
 use super::sink::Sink;
 
 mod config;
@@ -50,9 +54,14 @@ const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 /// Number of entries that are kept for requests to come, so that a busy server allocates none.
 const SPARE_ENTRIES: usize = 32;
 
+/// Number of entries that are kept where there are no lines, and an entry is 100 bytes: a turn's requests,
+/// and those of some other connections.
+const SPARE_COUNTED: usize = 256;
+
 /// The access log of the server.
 pub struct AccessLog {
-    sink: Sink,
+    /// The destination of lines; without one there are only counts.
+    sink: Option<Sink>,
     name: LogName,
     file: Option<PathBuf>,
     format: LogFormat,
@@ -66,6 +75,8 @@ pub struct AccessLog {
     spare: Vec<Box<Entry>>,
     /// Requests that have ended since their connection last wrote.
     ended: Vec<Ended>,
+    /// Counts of the requests, where metrics are wanted.
+    counts: Option<Box<RequestCounts>>,
 }
 
 /// Lines that found no room and were dropped.
@@ -82,22 +93,52 @@ impl AccessLog {
         let sink = open_sink(config.file.as_ref())?;
         Ok(AccessLog {
             name: LogName::of(&sink),
-            sink,
+            sink: Some(sink),
             file: config.file.clone(),
             format: config.format,
-            timestamp: Timestamp::default(),
             pending: Vec::with_capacity(ROOM),
+            ..AccessLog::without_lines()
+        })
+    }
+
+    /// A log that writes no lines.
+    pub fn without_lines() -> Self {
+        AccessLog {
+            sink: None,
+            name: LogName::default(),
+            file: None,
+            format: LogFormat::default(),
+            timestamp: Timestamp::default(),
+            pending: Vec::new(),
             due: None,
             loss: Loss::default(),
             spare: Vec::new(),
             ended: Vec::new(),
-        })
+            counts: None,
+        }
+    }
+
+    /// Counts requests as well.
+    pub fn counting(mut self, counts: RequestCounts) -> Self {
+        self.counts = Some(Box::new(counts));
+        self
+    }
+
+    /// The counts of requests that have ended.
+    pub(crate) fn counts(&self) -> Option<&RequestCounts> {
+        self.counts.as_deref()
     }
 
     /// Starts an entry with all that is known when a request arrives.
     pub(crate) fn entry(&mut self, arrival: &Arrival<'_>) -> Box<Entry> {
         let mut entry = self.spare.pop().unwrap_or_default();
-        entry.fill(self.format, self.timestamp.at(arrival.wall), arrival);
+        entry.begin(arrival);
+        if self.sink.is_some() {
+            entry.fill(self.format, self.timestamp.at(arrival.wall), arrival);
+        }
+        if self.counts.is_some() {
+            entry.classify(arrival);
+        }
         entry
     }
 
@@ -149,6 +190,30 @@ impl AccessLog {
             elapsed: entry.elapsed(now),
             reason: reason.or(entry.blamed()),
         };
+        if let Some(counts) = &mut self.counts {
+            counts.add(&EndedRequest {
+                class: entry.class(),
+                status,
+                received: entry.received(),
+                sent: body_bytes,
+                first_byte: entry.first_byte(now),
+                elapsed: ending.elapsed,
+            });
+        }
+        self.write_line(&entry, &ending);
+        let most = match self.sink {
+            Some(_) => SPARE_ENTRIES,
+            None => SPARE_COUNTED,
+        };
+        if self.spare.len() < most && entry.is_small() {
+            self.spare.push(entry);
+        }
+    }
+
+    fn write_line(&mut self, entry: &Entry, ending: &RequestEnd) {
+        if self.sink.is_none() {
+            return;
+        }
         // After a failure only `flush` tries again, so that a stall costs no system calls.
         if self.pending.len() + entry.len_at_most() > MOST_PENDING && self.loss.reason.is_none() {
             self.write();
@@ -156,10 +221,7 @@ impl AccessLog {
         if self.pending.len() + entry.len_at_most() > MOST_PENDING {
             self.loss.lines += 1;
         } else {
-            entry.finish(self.format, &ending, &mut self.pending);
-        }
-        if self.spare.len() < SPARE_ENTRIES && entry.is_small() {
-            self.spare.push(entry);
+            entry.finish(self.format, ending, &mut self.pending);
         }
     }
 
@@ -194,7 +256,9 @@ impl AccessLog {
             if !self.loss.reason.as_ref().is_some_and(is_stall) {
                 break;
             }
-            self.sink.wait(Duration::from_millis(100));
+            if let Some(sink) = &mut self.sink {
+                sink.wait(Duration::from_millis(100));
+            }
             self.write();
         }
         let unwritten = self.pending.iter().filter(|&&byte| byte == b'\n').count();
@@ -210,7 +274,7 @@ impl AccessLog {
             let sink = open_sink(self.file.as_ref())?;
             self.write();
             self.name = LogName::of(&sink);
-            self.sink = sink;
+            self.sink = Some(sink);
         }
         Ok(())
     }
@@ -231,7 +295,7 @@ impl AccessLog {
                     file.display()
                 );
                 self.name = LogName::of(&sink);
-                self.sink = sink;
+                self.sink = Some(sink);
             }
             Err(error) => log::error!("the old log file stays: {error}"),
         }
@@ -244,7 +308,10 @@ impl AccessLog {
     }
 
     fn write(&mut self) {
-        self.loss.reason = self.sink.write(&mut self.pending).err();
+        let Some(sink) = &mut self.sink else {
+            return;
+        };
+        self.loss.reason = sink.write(&mut self.pending).err();
         if self.pending.is_empty() {
             self.pending.shrink_to(ROOM);
         }

@@ -158,7 +158,8 @@ impl ConfigDraft {
                 config.host.certificate = Certificate::Files { chain, key };
             }
         }
-        let mut listeners = config.listen.iter().chain(&config.listen_tls);
+        let listeners = config.listen.iter().chain(&config.listen_tls);
+        let mut listeners = listeners.chain(&config.metrics);
         let has_unix = listeners.any(|address| matches!(address, ListenAddress::Unix(_)));
         if config.reuse_port && has_unix {
             return Err(Incomplete {

@@ -88,6 +88,17 @@ const LISTENING: &[Setting] = &[
     .essential()
     .repeated()
     .default(":8443"),
+    Setting::text(
+        "metrics",
+        "ADDR",
+        "Address of /metrics, /healthz and /readyz, and nothing else",
+        |draft, text| {
+            let addresses = draft.addresses(text)?;
+            ConfigDraft::add_addresses(&mut draft.config.metrics, addresses);
+            Ok(())
+        },
+    )
+    .repeated(),
     Setting::switch(
         "reuse-port",
         "Let other processes of this user listen on the same TCP ports; the kernel spreads connections",

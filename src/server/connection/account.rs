@@ -1,9 +1,11 @@
-//! The account of a connection in the ledger, and its end when others need the memory more.
+//! The account of a connection in the ledger and in metrics, and its end when others need the memory more.
 
 use super::{Connection, Phase, Wish};
 use crate::h2::ErrorCode;
 use crate::server::ledger::{PROGRESS_BYTES, Standing};
 use crate::server::limit_log::Limit;
+use crate::server::listener_role::ListenerRole;
+use crate::server::metrics::{ConnectionStage, Gauges};
 use crate::server::turn::Turn;
 use crate::world::World;
 
@@ -33,6 +35,31 @@ impl<W: World> Connection<W> {
             Phase::Lingering { .. } | Phase::Closed => true,
         };
         if idle { Standing::Idle } else { Standing::Busy }
+    }
+
+    /// The connection, as one that came by a listener of this role.
+    pub fn with_role(mut self, role: ListenerRole) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// The role of the listener that the connection came by.
+    pub fn role(&self) -> ListenerRole {
+        self.role
+    }
+
+    /// Adds the connection to what metrics show.
+    pub fn show(&self, gauges: &mut Gauges) {
+        let stage = match self.phase {
+            Phase::Opening { .. } => ConnectionStage::Opening,
+            Phase::Serving { .. } if self.protocol.is_idle() => ConnectionStage::Idle,
+            Phase::Serving { .. } => ConnectionStage::Busy,
+            Phase::Flushing | Phase::Ending | Phase::Lingering { .. } | Phase::Closed => {
+                ConnectionStage::Closing
+            }
+        };
+        gauges.add_connection(self.protocol.label(), stage);
+        gauges.streams += self.protocol.streams();
     }
 
     /// Ends for the sake of others: with GOAWAY where that can be said at once, and time to read it,

@@ -166,6 +166,7 @@ impl<W: World> Connection<W> {
         turn: &mut Turn<'_, W::Files>,
     ) -> io::Result<usize> {
         let len = self.link.receive(world, buffer)?;
+        turn.services.traffic.received += len as u64;
         let is_interrupted = len == 0 && self.link.has_input();
         self.watch.count(len.max(usize::from(is_interrupted)));
         if len >= MEASURED {

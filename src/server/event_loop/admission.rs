@@ -10,6 +10,7 @@ use crate::http::{Patience, Scheme};
 use crate::panics;
 use crate::server::connection::{Connection, Wish};
 use crate::server::limit_log::Limit;
+use crate::server::listener_role::ListenerRole;
 use crate::tls::records::Tls;
 use crate::world::World;
 use std::collections::VecDeque;
@@ -28,9 +29,10 @@ const MOST_WAITING: usize = 4096;
 /// enough for clients that close at once, too few to matter where attackers do not.
 pub(crate) const LEAVING: usize = 64;
 
-/// A listener: the scheme of its connections, and its backlog.
+/// A listener: the scheme of its connections, what they are served, and its backlog.
 pub(super) struct Listener {
     pub(super) scheme: Scheme,
+    pub(super) role: ListenerRole,
     pub(super) backlog: Backlog,
 }
 
@@ -224,9 +226,10 @@ impl<W: World> EventLoop<W> {
 
     /// Takes one connection; false when no more can be had now.
     fn accept_one(&mut self, index: usize) -> bool {
-        let Some(scheme) = self.listeners.get(index).map(|listener| listener.scheme) else {
+        let Some(listener) = self.listeners.get(index) else {
             return false;
         };
+        let (scheme, role) = (listener.scheme, listener.role);
         // What is caught here has touched no table yet.
         let newcomer = match panics::catch(|| self.newcomer(index, scheme)) {
             Ok(newcomer) => newcomer,
@@ -241,7 +244,7 @@ impl<W: World> EventLoop<W> {
             }
         };
         let connection = match newcomer {
-            Ok(Some(connection)) => connection,
+            Ok(Some(connection)) => connection.with_role(role),
             // It cannot be served; others may wait behind it.
             Ok(None) => return true,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -259,6 +262,10 @@ impl<W: World> EventLoop<W> {
             let limit = Limit::ConnectionsPerAddress;
             self.services
                 .report(limit, peer, "too many connections, refused");
+            return true;
+        }
+        if !self.admit(role) {
+            self.addresses.leave(peer);
             return true;
         }
         log::debug!("{peer}: accepted");

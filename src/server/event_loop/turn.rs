@@ -12,6 +12,7 @@ use crate::server::connection::Prospect;
 use crate::server::connection::{Connection, Wish};
 use crate::server::ledger::Standing;
 use crate::server::lent::Lent;
+use crate::server::listener_role::ListenerRole;
 use crate::server::slots::Weight;
 use crate::server::turn::Turn;
 use crate::world::{FileReads, Token, World};
@@ -37,6 +38,9 @@ impl<W: World> EventLoop<W> {
         token: Token,
         act: impl FnOnce(&mut Connection<W>, &mut W, &mut Turn<'_, W::Files>) -> Wish,
     ) {
+        if self.services.metrics.is_some() {
+            self.observe_for(token);
+        }
         let is_heavy = self.connections.is_heavy(token);
         let Some(connection) = self.connections.value(token) else {
             return;
@@ -180,6 +184,7 @@ impl<W: World> EventLoop<W> {
         if let Some(connection) = self.connections.value(token) {
             log::debug!("{}: closed", connection.peer());
             self.addresses.leave(connection.peer());
+            self.scrapers -= usize::from(connection.role() == ListenerRole::Metrics);
         }
         let connection = self.connections.remove(token);
         if let Err(panic) = panics::catch(|| drop(connection)) {

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::config::LogFormat;
 use crate::http::{Fields, date, is_deceptive};
+use crate::telemetry::metrics::RequestClass;
 
 /// The most bytes that are kept of one value (target, referrer, user agent, host). An entry lives as
 /// long as its response, so a client must not make it large.
@@ -57,6 +58,12 @@ pub struct Entry {
     split: usize,
     /// Time at which the request came.
     at: Option<Instant>,
+    /// Time at which the kernel got the head of its response, if that was not the end of the response.
+    first_byte: Option<Instant>,
+    /// Bytes of its content.
+    received: u64,
+    /// Its labels, where requests are counted.
+    class: RequestClass,
     /// The reason that its response tells of.
     blamed: Option<&'static str>,
 }
@@ -71,10 +78,42 @@ impl Entry {
         self.blamed
     }
 
+    /// Notes that the kernel got the first bytes of the response, which goes on, at the time that `clock`
+    /// tells, unless that was noted before.
+    pub(crate) fn note_first_byte(&mut self, clock: &mut dyn FnMut() -> Instant) {
+        self.first_byte.get_or_insert_with(clock);
+    }
+
+    /// Adds bytes of the request's content.
+    pub(crate) fn add_received(&mut self, bytes: u64) {
+        self.received += bytes;
+    }
+
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    pub(super) fn class(&self) -> RequestClass {
+        self.class
+    }
+
+    /// Begins anew, for a request that arrives.
+    pub(super) fn begin(&mut self, arrival: &Arrival<'_>) {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        *self = Entry {
+            text,
+            at: Some(arrival.at),
+            ..Entry::default()
+        };
+    }
+
+    pub(super) fn classify(&mut self, arrival: &Arrival<'_>) {
+        let method = arrival.fields.method().unwrap_or_default();
+        self.class = RequestClass::new(0, arrival.version, method);
+    }
+
     pub(super) fn fill(&mut self, format: LogFormat, time: &Timestamp, arrival: &Arrival<'_>) {
-        self.text.clear();
-        self.at = Some(arrival.at);
-        self.blamed = None;
         match format {
             LogFormat::Combined => self.fill_combined(time, arrival),
             LogFormat::Json => self.fill_json(time, arrival),
@@ -165,6 +204,11 @@ impl Entry {
     pub(super) fn elapsed(&self, now: Instant) -> Duration {
         self.at
             .map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
+    }
+
+    /// Time from the arrival to the first byte of the response, whose last the kernel got at `end`.
+    pub(super) fn first_byte(&self, end: Instant) -> Duration {
+        self.elapsed(self.first_byte.unwrap_or(end))
     }
 
     /// Upper bound of the length of the line.

@@ -10,7 +10,8 @@ use crate::telemetry::sink::Sink;
 /// The least time between two looks at the name. It is looked at only while lines are written.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The name of an open log.
+/// The name of an open log; the default is that of none.
+#[derive(Default)]
 pub(super) struct LogName {
     /// Device and inode number of the file that is written; none if it is no regular file.
     inode: Option<(u64, u64)>,
@@ -18,8 +19,9 @@ pub(super) struct LogName {
     presence: Presence,
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 enum Presence {
+    #[default]
     There,
     /// No file had the name when it was last looked up.
     Missing,

@@ -343,7 +343,7 @@ fn a_pipe_shared_with_others_is_polled_before_each_write() {
     let (reader, writer) = io::pipe().unwrap();
     let place = tempfile::tempdir().unwrap();
     let mut log = log(&place.path().join("log"), LogFormat::Combined);
-    log.sink = Sink::share(&writer).unwrap();
+    log.sink = Some(Sink::share(&writer).unwrap());
     drop(writer);
     stall_and_resume(log, reader);
 }
@@ -353,7 +353,7 @@ fn a_reader_that_is_gone_is_no_reason_to_end() {
     let (reader, writer) = io::pipe().unwrap();
     let place = tempfile::tempdir().unwrap();
     let mut log = log(&place.path().join("log"), LogFormat::Combined);
-    log.sink = Sink::share(&writer).unwrap();
+    log.sink = Some(Sink::share(&writer).unwrap());
     drop(reader);
     for _ in 0..10_000 {
         record(&mut log, "/");
@@ -368,7 +368,7 @@ fn a_slow_reader_gets_everything_at_the_end() {
     let (mut reader, writer) = io::pipe().unwrap();
     let place = tempfile::tempdir().unwrap();
     let mut log = log(&place.path().join("log"), LogFormat::Combined);
-    log.sink = Sink::share(&writer).unwrap();
+    log.sink = Some(Sink::share(&writer).unwrap());
     drop(writer);
     for _ in 0..2_000 {
         record(&mut log, "/");

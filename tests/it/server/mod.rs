@@ -16,6 +16,7 @@ mod http2;
 mod inherited;
 mod limits;
 mod logs;
+mod metrics;
 mod names;
 mod notify;
 mod operation;

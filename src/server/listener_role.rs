@@ -1,0 +1,11 @@
+//! The role of a listener: what its connections are served.
+
+/// The role of a listener, and of the connections that come by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListenerRole {
+    /// The hosts and their sites.
+    #[default]
+    Public,
+    /// Metrics and health checks, and nothing else.
+    Metrics,
+}

@@ -1,0 +1,105 @@
+//! Metrics of the shell: counts besides those of requests, and figures that are looked up when somebody asks.
+//!
+//! Counts are plain numbers that the places concerned add to, where there is a listener for metrics at
+//! all. [`Gauges`] are looked up by the event loop before it serves such a listener's connection.
+
+mod frames;
+mod gauges;
+mod tls;
+mod turns;
+
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use crate::telemetry::metrics::ProcessFigures;
+use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
+pub(super) use frames::FrameCounts;
+pub use gauges::{ConnectionStage, Gauges};
+pub(super) use tls::TlsCounts;
+pub(super) use turns::TurnCounts;
+
+/// Bytes through sockets. They are counted always, since adding is cheaper than to look whether to add.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Traffic {
+    pub(super) received: u64,
+    pub(super) sent: u64,
+}
+
+impl Traffic {
+    /// Writes both numbers.
+    pub(super) fn write(self, text: &mut Exposition) {
+        text.family(
+            FamilyKind::Counter,
+            "calmd_network_bytes",
+            "Bytes through sockets, those of TLS among them.",
+        );
+        text.add(&[("direction", "received")], self.received);
+        text.add(&[("direction", "sent")], self.sent);
+    }
+}
+
+/// The most answers with metrics that are kept for readers who take their time: 64 are some 2 MiB.
+const MOST_TEXTS: usize = 64;
+
+/// Everything that is counted for a listener for metrics, except requests.
+pub struct Metrics {
+    process: ProcessFigures,
+    /// TLS handshakes.
+    pub(super) tls: TlsCounts,
+    /// Turns of the loop.
+    pub(super) turns: TurnCounts,
+    /// Frames of HTTP/2.
+    pub(super) frames: Arc<FrameCounts>,
+    /// Connections that were accepted.
+    pub(super) accepted: u64,
+    /// Answers that somebody may still be reading.
+    texts: Vec<Weak<[u8]>>,
+    /// Connections and memory, as the loop found them last.
+    pub(super) gauges: Gauges,
+}
+
+impl Metrics {
+    /// Nothing counted so far.
+    pub fn new(process: ProcessFigures) -> Self {
+        Metrics {
+            process,
+            tls: TlsCounts::default(),
+            turns: TurnCounts::default(),
+            frames: Arc::default(),
+            accepted: 0,
+            texts: Vec::new(),
+            gauges: Gauges::default(),
+        }
+    }
+
+    /// Notes an answer that is about to be sent; false if too many are unread.
+    pub(super) fn hold(&mut self, text: &Rc<[u8]>) -> bool {
+        self.texts.retain(|text| text.strong_count() > 0);
+        let has_room = self.texts.len() < MOST_TEXTS;
+        if has_room {
+            self.texts.push(Rc::downgrade(text));
+        }
+        has_room
+    }
+
+    /// Writes all of it.
+    pub(super) fn write(&self, text: &mut Exposition) {
+        text.family(
+            FamilyKind::Gauge,
+            "calmd_build_info",
+            "The version that runs.",
+        );
+        text.add(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
+        text.single(
+            FamilyKind::Counter,
+            "calmd_connections_accepted",
+            "Connections that were accepted, without those of this listener.",
+            self.accepted,
+        );
+        self.gauges.write(text);
+        self.tls.write(text);
+        self.frames.write(text);
+        self.turns.write(text);
+        self.process.write(text);
+    }
+}

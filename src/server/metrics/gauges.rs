@@ -1,0 +1,126 @@
+//! Connections, streams and memory at the moment, as the event loop found them last.
+
+use std::time::Instant;
+
+use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
+
+/// A stage of a connection's life, as far as it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionStage {
+    /// Its handshake or its preface is incomplete.
+    Opening,
+    /// No request is open.
+    Idle,
+    /// Requests are open.
+    Busy,
+    /// Nothing more is read, or only to be dropped.
+    Closing,
+}
+
+impl ConnectionStage {
+    const ALL: [ConnectionStage; 4] = [
+        ConnectionStage::Opening,
+        ConnectionStage::Idle,
+        ConnectionStage::Busy,
+        ConnectionStage::Closing,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            ConnectionStage::Opening => "opening",
+            ConnectionStage::Idle => "idle",
+            ConnectionStage::Busy => "busy",
+            ConnectionStage::Closing => "closing",
+        }
+    }
+}
+
+/// Protocols of connections; a connection that is opening has none yet.
+const PROTOCOLS: [&str; 3] = ["none", "h1", "h2"];
+
+/// Connections, streams and memory at a moment.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// The time at which it was looked up.
+    pub looked: Option<Instant>,
+    /// Memory of all connections by their accounts, in bytes.
+    pub memory: usize,
+    /// Open streams of HTTP/2.
+    pub streams: usize,
+    connections: [[u64; ConnectionStage::ALL.len()]; PROTOCOLS.len()],
+}
+
+impl Gauges {
+    /// Nothing yet of what is looked up at `now`.
+    pub fn at(now: Instant) -> Self {
+        Gauges {
+            looked: Some(now),
+            ..Gauges::default()
+        }
+    }
+
+    /// Adds a connection; `protocol` is `None` before that is known.
+    pub fn add_connection(&mut self, protocol: Option<&str>, stage: ConnectionStage) {
+        let protocol = protocol.unwrap_or("none");
+        let place = PROTOCOLS.iter().position(|name| *name == protocol);
+        let row = place.and_then(|place| self.connections.get_mut(place));
+        if let Some(count) = row.and_then(|row| row.get_mut(stage as usize)) {
+            *count += 1;
+        }
+    }
+
+    /// Writes all of it.
+    pub(super) fn write(&self, text: &mut Exposition) {
+        text.family(
+            FamilyKind::Gauge,
+            "calmd_connections",
+            "Connections, by protocol and state, without those of this listener.",
+        );
+        for (protocol, counts) in PROTOCOLS.iter().zip(&self.connections) {
+            for (stage, count) in ConnectionStage::ALL.iter().zip(counts) {
+                let labels = [("protocol", *protocol), ("state", stage.name())];
+                text.add(&labels, *count);
+            }
+        }
+        text.single(
+            FamilyKind::Gauge,
+            "calmd_h2_streams",
+            "Open streams of HTTP/2.",
+            self.streams,
+        );
+        text.single(
+            FamilyKind::Gauge,
+            "calmd_connections_memory_bytes",
+            "Memory of all connections by their accounts.",
+            self.memory,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::TextFormat;
+
+    #[test]
+    fn every_connection_is_in_one_series() {
+        let mut gauges = Gauges::default();
+        for (index, stage) in ConnectionStage::ALL.into_iter().enumerate() {
+            assert_eq!(stage as usize, index);
+            gauges.add_connection(Some("h2"), stage);
+        }
+        gauges.add_connection(None, ConnectionStage::Opening);
+        gauges.add_connection(Some("h2"), ConnectionStage::Busy);
+        let mut text = Exposition::new(TextFormat::Prometheus);
+        gauges.write(&mut text);
+        let text = text.finish();
+        for line in [
+            r#"calmd_connections{protocol="none",state="opening"} 1"#,
+            r#"calmd_connections{protocol="h2",state="busy"} 2"#,
+            r#"calmd_connections{protocol="h2",state="closing"} 1"#,
+            r#"calmd_connections{protocol="h1",state="idle"} 0"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+        }
+    }
+}
