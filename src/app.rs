@@ -5,11 +5,12 @@
 //! Config ─▶ helper, site, TLS, access log, listeners ─▶ EventLoop over the operating system
 //! ```
 //!
-//! `check` opens the same without serving. `own_files` lists the files that must never be served, `descriptors` divides the system's limit of open
-//! files. The order of the start (log, `App::open`, sandbox, `App::run`) is in `main.rs`.
+//! `hosts` opens the sites. `check` opens the same without serving. `own_files` lists the files that must never
+//! be served, `descriptors` divides the system's limit of open files. The order of the start (log, `App::open`, sandbox, `App::run`) is in `main.rs`.
 
 mod check;
 mod descriptors;
+mod hosts;
 mod metrics;
 mod own_files;
 #[cfg(feature = "proxy")]
@@ -21,11 +22,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use crate::config::Config;
 use crate::helper::{self, HelperSandbox};
 use crate::http::Scheme;
-use crate::routes::Routes;
-use crate::rules::Rules;
 use crate::sandbox::Rights;
 use crate::server::{EventLoop, Services};
-use crate::site::Site;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::notify::{ManagerConfig, ServiceManager};
 use crate::tls::{CertificateOrigin, TlsContext};
@@ -59,8 +57,7 @@ impl App {
         #[cfg(feature = "proxy")]
         let upstreams = upstreams::resolve(config)?;
         let helper = start_helper(config)?;
-        let files = Root::open(&config.host.site.root)?;
-        let mut site = Site::new(files, &config.host.site)?;
+        let mut routes = hosts::open(config)?;
         let log = config
             .access_log
             .as_ref()
@@ -76,8 +73,8 @@ impl App {
         } else {
             (None, None)
         };
-        // Now that all of them are there.
-        site.tree().keep_private(own_files::own_files(config));
+        // Now that the files of the server's own are all there.
+        hosts::keep_private(&mut routes, config);
         let mut world = OsWorld::new()?;
         if config.reuse_port {
             world.share_ports();
@@ -88,7 +85,7 @@ impl App {
             world.watch_helper(socket)?;
         }
         if let Some(helper) = helper {
-            site.reads().be_helped(Box::new(helper));
+            routes.site().reads().be_helped(Box::new(helper));
         }
         let mut urls = Vec::new();
         let mut schemes = Vec::new();
@@ -124,7 +121,6 @@ impl App {
             urls.push(metrics::url(&bound));
         }
         report_descriptors(wanted, config);
-        let routes = Routes::from(site).with_rules(Rules::new(&config.host.rules));
         let manager = config.manager.as_ref().and_then(open_manager);
         #[cfg(feature = "proxy")]
         let (routes, upstreams) = upstreams::mount(upstreams, routes);
@@ -159,11 +155,7 @@ impl App {
     /// Warns of files in a state that the operator can hardly want, as the user finds them that the process
     /// is by now.
     pub fn warn(&mut self, config: &Config) {
-        let site = self.event_loop.routes().site();
-        site.tree().warn_of_private();
-        for complaint in site.complaints(&config.host.site.root) {
-            log::warn!("{complaint}");
-        }
+        hosts::warn(self.event_loop.routes(), config);
     }
 
     /// The addresses at which the server can be reached, for standard output. The text is for a person, so
@@ -188,8 +180,11 @@ fn announcement(
     let mut lines = format!(
         "calmd {} {verb} {}\n",
         env!("CARGO_PKG_VERSION"),
-        config.host.site.root.display()
+        hosts::summary(config)
     );
+    for line in hosts::lines(config) {
+        lines.push_str(&line);
+    }
     for url in urls {
         lines.push_str(&format!("  {url}\n"));
     }
@@ -248,14 +243,20 @@ fn within_descriptors(config: &Config) -> Config {
     };
     #[cfg(feature = "proxy")]
     let limit = {
-        let limit = raise_open_files(most.connections + upstreams::wanted(&config) / 2);
-        upstreams::left_of(limit, &config)
+        let wanted = most.connections + config.hosts.len() + upstreams::wanted(&config) / 2;
+        upstreams::left_of(raise_open_files(wanted), &config)
     };
     #[cfg(not(feature = "proxy"))]
-    let limit = raise_open_files(most.connections);
+    let limit = raise_open_files(most.connections + config.hosts.len());
+    // Each host keeps its root open.
+    let limit = limit.map(|limit| limit.saturating_sub(config.hosts.len() as u64));
     let shares = DescriptorShares::of(limit, most);
     config.server.limits.max_connections = shares.connections;
+    // The first host has the descriptors of all.
     config.host.site.open_files = shares.files;
+    if let Some(first) = config.hosts.first_mut() {
+        first.host.site.open_files = shares.files;
+    }
     config
 }
 

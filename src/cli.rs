@@ -169,6 +169,9 @@ fn given(matches: &ArgMatches, variable: Variable<'_>) -> Result<GivenSettings, 
             (None, None) => {}
         }
     }
+    if let Some(file) = &file {
+        file.give_hosts(&mut settings);
+    }
     Ok(settings)
 }
 

@@ -1,88 +1,107 @@
-//! The way from a request's path to the handler that answers it.
+//! The way from a request to what answers it: from its host to that host's handlers, and from its path to
+//! one of these.
+//!
+//! ```text
+//! request ─▶ HostTable: the host of :authority or Host ─▶ Host: handlers by path ─▶ the host's site
+//! ```
 //!
 //! A handler is mounted at a path, and is asked for that path and for all beneath it, in the order of
-//! mounting, until one does not pass the request on. Behind all of them is the site.
+//! mounting, until one does not pass the request on. Behind all of them is the site. A server of one site
+//! has one host, which answers whatever host a request is for.
 
-use std::borrow::Cow;
+mod host;
+mod host_name;
+mod host_table;
+
+pub use host::Host;
+pub(crate) use host::Ruled;
+pub use host_name::{HostName, HostPattern};
+use host_table::HostTable;
+
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::content::Supply;
-use crate::exchange::{Answer, Desk, FieldChanges, Handler, Request, Response};
-use crate::http::{Field, Fields, Method, Scheme};
-use crate::rules::{Rules, Verdict, Visit};
+use crate::exchange::{Answer, Desk, Handler, HostKey, Request, Response};
+use crate::http::{Field, Fields, Scheme};
 use crate::site::Site;
-use crate::site::path::{PathError, SitePath, TargetForm, split_query};
 use crate::telemetry::metrics::Exposition;
 use crate::world::{Files, HelpAnswer};
 
-/// The handlers of a server.
+/// The hosts of a server.
 pub struct Routes<F: Files> {
-    mounts: Vec<Mount<F>>,
-    rules: Option<Box<Rules>>,
-    site: Site<F>,
+    /// The host of requests for no other one. Its site keeps what the event loop has once: the reads of
+    /// open files, the spare descriptors.
+    default: Host<F>,
+    /// The other hosts, by their numbers.
+    others: Vec<Host<F>>,
+    /// The names of all hosts; `None` where the default one is alone.
+    table: Option<Box<HostTable>>,
+    /// The host that was asked last.
+    asked: HostKey,
+    /// Hosts other than the default one whose sites have background work to do.
+    working: Vec<u32>,
+    /// The host that the reads of the event loop are lent to.
+    lent: Option<u32>,
+    /// Rules of one host at least.
+    ruled: bool,
 }
 
-/// An answer under the rules of its host.
-pub(crate) struct Ruled<F: Files> {
-    pub answer: Answer<F>,
-    /// Changes of the fields of its head.
-    pub changes: Option<Rc<FieldChanges>>,
-}
-
-/// A handler and the path that it is mounted at, without a slash at the end.
-struct Mount<F: Files> {
-    path: Box<[u8]>,
-    handler: Box<dyn Handler<F>>,
-}
-
-impl<F: Files> Mount<F> {
-    /// The rest of a path that the handler is asked for.
-    fn rest<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
-        let rest = path.strip_prefix(&*self.path)?;
-        (rest.is_empty() || rest.starts_with(b"/")).then_some(rest)
+impl<F: Files> From<Host<F>> for Routes<F> {
+    /// One host for all requests.
+    fn from(host: Host<F>) -> Self {
+        Routes {
+            ruled: host.has_rules(),
+            default: host,
+            others: Vec::new(),
+            table: None,
+            asked: HostKey::Default,
+            working: Vec::new(),
+            lent: None,
+        }
     }
 }
 
 impl<F: Files> From<Site<F>> for Routes<F> {
-    /// A site, and the handlers that it brings.
+    /// A site, and the handlers that it brings, for all requests.
     fn from(site: Site<F>) -> Self {
-        let handlers = site.handlers();
-        let mut routes = Routes {
-            mounts: Vec::new(),
-            rules: None,
-            site,
-        };
-        for (path, handler) in handlers {
-            routes.mount(path, handler);
-        }
-        routes
+        Routes::from(Host::from(site))
     }
 }
 
 impl<F: Files> Routes<F> {
-    /// Has `handler` asked for all requests for `path` and for paths beneath it. The path begins with a
-    /// slash and ends without one. Files of these names are only reached where the handler passes.
+    /// Names the default host, so that no wildcard of another one takes its requests.
+    pub fn name_default(&mut self, names: &[HostPattern]) {
+        self.enter(names, HostKey::Default);
+    }
+
+    /// Adds a host, made by [`Site::beside`] the default host's site, for the hosts of these names.
+    pub fn add_host(&mut self, host: Host<F>, names: &[HostPattern]) {
+        let number = u32::try_from(self.others.len()).unwrap_or(u32::MAX);
+        self.enter(names, HostKey::Other(number));
+        self.ruled |= host.has_rules();
+        self.others.push(host);
+    }
+
+    fn enter(&mut self, names: &[HostPattern], host: HostKey) {
+        let table = self.table.get_or_insert_default();
+        for name in names {
+            table.add(name, host);
+        }
+    }
+
+    /// Mounts a handler on the default host; see [`Host::mount`].
     pub fn mount(&mut self, path: &str, handler: Box<dyn Handler<F>>) {
-        let path = path.trim_end_matches('/');
-        self.mounts.push(Mount {
-            path: path.as_bytes().into(),
-            handler,
-        });
+        self.default.mount(path, handler);
     }
 
-    /// Adds the rules of the host, if it has any.
-    pub(crate) fn with_rules(mut self, rules: Option<Box<Rules>>) -> Self {
-        self.rules = rules;
-        self
-    }
-
-    /// True if a host has rules: its requests go through [`Routes::accept_ruled`].
+    /// True if a host has rules: requests go through [`Routes::accept_ruled`].
     pub(crate) fn has_rules(&self) -> bool {
-        self.rules.is_some()
+        self.ruled
     }
 
-    /// Answers a request as the rules of its host want, or with an error of the status `refusal`.
+    /// Answers a request as the rules of its host want, or with an error of the status `refusal`, which is
+    /// the default host's.
     pub(crate) fn accept_ruled(
         &mut self,
         request: &Request<'_>,
@@ -90,183 +109,228 @@ impl<F: Files> Routes<F> {
         refusal: Option<u16>,
         desk: &mut Desk<'_>,
     ) -> Ruled<F> {
-        let path = decoded_path(request.fields.path().unwrap_or_default());
-        let visit = Visit {
-            request,
-            path: &path,
-            scheme,
+        let host = match refusal {
+            Some(_) => HostKey::Default,
+            None => self.host_of(request),
         };
-        let (verdict, changes) = match &self.rules {
-            Some(rules) if refusal.is_none() => (rules.decide(&visit), rules.changes(&visit)),
-            Some(rules) => (Verdict::Pass, rules.changes(&visit)),
-            None => (Verdict::Pass, None),
-        };
-        let answer = match (verdict, refusal) {
-            (_, Some(status)) => Answer::Response(self.error(status)),
-            (Verdict::Pass, None) => self.accept(request, desk),
-            (Verdict::Rewrite(target), None) => {
-                let fields = with_target(request.fields, &target);
-                let rewritten = Request {
-                    fields: &fields,
-                    ..*request
-                };
-                self.accept(&rewritten, desk)
-            }
-            (Verdict::Answer(status, own), None) => {
-                let mut response = self.error(status);
-                let mut fields = Fields::clone(&response.fields);
-                fields.extend_from(&own);
-                response.fields = Rc::new(fields);
-                Answer::Response(response)
-            }
-        };
-        Ruled { answer, changes }
+        self.ask(host, |host| {
+            host.accept_ruled(request, scheme, refusal, desk)
+        })
+        .unwrap_or(Ruled {
+            answer: Answer::NotMine,
+            changes: None,
+        })
     }
 
     /// Answers a request.
     pub(crate) fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
-        if !self.mounts.is_empty()
-            && let Some(answer) = self.accept_mounted(request, desk)
-        {
-            return answer;
+        if self.table.is_none() {
+            return self.default.accept(request, desk);
         }
-        self.site.accept(request, desk)
+        let host = self.host_of(request);
+        let answer = self.ask(host, |host| host.accept(request, desk));
+        answer.unwrap_or(Answer::NotMine)
     }
 
-    fn accept_mounted(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Option<Answer<F>> {
-        let mut path = SitePath::default();
-        let target = request.fields.path().unwrap_or_default();
-        // A tunnel has no path (RFC 9110 §9.3.6).
-        if request.method == Method::Connect || path.parse(target).is_err() {
-            return None;
-        }
-        let whole = absolute(&path);
-        for mount in &mut self.mounts {
-            let Some(rest) = mount.rest(&whole) else {
-                continue;
-            };
-            let request = Request { rest, ..*request };
-            match mount.handler.accept(&request, desk) {
-                Answer::NotMine => {}
-                answer => return Some(answer),
+    /// The host of a request.
+    fn host_of(&self, request: &Request<'_>) -> HostKey {
+        let found = self.table.as_ref().and_then(|table| {
+            let authority = request.fields.authority()?;
+            table.find(authority)
+        });
+        found.unwrap_or_default()
+    }
+
+    /// Asks a host.
+    fn ask<T>(&mut self, host: HostKey, ask: impl FnOnce(&mut Host<F>) -> T) -> Option<T> {
+        self.asked = host;
+        match host {
+            HostKey::Default => Some(ask(&mut self.default)),
+            HostKey::Other(number) => {
+                let answer = self.with_reads(number, ask);
+                self.note_work(number);
+                answer
             }
         }
-        None
     }
 
-    /// The site behind the handlers.
+    /// Lends the reads of the event loop to another host.
+    fn with_reads<T>(&mut self, number: u32, act: impl FnOnce(&mut Host<F>) -> T) -> Option<T> {
+        let host = self.others.get_mut(number as usize)?;
+        host.site.swap_reads(&mut self.default.site);
+        self.lent = Some(number);
+        let done = act(host);
+        self.take_reads_back();
+        Some(done)
+    }
+
+    /// Gives the reads that are lent back to the default host.
+    fn take_reads_back(&mut self) {
+        let lent = self.lent.take();
+        if let Some(host) = lent.and_then(|number| self.others.get_mut(number as usize)) {
+            host.site.swap_reads(&mut self.default.site);
+        }
+    }
+
+    /// Remembers a host whose site has work to do.
+    fn note_work(&mut self, number: u32) {
+        let host = self.others.get(number as usize);
+        let has_work = host.is_some_and(|host| host.site.next_work().is_some());
+        if has_work && !self.working.contains(&number) {
+            self.working.push(number);
+        }
+    }
+
+    /// The host that was asked last.
+    pub(crate) fn asked(&self) -> HostKey {
+        self.asked
+    }
+
+    /// Goes on with a request that this host was asked.
+    pub(crate) fn turn_to(&mut self, host: HostKey) {
+        self.asked = host;
+    }
+
+    /// The host of this number: 0 is the default one, the others follow in the order of their adding.
+    pub fn host(&mut self, number: usize) -> Option<&mut Host<F>> {
+        match number.checked_sub(1) {
+            None => Some(&mut self.default),
+            Some(other) => self.others.get_mut(other),
+        }
+    }
+
+    /// The default host's site.
     pub fn site(&mut self) -> &mut Site<F> {
-        &mut self.site
+        &mut self.default.site
+    }
+
+    /// The sites of all hosts, the default one's first.
+    pub fn sites(&mut self) -> impl Iterator<Item = &mut Site<F>> {
+        let others = self.others.iter_mut().map(|host| &mut host.site);
+        std::iter::once(&mut self.default.site).chain(others)
     }
 
     /// Reads of open files.
     pub(crate) fn reads(&mut self) -> &mut F::Reads {
-        self.site.reads()
+        self.default.site.reads()
+    }
+
+    /// The site of the host that was asked last.
+    fn asked_site(&self) -> &Site<F> {
+        let other = match self.asked {
+            HostKey::Default => None,
+            HostKey::Other(number) => self.others.get(number as usize),
+        };
+        &other.unwrap_or(&self.default).site
     }
 
     /// Work on files since the last call, in bytes of effort.
     pub(crate) fn take_effort(&mut self) -> usize {
-        self.site.take_effort()
+        let effort = self.default.site.take_effort();
+        match self.asked {
+            HostKey::Default => effort,
+            HostKey::Other(_) => effort + self.asked_site().take_tree_effort(),
+        }
     }
 
-    /// The built-in page of an error, for code that finds the error before a handler is asked.
+    /// The built-in page of an error, for code that finds the error before a handler is asked. It is the
+    /// default host's.
     pub(crate) fn error(&mut self, status: u16) -> Response<F> {
-        self.site.error(status)
+        self.asked = HostKey::Default;
+        self.default.site.error(status)
     }
 
     /// An answer that is made elsewhere, and that nobody keeps.
-    pub(crate) fn own_answer(&self, status: u16, about: Fields, content: Rc<[u8]>) -> Response<F> {
-        self.site.own_answer(status, about, content)
+    pub(crate) fn own_answer(
+        &mut self,
+        status: u16,
+        about: Fields,
+        content: Rc<[u8]>,
+    ) -> Response<F> {
+        self.asked = HostKey::Default;
+        self.default.site.own_answer(status, about, content)
     }
 
-    /// Writes what the caches of files hold and did.
+    /// Writes what the caches of files of all hosts hold and did.
     pub(crate) fn write_metrics(&self, text: &mut Exposition) {
-        self.site.write_metrics(text);
+        let others = self.others.iter().map(|host| &host.site);
+        self.default.site.write_metrics(others, text);
     }
 
-    /// The fields that every response has, for responses that are made elsewhere.
-    pub(crate) fn common_fields(&self) -> Rc<Fields> {
-        self.site.common_fields()
+    /// The fields that every response of the default host has, for responses that are made elsewhere.
+    pub(crate) fn common_fields(&mut self) -> Rc<Fields> {
+        self.asked = HostKey::Default;
+        self.default.site.common_fields()
     }
 
-    /// The field that responses over TLS have and others must not have.
+    /// The field that responses over TLS of the host that was asked last have, and others must not have.
     pub(crate) fn secure_field(&self) -> Option<Field<'_>> {
-        self.site.secure_field()
+        self.asked_site().secure_field()
     }
 
     /// The state of the supply of descriptors since the last call.
     pub(crate) fn take_supply(&mut self) -> Supply {
-        self.site.take_supply()
+        self.default.site.take_supply()
     }
 
     /// True if caches have given memory back since the last call.
     pub(crate) fn take_freed(&mut self) -> bool {
-        self.site.take_freed()
+        self.default.site.take_freed()
     }
 
     /// Time until the next background work is due; `None` while there is none.
     pub(crate) fn next_work(&self) -> Option<Duration> {
-        self.site.next_work()
+        let of = |number: &u32| self.others.get(*number as usize)?.site.next_work();
+        let others = self.working.iter().filter_map(of);
+        others.chain(self.default.site.next_work()).min()
     }
 
-    /// Does a slice of the background work, of some 25 µs.
+    /// Does a slice of the background work, of some 25 µs, for one of the hosts that have some.
     pub(crate) fn work(&mut self) {
-        self.site.work();
+        let Some(number) = self.working.pop() else {
+            self.default.site.work();
+            return;
+        };
+        self.with_reads(number, |host| host.site.work());
+        // They take turns: it goes behind the others, and the default host has a slice as well.
+        if let Some(host) = self.others.get(number as usize)
+            && host.site.next_work().is_some()
+        {
+            self.working.insert(0, number);
+        }
+        self.default.site.work();
     }
 
     /// Takes an answer of the helper process that no request waits for.
     pub(crate) fn handle_help(&mut self, answer: HelpAnswer) {
-        self.site.handle_help(answer);
+        for number in 0..u32::try_from(self.others.len()).unwrap_or(u32::MAX) {
+            self.with_reads(number, |host| host.site.handle_help(answer));
+            self.note_work(number);
+        }
+        self.default.site.handle_help(answer);
     }
 
     /// The wall clock was set back.
     pub(crate) fn handle_clock_set_back(&mut self) {
-        self.site.handle_clock_set_back();
+        self.sites().for_each(Site::handle_clock_set_back);
     }
 
     /// Forgets all caches after a panic, which may have left one of them half changed.
     pub(crate) fn recover(&mut self) {
-        self.site.recover();
+        self.take_reads_back();
+        self.sites().for_each(Site::recover);
     }
 
     /// Forgets all that is known of files.
     pub(crate) fn forget(&mut self) {
-        self.site.forget();
+        self.sites().for_each(Site::forget);
     }
 
     /// Looks everything up anew at once.
     pub(crate) fn reload(&mut self, now: Instant) {
-        self.site.reload(now);
+        self.sites().for_each(|site| site.reload(now));
     }
 }
 
-/// The path of a target as rules compare it: decoded and normalised, with a slash at the end where the
-/// target has one. A target that is malformed is compared as it came; no handler takes it.
-fn decoded_path(target: &[u8]) -> Cow<'_, [u8]> {
-    let mut path = SitePath::default();
-    match path.parse(target) {
-        Err(PathError::Malformed) => Cow::Borrowed(split_query(target).0),
-        Ok(()) | Err(PathError::TooLong | PathError::Hidden) => Cow::Owned(absolute(&path)),
-    }
-}
-
-/// The path from its first slash on, with a slash at the end of a directory.
-fn absolute(path: &SitePath) -> Vec<u8> {
-    let mut whole = [b"/", path.as_bytes()].concat();
-    if path.form() == TargetForm::Directory && whole.len() > 1 {
-        whole.push(b'/');
-    }
-    whole
-}
-
-/// The fields of a request with another target.
-fn with_target(fields: &Fields, target: &[u8]) -> Fields {
-    let mut changed = Fields::new();
-    for field in fields.iter() {
-        match field.name {
-            b":path" => changed.push(b":path", target),
-            _ => changed.push_field(field),
-        }
-    }
-    changed
-}
+#[cfg(test)]
+mod tests;

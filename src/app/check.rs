@@ -5,17 +5,16 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 
-use super::{announcement, metrics, own_files, url};
+use super::{announcement, hosts, metrics, url};
 use crate::config::Config;
 use crate::http::Scheme;
-use crate::site::Site;
 use crate::tls::{self, Certificate, CertificateOrigin, TlsContext};
-use crate::world::files::{Root, absolute};
+use crate::world::files::absolute;
 
 /// Opens the site, the certificate, the ticket key and the log as a start would, warns as a start would, and tells what
 /// would be served. Ports are not tried, because the server may hold them, and no file is made.
 pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
-    let mut site = Site::new(Root::open(&config.host.site.root)?, &config.host.site)?;
+    let mut routes = hosts::open(config)?;
     let certificate = certificate(config)?;
     if let Some(key) = &config.host.ticket_key {
         tls::check_ticket_key(key)?;
@@ -31,11 +30,8 @@ pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
     }
     #[cfg(feature = "proxy")]
     super::upstreams::resolve(config)?;
-    site.tree().keep_private(own_files::own_files(config));
-    site.tree().warn_of_private();
-    for complaint in site.complaints(&config.host.site.root) {
-        log::warn!("{complaint}");
-    }
+    hosts::keep_private(&mut routes, config);
+    hosts::warn(&mut routes, config);
     let cleartext = config
         .listen
         .iter()

@@ -15,16 +15,30 @@ const SHARE: u64 = 8;
 
 /// Looks the names of all upstreams up. They are asked for once, because asking waits; a name that means
 /// another address later takes a restart.
-pub(super) fn resolve(config: &Config) -> Result<Vec<(ProxyRule, Upstream)>, String> {
+pub(super) fn resolve(config: &Config) -> Result<Vec<ResolvedUpstream>, String> {
     let mut resolved = Vec::new();
-    for rules in group(&config.host.proxies) {
-        let servers = rules.iter().map(|rule| server(&rule.address));
-        let servers = servers.collect::<Result<Vec<_>, String>>()?;
-        if let Some(first) = rules.first() {
-            resolved.push(((*first).clone(), Upstream { servers }));
+    for (host, config) in config.host_configs().enumerate() {
+        for rules in group(&config.proxies) {
+            let servers = rules.iter().map(|rule| server(&rule.address));
+            let servers = servers.collect::<Result<Vec<_>, String>>()?;
+            if let Some(first) = rules.first() {
+                resolved.push(ResolvedUpstream {
+                    host,
+                    rule: (*first).clone(),
+                    upstream: Upstream { servers },
+                });
+            }
         }
     }
     Ok(resolved)
+}
+
+/// An upstream whose names are looked up.
+pub(super) struct ResolvedUpstream {
+    /// The number of the host whose requests it takes.
+    host: usize,
+    rule: ProxyRule,
+    upstream: Upstream,
 }
 
 fn server(address: &UpstreamAddress) -> Result<UpstreamServer, String> {
@@ -51,14 +65,20 @@ fn server(address: &UpstreamAddress) -> Result<UpstreamServer, String> {
 
 /// Mounts a handler for each upstream, and returns the upstreams by their numbers.
 pub(super) fn mount<F: Files>(
-    resolved: Vec<(ProxyRule, Upstream)>,
+    resolved: Vec<ResolvedUpstream>,
     mut routes: Routes<F>,
 ) -> (Routes<F>, Vec<Upstream>) {
-    let common = routes.common_fields();
     let mut upstreams = Vec::new();
-    for (rule, upstream) in resolved {
-        let handler = ProxyHandler::new(upstreams.len(), &rule, common.clone());
-        routes.mount(&rule.path, Box::new(handler));
+    for ResolvedUpstream {
+        host,
+        rule,
+        upstream,
+    } in resolved
+    {
+        if let Some(host) = routes.host(host) {
+            let handler = ProxyHandler::new(upstreams.len(), &rule, host.site().common_fields());
+            host.mount(&rule.path, Box::new(handler));
+        }
         upstreams.push(upstream);
     }
     (routes, upstreams)
@@ -72,6 +92,6 @@ pub(super) fn left_of(limit: Option<u64>, config: &Config) -> Option<u64> {
 
 /// Upstream connections that there may be.
 pub(super) fn wanted(config: &Config) -> usize {
-    let servers = config.host.proxies.len();
+    let servers: usize = config.host_configs().map(|host| host.proxies.len()).sum();
     servers.saturating_mul(config.server.upstreams.connections)
 }

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use crate::http::Scheme;
 #[cfg(feature = "proxy")]
 use crate::proxy::{ProxyRule, UpstreamAddress};
+use crate::routes::HostPattern;
 use crate::sandbox::{DialRights, Rights, SiteRights};
 use crate::telemetry::AccessLogConfig;
 use crate::telemetry::notify::ManagerConfig;
@@ -41,6 +42,8 @@ pub struct Config {
     pub reuse_port: bool,
     /// The site that is served, and the certificate that names it.
     pub host: HostConfig,
+    /// The hosts that are served in its place, the default one first; none where it answers for all.
+    pub hosts: Vec<NamedHost>,
     /// The event loop and the protocols: bounds and timeouts.
     pub server: server::Config,
     /// The access log.
@@ -76,6 +79,15 @@ pub struct HostConfig {
     pub proxies: Vec<ProxyRule>,
 }
 
+/// A host with the names that it answers to.
+#[derive(Clone, Debug)]
+pub struct NamedHost {
+    /// The names.
+    pub names: Vec<HostPattern>,
+    /// The site and its certificate.
+    pub host: HostConfig,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -87,6 +99,7 @@ impl Default for Config {
             manager: None,
             reuse_port: false,
             host: HostConfig::default(),
+            hosts: Vec::new(),
             server: server::Config::default(),
             access_log: None,
             log_level: log::LevelFilter::Info,
@@ -108,6 +121,18 @@ impl Config {
         self.inherited = sockets;
     }
 
+    /// The hosts that are served, the default one first.
+    pub fn host_configs(&self) -> impl Iterator<Item = &HostConfig> {
+        let alone = self.hosts.is_empty().then_some(&self.host);
+        let hosts = self.hosts.iter().map(|named| &named.host);
+        alone.into_iter().chain(hosts)
+    }
+
+    /// The sites of the hosts, in their order.
+    pub fn sites(&self) -> impl Iterator<Item = &site::Config> {
+        self.host_configs().map(|host| &host.site)
+    }
+
     /// True if a listener takes TLS connections.
     pub fn has_tls(&self) -> bool {
         let mut inherited = self.inherited.iter();
@@ -126,10 +151,7 @@ impl Config {
         Rights {
             user: self.user.clone(),
             sandbox: self.sandbox,
-            sites: vec![SiteRights {
-                root: self.host.site.root.clone(),
-                listing: self.host.site.listing,
-            }],
+            sites: self.sites().map(rights_of).collect(),
             read: self.sandbox_read.clone(),
             certificates: if self.has_tls() {
                 vec![self.host.certificate.clone()]
@@ -148,7 +170,7 @@ impl Config {
     #[cfg(feature = "proxy")]
     fn dials(&self) -> DialRights {
         let mut dials = DialRights::default();
-        for rule in &self.host.proxies {
+        for rule in self.host_configs().flat_map(|host| &host.proxies) {
             match &rule.address {
                 UpstreamAddress::Host(_, port) => dials.ports.push(*port),
                 UpstreamAddress::Unix(_) => dials.unix = true,
@@ -161,5 +183,13 @@ impl Config {
     #[cfg(not(feature = "proxy"))]
     fn dials(&self) -> DialRights {
         DialRights::default()
+    }
+}
+
+/// The right to read a site.
+fn rights_of(site: &site::Config) -> SiteRights {
+    SiteRights {
+        root: site.root.clone(),
+        listing: site.listing,
     }
 }

@@ -27,9 +27,16 @@ pub(crate) trait Reclaimable {
 /// lie above all memory that the crowd leaves behind, and keep the allocator from giving that back.
 const ROOM: usize = 256;
 
-/// The tree of one host, and the table of its files that are open.
+/// The tree of one host, and its part of the table of open files.
 pub(crate) struct OpenFiles<F, T> {
     tree: RefCell<F>,
+    table: Rc<DescriptorTable<T>>,
+    /// The first host's, whose tree keeps the spare descriptors; `None` for that host itself.
+    first: Option<Rc<OpenFiles<F, T>>>,
+}
+
+/// The descriptors of all hosts.
+struct DescriptorTable<T> {
     slots: RefCell<Slab<Weak<T>>>,
     /// The next place that the hand of the clock looks at.
     hand: Cell<usize>,
@@ -53,10 +60,22 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
     pub(crate) fn new(tree: F, most: usize) -> Rc<Self> {
         Rc::new(OpenFiles {
             tree: RefCell::new(tree),
-            slots: RefCell::new(Slab::with_capacity(most.min(ROOM))),
-            hand: Cell::new(0),
-            most: most.max(1),
-            supply: Cell::new(Supply::Enough),
+            table: Rc::new(DescriptorTable {
+                slots: RefCell::new(Slab::with_capacity(most.min(ROOM))),
+                hand: Cell::new(0),
+                most: most.max(1),
+                supply: Cell::new(Supply::Enough),
+            }),
+            first: None,
+        })
+    }
+
+    /// Another tree, whose open files count among those of `first`.
+    pub(crate) fn beside(first: &Rc<Self>, tree: F) -> Rc<Self> {
+        Rc::new(OpenFiles {
+            tree: RefCell::new(tree),
+            table: first.table.clone(),
+            first: Some(first.clone()),
         })
     }
 
@@ -71,12 +90,14 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
             let opened = self.tree().open(path);
             match opened {
                 Err(error) if is_descriptor_limit(&error) => {
-                    self.supply.set(self.supply.get().max(Supply::Passing));
-                    if !self.close_one() {
-                        if !self.tree().lend_descriptor() {
+                    let supply = &self.table.supply;
+                    supply.set(supply.get().max(Supply::Passing));
+                    if !self.table.close_one() {
+                        let keeper = self.first.as_deref().unwrap_or(self);
+                        if !keeper.tree().lend_descriptor() {
                             return Err(error);
                         }
-                        self.supply.set(Supply::Short);
+                        supply.set(Supply::Short);
                     }
                 }
                 opened => return opened,
@@ -86,24 +107,32 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
 
     /// Makes room for one more file and enters it. Returns its place.
     pub(super) fn enter(&self, slot: &Rc<T>) -> usize {
-        while self.slots.borrow().len() >= self.most && self.close_one() {}
-        self.slots.borrow_mut().insert(Rc::downgrade(slot))
+        let table = &self.table;
+        while table.slots.borrow().len() >= table.most && table.close_one() {}
+        table.slots.borrow_mut().insert(Rc::downgrade(slot))
     }
 
     /// Removes a file that was closed.
     pub(super) fn leave(&self, place: usize) {
-        self.slots.borrow_mut().try_remove(place);
+        self.table.slots.borrow_mut().try_remove(place);
     }
 
-    /// The supply of descriptors since the last call.
+    /// The supply of descriptors since the last call. The first host's is that of all.
     pub(crate) fn take_supply(&self) -> Supply {
         if self.tree().restore_descriptors() {
-            self.supply.replace(Supply::Enough)
+            self.table.supply.replace(Supply::Enough)
         } else {
             Supply::Short
         }
     }
 
+    /// The number of files of all hosts that are open.
+    pub(crate) fn count(&self) -> usize {
+        self.table.slots.borrow().len()
+    }
+}
+
+impl<T: Reclaimable> DescriptorTable<T> {
     /// Closes a file that was not used for long. Returns false if none can be closed.
     fn close_one(&self) -> bool {
         // The hand goes round twice, because the first round may find only files that were used.
@@ -117,11 +146,6 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
             }
         }
         false
-    }
-
-    /// The number of files that are open.
-    pub(crate) fn count(&self) -> usize {
-        self.slots.borrow().len()
     }
 }
 

@@ -9,6 +9,7 @@ use super::desk::Means;
 use super::dialogue::{Exchange, Part};
 use super::failure::Failure;
 use super::handler::Request;
+use super::host_key::HostKey;
 use super::response::Response;
 use super::running::{ContentHold, Opening, Running, Size};
 use super::wakes::{AlarmOwner, RequestKey, RequestPlace, WakeCause};
@@ -36,6 +37,8 @@ pub(crate) struct ActiveRequest<F: Files> {
     turn: Instant,
     /// The line of the access log, if there is a log.
     entry: Option<Box<Entry>>,
+    /// The host that answers.
+    host: HostKey,
 }
 
 /// The wake before which the request is not polled.
@@ -111,7 +114,19 @@ impl<F: Files> ActiveRequest<F> {
             sent: 0,
             turn: now,
             entry,
+            host: HostKey::Default,
         }
+    }
+
+    /// Remembers the host that answers.
+    pub(crate) fn of_host(mut self, host: HostKey) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// The host that answers.
+    pub(crate) fn host(&self) -> HostKey {
+        self.host
     }
 
     /// The memory behind it, unchanged from its beginning to its end: the line of the log, and in

@@ -120,7 +120,7 @@ impl<F: Files> Turn<'_, F> {
         changes: Option<Rc<FieldChanges>>,
         entry: Option<Box<Entry>>,
     ) -> Accepted<F> {
-        let mut active = ActiveRequest::exchange(
+        let active = ActiveRequest::exchange(
             exchange,
             request,
             arrived.expectation,
@@ -129,6 +129,7 @@ impl<F: Files> Turn<'_, F> {
             self.services.now,
             entry,
         );
+        let mut active = active.of_host(self.services.routes.asked());
         active.change_head(changes);
         if active.announces_too_much(arrived.fields) {
             let (response, entry) = self.services.refuse_content(active, arrived.peer);

@@ -49,13 +49,13 @@ impl<F: Files> Services<F> {
         response.to(method)
     }
 
-    fn brief(&self, status: u16, text: &str) -> Response<F> {
+    fn brief(&mut self, status: u16, text: &str) -> Response<F> {
         let text = Rc::from(text.as_bytes());
         self.routes.own_answer(status, fields_of(PLAIN), text)
     }
 
     /// The word on whether more requests are welcome.
-    fn readiness(&self) -> Response<F> {
+    fn readiness(&mut self) -> Response<F> {
         match self.health.readiness() {
             Readiness::Ready => self.brief(200, "ok\n"),
             Readiness::Leaving => self.brief(503, "stopping\n"),

@@ -18,13 +18,13 @@ use std::time::{Duration, Instant};
 use foldhash::quality::RandomState;
 use slab::Slab;
 
+use super::cache_census::CacheCensus;
 use super::config::EntityTags;
 use super::hashing::Hashing;
 use super::known_hashes::KnownHashes;
 use super::representation::{Representation, sidecar_path};
 use super::resource::{Dress, Loaded, Resource};
 use crate::content::FileTable;
-use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
 use crate::world::{Files, HelpAnswer};
 
 /// A change on the disk is served within this time, and no file is looked at more often. The most
@@ -146,27 +146,14 @@ impl<F: Files> HotCache<F> {
         }
     }
 
-    /// Writes what the cache holds and did.
-    pub(crate) fn write_metrics(&self, text: &mut Exposition) {
-        text.family(
-            FamilyKind::Counter,
-            "calmd_cache_requests",
-            "Requests for files, by whether the cache of hot files had them.",
-        );
-        text.add(&[("result", "hit")], self.hits);
-        text.add(&[("result", "miss")], self.misses);
-        text.single(
-            FamilyKind::Gauge,
-            "calmd_cache_bytes",
-            "Memory of the cache of hot files.",
-            self.used,
-        );
-        text.single(
-            FamilyKind::Gauge,
-            "calmd_cache_entries",
-            "Files in the cache of hot files.",
-            self.slots.len(),
-        );
+    /// The numbers of the cache.
+    pub(crate) fn census(&self) -> CacheCensus {
+        CacheCensus {
+            hits: self.hits,
+            misses: self.misses,
+            bytes: self.used,
+            entries: self.slots.len(),
+        }
     }
 
     /// Forgets all entries.

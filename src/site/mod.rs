@@ -12,6 +12,7 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod cache_census;
 mod cache_control;
 mod common_fields;
 mod conditional;
@@ -53,7 +54,7 @@ use cache_control::CacheRules;
 use common_fields::CommonFields;
 use error_page::ErrorPages;
 use hot::HotCache;
-use listing::Listings;
+use listing::{Listings, Shares};
 use media_type::MediaTypes;
 use path::SitePath;
 use resource::Dress;
@@ -81,6 +82,8 @@ pub struct Site<F: Files> {
     options: Rc<Fields>,
     /// The listings, if the operator wants them.
     listings: Option<Listings<F>>,
+    /// The memory of the listings of all sites.
+    shares: Shares<F>,
     spa: bool,
     demo: bool,
     /// Time at which the root's name was last looked up.
@@ -94,12 +97,31 @@ pub struct Site<F: Files> {
 impl<F: Files> Site<F> {
     /// A site over the tree `files`. An error names the option with the mistake.
     pub fn new(files: F, config: &Config) -> Result<Self, SiteError> {
-        let common = Rc::new(CommonFields::new(&config.headers)?);
-        let rules = CacheRules::new(&config.cache)?;
         let reads = files.reads();
         let open_files = FileTable::new(files, config.open_files);
+        Site::over(open_files, reads, Shares::default(), config)
+    }
+
+    /// A site of another host, which shares with `first` what all sites of a server have together: the
+    /// places of open files, and the memory of listings.
+    pub fn beside(first: &Site<F>, files: F, config: &Config) -> Result<Self, SiteError> {
+        let reads = files.reads();
+        let open_files = FileTable::beside(&first.open_files, files);
+        Site::over(open_files, reads, first.shares.clone(), config)
+    }
+
+    fn over(
+        open_files: Rc<FileTable<F>>,
+        reads: F::Reads,
+        shares: Shares<F>,
+        config: &Config,
+    ) -> Result<Self, SiteError> {
+        let common = Rc::new(CommonFields::new(&config.headers)?);
+        let rules = CacheRules::new(&config.cache)?;
         let options: Fields = [("allow", "GET, HEAD, OPTIONS")].into_iter().collect();
-        let listings = config.listing.then(|| Listings::new(&common));
+        let listings = config
+            .listing
+            .then(|| Listings::new(&common, shares.clone()));
         Ok(Site {
             reads,
             hot: HotCache::new(config.cache_memory, config.entity_tags, open_files.clone()),
@@ -112,6 +134,7 @@ impl<F: Files> Site<F> {
             },
             pages: ErrorPages::default(),
             listings,
+            shares,
             spa: config.spa,
             demo: config.demo,
             followed: None,
@@ -153,9 +176,9 @@ impl<F: Files> Site<F> {
         hashed
     }
 
-    /// True once after listings have given much memory back.
+    /// True once after the listings of all sites have given much memory back.
     pub(crate) fn take_freed(&self) -> bool {
-        self.listings.as_ref().is_some_and(Listings::take_freed)
+        self.shares.take_freed()
     }
 
     /// Forgets all files, because the wall clock was set back: the date of a last change must not be
@@ -242,9 +265,15 @@ impl<F: Files> Site<F> {
         }
     }
 
-    /// Writes what the caches of files hold and did.
-    pub(crate) fn write_metrics(&self, text: &mut Exposition) {
-        self.hot.write_metrics(text);
+    /// Writes what the caches of files of this site and of `others` hold and did.
+    pub(crate) fn write_metrics<'s>(
+        &'s self,
+        others: impl Iterator<Item = &'s Self>,
+        text: &mut Exposition,
+    ) {
+        let mut census = self.hot.census();
+        others.for_each(|other| census.add(&other.hot.census()));
+        census.write_metrics(text);
         text.single(
             FamilyKind::Gauge,
             "calmd_open_files",
@@ -263,6 +292,11 @@ impl<F: Files> Site<F> {
         &mut self.reads
     }
 
+    /// Changes reads with another site: the reads of an event loop are lent to the site that is asked.
+    pub(crate) fn swap_reads(&mut self, other: &mut Site<F>) {
+        std::mem::swap(&mut self.reads, &mut other.reads);
+    }
+
     /// The tree that is served, for one call.
     pub fn tree(&self) -> RefMut<'_, F> {
         self.open_files.tree()
@@ -270,7 +304,12 @@ impl<F: Files> Site<F> {
 
     /// Takes the worth of the work on files since the last time, in bytes of effort.
     pub(crate) fn take_effort(&mut self) -> usize {
-        self.reads.take_effort() + self.open_files.tree().take_effort()
+        self.reads.take_effort() + self.take_tree_effort()
+    }
+
+    /// Takes the worth of the work on names alone, where the work on open files is taken elsewhere.
+    pub(crate) fn take_tree_effort(&self) -> usize {
+        self.open_files.tree().take_effort()
     }
 
     fn answer(

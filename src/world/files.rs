@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
@@ -98,8 +99,8 @@ impl Root {
     }
 
     /// Names the files that are never opened nor listed.
-    pub fn keep_private(&mut self, own: Vec<OwnFile>) {
-        self.private.set(own, &self.place.real);
+    pub fn keep_private(&mut self, own: impl Into<Rc<[OwnFile]>>) {
+        self.private.set(own.into(), &self.place.real);
     }
 
     /// Warns of private files that lie beneath the root.

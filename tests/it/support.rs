@@ -48,7 +48,17 @@ impl Server {
     /// Starts the server for the root `root` in its directory, which `prepare` fills.
     pub fn serving(root: &str, options: &[&str], prepare: impl FnOnce(&Path)) -> Server {
         let program = Command::new(env!("CARGO_BIN_EXE_calmd"));
-        Self::launch(program, root, options, prepare)
+        Self::launch(program, Some(root), options, prepare)
+    }
+
+    /// Starts the server with the settings file `calmd.toml` of this text, in a directory that `prepare`
+    /// fills.
+    pub fn configured(settings: &str, prepare: impl FnOnce(&Path)) -> Server {
+        let program = Command::new(env!("CARGO_BIN_EXE_calmd"));
+        Self::launch(program, None, &["--config", "calmd.toml"], |directory| {
+            fs::write(directory.join("calmd.toml"), settings).expect("a settings file");
+            prepare(directory);
+        })
     }
 
     /// A server of a site under a limit of open files that it cannot raise.
@@ -57,7 +67,7 @@ impl Server {
         let script = "ulimit -n \"$0\"; exec \"$@\"";
         let program = env!("CARGO_BIN_EXE_calmd");
         shell.args(["-c", script, &limit.to_string(), program]);
-        Self::launch(shell, "site", options, |directory| {
+        Self::launch(shell, Some("site"), options, |directory| {
             fill_site(directory, prepare)
         })
     }
@@ -66,21 +76,21 @@ impl Server {
     pub fn with_environment(variables: &[(&str, &str)], options: &[&str]) -> Server {
         let mut program = Command::new(env!("CARGO_BIN_EXE_calmd"));
         program.envs(variables.iter().copied());
-        Self::launch(program, "site", options, |directory| {
+        Self::launch(program, Some("site"), options, |directory| {
             fill_site(directory, |_| {})
         })
     }
 
     fn launch(
         mut command: Command,
-        root: &str,
+        root: Option<&str>,
         options: &[&str],
         prepare: impl FnOnce(&Path),
     ) -> Server {
         let directory = tempfile::tempdir().expect("a temporary directory");
         prepare(directory.path());
         let mut child = command
-            .arg(directory.path().join(root))
+            .args(root.map(|root| directory.path().join(root)))
             .args(["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"])
             // The variables that Cargo sets are meant for the test, not for the server.
             .env_remove("CARGO_MANIFEST_DIR")

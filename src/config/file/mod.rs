@@ -6,9 +6,10 @@
 //!
 //! A key is the name of an option: `cache-memory = "8M"`. HTTP/2's own settings are taken by their RFC
 //! names as well: `"SETTINGS_MAX_CONCURRENT_STREAMS": 100` (RFC 9113 §6.5.2). A list belongs to a setting
-//! that may be repeated. Paths are relative to the directory of the file. [`FileMistake`] names the file,
+//! that may be repeated. A table `[[host]]` is a host with settings of its own. Paths are relative to the directory of the file. [`FileMistake`] names the file,
 //! the line, the column, the key and the mend.
 
+mod host;
 mod node;
 mod rules;
 mod syntax;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use super::settings::{self, Arity, FilePlace, GivenSettings, Setting, SettingOrigin, nearest};
 use crate::world::files::read_regular;
+use host::FileHost;
 use node::{NodeValue, SettingNode};
 use rules::RuleKeys;
 
@@ -71,12 +73,23 @@ impl fmt::Display for FileMistake {
 pub struct SettingsFile {
     entries: Vec<FileSetting>,
     rules: crate::rules::Config,
+    hosts: Vec<FileHost>,
 }
 
 #[derive(Debug)]
 struct FileSetting {
     setting: &'static Setting,
     values: Vec<(FilePlace, OsString)>,
+}
+
+impl FileSetting {
+    fn give(&self, given: &mut GivenSettings) {
+        let values = self.values.iter();
+        let values = values
+            .map(|(place, value)| (SettingOrigin::File(place.clone()), value.clone()))
+            .collect();
+        given.give(self.setting, values);
+    }
 }
 
 impl SettingsFile {
@@ -92,10 +105,7 @@ impl SettingsFile {
 
     /// The settings in the content of the file of this path.
     fn parse(path: &Path, content: &[u8]) -> Result<SettingsFile, FileMistake> {
-        let source = SettingsText {
-            file: path.into(),
-            content,
-        };
+        let source = SettingsText::new(path, content);
         let text = str::from_utf8(content)
             .map_err(|error| source.mistake(error.valid_up_to(), "the text is not UTF-8"))?;
         let parse = match path.extension() {
@@ -109,6 +119,7 @@ impl SettingsFile {
         let mut file = SettingsFile {
             entries: Vec::new(),
             rules: crate::rules::Config::default(),
+            hosts: Vec::new(),
         };
         let mut rules = RuleKeys::default();
         for (key, value) in keys {
@@ -136,27 +147,16 @@ impl SettingsFile {
                 _ => Err(source.mistake(at, format!("'{key}' is 0, because calmd never pushes"))),
             };
         }
+        if key == host::KEY {
+            self.hosts = host::hosts(source, value)?;
+            return Ok(());
+        }
         let setting = setting_of(key).map_err(|problem| source.mistake(at, problem))?;
         if self.entry(setting).is_some() {
             let problem = format!("'{key}' is '{}', which stands above", setting.name);
             return Err(source.mistake(at, problem));
         }
-        let given = match value.value {
-            NodeValue::List(values) if setting.arity == Arity::Lines => values,
-            NodeValue::List(_) => {
-                return Err(
-                    source.mistake(value.at, format!("'{key}' takes one value, not a list"))
-                );
-            }
-            _ => vec![value],
-        };
-        let mut values = Vec::with_capacity(given.len());
-        for value in given {
-            let text = scalar(value.value)
-                .map_err(|kind| source.mistake(value.at, format!("'{key}' takes no {kind}")))?;
-            values.push((source.place(value.at), text.into()));
-        }
-        self.entries.push(FileSetting { setting, values });
+        self.entries.push(entry_of(source, setting, key, value)?);
         Ok(())
     }
 
@@ -173,13 +173,38 @@ impl SettingsFile {
     /// Gives the setting's values, if the file has the setting.
     pub fn give(&self, setting: &'static Setting, given: &mut GivenSettings) {
         if let Some(entry) = self.entry(setting) {
-            let values = entry.values.iter();
-            let values = values
-                .map(|(place, value)| (SettingOrigin::File(place.clone()), value.clone()))
-                .collect();
-            given.give(setting, values);
+            entry.give(given);
         }
     }
+
+    /// Gives the hosts of the file.
+    pub fn give_hosts(&self, given: &mut GivenSettings) {
+        let hosts = self.hosts.iter().map(|host| host.given(&self.rules));
+        given.hosts.extend(hosts);
+    }
+}
+
+/// The setting of this key with its value.
+fn entry_of(
+    source: &SettingsText<'_>,
+    setting: &'static Setting,
+    key: &str,
+    value: SettingNode,
+) -> Result<FileSetting, FileMistake> {
+    let given = match value.value {
+        NodeValue::List(values) if setting.arity == Arity::Lines => values,
+        NodeValue::List(_) => {
+            return Err(source.mistake(value.at, format!("'{key}' takes one value, not a list")));
+        }
+        _ => vec![value],
+    };
+    let mut values = Vec::with_capacity(given.len());
+    for value in given {
+        let text = scalar(value.value)
+            .map_err(|kind| source.mistake(value.at, format!("'{key}' takes no {kind}")))?;
+        values.push((source.place(value.at), text.into()));
+    }
+    Ok(FileSetting { setting, values })
 }
 
 /// The setting of a key. The error says what would be right.
@@ -220,15 +245,28 @@ fn scalar(value: NodeValue) -> Result<String, &'static str> {
 struct SettingsText<'c> {
     file: Arc<Path>,
     content: &'c [u8],
+    /// The beginnings of the lines behind the first one.
+    lines: Vec<usize>,
 }
 
-impl SettingsText<'_> {
+impl<'c> SettingsText<'c> {
+    fn new(file: &Path, content: &'c [u8]) -> Self {
+        let ends = content.iter().enumerate();
+        let ends = ends.filter(|(_, byte)| **byte == b'\n');
+        SettingsText {
+            file: file.into(),
+            content,
+            lines: ends.map(|(end, _)| end + 1).collect(),
+        }
+    }
+
     /// The place of a byte.
     fn place(&self, at: usize) -> FilePlace {
         let before = self.content.get(..at).unwrap_or(self.content);
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let begin = before.iter().rposition(|&byte| byte == b'\n');
-        let begin = begin.map_or(0, |end| end + 1);
+        let earlier = self.lines.partition_point(|begin| *begin <= before.len());
+        let line = earlier + 1;
+        let begin = earlier.checked_sub(1).and_then(|at| self.lines.get(at));
+        let begin = begin.copied().unwrap_or_default();
         let in_line = String::from_utf8_lossy(before.get(begin..).unwrap_or_default());
         FilePlace {
             file: self.file.clone(),

@@ -15,6 +15,7 @@ pub(super) enum NodeValue {
     Number(String),
     Boolean(bool),
     List(Vec<SettingNode>),
+    /// A table, such as that of a host.
     Table(Keys),
     /// A kind of value that no setting takes, by its name.
     Other(&'static str),

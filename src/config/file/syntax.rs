@@ -1,5 +1,7 @@
 //! The two syntaxes of settings files, read by libraries that keep the places of values.
 
+use std::collections::HashSet;
+
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
@@ -87,12 +89,13 @@ pub(super) fn json(text: &str) -> Result<Keys, SyntaxFault> {
 
 fn json_object(object: ast::Object<'_>) -> Result<Keys, SyntaxFault> {
     let mut keys = Keys::new();
+    let mut known = HashSet::new();
     for property in object.properties {
         let key = SettingKey {
             at: property.start(),
             name: property.name.into_string(),
         };
-        if keys.iter().any(|(known, _)| known.name == key.name) {
+        if !known.insert(key.name.clone()) {
             return Err(SyntaxFault {
                 at: key.at,
                 problem: format!("'{}' stands there twice", key.name),

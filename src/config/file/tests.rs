@@ -161,3 +161,5 @@ fn a_file_that_is_none_is_told() {
     assert!(error("/dev/null").contains("it is a FIFO, a socket or a device"));
     assert!(error("/tmp").contains("is a directory"));
 }
+
+mod hosts;

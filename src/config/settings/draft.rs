@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{SettingOrigin, listen};
-use crate::config::Config;
+use crate::config::{Config, HostConfig};
 #[cfg(feature = "proxy")]
 use crate::proxy::{ProxyRule, UpstreamAddress};
 use crate::telemetry::{AccessLogConfig, LogFormat};
@@ -127,6 +127,13 @@ impl ConfigDraft {
         }
     }
 
+    /// The configuration of a host in a program with these listeners.
+    pub(super) fn finish_host(self, program: &Config) -> HostConfig {
+        let mut host = self.config.host;
+        name_tls_port(&mut host, &program.listen_tls);
+        host
+    }
+
     /// The configuration, if nothing is missing.
     pub(super) fn finish(self) -> Result<Config, Incomplete> {
         let mut config = self.config;
@@ -173,15 +180,20 @@ impl ConfigDraft {
                 needs: "needs a TLS address, add --listen-tls ADDR",
             });
         }
-        let origin = &mut config.host.rules.origin;
-        if origin.https {
-            origin.https_port = tls_port(&config.listen_tls);
-        }
+        name_tls_port(&mut config.host, &config.listen_tls);
         config.access_log = self.access_log.map(|path| AccessLogConfig {
             file: (path.as_os_str() != "-").then_some(path),
             format: self.log_format,
         });
         Ok(config)
+    }
+}
+
+/// Tells a host that sends clients to TLS where that is.
+fn name_tls_port(host: &mut HostConfig, listeners: &[ListenAddress]) {
+    let origin = &mut host.rules.origin;
+    if origin.https {
+        origin.https_port = tls_port(listeners);
     }
 }
 

@@ -25,6 +25,7 @@
 //! Two tests hold the rest: the default that the help shows is the room's, and the help has every name.
 
 mod draft;
+mod hosts;
 mod listen;
 mod nearest;
 mod place;
@@ -39,10 +40,12 @@ use std::path::PathBuf;
 use super::Config;
 use crate::rules;
 pub use draft::ConfigDraft;
+use draft::Incomplete;
+pub use hosts::{GivenHost, HostRole};
 pub(crate) use nearest::nearest;
 pub use place::FilePlace;
 pub use show::show;
-pub use table::{SETTINGS_FILE, TABLE};
+pub use table::{ROOT, SETTINGS_FILE, TABLE};
 
 /// Settings that stand together in the help.
 #[derive(Debug)]
@@ -74,6 +77,17 @@ pub struct Setting {
     pub help: &'static str,
     /// The help that has it.
     pub level: Level,
+    /// The extent to which it can differ between hosts.
+    pub scope: Scope,
+}
+
+/// The extent of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One value for the whole program.
+    Program,
+    /// A value for each host that has one, and for the others that of the top level.
+    Host,
 }
 
 /// The place of a setting on the command line.
@@ -131,6 +145,7 @@ impl Setting {
             default: None,
             help,
             level: Level::Long,
+            scope: Scope::Program,
         }
     }
 
@@ -177,6 +192,11 @@ impl Setting {
 
     const fn default(mut self, shown: &'static str) -> Self {
         self.default = Some(shown);
+        self
+    }
+
+    const fn per_host(mut self) -> Self {
+        self.scope = Scope::Host;
         self
     }
 
@@ -259,6 +279,8 @@ pub struct GivenSettings {
     given: Vec<Given>,
     /// The rules of the settings file, which no option can set.
     rules: rules::Config,
+    /// The hosts with settings of their own.
+    pub hosts: Vec<GivenHost>,
 }
 
 #[derive(Debug)]
@@ -281,38 +303,61 @@ impl GivenSettings {
 
     /// The values of a setting with their origins, if it was given.
     pub fn values(&self, name: &str) -> Option<&[(SettingOrigin, OsString)]> {
-        let given = self.given.iter().find(|given| given.setting.name == name);
-        given.map(|given| given.values.as_slice())
+        self.entry(name).map(|given| given.values.as_slice())
+    }
+
+    fn entry(&self, name: &str) -> Option<&Given> {
+        self.given.iter().find(|given| given.setting.name == name)
     }
 
     /// The configuration that begins as `base` and has all that was given.
     pub fn resolve(&self, base: Config) -> Result<Config, Mistake> {
-        let mut draft = ConfigDraft::new(base);
+        let mut draft = ConfigDraft::new(base.clone());
         draft.config.host.rules = self.rules.clone();
         for given in &self.given {
-            for (origin, values) in &given.values {
-                draft.set_directory(origin);
-                for value in given.setting.split(values) {
-                    let set = given.setting.set(&mut draft, value);
-                    set.map_err(|problem| Mistake::Value {
-                        setting: given.setting,
-                        origin: origin.clone(),
-                        value: value.to_owned(),
-                        problem,
-                    })?;
-                }
+            given.put_into(&mut draft)?;
+        }
+        let incomplete = |incomplete| self.incomplete(incomplete);
+        let mut config = draft.finish().map_err(incomplete)?;
+        if !self.hosts.is_empty() && self.values(ROOT).is_some() {
+            return Err(self.incomplete(Incomplete {
+                names: &[ROOT],
+                needs: "cannot stand beside [[host]], because each host has a root of its own; leave it out",
+            }));
+        }
+        config.hosts = hosts::resolve(self, &base, &config)?;
+        Ok(config)
+    }
+
+    /// The mistake of settings that need another one, with the place of each.
+    fn incomplete(&self, incomplete: Incomplete) -> Mistake {
+        let origin = |name: &&str| {
+            let (origin, _) = self.values(name)?.first()?;
+            Some((named(name), origin.clone()))
+        };
+        Mistake::Incomplete {
+            settings: incomplete.names.iter().filter_map(origin).collect(),
+            needs: incomplete.needs,
+        }
+    }
+}
+
+impl Given {
+    /// Puts the values into a draft.
+    fn put_into(&self, draft: &mut ConfigDraft) -> Result<(), Mistake> {
+        for (origin, values) in &self.values {
+            draft.set_directory(origin);
+            for value in self.setting.split(values) {
+                let set = self.setting.set(draft, value);
+                set.map_err(|problem| Mistake::Value {
+                    setting: self.setting,
+                    origin: origin.clone(),
+                    value: value.to_owned(),
+                    problem,
+                })?;
             }
         }
-        draft.finish().map_err(|incomplete| {
-            let origin = |name: &&str| {
-                let (origin, _) = self.values(name)?.first()?;
-                Some((named(name), origin.clone()))
-            };
-            Mistake::Incomplete {
-                settings: incomplete.names.iter().filter_map(origin).collect(),
-                needs: incomplete.needs,
-            }
-        })
+        Ok(())
     }
 }
 

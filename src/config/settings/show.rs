@@ -2,7 +2,10 @@
 
 use std::ffi::OsString;
 
-use super::{Arity, GivenSettings, SETTINGS_FILE, Setting, SettingOrigin, ValueForm, all};
+use super::{
+    Arity, GivenHost, GivenSettings, HostRole, SETTINGS_FILE, Setting, SettingOrigin, ValueForm,
+    all,
+};
 
 /// Column of the comments, which lines that are longer push to the right.
 const COMMENT: usize = 36;
@@ -12,6 +15,33 @@ pub fn show(given: &GivenSettings) -> String {
     let mut text = String::new();
     for setting in all().filter(|setting| setting.name != SETTINGS_FILE) {
         text.push_str(&line(setting, given));
+        text.push('\n');
+    }
+    for host in &given.hosts {
+        text.push_str(&of_host(host));
+    }
+    text
+}
+
+/// A host: its names, and the settings that it does not have from the top level.
+fn of_host(host: &GivenHost) -> String {
+    let names: Vec<_> = host.names.iter().map(ToString::to_string).collect();
+    let names: Vec<_> = names.iter().map(|name| quoted(name)).collect();
+    let mut text = format!("\n[[host]]\nnames = [{}]", names.join(", "));
+    let end = text.rfind('\n').map_or(0, |at| text.len() - at - 1);
+    let space = " ".repeat(COMMENT.saturating_sub(end));
+    text.push_str(&format!("{space} # {}\n", host.place));
+    if host.role == HostRole::Default {
+        text.push_str("default = true\n");
+    }
+    let own = |setting: &&Setting| host.settings.values(setting.name).is_some();
+    for setting in all().filter(own) {
+        let line = line(setting, &host.settings);
+        let line = match line.strip_prefix("dir = ") {
+            Some(directory) => format!("root = {directory}"),
+            None => line,
+        };
+        text.push_str(&line);
         text.push('\n');
     }
     text

@@ -6,16 +6,20 @@ use crate::world::User;
 /// The name of the setting that names the settings file, which the file itself cannot have.
 pub const SETTINGS_FILE: &str = "config";
 
+/// The name of the setting that names the directory to serve. In a host its key is `root`.
+pub const ROOT: &str = "dir";
+
 /// All settings, group by group.
 pub static TABLE: &[Group] = &[
     Group {
         heading: None,
         settings: &[
-            Setting::path("dir", "DIR", "The directory to serve", |draft, path| {
+            Setting::path(ROOT, "DIR", "The directory to serve", |draft, path| {
                 draft.site().root = path;
             })
             .essential()
             .operand()
+            .per_host()
             .default("public"),
         ],
     },
@@ -139,13 +143,15 @@ const SITE: &[Setting] = &[
         "List directories that have no index.html",
         |draft, on| draft.site().listing = on,
     )
-    .essential(),
+    .essential()
+    .per_host(),
     Setting::switch(
         "spa",
         "Answer paths that do not exist with /index.html",
         |draft, on| draft.site().spa = on,
     )
-    .essential(),
+    .essential()
+    .per_host(),
     #[cfg(feature = "proxy")]
     Setting::text(
         "proxy",
@@ -158,11 +164,13 @@ const SITE: &[Setting] = &[
         },
     )
     .essential()
-    .repeated(),
+    .repeated()
+    .per_host(),
     Setting::switch("demo", "Mount /echo, /json and /html", |draft, on| {
         draft.site().demo = on;
     })
-    .essential(),
+    .essential()
+    .per_host(),
     Setting::text(
         "cache",
         "PATTERN=VALUE",
@@ -173,7 +181,8 @@ const SITE: &[Setting] = &[
         },
     )
     .essential()
-    .repeated(),
+    .repeated()
+    .per_host(),
     Setting::text(
         "header",
         "NAME: VALUE",
@@ -184,7 +193,8 @@ const SITE: &[Setting] = &[
         },
     )
     .essential()
-    .repeated(),
+    .repeated()
+    .per_host(),
     Setting::text(
         "type",
         "EXT=TYPE",
@@ -194,21 +204,24 @@ const SITE: &[Setting] = &[
             Ok(())
         },
     )
-    .repeated(),
+    .repeated()
+    .per_host(),
     Setting::text(
         "charset",
         "NAME",
         "Character set of text that does not name its own, or none",
         |draft, text| put(&mut draft.site().charset, value::charset(text)),
     )
-    .default("utf-8"),
+    .default("utf-8")
+    .per_host(),
     Setting::text(
         "etag",
         "auto|content",
         "Files with a strong entity tag: auto (up to 1M, and what was sent whole) or content (all)",
         |draft, text| put(&mut draft.site().entity_tags, value::entity_tags(text)),
     )
-    .default("auto"),
+    .default("auto")
+    .per_host(),
     Setting::text(
         "cache-memory",
         "SIZE",
@@ -216,7 +229,8 @@ const SITE: &[Setting] = &[
         |draft, text| put(&mut draft.site().cache_memory, value::memory(text)),
     )
     .essential()
-    .default("1M"),
+    .default("1M")
+    .per_host(),
     Setting::text(
         "max-request-body",
         "SIZE",

@@ -142,6 +142,7 @@ impl<F: Files> H1Service<F> {
                     .send_head(head.status, head.fields.iter(), BodyLength::None);
             }
             Ok(Opening::Head(head, size)) => {
+                turn.services.routes.turn_to(active.host());
                 let length = length_of(size);
                 self.trace_response(head.status, head.fields.iter());
                 let fields = head.fields.iter().chain(turn.last_fields());

@@ -85,6 +85,9 @@ impl<F: Files> H2Service<F> {
 
     /// Sends the head of an exchange's response.
     fn begin(&mut self, stream: StreamKey, head: &Head, size: Size, turn: &mut Turn<'_, F>) {
+        if let Some(active) = self.active.get(stream.index()).and_then(Option::as_ref) {
+            turn.services.routes.turn_to(active.host());
+        }
         let end_stream = size == Size::None;
         if !self.send_head(stream, head.status, &head.fields, end_stream, turn) {
             self.remove(stream, Some("the response cannot be sent"), turn.services);

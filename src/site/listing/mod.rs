@@ -50,23 +50,24 @@ pub(crate) enum ListingFormat {
     Json,
 }
 
-/// The listings that are being sent.
+/// The memory of all listings that are being sent.
+pub(crate) type Shares<F> = ListingShares<Listed<F>>;
+
+/// The listings of a site.
 pub(crate) struct Listings<F: Files> {
-    shares: ListingShares<Listed<F>>,
+    shares: Shares<F>,
     /// The fields of a page in HTML, without `content-length`. `json` has those of a JSON listing.
     html: Fields,
     json: Fields,
-    style: Rc<[u8]>,
 }
 
 impl<F: Files> Listings<F> {
-    /// A table without listings.
-    pub(crate) fn new(common: &CommonFields) -> Self {
+    /// Listings that take their memory out of `shares`.
+    pub(crate) fn new(common: &CommonFields, shares: Shares<F>) -> Self {
         Listings {
-            shares: ListingShares::default(),
+            shares,
             html: fields(common, ListingFormat::Html),
             json: fields(common, ListingFormat::Json),
-            style: Rc::from(page::STYLE.as_bytes()),
         }
     }
 
@@ -123,22 +124,17 @@ impl<F: Files> Listings<F> {
         }))
     }
 
-    /// True once after the last of the listings that held much memory has gone.
-    pub(crate) fn take_freed(&self) -> bool {
-        self.shares.take_freed()
-    }
-
     /// The response with the style sheet of the pages.
     pub(crate) fn style(&self, common: &CommonFields) -> Response<F> {
         let mut fields = Fields::new();
         fields.push(b"content-type", b"text/css; charset=utf-8");
-        fields.push(b"content-length", self.style.len().to_string().as_bytes());
+        fields.push(b"content-length", page::STYLE.len().to_string().as_bytes());
         // An hour is long enough for a visit, and short beside the time between two versions.
         fields.push(b"cache-control", b"max-age=3600");
         Response {
             status: 200,
             fields: common.complete(fields),
-            body: Body::memory(Rc::clone(&self.style)),
+            body: Body::memory(page::STYLE.as_bytes().into()),
         }
     }
 }

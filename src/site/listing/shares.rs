@@ -35,6 +35,12 @@ pub(crate) struct Share<T> {
     table: Rc<ShareTable<T>>,
 }
 
+impl<T> Clone for ListingShares<T> {
+    fn clone(&self) -> Self {
+        ListingShares(Rc::clone(&self.0))
+    }
+}
+
 impl<T> Default for ListingShares<T> {
     fn default() -> Self {
         ListingShares(Rc::new(ShareTable {

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
@@ -62,7 +63,7 @@ pub enum OwnExtent {
 /// The own files that were found last.
 #[derive(Debug, Default)]
 pub(super) struct PrivateFiles {
-    own: Vec<OwnFile>,
+    own: Rc<[OwnFile]>,
     inodes: HashSet<Inode>,
     names: Vec<PrivateName>,
     /// The present keys and those before them: an old key is a secret as long as its certificate is
@@ -97,7 +98,7 @@ impl PrivateName {
 
 impl PrivateFiles {
     /// Names the own files. `root` is the root without symbolic links.
-    pub fn set(&mut self, own: Vec<OwnFile>, root: &Path) {
+    pub fn set(&mut self, own: Rc<[OwnFile]>, root: &Path) {
         self.own = own;
         self.look_up(root);
     }
@@ -110,14 +111,14 @@ impl PrivateFiles {
         self.keys
             .retain(|key| fstat(key).is_ok_and(|found| found.st_nlink > 0));
         let mut left = MOST_NAMES;
-        for own in std::mem::take(&mut self.own) {
+        let all = Rc::clone(&self.own);
+        for own in all.iter() {
             // The name itself, and the target of a link: `live/key.pem` and `archive/key7.pem`.
             let mut paths = vec![parent_resolved(&own.path), own.path.canonicalize().ok()];
             paths.dedup();
             for path in paths.into_iter().flatten() {
                 self.look_up_one(&path, own.extent, root, &mut left);
             }
-            self.own.push(own);
         }
         let keys = self.keys.iter().filter_map(|key| fstat(key).ok());
         // The files that messages were redirected to, even if they have other names by now.

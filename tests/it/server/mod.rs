@@ -17,6 +17,7 @@ mod inherited;
 mod limits;
 mod logs;
 mod metrics;
+mod named_hosts;
 mod names;
 mod notify;
 mod operation;

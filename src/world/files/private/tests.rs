@@ -38,7 +38,7 @@ impl Place {
             what: "it",
             mend: "move it",
         });
-        root.keep_private(own.collect());
+        root.keep_private(own.collect::<Vec<_>>());
         root
     }
 }

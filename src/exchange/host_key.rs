@@ -1,0 +1,11 @@
+//! The host of a request, as its exchange remembers it.
+
+/// One of the hosts that a server has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HostKey {
+    /// The default host, which requests for no other one are for.
+    #[default]
+    Default,
+    /// Another one, by its number.
+    Other(u32),
+}

@@ -1,0 +1,186 @@
+//! One host: the handlers of its paths, and the site behind them.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use crate::exchange::{Answer, Desk, FieldChanges, Handler, Request};
+use crate::http::{Fields, Method, Scheme};
+use crate::rules::{Rules, Verdict, Visit};
+use crate::site::Site;
+use crate::site::path::{PathError, SitePath, TargetForm, split_query};
+use crate::world::Files;
+
+/// The rules of one host, and the answerers of the requests for it.
+pub struct Host<F: Files> {
+    rules: Option<Box<Rules>>,
+    mounts: Vec<Mount<F>>,
+    pub(super) site: Site<F>,
+}
+
+/// An answer under the rules of its host.
+pub(crate) struct Ruled<F: Files> {
+    pub answer: Answer<F>,
+    /// Changes of the fields of its head.
+    pub changes: Option<Rc<FieldChanges>>,
+}
+
+/// A handler and the path that it is mounted at, without a slash at the end.
+struct Mount<F: Files> {
+    path: Box<[u8]>,
+    handler: Box<dyn Handler<F>>,
+}
+
+impl<F: Files> Mount<F> {
+    /// The rest of a path that the handler is asked for.
+    fn rest<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        let rest = path.strip_prefix(&*self.path)?;
+        (rest.is_empty() || rest.starts_with(b"/")).then_some(rest)
+    }
+}
+
+impl<F: Files> From<Site<F>> for Host<F> {
+    /// A site, and the handlers that it brings.
+    fn from(site: Site<F>) -> Self {
+        let handlers = site.handlers();
+        let mut host = Host {
+            rules: None,
+            mounts: Vec::new(),
+            site,
+        };
+        for (path, handler) in handlers {
+            host.mount(path, handler);
+        }
+        host
+    }
+}
+
+impl<F: Files> Host<F> {
+    /// Has `handler` asked for all requests for `path` and for paths beneath it. The path begins with a
+    /// slash and ends without one. Files of these names are only reached where the handler passes.
+    pub fn mount(&mut self, path: &str, handler: Box<dyn Handler<F>>) {
+        let path = path.trim_end_matches('/');
+        self.mounts.push(Mount {
+            path: path.as_bytes().into(),
+            handler,
+        });
+    }
+
+    /// Adds the rules of the host, if it has any.
+    pub(crate) fn with_rules(mut self, rules: Option<Box<Rules>>) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// True if the host has rules.
+    pub(super) fn has_rules(&self) -> bool {
+        self.rules.is_some()
+    }
+
+    /// Answers a request as the rules of its host want, or with an error of the status `refusal`.
+    pub(super) fn accept_ruled(
+        &mut self,
+        request: &Request<'_>,
+        scheme: Scheme,
+        refusal: Option<u16>,
+        desk: &mut Desk<'_>,
+    ) -> Ruled<F> {
+        let path = decoded_path(request.fields.path().unwrap_or_default());
+        let visit = Visit {
+            request,
+            path: &path,
+            scheme,
+        };
+        let (verdict, changes) = match &self.rules {
+            Some(rules) if refusal.is_none() => (rules.decide(&visit), rules.changes(&visit)),
+            Some(rules) => (Verdict::Pass, rules.changes(&visit)),
+            None => (Verdict::Pass, None),
+        };
+        let answer = match (verdict, refusal) {
+            (_, Some(status)) => Answer::Response(self.site.error(status)),
+            (Verdict::Pass, None) => self.accept(request, desk),
+            (Verdict::Rewrite(target), None) => {
+                let fields = with_target(request.fields, &target);
+                let rewritten = Request {
+                    fields: &fields,
+                    ..*request
+                };
+                self.accept(&rewritten, desk)
+            }
+            (Verdict::Answer(status, own), None) => {
+                let mut response = self.site.error(status);
+                let mut fields = Fields::clone(&response.fields);
+                fields.extend_from(&own);
+                response.fields = Rc::new(fields);
+                Answer::Response(response)
+            }
+        };
+        Ruled { answer, changes }
+    }
+
+    /// The site behind the handlers.
+    pub fn site(&mut self) -> &mut Site<F> {
+        &mut self.site
+    }
+
+    /// Answers a request.
+    pub(super) fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
+        if !self.mounts.is_empty()
+            && let Some(answer) = self.accept_mounted(request, desk)
+        {
+            return answer;
+        }
+        self.site.accept(request, desk)
+    }
+
+    fn accept_mounted(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Option<Answer<F>> {
+        let mut path = SitePath::default();
+        let target = request.fields.path().unwrap_or_default();
+        // A tunnel has no path (RFC 9110 §9.3.6).
+        if request.method == Method::Connect || path.parse(target).is_err() {
+            return None;
+        }
+        let whole = absolute(&path);
+        for mount in &mut self.mounts {
+            let Some(rest) = mount.rest(&whole) else {
+                continue;
+            };
+            let request = Request { rest, ..*request };
+            match mount.handler.accept(&request, desk) {
+                Answer::NotMine => {}
+                answer => return Some(answer),
+            }
+        }
+        None
+    }
+}
+
+/// The path of a target as rules compare it: decoded and normalised, with a slash at the end where the
+/// target has one. A target that is malformed is compared as it came; no handler takes it.
+fn decoded_path(target: &[u8]) -> Cow<'_, [u8]> {
+    let mut path = SitePath::default();
+    match path.parse(target) {
+        Err(PathError::Malformed) => Cow::Borrowed(split_query(target).0),
+        Ok(()) | Err(PathError::TooLong | PathError::Hidden) => Cow::Owned(absolute(&path)),
+    }
+}
+
+/// The path from its first slash on, with a slash at the end of a directory.
+fn absolute(path: &SitePath) -> Vec<u8> {
+    let mut whole = [b"/", path.as_bytes()].concat();
+    if path.form() == TargetForm::Directory && whole.len() > 1 {
+        whole.push(b'/');
+    }
+    whole
+}
+
+/// The fields of a request with another target.
+fn with_target(fields: &Fields, target: &[u8]) -> Fields {
+    let mut changed = Fields::new();
+    for field in fields.iter() {
+        match field.name {
+            b":path" => changed.push(b":path", target),
+            _ => changed.push_field(field),
+        }
+    }
+    changed
+}
