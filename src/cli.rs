@@ -7,8 +7,8 @@
 //! variable or the place in the file, the value and the mend.
 //!
 //! `calmd check` tests everything that the settings name, `calmd config --show` prints the settings in
-//! effect with their origins. Both take the options of the server. A directory of such a name is served as
-//! `./check`.
+//! effect with their origins. Both take the options of the server. `calmd print` prints a document. A
+//! directory of such a name is served as `./check`.
 
 use std::ffi::OsString;
 use std::io;
@@ -32,6 +32,7 @@ use crate::tls::{Certificate, state_directory};
 #[cfg(feature = "client")]
 mod get;
 mod mistake;
+mod print;
 
 /// A task of the program.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub enum Command {
     Serve(Box<Config>),
     /// Test everything that serving takes, and print what would be served.
     Check(Box<Config>),
-    /// Print a text: the settings in effect.
+    /// Print a text: the settings in effect, or a document.
     Show(String),
     /// Fetch.
     #[cfg(feature = "client")]
@@ -58,6 +59,8 @@ enum CommandError {
     Inherited(String),
     /// A settings file that cannot be read.
     File(FileMistake),
+    /// A document that is not there: a sentence.
+    Document(String),
 }
 
 impl From<clap::Error> for CommandError {
@@ -120,6 +123,13 @@ impl Purpose {
 
 /// The task of these arguments, the program's name first, in this environment.
 fn parse_from(args: &[OsString], variable: Variable<'_>) -> Result<Command, CommandError> {
+    if let [_, verb, rest @ ..] = args
+        && verb == "print"
+    {
+        return print::text(rest)
+            .map(Command::Show)
+            .map_err(CommandError::Document);
+    }
     let level = if args.iter().any(|arg| arg == "-h") {
         Level::Short
     } else {
@@ -206,9 +216,10 @@ pub fn misspelt_variables() -> Vec<String> {
 /// The usage of the program.
 const USAGE: &str = if cfg!(feature = "client") {
     "calmd [OPTIONS] [DIR]\n       calmd check [OPTIONS] [DIR]\n       calmd config --show [OPTIONS] [DIR]\n       \
-     calmd get [OPTIONS] URL..."
+     calmd print DOCUMENT\n       calmd get [OPTIONS] URL..."
 } else {
-    "calmd [OPTIONS] [DIR]\n       calmd check [OPTIONS] [DIR]\n       calmd config --show [OPTIONS] [DIR]"
+    "calmd [OPTIONS] [DIR]\n       calmd check [OPTIONS] [DIR]\n       calmd config --show [OPTIONS] [DIR]\n       \
+     calmd print DOCUMENT"
 };
 
 /// clap's definitions for this purpose, with the help of this level.
@@ -236,13 +247,7 @@ fn definitions(purpose: Purpose, level: Level) -> clap::Command {
         .disable_help_flag(true)
         .disable_version_flag(true)
         .max_term_width(100)
-        .after_help(format!(
-            "SIZE is 64K, 1M, 2G; TIME 500ms, 30s, 2m, 1h; ADDR also \
-             unix:PATH,mode=0660,owner=USER:GROUP.\n\
-             Every option has an environment variable: CALMD_CACHE_MEMORY for --cache-memory, \
-             and so on;\nlists stand in lines ({}), ADDR with commas too.",
-            lists().join(", ")
-        ));
+        .after_help(after_help(level));
     for group in TABLE {
         for setting in group.settings {
             command = command.arg(definition(setting, group.heading, level));
@@ -261,6 +266,21 @@ fn definitions(purpose: Purpose, level: Level) -> clap::Command {
         .help("Print version")
         .help_heading("Help");
     command.arg(help).arg(version)
+}
+
+/// The end of the help of this level.
+fn after_help(level: Level) -> String {
+    let forms = "SIZE is 64K, 1M, 2G; TIME 500ms, 30s, 2m, 1h; ADDR also \
+                 unix:PATH,mode=0660,owner=USER:GROUP.";
+    let variables = "Every option has an environment variable: CALMD_CACHE_MEMORY for --cache-memory, \
+                     and so on";
+    match level {
+        Level::Short => format!("{forms}\n{variables}."),
+        Level::Long => format!(
+            "{forms}\n{variables};\nlists stand in lines ({}), ADDR with commas too.",
+            lists().join(", ")
+        ),
+    }
 }
 
 /// Names of the settings that take several values.

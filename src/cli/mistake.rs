@@ -95,6 +95,7 @@ pub(super) fn explain(refusal: &CommandError, args: &[OsString]) -> String {
         CommandError::Setting(mistake) => setting(mistake),
         CommandError::Inherited(problem) => problem.clone(),
         CommandError::File(mistake) => mistake.to_string(),
+        CommandError::Document(problem) => return problem.clone(),
     };
     format!("{what} ({help} lists all options)")
 }
