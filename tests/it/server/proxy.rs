@@ -1,5 +1,6 @@
 //! The reverse proxy, with upstreams that do what real applications were seen to do.
 
+mod smuggling;
 mod upstream;
 
 use crate::raw_h2::{self, RawH2, frame, get};
