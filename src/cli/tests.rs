@@ -274,6 +274,23 @@ fn lists_are_separated_by_line_ends() {
 }
 
 #[test]
+fn a_unix_socket_has_one_place_and_one_set_of_options() {
+    for addresses in [
+        ["--listen", "unix:/a", "--listen", "unix:/a,mode=0660"],
+        ["--listen", "unix:/a", "--listen-tls", "unix:/a"],
+    ] {
+        let told = error(&addresses);
+        assert!(told.contains("name one Unix socket twice"), "{told}");
+    }
+    assert_eq!(
+        config(&["--listen", "unix:/a,unix:/b,unix:/a"])
+            .listen
+            .len(),
+        2
+    );
+}
+
+#[test]
 fn an_address_is_listened_on_once_whoever_names_it() {
     for args in [
         &["-p", ":80,80,[::]:80"][..],

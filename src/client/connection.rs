@@ -169,6 +169,19 @@ impl<W: World> Connection<W> {
         }
     }
 
+    /// Takes what came while nothing was asked for, such as the word that the server takes no more: it may
+    /// have been read already, and then no poll tells of it. The connection stays stale.
+    pub fn catch_up<R: Responses>(
+        &mut self,
+        world: &mut W,
+        requests: &mut Requests<'_, R>,
+    ) -> Result<(), Error> {
+        let stale = self.stale;
+        let done = self.receive(world, requests);
+        self.stale = stale;
+        done
+    }
+
     /// Reads once and tells the requests what happened.
     pub fn receive<R: Responses>(
         &mut self,

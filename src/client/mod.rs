@@ -255,6 +255,7 @@ impl<'o, W: World> Client<'o, W> {
         requests: &mut Requests<'_, R>,
     ) -> Result<(), Error> {
         let mut ready = Vec::new();
+        connection.catch_up(&mut self.world, requests)?;
         loop {
             let now = self.world.now();
             if self.is_over(now) {

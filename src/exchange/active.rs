@@ -11,11 +11,11 @@ use super::failure::Failure;
 use super::handler::Request;
 use super::host_key::HostKey;
 use super::response::Response;
-use super::running::{ContentHold, Opening, Running, Size};
+use super::running::{ContentBounds, ContentHold, Opening, Running, Size};
 use super::wakes::{AlarmOwner, RequestKey, RequestPlace, WakeCause};
 use crate::content::{Body, Least, Progress, Slice};
 use crate::http::{Fields, Method};
-use crate::telemetry::access_log::{AccessLog, Ended, Entry};
+use crate::telemetry::access_log::{AccessLog, Ended, Entry, LostOutput};
 use crate::world::Files;
 
 /// Memory of a handler for a request besides the content that it holds: its fields, mostly.
@@ -90,17 +90,17 @@ impl<F: Files> ActiveRequest<F> {
         active
     }
 
-    /// A request that an exchange answers; it takes up to `most` bytes of content, or its own limit.
+    /// A request that an exchange answers.
     pub(crate) fn exchange(
         exchange: Box<dyn Exchange<F>>,
         request: &Request<'_>,
         expectation: ContentHold,
         at: (RequestPlace, AlarmOwner),
-        most: u64,
+        bounds: ContentBounds,
         now: Instant,
         entry: Option<Box<Entry>>,
     ) -> Self {
-        let running = Running::new(exchange, request, expectation, at, most);
+        let running = Running::new(exchange, request, expectation, at, bounds);
         Self::new(Source::Exchange(Box::new(running)), now, entry)
     }
 
@@ -386,6 +386,12 @@ impl<F: Files> ActiveRequest<F> {
         {
             entry.note_first_byte(clock);
         }
+    }
+
+    /// The end of its connection's output is lost, and with it the end of its content, if that is in the
+    /// output: the reason then.
+    pub(crate) fn lose(&mut self, lost: &mut LostOutput) -> Option<&'static str> {
+        lost.take_from(&mut self.sent)
     }
 
     /// The response is another than that of the source: of this status, with so many bytes.

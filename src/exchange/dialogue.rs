@@ -71,7 +71,8 @@ pub enum Part<'a> {
 pub enum Step<F: Files> {
     /// An informational response (1xx) before the head. It is not sent to HTTP/1.0.
     Informational(Head),
-    /// The head.
+    /// The head. Fields that frame the message or concern the connection are left out, `content-length`
+    /// is added where the length is known, and a field that no response can carry is answered with 500.
     Head(Head),
     /// Content that is sent from where it is, but for its first bytes, which are copied where there is
     /// room for them: at least a byte.
@@ -88,7 +89,8 @@ pub enum Step<F: Files> {
 /// The event before which an exchange has nothing to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// The next part of the request.
+    /// The next part of the request. The time is the peer's while little is held of what came: less than
+    /// half the window of a stream, or than 64 KiB of HTTP/1.1. Beyond that it is the exchange's.
     Request,
     /// A disk has had a few milliseconds.
     Disk,

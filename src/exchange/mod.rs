@@ -99,6 +99,7 @@ mod host_key;
 mod queue;
 mod response;
 mod running;
+mod sendable;
 #[cfg(test)]
 pub(crate) mod testing;
 mod wakes;
@@ -115,6 +116,6 @@ pub use handler::{Answer, Handler, Request};
 pub(crate) use host_key::HostKey;
 pub(crate) use queue::Queue;
 pub use response::{Head, Response};
-pub(crate) use running::{ContentHold, LONGEST_WAIT, Opening, Reception, Size};
+pub(crate) use running::{ContentBounds, ContentHold, LONGEST_WAIT, Opening, Reception, Size};
 pub use wakes::Waker;
 pub(crate) use wakes::{AlarmOwner, RequestKey, RequestPlace, Wake, WakeCause, Wakes};

@@ -9,6 +9,7 @@ use super::dialogue::{Exchange, Part, Step, Until};
 use super::failure::Failure;
 use super::handler::Request;
 use super::response::Head;
+use super::sendable;
 use super::wakes::{AlarmOwner, RequestPlace};
 use crate::content::{Body, Least, Progress, Slice};
 use crate::http::{Fields, Method, status};
@@ -48,6 +49,16 @@ pub(crate) enum ContentHold {
     Nothing,
 }
 
+/// Bounds of a request's content.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ContentBounds {
+    /// The most of it, in bytes, where the exchange has no limit of its own.
+    pub most: u64,
+    /// Bytes that the exchange may hold while the protocol still lets the peer send some, and keeps its
+    /// time for that.
+    pub hold: usize,
+}
+
 /// The part of the request that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reception {
@@ -67,6 +78,8 @@ pub(super) struct Running<F: Files> {
     arrival: Reception,
     /// The most content of the request, in bytes.
     limit: u64,
+    /// Bytes of content that the exchange may hold while the peer can still send some.
+    hold: usize,
     /// A head that follows `100 Continue`.
     head: Option<Head>,
     /// Content that is sent from where it is.
@@ -112,10 +125,11 @@ impl<F: Files> Running<F> {
         request: &Request<'_>,
         expectation: ContentHold,
         (place, alarm): (RequestPlace, AlarmOwner),
-        most: u64,
+        bounds: ContentBounds,
     ) -> Self {
         Running {
-            limit: exchange.content_limit().unwrap_or(most),
+            limit: exchange.content_limit().unwrap_or(bounds.most),
+            hold: bounds.hold,
             exchange,
             place,
             alarm,
@@ -201,7 +215,7 @@ impl<F: Files> Running<F> {
     /// Asks for the head.
     pub(super) fn open(&mut self, reads: &mut F::Reads, means: &Means) -> Result<Opening, Failure> {
         if let Some(head) = self.head.take() {
-            return Ok(self.begin(head));
+            return self.begin(head);
         }
         let mut out = Vec::new();
         let mut room = Room::new(reads, &mut out, 0);
@@ -222,6 +236,7 @@ impl<F: Files> Running<F> {
             }
             Step::Informational(head) if matches!(head.status, 102..200) => {
                 self.interims += 1;
+                let head = sendable::head(head, self.method)?;
                 Ok(Opening::Informational(head))
             }
             Step::Informational(_) => Err(Failure::misuse("no status of an interim response")),
@@ -229,13 +244,13 @@ impl<F: Files> Running<F> {
                 Err(Failure::misuse("no status of a response"))
             }
             // It has refused the request already: nobody wants the content.
-            Step::Head(head) if head.status >= 300 => Ok(self.begin(head)),
+            Step::Head(head) if head.status >= 300 => self.begin(head),
             Step::Head(head) => match self.take_expectation() {
                 ContentHold::UntilContinue => {
                     self.head = Some(head);
                     Ok(Opening::Continue)
                 }
-                ContentHold::Nothing => Ok(self.begin(head)),
+                ContentHold::Nothing => self.begin(head),
             },
             Step::Content(_) | Step::Written | Step::End(_) => {
                 Err(Failure::misuse("content before the head"))
@@ -247,11 +262,12 @@ impl<F: Files> Running<F> {
         std::mem::replace(&mut self.expectation, ContentHold::Nothing)
     }
 
-    fn begin(&mut self, mut head: Head) -> Opening {
+    fn begin(&mut self, mut head: Head) -> Result<Opening, Failure> {
         (self.wait, self.end) = (Wait::None, None);
         if let Some(changes) = self.changes.take() {
             changes.apply(&mut head.fields);
         }
+        let head = sendable::head(head, self.method)?;
         let withheld = self.method == Method::Head || status::has_no_content(head.status);
         let size = match head.len {
             _ if withheld => Size::None,
@@ -263,7 +279,7 @@ impl<F: Files> Running<F> {
             Size::Known(len) => Some(len),
             Size::None | Size::Unknown => None,
         };
-        Opening::Head(head, size)
+        Ok(Opening::Head(head, size))
     }
 
     /// The content that comes next, if it is worth sending from where it is: only where its length was
@@ -378,18 +394,18 @@ impl<F: Files> Running<F> {
         if self.left.is_some_and(|left| left > 0) || !self.content.is_empty() {
             return Err(Failure::misuse("less content than was promised"));
         }
-        self.trailers = trailers;
+        self.trailers = trailers.map(sendable::trailers).transpose()?;
         Ok(Progress::End)
     }
 
     /// Notes a wait of at most `most`. One that goes on keeps the end that it had, and fails behind it.
     ///
-    /// The protocol keeps the peer's time only where more of the request can come. An exchange that holds
-    /// content may have shut the window with it.
+    /// The protocol keeps the peer's time where more of the request can come. An exchange that holds much
+    /// content may have shut the window with it, and then the time is its own.
     fn wait_for(&mut self, until: Until, most: Duration, now: Instant) -> Result<(), Failure> {
         let is_open = self.arrival == Reception::Open;
         self.wait = match until {
-            Until::Request if is_open && self.exchange.held() == 0 => Wait::Peer,
+            Until::Request if is_open && self.exchange.held() < self.hold => Wait::Peer,
             Until::Request | Until::Disk | Until::Woken => Wait::Other { poll: None },
             Until::Time(time) => Wait::Other {
                 poll: Some(time.max(now + SHORTEST_WAIT)),

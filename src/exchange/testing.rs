@@ -54,7 +54,10 @@ impl Driver {
                 request,
                 ContentHold::Nothing,
                 (place, alarm),
-                u64::MAX,
+                ContentBounds {
+                    most: u64::MAX,
+                    hold: usize::MAX,
+                },
                 means.now,
                 None,
             ),

@@ -83,6 +83,12 @@ impl Window {
     }
 }
 
+/// Bytes of a window of this size of which less than so many may be held while the peer can still send.
+/// Half: what is owed of the rest is given back before it is half of that.
+pub fn most_held(size: u32) -> u32 {
+    size.div_ceil(2)
+}
+
 /// The bytes that we let the peer send, and those that it sent and that are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiveWindow {
@@ -117,6 +123,12 @@ impl ReceiveWindow {
     /// Bytes received and not released.
     pub fn held(&self) -> u32 {
         self.held
+    }
+
+    /// True if the peer may send a good part of the window, whatever is still owed to it: its user holds
+    /// less than half.
+    pub fn is_open(&self) -> bool {
+        self.held < most_held(self.size)
     }
 
     /// A DATA frame came, padding included (§6.1).

@@ -158,7 +158,8 @@ impl<F: Files> WriteQueue<F> {
             let (sent, waiting) = (&mut tail.sent, &mut tail.splices);
             let reads = reads.as_deref_mut();
             let lacks;
-            (taken, lacks) = write(world, reads, socket, &tail.bytes, sent, waiting)?;
+            let written = write(world, reads, socket, &tail.bytes, sent, waiting);
+            (taken, lacks) = written.map_err(|error| error.before(bytes.len() + splices.len()))?;
             tail.lacks = tail.lacks.after(lacks);
             if !tail.is_sent() {
                 tail.splices.release();
@@ -185,16 +186,50 @@ pub enum WriteError {
     /// The socket has failed.
     Socket(io::Error),
     /// A range of a file cannot be sent, whose length was promised: nothing else can take the place of
-    /// its bytes. The socket may be as good as ever.
-    File(io::Error),
+    /// its bytes, and `lost` bytes of output from there on are not sent. The socket may be as good as ever.
+    File {
+        /// The reason.
+        error: BodyError,
+        /// Bytes of output that are not sent.
+        lost: usize,
+    },
+}
+
+impl WriteError {
+    /// The failure of an output before `more` bytes, which are lost as well.
+    fn before(self, more: usize) -> Self {
+        match self {
+            WriteError::File { error, lost } => WriteError::File {
+                error,
+                lost: lost.saturating_add(more),
+            },
+            WriteError::Socket(_) => self,
+        }
+    }
 }
 
 impl From<WriteError> for io::Error {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Socket(error) | WriteError::File(error) => error,
+            WriteError::Socket(error) => error,
+            WriteError::File { error, .. } => io::Error::other(error),
         }
     }
+}
+
+/// True for an error of sendfile(2) that only a socket has; all others are told as the file's.
+fn is_of_socket(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::TimedOut
+    )
 }
 
 /// True if the next attempt may succeed.
@@ -221,6 +256,8 @@ fn write<W: World>(
 ) -> Result<(usize, Lacks), WriteError> {
     let mut taken = 0;
     loop {
+        let lost = (bytes.len() - *sent).saturating_add(splices.len());
+        let of_file = |error| WriteError::File { error, lost };
         let result = match splices.first() {
             Some((at, SpliceContent::Slice(Slice::File(slice)))) if at == *sent => {
                 if let Some(reads) = reads.as_deref_mut() {
@@ -229,8 +266,7 @@ fn write<W: World>(
                         Err(BodyError::Io(error)) if is_descriptor_limit(&error) => {
                             return Ok((taken, Lacks::Descriptor));
                         }
-                        Err(BodyError::Io(error)) => return Err(WriteError::File(error)),
-                        Err(error) => return Err(WriteError::File(io::Error::other(error))),
+                        Err(error) => return Err(of_file(error)),
                     }
                 }
                 let max = usize::try_from(slice.len()).unwrap_or(usize::MAX);
@@ -239,12 +275,12 @@ fn write<W: World>(
                     Err(error) if is_descriptor_limit(&error) => {
                         return Ok((taken, Lacks::Descriptor));
                     }
-                    Err(error) => return Err(WriteError::File(error)),
+                    Err(error) => return Err(of_file(error.into())),
                 };
                 match world.send_file(socket, &file, slice.offset(), max) {
-                    Ok(0) => return Err(WriteError::File(io::ErrorKind::UnexpectedEof.into())),
-                    // Nobody tells which of the two has failed. A socket shows it soon enough.
-                    Err(error) if !is_passing(&error) => return Err(WriteError::File(error)),
+                    Ok(0) => return Err(of_file(BodyError::Truncated)),
+                    Err(error) if is_of_socket(&error) => return Err(WriteError::Socket(error)),
+                    Err(error) if !is_passing(&error) => return Err(of_file(error.into())),
                     result => result,
                 }
             }

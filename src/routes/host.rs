@@ -147,6 +147,14 @@ impl<F: Files> Host<F> {
             let request = Request { rest, ..*request };
             match mount.handler.accept(&request, desk) {
                 Answer::NotMine => {}
+                Answer::Response(response) => {
+                    let sendable = response.sendable(request.method);
+                    let response = sendable.unwrap_or_else(|failure| {
+                        log::warn!("{}: no response could be made: {failure}", request.peer);
+                        self.site.error(failure.status())
+                    });
+                    return Some(Answer::Response(response));
+                }
                 answer => return Some(answer),
             }
         }

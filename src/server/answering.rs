@@ -6,8 +6,8 @@ use super::listener_role::ListenerRole;
 use super::services::Services;
 use super::turn::Turn;
 use crate::exchange::{
-    ActiveRequest, AlarmOwner, Answer, ContentHold, Desk, Exchange, Failure, FieldChanges,
-    Replaced, Request, RequestKey, RequestPlace, Response,
+    ActiveRequest, AlarmOwner, Answer, ContentBounds, ContentHold, Desk, Exchange, Failure,
+    FieldChanges, Replaced, Request, RequestKey, RequestPlace, Response,
 };
 use crate::http::Fields;
 use crate::routes::Ruled;
@@ -27,6 +27,8 @@ pub(super) struct Arrived<'a> {
     pub(super) key: RequestKey,
     /// The word that its client keeps its content back for.
     pub(super) expectation: ContentHold,
+    /// Bytes of its content that may be held while its protocol lets the client send more.
+    pub hold: usize,
     /// The status with which its protocol refuses it.
     pub refusal: Option<u16>,
 }
@@ -125,7 +127,10 @@ impl<F: Files> Turn<'_, F> {
             request,
             arrived.expectation,
             at,
-            self.services.limits.request_body_bytes,
+            ContentBounds {
+                most: self.services.limits.request_body_bytes,
+                hold: arrived.hold,
+            },
             self.services.now,
             entry,
         );

@@ -452,8 +452,8 @@ impl<W: World> Connection<W> {
         let newly_taken = match written {
             Ok(taken) => taken,
             Err(WriteError::Socket(error)) => return Err(error),
-            Err(WriteError::File(error)) => {
-                self.cut_off(&error, turn);
+            Err(WriteError::File { error, lost }) => {
+                self.cut_off(error, lost, turn);
                 return Ok(());
             }
         };

@@ -13,7 +13,7 @@ use crate::exchange::{ActiveRequest, ContentHold, RequestKey, Response, Size};
 use crate::h1::{self, BodyLength, Event};
 use crate::h2::Direction;
 use crate::http::{Field, Fields, Scheme};
-use crate::telemetry::access_log::Entry;
+use crate::telemetry::access_log::{Entry, LostOutput, Unsent};
 use crate::world::{Files, Peer};
 use std::time::Instant;
 
@@ -203,6 +203,7 @@ impl<F: Files> H1Service<F> {
             version,
             key: self.key(),
             expectation,
+            hold: HELD_BYTES,
             refusal: None,
         });
         match accepted {
@@ -305,6 +306,24 @@ impl<F: Files> H1Service<F> {
     pub fn close(&mut self, services: &mut Services<F>) {
         if let Some(mut active) = self.active.take() {
             active.abandon(&mut services.log, None, &services.means);
+        }
+    }
+
+    /// The end of the output is lost: the open request is concluded, and before it those whose content
+    /// is among what is lost.
+    pub fn lose(
+        &mut self,
+        mut lost: LostOutput,
+        unlogged: &mut Unsent,
+        services: &mut Services<F>,
+    ) {
+        let mut active = self.active.take();
+        let reason = active.as_mut().and_then(|active| active.lose(&mut lost));
+        if let Some(log) = &mut services.log {
+            log.lose(lost, unlogged);
+        }
+        if let Some(mut active) = active {
+            active.abandon(&mut services.log, reason, &services.means);
         }
     }
 

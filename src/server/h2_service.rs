@@ -19,6 +19,9 @@ use crate::world::{Files, Peer};
 use std::rc::Rc;
 use std::time::Instant;
 
+/// The reason in the log for a response whose head HTTP/2 cannot carry.
+const UNSENDABLE: &str = "the response cannot be sent";
+
 /// An HTTP/2 connection and the requests that are open on it.
 pub struct H2Service<F: Files> {
     core: h2::Connection,
@@ -247,6 +250,7 @@ impl<F: Files> H2Service<F> {
             version: "HTTP/2.0",
             key: key_of(stream),
             expectation,
+            hold: self.core.most_held(),
             refusal: match expected {
                 // As HTTP/1.1 without Host (RFC 9112 §3.2).
                 _ if fields.authority().is_none() => Some(400),
@@ -280,11 +284,13 @@ impl<F: Files> H2Service<F> {
         // Each part is found and read like a file of its own.
         turn.requests = turn.requests.saturating_sub(response.body.parts());
         let (status, fields) = (response.status, response.fields.clone());
-        let active = ActiveRequest::content(response, turn.services.now, entry);
+        let mut active = ActiveRequest::content(response, turn.services.now, entry);
         let remaining = active.remaining();
         let end_stream = remaining == Some(0);
-        self.send_shared_head(stream, status, fields, end_stream, turn);
-        if end_stream {
+        if !self.send_shared_head(stream, status, fields, end_stream, turn) {
+            let reason = Some(UNSENDABLE);
+            active.abandon(&mut turn.services.log, reason, &turn.services.means);
+        } else if end_stream {
             self.complete(stream, active, turn.services);
         } else {
             self.insert(stream, active);
@@ -293,6 +299,7 @@ impl<F: Files> H2Service<F> {
     }
 
     /// Sends a head whose fields may be those of the response before it, in which case it is the same.
+    /// False if it could not be sent, and the stream was reset.
     fn send_shared_head(
         &mut self,
         stream: StreamKey,
@@ -300,7 +307,7 @@ impl<F: Files> H2Service<F> {
         fields: Rc<Fields>,
         end_stream: bool,
         turn: &Turn<'_, F>,
-    ) {
+    ) -> bool {
         let date = turn.services.date_tick();
         let is_same = |last: &SentHead| {
             Rc::ptr_eq(&last.fields, &fields) && (last.status, last.date) == (status, date)
@@ -308,15 +315,17 @@ impl<F: Files> H2Service<F> {
         if self.last_head.as_ref().is_some_and(is_same)
             && self.core.repeat_headers(stream, end_stream) == Ok(true)
         {
-            return;
+            return true;
         }
-        if self.send_head(stream, status, &fields, end_stream, turn) {
+        let is_sent = self.send_head(stream, status, &fields, end_stream, turn);
+        if is_sent {
             self.last_head = Some(SentHead {
                 fields,
                 date,
                 status,
             });
         }
+        is_sent
     }
 
     /// Sends a head; false if it could not be sent, and the stream was reset.

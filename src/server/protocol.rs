@@ -10,6 +10,7 @@ use crate::h2::ErrorCode;
 use crate::h2::frame::PREFACE;
 use crate::http::{Fields, Scheme};
 use crate::link::Transport;
+use crate::telemetry::access_log::{LostOutput, Unsent};
 use crate::world::{Files, Peer};
 use rustls::server::UnbufferedServerConnection;
 use std::time::Instant;
@@ -275,6 +276,17 @@ impl<F: Files> Protocol<F> {
     pub fn shrink(&mut self) {
         if let Protocol::H2(service) = self {
             service.shrink();
+        }
+    }
+
+    /// The end of the output is lost: open requests are concluded, and the lines of all whose content is
+    /// among it say why. `unlogged` are the requests that ended before, whose output waited.
+    pub fn lose(&mut self, lost: LostOutput, unlogged: &mut Unsent, services: &mut Services<F>) {
+        match self {
+            Protocol::Undecided => {}
+            Protocol::H1(service) => service.lose(lost, unlogged, services),
+            // Its output holds no file: ranges of files are read when their frames are made.
+            Protocol::H2(service) => service.close(services),
         }
     }
 

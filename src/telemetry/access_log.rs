@@ -28,7 +28,7 @@ mod entry;
 mod name;
 
 pub use config::{AccessLogConfig, LogFormat};
-pub(crate) use ended::{Ended, Unsent};
+pub(crate) use ended::{Ended, LostOutput, Unsent};
 pub(crate) use entry::{Arrival, Entry};
 use entry::{RequestEnd, Timestamp};
 use name::LogName;
@@ -175,6 +175,16 @@ impl AccessLog {
             }
         }
         self.ended = all;
+    }
+
+    /// Notes that the end of a connection's output will never be sent, in the lines of the requests whose
+    /// content is among it: the last ones.
+    pub(crate) fn lose(&mut self, mut lost: LostOutput, unsent: &mut Unsent) {
+        for ended in unsent.iter_mut().chain(&mut self.ended).rev() {
+            if let Some(reason) = lost.take_from(&mut ended.body_bytes) {
+                ended.reason.get_or_insert(reason);
+            }
+        }
     }
 
     fn record(&mut self, ended: Ended, now: Instant) {

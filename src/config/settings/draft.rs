@@ -166,9 +166,21 @@ impl ConfigDraft {
             }
         }
         let listeners = config.listen.iter().chain(&config.listen_tls);
-        let mut listeners = listeners.chain(&config.metrics);
-        let has_unix = listeners.any(|address| matches!(address, ListenAddress::Unix(_)));
-        if config.reuse_port && has_unix {
+        let listeners = listeners.chain(&config.metrics);
+        let mut sockets: Vec<&Path> = listeners
+            .filter_map(|address| match address {
+                ListenAddress::Unix(socket) => Some(socket.path.as_path()),
+                _ => None,
+            })
+            .collect();
+        sockets.sort();
+        if sockets.windows(2).any(|pair| pair.first() == pair.last()) {
+            return Err(Incomplete {
+                names: &["listen", "listen-tls"],
+                needs: "name one Unix socket twice; write each unix:PATH once, with its options",
+            });
+        }
+        if config.reuse_port && !sockets.is_empty() {
             return Err(Incomplete {
                 names: &["reuse-port"],
                 needs: "needs TCP addresses, since one process alone can have a Unix socket; leave out unix:PATH",

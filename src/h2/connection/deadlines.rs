@@ -154,11 +154,11 @@ impl Connection {
                 false
             }
         };
-        // Content that its user still holds is not the peer's to send.
+        // Where its user still holds much, the peer may not be able to send more.
         let awaited = server
             && stream.request_kind != RequestKind::Tunnel
             && stream.state.remote() == Some(Half::Body)
-            && stream.receive_window.held() == 0;
+            && stream.receive_window.is_open();
         if !awaited {
             stream.received.restart();
             return sending;

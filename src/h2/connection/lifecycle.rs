@@ -7,7 +7,7 @@ use super::Connection;
 use super::inbound::PeerPhase;
 use super::streams::EndedStream;
 use crate::h2::error::{ErrorCode, Misuse};
-use crate::h2::flow::{ReceiveWindow, Window};
+use crate::h2::flow::{self, ReceiveWindow, Window};
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
 use crate::h2::settings::Settings;
@@ -111,6 +111,14 @@ impl Connection {
             self.outbound.window_update(stream.id, increment);
         }
         self.release_connection(released);
+    }
+
+    /// Bytes of DATA of which less than so many may be held on a stream while its peer can still send more:
+    /// half of its window. A peer that does not is judged by [`stall_timeout`](crate::h2::Config::stall_timeout), and one that cannot
+    /// is not.
+    pub fn most_held(&self) -> usize {
+        let agreed = self.agreement.local().initial_window_size;
+        flow::most_held(agreed.min(self.config.initial_window_size)) as usize
     }
 
     /// Nobody reads what the peer still sends on this stream: it is checked, given back to the windows

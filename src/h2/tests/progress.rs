@@ -176,14 +176,17 @@ fn content_that_does_not_come_is_not_waited_for() {
 }
 
 #[test]
-fn content_that_its_user_holds_is_waited_for() {
+fn content_is_waited_for_while_its_user_holds_half_a_window() {
     let mut peer = ScriptedPeer::server();
     peer.post(1);
-    peer.data(1, 0, b"held");
-    peer.hear();
+    let half = peer.connection.most_held();
+    for frame in vec![b'x'; half].chunks(16 << 10) {
+        peer.data(1, 0, frame);
+        peer.hear();
+    }
     assert_eq!(seconds_until_told(&mut peer, 120, |_| {}), None);
     let key = peer.key(1);
-    peer.connection.release(key, 4);
+    peer.connection.release(key, 1);
     assert!(seconds_until_told(&mut peer, 60, |_| {}).is_some());
 }
 

@@ -1,8 +1,11 @@
 //! The end of a connection: its last words, and their arrival.
 
 use super::{Connection, Pause, Phase, Wish};
+use crate::content::BodyError;
+use crate::exchange::Failure;
 use crate::server::protocol::Protocol;
 use crate::server::turn::Turn;
+use crate::telemetry::access_log::LostOutput;
 use crate::tls::records::WireBuffer;
 use crate::world::World;
 use std::io;
@@ -23,13 +26,16 @@ impl<W: World> Connection<W> {
 
     /// Nothing can follow what was sent. That is let arrive: closing at once, with input unread, would
     /// be a reset, and could take complete responses away from the peer (RFC 9112 §9.6).
-    pub(super) fn cut_off(&mut self, error: &io::Error, turn: &mut Turn<'_, W::Files>) {
-        // Anything but the end of the file may as well be the peer's doing, and fill the log.
-        let level = match error.kind() {
-            io::ErrorKind::UnexpectedEof => log::Level::Warn,
-            _ => log::Level::Debug,
+    ///
+    /// The `lost` bytes of output may be more than one response's: the lines of all of them say so.
+    pub(super) fn cut_off(&mut self, error: BodyError, lost: usize, turn: &mut Turn<'_, W::Files>) {
+        let failure = Failure::from(error);
+        turn.services.report_cut(self.peer, &failure);
+        let lost = LostOutput {
+            bytes: lost as u64,
+            reason: failure.reason(),
         };
-        log::log!(level, "{}: a response was cut short: {error}", self.peer);
+        self.protocol.lose(lost, &mut self.unlogged, turn.services);
         self.link.drop_unsent();
         turn.splices.clear();
         self.pause = Pause::None;

@@ -56,13 +56,17 @@ fn client_hello() -> Vec<u8> {
     bytes
 }
 
+/// A site that keeps no file in memory.
+fn site() -> site::Config {
+    site::Config {
+        cache_memory: 0,
+        ..site::Config::default()
+    }
+}
+
 impl Bench {
     fn new() -> Bench {
-        let site = site::Config {
-            cache_memory: 0,
-            ..site::Config::default()
-        };
-        Self::with(Config::default(), site)
+        Self::with(Config::default(), site())
     }
 
     fn with(config: Config, site: site::Config) -> Bench {

@@ -170,10 +170,20 @@ impl<W: World> EventLoop<W> {
 
     /// Enters in the ledger what a connection holds and does now, and has moved.
     pub(super) fn account(&mut self, token: Token, moved: usize) {
-        if let Some(connection) = self.connections.value(token) {
-            let (memory, standing) = (connection.memory(), connection.standing());
-            let ledger = &mut self.ledger;
-            ledger.enter(token.index, memory, standing, moved, self.services.now);
+        let Some(connection) = self.connections.value(token) else {
+            return;
+        };
+        let was_handshaking = connection.is_handshaking();
+        // A handler is asked for what it holds.
+        match panics::catch(|| (connection.memory(), connection.standing())) {
+            Ok((memory, standing)) => {
+                let ledger = &mut self.ledger;
+                ledger.enter(token.index, memory, standing, moved, self.services.now);
+            }
+            Err(panic) => {
+                self.handshaking -= usize::from(was_handshaking);
+                self.crash(token, &panic);
+            }
         }
     }
 

@@ -70,7 +70,8 @@ impl<F: Files> H1Service<F> {
             }
             Ok(Progress::More | Progress::Waiting) => {
                 self.core.commit(false, turn.services.now);
-                Ok(self.core.output().len() > before)
+                // A listing can take long and give little.
+                Ok(self.core.output().len() > before && !turn.is_out_of_file_effort())
             }
             Ok(Progress::Cold) => {
                 self.core.commit(false, turn.services.now);

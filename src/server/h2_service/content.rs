@@ -1,6 +1,6 @@
 //! The scheduler's grants become DATA: spliced from the cache, read as frames of a piece, or copied.
 
-use super::{H2Service, key_of};
+use super::{H2Service, UNSENDABLE, key_of};
 use crate::content::{Progress, Slice};
 use crate::exchange::{ActiveRequest, Failure};
 use crate::h2::frame::HEADER_LEN;
@@ -138,7 +138,12 @@ impl<F: Files> H2Service<F> {
         }
         if let Some(fields) = trailers {
             let sent = self.core.send_headers(stream, fields.iter(), true);
-            debug_assert_eq!(sent, Ok(()), "content may be followed by trailers");
+            if let Err(misuse) = sent {
+                log::error!("{}: trailers were not sent: {misuse}", self.peer);
+                self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
+                self.remove(stream, Some(UNSENDABLE), turn.services);
+                return Ok(Progress::Waiting);
+            }
         }
         self.core.release(stream, releasable);
         progress

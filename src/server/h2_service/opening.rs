@@ -1,6 +1,6 @@
 //! Exchanges up to the heads of their responses, and the wakes and times that they wait for.
 
-use super::{H2Service, key_of};
+use super::{H2Service, UNSENDABLE, key_of};
 use crate::exchange::{
     ActiveRequest, Failure, Head, Opening, RequestKey, Size, TimerState, Waits, WakeCause,
 };
@@ -90,7 +90,7 @@ impl<F: Files> H2Service<F> {
         }
         let end_stream = size == Size::None;
         if !self.send_head(stream, head.status, &head.fields, end_stream, turn) {
-            self.remove(stream, Some("the response cannot be sent"), turn.services);
+            self.remove(stream, Some(UNSENDABLE), turn.services);
         } else if !end_stream {
             let active = self.active.get(stream.index()).and_then(Option::as_ref);
             let remaining = active.and_then(ActiveRequest::remaining);

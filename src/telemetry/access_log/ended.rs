@@ -19,6 +19,26 @@ pub struct Ended {
     pub reason: Option<&'static str>,
 }
 
+/// The end of a connection's output that will never be sent. It begins within the content of a response.
+#[derive(Clone, Copy)]
+pub struct LostOutput {
+    /// Its length. Heads are not told apart from content, which they are short beside.
+    pub bytes: u64,
+    /// Reason why it cannot be sent.
+    pub reason: &'static str,
+}
+
+impl LostOutput {
+    /// Takes what is lost away from the bytes of a response's content, and passes on to the response
+    /// before it. Returns the reason if anything was.
+    pub fn take_from(&mut self, body_bytes: &mut u64) -> Option<&'static str> {
+        let missing = self.bytes.min(*body_bytes);
+        self.bytes -= missing;
+        *body_bytes -= missing;
+        (missing > 0).then_some(self.reason)
+    }
+}
+
 /// The requests of a connection that have ended while its socket took no more.
 #[derive(Default)]
 #[expect(
@@ -38,6 +58,11 @@ impl Unsent {
         let of = |ended: &Ended| size_of::<Ended>() + ended.entry.memory();
         let all = self.0.as_ref().map(|all| all.iter().map(of).sum::<usize>());
         all.unwrap_or(0)
+    }
+
+    /// All requests, the first first.
+    pub(super) fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Ended> {
+        self.0.iter_mut().flat_map(|all| all.iter_mut())
     }
 
     /// Adds a request, or returns it if too many wait.

@@ -1,12 +1,13 @@
 //! Fate of requests when a connection is closed, or cannot be made.
 
 use super::scripted::{Scripted, Then, list, respond};
-use super::{fetch, get};
+use super::{command, fetch, get};
 use calmd::h2::ErrorCode;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -66,6 +67,60 @@ fn a_graceful_end_is_no_failure() {
     let url = server.url("/");
     assert_eq!(fetch([&url, &url]).text(), "xx");
     assert_eq!(server.connections(), 2);
+}
+
+/// Bytes of the response below: more than the pipe that it is written to, and one read.
+const CONTENT: usize = 10_000;
+
+/// A server whose first connection answers one request, says GOAWAY when told to, and then ignores
+/// everything. The second answers a request.
+fn says_goaway_between(word: Receiver<()>, said: Sender<()>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let content = [b'x'; CONTENT];
+    // SETTINGS, HEADERS with `:status: 200`, DATA with END_STREAM.
+    let mut response = b"\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x04\0\0\0\x01\x88".to_vec();
+    response.extend([0, 0x27, 0x10, 0, 1, 0, 0, 0, 1]);
+    response.extend(content);
+    std::thread::spawn(move || {
+        let (mut first, _) = listener.accept().unwrap();
+        let _ = first.read(&mut [0; 4096]);
+        first.write_all(&response).unwrap();
+        word.recv().unwrap();
+        let goaway = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0";
+        first.write_all(goaway).unwrap();
+        said.send(()).unwrap();
+        let (mut second, _) = listener.accept().unwrap();
+        let _ = second.read(&mut [0; 4096]);
+        second.write_all(&response).unwrap();
+        let _ = second.read_to_end(&mut Vec::new());
+    });
+    format!("http://{address}/")
+}
+
+#[test]
+fn the_end_that_a_server_announces_between_two_requests_is_heard_before_the_second() {
+    let (word, heard) = channel();
+    let (say, said) = channel();
+    let url = says_goaway_between(heard, say);
+    let mut child = command(["--max-time", "60s", &url, &url]).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&out, 4096).unwrap();
+    // It stands before the full pipe, with the whole response in its hands.
+    while rustix::io::ioctl_fionread(&out).unwrap() < 4096 {
+        assert_eq!(
+            child.try_wait().unwrap(),
+            None,
+            "it has ended before its time"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    word.send(()).unwrap();
+    said.recv().unwrap();
+    let mut content = Vec::new();
+    out.read_to_end(&mut content).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(content.len(), 2 * CONTENT);
 }
 
 #[test]

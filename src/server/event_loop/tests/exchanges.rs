@@ -1,6 +1,8 @@
 //! Handlers that wait, are woken, run out of time, fail, and are told that their peer has gone, in both
 //! versions.
 
+mod fields;
+mod files;
 mod script;
 mod waiting;
 
@@ -23,12 +25,12 @@ struct Both {
 
 impl Both {
     fn new() -> Both {
-        Both::with(h2::Config::default())
+        Both::with(h2::Config::default(), site())
     }
 
-    /// A bench whose HTTP/2 client has this configuration.
-    fn with(client: h2::Config) -> Both {
-        let mut bench = Bench::new();
+    /// A bench whose HTTP/2 client and whose site have these configurations.
+    fn with(client: h2::Config, site: site::Config) -> Both {
+        let mut bench = Bench::with(Config::default(), site);
         let seen = Scripted::default();
         let routes = bench.event_loop.routes();
         routes.mount("/x", Box::new(seen.clone()));
@@ -272,10 +274,11 @@ fn s6_4_1_a_response_keeps_to_what_its_status_allows() {
 
 #[test]
 fn s6_9_1_the_end_of_content_that_has_used_the_window_up_needs_no_window() {
-    let mut both = Both::with(h2::Config {
+    let client = h2::Config {
         initial_window_size: LARGE as u32,
         ..h2::Config::default()
-    });
+    };
+    let mut both = Both::with(client, site());
     both.open("GET", "/x/known", true);
     let heard = both.hear();
     assert!(heard.ends_with('|'), "{}", heard.len());

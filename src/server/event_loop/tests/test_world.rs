@@ -174,6 +174,9 @@ impl World for TestWorld {
         let mut content = Vec::new();
         let mut files = MemoryFiles::new();
         crate::world::FileReads::read_at(&mut files, file, offset, &mut content, max)?;
+        if content.is_empty() {
+            return Ok(0);
+        }
         self.write(socket, &content)
     }
 

@@ -24,6 +24,8 @@ pub(super) struct ScriptLog {
     pub(super) wakers: Vec<Waker>,
     pub(super) rung: bool,
     pub(super) gone: Vec<String>,
+    /// The next handler that is asked for what it holds panics.
+    pub(super) panics: bool,
 }
 
 struct Script {
@@ -45,6 +47,12 @@ impl<F: Files> Handler<F> for Scripted {
             "/status/103" => return Answer::Response(full(103)),
             "/status/204" => return Answer::Response(full(204)),
             "/status/304" => return Answer::Response(full(304)),
+            "/odd/response" | "/odd/split/response" => {
+                let mut response = full(200);
+                response.fields = Rc::new(odd_fields(&path));
+                response.body = Body::One(Slice::memory(b"late"[..].into()));
+                return Answer::Response(response);
+            }
             "/ring" => {
                 seen.rung = true;
                 seen.wakers.iter().for_each(Waker::wake);
@@ -71,6 +79,35 @@ fn full<F: Files>(status: u16) -> Response<F> {
         fields: Rc::default(),
         body: Body::One(Slice::memory(content)),
     }
+}
+
+/// Fields that one of the versions, or both, cannot have, among others. With a line end in a value where
+/// the path wants that.
+fn odd_fields(path: &str) -> Fields {
+    let split = if path.contains("split") {
+        "1\r\nx-evil: 2"
+    } else {
+        "1"
+    };
+    [
+        (":status", "500"),
+        ("Connection", "x-hop"),
+        ("keep-alive", "timeout=1"),
+        ("Transfer-Encoding", "chunked"),
+        ("content-length", "99"),
+        ("X-Capital", " blank\t"),
+        ("x-split", split),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn odd<F: Files>(path: &str) -> Result<Step<F>, Failure> {
+    Ok(Step::Head(Head {
+        status: 200,
+        fields: Rc::new(odd_fields(path)),
+        len: (!path.ends_with("open")).then_some(4),
+    }))
 }
 
 fn head<F: Files>(status: u16, len: Option<u64>) -> Result<Step<F>, Failure> {
@@ -132,6 +169,7 @@ impl<F: Files> Exchange<F> for Script {
             }
             ("/short", 3) => Ok(Step::End(None)),
             ("/long" | "/short", 1) => head(200, Some(4)),
+            (path, 1) if path.starts_with("/odd") => odd(path),
             ("/known", 1) => head(200, Some(LARGE as u64)),
             ("/known" | "/unknown", 2) => {
                 let content: Rc<[u8]> = vec![b'y'; LARGE].into();
@@ -156,12 +194,20 @@ impl<F: Files> Exchange<F> for Script {
                 room.write(b"late");
                 Ok(Step::Written)
             }
+            ("/cut-trailers", _) => Ok(Step::End(Some([("x-sum", "7\r\n")].into_iter().collect()))),
+            ("/more-trailers", _) => {
+                let fields = [(":status", "500"), ("Host", "a"), ("X-Sum", "7")];
+                Ok(Step::End(Some(fields.into_iter().collect())))
+            }
             ("/trailers", _) => Ok(Step::End(Some([("x-sum", "7")].into_iter().collect()))),
             _ => Ok(Step::End(None)),
         }
     }
 
     fn held(&self) -> usize {
+        if std::mem::take(&mut self.seen.0.borrow_mut().panics) {
+            std::panic::resume_unwind(Box::new("held panics on purpose"));
+        }
         match self.path.as_str() {
             "/holds" | "/hoards" => self.received.len(),
             _ => 0,

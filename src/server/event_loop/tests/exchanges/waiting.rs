@@ -92,6 +92,38 @@ fn a_handler_that_holds_content_and_waits_for_more_meets_its_deadline() {
 }
 
 #[test]
+fn a_handler_that_holds_a_little_and_waits_for_more_leaves_the_time_to_its_peer() {
+    let mut both = Both::new();
+    let h1 = both.h1("POST /x/hoards HTTP/1.1\r\nhost: a\r\ncontent-length: 40\r\n\r\nabc");
+    let stream = both.open("POST", "/x/hoards", false);
+    both.client.send_data(stream, b"abc", false).unwrap();
+    both.send();
+    // Longer than a handler has, shorter than a peer that may take its time.
+    both.pass(100);
+    assert_eq!(heard(&h1), "");
+    assert_eq!(both.hear(), "");
+    assert!(both.gone().is_empty());
+    // A peer's time has an end too.
+    both.pass(600);
+    both.bench.turns(400);
+    assert!(heard(&h1).starts_with("HTTP/1.1 408 "), "{}", heard(&h1));
+    assert_eq!(both.hear(), ErrorCode::CANCEL.to_string());
+    assert_eq!(both.gone().len(), 2);
+}
+
+#[test]
+fn a_handler_that_panics_when_it_is_asked_what_it_holds_ends_its_connection_and_no_other() {
+    let mut both = Both::new();
+    let h1 = both.get("/x/never");
+    let token = h1.borrow().token.unwrap();
+    both.seen.0.borrow_mut().panics = true;
+    both.bench.event_loop.account(token, 0);
+    assert!(h1.borrow().closed);
+    both.open("GET", "/x/refuses", true);
+    assert_eq!(both.hear(), "502 page|");
+}
+
+#[test]
 fn content_that_is_too_large_behind_the_head_ends_the_response_with_its_reason_in_the_log() {
     let mut both = Both::new();
     let h1 = both.h1("POST /x/brief HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");

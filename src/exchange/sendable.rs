@@ -1,0 +1,122 @@
+//! The fields that handlers give to heads and trailers, made fit for either version.
+//!
+//! Both versions send the same fields: none that frames the message or concerns the connection, and
+//! `content-length` where the length is known. A name or value that would break out of its line must not
+//! become a response of its own. The site makes its fields itself, and pays for none of this.
+
+use std::rc::Rc;
+
+use super::failure::Failure;
+use super::response::{Head, Response};
+use crate::http::grammar::{is_connection_specific, is_lowercase_token, may_be_trailer, trim};
+use crate::http::{Field, Fields, Method, status};
+use crate::world::Files;
+
+const BAD_FIELD: &str = "a field that no response can carry";
+
+/// The head as it is sent to a request of this method.
+pub(super) fn head(mut head: Head, method: Method) -> Result<Head, Failure> {
+    let length = LengthField::of(head.status, head.len, method);
+    head.fields = fields(head.fields, length)?;
+    Ok(head)
+}
+
+/// The fields of trailers as they are sent.
+pub(super) fn trailers(trailers: Fields) -> Result<Fields, Failure> {
+    if trailers
+        .iter()
+        .all(|it| may_be_trailer(it.name) && is_fit(it))
+    {
+        return Ok(trailers);
+    }
+    filter(&trailers, |it| may_be_trailer(it.name))
+}
+
+impl<F: Files> Response<F> {
+    /// The response of a handler as it is sent to a request of this method.
+    pub(crate) fn sendable(mut self, method: Method) -> Result<Self, Failure> {
+        let length = LengthField::of(self.status, self.body.len(), method);
+        self.fields = fields(self.fields, length)?;
+        Ok(self)
+    }
+}
+
+/// The `content-length` of a head.
+#[derive(Clone, Copy)]
+enum LengthField {
+    /// The handler's own, if it has one: no content follows, and it is the length that GET, or 200 instead
+    /// of 304, would have sent (RFC 9110 §8.6).
+    AsGiven,
+    /// None.
+    None,
+    /// This one.
+    Is(u64),
+}
+
+impl LengthField {
+    fn of(code: u16, len: Option<u64>, method: Method) -> LengthField {
+        match len {
+            _ if code == 304 => LengthField::AsGiven,
+            _ if status::has_no_content(code) => LengthField::None,
+            Some(0) | None if method == Method::Head => LengthField::AsGiven,
+            Some(len) => LengthField::Is(len),
+            None => LengthField::None,
+        }
+    }
+}
+
+fn fields(fields: Rc<Fields>, length: LengthField) -> Result<Rc<Fields>, Failure> {
+    let is_length = |it: &Field<'_>| it.name.eq_ignore_ascii_case(b"content-length");
+    let given = fields.iter().find(is_length);
+    let is_right = match (length, given) {
+        (LengthField::AsGiven, _) => true,
+        (LengthField::None, given) => given.is_none(),
+        (LengthField::Is(len), given) => {
+            given.is_some_and(|it| it.value == len.to_string().as_bytes())
+        }
+    };
+    if is_right && fields.iter().all(|it| is_of_head(it.name) && is_fit(it)) {
+        return Ok(fields);
+    }
+    let is_kept = |it: Field<'_>| is_of_head(it.name) && (is_right || !is_length(&it));
+    let mut kept = filter(&fields, is_kept)?;
+    if let LengthField::Is(len) = length
+        && !is_right
+    {
+        kept.push(b"content-length", len.to_string().as_bytes());
+    }
+    Ok(Rc::new(kept))
+}
+
+/// A copy of the fields that are wanted, with names in lowercase, and without blanks around values.
+fn filter(fields: &Fields, is_wanted: impl Fn(Field<'_>) -> bool) -> Result<Fields, Failure> {
+    let mut kept = Fields::new();
+    for field in fields.iter().filter(|it| is_wanted(*it)) {
+        let name = field.name.to_ascii_lowercase();
+        let fit = Field {
+            name: &name,
+            value: trim(field.value),
+            ..field
+        };
+        if !is_fit(fit) {
+            log::warn!("{BAD_FIELD}: {}", field.name.escape_ascii());
+            return Err(Failure::misuse(BAD_FIELD));
+        }
+        kept.push_field(fit);
+    }
+    Ok(kept)
+}
+
+/// True for a field that a head of either version may have: no pseudo-header field, which is no token,
+/// and none that concerns the connection.
+fn is_of_head(name: &[u8]) -> bool {
+    name.first() != Some(&b':') && !is_connection_specific(name)
+}
+
+/// True if the field can stand as it is in either version (RFC 9113 §8.2.1, RFC 9110 §5.5).
+fn is_fit(field: Field<'_>) -> bool {
+    let is_text = |byte: &u8| (*byte >= b' ' && *byte != 0x7f) || *byte == b'\t';
+    is_lowercase_token(field.name)
+        && field.value.iter().all(is_text)
+        && trim(field.value).len() == field.value.len()
+}
