@@ -65,7 +65,8 @@ impl App {
             .transpose()?;
         let log = metrics::count_requests(config, log);
         let (tls, certificate) = if config.has_tls() {
-            let (mut tls, origin) = TlsContext::open(&config.host.certificate)?;
+            let mut tls = TlsContext::of_hosts(&config.hosts_certificates())?;
+            let origin = tls.origin();
             if let Some(key) = &config.host.ticket_key {
                 tls.share_tickets(key)?;
             }

@@ -144,9 +144,9 @@ fn parse_from(args: &[OsString], variable: Variable<'_>) -> Result<Command, Comm
         return Ok(Command::Get(Box::new(get::options(matches)?)));
     }
     let mut base = Config::default();
-    base.host.certificate = Certificate::SelfSigned {
+    base.host.certificates = vec![Certificate::SelfSigned {
         directory: state_directory(variable),
-    };
+    }];
     let inherited = InheritedSocket::announced(variable, std::process::id());
     base.inherit(inherited.map_err(CommandError::Inherited)?);
     let manager = ManagerConfig::announced(variable, std::process::id());

@@ -11,7 +11,7 @@
 //! 8  app        opens what the configuration names      cli       the command line and the environment
 //! 7  config     the table of settings; composes the rooms' own configurations
 //! 6  server     the event loop, its tables, connections, the services that frame answers
-//! 5  routes     handlers by path
+//! 5  routes     hosts by name, handlers by path
 //! 4  site       files → responses    rules    redirects, fields    client    `calmd get`
 //!    proxy      requests that are forwarded to upstreams
 //! 3  exchange   a request being answered: handlers, exchanges, wakes
@@ -19,7 +19,7 @@
 //!    helper     the process that waits for disks, if the operator wants one
 //! 2  h1  HTTP/1.1   hpack  field compression   tls  certificates, records   content  bytes of responses
 //!    telemetry  lines for the operator: access log, messages
-//! 1  world      sockets, files, clock, as traits   http   the nouns of RFC 9110   allocator   panics
+//! 1  world      sockets, files, clock, as traits   http   the nouns of RFC 9110   hosts  names of hosts   allocator   panics
 //! ```
 //!
 //! `h1`, `h2`, `hpack` and `http` are **cores**: bytes, commands and the time go in; events, bytes and one
@@ -66,7 +66,7 @@
 //! ```
 //!
 //! `server::answering` refuses what is for another host (421) or too large (413) and begins the line of the
-//! access log; `routes` finds the handler of the path, which is the site where no other is mounted; and
+//! access log; `routes` finds the host and the handler of the path, which is the site where no other is mounted; and
 //! `exchange::active` keeps the rules that both protocols share: HEAD, limits, `100 Continue`, the log.
 //!
 //! Nothing is read from a file or a handler before a window and room in the output exist for it.
@@ -230,6 +230,8 @@ pub mod h1;
 pub mod h2;
 #[cfg(feature = "server")]
 pub mod helper;
+#[cfg(feature = "server")]
+pub mod hosts;
 pub mod hpack;
 pub mod http;
 #[cfg(feature = "server")]

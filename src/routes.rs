@@ -10,19 +10,16 @@
 //! has one host, which answers whatever host a request is for.
 
 mod host;
-mod host_name;
-mod host_table;
 
 pub use host::Host;
 pub(crate) use host::Ruled;
-pub use host_name::{HostName, HostPattern};
-use host_table::HostTable;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::content::Supply;
 use crate::exchange::{Answer, Desk, Handler, HostKey, Request, Response};
+use crate::hosts::{HostPattern, HostTable};
 use crate::http::{Field, Fields, Scheme};
 use crate::site::Site;
 use crate::telemetry::metrics::Exposition;
@@ -36,7 +33,7 @@ pub struct Routes<F: Files> {
     /// The other hosts, by their numbers.
     others: Vec<Host<F>>,
     /// The names of all hosts; `None` where the default one is alone.
-    table: Option<Box<HostTable>>,
+    table: Option<Box<HostTable<HostKey>>>,
     /// The host that was asked last.
     asked: HostKey,
     /// Hosts other than the default one whose sites have background work to do.

@@ -1,5 +1,5 @@
 //! Certificates, read from PEM files or made for localhost, and the TLS configuration that is built of
-//! them.
+//! them. Each host may have its own (`certificate_sets`).
 //!
 //! [`TlsContext`] holds the configuration that new connections are accepted with. A reload replaces the
 //! certificate for connections to come. Existing connections keep the old configuration until they end.
@@ -22,6 +22,7 @@ use rustls::{CertificateError, ServerConfig};
 use crate::world::os::wall_clock;
 
 mod certificate;
+mod certificate_sets;
 mod clock;
 mod error;
 mod file;
@@ -35,12 +36,13 @@ mod ticket_key;
 mod validity;
 
 pub use certificate::Certificate;
+pub use certificate_sets::HostCertificates;
+use certificate_sets::{CertificateSets, LoadedCertificate, Note, Resolver};
 use clock::Tickets;
 pub use clock::TlsClock;
 pub use error::TlsError;
 use file::read_file;
 pub use names::Names;
-use names::{Note, Resolver};
 pub use state_directory::state_directory;
 use subject_names::SubjectNames;
 pub use ticket_key::check_ticket_key;
@@ -61,20 +63,16 @@ pub fn provider() -> CryptoProvider {
     crypto::default_provider()
 }
 
-/// The configuration that TLS connections are accepted with, and the origin of its certificate.
+/// The configuration that TLS connections are accepted with, and its certificates.
 pub struct TlsContext {
-    certificate: Certificate,
-    /// Time at which the certificate in use was loaded or made.
-    loaded: SystemTime,
     provider: Arc<CryptoProvider>,
     tickets: TicketSource,
     config: Arc<ServerConfig>,
-    key: Arc<CertifiedKey>,
-    names: Arc<SubjectNames>,
+    sets: Arc<CertificateSets>,
     noted: Arc<Note>,
-    /// The authority that was last found to be covered. Nearly all requests name the authority of the
-    /// request before.
-    covered: Vec<u8>,
+    /// The authority that was last found to be covered, and the connection's names that it is among.
+    /// Nearly all requests name the authority of the request before.
+    covered: (Names, Vec<u8>),
 }
 
 /// Origin of the keys of session tickets.
@@ -87,11 +85,11 @@ enum TicketSource {
 
 impl TicketSource {
     /// The maker of tickets beside these certificates. A file is read now.
-    fn open(&self, key: &CertifiedKey) -> Result<Arc<dyn ProducesTickets>, TlsError> {
+    fn open(&self, sets: &CertificateSets) -> Result<Arc<dyn ProducesTickets>, TlsError> {
         Ok(match self {
             TicketSource::Process(tickets) => tickets.clone(),
             TicketSource::Shared(path) => {
-                let certificates = CertificatesHash::of(&key.cert);
+                let certificates = CertificatesHash::of(&sets.chains());
                 Arc::new(SharedTickets::read(path, certificates)?)
             }
         })
@@ -112,36 +110,41 @@ pub enum CertificateOrigin {
 }
 
 impl TlsContext {
-    /// Loads the certificate, or makes one for localhost if the operator named none.
+    /// Loads the certificate of the only host, or makes one for localhost if the operator named none.
     pub fn open(certificate: &Certificate) -> Result<(Self, CertificateOrigin), TlsError> {
+        let certificates = std::slice::from_ref(certificate);
+        let host = HostCertificates {
+            names: &[],
+            certificates,
+        };
+        let context = TlsContext::of_hosts(&[host])?;
+        let origin = context.origin();
+        Ok((context, origin))
+    }
+
+    /// Loads the certificates of these hosts, the default one first.
+    pub fn of_hosts(hosts: &[HostCertificates<'_>]) -> Result<Self, TlsError> {
         let provider = Arc::new(provider());
         let tickets = Tickets::new(SystemTime::now, crypto::Ticketer::new);
         let tickets = TicketSource::Process(Arc::new(tickets));
         let noted = Arc::new(Note::default());
-        let now = wall_clock();
-        let mut certificate = certificate.clone();
-        let (key, names, origin) = match load(&certificate, now, &provider) {
-            Err(reason @ (TlsError::Read { .. } | TlsError::Write { .. }))
-                if matches!(certificate, Certificate::SelfSigned { .. }) =>
-            {
-                log::warn!("the self-signed certificate cannot be kept: {reason}");
-                certificate = Certificate::SelfSigned { directory: None };
-                load(&certificate, now, &provider)?
-            }
-            loaded => loaded?,
-        };
-        let context = TlsContext {
-            certificate,
-            loaded: now,
-            config: Arc::new(server_config(&key, &names, &noted, &provider, &tickets)?),
-            key,
+        let sets = CertificateSets::load(hosts, &CertificateSets::default(), loader(&provider))?;
+        let sets = Arc::new(sets);
+        Ok(TlsContext {
+            config: Arc::new(server_config(&sets, &noted, &provider, &tickets)?),
+            sets,
             provider,
             tickets,
-            names,
             noted,
-            covered: Vec::new(),
-        };
-        Ok((context, origin))
+            covered: (Names::Any, Vec::new()),
+        })
+    }
+
+    /// The origin of the default host's certificate.
+    pub fn origin(&self) -> CertificateOrigin {
+        let set = self.sets.default_set();
+        let first = set.and_then(|set| set.certificates.first());
+        first.map_or(CertificateOrigin::Given, |first| first.origin.clone())
     }
 
     /// Makes session tickets under the key of a file from now on, so that every process with that file and
@@ -154,7 +157,7 @@ impl TlsContext {
     /// Opens the tickets anew beside the certificate in use.
     fn renew_tickets(&mut self) -> Result<(), TlsError> {
         let mut config = ServerConfig::clone(&self.config);
-        config.ticketer = self.tickets.open(&self.key)?;
+        config.ticketer = self.tickets.open(&self.sets)?;
         self.config = Arc::new(config);
         Ok(())
     }
@@ -164,26 +167,25 @@ impl TlsContext {
         &self.config
     }
 
-    /// Reads the files again, for connections to come. After an error the old certificate stays in use, and
-    /// so does the old key of tickets.
-    pub fn reload(&mut self) -> Result<CertificateOrigin, TlsError> {
-        let now = wall_clock();
-        if self.certificate == (Certificate::SelfSigned { directory: None })
-            && !self_signed::is_worn(self.loaded, now)
-        {
-            if let TicketSource::Shared(_) = self.tickets {
-                self.renew_tickets()?;
-            }
-            return Ok(CertificateOrigin::Memory);
+    /// Reads the files of all hosts again, for connections to come. After an error the old certificates stay
+    /// in use, and so does the old key of tickets.
+    pub fn reload(&mut self) -> Result<(), TlsError> {
+        let load = loader(&self.provider);
+        let sets = self.sets.load_again(load)?;
+        if self.sets.has_keys_of(&sets) && matches!(self.tickets, TicketSource::Process(_)) {
+            return Ok(());
         }
-        let (key, names, origin) = load(&self.certificate, now, &self.provider)?;
-        let config = server_config(&key, &names, &self.noted, &self.provider, &self.tickets)?;
-        self.loaded = now;
+        self.put(sets)
+    }
+
+    /// Has sets in use from now on.
+    fn put(&mut self, sets: CertificateSets) -> Result<(), TlsError> {
+        let sets = Arc::new(sets);
+        let config = server_config(&sets, &self.noted, &self.provider, &self.tickets)?;
         self.config = Arc::new(config);
-        self.key = key;
-        self.names = names;
-        self.covered.clear();
-        Ok(origin)
+        self.sets = sets;
+        self.covered = (Names::Any, Vec::new());
+        Ok(())
     }
 
     /// The names that requests on a connection may be for, if its ClientHello was among the records
@@ -192,21 +194,63 @@ impl TlsContext {
         self.noted.take()
     }
 
-    /// True if the certificate in use is good for the host of an authority.
-    pub fn covers(&mut self, authority: &[u8]) -> bool {
-        if self.covered == authority {
+    /// True if a connection with these names may be used for an authority.
+    pub fn covers(&mut self, names: Names, authority: &[u8]) -> bool {
+        if self.covered.0 == names && self.covered.1 == authority {
             return true;
         }
-        let covers = self.names.covers(names::host(authority));
+        let covers = self.sets.covers(names, authority);
         if covers {
-            self.covered.clear();
-            self.covered.extend_from_slice(authority);
+            self.covered.0 = names;
+            self.covered.1.clear();
+            self.covered.1.extend_from_slice(authority);
         }
         covers
     }
 }
 
-fn load(
+/// A loader of certificates. It keeps one that was made in memory until it is worn.
+fn loader(
+    provider: &CryptoProvider,
+) -> impl FnMut(&Certificate, Option<&LoadedCertificate>) -> Result<LoadedCertificate, TlsError> {
+    let now = wall_clock();
+    move |certificate, before| match before {
+        Some(before)
+            if before.origin == CertificateOrigin::Memory
+                && !self_signed::is_worn(before.loaded, now) =>
+        {
+            Ok(before.clone())
+        }
+        _ => load_kept(certificate, now, provider),
+    }
+}
+
+/// A certificate as the operator wants it, or one in memory where ours cannot be kept.
+fn load_kept(
+    certificate: &Certificate,
+    now: SystemTime,
+    provider: &CryptoProvider,
+) -> Result<LoadedCertificate, TlsError> {
+    let loaded = match load_one(certificate, now, provider) {
+        Err(reason @ (TlsError::Read { .. } | TlsError::Write { .. }))
+            if matches!(certificate, Certificate::SelfSigned { .. }) =>
+        {
+            log::warn!("the self-signed certificate cannot be kept: {reason}");
+            load_one(&Certificate::SelfSigned { directory: None }, now, provider)
+        }
+        loaded => loaded,
+    };
+    let (key, names, origin) = loaded?;
+    Ok(LoadedCertificate {
+        certificate: certificate.clone(),
+        loaded: now,
+        key,
+        names,
+        origin,
+    })
+}
+
+fn load_one(
     certificate: &Certificate,
     now: SystemTime,
     provider: &CryptoProvider,
@@ -235,8 +279,7 @@ fn load(
 }
 
 fn server_config(
-    key: &Arc<CertifiedKey>,
-    names: &Arc<SubjectNames>,
+    sets: &Arc<CertificateSets>,
     noted: &Arc<Note>,
     provider: &Arc<CryptoProvider>,
     tickets: &TicketSource,
@@ -245,15 +288,11 @@ fn server_config(
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Library)?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Resolver::new(
-            key.clone(),
-            names.clone(),
-            noted.clone(),
-        )));
+        .with_cert_resolver(Arc::new(Resolver::new(sets.clone(), noted.clone())));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Sessions are resumed by tickets that the client keeps. A cache on our side would only grow.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = tickets.open(key)?;
+    config.ticketer = tickets.open(sets)?;
     // An HTTP/2 client opens one connection, and every connection brings a fresh ticket, so one is
     // enough.
     config.send_tls13_tickets = 1;

@@ -46,26 +46,36 @@ pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
     Ok(told + "The settings are right.\n")
 }
 
-/// The certificate's origin. One of our own is made at the first start, and not for a check.
+/// The origin of the default host's certificate. One of our own is made at the first start, and not for a
+/// check.
 fn certificate(config: &Config) -> Result<Option<CertificateOrigin>, Box<dyn Error>> {
-    match &config.host.certificate {
-        _ if !config.has_tls() => Ok(None),
-        given @ Certificate::Files { .. } => {
-            let (_, origin) = TlsContext::open(given)?;
-            Ok(Some(origin))
-        }
-        Certificate::SelfSigned { directory: None } => Ok(Some(CertificateOrigin::Memory)),
+    if !config.has_tls() {
+        return Ok(None);
+    }
+    let hosts = config.hosts_certificates();
+    let given = |certificate: &&Certificate| matches!(certificate, Certificate::Files { .. });
+    for certificate in hosts
+        .iter()
+        .flat_map(|host| host.certificates)
+        .filter(given)
+    {
+        TlsContext::open(certificate)?;
+    }
+    let first = hosts.first().and_then(|host| host.certificates.first());
+    Ok(first.map(|first| match first {
+        Certificate::Files { .. } => CertificateOrigin::Given,
+        Certificate::SelfSigned { directory: None } => CertificateOrigin::Memory,
         Certificate::SelfSigned {
             directory: Some(directory),
         } => {
             let path = directory.join("localhost.pem");
-            Ok(Some(if path.exists() {
+            if path.exists() {
                 CertificateOrigin::Kept(path)
             } else {
                 CertificateOrigin::Made(path)
-            }))
+            }
         }
-    }
+    }))
 }
 
 /// An error if a file cannot be appended to, or could not be made.

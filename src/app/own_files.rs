@@ -2,6 +2,7 @@
 //! from being served, wherever they lie. Every file that an option tells the server to read or write
 //! belongs into this list.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
@@ -25,8 +26,56 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
         let mend = "move it out of the directory that is served";
         add(file, OwnExtent::Namesakes, "the settings file", mend);
     }
-    match &config.host.certificate {
-        _ if !config.has_tls() => {}
+    if config.has_tls() {
+        for host in config.hosts_certificates() {
+            for certificate in host.certificates {
+                add_certificate(certificate, &mut add);
+            }
+        }
+    }
+    if let Some(key) = &config.host.ticket_key {
+        add(
+            key,
+            OwnExtent::Neighbours,
+            "the key of session tickets",
+            "move it and name it with --ticket-key; until then nothing in its directory is served, \
+             unless that is the served one itself",
+        );
+    }
+    // A shell may have opened a file for the standard streams: `calmd . > log`.
+    for (stream, what) in [(1, "standard output"), (2, "standard error")] {
+        let file = std::fs::read_link(format!("/proc/self/fd/{stream}"));
+        if let Ok(file) = file
+            && file.is_file()
+        {
+            add(
+                &file,
+                OwnExtent::Namesakes,
+                what,
+                "redirect it to a file elsewhere",
+            );
+        }
+    }
+    if let Some(file) = config.access_log.as_ref().and_then(|log| log.file.as_ref()) {
+        add(
+            file,
+            OwnExtent::Namesakes,
+            "the access log",
+            "name a file elsewhere with --access-log",
+        );
+    }
+    // Hosts with the same certificates share their files.
+    let mut known = HashSet::new();
+    files.retain(|file| known.insert((file.path.clone(), file.extent)));
+    files
+}
+
+/// Adds the files of a certificate.
+fn add_certificate(
+    certificate: &Certificate,
+    add: &mut impl FnMut(&Path, OwnExtent, &'static str, &'static str),
+) {
+    match certificate {
         Certificate::Files { chain, key } => {
             add(
                 chain,
@@ -65,36 +114,4 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
             }
         }
     }
-    if let Some(key) = &config.host.ticket_key {
-        add(
-            key,
-            OwnExtent::Neighbours,
-            "the key of session tickets",
-            "move it and name it with --ticket-key; until then nothing in its directory is served, \
-             unless that is the served one itself",
-        );
-    }
-    // A shell may have opened a file for the standard streams: `calmd . > log`.
-    for (stream, what) in [(1, "standard output"), (2, "standard error")] {
-        let file = std::fs::read_link(format!("/proc/self/fd/{stream}"));
-        if let Ok(file) = file
-            && file.is_file()
-        {
-            add(
-                &file,
-                OwnExtent::Namesakes,
-                what,
-                "redirect it to a file elsewhere",
-            );
-        }
-    }
-    if let Some(file) = config.access_log.as_ref().and_then(|log| log.file.as_ref()) {
-        add(
-            file,
-            OwnExtent::Namesakes,
-            "the access log",
-            "name a file elsewhere with --access-log",
-        );
-    }
-    files
 }

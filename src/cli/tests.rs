@@ -200,7 +200,7 @@ fn ports_are_shared_with_other_processes_but_unix_sockets_are_not() {
 fn certificate_and_key_come_together_and_for_a_listener() {
     let given = config(&["--cert", "c.pem", "--key", "k.pem"]);
     assert_eq!(
-        given.host.certificate,
+        given.host.certificates[0],
         Certificate::Files {
             chain: "c.pem".into(),
             key: "k.pem".into()

@@ -12,14 +12,14 @@ pub use inherited::InheritedSocket;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::hosts::HostPattern;
 use crate::http::Scheme;
 #[cfg(feature = "proxy")]
 use crate::proxy::{ProxyRule, UpstreamAddress};
-use crate::routes::HostPattern;
 use crate::sandbox::{DialRights, Rights, SiteRights};
 use crate::telemetry::AccessLogConfig;
 use crate::telemetry::notify::ManagerConfig;
-use crate::tls::Certificate;
+use crate::tls::{Certificate, HostCertificates};
 use crate::world::{ListenAddress, User};
 use crate::{rules, server, site};
 
@@ -63,10 +63,10 @@ pub struct Config {
 }
 
 /// A site and its certificate.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct HostConfig {
-    /// The certificate of the TLS listeners.
-    pub certificate: Certificate,
+    /// The certificates that TLS listeners show, one for each kind of key.
+    pub certificates: Vec<Certificate>,
     /// The file of the key of session tickets that several processes share; `None` is a key of the process's
     /// own.
     pub ticket_key: Option<PathBuf>,
@@ -77,6 +77,19 @@ pub struct HostConfig {
     /// The paths whose requests are forwarded, each with a server that takes them.
     #[cfg(feature = "proxy")]
     pub proxies: Vec<ProxyRule>,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        HostConfig {
+            certificates: vec![Certificate::default()],
+            ticket_key: None,
+            site: site::Config::default(),
+            rules: rules::Config::default(),
+            #[cfg(feature = "proxy")]
+            proxies: Vec::new(),
+        }
+    }
 }
 
 /// A host with the names that it answers to.
@@ -133,6 +146,19 @@ impl Config {
         self.host_configs().map(|host| &host.site)
     }
 
+    /// The names and the certificates of all hosts, the default one first.
+    pub fn hosts_certificates(&self) -> Vec<HostCertificates<'_>> {
+        let alone = self.hosts.is_empty().then_some((&[][..], &self.host));
+        let hosts = self.hosts.iter();
+        let hosts = hosts.map(|named| (named.names.as_slice(), &named.host));
+        let all = alone.into_iter().chain(hosts);
+        all.map(|(names, host)| HostCertificates {
+            names,
+            certificates: &host.certificates,
+        })
+        .collect()
+    }
+
     /// True if a listener takes TLS connections.
     pub fn has_tls(&self) -> bool {
         let mut inherited = self.inherited.iter();
@@ -154,7 +180,10 @@ impl Config {
             sites: self.sites().map(rights_of).collect(),
             read: self.sandbox_read.clone(),
             certificates: if self.has_tls() {
-                vec![self.host.certificate.clone()]
+                self.hosts_certificates()
+                    .iter()
+                    .flat_map(|host| host.certificates.to_vec())
+                    .collect()
             } else {
                 Vec::new()
             },

@@ -135,7 +135,8 @@ impl<'t, F: Files> Turn<'t, F> {
     /// asked for (RFC 9113 §9.1.1), but none that we do not have (RFC 9110 §15.5.20).
     pub(super) fn is_misdirected(&mut self, request: &Fields) -> bool {
         match (self.names, &mut self.services.tls, request.authority()) {
-            (Names::Certificate, Some(tls), Some(authority)) => !tls.covers(authority),
+            (Names::Any, ..) => false,
+            (names, Some(tls), Some(authority)) => !tls.covers(names, authority),
             _ => false,
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Origin of the certificate that TLS listeners show.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Certificate {
     /// Made for localhost.
     SelfSigned {

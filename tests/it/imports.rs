@@ -10,7 +10,7 @@ use super::source::{self, Source};
 /// The rooms by floor, the lowest first.
 const FLOORS: [&[&str]; 9] = [
     // The world and the nouns that all rooms share.
-    &["allocator", "http", "panics", "world"],
+    &["allocator", "hosts", "http", "panics", "world"],
     // Cores, content and the means of the server.
     &["content", "h1", "hpack", "telemetry", "tls"],
     // A request that is being answered, a connected socket, and the core that is built of another core.

@@ -149,10 +149,10 @@ fn the_captive() {
 fn config() -> Config {
     let mut config = Config::default();
     config.host.site.root = "www/site".into();
-    config.host.certificate = Certificate::Files {
+    config.host.certificates = vec![Certificate::Files {
         chain: "tls/cert.pem".into(),
         key: "tls/key.pem".into(),
-    };
+    }];
     let file = Some("log/access.log".into());
     config.access_log = Some(AccessLogConfig {
         file,

@@ -4,7 +4,7 @@ use super::node::{Keys, NodeValue, SettingNode};
 use super::rules::{self as rules_of_files, RuleKeys};
 use super::{FileMistake, FileSetting, SettingsText, entry_of, scalar};
 use crate::config::settings::{self, FilePlace, GivenHost, HostRole, Scope, Setting, nearest};
-use crate::routes::HostPattern;
+use crate::hosts::HostPattern;
 use crate::rules;
 
 /// The key of the tables.

@@ -20,10 +20,10 @@ pub struct ConfigDraft {
     pub(super) listen: Vec<ListenAddress>,
     /// TLS listeners.
     pub(super) listen_tls: Vec<ListenAddress>,
-    /// The certificate chain, which needs its key.
-    pub(super) cert: Option<PathBuf>,
-    /// The private key, which needs its certificate.
-    pub(super) key: Option<PathBuf>,
+    /// The certificate chains, each of which needs its key.
+    pub(super) cert: Vec<PathBuf>,
+    /// The private keys, one for each chain.
+    pub(super) key: Vec<PathBuf>,
     /// The access log; `-` is standard output.
     pub(super) access_log: Option<PathBuf>,
     /// The form of the access log, which is of use only where there is one.
@@ -48,8 +48,8 @@ impl ConfigDraft {
             config: base,
             listen: Vec::new(),
             listen_tls: Vec::new(),
-            cert: None,
-            key: None,
+            cert: Vec::new(),
+            key: Vec::new(),
             access_log: None,
             log_format: LogFormat::default(),
             directory: PathBuf::new(),
@@ -128,10 +128,13 @@ impl ConfigDraft {
     }
 
     /// The configuration of a host in a program with these listeners.
-    pub(super) fn finish_host(self, program: &Config) -> HostConfig {
+    pub(super) fn finish_host(self, program: &Config) -> Result<HostConfig, Incomplete> {
         let mut host = self.config.host;
+        if let Some(pairs) = pairs(self.cert, self.key, program.has_tls())? {
+            host.certificates = pairs;
+        }
         name_tls_port(&mut host, &program.listen_tls);
-        host
+        Ok(host)
     }
 
     /// The configuration, if nothing is missing.
@@ -141,29 +144,9 @@ impl ConfigDraft {
             config.listen = self.listen;
             config.listen_tls = self.listen_tls;
         }
-        match (self.cert, self.key) {
-            (None, None) => {}
-            (Some(_), None) => {
-                return Err(Incomplete {
-                    names: &["cert"],
-                    needs: "needs its private key, add --key FILE",
-                });
-            }
-            (None, Some(_)) => {
-                return Err(Incomplete {
-                    names: &["key"],
-                    needs: "needs its certificate, add --cert FILE",
-                });
-            }
-            (Some(_), Some(_)) if !config.has_tls() => {
-                return Err(Incomplete {
-                    names: &["cert", "key"],
-                    needs: "need a TLS address, add --listen-tls ADDR",
-                });
-            }
-            (Some(chain), Some(key)) => {
-                config.host.certificate = Certificate::Files { chain, key };
-            }
+        let has_tls = config.has_tls();
+        if let Some(pairs) = pairs(self.cert, self.key, has_tls)? {
+            config.host.certificates = pairs;
         }
         let listeners = config.listen.iter().chain(&config.listen_tls);
         let listeners = listeners.chain(&config.metrics);
@@ -219,4 +202,30 @@ fn tls_port(listeners: &[ListenAddress]) -> Option<u16> {
     // Port 0 is chosen by the kernel, and not known here.
     let first = ports.first().copied().filter(|port| *port != 0);
     first.filter(|_| !ports.contains(&443))
+}
+
+/// The certificates with their keys, in the order of both; `None` where there are none.
+fn pairs(
+    chains: Vec<PathBuf>,
+    keys: Vec<PathBuf>,
+    has_tls: bool,
+) -> Result<Option<Vec<Certificate>>, Incomplete> {
+    let incomplete = |names, needs| Err(Incomplete { names, needs });
+    match (chains.len(), keys.len()) {
+        (0, 0) => return Ok(None),
+        (_, 0) => return incomplete(&["cert"], "needs its private key, add --key FILE"),
+        (0, _) => return incomplete(&["key"], "needs its certificate, add --cert FILE"),
+        (chains, keys) if chains != keys => {
+            let needs = "are pairs in their order, give as many of the one as of the other";
+            return incomplete(&["cert", "key"], needs);
+        }
+        _ if !has_tls => {
+            let needs = "need a TLS address, add --listen-tls ADDR";
+            return incomplete(&["cert", "key"], needs);
+        }
+        _ => {}
+    }
+    let pairs = chains.into_iter().zip(keys);
+    let pair = |(chain, key)| Certificate::Files { chain, key };
+    Ok(Some(pairs.map(pair).collect()))
 }

@@ -1,8 +1,8 @@
 //! Hosts as they were given, and the configurations that they make.
 
-use super::{ConfigDraft, FilePlace, GivenSettings, Mistake, Scope, all};
+use super::{ConfigDraft, FilePlace, GivenSettings, Mistake, Scope, Setting, all};
 use crate::config::{Config, NamedHost};
-use crate::routes::HostPattern;
+use crate::hosts::HostPattern;
 
 /// The least memory for hot files of a host that does not say how much it has: a few pages with their
 /// styles.
@@ -40,6 +40,14 @@ impl GivenHost {
             settings: GivenSettings::default(),
         }
     }
+
+    /// True if the host has a setting of the top level. Certificates and keys are pairs, so a host has
+    /// both from there or none.
+    fn inherits(&self, setting: &Setting) -> bool {
+        let mut pair = ["cert", "key"].into_iter();
+        !["cert", "key"].contains(&setting.name)
+            || pair.all(|name| self.settings.values(name).is_none())
+    }
 }
 
 /// The hosts, the default one first. A setting that a host does not have is that of the top level, which
@@ -55,11 +63,13 @@ pub(super) fn resolve(
         draft.config.host.rules = host.settings.rules.clone();
         for setting in all().filter(|setting| setting.scope == Scope::Host) {
             let own = host.settings.entry(setting.name);
-            if let Some(entry) = own.or_else(|| given.entry(setting.name)) {
+            let inherited = || given.entry(setting.name).filter(|_| host.inherits(setting));
+            if let Some(entry) = own.or_else(inherited) {
                 entry.put_into(&mut draft)?;
             }
         }
-        let mut config = draft.finish_host(program);
+        let config = draft.finish_host(program);
+        let mut config = config.map_err(|missing| host.settings.incomplete(missing))?;
         if host.settings.values("cache-memory").is_none() {
             // The memory that is given at the top level is that of all hosts.
             let memory = &mut config.site.cache_memory;

@@ -112,16 +112,20 @@ const LISTENING: &[Setting] = &[
         "cert",
         "FILE",
         "Certificate chain, PEM [default: self-signed for localhost]",
-        |draft, path| draft.cert = Some(path),
+        |draft, path| draft.cert.push(path),
     )
-    .essential(),
+    .essential()
+    .repeated()
+    .per_host(),
     Setting::path(
         "key",
         "FILE",
         "Private key of the certificate, PEM",
-        |draft, path| draft.key = Some(path),
+        |draft, path| draft.key.push(path),
     )
-    .essential(),
+    .essential()
+    .repeated()
+    .per_host(),
     Setting::path(
         "ticket-key",
         "FILE",

@@ -126,9 +126,10 @@ impl<W: World> Connection<W> {
         let opened = self.link.open(buffer, read, plain, wire);
         if let Phase::Opening { .. } = self.phase
             && let Some(tls) = &turn.services.tls
-            && tls.take_names() == Names::Certificate
+            && let names = tls.take_names()
+            && names != Names::Any
         {
-            self.names = Names::Certificate;
+            self.names = names;
         }
         if let Err(error) = opened {
             turn.services.report_tls(self.peer, &error);

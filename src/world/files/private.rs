@@ -49,7 +49,7 @@ pub struct OwnFile {
 }
 
 /// Extent of the private files in a directory for the sake of one file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OwnExtent {
     /// The file, and all files of its directory whose names begin with its name.
     Namesakes,

@@ -1,7 +1,9 @@
 //! Several hosts of one settings file, each with a site of its own.
 
+use crate::server::tls::{connect_to, trusting};
 use crate::support::{PATIENCE, Server};
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Instant;
@@ -118,5 +120,59 @@ fn a_host_without_a_directory_is_named_and_nothing_starts() {
             said.contains("the host a.test: there is no directory"),
             "{said}"
         );
+    }
+}
+
+/// Makes a certificate for these names.
+fn certify(directory: &Path, file: &str, names: &[&str]) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    fs::create_dir_all(directory).unwrap();
+    fs::write(directory.join(format!("{file}.pem")), made.cert.pem()).unwrap();
+    let key = made.signing_key.serialize_pem();
+    fs::write(directory.join(format!("{file}.key")), key).unwrap();
+}
+
+#[test]
+fn each_host_shows_its_own_certificate_and_sends_requests_for_others_away() {
+    let settings = r#"
+        [[host]]
+        names = ["a.test"]
+        root = "sites/a"
+        cert = "tls/a.pem"
+        key = "tls/a.key"
+        [[host]]
+        names = ["b.test"]
+        root = "sites/b"
+        cert = "tls/b.pem"
+        key = "tls/b.key"
+        "#;
+    let server = Server::configured(settings, |directory| {
+        sites(directory);
+        certify(&directory.join("tls"), "a", &["a.test"]);
+        certify(&directory.join("tls"), "b", &["b.test", "a.test"]);
+    });
+    let tls = server.directory.path().join("tls");
+    for (name, certificate, authority, status) in [
+        ("a.test", "a.pem", "a.test", "200"),
+        ("b.test", "b.pem", "b.test:1", "200"),
+        // The certificate covers the host, which shows another one.
+        ("b.test", "b.pem", "a.test", "421"),
+        ("a.test", "a.pem", "b.test", "421"),
+        ("a.test", "a.pem", "other", "421"),
+    ] {
+        let client = trusting(&tls.join(certificate), &["http/1.1"]);
+        let mut stream = connect_to(&server, client, name);
+        let request = format!("GET / HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert_eq!(&answer[9..12], status, "{name} {authority}: {answer}");
+        let root = if name == "a.test" {
+            "sites/a-1"
+        } else {
+            "sites/b"
+        };
+        assert!(status != "200" || answer.ends_with(root), "{answer}");
     }
 }

@@ -1,7 +1,7 @@
 //! Hosts of settings files.
 
 use super::*;
-use crate::routes::HostPattern;
+use crate::hosts::HostPattern;
 
 fn resolved(name: &str, text: &str) -> Result<Config, String> {
     let file = parse(name, text)?;
@@ -124,7 +124,7 @@ fn a_mistake_in_a_host_has_its_place_and_its_mend() {
         ),
         (
             format!("{host}frobnicate = 1\n"),
-            "a.toml:4:1: a host has no 'frobnicate'; it has listing, ",
+            "a.toml:4:1: a host has no 'frobnicate'; it has cert, key, listing, ",
         ),
         (
             format!("{host}listing = [true]\n"),

@@ -1,6 +1,6 @@
-//! The way from the host of a request to the site that answers it.
+//! A table by the names of hosts.
 //!
-//! Whole names go first, then the longest name that has the host beneath it, then the default host. Finding
+//! Whole names go first, then the longest name that has the host beneath it. Finding
 //! a host costs one hash of its name, and one more for each label where wildcards are configured, whatever
 //! the number of hosts.
 
@@ -9,28 +9,36 @@ use std::collections::HashMap;
 use foldhash::quality::RandomState;
 
 use super::host_name::{HostName, HostPattern};
-use crate::exchange::HostKey;
 
-/// Names of hosts, each with its host.
-#[derive(Debug, Default)]
-pub(super) struct HostTable {
-    exact: HashMap<Box<[u8]>, HostKey, RandomState>,
+/// Names of hosts, each with a value.
+#[derive(Clone, Debug)]
+pub struct HostTable<V> {
+    exact: HashMap<Box<[u8]>, V, RandomState>,
     /// By the name that they are beneath, with a dot before it.
-    beneath: HashMap<Box<[u8]>, HostKey, RandomState>,
+    beneath: HashMap<Box<[u8]>, V, RandomState>,
 }
 
-impl HostTable {
-    /// Enters a pattern of a host. The first host that has a pattern keeps it.
-    pub fn add(&mut self, pattern: &HostPattern, host: HostKey) {
+impl<V> Default for HostTable<V> {
+    fn default() -> Self {
+        HostTable {
+            exact: HashMap::default(),
+            beneath: HashMap::default(),
+        }
+    }
+}
+
+impl<V: Copy> HostTable<V> {
+    /// Enters the value of a pattern. The first value that a pattern has stays.
+    pub fn add(&mut self, pattern: &HostPattern, value: V) {
         let (table, name) = match pattern {
             HostPattern::Exact(name) => (&mut self.exact, name),
             HostPattern::Beneath(suffix) => (&mut self.beneath, suffix),
         };
-        table.entry(name.clone()).or_insert(host);
+        table.entry(name.clone()).or_insert(value);
     }
 
-    /// The host of an authority; `None` for one that has no entry.
-    pub fn find(&self, authority: &[u8]) -> Option<HostKey> {
+    /// The value for the host of an authority; `None` for one that has no entry.
+    pub fn find(&self, authority: &[u8]) -> Option<V> {
         let host = HostName::of(authority)?;
         let name = host.as_bytes();
         if let Some(found) = self.exact.get(name) {
@@ -50,10 +58,10 @@ impl HostTable {
 mod tests {
     use super::*;
 
-    fn table(names: &[(&str, u32)]) -> HostTable {
+    fn table(names: &[(&str, u32)]) -> HostTable<u32> {
         let mut table = HostTable::default();
         for (name, host) in names {
-            table.add(&HostPattern::parse(name).unwrap(), HostKey::Other(*host));
+            table.add(&HostPattern::parse(name).unwrap(), *host);
         }
         table
     }
@@ -103,7 +111,6 @@ mod tests {
             ("", None),
             ("[", None),
         ] {
-            let host = host.map(HostKey::Other);
             assert_eq!(table.find(authority.as_bytes()), host, "{authority}");
         }
     }
@@ -111,6 +118,6 @@ mod tests {
     #[test]
     fn the_first_host_keeps_a_name_that_two_have() {
         let table = table(&[("a.test", 1), ("A.test.", 2)]);
-        assert_eq!(table.find(b"a.test"), Some(HostKey::Other(1)));
+        assert_eq!(table.find(b"a.test"), Some(1));
     }
 }

@@ -89,8 +89,8 @@ impl HostPattern {
         }
         let name = text.strip_prefix("*.").unwrap_or(text);
         let host = HostName::of(name.as_bytes())
-            .filter(|_| crate::http::is_authority(name.as_bytes()))
-            .filter(|host| !host.as_bytes().starts_with(b".") && !host.as_bytes().contains(&b'*'));
+            .filter(|_| name.starts_with('[') || name.bytes().all(is_of_name))
+            .filter(|host| !host.as_bytes().starts_with(b"."));
         let host = host.ok_or("write a name such as example.org, *.example.org, or an address")?;
         if name.len() == text.len() {
             return Ok(HostPattern::Exact(host.as_bytes().into()));
@@ -99,6 +99,11 @@ impl HostPattern {
             [b".", host.as_bytes()].concat().into(),
         ))
     }
+}
+
+/// True for the bytes that names of hosts have.
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
 impl std::fmt::Display for HostPattern {
