@@ -1,6 +1,6 @@
 //! The parts of a server that count, where it has a listener for metrics.
 
-use crate::config::Config;
+use crate::config::{Config, NamedHost};
 use crate::http::Scheme;
 use crate::server::Metrics;
 use crate::telemetry::access_log::AccessLog;
@@ -16,7 +16,12 @@ pub(super) fn count_requests(config: &Config, log: Option<AccessLog>) -> Option<
     if config.metrics.is_empty() {
         return log;
     }
-    let counts = RequestCounts::new(vec![ONLY_HOST.into()]);
+    let name = |host: &NamedHost| host.names.first().map(ToString::to_string);
+    let mut hosts: Vec<String> = config.hosts.iter().filter_map(name).collect();
+    if hosts.is_empty() {
+        hosts.push(ONLY_HOST.into());
+    }
+    let counts = RequestCounts::new(hosts);
     let log = log.unwrap_or_else(AccessLog::without_lines);
     Some(log.counting(counts))
 }

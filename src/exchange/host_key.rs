@@ -9,3 +9,15 @@ pub(crate) enum HostKey {
     /// Another one, by its number.
     Other(u32),
 }
+
+impl HostKey {
+    /// The place among all hosts, the default one first.
+    pub(crate) fn number(self) -> u16 {
+        match self {
+            HostKey::Default => 0,
+            HostKey::Other(number) => {
+                u16::try_from(number).map_or(u16::MAX, |it| it.saturating_add(1))
+            }
+        }
+    }
+}

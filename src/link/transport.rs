@@ -12,6 +12,17 @@ pub enum Transport<S> {
 }
 
 impl<S: Session> Transport<S> {
+    /// The version of TLS, as access logs have it; `None` in the clear.
+    pub fn tls_version(&self) -> Option<&'static str> {
+        let Transport::Tls(tls) = self else {
+            return None;
+        };
+        match tls.common().protocol_version()? {
+            ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+            _ => Some("TLSv1.2"),
+        }
+    }
+
     /// The layer's name, for logs.
     pub fn name(&self) -> &'static str {
         let Transport::Tls(tls) = self else {

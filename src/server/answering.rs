@@ -50,7 +50,7 @@ impl<F: Files> Turn<'_, F> {
         if let Some(response) = self.own_answer(arrived) {
             return Accepted::Response(response, None);
         }
-        let entry = self.log_entry(arrived.peer, arrived.version, arrived.fields);
+        let mut entry = self.log_entry(arrived.peer, arrived.version, arrived.fields);
         let request = Request {
             version: arrived.version,
             ..Request::new(arrived.fields, arrived.peer)
@@ -61,6 +61,9 @@ impl<F: Files> Turn<'_, F> {
         };
         let mut alarm = AlarmOwner::default();
         let Ruled { answer, changes } = self.ask(arrived, &request, place, &mut alarm);
+        if let Some(entry) = &mut entry {
+            entry.set_host(self.services.routes.asked().number());
+        }
         let mut response = match answer {
             // An interim status would leave the client waiting for another response.
             Answer::Response(response) if !(200..1000).contains(&response.status) => {

@@ -409,6 +409,9 @@ impl<W: World> Connection<W> {
     fn enter(&self, turn: &mut Turn<'_, W::Files>) {
         turn.names = self.names;
         turn.role = self.role;
+        if turn.services.log.is_some() {
+            turn.tls = self.link.transport().tls_version();
+        }
         turn.scheme = if self.link.is_secure() {
             Scheme::Https
         } else {

@@ -47,6 +47,8 @@ pub struct Turn<'t, F: Files> {
     measured_from: Option<Instant>,
     /// The scheme of the connection, which decides how content gets into its output.
     pub(super) scheme: Scheme,
+    /// The version of TLS for the access log, if there are both.
+    pub(super) tls: Option<&'static str>,
     /// The role of the listener that the connection came by.
     pub(super) role: ListenerRole,
     /// The names that the connection's requests may be for.
@@ -76,6 +78,7 @@ impl<'t, F: Files> Turn<'t, F> {
             effort: 0,
             measured_from: None,
             scheme: Scheme::Http,
+            tls: None,
             role: ListenerRole::Public,
             names: Names::Any,
         }
@@ -167,6 +170,7 @@ impl<'t, F: Files> Turn<'t, F> {
             },
             scheme: self.scheme.as_str(),
             version,
+            tls: self.tls,
             fields,
             at: *began,
             wall: *wall,

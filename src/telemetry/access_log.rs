@@ -1,4 +1,4 @@
-//! The access log: one line a request, in the combined format or JSON.
+//! The access log: one line a request, in the combined format, that with more behind it, or JSON.
 //!
 //! A line is written once the kernel has the last byte of its response, or once the response is given
 //! up. A request that has ended is first kept by `AccessLog::end` until its connection has written.
@@ -197,6 +197,8 @@ impl AccessLog {
         let ending = RequestEnd {
             status,
             body_bytes,
+            received: entry.received(),
+            first_byte: entry.first_byte(now),
             elapsed: entry.elapsed(now),
             reason: reason.or(entry.blamed()),
         };
@@ -204,9 +206,9 @@ impl AccessLog {
             counts.add(&EndedRequest {
                 class: entry.class(),
                 status,
-                received: entry.received(),
+                received: ending.received,
                 sent: body_bytes,
-                first_byte: entry.first_byte(now),
+                first_byte: ending.first_byte,
                 elapsed: ending.elapsed,
             });
         }

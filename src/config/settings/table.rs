@@ -320,7 +320,7 @@ const LOGS: &[Setting] = &[
     Setting::text(
         "log-format",
         "FORMAT",
-        "Form of its lines: combined or json",
+        "Form of its lines: combined, extended or json",
         |draft, text| put(&mut draft.log_format, value::log_format(text)),
     )
     .essential()

@@ -168,8 +168,9 @@ pub fn entity_tags(text: &str) -> Result<EntityTags, String> {
 pub fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "combined" => Ok(LogFormat::Combined),
+        "extended" => Ok(LogFormat::Extended),
         "json" => Ok(LogFormat::Json),
-        _ => Err("write combined or json".into()),
+        _ => Err("write combined, extended or json".into()),
     }
 }
 

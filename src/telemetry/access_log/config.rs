@@ -17,6 +17,9 @@ pub enum LogFormat {
     /// Apache's combined format.
     #[default]
     Combined,
+    /// The combined format, and behind it host, TLS version, bytes of the request's content, time to the
+    /// first byte and to the last, in seconds.
+    Extended,
     /// One JSON object a line.
     Json,
 }

@@ -19,7 +19,7 @@ const VALUE_BYTES: usize = 1024;
 const SMALL: usize = 1024;
 
 /// The most bytes that [`Entry::finish`] adds to the text. A reason is a short sentence.
-const ENDING_BYTES: usize = 256;
+const ENDING_BYTES: usize = 384;
 
 /// All that is known of a request when it arrives.
 pub struct Arrival<'a> {
@@ -29,6 +29,8 @@ pub struct Arrival<'a> {
     pub scheme: &'static str,
     /// The version in the form that is logged, such as `HTTP/2.0`.
     pub version: &'static str,
+    /// The version of TLS, if there is TLS.
+    pub tls: Option<&'static str>,
     /// The fields. Any of them may be missing if the request could not be parsed.
     pub fields: &'a Fields,
     /// Time of the arrival.
@@ -44,6 +46,10 @@ pub struct RequestEnd {
     pub status: u16,
     /// Number of bytes of its content.
     pub body_bytes: u64,
+    /// Number of bytes of the request's content.
+    pub received: u64,
+    /// Time from the request's arrival to the response's first byte.
+    pub first_byte: Duration,
     /// Time from the request's arrival to the response's last byte.
     pub elapsed: Duration,
     /// Reason why it was refused or cut short, if it was.
@@ -84,6 +90,11 @@ impl Entry {
         self.first_byte.get_or_insert_with(clock);
     }
 
+    /// The request is answered by the host of this number.
+    pub(crate) fn set_host(&mut self, host: u16) {
+        self.class.host = host;
+    }
+
     /// Adds bytes of the request's content.
     pub(crate) fn add_received(&mut self, bytes: u64) {
         self.received += bytes;
@@ -116,6 +127,14 @@ impl Entry {
     pub(super) fn fill(&mut self, format: LogFormat, time: &Timestamp, arrival: &Arrival<'_>) {
         match format {
             LogFormat::Combined => self.fill_combined(time, arrival),
+            LogFormat::Extended => {
+                self.fill_combined(time, arrival);
+                self.text.extend_from_slice(b" \"");
+                escape(arrival.fields.authority(), &mut self.text);
+                let tls = arrival.tls.unwrap_or("-");
+                // Writing to memory cannot fail.
+                let _ = write!(self.text, "\" {tls}");
+            }
             LogFormat::Json => self.fill_json(time, arrival),
         }
     }
@@ -154,6 +173,7 @@ impl Entry {
             method: fields.method().map(JsonText),
             path: fields.path().map(JsonText),
             version: arrival.version,
+            tls: arrival.tls,
             referer: fields.value("referer").map(JsonText),
             user_agent: fields.value("user-agent").map(JsonText),
         };
@@ -167,12 +187,14 @@ impl Entry {
         self.split = self.text.len();
     }
 
-    /// Appends the whole line. In the combined format a reason stands at its end, in one more pair of
+    /// Appends the whole line. Behind the combined format a reason stands at its end, in one more pair of
     /// quotes, which programs that read the format ignore.
     pub(super) fn finish(&self, format: LogFormat, ending: &RequestEnd, out: &mut Vec<u8>) {
         let RequestEnd {
             status,
             body_bytes,
+            received,
+            first_byte,
             elapsed,
             reason,
         } = *ending;
@@ -180,21 +202,26 @@ impl Entry {
         out.extend_from_slice(known);
         // Writing to memory cannot fail. Reasons are ours and need no escaping.
         let _ = match format {
-            LogFormat::Combined => write!(out, "{status} {body_bytes}"),
+            LogFormat::Combined | LogFormat::Extended => write!(out, "{status} {body_bytes}"),
             LogFormat::Json => {
-                let micros = elapsed.as_micros();
+                let (first, last) = (Milliseconds(first_byte), Milliseconds(elapsed));
                 write!(
                     out,
-                    ",\"status\":{status},\"bytes\":{body_bytes},\"duration_ms\":{}.{:03}",
-                    micros / 1000,
-                    micros % 1000
+                    ",\"status\":{status},\"bytes\":{body_bytes},\"request_bytes\":{received},\
+                     \"first_byte_ms\":{first},\"duration_ms\":{last}",
                 )
             }
         };
         out.extend_from_slice(rest);
+        if format == LogFormat::Extended {
+            let (first, last) = (first_byte.as_secs_f64(), elapsed.as_secs_f64());
+            let _ = write!(out, " {received} {first:.6} {last:.6}");
+        }
         let _ = match (format, reason) {
-            (LogFormat::Combined, Some(reason)) => writeln!(out, " \"{reason}\""),
-            (LogFormat::Combined, None) => writeln!(out),
+            (LogFormat::Combined | LogFormat::Extended, Some(reason)) => {
+                writeln!(out, " \"{reason}\"")
+            }
+            (LogFormat::Combined | LogFormat::Extended, None) => writeln!(out),
             (LogFormat::Json, Some(reason)) => writeln!(out, ",\"error\":\"{reason}\"}}"),
             (LogFormat::Json, None) => writeln!(out, "}}"),
         };
@@ -241,9 +268,21 @@ struct JsonRequest<'a> {
     path: Option<JsonText<'a>>,
     version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     referer: Option<JsonText<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<JsonText<'a>>,
+}
+
+/// A duration in milliseconds, with three digits behind the point.
+struct Milliseconds(Duration);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        write!(f, "{}.{:03}", micros / 1000, micros % 1000)
+    }
 }
 
 /// A time in the form of RFC 3339, whose whole seconds are formatted already.

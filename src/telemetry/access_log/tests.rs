@@ -50,6 +50,7 @@ fn record_at(
         peer,
         scheme: "https",
         version: "HTTP/2.0",
+        tls: Some("TLSv1.3"),
         fields,
         at: started,
         wall: wall(),
@@ -92,13 +93,49 @@ fn combined_lines_are_as_every_log_reader_knows_them() {
 }
 
 #[test]
+fn extended_lines_have_more_behind_the_combined_format() {
+    let combined = line(LogFormat::Combined, PEER, &request("/a?b"));
+    let extended = line(LogFormat::Extended, PEER, &request("/a?b"));
+    let more = extended.strip_prefix(combined.trim_end()).expect(&extended);
+    assert_eq!(more, " \"example.org\" TLSv1.3 0 0.001050 0.001050\n");
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("log");
+    let mut log = log(&path, LogFormat::Extended);
+    let started = Instant::now();
+    let fields = Fields::new();
+    let mut entry = log.entry(&Arrival {
+        peer: None,
+        scheme: "http",
+        version: "HTTP/1.1",
+        tls: None,
+        fields: &fields,
+        at: started,
+        wall: wall(),
+    });
+    entry.add_received(77);
+    entry.note_first_byte(&mut || started + Duration::from_micros(300));
+    entry.note_first_byte(&mut || started + Duration::from_secs(1));
+    log.end(Ended {
+        entry,
+        status: 200,
+        body_bytes: 9,
+        reason: Some("a reason"),
+    });
+    log.record_ended(&mut Unsent::default(), started + Duration::from_secs(2));
+    log.finish(Instant::now());
+    let text = fs::read_to_string(&path).unwrap();
+    let end = "\"-\" \"-\" \"-\" - 77 0.000300 2.000000 \"a reason\"\n";
+    assert!(text.ends_with(end), "{text}");
+}
+
+#[test]
 fn json_lines_are_objects() {
     assert_eq!(
         line(LogFormat::Json, PEER, &request("/a?b")),
         "{\"time\":\"1994-11-06T08:49:37.000042Z\",\"remote\":\"192.0.2.7\",\"scheme\":\"https\",\
          \"host\":\"example.org\",\
-         \"method\":\"GET\",\"path\":\"/a?b\",\"version\":\"HTTP/2.0\",\"user_agent\":\"curl/8\",\
-         \"status\":200,\"bytes\":1234,\"duration_ms\":1.050}\n"
+         \"method\":\"GET\",\"path\":\"/a?b\",\"version\":\"HTTP/2.0\",\"tls\":\"TLSv1.3\",\"user_agent\":\"curl/8\",\
+         \"status\":200,\"bytes\":1234,\"request_bytes\":0,\"first_byte_ms\":1.050,\"duration_ms\":1.050}\n"
     );
     let bare = line(LogFormat::Json, None, &Fields::new());
     let value: serde_json::Value = serde_json::from_str(&bare).unwrap();
@@ -139,6 +176,7 @@ fn lines_wait_for_the_socket_up_to_a_bound() {
             peer: PEER,
             scheme: "http",
             version: "HTTP/2.0",
+            tls: Some("TLSv1.3"),
             fields: &request("/"),
             at: start,
             wall: wall(),

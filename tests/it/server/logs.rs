@@ -223,6 +223,10 @@ fn a_response_takes_until_the_kernel_has_its_last_byte() {
         (&200.into(), &(10 << 20).into())
     );
     assert!(line["duration_ms"].as_f64().unwrap() >= 399.0, "{line}");
+    let first_byte = line["first_byte_ms"].as_f64().unwrap();
+    assert!(first_byte > 0.0 && first_byte < 399.0, "{line}");
+    assert_eq!(line["request_bytes"], 0, "{line}");
+    assert_eq!(line.get("tls"), None, "{line}");
     assert_eq!(line.get("error"), None, "{line}");
 
     // A request that is answered within a turn has a duration as well.
@@ -284,4 +288,23 @@ fn debug_shows_connections_and_no_frames() {
     server.logged("127.0.0.1: HTTP/2 over TLS 1.3");
     server.logged("127.0.0.1: closed");
     assert!(!server.log().contains("HEADERS"));
+}
+
+#[test]
+fn a_line_has_the_version_of_tls_and_the_bytes_of_the_request() {
+    let server = server(&["--demo"]);
+    let config = super::tls::client_config(&server, &["http/1.1"]);
+    let mut stream = super::tls::connect_with(&server, config);
+    let request = "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\
+                   Connection: close\r\n\r\n12345";
+    stream.write_all(request.as_bytes()).unwrap();
+    let _ = std::io::Read::read_to_end(&mut stream, &mut Vec::new());
+    let line = &lines(&server, 1)[0];
+    assert_eq!(line["tls"], "TLSv1.3", "{line}");
+    assert_eq!(line["request_bytes"], 5, "{line}");
+    assert_eq!(line["bytes"], 5, "{line}");
+    assert!(
+        line["first_byte_ms"].as_f64().unwrap() <= line["duration_ms"].as_f64().unwrap(),
+        "{line}"
+    );
 }

@@ -335,3 +335,33 @@ fn thirty_two_connections_have_metrics_at_a_time_and_more_are_closed() {
         thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn requests_are_counted_by_the_host_that_answers_them() {
+    let settings = r#"
+metrics = "unix:metrics.sock"
+
+[[host]]
+names = ["a.test", "www.a.test"]
+root = "a"
+
+[[host]]
+names = ["b.test"]
+root = "b"
+default = true
+"#;
+    let server = Server::configured(settings, |directory| {
+        for root in ["a", "b"] {
+            fs::create_dir(directory.join(root)).unwrap();
+            fs::write(directory.join(root).join("index.html"), root).unwrap();
+        }
+    });
+    for host in ["a.test", "www.a.test", "b.test", "elsewhere.test", "a.test"] {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        server.converse(request.as_bytes());
+    }
+    let series = |host: &str| requests("h1", "GET", "2xx").replace("default", host);
+    let found = wait_for(&server, &series("a.test"), 3.0);
+    assert_eq!(found[&series("b.test")], 2.0, "{found:#?}");
+    assert!(!found.contains_key(&series("elsewhere.test")));
+}
