@@ -80,6 +80,9 @@ impl App {
         if config.reuse_port {
             world.share_ports();
         }
+        if let Some(path) = &config.control {
+            world.open_control(path)?;
+        }
         let helper_socket = helper.as_ref().and_then(|helper| helper.socket());
         let helper_number = helper_socket.map(|socket| socket.as_raw_fd());
         if let Some(socket) = helper_socket {

@@ -98,6 +98,7 @@ pub fn enter(rights: &Rights) -> Result<Report, SandboxError> {
     let server = ConfinedProcess::Server {
         helper: rights.helper,
         dials: &rights.dials,
+        succession: rights.succession,
     };
     system_calls::filter(server, &mut report).map_err(apply_error("seccomp"))?;
     Ok(report)
@@ -120,10 +121,12 @@ pub fn enter_helper() -> Result<Report, SandboxError> {
 /// A process that is shut in.
 #[derive(Clone, Copy, Debug)]
 enum ConfinedProcess<'r> {
-    /// The server, with its socket to a helper if it has one, and the sockets that it dials.
+    /// The server, with its socket to a helper if it has one, the sockets that it dials, and the right to hand
+    /// its listeners over.
     Server {
         helper: Option<RawFd>,
         dials: &'r DialRights,
+        succession: bool,
     },
     /// The helper.
     Helper,

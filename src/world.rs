@@ -66,6 +66,17 @@ pub trait World {
     /// True if a socket that was dialled is connected, false while that is under way.
     fn is_connected(&self, socket: &Self::Socket) -> io::Result<bool>;
 
+    /// Tells an older process, if one has handed its listeners over, that this one serves from now on. An
+    /// error is that another process is to serve instead.
+    fn begin_serving(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Hears what a newer process says that is to serve in our place, behind [`Ready::Control`].
+    fn hear_control(&mut self) -> Succession {
+        Succession::None
+    }
+
     /// Closes all listeners: nobody new is let in.
     fn stop_listening(&mut self);
 
@@ -119,6 +130,8 @@ pub enum Ready {
     Signal(Signal),
     /// The helper process answered, or ended.
     Helper,
+    /// A newer process has something to say.
+    Control,
     /// A socket became ready to be read, to be written, or both. An unsent output is tried in each turn, so
     /// nobody needs to be told that bytes can be written.
     Socket {
@@ -139,6 +152,15 @@ pub struct Polled {
     pub extent: Extent,
     /// The kind of sleep before it.
     pub sleep: Sleep,
+}
+
+/// The handing over of the listeners to a newer process, as far as it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Succession {
+    /// No newer process serves.
+    None,
+    /// A newer process serves on the listeners.
+    Complete,
 }
 
 /// The kind of a poll's sleep.

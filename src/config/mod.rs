@@ -38,6 +38,8 @@ pub struct Config {
     pub inherited: Vec<InheritedSocket>,
     /// The service manager that wants to be told, if there is one.
     pub manager: Option<ManagerConfig>,
+    /// The name of the socket by which a newer process takes the listeners over.
+    pub control: Option<PathBuf>,
     /// Let other processes listen on the same TCP ports.
     pub reuse_port: bool,
     /// The site that is served, and the certificate that names it.
@@ -110,6 +112,7 @@ impl Default for Config {
             metrics: Vec::new(),
             inherited: Vec::new(),
             manager: None,
+            control: None,
             reuse_port: false,
             host: HostConfig::default(),
             hosts: Vec::new(),
@@ -189,9 +192,10 @@ impl Config {
             },
             ticket_keys: self.host.ticket_key.iter().cloned().collect(),
             logs: log.into_iter().collect(),
-            sockets: sockets.collect(),
+            sockets: sockets.chain(self.control.clone()).collect(),
             helper: None,
             dials: self.dials(),
+            succession: self.control.is_some(),
         }
     }
 

@@ -29,6 +29,9 @@ pub struct Rights {
     pub helper: Option<RawFd>,
     /// Sockets that are dialled.
     pub dials: DialRights,
+    /// Listeners are handed over to a newer process: descriptors are passed on a socket that is not known
+    /// yet, and its user is asked for.
+    pub succession: bool,
 }
 
 /// The right to connect to sockets.

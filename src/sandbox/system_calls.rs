@@ -176,12 +176,17 @@ fn conditional(process: ConfinedProcess<'_>) -> Vec<(i64, u8, u32, u32)> {
         (libc::SYS_tgkill, 0, any, std::process::id()),
     ];
     if let ConfinedProcess::Server {
-        helper: Some(socket),
-        ..
+        helper, succession, ..
     } = process
     {
         // Descriptors are passed to the helper. Nothing else takes this call.
-        calls.push((libc::SYS_sendmsg, 0, any, socket as u32));
+        let socket = helper.map(|socket| (libc::SYS_sendmsg, 0, any, socket as u32));
+        calls.extend(socket);
+        if succession {
+            // Listeners are passed to a newer process, whose socket has any number, once its user is known.
+            calls.push((libc::SYS_sendmsg, 0, 0, 0));
+            calls.push((libc::SYS_getsockopt, 2, any, libc::SO_PEERCRED as u32));
+        }
     }
     if let ConfinedProcess::Server { dials, .. } = process {
         calls.extend(sockets(dials).map(|family| (libc::SYS_socket, 0, any, family as u32)));

@@ -171,6 +171,7 @@ impl<W: World> EventLoop<W> {
     /// Runs until the operator stops it and the last connection is done or the time for that is up.
     /// An error is the poll's own, and nothing that a peer can cause.
     pub fn run(&mut self) -> io::Result<()> {
+        self.world.begin_serving()?;
         self.services.tell_manager(Notice::Ready);
         while !self.is_done() {
             self.turn()?;
@@ -310,6 +311,7 @@ impl<W: World> EventLoop<W> {
             }
             Ready::Signal(signal) => self.signal(signal),
             Ready::Helper => self.take_help(),
+            Ready::Control => self.hear_control(),
             Ready::Socket {
                 token,
                 readable,

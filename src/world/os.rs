@@ -1,11 +1,9 @@
 //! The real world: mio's poll, the kernel's sockets, the machine's clocks.
 
-use super::{Extent, ListenAddress, Peer, Polled, Ready, Signal, Sleep, Token, World};
-use mio::event::Source;
-use mio::net::{TcpListener, TcpStream, UnixStream};
+use super::{Extent, Peer, Polled, Ready, Signal, Sleep, Succession, Token, World};
+use mio::net::{TcpStream, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{self, SendFlags};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -18,15 +16,18 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub mod cgroup;
+mod control;
 pub mod inherited;
 mod listen_error;
+mod listeners;
 mod tcp;
 mod unix;
 
-use inherited::InheritedListener;
+pub use control::ControlError;
+use control::{ControlSocket, Predecessor};
 pub use listen_error::ListenError;
+use listeners::OsListener;
 use tcp::PortUse;
-use unix::NamedListener;
 
 /// Events taken from the kernel at once: 12 bytes each, and no fairness is lost with fewer.
 const EVENTS: usize = 256;
@@ -44,12 +45,19 @@ const SIGNALS: mio::Token = mio::Token(Token::LAST_INDEX as usize);
 /// mio's token of the socket to the helper process.
 const HELPER: mio::Token = mio::Token(Token::LAST_INDEX as usize - 1);
 
+/// mio's token of the control socket, and of the process that speaks by it.
+const CONTROL: mio::Token = mio::Token(Token::LAST_INDEX as usize - 2);
+
 /// Sockets, signals and clocks of this machine.
 pub struct OsWorld<F> {
     poll: Poll,
     events: mio::Events,
     listeners: Vec<OsListener>,
     ports: PortUse,
+    /// The socket by which newer processes ask, if the operator wants one.
+    control: Option<ControlSocket>,
+    /// The process that has handed its listeners over, until it is told to go.
+    predecessor: Option<Predecessor>,
     /// The operator's, if this process listens to them.
     signals: Option<Signals>,
     files: std::marker::PhantomData<F>,
@@ -61,30 +69,6 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Within this machine.
     Unix(UnixStream),
-}
-
-enum OsListener {
-    Tcp(TcpListener),
-    Unix(NamedListener),
-}
-
-impl OsListener {
-    fn source(&mut self) -> &mut dyn Source {
-        match self {
-            OsListener::Tcp(listener) => listener,
-            OsListener::Unix(named) => &mut named.listener,
-        }
-    }
-
-    /// True if a connection waits to be accepted.
-    fn has_newcomer(&self) -> bool {
-        let descriptor = match self {
-            OsListener::Tcp(listener) => listener.as_fd(),
-            OsListener::Unix(named) => named.listener.as_fd(),
-        };
-        let mut asked = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
-        poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-    }
 }
 
 /// True if no descriptor is left. Linux takes one before it looks for a waiting connection, so accept(2)
@@ -114,6 +98,8 @@ impl<F> OsWorld<F> {
             events: mio::Events::with_capacity(EVENTS),
             listeners: Vec::new(),
             ports: PortUse::Alone,
+            control: None,
+            predecessor: None,
             signals: None,
             files: std::marker::PhantomData,
         })
@@ -144,44 +130,6 @@ impl<F> OsWorld<F> {
         registry.register(&mut SourceFd(&descriptor), HELPER, Interest::READABLE)
     }
 
-    /// Opens a listener and returns where it is bound (a port of 0 becomes the port that it got).
-    /// Listeners are numbered in the order of these calls. For their connections, the kernel takes
-    /// more to send only while it holds less than `unsent_bytes` that are not on their way.
-    pub fn listen(
-        &mut self,
-        address: &ListenAddress,
-        unsent_bytes: u32,
-    ) -> Result<ListenAddress, ListenError> {
-        self.try_listen(address, unsent_bytes)
-            .map_err(|error| ListenError {
-                address: address.clone(),
-                error,
-            })
-    }
-
-    /// Takes over a listener that is bound, with its backlog, and returns its address. It is numbered
-    /// like one that [`listen`](OsWorld::listen) opens.
-    pub fn adopt(
-        &mut self,
-        listener: InheritedListener,
-        unsent_bytes: u32,
-    ) -> io::Result<ListenAddress> {
-        let (listener, bound) = match listener {
-            InheritedListener::Tcp(listener) => {
-                tcp::prepare(&listener, unsent_bytes)?;
-                let bound = ListenAddress::Tcp(listener.local_addr()?);
-                (OsListener::Tcp(TcpListener::from_std(listener)), bound)
-            }
-            InheritedListener::Unix(listener) => {
-                let named = NamedListener::inherited(listener)?;
-                let bound = ListenAddress::Unix(named.path().into());
-                (OsListener::Unix(named), bound)
-            }
-        };
-        self.add(listener)?;
-        Ok(bound)
-    }
-
     /// Does what `sendfile` does, through memory of ours.
     fn send_copy(
         &self,
@@ -198,31 +146,6 @@ impl<F> OsWorld<F> {
             return Ok(0);
         }
         Ok(net::send(socket, read, SendFlags::NOSIGNAL)?)
-    }
-
-    fn try_listen(
-        &mut self,
-        address: &ListenAddress,
-        unsent_bytes: u32,
-    ) -> io::Result<ListenAddress> {
-        let (listener, bound) = match address {
-            ListenAddress::Tcp(address) => {
-                let listener = tcp::bind(*address, unsent_bytes, self.ports)?;
-                let bound = listener.local_addr()?;
-                (OsListener::Tcp(listener), ListenAddress::Tcp(bound))
-            }
-            ListenAddress::Unix(socket) => (OsListener::Unix(unix::bind(socket)?), address.clone()),
-        };
-        self.add(listener)?;
-        Ok(bound)
-    }
-
-    fn add(&mut self, mut listener: OsListener) -> io::Result<()> {
-        let token = mio::Token(self.listeners.len());
-        let registry = self.poll.registry();
-        registry.register(listener.source(), token, Interest::READABLE)?;
-        self.listeners.push(listener);
-        Ok(())
     }
 }
 
@@ -313,10 +236,10 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
                 let signals = self.signals.iter_mut().flat_map(Signals::pending);
                 ready.extend(signals.filter_map(signal).map(Ready::Signal));
             } else if token.serial == 0 {
-                ready.push(if event.token() == HELPER {
-                    Ready::Helper
-                } else {
-                    Ready::Listener(token.index as usize)
+                ready.push(match event.token() {
+                    HELPER => Ready::Helper,
+                    CONTROL => Ready::Control,
+                    _ => Ready::Listener(token.index as usize),
                 });
             } else {
                 let read_closed = event.is_read_closed() || event.is_error();
@@ -338,16 +261,7 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
     fn accept(&mut self, listener: usize) -> io::Result<(Socket, Peer)> {
         let listener = self.listeners.get(listener);
         let listener = listener.ok_or(io::ErrorKind::WouldBlock)?;
-        let accepted = match listener {
-            OsListener::Tcp(listener) => listener.accept().map(|(stream, address)| {
-                (Socket::Tcp(stream), Peer::Ip(address.ip().to_canonical()))
-            }),
-            OsListener::Unix(named) => named
-                .listener
-                .accept()
-                .map(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),
-        };
-        match accepted {
+        match listener.accept() {
             Err(error) if is_descriptor_limit(&error) && !listener.has_newcomer() => {
                 Err(io::ErrorKind::WouldBlock.into())
             }
@@ -379,11 +293,16 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
         }
     }
 
+    fn begin_serving(&mut self) -> io::Result<()> {
+        self.dismiss_predecessor()
+    }
+
+    fn hear_control(&mut self) -> Succession {
+        self.hear_successor()
+    }
+
     fn stop_listening(&mut self) {
-        for mut listener in self.listeners.drain(..) {
-            // Closing alone does not end the poll's interest in a socket that others have open as well.
-            let _ = self.poll.registry().deregister(listener.source());
-        }
+        self.close_listeners();
     }
 
     fn register(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {
@@ -475,6 +394,7 @@ mod tests {
                 assert_eq!(Token::from(mio::Token::from(token)), token);
                 assert_ne!(mio::Token::from(token), SIGNALS);
                 assert_ne!(mio::Token::from(token), HELPER);
+                assert_ne!(mio::Token::from(token), CONTROL);
             }
         }
         assert_eq!(Token::from(SIGNALS).serial, 0);

@@ -98,6 +98,16 @@ impl ConfigDraft {
         &mut self.config.server.upstreams
     }
 
+    /// The name of the control socket, which has no rights to choose.
+    pub(super) fn control(&self, text: &str) -> Result<PathBuf, String> {
+        match self.addresses(text)?.as_slice() {
+            [ListenAddress::Unix(socket)] if socket.mode.is_none() && socket.owner.is_none() => {
+                Ok(socket.path.clone())
+            }
+            _ => Err("write unix:PATH alone; its mode is 0600".into()),
+        }
+    }
+
     pub(super) fn site(&mut self) -> &mut site::Config {
         &mut self.config.host.site
     }

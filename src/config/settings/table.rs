@@ -108,6 +108,16 @@ const LISTENING: &[Setting] = &[
         "Let other processes of this user listen on the same TCP ports; the kernel spreads connections",
         |draft, on| draft.config.reuse_port = on,
     ),
+    Setting::text(
+        "control",
+        "unix:PATH",
+        "Socket by which a newer process takes the listeners over",
+        |draft, text| {
+            let path = draft.control(text)?;
+            draft.config.control = Some(path);
+            Ok(())
+        },
+    ),
     Setting::path(
         "cert",
         "FILE",

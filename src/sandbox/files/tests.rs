@@ -22,6 +22,7 @@ fn setting() -> (tempfile::TempDir, PathBuf, Rights) {
         sockets: Vec::new(),
         helper: None,
         dials: DialRights::default(),
+        succession: false,
     };
     (directory, path, rights)
 }

@@ -7,6 +7,8 @@
 //!                      └──── SIGTERM once more ──────┴──────▶ Stopped ────────────────────┘
 //! ```
 //!
+//! A newer process that serves on the listeners of this one (`--control`) has it drain at once.
+//!
 //! While it leaves, a server accepts and serves as before, and health checks are told 503: so balancers
 //! send it nobody new by the time at which it closes its listeners.
 
@@ -16,7 +18,7 @@ use super::EventLoop;
 use crate::server::connection::Connection;
 use crate::telemetry::notify::Notice;
 use crate::tls::TlsContext;
-use crate::world::{Signal, World};
+use crate::world::{Signal, Succession, World};
 
 /// The stage of the loop's life.
 pub(super) enum LoopState {
@@ -89,6 +91,21 @@ impl<W: World> EventLoop<W> {
         if let LoopState::Leaving { until } = self.state
             && until <= self.services.now
         {
+            self.accept_last();
+            self.drain();
+        }
+    }
+
+    /// Hears what a newer process says. Once that serves, this one drains. Connections that wait are in one
+    /// queue for both, and stay there.
+    pub(super) fn hear_control(&mut self) {
+        if self.world.hear_control() == Succession::None {
+            return;
+        }
+        log::info!("a newer process serves on the listeners of this one");
+        if matches!(self.state, LoopState::Running | LoopState::Leaving { .. }) {
+            self.services.tell_manager(Notice::Stopping);
+            self.services.health.leave();
             self.drain();
         }
     }
@@ -101,7 +118,6 @@ impl<W: World> EventLoop<W> {
             self.services.timeouts.drain
         );
         self.state = LoopState::Draining { deadline };
-        self.accept_last();
         self.world.stop_listening();
         self.listeners.clear();
         for token in self.connections.tokens() {

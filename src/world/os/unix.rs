@@ -13,10 +13,75 @@ use std::path::{Path, PathBuf};
 /// A listening socket, whose name is taken away with it.
 pub(super) struct NamedListener {
     pub listener: UnixListener,
+    name: SocketName,
+}
+
+/// The name of a socket in the file system, which goes with its owner.
+pub(super) struct SocketName {
     path: PathBuf,
-    /// Device and inode, by which it is told from the socket of a newer instance, which has taken the
-    /// name over: that one stays.
-    identity: Option<(u64, u64)>,
+    owner: NameOwner,
+}
+
+/// The owner of a socket's name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NameOwner {
+    /// This process. Device and inode tell the socket from one of a newer instance that has taken the name
+    /// over: that one stays.
+    Us { device: u64, inode: u64 },
+    /// An older process of this server, until this one serves.
+    Predecessor,
+    /// Another program, or a newer process of this server.
+    Others,
+}
+
+impl NameOwner {
+    /// The owner of a name that is ours, if it is there.
+    fn us(path: &Path) -> NameOwner {
+        path.symlink_metadata()
+            .map_or(NameOwner::Others, |found| NameOwner::Us {
+                device: found.dev(),
+                inode: found.ino(),
+            })
+    }
+}
+
+impl SocketName {
+    /// A name that this process has made.
+    pub fn made(path: &Path) -> SocketName {
+        SocketName {
+            path: path.to_owned(),
+            owner: NameOwner::us(path),
+        }
+    }
+
+    /// A name that an older process of this server has made, and hands over.
+    pub fn handed_over(path: &Path) -> SocketName {
+        SocketName {
+            path: path.to_owned(),
+            owner: NameOwner::Predecessor,
+        }
+    }
+
+    /// Makes a name ours that was an older process's.
+    pub fn take(&mut self) {
+        if self.owner == NameOwner::Predecessor {
+            self.owner = NameOwner::us(&self.path);
+        }
+    }
+
+    /// Leaves the name where it is, for another process.
+    pub fn keep(&mut self) {
+        self.owner = NameOwner::Others;
+    }
+}
+
+impl Drop for SocketName {
+    fn drop(&mut self) {
+        let is_ours = matches!(self.owner, NameOwner::Us { .. });
+        if is_ours && NameOwner::us(&self.path) == self.owner {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl NamedListener {
@@ -31,14 +96,34 @@ impl NamedListener {
         };
         Ok(NamedListener {
             listener: UnixListener::from_std(listener),
-            path,
-            identity: None,
+            name: SocketName {
+                path,
+                owner: NameOwner::Others,
+            },
         })
+    }
+
+    /// A listener that an older process of this server hands over with its name, which becomes ours.
+    pub fn handed_over(
+        listener: std::os::unix::net::UnixListener,
+        socket: &UnixSocket,
+    ) -> io::Result<NamedListener> {
+        let named = NamedListener {
+            listener: UnixListener::from_std(listener),
+            name: SocketName::handed_over(&socket.path),
+        };
+        limit_access(socket)?;
+        Ok(named)
+    }
+
+    /// The name in the file system, to take it over or to leave it to another process.
+    pub fn name(&mut self) -> &mut SocketName {
+        &mut self.name
     }
 
     /// The name in the file system.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.name.path
     }
 }
 
@@ -58,17 +143,22 @@ pub(super) fn bind(socket: &UnixSocket) -> io::Result<NamedListener> {
     };
     let named = NamedListener {
         listener,
-        path: path.clone(),
-        identity: identity(path),
+        name: SocketName::made(path),
     };
+    limit_access(socket)?;
+    Ok(named)
+}
+
+/// Gives a socket's name the mode and the owner that it shall have.
+fn limit_access(socket: &UnixSocket) -> io::Result<()> {
     if let Some(mode) = socket.mode {
-        chmod(path, Mode::from_raw_mode(mode))?;
+        chmod(&socket.path, Mode::from_raw_mode(mode))?;
     }
     if let Some(owner) = &socket.owner {
         let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
-        chown(path, Some(uid), Some(gid))?;
+        chown(&socket.path, Some(uid), Some(gid))?;
     }
-    Ok(named)
+    Ok(())
 }
 
 /// Removes a socket that nobody listens on any more, as a crash leaves one behind. One that is in use
@@ -85,19 +175,6 @@ fn make_way(path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)?;
     }
     Ok(())
-}
-
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    let found = path.symlink_metadata().ok()?;
-    Some((found.dev(), found.ino()))
-}
-
-impl Drop for NamedListener {
-    fn drop(&mut self) {
-        if self.identity.is_some() && identity(&self.path) == self.identity {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
 }
 
 #[cfg(test)]

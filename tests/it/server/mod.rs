@@ -2,6 +2,7 @@
 
 mod absence;
 mod bulk;
+mod control;
 mod crowd;
 mod deployments;
 mod descriptors;
