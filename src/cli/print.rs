@@ -1,39 +1,86 @@
-//! Documents that the program prints: settings of other programs that go with a calmd.
+//! Documents that the program prints: settings of other programs that go with a calmd, its manual page, and
+//! completions.
+//!
+//! To add one: a variant of `Document`, its name, its line of help, and its text, which is a file in
+//! `src/cli/print/` or is made of the table of settings. The program that it is for reads it in
+//! `tests/interop`.
 
+mod from_settings;
+
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 /// A document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Document {
+    /// Units of systemd: the service with its two sockets.
+    Systemd,
+    /// A deployment for Kubernetes.
+    Kubernetes,
     /// Alert rules for Prometheus.
     Alerts,
     /// A dashboard for Grafana.
     Grafana,
+    /// The manual page.
+    Man,
+    /// Completions for bash.
+    Bash,
 }
 
 impl Document {
-    const ALL: [Document; 2] = [Document::Alerts, Document::Grafana];
+    const ALL: [Document; 6] = [
+        Document::Systemd,
+        Document::Kubernetes,
+        Document::Alerts,
+        Document::Grafana,
+        Document::Man,
+        Document::Bash,
+    ];
 
+    /// The words that name it on the command line.
     fn name(self) -> &'static str {
         match self {
+            Document::Systemd => "systemd",
+            Document::Kubernetes => "kubernetes",
             Document::Alerts => "alerts",
             Document::Grafana => "grafana",
+            Document::Man => "man",
+            Document::Bash => "completions bash",
         }
     }
 
     fn about(self) -> &'static str {
         match self {
+            Document::Systemd => {
+                "Units for systemd: a service with few rights, and its two sockets"
+            }
+            Document::Kubernetes => {
+                "Manifests for Kubernetes: a deployment with probes, its service"
+            }
             Document::Alerts => {
                 "Alert rules for Prometheus, which scrapes --metrics as the job calmd"
             }
             Document::Grafana => "A dashboard for Grafana over that Prometheus, to be imported",
+            Document::Man => "The manual page",
+            Document::Bash => "Completions for bash, to be sourced",
         }
     }
 
-    fn text(self) -> &'static str {
+    fn text(self) -> Cow<'static, str> {
         match self {
-            Document::Alerts => include_str!("print/alerts.yml"),
-            Document::Grafana => include_str!("print/grafana.json"),
+            Document::Systemd => concat!(
+                include_str!("print/calmd.service"),
+                "\n",
+                include_str!("print/calmd.socket"),
+                "\n",
+                include_str!("print/calmd-tls.socket"),
+            )
+            .into(),
+            Document::Kubernetes => include_str!("print/kubernetes.yaml").into(),
+            Document::Alerts => include_str!("print/alerts.yml").into(),
+            Document::Grafana => include_str!("print/grafana.json").into(),
+            Document::Man => from_settings::manual().into(),
+            Document::Bash => from_settings::bash().into(),
         }
     }
 }
@@ -41,19 +88,17 @@ impl Document {
 /// The text that `calmd print` with these arguments, behind that word, prints. The error is a sentence.
 pub(super) fn text(args: &[OsString]) -> Result<String, String> {
     let is_help = |arg: &OsString| arg == "-h" || arg == "--help";
-    match args {
-        [] => Err(format!("the document is missing: {}", usage())),
-        [help, ..] if is_help(help) => Ok(help_text()),
-        [name] => {
-            let found = Document::ALL.into_iter().find(|it| name == it.name());
-            let found = found.map(|document| document.text().to_owned());
-            found.ok_or_else(|| {
-                let name = name.to_string_lossy().replace(char::is_control, " ");
-                format!("there is no document '{name}': {}", usage())
-            })
-        }
-        [_, ..] => Err(format!("one document at a time: {}", usage())),
+    if args.iter().any(is_help) {
+        return Ok(help_text());
     }
+    if args.is_empty() {
+        return Err(format!("the document is missing: {}", usage()));
+    }
+    let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    let name = words.join(" ").replace(char::is_control, " ");
+    let found = Document::ALL.into_iter().find(|it| name == it.name());
+    let found = found.map(|document| document.text().into_owned());
+    found.ok_or_else(|| format!("there is no document '{name}': {}", usage()))
 }
 
 fn usage() -> String {
@@ -64,7 +109,7 @@ fn usage() -> String {
 fn help_text() -> String {
     let mut text = String::from("Usage: calmd print DOCUMENT\n\nDocuments:\n");
     for document in Document::ALL {
-        text.push_str(&format!("  {:<9} {}\n", document.name(), document.about()));
+        text.push_str(&format!("  {:<17} {}\n", document.name(), document.about()));
     }
     text
 }
@@ -80,7 +125,8 @@ mod tests {
     #[test]
     fn documents_are_printed_by_their_names() {
         for document in Document::ALL {
-            assert_eq!(print(&[document.name()]).as_deref(), Ok(document.text()));
+            let words: Vec<&str> = document.name().split(' ').collect();
+            assert_eq!(print(&words), Ok(document.text().into_owned()));
             let help = print(&["--help"]).unwrap();
             assert!(help.contains(document.name()), "{help}");
         }
@@ -101,14 +147,28 @@ mod tests {
         for (args, part) in [
             (&[][..], "the document is missing"),
             (&["alarms"], "there is no document 'alarms'"),
-            (&["alerts", "grafana"], "one document at a time"),
+            (&["alerts", "grafana"], "no document 'alerts grafana'"),
+            (&["completions"], "there is no document 'completions'"),
         ] {
             let problem = print(args).unwrap_err();
             assert!(problem.contains(part), "{problem}");
             assert!(
-                problem.ends_with("write calmd print alerts or grafana"),
+                problem.ends_with("grafana or man or completions bash"),
                 "{problem}"
             );
+        }
+    }
+
+    #[test]
+    fn variables_in_documents_are_those_of_settings() {
+        let settings = crate::config::settings::all();
+        let known: Vec<String> = settings.map(|setting| setting.variable()).collect();
+        for text in [Document::Systemd.text(), Document::Kubernetes.text()] {
+            let is_part = |c: char| !(c.is_ascii_uppercase() || c == '_');
+            let words = text.split(is_part);
+            for name in words.filter(|word| word.starts_with("CALMD_")) {
+                assert!(known.iter().any(|known| known == name), "{name}");
+            }
         }
     }
 }

@@ -222,6 +222,21 @@ fn a_process_that_asks_later_takes_the_place_of_an_earlier_one() {
 }
 
 #[test]
+fn a_server_that_dials_hands_over_as_well() {
+    let place = Place::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let rule = format!("/up=http://{}", taken.local_addr().unwrap());
+    drop(taken);
+    let mut old = place.start(1, &["--proxy", &rule]);
+    let ask = "GET /up HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let answer = old.request(ask);
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    let new = place.start(2, &[]);
+    assert_eq!(old.wait(), 0);
+    assert_eq!(process(new.connect()), 2);
+}
+
+#[test]
 fn words_that_mean_nothing_and_crashed_processes_do_no_harm() {
     let place = Place::new();
     let mut old = place.start(1, &[]);

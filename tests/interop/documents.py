@@ -1,0 +1,100 @@
+"""calmd print: each document is read by the program that it is for."""
+
+import re
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from harness import REPOSITORY, expect, expect_equal, run
+
+# The most that systemd may find exposed of the service, of 10: below 2 it says "OK" with a smile.
+EXPOSURE = 2.0
+
+
+def checks(report, binary):
+    """All checks of this group."""
+    with tempfile.TemporaryDirectory(prefix="calmd-interop-") as place:
+        systemd(report, binary, Path(place))
+        readme(report, Path(place))
+        others(report, binary, Path(place))
+
+
+def printed(binary, *words):
+    """The text of a document."""
+    done = run(binary, "print", *words)
+    expect_equal(done.returncode, 0, f"the exit code of print {words}: {done.stderr}")
+    return done.stdout.decode()
+
+
+def verify(place, units):
+    """Has systemd read units, of which the programs need not be installed."""
+    for name, text in units.items():
+        (place / name).write_text(re.sub(r"^ExecStart=/usr/local/bin/calmd", "ExecStart=/bin/true", text, flags=re.M))
+    done = run("systemd-analyze", "verify", *(place / name for name in units))
+    said = done.stderr.decode() + done.stdout.decode()
+    expect(done.returncode == 0, f"systemd-analyze verify: {said}")
+    return said
+
+
+def systemd(report, binary, place):
+    """The units."""
+    parts = re.split(r"^# /etc/systemd/system/(\S+)$\n", printed(binary, "systemd"), flags=re.M)
+    units = dict(zip(parts[1::2], parts[2::2]))
+    with report.check("systemd-analyze verify finds nothing wrong with the units"):
+        expect_equal(sorted(units), ["calmd-tls.socket", "calmd.service", "calmd.socket"], "the units")
+        expect_equal(verify(place, units), "", "what it says")
+    with report.check(f"systemd-analyze security tells an exposure of {EXPOSURE} at most") as figure:
+        done = run("systemd-analyze", "security", "--offline=yes", place / "calmd.service")
+        told = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout.decode())
+        expect(told, f"it says {done.stdout[-300:]} {done.stderr}")
+        figure.append(told.group(1))
+        expect(float(told.group(1)) <= EXPOSURE, "it is more")
+
+
+def readme(report, place):
+    """The unit of README.md."""
+    with report.check("systemd-analyze verify takes the unit of README.md"):
+        blocks = re.findall(r"```ini\n(.*?)```", (REPOSITORY / "README.md").read_text(), flags=re.S)
+        units = [block for block in blocks if "[Install]" in block and "ExecStart=" in block]
+        expect_equal(len(units), 1, "the number of whole units")
+        # The user is there only where the operator has made it.
+        said = verify(place, {"readme.service": units[0].replace("User=calmd", "User=root")})
+        expect("Unknown" not in said and "ignoring" not in said, f"it says {said}")
+
+
+def others(report, binary, place):
+    """Kubernetes, man and bash."""
+    with report.check("the manifests for Kubernetes are YAML, and their names fit together"):
+        deployment, service, budget = yaml.safe_load_all(printed(binary, "kubernetes"))
+        kinds = [document["kind"] for document in (deployment, service, budget)]
+        expect_equal(kinds, ["Deployment", "Service", "PodDisruptionBudget"], "the kinds")
+        pod = deployment["spec"]["template"]
+        labels = pod["metadata"]["labels"]
+        for selector in (deployment["spec"]["selector"]["matchLabels"], service["spec"]["selector"],
+                         budget["spec"]["selector"]["matchLabels"]):
+            expect_equal(selector, labels, "a selector")
+        [container] = pod["spec"]["containers"]
+        ports = {port["name"] for port in container["ports"]}
+        wanted = {service["spec"]["ports"][0]["targetPort"], container["readinessProbe"]["httpGet"]["port"],
+                  container["livenessProbe"]["httpGet"]["port"]}
+        expect(wanted <= ports, f"of {wanted} there are {ports}")
+        settings = {f"{entry['name']}={entry['value']}" for entry in container["env"]}
+        site = place / "site"
+        site.mkdir()
+        done = run("env", *settings, binary, "check", site)
+        expect_equal(done.returncode, 0, f"calmd check with its variables: {done.stderr}")
+    with report.check("groff formats the manual page without a complaint"):
+        page = place / "calmd.1"
+        page.write_text(printed(binary, "man"))
+        done = run("groff", "-man", "-ww", "-Tascii", page)
+        expect_equal((done.returncode, done.stderr), (0, b""), "the exit code and complaints")
+        expect("--cache-memory SIZE" in re.sub(".\b", "", done.stdout.decode()), "an option is missing")
+    with report.check("bash completes options and their files"):
+        script = place / "completions"
+        script.write_text(printed(binary, "completions", "bash"))
+        for words, expected in [("calmd --cache-m", "--cache-memory"), ("calmd --cert " + str(place) + "/cal", str(page)),
+                                ("calmd pri", "print")]:
+            done = run("bash", "-c", f"source {script}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); "
+                                     "_calmd; printf '%s\\n' \"${COMPREPLY[@]}\"")
+            expect(expected in done.stdout.decode().split(), f"{words}: {done.stdout} {done.stderr}")
