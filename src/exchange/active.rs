@@ -283,7 +283,7 @@ impl<F: Files> ActiveRequest<F> {
         match &opening {
             Opening::Nothing => self.wait = Waits::Exchange,
             Opening::Cold => self.wait = Waits::Disk,
-            Opening::Head(head, _) => self.status = head.status,
+            Opening::Head(head, _) | Opening::Switch(head) => self.status = head.status,
             Opening::Continue | Opening::Informational(_) => {}
         }
         Ok(opening)

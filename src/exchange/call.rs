@@ -212,6 +212,11 @@ impl Call {
         self.0.state.borrow().content.has_more()
     }
 
+    /// True if bytes of content wait to be sent.
+    pub(crate) fn holds_content(&self) -> bool {
+        self.0.state.borrow().content.held() > 0
+    }
+
     /// True if more of the response can be read. Otherwise the connection is told when it can.
     pub(crate) fn wants_reply(&self) -> bool {
         let mut state = self.0.state.borrow_mut();

@@ -27,6 +27,8 @@ pub(crate) enum Opening {
     Informational(Head),
     /// The head, and the content that follows.
     Head(Head, Size),
+    /// The head behind which the connection is another protocol's.
+    Switch(Head),
 }
 
 /// The content behind a head.
@@ -252,6 +254,11 @@ impl<F: Files> Running<F> {
                 }
                 ContentHold::Nothing => self.begin(head),
             },
+            Step::Switch(head) if head.status == 101 => {
+                (self.wait, self.end) = (Wait::None, None);
+                Ok(Opening::Switch(head))
+            }
+            Step::Switch(_) => Err(Failure::misuse("no status of a switch")),
             Step::Content(_) | Step::Written | Step::End(_) => {
                 Err(Failure::misuse("content before the head"))
             }
@@ -374,7 +381,7 @@ impl<F: Files> Running<F> {
                         _ => Progress::Waiting,
                     });
                 }
-                Step::Informational(_) | Step::Head(_) => {
+                Step::Informational(_) | Step::Head(_) | Step::Switch(_) => {
                     return Err(Failure::misuse("a head behind the head"));
                 }
             }

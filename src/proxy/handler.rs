@@ -95,6 +95,8 @@ enum ForwardStage {
     Called(Caller),
     /// The head of the response was passed on.
     Answered(Caller),
+    /// Bytes of another protocol go both ways, until either side ends.
+    Tunnel(Caller),
     /// Nothing is wanted any more.
     Over,
 }
@@ -130,7 +132,9 @@ impl ProxyExchange {
             self.stage = ForwardStage::Called(desk.call(self.upstream, head));
         }
         match &self.stage {
-            ForwardStage::Called(caller) | ForwardStage::Answered(caller) => Some(caller),
+            ForwardStage::Called(caller)
+            | ForwardStage::Answered(caller)
+            | ForwardStage::Tunnel(caller) => Some(caller),
             ForwardStage::New { .. } | ForwardStage::Over => None,
         }
     }
@@ -147,7 +151,9 @@ impl<F: Files> Exchange<F> for ProxyExchange {
             // Few upstreams take trailers of a request, and some take them for fields of the head.
             Part::Trailers(_) => {}
             Part::End => {
-                if let Some(caller) = self.caller(FirstPart::End, desk) {
+                if let ForwardStage::Tunnel(_) = &self.stage {
+                    self.stage = ForwardStage::Over;
+                } else if let Some(caller) = self.caller(FirstPart::End, desk) {
                     caller.finish_content();
                 }
             }
@@ -157,31 +163,42 @@ impl<F: Files> Exchange<F> for ProxyExchange {
 
     fn held(&self) -> usize {
         match &self.stage {
-            ForwardStage::Called(caller) | ForwardStage::Answered(caller) => caller.held(),
+            ForwardStage::Called(caller)
+            | ForwardStage::Answered(caller)
+            | ForwardStage::Tunnel(caller) => caller.held(),
             ForwardStage::New { .. } | ForwardStage::Over => 0,
         }
     }
 
     fn poll(&mut self, room: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure> {
-        let is_answered = matches!(self.stage, ForwardStage::Answered(_));
+        let is_answered = !matches!(
+            self.stage,
+            ForwardStage::New { .. } | ForwardStage::Called(_)
+        );
         let Some(caller) = self.caller(FirstPart::Other, desk) else {
-            return Ok(Step::Wait(Until::Woken));
+            return Ok(Step::End(None));
         };
         if !is_answered {
             if let Some(head) = caller.take_interim().as_ref().and_then(interim_head) {
                 return Ok(Step::Informational(head));
             }
             if let Some(fields) = caller.take_head() {
+                let head = client_head(&fields, &self.common, self.trailers);
+                let is_switch = head.status == 101;
                 if let ForwardStage::Called(caller) =
                     std::mem::replace(&mut self.stage, ForwardStage::Over)
                 {
-                    self.stage = ForwardStage::Answered(caller);
+                    self.stage = if is_switch {
+                        ForwardStage::Tunnel(caller)
+                    } else {
+                        ForwardStage::Answered(caller)
+                    };
                 }
-                return Ok(Step::Head(client_head(
-                    &fields,
-                    &self.common,
-                    self.trailers,
-                )));
+                return Ok(if is_switch {
+                    Step::Switch(head)
+                } else {
+                    Step::Head(head)
+                });
             }
         } else {
             let mut seen = 0;

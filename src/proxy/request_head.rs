@@ -45,6 +45,10 @@ pub(super) fn upstream_fields(request: &Request<'_>, paths: &PathRule) -> Fields
     if !cookies.is_empty() {
         fields.push(b"cookie", &cookies);
     }
+    // The core has checked the offer.
+    if from.value("upgrade") == Some(b"websocket") {
+        fields.push(b"upgrade", b"websocket");
+    }
     push_forwarded(&mut fields, request);
     push_via(&mut fields, from, request.version);
     fields

@@ -201,7 +201,7 @@ impl Connection {
             ConnectionState::Exchange(exchange) => {
                 matches!(
                     exchange.request,
-                    RequestHalf::Body(_) | RequestHalf::Draining { .. }
+                    RequestHalf::Body(_) | RequestHalf::Draining { .. } | RequestHalf::Tunnel
                 )
             }
             ConnectionState::Closed(_) | ConnectionState::Switched => false,

@@ -62,6 +62,8 @@ pub(super) enum RequestHalf {
     Draining { body: BodyDecoder, budget: u64 },
     /// A body that is neither read nor thrown away: the connection closes after the response.
     Abandoned,
+    /// The bytes of another protocol, up to the end of the connection.
+    Tunnel,
     /// Nothing.
     Done,
 }

@@ -177,6 +177,9 @@ fn translate_head<'i>(
             fields.push_lowercase(header.name.as_bytes(), header.value);
         }
     }
+    if control.offers_websocket(version, framing) {
+        fields.push(b"upgrade", b"websocket");
+    }
     Ok(ParsedHead {
         version,
         framing,
@@ -238,6 +241,17 @@ impl<'i> Control<'i> {
         let is_dropped =
             || self.names_fields && Name::of(name) == Name::Other && is_named(name, lines);
         Name::of(name).is_end_to_end() && !is_dropped()
+    }
+
+    /// True for a valid offer of WebSocket on a request without content (RFC 6455 §4.1). It is the one offer that
+    /// is passed on, because a handler can take it up.
+    fn offers_websocket(&self, version: Version, framing: Framing) -> bool {
+        let named = self.upgrade.unwrap_or_default();
+        version == Version::Http11
+            && framing == Framing::Empty
+            && self.options.upgrade
+            && !self.ambiguous_upgrade
+            && named.eq_ignore_ascii_case(b"websocket")
     }
 
     fn expects_continue(&self, version: Version, framing: Framing) -> Result<bool, Error> {

@@ -40,6 +40,7 @@ impl Connection {
                         *input = &[];
                         return Ok(None);
                     }
+                    RequestHalf::Tunnel => return Ok(self.receive_tunnel(input)),
                     RequestHalf::Done => return Ok(None),
                 },
                 ConnectionState::Closed(_) => {
@@ -173,6 +174,19 @@ impl Connection {
         Ok(Some(event))
     }
 
+    /// Takes all bytes of a tunnel, and its end.
+    fn receive_tunnel<'e, 'i: 'e>(&mut self, input: &mut &'i [u8]) -> Option<Event<'e>> {
+        let data = std::mem::take(input);
+        let end_stream = data.is_empty() && self.input == Input::Finished;
+        if end_stream {
+            self.finish_request();
+        } else if data.is_empty() {
+            self.input = Input::Starved;
+            return None;
+        }
+        Some(Event::Data { data, end_stream })
+    }
+
     /// Drops a body as it arrives. Returns true at its end.
     fn drain(&mut self, input: &mut &[u8]) -> Result<bool, Error> {
         while let ConnectionState::Exchange(exchange) = &mut self.state {
@@ -277,7 +291,7 @@ impl Connection {
                 RequestHalf::Body(_) => return Err(Error::Incomplete),
                 // The response may still be read.
                 RequestHalf::Draining { .. } => self.abandon_body(),
-                RequestHalf::Abandoned | RequestHalf::Done => {}
+                RequestHalf::Abandoned | RequestHalf::Tunnel | RequestHalf::Done => {}
             },
             ConnectionState::Closed(_) | ConnectionState::Switched => {}
         }

@@ -192,6 +192,34 @@ impl Connection {
         }
     }
 
+    /// Takes up the offer of another protocol: writes `101 Switching Protocols` with these fields, of which
+    /// `upgrade` names the protocol (RFC 9110 §7.8). From here on the connection's bytes are that protocol's:
+    /// they come as [`Event::Data`](super::Event::Data), and what is committed is sent as it is, up to the end
+    /// of either side. Does nothing when no response is due, or when content of the request is.
+    pub fn begin_tunnel<'f>(&mut self, fields: impl IntoIterator<Item = Field<'f>>) {
+        let ConnectionState::Exchange(exchange) = &mut self.state else {
+            return;
+        };
+        if !matches!(
+            (&exchange.request, &exchange.response),
+            (RequestHalf::Done, ResponseHalf::Awaiting)
+        ) {
+            return;
+        }
+        exchange.request = RequestHalf::Tunnel;
+        exchange.response = ResponseHalf::Sending(Outgoing::UntilClose);
+        self.persistence = Persistence::Close;
+        let out = &mut self.output.bytes;
+        encode::status_line(out, 101);
+        out.extend_from_slice(b"connection: upgrade\r\n");
+        for field in fields {
+            if field.name == b"upgrade" || encode::is_passed_on(field.name) {
+                encode::field(out, field);
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
     /// Takes back the bytes that were appended since [`Connection::begin_data`] and not committed.
     pub(super) fn discard_uncommitted(&mut self) {
         self.output.discard(self.state.outgoing());

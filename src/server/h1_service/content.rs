@@ -152,6 +152,10 @@ impl<F: Files> H1Service<F> {
                     self.complete(turn.services);
                 }
             }
+            Ok(Opening::Switch(head)) => {
+                self.trace_response(head.status, head.fields.iter());
+                self.core.begin_tunnel(head.fields.iter());
+            }
             Err(failure) => self.fail_open(&failure, turn),
         }
         true

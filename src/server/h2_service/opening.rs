@@ -77,6 +77,11 @@ impl<F: Files> H2Service<F> {
                             .send_informational(stream, head.status, head.fields.iter());
                     debug_assert_eq!(sent, Ok(()), "no head was sent");
                 }
+                Ok(Opening::Switch(_)) => {
+                    // RFC 9113 §8.6
+                    let failure = Failure::new(500, "HTTP/2 has no switch of protocols");
+                    return self.fail_open(stream, &failure, turn);
+                }
                 Ok(Opening::Head(head, size)) => return self.begin(stream, &head, size, turn),
                 Err(failure) => return self.fail_open(stream, &failure, turn),
             }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::config::UpstreamLimits;
-use crate::content::is_descriptor_limit;
-use crate::exchange::{Call, Failure};
+use super::loss::UpstreamLoss;
+use crate::exchange::Call;
 use crate::h1::{ClientConfig, ClientConnection, ResponseError, ResponseEvent, Version};
 use crate::http::Fields;
 use crate::link::Link;
@@ -47,6 +47,8 @@ pub(super) struct UpstreamConnection<W: World> {
     answer: ReplyProgress,
     /// The end of the time in which the server must take a byte, while output waits.
     write_deadline: Option<Instant>,
+    /// The end of the time in which bytes must come or go, once another protocol has the connection.
+    tunnel_deadline: Option<Instant>,
     /// Position of the upstream, and of its server.
     pub(super) server: (usize, usize),
 }
@@ -96,71 +98,6 @@ pub(super) enum UpstreamWish {
     Close(UpstreamLoss),
 }
 
-/// The reason for which a connection is closed, as far as it concerns its call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum UpstreamLoss {
-    /// None: the call has its whole answer.
-    None,
-    /// The server cannot be reached.
-    Unreachable(io::ErrorKind),
-    /// There is no descriptor for a socket.
-    NoDescriptor,
-    /// It had been idle, and ended before a byte of the response: the server may have closed it before it
-    /// saw the request.
-    Stale,
-    /// The server has ended a new connection without a byte.
-    NoResponse,
-    /// The response is wrong, late or not whole.
-    Response(ResponseError),
-    /// The socket failed within the response.
-    Broken,
-    /// The server takes no more of the request.
-    Stalled,
-    /// The request cannot be said in HTTP/1.1.
-    Unsendable,
-}
-
-impl UpstreamLoss {
-    /// The loss of a connection that could not be dialled.
-    pub(super) fn of_dial(error: &io::Error) -> UpstreamLoss {
-        if is_descriptor_limit(error) {
-            return UpstreamLoss::NoDescriptor;
-        }
-        UpstreamLoss::Unreachable(error.kind())
-    }
-
-    /// The answer to the client.
-    pub(super) fn failure(self) -> Failure {
-        let (status, reason) = match self {
-            UpstreamLoss::None => (502, "the upstream gave no answer"),
-            UpstreamLoss::Unreachable(io::ErrorKind::TimedOut) => {
-                (504, "the upstream cannot be reached in time")
-            }
-            UpstreamLoss::Unreachable(io::ErrorKind::ConnectionRefused) => {
-                (502, "the upstream refuses connections")
-            }
-            UpstreamLoss::Unreachable(_) => (502, "the upstream cannot be reached"),
-            UpstreamLoss::NoDescriptor => (503, "no descriptor is left for an upstream connection"),
-            UpstreamLoss::Stale | UpstreamLoss::NoResponse => {
-                (502, "the upstream ended the connection without a response")
-            }
-            UpstreamLoss::Response(error) => (error.status(), error.reason()),
-            UpstreamLoss::Broken => (502, "the connection to the upstream broke"),
-            UpstreamLoss::Stalled => (504, "the upstream takes no more of the request"),
-            UpstreamLoss::Unsendable => (400, "the request cannot be passed on"),
-        };
-        Failure::upstream(status, reason)
-    }
-
-    /// True if other calls would meet it too, so that the server is better spared.
-    pub(super) fn is_of_server(self) -> bool {
-        matches!(
-            self,
-            UpstreamLoss::Unreachable(_) | UpstreamLoss::NoResponse
-        )
-    }
-}
-
 impl<W: World> UpstreamConnection<W> {
     /// A connection whose socket is being connected, for a call.
     pub(super) fn new(
@@ -181,6 +118,7 @@ impl<W: World> UpstreamConnection<W> {
             reuse: Reuse::Allowed,
             answer: ReplyProgress::Awaited,
             write_deadline: None,
+            tunnel_deadline: None,
             server,
         }
     }
@@ -192,6 +130,11 @@ impl<W: World> UpstreamConnection<W> {
     /// Remembers what the poll told.
     pub(super) fn ready(&mut self, readable: bool, read_closed: bool) {
         self.link.ready(readable, read_closed);
+    }
+
+    /// True if another protocol has the connection.
+    pub(super) fn tunnels(&self) -> bool {
+        self.core.is_tunnel()
     }
 
     /// Takes away the call that it carries.
@@ -220,7 +163,8 @@ impl<W: World> UpstreamConnection<W> {
             SocketStage::Connecting(until) => Some(until),
             SocketStage::Open => {
                 let core = self.core.next_deadline();
-                core.into_iter().chain(self.write_deadline).min()
+                let own = self.write_deadline.into_iter().chain(self.tunnel_deadline);
+                core.into_iter().chain(own).min()
             }
         }
     }
@@ -235,6 +179,9 @@ impl<W: World> UpstreamConnection<W> {
         }
         if self.write_deadline.is_some_and(|deadline| deadline <= now) {
             return UpstreamWish::Close(UpstreamLoss::Stalled);
+        }
+        if self.tunnel_deadline.is_some_and(|deadline| deadline <= now) {
+            return UpstreamWish::Close(UpstreamLoss::Response(ResponseError::ContentTimeout));
         }
         match self.core.handle_timeout(now) {
             Err(error) => UpstreamWish::Close(UpstreamLoss::Response(error)),
@@ -263,7 +210,7 @@ impl<W: World> UpstreamConnection<W> {
         }
         self.core.lend_output(std::mem::take(&mut buffers.output));
         let written = self.write(world, limits, now);
-        let read = self.read(world, buffers, now);
+        let read = self.read(world, buffers, limits, now);
         let mut output = self.core.take_output();
         output.clear();
         buffers.output = output;
@@ -329,6 +276,12 @@ impl<W: World> UpstreamConnection<W> {
             self.core.commit(taken.is_last, now);
         }
         let mut output = std::mem::take(self.core.output());
+        if self.core.is_tunnel()
+            && self.link.unsent().is_empty()
+            && let Some(call) = &self.call
+        {
+            call.take_content(&mut output, PIECE);
+        }
         if output.is_empty() && self.link.unsent().is_empty() {
             *self.core.output() = output;
             return Ok(Flow::Paused);
@@ -338,16 +291,22 @@ impl<W: World> UpstreamConnection<W> {
         *self.core.output() = output;
         if written? > 0 {
             self.write_deadline = None;
+            if self.core.is_tunnel() {
+                self.tunnel_deadline = Some(now + limits.idle_timeout);
+            }
         }
         if !self.link.unsent().is_empty() {
             self.write_deadline.get_or_insert(now + limits.idle_timeout);
             return Ok(Flow::Paused);
         }
-        Ok(if self.core.is_sending() && has_content(&self.call) {
-            Flow::More
-        } else {
-            Flow::Paused
-        })
+        let tunnels = self.core.is_tunnel() && self.call.as_ref().is_some_and(Call::holds_content);
+        Ok(
+            if tunnels || self.core.is_sending() && has_content(&self.call) {
+                Flow::More
+            } else {
+                Flow::Paused
+            },
+        )
     }
 
     /// True if more of the response can be passed on, or an end is looked for.
@@ -363,9 +322,14 @@ impl<W: World> UpstreamConnection<W> {
         &mut self,
         world: &mut W,
         buffers: &mut Buffers,
+        limits: &UpstreamLimits,
         now: Instant,
     ) -> Result<Flow, UpstreamLoss> {
         for _ in 0..STEPS {
+            if self.core.is_tunnel() {
+                self.tunnel_deadline
+                    .get_or_insert(now + limits.idle_timeout);
+            }
             if !self.link.has_input() {
                 return Ok(Flow::Paused);
             }
@@ -384,6 +348,10 @@ impl<W: World> UpstreamConnection<W> {
             if read > 0 {
                 self.answer = ReplyProgress::Begun;
             }
+            if self.core.is_tunnel() {
+                self.pass_on(read, buffers, now + limits.idle_timeout);
+                continue;
+            }
             let bytes = buffers.read.get(..read).unwrap_or_default();
             if self.input.is_empty() {
                 let taken = self.receive(bytes, &mut buffers.fields, now)?;
@@ -400,6 +368,20 @@ impl<W: World> UpstreamConnection<W> {
             }
         }
         Ok(Flow::More)
+    }
+
+    /// Passes on the first bytes that were read of another protocol, or its end.
+    fn pass_on(&mut self, read: usize, buffers: &Buffers, deadline: Instant) {
+        self.tunnel_deadline = Some(deadline);
+        let Some(call) = &self.call else {
+            return;
+        };
+        if let Some(bytes @ [_, ..]) = buffers.read.get(..read) {
+            call.give_content(bytes);
+        }
+        if self.link.has_ended() {
+            call.complete(None);
+        }
     }
 
     /// Passes on what `input` holds of the response, and returns the number of bytes that were taken.
@@ -444,9 +426,14 @@ impl<W: World> UpstreamConnection<W> {
                     }
                 }
                 ResponseEvent::Trailers { fields } => call.complete(Some(fields)),
-                // No upgrade is ever offered, so the core takes no switch.
-                ResponseEvent::Switched { .. } => {
-                    return Err(UpstreamLoss::Response(ResponseError::UnaskedSwitch));
+                ResponseEvent::Switched { fields } => {
+                    call.note_answer();
+                    call.give_head(fields);
+                    // The first bytes of the other protocol.
+                    if !input.is_empty() {
+                        call.give_content(input);
+                    }
+                    return Ok(len);
                 }
             }
         }

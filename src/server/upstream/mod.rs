@@ -13,6 +13,7 @@
 
 mod config;
 mod connection;
+mod loss;
 mod pool;
 mod table;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::config::UpstreamLimits;
-use super::connection::{UpstreamConnection, UpstreamLoss, UpstreamWish};
+use super::connection::{UpstreamConnection, UpstreamWish};
+use super::loss::UpstreamLoss;
 use super::pool::{Freshness, Pool, Route};
 use crate::exchange::{Call, CallPlace, Calls, Failure, Queue};
 use crate::h1;
@@ -149,6 +150,11 @@ impl<W: World> UpstreamTable<W> {
                 }
             }
             CallPlace::Connection(token) if call.is_abandoned() => {
+                // The last bytes of a tunnel's client may have come with its end.
+                let connection = self.connections.value(token);
+                if connection.is_some_and(|connection| connection.tunnels()) {
+                    self.turn(token, means);
+                }
                 self.close(token, means);
             }
             CallPlace::Connection(token) => self.turn(token, means),

@@ -1,6 +1,7 @@
 //! The reverse proxy, with upstreams that do what real applications were seen to do.
 
 mod smuggling;
+mod upgrade;
 mod upstream;
 
 use crate::raw_h2::{self, RawH2, frame, get};
@@ -134,6 +135,12 @@ fn each_kind_of_response_reaches_the_client_as_it_was_meant() {
         (
             "GET",
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\nevil",
+            "200",
+            "ok",
+        ),
+        (
+            "GET",
+            "HTTP/1.1 200 OK\r\nConnection: x-hop\r\nX-Hop: evil\r\nKeep-Alive: evil\r\nContent-Length: 2\r\n\r\nok",
             "200",
             "ok",
         ),

@@ -1,0 +1,72 @@
+//! Losses of upstream connections, and the answers that clients get for them.
+
+use std::io;
+
+use crate::content::is_descriptor_limit;
+use crate::exchange::Failure;
+use crate::h1::ResponseError;
+
+/// The reason for which a connection is closed, as far as it concerns its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UpstreamLoss {
+    /// None: the call has its whole answer.
+    None,
+    /// The server cannot be reached.
+    Unreachable(io::ErrorKind),
+    /// There is no descriptor for a socket.
+    NoDescriptor,
+    /// It had been idle, and ended before a byte of the response: the server may have closed it before it
+    /// saw the request.
+    Stale,
+    /// The server has ended a new connection without a byte.
+    NoResponse,
+    /// The response is wrong, late or not whole.
+    Response(ResponseError),
+    /// The socket failed within the response.
+    Broken,
+    /// The server takes no more of the request.
+    Stalled,
+    /// The request cannot be said in HTTP/1.1.
+    Unsendable,
+}
+
+impl UpstreamLoss {
+    /// The loss of a connection that could not be dialled.
+    pub(super) fn of_dial(error: &io::Error) -> UpstreamLoss {
+        if is_descriptor_limit(error) {
+            return UpstreamLoss::NoDescriptor;
+        }
+        UpstreamLoss::Unreachable(error.kind())
+    }
+
+    /// The answer to the client.
+    pub(super) fn failure(self) -> Failure {
+        let (status, reason) = match self {
+            UpstreamLoss::None => (502, "the upstream gave no answer"),
+            UpstreamLoss::Unreachable(io::ErrorKind::TimedOut) => {
+                (504, "the upstream cannot be reached in time")
+            }
+            UpstreamLoss::Unreachable(io::ErrorKind::ConnectionRefused) => {
+                (502, "the upstream refuses connections")
+            }
+            UpstreamLoss::Unreachable(_) => (502, "the upstream cannot be reached"),
+            UpstreamLoss::NoDescriptor => (503, "no descriptor is left for an upstream connection"),
+            UpstreamLoss::Stale | UpstreamLoss::NoResponse => {
+                (502, "the upstream ended the connection without a response")
+            }
+            UpstreamLoss::Response(error) => (error.status(), error.reason()),
+            UpstreamLoss::Broken => (502, "the connection to the upstream broke"),
+            UpstreamLoss::Stalled => (504, "the upstream takes no more of the request"),
+            UpstreamLoss::Unsendable => (400, "the request cannot be passed on"),
+        };
+        Failure::upstream(status, reason)
+    }
+
+    /// True if other calls would meet it too, so that the server is better spared.
+    pub(super) fn is_of_server(self) -> bool {
+        matches!(
+            self,
+            UpstreamLoss::Unreachable(_) | UpstreamLoss::NoResponse
+        )
+    }
+}
