@@ -13,6 +13,7 @@ mod descriptors;
 mod hosts;
 mod metrics;
 mod own_files;
+mod passwords;
 #[cfg(feature = "proxy")]
 mod upstreams;
 
@@ -80,6 +81,7 @@ impl App {
         if config.reuse_port {
             world.share_ports();
         }
+        routes = routes.with_logins(passwords::start(config, &mut world)?);
         if let Some(path) = &config.control {
             world.open_control(path)?;
         }

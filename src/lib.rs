@@ -12,7 +12,7 @@
 //! 7  config     the table of settings; composes the rooms' own configurations
 //! 6  server     the event loop, its tables, connections, the services that frame answers
 //! 5  routes     hosts by name, handlers by path
-//! 4  site       files → responses    rules    redirects, fields    client    `calmd get`
+//! 4  site       files → responses    rules    logins, redirects …    client    `calmd get`
 //!    proxy      requests that are forwarded to upstreams
 //! 3  exchange   a request being answered: handlers, exchanges, wakes
 //!    h2         HTTP/2    link    a socket, its TLS and its unsent output    sandbox    rights that are given up

@@ -12,7 +12,7 @@
 mod host;
 
 pub use host::Host;
-pub(crate) use host::Ruled;
+pub(crate) use host::{Ruled, RuledArrival};
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use crate::content::Supply;
 use crate::exchange::{Answer, Desk, Handler, HostKey, Request, Response};
 use crate::hosts::{HostPattern, HostTable};
-use crate::http::{Field, Fields, Scheme};
+use crate::http::{Field, Fields};
+use crate::rules::LoginQueue;
 use crate::site::Site;
 use crate::telemetry::metrics::Exposition;
 use crate::world::{Files, HelpAnswer};
@@ -42,6 +43,8 @@ pub struct Routes<F: Files> {
     lent: Option<u32>,
     /// Rules of one host at least.
     ruled: bool,
+    /// Passwords that are being verified, where a host has basic authentication.
+    logins: Option<LoginQueue>,
 }
 
 impl<F: Files> From<Host<F>> for Routes<F> {
@@ -55,6 +58,7 @@ impl<F: Files> From<Host<F>> for Routes<F> {
             asked: HostKey::Default,
             working: Vec::new(),
             lent: None,
+            logins: None,
         }
     }
 }
@@ -97,23 +101,37 @@ impl<F: Files> Routes<F> {
         self.ruled
     }
 
-    /// Answers a request as the rules of its host want, or with an error of the status `refusal`, which is
-    /// the default host's.
+    /// Adds the queue of passwords, for hosts with basic authentication.
+    pub(crate) fn with_logins(mut self, logins: Option<LoginQueue>) -> Self {
+        self.logins = logins;
+        self
+    }
+
+    /// Takes the outcomes of passwords: requests that wait for them go on.
+    pub(crate) fn take_passwords(&mut self, now: Instant) {
+        if let Some(logins) = &mut self.logins {
+            logins.take_outcomes(now);
+        }
+    }
+
+    /// Answers a request as the rules of its host want. One that is refused is the default host's.
     pub(crate) fn accept_ruled(
         &mut self,
         request: &Request<'_>,
-        scheme: Scheme,
-        refusal: Option<u16>,
+        arrival: &RuledArrival,
         desk: &mut Desk<'_>,
     ) -> Ruled<F> {
-        let host = match refusal {
+        let host = match arrival.refusal {
             Some(_) => HostKey::Default,
             None => self.host_of(request),
         };
-        self.ask(host, |host| {
-            host.accept_ruled(request, scheme, refusal, desk)
-        })
-        .unwrap_or(Ruled {
+        // All hosts have one queue.
+        let mut logins = self.logins.take();
+        let ruled = self.ask(host, |host| {
+            host.accept_ruled(request, arrival, logins.as_mut(), desk)
+        });
+        self.logins = logins;
+        ruled.unwrap_or(Ruled {
             answer: Answer::NotMine,
             changes: None,
         })

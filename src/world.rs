@@ -24,7 +24,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 pub use file_reads::{FileReads, Residence};
-pub use help::{FileHelper, HelpAnswer, HelpId, HelpOutcome};
+pub use help::{FileHelper, HelpAnswer, HelpId, HelpOutcome, PasswordHelper, PasswordOutcome};
 pub use listen::{ListenAddress, UnixSocket};
 pub use metadata::{FileKind, Metadata};
 pub use tree::{Files, Listing, ListingEntry, RootChange};

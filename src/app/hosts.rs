@@ -52,6 +52,9 @@ pub(super) fn keep_private(routes: &mut Routes<Root>, config: &Config) {
 
 /// Warns of files in a state that the operator can hardly want.
 pub(super) fn warn(routes: &mut Routes<Root>, config: &Config) {
+    for warning in config.host_configs().flat_map(|host| host.rules.warnings()) {
+        log::warn!("{warning}");
+    }
     let mut roots = config.sites().map(|site| &site.root);
     for site in routes.sites() {
         site.tree().warn_of_private();

@@ -42,6 +42,11 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
              unless that is the served one itself",
         );
     }
+    for login in config.host_configs().flat_map(|host| &host.rules.logins) {
+        let mend = "move it out of the directory that is served";
+        let what = "the users of basic-auth";
+        add(&login.users.file, OwnExtent::Namesakes, what, mend);
+    }
     // A shell may have opened a file for the standard streams: `calmd . > log`.
     for (stream, what) in [(1, "standard output"), (2, "standard error")] {
         let file = std::fs::read_link(format!("/proc/self/fd/{stream}"));

@@ -10,8 +10,9 @@ use super::dialogue::{Exchange, Part};
 use super::failure::Failure;
 use super::handler::Request;
 use super::host_key::HostKey;
+use super::kept::{ContentHold, KeptRequest};
 use super::response::Response;
-use super::running::{ContentBounds, ContentHold, Opening, Running, Size};
+use super::running::{ContentBounds, Opening, Running, Size};
 use super::wakes::{AlarmOwner, RequestKey, RequestPlace, WakeCause};
 use crate::content::{Body, Least, Progress, Slice};
 use crate::http::{Fields, Method};
@@ -284,7 +285,7 @@ impl<F: Files> ActiveRequest<F> {
             Opening::Nothing => self.wait = Waits::Exchange,
             Opening::Cold => self.wait = Waits::Disk,
             Opening::Head(head, _) | Opening::Switch(head) => self.status = head.status,
-            Opening::Continue | Opening::Informational(_) => {}
+            Opening::Continue | Opening::Informational(_) | Opening::AskAgain(_) => {}
         }
         Ok(opening)
     }
@@ -405,6 +406,14 @@ impl<F: Files> ActiveRequest<F> {
         if let Source::Exchange(running) = &mut self.source {
             running.change_head(changes);
         }
+    }
+
+    /// The request that is asked for again, and its line of the log.
+    pub(crate) fn into_kept(mut self) -> Option<(Box<KeptRequest>, Option<Box<Entry>>)> {
+        let Source::Exchange(running) = &mut self.source else {
+            return None;
+        };
+        Some((running.take_kept()?, self.entry.take()))
     }
 
     /// Gives up the exchange for a response that takes the place of its own. Its line of the log has the

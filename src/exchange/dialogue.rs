@@ -44,6 +44,13 @@ pub trait Exchange<F: Files> {
         None
     }
 
+    /// True if it stands before a request that will be asked for again: all parts of the request are kept
+    /// for the exchange that follows, within the peer's window, and none are given to this one. No
+    /// `100 Continue` is sent for it. Asked once, at the beginning.
+    fn asks_again(&self) -> bool {
+        false
+    }
+
     /// The time behind the head in which content, or a part of the request, must come, after which the
     /// response is cut off; `None` is the server's time for a head. A wake alone is no step, nor is a time
     /// that has come. A stream of events or a tunnel, which may have nothing to say for
@@ -88,6 +95,20 @@ pub enum Step<F: Files> {
     End(Option<Fields>),
     /// Nothing before something has happened.
     Wait(Until),
+    /// The rules of the host and the handlers are asked for the request again, instead of a head. Only for an
+    /// exchange that [`Exchange::asks_again`].
+    AskAgain(LoginOutcome),
+}
+
+/// The reason for which a request is asked for again: the outcome of a look at its credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginOutcome {
+    /// The credentials are right.
+    Granted,
+    /// They are wrong.
+    Refused,
+    /// Nobody could tell.
+    Unknown,
 }
 
 /// The event before which an exchange has nothing to say.

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::changes::FieldChanges;
 use super::desk::{Desk, Means, Room};
-use super::dialogue::{Exchange, Part, Step, Until};
+use super::dialogue::{Exchange, LoginOutcome, Part, Step, Until};
 use super::failure::Failure;
 use super::handler::Request;
+use super::kept::{ContentHold, KeptRequest, Reception};
 use super::response::Head;
 use super::sendable;
 use super::wakes::{AlarmOwner, RequestPlace};
@@ -29,6 +30,8 @@ pub(crate) enum Opening {
     Head(Head, Size),
     /// The head behind which the connection is another protocol's.
     Switch(Head),
+    /// The handlers are asked again, and the answer takes the place of this one.
+    AskAgain(LoginOutcome),
 }
 
 /// The content behind a head.
@@ -42,15 +45,6 @@ pub(crate) enum Size {
     Unknown,
 }
 
-/// The word that a client keeps its content back for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ContentHold {
-    /// `100 Continue`.
-    UntilContinue,
-    /// None, or none any more.
-    Nothing,
-}
-
 /// Bounds of a request's content.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ContentBounds {
@@ -59,15 +53,6 @@ pub(crate) struct ContentBounds {
     /// Bytes that the exchange may hold while the protocol still lets the peer send some, and keeps its
     /// time for that.
     pub hold: usize,
-}
-
-/// The part of the request that was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reception {
-    /// Not its end.
-    Open,
-    /// All of it.
-    Complete,
 }
 
 /// An exchange, and what is known of it.
@@ -89,6 +74,8 @@ pub(super) struct Running<F: Files> {
     /// Bytes of content still to come, where the head says how many.
     left: Option<u64>,
     trailers: Option<Fields>,
+    /// The request, where the exchange has it asked for again.
+    kept: Option<Box<KeptRequest>>,
     /// Changes of the fields of the head, if a rule of the host makes any.
     changes: Option<Rc<FieldChanges>>,
     /// Interim responses so far.
@@ -132,6 +119,9 @@ impl<F: Files> Running<F> {
         Running {
             limit: exchange.content_limit().unwrap_or(bounds.most),
             hold: bounds.hold,
+            kept: exchange
+                .asks_again()
+                .then(|| Box::new(KeptRequest::new(request, expectation, bounds.hold))),
             exchange,
             place,
             alarm,
@@ -170,11 +160,21 @@ impl<F: Files> Running<F> {
     }
 
     pub(super) fn held(&self) -> usize {
-        self.exchange.held()
+        let kept = self.kept.as_ref().map_or(0, |kept| kept.data.len());
+        self.exchange.held() + kept
+    }
+
+    pub(super) fn take_kept(&mut self) -> Option<Box<KeptRequest>> {
+        self.kept.take()
     }
 
     /// Gives the exchange a part of its request.
     pub(super) fn receive(&mut self, part: Part<'_>, means: &Means) {
+        if let Some(kept) = &mut self.kept
+            && !matches!(part, Part::Gone)
+        {
+            return kept.receive(&part);
+        }
         match part {
             Part::Data(_) | Part::Trailers(_) => self.expectation = ContentHold::Nothing,
             // Nothing is kept back any more: 100 behind the end would ask for nothing.
@@ -223,6 +223,12 @@ impl<F: Files> Running<F> {
         let mut room = Room::new(reads, &mut out, 0);
         let mut desk = Desk::new(means, self.place, &mut self.alarm);
         match self.exchange.poll(&mut room, &mut desk)? {
+            Step::AskAgain(admission) if self.kept.is_some() => Ok(Opening::AskAgain(admission)),
+            Step::AskAgain(_) => Err(Failure::misuse("it does not ask again")),
+            Step::Wait(until) if self.kept.is_some() => {
+                self.wait_for(until, means.handler_timeout, means.now)?;
+                Ok(Opening::Nothing)
+            }
             Step::Wait(until) => {
                 let most = self.exchange.head_timeout();
                 let most = most.unwrap_or(means.handler_timeout);
@@ -381,7 +387,7 @@ impl<F: Files> Running<F> {
                         _ => Progress::Waiting,
                     });
                 }
-                Step::Informational(_) | Step::Head(_) | Step::Switch(_) => {
+                Step::Informational(_) | Step::Head(_) | Step::Switch(_) | Step::AskAgain(_) => {
                     return Err(Failure::misuse("a head behind the head"));
                 }
             }

@@ -16,8 +16,8 @@ use rustix::net::{
     SocketType, recv, sendmsg, socketpair,
 };
 
+use super::duty::{HelperDuty, HelperSandbox, NAME};
 use super::message::{self, HelperReply, Task, TaskWork};
-use super::process::{HelperSandbox, NAME};
 use super::{HelperError, MOST_TASKS, SILENCE};
 use crate::world::{FileHelper, HelpAnswer, HelpId, HelpOutcome, User};
 
@@ -54,37 +54,8 @@ impl HelperClient {
     ///
     /// The kernel starts the file that this process runs, even if another one has its name by now.
     pub fn start(user: Option<&User>, sandbox: HelperSandbox) -> Result<Self, HelperError> {
-        let start_error = |error: io::Error| HelperError::Start(error);
-        let pair = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        );
-        let (socket, other) = pair.map_err(|errno| start_error(errno.into()))?;
-        let mut command = Command::new("/proc/self/exe");
-        // Nothing of the environment is of use to it, and some of it may be secret.
-        command
-            .arg0(NAME)
-            .arg(sandbox.argument())
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::from(other))
-            .stdout(Stdio::null());
-        if let Some(user) = user {
-            // Without any of root's groups; it needs none, because it opens nothing.
-            command.uid(user.uid).gid(user.gid);
-        }
-        let process = command.spawn().map_err(start_error)?.id();
-        // The other end is closed, so that the end of the helper shows.
-        drop(command);
-        let mut waited = [PollFd::new(&socket, PollFlags::IN)];
-        let _ = retry_on_intr(|| poll(&mut waited, Some(&START)));
-        let client = HelperClient::new(socket, process);
-        match client.receive() {
-            Ok(Some(HelperReply::Ready)) => Ok(client),
-            _ => Err(HelperError::NotReady),
-        }
+        let (socket, process) = start(user, sandbox, HelperDuty::Files)?;
+        Ok(HelperClient::new(socket, process))
     }
 
     fn new(socket: OwnedFd, process: u32) -> Self {
@@ -147,22 +118,6 @@ impl HelperClient {
         Some(id)
     }
 
-    /// The next message; `None` if there is none yet.
-    fn receive(&self) -> Result<Option<HelperReply>, &'static str> {
-        let Some(socket) = &self.socket else {
-            return Ok(None);
-        };
-        let mut bytes = [0; message::LEN];
-        match retry_on_intr(|| recv(socket, &mut bytes[..], RecvFlags::DONTWAIT)) {
-            Err(Errno::AGAIN) => Ok(None),
-            Ok((0, _)) | Err(_) => Err("has ended"),
-            Ok((len, _)) => match bytes.get(..len).and_then(HelperReply::parse) {
-                Some(reply) => Ok(Some(reply)),
-                None => Err("says what nobody understands"),
-            },
-        }
-    }
-
     /// Does without the helper from here on. It ends by itself, because its socket has ended.
     fn give_up(&mut self, why: &str) {
         self.socket = None;
@@ -188,6 +143,58 @@ impl HelperClient {
     }
 }
 
+/// Starts a process of this duty, and waits until it is ready: its socket, and its process id.
+pub(super) fn start(
+    user: Option<&User>,
+    sandbox: HelperSandbox,
+    duty: HelperDuty,
+) -> Result<(OwnedFd, u32), HelperError> {
+    let start_error = |error: io::Error| HelperError::Start(error);
+    let pair = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    );
+    let (socket, other) = pair.map_err(|errno| start_error(errno.into()))?;
+    let mut command = Command::new("/proc/self/exe");
+    // Nothing of the environment is of use to it, and some of it may be secret.
+    command
+        .arg0(NAME)
+        .arg(sandbox.argument())
+        .arg(duty.argument())
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(other))
+        .stdout(Stdio::null());
+    if let Some(user) = user {
+        // Without any of root's groups; it needs none, because it opens nothing.
+        command.uid(user.uid).gid(user.gid);
+    }
+    let process = command.spawn().map_err(start_error)?.id();
+    // The other end is closed, so that the end of the helper shows.
+    drop(command);
+    let mut waited = [PollFd::new(&socket, PollFlags::IN)];
+    let _ = retry_on_intr(|| poll(&mut waited, Some(&START)));
+    match receive(&socket) {
+        Ok(Some(HelperReply::Ready)) => Ok((socket, process)),
+        _ => Err(HelperError::NotReady),
+    }
+}
+
+/// The next message; `None` if there is none yet.
+fn receive(socket: &OwnedFd) -> Result<Option<HelperReply>, &'static str> {
+    let mut bytes = [0; message::LEN];
+    match retry_on_intr(|| recv(socket, &mut bytes[..], RecvFlags::DONTWAIT)) {
+        Err(Errno::AGAIN) => Ok(None),
+        Ok((0, _)) | Err(_) => Err("has ended"),
+        Ok((len, _)) => match bytes.get(..len).and_then(HelperReply::parse) {
+            Some(reply) => Ok(Some(reply)),
+            None => Err("says what nobody understands"),
+        },
+    }
+}
+
 impl FileHelper for HelperClient {
     fn read_ahead(&mut self, file: BorrowedFd<'_>, offset: u64, len: u64) -> Option<HelpId> {
         self.send(TaskWork::ReadAhead, file, (offset, len))
@@ -198,8 +205,8 @@ impl FileHelper for HelperClient {
     }
 
     fn take_answer(&mut self) -> Option<HelpAnswer> {
-        if self.socket.is_some() {
-            match self.receive() {
+        if let Some(socket) = &self.socket {
+            match receive(socket) {
                 Ok(Some(HelperReply::Answer(answer))) if self.tasks.front() == Some(&answer.id) => {
                     self.tasks.pop_front();
                     self.heard = Instant::now();

@@ -22,16 +22,25 @@
 //! it read things again, do nothing to its helper: they reach both where a terminal or a service manager
 //! sends them to a group, and responses that are open then still need the helper.
 //!
+//! A second such process verifies passwords, if a host has basic authentication (`passwords`): on one
+//! thread there is no other place for a hash that takes 100 ms on purpose.
+//!
 //! Other work that blocks begins in `message`, as a variant of its tasks.
 
 mod client;
+mod duty;
 mod error;
 mod message;
+mod password_hash;
+mod passwords;
 mod process;
 
 pub use client::HelperClient;
+pub use duty::HelperSandbox;
 pub use error::HelperError;
-pub use process::{HelperProcess, HelperSandbox};
+pub use password_hash::PasswordHashKind;
+pub use passwords::{LONGEST_PASSWORD, PasswordClient};
+pub use process::HelperProcess;
 
 use std::time::Duration;
 

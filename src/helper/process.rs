@@ -9,46 +9,26 @@ use std::sync::atomic::AtomicBool;
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketType, recvmsg, send,
-    sockopt,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketType, recvmsg, sockopt,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::duty::{HelperDuty, HelperSandbox, NAME, answer};
 use super::message::{self, HelperReply, Task, TaskWork};
-use super::{HelperError, MOST_TASKS};
+use super::{HelperError, MOST_TASKS, passwords};
 use crate::world::files::DescriptorReads;
 use crate::world::{FileReads, HelpAnswer, HelpOutcome};
-
-/// Name by which a server starts its helper, which lists of processes show.
-pub(super) const NAME: &str = "calmd-helper";
 
 /// Number of bytes that are read in one go. The kernel was asked for more before, so a small buffer reads as
 /// fast as a large one, and takes less memory.
 const READ: usize = 64 << 10;
 
-/// Rights that a helper gives up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HelperSandbox {
-    /// All that it does not need.
-    On,
-    /// None: the operator wants no sandbox.
-    Off,
-}
-
-impl HelperSandbox {
-    pub(super) fn argument(self) -> &'static str {
-        match self {
-            HelperSandbox::On => "confined",
-            HelperSandbox::Off => "unconfined",
-        }
-    }
-}
-
 /// This process as the helper of a server, whose socket is its standard input.
 #[derive(Debug)]
 pub struct HelperProcess {
     sandbox: HelperSandbox,
+    duty: HelperDuty,
     socket: Stdin,
 }
 
@@ -67,6 +47,11 @@ impl HelperProcess {
             .into_iter()
             .find(|it| argument.as_ref().is_some_and(|text| text == it.argument()))
             .ok_or(HelperError::NoServer)?;
+        let argument = arguments.next();
+        let duty = [HelperDuty::Files, HelperDuty::Passwords]
+            .into_iter()
+            .find(|it| argument.as_ref().is_some_and(|text| text == it.argument()))
+            .ok_or(HelperError::NoServer)?;
         let socket = io::stdin();
         if sockopt::socket_type(&socket) != Ok(SocketType::SEQPACKET) {
             return Err(HelperError::NoServer);
@@ -78,7 +63,11 @@ impl HelperProcess {
         }
         // Else its name would be that of the link it was started by, `exe`.
         let _ = rustix::thread::set_name(c"calmd-helper");
-        Ok(Some(HelperProcess { sandbox, socket }))
+        Ok(Some(HelperProcess {
+            sandbox,
+            duty,
+            socket,
+        }))
     }
 
     /// Rights that it has to give up before it runs.
@@ -88,7 +77,10 @@ impl HelperProcess {
 
     /// Does tasks until the server ends.
     pub fn run(self) -> io::Result<()> {
-        run(self.socket.as_fd())
+        match self.duty {
+            HelperDuty::Files => run(self.socket.as_fd()),
+            HelperDuty::Passwords => passwords::run(self.socket.as_fd()),
+        }
     }
 }
 
@@ -157,15 +149,6 @@ fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<ReceivedTask>
     match (task, file) {
         (Some(task), Some(file)) => Ok(ReceivedTask::Task(task, file)),
         _ => Err(io::ErrorKind::InvalidData.into()),
-    }
-}
-
-fn answer(socket: BorrowedFd<'_>, reply: HelperReply) -> io::Result<()> {
-    let bytes = reply.to_bytes();
-    match retry_on_intr(|| send(socket, &bytes, SendFlags::NOSIGNAL)) {
-        // The server has ended, which the next message tells as well.
-        Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::exchange::{Answer, Desk, FieldChanges, Handler, Request};
-use crate::http::{Fields, Method, Scheme};
-use crate::rules::{Rules, Verdict, Visit};
+use crate::content::Body;
+use crate::exchange::{Answer, Desk, FieldChanges, Handler, LoginOutcome, Request, Response};
+use crate::http::{Fields, Method, Scheme, status};
+use crate::rules::{LoginQueue, Rules, Verdict, Visit};
 use crate::site::Site;
 use crate::site::path::{PathError, SitePath, TargetForm, split_query};
 use crate::world::Files;
@@ -15,6 +16,15 @@ pub struct Host<F: Files> {
     rules: Option<Box<Rules>>,
     mounts: Vec<Mount<F>>,
     pub(super) site: Site<F>,
+}
+
+/// The circumstances of a request that rules look at.
+pub(crate) struct RuledArrival {
+    pub scheme: Scheme,
+    /// The status with which it is refused whatever the rules are; they change the fields of that answer.
+    pub refusal: Option<u16>,
+    /// The outcome of a look at its credentials, where it is asked for again.
+    pub admission: Option<LoginOutcome>,
 }
 
 /// An answer under the rules of its host.
@@ -76,29 +86,29 @@ impl<F: Files> Host<F> {
         self.rules.is_some()
     }
 
-    /// Answers a request as the rules of its host want, or with an error of the status `refusal`.
+    /// Answers a request as the rules of its host want.
     pub(super) fn accept_ruled(
         &mut self,
         request: &Request<'_>,
-        scheme: Scheme,
-        refusal: Option<u16>,
+        arrival: &RuledArrival,
+        logins: Option<&mut LoginQueue>,
         desk: &mut Desk<'_>,
     ) -> Ruled<F> {
         let path = decoded_path(request.fields.path().unwrap_or_default());
         let visit = Visit {
             request,
             path: &path,
-            scheme,
+            scheme: arrival.scheme,
         };
-        let (verdict, changes) = match &self.rules {
-            Some(rules) if refusal.is_none() => (rules.decide(&visit), rules.changes(&visit)),
-            Some(rules) => (Verdict::Pass, rules.changes(&visit)),
-            None => (Verdict::Pass, None),
+        let changes = self.rules.as_ref().and_then(|rules| rules.changes(&visit));
+        let verdict = match (arrival.refusal, &mut self.rules) {
+            (Some(status), _) => Verdict::Answer(status, Fields::new()),
+            (None, Some(rules)) => rules.decide(&visit, logins, arrival.admission, desk.now()),
+            (None, None) => Verdict::Pass,
         };
-        let answer = match (verdict, refusal) {
-            (_, Some(status)) => Answer::Response(self.site.error(status)),
-            (Verdict::Pass, None) => self.accept(request, desk),
-            (Verdict::Rewrite(target), None) => {
+        let answer = match verdict {
+            Verdict::Pass => self.accept(request, desk),
+            Verdict::Rewrite(target) => {
                 let fields = with_target(request.fields, &target);
                 let rewritten = Request {
                     fields: &fields,
@@ -106,15 +116,34 @@ impl<F: Files> Host<F> {
                 };
                 self.accept(&rewritten, desk)
             }
-            (Verdict::Answer(status, own), None) => {
-                let mut response = self.site.error(status);
-                let mut fields = Fields::clone(&response.fields);
-                fields.extend_from(&own);
-                response.fields = Rc::new(fields);
-                Answer::Response(response)
-            }
+            Verdict::Wait(ticket) => Answer::Exchange(ticket.gate(desk)),
+            Verdict::Answer(status, own) => Answer::Response(self.ruled_response(status, &own)),
         };
         Ruled { answer, changes }
+    }
+
+    /// A response of this status with fields of a rule, and the page of the status where it has content.
+    fn ruled_response(&mut self, status: u16, own: &Fields) -> Response<F> {
+        if status::has_no_content(status) {
+            let mut fields = Fields::clone(&self.site.common_fields());
+            fields.extend_from(own);
+            return Response {
+                status,
+                fields: Rc::new(fields),
+                body: Body::Empty,
+            };
+        }
+        let mut response = self.site.error(status);
+        let mut fields = Fields::new();
+        // The rule's own field takes the place of the page's, as `retry-after` may.
+        for field in response.fields.iter() {
+            if !own.iter().any(|it| it.name == field.name) {
+                fields.push_field(field);
+            }
+        }
+        fields.extend_from(own);
+        response.fields = Rc::new(fields);
+        response
     }
 
     /// The site behind the handlers.

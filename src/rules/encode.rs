@@ -53,3 +53,10 @@ pub(super) fn push_text(out: &mut Vec<u8>, text: &[u8]) {
 pub(super) fn decode(text: &str) -> Vec<u8> {
     percent_decode_str(text).collect()
 }
+
+/// The decoded path of a target.
+pub(super) fn decoded_path(target: &[u8]) -> Vec<u8> {
+    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#'));
+    let path = target.split_at(end.unwrap_or(target.len())).0;
+    percent_encoding::percent_decode(path).collect()
+}

@@ -4,44 +4,65 @@
 //! # The order
 //!
 //! ```text
-//!  request ─▶ 1 scheme and name ─▶ 2 redirects, rewrites ─▶ handlers, files ─▶ 3 fields ─▶ response
-//!                  │ 308                  │ 30x, 410                              ▲
-//!                  └──────────────────────┴───────────────────────────────────────┘
+//!  request ─▶ 1 addresses ─▶ 2 rates ─▶ 3 scheme, name ─▶ 4 preflight ─▶ 5 login ─▶ 6 redirects, rewrites
+//!                 │ 403          │ 429         │ 308            │ 204        │ 401       │ 30x, 410  │
+//!                 ▼              ▼             ▼                ▼            ▼           ▼           ▼
+//!  response ◀───────────────────────────────── 7 fields ◀──────────────────────────── handlers, files
 //! ```
 //!
-//! 1. `https-redirect` and `canonical`: one redirect to the right scheme and name.
-//! 2. `redirect`: the first rule that matches the path. A rewrite (200) goes on with another path, once.
-//! 3. `headers`: all rules that match the path that was asked for, in their order, on every answer of the
-//!    host: files, errors, 304, redirects, and the answers of other handlers.
+//! 1. `deny` and `allow`: no `deny` of the path may have the address, and each `allow` of the path must.
+//! 2. `rate`: each limit of the path has a request left for the address.
+//! 3. `https-redirect` and `canonical`: one redirect to the right scheme and name, before a password is asked
+//!    for.
+//! 4. `cors`: the first rule of the path answers a preflight request, which has no credentials.
+//! 5. `basic-auth`: the first rule of the path wants one of its users.
+//! 6. `redirect`: the first rule that matches the path. A rewrite (200) goes on with another path, once: the
+//!    rules 1 and 5 of that path must let the client in as well.
+//! 7. `headers`, and the fields of `cors`: all rules that match the path that was asked for, in their order,
+//!    on every answer of the host: files, errors, 304, redirects, and the answers of other handlers.
 //!
 //! Paths are compared decoded and without dot segments, so that another spelling of a path meets the same
 //! rules. The room does no input or output. It is given a [`Visit`] and tells a [`Verdict`].
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod access;
+mod buckets;
+mod cors;
 mod encode;
 mod fields;
+mod login;
+mod network;
 mod origin;
 mod path_glob;
 mod pattern;
 mod redirect;
 mod target;
+mod users;
 
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
+pub use access::{AddressRule, AddressRules, RateRule};
+pub use cors::{CorsRule, WrittenCors};
 pub use fields::{FieldRule, WrittenChange};
+pub use login::{LoginQueue, LoginRule, LoginTicket};
+pub use network::Network;
 pub use origin::OriginRules;
 pub use path_glob::PathGlob;
 pub use redirect::{RedirectMistake, RedirectRule, find_loop};
+pub use users::Users;
 
-use crate::exchange::{FieldChanges, Request};
+use crate::exchange::{FieldChanges, LoginOutcome, Request};
 use crate::http::{Fields, Scheme};
+use access::RateLimits;
 use fields::FieldRules;
+use login::Login;
 use origin::Misaddressed;
 use redirect::Redirected;
 
 /// The rules of a host as the operator has them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// The scheme and the name that clients are sent to.
     pub origin: OriginRules,
@@ -49,20 +70,51 @@ pub struct Config {
     pub redirects: Vec<RedirectRule>,
     /// Changes of fields; all that match are made.
     pub fields: Vec<FieldRule>,
+    /// Addresses that are let in, and those that are kept out.
+    pub addresses: AddressRules,
+    /// Limits of requests; all that match count.
+    pub rates: Vec<RateRule>,
+    /// Origins whose scripts may read; the first that matches decides.
+    pub cors: Vec<CorsRule>,
+    /// Paths that need a login; the first that matches decides.
+    pub logins: Vec<LoginRule>,
 }
 
 impl Config {
+    /// Sentences on parts that are taken and are a danger.
+    pub fn warnings(&self) -> impl Iterator<Item = &String> {
+        self.logins.iter().flat_map(|rule| &rule.users.warnings)
+    }
+
     /// True if no rule is configured.
     pub fn is_empty(&self) -> bool {
-        let has_origin = self.origin.https || self.origin.canonical.is_some();
-        !has_origin && self.redirects.is_empty() && self.fields.is_empty()
+        let Config {
+            origin,
+            redirects,
+            fields,
+            addresses,
+            rates,
+            cors,
+            logins,
+        } = self;
+        !(origin.https || origin.canonical.is_some())
+            && redirects.is_empty()
+            && fields.is_empty()
+            && addresses.is_empty()
+            && rates.is_empty()
+            && cors.is_empty()
+            && logins.is_empty()
     }
 }
 
 /// The rules of a host.
 #[derive(Debug)]
 pub struct Rules {
+    addresses: AddressRules,
+    rates: RateLimits,
     origin: OriginRules,
+    cors: Vec<CorsRule>,
+    logins: Vec<LoginRule>,
     redirects: Vec<RedirectRule>,
     fields: FieldRules,
 }
@@ -79,7 +131,7 @@ pub struct Visit<'a> {
 }
 
 /// The answer of the rules to a request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Verdict {
     /// The handlers are asked.
     Pass,
@@ -87,6 +139,8 @@ pub enum Verdict {
     Rewrite(Vec<u8>),
     /// A response of this status with these fields, and the page of the status as its content.
     Answer(u16, Fields),
+    /// Nothing before the password is verified.
+    Wait(Rc<LoginTicket>),
 }
 
 impl Rules {
@@ -96,26 +150,96 @@ impl Rules {
             return None;
         }
         Some(Box::new(Rules {
+            addresses: config.addresses.clone(),
+            rates: RateLimits::new(&config.rates),
             origin: config.origin.clone(),
+            cors: config.cors.clone(),
+            logins: config.logins.clone(),
             redirects: config.redirects.clone(),
             fields: FieldRules::new(&config.fields),
         }))
     }
 
-    /// Decides on a request before a handler is asked.
-    pub fn decide(&self, visit: &Visit<'_>) -> Verdict {
-        match self.origin.judge(visit) {
-            Some(Misaddressed::Elsewhere(location)) => return redirection(308, &location),
-            Some(Misaddressed::Nameless) => return Verdict::Answer(400, Fields::new()),
-            None => {}
+    /// Decides on a request before a handler is asked. With an `admission`, the request is asked for again.
+    pub fn decide(
+        &mut self,
+        visit: &Visit<'_>,
+        mut logins: Option<&mut LoginQueue>,
+        admission: Option<LoginOutcome>,
+        now: Instant,
+    ) -> Verdict {
+        if admission.is_none()
+            && let Some(verdict) = self.decide_at_the_door(visit, now)
+        {
+            return verdict;
+        }
+        if let Some(verdict) = self.login(visit, logins.as_deref_mut(), admission, now) {
+            return verdict;
         }
         let query = query(visit.request.fields.path().unwrap_or_default());
         let mut rules = self.redirects.iter();
-        match rules.find_map(|rule| rule.apply(visit.path, query)) {
-            Some(Redirected::Send { status, location }) => redirection(status, &location),
-            Some(Redirected::Serve { target }) => Verdict::Rewrite(target),
-            Some(Redirected::Gone) => Verdict::Answer(410, Fields::new()),
-            None => Verdict::Pass,
+        let target = match rules.find_map(|rule| rule.apply(visit.path, query)) {
+            Some(Redirected::Send { status, location }) => return redirection(status, &location),
+            Some(Redirected::Gone) => return Verdict::Answer(410, Fields::new()),
+            Some(Redirected::Serve { target }) => target,
+            None => return Verdict::Pass,
+        };
+        let path = encode::decoded_path(&target);
+        let rewritten = Visit {
+            path: &path,
+            ..*visit
+        };
+        if !self.addresses.admit(&path, visit.request.peer) {
+            return Verdict::Answer(403, Fields::new());
+        }
+        let login = self.login(&rewritten, logins, admission, now);
+        login.unwrap_or(Verdict::Rewrite(target))
+    }
+
+    /// Decides by address, rate, scheme and name, and on preflight requests.
+    fn decide_at_the_door(&mut self, visit: &Visit<'_>, now: Instant) -> Option<Verdict> {
+        if !self.addresses.admit(visit.path, visit.request.peer) {
+            return Some(Verdict::Answer(403, Fields::new()));
+        }
+        if let Err(wait) = self.rates.count(visit, now) {
+            return Some(come_back(429, wait));
+        }
+        match self.origin.judge(visit) {
+            Some(Misaddressed::Elsewhere(location)) => return Some(redirection(308, &location)),
+            Some(Misaddressed::Nameless) => return Some(Verdict::Answer(400, Fields::new())),
+            None => {}
+        }
+        let fields = cors::preflight(&self.cors, visit)?;
+        Some(Verdict::Answer(204, fields))
+    }
+
+    /// Wants a user where the path needs one; `None` lets the client in.
+    fn login(
+        &self,
+        visit: &Visit<'_>,
+        logins: Option<&mut LoginQueue>,
+        admission: Option<LoginOutcome>,
+        now: Instant,
+    ) -> Option<Verdict> {
+        let rule = self
+            .logins
+            .iter()
+            .find(|rule| rule.path.matches(visit.path))?;
+        let login = match logins {
+            Some(logins) => logins.check(&rule.users, visit, admission, now),
+            None => Login::Busy,
+        };
+        match login {
+            Login::Known => None,
+            Login::Waits(ticket) => Some(Verdict::Wait(ticket)),
+            Login::Busy => Some(come_back(503, BUSY)),
+            Login::TooMany(wait) => Some(come_back(429, wait)),
+            Login::Refused => {
+                let challenge = format!("Basic realm=\"{}\", charset=\"UTF-8\"", rule.realm);
+                let mut fields = Fields::new();
+                fields.push(b"www-authenticate", challenge.as_bytes());
+                Some(Verdict::Answer(401, fields))
+            }
         }
     }
 
@@ -123,8 +247,23 @@ impl Rules {
     pub fn changes(&self, visit: &Visit<'_>) -> Option<Rc<FieldChanges>> {
         let mut changes = FieldChanges::new(visit.scheme);
         self.fields.collect(visit.path, &mut changes);
+        if let Some(rule) = cors::changes(&self.cors, visit) {
+            changes.push(rule);
+        }
         (!changes.is_empty()).then(|| Rc::new(changes))
     }
+}
+
+/// Time after which a client may try again where the queue of passwords is full: ten of them have been
+/// verified by then.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// An answer that asks the client to come back later.
+fn come_back(status: u16, wait: Duration) -> Verdict {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let mut fields = Fields::new();
+    fields.push(b"retry-after", seconds.to_string().as_bytes());
+    Verdict::Answer(status, fields)
 }
 
 fn redirection(status: u16, location: &[u8]) -> Verdict {

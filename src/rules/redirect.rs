@@ -1,5 +1,6 @@
 //! Redirects, rewrites and paths that are gone.
 
+use super::encode::decoded_path;
 use super::pattern::PathPattern;
 use super::target::RedirectTarget;
 
@@ -126,9 +127,7 @@ fn is_endless(rules: &[RedirectRule], mut path: Vec<u8>) -> bool {
         else {
             return false;
         };
-        let end = location.iter().position(|byte| matches!(byte, b'?' | b'#'));
-        let location = location.split_at(end.unwrap_or(location.len())).0;
-        path = percent_encoding::percent_decode(location).collect();
+        path = decoded_path(&location);
     }
     true
 }

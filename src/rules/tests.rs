@@ -11,7 +11,7 @@ fn redirect(from: &str, to: &str, status: u16) -> RedirectRule {
     RedirectRule::parse(from, Some(to), status).unwrap()
 }
 
-fn decide(rules: &Rules, scheme: Scheme, target: &str) -> String {
+fn decide(rules: &mut Rules, scheme: Scheme, target: &str) -> String {
     let fields = [
         (":method", "GET"),
         (":authority", "a.test"),
@@ -24,9 +24,10 @@ fn decide(rules: &Rules, scheme: Scheme, target: &str) -> String {
         path: path.as_bytes(),
         scheme,
     };
-    match rules.decide(&visit) {
+    match rules.decide(&visit, None, None, Instant::now()) {
         Verdict::Pass => "pass".into(),
         Verdict::Rewrite(target) => format!("serve {}", String::from_utf8(target).unwrap()),
+        Verdict::Wait(_) => "wait".into(),
         Verdict::Answer(status, fields) => {
             let location = fields.value("location").unwrap_or_default();
             format!("{status} {}", String::from_utf8_lossy(location))
@@ -36,7 +37,7 @@ fn decide(rules: &Rules, scheme: Scheme, target: &str) -> String {
 
 #[test]
 fn the_scheme_comes_first_and_then_the_first_redirect_that_matches() {
-    let rules = rules(Config {
+    let mut rules = rules(Config {
         origin: OriginRules {
             https: true,
             ..OriginRules::default()
@@ -47,7 +48,7 @@ fn the_scheme_comes_first_and_then_the_first_redirect_that_matches() {
             redirect("/app/*", "/app.html", 200),
             RedirectRule::parse("/gone", None, 410).unwrap(),
         ],
-        fields: Vec::new(),
+        ..Config::default()
     });
     for (scheme, target, said) in [
         (Scheme::Http, "/a", "308 https://a.test/a"),
@@ -56,7 +57,7 @@ fn the_scheme_comes_first_and_then_the_first_redirect_that_matches() {
         (Scheme::Https, "/gone", "410 "),
         (Scheme::Https, "/b", "pass"),
     ] {
-        assert_eq!(decide(&rules, scheme, target), said, "{target}");
+        assert_eq!(decide(&mut rules, scheme, target), said, "{target}");
     }
 }
 

@@ -7,10 +7,11 @@ use super::services::Services;
 use super::turn::Turn;
 use crate::exchange::{
     ActiveRequest, AlarmOwner, Answer, ContentBounds, ContentHold, Desk, Exchange, Failure,
-    FieldChanges, Replaced, Request, RequestKey, RequestPlace, Response,
+    FieldChanges, KeptRequest, LoginOutcome, Reception, Replaced, Request, RequestKey,
+    RequestPlace, Response,
 };
 use crate::http::Fields;
-use crate::routes::Ruled;
+use crate::routes::{Ruled, RuledArrival};
 use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer};
 use std::rc::Rc;
@@ -50,7 +51,55 @@ impl<F: Files> Turn<'_, F> {
         if let Some(response) = self.own_answer(arrived) {
             return Accepted::Response(response, None);
         }
-        let mut entry = self.log_entry(arrived.peer, arrived.version, arrived.fields);
+        let entry = self.log_entry(arrived.peer, arrived.version, arrived.fields);
+        self.answer(arrived, None, entry)
+    }
+
+    /// Has the handlers asked again for a request that was kept, and gives the answer what came of it.
+    pub(super) fn accept_again(
+        &mut self,
+        kept: &KeptRequest,
+        peer: Peer,
+        key: RequestKey,
+        admission: LoginOutcome,
+        entry: Option<Box<Entry>>,
+    ) -> Accepted<F> {
+        let arrived = Arrived {
+            fields: &kept.fields,
+            peer,
+            version: kept.version,
+            key,
+            expectation: kept.expectation,
+            hold: kept.hold,
+            refusal: None,
+        };
+        let mut active = match self.answer(&arrived, Some(admission), entry) {
+            Accepted::Exchange(active) => active,
+            response => return response,
+        };
+        let (most, means) = (
+            self.services.limits.request_body_bytes,
+            &self.services.means,
+        );
+        if active.receive(&kept.data, most, means).is_err() {
+            let (response, entry) = self.services.refuse_content(active, peer);
+            return Accepted::Response(response, entry);
+        }
+        if let Some(trailers) = &kept.trailers {
+            active.receive_trailers(trailers, means);
+        }
+        if kept.arrival == Reception::Complete {
+            active.finish_request(means);
+        }
+        Accepted::Exchange(active)
+    }
+
+    fn answer(
+        &mut self,
+        arrived: &Arrived<'_>,
+        admission: Option<LoginOutcome>,
+        mut entry: Option<Box<Entry>>,
+    ) -> Accepted<F> {
         let request = Request {
             version: arrived.version,
             ..Request::new(arrived.fields, arrived.peer)
@@ -60,7 +109,7 @@ impl<F: Files> Turn<'_, F> {
             request: arrived.key,
         };
         let mut alarm = AlarmOwner::default();
-        let Ruled { answer, changes } = self.ask(arrived, &request, place, &mut alarm);
+        let Ruled { answer, changes } = self.ask(arrived, &request, admission, (place, &mut alarm));
         if let Some(entry) = &mut entry {
             entry.set_host(self.services.routes.asked().number());
         }
@@ -91,8 +140,8 @@ impl<F: Files> Turn<'_, F> {
         &mut self,
         arrived: &Arrived<'_>,
         request: &Request<'_>,
-        place: RequestPlace,
-        alarm: &mut AlarmOwner,
+        admission: Option<LoginOutcome>,
+        (place, alarm): (RequestPlace, &mut AlarmOwner),
     ) -> Ruled<F> {
         let refusal = match arrived.refusal {
             None if self.is_misdirected(arrived.fields) => Some(421),
@@ -101,7 +150,12 @@ impl<F: Files> Turn<'_, F> {
         let routes = &mut self.services.routes;
         let mut desk = Desk::new(&self.services.means, place, alarm);
         let ruled = if routes.has_rules() {
-            routes.accept_ruled(request, self.scheme, refusal, &mut desk)
+            let arrival = RuledArrival {
+                scheme: self.scheme,
+                refusal,
+                admission,
+            };
+            routes.accept_ruled(request, &arrival, &mut desk)
         } else {
             Ruled {
                 answer: match refusal {

@@ -310,7 +310,10 @@ impl<W: World> EventLoop<W> {
                 }
             }
             Ready::Signal(signal) => self.signal(signal),
-            Ready::Helper => self.take_help(),
+            Ready::Helper => {
+                self.take_help();
+                self.services.routes.take_passwords(self.services.now);
+            }
             Ready::Control => self.hear_control(),
             Ready::Socket {
                 token,

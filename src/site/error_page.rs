@@ -68,14 +68,17 @@ fn html(status: u16) -> String {
     };
     let explanation = match status {
         400 => "The address or the request is not well-formed.",
-        403 => "This file may not be read by the server.",
+        401 => "This address needs a name and a password.",
+        403 => "This address may not be read.",
         404 => "There is nothing at this address.",
+        410 => "There is nothing at this address any more.",
         405 => "This address can be read, not written to.",
         412 => "The file is not in the state that the request demands.",
         413 => "The request is larger than the server takes.",
         414 => "The address is longer than any file has.",
         416 => "The file does not have the bytes that were asked for.",
         421 => "This connection leads to a server that does not have this name.",
+        429 => "There were too many requests. Try again later.",
         431 => "The request's header is larger than the server takes.",
         503 => "The server is busy. Try again in a moment.",
         status if status < 500 => "The request cannot be answered like this.",

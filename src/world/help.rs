@@ -48,3 +48,23 @@ pub trait FileHelper: fmt::Debug {
     /// task.
     fn timeout(&self) -> Option<Duration>;
 }
+
+/// A process that verifies passwords, one at a time. Each of its methods returns at once.
+pub trait PasswordHelper: fmt::Debug {
+    /// Has a password compared with a hash. False if the process is gone.
+    fn verify(&mut self, hash: &str, password: &[u8]) -> bool;
+
+    /// Takes the outcome of the password that was given last.
+    fn take_outcome(&mut self) -> Option<PasswordOutcome>;
+}
+
+/// The outcome of verifying a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordOutcome {
+    /// The hash is that of the password.
+    Right,
+    /// The hash is of another password.
+    Wrong,
+    /// The process is gone.
+    Failed,
+}

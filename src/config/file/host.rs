@@ -87,6 +87,11 @@ impl HostRules {
                 "headers" => all.fields.extend(own.fields.iter().cloned()),
                 "redirect" => all.redirects.clone_from(&own.redirects),
                 "https-redirect" => all.origin.https = own.origin.https,
+                "basic-auth" => all.logins.clone_from(&own.logins),
+                "allow" => all.addresses.allow.clone_from(&own.addresses.allow),
+                "deny" => all.addresses.deny.clone_from(&own.addresses.deny),
+                "rate" => all.rates.clone_from(&own.rates),
+                "cors" => all.cors.clone_from(&own.cors),
                 _ => all.origin.canonical.clone_from(&own.origin.canonical),
             }
         }

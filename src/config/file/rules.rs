@@ -1,5 +1,7 @@
 //! The keys of a settings file that are rules of a host. They have no option, because a rule is a table.
 
+mod access;
+
 use super::node::{Keys, NodeValue, SettingKey, SettingNode};
 use super::{FileMistake, SettingsText, nearest};
 use crate::rules::{
@@ -8,7 +10,17 @@ use crate::rules::{
 };
 
 /// The keys.
-pub(super) const KEYS: [&str; 4] = ["redirect", "https-redirect", "canonical", "headers"];
+pub(super) const KEYS: [&str; 9] = [
+    "redirect",
+    "https-redirect",
+    "canonical",
+    "headers",
+    "basic-auth",
+    "allow",
+    "deny",
+    "rate",
+    "cors",
+];
 
 /// The rules of a host that were read so far.
 #[derive(Debug, Default)]
@@ -41,6 +53,38 @@ impl RuleKeys {
             "headers" => {
                 for table in tables(source, key, value, &["path", "set", "add", "remove"])? {
                     self.config.fields.push(fields(source, table)?);
+                }
+            }
+            "basic-auth" => {
+                for table in tables(source, key, value, &["path", "users", "realm"])? {
+                    self.config.logins.push(access::login(source, table)?);
+                }
+            }
+            "allow" | "deny" => {
+                let rules = match key.name.as_str() {
+                    "allow" => &mut self.config.addresses.allow,
+                    _ => &mut self.config.addresses.deny,
+                };
+                for table in tables(source, key, value, &["path", "from"])? {
+                    rules.push(access::addresses(source, table)?);
+                }
+            }
+            "rate" => {
+                for table in tables(source, key, value, &["path", "per-address", "burst"])? {
+                    self.config.rates.push(access::rate(source, table)?);
+                }
+            }
+            "cors" => {
+                let known = [
+                    "path",
+                    "origins",
+                    "methods",
+                    "headers",
+                    "max-age",
+                    "credentials",
+                ];
+                for table in tables(source, key, value, &known)? {
+                    self.config.cors.push(access::cors(source, table)?);
                 }
             }
             "https-redirect" => match value.value {
@@ -137,6 +181,22 @@ fn text<'n>(
         NodeValue::Text(text) => Ok(text),
         _ => Err(source.mistake(node.at, format!("'{name}' is a text, write {name} = \"…\""))),
     }
+}
+
+/// The texts of a list. A text alone is a list of one.
+fn texts<'n>(
+    source: &SettingsText<'_>,
+    name: &str,
+    node: &'n SettingNode,
+) -> Result<Vec<(usize, &'n str)>, FileMistake> {
+    let list = match &node.value {
+        NodeValue::List(list) => list.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let texts = list
+        .iter()
+        .map(|node| Ok((node.at, text(source, name, node)?)));
+    texts.collect()
 }
 
 fn path(source: &SettingsText<'_>, table: &mut RuleTable) -> Result<PathGlob, FileMistake> {

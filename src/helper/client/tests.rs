@@ -18,7 +18,10 @@ fn helped() -> HelperClient {
     let (client, other) = pair();
     thread::spawn(move || process::run(other.as_fd()).unwrap());
     wait(&client);
-    assert_eq!(client.receive(), Ok(Some(HelperReply::Ready)));
+    assert_eq!(
+        receive(client.socket.as_ref().unwrap()),
+        Ok(Some(HelperReply::Ready))
+    );
     client
 }
 

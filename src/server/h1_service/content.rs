@@ -2,10 +2,13 @@
 
 use super::{H1Service, length_of};
 use crate::content::{Progress, Slice};
-use crate::exchange::{ActiveRequest, Failure, Opening, RequestKey, Waits, WakeCause};
+use crate::exchange::{
+    ActiveRequest, Failure, LoginOutcome, Opening, Reception, RequestKey, Waits, WakeCause,
+};
 use crate::h1::{self, BodyLength};
 use crate::http::Scheme;
 use crate::link::{self, Layout, MOST_SPLICED, Wanted};
+use crate::server::answering::Accepted;
 use crate::server::fault::Fault;
 use crate::server::services::Services;
 use crate::server::turn::Turn;
@@ -156,9 +159,26 @@ impl<F: Files> H1Service<F> {
                 self.trace_response(head.status, head.fields.iter());
                 self.core.begin_tunnel(head.fields.iter());
             }
+            Ok(Opening::AskAgain(admission)) => self.ask_again(admission, turn),
             Err(failure) => self.fail_open(&failure, turn),
         }
         true
+    }
+
+    /// Asks for the open request again.
+    fn ask_again(&mut self, admission: LoginOutcome, turn: &mut Turn<'_, F>) {
+        let Some((kept, entry)) = self.active.take().and_then(ActiveRequest::into_kept) else {
+            return;
+        };
+        match turn.accept_again(&kept, self.peer, self.key(), admission, entry) {
+            Accepted::Response(response, entry) => {
+                if kept.arrival == Reception::Open {
+                    self.core.discard_body();
+                }
+                self.respond(response, entry, turn);
+            }
+            Accepted::Exchange(active) => self.active = Some(active),
+        }
     }
 
     /// The exchange has failed before its head.

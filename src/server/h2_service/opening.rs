@@ -2,9 +2,11 @@
 
 use super::{H2Service, UNSENDABLE, key_of};
 use crate::exchange::{
-    ActiveRequest, Failure, Head, Opening, RequestKey, Size, TimerState, Waits, WakeCause,
+    ActiveRequest, Failure, Head, LoginOutcome, Opening, RequestKey, Size, TimerState, Waits,
+    WakeCause,
 };
 use crate::h2::StreamKey;
+use crate::server::answering::Accepted;
 use crate::server::turn::Turn;
 use crate::world::Files;
 use std::time::Instant;
@@ -82,6 +84,7 @@ impl<F: Files> H2Service<F> {
                     let failure = Failure::new(500, "HTTP/2 has no switch of protocols");
                     return self.fail_open(stream, &failure, turn);
                 }
+                Ok(Opening::AskAgain(admission)) => return self.ask_again(stream, admission, turn),
                 Ok(Opening::Head(head, size)) => return self.begin(stream, &head, size, turn),
                 Err(failure) => return self.fail_open(stream, &failure, turn),
             }
@@ -102,6 +105,20 @@ impl<F: Files> H2Service<F> {
             self.core.set_ready(stream, remaining);
         } else if let Some(active) = self.take(stream) {
             self.complete(stream, active, turn.services);
+        }
+    }
+
+    /// Asks for a request again.
+    fn ask_again(&mut self, stream: StreamKey, admission: LoginOutcome, turn: &mut Turn<'_, F>) {
+        let Some((kept, entry)) = self.take(stream).and_then(ActiveRequest::into_kept) else {
+            return;
+        };
+        match turn.accept_again(&kept, self.peer, key_of(stream), admission, entry) {
+            Accepted::Response(response, entry) => self.respond(stream, response, entry, turn),
+            Accepted::Exchange(active) => {
+                self.insert(stream, active);
+                self.poll(stream, turn);
+            }
         }
     }
 

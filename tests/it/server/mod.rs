@@ -16,6 +16,7 @@ mod http1;
 mod http2;
 mod inherited;
 mod limits;
+mod logins;
 mod logs;
 mod metrics;
 mod named_hosts;

@@ -88,6 +88,30 @@ fn a_wrong_rule_has_its_place_and_its_mend() {
             "headers = [{ path = \"/\", set = [\"x\"] }]\n",
             "a.toml:1:32: 'set' is a table, write set = { X-Name = \"value\" }",
         ),
+        (
+            "allow = [{ path = \"/**\", from = [\"10.0.0.0/8\", \"10.0.0\"] }]\n",
+            "a.toml:1:48: '10.0.0' is no network; write 10.0.0.0/8, 2001:db8::/32, an address or unix",
+        ),
+        (
+            "rate = [{ path = \"/**\", per-address = \"fast\" }]\n",
+            "a.toml:1:39: write a rate such as 50/s, 600/m or 1000/h, not 'fast'",
+        ),
+        (
+            "rate = [{ path = \"/**\", per-address = \"1/s\", burst = 0 }]\n",
+            "a.toml:1:54: write a number from 1 to 1000000",
+        ),
+        (
+            "cors = [{ path = \"/**\", origins = [\"*\"], credentials = true }]\n",
+            "a.toml:1:35: with credentials name the origins, since '*' would let all read",
+        ),
+        (
+            "basic-auth = [{ path = \"/**\", users = \"no such file\" }]\n",
+            "a.toml:1:39: cannot read the users 'no such file': No such file or directory (os error 2)",
+        ),
+        (
+            "basic-auth = [{ path = \"/**\" }]\n",
+            "a.toml:1:15: 'users' is missing; write users = …",
+        ),
         ("https-redirect = 1\n", "a.toml:1:18: write true or false"),
         (
             "canonical = \"https://a.test\"\n",

@@ -1,0 +1,31 @@
+//! The process that verifies passwords, where a host has basic authentication.
+
+use std::error::Error;
+
+use crate::config::Config;
+use crate::helper::{HelperSandbox, PasswordClient};
+use crate::rules::LoginQueue;
+use crate::world::files::Root;
+use crate::world::os::OsWorld;
+
+/// Starts the process, if a host wants logins, and puts a queue in front of it.
+pub(super) fn start(
+    config: &Config,
+    world: &mut OsWorld<Root>,
+) -> Result<Option<LoginQueue>, Box<dyn Error>> {
+    let mut hosts = config.host_configs();
+    if hosts.all(|host| host.rules.logins.is_empty()) {
+        return Ok(None);
+    }
+    let sandbox = if config.sandbox {
+        HelperSandbox::On
+    } else {
+        HelperSandbox::Off
+    };
+    let helper = PasswordClient::start(config.user.as_ref(), sandbox)?;
+    if let Some(socket) = helper.socket() {
+        world.watch_helper(socket)?;
+    }
+    log::info!("the process {} verifies passwords", helper.process());
+    Ok(Some(LoginQueue::new(Box::new(helper))))
+}
