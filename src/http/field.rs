@@ -140,6 +140,15 @@ impl Fields {
         }
     }
 
+    /// An empty section with room for so many fields of so many bytes in all.
+    pub fn with_capacity(fields: usize, bytes: usize) -> Self {
+        Fields {
+            bytes: Vec::with_capacity(bytes),
+            spans: Vec::with_capacity(fields),
+            ..Fields::new()
+        }
+    }
+
     /// Forgets all fields and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();

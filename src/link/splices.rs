@@ -94,6 +94,14 @@ impl<F: Files> Default for Splices<F> {
 }
 
 impl<F: Files> Splices<F> {
+    /// No splice, with room for as many as one output has: its slices of memory are [`CLEAR`] at least.
+    pub fn roomy() -> Self {
+        Splices {
+            list: VecDeque::with_capacity(MOST_SPLICED / CLEAR.memory as usize + 1),
+            ..Splices::default()
+        }
+    }
+
     /// Number of bytes of all splices.
     pub fn len(&self) -> usize {
         usize::try_from(self.len).unwrap_or(usize::MAX)

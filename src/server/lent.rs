@@ -8,6 +8,10 @@ use crate::world::Files;
 /// Bytes that a turn mostly needs of each buffer: a chunk of output, and what records add to it.
 const BUFFER: usize = 100 << 10;
 
+/// Number of fields of a head, and their bytes, that nearly all crowds keep to.
+const FIELDS: usize = 256;
+const FIELD_BYTES: usize = 32 << 10;
+
 /// Everything that a connection is lent for its turn.
 pub struct Lent<F: Files> {
     /// The buffers.
@@ -21,7 +25,7 @@ impl<F: Files> Lent<F> {
     pub fn new() -> Self {
         Lent {
             buffers: Buffers::new(),
-            splices: Splices::default(),
+            splices: Splices::roomy(),
         }
     }
 }
@@ -51,7 +55,7 @@ impl Buffers {
             plain: Vec::with_capacity(BUFFER),
             output: Vec::with_capacity(BUFFER),
             wire: WireBuffer::with_capacity(BUFFER),
-            fields: Fields::new(),
+            fields: Fields::with_capacity(FIELDS, FIELD_BYTES),
         }
     }
 }

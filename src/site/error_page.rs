@@ -14,10 +14,24 @@ pub(crate) struct ErrorPage {
 }
 
 /// The pages that were needed so far, at most one a status.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ErrorPages(Vec<ErrorPage>);
 
+/// The statuses that crowds meet. Their pages are made at the start: one that was made in a crowd would lie
+/// above what the crowd leaves behind, and keep the allocator from giving that back. A page is 1 KiB.
+const FREQUENT: [u16; 5] = [400, 404, 405, 413, 421];
+
+/// Room for pages from the start, for the same reason: more than there are statuses that we give.
+const MOST_PAGES: usize = 24;
+
 impl ErrorPages {
+    /// The pages of the statuses that are met most.
+    pub(crate) fn new(common: &CommonFields) -> Self {
+        let mut pages = Vec::with_capacity(MOST_PAGES);
+        pages.extend(FREQUENT.map(|status| ErrorPage::new(status, common)));
+        ErrorPages(pages)
+    }
+
     /// The page of a status, made when it is needed for the first time.
     #[expect(clippy::indexing_slicing, reason = "it was found or put there above")]
     pub(crate) fn page(&mut self, status: u16, common: &CommonFields) -> &ErrorPage {
@@ -105,7 +119,7 @@ mod tests {
     #[test]
     fn a_page_is_made_once_and_says_what_happened() {
         let common = CommonFields::new(&[]).unwrap();
-        let mut pages = ErrorPages::default();
+        let mut pages = ErrorPages::new(&common);
         let first = pages.page(404, &common).content.clone();
         let again = &pages.page(404, &common).content;
         assert!(Rc::ptr_eq(&first, again));
@@ -120,9 +134,17 @@ mod tests {
     }
 
     #[test]
+    fn the_pages_that_crowds_meet_are_there_from_the_start() {
+        let pages = ErrorPages::new(&CommonFields::new(&[]).unwrap());
+        let statuses: Vec<u16> = pages.0.iter().map(|page| page.status).collect();
+        assert_eq!(statuses, FREQUENT);
+        assert!(pages.0.capacity() >= MOST_PAGES);
+    }
+
+    #[test]
     fn a_page_says_what_can_be_done_instead() {
         let common = CommonFields::new(&[]).unwrap();
-        let mut pages = ErrorPages::default();
+        let mut pages = ErrorPages::new(&common);
         let mut value = |status, name| {
             let fields = pages.page(status, &common).fields.clone();
             fields.value(name).map(<[u8]>::to_vec)

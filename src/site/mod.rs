@@ -117,6 +117,7 @@ impl<F: Files> Site<F> {
         config: &Config,
     ) -> Result<Self, SiteError> {
         let common = Rc::new(CommonFields::new(&config.headers)?);
+        let pages = ErrorPages::new(&common);
         let rules = CacheRules::new(&config.cache)?;
         let options: Fields = [("allow", "GET, HEAD, OPTIONS")].into_iter().collect();
         let listings = config
@@ -132,7 +133,7 @@ impl<F: Files> Site<F> {
                 rules,
                 types: MediaTypes::new(config)?,
             },
-            pages: ErrorPages::default(),
+            pages,
             listings,
             shares,
             spa: config.spa,
