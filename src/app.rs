@@ -19,6 +19,7 @@ mod upstreams;
 
 use std::error::Error;
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::Instant;
 
 use crate::config::Config;
 use crate::helper::{self, HelperSandbox};
@@ -77,6 +78,7 @@ impl App {
         };
         // Now that the files of the server's own are all there.
         hosts::keep_private(&mut routes, config);
+        routes.follow_rule_files(Instant::now());
         let mut world = OsWorld::new()?;
         if config.reuse_port {
             world.share_ports();

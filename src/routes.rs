@@ -14,6 +14,7 @@ mod host;
 pub use host::Host;
 pub(crate) use host::{Ruled, RuledArrival};
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,7 @@ pub struct Routes<F: Files> {
     /// Rules of one host at least.
     ruled: bool,
     /// Passwords that are being verified, where a host has basic authentication.
-    logins: Option<LoginQueue>,
+    logins: Option<Rc<RefCell<LoginQueue>>>,
 }
 
 impl<F: Files> From<Host<F>> for Routes<F> {
@@ -101,16 +102,25 @@ impl<F: Files> Routes<F> {
         self.ruled
     }
 
+    /// Follows `_redirects` and `_headers` of all sites, before the first request.
+    pub(crate) fn follow_rule_files(&mut self, now: Instant) {
+        for host in std::iter::once(&mut self.default).chain(&mut self.others) {
+            host.site.watch_rules();
+            host.follow_rule_files(now);
+            self.ruled |= host.has_rules();
+        }
+    }
+
     /// Adds the queue of passwords, for hosts with basic authentication.
     pub(crate) fn with_logins(mut self, logins: Option<LoginQueue>) -> Self {
-        self.logins = logins;
+        self.logins = logins.map(|logins| Rc::new(RefCell::new(logins)));
         self
     }
 
     /// Takes the outcomes of passwords: requests that wait for them go on.
     pub(crate) fn take_passwords(&mut self, now: Instant) {
-        if let Some(logins) = &mut self.logins {
-            logins.take_outcomes(now);
+        if let Some(logins) = &self.logins {
+            logins.borrow_mut().take_outcomes(now);
         }
     }
 
@@ -125,12 +135,12 @@ impl<F: Files> Routes<F> {
             Some(_) => HostKey::Default,
             None => self.host_of(request),
         };
-        // All hosts have one queue.
-        let mut logins = self.logins.take();
+        // All hosts have one queue, which a panic below leaves in its place.
+        let logins = self.logins.clone();
+        let mut logins = logins.as_ref().map(|logins| logins.borrow_mut());
         let ruled = self.ask(host, |host| {
-            host.accept_ruled(request, arrival, logins.as_mut(), desk)
+            host.accept_ruled(request, arrival, logins.as_deref_mut(), desk)
         });
-        self.logins = logins;
         ruled.unwrap_or(Ruled {
             answer: Answer::NotMine,
             changes: None,
@@ -140,11 +150,15 @@ impl<F: Files> Routes<F> {
     /// Answers a request.
     pub(crate) fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
         if self.table.is_none() {
-            return self.default.accept(request, desk);
+            let answer = self.default.accept(request, desk);
+            self.ruled |= self.default.has_rules();
+            return answer;
         }
         let host = self.host_of(request);
-        let answer = self.ask(host, |host| host.accept(request, desk));
-        answer.unwrap_or(Answer::NotMine)
+        let answer = self.ask(host, |host| (host.accept(request, desk), host.has_rules()));
+        let (answer, ruled) = answer.unwrap_or((Answer::NotMine, false));
+        self.ruled |= ruled;
+        answer
     }
 
     /// The host of a request.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 use super::{announcement, hosts, metrics, url};
 use crate::config::Config;
@@ -31,6 +32,7 @@ pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
     #[cfg(feature = "proxy")]
     super::upstreams::resolve(config)?;
     hosts::keep_private(&mut routes, config);
+    routes.follow_rule_files(Instant::now());
     hosts::warn(&mut routes, config);
     let cleartext = config
         .listen

@@ -38,7 +38,10 @@ pub(super) fn open(config: &Config) -> Result<Routes<Root>, Box<dyn Error>> {
 }
 
 /// A host over its site.
-fn host(site: Site<Root>, config: &HostConfig) -> Host<Root> {
+fn host(mut site: Site<Root>, config: &HostConfig) -> Host<Root> {
+    if config.rules.serves_rule_files {
+        site.serve_rule_files();
+    }
     Host::from(site).with_rules(Rules::new(&config.rules))
 }
 

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Instant;
 
 use crate::content::Body;
 use crate::exchange::{Answer, Desk, FieldChanges, Handler, LoginOutcome, Request, Response};
 use crate::http::{Fields, Method, Scheme, status};
-use crate::rules::{LoginQueue, Rules, Verdict, Visit};
+use crate::rules::{LineWarning, LoginQueue, Rules, SiteRules, Verdict, Visit};
 use crate::site::Site;
 use crate::site::path::{PathError, SitePath, TargetForm, split_query};
 use crate::world::Files;
@@ -17,6 +18,9 @@ pub struct Host<F: Files> {
     mounts: Vec<Mount<F>>,
     pub(super) site: Site<F>,
 }
+
+/// The most lines of a file of rules that are told one by one.
+const MOST_WARNINGS: usize = 20;
 
 /// The circumstances of a request that rules look at.
 pub(crate) struct RuledArrival {
@@ -94,6 +98,7 @@ impl<F: Files> Host<F> {
         logins: Option<&mut LoginQueue>,
         desk: &mut Desk<'_>,
     ) -> Ruled<F> {
+        self.follow_rule_files(desk.world_now());
         let path = decoded_path(request.fields.path().unwrap_or_default());
         let visit = Visit {
             request,
@@ -103,18 +108,31 @@ impl<F: Files> Host<F> {
         let changes = self.rules.as_ref().and_then(|rules| rules.changes(&visit));
         let verdict = match (arrival.refusal, &mut self.rules) {
             (Some(status), _) => Verdict::Answer(status, Fields::new()),
-            (None, Some(rules)) => rules.decide(&visit, logins, arrival.admission, desk.now()),
+            (None, Some(rules)) => {
+                let (site, mounts, now) = (&mut self.site, &self.mounts, desk.world_now());
+                let has_file = || {
+                    let mut mounts = mounts.iter();
+                    mounts.any(|mount| mount.rest(&path).is_some()) || site.finds(request, now)
+                };
+                rules.decide(&visit, logins, arrival.admission, desk.now(), has_file)
+            }
             (None, None) => Verdict::Pass,
         };
         let answer = match verdict {
             Verdict::Pass => self.accept(request, desk),
-            Verdict::Rewrite(target) => {
+            Verdict::Rewrite(target, page) => {
                 let fields = with_target(request.fields, &target);
                 let rewritten = Request {
                     fields: &fields,
                     ..*request
                 };
-                self.accept(&rewritten, desk)
+                let mut answer = self.accept(&rewritten, desk);
+                if let (Answer::Response(response), Some(page)) = (&mut answer, page)
+                    && response.status == 200
+                {
+                    response.status = page;
+                }
+                answer
             }
             Verdict::Wait(ticket) => Answer::Exchange(ticket.gate(desk)),
             Verdict::Answer(status, own) => Answer::Response(self.ruled_response(status, &own)),
@@ -146,6 +164,28 @@ impl<F: Files> Host<F> {
         response
     }
 
+    /// Follows `_redirects` and `_headers` of the site, if they have changed.
+    pub(super) fn follow_rule_files(&mut self, now: Instant) {
+        let Some(texts) = self.site.changed_rules(now) else {
+            return;
+        };
+        let (rules, of_redirects, of_headers) = SiteRules::parse(&texts.redirects, &texts.headers);
+        for (file, warnings) in [("_redirects", of_redirects), ("_headers", of_headers)] {
+            for LineWarning { line, problem } in warnings.iter().take(MOST_WARNINGS) {
+                log::warn!("{file}:{line}: {problem}; the line is left out");
+            }
+            if warnings.len() > MOST_WARNINGS {
+                let more = warnings.len() - MOST_WARNINGS;
+                log::warn!("{file}: {more} more lines are left out");
+            }
+        }
+        match &mut self.rules {
+            Some(own) => own.set_site(rules),
+            None if rules.is_empty() => {}
+            None => self.rules = Some(Rules::of_site(rules)),
+        }
+    }
+
     /// The site behind the handlers.
     pub fn site(&mut self) -> &mut Site<F> {
         &mut self.site
@@ -153,6 +193,7 @@ impl<F: Files> Host<F> {
 
     /// Answers a request.
     pub(super) fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
+        self.follow_rule_files(desk.world_now());
         if !self.mounts.is_empty()
             && let Some(answer) = self.accept_mounted(request, desk)
         {

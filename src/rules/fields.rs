@@ -57,6 +57,12 @@ impl FieldRule {
 
     /// Adds a change. The error says what would be right.
     pub fn change(&mut self, written: WrittenChange<'_>) -> Result<(), String> {
+        self.changes.push(Self::change_of(written)?);
+        Ok(())
+    }
+
+    /// A change as it is made.
+    pub(super) fn change_of(written: WrittenChange<'_>) -> Result<FieldChange, String> {
         let (name, value) = match written {
             WrittenChange::Set(name, value) | WrittenChange::Add(name, value) => (name, value),
             WrittenChange::Remove(name) => (name, ""),
@@ -67,7 +73,7 @@ impl FieldRule {
         }
         let name: Box<[u8]> = name.into_bytes().into();
         let value: Box<[u8]> = value.trim().as_bytes().into();
-        self.changes.push(match (written, &*name) {
+        Ok(match (written, &*name) {
             (WrittenChange::Set(..), name) if COMPUTED.iter().any(|it| it.as_bytes() == name) => {
                 return Err("calmd computes this field; leave it out, or remove it".into());
             }
@@ -85,8 +91,7 @@ impl FieldRule {
             (WrittenChange::Set(..), _) => FieldChange::Set(name, value),
             (WrittenChange::Add(..), _) => FieldChange::Add(name, value),
             (WrittenChange::Remove(_), _) => FieldChange::Remove(name),
-        });
-        Ok(())
+        })
     }
 }
 

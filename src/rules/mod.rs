@@ -16,9 +16,10 @@
 //!    for.
 //! 4. `cors`: the first rule of the path answers a preflight request, which has no credentials.
 //! 5. `basic-auth`: the first rule of the path wants one of its users.
-//! 6. `redirect`: the first rule that matches the path. A rewrite (200) goes on with another path, once: the
-//!    rules 1 and 5 of that path must let the client in as well.
-//! 7. `headers`, and the fields of `cors`: all rules that match the path that was asked for, in their order,
+//! 6. `redirect`, then `_redirects` of the site, where a file that exists wins unless the rule has a `!`: the
+//!    first rule that matches the path. A rewrite (200) goes on with another path, once: the rules 1 and 5 of
+//!    that path must let the client in as well.
+//! 7. `headers`, `_headers` of the site, and the fields of `cors`: all rules that match the path that was asked for, in their order,
 //!    on every answer of the host: files, errors, 304, redirects, and the answers of other handlers.
 //!
 //! Paths are compared decoded and without dot segments, so that another spelling of a path meets the same
@@ -37,6 +38,7 @@ mod origin;
 mod path_glob;
 mod pattern;
 mod redirect;
+mod site_files;
 mod target;
 mod users;
 
@@ -51,6 +53,7 @@ pub use network::Network;
 pub use origin::OriginRules;
 pub use path_glob::PathGlob;
 pub use redirect::{RedirectMistake, RedirectRule, find_loop};
+pub use site_files::{LineWarning, SiteRules};
 pub use users::Users;
 
 use crate::exchange::{FieldChanges, LoginOutcome, Request};
@@ -60,6 +63,7 @@ use fields::FieldRules;
 use login::Login;
 use origin::Misaddressed;
 use redirect::Redirected;
+use site_files::Precedence;
 
 /// The rules of a host as the operator has them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,6 +82,8 @@ pub struct Config {
     pub cors: Vec<CorsRule>,
     /// Paths that need a login; the first that matches decides.
     pub logins: Vec<LoginRule>,
+    /// Serve `_redirects` and `_headers` as files, instead of following them.
+    pub serves_rule_files: bool,
 }
 
 impl Config {
@@ -96,6 +102,7 @@ impl Config {
             rates,
             cors,
             logins,
+            serves_rule_files: _,
         } = self;
         !(origin.https || origin.canonical.is_some())
             && redirects.is_empty()
@@ -117,6 +124,8 @@ pub struct Rules {
     logins: Vec<LoginRule>,
     redirects: Vec<RedirectRule>,
     fields: FieldRules,
+    /// The rules that the site brings along.
+    site: SiteRules,
 }
 
 /// A request as the rules see it.
@@ -135,8 +144,8 @@ pub struct Visit<'a> {
 pub enum Verdict {
     /// The handlers are asked.
     Pass,
-    /// The handlers are asked for this target.
-    Rewrite(Vec<u8>),
+    /// The handlers are asked for this target. A page that they find is sent with the status, if there is one.
+    Rewrite(Vec<u8>, Option<u16>),
     /// A response of this status with these fields, and the page of the status as its content.
     Answer(u16, Fields),
     /// Nothing before the password is verified.
@@ -149,7 +158,21 @@ impl Rules {
         if config.is_empty() {
             return None;
         }
-        Some(Box::new(Rules {
+        Some(Box::new(Rules::all(config, SiteRules::default())))
+    }
+
+    /// The rules of a host that has none but those of its site.
+    pub fn of_site(rules: SiteRules) -> Box<Rules> {
+        Box::new(Rules::all(&Config::default(), rules))
+    }
+
+    /// Replaces the rules that the site brings along.
+    pub fn set_site(&mut self, rules: SiteRules) {
+        self.site = rules;
+    }
+
+    fn all(config: &Config, site: SiteRules) -> Rules {
+        Rules {
             addresses: config.addresses.clone(),
             rates: RateLimits::new(&config.rates),
             origin: config.origin.clone(),
@@ -157,7 +180,8 @@ impl Rules {
             logins: config.logins.clone(),
             redirects: config.redirects.clone(),
             fields: FieldRules::new(&config.fields),
-        }))
+            site,
+        }
     }
 
     /// Decides on a request before a handler is asked. With an `admission`, the request is asked for again.
@@ -167,6 +191,7 @@ impl Rules {
         mut logins: Option<&mut LoginQueue>,
         admission: Option<LoginOutcome>,
         now: Instant,
+        has_file: impl FnOnce() -> bool,
     ) -> Verdict {
         if admission.is_none()
             && let Some(verdict) = self.decide_at_the_door(visit, now)
@@ -178,11 +203,21 @@ impl Rules {
         }
         let query = query(visit.request.fields.path().unwrap_or_default());
         let mut rules = self.redirects.iter();
-        let target = match rules.find_map(|rule| rule.apply(visit.path, query)) {
-            Some(Redirected::Send { status, location }) => return redirection(status, &location),
-            Some(Redirected::Gone) => return Verdict::Answer(410, Fields::new()),
-            Some(Redirected::Serve { target }) => target,
-            None => return Verdict::Pass,
+        let own = rules.find_map(|rule| rule.apply(visit.path, query));
+        let (redirected, page) = match own {
+            Some(redirected) => (redirected, None),
+            None => match self.site.redirect(visit.path, query) {
+                Some(found) if found.precedence == Precedence::BehindFiles && has_file() => {
+                    return Verdict::Pass;
+                }
+                Some(found) => (found.outcome, found.page),
+                None => return Verdict::Pass,
+            },
+        };
+        let target = match redirected {
+            Redirected::Send { status, location } => return redirection(status, &location),
+            Redirected::Gone => return Verdict::Answer(410, Fields::new()),
+            Redirected::Serve { target } => target,
         };
         let path = encode::decoded_path(&target);
         let rewritten = Visit {
@@ -193,7 +228,7 @@ impl Rules {
             return Verdict::Answer(403, Fields::new());
         }
         let login = self.login(&rewritten, logins, admission, now);
-        login.unwrap_or(Verdict::Rewrite(target))
+        login.unwrap_or(Verdict::Rewrite(target, page))
     }
 
     /// Decides by address, rate, scheme and name, and on preflight requests.
@@ -247,6 +282,9 @@ impl Rules {
     pub fn changes(&self, visit: &Visit<'_>) -> Option<Rc<FieldChanges>> {
         let mut changes = FieldChanges::new(visit.scheme);
         self.fields.collect(visit.path, &mut changes);
+        if let Some(rule) = self.site.changes(visit.path) {
+            changes.push(rule);
+        }
         if let Some(rule) = cors::changes(&self.cors, visit) {
             changes.push(rule);
         }

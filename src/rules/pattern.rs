@@ -8,6 +8,8 @@ pub(super) struct PathPattern {
     segments: Vec<PatternSegment>,
     /// The beginning of the segment that the splat stands in; `None` without a splat.
     splat: Option<Box<[u8]>>,
+    /// Names of placeholders that parameters of the query fill, behind those of segments.
+    parameters: Vec<Box<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +60,11 @@ impl PathPattern {
                 _ => segments.push(PatternSegment::Literal(decode(segment).into())),
             }
         }
-        Ok(PathPattern { segments, splat })
+        Ok(PathPattern {
+            segments,
+            splat,
+            parameters: Vec::new(),
+        })
     }
 
     /// The position of a placeholder among [`Captures::segments`].
@@ -67,7 +73,17 @@ impl PathPattern {
             PatternSegment::Placeholder(name) => Some(&**name),
             PatternSegment::Literal(_) => None,
         });
+        let names = names.chain(self.parameters.iter().map(|name| &**name));
         names.into_iter().position(|known| known == name)
+    }
+
+    /// Adds a placeholder for a parameter of the query, whose value the caller adds to the captures.
+    pub fn take_parameter(&mut self, name: &str) -> Result<(), String> {
+        if name == "splat" || self.placeholder(name).is_some() {
+            return Err(format!("':{name}' is taken; give the segment another name"));
+        }
+        self.parameters.push(name.into());
+        Ok(())
     }
 
     /// True if the pattern ends with a splat.

@@ -24,9 +24,9 @@ fn decide(rules: &mut Rules, scheme: Scheme, target: &str) -> String {
         path: path.as_bytes(),
         scheme,
     };
-    match rules.decide(&visit, None, None, Instant::now()) {
+    match rules.decide(&visit, None, None, Instant::now(), || false) {
         Verdict::Pass => "pass".into(),
-        Verdict::Rewrite(target) => format!("serve {}", String::from_utf8(target).unwrap()),
+        Verdict::Rewrite(target, _) => format!("serve {}", String::from_utf8(target).unwrap()),
         Verdict::Wait(_) => "wait".into(),
         Verdict::Answer(status, fields) => {
             let location = fields.value("location").unwrap_or_default();

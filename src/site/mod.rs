@@ -37,6 +37,7 @@ mod reading;
 mod representation;
 mod resolve;
 mod resource;
+mod rule_files;
 mod start_check;
 #[cfg(test)]
 mod testing;
@@ -58,6 +59,7 @@ use listing::{Listings, Shares};
 use media_type::MediaTypes;
 use path::SitePath;
 use resource::Dress;
+use rule_files::{RuleFileUse, RuleFiles};
 
 use crate::content::{Body, FileTable, Supply};
 use crate::exchange::{Answer, Desk, Handler, Request, Response};
@@ -85,6 +87,8 @@ pub struct Site<F: Files> {
     /// The memory of the listings of all sites.
     shares: Shares<F>,
     spa: bool,
+    rule_file_use: RuleFileUse,
+    rule_files: RuleFiles,
     demo: bool,
     /// Time at which the root's name was last looked up.
     followed: Option<Instant>,
@@ -137,6 +141,8 @@ impl<F: Files> Site<F> {
             listings,
             shares,
             spa: config.spa,
+            rule_file_use: RuleFileUse::default(),
+            rule_files: RuleFiles::default(),
             demo: config.demo,
             followed: None,
             path: SitePath::default(),
@@ -223,6 +229,7 @@ impl<F: Files> Site<F> {
     fn follow_root(&mut self, now: Instant) {
         self.followed = Some(now);
         if self.open_files.tree().follow_root() == RootChange::Moved {
+            self.watch_rules();
             self.forget();
         }
     }
@@ -230,6 +237,7 @@ impl<F: Files> Site<F> {
     /// Looks everything up anew at once: the root, and the files that are the server's own.
     pub fn reload(&mut self, now: Instant) {
         self.open_files.tree().look_up_private();
+        self.watch_rules();
         self.follow_root(now);
         self.forget();
     }
@@ -333,6 +341,9 @@ impl<F: Files> Site<F> {
             },
             (method, Err(path::PathError::TooLong)) => self.too_long(path, method, request, now),
             (_, Err(error)) => self.error(error.status()),
+            (Method::Get | Method::Head, Ok(())) if self.hides_rules(path.as_bytes()) => {
+                self.not_found(request, now)
+            }
             (Method::Get | Method::Head, Ok(())) => self.resolve(path, request, method, now),
             (Method::Options, Ok(())) => self.options(),
             (Method::Unknown, Ok(())) => self.error(501),

@@ -10,7 +10,7 @@ use crate::rules::{
 };
 
 /// The keys.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 10] = [
     "redirect",
     "https-redirect",
     "canonical",
@@ -20,6 +20,7 @@ pub(super) const KEYS: [&str; 9] = [
     "deny",
     "rate",
     "cors",
+    "netlify-files",
 ];
 
 /// The rules of a host that were read so far.
@@ -87,6 +88,10 @@ impl RuleKeys {
                     self.config.cors.push(access::cors(source, table)?);
                 }
             }
+            "netlify-files" => match value.value {
+                NodeValue::Boolean(on) => self.config.serves_rule_files = !on,
+                _ => return Err(source.mistake(value.at, "write true or false")),
+            },
             "https-redirect" => match value.value {
                 NodeValue::Boolean(on) => self.config.origin.https = on,
                 _ => return Err(source.mistake(value.at, "write true or false")),

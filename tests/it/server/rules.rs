@@ -15,6 +15,17 @@ fn server(rules: &str, options: &[&str]) -> Server {
     })
 }
 
+/// A server as [`server`]'s, whose site has files of rules.
+fn server_with_files(rules: &str, redirects: &str, headers: &str) -> Server {
+    Server::with_site(&["--config", "calmd.toml", "--demo"], |site| {
+        fs::write(site.parent().unwrap().join("calmd.toml"), rules).unwrap();
+        fs::create_dir(site.join("new")).unwrap();
+        fs::write(site.join("new/page.txt"), "page").unwrap();
+        fs::write(site.join("_redirects"), redirects).unwrap();
+        fs::write(site.join("_headers"), headers).unwrap();
+    })
+}
+
 /// The head of the answer to a request over HTTP/1.1, in lowercase.
 fn head(server: &Server, target: &str, fields: &str) -> String {
     let request =
@@ -190,4 +201,60 @@ fn clients_in_the_clear_are_sent_to_tls_and_to_the_one_name() {
         let (response, _) = client.send_request(request, true).unwrap();
         assert_eq!(response.await.unwrap().status(), 200);
     });
+}
+
+#[test]
+fn files_of_rules_in_the_root_are_followed_and_never_served() {
+    let redirects = "/old/* /new/:splat\n/new/page.txt /elsewhere\n/forced /new/ 302!\n/bad\n\
+                     /app/* /new/page.txt 200\n/store id=:id /shop/:id\n/missing/* /new/page.txt 404\n";
+    let headers = "/*\n  X-Site: 1\n/new/*\n  X-Site: 2\n  Cache-Control: no-store\n";
+    let server = server_with_files("", redirects, headers);
+    server.logged("_redirects:4: the target is missing; the line is left out");
+    for (target, status, location) in [
+        ("/old/page.txt?q", 301, "/new/page.txt?q"),
+        // The file is there.
+        ("/new/page.txt", 200, ""),
+        ("/forced", 302, "/new/"),
+        ("/store?id=7", 301, "/shop/7"),
+        ("/app/any", 200, ""),
+        ("/missing/x", 404, ""),
+        ("/json", 200, ""),
+        ("/_redirects", 404, ""),
+        ("/_headers", 404, ""),
+        ("/%5fheaders", 404, ""),
+    ] {
+        let head = head(&server, target, "");
+        assert!(
+            head.starts_with(&format!("http/1.1 {status} ")),
+            "{target}: {head}"
+        );
+        let found = head
+            .lines()
+            .find_map(|line| line.strip_prefix("location: "));
+        assert_eq!(found.unwrap_or_default(), location, "{target}");
+        assert!(head.contains("\r\nx-site: 1\r\n"), "{target}: {head}");
+    }
+    let page = head(&server, "/new/page.txt", "");
+    assert!(
+        page.contains("x-site: 2\r\n") && page.contains("cache-control: no-store\r\n"),
+        "{page}"
+    );
+    let missing = server.request("GET /missing/x HTTP/1.1");
+    assert!(missing.ends_with("\r\n\r\npage"), "{missing}");
+    // A change is noticed by itself.
+    let file = server.directory.path().join("site/_redirects");
+    fs::write(file, "/later /new/ 307\n").unwrap();
+    let start = std::time::Instant::now();
+    while !head(&server, "/later", "").starts_with("http/1.1 307 ") {
+        assert!(start.elapsed() < crate::support::PATIENCE);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(head(&server, "/old/x", "").starts_with("http/1.1 404 "));
+}
+
+#[test]
+fn files_of_rules_are_files_where_the_operator_says_so() {
+    let server = server_with_files("netlify-files = false\n", "/old /new/\n", "");
+    assert!(head(&server, "/old", "").starts_with("http/1.1 404 "));
+    assert!(head(&server, "/_redirects", "").starts_with("http/1.1 200 "));
 }
