@@ -13,6 +13,7 @@ mod listen;
 #[expect(clippy::indexing_slicing, reason = "for tests, whose failure it is")]
 pub mod memory_files;
 mod metadata;
+mod network;
 pub mod os;
 mod tree;
 mod user;
@@ -27,6 +28,7 @@ pub use file_reads::{FileReads, Residence};
 pub use help::{FileHelper, HelpAnswer, HelpId, HelpOutcome, PasswordHelper, PasswordOutcome};
 pub use listen::{ListenAddress, UnixSocket};
 pub use metadata::{FileKind, Metadata};
+pub use network::{Network, PeerSet};
 pub use tree::{Files, Listing, ListingEntry, RootChange};
 pub use user::User;
 

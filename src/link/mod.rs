@@ -22,11 +22,13 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod piece;
+mod proxy_header;
 mod splices;
 mod transport;
 mod write_queue;
 
 pub use piece::{Layout, Wanted};
+pub use proxy_header::{ProxyHeader, ProxyHeaderError};
 pub use splices::{CLEAR, CLEAR_FRAMES, MOST_SPLICED, Splices, TLS_FRAMES};
 pub use transport::Transport;
 pub use write_queue::{WriteError, WriteQueue};
