@@ -97,6 +97,7 @@ impl App {
         }
         let mut urls = Vec::new();
         let mut schemes = Vec::new();
+        let mut balancers = Vec::new();
         let limits = &config.server.limits;
         for (socket, listener) in config.inherited.iter().zip(inherited) {
             let unsent_bytes = match socket.scheme {
@@ -120,10 +121,12 @@ impl App {
             for address in addresses {
                 let unsent_bytes = limits.unsent(unsent_bytes);
                 urls.push(url(scheme, &world.listen(address, unsent_bytes)?));
+                balancers.push((schemes.len(), config.balancers_of(address)));
                 schemes.push(scheme);
             }
         }
-        for address in &config.metrics {
+        for (number, address) in config.metrics.iter().enumerate() {
+            balancers.push((schemes.len() + number, config.balancers_of(address)));
             let unsent_bytes = limits.unsent(limits.unsent_bytes);
             let bound = world.listen(address, unsent_bytes)?;
             urls.push(metrics::url(&bound));
@@ -144,6 +147,9 @@ impl App {
         }
         let mut event_loop = EventLoop::new(world, services, &schemes);
         event_loop.add_metrics_listeners(config.metrics.len());
+        for (listener, balancers) in balancers {
+            event_loop.set_balancers(listener, balancers);
+        }
         Ok(App {
             event_loop,
             urls,

@@ -28,7 +28,7 @@ pub use file_reads::{FileReads, Residence};
 pub use help::{FileHelper, HelpAnswer, HelpId, HelpOutcome, PasswordHelper, PasswordOutcome};
 pub use listen::{ListenAddress, UnixSocket};
 pub use metadata::{FileKind, Metadata};
-pub use network::{Network, PeerSet};
+pub use network::{AddressBlock, PeerSet};
 pub use tree::{Files, Listing, ListingEntry, RootChange};
 pub use user::User;
 

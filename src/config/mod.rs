@@ -20,7 +20,7 @@ use crate::sandbox::{DialRights, Rights, SiteRights};
 use crate::telemetry::AccessLogConfig;
 use crate::telemetry::notify::ManagerConfig;
 use crate::tls::{Certificate, HostCertificates};
-use crate::world::{ListenAddress, User};
+use crate::world::{ListenAddress, PeerSet, User};
 use crate::{rules, server, site};
 
 /// Everything that the program is told at its start as a server.
@@ -32,6 +32,8 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// TLS listeners: HTTP/2 and HTTP/1.1 by ALPN.
     pub listen_tls: Vec<ListenAddress>,
+    /// Listeners whose connections begin with the PROXY header of one of these balancers.
+    pub balancers: Vec<(ListenAddress, PeerSet)>,
     /// Listeners for metrics and health checks alone, in the clear.
     pub metrics: Vec<ListenAddress>,
     /// Sockets that were handed down to the process, in the order of their descriptors.
@@ -109,6 +111,7 @@ impl Default for Config {
             settings_file: None,
             listen: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8080)))],
             listen_tls: vec![ListenAddress::Tcp(SocketAddr::from(([0u16; 8], 8443)))],
+            balancers: Vec::new(),
             metrics: Vec::new(),
             inherited: Vec::new(),
             manager: None,
@@ -160,6 +163,13 @@ impl Config {
             certificates: &host.certificates,
         })
         .collect()
+    }
+
+    /// The balancers of the listener of this address; empty where clients come by themselves.
+    pub fn balancers_of(&self, address: &ListenAddress) -> PeerSet {
+        let mut balancers = self.balancers.iter();
+        let found = balancers.find(|(listener, _)| listener == address);
+        found.map(|(_, peers)| peers.clone()).unwrap_or_default()
     }
 
     /// True if a listener takes TLS connections.

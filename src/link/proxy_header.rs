@@ -143,14 +143,15 @@ fn line_client<'a>(
     words: impl Iterator<Item = &'a str>,
 ) -> Result<IpAddr, ProxyHeaderError> {
     let words: Vec<&str> = words.take(5).collect();
-    let [source, target, from, to] = words[..] else {
+    let [source, target, from, to] = *words.as_slice() else {
         return Err(ProxyHeaderError::Address);
     };
     let address = |text: &str| {
         let address: Option<IpAddr> = text.parse().ok();
         address.filter(|address| address.is_ipv4() == (family == "TCP4"))
     };
-    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok();
+    let is_port =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok();
     let client = address(source).filter(|_| address(target).is_some());
     let client = client.filter(|_| is_port(from) && is_port(to));
     client
@@ -205,7 +206,9 @@ fn binary_client(family: u8, rest: &[u8]) -> Result<(Option<Peer>, &[u8]), Proxy
         _ => return Err(ProxyHeaderError::Address),
     };
     let client = match addresses {
-        V4 => rest.first_chunk::<4>().map(|octets| Peer::Ip((*octets).into())),
+        V4 => rest
+            .first_chunk::<4>()
+            .map(|octets| Peer::Ip((*octets).into())),
         V6 => {
             let octets = rest.first_chunk::<16>();
             octets.map(|octets| Peer::Ip(IpAddr::from(*octets).to_canonical()))

@@ -151,7 +151,7 @@ impl<F: Files> Turn<'_, F> {
         let mut desk = Desk::new(&self.services.means, place, alarm);
         let ruled = if routes.has_rules() {
             let arrival = RuledArrival {
-                scheme: self.scheme,
+                scheme: self.client_scheme,
                 refusal,
                 admission,
             };

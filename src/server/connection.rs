@@ -13,6 +13,7 @@
 
 mod account;
 mod ending;
+mod introduction;
 #[cfg(debug_assertions)]
 mod progress;
 mod reading;
@@ -36,9 +37,11 @@ use crate::telemetry::access_log::Unsent;
 use crate::tls::Names;
 use crate::tls::records::{Tls, WireBuffer};
 use crate::world::{Peer, World};
+use introduction::Introduction;
 use rustls::server::UnbufferedServerConnection;
 use std::io;
 use std::time::{Duration, Instant};
+use waiting::Pause;
 
 /// A piece of output that stayed this far below its size was not cut short by it: the protocol has no
 /// more.
@@ -58,6 +61,8 @@ pub enum Wish {
     Wait,
     /// Another turn as soon as the others have had theirs.
     Again,
+    /// To be counted under the address that its header told, and then another turn.
+    Introduced,
     /// To be forgotten.
     Closed,
 }
@@ -68,6 +73,9 @@ pub struct Connection<W: World> {
     protocol: Protocol<W::Files>,
     phase: Phase,
     peer: Peer,
+    introduction: Introduction,
+    /// The scheme that a balancer says the client used.
+    introduced_scheme: Option<Scheme>,
     /// Input that the protocol could not take yet: an incomplete frame or head, or pipelined
     /// requests that wait for the response before them.
     kept: Vec<u8>,
@@ -118,32 +126,6 @@ enum Left {
     Whole,
 }
 
-/// A wait for the peer, besides the waits of phase and protocol.
-enum Pause {
-    /// Nothing.
-    None,
-    /// The next request: none is open.
-    Idle {
-        since: Instant,
-        /// Requests when that was seen: a later request begins a new idle time, a PING does not.
-        requests: u32,
-        memory: Memory,
-    },
-    /// Room in the socket: by when it must have taken [`crate::h2::Config::stall_bytes`], unless
-    /// patience is ample, and how many such periods it has not.
-    Stalled {
-        deadline: Instant,
-        taken: u32,
-        periods: u16,
-    },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Memory {
-    Spare,
-    Least,
-}
-
 impl<W: World> Connection<W> {
     /// A connection that was just accepted.
     pub fn new(
@@ -163,6 +145,8 @@ impl<W: World> Connection<W> {
                 deadline: services.now + wait,
             },
             peer,
+            introduction: Introduction::Direct,
+            introduced_scheme: None,
             kept: Vec::new(),
             left: Left::Part,
             pause: Pause::None,
@@ -198,6 +182,9 @@ impl<W: World> Connection<W> {
     pub fn take_turn(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
         let mut buffers = std::mem::take(turn.buffers);
         let result = match self.phase {
+            Phase::Opening { .. } if self.introduction == Introduction::Awaited => {
+                self.take_introduction(&mut buffers, world, turn)
+            }
             Phase::Opening { .. } | Phase::Serving { .. } => self.serve(&mut buffers, world, turn),
             Phase::Flushing | Phase::Ending => self.flush(&[], world, turn).map(|()| Wish::Wait),
             Phase::Lingering { .. } => self.linger(&mut buffers.read, world, turn),
@@ -267,9 +254,10 @@ impl<W: World> Connection<W> {
         if let Phase::Flushing = self.phase {
             return Ok(Wish::Wait);
         }
+        self.left = Left::Part;
         if let Phase::Opening { deadline } = self.phase {
-            self.protocol =
-                Protocol::choose(self.link.transport(), input, self.peer, turn.services);
+            let client = (self.client_scheme(), self.peer);
+            self.protocol = Protocol::choose(self.link.transport(), input, client, turn.services);
             if !matches!(self.protocol, Protocol::Undecided) {
                 let (protocol, layer) = (self.protocol.name(), self.link.transport().name());
                 log::debug!("{}: {protocol} over {layer}", self.peer);
@@ -412,6 +400,7 @@ impl<W: World> Connection<W> {
         if turn.services.log.is_some() {
             turn.tls = self.link.transport().tls_version();
         }
+        turn.client_scheme = self.client_scheme();
         turn.scheme = if self.link.is_secure() {
             Scheme::Https
         } else {

@@ -12,6 +12,7 @@
 //! go: that and accepting are in `admission`, the order in [`Ledger`].
 
 mod admission;
+mod balancers;
 mod observing;
 mod stopping;
 mod told;
@@ -39,7 +40,7 @@ use crate::exchange::{Queue, Wake};
 use crate::http::Scheme;
 use crate::routes::Routes;
 use crate::telemetry::notify::Notice;
-use crate::world::{Ready, Token, World};
+use crate::world::{PeerSet, Ready, Token, World};
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
@@ -128,6 +129,7 @@ impl<W: World> EventLoop<W> {
         let listener = |scheme: &Scheme| Listener {
             scheme: *scheme,
             role: ListenerRole::Public,
+            balancers: PeerSet::default(),
             backlog: Backlog::Empty,
         };
         #[cfg(feature = "proxy")]

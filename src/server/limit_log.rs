@@ -55,10 +55,13 @@ pub enum Limit {
     /// No limit, but counted like one: TLS failed, for what the peer sent or what it refused to accept.
     /// Each failure is logged by itself, for an operator who looks for it.
     Tls,
+    /// No limit, but counted and logged like one: a connection by a listener behind balancers came from
+    /// somewhere else, or without a valid PROXY header.
+    ProxyHeader,
 }
 
 impl Limit {
-    const ALL: [Limit; 18] = [
+    const ALL: [Limit; 19] = [
         Limit::Connections,
         Limit::ConnectionsPerAddress,
         Limit::Descriptors,
@@ -77,6 +80,7 @@ impl Limit {
         Limit::Calm,
         Limit::InternalError,
         Limit::Tls,
+        Limit::ProxyHeader,
     ];
 
     /// The name of the limit in lines and counts: the option that sets it, if there is one.
@@ -100,6 +104,7 @@ impl Limit {
             Limit::Calm => "calm",
             Limit::InternalError => "internal-error",
             Limit::Tls => "tls-failures",
+            Limit::ProxyHeader => "proxy-header",
         }
     }
 

@@ -42,18 +42,18 @@ impl<F: Files> Protocol<F> {
     pub fn choose(
         transport: &Transport<UnbufferedServerConnection>,
         input: &[u8],
-        peer: Peer,
+        (scheme, peer): (Scheme, Peer),
         services: &Services<F>,
     ) -> Self {
-        let (h2, scheme) = match transport {
+        let h2 = match transport {
             Transport::Tls(tls) if tls.is_handshaking() => return Protocol::Undecided,
-            Transport::Tls(tls) => (tls.alpn() == Some(b"h2"), Scheme::Https),
+            Transport::Tls(tls) => tls.alpn() == Some(b"h2"),
             Transport::Plain if input.len() < PREFACE.len() && PREFACE.starts_with(input) => {
                 return Protocol::Undecided;
             }
             // Nothing but a preface begins so: the method is reserved for it (RFC 7540 §11.6), and a
             // wrong one is answered as HTTP/2.
-            Transport::Plain => (input.starts_with(b"PRI "), Scheme::Http),
+            Transport::Plain => input.starts_with(b"PRI "),
         };
         if h2 {
             Protocol::H2(Box::new(H2Service::new(peer, services)))

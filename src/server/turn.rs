@@ -49,6 +49,8 @@ pub struct Turn<'t, F: Files> {
     pub(super) scheme: Scheme,
     /// The version of TLS for the access log, if there are both.
     pub(super) tls: Option<&'static str>,
+    /// The scheme that the client used, of which a balancer may have told.
+    pub(super) client_scheme: Scheme,
     /// The role of the listener that the connection came by.
     pub(super) role: ListenerRole,
     /// The names that the connection's requests may be for.
@@ -79,6 +81,7 @@ impl<'t, F: Files> Turn<'t, F> {
             measured_from: None,
             scheme: Scheme::Http,
             tls: None,
+            client_scheme: Scheme::Http,
             role: ListenerRole::Public,
             names: Names::Any,
         }
@@ -146,7 +149,7 @@ impl<'t, F: Files> Turn<'t, F> {
 
     /// The fields at the end of every response's head: `date`, and what only TLS may carry.
     pub(super) fn last_fields(&self) -> impl Iterator<Item = Field<'_>> {
-        let secure = match self.scheme {
+        let secure = match self.client_scheme {
             Scheme::Http => None,
             Scheme::Https => self.services.routes.secure_field(),
         };
@@ -168,7 +171,7 @@ impl<'t, F: Files> Turn<'t, F> {
                 Peer::Ip(address) => Some(address),
                 Peer::Unix => None,
             },
-            scheme: self.scheme.as_str(),
+            scheme: self.client_scheme.as_str(),
             version,
             tls: self.tls,
             fields,

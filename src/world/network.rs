@@ -8,14 +8,14 @@ use super::Peer;
 
 /// The addresses that begin with the same bits, written `10.0.0.0/8`; one address is a network of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
+pub struct AddressBlock {
     /// The first address.
     first: IpAddr,
     /// Number of bits that all addresses begin with.
     bits: u8,
 }
 
-impl Network {
+impl AddressBlock {
     /// True if the address, plain or mapped into IPv6, is one of the network.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.first, address.to_canonical()) {
@@ -42,23 +42,25 @@ fn v6_prefix(address: Ipv6Addr, bits: u8) -> u128 {
     address.to_bits() & u128::MAX.checked_shl(behind).unwrap_or(0)
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for AddressBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.first, self.bits)
     }
 }
 
-impl FromStr for Network {
+impl FromStr for AddressBlock {
     type Err = String;
 
     /// The error says what would be right.
-    fn from_str(text: &str) -> Result<Network, String> {
+    fn from_str(text: &str) -> Result<AddressBlock, String> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
         };
         let wrong = || {
-            format!("'{text}' is no network, write an address such as 192.0.2.1 or a network such as 10.0.0.0/8")
+            format!(
+                "'{text}' is no network, write an address such as 192.0.2.1 or a network such as 10.0.0.0/8"
+            )
         };
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let most: u8 = if address.is_ipv4() { 32 } else { 128 };
@@ -85,7 +87,7 @@ impl FromStr for Network {
                 "'{text}' has bits behind its first {bits}, write {first}/{bits}"
             ));
         }
-        Ok(Network { first, bits })
+        Ok(AddressBlock { first, bits })
     }
 }
 
@@ -96,7 +98,7 @@ pub struct PeerSet(Vec<PeerPattern>);
 /// Peers of a [`PeerSet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PeerPattern {
-    Network(Network),
+    AddressBlock(AddressBlock),
     Unix,
 }
 
@@ -110,7 +112,7 @@ impl PeerSet {
     pub fn contains(&self, peer: Peer) -> bool {
         self.0.iter().any(|pattern| match (pattern, peer) {
             (PeerPattern::Unix, Peer::Unix) => true,
-            (PeerPattern::Network(network), Peer::Ip(address)) => network.contains(address),
+            (PeerPattern::AddressBlock(network), Peer::Ip(address)) => network.contains(address),
             _ => false,
         })
     }
@@ -122,7 +124,7 @@ impl PeerSet {
 
     /// True if peers with addresses are in the set.
     pub fn has_networks(&self) -> bool {
-        let is_network = |pattern: &PeerPattern| matches!(pattern, PeerPattern::Network(_));
+        let is_network = |pattern: &PeerPattern| matches!(pattern, PeerPattern::AddressBlock(_));
         self.0.iter().any(is_network)
     }
 
@@ -130,7 +132,7 @@ impl PeerSet {
     pub fn add(&mut self, text: &str) -> Result<(), String> {
         self.0.push(match text {
             "unix" => PeerPattern::Unix,
-            _ => PeerPattern::Network(text.parse()?),
+            _ => PeerPattern::AddressBlock(text.parse()?),
         });
         Ok(())
     }
@@ -141,7 +143,7 @@ mod tests {
     use super::*;
 
     fn contains(network: &str, address: &str) -> bool {
-        let network: Network = network.parse().unwrap();
+        let network: AddressBlock = network.parse().unwrap();
         network.contains(address.parse().unwrap())
     }
 
@@ -176,11 +178,14 @@ mod tests {
             ("10.0.0.1/8", "write 10.0.0.0/8"),
             ("2001:db8::1/32", "write 2001:db8::/32"),
         ] {
-            let error = text.parse::<Network>().expect_err(text);
+            let error = text.parse::<AddressBlock>().expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
         }
         assert_eq!(
-            "::ffff:10.0.0.0/104".parse::<Network>().unwrap().to_string(),
+            "::ffff:10.0.0.0/104"
+                .parse::<AddressBlock>()
+                .unwrap()
+                .to_string(),
             "10.0.0.0/8"
         );
     }

@@ -73,11 +73,16 @@ impl ConfigDraft {
     }
 
     /// The listeners of a text, with the paths of sockets beneath the directory of its origin.
-    pub(super) fn addresses(&self, text: &str) -> Result<Vec<ListenAddress>, String> {
-        let mut addresses = listen::parse(text)?;
-        for address in &mut addresses {
-            if let ListenAddress::Unix(socket) = address {
+    pub(super) fn addresses(&mut self, text: &str) -> Result<Vec<ListenAddress>, String> {
+        let mut addresses = Vec::new();
+        for mut listener in listen::parse(text)? {
+            if let ListenAddress::Unix(socket) = &mut listener.address {
                 socket.path = self.path(&socket.path);
+            }
+            addresses.push(listener.address.clone());
+            if !listener.balancers.is_empty() {
+                let introduced = (listener.address, listener.balancers);
+                self.config.balancers.push(introduced);
             }
         }
         Ok(addresses)
@@ -99,7 +104,7 @@ impl ConfigDraft {
     }
 
     /// The name of the control socket, which has no rights to choose.
-    pub(super) fn control(&self, text: &str) -> Result<PathBuf, String> {
+    pub(super) fn control(&mut self, text: &str) -> Result<PathBuf, String> {
         match self.addresses(text)?.as_slice() {
             [ListenAddress::Unix(socket)] if socket.mode.is_none() && socket.owner.is_none() => {
                 Ok(socket.path.clone())

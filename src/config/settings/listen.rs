@@ -4,24 +4,42 @@
 //! LISTENERS = ADDR *("," OPTION) *("," LISTENERS)
 //! ADDR      = [HOST] ":" PORT | "[" IPv6 "]:" PORT | PORT | "unix:" PATH
 //! OPTION    = KEY "=" VALUE              ; belongs to the address before it; KEY is one of OPTIONS
+//! PROXY     = "unix" | NETWORK *("+" NETWORK)                                  ; the value of proxy
 //! ```
 //!
 //! `unix:/run/calmd.sock,mode=0660,owner=www:www,:8080` is two listeners, the first with two options.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use crate::world::{ListenAddress, UnixSocket, User};
+use crate::world::{ListenAddress, PeerSet, UnixSocket, User};
+
+/// An address with the options that are no part of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct AddressWithOptions {
+    pub address: ListenAddress,
+    /// Balancers that begin each connection with a PROXY header; empty where clients come by themselves.
+    pub balancers: PeerSet,
+}
+
+impl From<ListenAddress> for AddressWithOptions {
+    fn from(address: ListenAddress) -> Self {
+        AddressWithOptions {
+            address,
+            balancers: PeerSet::default(),
+        }
+    }
+}
 
 /// An option of a listener.
 struct ListenOption {
     /// The word before `=`.
     key: &'static str,
     /// Sets it for the addresses that one name stands for. The error says what would be right.
-    set: fn(&mut [ListenAddress], &str) -> Result<(), String>,
+    set: fn(&mut [AddressWithOptions], &str) -> Result<(), String>,
 }
 
 /// All options of listeners. The grammar is the same for each: a new one is an entry here.
-const OPTIONS: [ListenOption; 2] = [
+const OPTIONS: [ListenOption; 3] = [
     ListenOption {
         key: "mode",
         set: |addresses, value| {
@@ -41,33 +59,66 @@ const OPTIONS: [ListenOption; 2] = [
             Ok(())
         },
     },
+    ListenOption {
+        key: "proxy",
+        set: set_balancers,
+    },
 ];
 
 /// The Unix socket that an option is for.
 fn unix_socket<'a>(
-    addresses: &'a mut [ListenAddress],
+    addresses: &'a mut [AddressWithOptions],
     key: &str,
     value: &str,
 ) -> Result<&'a mut UnixSocket, String> {
     match addresses {
-        [ListenAddress::Unix(socket)] => Ok(socket),
+        [
+            AddressWithOptions {
+                address: ListenAddress::Unix(socket),
+                ..
+            },
+        ] => Ok(socket),
         _ => Err(format!(
             "'{key}' belongs to a Unix socket, write unix:PATH,{key}={value}"
         )),
     }
 }
 
+/// Has connections begin with the PROXY header of one of these balancers.
+fn set_balancers(listeners: &mut [AddressWithOptions], value: &str) -> Result<(), String> {
+    let mut balancers = PeerSet::default();
+    for peers in value.split('+') {
+        balancers.add(peers)?;
+    }
+    for listener in listeners {
+        let is_unix = matches!(listener.address, ListenAddress::Unix(_));
+        if is_unix && balancers.has_networks() {
+            return Err(
+                "peers of a Unix socket have no addresses, write unix:PATH,proxy=unix".into(),
+            );
+        }
+        if !is_unix && balancers.has_unix() {
+            return Err("'proxy=unix' belongs to a Unix socket, write the balancers' networks, such as :8080,proxy=10.0.0.0/8".into());
+        }
+        listener.balancers = balancers.clone();
+    }
+    Ok(())
+}
+
 /// The addresses of one text. A name such as `localhost` has several.
-pub(super) fn parse(text: &str) -> Result<Vec<ListenAddress>, String> {
-    let mut all: Vec<ListenAddress> = Vec::new();
+pub(super) fn parse(text: &str) -> Result<Vec<AddressWithOptions>, String> {
+    let mut all: Vec<AddressWithOptions> = Vec::new();
     // Those of the last name, to which options belong.
-    let mut last: Vec<ListenAddress> = Vec::new();
+    let mut last: Vec<AddressWithOptions> = Vec::new();
     for part in text.split(',') {
         match part.split_once('=').filter(|(key, _)| is_key(key)) {
             Some((key, value)) => set_option(&mut last, key, value)?,
             None => {
                 all.append(&mut last);
-                last = address(part)?;
+                last = address(part)?
+                    .into_iter()
+                    .map(AddressWithOptions::from)
+                    .collect();
             }
         }
     }
@@ -80,9 +131,9 @@ fn is_key(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_letter)
 }
 
-fn set_option(addresses: &mut [ListenAddress], key: &str, value: &str) -> Result<(), String> {
+fn set_option(addresses: &mut [AddressWithOptions], key: &str, value: &str) -> Result<(), String> {
     let Some(option) = OPTIONS.iter().find(|option| option.key == key) else {
-        let known = OPTIONS.map(|option| option.key).join(" and ");
+        let known = OPTIONS.map(|option| option.key).join(", ");
         return Err(format!(
             "there is no option '{key}' of an address; there are {known}"
         ));
@@ -132,9 +183,33 @@ fn address(text: &str) -> Result<Vec<ListenAddress>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::Peer;
 
     fn tcp(text: &str) -> Vec<ListenAddress> {
         vec![ListenAddress::Tcp(text.parse().unwrap())]
+    }
+
+    /// The addresses of a text alone.
+    fn parse(text: &str) -> Result<Vec<ListenAddress>, String> {
+        let listeners = super::parse(text)?;
+        Ok(listeners
+            .into_iter()
+            .map(|listener| listener.address)
+            .collect())
+    }
+
+    #[test]
+    fn a_listener_behind_balancers_names_them() {
+        let found =
+            super::parse(":80,proxy=10.0.0.0/8+::1,unix:/a,mode=660,proxy=unix,:81").unwrap();
+        let [tcp, unix, open] = &found[..] else {
+            panic!("{found:?}");
+        };
+        let peer = |text: &str| Peer::Ip(text.parse().unwrap());
+        assert!(tcp.balancers.contains(peer("10.1.1.1")) && tcp.balancers.contains(peer("::1")));
+        assert!(!tcp.balancers.contains(peer("11.1.1.1")) && !tcp.balancers.contains(Peer::Unix));
+        assert!(unix.balancers.contains(Peer::Unix));
+        assert!(open.balancers.is_empty());
     }
 
     #[test]
@@ -172,9 +247,12 @@ mod tests {
         for (text, part) in [
             (
                 "unix:/a,modus=0660",
-                "there is no option 'modus' of an address; there are mode and owner",
+                "there is no option 'modus' of an address; there are mode, owner, proxy",
             ),
-            (":80,proxy=10.0.0.0/8", "there is no option 'proxy'"),
+            (":80,proxy=10.0.0.1/8", "write 10.0.0.0/8"),
+            (":80,proxy=", "write an address"),
+            (":80,proxy=unix", "belongs to a Unix socket"),
+            ("unix:/a,proxy=10.0.0.0/8", "write unix:PATH,proxy=unix"),
             ("unix:/a,mode=rw", "octal digits"),
             ("unix:/a,mode=7777", "octal digits"),
             ("unix:/a,owner=no such user", "there is no user"),

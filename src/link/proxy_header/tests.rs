@@ -45,12 +45,27 @@ fn error(header: &[u8]) -> ProxyHeaderError {
 #[test]
 fn a_line_tells_the_client_however_it_is_cut() {
     for (line, client) in [
-        ("PROXY TCP4 192.0.2.1 192.0.2.9 51234 443\r\n", ip("192.0.2.1")),
-        ("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n", ip("255.255.255.255")),
-        ("PROXY TCP6 2001:db8::1 2001:db8::9 0 443\r\n", ip("2001:db8::1")),
-        ("PROXY TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.9 1 2\r\n", ip("192.0.2.1")),
+        (
+            "PROXY TCP4 192.0.2.1 192.0.2.9 51234 443\r\n",
+            ip("192.0.2.1"),
+        ),
+        (
+            "PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n",
+            ip("255.255.255.255"),
+        ),
+        (
+            "PROXY TCP6 2001:db8::1 2001:db8::9 0 443\r\n",
+            ip("2001:db8::1"),
+        ),
+        (
+            "PROXY TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.9 1 2\r\n",
+            ip("192.0.2.1"),
+        ),
         ("PROXY UNKNOWN\r\n", None),
-        ("PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n", None),
+        (
+            "PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n",
+            None,
+        ),
     ] {
         assert_eq!(parse(line.as_bytes()), (client, None), "{line:?}");
     }
@@ -82,11 +97,23 @@ fn a_line_that_is_wrong_is_refused() {
         "PROXY TCP4\r\n",
         "PROXY TCP4 \u{e9} 192.0.2.9 1 443\r\n",
     ] {
-        assert_eq!(error(line.as_bytes()), ProxyHeaderError::Address, "{line:?}");
+        assert_eq!(
+            error(line.as_bytes()),
+            ProxyHeaderError::Address,
+            "{line:?}"
+        );
     }
     assert_eq!(error(b"PROXY TCP4 \xff\r\n"), ProxyHeaderError::Address);
-    for line in ["PROXY \r\n", "PROXY UDP4 1 2 3 4\r\n", "PROXY tcp4 1 2 3 4\r\n"] {
-        assert_eq!(error(line.as_bytes()), ProxyHeaderError::Unknown, "{line:?}");
+    for line in [
+        "PROXY \r\n",
+        "PROXY UDP4 1 2 3 4\r\n",
+        "PROXY tcp4 1 2 3 4\r\n",
+    ] {
+        assert_eq!(
+            error(line.as_bytes()),
+            ProxyHeaderError::Unknown,
+            "{line:?}"
+        );
     }
 }
 
@@ -115,7 +142,14 @@ fn tlvs_come_in_any_order_and_only_the_one_of_tls_is_of_use() {
     let checksum = tlv(0x03, &[1, 2, 3, 4]);
     let alpn = tlv(0x01, b"h2");
     let name = tlv(0x02, &[b'a'; 255]);
-    let tls = |bits| tlv(TLV_SSL, &[bits, 0, 0, 0, 1, 0x21, 0, 7, b'T', b'L', b'S', b'v', b'1', b'.', b'3']);
+    let tls = |bits| {
+        tlv(
+            TLV_SSL,
+            &[
+                bits, 0, 0, 0, 1, 0x21, 0, 7, b'T', b'L', b'S', b'v', b'1', b'.', b'3',
+            ],
+        )
+    };
     for (tlvs, scheme) in [
         (vec![], None),
         (vec![&checksum, &alpn, &name], None),
@@ -183,7 +217,11 @@ fn anything_else_is_no_header() {
 fn no_byte_that_is_changed_makes_a_header_longer_than_its_bytes() {
     let headers = [
         b"PROXY TCP4 192.0.2.1 192.0.2.9 51234 443\r\n".to_vec(),
-        binary(0x21, 0x11, &[V4, &tlv(TLV_SSL, &[1, 0, 0, 0, 0]), &tlv(1, b"h2")].concat()),
+        binary(
+            0x21,
+            0x11,
+            &[V4, &tlv(TLV_SSL, &[1, 0, 0, 0, 0]), &tlv(1, b"h2")].concat(),
+        ),
     ];
     for header in headers {
         for at in 0..header.len() {

@@ -1,6 +1,7 @@
 //! The end of a connection: its last words, and their arrival.
 
-use super::{Connection, Pause, Phase, Wish};
+use super::waiting::Pause;
+use super::{Connection, Phase, Wish};
 use crate::content::BodyError;
 use crate::exchange::Failure;
 use crate::server::protocol::Protocol;
@@ -53,7 +54,8 @@ impl<W: World> Connection<W> {
         if let Phase::Opening { .. } | Phase::Serving { .. } = self.phase {
             // What was kept because the output is blocked, or the turn's budget used up, is still to be
             // heard: with requests among it, no end of the input is theirs.
-            let heard_out = self.link.unsent().is_empty() && wish != Wish::Again;
+            let heard_out =
+                self.link.unsent().is_empty() && !matches!(wish, Wish::Again | Wish::Introduced);
             let ended = self.link.has_ended() && heard_out;
             if ended && self.protocol.finish_input(&self.kept, turn).is_err() {
                 let output = self.protocol.take_output();

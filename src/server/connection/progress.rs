@@ -52,7 +52,7 @@ impl<W: World> Connection<W> {
                     panic!("{fault}: {}", self.describe(prospect));
                 }
             }
-            Wish::Wait | Wish::Again => {
+            Wish::Wait | Wish::Again | Wish::Introduced => {
                 let mark = Mark {
                     phase: self.phase.name(),
                     protocol: self.protocol.name(),

@@ -112,7 +112,7 @@ impl<W: World> Connection<W> {
 
     /// Opens the TLS records in `buffer`, into which `read` bytes were read, and sends what the handshake
     /// answers.
-    fn open_records(
+    pub(super) fn open_records(
         &mut self,
         buffer: &mut [u8],
         read: usize,

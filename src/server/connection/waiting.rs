@@ -1,6 +1,7 @@
 //! Deadlines of a connection: what it waits for, how long, and what follows.
 
-use super::{Connection, Farewell, Memory, Pause, Phase, Wish};
+use super::introduction::Introduction;
+use super::{Connection, Farewell, Phase, Wish};
 use crate::http::Patience;
 use crate::link::Transport;
 use crate::server::config::Timeouts;
@@ -14,6 +15,35 @@ use std::time::{Duration, Instant};
 /// of a few microseconds for the next request: longer than the pauses of a client at work, shorter than
 /// anybody's patience with our memory.
 const SHRINK_AFTER: Duration = Duration::from_secs(1);
+
+/// A wait for the peer, besides the waits of phase and protocol.
+pub(super) enum Pause {
+    /// Nothing.
+    None,
+    /// The next request: none is open.
+    Idle {
+        since: Instant,
+        /// Requests when that was seen: a later request begins a new idle time, a PING does not.
+        requests: u32,
+        memory: Memory,
+    },
+    /// Room in the socket: by when it must have taken [`crate::h2::Config::stall_bytes`], unless
+    /// patience is ample, and how many such periods it has not.
+    Stalled {
+        deadline: Instant,
+        taken: u32,
+        periods: u16,
+    },
+}
+
+/// The memory of an idle connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// More than it needs, for the next request.
+    Spare,
+    /// No more than it needs.
+    Least,
+}
 
 impl Pause {
     /// Output has begun to wait.
@@ -77,6 +107,16 @@ impl<W: World> Connection<W> {
         let pause = self.pause.deadline(timeouts);
         let protocol = self.protocol.next_deadline();
         [phase, pause, protocol].into_iter().flatten().min()
+    }
+
+    /// Has the connection opened by this time.
+    pub(super) fn reopen(&mut self, by: Instant) {
+        if let Phase::Opening { deadline } = &mut self.phase {
+            *deadline = match self.farewell {
+                Farewell::None => by,
+                Farewell::Due => *deadline,
+            };
+        }
     }
 
     /// True if the peer may have done its part unseen: its bytes lie in the socket, or the socket has room,
@@ -181,6 +221,15 @@ impl<W: World> Connection<W> {
         match self.link.transport() {
             // That time was cut short.
             _ if self.farewell == Farewell::Due => {}
+            _ if self.introduction == Introduction::Awaited => {
+                if !self.kept.is_empty() {
+                    services.report(
+                        Limit::ProxyHeader,
+                        self.peer,
+                        "the PROXY header is too slow",
+                    );
+                }
+            }
             Transport::Tls(_) => {
                 services.report(Limit::HandshakeTime, self.peer, "handshake too slow")
             }

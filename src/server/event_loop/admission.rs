@@ -12,7 +12,7 @@ use crate::server::connection::{Connection, Wish};
 use crate::server::limit_log::Limit;
 use crate::server::listener_role::ListenerRole;
 use crate::tls::records::Tls;
-use crate::world::World;
+use crate::world::{PeerSet, World};
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io;
@@ -31,6 +31,8 @@ pub(crate) const LEAVING: usize = 64;
 
 /// A listener: the scheme of its connections, what they are served, and its backlog.
 pub(super) struct Listener {
+    /// Balancers that introduce the clients of its connections; empty where clients come by themselves.
+    pub(super) balancers: PeerSet,
     pub(super) scheme: Scheme,
     pub(super) role: ListenerRole,
     pub(super) backlog: Backlog,
@@ -257,15 +259,15 @@ impl<W: World> EventLoop<W> {
             Err(error) if is_peers(&error) => return true,
             Err(error) => return self.free_descriptor("newcomers", error),
         };
+        let mut connection = connection;
         let peer = connection.peer();
-        if !self.addresses.enter(peer) {
-            let limit = Limit::ConnectionsPerAddress;
-            self.services
-                .report(limit, peer, "too many connections, refused");
+        if !self.let_in(index, &mut connection) {
             return true;
         }
         if !self.admit(role) {
-            self.addresses.leave(peer);
+            if connection.is_counted() {
+                self.addresses.leave(peer);
+            }
             return true;
         }
         log::debug!("{peer}: accepted");

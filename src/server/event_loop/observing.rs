@@ -6,7 +6,7 @@ use super::{Backlog, EventLoop, Listener};
 use crate::http::Scheme;
 use crate::server::listener_role::ListenerRole;
 use crate::server::metrics::Gauges;
-use crate::world::{Token, World};
+use crate::world::{PeerSet, Token, World};
 
 /// The most connections by listeners for metrics. Two Prometheus, some probes and a person need a few, and
 /// whoever can reach such a listener shall not take the places of the site's clients.
@@ -22,6 +22,7 @@ impl<W: World> EventLoop<W> {
         let listener = || Listener {
             scheme: Scheme::Http,
             role: ListenerRole::Metrics,
+            balancers: PeerSet::default(),
             backlog: Backlog::Empty,
         };
         self.listeners.extend((0..count).map(|_| listener()));

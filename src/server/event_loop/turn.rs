@@ -75,12 +75,18 @@ impl<W: World> EventLoop<W> {
         if was_handshaking && !is_handshaking {
             self.handshaking -= 1;
         }
-        let outcome = match outcome {
+        let mut outcome = match outcome {
             Ok(outcome) => outcome,
             Err(panic) => return self.crash(token, &panic),
         };
         if outcome.wish == Wish::Closed {
             return self.forget(token);
+        }
+        if outcome.wish == Wish::Introduced {
+            if !self.introduce(token) {
+                return self.give_turn(token, Connection::close);
+            }
+            outcome.wish = Wish::Again;
         }
         #[cfg(debug_assertions)]
         self.assert_progress(token, &outcome, on_files);
@@ -193,7 +199,9 @@ impl<W: World> EventLoop<W> {
         self.ledger.clear(token.index);
         if let Some(connection) = self.connections.value(token) {
             log::debug!("{}: closed", connection.peer());
-            self.addresses.leave(connection.peer());
+            if connection.is_counted() {
+                self.addresses.leave(connection.peer());
+            }
             self.scrapers -= usize::from(connection.role() == ListenerRole::Metrics);
         }
         let connection = self.connections.remove(token);

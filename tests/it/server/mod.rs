@@ -1,6 +1,7 @@
 //! The running server over sockets.
 
 mod absence;
+mod balancers;
 mod bulk;
 mod control;
 mod crowd;
