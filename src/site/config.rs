@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// The index of a directory, unless the operator names others.
+const INDEX: &str = "index.html";
+
 /// A directory that is served, and how.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -11,6 +14,14 @@ pub struct Config {
     pub listing: bool,
     /// Answer a path that does not exist with `/index.html`, for sites routed in the browser.
     pub spa: bool,
+    /// Answer `/about` with `about.html`, and send clients from there to `/about`.
+    pub clean_urls: bool,
+    /// Files that answer for their directory; the first that is there does.
+    pub index: Vec<String>,
+    /// Answer a page that does not exist with this file of the site, relative to the root; before `spa`.
+    pub fallback: Option<String>,
+    /// Files of the site that are the pages of errors, by status.
+    pub error_pages: Vec<(u16, String)>,
     /// Mount `/echo`, `/json` and `/html`.
     pub demo: bool,
     /// `Cache-Control` by pattern, first match wins.
@@ -38,6 +49,10 @@ impl Default for Config {
             root: PathBuf::from("public"),
             listing: false,
             spa: false,
+            clean_urls: false,
+            index: vec![INDEX.into()],
+            fallback: None,
+            error_pages: Vec::new(),
             demo: false,
             cache: Vec::new(),
             headers: Vec::new(),

@@ -39,6 +39,7 @@ mod resolve;
 mod resource;
 mod rule_files;
 mod start_check;
+mod substitutes;
 #[cfg(test)]
 mod testing;
 mod validators;
@@ -60,6 +61,7 @@ use media_type::MediaTypes;
 use path::SitePath;
 use resource::Dress;
 use rule_files::{RuleFileUse, RuleFiles};
+use substitutes::Substitutes;
 
 use crate::content::{Body, FileTable, Supply};
 use crate::exchange::{Answer, Desk, Handler, Request, Response};
@@ -89,6 +91,7 @@ pub struct Site<F: Files> {
     spa: bool,
     rule_file_use: RuleFileUse,
     rule_files: RuleFiles,
+    substitutes: Rc<Substitutes>,
     demo: bool,
     /// Time at which the root's name was last looked up.
     followed: Option<Instant>,
@@ -143,6 +146,7 @@ impl<F: Files> Site<F> {
             spa: config.spa,
             rule_file_use: RuleFileUse::default(),
             rule_files: RuleFiles::default(),
+            substitutes: Rc::new(Substitutes::new(config)),
             demo: config.demo,
             followed: None,
             path: SitePath::default(),
@@ -208,8 +212,11 @@ impl<F: Files> Site<F> {
             self.follow_root(now);
         }
         let mut path = std::mem::take(&mut self.path);
-        let response = self.answer(&mut path, request.method, request.fields, now);
+        let mut response = self.answer(&mut path, request.method, request.fields, now);
         self.path = path;
+        if response.status >= 400 && self.substitutes.has_errors() {
+            response = self.with_error_page(response, request.fields, now);
+        }
         self.hot.finish_request();
         response
     }

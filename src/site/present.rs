@@ -110,10 +110,11 @@ impl<F: Files> Site<F> {
         })
     }
 
-    /// Answers 404 with the site's own page for it. Preconditions and ranges are ignored, because they
-    /// are about the missing resource (RFC 9110 §13.2.1, §14.2).
-    pub(crate) fn present_not_found(
+    /// Answers an error with the site's own page for it. Preconditions and ranges are ignored, because they
+    /// are about the resource that was asked for (RFC 9110 §13.2.1, §14.2).
+    pub(crate) fn present_error_page(
         &mut self,
+        status: u16,
         page: &Resource<F>,
         request: &Fields,
     ) -> Result<Response<F>, Unready> {
@@ -128,7 +129,7 @@ impl<F: Files> Site<F> {
             Rc::new(fields)
         });
         let source = self.source(representation)?;
-        Ok(whole(404, representation, fields.clone(), Some(source)))
+        Ok(whole(status, representation, fields.clone(), Some(source)))
     }
 
     fn source(&mut self, representation: &Representation<F>) -> Result<ByteSource<F>, Unready> {

@@ -17,15 +17,12 @@ use crate::exchange::Response;
 use crate::http::{Fields, Method};
 use crate::world::Files;
 
-pub(super) const INDEX: &[u8] = b"index.html";
-const NOT_FOUND_PAGE: &[u8] = b"404.html";
-
 /// Number of times that a file is looked up if it changes between being found and being opened. After
 /// that a program must be rewriting it endlessly.
 const ATTEMPTS: usize = 3;
 
 /// Result of looking a path up.
-enum Found<F: Files> {
+pub(super) enum Found<F: Files> {
     /// A response was made.
     Response(Response<F>),
     /// A directory, asked for without its slash.
@@ -46,17 +43,34 @@ impl<F: Files> Site<F> {
         let mut candidate = std::mem::take(&mut self.candidate);
         candidate.clear();
         candidate.extend_from_slice(path.as_bytes());
-        if path.form() == TargetForm::Directory {
-            if !candidate.is_empty() {
-                candidate.push(b'/');
+        let mut found = match path.form() {
+            TargetForm::Directory => {
+                if !candidate.is_empty() {
+                    candidate.push(b'/');
+                }
+                self.index(&mut candidate, request, method, now)
             }
-            candidate.extend_from_slice(INDEX);
+            TargetForm::File => self.file(&candidate, request, method, now),
+        };
+        if path.form() == TargetForm::File {
+            found = match found {
+                Found::Response(response) => match self.clean_place(path.as_bytes(), now) {
+                    Some(place) => Found::Response(self.redirect_to(&place, request)),
+                    None => Found::Response(response),
+                },
+                other => match self.page_of(&mut candidate, request, method, now) {
+                    Some(response) => Found::Response(response),
+                    None => other,
+                },
+            };
         }
-        let found = self.file(&candidate, request, method, now);
         self.candidate = candidate;
         match (found, path.form()) {
             (Found::Response(response), _) => response,
-            (Found::Directory, TargetForm::File) => self.redirect(path, request),
+            (Found::Directory, TargetForm::File) => {
+                let directory = [path.as_bytes(), b"/"].concat();
+                self.redirect_to(&directory, request)
+            }
             (Found::Nothing, TargetForm::File) => self.fall_back(path, request, method, now),
             (Found::Directory | Found::Nothing, TargetForm::Directory) => {
                 match self.list(path, request) {
@@ -69,20 +83,26 @@ impl<F: Files> Site<F> {
 
     /// Answers 404, with the site's own page if it has one.
     pub(crate) fn not_found(&mut self, request: &Fields, now: Instant) -> Response<F> {
-        let lookup = self
-            .hot
-            .get(&mut self.reads, &self.dress, NOT_FOUND_PAGE, now);
+        let substitutes = Rc::clone(&self.substitutes);
+        let file = &substitutes.not_found;
+        let lookup = self.hot.get(&mut self.reads, &self.dress, file, now);
         if let Ok(Lookup::Resource(page)) = lookup {
-            match self.present_not_found(&page, request) {
+            match self.present_error_page(404, &page, request) {
                 Ok(response) => return response,
-                Err(_) => self.hot.forget(NOT_FOUND_PAGE),
+                Err(_) => self.hot.forget(file),
             }
         }
         self.error(404)
     }
 
     /// The response for the file at `path`, if there is one.
-    fn file(&mut self, path: &[u8], request: &Fields, method: Method, now: Instant) -> Found<F> {
+    pub(super) fn file(
+        &mut self,
+        path: &[u8],
+        request: &Fields,
+        method: Method,
+        now: Instant,
+    ) -> Found<F> {
         for _ in 0..ATTEMPTS {
             let error = match self.hot.get(&mut self.reads, &self.dress, path, now) {
                 Ok(Lookup::Directory) => return Found::Directory,
@@ -150,9 +170,10 @@ impl<F: Files> Site<F> {
         now: Instant,
     ) -> Response<F> {
         let is_file_name = path.file_name().contains(&b'.');
-        if self.spa
+        let substitutes = Rc::clone(&self.substitutes);
+        if let Some(fallback) = &substitutes.fallback
             && (!is_file_name || accepts(request, b"text/html"))
-            && let Found::Response(mut response) = self.file(INDEX, request, method, now)
+            && let Found::Response(mut response) = self.file(fallback, request, method, now)
         {
             if is_file_name {
                 let mut fields = Fields::clone(&response.fields);
@@ -164,12 +185,12 @@ impl<F: Files> Site<F> {
         self.not_found(request, now)
     }
 
-    /// Sends the client to the directory's name with its slash. The location begins with one slash and
-    /// a name, so it cannot lead to another host.
-    fn redirect(&mut self, path: &SitePath, request: &Fields) -> Response<F> {
+    /// Sends the client to another path of the site, relative to the root: to a directory's name with its
+    /// slash, or to a page without `.html`. The location begins with one slash and a name, so it cannot lead
+    /// to another host.
+    fn redirect_to(&mut self, path: &[u8], request: &Fields) -> Response<F> {
         let mut location = String::from("/");
-        location.extend(encode(path.as_bytes()));
-        location.push('/');
+        location.extend(encode(path));
         let (_, query) = split_query(request.path().unwrap_or_default());
         if let Some(query) = query.and_then(|query| std::str::from_utf8(query).ok())
             && query.bytes().all(|byte| byte.is_ascii_graphic())

@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 
 use super::Site;
-use super::resolve::INDEX;
 use crate::world::{FileKind, Files};
 
 impl<F: Files> Site<F> {
@@ -18,7 +17,12 @@ impl<F: Files> Site<F> {
                  user read it (chmod o+rx)"
             )];
         }
-        let index = self.open_files.tree().open(INDEX);
+        let substitutes = std::rc::Rc::clone(&self.substitutes);
+        let mut names = substitutes.index.iter().map(|name| &**name);
+        let is_there = |name: &[u8]| self.open_files.tree().open(name).is_ok();
+        let there = names.clone().find(|name| is_there(name));
+        let name = there.or_else(|| names.next()).unwrap_or_default();
+        let index = self.open_files.tree().open(name);
         let complaint = match index {
             Ok((_, metadata)) if metadata.kind == FileKind::File => None,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(format!(

@@ -2,7 +2,7 @@
 
 use super::node::{Keys, NodeValue, SettingNode};
 use super::rules::{self as rules_of_files, RuleKeys};
-use super::{FileMistake, FileSetting, SettingsText, entry_of, scalar};
+use super::{FileMistake, FileSetting, SettingsText, entry_of, plain, scalar};
 use crate::config::settings::{self, FilePlace, GivenHost, HostRole, Scope, Setting, nearest};
 use crate::hosts::HostPattern;
 use crate::rules;
@@ -144,6 +144,7 @@ impl<'s, 'c> HostReading<'s, 'c> {
                     self.said.push(key.name);
                 }
                 name => {
+                    let (name, value) = plain(name, value);
                     let setting =
                         setting_of(name).map_err(|problem| self.source.mistake(key.at, problem))?;
                     let entry = entry_of(self.source, setting, name, value)?;

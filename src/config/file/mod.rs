@@ -151,6 +151,7 @@ impl SettingsFile {
             self.hosts = host::hosts(source, value)?;
             return Ok(());
         }
+        let (key, value) = plain(key, value);
         let setting = setting_of(key).map_err(|problem| source.mistake(at, problem))?;
         if self.entry(setting).is_some() {
             let problem = format!("'{key}' is '{}', which stands above", setting.name);
@@ -205,6 +206,30 @@ fn entry_of(
         values.push((source.place(value.at), text.into()));
     }
     Ok(FileSetting { setting, values })
+}
+
+/// Settings whose values are pairs, by the key of a table of these: `error-pages = { 404 = "404.html" }`.
+const TABLES: [(&str, &str); 2] = [("error-pages", "error-page"), ("types", "type")];
+
+/// A key and its value, with a table of pairs as the list of texts that its setting takes.
+fn plain(key: &str, value: SettingNode) -> (&str, SettingNode) {
+    let Some((_, name)) = TABLES.iter().find(|(table, _)| *table == key) else {
+        return (key, value);
+    };
+    let at = value.at;
+    let pairs = match value.value {
+        NodeValue::Table(pairs) => pairs,
+        other => return (name, SettingNode { at, value: other }),
+    };
+    let pairs = pairs.into_iter().map(|(key, value)| SettingNode {
+        at: value.at,
+        value: match scalar(value.value) {
+            Ok(text) => NodeValue::Text(format!("{}={text}", key.name)),
+            Err(kind) => NodeValue::Other(kind),
+        },
+    });
+    let value = NodeValue::List(pairs.collect());
+    (name, SettingNode { at, value })
 }
 
 /// The setting of a key. The error says what would be right.

@@ -24,6 +24,8 @@ pub struct ConfigDraft {
     pub(super) cert: Vec<PathBuf>,
     /// The private keys, one for each chain.
     pub(super) key: Vec<PathBuf>,
+    /// True once an index was named, which replaces the default one.
+    pub(super) has_index: bool,
     /// The access log; `-` is standard output.
     pub(super) access_log: Option<PathBuf>,
     /// The form of the access log, which is of use only where there is one.
@@ -50,6 +52,7 @@ impl ConfigDraft {
             listen_tls: Vec::new(),
             cert: Vec::new(),
             key: Vec::new(),
+            has_index: false,
             access_log: None,
             log_format: LogFormat::default(),
             directory: PathBuf::new(),

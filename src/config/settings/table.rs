@@ -166,6 +166,49 @@ const SITE: &[Setting] = &[
     )
     .essential()
     .per_host(),
+    Setting::switch(
+        "clean-urls",
+        "Serve /about from about.html, and redirect /about.html there",
+        |draft, on| draft.site().clean_urls = on,
+    )
+    .per_host(),
+    Setting::text(
+        "index",
+        "FILE",
+        "File that answers for its directory",
+        |draft, text| {
+            let file = value::site_file(text)?;
+            if !std::mem::replace(&mut draft.has_index, true) {
+                draft.site().index.clear();
+            }
+            draft.site().index.push(file);
+            Ok(())
+        },
+    )
+    .repeated()
+    .default("index.html")
+    .per_host(),
+    Setting::text(
+        "fallback",
+        "FILE",
+        "File of the site that answers for pages that do not exist",
+        |draft, text| {
+            draft.site().fallback = Some(value::site_file(text)?);
+            Ok(())
+        },
+    )
+    .per_host(),
+    Setting::text(
+        "error-page",
+        "STATUS=FILE",
+        "File of the site that is the page of an error, as '404=404.html'",
+        |draft, text| {
+            draft.site().error_pages.push(value::error_page(text)?);
+            Ok(())
+        },
+    )
+    .repeated()
+    .per_host(),
     #[cfg(feature = "proxy")]
     Setting::text(
         "proxy",

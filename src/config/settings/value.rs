@@ -145,6 +145,27 @@ pub fn type_rule(text: &str) -> Result<TypeRule, String> {
     TypeRule::parse(text).map_err(|error| error.problem().to_owned())
 }
 
+/// `STATUS=FILE`: the page of an error.
+pub fn error_page(text: &str) -> Result<(u16, String), String> {
+    let (status, file) = text
+        .split_once('=')
+        .ok_or("write a status and a file of the site, as '404=404.html'")?;
+    let status = number(status.trim(), 400, 599)?;
+    let status = u16::try_from(status).map_err(|_| "write a status from 400 to 599")?;
+    Ok((status, site_file(file)?))
+}
+
+/// The name of a file of the site.
+pub fn site_file(text: &str) -> Result<String, String> {
+    let name = text.trim().trim_start_matches('/');
+    let is_plain = name.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    if is_plain && !name.contains(char::is_control) {
+        Ok(name.to_owned())
+    } else {
+        Err("write the name of a file of the site, relative to its root".into())
+    }
+}
+
 /// The name of a character set, or `none`.
 pub fn charset(text: &str) -> Result<Charset, String> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+".contains(&byte);

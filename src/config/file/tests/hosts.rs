@@ -30,6 +30,10 @@ root = "/srv/b"
 default = true
 listing = false
 cache-memory = "2M"
+clean-urls = true
+index = ["home.html"]
+error-pages = { 404 = "none.html", 503 = "busy.html" }
+types = { ts = "text/x-typescript" }
 "#;
 
 #[test]
@@ -38,7 +42,9 @@ fn a_host_has_settings_of_its_own_and_the_others_of_the_top_level() {
     let json = r#"{"listing": true, "header": ["a: 1"], "host": [
         {"names": ["a.test", "*.A.test."], "root": "sites/a", "header": ["b: 2", "c: 3"]},
         {"names": "b.test", "root": "/srv/b", "default": true, "listing": false,
-         "cache-memory": "2M"}]}"#;
+         "cache-memory": "2M", "clean-urls": true, "index": ["home.html"],
+         "error-pages": {"404": "none.html", "503": "busy.html"},
+         "types": {"ts": "text/x-typescript"}}]}"#;
     let json = resolved("/etc/calmd/calmd.json", json).unwrap();
     assert_eq!(format!("{:?}", toml.hosts), format!("{:?}", json.hosts));
     let [b, a] = toml.hosts.as_slice() else {
@@ -50,6 +56,19 @@ fn a_host_has_settings_of_its_own_and_the_others_of_the_top_level() {
     assert!(!b.host.site.listing);
     assert_eq!(b.host.site.headers, [("a".into(), "1".into())]);
     assert_eq!(b.host.site.cache_memory, 2 << 20);
+    assert!(b.host.site.clean_urls && !a.host.site.clean_urls);
+    assert_eq!(
+        (&b.host.site.index[..], &a.host.site.index[..]),
+        (
+            &["home.html".to_owned()][..],
+            &["index.html".to_owned()][..]
+        )
+    );
+    assert_eq!(
+        b.host.site.error_pages,
+        [(404, "none.html".into()), (503, "busy.html".into())]
+    );
+    assert_eq!(b.host.site.types.len(), 1);
     let shown: Vec<_> = a.names.iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["a.test", "*.a.test"]);
     assert_eq!(a.host.site.root, Path::new("/etc/calmd/sites/a"));
