@@ -72,6 +72,9 @@ impl App {
             if let Some(key) = &config.host.ticket_key {
                 tls.share_tickets(key)?;
             }
+            if config.host.watch_certificates {
+                tls.watch_files();
+            }
             (Some(tls), Some(origin))
         } else {
             (None, None)

@@ -182,6 +182,7 @@ fn given(matches: &ArgMatches, variable: Variable<'_>) -> Result<GivenSettings, 
     if let Some(file) = &file {
         file.give_hosts(&mut settings);
     }
+    settings.add_profile();
     Ok(settings)
 }
 

@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -34,6 +34,7 @@ mod state_directory;
 mod subject_names;
 mod ticket_key;
 mod validity;
+mod watch;
 
 pub use certificate::Certificate;
 pub use certificate_sets::HostCertificates;
@@ -47,6 +48,7 @@ pub use state_directory::state_directory;
 use subject_names::SubjectNames;
 pub use ticket_key::check_ticket_key;
 use ticket_key::{CertificatesHash, SharedTickets};
+use watch::{ComplaintTimes, FileWatch};
 
 #[cfg(feature = "aws-lc")]
 use rustls::crypto::aws_lc_rs as crypto;
@@ -70,6 +72,9 @@ pub struct TlsContext {
     config: Arc<ServerConfig>,
     sets: Arc<CertificateSets>,
     noted: Arc<Note>,
+    /// The watch of the files, if the operator wants one.
+    watch: Option<FileWatch>,
+    complaint_times: ComplaintTimes,
     /// The authority that was last found to be covered, and the connection's names that it is among.
     /// Nearly all requests name the authority of the request before.
     covered: (Names, Vec<u8>),
@@ -136,6 +141,8 @@ impl TlsContext {
             provider,
             tickets,
             noted,
+            watch: None,
+            complaint_times: ComplaintTimes::default(),
             covered: (Names::Any, Vec::new()),
         })
     }
@@ -152,6 +159,46 @@ impl TlsContext {
     pub fn share_tickets(&mut self, path: &Path) -> Result<(), TlsError> {
         self.tickets = TicketSource::Shared(path.into());
         self.renew_tickets()
+    }
+
+    /// Reads the files again from now on within a minute after they have changed. To be called when all of
+    /// them are known.
+    pub fn watch_files(&mut self) {
+        let files = self
+            .sets
+            .certificates()
+            .filter_map(|it| match &it.certificate {
+                Certificate::Files { chain, key } => Some([chain.clone(), key.clone()]),
+                Certificate::SelfSigned { .. } => None,
+            });
+        let mut files: Vec<PathBuf> = files.flatten().collect();
+        if let TicketSource::Shared(key) = &self.tickets {
+            files.push(key.clone());
+        }
+        self.watch = Some(FileWatch::new(files));
+    }
+
+    /// Does what is due by now: reads files again that have changed, and complains once a day of a certificate
+    /// near its end. Returns the outcome of reading.
+    pub fn tend(&mut self, now: Instant) -> Option<Result<(), TlsError>> {
+        if self.watch.as_mut().is_some_and(|watch| watch.look(now)) {
+            return Some(self.reload());
+        }
+        if self.complaint_times.is_due(now) {
+            for it in self.sets.certificates() {
+                let place = match &it.certificate {
+                    Certificate::Files { chain, .. } => chain.display().to_string(),
+                    Certificate::SelfSigned { .. } => "self-signed".to_owned(),
+                };
+                complain(&it.key.cert, &place, wall_clock());
+            }
+        }
+        None
+    }
+
+    /// Time until the files are looked at again, if they are watched.
+    pub fn until_next_look(&self, now: Instant) -> Option<Duration> {
+        Some(self.watch.as_ref()?.until_next(now))
     }
 
     /// Opens the tickets anew beside the certificate in use.
@@ -264,18 +311,22 @@ fn load_one(
             (self_signed::in_memory(now)?, CertificateOrigin::Memory)
         }
     };
-    for (at, certificate) in pair.chain.iter().enumerate() {
+    complain(&pair.chain, &pair.chain_path.display().to_string(), now);
+    let key = pair.certify(provider)?;
+    let names = key.cert.first().map(|leaf| SubjectNames::of(leaf));
+    Ok((Arc::new(key), Arc::new(names.unwrap_or_default()), origin))
+}
+
+/// Warns of the certificates of a chain that clients refuse, or soon will.
+fn complain(chain: &[CertificateDer<'_>], place: &str, now: SystemTime) {
+    for (at, certificate) in chain.iter().enumerate() {
         if let Some(complaint) = validity::complaint(certificate, now) {
-            let place = pair.chain_path.display();
             match at {
                 0 => log::warn!("the certificate '{place}' {complaint}"),
                 _ => log::warn!("the certificate {} of '{place}' {complaint}", at + 1),
             }
         }
     }
-    let key = pair.certify(provider)?;
-    let names = key.cert.first().map(|leaf| SubjectNames::of(leaf));
-    Ok((Arc::new(key), Arc::new(names.unwrap_or_default()), origin))
 }
 
 fn server_config(

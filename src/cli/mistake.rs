@@ -125,21 +125,27 @@ fn setting(mistake: &Mistake) -> String {
                 SettingOrigin::Environment => {
                     format!("in the environment's {}", setting.variable())
                 }
-                SettingOrigin::File(_) => format!("for '{}'", setting.name),
+                SettingOrigin::File(_) | SettingOrigin::Profile => {
+                    format!("for '{}'", setting.name)
+                }
             };
             // One line, whatever was written.
             let value = value.to_string_lossy().replace(char::is_control, " ");
             let what = format!("invalid value '{value}' {place}: {problem}");
             match origin {
                 SettingOrigin::File(place) => format!("{place}: {what}"),
-                SettingOrigin::CommandLine | SettingOrigin::Environment => what,
+                SettingOrigin::CommandLine
+                | SettingOrigin::Environment
+                | SettingOrigin::Profile => what,
             }
         }
         Mistake::Incomplete { settings, needs } => {
             let spelt: Vec<String> = settings
                 .iter()
                 .map(|(setting, origin)| match origin {
-                    SettingOrigin::CommandLine => format!("'--{}'", setting.name),
+                    SettingOrigin::CommandLine | SettingOrigin::Profile => {
+                        format!("'--{}'", setting.name)
+                    }
                     SettingOrigin::Environment => {
                         format!("the environment's {}", setting.variable())
                     }

@@ -74,6 +74,8 @@ pub struct HostConfig {
     /// The file of the key of session tickets that several processes share; `None` is a key of the process's
     /// own.
     pub ticket_key: Option<PathBuf>,
+    /// Read certificate and keys again when they have changed. Off, because a signal is how most are told.
+    pub watch_certificates: bool,
     /// The directory that is served, and how.
     pub site: site::Config,
     /// The rules for requests and for the fields of answers.
@@ -88,6 +90,7 @@ impl Default for HostConfig {
         HostConfig {
             certificates: vec![Certificate::default()],
             ticket_key: None,
+            watch_certificates: false,
             site: site::Config::default(),
             rules: rules::Config::default(),
             #[cfg(feature = "proxy")]

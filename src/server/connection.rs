@@ -226,7 +226,7 @@ impl<W: World> Connection<W> {
             *deadline = (*deadline).min(turn.services.now + LAST_OPENING);
             self.farewell = Farewell::Due;
         }
-        self.protocol.shutdown(turn.services.now);
+        self.protocol.retire(turn.services.now);
         self.take_turn(world, turn)
     }
 

@@ -255,7 +255,7 @@ impl<W: World> EventLoop<W> {
         }
         self.work_behind();
         self.tidy();
-        self.services.tend_manager(self.connections.count());
+        self.services.tend(self.connections.count());
         Ok(())
     }
 
@@ -291,10 +291,10 @@ impl<W: World> EventLoop<W> {
         let wake = self.services.means.wakes.until_next(self.services.now);
         let next = self.deadlines.until_next(self.services.now);
         let work = self.services.routes.next_work();
-        let manager = self.services.until_manager();
+        let tending = self.services.until_tending();
         #[cfg(feature = "proxy")]
         let work = self.until_upstreams().into_iter().chain(work).min();
-        let waits = [next, accept, log, state, wake, work, manager];
+        let waits = [next, accept, log, state, wake, work, tending];
         waits.into_iter().flatten().min()
     }
 

@@ -203,6 +203,14 @@ impl<F: Files> Protocol<F> {
         }
     }
 
+    /// The server ends.
+    pub fn retire(&mut self, now: Instant) {
+        match self {
+            Protocol::H1(service) => service.core().retire(now),
+            Protocol::Undecided | Protocol::H2(_) => self.shutdown(now),
+        }
+    }
+
     /// The connection is to end after its first request. HTTP/2 is told when that has come: clients open
     /// no stream any more after GOAWAY.
     pub fn expect_last(&mut self) {

@@ -140,8 +140,9 @@ impl<F: Files> Services<F> {
         }
     }
 
-    /// Sends the service manager what is due, at the end of a turn with this number of connections.
-    pub(super) fn tend_manager(&mut self, connections: usize) {
+    /// Does what is due beside the connections, at the end of a turn with this number of them: tells the service
+    /// manager, and reads certificates again that have changed.
+    pub(super) fn tend(&mut self, connections: usize) {
         if let Some(manager) = &mut self.manager {
             let census = Census {
                 connections,
@@ -149,11 +150,21 @@ impl<F: Files> Services<F> {
             };
             manager.tend(self.began, census);
         }
+        let tended = self.tls.as_mut().and_then(|tls| tls.tend(self.began));
+        match tended {
+            Some(Ok(_)) => log::info!("the certificate has changed, and was read again"),
+            Some(Err(error)) => log::error!("the old certificate stays: {error}"),
+            None => {}
+        }
     }
 
-    /// Time until the service manager is to hear of the loop again.
-    pub(super) fn until_manager(&self) -> Option<Duration> {
-        self.manager.as_ref()?.until_next(self.began)
+    /// Time until [`Services::tend`] has something to do.
+    pub(super) fn until_tending(&self) -> Option<Duration> {
+        let manager = self.manager.as_ref();
+        let manager = manager.and_then(|manager| manager.until_next(self.began));
+        let tls = self.tls.as_ref();
+        let tls = tls.and_then(|tls| tls.until_next_look(self.began));
+        manager.into_iter().chain(tls).min()
     }
 
     /// Adds the upstreams that handlers call, by their numbers.

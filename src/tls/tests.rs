@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
@@ -441,6 +441,46 @@ fn the_ticket_key_is_read_again_beside_a_certificate_in_memory() {
     server.reload().unwrap();
     assert_eq!(server.config().ticketer.decrypt(&ticket), None);
     assert!(before.ticketer.decrypt(&ticket).is_some());
+}
+
+#[test]
+fn files_that_change_are_read_again_within_a_minute_where_they_are_watched() {
+    let place = tempfile::tempdir().unwrap();
+    let (chain, key) = pair_of_files(place.path(), "one");
+    let (new_chain, new_key) = pair_of_files(place.path(), "two");
+    let certificate = files(&chain, &key);
+    let (mut unwatched, _) = TlsContext::open(&certificate).unwrap();
+    let (mut watched, _) = TlsContext::open(&certificate).unwrap();
+    watched.watch_files();
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let old = watched.sets.chains();
+    for second in [0, 61] {
+        assert!(watched.tend(at(second)).is_none());
+        assert!(unwatched.tend(at(second)).is_none());
+    }
+    assert_eq!(
+        watched.until_next_look(at(61)),
+        Some(Duration::from_secs(60))
+    );
+    assert_eq!(unwatched.until_next_look(at(61)), None);
+    fs::rename(new_chain, &chain).unwrap();
+    fs::rename(new_key, &key).unwrap();
+    assert!(watched.tend(at(120)).is_none(), "it is not time yet");
+    assert!(unwatched.tend(at(200)).is_none());
+    watched.tend(at(121)).expect("they have changed").unwrap();
+    let new = watched.sets.chains();
+    assert_ne!(new, old);
+    assert!(
+        watched.tend(at(182)).is_none(),
+        "they have not changed since"
+    );
+
+    // A key that does not fit, as long as only one of the two is there.
+    fs::write(&key, "none").unwrap();
+    assert!(watched.tend(at(243)).expect("it has changed").is_err());
+    assert_eq!(watched.sets.chains(), new);
+    assert!(watched.tend(at(304)).is_none(), "nothing new to try");
 }
 
 mod hosts;

@@ -1,8 +1,11 @@
 """The server's memory: at its start, after load, and for idle connections."""
 
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 
-from harness import Server, expect, mib
+from harness import Server, expect, mib, random_file
 from idle import IdleConnections
 from load import REQUESTS, h2load
 
@@ -15,6 +18,12 @@ CONNECTIONS = 2_000
 
 # Seconds within which unused memory is given back, on a busy machine too.
 PATIENCE = 15
+
+# With --small, the whole process with idle TLS connections and downloads.
+SMALL = 16 << 20
+SMALL_CONNECTIONS = 1_000
+SMALL_DOWNLOADS = 20
+
 PER_CONNECTION = {"h2c": 2 << 10, "TLS": 8 << 10}
 
 
@@ -35,6 +44,40 @@ def checks(report, binary):
             with report.check(f"{CONNECTIONS} idle {kind} connections, each under {bound} bytes") \
                     as figure:
                 idle(server, kind, bound, figure)
+    small(report, binary)
+
+
+def small(report, binary):
+    """The profile for hosts with little memory."""
+    with tempfile.TemporaryDirectory(prefix="calmd-interop-") as place:
+        site = Path(place)
+        (site / "index.html").write_text("small")
+        random_file(site / "large", 50_000_000)
+        with Server(binary, site=site, options=("--small",)) as server:
+            with report.check(f"--small: {SMALL_CONNECTIONS} idle TLS connections and {SMALL_DOWNLOADS} downloads "
+                              f"take less than {mib(SMALL)}") as figure:
+                with IdleConnections(server, "TLS", SMALL_CONNECTIONS) as connections:
+                    most = downloading(server)
+                    alive = connections.alive()
+                expect(alive == SMALL_CONNECTIONS, f"only {alive} connections are still open")
+                bounded(most, SMALL, figure)
+
+
+def downloading(server):
+    """The most memory while files are sent to slow readers."""
+    command = ["curl", "-sSk", "--max-time", "60", "--limit-rate", "1M", "-o", "/dev/null", f"{server.https}/large"]
+    clients = [subprocess.Popen(command, stdin=subprocess.DEVNULL) for _ in range(SMALL_DOWNLOADS)]
+    try:
+        most = 0
+        for _ in range(25):
+            time.sleep(0.2)
+            most = max(most, server.pss())
+        expect(all(client.poll() is None for client in clients), "a download has ended")
+    finally:
+        for client in clients:
+            client.kill()
+            client.wait()
+    return most
 
 
 def idle(server, kind, bound, figure):

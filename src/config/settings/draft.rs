@@ -63,7 +63,9 @@ impl ConfigDraft {
     pub(super) fn set_directory(&mut self, origin: &SettingOrigin) {
         self.directory = match origin {
             SettingOrigin::File(place) => place.file.parent().map(Into::into).unwrap_or_default(),
-            SettingOrigin::CommandLine | SettingOrigin::Environment => PathBuf::new(),
+            SettingOrigin::CommandLine | SettingOrigin::Environment | SettingOrigin::Profile => {
+                PathBuf::new()
+            }
         };
     }
 

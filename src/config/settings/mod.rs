@@ -29,6 +29,7 @@ mod hosts;
 mod listen;
 mod nearest;
 mod place;
+mod profile;
 mod show;
 mod table;
 pub(crate) mod value;
@@ -248,6 +249,8 @@ pub enum SettingOrigin {
     Environment,
     /// The settings file.
     File(FilePlace),
+    /// The profile `--small`.
+    Profile,
 }
 
 /// A wrong setting. The room that read it spells it.

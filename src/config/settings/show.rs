@@ -108,6 +108,7 @@ fn origin(setting: &Setting, values: &[(SettingOrigin, OsString)]) -> String {
         Some((SettingOrigin::File(place), _)) => place.to_string(),
         Some((SettingOrigin::Environment, _)) => setting.variable(),
         Some((SettingOrigin::CommandLine, _)) => "command line".into(),
+        Some((SettingOrigin::Profile, _)) => "--small".into(),
         None => "an empty list".into(),
     }
 }

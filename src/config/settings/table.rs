@@ -142,6 +142,11 @@ const LISTENING: &[Setting] = &[
         "Key of session tickets, 80 random bytes, for several processes that resume each other's sessions",
         |draft, path| draft.config.host.ticket_key = Some(path),
     ),
+    Setting::switch(
+        "watch-certificates",
+        "Read certificate and keys again within a minute after they have changed",
+        |draft, on| draft.config.host.watch_certificates = on,
+    ),
 ];
 
 const SITE: &[Setting] = &[
@@ -503,6 +508,12 @@ const HTTP1: &[Setting] = &[
 const MOST_CONNECTIONS: u32 = 10_000_000;
 
 const BOUNDS: &[Setting] = &[
+    Setting::switch(
+        "small",
+        "Bounds for hosts with little memory, 16M in all",
+        // Its settings are given one by one.
+        |_, _| {},
+    ),
     Setting::text(
         "max-connections",
         "N",

@@ -13,7 +13,12 @@ use crate::http::Scheme;
 use crate::http::{Fields, Patience};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Time for which an idle connection is kept when the server ends, behind its last request. A client that asks one
+/// thing after another has the next request on its way, which would meet a reset. nginx has
+/// `keepalive_min_timeout` for that.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// One HTTP/1.1 or HTTP/1.0 connection of a server. The module's doc tells the order of calls.
 #[derive(Debug)]
@@ -153,6 +158,18 @@ impl Connection {
         self.persistence = Persistence::Close;
         if self.is_idle() {
             self.close();
+        }
+    }
+
+    /// Ends the connection because the server ends. A client that has asked a moment ago is likely to ask again:
+    /// its next request is waited for, for a second, and its response announces the end.
+    pub fn retire(&mut self, now: Instant) {
+        let since = now.saturating_duration_since(self.now);
+        if self.is_idle() && self.requests > 0 && since < LAST_REQUEST {
+            self.persistence = Persistence::Close;
+            self.timer = Timer::after(now, LAST_REQUEST);
+        } else {
+            self.shutdown();
         }
     }
 

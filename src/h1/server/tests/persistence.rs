@@ -157,6 +157,34 @@ fn shutdown_closes_an_idle_connection_at_once_and_others_after_the_response() {
 }
 
 #[test]
+fn the_end_of_the_server_waits_a_second_for_a_client_that_has_just_asked() {
+    let mut recent = Caller::new();
+    recent.serve(GET).unwrap();
+    recent.connection.retire(recent.now);
+    assert!(!recent.connection.wants_close());
+    recent.serve(GET).unwrap();
+    assert!(recent.sent().contains("connection: close"));
+    assert!(recent.connection.wants_close());
+
+    let mut silent = Caller::new();
+    silent.serve(GET).unwrap();
+    silent.connection.retire(silent.now);
+    let deadline = silent.connection.next_deadline().unwrap();
+    assert_eq!(deadline - silent.now, Duration::from_secs(1));
+    silent.connection.handle_timeout(deadline).unwrap();
+    assert!(silent.connection.wants_close());
+
+    let mut idle = Caller::new();
+    idle.serve(GET).unwrap();
+    idle.connection.retire(idle.now + Duration::from_secs(1));
+    assert!(idle.connection.wants_close(), "it has asked long ago");
+
+    let mut fresh = Caller::new();
+    fresh.connection.retire(fresh.now);
+    assert!(fresh.connection.wants_close(), "it has never asked");
+}
+
+#[test]
 fn a_peer_that_ends_its_side_still_gets_its_responses() {
     let mut caller = Caller::new();
     caller.input.extend_from_slice(&[GET, GET].concat());
