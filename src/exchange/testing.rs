@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::content::Progress;
+use crate::http::Fields;
 use crate::world::Token;
 use crate::world::memory_files::MemoryFiles;
 
@@ -29,20 +30,39 @@ pub(crate) fn means() -> Means {
     }
 }
 
+/// Means of which a handler is lent a desk by itself.
+pub(crate) struct Desks(Means);
+
+impl Desks {
+    pub(crate) fn new() -> Self {
+        Desks(means())
+    }
+
+    /// Lends a desk for one call.
+    pub(crate) fn lend<R>(&mut self, call: impl FnOnce(&mut Desk<'_>) -> R) -> R {
+        call(&mut Desk::new(&self.0, place(), &mut AlarmOwner::default()))
+    }
+}
+
+/// The only request of the only connection.
+fn place() -> RequestPlace {
+    let connection = Token {
+        index: 0,
+        serial: 1,
+    };
+    RequestPlace {
+        connection,
+        request: RequestKey(1),
+    }
+}
+
 impl Driver {
     /// The exchange that a handler begins; `None` if it answers otherwise.
     pub(crate) fn new(
         handler: &mut dyn Handler<MemoryFiles>,
         request: &Request<'_>,
     ) -> Option<Self> {
-        let connection = Token {
-            index: 0,
-            serial: 1,
-        };
-        let place = RequestPlace {
-            connection,
-            request: RequestKey(1),
-        };
+        let place = place();
         let (means, mut alarm) = (means(), AlarmOwner::default());
         let mut desk = Desk::new(&means, place, &mut alarm);
         let Answer::Exchange(exchange) = handler.accept(request, &mut desk) else {
@@ -108,6 +128,11 @@ impl Driver {
             .active
             .read(&mut self.files, &mut self.out, max, &self.means);
         read.unwrap()
+    }
+
+    /// The fields behind its content.
+    pub(crate) fn trailers(&mut self) -> Option<Fields> {
+        self.active.take_trailers()
     }
 
     /// The content that it made since the last look.

@@ -12,6 +12,7 @@ mod field_line;
 pub mod grammar;
 pub mod method;
 mod patience;
+pub mod quantity;
 mod scheme;
 pub mod status;
 mod text;

@@ -22,7 +22,7 @@ pub struct Config {
     pub fallback: Option<String>,
     /// Files of the site that are the pages of errors, by status.
     pub error_pages: Vec<(u16, String)>,
-    /// Mount `/echo`, `/json` and `/html`.
+    /// Mount `/echo`, `/json`, `/html`, and the answers for load tests.
     pub demo: bool,
     /// `Cache-Control` by pattern, first match wins.
     pub cache: Vec<CacheRule>,

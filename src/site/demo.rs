@@ -1,9 +1,12 @@
-//! The handlers of `--demo`: an echo, a look at one's own request, and a page.
+//! The handlers of `--demo`: an echo, a look at one's own request, a page, and answers for load tests.
 //!
 //! `/echo` sends the body of a request back as it arrives, `/json` describes a request and counts its
-//! body, `/html` is a small page. None of them collects a body.
+//! body, `/html` is a small page. `/bytes`, `/delay`, `/status` and `/respond` answer as their address
+//! says. None of them collects a body.
 
 mod json;
+mod respond;
+mod wanted;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -27,11 +30,12 @@ const SPARE_BYTES: usize = 16 << 10;
 pub(crate) fn handlers<F: Files>(
     common: &Rc<CommonFields>,
 ) -> Vec<(&'static str, Box<dyn Handler<F>>)> {
-    vec![
+    let shown: [(_, Box<dyn Handler<F>>); 3] = [
         ("/echo", Box::new(Echo(common.clone()))),
         ("/json", Box::new(Json(common.clone()))),
         ("/html", Box::new(Html(common.clone()))),
-    ]
+    ];
+    shown.into_iter().chain(respond::handlers(common)).collect()
 }
 
 /// The fields of an answer that no cache must keep.

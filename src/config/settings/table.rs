@@ -228,9 +228,13 @@ const SITE: &[Setting] = &[
     .essential()
     .repeated()
     .per_host(),
-    Setting::switch("demo", "Mount /echo, /json and /html", |draft, on| {
-        draft.site().demo = on;
-    })
+    Setting::switch(
+        "demo",
+        "Mount /echo, /json, /html, /respond",
+        |draft, on| {
+            draft.site().demo = on;
+        },
+    )
     .essential()
     .per_host(),
     Setting::text(

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::http::quantity;
 use crate::server::Timeouts;
 use crate::site::{self, CacheRule, Charset, EntityTags, TypeRule};
 use crate::telemetry::LogFormat;
@@ -30,19 +31,11 @@ pub fn boolean(text: &str) -> Result<bool, String> {
 
 /// Bytes: a number, alone or with `K`, `M` or `G` (powers of 1024).
 pub fn size(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.as_bytes().last() {
-        Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
-        Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
-        Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
-    };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "write a number of bytes such as 65536, 64K, 1M or 2G")?;
-    number
-        .checked_mul(1 << shift)
-        .filter(|&bytes| usize::try_from(bytes).is_ok())
-        .ok_or_else(|| TOO_MUCH.into())
+    let bytes = quantity::bytes(text);
+    let bytes = bytes.ok_or("write a number of bytes such as 65536, 64K, 1M or 2G")?;
+    // The largest number stands for all beyond it.
+    let is_addressable = bytes < u64::MAX && usize::try_from(bytes).is_ok();
+    is_addressable.then_some(bytes).ok_or(TOO_MUCH.into())
 }
 
 /// Bytes in memory, in the form of a [`size`].
@@ -111,22 +104,14 @@ pub fn timeout(text: &str) -> Result<Duration, String> {
 
 /// A duration: `0s`, `500ms`, `30s`, `2m`, `1h`, `1d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let milliseconds: u64 = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        "" if !text.is_empty() => return Err(format!("the unit is missing, write {text}s")),
-        _ => return Err("write a number and its unit, such as 500ms, 30s, 2m or 1h".into()),
-    };
-    text[..text.len() - unit.len()]
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(milliseconds))
-        .map(Duration::from_millis)
-        .filter(|duration| *duration <= Timeouts::LONGEST)
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("the unit is missing, write {text}s"));
+    }
+    let duration = quantity::duration(text)
+        .ok_or("write a number and its unit, such as 500ms, 30s, 2m or 1h")?;
+    let is_bounded = duration <= Timeouts::LONGEST;
+    is_bounded
+        .then_some(duration)
         .ok_or_else(|| "write a number and its unit, up to 30d".into())
 }
 

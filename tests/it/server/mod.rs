@@ -28,6 +28,7 @@ mod own_files;
 mod ports;
 mod proxy;
 mod records;
+mod respond;
 mod root;
 mod rules;
 mod sandbox;
