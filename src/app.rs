@@ -60,6 +60,7 @@ impl App {
         let upstreams = upstreams::resolve(config)?;
         let helper = start_helper(config)?;
         let mut routes = hosts::open(config)?;
+        hosts::mount_uploads(&mut routes, config)?;
         let log = config
             .access_log
             .as_ref()

@@ -12,6 +12,7 @@
 //! 7  config     the table of settings; composes the rooms' own configurations
 //! 6  server     the event loop, its tables, connections, the services that frame answers
 //! 5  routes     hosts by name, handlers by path
+//!    upload     requests → files of one directory
 //! 4  site       files → responses    rules    logins, redirects …    client    `calmd get`
 //!    proxy      requests that are forwarded to upstreams
 //! 3  exchange   a request being answered: handlers, exchanges, wakes
@@ -254,5 +255,7 @@ pub mod site;
 pub mod telemetry;
 #[cfg(feature = "server")]
 pub mod tls;
+#[cfg(feature = "server")]
+pub mod upload;
 #[cfg(feature = "server")]
 pub mod world;

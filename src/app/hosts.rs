@@ -8,6 +8,7 @@ use crate::config::{Config, HostConfig, NamedHost};
 use crate::routes::{Host, Routes};
 use crate::rules::Rules;
 use crate::site::Site;
+use crate::upload::Uploads;
 use crate::world::files::Root;
 
 /// Opens the sites of all hosts.
@@ -43,6 +44,20 @@ fn host(mut site: Site<Root>, config: &HostConfig) -> Host<Root> {
         site.serve_rule_files();
     }
     Host::from(site).with_rules(Rules::new(&config.rules))
+}
+
+/// Mounts the directories for uploads on the first host.
+pub(super) fn mount_uploads(
+    routes: &mut Routes<Root>,
+    config: &Config,
+) -> Result<(), Box<dyn Error>> {
+    let first = config.sites().next();
+    let headers = first.map_or(&[][..], |site| &site.headers);
+    for rule in &config.uploads {
+        let uploads = Uploads::open(rule, config.upload_limit, headers)?;
+        routes.mount(&rule.path, Box::new(uploads));
+    }
+    Ok(())
 }
 
 /// Has no site serve the server's own files, which are there by now.

@@ -20,6 +20,7 @@ use crate::sandbox::{DialRights, Rights, SiteRights};
 use crate::telemetry::AccessLogConfig;
 use crate::telemetry::notify::ManagerConfig;
 use crate::tls::{Certificate, HostCertificates};
+use crate::upload::UploadRule;
 use crate::world::{ListenAddress, PeerSet, User};
 use crate::{rules, server, site};
 
@@ -61,6 +62,10 @@ pub struct Config {
     /// Directories that the sandbox leaves readable beside those that the site needs today: where
     /// deployments will put what it needs next.
     pub sandbox_read: Vec<PathBuf>,
+    /// Paths that take uploads, of the first host.
+    pub uploads: Vec<UploadRule>,
+    /// The most bytes of an uploaded file. 1 GiB is the largest request body that other handlers take.
+    pub upload_limit: u64,
     /// Start a process that waits for disks and hashes files. Off, because it is of use where disks are slow,
     /// and takes memory everywhere.
     pub helper: bool,
@@ -128,6 +133,8 @@ impl Default for Config {
             user: None,
             sandbox: true,
             sandbox_read: Vec::new(),
+            uploads: Vec::new(),
+            upload_limit: 1 << 30,
             helper: false,
         }
     }
@@ -205,6 +212,9 @@ impl Config {
             },
             ticket_keys: self.host.ticket_key.iter().cloned().collect(),
             logs: log.into_iter().collect(),
+            uploads: (self.uploads.iter())
+                .map(|rule| rule.directory.clone())
+                .collect(),
             sockets: sockets.chain(self.control.clone()).collect(),
             helper: None,
             dials: self.dials(),

@@ -44,6 +44,8 @@ enum Access {
     OwnCertificate,
     /// The log: created and appended to, never read nor cut.
     Log,
+    /// Uploads: written, renamed within their directory, and read.
+    Upload,
     /// The name of a Unix socket, to be removed in the end.
     Socket,
 }
@@ -53,7 +55,7 @@ impl Access {
         match self {
             Access::Site => make_bitflags!(AccessFs::{ReadFile | ReadDir}),
             Access::Certificate => AccessFs::ReadFile.into(),
-            Access::OwnCertificate => {
+            Access::OwnCertificate | Access::Upload => {
                 make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | MakeReg | RemoveFile})
             }
             Access::Log => make_bitflags!(AccessFs::{WriteFile | MakeReg}),
@@ -96,6 +98,9 @@ fn grants(rights: &Rights, homes: &[PathBuf]) -> Vec<PathGrant> {
             .metadata()
             .is_ok_and(|found| is_replaced(found.file_type()));
         add(if replaced { place(&file) } else { file }, Access::Log);
+    }
+    for directory in &rights.uploads {
+        add(absolute(directory), Access::Upload);
     }
     for path in &rights.sockets {
         let directory = absolute(parent(path));
@@ -233,11 +238,11 @@ impl Confinement {
 
 /// The directories by what they are for, and what stays open in an older kernel.
 fn describe(grants: &[PathGrant], ports: &[u16], abi: ABI) -> String {
-    use Access::{Certificate, Log, OwnCertificate, Site, Socket};
+    use Access::{Certificate, Log, OwnCertificate, Site, Socket, Upload};
     let mut text = format!("Landlock {}", abi as i32);
     for (verb, accesses) in [
-        ("reads", &[Site, Certificate, OwnCertificate][..]),
-        ("writes", &[OwnCertificate, Log]),
+        ("reads", &[Site, Certificate, OwnCertificate, Upload][..]),
+        ("writes", &[OwnCertificate, Log, Upload]),
         ("removes from", &[Socket]),
     ] {
         let matching = grants

@@ -23,6 +23,8 @@ pub struct Rights {
     pub ticket_keys: Vec<PathBuf>,
     /// Files that are appended to, and created anew when they are rotated.
     pub logs: Vec<PathBuf>,
+    /// Directories that uploads are written to and read from.
+    pub uploads: Vec<PathBuf>,
     /// Names of Unix sockets, removed in the end.
     pub sockets: Vec<PathBuf>,
     /// The socket to the helper process: descriptors are passed on it, and on no other.

@@ -25,7 +25,7 @@ mod error;
 mod error_page;
 mod hashing;
 mod hot;
-mod html;
+pub(crate) mod html;
 mod known_hashes;
 mod listing;
 mod media_type;

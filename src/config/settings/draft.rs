@@ -8,6 +8,7 @@ use crate::config::{Config, HostConfig};
 use crate::proxy::{ProxyRule, UpstreamAddress};
 use crate::telemetry::{AccessLogConfig, LogFormat};
 use crate::tls::Certificate;
+use crate::upload::UploadRule;
 use crate::world::ListenAddress;
 use crate::{h1, h2, server, site};
 
@@ -116,6 +117,13 @@ impl ConfigDraft {
             }
             _ => Err("write unix:PATH alone; its mode is 0600".into()),
         }
+    }
+
+    /// The rule of a text, with its directory beneath the directory of its origin.
+    pub(super) fn upload_rule(&self, text: &str) -> Result<UploadRule, String> {
+        let mut rule = UploadRule::parse(text)?;
+        rule.directory = self.path(&rule.directory);
+        Ok(rule)
     }
 
     pub(super) fn site(&mut self) -> &mut site::Config {

@@ -298,6 +298,24 @@ const SITE: &[Setting] = &[
     .default("1M")
     .per_host(),
     Setting::text(
+        "upload",
+        "PATH=DIR",
+        "Take uploads by PUT, POST and form, as '/incoming=/srv/incoming', and serve them as attachments",
+        |draft, text| {
+            let rule = draft.upload_rule(text)?;
+            draft.config.uploads.push(rule);
+            Ok(())
+        },
+    )
+    .repeated(),
+    Setting::text(
+        "upload-limit",
+        "SIZE",
+        "Largest file that is uploaded",
+        |draft, text| put(&mut draft.config.upload_limit, value::size(text)),
+    )
+    .default("1G"),
+    Setting::text(
         "max-request-body",
         "SIZE",
         "Largest request body that a handler takes",

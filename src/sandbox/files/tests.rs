@@ -19,6 +19,7 @@ fn setting() -> (tempfile::TempDir, PathBuf, Rights) {
         certificates: Vec::new(),
         ticket_keys: Vec::new(),
         logs: Vec::new(),
+        uploads: Vec::new(),
         sockets: Vec::new(),
         helper: None,
         dials: DialRights::default(),
@@ -66,6 +67,18 @@ fn a_site_in_a_home_directory_or_beneath_the_root_directory_brings_nothing_else(
     }
     let told = out_of_reach(&["/home/u".into()]).unwrap();
     assert!(told.contains("/home/u (--sandbox-read DIR"), "{told}");
+}
+
+#[test]
+fn a_directory_for_uploads_and_no_other_can_be_written() {
+    let (_directory, path, mut rights) = setting();
+    let before = granted(&rights);
+    rights.uploads = vec![path.join("archive")];
+    let after = granted(&rights);
+    let (upload, others) = after.split_last().unwrap();
+    assert_eq!(*upload, (path.join("archive"), Access::Upload));
+    assert_eq!(others, before);
+    assert!(upload.1.rights().contains(AccessFs::WriteFile));
 }
 
 #[test]

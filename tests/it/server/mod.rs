@@ -39,3 +39,4 @@ mod start;
 mod stopping;
 mod tickets;
 mod tls;
+mod upload;

@@ -1,0 +1,268 @@
+//! The handler of one directory for uploads.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use super::form::FormParser;
+use super::name::safe;
+use super::page;
+use super::receiving::{Receiving, Terms, complete, too_large};
+use super::rule::{ExistingName, UploadRule};
+use super::store::UploadStore;
+use crate::content::Body;
+use crate::exchange::{Answer, Desk, Handler, Problem, Request, Response};
+use crate::http::{Fields, Method};
+use crate::site::{self, Site, SiteError};
+use crate::world::files::Root;
+
+/// Open files that stored files are sent from at a time.
+const OPEN_FILES: usize = 64;
+
+/// The most names on the page of a directory: some 100 KB.
+const MOST_NAMES: usize = 1000;
+
+/// Fields of every answer: no file is shown in the site's name, whatever is in it, and the page runs nothing.
+const FILE_FIELDS: [(&str, &str); 3] = [
+    ("content-disposition", "attachment"),
+    ("content-security-policy", "sandbox; default-src 'none'"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
+/// The policy of the pages: a form, and nothing else.
+const PAGE_POLICY: &[u8] =
+    b"default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+const ALLOW: &str = "GET, HEAD, PUT, POST, OPTIONS";
+
+/// The handler of requests for a directory that takes uploads.
+pub struct Uploads {
+    path: Rc<str>,
+    limit: u64,
+    existing: Option<ExistingName>,
+    store: Rc<RefCell<UploadStore>>,
+    /// The files that are there, for those who fetch them.
+    files: Site<Root>,
+    common: Rc<Fields>,
+}
+
+impl Uploads {
+    /// A handler of this rule, for files of up to `limit` bytes, with these fields in each answer.
+    pub fn open(
+        rule: &UploadRule,
+        limit: u64,
+        headers: &[(String, String)],
+    ) -> Result<Self, String> {
+        let named = |problem: String| format!("--upload {}: {problem}", rule.directory.display());
+        let store = UploadStore::open(&rule.directory).map_err(|error: io::Error| {
+            named(format!(
+                "cannot open the directory: {error}; name one that exists and that calmd may read"
+            ))
+        })?;
+        let files = Root::open(&rule.directory).map_err(|error| named(error.to_string()))?;
+        let files = Site::new(files, &files_config(rule, headers));
+        let files = files.map_err(|error: SiteError| named(error.to_string()))?;
+        Ok(Uploads {
+            path: rule.path.as_str().into(),
+            limit,
+            existing: rule.existing,
+            store: Rc::new(RefCell::new(store)),
+            common: files.common_fields(),
+            files,
+        })
+    }
+
+    /// Sends a file of the directory, or says that there is none.
+    fn send(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Response<Root> {
+        let mut fields = Fields::new();
+        for field in request.fields.iter() {
+            if field.name == b":path" {
+                let rest = percent_encoding::percent_encode(
+                    request.rest,
+                    percent_encoding::NON_ALPHANUMERIC,
+                );
+                let path = rest.to_string().replacen("%2F", "/", 1);
+                fields.push(b":path", path.as_bytes());
+            } else {
+                fields.push_field(field);
+            }
+        }
+        let request = Request {
+            fields: &fields,
+            ..*request
+        };
+        let response = self.files.respond(&request, desk.world_now());
+        self.files.take_effort();
+        match response.status {
+            301 | 308 => self.problem(Problem::new(404, "there is no such file")),
+            _ => response,
+        }
+    }
+
+    fn problem(&self, problem: Problem) -> Response<Root> {
+        problem.response(|fields| complete(&self.common, fields))
+    }
+
+    /// The page of the directory.
+    fn page(&self) -> Response<Root> {
+        let names = self.store.borrow().names(MOST_NAMES);
+        let content = page::directory(&self.path, &names.unwrap_or_default()).into_bytes();
+        let mut fields = Fields::new();
+        fields.push(b"content-type", b"text/html; charset=utf-8");
+        fields.push(b"content-length", content.len().to_string().as_bytes());
+        fields.push(b"cache-control", b"no-store");
+        fields.push(b"content-disposition", b"inline");
+        fields.push(b"content-security-policy", PAGE_POLICY);
+        Response {
+            status: 200,
+            fields: complete(&self.common, fields),
+            body: Body::memory(content.into()),
+        }
+    }
+
+    fn options(&self) -> Response<Root> {
+        let mut fields = Fields::new();
+        fields.push(b"allow", ALLOW.as_bytes());
+        Response {
+            status: 204,
+            fields: complete(&self.common, fields),
+            body: Body::Empty,
+        }
+    }
+
+    /// Begins an upload to this name, which is empty for the directory.
+    fn receive(
+        &mut self,
+        request: &Request<'_>,
+        name: &[u8],
+        desk: &mut Desk<'_>,
+    ) -> Result<Receiving, Problem> {
+        if request.fields.value("sec-fetch-site") == Some(b"cross-site") {
+            return Err(Problem::new(
+                403,
+                "a page of another site may not upload here",
+            ));
+        }
+        let by_default = match request.method {
+            Method::Put => ExistingName::Replace,
+            _ => ExistingName::Number,
+        };
+        let mut terms = Terms {
+            path: self.path.clone(),
+            limit: self.limit,
+            existing: self.existing.unwrap_or(by_default),
+            taken: 409,
+            common: self.common.clone(),
+        };
+        let content_type = request.fields.value("content-type").unwrap_or_default();
+        if request.method == Method::Post
+            && let Some(form) = FormParser::new(content_type)
+        {
+            return Ok(Receiving::form(self.store.clone(), terms, form));
+        }
+        let announced = request.fields.value("content-length");
+        let announced =
+            announced.and_then(|len| std::str::from_utf8(len).ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|len| len > self.limit) {
+            return Err(too_large(self.limit));
+        }
+        let safe = safe(name);
+        if name.is_empty() && request.method == Method::Put {
+            return Err(
+                Problem::new(405, "name the file: PUT needs one").with_field("allow", ALLOW)
+            );
+        }
+        if !name.is_empty() && name != safe.as_bytes() {
+            return Err(Problem::new(400, "this name is not taken").with("allowed", safe));
+        }
+        self.check(request, &mut terms, desk)?;
+        Receiving::file(self.store.clone(), terms, safe)
+    }
+
+    /// Checks the preconditions of an upload (RFC 9110 §13.1).
+    fn check(
+        &mut self,
+        request: &Request<'_>,
+        terms: &mut Terms,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Problem> {
+        let fields = request.fields;
+        let (matches, none) = (fields.value("if-match"), fields.value("if-none-match"));
+        if matches.is_none() && none.is_none() {
+            return Ok(());
+        }
+        let mut asked = Fields::new();
+        for field in fields.iter().filter(|field| field.name.starts_with(b":")) {
+            asked.push_field(field);
+        }
+        let head = Request {
+            fields: &asked,
+            method: Method::Head,
+            ..*request
+        };
+        let present = self.send(&head, desk);
+        let tag = (present.status == 200).then(|| present.fields.value("etag").unwrap_or_default());
+        let failed = || Err(Problem::new(412, "the file is not as the request wants it"));
+        if let Some(wanted) = matches
+            && !tag.is_some_and(|tag| {
+                wanted == b"*" || (!tag.starts_with(b"W/") && lists(wanted, tag))
+            })
+        {
+            return failed();
+        }
+        if let Some(unwanted) = none {
+            if tag.is_some_and(|tag| unwanted == b"*" || lists(unwanted, tag)) {
+                return failed();
+            }
+            if unwanted == b"*" {
+                // Another upload may be quicker.
+                (terms.existing, terms.taken) = (ExistingName::Refuse, 412);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// True if a list of entity tags has this one.
+fn lists(list: &[u8], tag: &[u8]) -> bool {
+    let mut tags = list.split(|byte| *byte == b',');
+    tags.any(|listed| listed.trim_ascii() == tag)
+}
+
+/// The site of the files of a rule.
+fn files_config(rule: &UploadRule, headers: &[(String, String)]) -> site::Config {
+    let own = FILE_FIELDS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let given = headers.iter().filter(|(name, _)| {
+        !FILE_FIELDS
+            .iter()
+            .any(|(own, _)| own.eq_ignore_ascii_case(name))
+    });
+    site::Config {
+        root: rule.directory.clone(),
+        headers: own.into_iter().chain(given.cloned()).collect(),
+        cache_memory: 0,
+        open_files: OPEN_FILES,
+        ..site::Config::default()
+    }
+}
+
+impl Handler<Root> for Uploads {
+    fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<Root> {
+        let name = request.rest.strip_prefix(b"/").unwrap_or_default();
+        let is_nested = name.contains(&b'/');
+        Answer::Response(match request.method {
+            Method::Options => self.options(),
+            _ if is_nested => self.problem(Problem::new(404, "there are no directories here")),
+            Method::Get | Method::Head if name.is_empty() => self.page(),
+            Method::Get | Method::Head => self.send(request, desk),
+            Method::Put | Method::Post => match self.receive(request, name, desk) {
+                Ok(receiving) => return Answer::Exchange(Box::new(receiving)),
+                Err(problem) => self.problem(problem),
+            },
+            _ => {
+                let problem = Problem::new(405, "files are put, posted and fetched here");
+                self.problem(problem.with_field("allow", ALLOW))
+            }
+        })
+    }
+}
