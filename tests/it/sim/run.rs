@@ -50,8 +50,9 @@ const FILE_PATIENCE: Duration = Duration::from_secs(420);
 const CONNECTION_MEMORY: i64 = 128 << 10;
 
 /// The most bytes that the server may hold beside connections and the files in memory: the buffers that
-/// are lent to one connection after another, and the tables.
-const SHARED_MEMORY: i64 = 576 << 10;
+/// are lent to one connection after another, and the tables. 48 KiB of them are the field section, the list
+/// of splices and the pages of errors, which have their room from the start.
+const SHARED_MEMORY: i64 = 624 << 10;
 
 /// The most bytes of lines of the access log that wait for a disk.
 const LOG_MEMORY: i64 = 256 << 10;
