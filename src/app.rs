@@ -60,7 +60,6 @@ impl App {
         let upstreams = upstreams::resolve(config)?;
         let helper = start_helper(config)?;
         let mut routes = hosts::open(config)?;
-        hosts::mount_uploads(&mut routes, config)?;
         let log = config
             .access_log
             .as_ref()
@@ -81,6 +80,7 @@ impl App {
             (None, None)
         };
         // Now that the files of the server's own are all there.
+        hosts::mount_uploads(&mut routes, config)?;
         hosts::keep_private(&mut routes, config);
         routes.follow_rule_files(Instant::now());
         let mut world = OsWorld::new()?;

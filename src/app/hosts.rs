@@ -46,15 +46,17 @@ fn host(mut site: Site<Root>, config: &HostConfig) -> Host<Root> {
     Host::from(site).with_rules(Rules::new(&config.rules))
 }
 
-/// Mounts the directories for uploads on the first host.
+/// Mounts the directories for uploads on the first host, once the files of the server's own are there.
 pub(super) fn mount_uploads(
     routes: &mut Routes<Root>,
     config: &Config,
 ) -> Result<(), Box<dyn Error>> {
     let first = config.sites().next();
     let headers = first.map_or(&[][..], |site| &site.headers);
+    let own: Rc<[_]> = own_files::own_files(config).into();
     for rule in &config.uploads {
         let uploads = Uploads::open(rule, config.upload_limit, headers)?;
+        uploads.keep_private(own.clone());
         routes.mount(&rule.path, Box::new(uploads));
     }
     Ok(())

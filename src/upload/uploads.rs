@@ -14,7 +14,7 @@ use crate::content::Body;
 use crate::exchange::{Answer, Desk, Handler, Problem, Request, Response};
 use crate::http::{Fields, Method};
 use crate::site::{self, Site, SiteError};
-use crate::world::files::Root;
+use crate::world::files::{OwnFile, Root};
 
 /// Open files that stored files are sent from at a time.
 const OPEN_FILES: usize = 64;
@@ -70,6 +70,11 @@ impl Uploads {
             common: files.common_fields(),
             files,
         })
+    }
+
+    /// Has the server's own files stay private, should one lie in the directory.
+    pub fn keep_private(&self, own: Rc<[OwnFile]>) {
+        self.files.tree().keep_private(own);
     }
 
     /// Sends a file of the directory, or says that there is none.
