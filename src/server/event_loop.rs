@@ -386,7 +386,7 @@ impl<W: World> EventLoop<W> {
     ) {
         self.give_turn(token, act);
         while self.ledger.is_over() {
-            for index in self.ledger.first() {
+            for index in self.ledger.first(self.services.now) {
                 if self.ledger.is_over() {
                     self.shed(index, Limit::Memory);
                 }

@@ -52,6 +52,23 @@ const TURNOVER_SHARE: usize = 4;
 /// as the mark is approached, and pieces alone never pass it before all of them have the least size.
 const PIECE_SHARE: usize = 16;
 
+/// Above the limit a busy connection counts as stalled once one part in this many of its grace has passed
+/// without turnover: 5 s of 20, in which every line that is at work moves something.
+const STALLED_SHARE: u32 = 4;
+
+/// The order of closing above the limit, the first ones first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    /// Idle for longer than the grace.
+    Idle,
+    /// Busy, and without turnover for a part of the grace.
+    Stalled,
+    /// Idle for a moment.
+    BetweenRequests,
+    /// Busy, with turnover.
+    AtWork,
+}
+
 /// The accounts of all connections, by the numbers of their slots.
 pub struct Ledger {
     start: Instant,
@@ -109,8 +126,17 @@ impl Rank {
         }
     }
 
-    fn is(self, standing: Standing) -> bool {
-        (self.0 & Rank::BUSY != 0) == (standing == Standing::Busy)
+    fn standing(self) -> Standing {
+        if self.0 & Rank::BUSY == 0 {
+            Standing::Idle
+        } else {
+            Standing::Busy
+        }
+    }
+
+    /// The tick of the last turnover.
+    fn tick(self) -> u64 {
+        self.0 & !Rank::BUSY
     }
 }
 
@@ -153,7 +179,7 @@ impl Ledger {
                 .moved
                 .saturating_add(u32::try_from(moved).unwrap_or(u32::MAX));
         }
-        let unchanged = account.rank != Rank::NONE && account.rank.is(standing);
+        let unchanged = account.rank != Rank::NONE && account.rank.standing() == standing;
         if !unchanged || account.moved as usize >= account.turnover(standing) {
             account.rank = Rank::new(standing, tick);
             account.moved = 0;
@@ -194,9 +220,23 @@ impl Ledger {
         self.total > self.limit
     }
 
-    /// The slots of connections to close first, among all connections: at most [`BATCH`], in order.
-    pub fn first(&self) -> Vec<u32> {
-        self.least(|_| true)
+    /// The slots of connections to close first, among all connections: at most [`BATCH`], in order. A
+    /// connection that has just come, or has just been answered, is idle for a moment only. It stays while
+    /// there are stalled ones.
+    pub fn first(&self, now: Instant) -> Vec<u32> {
+        let now = self.tick(now);
+        let age = |tick: u64| TICK * u32::try_from(now.saturating_sub(tick)).unwrap_or(u32::MAX);
+        self.least(|rank| {
+            let class = match rank.standing() {
+                Standing::Idle if age(rank.tick()) >= self.idle_grace => Urgency::Idle,
+                Standing::Busy if age(rank.tick()) >= self.stalled_grace / STALLED_SHARE => {
+                    Urgency::Stalled
+                }
+                Standing::Idle => Urgency::BetweenRequests,
+                Standing::Busy => Urgency::AtWork,
+            };
+            Some((class, rank))
+        })
     }
 
     /// The slots of connections to close first, among those that have been idle or stalled for longer
@@ -218,26 +258,31 @@ impl Ledger {
         let idle = bound(Standing::Idle, self.idle_grace);
         let stalled = bound(Standing::Busy, self.stalled_grace);
         let found = self.least(|rank| {
-            let bound = if rank.is(Standing::Idle) {
-                idle
-            } else {
-                stalled
+            let bound = match rank.standing() {
+                Standing::Idle => idle,
+                Standing::Busy => stalled,
             };
-            bound.is_some_and(|bound| rank <= bound)
+            bound.is_some_and(|bound| rank <= bound).then_some(rank)
         });
         self.fruitless = found.is_empty().then_some(tick);
         found
     }
 
-    fn least(&self, eligible: impl Fn(Rank) -> bool) -> Vec<u32> {
+    /// The slots of the connections with the least keys; those without a key are left out.
+    fn least<K: Copy + Ord>(&self, key: impl Fn(Rank) -> Option<K>) -> Vec<u32> {
         let mut least = BinaryHeap::with_capacity(BATCH + 1);
         for (index, account) in self.accounts.iter().enumerate() {
-            let rank = account.rank;
-            let beyond = |&(last, _): &(Rank, u32)| least.len() == BATCH && rank >= last;
-            if rank == Rank::NONE || !eligible(rank) || least.peek().is_some_and(beyond) {
+            if account.rank == Rank::NONE {
                 continue;
             }
-            least.push((rank, index as u32));
+            let Some(key) = key(account.rank) else {
+                continue;
+            };
+            let beyond = |&(last, _): &(K, u32)| least.len() == BATCH && key >= last;
+            if least.peek().is_some_and(beyond) {
+                continue;
+            }
+            least.push((key, index as u32));
             if least.len() > BATCH {
                 least.pop();
             }
@@ -331,10 +376,21 @@ mod tests {
         ledger.enter(3, 1, Standing::Idle, 0, at(9));
         // A download that makes progress.
         ledger.enter(0, 1, Standing::Busy, 1024, at(9));
-        assert_eq!(ledger.first(), [3, 1, 2, 0]);
+        assert_eq!(ledger.first(at(9)), [3, 1, 2, 0]);
         ledger.enter(3, 1, Standing::Idle, 1024, at(9));
         ledger.clear(2);
-        assert_eq!(ledger.first(), [1, 3, 0]);
+        assert_eq!(ledger.first(at(9)), [1, 3, 0]);
+    }
+
+    #[test]
+    fn one_that_has_just_come_stays_while_there_are_stalled_ones() {
+        let (mut ledger, start) = ledger(1000);
+        let at = |seconds| start + SECOND * seconds;
+        ledger.enter(0, 1, Standing::Busy, 1024, at(1));
+        ledger.enter(1, 1, Standing::Busy, 1024, at(9));
+        ledger.enter(2, 1, Standing::Idle, 1024, at(9));
+        ledger.enter(3, 1, Standing::Idle, 1024, at(2));
+        assert_eq!(ledger.first(at(9)), [3, 0, 2, 1]);
     }
 
     #[test]
@@ -387,7 +443,7 @@ mod tests {
             ledger.enter(0, 1, Standing::Busy, 1024, ages);
             ledger.enter(1, 1, Standing::Idle, 1024, ages);
             ledger.enter(2, 1, Standing::Idle, 1024, ages + SECOND / 2);
-            assert_eq!(ledger.first(), [1, 2, 0]);
+            assert_eq!(ledger.first(ages + SECOND / 2), [1, 2, 0]);
             assert!(ledger.first_dispensable(ages + SECOND / 4).is_empty());
             assert_eq!(ledger.first_dispensable(ages + SECOND + 2 * TICK), [1]);
         }
@@ -409,7 +465,8 @@ mod tests {
             order.sort_unstable();
             order.truncate(BATCH);
             let order: Vec<u32> = order.into_iter().map(|(_, _, index)| index).collect();
-            prop_assert_eq!(ledger.first(), order);
+            // Long after the last of them.
+            prop_assert_eq!(ledger.first(start + TICK * 2000), order);
         }
     }
 }
