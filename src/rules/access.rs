@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::Visit;
 use super::buckets::AddressBuckets;
-use super::network::Network;
 use super::path_glob::PathGlob;
-use crate::world::Peer;
+use crate::world::{Peer, PeerSet};
 
 /// Paths, and the addresses that may have them or may not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +13,7 @@ pub struct AddressRule {
     /// The paths.
     pub path: PathGlob,
     /// The addresses.
-    pub from: Vec<Network>,
+    pub from: PeerSet,
 }
 
 /// Addresses that are let through and those that are not.
@@ -35,7 +34,7 @@ impl AddressRules {
     /// True if the peer may have the path: no rule keeps it out, and all that are for the path let it in.
     pub(super) fn admit(&self, path: &[u8], peer: Peer) -> bool {
         let of_path = |rule: &&AddressRule| rule.path.matches(path);
-        let has_peer = |rule: &AddressRule| rule.from.iter().any(|it| it.contains(peer));
+        let has_peer = |rule: &AddressRule| rule.from.contains(peer);
         let is_denied = self.deny.iter().filter(of_path).any(has_peer);
         !is_denied && self.allow.iter().filter(of_path).all(has_peer)
     }
@@ -104,9 +103,13 @@ mod tests {
     use super::*;
 
     fn rule(path: &str, from: &[&str]) -> AddressRule {
+        let mut peers = PeerSet::default();
+        for text in from {
+            peers.add(text).unwrap();
+        }
         AddressRule {
             path: PathGlob::parse(path).unwrap(),
-            from: from.iter().map(|it| Network::parse(it).unwrap()).collect(),
+            from: peers,
         }
     }
 

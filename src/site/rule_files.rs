@@ -4,6 +4,7 @@
 use std::io;
 use std::time::Instant;
 
+use super::encoding::Coding;
 use super::{FOLLOW_ROOT, Site};
 use crate::exchange::Request;
 use crate::http::Method;
@@ -54,6 +55,14 @@ pub(crate) struct RuleTexts {
     pub headers: String,
 }
 
+/// True if a path names the file or one of its sidecars.
+fn is_of(path: &[u8], name: &[u8]) -> bool {
+    path.strip_prefix(name).is_some_and(|rest| {
+        let mut sidecars = Coding::SIDECARS.iter().map(|coding| coding.extension());
+        rest.is_empty() || sidecars.any(|extension| rest == extension.as_bytes())
+    })
+}
+
 impl<F: Files> Site<F> {
     /// The texts of the files, if they have changed since the last look.
     pub(crate) fn changed_rules(&mut self, now: Instant) -> Option<RuleTexts> {
@@ -93,11 +102,11 @@ impl<F: Files> Site<F> {
         }
     }
 
-    /// True for the path of a file of rules, which is not served.
+    /// True for the path of a file of rules, and for one with its compressed content: neither is served.
     pub(super) fn hides_rules(&self, path: &[u8]) -> bool {
         path.first() == Some(&b'_')
             && self.rule_file_use == RuleFileUse::Rules
-            && NAMES.contains(&path)
+            && NAMES.iter().any(|name| is_of(path, name))
     }
 
     /// Serves the files as all others, and takes no rules from them.
@@ -144,5 +153,25 @@ impl<F: Files> Site<F> {
         let found = self.respond(&request, now).status != 404;
         self.spa = spa;
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sidecars_of_a_file_of_rules_are_hidden_with_it_and_other_names_are_not() {
+        for (path, is_hidden) in [
+            ("_redirects", true),
+            ("_redirects.br", true),
+            ("_redirects.gz", true),
+            ("_redirects.zst", true),
+            ("_redirects.html", false),
+            ("_redirects2", false),
+            ("a/_redirects", false),
+        ] {
+            assert_eq!(is_of(path.as_bytes(), NAMES[0]), is_hidden, "{path}");
+        }
     }
 }

@@ -6,7 +6,8 @@ use super::super::node::{NodeValue, SettingNode};
 use super::super::{FileMistake, SettingsText};
 use super::{RuleTable, path, text, texts};
 use crate::config::settings::value;
-use crate::rules::{AddressRule, CorsRule, LoginRule, Network, RateRule, Users, WrittenCors};
+use crate::rules::{AddressRule, CorsRule, LoginRule, RateRule, Users, WrittenCors};
+use crate::world::PeerSet;
 use crate::world::files::read_regular;
 
 /// The longest file of users: 10,000 of them with 100 bytes each.
@@ -52,13 +53,12 @@ pub(super) fn addresses(
 ) -> Result<AddressRule, FileMistake> {
     let path = path(source, &mut table)?;
     let node = table.need(source, "from")?;
-    let networks = texts(source, "from", &node)?
-        .into_iter()
-        .map(|(at, text)| Network::parse(text).map_err(|problem| source.mistake(at, problem)));
-    Ok(AddressRule {
-        path,
-        from: networks.collect::<Result<_, _>>()?,
-    })
+    let mut from = PeerSet::default();
+    for (at, text) in texts(source, "from", &node)? {
+        from.add(text)
+            .map_err(|problem| source.mistake(at, problem))?;
+    }
+    Ok(AddressRule { path, from })
 }
 
 /// `{ path, per-address, burst }`; without a burst that of one second.

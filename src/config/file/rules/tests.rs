@@ -90,7 +90,7 @@ fn a_wrong_rule_has_its_place_and_its_mend() {
         ),
         (
             "allow = [{ path = \"/**\", from = [\"10.0.0.0/8\", \"10.0.0\"] }]\n",
-            "a.toml:1:48: '10.0.0' is no network; write 10.0.0.0/8, 2001:db8::/32, an address or unix",
+            "a.toml:1:48: '10.0.0' is no network, write an address such as 192.0.2.1 or a network such as 10.0.0.0/8",
         ),
         (
             "rate = [{ path = \"/**\", per-address = \"fast\" }]\n",
