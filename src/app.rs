@@ -80,6 +80,7 @@ impl App {
             (None, None)
         };
         // Now that the files of the server's own are all there.
+        #[cfg(feature = "upload")]
         hosts::mount_uploads(&mut routes, config)?;
         hosts::keep_private(&mut routes, config);
         routes.follow_rule_files(Instant::now());

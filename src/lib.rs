@@ -255,7 +255,7 @@ pub mod site;
 pub mod telemetry;
 #[cfg(feature = "server")]
 pub mod tls;
-#[cfg(feature = "server")]
+#[cfg(feature = "upload")]
 pub mod upload;
 #[cfg(feature = "server")]
 pub mod world;

@@ -10,16 +10,14 @@ use super::{announcement, hosts, metrics, url};
 use crate::config::Config;
 use crate::http::Scheme;
 use crate::tls::{self, Certificate, CertificateOrigin, TlsContext};
-use crate::world::files::{Root, absolute};
+use crate::world::files::absolute;
 
 /// Opens the site, the certificate, the ticket key and the log as a start would, warns as a start would, and tells what
 /// would be served. Ports are not tried, because the server may hold them, and no file is made.
 pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
     let mut routes = hosts::open(config)?;
-    for rule in &config.uploads {
-        // Opening it for uploads would remove leftovers.
-        Root::open(&rule.directory).map_err(|error| format!("--upload: {error}"))?;
-    }
+    #[cfg(feature = "upload")]
+    hosts::check_uploads(config)?;
     let certificate = certificate(config)?;
     if let Some(key) = &config.host.ticket_key {
         tls::check_ticket_key(key)?;

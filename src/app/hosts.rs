@@ -8,6 +8,7 @@ use crate::config::{Config, HostConfig, NamedHost};
 use crate::routes::{Host, Routes};
 use crate::rules::Rules;
 use crate::site::Site;
+#[cfg(feature = "upload")]
 use crate::upload::Uploads;
 use crate::world::files::Root;
 
@@ -47,6 +48,7 @@ fn host(mut site: Site<Root>, config: &HostConfig) -> Host<Root> {
 }
 
 /// Mounts the directories for uploads on the first host, once the files of the server's own are there.
+#[cfg(feature = "upload")]
 pub(super) fn mount_uploads(
     routes: &mut Routes<Root>,
     config: &Config,
@@ -58,6 +60,15 @@ pub(super) fn mount_uploads(
         let uploads = Uploads::open(rule, config.upload_limit, headers)?;
         uploads.keep_private(own.clone());
         routes.mount(&rule.path, Box::new(uploads));
+    }
+    Ok(())
+}
+
+/// Opens the directories for uploads to read: opening them to write would remove leftovers.
+#[cfg(feature = "upload")]
+pub(super) fn check_uploads(config: &Config) -> Result<(), Box<dyn Error>> {
+    for rule in &config.uploads {
+        Root::open(&rule.directory).map_err(|error| format!("--upload: {error}"))?;
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::sandbox::{DialRights, Rights, SiteRights};
 use crate::telemetry::AccessLogConfig;
 use crate::telemetry::notify::ManagerConfig;
 use crate::tls::{Certificate, HostCertificates};
+#[cfg(feature = "upload")]
 use crate::upload::UploadRule;
 use crate::world::{ListenAddress, PeerSet, User};
 use crate::{rules, server, site};
@@ -63,8 +64,10 @@ pub struct Config {
     /// deployments will put what it needs next.
     pub sandbox_read: Vec<PathBuf>,
     /// Paths that take uploads, of the first host.
+    #[cfg(feature = "upload")]
     pub uploads: Vec<UploadRule>,
     /// The most bytes of an uploaded file. 1 GiB is the largest request body that other handlers take.
+    #[cfg(feature = "upload")]
     pub upload_limit: u64,
     /// Start a process that waits for disks and hashes files. Off, because it is of use where disks are slow,
     /// and takes memory everywhere.
@@ -133,7 +136,9 @@ impl Default for Config {
             user: None,
             sandbox: true,
             sandbox_read: Vec::new(),
+            #[cfg(feature = "upload")]
             uploads: Vec::new(),
+            #[cfg(feature = "upload")]
             upload_limit: 1 << 30,
             helper: false,
         }
@@ -212,14 +217,25 @@ impl Config {
             },
             ticket_keys: self.host.ticket_key.iter().cloned().collect(),
             logs: log.into_iter().collect(),
-            uploads: (self.uploads.iter())
-                .map(|rule| rule.directory.clone())
-                .collect(),
+            uploads: self.upload_directories(),
             sockets: sockets.chain(self.control.clone()).collect(),
             helper: None,
             dials: self.dials(),
             succession: self.control.is_some(),
         }
+    }
+
+    /// The directories that uploads are written to.
+    #[cfg(feature = "upload")]
+    fn upload_directories(&self) -> Vec<PathBuf> {
+        let directories = self.uploads.iter().map(|rule| rule.directory.clone());
+        directories.collect()
+    }
+
+    /// None, because nothing is uploaded.
+    #[cfg(not(feature = "upload"))]
+    fn upload_directories(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// The sockets of upstreams.

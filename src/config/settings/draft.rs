@@ -8,6 +8,7 @@ use crate::config::{Config, HostConfig};
 use crate::proxy::{ProxyRule, UpstreamAddress};
 use crate::telemetry::{AccessLogConfig, LogFormat};
 use crate::tls::Certificate;
+#[cfg(feature = "upload")]
 use crate::upload::UploadRule;
 use crate::world::ListenAddress;
 use crate::{h1, h2, server, site};
@@ -120,6 +121,7 @@ impl ConfigDraft {
     }
 
     /// The rule of a text, with its directory beneath the directory of its origin.
+    #[cfg(feature = "upload")]
     pub(super) fn upload_rule(&self, text: &str) -> Result<UploadRule, String> {
         let mut rule = UploadRule::parse(text)?;
         rule.directory = self.path(&rule.directory);

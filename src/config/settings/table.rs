@@ -300,6 +300,7 @@ const SITE: &[Setting] = &[
     .essential()
     .default("1M")
     .per_host(),
+    #[cfg(feature = "upload")]
     Setting::text(
         "upload",
         "PATH=DIR",
@@ -311,6 +312,7 @@ const SITE: &[Setting] = &[
         },
     )
     .repeated(),
+    #[cfg(feature = "upload")]
     Setting::text(
         "upload-limit",
         "SIZE",
