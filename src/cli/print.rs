@@ -5,7 +5,8 @@
 //! `src/cli/print/` or is made of the table of settings. The program that it is for reads it in
 //! `tests/interop`.
 
-mod from_settings;
+mod completions;
+mod manual;
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -25,16 +26,22 @@ enum Document {
     Man,
     /// Completions for bash.
     Bash,
+    /// Completions for fish.
+    Fish,
+    /// Completions for zsh.
+    Zsh,
 }
 
 impl Document {
-    const ALL: [Document; 6] = [
+    const ALL: [Document; 8] = [
         Document::Systemd,
         Document::Kubernetes,
         Document::Alerts,
         Document::Grafana,
         Document::Man,
         Document::Bash,
+        Document::Fish,
+        Document::Zsh,
     ];
 
     /// The words that name it on the command line.
@@ -46,6 +53,8 @@ impl Document {
             Document::Grafana => "grafana",
             Document::Man => "man",
             Document::Bash => "completions bash",
+            Document::Fish => "completions fish",
+            Document::Zsh => "completions zsh",
         }
     }
 
@@ -63,6 +72,8 @@ impl Document {
             Document::Grafana => "A dashboard for Grafana over that Prometheus, to be imported",
             Document::Man => "The manual page",
             Document::Bash => "Completions for bash, to be sourced",
+            Document::Fish => "Completions for fish, to be sourced",
+            Document::Zsh => "Completions for zsh, a function _calmd in a directory of fpath",
         }
     }
 
@@ -79,8 +90,10 @@ impl Document {
             Document::Kubernetes => include_str!("print/kubernetes.yaml").into(),
             Document::Alerts => include_str!("print/alerts.yml").into(),
             Document::Grafana => include_str!("print/grafana.json").into(),
-            Document::Man => from_settings::manual().into(),
-            Document::Bash => from_settings::bash().into(),
+            Document::Man => manual::page().into(),
+            Document::Bash => completions::bash().into(),
+            Document::Fish => completions::fish().into(),
+            Document::Zsh => completions::zsh().into(),
         }
     }
 }
@@ -153,7 +166,7 @@ mod tests {
             let problem = print(args).unwrap_err();
             assert!(problem.contains(part), "{problem}");
             assert!(
-                problem.ends_with("grafana or man or completions bash"),
+                problem.ends_with("completions bash or completions fish or completions zsh"),
                 "{problem}"
             );
         }

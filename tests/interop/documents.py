@@ -1,8 +1,13 @@
 """calmd print: each document is read by the program that it is for."""
 
+import os
+import pty
 import re
+import select
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from harness import REPOSITORY, expect, expect_equal, run
@@ -67,7 +72,7 @@ def readme(report, place):
 
 
 def others(report, binary, place):
-    """Kubernetes, man and bash."""
+    """Kubernetes, man and completions."""
     with report.check("the manifests for Kubernetes are YAML, and their names fit together"):
         deployment, service, budget = yaml.safe_load_all(printed(binary, "kubernetes"))
         kinds = [document["kind"] for document in (deployment, service, budget)]
@@ -101,3 +106,58 @@ def others(report, binary, place):
             done = run("bash", "-c", f"source {script}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); "
                                      "_calmd; printf '%s\\n' \"${COMPREPLY[@]}\"")
             expect(expected in done.stdout.decode().split(), f"{words}: {done.stdout} {done.stderr}")
+    completions(report, binary, place)
+
+
+def completions(report, binary, place):
+    """Completions for fish and zsh: the line as typed, and the word that it comes to."""
+    (place / "words").mkdir()
+    (place / "words/a-certificate.pem").touch()
+    cases = [("calmd --cache-m", "--cache-memory"), ("calmd --helper of", "off"), ("calmd pri", "print"),
+             ("calmd print kub", "kubernetes"), ("calmd print completions z", "zsh"),
+             ("calmd --cert a-cert", "a-certificate.pem"), ("calmd check --error-p", "--error-page")]
+    with report.check("fish completes options, words and files"):
+        script = place / "calmd.fish"
+        script.write_text(printed(binary, "completions", "fish"))
+        for line, expected in cases:
+            done = run("fish", "--no-config", "-c", f"source {script}; complete -C '{line}'", cwd=place / "words",
+                       env=os.environ | {"HOME": str(place)})
+            expect_equal(done.stderr, b"", f"complaints about {line}")
+            found = [found.split("\t")[0] for found in done.stdout.decode().splitlines()]
+            expect_equal(found, [expected], line)
+    with report.check("zsh completes options, words and files"):
+        (place / "_calmd").write_text(printed(binary, "completions", "zsh"))
+        for line, expected in cases:
+            typed = f"{line.rsplit(' ', 1)[0]} {expected}"
+            shown = in_zsh(place, line)
+            expect(typed in shown, f"{line} becomes {shown!r}")
+
+
+def in_zsh(place, line):
+    """The text of an interactive zsh's screen behind a line and a tabulator. It has no way to complete without one."""
+    setup = f"PS1='> '; fpath=({place} $fpath); autoload -Uz compinit; compinit -D -u; unsetopt beep; echo re''ady"
+    master, slave = pty.openpty()
+    shell = subprocess.Popen(["zsh", "-f", "-i"], stdin=slave, stdout=slave, stderr=slave, cwd=place / "words",
+                             env=os.environ | {"HOME": str(place), "TERM": "dumb"}, start_new_session=True)
+    os.close(slave)
+    screen = b""
+
+    def until(done, seconds):
+        nonlocal screen
+        deadline = time.monotonic() + seconds
+        while not done(screen) and (left := deadline - time.monotonic()) > 0:
+            if select.select([master], [], [], left)[0]:
+                screen += os.read(master, 4096)
+
+    try:
+        os.write(master, setup.encode() + b"\n")
+        until(lambda text: b"> " in text.partition(b"ready\r\n")[2], 20)
+        begun = len(screen)
+        # The second key ends the line behind what is completed, and is echoed when that is done.
+        os.write(master, line.encode() + b"\t#\n")
+        until(lambda text: b"#" in text[begun:], 20)
+        return screen[begun:].decode(errors="replace")
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(master)

@@ -1,9 +1,9 @@
-//! Documents that are made of the table of settings: the manual page, and completions.
+//! The manual page, made of the table of settings.
 
-use crate::config::settings::{self, Position, Setting, TABLE, ValueForm};
+use crate::config::settings::{Position, Setting, TABLE};
 
 /// The manual page, in roff (groff_man(7)).
-pub(super) fn manual() -> String {
+pub(super) fn page() -> String {
     let mut page = format!(
         ".TH CALMD 1 \"\" \"calmd {}\" \"User Commands\"\n\
          .SH NAME\ncalmd \\- serve a directory over HTTP/2 and HTTP/1.1\n\
@@ -62,38 +62,4 @@ fn roff(text: &str) -> String {
         return format!("\\&{text}");
     }
     text
-}
-
-/// Completions for bash: names of options, and behind them files where the value is a path.
-pub(super) fn bash() -> String {
-    let options = settings::all().filter(|setting| setting.position == Position::Option);
-    let names: Vec<String> = options
-        .map(|setting| format!("--{}", setting.name))
-        .collect();
-    let takes = |is_wanted: fn(&ValueForm) -> bool| {
-        let wanted = settings::all().filter(|setting| is_wanted(&setting.form));
-        let names = wanted.map(|setting| format!("--{}", setting.name));
-        names.collect::<Vec<_>>().join("|")
-    };
-    let paths = takes(|form| matches!(form, ValueForm::Path(_)));
-    let texts = takes(|form| matches!(form, ValueForm::Text(_)));
-    format!(
-        "# calmd print completions bash > /usr/share/bash-completion/completions/calmd\n\
-         _calmd() {{\n    \
-             local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}}\n    \
-             case $before in\n        \
-                 {paths}) mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n        \
-                 {texts}) COMPREPLY=(); return ;;\n    \
-             esac\n    \
-             if [[ $word == -* ]]; then\n        \
-                 mapfile -t COMPREPLY < <(compgen -W \"{} --help --version\" -- \"$word\")\n    \
-             elif ((COMP_CWORD == 1)); then\n        \
-                 mapfile -t COMPREPLY < <(compgen -W \"check config get print\" -- \"$word\"; compgen -d -- \"$word\")\n    \
-             else\n        \
-                 mapfile -t COMPREPLY < <(compgen -d -- \"$word\")\n    \
-             fi\n\
-         }}\n\
-         complete -o filenames -F _calmd calmd\n",
-        names.join(" ")
-    )
 }
