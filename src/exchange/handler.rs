@@ -4,7 +4,8 @@
 use super::desk::Desk;
 use super::dialogue::Exchange;
 use super::response::Response;
-use crate::http::{Fields, Method};
+use super::trusted::ClientClaim;
+use crate::http::{Fields, Method, Scheme};
 use crate::world::{Files, Peer};
 
 /// An answerer of requests.
@@ -20,8 +21,12 @@ pub struct Request<'a> {
     pub fields: &'a Fields,
     /// The method.
     pub method: Method,
-    /// The other end of the connection.
+    /// The client: the other end of the connection, unless that is a proxy whose word on it is believed.
     pub peer: Peer,
+    /// The scheme that the client used.
+    pub scheme: Scheme,
+    /// The host that the client asked a trusted proxy for, where that tells it.
+    pub told_host: Option<&'a [u8]>,
     /// The version of HTTP that it came in.
     pub version: &'static str,
     /// The path behind the one where the handler is mounted, decoded: empty, or from a slash on.
@@ -31,13 +36,34 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A request of these fields.
     pub fn new(fields: &'a Fields, peer: Peer) -> Self {
+        let scheme = match fields.scheme() {
+            Some(b"https") => Scheme::Https,
+            _ => Scheme::Http,
+        };
+        let client = ClientClaim {
+            peer,
+            scheme,
+            host: None,
+        };
+        Request::of(fields, client)
+    }
+
+    /// A request of a client.
+    pub fn of(fields: &'a Fields, client: ClientClaim<'a>) -> Self {
         Request {
             fields,
             method: Method::from_bytes(fields.method().unwrap_or_default()),
-            peer,
+            peer: client.peer,
+            scheme: client.scheme,
+            told_host: client.host,
             version: "HTTP/1.1",
             rest: b"",
         }
+    }
+
+    /// The host that the client asked for, as it knows the host.
+    pub fn host(&self) -> Option<&'a [u8]> {
+        self.told_host.or_else(|| self.fields.authority())
     }
 }
 

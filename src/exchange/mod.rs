@@ -104,6 +104,7 @@ mod running;
 mod sendable;
 #[cfg(test)]
 pub(crate) mod testing;
+mod trusted;
 mod wakes;
 
 pub(crate) use active::{ActiveRequest, Replaced, TimerState, Waits};
@@ -121,5 +122,6 @@ pub use problem::Problem;
 pub(crate) use queue::Queue;
 pub use response::{Head, Response};
 pub(crate) use running::{ContentBounds, LONGEST_WAIT, Opening, Size};
+pub use trusted::{ClientClaim, TrustedProxies};
 pub use wakes::Waker;
 pub(crate) use wakes::{AlarmOwner, RequestKey, RequestPlace, Wake, WakeCause, Wakes};

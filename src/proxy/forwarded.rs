@@ -35,8 +35,8 @@ pub(super) fn is_claim(name: &[u8]) -> bool {
 
 /// Adds the fields that tell about the client of `request`.
 pub(super) fn push_forwarded(fields: &mut Fields, request: &Request<'_>) {
-    let scheme = request.fields.scheme().unwrap_or(b"http");
-    let host = request.fields.authority();
+    let scheme = request.scheme.as_str().as_bytes();
+    let host = request.host();
     let mut forwarded = Vec::from(&b"for="[..]);
     match request.peer {
         Peer::Ip(address) => {

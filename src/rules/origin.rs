@@ -48,7 +48,7 @@ impl OriginRules {
         if !target.starts_with(b"/") || visit.path.starts_with(ACME) {
             return None;
         }
-        let authority = visit.request.fields.authority().unwrap_or_default();
+        let authority = visit.request.host().unwrap_or_default();
         let (asked, port) = split_port(authority);
         let asked = asked.strip_suffix(b".").unwrap_or(asked);
         let name = self

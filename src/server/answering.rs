@@ -6,11 +6,11 @@ use super::listener_role::ListenerRole;
 use super::services::Services;
 use super::turn::Turn;
 use crate::exchange::{
-    ActiveRequest, AlarmOwner, Answer, ContentBounds, ContentHold, Desk, Exchange, Failure,
-    FieldChanges, KeptRequest, LoginOutcome, Reception, Replaced, Request, RequestKey,
-    RequestPlace, Response,
+    ActiveRequest, AlarmOwner, Answer, ClientClaim, ContentBounds, ContentHold, Desk, Exchange,
+    Failure, FieldChange, FieldChanges, KeptRequest, LoginOutcome, Reception, Replaced, Request,
+    RequestKey, RequestPlace, Response,
 };
-use crate::http::Fields;
+use crate::http::{Fields, Scheme};
 use crate::routes::{Ruled, RuledArrival};
 use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer};
@@ -51,8 +51,9 @@ impl<F: Files> Turn<'_, F> {
         if let Some(response) = self.own_answer(arrived) {
             return Accepted::Response(response, None);
         }
-        let entry = self.log_entry(arrived.peer, arrived.version, arrived.fields);
-        self.answer(arrived, None, entry)
+        let client = self.client_of(arrived.fields, arrived.peer);
+        let entry = self.log_entry(client, arrived.version, arrived.fields);
+        self.answer(arrived, client, None, entry)
     }
 
     /// Has the handlers asked again for a request that was kept, and gives the answer what came of it.
@@ -73,7 +74,8 @@ impl<F: Files> Turn<'_, F> {
             hold: kept.hold,
             refusal: None,
         };
-        let mut active = match self.answer(&arrived, Some(admission), entry) {
+        let client = self.client_of(&kept.fields, peer);
+        let mut active = match self.answer(&arrived, client, Some(admission), entry) {
             Accepted::Exchange(active) => active,
             response => return response,
         };
@@ -97,12 +99,13 @@ impl<F: Files> Turn<'_, F> {
     fn answer(
         &mut self,
         arrived: &Arrived<'_>,
+        client: ClientClaim<'_>,
         admission: Option<LoginOutcome>,
         mut entry: Option<Box<Entry>>,
     ) -> Accepted<F> {
         let request = Request {
             version: arrived.version,
-            ..Request::new(arrived.fields, arrived.peer)
+            ..Request::of(arrived.fields, client)
         };
         let place = RequestPlace {
             connection: self.token,
@@ -151,7 +154,7 @@ impl<F: Files> Turn<'_, F> {
         let mut desk = Desk::new(&self.services.means, place, alarm);
         let ruled = if routes.has_rules() {
             let arrival = RuledArrival {
-                scheme: self.client_scheme,
+                scheme: request.scheme,
                 refusal,
                 admission,
             };
@@ -166,6 +169,21 @@ impl<F: Files> Turn<'_, F> {
             }
         };
         self.charge_files();
+        self.with_secure_field(ruled, request.scheme)
+    }
+
+    /// Adds the field that only answers over TLS have, where a trusted proxy ends the client's TLS. Where this
+    /// server does, each head has it anyway.
+    fn with_secure_field(&self, mut ruled: Ruled<F>, scheme: Scheme) -> Ruled<F> {
+        if (scheme, self.client_scheme) == (Scheme::Https, Scheme::Http)
+            && let Some(field) = self.services.routes.secure_field()
+        {
+            let change = FieldChange::Add(field.name.into(), field.value.into());
+            let changes = ruled
+                .changes
+                .get_or_insert_with(|| Rc::new(FieldChanges::new(scheme)));
+            Rc::make_mut(changes).push(Rc::new([change]));
+        }
         ruled
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 #[cfg(feature = "proxy")]
 use super::upstream::UpstreamLimits;
 use crate::exchange::LONGEST_WAIT;
+use crate::world::PeerSet;
 use crate::{h1, h2};
 
 /// Everything that the event loop and its connections are told.
@@ -26,6 +27,8 @@ pub struct Config {
     /// Paths at which balancers ask for the server's health, each from its slash on. None by default: each
     /// hides what the site has there.
     pub health: Vec<String>,
+    /// Proxies whose word on the clients of their requests is believed (`Forwarded`, `X-Forwarded-*`).
+    pub trusted_proxies: PeerSet,
     /// Bounds of upstream connections.
     #[cfg(feature = "proxy")]
     pub upstreams: UpstreamLimits,

@@ -58,10 +58,12 @@ pub enum Limit {
     /// No limit, but counted and logged like one: a connection by a listener behind balancers came from
     /// somewhere else, or without a valid PROXY header.
     ProxyHeader,
+    /// No limit, but counted and logged like one: a trusted proxy's word on a client is malformed.
+    ForwardedField,
 }
 
 impl Limit {
-    const ALL: [Limit; 19] = [
+    const ALL: [Limit; 20] = [
         Limit::Connections,
         Limit::ConnectionsPerAddress,
         Limit::Descriptors,
@@ -81,6 +83,7 @@ impl Limit {
         Limit::InternalError,
         Limit::Tls,
         Limit::ProxyHeader,
+        Limit::ForwardedField,
     ];
 
     /// The name of the limit in lines and counts: the option that sets it, if there is one.
@@ -105,6 +108,7 @@ impl Limit {
             Limit::InternalError => "internal-error",
             Limit::Tls => "tls-failures",
             Limit::ProxyHeader => "proxy-header",
+            Limit::ForwardedField => "forwarded-field",
         }
     }
 

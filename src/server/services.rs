@@ -9,8 +9,8 @@ use super::own_time::OwnTime;
 use super::upstream::UpstreamLimits;
 #[cfg(feature = "proxy")]
 use crate::exchange::Calls;
-use crate::exchange::{Means, Wakes};
-use crate::http::{Field, Patience, date};
+use crate::exchange::{ClientClaim, Means, TrustedProxies, Wakes};
+use crate::http::{Field, Fields, Patience, Scheme, date};
 use crate::panics::Panic;
 #[cfg(feature = "proxy")]
 use crate::proxy::Upstream;
@@ -38,6 +38,8 @@ pub struct Services<F: Files> {
     pub(super) metrics: Option<Box<Metrics>>,
     /// Bytes that sockets have brought and taken, in the time of the process.
     pub(super) traffic: Traffic,
+    /// Proxies whose word on clients is believed.
+    trusted: TrustedProxies,
     /// Health checks.
     pub(super) health: Health,
     /// The service manager that started the process, if it wants to be told.
@@ -85,6 +87,7 @@ impl<F: Files> Services<F> {
             limits,
             timeouts,
             health,
+            trusted_proxies,
             #[cfg(feature = "proxy")]
             upstreams,
         } = config.derived();
@@ -102,6 +105,7 @@ impl<F: Files> Services<F> {
             tls: None,
             metrics: None,
             traffic: Traffic::default(),
+            trusted: TrustedProxies::new(trusted_proxies),
             health: Health::new(health),
             manager: None,
             requests: 0,
@@ -131,6 +135,27 @@ impl<F: Files> Services<F> {
     pub fn with_manager(mut self, manager: Option<ServiceManager>) -> Self {
         self.manager = manager;
         self
+    }
+
+    /// The client of a request of `peer`, which came by this scheme.
+    pub(super) fn client_of<'a>(
+        &mut self,
+        fields: &'a Fields,
+        peer: Peer,
+        scheme: Scheme,
+    ) -> ClientClaim<'a> {
+        if self.trusted.is_empty() {
+            return ClientClaim {
+                peer,
+                scheme,
+                host: None,
+            };
+        }
+        let (client, fault) = self.trusted.client(fields, peer, scheme);
+        if let Some(fault) = fault {
+            self.report(Limit::ForwardedField, peer, fault);
+        }
+        client
     }
 
     /// Tells the service manager, if there is one.

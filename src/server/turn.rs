@@ -3,7 +3,7 @@
 use super::lent::{Buffers, Lent};
 use super::listener_role::ListenerRole;
 use super::services::Services;
-use crate::exchange::{RequestKey, RequestPlace};
+use crate::exchange::{ClientClaim, RequestKey, RequestPlace};
 use crate::http::{Field, Fields, Scheme};
 use crate::link::Splices;
 use crate::telemetry::access_log::{Arrival, Ended, Entry};
@@ -156,10 +156,15 @@ impl<'t, F: Files> Turn<'t, F> {
         std::iter::once(self.services.date()).chain(secure)
     }
 
+    /// The client of a request of `peer`.
+    pub(super) fn client_of<'a>(&mut self, fields: &'a Fields, peer: Peer) -> ClientClaim<'a> {
+        self.services.client_of(fields, peer, self.client_scheme)
+    }
+
     /// The beginning of a request's line in the log, if there is a log.
     pub(super) fn log_entry(
         &mut self,
-        peer: Peer,
+        client: ClientClaim<'_>,
         version: &'static str,
         fields: &Fields,
     ) -> Option<Box<Entry>> {
@@ -167,11 +172,11 @@ impl<'t, F: Files> Turn<'t, F> {
             log, began, wall, ..
         } = self.services;
         Some(log.as_mut()?.entry(&Arrival {
-            peer: match peer {
+            peer: match client.peer {
                 Peer::Ip(address) => Some(address),
                 Peer::Unix => None,
             },
-            scheme: self.client_scheme.as_str(),
+            scheme: client.scheme.as_str(),
             version,
             tls: self.tls,
             fields,
@@ -190,7 +195,8 @@ impl<'t, F: Files> Turn<'t, F> {
         reason: &'static str,
         (status, body_bytes): (u16, u64),
     ) {
-        let entry = self.log_entry(peer, version, fields);
+        let client = self.client_of(fields, peer);
+        let entry = self.log_entry(client, version, fields);
         if let (Some(log), Some(entry)) = (&mut self.services.log, entry) {
             log.end(Ended {
                 entry,

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{SettingOrigin, listen};
+use super::SettingOrigin;
+use super::listen::{self, AddressWithOptions};
 use crate::config::{Config, HostConfig};
 #[cfg(feature = "proxy")]
 use crate::proxy::{ProxyRule, UpstreamAddress};
@@ -112,10 +113,16 @@ impl ConfigDraft {
 
     /// The name of the control socket, which has no rights to choose.
     pub(super) fn control(&mut self, text: &str) -> Result<PathBuf, String> {
-        match self.addresses(text)?.as_slice() {
-            [ListenAddress::Unix(socket)] if socket.mode.is_none() && socket.owner.is_none() => {
-                Ok(socket.path.clone())
+        match listen::parse(text)?.as_slice() {
+            [listener] if !listener.balancers.is_empty() => {
+                Err("a newer process sends no PROXY header, write unix:PATH without 'proxy'".into())
             }
+            [
+                AddressWithOptions {
+                    address: ListenAddress::Unix(socket),
+                    ..
+                },
+            ] if socket.mode.is_none() && socket.owner.is_none() => Ok(self.path(&socket.path)),
             _ => Err("write unix:PATH alone; its mode is 0600".into()),
         }
     }

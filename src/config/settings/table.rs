@@ -338,6 +338,16 @@ const SITE: &[Setting] = &[
     )
     .repeated(),
     Setting::text(
+        "trusted-proxy",
+        "NET[+NET]",
+        "Proxies whose Forwarded and X-Forwarded-* are believed: networks, or unix",
+        |draft, text| {
+            let proxies = &mut draft.config.server.trusted_proxies;
+            text.split('+').try_for_each(|peers| proxies.add(peers))
+        },
+    )
+    .repeated(),
+    Setting::text(
         "helper",
         "on|off",
         "A second process that waits for slow disks and hashes files: on or off",

@@ -104,3 +104,18 @@ fn the_readme_tells_of_every_setting() {
         assert_eq!(columns[1], default, "{row}");
     }
 }
+
+#[test]
+fn a_control_socket_has_no_options() {
+    let control = |text: &str| ConfigDraft::new(Config::default()).control(text);
+    assert_eq!(control("unix:/run/c"), Ok("/run/c".into()));
+    for (text, part) in [
+        ("unix:/run/c,proxy=unix", "without 'proxy'"),
+        ("unix:/run/c,mode=0660", "its mode is 0600"),
+        (":8080", "write unix:PATH alone"),
+        ("unix:/run/c,:8080", "write unix:PATH alone"),
+    ] {
+        let error = control(text).expect_err(text);
+        assert!(error.contains(part), "{text}: {error}");
+    }
+}

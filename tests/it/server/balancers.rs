@@ -39,7 +39,7 @@ fn introduced() -> Vec<u8> {
 }
 
 /// The lines of the access log, once there are as many.
-fn log_lines(server: &Server, count: usize) -> Vec<String> {
+pub(super) fn log_lines(server: &Server, count: usize) -> Vec<String> {
     let start = Instant::now();
     loop {
         let text = fs::read_to_string(server.directory.path().join("access.log")).unwrap();

@@ -39,4 +39,5 @@ mod start;
 mod stopping;
 mod tickets;
 mod tls;
+mod trusted;
 mod upload;

@@ -2,7 +2,7 @@
 
 mod smuggling;
 mod upgrade;
-mod upstream;
+pub(super) mod upstream;
 
 use crate::raw_h2::{self, RawH2, frame, get};
 use crate::support::{PATIENCE, Server};
