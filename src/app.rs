@@ -31,9 +31,9 @@ use crate::telemetry::notify::{ManagerConfig, ServiceManager};
 use crate::tls::{CertificateOrigin, TlsContext};
 use crate::world::ListenAddress;
 use crate::world::files::Root;
-use crate::world::os::{OsWorld, cgroup, inherited, raise_open_files};
+use crate::world::os::{MemoryBound, OsWorld, inherited, raise_open_files};
 pub use check::check;
-use descriptors::DescriptorShares;
+use descriptors::{DescriptorShares, LEAST_LIMIT};
 
 /// A server that listens and has not begun to serve.
 pub struct App {
@@ -55,7 +55,7 @@ impl App {
         let inherited =
             inherited::take(config.inherited.iter().map(|socket| socket.name.as_str()))?;
         let wanted = config;
-        let config = &within_memory(within_descriptors(wanted), cgroup::memory_limit());
+        let config = &within_memory(within_descriptors(wanted)?, MemoryBound::least());
         #[cfg(feature = "proxy")]
         let upstreams = upstreams::resolve(config)?;
         let helper = start_helper(config)?;
@@ -253,8 +253,9 @@ fn start_helper(config: &Config) -> Result<Option<helper::HelperClient>, helper:
     Ok(Some(helper))
 }
 
-/// The configuration with as many connections and open files as the system has descriptors for.
-fn within_descriptors(config: &Config) -> Config {
+/// The configuration with as many connections and open files as the system has descriptors for. The error is a
+/// line for the operator.
+fn within_descriptors(config: &Config) -> Result<Config, String> {
     let mut config = config.clone();
     let most = DescriptorShares {
         connections: config.server.limits.max_connections,
@@ -267,6 +268,11 @@ fn within_descriptors(config: &Config) -> Config {
     };
     #[cfg(not(feature = "proxy"))]
     let limit = raise_open_files(most.connections + config.hosts.len());
+    if let Some(limit) = limit.filter(|limit| *limit < LEAST_LIMIT) {
+        return Err(format!(
+            "the limit of {limit} open files is too low, the server takes {LEAST_LIMIT} at least; raise it (ulimit -n)"
+        ));
+    }
     // Each host keeps its root open.
     let limit = limit.map(|limit| limit.saturating_sub(config.hosts.len() as u64));
     let shares = DescriptorShares::of(limit, most);
@@ -276,18 +282,22 @@ fn within_descriptors(config: &Config) -> Config {
     if let Some(first) = config.hosts.first_mut() {
         first.host.site.open_files = shares.files;
     }
-    config
+    Ok(config)
 }
 
-/// The configuration with as much memory for connections as a control group of this limit leaves, which ends
-/// the process at more: a half. The other is for the program, hot files, and what the kernel keeps for
-/// sockets, which counts as the group's too.
-fn within_memory(mut config: Config, group: Option<u64>) -> Config {
+/// The configuration with as much memory for connections as a bound leaves, which ends the process at more: a
+/// half. The other is for the program, hot files, and what the kernel keeps for sockets, which counts as a
+/// control group's too.
+fn within_memory(mut config: Config, bound: Option<MemoryBound>) -> Config {
     let memory = &mut config.server.limits.memory_bytes;
-    let share = group.and_then(|limit| usize::try_from(limit / 2).ok());
-    if let Some(share) = share.filter(|share| share < memory) {
+    let Some(bound) = bound else {
+        return config;
+    };
+    let share = usize::try_from(bound.bytes / 2).unwrap_or(usize::MAX);
+    if share < *memory {
         log::info!(
-            "the control group's limit of memory leaves connections {} MiB instead of {} (--memory-limit)",
+            "{} leaves connections {} MiB instead of {} (--memory-limit)",
+            bound.name,
             share >> 20,
             *memory >> 20
         );
@@ -334,8 +344,10 @@ mod tests {
 
     #[test]
     fn connections_have_half_of_the_control_groups_memory_at_most() {
-        let within = |group| {
-            let config = within_memory(Config::default(), group);
+        let within = |group: Option<u64>| {
+            let name = "a control group";
+            let bound = group.map(|bytes| MemoryBound { name, bytes });
+            let config = within_memory(Config::default(), bound);
             config.server.limits.memory_bytes
         };
         let own = Config::default().server.limits.memory_bytes;

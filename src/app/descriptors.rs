@@ -20,6 +20,9 @@ const FILES_RESERVE: usize = 1_024;
 /// The fewest connections that the server runs with.
 const LEAST: usize = 8;
 
+/// The lowest limit that the server runs with. Below it, connections would fail in ways that name no reason.
+pub(super) const LEAST_LIMIT: u64 = (OWN + LEAST) as u64;
+
 /// Number of descriptors for each use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DescriptorShares {

@@ -15,11 +15,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub mod cgroup;
+mod cgroup;
 mod control;
 pub mod inherited;
 mod listen_error;
 mod listeners;
+mod memory_bound;
 mod tcp;
 mod unix;
 
@@ -27,6 +28,7 @@ pub use control::ControlError;
 use control::{ControlSocket, Predecessor};
 pub use listen_error::ListenError;
 use listeners::OsListener;
+pub use memory_bound::MemoryBound;
 use tcp::PortUse;
 
 /// Events taken from the kernel at once: 12 bytes each, and no fairness is lost with fewer.
