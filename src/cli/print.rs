@@ -18,6 +18,8 @@ enum Document {
     Systemd,
     /// A deployment for Kubernetes.
     Kubernetes,
+    /// A recipe for an image of a container.
+    Containerfile,
     /// Alert rules for Prometheus.
     Alerts,
     /// A dashboard for Grafana.
@@ -33,9 +35,10 @@ enum Document {
 }
 
 impl Document {
-    const ALL: [Document; 8] = [
+    const ALL: [Document; 9] = [
         Document::Systemd,
         Document::Kubernetes,
+        Document::Containerfile,
         Document::Alerts,
         Document::Grafana,
         Document::Man,
@@ -49,6 +52,7 @@ impl Document {
         match self {
             Document::Systemd => "systemd",
             Document::Kubernetes => "kubernetes",
+            Document::Containerfile => "containerfile",
             Document::Alerts => "alerts",
             Document::Grafana => "grafana",
             Document::Man => "man",
@@ -65,6 +69,9 @@ impl Document {
             }
             Document::Kubernetes => {
                 "Manifests for Kubernetes: a deployment with probes, its service"
+            }
+            Document::Containerfile => {
+                "A recipe for the image of a container: the binary and a site"
             }
             Document::Alerts => {
                 "Alert rules for Prometheus, which scrapes --metrics as the job calmd"
@@ -88,6 +95,7 @@ impl Document {
             )
             .into(),
             Document::Kubernetes => include_str!("print/kubernetes.yaml").into(),
+            Document::Containerfile => include_str!("print/Containerfile").into(),
             Document::Alerts => include_str!("print/alerts.yml").into(),
             Document::Grafana => include_str!("print/grafana.json").into(),
             Document::Man => manual::page().into(),
@@ -176,7 +184,12 @@ mod tests {
     fn variables_in_documents_are_those_of_settings() {
         let settings = crate::config::settings::all();
         let known: Vec<String> = settings.map(|setting| setting.variable()).collect();
-        for text in [Document::Systemd.text(), Document::Kubernetes.text()] {
+        let documents = [
+            Document::Systemd,
+            Document::Kubernetes,
+            Document::Containerfile,
+        ];
+        for text in documents.map(Document::text) {
             let is_part = |c: char| !(c.is_ascii_uppercase() || c == '_');
             let words = text.split(is_part);
             for name in words.filter(|word| word.starts_with("CALMD_")) {

@@ -14,15 +14,14 @@ from harness import (REPOSITORY, accepts, expect, expect_equal, free_ports, mib,
 TARGET = REPOSITORY / "target/static"
 
 # README.md, "A binary that needs no shared library".
-BUILD = ["cargo", "build", "--quiet", "--profile", "small", "--no-default-features", "--features", "server,ring",
-         "--target-dir", TARGET]
+SMALL = ["--profile", "small", "--no-default-features", "--features", "server,ring"]
 
 
 def checks(report, _binary):
     """All checks of this group."""
     binary = None
     with report.check("a static binary builds") as figure:
-        binary = build()
+        binary = build(SMALL, "small")
         figure.append(mib(binary.stat().st_size))
     if binary is None:
         return
@@ -34,15 +33,15 @@ def checks(report, _binary):
             serves_alone(binary, Path(place))
 
 
-def build():
-    """The binary."""
+def build(words, profile):
+    """The binary that cargo makes by these words, in the directory of this profile."""
     version = run("rustc", "-vV").stdout.decode()
     target = next(line.split()[1] for line in version.splitlines() if line.startswith("host:"))
     # With a target named, the flag is for the program and not for what runs while building.
-    done = run(*BUILD, "--target", target, timeout=1800, cwd=REPOSITORY,
+    done = run("cargo", "build", "--quiet", *words, "--target-dir", TARGET, "--target", target, timeout=1800, cwd=REPOSITORY,
                env={**os.environ, "RUSTFLAGS": "-C target-feature=+crt-static"})
     expect_equal(done.returncode, 0, f"the exit code of the build: {done.stderr[-1000:]}")
-    return TARGET / target / "small/calmd"
+    return TARGET / target / profile / "calmd"
 
 
 def serves_alone(binary, place):
