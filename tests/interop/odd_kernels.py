@@ -38,7 +38,7 @@ KERNELS = [
 # Those of an old kernel, all at once.
 OLD = ["openat2", "statx", "preadv2", "landlock_create_ruleset", "seccomp"]
 
-# What a process may refuse, and the words of its last line.
+# Starts that are refused, and words of the last line.
 REFUSALS = [
     ("seccomp that is forbidden", [*LACKING, "seccomp=EPERM", "--"], "seccomp fails"),
     ("no_new_privs that fails", [*LACKING, "prctl-no-new-privs=EINVAL", "--"], "no_new_privs fails"),
