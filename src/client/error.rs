@@ -156,7 +156,7 @@ impl Error {
                 "the server ended the connection in the middle of its answer to {url}"
             ),
             Error::Reset(url, code, _) => write!(f, "the server gave up on {url}: {code}"),
-            Error::Request(url, Misuse::MalformedFields) => write!(
+            Error::Request(url, Misuse::MalformedFields(_)) => write!(
                 f,
                 "the request for {url} has a field that HTTP/2 forbids; see -H and -X"
             ),

@@ -322,8 +322,6 @@ fn config(options: &GetOptions) -> h2::Config {
         // Of ours, the limit is for pushes.
         max_concurrent_streams: if options.push { 100 } else { u32::MAX },
         push: options.push,
-        validate_outbound: true,
-        trim_inbound: true,
         // A person waits here, who has --max-time and Ctrl-C.
         stall_timeout: Duration::MAX,
         budgets: h2::Budgets {
@@ -332,6 +330,8 @@ fn config(options: &GetOptions) -> h2::Config {
             continuations: 32,
             ..h2::Budgets::default()
         },
-        ..h2::Config::default()
+        // A field that a person asked for is refused rather than changed.
+        normalize_outbound: false,
+        ..h2::Config::client()
     }
 }

@@ -214,7 +214,7 @@ impl<'r, R: Responses> Requests<'r, R> {
                     self.insert(stream, now, (!end_stream).then_some(0));
                     core.set_ready(stream, len.flatten());
                 }
-                Err(Misuse::TooManyStreams | Misuse::GoingAway) => break,
+                Err(Misuse::TooManyStreams { .. } | Misuse::GoingAway) => break,
                 Err(Misuse::StreamIdsExhausted) => self.refused = true,
                 Err(misuse) => return Err(Error::Request(self.request.url.clone(), misuse)),
             }
@@ -321,14 +321,15 @@ impl<'r, R: Responses> Requests<'r, R> {
             Event::Data {
                 stream,
                 data,
+                flow_controlled_len,
                 end_stream,
-                ..
             } => {
                 match self.push(stream) {
                     Some(push) => push.bytes += data.len() as u64,
                     None => self.responses.data(data, now)?,
                 }
-                core.release(stream, u32::try_from(data.len()).unwrap_or(u32::MAX));
+                let released = core.release(stream, flow_controlled_len);
+                debug_assert_eq!(released, Ok(()), "a byte is released once");
                 self.end(stream, end_stream, core, now)
             }
             Event::Trailers { stream, fields } => {
@@ -337,7 +338,9 @@ impl<'r, R: Responses> Requests<'r, R> {
                 }
                 self.end(stream, true, core, now)
             }
-            Event::StreamReset { stream, code, by } => self.reset(stream, code, by),
+            Event::StreamReset {
+                stream, code, by, ..
+            } => self.reset(stream, code, by),
             Event::PushPromise {
                 promised, fields, ..
             } => {

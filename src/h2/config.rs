@@ -1,5 +1,6 @@
 //! The numbers of an HTTP/2 connection, each with its reason: our settings, bounds, budgets against floods,
-//! timeouts. The values are defaults for a public server on a small device.
+//! timeouts. [`Config::server`] and [`Config::client`] are careful, for programs that do not know whose fields they
+//! send; their numbers fit a small device.
 
 use std::time::Duration;
 
@@ -29,20 +30,28 @@ pub struct Config {
     pub encoder_table_size: u32,
     /// Take pushed responses, as a client (SETTINGS_ENABLE_PUSH). Off: servers no longer send them.
     pub push: bool,
+    /// Send priorities of RFC 7540 §5.3, as a client. Off, and SETTINGS_NO_RFC7540_PRIORITIES says so: RFC
+    /// 9113 §5.3 deprecates them, and a `priority` field or PRIORITY_UPDATE says more (RFC 9218).
+    pub rfc7540_priorities: bool,
     /// Take extended CONNECT (RFC 8441), as a server. Off: nothing here is tunnelled to.
     pub extended_connect: bool,
     /// Check received field sections against RFC 9113 §8.2 and §8.3. Off only for tests of peers.
     pub validate_inbound: bool,
     /// Strip blanks around received values first, as a client: curl and browsers take a field that
-    /// ends in a blank, which RFC 9113 §8.2.1 calls malformed, and servers that send one exist. Off: a
-    /// server has no reason to guess.
+    /// ends in a blank, which RFC 9113 §8.2.1 calls malformed, and servers that send one exist. On in
+    /// [`Config::client`] alone: a server has no reason to guess.
     pub trim_inbound: bool,
-    /// Check sent field sections as well. Off: our site makes its fields once and valid, and a copy
-    /// of every section would cost more than sending it.
+    /// Check sent field sections as well: a section that a peer would have to refuse is a
+    /// [`Misuse`](super::Misuse), and nothing is sent. On; it costs a copy of the section, so a caller whose
+    /// fields are made once and valid turns it off, and [`Config::normalize_outbound`] with it.
     pub validate_outbound: bool,
-    /// Lowercase the names of sent fields and trim their values, for callers with fields of others.
+    /// Bring sent field sections into the form of RFC 9113 §8.2 before they are checked, for callers with
+    /// fields of others: names become lowercase, names and values lose their blanks, fields that are about
+    /// one connection of HTTP/1.1 are dropped with those that `connection` names, `te` keeps `trailers`
+    /// alone, and credentials and short cookies enter no compression context (RFC 7541 §7.1.3). On.
     pub normalize_outbound: bool,
-    /// Join `cookie` crumbs into one field (RFC 9113 §8.2.3). Off: no handler here reads cookies.
+    /// Join `cookie` crumbs that come into one field (RFC 9113 §8.2.3), as anything behind that knows
+    /// HTTP/1.1 alone expects. On; it costs nothing where there is one crumb.
     pub join_cookies: bool,
     /// Tell of unknown frames and of the priorities of RFC 7540. Off: a flood of them should cost
     /// no more than skipping it.
@@ -82,8 +91,24 @@ pub struct Config {
     pub upload_stall_bytes: u32,
 }
 
+/// A server's: [`Config::server`].
 impl Default for Config {
     fn default() -> Self {
+        Config::server()
+    }
+}
+
+impl Config {
+    /// The configuration of a careful client: it checks what comes and what is sent.
+    pub fn client() -> Config {
+        Config {
+            trim_inbound: true,
+            ..Config::server()
+        }
+    }
+
+    /// The configuration of a careful public server: it checks what comes and what is sent.
+    pub fn server() -> Config {
         Config {
             max_concurrent_streams: 100,
             initial_window_size: 256 << 10,
@@ -93,12 +118,13 @@ impl Default for Config {
             max_header_list_size: 16 << 10,
             encoder_table_size: 4_096,
             push: false,
+            rfc7540_priorities: false,
             extended_connect: false,
             validate_inbound: true,
             trim_inbound: false,
-            validate_outbound: false,
-            normalize_outbound: false,
-            join_cookies: false,
+            validate_outbound: true,
+            normalize_outbound: true,
+            join_cookies: true,
             report_extensions: false,
             drain_bytes: 64 << 10,
             data_frame_floor: 1_024,

@@ -2,9 +2,13 @@
 //!
 //! A [`ConnectionError`] ends the connection with GOAWAY, a [`StreamError`] ends one stream with
 //! RST_STREAM; both are the peer's doing (or its timeouts). A [`Misuse`] is the caller's: the command
-//! has no effect and nothing of it reaches the wire.
+//! has no effect and nothing of it reaches the wire. [`Error`] is any of them, for a program that handles all
+//! alike.
 
 use std::fmt;
+
+use super::field_section::Malformed;
+use super::frame::FrameHeader;
 
 /// An error code of RST_STREAM and GOAWAY (RFC 9113 §7). Codes that nobody has registered are kept
 /// as they came: they trigger no special behaviour.
@@ -86,6 +90,9 @@ pub struct ConnectionError {
     pub code: ErrorCode,
     /// The peer's deed, for logs and for those who debug the peer.
     pub reason: &'static str,
+    /// The frame that it was done with: its stream, type, flags and length. `None` where no frame was, as
+    /// with a timeout, or with a preface that is none.
+    pub frame: Option<FrameHeader>,
 }
 
 impl ConnectionError {
@@ -98,7 +105,19 @@ impl ConnectionError {
         ConnectionError::calm("field block not completed in time");
 
     pub(super) const fn new(code: ErrorCode, reason: &'static str) -> Self {
-        ConnectionError { code, reason }
+        ConnectionError {
+            code,
+            reason,
+            frame: None,
+        }
+    }
+
+    /// The error with the frame that caused it.
+    pub(super) const fn of_frame(self, frame: FrameHeader) -> Self {
+        ConnectionError {
+            frame: Some(frame),
+            ..self
+        }
     }
 
     pub(super) const fn protocol(reason: &'static str) -> Self {
@@ -173,39 +192,81 @@ pub enum Misuse {
     /// A client's command on a server's connection, or the reverse.
     WrongRole,
     /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS is reached (RFC 9113 §5.1.2).
-    TooManyStreams,
+    TooManyStreams {
+        /// The limit, or 65,535 streams where the peer has a higher one: no connection keeps more.
+        limit: u32,
+    },
     /// No stream identifier is left (RFC 9113 §5.1.1): a new connection is needed.
     StreamIdsExhausted,
     /// GOAWAY was sent or received, or the connection has failed: nothing new can begin.
     GoingAway,
     /// More than the stream's or the connection's window allows.
-    WindowExceeded,
+    WindowExceeded {
+        /// Bytes that were to be sent, padding and its length included.
+        len: u64,
+        /// Bytes that may be sent.
+        window: u32,
+    },
     /// More than the peer's SETTINGS_MAX_FRAME_SIZE allows.
-    FrameTooLarge,
-    /// A field that RFC 9113 §8.2 or §8.3 forbids.
-    MalformedFields,
+    FrameTooLarge {
+        /// Bytes of the frame's payload.
+        len: u64,
+        /// The most that the peer takes.
+        max: u32,
+    },
+    /// More was to be released than is held: the amounts are those of
+    /// [`Event::Data`](super::Event::Data), each once.
+    ReleasedTooMuch {
+        /// Bytes that were to be released.
+        len: u32,
+        /// Bytes that the stream holds.
+        held: u32,
+    },
+    /// A field section that RFC 9113 §8.2 or §8.3 forbids, and the reason.
+    MalformedFields(Malformed),
     /// A value that its setting or its frame cannot have.
     InvalidValue,
     /// The peer disabled push (RFC 9113 §8.4).
     PushDisabled,
+    /// Our SETTINGS say that no priorities of RFC 7540 are sent (RFC 9218 §2.1), because
+    /// [`Config::rfc7540_priorities`](super::Config::rfc7540_priorities) is off.
+    Rfc7540Disabled,
     /// The frame type belongs to RFC 9113; frames of those are made by their own commands.
     ReservedFrameType,
 }
 
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.write_str(match *self {
             Misuse::StreamClosed => "the stream is closed for sending",
             Misuse::OutOfOrder => "the stream's state does not allow this frame",
             Misuse::WrongRole => "the other role's command",
-            Misuse::TooManyStreams => "the peer's limit of concurrent streams is reached",
+            Misuse::TooManyStreams { limit } => {
+                return write!(
+                    f,
+                    "the peer's limit of {limit} concurrent streams is reached"
+                );
+            }
             Misuse::StreamIdsExhausted => "no stream identifier is left",
             Misuse::GoingAway => "the connection is going away",
-            Misuse::WindowExceeded => "more than the flow-control window allows",
-            Misuse::FrameTooLarge => "more than the peer's largest frame",
-            Misuse::MalformedFields => "a field that HTTP/2 forbids",
+            Misuse::WindowExceeded { len, window } => {
+                return write!(f, "{len} bytes are more than the window of {window}");
+            }
+            Misuse::FrameTooLarge { len, max } => {
+                return write!(
+                    f,
+                    "{len} bytes are more than the peer's largest frame of {max}"
+                );
+            }
+            Misuse::ReleasedTooMuch { len, held } => {
+                return write!(f, "{len} bytes were to be released, and {held} are held");
+            }
+            Misuse::MalformedFields(Malformed(reason)) => {
+                return write!(f, "a field section that HTTP/2 forbids: {reason}");
+            }
             Misuse::InvalidValue => "a value out of range",
             Misuse::PushDisabled => "the peer disabled push",
+            Misuse::Rfc7540Disabled => "our SETTINGS say that no priorities of RFC 7540 are sent",
             Misuse::ReservedFrameType => "a frame type of RFC 9113",
         })
     }
@@ -213,11 +274,68 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
+/// Any error of this room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The peer's, and the connection is over.
+    Connection(ConnectionError),
+    /// The peer's, and one stream is over.
+    Stream(StreamError),
+    /// The caller's, and nothing happened.
+    Misuse(Misuse),
+}
+
+impl Error {
+    /// The code that the peer is told; `None` for a [`Misuse`], of which it is told nothing.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Error::Connection(error) => Some(error.code),
+            Error::Stream(error) => Some(error.code),
+            Error::Misuse(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Connection(error) => error.fmt(f),
+            Error::Stream(error) => error.fmt(f),
+            Error::Misuse(misuse) => misuse.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<ConnectionError> for Error {
+    fn from(error: ConnectionError) -> Self {
+        Error::Connection(error)
+    }
+}
+
+impl From<StreamError> for Error {
+    fn from(error: StreamError) -> Self {
+        Error::Stream(error)
+    }
+}
+
+impl From<Misuse> for Error {
+    fn from(misuse: Misuse) -> Self {
+        Error::Misuse(misuse)
+    }
+}
+
 /// The faults with which processing one frame can fail; never leaves the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameFault {
     Connection(ConnectionError),
     Stream {
+        id: u32,
+        error: StreamError,
+    },
+    /// A field section of a stream that lives, or of a promise; the caller has it.
+    Section {
         id: u32,
         error: StreamError,
     },
@@ -231,6 +349,23 @@ pub(super) enum FrameFault {
 impl FrameFault {
     pub(super) const fn stream(id: u32, error: StreamError) -> Self {
         FrameFault::Stream { id, error }
+    }
+
+    /// The fault with the frame that caused it.
+    #[cold]
+    pub(super) fn of_frame(self, frame: FrameHeader) -> Self {
+        match self {
+            FrameFault::Connection(error) => FrameFault::Connection(error.of_frame(frame)),
+            fault => fault,
+        }
+    }
+
+    /// The fault of a field section that came whole.
+    pub(super) const fn of_section(self) -> Self {
+        match self {
+            FrameFault::Stream { id, error } => FrameFault::Section { id, error },
+            fault => fault,
+        }
     }
 
     /// The fault of a stream that nobody was told of.

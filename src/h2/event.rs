@@ -60,14 +60,15 @@ pub enum Event<'e> {
         /// The trailer fields.
         fields: &'e Fields,
     },
-    /// Content came. Its bytes count against the windows until they are released
-    /// (`Connection::release`); padding is released by the core.
+    /// Content came. `flow_controlled_len` bytes count against the windows until they are released
+    /// (`Connection::release`).
     Data {
         /// The stream.
         stream: StreamKey,
         /// The content, without padding.
         data: &'e [u8],
-        /// Bytes that the frame took from the windows: the content, its padding and the padding's length.
+        /// Bytes that the frame took from the windows, and that are to be released: the content, its padding
+        /// and the padding's length.
         flow_controlled_len: u32,
         /// This was the last of it.
         end_stream: bool,
@@ -80,6 +81,10 @@ pub enum Event<'e> {
         code: ErrorCode,
         /// The side that caused the reset.
         by: Cause,
+        /// The field section that broke a rule, where one did: a malformed response, a response or
+        /// trailers beyond the limits, trailers in the middle. As it came, for logs: nothing about it is
+        /// certain, and one that is too large is cut off.
+        section: Option<&'e Fields>,
     },
     /// Server: a request that never became a stream, because it is malformed (RFC 9113 §8.1.1), is
     /// one more than there may be ([`StreamError::TOO_MANY`], §5.1.2), or came behind the last stream
@@ -100,6 +105,9 @@ pub enum Event<'e> {
         stream_id: u32,
         /// The code of the RST_STREAM frame, and the reason.
         error: StreamError,
+        /// The field section that broke a rule, where one did: a promise that is refused, or HEADERS behind
+        /// the peer's own RST_STREAM.
+        section: Option<&'e Fields>,
     },
     /// The peer widened a window.
     WindowUpdated {
@@ -110,13 +118,16 @@ pub enum Event<'e> {
     },
     /// The peer sent SETTINGS, which are in force and acknowledged.
     SettingsChanged {
-        /// The entries of the frame.
+        /// The entries of the frame, with the values that held before it
+        /// ([`SettingsEntries::changes`]).
         entries: SettingsEntries<'e>,
     },
     /// The peer acknowledged SETTINGS of ours.
     SettingsAcknowledged {
         /// Our settings that are in force now.
         settings: Settings,
+        /// Our settings that were in force before.
+        before: Settings,
     },
     /// The peer sent PING, which is answered.
     Ping {
@@ -202,12 +213,36 @@ pub enum Cause {
 
 /// The entries of a SETTINGS frame, in order.
 #[derive(Clone, Copy)]
-pub struct SettingsEntries<'e>(pub(super) &'e [[u8; 6]]);
+pub struct SettingsEntries<'e> {
+    pub(super) entries: &'e [[u8; 6]],
+    pub(super) before: Settings,
+}
+
+/// An entry of a SETTINGS frame, and the value that held before the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettingChange {
+    /// The setting's identifier (see [`super::settings::id`]).
+    pub id: u16,
+    /// The value before; `None` for a setting that means nothing to us.
+    pub before: Option<u32>,
+    /// The value now.
+    pub now: u32,
+}
 
 impl SettingsEntries<'_> {
     /// Identifiers (see [`super::settings::id`]) and values.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u16, u32)> + Clone {
-        self.0.iter().copied().map(decode::setting)
+        self.entries.iter().copied().map(decode::setting)
+    }
+
+    /// The entries beside the values that held before the frame.
+    pub fn changes(&self) -> impl ExactSizeIterator<Item = SettingChange> + Clone {
+        let before = self.before;
+        self.iter().map(move |(id, now)| SettingChange {
+            id,
+            before: before.value(id),
+            now,
+        })
     }
 }
 

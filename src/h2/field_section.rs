@@ -190,17 +190,65 @@ pub fn trim_values(fields: &mut Fields) {
     *fields = trimmed;
 }
 
-/// A copy of `fields` with lowercase names and trimmed values (§8.2).
+/// Cookies of fewer bytes enter no compression context: they are guessed too easily (RFC 7541 §7.1.3).
+const SHORT_COOKIE: usize = 20;
+
+/// A copy of `fields` in the form that HTTP/2 asks for: names in lowercase, names and values without blanks around
+/// them (§8.2.1), no fields that are about one connection of HTTP/1.1 nor those that `connection` names, of
+/// `te` nothing but `trailers` (§8.2.2), credentials and short cookies sensitive (RFC 7541 §7.1.3).
 pub fn normalized<'f>(fields: impl Iterator<Item = Field<'f>>) -> Fields {
     let mut result = Fields::new();
+    let mut named: Vec<Vec<u8>> = Vec::new();
     for field in fields {
+        let name = grammar::trim(field.name).to_ascii_lowercase();
+        let mut value = grammar::trim(field.value);
+        if name == b"connection" {
+            named.extend(list(value).map(<[u8]>::to_ascii_lowercase));
+        }
+        if grammar::is_connection_specific(&name) {
+            continue;
+        }
+        if name == b"te" {
+            let Some(trailers) = list(value).find(|item| item.eq_ignore_ascii_case(b"trailers"))
+            else {
+                continue;
+            };
+            value = trailers;
+        }
+        let sensitive = field.sensitive || is_secret(&name, value);
         result.push_field(Field {
-            name: &field.name.to_ascii_lowercase(),
-            value: field.value.trim_ascii(),
-            sensitive: field.sensitive,
+            name: &name,
+            value,
+            sensitive,
         });
     }
+    // `te` is itself named by `connection` in HTTP/1.1, and what is left of it has its place here.
+    named.retain(|name| name != b"te");
+    let is_named = |field: Field<'_>| named.iter().any(|name| name == field.name);
+    if named.is_empty() || !result.iter().any(is_named) {
+        return result;
+    }
+    let mut kept = Fields::new();
+    let is_kept = |field: &Field<'_>| !is_named(*field);
     result
+        .iter()
+        .filter(is_kept)
+        .for_each(|field| kept.push_field(field));
+    kept
+}
+
+/// The members of a list, without blanks (RFC 9110 §5.6.1).
+fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(grammar::trim)
+}
+
+/// Says that an attacker who can make the sender send guesses could find the value out by its compression.
+fn is_secret(name: &[u8], value: &[u8]) -> bool {
+    match name {
+        b"authorization" | b"proxy-authorization" => true,
+        b"cookie" => value.len() < SHORT_COOKIE,
+        _ => false,
+    }
 }
 
 /// The facts that one pass over a section finds.

@@ -19,7 +19,7 @@
 //! use calmd::http::{Field, Fields};
 //!
 //! fn serve(mut socket: TcpStream) -> Result<()> {
-//!     let mut connection = Connection::server(Arc::new(Config::default()), Instant::now());
+//!     let mut connection = Connection::server(Arc::new(Config::server()), Instant::now());
 //!     let mut bodies: HashMap<_, &[u8]> = HashMap::new();
 //!     let mut fields = Fields::new();
 //!     let mut received = Vec::new();
@@ -53,9 +53,9 @@
 //!                     connection.set_ready(stream, Some(7));
 //!                     bodies.insert(stream, b"Hello!\n");
 //!                 }
-//!                 Ok(Some(Event::Data { stream, data, .. })) => {
+//!                 Ok(Some(Event::Data { stream, flow_controlled_len, .. })) => {
 //!                     // Used up at once, so its window is given back at once.
-//!                     connection.release(stream, data.len() as u32);
+//!                     connection.release(stream, flow_controlled_len).unwrap();
 //!                 }
 //!                 Ok(Some(Event::StreamReset { stream, .. })) => drop(bodies.remove(&stream)),
 //!                 Ok(Some(_)) => {}
@@ -75,7 +75,7 @@
 //! #     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 //! #     let mut client = TcpStream::connect(listener.local_addr()?)?;
 //! #     let server = std::thread::spawn(move || serve(listener.accept()?.0));
-//! #     let mut connection = Connection::client(Arc::new(Config::default()), Instant::now());
+//! #     let mut connection = Connection::client(Arc::new(Config::client()), Instant::now());
 //! #     let request = [
 //! #         Field::new(b":method", b"GET"),
 //! #         Field::new(b":scheme", b"http"),
@@ -132,7 +132,7 @@
 //! #     }
 //! #     Ok::<_, calmd::h2::ConnectionError>(server.take_output())
 //! # };
-//! let mut connection = Connection::client(Arc::new(Config::default()), Instant::now());
+//! let mut connection = Connection::client(Arc::new(Config::client()), Instant::now());
 //! let request = [
 //!     Field::new(b":method", b"POST"),
 //!     Field::new(b":scheme", b"https"),
@@ -148,9 +148,9 @@
 //! while let Some(event) = connection.receive(&mut input, &mut fields, Instant::now())? {
 //!     match event {
 //!         Event::Response { fields, .. } => assert_eq!(fields.status(), Some(200)),
-//!         Event::Data { stream, data, .. } => {
+//!         Event::Data { stream, data, flow_controlled_len, .. } => {
 //!             body.extend_from_slice(data);
-//!             connection.release(stream, data.len() as u32);
+//!             connection.release(stream, flow_controlled_len)?;
 //!         }
 //!         _ => {}
 //!     }
@@ -174,14 +174,24 @@
 //! *Receiving*, bytes count as held from their [`Event::Data`] until the user calls
 //! [`release`](Connection::release). A user that passes them on slowly releases them slowly, and its
 //! peer stops by itself. WINDOW_UPDATE frames are sent when half a window is owed, never for each
-//! frame; what nobody gets (padding, streams that are over) is given back without being asked.
+//! frame; what nobody gets (frames of padding alone, streams that are over) is given back without being asked.
 //!
 //! # Errors
 //!
 //! [`ConnectionError`] and [`StreamError`] are the peer's doing, and the answer is on its way when they
 //! are told. [`Misuse`] is the caller's: nothing was sent. No event that came before an error is lost.
-//! A stream error comes as [`Event::StreamReset`] of a stream that lives, as
-//! [`Event::RequestRejected`] of a new request, and as [`Event::StreamError`] of what is over.
+//! [`Error`] is any of the three. A stream error comes as [`Event::StreamReset`] of a stream that lives, as
+//! [`Event::RequestRejected`] of a new request, and as [`Event::StreamError`] of what is over; each
+//! tells the stream, the code, the reason, and the field section where that was broken. A connection error
+//! tells the header of its frame.
+//!
+//! # Fields that are sent
+//!
+//! [`Config::server`] and [`Config::client`] bring field sections into HTTP/2's form and check them, so that a
+//! caller can pass on what it has from elsewhere; a section that stays wrong is a
+//! [`Misuse::MalformedFields`]. A caller that makes its fields once and valid saves a copy of each section with
+//! [`validate_outbound`](Config::validate_outbound) and
+//! [`normalize_outbound`](Config::normalize_outbound) off, as this crate's own server does.
 //!
 //! # Looking into a connection
 //!
@@ -235,10 +245,10 @@
 //! | `end_stream` | `end_stream` of the last command, or [`send_data`](Connection::send_data) of nothing with it |
 //! | `reset_stream` | [`reset`](Connection::reset) |
 //! | `push_stream` | [`push`](Connection::push) |
-//! | `prioritize` | [`send_priority_update`](Connection::send_priority_update); RFC 7540's own is heard, not sent |
+//! | `prioritize` | [`send_rfc7540_priority`](Connection::send_rfc7540_priority), [`open_with_priority`](Connection::open_with_priority); RFC 9218's is [`send_priority_update`](Connection::send_priority_update) |
 //! | `advertise_alternative_service` | [`send_altsvc`](Connection::send_altsvc) |
 //! | `acknowledge_received_data` | [`release`](Connection::release) |
-//! | `increment_flow_control_window` | [`widen_receive_window`](Connection::widen_receive_window) |
+//! | `increment_flow_control_window` | [`release`](Connection::release) for bytes that came, [`widen_receive_window`](Connection::widen_receive_window) for more than the window was; there one command does either |
 //! | `local_flow_control_window`, `remote_flow_control_window` | [`send_window`](Connection::send_window), [`receive_window`](Connection::receive_window) |
 //! | `inbound_flow_control_window`, `outbound_flow_control_window` | [`connection_receive_window`](Connection::connection_receive_window), [`connection_send_window`](Connection::connection_send_window) |
 //! | `H2Configuration` | [`Config`]; `normalize_inbound_headers` is [`join_cookies`](Config::join_cookies), `logger` is [`set_observer`](Connection::set_observer) |
@@ -302,9 +312,11 @@ pub use config::{Budgets, Config};
 pub use connection::{
     BlockedBy, Connection, Direction, Grant, Observer, Snapshot, StreamSnapshot, TableSnapshot,
 };
-pub use error::{ConnectionError, ErrorCode, Misuse, StreamError};
-pub use event::{Cause, Event};
+pub use error::{ConnectionError, Error, ErrorCode, Misuse, StreamError};
+pub use event::{Cause, Event, Origins, SettingChange, SettingsEntries};
+pub use field_section::Malformed;
 pub use frame::decode::Rfc7540Priority;
+pub use frame::{FrameHeader, FrameType};
 pub use priority::Priority;
 pub use settings::{Role, Settings};
 pub use store::StreamKey;

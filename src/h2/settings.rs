@@ -103,8 +103,8 @@ impl Settings {
             // A server must not announce it otherwise than as 0, and has no need to (§6.5.2).
             enable_push: role == Role::Server || config.push,
             enable_connect_protocol: role == Role::Server && config.extended_connect,
-            // A server hears Chromium's, which sends nothing else; a client sends none.
-            no_rfc7540_priorities: role == Role::Client,
+            // A server hears Chromium's, which sends nothing else; a client sends none, as a rule.
+            no_rfc7540_priorities: role == Role::Client && !config.rfc7540_priorities,
         }
     }
 
@@ -171,6 +171,14 @@ impl Settings {
                 .map_err(|_| Misuse::InvalidValue)?;
         }
         Ok(())
+    }
+
+    /// The value of a setting; `None` for one that means nothing to us. Booleans are 0 or 1.
+    pub fn value(self, id: u16) -> Option<u32> {
+        let mut values = self.values().into_iter();
+        values
+            .find(|&(other, _)| other == id)
+            .map(|(_, value)| value)
     }
 
     fn values(self) -> [(u16, u32); 8] {

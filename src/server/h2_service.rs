@@ -1,10 +1,12 @@
 //! HTTP/2 on a connection: the core's events become requests of the handlers; in `opening` the steps
-//! of an exchange become heads, in `content` the scheduler's grants become DATA.
+//! of an exchange become heads, in `content` the scheduler's grants become DATA, and in `receiving` DATA of the
+//! client becomes content of a request.
 
 mod content;
 mod opening;
+mod receiving;
 
-use super::answering::{Accepted, Arrived, TOO_LARGE};
+use super::answering::{Accepted, Arrived};
 use super::fault::Fault;
 use super::limit_log::Limit;
 use super::services::Services;
@@ -181,9 +183,10 @@ impl<F: Files> H2Service<F> {
             Event::Data {
                 stream,
                 data,
+                flow_controlled_len,
                 end_stream,
-                ..
             } => {
+                self.release_padding(stream, data, flow_controlled_len);
                 self.data(stream, data, end_stream, turn);
             }
             Event::Trailers { stream, fields } => {
@@ -192,7 +195,9 @@ impl<F: Files> H2Service<F> {
                 }
                 self.data(stream, &[], true, turn);
             }
-            Event::StreamReset { stream, by, code } => {
+            Event::StreamReset {
+                stream, by, code, ..
+            } => {
                 let mut why = None;
                 match by {
                     Cause::Stalled => {
@@ -224,7 +229,9 @@ impl<F: Files> H2Service<F> {
                     log::debug!("{}: request on stream {stream_id}: {error}", self.peer);
                 }
             }
-            Event::StreamError { stream_id, error } => {
+            Event::StreamError {
+                stream_id, error, ..
+            } => {
                 log::debug!("{}: stream {stream_id}: {error}", self.peer);
             }
             _ => {}
@@ -348,40 +355,6 @@ impl<F: Files> H2Service<F> {
             self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
         }
         result.is_ok()
-    }
-
-    fn data(&mut self, stream: StreamKey, data: &[u8], end_stream: bool, turn: &mut Turn<'_, F>) {
-        let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
-            self.core
-                .release(stream, u32::try_from(data.len()).unwrap_or(u32::MAX));
-            return;
-        };
-        turn.moved += data.len();
-        let most = turn.services.limits.request_body_bytes;
-        if active.receive(data, most, &turn.services.means).is_err() {
-            self.refuse_body(stream, turn);
-            return;
-        }
-        if end_stream {
-            active.finish_request(&turn.services.means);
-        }
-        self.poll(stream, turn);
-    }
-
-    /// The body is larger than anything that we take: 413, or the end of a response under way.
-    fn refuse_body(&mut self, stream: StreamKey, turn: &mut Turn<'_, F>) {
-        let Some(mut active) = self.take(stream) else {
-            return;
-        };
-        if active.has_head() {
-            let reason = Some(TOO_LARGE);
-            active.abandon(&mut turn.services.log, reason, &turn.services.means);
-            self.core.reset(stream, ErrorCode::CANCEL);
-            turn.services.report(Limit::BodySize, self.peer, TOO_LARGE);
-        } else {
-            let (response, entry) = turn.services.refuse_content(active, self.peer);
-            self.respond(stream, response, entry, turn);
-        }
     }
 
     /// A response has been sent whole. What still comes of the request interests nobody any more

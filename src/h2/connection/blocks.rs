@@ -164,13 +164,15 @@ impl Connection {
                 rfc7540,
             } => (end_stream, rfc7540),
             BlockKind::PushPromise { promised } => {
-                return self.promise(head.stream_id, promised, decoded, fields, now);
+                let result = self.promise(head.stream_id, promised, decoded, fields, now);
+                return result.map_err(FrameFault::of_section);
             }
         };
         let id = head.stream_id;
         let known = self.streams.find(id);
         if known.is_none() && self.streams.absent(id) != Absent::Idle {
-            return self.late_headers(id, block.len());
+            let result = self.late_headers(id, block.len());
+            return result.map_err(FrameFault::of_section);
         }
         if known.is_none() {
             self.streams.open_request(id);
@@ -182,11 +184,11 @@ impl Connection {
                 id,
                 StreamError::protocol("stream depends on itself"),
             )),
-            Some(slot) => return self.receive_section(slot, decoded, fields, end_stream),
+            Some(slot) => self.receive_section(slot, decoded, fields, end_stream),
             None => self.receive_request(id, decoded, fields, end_stream, rfc7540, now),
         };
         match known {
-            Some(_) => result,
+            Some(_) => result.map_err(FrameFault::of_section),
             None => result.map_err(FrameFault::of_request),
         }
     }

@@ -53,13 +53,11 @@ impl Connection {
         if self.streams[slot].discards.is_some() {
             return self.discard_data(slot, header.len, end_stream);
         }
-        let padding = header.len.saturating_sub(data.len() as u32);
-        if padding > 0 {
-            self.release(stream, padding);
-        }
         if end_stream {
             self.pass_remote(slot, Passage::Data { end_stream })?;
         } else if data.is_empty() {
+            // Nobody is told of it, so nobody else gives its padding back.
+            self.give_back(slot, header.len);
             return Ok(Received::Nothing);
         }
         Ok(Received::Event(Event::Data {
@@ -135,8 +133,7 @@ impl Connection {
             return Ok(Received::Nothing);
         }
         self.streams[slot].discards = left;
-        let stream = self.streams.key_of(slot);
-        self.release(stream, len);
+        self.give_back(slot, len);
         Ok(Received::Nothing)
     }
 

@@ -102,6 +102,7 @@ impl Connection {
             stream,
             code,
             by: Cause::Peer,
+            section: None,
         }))
     }
 
@@ -242,11 +243,12 @@ impl Connection {
         let now = self.timing.hear(now);
         self.budget
             .settings(&self.config.budgets, entries.len(), now)?;
+        let before = *self.agreement.remote();
         self.apply_remote_settings(entries)?;
         self.inbound.enter(PeerPhase::Open);
         self.outbound.settings_ack();
         Ok(Received::Event(Event::SettingsChanged {
-            entries: SettingsEntries(entries),
+            entries: SettingsEntries { entries, before },
         }))
     }
 
@@ -293,7 +295,10 @@ impl Connection {
             self.agreement.announce(*later);
         }
         self.apply_local_settings(before)?;
-        Ok(Received::Event(Event::SettingsAcknowledged { settings }))
+        Ok(Received::Event(Event::SettingsAcknowledged {
+            settings,
+            before,
+        }))
     }
 
     fn apply_local_settings(&mut self, before: Settings) -> Result<(), ConnectionError> {

@@ -1,5 +1,5 @@
 //! Commands and questions that calmd itself has no use for, and that a library of HTTP/2 has: PING,
-//! SETTINGS, windows by hand, priorities (RFC 9218), pushed responses, DATA without a grant, ALTSVC
+//! SETTINGS, windows by hand, priorities (RFC 9218, RFC 7540 §5.3), pushed responses, DATA without a grant, ALTSVC
 //! (RFC 7838), ORIGIN (RFC 8336), and frames of types that are nobody's here.
 
 use std::time::Instant;
@@ -7,9 +7,10 @@ use std::time::Instant;
 use super::Connection;
 use super::inbound::PeerPhase;
 use super::lifecycle::refusal;
-use super::send::{Prepared, prepared};
+use super::send::{Prepared, no_slot, prepared};
 use crate::h2::error::Misuse;
 use crate::h2::field_section;
+use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::frame::{FrameType, MAX_STREAM_ID};
 use crate::h2::priority::Priority;
 use crate::h2::settings::{Role, Settings};
@@ -95,6 +96,41 @@ impl Connection {
         Ok(())
     }
 
+    /// Client: tells the priority of a stream in the way of RFC 7540 §5.3, with PRIORITY. The stream may be one that is
+    /// still to come, or that nobody will ever use. Deprecated (RFC 9113 §5.3.2), for servers that know nothing
+    /// else; needs [`Config::rfc7540_priorities`](crate::h2::Config::rfc7540_priorities).
+    pub fn send_rfc7540_priority(
+        &mut self,
+        stream_id: u32,
+        priority: Rfc7540Priority,
+    ) -> Result<(), Misuse> {
+        let payload = self.checked_priority(stream_id, priority)?;
+        self.check_frame(payload.len())?;
+        self.outbound
+            .frame(FrameType::PRIORITY, 0, stream_id, &payload);
+        Ok(())
+    }
+
+    /// The bytes of a priority of RFC 7540 that this side may send for a stream.
+    pub(super) fn checked_priority(
+        &self,
+        stream_id: u32,
+        priority: Rfc7540Priority,
+    ) -> Result<[u8; Rfc7540Priority::LEN], Misuse> {
+        if self.role() != Role::Client {
+            return Err(Misuse::WrongRole);
+        }
+        if !self.config.rfc7540_priorities {
+            return Err(Misuse::Rfc7540Disabled);
+        }
+        // §5.3.1: no stream depends on itself.
+        let is_stream = (1..=MAX_STREAM_ID).contains(&stream_id);
+        if !is_stream || priority.dependency == stream_id {
+            return Err(Misuse::InvalidValue);
+        }
+        priority.encode().ok_or(Misuse::InvalidValue)
+    }
+
     /// Server: names an alternative service (RFC 7838 §4), for the origin of a request's stream or,
     /// without one, for `origin`.
     pub fn send_altsvc(
@@ -158,12 +194,19 @@ impl Connection {
         }
     }
 
+    fn too_large(&self, len: usize) -> Misuse {
+        Misuse::FrameTooLarge {
+            len: len as u64,
+            max: self.agreement.remote().max_frame_size,
+        }
+    }
+
     fn check_frame(&self, len: usize) -> Result<(), Misuse> {
         if self.inbound.phase() == PeerPhase::Closed {
             return Err(Misuse::GoingAway);
         }
         if len > self.agreement.remote().max_frame_size as usize {
-            return Err(Misuse::FrameTooLarge);
+            return Err(self.too_large(len));
         }
         Ok(())
     }
@@ -208,11 +251,12 @@ impl Connection {
         let passage = Passage::Data { end_stream: false };
         state.pass(Side::Local, passage).map_err(refusal)?;
         if len > self.agreement.remote().max_frame_size as usize {
-            return Err(Misuse::FrameTooLarge);
+            return Err(self.too_large(len));
         }
         let window = self.send_window(stream).unwrap_or(0);
         if len > window as usize {
-            return Err(Misuse::WindowExceeded);
+            let len = len as u64;
+            return Err(Misuse::WindowExceeded { len, window });
         }
         Ok(slot)
     }
@@ -247,12 +291,12 @@ impl Connection {
         }
         let id = self.streams.next_id().ok_or(Misuse::StreamIdsExhausted)?;
         if self.streams.len() >= MAX_STREAMS {
-            return Err(Misuse::TooManyStreams);
+            return Err(no_slot());
         }
         let state = StreamState::Idle
             .pass(Side::Local, Passage::Promise)
             .map_err(refusal)?;
-        let check = |fields: &Fields| field_section::request(fields, false).is_ok();
+        let check = |fields: &Fields| field_section::request(fields, false).map(drop);
         let max = self.agreement.remote().max_frame_size;
         let outbound = &mut self.outbound;
         match prepared(&self.config, fields.into_iter(), check)? {
@@ -261,6 +305,6 @@ impl Connection {
         }
         self.streams.open_promise(id);
         let stream = self.new_stream(id, state);
-        self.insert(stream, now).ok_or(Misuse::TooManyStreams)
+        self.insert(stream, now).ok_or_else(no_slot)
     }
 }

@@ -96,12 +96,24 @@ impl Connection {
     }
 
     /// Received DATA was used up: its bytes are given back to both windows, in WINDOW_UPDATE frames
-    /// that wait until they are worth it. What a stream has not released when it ends, the
-    /// connection's window gets by itself; releasing it again does nothing.
-    pub fn release(&mut self, stream: StreamKey, len: u32) {
+    /// that wait until they are worth it. All bytes that [`Event::Data`](crate::h2::Event::Data) says the
+    /// frame took count, its padding included, in one go or in several. What a stream has not released when
+    /// it ends, the connection's window gets by itself: releasing on a stream that is over does nothing.
+    /// More than is held is [`Misuse::ReleasedTooMuch`], and nothing is given back.
+    pub fn release(&mut self, stream: StreamKey, len: u32) -> Result<(), Misuse> {
         let Some(slot) = self.streams.slot(stream) else {
-            return;
+            return Ok(());
         };
+        let held = self.streams[slot].receive_window.held();
+        if len > held {
+            return Err(Misuse::ReleasedTooMuch { len, held });
+        }
+        self.give_back(slot, len);
+        Ok(())
+    }
+
+    /// Gives up to `len` held bytes back to both windows.
+    pub(super) fn give_back(&mut self, slot: StreamSlot, len: u32) {
         let stream = &mut self.streams[slot];
         let released = stream.receive_window.release(len);
         // Nothing more can come on a half that has ended.
@@ -125,8 +137,8 @@ impl Connection {
     /// and not told. When it is more than `drain_bytes`, or does not come, the stream is reset with
     /// NO_ERROR: for a server whose response is complete before the request is (RFC 9113 §8.1).
     pub fn discard(&mut self, stream: StreamKey) {
-        self.release(stream, u32::MAX);
         if let Some(slot) = self.streams.slot(stream) {
+            self.give_back(slot, u32::MAX);
             self.streams[slot].discards = Some(self.config.drain_bytes);
         }
     }

@@ -7,6 +7,7 @@
 use std::num::NonZeroUsize;
 
 use crate::h2::error::ErrorCode;
+use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, encode, flag};
 use crate::hpack::Encoder;
 use crate::http::field::Field;
@@ -224,6 +225,22 @@ impl Outbound {
         let start = encode::begin(&mut self.output);
         self.encoder.encode(fields, &mut self.output);
         let flags = end_stream_flag(end_stream);
+        self.finish_block(start, FrameType::HEADERS, flags, id, max_frame_size);
+    }
+
+    /// HEADERS with a priority of RFC 7540 §5.3 in front of the block.
+    pub(super) fn headers_with_priority<'f>(
+        &mut self,
+        id: u32,
+        end_stream: bool,
+        priority: [u8; Rfc7540Priority::LEN],
+        fields: impl Iterator<Item = Field<'f>>,
+        max_frame_size: u32,
+    ) {
+        let start = encode::begin(&mut self.output);
+        self.output.extend_from_slice(&priority);
+        self.encoder.encode(fields, &mut self.output);
+        let flags = flag::PRIORITY | end_stream_flag(end_stream);
         self.finish_block(start, FrameType::HEADERS, flags, id, max_frame_size);
     }
 

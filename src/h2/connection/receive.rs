@@ -60,6 +60,16 @@ pub(super) enum Section {
         stream_id: u32,
         error: StreamError,
     },
+    /// A section by which a stream that lived is over.
+    Broken {
+        stream: StreamKey,
+        error: StreamError,
+    },
+    /// A section of a stream that does not live.
+    BrokenElsewhere {
+        stream_id: u32,
+        error: StreamError,
+    },
 }
 
 impl Section {
@@ -100,6 +110,17 @@ impl Section {
                 fields,
                 error,
             },
+            Section::Broken { stream, error } => Event::StreamReset {
+                stream,
+                code: error.code,
+                by: Cause::Error(error.reason),
+                section: Some(fields),
+            },
+            Section::BrokenElsewhere { stream_id, error } => Event::StreamError {
+                stream_id,
+                error,
+                section: Some(fields),
+            },
         }
     }
 }
@@ -122,6 +143,10 @@ impl Connection {
             let step = match self.step(input, fields, now) {
                 Ok(step) => step,
                 Err(FrameFault::Stream { id, error }) => match self.stream_error(id, error) {
+                    Ok(step) => step,
+                    Err(error) => return Err(self.fail(error)),
+                },
+                Err(FrameFault::Section { id, error }) => match self.section_error(id, error) {
                     Ok(step) => step,
                     Err(error) => return Err(self.fail(error)),
                 },
@@ -152,7 +177,12 @@ impl Connection {
     ) -> Result<Received<'i>, FrameFault> {
         // What no frame caused comes first.
         if let Some((stream, code, by)) = self.waiting.pop_reset() {
-            return Ok(Received::Event(Event::StreamReset { stream, code, by }));
+            return Ok(Received::Event(Event::StreamReset {
+                stream,
+                code,
+                by,
+                section: None,
+            }));
         }
         match self.inbound.phase() {
             PeerPhase::Settings | PeerPhase::Open => {}
@@ -165,13 +195,15 @@ impl Connection {
         let Some((header, behind)) = FrameHeader::split_first(input) else {
             return Ok(Received::Incomplete);
         };
-        self.check_header(header)?;
+        self.check_header(header)
+            .map_err(|fault| fault.of_frame(header))?;
         let Some((payload, rest)) = behind.split_at_checked(header.len as usize) else {
             return Ok(Received::Incomplete);
         };
         *input = rest;
         self.outbound.show_received(header, payload);
         self.receive_frame(header, payload, fields, now)
+            .map_err(|fault| fault.of_frame(header))
     }
 
     /// The client's preface (RFC 9113 §3.4): wrong from its first wrong byte on.
@@ -258,13 +290,38 @@ impl Connection {
                 stream,
                 code: error.code,
                 by: Cause::Error(error.reason),
+                section: None,
             }));
         }
         self.reset_absent(id, error.code);
         Ok(Received::Event(Event::StreamError {
             stream_id: id,
             error,
+            section: None,
         }))
+    }
+
+    /// A stream error whose cause is a field section, which is told with it.
+    fn section_error<'i>(
+        &mut self,
+        id: u32,
+        error: StreamError,
+    ) -> Result<Received<'i>, ConnectionError> {
+        self.charge_stream_error(error)?;
+        let section = match self.streams.find(id) {
+            Some(slot) => Section::Broken {
+                stream: self.reset_slot(slot, error.code),
+                error,
+            },
+            None => {
+                self.reset_absent(id, error.code);
+                Section::BrokenElsewhere {
+                    stream_id: id,
+                    error,
+                }
+            }
+        };
+        Ok(Received::Section(section))
     }
 
     /// A request that does not become a stream.

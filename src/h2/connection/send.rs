@@ -6,7 +6,8 @@ use super::Connection;
 use super::lifecycle::refusal;
 use crate::h2::config::Config;
 use crate::h2::error::Misuse;
-use crate::h2::field_section;
+use crate::h2::field_section::{self, Malformed};
+use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::settings::Role;
 use crate::h2::store::{MAX_STREAMS, StreamKey};
 use crate::h2::stream::{Passage, RequestKind, Side, StreamState};
@@ -21,38 +22,74 @@ impl Connection {
         end_stream: bool,
         now: Instant,
     ) -> Result<StreamKey, Misuse> {
+        self.open_stream(fields.into_iter(), None, end_stream, now)
+    }
+
+    /// Client: sends a request on a new stream, with a priority of RFC 7540 §5.3 in its HEADERS. Deprecated (RFC
+    /// 9113 §5.3.2), for servers that know nothing else; needs
+    /// [`Config::rfc7540_priorities`](crate::h2::Config::rfc7540_priorities).
+    pub fn open_with_priority<'f>(
+        &mut self,
+        fields: impl IntoIterator<Item = Field<'f>>,
+        priority: Rfc7540Priority,
+        end_stream: bool,
+        now: Instant,
+    ) -> Result<StreamKey, Misuse> {
+        self.open_stream(fields.into_iter(), Some(priority), end_stream, now)
+    }
+
+    fn open_stream<'f>(
+        &mut self,
+        fields: impl Iterator<Item = Field<'f>>,
+        priority: Option<Rfc7540Priority>,
+        end_stream: bool,
+        now: Instant,
+    ) -> Result<StreamKey, Misuse> {
         if self.role() != Role::Client {
             return Err(Misuse::WrongRole);
         }
         self.check_open()?;
         let id = self.streams.next_id().ok_or(Misuse::StreamIdsExhausted)?;
         let limit = self.agreement.remote().max_concurrent_streams;
-        if u32::from(self.streams.active(self.role())) >= limit || self.streams.len() >= MAX_STREAMS
-        {
-            return Err(Misuse::TooManyStreams);
+        if u32::from(self.streams.active(self.role())) >= limit {
+            return Err(Misuse::TooManyStreams { limit });
         }
+        if self.streams.len() >= MAX_STREAMS {
+            return Err(no_slot());
+        }
+        let priority = priority.map(|priority| self.checked_priority(id, priority));
+        let priority = priority.transpose()?;
         let state = StreamState::Idle
             .pass(Side::Local, Passage::Head { end_stream })
             .map_err(refusal)?;
         let extended = self.agreement.remote().enable_connect_protocol;
         let mut kind = RequestKind::Ordinary;
-        let fields = fields.into_iter().inspect(|field| {
+        let fields = fields.inspect(|field| {
             if field.name == b":method" {
                 kind = field_section::request_kind_of(field.value);
             }
         });
-        let check = |fields: &Fields| field_section::request(fields, extended).is_ok();
+        let check = |fields: &Fields| field_section::request(fields, extended).map(drop);
         let max = self.agreement.remote().max_frame_size;
         let outbound = &mut self.outbound;
-        match prepared(&self.config, fields, check)? {
-            Prepared::AsIs(fields) => outbound.headers(id, end_stream, fields, max),
-            Prepared::Copied(fields) => outbound.headers(id, end_stream, fields.iter(), max),
+        let fields = prepared(&self.config, fields, check)?;
+        match (fields, priority) {
+            (Prepared::AsIs(fields), None) => outbound.headers(id, end_stream, fields, max),
+            (Prepared::Copied(fields), None) => {
+                outbound.headers(id, end_stream, fields.iter(), max);
+            }
+            (Prepared::AsIs(fields), Some(priority)) => {
+                outbound.headers_with_priority(id, end_stream, priority, fields, max);
+            }
+            (Prepared::Copied(fields), Some(priority)) => {
+                outbound.headers_with_priority(id, end_stream, priority, fields.iter(), max);
+            }
         }
         self.streams.open_request(id);
         let mut stream = self.new_stream(id, state);
         stream.request_kind = kind;
         // There was a slot above.
-        self.insert(stream, now).ok_or(Misuse::TooManyStreams)
+        self.insert(stream, now).ok_or_else(no_slot)
     }
 
     /// Sends a field section on a stream that lives: with `:status` in front a response, of which any
@@ -75,11 +112,11 @@ impl Connection {
             && u32::from(self.streams.active(self.role())) >= limit
         {
             // §8.4.2: a promise is not counted, its response is.
-            return Err(Misuse::TooManyStreams);
+            return Err(Misuse::TooManyStreams { limit });
         }
         let check = |fields: &Fields| match passage {
-            Passage::Trailers => field_section::trailers(fields).is_ok(),
-            _ => field_section::response(fields).is_ok(),
+            Passage::Trailers => field_section::trailers(fields),
+            _ => field_section::response(fields).map(drop),
         };
         let max = self.agreement.remote().max_frame_size;
         let outbound = &mut self.outbound;
@@ -155,7 +192,7 @@ impl Connection {
 pub(super) fn prepared<'f, I: Iterator<Item = Field<'f>>>(
     config: &Config,
     fields: I,
-    check: impl Fn(&Fields) -> bool,
+    check: impl Fn(&Fields) -> Result<(), Malformed>,
 ) -> Result<Prepared<I>, Misuse> {
     let (normalize, validate) = (config.normalize_outbound, config.validate_outbound);
     if !normalize && !validate {
@@ -169,10 +206,17 @@ pub(super) fn prepared<'f, I: Iterator<Item = Field<'f>>>(
             copy
         })
     };
-    if validate && !check(&fields) {
-        return Err(Misuse::MalformedFields);
+    if validate {
+        check(&fields).map_err(Misuse::MalformedFields)?;
     }
     Ok(Prepared::Copied(fields))
+}
+
+/// No slot is left, whatever the peer allows.
+pub(super) fn no_slot() -> Misuse {
+    Misuse::TooManyStreams {
+        limit: MAX_STREAMS as u32,
+    }
 }
 
 /// A field section that is ready to be encoded.

@@ -60,6 +60,17 @@ impl Rfc7540Priority {
         })
     }
 
+    /// The bytes on the wire; `None` for a weight or a stream that there is not.
+    pub fn encode(self) -> Option<[u8; Self::LEN]> {
+        let weight = u8::try_from(self.weight.checked_sub(1)?).ok()?;
+        if self.dependency > super::MAX_STREAM_ID {
+            return None;
+        }
+        let exclusive = u32::from(self.exclusive) << 31;
+        let [d0, d1, d2, d3] = (self.dependency | exclusive).to_be_bytes();
+        Some([d0, d1, d2, d3, weight])
+    }
+
     fn decode(bytes: [u8; Self::LEN]) -> Self {
         let [d0, d1, d2, d3, weight] = bytes;
         Rfc7540Priority {

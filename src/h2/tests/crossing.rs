@@ -72,8 +72,12 @@ impl End {
                 Some(Event::PushPromise { promised, .. }) => {
                     assert!(self.begun.insert(promised));
                 }
-                Some(Event::Data { stream, data, .. }) => {
-                    *self.held.entry(stream).or_default() += data.len() as u32;
+                Some(Event::Data {
+                    stream,
+                    flow_controlled_len,
+                    ..
+                }) => {
+                    *self.held.entry(stream).or_default() += flow_controlled_len;
                 }
                 Some(Event::StreamReset { stream, by, .. }) => {
                     assert!(!matches!(by, Cause::Error(_) | Cause::Stalled), "{by:?}");
@@ -125,7 +129,7 @@ impl End {
 
     fn release_all(&mut self) {
         for (stream, len) in self.held.drain() {
-            self.connection.release(stream, len);
+            self.connection.release(stream, len).unwrap();
         }
     }
 }
@@ -185,7 +189,7 @@ impl CrossingWire {
             }
             (7, Some(stream)) => {
                 let len = end.held.remove(&stream).unwrap_or(0);
-                end.connection.release(stream, len);
+                end.connection.release(stream, len).unwrap();
             }
             (8, _) => {
                 let mut settings = end.connection.announced_settings();

@@ -128,7 +128,9 @@ impl PipeDriver {
                     end_stream,
                     ..
                 }) => (stream, data, end_stream),
-                Some(Event::StreamReset { stream, code, by }) => {
+                Some(Event::StreamReset {
+                    stream, code, by, ..
+                }) => {
                     assert_eq!((code, by), (ErrorCode::CANCEL, Cause::Peer), "{stream:?}");
                     self.sending.remove(&stream);
                     self.bodies.remove(&stream);
@@ -141,7 +143,7 @@ impl PipeDriver {
                 .entry(stream)
                 .or_default()
                 .extend_from_slice(data);
-            self.connection.release(stream, data.len() as u32);
+            self.connection.release(stream, data.len() as u32).unwrap();
             if end_stream {
                 ended.push(stream);
             }

@@ -6,6 +6,7 @@ mod crossing;
 mod cuts;
 mod extensions;
 mod hyperium;
+mod outbound_fields;
 mod progress;
 mod recut;
 mod rfc9218_priority;
@@ -20,6 +21,7 @@ mod s8_messages;
 mod s8_responses;
 mod snapshot;
 mod state_table;
+mod told;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -168,7 +168,7 @@ fn content_that_does_not_come_is_not_waited_for() {
         peer.data(1, 0, b"it trickles");
         peer.hear();
         if let Some(key) = peer.connection.stream(1) {
-            peer.connection.release(key, 11);
+            peer.connection.release(key, 11).unwrap();
         }
     };
     let (seconds, _) = seconds_until_told(&mut peer, 60, trickle).unwrap();
@@ -186,7 +186,7 @@ fn content_is_waited_for_while_its_user_holds_half_a_window() {
     }
     assert_eq!(seconds_until_told(&mut peer, 120, |_| {}), None);
     let key = peer.key(1);
-    peer.connection.release(key, 1);
+    peer.connection.release(key, 1).unwrap();
     assert!(seconds_until_told(&mut peer, 60, |_| {}).is_some());
 }
 

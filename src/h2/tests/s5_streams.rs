@@ -197,7 +197,7 @@ mod s5_1_2_concurrency {
         peer.ask("GET");
         let fields: Fields = request("GET", "/").into_iter().collect();
         let opened = peer.connection.open(fields.iter(), true, peer.now);
-        assert_eq!(opened, Err(crate::h2::Misuse::TooManyStreams));
+        assert_eq!(opened, Err(crate::h2::Misuse::TooManyStreams { limit: 1 }));
     }
 }
 
@@ -307,7 +307,13 @@ mod s5_5_extensions {
         let refused = connection.send_frame(FrameType::DATA, 0, 3, b"");
         assert_eq!(refused, Err(crate::h2::Misuse::ReservedFrameType));
         let refused = connection.send_frame(FrameType(0xb), 0, 3, &[0; 16_385]);
-        assert_eq!(refused, Err(crate::h2::Misuse::FrameTooLarge));
+        assert_eq!(
+            refused,
+            Err(crate::h2::Misuse::FrameTooLarge {
+                len: 16_385,
+                max: 16_384
+            })
+        );
         let refused = connection.send_frame(FrameType(0xb), 0, 1 << 31, b"");
         assert_eq!(refused, Err(crate::h2::Misuse::InvalidValue));
         assert_eq!(peer.sent()[0].payload, b"own");

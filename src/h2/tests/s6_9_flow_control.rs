@@ -233,12 +233,18 @@ mod sending {
         let connection = &mut peer.connection;
         assert_eq!(
             connection.send_data(key, &[0; 16_385], false),
-            Err(Misuse::FrameTooLarge)
+            Err(Misuse::FrameTooLarge {
+                len: 16_385,
+                max: 16_384
+            })
         );
         connection.send_data(key, &[0; 16_384], false).unwrap();
         assert_eq!(
             connection.send_data(key, &[0; 3_617], false),
-            Err(Misuse::WindowExceeded)
+            Err(Misuse::WindowExceeded {
+                len: 3_617,
+                window: 3_616
+            })
         );
         connection
             .send_padded_data(key, &[1; 3_600], 15, false)

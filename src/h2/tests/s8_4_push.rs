@@ -271,7 +271,7 @@ fn pushed_responses_stay_within_the_clients_limit_of_streams() {
     let head = fields(&[(":status", "200")]);
     let mut send = |stream, end| peer.connection.send_headers(stream, head.iter(), end);
     assert_eq!(send(first, false), Ok(()));
-    assert_eq!(send(second, true), Err(Misuse::TooManyStreams));
+    assert_eq!(send(second, true), Err(Misuse::TooManyStreams { limit: 1 }));
     peer.connection.send_data(first, b"", true).unwrap();
     let sent = peer.connection.send_headers(second, head.iter(), true);
     assert_eq!(

@@ -268,36 +268,6 @@ mod s8_2_fields {
         peer.headers(1, flag::END_STREAM, &[("X", " y "), (":method", "GET")]);
         assert_eq!(peer.hear().len(), 1);
     }
-
-    #[test]
-    fn what_is_sent_is_checked_and_normalized_for_those_who_ask() {
-        let config = Config {
-            validate_outbound: true,
-            ..Config::default()
-        };
-        let mut peer = ScriptedPeer::of_server(config);
-        peer.get(1);
-        peer.hear();
-        let key = peer.key(1);
-        let odd: Fields = [(":status", "200"), ("X-Odd", " x ")].into_iter().collect();
-        let refused = peer.connection.send_headers(key, odd.iter(), true);
-        assert_eq!(refused, Err(crate::h2::Misuse::MalformedFields));
-        assert_eq!(peer.sent(), []);
-        peer.answer(1);
-
-        let config = Config {
-            validate_outbound: true,
-            normalize_outbound: true,
-            ..Config::default()
-        };
-        let mut peer = ScriptedPeer::of_server(config);
-        peer.get(1);
-        peer.hear();
-        let key = peer.key(1);
-        peer.connection.send_headers(key, odd.iter(), true).unwrap();
-        let sent = peer.sent();
-        assert_eq!(peer.fields(&sent[0]).value("x-odd"), Some(&b"x"[..]));
-    }
 }
 
 mod s8_3_control_data {

@@ -94,7 +94,7 @@ fn a_snapshot_tells_states_priorities_and_what_is_held() {
     );
     assert_eq!(post.queued, None);
     let stream = peer.key(1);
-    peer.connection.release(stream, 400);
+    peer.connection.release(stream, 400).unwrap();
     peer.data(1, flag::END_STREAM, b"");
     peer.hear();
     let snapshot = peer.connection.snapshot();

@@ -1,5 +1,6 @@
 //! The scheduler's grants become DATA: spliced from the cache, read as frames of a piece, or copied.
 
+use super::receiving::release;
 use super::{H2Service, UNSENDABLE, key_of};
 use crate::content::{Progress, Slice};
 use crate::exchange::{ActiveRequest, Failure};
@@ -145,7 +146,7 @@ impl<F: Files> H2Service<F> {
                 return Ok(Progress::Waiting);
             }
         }
-        self.core.release(stream, releasable);
+        release(&mut self.core, stream, releasable);
         progress
     }
 

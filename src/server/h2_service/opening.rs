@@ -1,5 +1,6 @@
 //! Exchanges up to the heads of their responses, and the wakes and times that they wait for.
 
+use super::receiving::release;
 use super::{H2Service, UNSENDABLE, key_of};
 use crate::exchange::{
     ActiveRequest, Failure, Head, LoginOutcome, Opening, RequestKey, Size, TimerState, Waits,
@@ -47,7 +48,7 @@ impl<F: Files> H2Service<F> {
     pub(super) fn poll(&mut self, stream: StreamKey, turn: &mut Turn<'_, F>) {
         while let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) {
             let releasable = active.releasable();
-            self.core.release(stream, releasable);
+            release(&mut self.core, stream, releasable);
             if active.wait() == Waits::Disk {
                 return;
             }
@@ -58,7 +59,7 @@ impl<F: Files> H2Service<F> {
             let opening = active.open(turn.services.routes.reads(), &turn.services.means);
             // The exchange may have let go of content just now, and nothing else would open the window.
             let (due, releasable) = (active.due(), active.releasable());
-            self.core.release(stream, releasable);
+            release(&mut self.core, stream, releasable);
             match opening {
                 Ok(Opening::Nothing) => {
                     self.note_due(due);

@@ -152,7 +152,7 @@ fn serve(
                     end_stream,
                     ..
                 } => {
-                    core.release(stream, data.len() as u32);
+                    core.release(stream, data.len() as u32).unwrap();
                     let asked = open.iter_mut().find(|asked| asked.stream == stream);
                     asked.expect("a request that was told").len += data.len();
                     end_stream.then_some(stream)

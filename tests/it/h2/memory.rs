@@ -83,7 +83,7 @@ fn flights(config: &Arc<Config>) -> Vec<Vec<u8>> {
     serve(Arc::clone(config), |bytes| {
         receive(&mut client, &bytes, |client, event| {
             if let Event::Data { stream, data, .. } = event {
-                client.release(stream, data.len() as u32);
+                client.release(stream, data.len() as u32).unwrap();
             }
         });
         flights.push(client.take_output());

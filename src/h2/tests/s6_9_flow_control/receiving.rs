@@ -49,7 +49,7 @@ fn a_smaller_window_of_ours_holds_once_it_is_acknowledged() {
     let key = peer.key(1);
     assert_eq!(peer.connection.receive_window(key), Some(0));
     // What was released is owed, but the window was 990 bytes in debt.
-    peer.connection.release(key, 1000);
+    peer.connection.release(key, 1000).unwrap();
     assert_eq!(peer.connection.receive_window(key), Some(10));
     peer.data(1, 0, &[0; 11]);
     peer.expect_stream_error(1, ErrorCode::FLOW_CONTROL_ERROR);
@@ -65,7 +65,7 @@ fn released_bytes_are_given_back_in_few_updates() {
     for _ in 0..640 {
         peer.data(1, 0, &[0; 16_384]);
         peer.hear();
-        peer.connection.release(key, 16_384);
+        peer.connection.release(key, 16_384).unwrap();
         frames += 1;
         updates.extend(peer.sent());
     }
@@ -97,7 +97,7 @@ fn what_is_held_is_not_given_back() {
     let key = peer.key(3);
     peer.connection.reset(key, ErrorCode::CANCEL);
     assert_eq!(peer.connection.connection_receive_window(), 1 << 20);
-    peer.connection.release(key, 1 << 20);
+    peer.connection.release(key, 1 << 20).unwrap();
     assert_eq!(peer.connection.connection_receive_window(), 1 << 20);
 }
 
@@ -113,7 +113,7 @@ fn the_connections_window_never_leaks() {
         let key = peer.key(id);
         match round % 4 {
             0 => peer.connection.reset(key, ErrorCode::CANCEL),
-            1 => peer.connection.release(key, 250),
+            1 => peer.connection.release(key, 250).unwrap(),
             _ => {}
         }
         peer.data(id, flag::END_STREAM, &[2; 700]);
@@ -133,7 +133,7 @@ fn the_connections_window_never_leaks() {
         peer.data(id, 0, &[0; 16_384]);
         peer.hear();
         let key = peer.key(id);
-        peer.connection.release(key, 16_384);
+        peer.connection.release(key, 16_384).unwrap();
     }
     assert!(peer.connection.connection_receive_window() > window);
 }
@@ -179,7 +179,7 @@ fn what_was_owed_of_a_larger_window_is_announced_when_a_smaller_one_is_in_force(
     }
     peer.hear();
     let key = peer.key(1);
-    peer.connection.release(key, 7 * 16_384);
+    peer.connection.release(key, 7 * 16_384).unwrap();
     assert_eq!(peer.sent(), [], "under half of 256 KiB");
     let mut settings = *peer.connection.local_settings();
     settings.initial_window_size = 32_768;
@@ -204,6 +204,6 @@ fn a_half_that_has_ended_gets_no_window() {
     peer.data(1, flag::END_STREAM, &[0; 16_384]);
     peer.hear();
     let key = peer.key(1);
-    peer.connection.release(key, 1 << 18);
+    peer.connection.release(key, 1 << 18).unwrap();
     assert_eq!(peer.sent(), []);
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::h2::frame::{FrameType, HEADER_LEN, PREFACE, encode};
-use super::super::h2::{Config, Connection, ErrorCode, Event, Priority, Role, StreamKey};
+use super::super::h2::{Config, Connection, ErrorCode, Event, Misuse, Priority, Role, StreamKey};
 use super::super::http::field::Fields;
 use super::h2_model::Model;
 use super::h2_observer::Witness;
@@ -199,7 +199,11 @@ impl Run {
             }
             12 | 13 => {
                 let len = script.number();
-                self.on_stream(script, |connection, stream| connection.release(stream, len));
+                self.on_stream(script, |connection, stream| {
+                    if let Err(misuse) = connection.release(stream, len) {
+                        assert!(matches!(misuse, Misuse::ReleasedTooMuch { .. }), "{misuse}");
+                    }
+                });
             }
             14 => self.connection.ping(*b"measured", self.now),
             15 if script.byte() > 200 => self.connection.shutdown(self.now),

@@ -234,7 +234,9 @@ impl Connection {
                 }
                 self.conclude_if(end_stream, stream, asks, outside);
             }
-            Event::StreamReset { stream, code, by } => self.cut(stream, code, by, asks, outside),
+            Event::StreamReset {
+                stream, code, by, ..
+            } => self.cut(stream, code, by, asks, outside),
             Event::GoAway { code, .. } => {
                 let shed = outside.room == Room::Tight && code == ErrorCode::ENHANCE_YOUR_CALM;
                 let excused = shed || self.wire.is_harmed(outside);
@@ -308,7 +310,7 @@ impl Connection {
             .take_while(|(at, ..)| *at <= now)
             .count();
         for (_, stream, len) in self.digesting.drain(..due) {
-            self.core.release(stream, len);
+            self.core.release(stream, len).expect("bytes that are held");
         }
     }
 
