@@ -14,6 +14,8 @@ mod hosts;
 mod metrics;
 mod own_files;
 mod passwords;
+#[cfg(feature = "upload")]
+mod uploads;
 #[cfg(feature = "proxy")]
 mod upstreams;
 
@@ -29,6 +31,8 @@ use crate::server::{EventLoop, Services};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::notify::{ManagerConfig, ServiceManager};
 use crate::tls::{CertificateOrigin, TlsContext};
+#[cfg(feature = "upload")]
+use crate::upload::ScratchDirectory;
 use crate::world::ListenAddress;
 use crate::world::files::Root;
 use crate::world::os::{MemoryBound, OsWorld, inherited, raise_open_files};
@@ -44,6 +48,9 @@ pub struct App {
     certificate: Option<CertificateOrigin>,
     /// The socket to the helper process, if there is one.
     helper: Option<RawFd>,
+    /// Directories of demos, which go with the server.
+    #[cfg(feature = "upload")]
+    scratch: Vec<ScratchDirectory>,
 }
 
 impl App {
@@ -81,7 +88,7 @@ impl App {
         };
         // Now that the files of the server's own are all there.
         #[cfg(feature = "upload")]
-        hosts::mount_uploads(&mut routes, config)?;
+        let scratch = uploads::mount(&mut routes, config)?;
         hosts::keep_private(&mut routes, config);
         routes.follow_rule_files(Instant::now());
         let mut world = OsWorld::new()?;
@@ -160,6 +167,8 @@ impl App {
             urls,
             certificate,
             helper: helper_number,
+            #[cfg(feature = "upload")]
+            scratch,
         })
     }
 
@@ -167,6 +176,8 @@ impl App {
     pub fn rights(&self, config: &Config) -> Rights {
         Rights {
             helper: self.helper,
+            #[cfg(feature = "upload")]
+            scratch: self.scratch.iter().map(|it| it.path().into()).collect(),
             ..config.rights()
         }
     }

@@ -99,6 +99,7 @@ pub fn enter(rights: &Rights) -> Result<Report, SandboxError> {
         helper: rights.helper,
         dials: &rights.dials,
         succession: rights.succession,
+        uploads: !rights.uploads.is_empty() || !rights.scratch.is_empty(),
     };
     system_calls::filter(server, &mut report).map_err(apply_error("seccomp"))?;
     Ok(report)
@@ -121,12 +122,13 @@ pub fn enter_helper() -> Result<Report, SandboxError> {
 /// A process that is shut in.
 #[derive(Clone, Copy, Debug)]
 enum ConfinedProcess<'r> {
-    /// The server, with its socket to a helper if it has one, the sockets that it dials, and the right to hand
-    /// its listeners over.
+    /// The server, with its socket to a helper if it has one, the sockets that it dials, the right to hand
+    /// its listeners over, and that to store uploads.
     Server {
         helper: Option<RawFd>,
         dials: &'r DialRights,
         succession: bool,
+        uploads: bool,
     },
     /// The helper.
     Helper,

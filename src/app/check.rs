@@ -17,7 +17,7 @@ use crate::world::files::absolute;
 pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
     let mut routes = hosts::open(config)?;
     #[cfg(feature = "upload")]
-    hosts::check_uploads(config)?;
+    super::uploads::check(config)?;
     let certificate = certificate(config)?;
     if let Some(key) = &config.host.ticket_key {
         tls::check_ticket_key(key)?;

@@ -8,8 +8,6 @@ use crate::config::{Config, HostConfig, NamedHost};
 use crate::routes::{Host, Routes};
 use crate::rules::Rules;
 use crate::site::Site;
-#[cfg(feature = "upload")]
-use crate::upload::Uploads;
 use crate::world::files::Root;
 
 /// Opens the sites of all hosts.
@@ -45,32 +43,6 @@ fn host(mut site: Site<Root>, config: &HostConfig) -> Host<Root> {
         site.serve_rule_files();
     }
     Host::from(site).with_rules(Rules::new(&config.rules))
-}
-
-/// Mounts the directories for uploads on the first host, once the files of the server's own are there.
-#[cfg(feature = "upload")]
-pub(super) fn mount_uploads(
-    routes: &mut Routes<Root>,
-    config: &Config,
-) -> Result<(), Box<dyn Error>> {
-    let first = config.sites().next();
-    let headers = first.map_or(&[][..], |site| &site.headers);
-    let own: Rc<[_]> = own_files::own_files(config).into();
-    for rule in &config.uploads {
-        let uploads = Uploads::open(rule, config.upload_limit, headers)?;
-        uploads.keep_private(own.clone());
-        routes.mount(&rule.path, Box::new(uploads));
-    }
-    Ok(())
-}
-
-/// Opens the directories for uploads to read: opening them to write would remove leftovers.
-#[cfg(feature = "upload")]
-pub(super) fn check_uploads(config: &Config) -> Result<(), Box<dyn Error>> {
-    for rule in &config.uploads {
-        Root::open(&rule.directory).map_err(|error| format!("--upload: {error}"))?;
-    }
-    Ok(())
 }
 
 /// Has no site serve the server's own files, which are there by now.

@@ -21,7 +21,7 @@ use crate::telemetry::AccessLogConfig;
 use crate::telemetry::notify::ManagerConfig;
 use crate::tls::{Certificate, HostCertificates};
 #[cfg(feature = "upload")]
-use crate::upload::UploadRule;
+use crate::upload::{UploadLimits, UploadRule};
 use crate::world::{ListenAddress, PeerSet, User};
 use crate::{rules, server, site};
 
@@ -66,9 +66,9 @@ pub struct Config {
     /// Paths that take uploads, of the first host.
     #[cfg(feature = "upload")]
     pub uploads: Vec<UploadRule>,
-    /// The most bytes of an uploaded file. 1 GiB is the largest request body that other handlers take.
+    /// The limits of each directory for uploads.
     #[cfg(feature = "upload")]
-    pub upload_limit: u64,
+    pub upload_limits: UploadLimits,
     /// Start a process that waits for disks and hashes files. Off, because it is of use where disks are slow,
     /// and takes memory everywhere.
     pub helper: bool,
@@ -139,7 +139,7 @@ impl Default for Config {
             #[cfg(feature = "upload")]
             uploads: Vec::new(),
             #[cfg(feature = "upload")]
-            upload_limit: 1 << 30,
+            upload_limits: UploadLimits::default(),
             helper: false,
         }
     }
@@ -218,6 +218,7 @@ impl Config {
             ticket_keys: self.host.ticket_key.iter().cloned().collect(),
             logs: log.into_iter().collect(),
             uploads: self.upload_directories(),
+            scratch: Vec::new(),
             sockets: sockets.chain(self.control.clone()).collect(),
             helper: None,
             dials: self.dials(),

@@ -48,6 +48,8 @@ enum Access {
     Upload,
     /// The name of a Unix socket, to be removed in the end.
     Socket,
+    /// The place of a directory for uploads that is removed in the end.
+    Scratch,
 }
 
 impl Access {
@@ -60,6 +62,7 @@ impl Access {
             }
             Access::Log => make_bitflags!(AccessFs::{WriteFile | MakeReg}),
             Access::Socket => AccessFs::RemoveFile.into(),
+            Access::Scratch => AccessFs::RemoveDir.into(),
         }
     }
 }
@@ -101,6 +104,10 @@ fn grants(rights: &Rights, homes: &[PathBuf]) -> Vec<PathGrant> {
     }
     for directory in &rights.uploads {
         add(absolute(directory), Access::Upload);
+    }
+    for directory in &rights.scratch {
+        add(absolute(directory), Access::Upload);
+        add(absolute(parent(directory)), Access::Scratch);
     }
     for path in &rights.sockets {
         let directory = absolute(parent(path));
@@ -238,12 +245,12 @@ impl Confinement {
 
 /// The directories by what they are for, and what stays open in an older kernel.
 fn describe(grants: &[PathGrant], ports: &[u16], abi: ABI) -> String {
-    use Access::{Certificate, Log, OwnCertificate, Site, Socket, Upload};
+    use Access::{Certificate, Log, OwnCertificate, Scratch, Site, Socket, Upload};
     let mut text = format!("Landlock {}", abi as i32);
     for (verb, accesses) in [
         ("reads", &[Site, Certificate, OwnCertificate, Upload][..]),
         ("writes", &[OwnCertificate, Log, Upload]),
-        ("removes from", &[Socket]),
+        ("removes from", &[Socket, Scratch]),
     ] {
         let matching = grants
             .iter()

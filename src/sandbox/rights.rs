@@ -25,6 +25,8 @@ pub struct Rights {
     pub logs: Vec<PathBuf>,
     /// Directories that uploads are written to and read from.
     pub uploads: Vec<PathBuf>,
+    /// Directories of uploads that are removed in the end.
+    pub scratch: Vec<PathBuf>,
     /// Names of Unix sockets, removed in the end.
     pub sockets: Vec<PathBuf>,
     /// The socket to the helper process: descriptors are passed on it, and on no other.

@@ -93,6 +93,14 @@ const ALLOWED_TO_DIAL: &[i64] = &[
     libc::SYS_getpeername,
 ];
 
+/// Calls that storing uploads takes, beside those for files.
+const ALLOWED_TO_UPLOAD: &[i64] = &[
+    // A file without a name gets its name.
+    libc::SYS_linkat,
+    // The free space of the disk.
+    libc::SYS_fstatfs,
+];
+
 /// Calls that helping takes, with any arguments: it reads what it was passed, and opens nothing.
 const ALLOWED_TO_HELPER: &[i64] = &[
     // Tasks with their descriptors, and answers.
@@ -211,11 +219,14 @@ pub(super) fn filter(process: ConfinedProcess<'_>, report: &mut Report) -> Resul
         arch,
     )?;
     let mut allowed = match process {
-        ConfinedProcess::Server { dials, .. } => {
+        ConfinedProcess::Server { dials, uploads, .. } => {
             let mut allowed = rules(ALLOWED);
             allowed.extend(rules(ALLOWED_OLDER));
             if *dials != DialRights::default() {
                 allowed.extend(rules(ALLOWED_TO_DIAL));
+            }
+            if uploads {
+                allowed.extend(rules(ALLOWED_TO_UPLOAD));
             }
             allowed
         }

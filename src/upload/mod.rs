@@ -1,25 +1,35 @@
 //! Uploads: requests that become files of one directory.
 //!
 //! ```text
-//! PUT, POST ──▶ Receiving ──▶ a hidden temporary, locked ──rename──▶ a file under its name
+//! PUT, POST ──▶ Receiving ──▶ a temporary without a name ──link──▶ a file under its name
 //!                  └─ Form: multipart/form-data, cut as it comes
 //! GET, HEAD ──▶ a site of that directory, as attachments        GET of the directory ──▶ a page with a form
 //! ```
 //!
-//! A file is written under a hidden name and gets its own when it is whole, so a reader sees all of it or
-//! nothing. What a killed server leaves is hidden, and without a lock: the next start removes it. Names are
-//! never trusted: only the last segment of a name is used, without characters that mislead. No part is
-//! collected in memory.
+//! A file is written without a name and gets its own when it is whole, so a reader sees all of it or nothing.
+//! Where that cannot be (`store`), it has a hidden name meanwhile. What a killed server leaves is hidden, and
+//! without a lock: the next start removes it. Names are never trusted: only the last segment of a name is used,
+//! without characters that mislead. No part is collected in memory.
+//!
+//! A digest is computed where a request sends one or asks for one, while the content passes.
 //!
 //! A write goes to the kernel's page cache, in the pieces that a turn receives. Syncing is left to the kernel.
 
+mod answer;
+mod digest;
 mod form;
+mod known;
+mod limits;
 mod name;
 mod page;
 mod receiving;
+mod refusal;
 mod rule;
+mod scratch;
 mod store;
 mod uploads;
 
-pub use rule::{ExistingName, UploadRule};
+pub use limits::UploadLimits;
+pub use rule::{ExistingName, UploadPurpose, UploadRule};
+pub use scratch::ScratchDirectory;
 pub use uploads::Uploads;

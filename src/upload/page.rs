@@ -2,6 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::answer::StoredFile;
 use crate::site::html::escape;
 
 /// Characters that stand for themselves in a path (RFC 3986 §2.3).
@@ -17,7 +18,7 @@ pub(super) fn encode(name: &str) -> String {
 }
 
 /// The page of a directory: a form, and links to the files.
-pub(super) fn directory(path: &str, names: &[String]) -> String {
+pub(super) fn directory<'n>(path: &str, names: impl Iterator<Item = &'n str>) -> String {
     let form = format!(
         "<form method=\"post\" action=\"{path}/\" enctype=\"multipart/form-data\">\n\
          <p><input type=\"file\" name=\"file\" multiple required aria-label=\"Files\">\n\
@@ -27,12 +28,13 @@ pub(super) fn directory(path: &str, names: &[String]) -> String {
 }
 
 /// The page of an upload: links to the files that were stored.
-pub(super) fn stored(path: &str, names: &[String]) -> String {
+pub(super) fn stored(path: &str, files: &[StoredFile]) -> String {
     let back = format!("<p><a href=\"{path}/\">More</a></p>\n");
+    let names = files.iter().map(|file| file.name.as_str());
     page("Stored", &(links(path, names) + &back))
 }
 
-fn links(path: &str, names: &[String]) -> String {
+fn links<'n>(path: &str, names: impl Iterator<Item = &'n str>) -> String {
     let mut list = String::from("<ul>\n");
     for name in names {
         list.push_str(&format!("<li><a href=\"{path}/{}\">", encode(name)));
@@ -56,7 +58,7 @@ mod tests {
 
     #[test]
     fn names_are_escaped_where_they_stand() {
-        let page = directory("/in", &["a&b c.txt".into()]);
+        let page = directory("/in", ["a&b c.txt"].into_iter());
         assert!(
             page.contains("<a href=\"/in/a%26b%20c.txt\">a&amp;b c.txt</a>"),
             "{page}"

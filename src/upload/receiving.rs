@@ -1,14 +1,13 @@
 //! An upload under way: the content of a request goes to temporaries, and its end gives them their names.
 
 use std::cell::RefCell;
-use std::io;
 use std::rc::Rc;
 
-use rustix::io::Errno;
-
+use super::answer::{self, AnswerForm, StoredFile};
+use super::digest::{DigestState, Promised};
 use super::form::{FormError, FormParser, FormParts};
 use super::name::safe;
-use super::page;
+use super::refusal::UploadRefusal;
 use super::rule::ExistingName;
 use super::store::{Stored, Temporary, UploadStore};
 use crate::exchange::{Desk, Exchange, Failure, Head, Part, Problem, Room, Step, Until};
@@ -18,17 +17,23 @@ use crate::world::Files;
 /// The most files of one form: each is open until the form has ended, since it is stored as a whole.
 pub(super) const MOST_FILES: usize = 32;
 
-/// The limits and the rule of one upload.
+/// The rules of one upload.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
     /// The path of the directory.
     pub(super) path: Rc<str>,
-    /// The most bytes of a file.
-    pub(super) limit: u64,
     /// The rule for a name that is taken.
     pub(super) existing: ExistingName,
     /// The status for a name that is taken: 412 where the request has said so, else 409.
     pub(super) taken: u16,
+    /// The status where a file was replaced: 204 without content, or 200 with it.
+    pub(super) replaced: u16,
+    /// The form of the answer.
+    pub(super) form: AnswerForm,
+    /// Digests that the content must have.
+    pub(super) promised: Promised,
+    /// True if the digest of each file is told.
+    pub(super) tells_digest: bool,
     /// The fields that all responses have, with those of this handler.
     pub(super) common: Rc<Fields>,
 }
@@ -38,15 +43,24 @@ pub(super) struct Receiving {
     terms: Terms,
     files: Incoming,
     form: Option<FormParser>,
+    /// The digest of a form, whose fields are about all of it.
+    content: Option<DigestState>,
     answer: Option<Answered>,
 }
 
 /// The files of an upload.
 struct Incoming {
     store: Rc<RefCell<UploadStore>>,
-    limit: u64,
-    whole: Vec<(String, Temporary)>,
-    open: Option<(String, Temporary)>,
+    hashes: bool,
+    whole: Vec<IncomingFile>,
+    open: Option<IncomingFile>,
+}
+
+/// A file that comes, with the name that it will have.
+struct IncomingFile {
+    name: String,
+    file: Temporary,
+    digest: Option<DigestState>,
 }
 
 /// An answer that is being sent.
@@ -74,13 +88,16 @@ impl Receiving {
     }
 
     fn new(store: Rc<RefCell<UploadStore>>, terms: Terms, form: Option<FormParser>) -> Self {
+        let is_promised = !terms.promised.is_empty();
         let files = Incoming {
             store,
-            limit: terms.limit,
+            // The digest of a file that comes alone is that of the content.
+            hashes: terms.tells_digest || (is_promised && form.is_none()),
             whole: Vec::new(),
             open: None,
         };
         Receiving {
+            content: (is_promised && form.is_some()).then(DigestState::default),
             terms,
             files,
             form,
@@ -89,6 +106,9 @@ impl Receiving {
     }
 
     fn take(&mut self, data: &[u8]) -> Result<(), Problem> {
+        if let Some(content) = &mut self.content {
+            content.update(data);
+        }
         match &mut self.form {
             None => self.files.content(data),
             Some(form) => form
@@ -106,46 +126,46 @@ impl Receiving {
             return Err(Problem::new(400, "the form ends before its last boundary"));
         }
         self.files.end()?;
-        let mut names = Vec::new();
+        if let Some(content) = self.content.take() {
+            self.terms.promised.check(content.finish())?;
+        }
+        let mut stored = Vec::new();
         let mut status = 201;
-        for (name, file) in std::mem::take(&mut self.files.whole) {
-            let stored = file.store(&name, self.terms.existing);
-            match stored.map_err(|error| refusal(&error))? {
-                Stored::New(name) => names.push(name),
+        for incoming in std::mem::take(&mut self.files.whole) {
+            let IncomingFile { name, file, digest } = incoming;
+            let digest = digest.map(DigestState::finish);
+            if let Some(digest) = digest {
+                if self.form.is_none() {
+                    self.terms.promised.check(digest)?;
+                }
+                let learnt = self.files.store.borrow_mut().learn(&file, digest);
+                learnt.map_err(|error| UploadRefusal::from(error).problem())?;
+            }
+            let len = file.len();
+            let named = file.store(&name, self.terms.existing);
+            let name = match named.map_err(|error| UploadRefusal::from(error).problem())? {
+                Stored::New(name) => name,
                 Stored::Replaced(name) => {
-                    status = 204;
-                    names.push(name);
+                    status = self.terms.replaced;
+                    name
                 }
                 Stored::Taken => {
+                    let names = stored.into_iter().map(|file: StoredFile| file.name);
+                    let names: Vec<_> = names.collect();
                     let problem = Problem::new(self.terms.taken, "there is a file of this name");
                     return Err(problem.with("name", name).with("stored", names));
                 }
-            }
+            };
+            stored.push(StoredFile { name, len, digest });
         }
-        if names.is_empty() {
+        if stored.is_empty() {
             return Err(Problem::new(400, "the form has no file"));
         }
-        // A form is answered with a page.
-        self.answer_stored(if self.form.is_some() { 201 } else { status }, &names);
-        Ok(())
-    }
-
-    fn answer_stored(&mut self, status: u16, names: &[String]) {
-        let mut fields = Fields::new();
-        if let [name] = names {
-            let location = format!("{}/{}", self.terms.path, page::encode(name));
-            fields.push(b"location", location.as_bytes());
-        }
-        fields.push(b"cache-control", b"no-store");
-        let content = if status == 204 {
-            Vec::new()
-        } else {
-            let content = page::stored(&self.terms.path, names).into_bytes();
-            fields.push(b"content-type", b"text/html; charset=utf-8");
-            fields.push(b"content-length", content.len().to_string().as_bytes());
-            content
-        };
+        // A form is always answered with content.
+        let status = if self.form.is_some() { 201 } else { status };
+        let (fields, content) = answer::stored(self.terms.form, status, &self.terms.path, &stored);
         self.answer(status, fields, content);
+        Ok(())
     }
 
     fn refuse(&mut self, problem: Problem) {
@@ -184,7 +204,11 @@ pub(super) fn complete(common: &Fields, mut fields: Fields) -> Rc<Fields> {
 impl Incoming {
     fn start(&mut self, name: String) -> Result<(), Problem> {
         let file = self.store.borrow_mut().begin();
-        self.open = Some((name, file.map_err(|error| refusal(&error))?));
+        self.open = Some(IncomingFile {
+            name,
+            file: file.map_err(|refusal| refusal.problem())?,
+            digest: self.hashes.then(DigestState::default),
+        });
         Ok(())
     }
 }
@@ -205,37 +229,19 @@ impl FormParts for Incoming {
     }
 
     fn content(&mut self, data: &[u8]) -> Result<(), Problem> {
-        let Some((_, file)) = &mut self.open else {
+        let Some(incoming) = &mut self.open else {
             return Ok(());
         };
-        if file.len() + data.len() as u64 > self.limit {
-            return Err(too_large(self.limit));
+        if let Some(digest) = &mut incoming.digest {
+            digest.update(data);
         }
-        file.write(data).map_err(|error| refusal(&error))
+        let written = incoming.file.write(data);
+        written.map_err(|refusal| refusal.problem())
     }
 
     fn end(&mut self) -> Result<(), Problem> {
         self.whole.extend(self.open.take());
         Ok(())
-    }
-}
-
-/// The answer to a file that is larger than is taken.
-pub(super) fn too_large(limit: u64) -> Problem {
-    let detail = format!("a file has {limit} bytes at most (--upload-limit)");
-    Problem::new(413, detail).with("limit", limit)
-}
-
-/// The answer to an upload that cannot be stored.
-fn refusal(error: &io::Error) -> Problem {
-    match Errno::from_io_error(error) {
-        Some(Errno::NOSPC | Errno::DQUOT) => Problem::new(507, "there is no room for the file"),
-        Some(Errno::FBIG) => Problem::new(413, "the file is too large for the file system"),
-        Some(Errno::MFILE | Errno::NFILE) => Problem::new(503, "too many files are open"),
-        _ => {
-            log::warn!("an upload cannot be stored: {error}");
-            Problem::new(500, "the file cannot be stored")
-        }
     }
 }
 

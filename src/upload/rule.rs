@@ -11,6 +11,17 @@ pub struct UploadRule {
     pub directory: PathBuf,
     /// The rule for a name that is taken; `None` replaces by PUT and numbers by POST.
     pub existing: Option<ExistingName>,
+    /// The use of the uploads.
+    pub purpose: UploadPurpose,
+}
+
+/// The use of the uploads of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UploadPurpose {
+    /// They are kept.
+    Keep,
+    /// They show that uploading works: a name is not needed, and each answer tells size and digest.
+    Show,
 }
 
 /// The rule for an upload whose name a file has already.
@@ -50,7 +61,18 @@ impl UploadRule {
             path: path.into(),
             directory: directory.into(),
             existing,
+            purpose: UploadPurpose::Keep,
         })
+    }
+
+    /// The rule of the demo: `/upload` into this directory, where each file replaces the one before it.
+    pub fn demo(directory: PathBuf) -> Self {
+        UploadRule {
+            path: "/upload".into(),
+            directory,
+            existing: Some(ExistingName::Replace),
+            purpose: UploadPurpose::Show,
+        }
     }
 }
 

@@ -1,21 +1,28 @@
-//! A directory that uploads are stored in: hidden temporaries that get a name when they are whole.
+//! A directory that uploads are stored in: files that nobody sees before they are whole.
+//!
+//! A file is written without any name (O_TMPFILE), and linked in place when it is whole. Where the file system
+//! or the lack of `/proc` forbids that, it has a hidden name and a lock meanwhile, and is renamed.
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::digest::UploadDigest;
+use super::known::KnownDigests;
+use super::limits::{UploadLimits, UploadSpace};
 use super::name::numbered;
+use super::refusal::UploadRefusal;
 use super::rule::ExistingName;
 
 /// The beginning of a temporary's name. A site never serves a name that begins with a dot.
-const TEMPORARY: &str = ".calmd-upload-";
+pub(super) const TEMPORARY: &str = ".calmd-upload-";
 
 /// The most numbers that are tried for a name: each is a call that other connections wait for.
 const MOST_NUMBERS: u32 = 100;
@@ -23,19 +30,50 @@ const MOST_NUMBERS: u32 = 100;
 /// An open directory for uploads.
 #[derive(Debug)]
 pub(super) struct UploadStore {
-    directory: Rc<OwnedFd>,
+    place: Rc<UploadPlace>,
+    made: u64,
+    naming: Naming,
+    digests: KnownDigests,
+}
+
+/// The directory, as the files that are written into it share it.
+#[derive(Debug)]
+struct UploadPlace {
+    directory: OwnedFd,
     /// The beginning of the names of this process's temporaries: another process has another one.
     prefix: String,
-    made: u64,
+    space: UploadSpace,
+}
+
+/// The state of a file's name while it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
+    /// It has none.
+    Nameless,
+    /// It has a hidden one.
+    Hidden,
 }
 
 /// A file that is being written. It is gone when it is dropped before it has a name.
 #[derive(Debug)]
 pub(super) struct Temporary {
-    directory: Rc<OwnedFd>,
+    place: Rc<UploadPlace>,
     file: OwnedFd,
-    name: Option<String>,
+    /// The hidden name, and the one that it would have.
+    name: String,
+    link: TemporaryLink,
     len: u64,
+}
+
+/// The place of a temporary in the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TemporaryLink {
+    /// None: it is gone when it is closed.
+    Nameless,
+    /// Its hidden name.
+    Hidden,
+    /// The name that its client wants.
+    Named,
 }
 
 /// The outcome of naming a file.
@@ -51,41 +89,89 @@ pub(super) enum Stored {
 
 impl UploadStore {
     /// Opens the directory, and removes what uploads that nobody writes any more have left in it.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, limits: UploadLimits) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Mode::empty())?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let since = since.unwrap_or_default().as_nanos();
         sweep(&directory)?;
-        Ok(UploadStore {
-            directory: Rc::new(directory),
-            prefix: format!("{TEMPORARY}{}-{since:x}-", std::process::id()),
+        let mut store = UploadStore {
+            place: Rc::new(UploadPlace {
+                directory,
+                prefix: format!("{TEMPORARY}{}-{since:x}-", std::process::id()),
+                space: UploadSpace::new(limits),
+            }),
             made: 0,
-        })
+            naming: Naming::Nameless,
+            digests: KnownDigests::default(),
+        };
+        if store.try_nameless().is_err() {
+            store.naming = Naming::Hidden;
+        }
+        Ok(store)
+    }
+
+    /// Tries if a file without a name can be linked here.
+    fn try_nameless(&mut self) -> io::Result<()> {
+        let mut file = self.begin_as(Naming::Nameless)?;
+        // Dropped, it goes again.
+        file.hide()
+    }
+
+    /// Checks that there is room for a file of the length that its request announces.
+    pub(super) fn check_announced(&self, len: u64) -> Result<(), UploadRefusal> {
+        self.place.space.check_announced(&self.place.directory, len)
     }
 
     /// Begins a file.
-    pub(super) fn begin(&mut self) -> io::Result<Temporary> {
+    pub(super) fn begin(&mut self) -> Result<Temporary, UploadRefusal> {
+        self.check_announced(0)?;
+        Ok(self.begin_as(self.naming)?)
+    }
+
+    fn begin_as(&mut self, naming: Naming) -> io::Result<Temporary> {
         self.made += 1;
-        let name = format!("{}{}", self.prefix, self.made);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let name = format!("{}{}", self.place.prefix, self.made);
         let mode = Mode::from_raw_mode(0o644);
-        let file = rustix::fs::openat(&self.directory, name.as_str(), flags, mode)?;
+        let directory = &self.place.directory;
+        let (file, link) = match naming {
+            Naming::Nameless => {
+                let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+                let file = rustix::fs::openat(directory, ".", flags, mode)?;
+                (file, TemporaryLink::Nameless)
+            }
+            Naming::Hidden => {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+                let file = rustix::fs::openat(directory, name.as_str(), flags, mode)?;
+                (file, TemporaryLink::Hidden)
+            }
+        };
         let temporary = Temporary {
-            directory: self.directory.clone(),
+            place: self.place.clone(),
             file,
-            name: Some(name),
+            name,
+            link,
             len: 0,
         };
-        // Another process that starts meanwhile may have taken it for a leftover.
+        // Another process that starts meanwhile may take a hidden one for a leftover.
         rustix::fs::flock(&temporary.file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(temporary)
+    }
+
+    /// Learns the digest of a file that is whole.
+    pub(super) fn learn(&mut self, file: &Temporary, digest: UploadDigest) -> io::Result<()> {
+        self.digests.learn(&file.file, digest)
+    }
+
+    /// The digest of the file of this name, if it is known.
+    pub(super) fn digest(&self, name: &[u8]) -> Option<UploadDigest> {
+        self.digests.find(&self.place.directory, name)
     }
 
     /// The first names in the directory that are not hidden, in their order.
     pub(super) fn names(&self, most: usize) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in Dir::read_from(&self.directory)? {
+        for entry in Dir::read_from(&self.place.directory)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if let Ok(name) = std::str::from_utf8(name)
@@ -128,10 +214,15 @@ impl Temporary {
     }
 
     /// Appends bytes.
-    pub(super) fn write(&mut self, mut data: &[u8]) -> io::Result<()> {
+    pub(super) fn write(&mut self, mut data: &[u8]) -> Result<(), UploadRefusal> {
+        let place = &self.place;
+        place
+            .space
+            .grow(&place.directory, self.len, data.len() as u64)?;
+        // Counted from here on, written or not.
+        self.len += data.len() as u64;
         while !data.is_empty() {
             let written = retry_on_intr(|| rustix::io::write(&self.file, data))?;
-            self.len += written as u64;
             data = data.get(written..).unwrap_or_default();
         }
         Ok(())
@@ -139,53 +230,60 @@ impl Temporary {
 
     /// Gives the file its name, by the rule for a name that is taken.
     pub(super) fn store(mut self, name: &str, existing: ExistingName) -> io::Result<Stored> {
-        let taken = |stored: bool, name: String| {
-            if stored {
-                Stored::New(name)
-            } else {
-                Stored::Taken
-            }
-        };
+        if self.place_new(name)? {
+            return Ok(Stored::New(name.into()));
+        }
         match existing {
-            ExistingName::Refuse => {
-                let stored = self.rename(name, RenameFlags::NOREPLACE)?;
-                Ok(taken(stored, name.into()))
-            }
+            ExistingName::Refuse => {}
             ExistingName::Replace => {
-                if self.rename(name, RenameFlags::NOREPLACE)? {
-                    return Ok(Stored::New(name.into()));
+                if self.replace(name)? {
+                    return Ok(Stored::Replaced(name.into()));
                 }
-                let stored = self.rename(name, RenameFlags::empty())?;
-                Ok(if stored {
-                    Stored::Replaced(name.into())
-                } else {
-                    Stored::Taken
-                })
             }
             ExistingName::Number => {
-                if self.rename(name, RenameFlags::NOREPLACE)? {
-                    return Ok(Stored::New(name.into()));
-                }
                 for number in 1..=MOST_NUMBERS {
                     let name = numbered(name, number);
-                    if self.rename(&name, RenameFlags::NOREPLACE)? {
+                    if self.place_new(&name)? {
                         return Ok(Stored::New(name));
                     }
                 }
-                Ok(Stored::Taken)
             }
         }
+        Ok(Stored::Taken)
     }
 
-    /// Renames the file; false if the name is taken.
-    fn rename(&mut self, name: &str, flags: RenameFlags) -> io::Result<bool> {
-        let Some(own) = &self.name else {
-            return Ok(false);
+    /// Gives the file a name that is free; false if it is taken.
+    fn place_new(&mut self, name: &str) -> io::Result<bool> {
+        let placed = match self.link {
+            TemporaryLink::Named => return Ok(false),
+            TemporaryLink::Nameless => self.link_as(name),
+            TemporaryLink::Hidden => self.move_to(name, RenameFlags::NOREPLACE),
         };
-        let (from, to) = (&*self.directory, &*self.directory);
-        match rustix::fs::renameat_with(from, own.as_str(), to, name, flags) {
+        self.placed(placed, 0)
+    }
+
+    /// Puts the file in the place of the one that has the name; false if that is a directory.
+    fn replace(&mut self, name: &str) -> io::Result<bool> {
+        if self.link == TemporaryLink::Nameless {
+            self.hide()?;
+        }
+        let directory = &self.place.directory;
+        let replaced = if self.place.space.counts() {
+            let found = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+            found.map_or(0, |found| u64::try_from(found.st_size).unwrap_or(0))
+        } else {
+            0
+        };
+        let moved = self.move_to(name, RenameFlags::empty());
+        self.placed(moved, replaced)
+    }
+
+    /// Takes the outcome of naming.
+    fn placed(&mut self, outcome: Result<(), Errno>, replaced: u64) -> io::Result<bool> {
+        match outcome {
             Ok(()) => {
-                self.name = None;
+                self.link = TemporaryLink::Named;
+                self.place.space.add(self.len, replaced);
                 Ok(true)
             }
             // A directory has the name.
@@ -193,77 +291,44 @@ impl Temporary {
             Err(error) => Err(error.into()),
         }
     }
+
+    /// Gives a file without a name its hidden one.
+    fn hide(&mut self) -> io::Result<()> {
+        self.link_as(&self.name)?;
+        self.link = TemporaryLink::Hidden;
+        Ok(())
+    }
+
+    fn link_as(&self, name: &str) -> Result<(), Errno> {
+        // Linking by the descriptor itself takes a capability.
+        let file = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let flags = AtFlags::SYMLINK_FOLLOW;
+        rustix::fs::linkat(CWD, file, &self.place.directory, name, flags)
+    }
+
+    fn move_to(&self, name: &str, flags: RenameFlags) -> Result<(), Errno> {
+        let (directory, own) = (&self.place.directory, self.name.as_str());
+        match rustix::fs::renameat_with(directory, own, directory, name, flags) {
+            // The file system cannot refuse to replace, as some of networks: a link can.
+            Err(Errno::INVAL | Errno::NOSYS) if flags == RenameFlags::NOREPLACE => {
+                rustix::fs::linkat(directory, own, directory, name, AtFlags::empty())?;
+                rustix::fs::unlinkat(directory, own, AtFlags::empty())
+            }
+            moved => moved,
+        }
+    }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if let Some(name) = &self.name {
+        self.place.space.settle(self.len);
+        if self.link == TemporaryLink::Hidden {
+            let name = self.name.as_str();
             // What cannot be removed is hidden, and goes with the next start.
-            let _ = rustix::fs::unlinkat(&*self.directory, name.as_str(), AtFlags::empty());
+            let _ = rustix::fs::unlinkat(&self.place.directory, name, AtFlags::empty());
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn a_file_shows_when_it_is_whole_and_a_dropped_one_leaves_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut store = UploadStore::open(directory.path()).unwrap();
-        let mut file = store.begin().unwrap();
-        file.write(b"whole").unwrap();
-        assert_eq!(store.names(9).unwrap(), [""; 0]);
-        assert_eq!(
-            file.store("a.txt", ExistingName::Replace).unwrap(),
-            Stored::New("a.txt".into())
-        );
-        drop(store.begin().unwrap());
-        assert_eq!(fs::read(directory.path().join("a.txt")).unwrap(), b"whole");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_name_that_is_taken_is_refused_numbered_or_replaced() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("a.txt"), "old").unwrap();
-        fs::create_dir(directory.path().join("d")).unwrap();
-        let mut store = UploadStore::open(directory.path()).unwrap();
-        let mut as_told = |name, existing| store.begin().unwrap().store(name, existing).unwrap();
-        assert_eq!(as_told("a.txt", ExistingName::Refuse), Stored::Taken);
-        assert_eq!(
-            as_told("a.txt", ExistingName::Number),
-            Stored::New("a-1.txt".into())
-        );
-        assert_eq!(
-            as_told("a.txt", ExistingName::Number),
-            Stored::New("a-2.txt".into())
-        );
-        assert_eq!(fs::read(directory.path().join("a.txt")).unwrap(), b"old");
-        assert_eq!(
-            as_told("a.txt", ExistingName::Replace),
-            Stored::Replaced("a.txt".into())
-        );
-        assert_eq!(fs::read(directory.path().join("a.txt")).unwrap(), b"");
-        assert_eq!(as_told("d", ExistingName::Replace), Stored::Taken);
-    }
-
-    #[test]
-    fn a_start_removes_leftovers_that_nobody_writes() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut store = UploadStore::open(directory.path()).unwrap();
-        let written = store.begin().unwrap();
-        let leftover = directory.path().join(format!("{TEMPORARY}left"));
-        fs::write(&leftover, "part").unwrap();
-        UploadStore::open(directory.path()).unwrap();
-        assert!(!leftover.exists());
-        assert!(
-            directory
-                .path()
-                .join(written.name.clone().unwrap())
-                .exists()
-        );
-    }
-}
+mod tests;

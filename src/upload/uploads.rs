@@ -4,11 +4,14 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
+use super::answer::AnswerForm;
+use super::digest::{self, Promised};
 use super::form::FormParser;
+use super::limits::UploadLimits;
 use super::name::safe;
 use super::page;
-use super::receiving::{Receiving, Terms, complete, too_large};
-use super::rule::{ExistingName, UploadRule};
+use super::receiving::{Receiving, Terms, complete};
+use super::rule::{ExistingName, UploadPurpose, UploadRule};
 use super::store::UploadStore;
 use crate::content::Body;
 use crate::exchange::{Answer, Desk, Handler, Problem, Request, Response};
@@ -38,8 +41,8 @@ const ALLOW: &str = "GET, HEAD, PUT, POST, OPTIONS";
 /// The handler of requests for a directory that takes uploads.
 pub struct Uploads {
     path: Rc<str>,
-    limit: u64,
     existing: Option<ExistingName>,
+    purpose: UploadPurpose,
     store: Rc<RefCell<UploadStore>>,
     /// The files that are there, for those who fetch them.
     files: Site<Root>,
@@ -47,14 +50,14 @@ pub struct Uploads {
 }
 
 impl Uploads {
-    /// A handler of this rule, for files of up to `limit` bytes, with these fields in each answer.
+    /// A handler of this rule, within these limits, with these fields in each answer.
     pub fn open(
         rule: &UploadRule,
-        limit: u64,
+        limits: UploadLimits,
         headers: &[(String, String)],
     ) -> Result<Self, String> {
         let named = |problem: String| format!("--upload {}: {problem}", rule.directory.display());
-        let store = UploadStore::open(&rule.directory).map_err(|error: io::Error| {
+        let store = UploadStore::open(&rule.directory, limits).map_err(|error: io::Error| {
             named(format!(
                 "cannot open the directory: {error}; name one that exists and that calmd may read"
             ))
@@ -64,8 +67,8 @@ impl Uploads {
         let files = files.map_err(|error: SiteError| named(error.to_string()))?;
         Ok(Uploads {
             path: rule.path.as_str().into(),
-            limit,
             existing: rule.existing,
+            purpose: rule.purpose,
             store: Rc::new(RefCell::new(store)),
             common: files.common_fields(),
             files,
@@ -96,12 +99,20 @@ impl Uploads {
             fields: &fields,
             ..*request
         };
-        let response = self.files.respond(&request, desk.world_now());
+        let mut response = self.files.respond(&request, desk.world_now());
         self.files.take_effort();
         match response.status {
-            301 | 308 => self.problem(Problem::new(404, "there is no such file")),
-            _ => response,
+            301 | 308 => return self.problem(Problem::new(404, "there is no such file")),
+            200 | 206 if digest::is_wanted(request.fields) => {
+                let name = request.rest.strip_prefix(b"/").unwrap_or_default();
+                if let Some(digest) = self.store.borrow().digest(name) {
+                    let fields = Rc::make_mut(&mut response.fields);
+                    fields.push(b"repr-digest", digest.field().as_bytes());
+                }
+            }
+            _ => {}
         }
+        response
     }
 
     fn problem(&self, problem: Problem) -> Response<Root> {
@@ -111,7 +122,8 @@ impl Uploads {
     /// The page of the directory.
     fn page(&self) -> Response<Root> {
         let names = self.store.borrow().names(MOST_NAMES);
-        let content = page::directory(&self.path, &names.unwrap_or_default()).into_bytes();
+        let names = names.unwrap_or_default();
+        let content = page::directory(&self.path, names.iter().map(String::as_str)).into_bytes();
         let mut fields = Fields::new();
         fields.push(b"content-type", b"text/html; charset=utf-8");
         fields.push(b"content-length", content.len().to_string().as_bytes());
@@ -148,17 +160,13 @@ impl Uploads {
                 "a page of another site may not upload here",
             ));
         }
-        let by_default = match request.method {
-            Method::Put => ExistingName::Replace,
-            _ => ExistingName::Number,
-        };
-        let mut terms = Terms {
-            path: self.path.clone(),
-            limit: self.limit,
-            existing: self.existing.unwrap_or(by_default),
-            taken: 409,
-            common: self.common.clone(),
-        };
+        if let Some(coding) = request.fields.value("content-encoding") {
+            let detail = "files are stored as they come; send the file without a coding";
+            let coding = String::from_utf8_lossy(coding).into_owned();
+            let problem = Problem::new(415, detail).with("content-encoding", coding);
+            return Err(problem.with_field("accept-encoding", "identity"));
+        }
+        let mut terms = self.terms(request)?;
         let content_type = request.fields.value("content-type").unwrap_or_default();
         if request.method == Method::Post
             && let Some(form) = FormParser::new(content_type)
@@ -168,11 +176,10 @@ impl Uploads {
         let announced = request.fields.value("content-length");
         let announced =
             announced.and_then(|len| std::str::from_utf8(len).ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|len| len > self.limit) {
-            return Err(too_large(self.limit));
-        }
+        let checked = self.store.borrow().check_announced(announced.unwrap_or(0));
+        checked.map_err(|refusal| refusal.problem())?;
         let safe = safe(name);
-        if name.is_empty() && request.method == Method::Put {
+        if name.is_empty() && request.method == Method::Put && self.purpose == UploadPurpose::Keep {
             return Err(
                 Problem::new(405, "name the file: PUT needs one").with_field("allow", ALLOW)
             );
@@ -182,6 +189,25 @@ impl Uploads {
         }
         self.check(request, &mut terms, desk)?;
         Receiving::file(self.store.clone(), terms, safe)
+    }
+
+    /// The rules of an upload, as its request's head says them.
+    fn terms(&self, request: &Request<'_>) -> Result<Terms, Problem> {
+        let by_default = match request.method {
+            Method::Put => ExistingName::Replace,
+            _ => ExistingName::Number,
+        };
+        let shows = self.purpose == UploadPurpose::Show;
+        Ok(Terms {
+            path: self.path.clone(),
+            existing: self.existing.unwrap_or(by_default),
+            taken: 409,
+            replaced: if shows { 200 } else { 204 },
+            form: AnswerForm::wanted(request.fields),
+            promised: Promised::of(request.fields)?,
+            tells_digest: shows || digest::is_wanted(request.fields),
+            common: self.common.clone(),
+        })
     }
 
     /// Checks the preconditions of an upload (RFC 9110 §13.1).

@@ -72,6 +72,13 @@ impl Server {
         })
     }
 
+    /// A server of a site that this command starts, whose arguments go to the server.
+    pub fn by(command: Command, options: &[&str], prepare: impl FnOnce(&Path)) -> Server {
+        Self::launch(command, Some("site"), options, |directory| {
+            fill_site(directory, prepare)
+        })
+    }
+
     /// A server of a site with variables in its environment.
     pub fn with_environment(variables: &[(&str, &str)], options: &[&str]) -> Server {
         let mut program = Command::new(env!("CARGO_BIN_EXE_calmd"));

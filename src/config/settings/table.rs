@@ -317,9 +317,27 @@ const SITE: &[Setting] = &[
         "upload-limit",
         "SIZE",
         "Largest file that is uploaded",
-        |draft, text| put(&mut draft.config.upload_limit, value::size(text)),
+        |draft, text| put(&mut draft.config.upload_limits.file_bytes, value::size(text)),
     )
     .default("1G"),
+    #[cfg(feature = "upload")]
+    Setting::text(
+        "upload-total",
+        "SIZE",
+        "Most bytes of all files of a directory for uploads",
+        |draft, text| {
+            let limit = value::size(text).map(Some);
+            put(&mut draft.config.upload_limits.total_bytes, limit)
+        },
+    ),
+    #[cfg(feature = "upload")]
+    Setting::text(
+        "upload-free",
+        "SIZE",
+        "Bytes of the disk that uploads leave free",
+        |draft, text| put(&mut draft.config.upload_limits.free_bytes, value::size(text)),
+    )
+    .default("64M"),
     Setting::text(
         "max-request-body",
         "SIZE",

@@ -20,6 +20,7 @@ fn setting() -> (tempfile::TempDir, PathBuf, Rights) {
         ticket_keys: Vec::new(),
         logs: Vec::new(),
         uploads: Vec::new(),
+        scratch: Vec::new(),
         sockets: Vec::new(),
         helper: None,
         dials: DialRights::default(),
@@ -79,6 +80,18 @@ fn a_directory_for_uploads_and_no_other_can_be_written() {
     assert_eq!(*upload, (path.join("archive"), Access::Upload));
     assert_eq!(others, before);
     assert!(upload.1.rights().contains(AccessFs::WriteFile));
+}
+
+#[test]
+fn a_directory_that_goes_with_the_server_can_be_removed() {
+    let (_directory, path, mut rights) = setting();
+    let before = granted(&rights);
+    rights.scratch = vec![path.join("archive")];
+    let upload = (path.join("archive"), Access::Upload);
+    assert_eq!(
+        granted(&rights)[before.len()..],
+        [upload, (path.clone(), Access::Scratch)]
+    );
 }
 
 #[test]
