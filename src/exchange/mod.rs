@@ -84,6 +84,9 @@
 //! ```
 //!
 //! A wake that comes before the wait is not lost: the exchange is polled once more.
+//!
+//! A handler that needs the whole content of its requests, such as JSON, is a function: [`WholeContent`] declares
+//! the types and the length that it takes ([`ContentTerms`]), and answers 405, 415, 413 and 400 for it.
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
@@ -96,6 +99,7 @@ mod dialogue;
 mod failure;
 mod handler;
 mod host_key;
+mod json;
 mod kept;
 mod problem;
 mod queue;
@@ -106,6 +110,7 @@ mod sendable;
 pub(crate) mod testing;
 mod trusted;
 mod wakes;
+mod whole;
 
 pub(crate) use active::{ActiveRequest, Replaced, TimerState, Waits};
 #[cfg(feature = "proxy")]
@@ -117,6 +122,7 @@ pub use dialogue::{Exchange, LoginOutcome, Part, Step, Until};
 pub use failure::Failure;
 pub use handler::{Answer, Handler, Request};
 pub(crate) use host_key::HostKey;
+pub use json::{JsonCheck, JsonMistake, parse_form, parse_json};
 pub(crate) use kept::{ContentHold, KeptRequest, Reception};
 pub use problem::Problem;
 pub(crate) use queue::Queue;
@@ -125,3 +131,5 @@ pub(crate) use running::{ContentBounds, LONGEST_WAIT, Opening, Size};
 pub use trusted::{ClientClaim, TrustedProxies};
 pub use wakes::Waker;
 pub(crate) use wakes::{AlarmOwner, RequestKey, RequestPlace, Wake, WakeCause, Wakes};
+pub(crate) use whole::PreparedAnswer;
+pub use whole::{ContentTerms, WholeAnswer, WholeContent, WholeRequest, is_of_type};

@@ -62,7 +62,10 @@ pub(super) fn stored(
         return (fields, Vec::new());
     }
     let (content_type, content) = match form {
-        AnswerForm::Page => ("text/html; charset=utf-8", page::stored(path, files)),
+        AnswerForm::Page => {
+            let names = files.iter().map(|file| file.name.as_str());
+            ("text/html; charset=utf-8", page::stored(path, names))
+        }
         AnswerForm::Json => ("application/json", json_of(path, files)),
     };
     fields.push(b"content-type", content_type.as_bytes());

@@ -13,16 +13,16 @@ const MOST_KNOWN: usize = 256;
 
 /// The state of a file in which its digest is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileState {
+struct DigestedFile {
     device: u64,
     inode: u64,
     len: i64,
     modified: (i64, i64),
 }
 
-impl From<Stat> for FileState {
+impl From<Stat> for DigestedFile {
     fn from(stat: Stat) -> Self {
-        FileState {
+        DigestedFile {
             device: stat.st_dev,
             inode: stat.st_ino,
             len: stat.st_size,
@@ -33,7 +33,7 @@ impl From<Stat> for FileState {
 
 /// Digests of files, the latest last.
 #[derive(Debug, Default)]
-pub(super) struct KnownDigests(VecDeque<(FileState, UploadDigest)>);
+pub(super) struct KnownDigests(VecDeque<(DigestedFile, UploadDigest)>);
 
 impl KnownDigests {
     /// Learns the digest of an open file.
@@ -50,7 +50,7 @@ impl KnownDigests {
         if self.0.is_empty() {
             return None;
         }
-        let state = FileState::from(statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?);
+        let state = DigestedFile::from(statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?);
         let known = self.0.iter().rev().find(|(known, _)| *known == state);
         known.map(|(_, digest)| *digest)
     }

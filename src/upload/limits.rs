@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, Dir, FileType};
 use rustix::io::Errno;
 
+use super::name::TEMPORARY;
 use super::refusal::UploadRefusal;
-use super::store::TEMPORARY;
 
 /// Bytes that are written between two looks at the free space: a look is a system call, and the space that is
 /// kept free is many times as much.

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! A file is written without a name and gets its own when it is whole, so a reader sees all of it or nothing.
-//! Where that cannot be (`store`), it has a hidden name meanwhile. What a killed server leaves is hidden, and
-//! without a lock: the next start removes it. Names are never trusted: only the last segment of a name is used,
-//! without characters that mislead. No part is collected in memory.
+//! It has a hidden name meanwhile if the file system demands one (`store`). A killed server leaves hidden files
+//! at most, without a lock: the next start removes them. Names are never trusted: only the last segment of a name
+//! is used, without characters that mislead. No part is collected in memory.
 //!
 //! A digest is computed where a request sends one or asks for one, while the content passes.
 //!

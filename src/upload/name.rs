@@ -2,6 +2,9 @@
 
 use crate::http::is_deceptive;
 
+/// The beginning of a temporary's name. A site never serves a name that begins with a dot.
+pub(super) const TEMPORARY: &str = ".calmd-upload-";
+
 /// The longest name in bytes: the most that file systems take is 255, and a number may be added.
 const LONGEST: usize = 200;
 

@@ -10,7 +10,7 @@ use super::name::safe;
 use super::refusal::UploadRefusal;
 use super::rule::ExistingName;
 use super::store::{Stored, Temporary, UploadStore};
-use crate::exchange::{Desk, Exchange, Failure, Head, Part, Problem, Room, Step, Until};
+use crate::exchange::{Desk, Exchange, Failure, Part, PreparedAnswer, Problem, Room, Step, Until};
 use crate::http::Fields;
 use crate::world::Files;
 
@@ -45,7 +45,7 @@ pub(super) struct Receiving {
     form: Option<FormParser>,
     /// The digest of a form, whose fields are about all of it.
     content: Option<DigestState>,
-    answer: Option<Answered>,
+    answer: Option<PreparedAnswer>,
 }
 
 /// The files of an upload.
@@ -61,13 +61,6 @@ struct IncomingFile {
     name: String,
     file: Temporary,
     digest: Option<DigestState>,
-}
-
-/// An answer that is being sent.
-struct Answered {
-    head: Option<Head>,
-    content: Vec<u8>,
-    sent: usize,
 }
 
 impl Receiving {
@@ -164,7 +157,8 @@ impl Receiving {
         // A form is always answered with content.
         let status = if self.form.is_some() { 201 } else { status };
         let (fields, content) = answer::stored(self.terms.form, status, &self.terms.path, &stored);
-        self.answer(status, fields, content);
+        let fields = complete(&self.terms.common, fields);
+        self.answer = Some(PreparedAnswer::new(status, fields, content));
         Ok(())
     }
 
@@ -172,21 +166,8 @@ impl Receiving {
         // Nothing of it stays.
         self.files.whole.clear();
         self.files.open = None;
-        let status = problem.status();
-        let (fields, content) = problem.parts();
-        self.answer(status, fields, content);
-    }
-
-    fn answer(&mut self, status: u16, fields: Fields, content: Vec<u8>) {
-        self.answer = Some(Answered {
-            head: Some(Head {
-                status,
-                fields: complete(&self.terms.common, fields),
-                len: Some(content.len() as u64),
-            }),
-            content,
-            sent: 0,
-        });
+        let complete = |fields| complete(&self.terms.common, fields);
+        self.answer = Some(PreparedAnswer::problem(problem, complete));
     }
 }
 
@@ -266,17 +247,9 @@ impl<F: Files> Exchange<F> for Receiving {
     }
 
     fn poll(&mut self, room: &mut Room<'_, F>, _: &mut Desk<'_>) -> Result<Step<F>, Failure> {
-        let Some(answer) = &mut self.answer else {
-            return Ok(Step::Wait(Until::Request));
-        };
-        if let Some(head) = answer.head.take() {
-            return Ok(Step::Head(head));
-        }
-        let rest = answer.content.get(answer.sent..).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(Step::End(None));
-        }
-        answer.sent += room.write(rest);
-        Ok(Step::Written)
+        Ok(match &mut self.answer {
+            Some(answer) => answer.step(room),
+            None => Step::Wait(Until::Request),
+        })
     }
 }

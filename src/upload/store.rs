@@ -17,12 +17,9 @@ use rustix::io::{Errno, retry_on_intr};
 use super::digest::UploadDigest;
 use super::known::KnownDigests;
 use super::limits::{UploadLimits, UploadSpace};
-use super::name::numbered;
+use super::name::{TEMPORARY, numbered};
 use super::refusal::UploadRefusal;
 use super::rule::ExistingName;
-
-/// The beginning of a temporary's name. A site never serves a name that begins with a dot.
-pub(super) const TEMPORARY: &str = ".calmd-upload-";
 
 /// The most numbers that are tried for a name: each is a call that other connections wait for.
 const MOST_NUMBERS: u32 = 100;

@@ -9,7 +9,7 @@ use super::digest::{self, Promised};
 use super::form::FormParser;
 use super::limits::UploadLimits;
 use super::name::safe;
-use super::page;
+use super::page::{self, PAGE_POLICY, PageFile};
 use super::receiving::{Receiving, Terms, complete};
 use super::rule::{ExistingName, UploadPurpose, UploadRule};
 use super::store::UploadStore;
@@ -31,10 +31,6 @@ const FILE_FIELDS: [(&str, &str); 3] = [
     ("content-security-policy", "sandbox; default-src 'none'"),
     ("cross-origin-resource-policy", "same-origin"),
 ];
-
-/// The policy of the pages: a form, and nothing else.
-const PAGE_POLICY: &[u8] =
-    b"default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 const ALLOW: &str = "GET, HEAD, PUT, POST, OPTIONS";
 
@@ -70,7 +66,7 @@ impl Uploads {
             existing: rule.existing,
             purpose: rule.purpose,
             store: Rc::new(RefCell::new(store)),
-            common: files.common_fields(),
+            common: Rc::new(page_fields(&files.common_fields())),
             files,
         })
     }
@@ -119,21 +115,37 @@ impl Uploads {
         problem.response(|fields| complete(&self.common, fields))
     }
 
-    /// The page of the directory.
-    fn page(&self) -> Response<Root> {
+    /// The page of the directory, or a file that belongs to it.
+    fn page(&self, request: &Request<'_>) -> Response<Root> {
+        let target = request.fields.path().unwrap_or_default();
+        let query = target.splitn(2, |byte| *byte == b'?').nth(1);
+        if let Some(file) = query.and_then(PageFile::asked_for) {
+            return self.shown(
+                file.media_type,
+                "max-age=31536000, immutable",
+                file.content.as_bytes().into(),
+            );
+        }
         let names = self.store.borrow().names(MOST_NAMES);
         let names = names.unwrap_or_default();
-        let content = page::directory(&self.path, names.iter().map(String::as_str)).into_bytes();
+        let page = page::directory(&self.path, names.iter().map(String::as_str));
+        self.shown(
+            "text/html; charset=utf-8",
+            "no-store",
+            page.into_bytes().into(),
+        )
+    }
+
+    /// A response that a browser shows, or uses for a page.
+    fn shown(&self, media_type: &str, cache: &str, content: Rc<[u8]>) -> Response<Root> {
         let mut fields = Fields::new();
-        fields.push(b"content-type", b"text/html; charset=utf-8");
+        fields.push(b"content-type", media_type.as_bytes());
         fields.push(b"content-length", content.len().to_string().as_bytes());
-        fields.push(b"cache-control", b"no-store");
-        fields.push(b"content-disposition", b"inline");
-        fields.push(b"content-security-policy", PAGE_POLICY);
+        fields.push(b"cache-control", cache.as_bytes());
         Response {
             status: 200,
             fields: complete(&self.common, fields),
-            body: Body::memory(content.into()),
+            body: Body::memory(content),
         }
     }
 
@@ -254,6 +266,19 @@ impl Uploads {
     }
 }
 
+/// The fields of all answers that are no file, of those that all files have.
+fn page_fields(common: &Fields) -> Fields {
+    let mut fields = Fields::new();
+    for field in common.iter() {
+        match field.name {
+            b"content-disposition" => {}
+            b"content-security-policy" => fields.push(field.name, PAGE_POLICY),
+            _ => fields.push_field(field),
+        }
+    }
+    fields
+}
+
 /// True if a list of entity tags has this one.
 fn lists(list: &[u8], tag: &[u8]) -> bool {
     let mut tags = list.split(|byte| *byte == b',');
@@ -284,7 +309,7 @@ impl Handler<Root> for Uploads {
         Answer::Response(match request.method {
             Method::Options => self.options(),
             _ if is_nested => self.problem(Problem::new(404, "there are no directories here")),
-            Method::Get | Method::Head if name.is_empty() => self.page(),
+            Method::Get | Method::Head if name.is_empty() => self.page(request),
             Method::Get | Method::Head => self.send(request, desk),
             Method::Put | Method::Post => match self.receive(request, name, desk) {
                 Ok(receiving) => return Answer::Exchange(Box::new(receiving)),

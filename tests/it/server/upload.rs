@@ -3,6 +3,7 @@
 mod demo;
 mod digests;
 mod limits;
+mod page;
 
 use crate::server::http2::{converse, request};
 use crate::support::Server;
