@@ -27,6 +27,8 @@ pub struct Request<'a> {
     pub scheme: Scheme,
     /// The host that the client asked a trusted proxy for, where that tells it.
     pub told_host: Option<&'a [u8]>,
+    /// The identifier of the request, where requests have one.
+    pub id: Option<&'a str>,
     /// The version of HTTP that it came in.
     pub version: &'static str,
     /// The path behind the one where the handler is mounted, decoded: empty, or from a slash on.
@@ -56,6 +58,7 @@ impl<'a> Request<'a> {
             peer: client.peer,
             scheme: client.scheme,
             told_host: client.host,
+            id: None,
             version: "HTTP/1.1",
             rest: b"",
         }

@@ -1,5 +1,7 @@
 //! A request that is kept until it is asked for again.
 
+use std::rc::Rc;
+
 use super::dialogue::Part;
 use super::handler::Request;
 use crate::http::Fields;
@@ -28,6 +30,8 @@ pub(crate) struct KeptRequest {
     pub fields: Fields,
     /// The version as it is logged.
     pub version: &'static str,
+    /// Its identifier, if it has one.
+    pub id: Option<Rc<str>>,
     pub data: Vec<u8>,
     pub trailers: Option<Fields>,
     /// The word that its client keeps its content back for.
@@ -42,6 +46,7 @@ impl KeptRequest {
         KeptRequest {
             fields: request.fields.clone(),
             version: request.version,
+            id: request.id.map(Rc::from),
             data: Vec::new(),
             trailers: None,
             expectation,

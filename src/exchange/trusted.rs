@@ -63,6 +63,11 @@ impl TrustedProxies {
         self.0.is_empty()
     }
 
+    /// True if the peer is one of the proxies.
+    pub fn contains(&self, peer: Peer) -> bool {
+        self.0.contains(peer)
+    }
+
     /// The client of a request of `peer`, which came by this scheme. With a fault, the peer itself is taken for
     /// the client.
     pub fn client<'a>(
@@ -76,7 +81,7 @@ impl TrustedProxies {
             scheme,
             host: None,
         };
-        if !self.0.contains(peer) {
+        if !self.contains(peer) {
             return (itself, None);
         }
         let told =

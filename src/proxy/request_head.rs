@@ -6,6 +6,9 @@ use crate::exchange::Request;
 use crate::http::Fields;
 use crate::http::grammar::is_connection_specific;
 
+/// The field of a request's identifier. Where requests have one, a client's own does not go on.
+const REQUEST_ID: &[u8] = b"x-request-id";
+
 /// The paths that an upstream sees.
 #[derive(Clone, Debug)]
 pub(super) struct PathRule {
@@ -38,7 +41,7 @@ pub(super) fn upstream_fields(request: &Request<'_>, paths: &PathRule) -> Fields
                 cookies.extend_from_slice(b"; ");
             }
             cookies.extend_from_slice(field.value);
-        } else if goes_on(field.name) {
+        } else if goes_on(field.name) && !(request.id.is_some() && field.name == REQUEST_ID) {
             fields.push_field(field);
         }
     }
@@ -48,6 +51,9 @@ pub(super) fn upstream_fields(request: &Request<'_>, paths: &PathRule) -> Fields
     // The core has checked the offer.
     if from.value("upgrade") == Some(b"websocket") {
         fields.push(b"upgrade", b"websocket");
+    }
+    if let Some(id) = request.id {
+        fields.push(REQUEST_ID, id.as_bytes());
     }
     push_forwarded(&mut fields, request);
     push_via(&mut fields, from, request.version);

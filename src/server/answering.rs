@@ -52,8 +52,9 @@ impl<F: Files> Turn<'_, F> {
             return Accepted::Response(response, None);
         }
         let client = self.client_of(arrived.fields, arrived.peer);
-        let entry = self.log_entry(client, arrived.version, arrived.fields);
-        self.answer(arrived, client, None, entry)
+        let id = self.services.identify(arrived.fields, arrived.peer);
+        let entry = self.log_entry(client, id.as_deref(), arrived.version, arrived.fields);
+        self.answer(arrived, (client, id.as_deref()), None, entry)
     }
 
     /// Has the handlers asked again for a request that was kept, and gives the answer what came of it.
@@ -75,7 +76,12 @@ impl<F: Files> Turn<'_, F> {
             refusal: None,
         };
         let client = self.client_of(&kept.fields, peer);
-        let mut active = match self.answer(&arrived, client, Some(admission), entry) {
+        let mut active = match self.answer(
+            &arrived,
+            (client, kept.id.as_deref()),
+            Some(admission),
+            entry,
+        ) {
             Accepted::Exchange(active) => active,
             response => return response,
         };
@@ -99,12 +105,13 @@ impl<F: Files> Turn<'_, F> {
     fn answer(
         &mut self,
         arrived: &Arrived<'_>,
-        client: ClientClaim<'_>,
+        (client, id): (ClientClaim<'_>, Option<&str>),
         admission: Option<LoginOutcome>,
         mut entry: Option<Box<Entry>>,
     ) -> Accepted<F> {
         let request = Request {
             version: arrived.version,
+            id,
             ..Request::of(arrived.fields, client)
         };
         let place = RequestPlace {
@@ -169,20 +176,24 @@ impl<F: Files> Turn<'_, F> {
             }
         };
         self.charge_files();
-        self.with_secure_field(ruled, request.scheme)
+        self.with_own_fields(ruled, request)
     }
 
-    /// Adds the field that only answers over TLS have, where a trusted proxy ends the client's TLS. Where this
-    /// server does, each head has it anyway.
-    fn with_secure_field(&self, mut ruled: Ruled<F>, scheme: Scheme) -> Ruled<F> {
-        if (scheme, self.client_scheme) == (Scheme::Https, Scheme::Http)
+    /// Adds the field that only answers over TLS have, where a trusted proxy ends the client's TLS; where this
+    /// server does, each head has it anyway. Adds the request's identifier where responses have it.
+    fn with_own_fields(&self, mut ruled: Ruled<F>, request: &Request<'_>) -> Ruled<F> {
+        let mut own = Vec::new();
+        if (request.scheme, self.client_scheme) == (Scheme::Https, Scheme::Http)
             && let Some(field) = self.services.routes.secure_field()
         {
-            let change = FieldChange::Add(field.name.into(), field.value.into());
-            let changes = ruled
-                .changes
-                .get_or_insert_with(|| Rc::new(FieldChanges::new(scheme)));
-            Rc::make_mut(changes).push(Rc::new([change]));
+            own.push(FieldChange::Add(field.name.into(), field.value.into()));
+        }
+        if let (Some(ids), Some(id)) = (&self.services.request_ids, request.id) {
+            own.extend(ids.change(id));
+        }
+        if !own.is_empty() {
+            let none = || Rc::new(FieldChanges::new(request.scheme));
+            Rc::make_mut(ruled.changes.get_or_insert_with(none)).push(own.into());
         }
         ruled
     }

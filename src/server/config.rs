@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::request_ids::RequestIdUse;
 #[cfg(feature = "proxy")]
 use super::upstream::UpstreamLimits;
 use crate::exchange::LONGEST_WAIT;
@@ -29,6 +30,8 @@ pub struct Config {
     pub health: Vec<String>,
     /// Proxies whose word on the clients of their requests is believed (`Forwarded`, `X-Forwarded-*`).
     pub trusted_proxies: PeerSet,
+    /// The use that is made of identifiers of requests.
+    pub request_ids: RequestIdUse,
     /// Bounds of upstream connections.
     #[cfg(feature = "proxy")]
     pub upstreams: UpstreamLimits,
@@ -213,6 +216,9 @@ pub struct Timeouts {
     /// request's content, else 504. It is also the time between two steps behind the head, unless the
     /// handler asks for another. Load balancers give up after a minute by default.
     pub handler: Duration,
+    /// Age at which a connection ends after what is open on it, less a fifth at random. Zero, the default, is
+    /// never: only clients of several servers gain by connecting anew.
+    pub connection_age: Duration,
     /// From SIGTERM to the end of responses that are still open.
     pub drain: Duration,
     /// From SIGTERM to the beginning of the drain: time for balancers to see failing health checks. None by
@@ -238,6 +244,7 @@ impl Timeouts {
             stall,
             slow,
             handler,
+            connection_age,
             drain,
             drain_delay,
             linger,
@@ -250,6 +257,7 @@ impl Timeouts {
             stall,
             slow,
             handler,
+            connection_age,
             drain,
             drain_delay,
             linger,
@@ -269,6 +277,7 @@ impl Default for Timeouts {
             stall: Duration::from_secs(20),
             slow: Duration::from_secs(300),
             handler: Duration::from_secs(60),
+            connection_age: Duration::ZERO,
             drain: Duration::from_secs(30),
             drain_delay: Duration::ZERO,
             linger: Duration::from_secs(1),
@@ -353,6 +362,7 @@ mod tests {
                 stall: endless,
                 slow: endless,
                 handler: endless,
+                connection_age: endless,
                 drain: endless,
                 drain_delay: endless,
                 linger: endless,
@@ -361,7 +371,7 @@ mod tests {
         };
         let config = config.derived();
         let timeouts = format!("{:?}", config.timeouts);
-        assert_eq!(timeouts.matches("2592000s").count(), 10, "{timeouts}");
+        assert_eq!(timeouts.matches("2592000s").count(), 11, "{timeouts}");
         assert_eq!(config.http1.slow_timeout, Timeouts::LONGEST);
         assert_eq!(config.http2.stall_timeout, Timeouts::LONGEST);
     }

@@ -93,9 +93,13 @@ pub struct Connection<W: World> {
 enum Phase {
     /// No protocol yet: the handshake or the preface is incomplete.
     Opening { deadline: Instant },
-    /// Requests and responses. While the word that the server stops is due with the first request, it is
-    /// said at `first_by` without one.
-    Serving { first_by: Option<Instant> },
+    /// Requests and responses.
+    Serving {
+        /// While the word that the server stops is due with the first request, it is said then without one.
+        first_by: Option<Instant>,
+        /// The time at which the connection has grown old, if it may not become older.
+        old_at: Option<Instant>,
+    },
     /// Nothing more is read; closes when everything is sent.
     Flushing,
     /// Everything is sent but the word that nothing follows, which only TLS has.
@@ -270,7 +274,8 @@ impl<W: World> Connection<W> {
                     Farewell::Due => Some(deadline),
                     Farewell::None => None,
                 };
-                self.phase = Phase::Serving { first_by };
+                let old_at = turn.services.end_of_age();
+                self.phase = Phase::Serving { first_by, old_at };
                 if first_by.is_some() {
                     self.protocol.expect_last();
                 }
@@ -319,7 +324,7 @@ impl<W: World> Connection<W> {
         let is_due = self.farewell == Farewell::Due;
         if is_due {
             self.farewell = Farewell::None;
-            if let Phase::Serving { first_by } = &mut self.phase {
+            if let Phase::Serving { first_by, .. } = &mut self.phase {
                 *first_by = None;
             }
             self.protocol.shutdown(now);

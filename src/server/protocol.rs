@@ -211,6 +211,14 @@ impl<F: Files> Protocol<F> {
         }
     }
 
+    /// The connection is old enough: its client learns that it is to open another one, and loses no request.
+    pub fn end_of_age(&mut self, now: Instant) {
+        match self {
+            Protocol::H1(service) => service.core().end_after_next(),
+            Protocol::Undecided | Protocol::H2(_) => self.shutdown(now),
+        }
+    }
+
     /// The connection is to end after its first request. HTTP/2 is told when that has come: clients open
     /// no stream any more after GOAWAY.
     pub fn expect_last(&mut self) {

@@ -1,10 +1,12 @@
 //! The services that all connections share: handlers, logs, TLS, bounds, and the time.
 
 use super::config::{Config, Limits, Timeouts};
+use super::connection_age::ConnectionAge;
 use super::health::Health;
 use super::limit_log::{Limit, LimitLog};
 use super::metrics::{Metrics, Traffic};
 use super::own_time::OwnTime;
+use super::request_ids::RequestIds;
 #[cfg(feature = "proxy")]
 use super::upstream::UpstreamLimits;
 #[cfg(feature = "proxy")]
@@ -21,6 +23,7 @@ use crate::tls::TlsContext;
 use crate::world::{Files, Peer, Polled, World};
 use crate::{h1, h2};
 use std::fmt::Display;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -40,6 +43,8 @@ pub struct Services<F: Files> {
     pub(super) traffic: Traffic,
     /// Proxies whose word on clients is believed.
     trusted: TrustedProxies,
+    /// Identifiers of requests, if they have any.
+    pub(super) request_ids: Option<RequestIds>,
     /// Health checks.
     pub(super) health: Health,
     /// The service manager that started the process, if it wants to be told.
@@ -56,6 +61,8 @@ pub struct Services<F: Files> {
     pub(super) limits: Limits,
     /// Bounds of what a connection waits for.
     pub(super) timeouts: Timeouts,
+    /// The age at which connections end, if they do.
+    age: Option<ConnectionAge>,
     /// The upstreams by their numbers, and the bounds of connections to them.
     #[cfg(feature = "proxy")]
     pub(super) upstreams: (Vec<Upstream>, UpstreamLimits),
@@ -88,6 +95,7 @@ impl<F: Files> Services<F> {
             timeouts,
             health,
             trusted_proxies,
+            request_ids,
             #[cfg(feature = "proxy")]
             upstreams,
         } = config.derived();
@@ -106,12 +114,14 @@ impl<F: Files> Services<F> {
             metrics: None,
             traffic: Traffic::default(),
             trusted: TrustedProxies::new(trusted_proxies),
+            request_ids: RequestIds::new(request_ids),
             health: Health::new(health),
             manager: None,
             requests: 0,
             limit_log: LimitLog::default(),
             http1: Arc::new(http1),
             http2: Arc::new(http2),
+            age: ConnectionAge::new(timeouts.connection_age),
             limits,
             timeouts,
             #[cfg(feature = "proxy")]
@@ -158,6 +168,12 @@ impl<F: Files> Services<F> {
         client
     }
 
+    /// The identifier of a request of `peer`, if requests have any.
+    pub(super) fn identify(&mut self, fields: &Fields, peer: Peer) -> Option<Rc<str>> {
+        let ids = self.request_ids.as_mut()?;
+        Some(ids.identify(fields, self.trusted.contains(peer)))
+    }
+
     /// Tells the service manager, if there is one.
     pub(super) fn tell_manager(&mut self, notice: Notice) {
         if let Some(manager) = &mut self.manager {
@@ -197,6 +213,12 @@ impl<F: Files> Services<F> {
     pub fn with_upstreams(mut self, upstreams: Vec<Upstream>) -> Self {
         self.upstreams.0 = upstreams;
         self
+    }
+
+    /// The time at which a connection that begins now has grown old, if connections do.
+    pub(super) fn end_of_age(&mut self) -> Option<Instant> {
+        let now = self.now;
+        self.age.as_mut().map(|age| age.end(now))
     }
 
     /// Counts for a listener for metrics.

@@ -165,6 +165,7 @@ impl<'t, F: Files> Turn<'t, F> {
     pub(super) fn log_entry(
         &mut self,
         client: ClientClaim<'_>,
+        id: Option<&str>,
         version: &'static str,
         fields: &Fields,
     ) -> Option<Box<Entry>> {
@@ -179,6 +180,7 @@ impl<'t, F: Files> Turn<'t, F> {
             scheme: client.scheme.as_str(),
             version,
             tls: self.tls,
+            id,
             fields,
             at: *began,
             wall: *wall,
@@ -196,7 +198,7 @@ impl<'t, F: Files> Turn<'t, F> {
         (status, body_bytes): (u16, u64),
     ) {
         let client = self.client_of(fields, peer);
-        let entry = self.log_entry(client, version, fields);
+        let entry = self.log_entry(client, None, version, fields);
         if let (Some(log), Some(entry)) = (&mut self.services.log, entry) {
             log.end(Ended {
                 entry,

@@ -3,6 +3,7 @@
 mod limits;
 
 use super::{ConfigDraft, Group, Setting, value};
+use crate::server::RequestIdUse;
 use crate::world::User;
 use limits::{BOUNDS, HTTP1, HTTP2};
 
@@ -438,6 +439,21 @@ const LOGS: &[Setting] = &[
     )
     .essential()
     .default("combined"),
+    Setting::text(
+        "request-id",
+        "WHERE",
+        "Identifiers of requests: 'log' (and upstreams), 'response' (there too), or 'off'",
+        |draft, text| {
+            draft.config.server.request_ids = match text {
+                "off" => RequestIdUse::Off,
+                "log" => RequestIdUse::Log,
+                "response" => RequestIdUse::Response,
+                _ => return Err("write off, log or response".into()),
+            };
+            Ok(())
+        },
+    )
+    .default("off"),
     Setting::text(
         "log-level",
         "LEVEL",

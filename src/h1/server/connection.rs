@@ -173,6 +173,12 @@ impl Connection {
         }
     }
 
+    /// Makes the request behind the present one the last one, which its response announces. It is waited for as
+    /// any other.
+    pub fn end_after_next(&mut self) {
+        self.requests = self.requests.max(self.config.keep_alive_requests);
+    }
+
     /// Makes the next request the last one, which its response announces. It is waited for.
     pub fn expect_last(&mut self) {
         self.persistence = Persistence::Close;

@@ -101,7 +101,7 @@ impl<W: World> Connection<W> {
     pub fn next_deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Opening { deadline } | Phase::Lingering { deadline, .. } => Some(deadline),
-            Phase::Serving { first_by } => first_by,
+            Phase::Serving { first_by, old_at } => first_by.into_iter().chain(old_at).min(),
             Phase::Flushing | Phase::Ending | Phase::Closed => None,
         };
         let pause = self.pause.deadline(timeouts);
@@ -150,10 +150,17 @@ impl<W: World> Connection<W> {
         }
         if let Phase::Serving {
             first_by: Some(first_by),
+            ..
         } = self.phase
             && first_by <= now
         {
             self.bid_farewell(now);
+        }
+        if let Phase::Serving { old_at, .. } = &mut self.phase
+            && old_at.take_if(|at| *at <= now).is_some()
+        {
+            self.protocol.end_of_age(now);
+            return self.take_turn(world, turn);
         }
         if self.has_stalled(turn.services) {
             turn.services

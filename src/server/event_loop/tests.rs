@@ -1,6 +1,7 @@
 //! Panics made on purpose, one in each phase of a connection, by a world whose sockets and files panic:
 //! the connection is gone, nothing of it stays in a table, and another one is served on.
 
+mod age;
 mod cuts;
 mod exchanges;
 mod fairness;

@@ -31,6 +31,8 @@ pub struct Arrival<'a> {
     pub version: &'static str,
     /// The version of TLS, if there is TLS.
     pub tls: Option<&'static str>,
+    /// The request's identifier, where requests have one.
+    pub id: Option<&'a str>,
     /// The fields. Any of them may be missing if the request could not be parsed.
     pub fields: &'a Fields,
     /// Time of the arrival.
@@ -134,6 +136,10 @@ impl Entry {
                 let tls = arrival.tls.unwrap_or("-");
                 // Writing to memory cannot fail.
                 let _ = write!(self.text, "\" {tls}");
+                if let Some(id) = arrival.id {
+                    self.text.push(b' ');
+                    escape(Some(id.as_bytes()), &mut self.text);
+                }
             }
             LogFormat::Json => self.fill_json(time, arrival),
         }
@@ -174,6 +180,7 @@ impl Entry {
             path: fields.path().map(JsonText),
             version: arrival.version,
             tls: arrival.tls,
+            request_id: arrival.id,
             referer: fields.value("referer").map(JsonText),
             user_agent: fields.value("user-agent").map(JsonText),
         };
@@ -269,6 +276,8 @@ struct JsonRequest<'a> {
     version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     referer: Option<JsonText<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use super::tls::{client_config, connect_with};
 use crate::raw_h2::{self, RawH2, frame, get};
-use crate::support::Server;
+use crate::support::{Server, exchange};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -113,4 +113,34 @@ fn whoever_opens_http2_at_sigterm_and_asks_nothing_does_not_keep_the_server() {
     assert_eq!(server.wait(), 0);
     let took = start.elapsed();
     assert!(took < Duration::from_secs(8), "{took:?}");
+}
+
+#[test]
+fn connections_that_have_grown_old_end_behind_their_requests() {
+    let server = Server::start(&["--max-connection-age", "500ms"]);
+    // Over HTTP/2 both GOAWAY come by themselves, with the highest stream and then with the last one.
+    let mut client = RawH2::open(server.connect());
+    client.send(&frame(raw_h2::SETTINGS, 0, 0, &[]));
+    let flags = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+    client.send(&frame(raw_h2::HEADERS, flags, 1, &get("/")));
+    let mut last_streams = Vec::new();
+    while let Some(frame) = client.next() {
+        if frame.kind == raw_h2::GOAWAY {
+            last_streams.push(u32::from_be_bytes(frame.payload[..4].try_into().unwrap()));
+            assert_eq!(frame.payload[4..8], [0; 4]);
+        }
+    }
+    assert_eq!(last_streams, [0x7fff_ffff, 1]);
+    // Over HTTP/1.1 the next response says so.
+    let mut client = server.connect();
+    let mut answers = Vec::new();
+    while !answers
+        .last()
+        .is_some_and(|answer: &String| answer.contains("connection: close"))
+    {
+        answers.push(exchange(&mut client, GET, b"</title>").to_lowercase());
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(answers.len() > 1, "{answers:?}");
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
 }

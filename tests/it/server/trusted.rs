@@ -163,3 +163,56 @@ fn upstreams_are_told_of_the_real_client_alone() {
     assert!(heads[0].contains(expected), "{heads:?}");
     assert!(!heads[0].contains("10.6.6.6"), "{heads:?}");
 }
+
+/// The identifier in a line of the access log.
+fn logged_id(line: &str) -> &str {
+    let (_, rest) = line.split_once("\"request_id\":\"").expect(line);
+    rest.split('"').next().unwrap()
+}
+
+#[test]
+fn identifiers_of_requests_are_one_in_log_upstream_and_response() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let rule = upstream.rule("/api");
+    let options = ["--proxy", &rule, "--request-id", "response"];
+    let server = server("127.0.0.1", "", &options);
+    let requests = [
+        ("/", "X-Request-Id: from-proxy.1\r\n"),
+        ("/api", "X-Request-Id: from-proxy.2\r\n"),
+        ("/missing", ""),
+        ("/api", "X-Request-Id: not a token\r\n"),
+    ];
+    for (number, (path, field)) in requests.into_iter().enumerate() {
+        let answer = get(&server, path, field);
+        assert_eq!(answer.matches("\r\nx-request-id: ").count(), 1, "{answer}");
+        let (_, rest) = answer.split_once("\r\nx-request-id: ").unwrap();
+        let id = rest.lines().next().unwrap();
+        match field.strip_prefix("X-Request-Id: from") {
+            Some(_) => assert!(field.contains(id), "{answer}"),
+            None => assert_eq!(id.len(), 32, "{answer}"),
+        }
+        let lines = log_lines(&server, number + 1);
+        assert_eq!(logged_id(&lines[number]), id);
+        if path == "/api" {
+            let heads = upstream.heads();
+            let head = heads.last().unwrap();
+            assert!(
+                head.contains(&format!("\r\nx-request-id: {id}\r\n")),
+                "{head}"
+            );
+            assert_eq!(head.matches("x-request-id").count(), 1, "{head}");
+        }
+    }
+}
+
+#[test]
+fn clients_give_no_identifier_and_without_the_setting_there_is_none() {
+    let told = "X-Request-Id: mine\r\n";
+    let untrusting = server("10.0.0.0/8", "", &["--request-id", "log"]);
+    assert!(!get(&untrusting, "/", told).contains("x-request-id"));
+    let lines = log_lines(&untrusting, 1);
+    assert_ne!(logged_id(&lines[0]), "mine");
+    let silent = server("127.0.0.1", "", &[]);
+    assert!(!get(&silent, "/", told).contains("x-request-id"));
+    assert!(!log_lines(&silent, 1)[0].contains("request_id"));
+}

@@ -137,6 +137,13 @@ pub(super) const BOUNDS: &[Setting] = &[
     )
     .default("3m"),
     Setting::text(
+        "max-connection-age",
+        "TIME",
+        "Age at which a connection ends behind its requests, less a fifth at random; 0 is never",
+        |draft, text| put(&mut draft.timeouts().connection_age, value::duration(text)),
+    )
+    .default("0s"),
+    Setting::text(
         "handshake-timeout",
         "TIME",
         "From accepting to the end of the TLS handshake",
