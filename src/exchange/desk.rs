@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "proxy")]
 use super::call::{CallHead, Caller, Calls};
+use super::failure::Failure;
 use super::wakes::{AlarmOwner, RequestPlace, Waker, Wakes};
+use crate::content::{Body, Progress};
 use crate::world::Files;
 
 /// The event loop's means, of which each exchange is lent a [`Desk`].
@@ -84,6 +86,28 @@ impl<'a, F: Files> Room<'a, F> {
         self.out.extend_from_slice(written);
         self.left -= written.len();
         written.len()
+    }
+
+    /// Writes up to `most` bytes of a body, at least one of which there is room for.
+    pub(crate) fn fill(&mut self, body: &mut Body<F>, most: u64) -> Result<Progress, Failure> {
+        let most = usize::try_from(most).map_or(self.left, |most| most.min(self.left));
+        let before = self.out.len();
+        let progress = body.read(self.reads, self.out, most)?;
+        self.left -= self.out.len() - before;
+        Ok(progress)
+    }
+
+    /// Leaves room for `most` bytes at most, until [`Room::widen`] is given the rest.
+    pub(crate) fn narrow(&mut self, most: u64) -> usize {
+        let most = usize::try_from(most).map_or(self.left, |most| most.min(self.left));
+        let withheld = self.left - most;
+        self.left = most;
+        withheld
+    }
+
+    /// Gives the room back that was withheld.
+    pub(crate) fn widen(&mut self, withheld: usize) {
+        self.left += withheld;
     }
 
     /// Reads of open files.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::content::Body;
 use crate::exchange::{Answer, Desk, FieldChanges, Handler, LoginOutcome, Request, Response};
 use crate::http::{Fields, Method, Scheme, status};
-use crate::rules::{LineWarning, LoginQueue, Rules, SiteRules, Verdict, Visit};
+use crate::rules::{LineWarning, LoginQueue, Rules, SiteRules, Verdict, Visit, paced};
 use crate::site::Site;
 use crate::site::path::{PathError, SitePath, TargetForm, split_query};
 use crate::world::Files;
@@ -136,6 +136,10 @@ impl<F: Files> Host<F> {
             }
             Verdict::Wait(ticket) => Answer::Exchange(ticket.gate(desk)),
             Verdict::Answer(status, own) => Answer::Response(self.ruled_response(status, &own)),
+        };
+        let answer = match self.rules.as_ref().and_then(|rules| rules.pace(&visit)) {
+            Some(pace) => paced(answer, request, pace),
+            None => answer,
         };
         Ruled { answer, changes }
     }

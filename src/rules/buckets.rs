@@ -12,11 +12,38 @@ const MOST_ADDRESSES: usize = 8192;
 pub(super) struct AddressBuckets {
     per_second: f64,
     burst: f64,
-    /// Buckets that were used lately, by network.
-    young: HashMap<u128, Bucket>,
-    /// Buckets of the generation before. They are forgotten when the young ones fill the table: an address
+    buckets: AddressTable<Bucket>,
+}
+
+/// Values by network, in a table with a bound.
+#[derive(Debug)]
+pub(super) struct AddressTable<T> {
+    /// Values that were used lately.
+    young: HashMap<u128, T>,
+    /// Values of the generation before. They are forgotten when the young ones fill the table: an address
     /// that is back after so many others has waited long enough.
-    old: HashMap<u128, Bucket>,
+    old: HashMap<u128, T>,
+}
+
+impl<T> Default for AddressTable<T> {
+    fn default() -> Self {
+        AddressTable {
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+}
+
+impl<T: Copy> AddressTable<T> {
+    /// The value of an address; a new one where it has none.
+    pub fn entry(&mut self, address: IpAddr, new: T) -> &mut T {
+        let network = network(address);
+        if !self.young.contains_key(&network) && self.young.len() >= MOST_ADDRESSES {
+            self.old = std::mem::take(&mut self.young);
+        }
+        let known = self.old.get(&network).copied().unwrap_or(new);
+        self.young.entry(network).or_insert(known)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +57,7 @@ impl AddressBuckets {
         AddressBuckets {
             per_second,
             burst,
-            young: HashMap::new(),
-            old: HashMap::new(),
+            buckets: AddressTable::default(),
         }
     }
 
@@ -57,16 +83,11 @@ impl AddressBuckets {
     }
 
     fn bucket(&mut self, address: IpAddr, now: Instant) -> &mut Bucket {
-        let network = network(address);
-        if !self.young.contains_key(&network) && self.young.len() >= MOST_ADDRESSES {
-            self.old = std::mem::take(&mut self.young);
-        }
         let full = Bucket {
             tokens: self.burst,
             at: now,
         };
-        let known = self.old.get(&network).copied().unwrap_or(full);
-        self.young.entry(network).or_insert(known)
+        self.buckets.entry(address, full)
     }
 }
 
@@ -122,6 +143,6 @@ mod tests {
         for n in 0..3 * MOST_ADDRESSES as u32 {
             let _ = buckets.take(IpAddr::V4(n.into()), now);
         }
-        assert!(buckets.young.len() + buckets.old.len() <= 2 * MOST_ADDRESSES);
+        assert!(buckets.buckets.young.len() + buckets.buckets.old.len() <= 2 * MOST_ADDRESSES);
     }
 }

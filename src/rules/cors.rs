@@ -17,6 +17,7 @@ pub struct CorsRule {
     headers: String,
     max_age: String,
     has_credentials: bool,
+    has_timing: bool,
 }
 
 /// A rule as it is written.
@@ -34,6 +35,8 @@ pub struct WrittenCors<'t> {
     pub max_age: u64,
     /// Requests come with cookies and logins.
     pub has_credentials: bool,
+    /// Scripts may see how long the parts of a load took (`Timing-Allow-Origin`, W3C Resource Timing).
+    pub has_timing: bool,
 }
 
 impl CorsRule {
@@ -46,6 +49,7 @@ impl CorsRule {
             headers,
             max_age,
             has_credentials,
+            has_timing,
         } = written;
         if origins.is_empty() {
             return Err("name the origins, write origins = [\"https://app.example.org\"]".into());
@@ -82,6 +86,7 @@ impl CorsRule {
             headers: headers.join(", "),
             max_age: max_age.to_string(),
             has_credentials,
+            has_timing,
         })
     }
 
@@ -146,6 +151,10 @@ pub(super) fn changes(rules: &[CorsRule], visit: &Visit<'_>) -> Option<Rc<[Field
             let allow = name("access-control-allow-credentials");
             changes.push(FieldChange::Set(allow, name("true")));
         }
+        if rule.has_timing {
+            let allow = name("timing-allow-origin");
+            changes.push(FieldChange::Set(allow, allowed.into()));
+        }
     }
     Some(changes.into())
 }
@@ -165,6 +174,7 @@ mod tests {
             headers: vec!["X-Token"],
             max_age: 600,
             has_credentials,
+            has_timing: false,
         }
     }
 
@@ -235,6 +245,24 @@ mod tests {
         }
         let rule = CorsRule::new(written(&["*"], false)).unwrap();
         assert_eq!(told(&rule, "GET", "/api", &[other]), "allow-origin: *");
+    }
+
+    #[test]
+    fn those_who_may_read_may_see_timings_where_the_rule_says_so() {
+        for (origins, said) in [
+            (&["*"][..], "allow-origin: *; timing-allow-origin: *"),
+            (
+                &["https://app.test"],
+                "vary: origin; allow-origin: https://app.test; timing-allow-origin: https://app.test",
+            ),
+            (&["https://other.test"], "vary: origin"),
+        ] {
+            let mut timed = written(origins, false);
+            timed.has_timing = true;
+            let rule = CorsRule::new(timed).unwrap();
+            let ours = ("origin", "https://app.test");
+            assert_eq!(told(&rule, "GET", "/api", &[ours]), said, "{origins:?}");
+        }
     }
 
     #[test]

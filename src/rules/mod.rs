@@ -21,6 +21,7 @@
 //!    that path must let the client in as well.
 //! 7. `headers`, `_headers` of the site, and the fields of `cors`: all rules that match the path that was asked for, in their order,
 //!    on every answer of the host: files, errors, 304, redirects, and the answers of other handlers.
+//! 8. `bandwidth`: the first rule of the path that was asked for paces the content.
 //!
 //! Paths are compared decoded and without dot segments, so that another spelling of a path meets the same
 //! rules. The room does no input or output. It is given a [`Visit`] and tells a [`Verdict`].
@@ -28,12 +29,14 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod access;
+mod bandwidth;
 mod buckets;
 mod cors;
 mod encode;
 mod fields;
 mod login;
 mod origin;
+mod paced;
 mod path_glob;
 mod pattern;
 mod redirect;
@@ -45,6 +48,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub use access::{AddressRule, AddressRules, RateRule};
+pub use bandwidth::BandwidthRule;
 pub use cors::{CorsRule, WrittenCors};
 pub use fields::{FieldRule, WrittenChange};
 pub use login::{LoginQueue, LoginRule, LoginTicket};
@@ -57,9 +61,11 @@ pub use users::Users;
 use crate::exchange::{FieldChanges, LoginOutcome, Request};
 use crate::http::{Fields, Scheme};
 use access::RateLimits;
+use bandwidth::{Bandwidths, Pace};
 use fields::FieldRules;
 use login::Login;
 use origin::Misaddressed;
+pub(crate) use paced::paced;
 use redirect::Redirected;
 use site_files::Precedence;
 
@@ -76,6 +82,8 @@ pub struct Config {
     pub addresses: AddressRules,
     /// Limits of requests; all that match count.
     pub rates: Vec<RateRule>,
+    /// Limits of the content that each address is sent; the first that matches decides.
+    pub bandwidths: Vec<BandwidthRule>,
     /// Origins whose scripts may read; the first that matches decides.
     pub cors: Vec<CorsRule>,
     /// Paths that need a login; the first that matches decides.
@@ -98,6 +106,7 @@ impl Config {
             fields,
             addresses,
             rates,
+            bandwidths,
             cors,
             logins,
             serves_rule_files: _,
@@ -107,6 +116,7 @@ impl Config {
             && fields.is_empty()
             && addresses.is_empty()
             && rates.is_empty()
+            && bandwidths.is_empty()
             && cors.is_empty()
             && logins.is_empty()
     }
@@ -117,6 +127,7 @@ impl Config {
 pub struct Rules {
     addresses: AddressRules,
     rates: RateLimits,
+    bandwidths: Bandwidths,
     origin: OriginRules,
     cors: Vec<CorsRule>,
     logins: Vec<LoginRule>,
@@ -173,6 +184,7 @@ impl Rules {
         Rules {
             addresses: config.addresses.clone(),
             rates: RateLimits::new(&config.rates),
+            bandwidths: Bandwidths::new(&config.bandwidths),
             origin: config.origin.clone(),
             cors: config.cors.clone(),
             logins: config.logins.clone(),
@@ -274,6 +286,11 @@ impl Rules {
                 Some(Verdict::Answer(401, fields))
             }
         }
+    }
+
+    /// The pace at which the content of the answer is sent, if it has one.
+    pub(crate) fn pace(&self, visit: &Visit<'_>) -> Option<Pace> {
+        self.bandwidths.pace(visit)
     }
 
     /// The changes of the fields of the answer, if there are any.

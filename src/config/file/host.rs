@@ -91,6 +91,7 @@ impl HostRules {
                 "allow" => all.addresses.allow.clone_from(&own.addresses.allow),
                 "deny" => all.addresses.deny.clone_from(&own.addresses.deny),
                 "rate" => all.rates.clone_from(&own.rates),
+                "bandwidth" => all.bandwidths.clone_from(&own.bandwidths),
                 "netlify-files" => all.serves_rule_files = own.serves_rule_files,
                 "cors" => all.cors.clone_from(&own.cors),
                 _ => all.origin.canonical.clone_from(&own.origin.canonical),

@@ -10,7 +10,7 @@ use crate::rules::{
 };
 
 /// The keys.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 11] = [
     "redirect",
     "https-redirect",
     "canonical",
@@ -19,6 +19,7 @@ pub(super) const KEYS: [&str; 10] = [
     "allow",
     "deny",
     "rate",
+    "bandwidth",
     "cors",
     "netlify-files",
 ];
@@ -75,6 +76,13 @@ impl RuleKeys {
                     self.config.rates.push(access::rate(source, table)?);
                 }
             }
+            "bandwidth" => {
+                for table in tables(source, key, value, &["path", "per-address"])? {
+                    self.config
+                        .bandwidths
+                        .push(access::bandwidth(source, table)?);
+                }
+            }
             "cors" => {
                 let known = [
                     "path",
@@ -83,6 +91,7 @@ impl RuleKeys {
                     "headers",
                     "max-age",
                     "credentials",
+                    "timing",
                 ];
                 for table in tables(source, key, value, &known)? {
                     self.config.cors.push(access::cors(source, table)?);

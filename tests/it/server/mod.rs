@@ -2,6 +2,7 @@
 
 mod absence;
 mod balancers;
+mod bandwidth;
 mod bulk;
 mod control;
 mod crowd;

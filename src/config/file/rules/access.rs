@@ -6,7 +6,7 @@ use super::super::node::{NodeValue, SettingNode};
 use super::super::{FileMistake, SettingsText};
 use super::{RuleTable, path, text, texts};
 use crate::config::settings::value;
-use crate::rules::{AddressRule, CorsRule, LoginRule, RateRule, Users, WrittenCors};
+use crate::rules::{AddressRule, BandwidthRule, CorsRule, LoginRule, RateRule, Users, WrittenCors};
 use crate::world::PeerSet;
 use crate::world::files::read_regular;
 
@@ -81,6 +81,18 @@ pub(super) fn rate(
     })
 }
 
+/// `{ path, per-address }`
+pub(super) fn bandwidth(
+    source: &SettingsText<'_>,
+    mut table: RuleTable,
+) -> Result<BandwidthRule, FileMistake> {
+    let path = path(source, &mut table)?;
+    let node = table.need(source, "per-address")?;
+    let per_second = BandwidthRule::parse_rate(text(source, "per-address", &node)?)
+        .map_err(|problem| source.mistake(node.at, problem))?;
+    Ok(BandwidthRule { path, per_second })
+}
+
 /// The most requests that may come at once: more is no limit.
 const MOST_BURST: u32 = 1_000_000;
 
@@ -92,7 +104,7 @@ fn number(source: &SettingsText<'_>, node: &SettingNode) -> Result<u32, FileMist
     read.map_err(|problem| source.mistake(node.at, problem))
 }
 
-/// `{ path, origins, methods, headers, max-age, credentials }`
+/// `{ path, origins, methods, headers, max-age, credentials, timing }`
 pub(super) fn cors(
     source: &SettingsText<'_>,
     mut table: RuleTable,
@@ -120,11 +132,12 @@ pub(super) fn cors(
         // As long as browsers remember without a word.
         None => 5,
     };
-    let has_credentials = match table.take("credentials").map(|node| (node.at, node.value)) {
-        Some((_, NodeValue::Boolean(value))) => value,
-        Some((at, _)) => return Err(source.mistake(at, "write true or false")),
-        None => false,
+    let mut flag = |name: &str| match table.take(name).map(|node| (node.at, node.value)) {
+        Some((_, NodeValue::Boolean(value))) => Ok(value),
+        Some((at, _)) => Err(source.mistake(at, "write true or false")),
+        None => Ok(false),
     };
+    let (has_credentials, has_timing) = (flag("credentials")?, flag("timing")?);
     let names = texts(source, "origins", &origins)?;
     let rule = CorsRule::new(WrittenCors {
         path,
@@ -133,6 +146,7 @@ pub(super) fn cors(
         headers: headers.iter().map(String::as_str).collect(),
         max_age,
         has_credentials,
+        has_timing,
     });
     rule.map_err(|problem| source.mistake(origins.at, problem))
 }
