@@ -14,6 +14,7 @@ mod hosts;
 mod metrics;
 mod own_files;
 mod passwords;
+mod reload;
 #[cfg(feature = "upload")]
 mod uploads;
 #[cfg(feature = "proxy")]
@@ -38,6 +39,7 @@ use crate::world::files::Root;
 use crate::world::os::{MemoryBound, OsWorld, inherited, raise_open_files};
 pub use check::check;
 use descriptors::{DescriptorShares, LEAST_LIMIT};
+use reload::SettingsReloader;
 
 /// A server that listens and has not begun to serve.
 pub struct App {
@@ -89,7 +91,7 @@ impl App {
         // Now that the files of the server's own are all there.
         #[cfg(feature = "upload")]
         let scratch = uploads::mount(&mut routes, config)?;
-        hosts::keep_private(&mut routes, config);
+        hosts::keep_private(routes.sites(), config);
         routes.follow_rule_files(Instant::now());
         let mut world = OsWorld::new()?;
         if config.reuse_port {
@@ -172,6 +174,17 @@ impl App {
         })
     }
 
+    /// Has the settings read again when the operator asks for it. `read` makes the next configuration of the one
+    /// in force; its error is one line.
+    pub fn read_again(
+        &mut self,
+        config: &Config,
+        read: impl FnMut(&Config) -> Result<Config, String> + 'static,
+    ) {
+        let reloader = SettingsReloader::new(config, Box::new(read));
+        self.event_loop.set_reloader(Box::new(reloader));
+    }
+
     /// The rights that serving takes, for the sandbox to leave.
     pub fn rights(&self, config: &Config) -> Rights {
         Rights {
@@ -185,7 +198,7 @@ impl App {
     /// Warns of files in a state that the operator can hardly want, as the user finds them that the process
     /// is by now.
     pub fn warn(&mut self, config: &Config) {
-        hosts::warn(self.event_loop.routes(), config);
+        hosts::warn(self.event_loop.routes().sites(), config);
     }
 
     /// The addresses at which the server can be reached, for standard output. The text is for a person, so

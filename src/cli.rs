@@ -19,26 +19,27 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 #[cfg(feature = "client")]
 use crate::client;
-use crate::config::file::{FileMistake, SettingsFile};
+use crate::config::file::FileMistake;
 use crate::config::settings::{
-    self, Arity, GivenSettings, Level, Mistake, Position, SETTINGS_FILE, Setting, SettingOrigin,
-    TABLE, ValueForm,
+    self, Arity, GivenSettings, Level, Mistake, Position, Setting, SettingOrigin, TABLE, ValueForm,
 };
 use crate::config::{Config, InheritedSocket};
 use crate::telemetry::notify::ManagerConfig;
 use crate::telemetry::standard_error;
 use crate::tls::{Certificate, state_directory};
+pub use reader::SettingsReader;
 
 #[cfg(feature = "client")]
 mod get;
 mod mistake;
 mod print;
+mod reader;
 
 /// A task of the program.
 #[derive(Debug)]
 pub enum Command {
-    /// Serve.
-    Serve(Box<Config>),
+    /// Serve. Where there is a settings file, its reader can read it again.
+    Serve(Box<Config>, Option<Box<SettingsReader>>),
     /// Test everything that serving takes, and print what would be served.
     Check(Box<Config>),
     /// Print a text: the settings in effect, or a document.
@@ -151,39 +152,26 @@ fn parse_from(args: &[OsString], variable: Variable<'_>) -> Result<Command, Comm
     base.inherit(inherited.map_err(CommandError::Inherited)?);
     let manager = ManagerConfig::announced(variable, std::process::id());
     base.manager = manager.map_err(CommandError::Inherited)?;
-    let given = given(&matches, variable).map_err(CommandError::File)?;
+    let said = said(&matches, variable);
+    let reader = SettingsReader::of(said, &base).map_err(CommandError::File)?;
+    let given = reader.given();
     let config = Box::new(given.resolve(base).map_err(CommandError::Setting)?);
     Ok(match purpose {
-        Purpose::Serve => Command::Serve(config),
+        Purpose::Serve => Command::Serve(config, reader.again()),
         Purpose::Check => Command::Check(config),
-        Purpose::Show => Command::Show(settings::show(&given)),
+        Purpose::Show => Command::Show(settings::show(given)),
     })
 }
 
-/// The settings that the command line gives, of the others those that the environment gives, and of the rest
-/// those that the settings file has.
-fn given(matches: &ArgMatches, variable: Variable<'_>) -> Result<GivenSettings, FileMistake> {
-    let said = |setting: &Setting| values(setting, matches, variable);
-    let mut settings = GivenSettings::default();
-    let file = settings::all().find(|setting| setting.name == SETTINGS_FILE);
-    let file = file.and_then(|setting| said(setting)?.pop());
-    let file = file.map(|(_, path)| SettingsFile::read(path.as_ref()));
-    let file = file.transpose()?;
-    if let Some(file) = &file {
-        settings.give_rules(file.rules().clone());
-    }
+/// The settings that the command line gives, and of the others those that the environment gives.
+fn said(matches: &ArgMatches, variable: Variable<'_>) -> GivenSettings {
+    let mut said = GivenSettings::default();
     for setting in settings::all() {
-        match (said(setting), &file) {
-            (Some(values), _) => settings.give(setting, values),
-            (None, Some(file)) => file.give(setting, &mut settings),
-            (None, None) => {}
+        if let Some(values) = values(setting, matches, variable) {
+            said.give(setting, values);
         }
     }
-    if let Some(file) = &file {
-        file.give_hosts(&mut settings);
-    }
-    settings.add_profile();
-    Ok(settings)
+    said
 }
 
 /// The values of a setting by the command line, else by the environment.

@@ -8,7 +8,7 @@
 
 use calmd::allocator;
 use calmd::app::{self, App};
-use calmd::cli::{self, Command};
+use calmd::cli::{self, Command, SettingsReader};
 #[cfg(feature = "client")]
 use calmd::client;
 use calmd::config::Config;
@@ -47,7 +47,7 @@ fn run() -> ExitCode {
         ));
     }
     let done = match cli::parse() {
-        Ok(Command::Serve(config)) => serve(&config),
+        Ok(Command::Serve(config, reader)) => serve(&config, reader),
         Ok(Command::Check(config)) => check(&config),
         Ok(Command::Show(settings)) => print(&settings),
         #[cfg(feature = "client")]
@@ -100,7 +100,7 @@ fn help(helper: HelperProcess) -> Result<(), Box<dyn Error>> {
     Ok(helper.run()?)
 }
 
-fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
+fn serve(config: &Config, reader: Option<Box<SettingsReader>>) -> Result<(), Box<dyn Error>> {
     allocator::adopt();
     // Both are opened before the sandbox closes.
     standard_error::install_log(config.log_level);
@@ -109,6 +109,9 @@ fn serve(config: &Config) -> Result<(), Box<dyn Error>> {
         log::warn!("{mistake}");
     }
     let mut app = App::open(config)?;
+    if let Some(reader) = reader {
+        app.read_again(config, move |running| reader.read(running));
+    }
     sandbox::enter(&app.rights(config))?.log();
     app.warn(config);
     let told = app.announcement(config);

@@ -10,9 +10,11 @@
 //! has one host, which answers whatever host a request is for.
 
 mod host;
+mod renewal;
 
 pub use host::Host;
 pub(crate) use host::{Ruled, RuledArrival};
+pub use renewal::RenewedHost;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,8 +34,8 @@ pub struct Routes<F: Files> {
     /// The host of requests for no other one. Its site keeps what the event loop has once: the reads of
     /// open files, the spare descriptors.
     default: Host<F>,
-    /// The other hosts, by their numbers.
-    others: Vec<Host<F>>,
+    /// The other hosts, by their numbers. A number without a host had one before the hosts were read again.
+    others: Vec<Option<Host<F>>>,
     /// The names of all hosts; `None` where the default one is alone.
     table: Option<Box<HostTable<HostKey>>>,
     /// The host that was asked last.
@@ -78,11 +80,12 @@ impl<F: Files> Routes<F> {
     }
 
     /// Adds a host, made by [`Site::beside`] the default host's site, for the hosts of these names.
-    pub fn add_host(&mut self, host: Host<F>, names: &[HostPattern]) {
+    pub fn add_host(&mut self, mut host: Host<F>, names: &[HostPattern]) {
         let number = u32::try_from(self.others.len()).unwrap_or(u32::MAX);
         self.enter(names, HostKey::Other(number));
         self.ruled |= host.has_rules();
-        self.others.push(host);
+        host.series = u16::try_from(number).map_or(u16::MAX, |it| it.saturating_add(1));
+        self.others.push(Some(host));
     }
 
     fn enter(&mut self, names: &[HostPattern], host: HostKey) {
@@ -104,7 +107,8 @@ impl<F: Files> Routes<F> {
 
     /// Follows `_redirects` and `_headers` of all sites, before the first request.
     pub(crate) fn follow_rule_files(&mut self, now: Instant) {
-        for host in std::iter::once(&mut self.default).chain(&mut self.others) {
+        let others = self.others.iter_mut().flatten();
+        for host in std::iter::once(&mut self.default).chain(others) {
             host.site.watch_rules();
             host.follow_rule_files(now);
             self.ruled |= host.has_rules();
@@ -185,7 +189,7 @@ impl<F: Files> Routes<F> {
 
     /// Lends the reads of the event loop to another host.
     fn with_reads<T>(&mut self, number: u32, act: impl FnOnce(&mut Host<F>) -> T) -> Option<T> {
-        let host = self.others.get_mut(number as usize)?;
+        let host = self.others.get_mut(number as usize)?.as_mut()?;
         host.site.swap_reads(&mut self.default.site);
         self.lent = Some(number);
         let done = act(host);
@@ -196,18 +200,24 @@ impl<F: Files> Routes<F> {
     /// Gives the reads that are lent back to the default host.
     fn take_reads_back(&mut self) {
         let lent = self.lent.take();
-        if let Some(host) = lent.and_then(|number| self.others.get_mut(number as usize)) {
+        let lent = lent.and_then(|number| self.others.get_mut(number as usize));
+        if let Some(Some(host)) = lent {
             host.site.swap_reads(&mut self.default.site);
         }
     }
 
     /// Remembers a host whose site has work to do.
     fn note_work(&mut self, number: u32) {
-        let host = self.others.get(number as usize);
+        let host = self.other(number);
         let has_work = host.is_some_and(|host| host.site.next_work().is_some());
         if has_work && !self.working.contains(&number) {
             self.working.push(number);
         }
+    }
+
+    /// The host of this number, if it still has one.
+    fn other(&self, number: u32) -> Option<&Host<F>> {
+        self.others.get(number as usize)?.as_ref()
     }
 
     /// The host that was asked last.
@@ -215,16 +225,29 @@ impl<F: Files> Routes<F> {
         self.asked
     }
 
+    /// The number by which requests of the host are counted that was asked last.
+    pub(crate) fn asked_series(&self) -> u16 {
+        self.asked_host().series
+    }
+
+    fn asked_host(&self) -> &Host<F> {
+        let other = match self.asked {
+            HostKey::Default => None,
+            HostKey::Other(number) => self.other(number),
+        };
+        other.unwrap_or(&self.default)
+    }
+
     /// Goes on with a request that this host was asked.
     pub(crate) fn turn_to(&mut self, host: HostKey) {
         self.asked = host;
     }
 
-    /// The host of this number: 0 is the default one, the others follow in the order of their adding.
+    /// The host of this number at the start: 0 is the default one, the others follow in the order of their adding.
     pub fn host(&mut self, number: usize) -> Option<&mut Host<F>> {
         match number.checked_sub(1) {
             None => Some(&mut self.default),
-            Some(other) => self.others.get_mut(other),
+            Some(other) => self.others.get_mut(other)?.as_mut(),
         }
     }
 
@@ -235,7 +258,8 @@ impl<F: Files> Routes<F> {
 
     /// The sites of all hosts, the default one's first.
     pub fn sites(&mut self) -> impl Iterator<Item = &mut Site<F>> {
-        let others = self.others.iter_mut().map(|host| &mut host.site);
+        let others = self.others.iter_mut().flatten();
+        let others = others.map(|host| &mut host.site);
         std::iter::once(&mut self.default.site).chain(others)
     }
 
@@ -244,21 +268,12 @@ impl<F: Files> Routes<F> {
         self.default.site.reads()
     }
 
-    /// The site of the host that was asked last.
-    fn asked_site(&self) -> &Site<F> {
-        let other = match self.asked {
-            HostKey::Default => None,
-            HostKey::Other(number) => self.others.get(number as usize),
-        };
-        &other.unwrap_or(&self.default).site
-    }
-
     /// Work on files since the last call, in bytes of effort.
     pub(crate) fn take_effort(&mut self) -> usize {
         let effort = self.default.site.take_effort();
         match self.asked {
             HostKey::Default => effort,
-            HostKey::Other(_) => effort + self.asked_site().take_tree_effort(),
+            HostKey::Other(_) => effort + self.asked_host().site.take_tree_effort(),
         }
     }
 
@@ -282,7 +297,7 @@ impl<F: Files> Routes<F> {
 
     /// Writes what the caches of files of all hosts hold and did.
     pub(crate) fn write_metrics(&self, text: &mut Exposition) {
-        let others = self.others.iter().map(|host| &host.site);
+        let others = self.others.iter().flatten().map(|host| &host.site);
         self.default.site.write_metrics(others, text);
     }
 
@@ -294,7 +309,7 @@ impl<F: Files> Routes<F> {
 
     /// The field that responses over TLS of the host that was asked last have, and others must not have.
     pub(crate) fn secure_field(&self) -> Option<Field<'_>> {
-        self.asked_site().secure_field()
+        self.asked_host().site.secure_field()
     }
 
     /// The state of the supply of descriptors since the last call.
@@ -309,7 +324,7 @@ impl<F: Files> Routes<F> {
 
     /// Time until the next background work is due; `None` while there is none.
     pub(crate) fn next_work(&self) -> Option<Duration> {
-        let of = |number: &u32| self.others.get(*number as usize)?.site.next_work();
+        let of = |number: &u32| self.other(*number)?.site.next_work();
         let others = self.working.iter().filter_map(of);
         others.chain(self.default.site.next_work()).min()
     }
@@ -322,7 +337,7 @@ impl<F: Files> Routes<F> {
         };
         self.with_reads(number, |host| host.site.work());
         // They take turns: it goes behind the others, and the default host has a slice as well.
-        if let Some(host) = self.others.get(number as usize)
+        if let Some(host) = self.other(number)
             && host.site.next_work().is_some()
         {
             self.working.insert(0, number);

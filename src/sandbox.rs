@@ -170,6 +170,9 @@ fn lost(rights: &Rights) -> Vec<String> {
     for file in &rights.ticket_keys {
         expect(file, Access::READ_OK, "SIGHUP will keep the old ticket key");
     }
+    for file in &rights.settings {
+        expect(file, Access::READ_OK, "SIGHUP will keep the old settings");
+    }
     for file in &rights.logs {
         expect(file, Access::WRITE_OK, "SIGUSR1 will keep the old log");
     }

@@ -80,6 +80,12 @@ pub struct TlsContext {
     covered: (Names, Vec<u8>),
 }
 
+/// Certificates that are loaded and not in use yet.
+pub struct TlsRenewal {
+    sets: Arc<CertificateSets>,
+    config: ServerConfig,
+}
+
 /// Origin of the keys of session tickets.
 enum TicketSource {
     /// Made by this process, for itself.
@@ -227,12 +233,34 @@ impl TlsContext {
 
     /// Has sets in use from now on.
     fn put(&mut self, sets: CertificateSets) -> Result<(), TlsError> {
+        let renewal = self.renewal(sets)?;
+        self.renew(renewal);
+        Ok(())
+    }
+
+    fn renewal(&self, sets: CertificateSets) -> Result<TlsRenewal, TlsError> {
         let sets = Arc::new(sets);
         let config = server_config(&sets, &self.noted, &self.provider, &self.tickets)?;
+        Ok(TlsRenewal { sets, config })
+    }
+
+    /// Loads the certificates of these hosts, the default one first, without using them yet.
+    pub fn load(&self, hosts: &[HostCertificates<'_>]) -> Result<TlsRenewal, TlsError> {
+        self.renewal(CertificateSets::load(
+            hosts,
+            &self.sets,
+            loader(&self.provider),
+        )?)
+    }
+
+    /// Uses certificates for connections to come.
+    pub fn renew(&mut self, TlsRenewal { sets, config }: TlsRenewal) {
         self.config = Arc::new(config);
         self.sets = sets;
         self.covered = (Names::Any, Vec::new());
-        Ok(())
+        if self.watch.is_some() {
+            self.watch_files();
+        }
     }
 
     /// The names that requests on a connection may be for, if its ClientHello was among the records

@@ -225,7 +225,7 @@ const _: () = assert!(Token::INDEX_BITS + Token::SERIAL_BITS <= usize::BITS);
 pub enum Signal {
     /// SIGINT or SIGTERM: finish and exit.
     Stop,
-    /// SIGHUP: read the certificate again.
+    /// SIGHUP: read settings and certificates again.
     Reload,
     /// SIGUSR1: open the log file again.
     ReopenLog,

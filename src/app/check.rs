@@ -33,9 +33,9 @@ pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
     }
     #[cfg(feature = "proxy")]
     super::upstreams::resolve(config)?;
-    hosts::keep_private(&mut routes, config);
+    hosts::keep_private(routes.sites(), config);
     routes.follow_rule_files(Instant::now());
-    hosts::warn(&mut routes, config);
+    hosts::warn(routes.sites(), config);
     let cleartext = config
         .listen
         .iter()

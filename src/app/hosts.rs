@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::own_files;
 use crate::config::{Config, HostConfig, NamedHost};
+use crate::hosts::HostPattern;
 use crate::routes::{Host, Routes};
 use crate::rules::Rules;
 use crate::site::Site;
@@ -12,29 +13,54 @@ use crate::world::files::Root;
 
 /// Opens the sites of all hosts.
 pub(super) fn open(config: &Config) -> Result<Routes<Root>, Box<dyn Error>> {
-    let site = |config: &NamedHost| -> Result<_, Box<dyn Error>> {
-        let files = Root::open(&config.host.site.root);
-        files.map_err(|error| of_host(config, error.into()))
-    };
-    match config.hosts.split_first() {
-        None => {
-            let files = Root::open(&config.host.site.root)?;
-            let site = Site::new(files, &config.host.site)?;
-            Ok(Routes::from(host(site, &config.host)))
-        }
-        Some((default, others)) => {
-            let opened = Site::new(site(default)?, &default.host.site);
-            let opened = opened.map_err(|error| of_host(default, error.into()))?;
-            let mut routes = Routes::from(host(opened, &default.host));
-            routes.name_default(&default.names);
-            for other in others {
-                let opened = Site::beside(routes.site(), site(other)?, &other.host.site);
-                let opened = opened.map_err(|error| of_host(other, error.into()))?;
-                routes.add_host(host(opened, &other.host), &other.names);
-            }
-            Ok(routes)
-        }
+    let mut hosts = open_each(config, None)?.into_iter();
+    // There is one at least.
+    let (names, default) = hosts.next().ok_or("there is no host")?;
+    let mut routes = Routes::from(default);
+    if let Some(names) = names {
+        routes.name_default(names);
     }
+    for (names, host) in hosts {
+        routes.add_host(host, names.unwrap_or_default());
+    }
+    Ok(routes)
+}
+
+/// The names of a host, none for a host that is alone, and its site with its rules.
+pub(super) type OpenedHost<'c> = (Option<&'c [HostPattern]>, Host<Root>);
+
+/// Opens the sites of all hosts, beside those of a running server in a sandbox, if its first one is given.
+pub(super) fn open_each<'c>(
+    config: &'c Config,
+    running: Option<&Site<Root>>,
+) -> Result<Vec<OpenedHost<'c>>, Box<dyn Error>> {
+    let alone = config.hosts.is_empty().then_some((None, &config.host));
+    let named = config.hosts.iter();
+    let named = named.map(|named| (Some(named.names.as_slice()), &named.host));
+    let mut hosts: Vec<OpenedHost<'c>> = Vec::with_capacity(config.hosts.len().max(1));
+    for (names, config) in alone.into_iter().chain(named) {
+        let first = hosts.first_mut().map(|(_, first)| &*first.site());
+        let opened = open_site(config, first, running);
+        let site = opened.map_err(|error| of_host(names.unwrap_or_default(), error))?;
+        hosts.push((names, host(site, config)));
+    }
+    Ok(hosts)
+}
+
+fn open_site(
+    config: &HostConfig,
+    first: Option<&Site<Root>>,
+    running: Option<&Site<Root>>,
+) -> Result<Site<Root>, Box<dyn Error>> {
+    let files = Root::open(&config.site.root)?;
+    if running.is_some() {
+        files.check_sandbox()?;
+    }
+    Ok(match (first, running) {
+        (Some(first), _) => Site::beside(first, files, &config.site)?,
+        (None, Some(running)) => Site::instead_of(running, files, &config.site)?,
+        (None, None) => Site::new(files, &config.site)?,
+    })
 }
 
 /// A host over its site.
@@ -46,23 +72,21 @@ fn host(mut site: Site<Root>, config: &HostConfig) -> Host<Root> {
 }
 
 /// Has no site serve the server's own files, which are there by now.
-pub(super) fn keep_private(routes: &mut Routes<Root>, config: &Config) {
+pub(super) fn keep_private<'s>(sites: impl Iterator<Item = &'s mut Site<Root>>, config: &Config) {
     let own: Rc<[_]> = own_files::own_files(config).into();
-    for site in routes.sites() {
+    for site in sites {
         site.tree().keep_private(own.clone());
     }
 }
 
-/// Warns of files in a state that the operator can hardly want.
-pub(super) fn warn(routes: &mut Routes<Root>, config: &Config) {
+/// Warns of files in a state that the operator can hardly want. The sites are in the order of the configuration.
+pub(super) fn warn<'s>(sites: impl Iterator<Item = &'s mut Site<Root>>, config: &Config) {
     for warning in config.host_configs().flat_map(|host| host.rules.warnings()) {
         log::warn!("{warning}");
     }
-    let mut roots = config.sites().map(|site| &site.root);
-    for site in routes.sites() {
+    for (site, config) in sites.zip(config.sites()) {
         site.tree().warn_of_private();
-        let complaints = roots.next().map(|root| site.complaints(root));
-        for complaint in complaints.into_iter().flatten() {
+        for complaint in site.complaints(&config.root) {
             log::warn!("{complaint}");
         }
     }
@@ -101,8 +125,8 @@ pub(super) fn lines(config: &Config) -> Vec<String> {
 }
 
 /// An error with the name of the host that it is about.
-fn of_host(host: &NamedHost, error: Box<dyn Error>) -> Box<dyn Error> {
-    match host.names.first() {
+fn of_host(names: &[HostPattern], error: Box<dyn Error>) -> Box<dyn Error> {
+    match names.first() {
         Some(name) => format!("the host {name}: {error}").into(),
         None => error,
     }

@@ -16,14 +16,19 @@ pub(super) fn count_requests(config: &Config, log: Option<AccessLog>) -> Option<
     if config.metrics.is_empty() {
         return log;
     }
+    let counts = RequestCounts::new(host_names(config));
+    let log = log.unwrap_or_else(AccessLog::without_lines);
+    Some(log.counting(counts))
+}
+
+/// The values of the label `host`, in the order of the hosts.
+pub(super) fn host_names(config: &Config) -> Vec<String> {
     let name = |host: &NamedHost| host.names.first().map(ToString::to_string);
     let mut hosts: Vec<String> = config.hosts.iter().filter_map(name).collect();
     if hosts.is_empty() {
         hosts.push(ONLY_HOST.into());
     }
-    let counts = RequestCounts::new(hosts);
-    let log = log.unwrap_or_else(AccessLog::without_lines);
-    Some(log.counting(counts))
+    hosts
 }
 
 /// Metrics of a server that begins now.

@@ -6,8 +6,9 @@ use crate::config::Config;
 use crate::proxy::{
     DialAddress, ProxyHandler, ProxyRule, Upstream, UpstreamAddress, UpstreamServer, group,
 };
-use crate::routes::Routes;
+use crate::routes::{Host, Routes};
 use crate::world::Files;
+use crate::world::files::Root;
 
 /// Descriptors kept for upstream connections: an eighth of all at most, because each forwarded request has a
 /// client's connection as well, and most clients are idle.
@@ -82,6 +83,68 @@ pub(super) fn mount<F: Files>(
         upstreams.push(upstream);
     }
     (routes, upstreams)
+}
+
+/// The upstreams of a running server: their names are looked up, and the sandbox lets their ports be dialled.
+pub(super) struct KnownUpstreams(Vec<Vec<UpstreamAddress>>);
+
+/// A place for a handler of an upstream.
+pub(super) struct UpstreamMount {
+    /// The number of the host.
+    pub host: usize,
+    pub rule: ProxyRule,
+    /// The number of the upstream.
+    upstream: usize,
+}
+
+impl KnownUpstreams {
+    /// The upstreams of a configuration, in the order in which [`resolve`] has them.
+    pub fn of(config: &Config) -> Self {
+        let hosts = config.host_configs();
+        let groups = hosts.flat_map(|host| group(&host.proxies));
+        KnownUpstreams(groups.map(|rules| addresses(&rules)).collect())
+    }
+
+    /// The handlers of another configuration. The error names the first upstream that is not known.
+    pub fn mounts(&self, config: &Config) -> Result<Vec<UpstreamMount>, String> {
+        let mut mounts = Vec::new();
+        for (host, config) in config.host_configs().enumerate() {
+            for rules in group(&config.proxies) {
+                let Some(rule) = rules.first() else {
+                    continue;
+                };
+                let addresses = addresses(&rules);
+                let upstream = self.0.iter().position(|known| *known == addresses);
+                let upstream = upstream.ok_or_else(|| {
+                    let servers: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                    format!(
+                        "the upstream {} of '{}/' is none of those at the start: restart needed",
+                        servers.join(" and "),
+                        rule.path
+                    )
+                })?;
+                mounts.push(UpstreamMount {
+                    host,
+                    rule: (*rule).clone(),
+                    upstream,
+                });
+            }
+        }
+        Ok(mounts)
+    }
+}
+
+impl UpstreamMount {
+    /// Mounts the handler on its host.
+    pub fn mount(&self, host: &mut Host<Root>) {
+        let common = host.site().common_fields();
+        let handler = ProxyHandler::new(self.upstream, &self.rule, common);
+        host.mount(&self.rule.path, Box::new(handler));
+    }
+}
+
+fn addresses(rules: &[&ProxyRule]) -> Vec<UpstreamAddress> {
+    rules.iter().map(|rule| rule.address.clone()).collect()
 }
 
 /// Of `limit` descriptors, those that upstream connections leave to others.

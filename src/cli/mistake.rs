@@ -112,7 +112,7 @@ fn arguments(error: &clap::Error, args: &[OsString], is_get: bool) -> String {
 }
 
 /// A wrong setting, spelt as the option or the variable that it came from.
-fn setting(mistake: &Mistake) -> String {
+pub(super) fn setting(mistake: &Mistake) -> String {
     match mistake {
         Mistake::Value {
             setting,

@@ -36,7 +36,7 @@ impl Said {
 
     fn config(&self) -> Config {
         match self.parse() {
-            Ok(Command::Serve(config)) => *config,
+            Ok(Command::Serve(config, _)) => *config,
             other => panic!("{other:?}"),
         }
     }

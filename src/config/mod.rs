@@ -216,6 +216,7 @@ impl Config {
                 Vec::new()
             },
             ticket_keys: self.host.ticket_key.iter().cloned().collect(),
+            settings: self.settings_files(),
             logs: log.into_iter().collect(),
             uploads: self.upload_directories(),
             scratch: Vec::new(),
@@ -224,6 +225,18 @@ impl Config {
             dials: self.dials(),
             succession: self.control.is_some(),
         }
+    }
+
+    /// The settings file, and the files of users that it names.
+    fn settings_files(&self) -> Vec<PathBuf> {
+        let mut logins = self.host_configs().flat_map(|host| &host.rules.logins);
+        let mut files: Vec<PathBuf> = self.settings_file.iter().cloned().collect();
+        for login in &mut logins {
+            if !files.contains(&login.users.file) {
+                files.push(login.users.file.clone());
+            }
+        }
+        files
     }
 
     /// The directories that uploads are written to.

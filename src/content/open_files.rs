@@ -79,6 +79,16 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
         })
     }
 
+    /// A tree that takes the place of `first`, with the descriptors that it had. Its own spare ones are opened with
+    /// the next look at the supply.
+    pub(crate) fn instead_of(first: &Rc<Self>, tree: F) -> Rc<Self> {
+        Rc::new(OpenFiles {
+            tree: RefCell::new(tree),
+            table: first.table.clone(),
+            first: None,
+        })
+    }
+
     /// The tree, for one call.
     pub(crate) fn tree(&self) -> RefMut<'_, F> {
         self.tree.borrow_mut()

@@ -37,6 +37,15 @@ impl<V: Copy> HostTable<V> {
         table.entry(name.clone()).or_insert(value);
     }
 
+    /// The value of a pattern that was entered.
+    pub fn value(&self, pattern: &HostPattern) -> Option<V> {
+        let (table, name) = match pattern {
+            HostPattern::Exact(name) => (&self.exact, name),
+            HostPattern::Beneath(suffix) => (&self.beneath, suffix),
+        };
+        table.get(name).copied()
+    }
+
     /// The value for the host of an authority; `None` for one that has no entry.
     pub fn find(&self, authority: &[u8]) -> Option<V> {
         let host = HostName::of(authority)?;

@@ -17,6 +17,8 @@ pub struct Host<F: Files> {
     rules: Option<Box<Rules>>,
     mounts: Vec<Mount<F>>,
     pub(super) site: Site<F>,
+    /// The number by which its requests are counted.
+    pub(super) series: u16,
 }
 
 /// The most lines of a file of rules that are told one by one.
@@ -60,6 +62,7 @@ impl<F: Files> From<Site<F>> for Host<F> {
             rules: None,
             mounts: Vec::new(),
             site,
+            series: 0,
         };
         for (path, handler) in handlers {
             host.mount(path, handler);
@@ -77,6 +80,19 @@ impl<F: Files> Host<F> {
             path: path.as_bytes().into(),
             handler,
         });
+    }
+
+    /// Sets the number by which its requests are counted.
+    pub(super) fn numbered(mut self, series: u16) -> Self {
+        self.series = series;
+        self
+    }
+
+    /// Takes the handler that is mounted at exactly this path.
+    pub(super) fn unmount(&mut self, path: &str) -> Option<Box<dyn Handler<F>>> {
+        let path = path.trim_end_matches('/').as_bytes();
+        let at = self.mounts.iter().position(|mount| *mount.path == *path)?;
+        Some(self.mounts.remove(at).handler)
     }
 
     /// Adds the rules of the host, if it has any.

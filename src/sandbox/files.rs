@@ -38,7 +38,7 @@ impl PathGrant {
 enum Access {
     /// The site: read its files, list its directories.
     Site,
-    /// Certificates and keys of the operator, to be read again.
+    /// Certificates, keys and settings of the operator, to be read again.
     Certificate,
     /// Certificates of our own: read again, and made anew when they are about to expire.
     OwnCertificate,
@@ -90,6 +90,9 @@ fn grants(rights: &Rights, homes: &[PathBuf]) -> Vec<PathGrant> {
     }
     for file in &rights.ticket_keys {
         grant_renewed(file, homes, &mut add);
+    }
+    for file in &rights.settings {
+        grant_edited(file, homes, &mut add);
     }
     for file in &rights.logs {
         // A pipe behind /dev/stdout has no path, and Landlock leaves it alone.
@@ -150,6 +153,18 @@ fn grant_renewed(file: &Path, homes: &[PathBuf], add: &mut impl FnMut(PathBuf, A
     );
     add(place(&absolute(file)), Access::Certificate);
     for directory in around(&world::files::absolute(file), homes).near {
+        add(directory, Access::Certificate);
+    }
+}
+
+/// Grants what reading a file again takes that a person edits: editors put a new file in its place. In a
+/// directory that holds much beside it, it is the file alone, and a new one goes unseen.
+fn grant_edited(file: &Path, homes: &[PathBuf], add: &mut impl FnMut(PathBuf, Access)) {
+    let around = around(&world::files::absolute(file), homes);
+    if !around.too_wide.is_empty() {
+        add(absolute(file), Access::Certificate);
+    }
+    for directory in around.near {
         add(directory, Access::Certificate);
     }
 }

@@ -21,6 +21,8 @@ pub struct Rights {
     pub certificates: Vec<Certificate>,
     /// Keys of session tickets, read again with the certificates.
     pub ticket_keys: Vec<PathBuf>,
+    /// Files of settings and of users, read again when the operator asks for it.
+    pub settings: Vec<PathBuf>,
     /// Files that are appended to, and created anew when they are rotated.
     pub logs: Vec<PathBuf>,
     /// Directories that uploads are written to and read from.

@@ -39,6 +39,8 @@ const ALLOWED: &[i64] = &[
     // The site's root when another directory has taken its name, and links within it.
     libc::SYS_faccessat,
     libc::SYS_readlinkat,
+    // Relative paths of settings that are read again.
+    libc::SYS_getcwd,
     libc::SYS_read,
     libc::SYS_pread64,
     libc::SYS_preadv,

@@ -121,7 +121,7 @@ impl<F: Files> Turn<'_, F> {
         let mut alarm = AlarmOwner::default();
         let Ruled { answer, changes } = self.ask(arrived, &request, admission, (place, &mut alarm));
         if let Some(entry) = &mut entry {
-            entry.set_host(self.services.routes.asked().number());
+            entry.set_host(self.services.routes.asked_series());
         }
         let mut response = match answer {
             // An interim status would leave the client waiting for another response.

@@ -30,6 +30,7 @@ use super::ledger::Ledger;
 use super::lent::Lent;
 use super::limit_log::Limit;
 use super::listener_role::ListenerRole;
+use super::reload::Reload;
 use super::services::Services;
 use super::slots::Slots;
 use super::turn::Turn;
@@ -208,6 +209,11 @@ impl<W: World> EventLoop<W> {
     /// The handlers.
     pub fn routes(&mut self) -> &mut Routes<W::Files> {
         &mut self.services.routes
+    }
+
+    /// Adds a reader of the configuration, which is asked when the operator wants everything read again.
+    pub fn set_reloader(&mut self, reloader: Box<dyn Reload<W::Files>>) {
+        self.services.reloader = Some(reloader);
     }
 
     /// The number of connections.

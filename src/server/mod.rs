@@ -43,6 +43,7 @@ mod metrics;
 mod own_answers;
 mod own_time;
 mod protocol;
+mod reload;
 mod request_ids;
 mod services;
 mod slots;
@@ -56,6 +57,7 @@ pub use config::{Config, Limits, Timeouts};
 pub use event_loop::EventLoop;
 pub(crate) use event_loop::LEAVING;
 pub use metrics::Metrics;
+pub use reload::{Reload, Renewing};
 pub use request_ids::RequestIdUse;
 pub use services::Services;
 #[cfg(feature = "proxy")]

@@ -6,6 +6,7 @@ use super::health::Health;
 use super::limit_log::{Limit, LimitLog};
 use super::metrics::{Metrics, Traffic};
 use super::own_time::OwnTime;
+use super::reload::Reload;
 use super::request_ids::RequestIds;
 #[cfg(feature = "proxy")]
 use super::upstream::UpstreamLimits;
@@ -49,6 +50,8 @@ pub struct Services<F: Files> {
     pub(super) health: Health,
     /// The service manager that started the process, if it wants to be told.
     manager: Option<ServiceManager>,
+    /// The reader of the configuration, where it can change while the server runs.
+    pub(super) reloader: Option<Box<dyn Reload<F>>>,
     /// Number of requests since the start.
     pub(super) requests: u64,
     /// The limits that fired, for the operator.
@@ -117,6 +120,7 @@ impl<F: Files> Services<F> {
             request_ids: RequestIds::new(request_ids),
             health: Health::new(health),
             manager: None,
+            reloader: None,
             requests: 0,
             limit_log: LimitLog::default(),
             http1: Arc::new(http1),

@@ -117,6 +117,13 @@ impl<F: Files> Site<F> {
         Site::over(open_files, reads, first.shares.clone(), config)
     }
 
+    /// A site that takes the place of `first`, with what all sites of its server have together.
+    pub fn instead_of(first: &Site<F>, files: F, config: &Config) -> Result<Self, SiteError> {
+        let reads = files.reads();
+        let open_files = FileTable::instead_of(&first.open_files, files);
+        Site::over(open_files, reads, first.shares.clone(), config)
+    }
+
     fn over(
         open_files: Rc<FileTable<F>>,
         reads: F::Reads,

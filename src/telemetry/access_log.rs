@@ -124,6 +124,14 @@ impl AccessLog {
         self
     }
 
+    /// The numbers by which requests for these hosts are counted from now on; none where nothing is counted.
+    pub(crate) fn follow_hosts(&mut self, names: impl FnOnce() -> Vec<String>) -> Vec<u16> {
+        let counts = self.counts.as_mut();
+        counts
+            .map(|counts| counts.follow_hosts(names()))
+            .unwrap_or_default()
+    }
+
     /// The counts of requests that have ended.
     pub(crate) fn counts(&self) -> Option<&RequestCounts> {
         self.counts.as_deref()

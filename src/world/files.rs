@@ -98,6 +98,19 @@ impl Root {
         })
     }
 
+    /// An error if the sandbox keeps the directory shut, which a process in a sandbox can find out alone.
+    pub fn check_sandbox(&self) -> Result<(), String> {
+        if !self.place.is_shut_by_sandbox() {
+            return Ok(());
+        }
+        let parent = self.place.real.parent().unwrap_or(&self.place.real);
+        Err(format!(
+            "the sandbox was not told of the directory '{}': restart needed (--sandbox-read {} spares the next)",
+            self.name.display(),
+            parent.display()
+        ))
+    }
+
     /// Names the files that are never opened nor listed.
     pub fn keep_private(&mut self, own: impl Into<Rc<[OwnFile]>>) {
         self.private.set(own.into(), &self.place.real);

@@ -27,7 +27,7 @@ pub(super) fn page() -> String {
     }
     page.push_str(
         ".SH SIGNALS\n.TP\n.B SIGTERM, SIGINT\nFinish what is open and end; a second one ends at once.\n\
-         .TP\n.B SIGHUP\nRead certificates again.\n\
+         .TP\n.B SIGHUP\nRead the settings file and certificates again.\n\
          .TP\n.B SIGUSR1\nOpen the access log again.\n\
          .SH EXIT STATUS\n0 after a signal, 1 if it cannot start, 2 for a wrong option or settings file, 101 for \
          a bug of its own.\n",

@@ -166,22 +166,21 @@ impl SettingsFile {
         entries.find(|entry| std::ptr::eq(entry.setting, setting))
     }
 
-    /// The rules of the file, which no option can set.
-    pub fn rules(&self) -> &crate::rules::Config {
-        &self.rules
-    }
-
-    /// Gives the setting's values, if the file has the setting.
-    pub fn give(&self, setting: &'static Setting, given: &mut GivenSettings) {
-        if let Some(entry) = self.entry(setting) {
-            entry.give(given);
+    /// These settings, and of the others those that the file has.
+    pub fn beneath(&self, said: &GivenSettings) -> GivenSettings {
+        let mut given = GivenSettings::default();
+        given.give_rules(self.rules.clone());
+        for setting in settings::all() {
+            match (said.values(setting.name), self.entry(setting)) {
+                (Some(values), _) => given.give(setting, values.to_vec()),
+                (None, Some(entry)) => entry.give(&mut given),
+                (None, None) => {}
+            }
         }
-    }
-
-    /// Gives the hosts of the file.
-    pub fn give_hosts(&self, given: &mut GivenSettings) {
-        let hosts = self.hosts.iter().map(|host| host.given(&self.rules));
-        given.hosts.extend(hosts);
+        given
+            .hosts
+            .extend(self.hosts.iter().map(|host| host.given(&self.rules)));
+        given
     }
 }
 

@@ -9,10 +9,7 @@ fn parse(name: &str, text: &str) -> Result<SettingsFile, String> {
 
 fn config(name: &str, text: &str) -> Config {
     let file = parse(name, text).unwrap();
-    let mut given = GivenSettings::default();
-    for setting in settings::all() {
-        file.give(setting, &mut given);
-    }
+    let given = file.beneath(&GivenSettings::default());
     given.resolve(Config::default()).unwrap()
 }
 

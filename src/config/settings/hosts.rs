@@ -9,7 +9,7 @@ use crate::hosts::HostPattern;
 const LEAST_CACHE: usize = 64 << 10;
 
 /// One host, with the settings that it has for itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GivenHost {
     /// The place where it stands.
     pub place: FilePlace,

@@ -24,6 +24,7 @@
 //!
 //! Two tests hold the rest: the default that the help shows is the room's, and the help has every name.
 
+mod again;
 mod draft;
 mod hosts;
 mod listen;
@@ -38,7 +39,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::Config;
+use super::{Config, NamedHost};
 use crate::rules;
 pub use draft::ConfigDraft;
 use draft::Incomplete;
@@ -277,7 +278,7 @@ pub enum Mistake {
 }
 
 /// Texts for settings, each with the place that it was read from.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct GivenSettings {
     given: Vec<Given>,
     /// The rules of the settings file, which no option can set.
@@ -286,7 +287,7 @@ pub struct GivenSettings {
     pub hosts: Vec<GivenHost>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Given {
     setting: &'static Setting,
     values: Vec<(SettingOrigin, OsString)>,
@@ -322,14 +323,19 @@ impl GivenSettings {
         }
         let incomplete = |incomplete| self.incomplete(incomplete);
         let mut config = draft.finish().map_err(incomplete)?;
+        config.hosts = self.named_hosts(&base, &config)?;
+        Ok(config)
+    }
+
+    /// The hosts in a program with these listeners.
+    fn named_hosts(&self, base: &Config, program: &Config) -> Result<Vec<NamedHost>, Mistake> {
         if !self.hosts.is_empty() && self.values(ROOT).is_some() {
             return Err(self.incomplete(Incomplete {
                 names: &[ROOT],
                 needs: "cannot stand beside [[host]], because each host has a root of its own; leave it out",
             }));
         }
-        config.hosts = hosts::resolve(self, &base, &config)?;
-        Ok(config)
+        hosts::resolve(self, base, program)
     }
 
     /// The mistake of settings that need another one, with the place of each.

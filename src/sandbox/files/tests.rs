@@ -18,6 +18,7 @@ fn setting() -> (tempfile::TempDir, PathBuf, Rights) {
         read: Vec::new(),
         certificates: Vec::new(),
         ticket_keys: Vec::new(),
+        settings: Vec::new(),
         logs: Vec::new(),
         uploads: Vec::new(),
         scratch: Vec::new(),

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use super::EventLoop;
 use crate::server::connection::Connection;
+use crate::server::reload::Renewing;
 use crate::telemetry::notify::Notice;
 use crate::tls::TlsContext;
 use crate::world::{Signal, Succession, World};
@@ -64,14 +65,28 @@ impl<W: World> EventLoop<W> {
 
     /// Reads again everything that the operator may have replaced.
     fn reload(&mut self) {
-        self.services.tell_manager(Notice::Reloading);
-        match self.services.tls.as_mut().map(TlsContext::reload) {
-            Some(Ok(_)) => log::info!("the certificate was read again"),
-            Some(Err(error)) => log::error!("the old certificate stays: {error}"),
-            None => {}
+        let services = &mut self.services;
+        services.tell_manager(Notice::Reloading);
+        match &mut services.reloader {
+            Some(reloader) => {
+                let parts = Renewing {
+                    routes: &mut services.routes,
+                    tls: services.tls.as_mut(),
+                    log: services.log.as_mut(),
+                };
+                match reloader.reload(parts) {
+                    Ok(()) => log::info!("the settings were read again, and are in force"),
+                    Err(reason) => log::error!("the old settings stay: {reason}"),
+                }
+            }
+            None => match services.tls.as_mut().map(TlsContext::reload) {
+                Some(Ok(_)) => log::info!("the certificate was read again"),
+                Some(Err(error)) => log::error!("the old certificate stays: {error}"),
+                None => {}
+            },
         }
-        self.services.routes.reload(self.services.now);
-        self.services.tell_manager(Notice::Ready);
+        services.routes.reload(services.now);
+        services.tell_manager(Notice::Ready);
     }
 
     /// Tells health checks from now on that the server stops, and begins to stop after the drain delay.

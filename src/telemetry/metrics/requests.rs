@@ -1,6 +1,6 @@
 //! Requests that have ended, counted by host, protocol, method and status, and their durations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::exposition::{Exposition, FamilyKind};
@@ -143,20 +143,41 @@ impl RequestCounts {
             received: 0,
             sent: 0,
         };
-        let mut requests = BTreeMap::new();
-        // A rate over a series that appears with its first count would miss that count.
-        for host in 0..hosts.len().min(MOST_BEGUN) {
-            for version in ["HTTP/1.1", "HTTP/2.0"] {
-                let class = RequestClass::new(host as u16, version, b"GET");
-                for status in [200, 404, 500] {
-                    requests.insert((class, status_class(status)), 0);
-                }
-            }
-        }
-        RequestCounts {
-            hosts,
-            requests,
+        let mut new = RequestCounts {
+            hosts: Vec::new(),
+            requests: BTreeMap::new(),
             protocols: [counts.clone(), counts],
+        };
+        new.follow_hosts(hosts);
+        new
+    }
+
+    /// The numbers of these hosts from now on, whose names differ. A host keeps the number that its name had, and
+    /// the counts of those that are gone stay.
+    pub fn follow_hosts(&mut self, names: Vec<String>) -> Vec<u16> {
+        let known: HashMap<String, usize> = self.hosts.iter().cloned().zip(0..).collect();
+        let number = |name: String| {
+            let at = known.get(&name).copied().unwrap_or_else(|| {
+                self.hosts.push(name);
+                self.begin(self.hosts.len() - 1);
+                self.hosts.len() - 1
+            });
+            u16::try_from(at).unwrap_or(u16::MAX)
+        };
+        names.into_iter().map(number).collect()
+    }
+
+    /// Begins the series of a host with zeros, because a rate over a series that appears with its first count
+    /// would miss that count.
+    fn begin(&mut self, host: usize) {
+        if host >= MOST_BEGUN {
+            return;
+        }
+        for version in ["HTTP/1.1", "HTTP/2.0"] {
+            let class = RequestClass::new(host as u16, version, b"GET");
+            for status in [200, 404, 500] {
+                self.requests.insert((class, status_class(status)), 0);
+            }
         }
     }
 

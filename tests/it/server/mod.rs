@@ -29,6 +29,7 @@ mod own_files;
 mod ports;
 mod proxy;
 mod records;
+mod reload;
 mod respond;
 mod root;
 mod rules;

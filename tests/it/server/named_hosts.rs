@@ -26,7 +26,7 @@ default = true
 "#;
 
 /// Makes the sites of both hosts.
-fn sites(directory: &Path) {
+pub fn sites(directory: &Path) {
     for (root, files) in [
         ("sites/a-1", &["index.html", "only-a.txt", "list/x.txt"][..]),
         ("sites/a-2", &["index.html"]),
@@ -124,7 +124,7 @@ fn a_host_without_a_directory_is_named_and_nothing_starts() {
 }
 
 /// Makes a certificate for these names.
-fn certify(directory: &Path, file: &str, names: &[&str]) {
+pub fn certify(directory: &Path, file: &str, names: &[&str]) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     fs::create_dir_all(directory).unwrap();

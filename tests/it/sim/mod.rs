@@ -31,6 +31,7 @@ mod identity;
 mod late;
 mod network;
 mod outside;
+mod reloads;
 mod rng;
 mod run;
 mod world;

@@ -8,6 +8,7 @@ use super::identity::Identity;
 use super::late::{self, LateHandler};
 use super::network::Network;
 use super::outside::{Outside, Room};
+use super::reloads::SimReloader;
 use super::rng::Rng;
 use super::world::SimWorld;
 use allocation_counter::measure;
@@ -195,7 +196,15 @@ impl Run {
             let (tls, _) = TlsContext::open(&identity.files()).expect("a certificate");
             let services = Services::new(&world, routes, log, &config.server).with_tls(Some(tls));
             let listeners = [Scheme::Http, Scheme::Https];
-            event_loop = Some(EventLoop::new(world, services, &listeners));
+            let mut new = EventLoop::new(world, services, &listeners);
+            new.set_reloader(Box::new(SimReloader {
+                tree: tree.clone(),
+                outside: outside.clone(),
+                site: config.host.site.clone(),
+                certificate: identity.files(),
+                readings: 0,
+            }));
+            event_loop = Some(new);
         });
         Run {
             event_loop,
@@ -369,13 +378,18 @@ fn vary(config: &mut Config, outside: &mut Outside) {
     if rng.chance(150) {
         outside.descriptor_limit = rng.between(1, 12);
     }
+    let mut signals = Vec::new();
     if rng.chance(150) {
-        let signals = [Signal::Reload, Signal::ReopenLog, Signal::Stop];
-        let order = |signal| (outside.rng.pause(Duration::from_secs(3)), signal);
-        outside.orders = signals.map(order).into();
-        outside
-            .orders
-            .make_contiguous()
-            .sort_unstable_by_key(|(at, _)| *at);
+        signals.extend([Signal::Reload, Signal::ReopenLog, Signal::Stop]);
     }
+    if rng.chance(250) {
+        let reloads = rng.between(1, 12);
+        signals.extend(std::iter::repeat_n(Signal::Reload, reloads));
+    }
+    let order = |signal| (outside.rng.pause(Duration::from_secs(3)), signal);
+    outside.orders = signals.into_iter().map(order).collect();
+    outside
+        .orders
+        .make_contiguous()
+        .sort_unstable_by_key(|(at, _)| *at);
 }

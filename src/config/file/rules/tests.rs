@@ -6,7 +6,7 @@ use std::path::Path;
 
 fn rules(name: &str, text: &str) -> Result<Config, String> {
     let file = SettingsFile::parse(Path::new(name), text.as_bytes());
-    file.map(|file| file.rules().clone())
+    file.map(|file| file.rules)
         .map_err(|mistake| mistake.to_string())
 }
 

@@ -5,12 +5,7 @@ use crate::hosts::HostPattern;
 
 fn resolved(name: &str, text: &str) -> Result<Config, String> {
     let file = parse(name, text)?;
-    let mut given = GivenSettings::default();
-    for setting in settings::all() {
-        file.give(setting, &mut given);
-    }
-    file.give_hosts(&mut given);
-    given
+    file.beneath(&GivenSettings::default())
         .resolve(Config::default())
         .map_err(|mistake| format!("{mistake:?}"))
 }
