@@ -322,6 +322,16 @@ impl<F: Files> Routes<F> {
         self.default.site.take_freed()
     }
 
+    /// Closes files of all hosts that no response has needed for a while.
+    pub(crate) fn close_rested(&self, now: Instant) {
+        self.default.site.close_rested(now);
+    }
+
+    /// Time until [`Routes::close_rested`] has something to do.
+    pub(crate) fn until_rested(&self, now: Instant) -> Option<Duration> {
+        self.default.site.until_rested(now)
+    }
+
     /// Time until the next background work is due; `None` while there is none.
     pub(crate) fn next_work(&self) -> Option<Duration> {
         let of = |number: &u32| self.other(*number)?.site.next_work();

@@ -69,6 +69,16 @@ impl FileState {
 struct Descriptor<F: Files> {
     file: F::File,
     place: usize,
+    opened_for: OpenedFor,
+}
+
+/// Response for which a file was opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OpenedFor {
+    /// The response that the file was just read for.
+    FirstResponse,
+    /// Any response.
+    AnyResponse,
 }
 
 /// Use of a descriptor since the hand's last visit.
@@ -81,6 +91,10 @@ enum Used {
 impl<F: Files> Reclaimable for SharedFile<F> {
     fn take_use(&self) -> bool {
         self.used.replace(Used::Not) == Used::Since
+    }
+
+    fn rests(&self) -> bool {
+        self.shares.get() == 0 && self.is_open()
     }
 
     fn close(&self) -> bool {
@@ -98,6 +112,16 @@ impl<F: Files> Reclaimable for SharedFile<F> {
 impl<F: Files> SharedFile<F> {
     fn is_open(&self) -> bool {
         self.descriptor.borrow().is_some()
+    }
+
+    /// Keeps the file open for the next response, if content in memory does not serve it.
+    fn rest(&self) {
+        if self.content.borrow().is_some() {
+            self.close();
+        } else if let Some(descriptor) = &mut *self.descriptor.borrow_mut() {
+            descriptor.opened_for = OpenedFor::AnyResponse;
+            self.table.note_rest();
+        }
     }
 }
 
@@ -153,12 +177,20 @@ impl<F: Files> FileSlot<F> {
     /// Keeps a descriptor for the response that is about to be made.
     pub(crate) fn keep(&self, file: F::File) {
         let place = self.0.table.enter(&self.0);
-        self.0.descriptor.replace(Some(Descriptor { file, place }));
+        self.0.descriptor.replace(Some(Descriptor {
+            file,
+            place,
+            opened_for: OpenedFor::FirstResponse,
+        }));
     }
 
     /// Closes a kept descriptor that no response has taken.
     pub(crate) fn close_kept(&self) {
-        if self.0.shares.get() == 0 {
+        let is_kept = matches!(
+            &*self.0.descriptor.borrow(),
+            Some(descriptor) if descriptor.opened_for == OpenedFor::FirstResponse
+        );
+        if is_kept && self.0.shares.get() == 0 {
             self.0.close();
         }
     }
@@ -176,7 +208,7 @@ impl<F: Files> FileSlot<F> {
     /// A share in the file; `None` if the file has changed. Content in memory cannot have changed, so
     /// the file is not looked at then.
     pub(crate) fn share(&self, reads: &mut F::Reads) -> io::Result<Option<OpenFile<F>>> {
-        let is_kept = self.0.shares.get() == 0;
+        let is_first = self.0.shares.get() == 0;
         let file = OpenFile::of(&self.0);
         if file.is_in_memory() {
             return Ok(Some(file));
@@ -184,7 +216,7 @@ impl<F: Files> FileSlot<F> {
         let seen = &self.0.seen;
         let unchanged = match &*self.0.descriptor.borrow() {
             // The file was opened for this very response, and may have grown since.
-            Some(descriptor) if is_kept => {
+            Some(descriptor) if is_first && descriptor.opened_for == OpenedFor::FirstResponse => {
                 let now = reads.metadata(&descriptor.file)?;
                 Some(seen.is_still(&now))
             }
@@ -198,7 +230,8 @@ impl<F: Files> FileSlot<F> {
     }
 }
 
-/// A share in a file. When the last share is dropped, the descriptor is closed.
+/// A share in a file. When the last share is dropped, the descriptor rests if the file is known, for the
+/// next response; else it is closed.
 pub struct OpenFile<F: Files>(Rc<SharedFile<F>>);
 
 impl<F: Files> OpenFile<F> {
@@ -238,7 +271,11 @@ impl<F: Files> OpenFile<F> {
         }
         let place = self.0.table.enter(&self.0);
         self.0.used.set(Used::Since);
-        self.0.descriptor.replace(Some(Descriptor { file, place }));
+        self.0.descriptor.replace(Some(Descriptor {
+            file,
+            place,
+            opened_for: OpenedFor::AnyResponse,
+        }));
         Ok(true)
     }
 
@@ -310,8 +347,9 @@ impl<F: Files> Drop for OpenFile<F> {
     fn drop(&mut self) {
         let shares = self.0.shares.get() - 1;
         self.0.shares.set(shares);
+        // Without a slot, nobody knows the file any more, and it is closed by being dropped.
         if shares == 0 {
-            self.0.close();
+            self.0.rest();
         }
     }
 }
@@ -350,6 +388,10 @@ impl OpenFile<MemoryFiles> {
 mod tests {
     use super::*;
     use rustix::io::Errno;
+    use std::time::{Duration, Instant};
+
+    /// Time after which a file that was looked at once is looked at again.
+    const REST_OVER: Duration = Duration::from_secs(1);
 
     fn slot(
         table: &Rc<FileTable<MemoryFiles>>,
@@ -374,12 +416,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_share_closes_the_file_and_the_slot_can_be_opened_again() {
+    fn a_file_rests_after_its_last_share_and_is_closed_if_none_follows() {
         let mut files = MemoryFiles::new();
         files.write("f", "content");
         let table = OpenFiles::new(files.clone(), 9);
         let slot = slot(&table, &mut files, "f");
+        let mut now = Instant::now();
         for _ in 0..2 {
+            assert_eq!(table.until_rested(now), None);
             let first = slot.share(&mut files).unwrap().unwrap();
             let second = slot.share(&mut files).unwrap().unwrap();
             let third = second.clone();
@@ -388,8 +432,54 @@ mod tests {
             drop((first, second));
             assert_eq!(read(&third, &mut files).unwrap(), b"content");
             drop(third);
-            assert_eq!(table.count(), 0);
+            let mut looks = 0;
+            while let Some(wait) = table.until_rested(now) {
+                assert_eq!(table.count(), 1);
+                now += wait;
+                table.close_rested(now);
+                looks += 1;
+            }
+            assert!(table.count() == 0 && looks >= 2, "{looks} looks");
+            now += REST_OVER;
         }
+    }
+
+    #[test]
+    fn a_file_that_is_used_again_and_again_stays_open_and_one_that_is_in_use_is_not_looked_at() {
+        let mut files = MemoryFiles::new();
+        files.write("f", "content");
+        files.write("g", "content");
+        let table = OpenFiles::new(files.clone(), 9);
+        let (used, held) = (slot(&table, &mut files, "f"), slot(&table, &mut files, "g"));
+        let held = held.share(&mut files).unwrap().unwrap();
+        let opens = files.counts().opens;
+        let mut now = Instant::now();
+        for _ in 0..5 {
+            let share = used.share(&mut files).unwrap().unwrap();
+            read(&share, &mut files).unwrap();
+            drop(share);
+            now += REST_OVER;
+            table.close_rested(now);
+        }
+        assert_eq!((files.counts().opens, table.count()), (opens + 1, 2));
+        for _ in 0..2 {
+            now += REST_OVER;
+            table.close_rested(now);
+        }
+        assert_eq!((table.count(), table.until_rested(now)), (1, None));
+        read(&held, &mut files).unwrap();
+    }
+
+    #[test]
+    fn a_resting_file_that_has_changed_is_not_shared() {
+        let mut files = MemoryFiles::new();
+        files.write("f", "content");
+        let table = OpenFiles::new(files.clone(), 9);
+        let slot = slot(&table, &mut files, "f");
+        drop(slot.share(&mut files).unwrap());
+        files.advance(Duration::from_millis(4));
+        files.edit("f", |content| content.extend_from_slice(b"more"));
+        assert!(slot.share(&mut files).unwrap().is_none());
     }
 
     #[test]

@@ -3,10 +3,14 @@
 //! A response needs its file open only while bytes of it can be sent. If the limit is reached, or the
 //! system has no more descriptors, the clock algorithm closes one that was not used for long. The next
 //! response that needs that file opens it again. So stalled readers take no descriptor from others.
+//!
+//! A file that no response needs any more rests: it stays open for [`REST`], because the next request for
+//! it may come soon, and reading from an open file costs half of opening it again.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::io;
 use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use slab::Slab;
@@ -18,6 +22,9 @@ pub(crate) trait Reclaimable {
     /// True if the descriptor was used since the last call.
     fn take_use(&self) -> bool;
 
+    /// True if the file is open and no response needs it.
+    fn rests(&self) -> bool;
+
     /// Closes the descriptor, if it is open and no read is going on with it. Returns true if it was
     /// closed.
     fn close(&self) -> bool;
@@ -26,6 +33,13 @@ pub(crate) trait Reclaimable {
 /// Number of open files for which the table has room from the start. A table that grew in a crowd would
 /// lie above all memory that the crowd leaves behind, and keep the allocator from giving that back.
 const ROOM: usize = 256;
+
+/// Time after which a file that rests is closed, at the earliest; twice as long at the latest. A deleted
+/// file takes its place on the disk for no longer than that.
+const REST: Duration = Duration::from_secs(1);
+
+/// The most files that are looked at in one go for those that have rested long enough: some 20 µs.
+const MOST_LOOKED_AT: usize = 1_024;
 
 /// The tree of one host, and its part of the table of open files.
 pub(crate) struct OpenFiles<F, T> {
@@ -42,6 +56,11 @@ struct DescriptorTable<T> {
     hand: Cell<usize>,
     most: usize,
     supply: Cell<Supply>,
+    /// True if a file may rest.
+    resting: Cell<bool>,
+    /// The next place that is looked at for a file that has rested, and the time of the last look.
+    broom: Cell<usize>,
+    looked: Cell<Option<Instant>>,
 }
 
 /// Supply of descriptors by the system.
@@ -65,6 +84,9 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
                 hand: Cell::new(0),
                 most: most.max(1),
                 supply: Cell::new(Supply::Enough),
+                resting: Cell::new(false),
+                broom: Cell::new(0),
+                looked: Cell::new(None),
             }),
             first: None,
         })
@@ -127,6 +149,28 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
         self.table.slots.borrow_mut().try_remove(place);
     }
 
+    /// Notes that a file of the table rests.
+    pub(super) fn note_rest(&self) {
+        self.table.resting.set(true);
+    }
+
+    /// Closes files that have rested for long enough.
+    pub(crate) fn close_rested(&self, now: Instant) {
+        if self.until_rested(now) == Some(Duration::ZERO) {
+            self.table.looked.set(Some(now));
+            self.table.close_rested();
+        }
+    }
+
+    /// Time until [`OpenFiles::close_rested`] has something to do; `None` while no file rests.
+    pub(crate) fn until_rested(&self, now: Instant) -> Option<Duration> {
+        let table = &self.table;
+        table.resting.get().then(|| match table.looked.get() {
+            Some(looked) => REST.saturating_sub(now.saturating_duration_since(looked)),
+            None => Duration::ZERO,
+        })
+    }
+
     /// The supply of descriptors since the last call. The first host's is that of all.
     pub(crate) fn take_supply(&self) -> Supply {
         if self.tree().restore_descriptors() {
@@ -143,6 +187,21 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
 }
 
 impl<T: Reclaimable> DescriptorTable<T> {
+    /// Closes files that rest and were not used since the last look.
+    fn close_rested(&self) {
+        let places = self.slots.borrow().capacity();
+        let mut rests = places > MOST_LOOKED_AT;
+        for _ in 0..places.min(MOST_LOOKED_AT) {
+            let at = self.broom.get();
+            self.broom.set((at + 1) % places);
+            let slot = self.slots.borrow().get(at).and_then(Weak::upgrade);
+            if let Some(slot) = slot.filter(|slot| slot.rests()) {
+                rests |= slot.take_use() || !slot.close();
+            }
+        }
+        self.resting.set(rests);
+    }
+
     /// Closes a file that was not used for long. Returns false if none can be closed.
     fn close_one(&self) -> bool {
         // The hand goes round twice, because the first round may find only files that were used.

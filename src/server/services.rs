@@ -195,6 +195,7 @@ impl<F: Files> Services<F> {
             };
             manager.tend(self.began, census);
         }
+        self.routes.close_rested(self.began);
         let tended = self.tls.as_mut().and_then(|tls| tls.tend(self.began));
         match tended {
             Some(Ok(_)) => log::info!("the certificate has changed, and was read again"),
@@ -209,7 +210,8 @@ impl<F: Files> Services<F> {
         let manager = manager.and_then(|manager| manager.until_next(self.began));
         let tls = self.tls.as_ref();
         let tls = tls.and_then(|tls| tls.until_next_look(self.began));
-        manager.into_iter().chain(tls).min()
+        let files = self.routes.until_rested(self.began);
+        manager.into_iter().chain(tls).chain(files).min()
     }
 
     /// Adds the upstreams that handlers call, by their numbers.

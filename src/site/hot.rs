@@ -18,12 +18,13 @@ use std::time::{Duration, Instant};
 use foldhash::quality::RandomState;
 use slab::Slab;
 
+use super::bare_paths::BarePaths;
 use super::cache_census::CacheCensus;
 use super::config::EntityTags;
 use super::hashing::Hashing;
 use super::known_hashes::KnownHashes;
 use super::representation::{Representation, sidecar_path};
-use super::resource::{Dress, Loaded, Resource};
+use super::resource::{Dress, Loaded, Resource, ResourceSource, SEARCH};
 use crate::content::FileTable;
 use crate::world::{Files, HelpAnswer};
 
@@ -83,6 +84,8 @@ pub(crate) struct HotCache<F: Files> {
     hits: u64,
     misses: u64,
     hashes: KnownHashes,
+    /// Paths of dropped entries that have no sidecar.
+    bare_paths: BarePaths,
     hashing: Hashing<F>,
     /// The resource that was read for the request that is being answered, with its files still open.
     loaded: Option<Rc<Resource<F>>>,
@@ -118,6 +121,7 @@ impl<F: Files> HotCache<F> {
             hits: 0,
             misses: 0,
             hashes: KnownHashes::default(),
+            bare_paths: BarePaths::default(),
             hashing: Hashing::new(tags),
             loaded: None,
             warned: HashSet::default(),
@@ -178,9 +182,18 @@ impl<F: Files> HotCache<F> {
             return Ok(Lookup::Resource(resource));
         }
         self.misses += 1;
-        let keep = KEPT_LEN.min((self.budget / LARGEST_SHARE) as u64);
+        let keep = self.longest_kept();
+        let bare_since = self.bare_since(path, now);
         let hashes = &mut self.hashes;
-        let loaded = Resource::load(reads, &self.open_files, path, dress, keep, hashes, now);
+        let source = ResourceSource {
+            open_files: &self.open_files,
+            path,
+            dress,
+            keep,
+            bare_since,
+            now,
+        };
+        let loaded = Resource::load(reads, &source, hashes);
         if let Ok(Loaded::Resource(again)) = &loaded
             && let Some(known) = self.confirm(path, again)
         {
@@ -199,6 +212,29 @@ impl<F: Files> HotCache<F> {
             }
             Loaded::Directory => Ok(Lookup::Directory),
         }
+    }
+
+    /// The length up to which the content of a file would be kept now. Longer content is only read where
+    /// its hash is needed.
+    fn longest_kept(&self) -> u64 {
+        let most = KEPT_LEN.min((self.budget / LARGEST_SHARE) as u64);
+        let free = self.content_limit().saturating_sub(self.used);
+        most.min(free.max(MODEST_LEN) as u64)
+    }
+
+    /// The part of the budget that content may fill.
+    fn content_limit(&self) -> usize {
+        self.budget - self.budget / WITHOUT_CONTENT
+    }
+
+    /// The time at which a path whose entry was dropped was last seen to have no sidecar, if that is
+    /// recent enough.
+    fn bare_since(&self, path: &[u8], now: Instant) -> Option<Instant> {
+        if self.index.contains_key(path) {
+            return None;
+        }
+        let since = self.bare_paths.get(path)?;
+        (now.saturating_duration_since(since) < SEARCH).then_some(since)
     }
 
     /// Warns the operator of sidecars that are not sent, once of each.
@@ -232,6 +268,7 @@ impl<F: Files> HotCache<F> {
 
     /// Forgets a path whose file has turned out to have changed.
     pub(crate) fn forget(&mut self, path: &[u8]) {
+        self.bare_paths.forget(path);
         if let Some(at) = self.index.get(path) {
             self.remove(*at);
             self.changes = self.changes.wrapping_add(1);
@@ -273,7 +310,7 @@ impl<F: Files> HotCache<F> {
     fn insert(&mut self, path: &[u8], resource: Resource<F>) -> Rc<Resource<F>> {
         let overhead = path.len() + SLOT_COST;
         let mut cost = resource.cost() + overhead;
-        let limit = self.budget - self.budget / WITHOUT_CONTENT;
+        let limit = self.content_limit();
         let has_room = if resource.content_len() > MODEST_LEN {
             self.used + cost <= limit
         } else {
@@ -329,6 +366,9 @@ impl<F: Files> HotCache<F> {
         if let Some(slot) = self.slots.try_remove(at) {
             self.index.remove(&slot.path);
             self.used -= slot.cost;
+            if let Some(since) = slot.resource.bare_since() {
+                self.bare_paths.insert(&slot.path, since);
+            }
             let hashes = slot.resource.representations.iter();
             for (state, hash) in hashes.filter_map(Representation::hash) {
                 self.hashes.insert(state, hash);

@@ -12,6 +12,7 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod bare_paths;
 mod cache_census;
 mod cache_control;
 mod common_fields;
@@ -318,6 +319,16 @@ impl<F: Files> Site<F> {
     /// Changes reads with another site: the reads of an event loop are lent to the site that is asked.
     pub(crate) fn swap_reads(&mut self, other: &mut Site<F>) {
         std::mem::swap(&mut self.reads, &mut other.reads);
+    }
+
+    /// Closes files of all sites that no response has needed for a while.
+    pub(crate) fn close_rested(&self, now: Instant) {
+        self.open_files.close_rested(now);
+    }
+
+    /// Time until [`Site::close_rested`] has something to do.
+    pub(crate) fn until_rested(&self, now: Instant) -> Option<Duration> {
+        self.open_files.until_rested(now)
     }
 
     /// The tree that is served, for one call.

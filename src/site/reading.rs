@@ -1,13 +1,15 @@
 //! The first look at a file: its state, and the content that is read and hashed at once.
 
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::iter::repeat_n;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::known_hashes::KnownHashes;
 use super::validators::{Settling, StateKey, settling};
-use crate::world::{FileReads, Metadata, Residence};
+use crate::world::{FileReads, Metadata};
 
 /// Files up to this length are hashed before their first response, and may be kept in memory. Pages,
 /// styles, scripts and fonts are shorter. Reading and hashing 256 KiB takes about 50 µs, the longest
@@ -24,7 +26,7 @@ pub(crate) struct Reading {
     pub(crate) settling: Settling,
     pub(crate) state: StateKey,
     pub(crate) hash: Option<u128>,
-    pub(crate) content: Option<Vec<u8>>,
+    pub(crate) content: Option<Rc<[u8]>>,
 }
 
 impl Reading {
@@ -53,10 +55,13 @@ impl Reading {
                 content,
             };
             let is_needed = metadata.len <= HASHED_LEN && (known.is_none() || metadata.len <= keep);
-            if !is_needed || !is_resident(reads, file, metadata.len) {
+            if !is_needed {
                 return Ok(reading(known, None));
             }
-            let content = read(reads, file, metadata.len as usize)?;
+            let Some(content) = read(reads, file, metadata.len)? else {
+                return Ok(reading(known, None));
+            };
+            reads.note_hashed(content.len());
             let after = reads.metadata(file)?;
             if after == metadata && content.len() as u64 == metadata.len {
                 let hash = known.unwrap_or_else(|| xxh3_128(&content));
@@ -77,22 +82,34 @@ impl Reading {
     }
 }
 
-/// True if the bytes of a file can be read without waiting for the disk. If not, the disk was asked for
-/// them.
-fn is_resident<R: FileReads>(reads: &mut R, file: &R::File, len: u64) -> bool {
-    if len == 0 {
-        return true;
+/// The first `len` bytes of a file, or all if it is shorter; `None` if the disk has to bring some of them,
+/// which it was then asked for.
+fn read<R: FileReads>(reads: &mut R, file: &R::File, len: u64) -> io::Result<Option<Rc<[u8]>>> {
+    let mut content: Rc<[u8]> = repeat_n(0, len as usize).collect();
+    let mut filled = 0;
+    while let Some(rest) = Rc::get_mut(&mut content).and_then(|all| all.get_mut(filled..))
+        && !rest.is_empty()
+    {
+        match reads.read_resident(file, filled as u64, &mut [IoSliceMut::new(rest)]) {
+            // The file has become shorter.
+            Ok(0) => return Ok(content.get(..filled).map(Rc::from)),
+            Ok(read) => filled += read,
+            Err(error) => {
+                let _ = reads.ask_for(file, 0, len);
+                return match error.kind() {
+                    io::ErrorKind::WouldBlock => Ok(None),
+                    // Some kernels and some file systems cannot tell. Bytes that have to be waited for
+                    // come in as few pieces as possible, since they were asked for.
+                    _ => read_waiting(reads, file, len as usize).map(Some),
+                };
+            }
+        }
     }
-    // If the system cannot tell, the file is read.
-    let is_on_disk = matches!(reads.residence(file, 0, len), Ok(Residence::Disk));
-    if is_on_disk {
-        let _ = reads.ask_for(file, 0, len);
-    }
-    !is_on_disk
+    Ok(Some(content))
 }
 
-/// The first `len` bytes of a file, or all if it is shorter.
-fn read<R: FileReads>(reads: &mut R, file: &R::File, len: usize) -> io::Result<Vec<u8>> {
+/// The first `len` bytes of a file, or all if it is shorter, even if the disk has to bring them.
+fn read_waiting<R: FileReads>(reads: &mut R, file: &R::File, len: usize) -> io::Result<Rc<[u8]>> {
     let mut content = Vec::with_capacity(len);
     while content.len() < len {
         let left = len - content.len();
@@ -100,5 +117,5 @@ fn read<R: FileReads>(reads: &mut R, file: &R::File, len: usize) -> io::Result<V
             break;
         }
     }
-    Ok(content)
+    Ok(content.into())
 }

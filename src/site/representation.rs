@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::common_fields::CommonFields;
 use super::conditional::Validators;
 use super::encoding::Coding;
-use super::known_hashes::KnownHashes;
 use super::reading::Reading;
 use super::validators::{self, Settling, StateKey, strong_tag, weak_tag};
 use crate::content::{Digest, FileSlice, FileSlot, FileState, FileTable, Growth, OpenFile, Slice};
@@ -108,17 +107,15 @@ pub(crate) enum Variety {
 }
 
 impl<F: Files> Representation<F> {
-    /// Reads an open file as far as its tag needs it, and keeps the file open for the first response.
+    /// The representation that an open file was read for. A file that is not kept in memory stays open for
+    /// the first response.
     pub(crate) fn new(
-        reads: &mut F::Reads,
         file: F::File,
-        metadata: Metadata,
+        reading: Reading,
         coding: Coding,
         context: &ResourceContext<'_, F>,
-        hashes: &mut KnownHashes,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let now = context.now;
-        let reading = Reading::new(reads, &file, metadata, now, context.keep, hashes)?;
         let Reading {
             metadata,
             settling,
@@ -138,9 +135,7 @@ impl<F: Files> Representation<F> {
             Growth::Rewritten
         };
         let digest = hash.map_or(Digest::Unknown, Digest::Known);
-        let content: Option<Rc<[u8]>> = content
-            .filter(|content| content.len() as u64 <= context.keep)
-            .map(Rc::from);
+        let content = content.filter(|content| content.len() as u64 <= context.keep);
         let is_kept = content.is_some();
         let slot = FileSlot::new(
             context.open_files,
@@ -152,7 +147,7 @@ impl<F: Files> Representation<F> {
         if !is_kept {
             slot.keep(file);
         }
-        Ok(Representation {
+        Representation {
             coding,
             metadata,
             last_modified,
@@ -162,7 +157,7 @@ impl<F: Files> Representation<F> {
             strength: hash.map_or(Strength::Weak, |_| Strength::Strong),
             hashed: OnceCell::new(),
             file: slot,
-        })
+        }
     }
 
     /// The length in bytes.

@@ -13,7 +13,7 @@ use super::common_fields::CommonFields;
 use super::encoding::Coding;
 use super::known_hashes::KnownHashes;
 use super::media_type::{self, MediaTypes};
-use super::reading::HASHED_LEN;
+use super::reading::{HASHED_LEN, Reading};
 use super::representation::{Representation, ResourceContext, Variety, sidecar_path};
 use super::validators::{Settling, last_modified_due};
 use crate::content::FileTable;
@@ -21,7 +21,7 @@ use crate::world::{FileKind, FileReads, Files, Metadata};
 
 /// Time between two searches for missing sidecars. Responses are right without them, and there may be
 /// more of them than files, so it is longer than for files.
-const SEARCH: Duration = Duration::from_secs(1);
+pub(crate) const SEARCH: Duration = Duration::from_secs(1);
 
 /// Rules that decide about the fields of a resource, beside the file itself.
 pub(crate) struct Dress {
@@ -54,6 +54,18 @@ pub(crate) struct Resource<F: Files> {
     expires: Cell<Option<Instant>>,
 }
 
+/// A file that is to be read, and the circumstances.
+pub(crate) struct ResourceSource<'a, F: Files> {
+    pub(crate) open_files: &'a Rc<FileTable<F>>,
+    pub(crate) path: &'a [u8],
+    pub(crate) dress: &'a Dress,
+    /// Length of the longest content that stays in memory.
+    pub(crate) keep: u64,
+    /// Time at which the file was last seen to have no sidecar, if none is to be looked for.
+    pub(crate) bare_since: Option<Instant>,
+    pub(crate) now: Instant,
+}
+
 /// State of a sidecar when it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sidecar {
@@ -68,35 +80,35 @@ impl<F: Files> Resource<F> {
         first.expect("a resource is made from a file")
     }
 
-    /// Reads the file at `path`. Content up to `keep` bytes stays in memory.
+    /// Reads a file and its sidecars.
     pub(crate) fn load(
         reads: &mut F::Reads,
-        open_files: &Rc<FileTable<F>>,
-        path: &[u8],
-        dress: &Dress,
-        keep: u64,
+        source: &ResourceSource<'_, F>,
         hashes: &mut KnownHashes,
-        now: Instant,
     ) -> io::Result<Loaded<F>> {
-        let (file, metadata) = open_files.open(path)?;
-        if metadata.kind == FileKind::Directory {
+        let &ResourceSource {
+            open_files,
+            path,
+            dress,
+            keep,
+            bare_since,
+            now,
+        } = source;
+        let (file, original) = open_files.open(path)?;
+        if original.kind == FileKind::Directory {
             return Ok(Loaded::Directory);
         }
-        let media_type = dress.types.of(path);
-        let mut head = Vec::new();
-        if media_type.may_name_charset() {
-            reads.read_at(&file, 0, &mut head, media_type::HEAD_LEN)?;
-        }
-        let original = metadata;
-        let mut opened = vec![(Coding::Identity, file, metadata)];
+        let mut opened = vec![(Coding::Identity, file, original)];
         let mut unfit = Vec::new();
-        for coding in sidecars(path) {
-            match open_sidecar(open_files, path, coding)? {
-                Some((file, metadata)) if fits(&metadata, &original) => {
-                    opened.push((coding, file, metadata));
+        if bare_since.is_none() {
+            for coding in sidecars(path) {
+                match open_sidecar(open_files, path, coding)? {
+                    Some((file, metadata)) if fits(&metadata, &original) => {
+                        opened.push((coding, file, metadata));
+                    }
+                    Some((_, metadata)) => unfit.push(Sidecar { coding, metadata }),
+                    None => {}
                 }
-                Some((_, metadata)) => unfit.push(Sidecar { coding, metadata }),
-                None => {}
             }
         }
         let variety = if opened.len() > 1 {
@@ -104,6 +116,24 @@ impl<F: Files> Resource<F> {
         } else {
             Variety::One
         };
+        let wall = open_files.tree().now();
+        let mut readings = Vec::with_capacity(opened.len());
+        for (coding, file, metadata) in opened {
+            let reading = Reading::new(reads, &file, metadata, wall, keep, hashes)?;
+            readings.push((coding, file, reading));
+        }
+        let media_type = dress.types.of(path);
+        let mut head = Vec::new();
+        if media_type.may_name_charset()
+            && let Some((_, file, plain)) = readings.first()
+        {
+            match &plain.content {
+                Some(content) => head.extend(content.iter().take(media_type::HEAD_LEN)),
+                None => {
+                    reads.read_at(file, 0, &mut head, media_type::HEAD_LEN)?;
+                }
+            }
+        }
         let context = ResourceContext {
             path,
             open_files,
@@ -113,23 +143,27 @@ impl<F: Files> Resource<F> {
             common: &dress.common,
             variety,
             keep,
-            now: open_files.tree().now(),
+            now: wall,
         };
-        let mut representations = Vec::with_capacity(opened.len());
-        for (coding, file, metadata) in opened {
-            representations.push(Representation::new(
-                reads, file, metadata, coding, &context, hashes,
-            )?);
-        }
+        let representations: Vec<_> = readings
+            .into_iter()
+            .map(|(coding, file, reading)| Representation::new(file, reading, coding, &context))
+            .collect();
         let expires = expiry(&representations, &context, now);
         Ok(Loaded::Resource(Resource {
             representations,
             unfit,
             checked: Cell::new(now),
             changes: Cell::new(0),
-            searched: Cell::new(now),
+            searched: Cell::new(bare_since.unwrap_or(now)),
             expires: Cell::new(expires),
         }))
+    }
+
+    /// The time at which the file was last seen to have no sidecar, if it has none.
+    pub(crate) fn bare_since(&self) -> Option<Instant> {
+        let is_bare = self.representations.len() == 1 && self.unfit.is_empty();
+        is_bare.then(|| self.searched.get())
     }
 
     /// True if the disk still holds the files that the resource was made from, unchanged.

@@ -99,6 +99,9 @@ pub trait FileReads {
     /// The present state of an open file.
     fn metadata(&mut self, file: &Self::File) -> io::Result<Metadata>;
 
+    /// Notes the work for bytes that were read and hashed.
+    fn note_hashed(&mut self, len: usize);
+
     /// Takes the worth of the calls since the last time, in the bytes of [`Effort`](super::effort::Effort).
     fn take_effort(&mut self) -> usize {
         0

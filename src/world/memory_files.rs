@@ -378,6 +378,10 @@ impl FileReads for MemoryFiles {
         Ok(file.0.metadata())
     }
 
+    fn note_hashed(&mut self, len: usize) {
+        self.work(|effort| effort.read(len));
+    }
+
     fn take_effort(&mut self) -> usize {
         self.0.effort.take().take()
     }

@@ -104,7 +104,13 @@ fn a_large_file_is_not_kept_and_its_descriptor_is_shared() {
     assert_eq!(site.files.counts().opens, opens);
     assert_eq!(read(second.body, &mut site.files), b"cdef");
     assert_eq!(read(first.body, &mut site.files).len(), content.len());
-    // Both responses are done and the descriptor is closed, so it is opened again.
+    // Both responses are done, and the file rests. After a while it is closed, and has to be opened again.
+    site.get("/a");
+    assert_eq!(site.files.counts().opens, opens);
+    while let Some(wait) = site.site.until_rested(site.now) {
+        site.advance(wait);
+        site.site.close_rested(site.now);
+    }
     site.get("/a");
     assert_eq!(site.files.counts().opens, opens + 1);
 }

@@ -165,6 +165,10 @@ impl FileReads for DescriptorReads {
         describe(&rustix::fs::fstat(file)?).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    fn note_hashed(&mut self, len: usize) {
+        self.effort.read(len);
+    }
+
     fn take_effort(&mut self) -> usize {
         self.effort.take()
     }

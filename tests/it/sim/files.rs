@@ -315,6 +315,10 @@ impl FileReads for SimFiles {
         self.tree.metadata(file.inner())
     }
 
+    fn note_hashed(&mut self, len: usize) {
+        self.tree.note_hashed(len);
+    }
+
     fn take_effort(&mut self) -> usize {
         FileReads::take_effort(&mut self.tree)
     }
