@@ -14,7 +14,7 @@
 //! 5  routes     hosts by name, handlers by path
 //!    upload     requests → files of one directory
 //! 4  site       files → responses    rules    logins, redirects …    client    `calmd get`
-//!    proxy      requests that are forwarded to upstreams
+//!    proxy      requests that are forwarded to upstreams   inspect  looks into connections, as JSON
 //! 3  exchange   a request being answered: handlers, exchanges, wakes
 //!    h2         HTTP/2    link    a socket, its TLS and its unsent output    sandbox    rights that are given up
 //!    helper     the process that waits for disks, if the operator wants one
@@ -235,6 +235,8 @@ pub mod helper;
 pub mod hosts;
 pub mod hpack;
 pub mod http;
+#[cfg(feature = "panel")]
+pub mod inspect;
 #[cfg(feature = "server")]
 pub mod link;
 #[cfg(feature = "server")]

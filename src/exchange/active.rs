@@ -275,6 +275,20 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
+    /// True if an upstream makes the response.
+    pub(crate) fn is_forwarded(&self) -> bool {
+        match &self.source {
+            Source::Exchange(running) => running.is_forwarded(),
+            Source::Content(_) => false,
+        }
+    }
+
+    /// Bytes of content so far: of the request, and of the response.
+    #[cfg(feature = "panel")]
+    pub(crate) fn moved(&self) -> (u64, u64) {
+        (self.received, self.sent)
+    }
+
     /// Asks an exchange for its head.
     pub(crate) fn open(&mut self, reads: &mut F::Reads, means: &Means) -> Result<Opening, Failure> {
         let Source::Exchange(running) = &mut self.source else {

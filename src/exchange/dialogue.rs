@@ -44,6 +44,12 @@ pub trait Exchange<F: Files> {
         None
     }
 
+    /// True if an upstream makes the response, so that a wait is for the upstream. Asked by whoever looks into
+    /// the connection.
+    fn is_forwarded(&self) -> bool {
+        false
+    }
+
     /// True if it stands before a request that will be asked for again: all parts of the request are kept
     /// for the exchange that follows, within the peer's window, and none are given to this one. No
     /// `100 Continue` is sent for it. Asked once, at the beginning.

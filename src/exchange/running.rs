@@ -214,6 +214,11 @@ impl<F: Files> Running<F> {
         matches!(self.wait, Wait::Other { .. })
     }
 
+    /// True if an upstream makes the response.
+    pub(super) fn is_forwarded(&self) -> bool {
+        self.exchange.is_forwarded()
+    }
+
     /// Asks for the head.
     pub(super) fn open(&mut self, reads: &mut F::Reads, means: &Means) -> Result<Opening, Failure> {
         if let Some(head) = self.head.take() {

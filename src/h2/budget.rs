@@ -92,7 +92,7 @@ impl Budget {
     /// A stream was refused for want of room.
     pub fn refusal(&mut self, max_concurrent_streams: u32) -> Charged {
         self.refused = self.refused.saturating_add(1);
-        let limit = max_concurrent_streams.saturating_mul(REFUSALS);
+        let limit = Budget::refusals(max_concurrent_streams);
         calm_if(u32::from(self.refused) > limit, "too many refused streams")
     }
 
@@ -217,9 +217,14 @@ pub struct BudgetsLeft {
 }
 
 impl Budget {
+    /// The most streams that are refused.
+    pub fn refusals(max_concurrent_streams: u32) -> u32 {
+        max_concurrent_streams.saturating_mul(REFUSALS)
+    }
+
     /// The part of each limit that is left.
     pub fn left(&self, limits: &Budgets, max_concurrent_streams: u32) -> BudgetsLeft {
-        let refusals = max_concurrent_streams.saturating_mul(REFUSALS);
+        let refusals = Budget::refusals(max_concurrent_streams);
         let less = |limit: u32, spent: u16| limit.saturating_sub(spent.into());
         BudgetsLeft {
             peer_resets: limits.peer_resets.saturating_sub(self.resets),

@@ -124,6 +124,11 @@ impl Decoder {
         (self.table.size(), self.table.max_size())
     }
 
+    /// Number of entries in the table.
+    pub fn table_entries(&self) -> usize {
+        self.table.len()
+    }
+
     /// The bytes that are allocated.
     pub(crate) fn heap(&self) -> usize {
         self.table.heap()

@@ -177,6 +177,15 @@ impl Encoder {
         (size, bound)
     }
 
+    /// Number of entries in the table. Where the table is packed, it is unpacked for that.
+    pub fn table_entries(&self) -> usize {
+        match &self.entries {
+            EncoderState::Empty => 0,
+            EncoderState::Open(entries) => entries.table.len(),
+            EncoderState::Packed(packed) => packed.unpack(self.size.into()).len(),
+        }
+    }
+
     /// The bytes that are allocated.
     pub(crate) fn heap(&self) -> usize {
         match &self.entries {

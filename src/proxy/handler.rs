@@ -161,6 +161,10 @@ impl<F: Files> Exchange<F> for ProxyExchange {
         }
     }
 
+    fn is_forwarded(&self) -> bool {
+        true
+    }
+
     fn held(&self) -> usize {
         match &self.stage {
             ForwardStage::Called(caller)

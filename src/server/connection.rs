@@ -14,6 +14,7 @@
 mod account;
 mod ending;
 mod introduction;
+mod looking;
 #[cfg(debug_assertions)]
 mod progress;
 mod reading;
@@ -27,6 +28,8 @@ use super::config::Limits;
 use super::lent::Buffers;
 use super::listener_role::ListenerRole;
 use super::protocol::{OutputRoom, Protocol};
+#[cfg(feature = "panel")]
+use super::services::Inspection;
 use super::services::Services;
 use super::turn::{REQUEST_EFFORT, Turn};
 use super::watch::ProgressWatch;
@@ -38,6 +41,8 @@ use crate::tls::Names;
 use crate::tls::records::{Tls, WireBuffer};
 use crate::world::{Peer, World};
 use introduction::Introduction;
+#[cfg(feature = "panel")]
+use looking::Seen;
 use rustls::server::UnbufferedServerConnection;
 use std::io;
 use std::time::{Duration, Instant};
@@ -86,6 +91,8 @@ pub struct Connection<W: World> {
     role: ListenerRole,
     /// Lines of the log that wait for the socket.
     unlogged: Unsent,
+    #[cfg(feature = "panel")]
+    seen: Seen,
     watch: ProgressWatch,
 }
 
@@ -158,6 +165,8 @@ impl<W: World> Connection<W> {
             names: Names::Any,
             role: ListenerRole::Public,
             unlogged: Unsent::default(),
+            #[cfg(feature = "panel")]
+            seen: Seen::at(services.now),
             watch: ProgressWatch::default(),
         }
     }
@@ -364,6 +373,10 @@ impl<W: World> Connection<W> {
             self.protocol.lend_output(std::mem::take(output));
             let result = self.protocol.advance(input, fields, room, turn);
             *output = self.protocol.take_output();
+            #[cfg(feature = "panel")]
+            if turn.services.inspection == Inspection::On {
+                self.note_host(fields);
+            }
             let made = output.len() + turn.splices.len();
             let sent = self.send(output, wire, world, turn);
             output.clear();
@@ -456,6 +469,8 @@ impl<W: World> Connection<W> {
         };
         self.watch.count(newly_taken);
         turn.services.traffic.sent += newly_taken as u64;
+        #[cfg(feature = "panel")]
+        self.seen.count_sent(newly_taken);
         if self.link.take_lack() {
             turn.await_disk(RequestKey::OUTPUT);
         }

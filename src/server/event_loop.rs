@@ -13,6 +13,8 @@
 
 mod admission;
 mod balancers;
+#[cfg(feature = "panel")]
+mod inspecting;
 mod observing;
 mod stopping;
 mod told;

@@ -1,6 +1,7 @@
 //! HTTP/1.1 on a connection: one request at a time; steps of its response become a message.
 
 mod content;
+mod looking;
 
 use super::answering::{Accepted, Arrived, TOO_LARGE};
 use super::fault::Fault;

@@ -3,6 +3,7 @@
 //! client becomes content of a request.
 
 mod content;
+mod looking;
 mod opening;
 mod receiving;
 

@@ -194,6 +194,13 @@ impl Ledger {
         }
     }
 
+    /// Bytes that the connection in this slot holds.
+    #[cfg(feature = "panel")]
+    pub fn held(&self, index: u32) -> usize {
+        let account = self.accounts.get(index as usize);
+        account.map_or(0, |account| account.held as usize)
+    }
+
     /// Bytes that all connections hold together.
     pub fn total(&self) -> usize {
         self.total

@@ -40,6 +40,7 @@ mod lent;
 mod limit_log;
 mod listener_role;
 mod metrics;
+mod obstacle;
 mod own_answers;
 mod own_time;
 mod protocol;

@@ -3,12 +3,17 @@
 use super::fault::Fault;
 use super::h1_service::{Advance, H1Service};
 use super::h2_service::H2Service;
+use super::obstacle::ObstacleCounts;
 use super::services::Services;
 use super::turn::Turn;
 use crate::exchange::{RequestKey, WakeCause};
+#[cfg(feature = "panel")]
+use crate::h2::Budgets;
 use crate::h2::ErrorCode;
 use crate::h2::frame::PREFACE;
 use crate::http::{Fields, Scheme};
+#[cfg(feature = "panel")]
+use crate::inspect::{H2Whole, RequestWhole};
 use crate::link::Transport;
 use crate::telemetry::access_log::{LostOutput, Unsent};
 use crate::world::{Files, Peer};
@@ -250,6 +255,43 @@ impl<F: Files> Protocol<F> {
         match self {
             Protocol::Undecided | Protocol::H1(_) => 0,
             Protocol::H2(service) => service.streams(),
+        }
+    }
+
+    /// Open requests.
+    #[cfg(feature = "panel")]
+    pub fn open_requests(&self) -> usize {
+        match self {
+            Protocol::Undecided => 0,
+            Protocol::H1(service) => usize::from(!service.is_idle()),
+            Protocol::H2(service) => service.streams(),
+        }
+    }
+
+    /// Responses by their obstacles; `is_full` says that the socket takes no more.
+    pub(super) fn obstacles(&self, is_full: bool) -> ObstacleCounts {
+        match self {
+            Protocol::Undecided => ObstacleCounts::default(),
+            Protocol::H1(service) => {
+                let mut counts = ObstacleCounts::default();
+                counts.add(service.obstacle(is_full));
+                counts
+            }
+            Protocol::H2(service) => service.obstacles(is_full),
+        }
+    }
+
+    /// All of it for those who look: the state of HTTP/2, or the request of HTTP/1.1.
+    #[cfg(feature = "panel")]
+    pub(super) fn whole(
+        &self,
+        is_full: bool,
+        limits: &Budgets,
+    ) -> (Option<H2Whole>, Option<RequestWhole>) {
+        match self {
+            Protocol::Undecided => (None, None),
+            Protocol::H1(service) => (None, service.whole(is_full)),
+            Protocol::H2(service) => (Some(service.whole(is_full, limits)), None),
         }
     }
 

@@ -28,6 +28,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+/// The state of looks into connections, which want to know a little of each before they come.
+#[cfg(feature = "panel")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inspection {
+    /// None will come.
+    Off,
+    /// The operator may look.
+    On,
+}
+
 /// The services of a server: everything that its connections use, but for sockets.
 pub struct Services<F: Files> {
     /// The answerers of requests.
@@ -46,6 +56,9 @@ pub struct Services<F: Files> {
     trusted: TrustedProxies,
     /// Identifiers of requests, if they have any.
     pub(super) request_ids: Option<RequestIds>,
+    /// The state of looks into connections.
+    #[cfg(feature = "panel")]
+    pub(super) inspection: Inspection,
     /// Health checks.
     pub(super) health: Health,
     /// The service manager that started the process, if it wants to be told.
@@ -118,6 +131,8 @@ impl<F: Files> Services<F> {
             traffic: Traffic::default(),
             trusted: TrustedProxies::new(trusted_proxies),
             request_ids: RequestIds::new(request_ids),
+            #[cfg(feature = "panel")]
+            inspection: Inspection::Off,
             health: Health::new(health),
             manager: None,
             reloader: None,
@@ -230,6 +245,13 @@ impl<F: Files> Services<F> {
     /// Counts for a listener for metrics.
     pub fn with_metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = Some(Box::new(metrics));
+        self
+    }
+
+    /// Has connections keep what only those want to know who look into them.
+    #[cfg(feature = "panel")]
+    pub fn with_inspection(mut self) -> Self {
+        self.inspection = Inspection::On;
         self
     }
 

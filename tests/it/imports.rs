@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 9] = [
     // A request that is being answered, a connected socket, and the core that is built of another core.
     &["exchange", "h2", "helper", "link", "sandbox"],
     // Answers, and the client.
-    &["client", "proxy", "rules", "site"],
+    &["client", "inspect", "proxy", "rules", "site"],
     // The way from a path to an answer, and uploads, which a site of their own shows.
     &["routes", "upload"],
     // The event loop.

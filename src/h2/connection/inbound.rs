@@ -3,6 +3,7 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+use super::snapshot::TableSnapshot;
 use crate::h2::clock::Tick;
 use crate::h2::error::{ConnectionError, ErrorCode};
 use crate::h2::flow::{DEFAULT_WINDOW, Exceeded, Overflow, ReceiveWindow};
@@ -217,9 +218,14 @@ impl Inbound {
         self.window.value()
     }
 
-    /// The size of the decoder's table, and its bound.
-    pub(super) fn table_size(&self) -> (usize, u32) {
-        self.decoder.table_size()
+    /// The decoder's table.
+    pub(super) fn table(&self) -> TableSnapshot {
+        let (size, max_size) = self.decoder.table_size();
+        TableSnapshot {
+            size,
+            max_size,
+            entries: self.decoder.table_entries(),
+        }
     }
 
     /// DATA that came and that no user has released yet.

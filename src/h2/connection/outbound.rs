@@ -6,6 +6,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::snapshot::TableSnapshot;
 use crate::h2::error::ErrorCode;
 use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, encode, flag};
@@ -87,9 +88,14 @@ impl Outbound {
         self.encoder.heap()
     }
 
-    /// The size of the encoder's table, and its bound.
-    pub(super) fn table_size(&self) -> (usize, u32) {
-        self.encoder.table_size()
+    /// The encoder's table.
+    pub(super) fn table(&self) -> TableSnapshot {
+        let (size, max_size) = self.encoder.table_size();
+        TableSnapshot {
+            size,
+            max_size,
+            entries: self.encoder.table_entries(),
+        }
     }
 
     /// Bytes that wait in the output.

@@ -3,8 +3,9 @@
 //! A snapshot is a copy, made when it is asked for. Nothing is counted or kept for it at any other time.
 
 use super::Connection;
-use crate::h2::budget::BudgetsLeft;
+use crate::h2::budget::{Budget, BudgetsLeft};
 use crate::h2::settings::Role;
+use crate::h2::store::StreamKey;
 use crate::h2::stream::{Half, Stream, StreamState};
 use crate::h2::turn::SendState;
 
@@ -39,6 +40,8 @@ pub struct TableSnapshot {
     pub size: usize,
     /// The bound of that size.
     pub max_size: u32,
+    /// Number of its entries.
+    pub entries: usize,
 }
 
 /// A stream at one moment.
@@ -102,15 +105,28 @@ impl Connection {
             receive_window: self.inbound.window_value(),
             held: self.inbound.held(),
             output: self.outbound.queued(),
-            encoder_table: table_snapshot(self.outbound.table_size()),
-            decoder_table: table_snapshot(self.inbound.table_size()),
+            encoder_table: self.outbound.table(),
+            decoder_table: self.inbound.table(),
             budgets: self.budget.left(&self.config.budgets, limit),
         }
     }
-}
 
-fn table_snapshot((size, max_size): (usize, u32)) -> TableSnapshot {
-    TableSnapshot { size, max_size }
+    /// Streams beyond our SETTINGS_MAX_CONCURRENT_STREAMS that the peer may try to open in all: the limit of
+    /// [`BudgetsLeft::refused_streams`].
+    pub fn refusals_allowed(&self) -> u32 {
+        Budget::refusals(self.agreement.concurrency_limit(&self.config))
+    }
+
+    /// The streams that live, in the order of their identifiers, and the obstacle to the next DATA frame of
+    /// each. Nothing is allocated for it.
+    pub fn obstacles(&self) -> impl Iterator<Item = (StreamKey, BlockedBy)> {
+        let open = self.streams.send_window().available() > 0;
+        let slots = self.streams.iter_slots();
+        slots.map(move |slot| {
+            let obstacle = blocked_by(&self.streams[slot], open);
+            (self.streams.key_of(slot), obstacle)
+        })
+    }
 }
 
 /// `open` says that the connection's window has room.

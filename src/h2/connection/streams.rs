@@ -120,6 +120,11 @@ impl Streams {
         self.store.slots().map(|slot| &self.store[slot])
     }
 
+    /// Their slots, in the order of their identifiers.
+    pub(super) fn iter_slots(&self) -> impl Iterator<Item = StreamSlot> {
+        self.store.slots()
+    }
+
     /// All of them, to be looked at or changed.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
         self.store.iter_mut()

@@ -5,7 +5,7 @@ use crate::h2::ErrorCode;
 use crate::server::ledger::{PROGRESS_BYTES, Standing};
 use crate::server::limit_log::Limit;
 use crate::server::listener_role::ListenerRole;
-use crate::server::metrics::{ConnectionStage, Gauges};
+use crate::server::metrics::Gauges;
 use crate::server::turn::Turn;
 use crate::world::World;
 
@@ -50,16 +50,9 @@ impl<W: World> Connection<W> {
 
     /// Adds the connection to what metrics show.
     pub fn show(&self, gauges: &mut Gauges) {
-        let stage = match self.phase {
-            Phase::Opening { .. } => ConnectionStage::Opening,
-            Phase::Serving { .. } if self.protocol.is_idle() => ConnectionStage::Idle,
-            Phase::Serving { .. } => ConnectionStage::Busy,
-            Phase::Flushing | Phase::Ending | Phase::Lingering { .. } | Phase::Closed => {
-                ConnectionStage::Closing
-            }
-        };
-        gauges.add_connection(self.protocol.label(), stage);
+        gauges.add_connection(self.protocol.label(), self.stage());
         gauges.streams += self.protocol.streams();
+        gauges.obstacles.add_all(self.obstacles());
     }
 
     /// Ends for the sake of others: with GOAWAY where that can be said at once, and time to read it,

@@ -168,6 +168,8 @@ impl<W: World> Connection<W> {
     ) -> io::Result<usize> {
         let len = self.link.receive(world, buffer)?;
         turn.services.traffic.received += len as u64;
+        #[cfg(feature = "panel")]
+        self.seen.count_received(len);
         let is_interrupted = len == 0 && self.link.has_input();
         self.watch.count(len.max(usize::from(is_interrupted)));
         if len >= MEASURED {

@@ -5,6 +5,8 @@ mod age;
 mod cuts;
 mod exchanges;
 mod fairness;
+#[cfg(feature = "panel")]
+mod looks;
 #[cfg(debug_assertions)]
 mod progress;
 mod test_world;

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::server::obstacle::ObstacleCounts;
 use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
 
 /// A stage of a connection's life, as far as it is told.
@@ -25,7 +26,8 @@ impl ConnectionStage {
         ConnectionStage::Closing,
     ];
 
-    fn name(self) -> &'static str {
+    /// The name for those who look.
+    pub fn name(self) -> &'static str {
         match self {
             ConnectionStage::Opening => "opening",
             ConnectionStage::Idle => "idle",
@@ -47,6 +49,8 @@ pub struct Gauges {
     pub memory: usize,
     /// Open streams of HTTP/2.
     pub streams: usize,
+    /// Responses by their obstacles.
+    pub(in crate::server) obstacles: ObstacleCounts,
     connections: [[u64; ConnectionStage::ALL.len()]; PROTOCOLS.len()],
 }
 
@@ -88,6 +92,14 @@ impl Gauges {
             "Open streams of HTTP/2.",
             self.streams,
         );
+        text.family(
+            FamilyKind::Gauge,
+            "calmd_responses_blocked",
+            "Open responses that cannot go on, by the obstacle.",
+        );
+        for (obstacle, count) in self.obstacles.iter() {
+            text.add(&[("by", obstacle.name())], u64::from(count));
+        }
         text.single(
             FamilyKind::Gauge,
             "calmd_connections_memory_bytes",

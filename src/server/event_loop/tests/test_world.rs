@@ -66,6 +66,8 @@ pub(super) struct OutsideState {
     pub(super) passed: Duration,
     /// Time that each read and each write of bytes takes.
     pub(super) call_takes: Duration,
+    /// Time that each look at the clock takes.
+    pub(super) look_takes: Duration,
     /// Time that the polls sleep from here on, each as long as it may.
     pub(super) asleep: Duration,
     pub(super) ready: Vec<Ready>,
@@ -91,7 +93,10 @@ impl World for TestWorld {
     type Socket = TestSocket;
 
     fn now(&self) -> Instant {
-        self.start + self.outside.0.borrow().passed
+        let mut outside = self.outside.0.borrow_mut();
+        let takes = outside.look_takes;
+        outside.passed += takes;
+        self.start + outside.passed
     }
 
     fn wall_clock(&self) -> SystemTime {

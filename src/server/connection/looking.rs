@@ -1,0 +1,149 @@
+//! The connection as those see it who look into it.
+
+use super::{Connection, Phase};
+use crate::server::metrics::ConnectionStage;
+use crate::server::obstacle::ObstacleCounts;
+use crate::world::World;
+
+impl<W: World> Connection<W> {
+    /// The stage of its life.
+    pub fn stage(&self) -> ConnectionStage {
+        match self.phase {
+            Phase::Opening { .. } => ConnectionStage::Opening,
+            Phase::Serving { .. } if self.protocol.is_idle() => ConnectionStage::Idle,
+            Phase::Serving { .. } => ConnectionStage::Busy,
+            Phase::Flushing | Phase::Ending | Phase::Lingering { .. } | Phase::Closed => {
+                ConnectionStage::Closing
+            }
+        }
+    }
+
+    /// Responses by their obstacles.
+    pub(in crate::server) fn obstacles(&self) -> ObstacleCounts {
+        self.protocol.obstacles(!self.link.unsent().is_empty())
+    }
+}
+
+#[cfg(feature = "panel")]
+pub(super) use whole::Seen;
+
+#[cfg(feature = "panel")]
+mod whole {
+    use super::*;
+    use crate::h2::Budgets;
+    use crate::http::Fields;
+    use crate::inspect::{ConnectionSummary, ConnectionWhole, TlsFacts};
+    use crate::link::Transport;
+    use crate::server::metrics::Traffic;
+    use rustls::{CommonState, HandshakeKind};
+    use std::time::Instant;
+
+    /// The longest authority that is kept: the longest name of a host (RFC 1035 §2.3.4), and a port.
+    const LONGEST_HOST: usize = 255 + 6;
+
+    /// Facts of a connection that are of use to those alone who look.
+    pub(in crate::server::connection) struct Seen {
+        accepted: Instant,
+        /// Bytes through its socket.
+        traffic: Traffic,
+        /// The authority of the first request, where somebody may look.
+        host: Option<Box<str>>,
+    }
+
+    impl Seen {
+        /// Facts of a connection that was accepted at this time.
+        pub(in crate::server::connection) fn at(accepted: Instant) -> Self {
+            Seen {
+                accepted,
+                traffic: Traffic::default(),
+                host: None,
+            }
+        }
+
+        /// The socket has brought so many bytes.
+        pub(in crate::server::connection) fn count_received(&mut self, bytes: usize) {
+            self.traffic.received += bytes as u64;
+        }
+
+        /// The socket has taken so many bytes.
+        pub(in crate::server::connection) fn count_sent(&mut self, bytes: usize) {
+            self.traffic.sent += bytes as u64;
+        }
+    }
+
+    impl<W: World> Connection<W> {
+        /// Keeps the authority of the first request, whose fields may be these.
+        pub(in crate::server::connection) fn note_host(&mut self, fields: &Fields) {
+            if self.seen.host.is_none()
+                && let Some(authority) = fields.authority()
+                && authority.len() <= LONGEST_HOST
+            {
+                let host = String::from_utf8_lossy(authority);
+                self.seen.host = Some(host.into_owned().into_boxed_str());
+            }
+        }
+
+        /// The authority of the first request.
+        pub fn host(&self) -> Option<&str> {
+            self.seen.host.as_deref()
+        }
+
+        /// Its line in a list, where its number is `id` and its account has `memory`.
+        pub fn summary(&self, id: u32, memory: usize, now: Instant) -> ConnectionSummary {
+            let obstacles = self.obstacles();
+            let most = obstacles.iter().max_by_key(|(_, count)| *count);
+            let blocked: u32 = obstacles.iter().map(|(_, count)| count).sum();
+            ConnectionSummary {
+                id,
+                peer: self.peer.to_string(),
+                host: self.seen.host.as_deref().map(str::to_owned),
+                protocol: self.protocol.label().unwrap_or("none"),
+                tls: self.link.transport().tls_version(),
+                state: self.stage().name(),
+                age_s: now
+                    .saturating_duration_since(self.seen.accepted)
+                    .as_secs_f64(),
+                requests: self.protocol.requests(),
+                received: self.seen.traffic.received,
+                sent: self.seen.traffic.sent,
+                memory,
+                streams: self.protocol.open_requests(),
+                blocked: blocked as usize,
+                blocked_by: most
+                    .filter(|(_, count)| *count > 0)
+                    .map(|(obstacle, _)| obstacle.name()),
+            }
+        }
+
+        /// The connection whole.
+        pub fn whole(&self, summary: ConnectionSummary, limits: &Budgets) -> ConnectionWhole {
+            let is_full = !self.link.unsent().is_empty();
+            let tls = match self.link.transport() {
+                Transport::Plain => None,
+                Transport::Tls(tls) => Some(tls_facts(tls.common(), summary.tls)),
+            };
+            let (h2, request) = self.protocol.whole(is_full, limits);
+            ConnectionWhole {
+                summary,
+                unsent: self.link.unsent().held(),
+                kept: self.kept.len(),
+                tls_facts: tls,
+                h2,
+                request,
+            }
+        }
+    }
+
+    fn tls_facts(session: &CommonState, version: Option<&'static str>) -> TlsFacts {
+        let suite = session.negotiated_cipher_suite();
+        let group = session.negotiated_key_exchange_group();
+        let alpn = session.alpn_protocol();
+        TlsFacts {
+            version,
+            suite: suite.map(|suite| format!("{:?}", suite.suite())),
+            group: group.map(|group| format!("{:?}", group.name())),
+            alpn: alpn.map(|name| String::from_utf8_lossy(name).into_owned()),
+            resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+        }
+    }
+}

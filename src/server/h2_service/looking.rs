@@ -1,0 +1,151 @@
+//! HTTP/2 on a connection, as those see it who look into the connection.
+
+use super::H2Service;
+use crate::h2::{BlockedBy, StreamKey};
+use crate::server::obstacle::{Obstacle, ObstacleCounts};
+use crate::world::Files;
+
+impl<F: Files> H2Service<F> {
+    /// Responses by their obstacles; `is_full` says that the socket takes no more.
+    pub(in crate::server) fn obstacles(&self, is_full: bool) -> ObstacleCounts {
+        let mut counts = ObstacleCounts::default();
+        for (stream, by) in self.core.obstacles() {
+            counts.add(self.obstacle(stream, by, is_full));
+        }
+        counts
+    }
+
+    fn obstacle(&self, stream: StreamKey, by: BlockedBy, is_full: bool) -> Option<Obstacle> {
+        match by {
+            BlockedBy::Ended => None,
+            BlockedBy::Head | BlockedBy::User => {
+                let active = self.active.get(stream.index())?.as_ref();
+                active.and_then(Obstacle::of)
+            }
+            BlockedBy::StreamWindow | BlockedBy::SmallWindow => Some(Obstacle::StreamWindow),
+            BlockedBy::ConnectionWindow => Some(Obstacle::ConnectionWindow),
+            BlockedBy::Turn => is_full.then_some(Obstacle::Socket),
+        }
+    }
+}
+
+#[cfg(feature = "panel")]
+mod whole {
+    use super::*;
+    use crate::exchange::ActiveRequest;
+    use crate::h2::{Budgets, Half, Settings, Snapshot, StreamSnapshot, StreamState};
+    use crate::inspect::{
+        BudgetShare, H2Whole, HpackTable, HpackTables, SettingsOfBoth, SideSettings, StreamWhole,
+        WindowPair,
+    };
+
+    impl<F: Files> H2Service<F> {
+        /// All of it; `limits` are those of the peer's nuisance, of which budgets are left.
+        pub(in crate::server) fn whole(&self, is_full: bool, limits: &Budgets) -> H2Whole {
+            let snapshot = self.core.snapshot();
+            let streams = snapshot.streams.iter();
+            let table = |table: crate::h2::TableSnapshot| HpackTable {
+                used: table.size,
+                limit: table.max_size,
+                entries: table.entries,
+            };
+            H2Whole {
+                windows: WindowPair {
+                    send: snapshot.send_window,
+                    receive: snapshot.receive_window,
+                },
+                held: snapshot.held,
+                streams: streams.map(|it| self.stream(it, is_full)).collect(),
+                settings: SettingsOfBoth {
+                    local: side(self.core.local_settings()),
+                    peer: side(self.core.remote_settings()),
+                },
+                hpack: HpackTables {
+                    encoder: table(snapshot.encoder_table),
+                    decoder: table(snapshot.decoder_table),
+                },
+                budgets: budgets(&snapshot, limits, self.core.refusals_allowed()),
+                rtt_ms: None,
+            }
+        }
+
+        fn stream(&self, stream: &StreamSnapshot, is_full: bool) -> StreamWhole {
+            let key = self.core.stream(stream.id);
+            let active = key.and_then(|key| self.active.get(key.index())?.as_ref());
+            let (received, sent) = active.map_or((0, 0), ActiveRequest::moved);
+            let obstacle = key.and_then(|key| self.obstacle(key, stream.blocked_by, is_full));
+            StreamWhole {
+                id: stream.id,
+                state: state_name(stream.state),
+                windows: WindowPair {
+                    send: stream.send_window,
+                    receive: stream.receive_window,
+                },
+                urgency: stream.urgency,
+                incremental: stream.incremental,
+                queued: stream.queued.or(active.and_then(ActiveRequest::remaining)),
+                sent,
+                received,
+                held: stream.held,
+                blocked_by: obstacle.map(Obstacle::name),
+            }
+        }
+    }
+
+    fn state_name(state: StreamState) -> &'static str {
+        match state {
+            StreamState::Idle => "idle",
+            StreamState::ReservedLocal => "reserved-local",
+            StreamState::ReservedRemote => "reserved-remote",
+            StreamState::Open {
+                local: Half::Head | Half::Body,
+                ..
+            } => "open",
+            StreamState::HalfClosedLocal { .. } => "half-closed-local",
+            StreamState::HalfClosedRemote { .. } => "half-closed-remote",
+            StreamState::Closed => "closed",
+        }
+    }
+
+    fn side(settings: &Settings) -> SideSettings {
+        let bound = |value: u32| (value != u32::MAX).then_some(value);
+        SideSettings {
+            header_table_size: settings.header_table_size,
+            enable_push: settings.enable_push,
+            max_concurrent_streams: bound(settings.max_concurrent_streams),
+            initial_window_size: settings.initial_window_size,
+            max_frame_size: settings.max_frame_size,
+            max_header_list_size: bound(settings.max_header_list_size),
+            enable_connect_protocol: settings.enable_connect_protocol,
+            no_rfc7540_priorities: settings.no_rfc7540_priorities,
+        }
+    }
+
+    fn budgets(snapshot: &Snapshot, limits: &Budgets, refusals: u32) -> Vec<BudgetShare> {
+        let left = &snapshot.budgets;
+        [
+            ("peer_resets", left.peer_resets, limits.peer_resets),
+            (
+                "provoked_resets",
+                left.provoked_resets,
+                limits.provoked_resets,
+            ),
+            ("refused_streams", left.refused_streams, refusals),
+            ("useless_frames", left.useless_frames, limits.useless_frames),
+            (
+                "settings_per_second",
+                left.settings,
+                limits.settings_per_second,
+            ),
+            ("pings_per_second", left.pings, limits.pings_per_second),
+            (
+                "small_data_frames",
+                left.small_data_frames,
+                limits.small_data_frames,
+            ),
+            ("ignored_bytes", left.ignored_bytes, limits.ignored_bytes),
+        ]
+        .map(|(name, left, limit)| BudgetShare { name, left, limit })
+        .to_vec()
+    }
+}
