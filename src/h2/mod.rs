@@ -301,6 +301,7 @@ mod flow;
 pub mod frame;
 mod ids;
 pub mod priority;
+pub mod qlog;
 mod scheduler;
 pub mod settings;
 mod store;

@@ -77,6 +77,21 @@ pub enum StreamState {
     Closed,
 }
 
+impl StreamState {
+    /// The name of the state, as RFC 9113 §5.1 has it, in lower case with hyphens.
+    pub fn name(self) -> &'static str {
+        match self {
+            StreamState::Idle => "idle",
+            StreamState::ReservedLocal => "reserved-local",
+            StreamState::ReservedRemote => "reserved-remote",
+            StreamState::Open { .. } => "open",
+            StreamState::HalfClosedLocal { .. } => "half-closed-local",
+            StreamState::HalfClosedRemote { .. } => "half-closed-remote",
+            StreamState::Closed => "closed",
+        }
+    }
+}
+
 /// The side that causes a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {

@@ -37,6 +37,7 @@ pub enum Decoded {
 }
 
 /// The dynamic table of the peer's encoder, and what reads blocks with it.
+#[derive(Clone)]
 pub struct Decoder {
     table: DynamicTable,
     /// The size that our SETTINGS_HEADER_TABLE_SIZE allows the peer.
@@ -55,6 +56,15 @@ impl Decoder {
         Decoder {
             table: DynamicTable::new(limit.min(INITIAL_TABLE_SIZE)),
             limit,
+            reduction: None,
+        }
+    }
+
+    /// A decoder with this table, for the blocks that follow.
+    pub(super) fn with_table(table: DynamicTable) -> Self {
+        Decoder {
+            limit: table.max_size(),
+            table,
             reduction: None,
         }
     }

@@ -11,6 +11,7 @@
 //!
 //! Only what is known never to repeat, or to be a secret, is told by its name.
 
+use super::decoder::Decoder;
 use super::index::{Index, field_hash, name_hash};
 use super::packed::Packed;
 use super::recent::Recent;
@@ -175,6 +176,18 @@ impl Encoder {
             EncoderState::Packed(packed) => packed.unpack(bound).size(),
         };
         (size, bound)
+    }
+
+    /// A decoder with the table that the peer's decoder has, for somebody who reads along from now on.
+    pub fn decoder(&self) -> Decoder {
+        let size = self.size.into();
+        let mut decoder = Decoder::with_table(match &self.entries {
+            EncoderState::Empty => DynamicTable::new(size),
+            EncoderState::Open(entries) => entries.table.clone(),
+            EncoderState::Packed(packed) => packed.unpack(size),
+        });
+        decoder.set_max_table_size(MAX_TABLE_SIZE.into());
+        decoder
     }
 
     /// Number of entries in the table. Where the table is packed, it is unpacked for that.

@@ -49,6 +49,7 @@ pub(super) struct Draft {
 }
 
 /// Entries in the order of their insertion, bounded in size.
+#[derive(Clone)]
 pub(super) struct DynamicTable {
     bytes: Vec<u8>,
     spans: VecDeque<EntrySpan>,

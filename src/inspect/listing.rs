@@ -96,7 +96,7 @@ impl Column {
 
 /// The order of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum ListOrder {
     /// `asc`: the least first.
     Ascending,
     /// `desc`: the greatest first.
@@ -112,33 +112,33 @@ enum SortKey {
 
 /// The place of a connection in a list: the least is first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum ListPlace {
     Ascending(SortKey, u32),
     Descending(Reverse<SortKey>, u32),
 }
 
 /// A connection in a list.
 #[derive(Debug)]
-struct Listed {
-    place: Place,
+struct ListEntry {
+    place: ListPlace,
     line: ConnectionSummary,
 }
 
-impl PartialEq for Listed {
+impl PartialEq for ListEntry {
     fn eq(&self, other: &Self) -> bool {
         self.place == other.place
     }
 }
 
-impl Eq for Listed {}
+impl Eq for ListEntry {}
 
-impl PartialOrd for Listed {
+impl PartialOrd for ListEntry {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Listed {
+impl Ord for ListEntry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.place.cmp(&other.place)
     }
@@ -157,9 +157,9 @@ enum Filter {
 
 /// A list of connections in the making.
 #[derive(Debug)]
-pub struct Listing {
+pub struct ConnectionList {
     column: Column,
-    order: Order,
+    order: ListOrder,
     most: usize,
     filter: Filter,
     /// The slot that is looked at next.
@@ -169,7 +169,7 @@ pub struct Listing {
     /// Those of them that the filter let pass.
     total: usize,
     /// The first of these, the last of them on top.
-    first: BinaryHeap<Listed>,
+    first: BinaryHeap<ListEntry>,
 }
 
 /// The answer.
@@ -182,14 +182,14 @@ struct ListedConnections {
     connections: Vec<ConnectionSummary>,
 }
 
-impl Listing {
+impl ConnectionList {
     /// The list that `query` asks for: `sort` names a column, `order` is `asc` or `desc`, `top` the most
     /// connections, `filter` a network, an address, `unix`, or a part of an address or a host. The error says
     /// what is wrong.
     pub fn parse(query: &str) -> Result<Self, String> {
-        let mut listing = Listing {
+        let mut listing = ConnectionList {
             column: Column::Memory,
-            order: Order::Descending,
+            order: ListOrder::Descending,
             most: LISTED,
             filter: Filter::All,
             next: 0,
@@ -208,8 +208,8 @@ impl Listing {
                 }
                 "order" => {
                     listing.order = match &*value {
-                        "asc" => Order::Ascending,
-                        "desc" => Order::Descending,
+                        "asc" => ListOrder::Ascending,
+                        "desc" => ListOrder::Descending,
                         _ => return Err("order: it is asc or desc".into()),
                     };
                 }
@@ -246,8 +246,8 @@ impl Listing {
     pub fn add(&mut self, line: ConnectionSummary) {
         let key = self.column.key(&line);
         let place = match self.order {
-            Order::Ascending => Place::Ascending(key, line.id),
-            Order::Descending => Place::Descending(Reverse(key), line.id),
+            ListOrder::Ascending => ListPlace::Ascending(key, line.id),
+            ListOrder::Descending => ListPlace::Descending(Reverse(key), line.id),
         };
         let is_full = self.first.len() >= self.most;
         if is_full && self.first.peek().is_some_and(|last| last.place <= place) {
@@ -256,7 +256,7 @@ impl Listing {
         if is_full {
             self.first.pop();
         }
-        self.first.push(Listed { place, line });
+        self.first.push(ListEntry { place, line });
     }
 
     /// The list as JSON, once all connections were looked at.
@@ -295,7 +295,7 @@ mod tests {
     }
 
     fn ids(query: &str, lines: &[ConnectionSummary]) -> (u64, Vec<u64>) {
-        let mut listing = Listing::parse(query).unwrap();
+        let mut listing = ConnectionList::parse(query).unwrap();
         for line in lines {
             let peer = Peer::Ip(line.peer.parse().unwrap());
             if listing.lets_pass(peer, line.host.as_deref()) {
@@ -343,12 +343,15 @@ mod tests {
     #[test]
     fn an_unknown_column_order_number_or_parameter_is_an_error() {
         for query in ["sort=colour", "order=up", "top=many", "page=2"] {
-            assert!(Listing::parse(query).is_err(), "{query}");
+            assert!(ConnectionList::parse(query).is_err(), "{query}");
         }
         let long = format!("filter={}", "a".repeat(256));
-        assert!(Listing::parse(&long).is_err());
-        assert_eq!(Listing::parse("top=100000").unwrap().most, MOST_LISTED);
-        assert_eq!(Listing::parse("top=0").unwrap().most, 1);
+        assert!(ConnectionList::parse(&long).is_err());
+        assert_eq!(
+            ConnectionList::parse("top=100000").unwrap().most,
+            MOST_LISTED
+        );
+        assert_eq!(ConnectionList::parse("top=0").unwrap().most, 1);
     }
 
     #[test]

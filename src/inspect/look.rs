@@ -1,12 +1,12 @@
 //! Questions about connections, and their answers.
 
-use super::listing::Listing;
+use super::listing::ConnectionList;
 
 /// A look at connections that somebody wants.
 #[derive(Debug)]
 pub enum Look {
     /// At all of them: the list.
-    List(Box<Listing>),
+    List(Box<ConnectionList>),
     /// At the one of this number, whole.
     One(u32),
 }
@@ -23,12 +23,12 @@ pub enum LookReply {
 }
 
 impl Look {
-    /// The look that a request asks for: `connections`, with a query as [`Listing::parse`] takes it, or
+    /// The look that a request asks for: `connections`, with a query as [`ConnectionList::parse`] takes it, or
     /// `connections/17`. `None` if the path is another; the error says what is wrong with the query.
     pub fn parse(path: &str, query: &str) -> Option<Result<Look, String>> {
         let rest = path.strip_prefix("connections")?;
         if rest.is_empty() {
-            return Some(Listing::parse(query).map(|listing| Look::List(Box::new(listing))));
+            return Some(ConnectionList::parse(query).map(|listing| Look::List(Box::new(listing))));
         }
         let id = rest.strip_prefix('/')?.parse().ok()?;
         Some(Ok(Look::One(id)))

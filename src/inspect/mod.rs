@@ -1,4 +1,5 @@
-//! A look into connections, for an operator who asks: the list of them, and one of them whole, as JSON.
+//! A look into connections, for an operator who asks: the list of them, one of them whole, as JSON, and the
+//! frames of one as they come.
 //!
 //! A [`Look`] is a question. The event loop answers it bit by bit, so that no other connection waits for it
 //! longer than for a turn: it goes through a few hundred connections, and through the next ones in its next
@@ -17,11 +18,13 @@
 mod listing;
 mod look;
 mod summary;
+mod tap;
 mod whole;
 
-pub use listing::{Column, Listing, Order};
+pub use listing::{Column, ConnectionList, ListOrder};
 pub use look::{Look, LookReply};
 pub use summary::ConnectionSummary;
+pub use tap::{Feed, Tap, Watch, WatchForm};
 pub use whole::{
     BudgetShare, ConnectionWhole, H2Whole, HpackTable, HpackTables, RequestWhole, SettingsOfBoth,
     SideSettings, StreamWhole, TlsFacts, WindowPair,

@@ -161,13 +161,13 @@ pub struct HpackTable {
     pub entries: usize,
 }
 
-/// What is left of a budget.
+/// The rest of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BudgetShare {
     /// Its name, as [`crate::h2::Budgets`] has it.
     pub name: &'static str,
-    /// What the peer may still cause.
+    /// The part that the peer may still cause.
     pub left: u32,
-    /// What it may cause in all.
+    /// All that it may cause.
     pub limit: u32,
 }

@@ -28,9 +28,8 @@ use super::config::Limits;
 use super::lent::Buffers;
 use super::listener_role::ListenerRole;
 use super::protocol::{OutputRoom, Protocol};
-#[cfg(feature = "panel")]
-use super::services::Inspection;
 use super::services::Services;
+use super::taps::Taps;
 use super::turn::{REQUEST_EFFORT, Turn};
 use super::watch::ProgressWatch;
 use crate::exchange::{RequestKey, WakeCause};
@@ -91,8 +90,9 @@ pub struct Connection<W: World> {
     role: ListenerRole,
     /// Lines of the log that wait for the socket.
     unlogged: Unsent,
+    taps: Taps,
     #[cfg(feature = "panel")]
-    seen: Seen,
+    seen: Option<Box<Seen>>,
     watch: ProgressWatch,
 }
 
@@ -165,8 +165,9 @@ impl<W: World> Connection<W> {
             names: Names::Any,
             role: ListenerRole::Public,
             unlogged: Unsent::default(),
+            taps: Taps::default(),
             #[cfg(feature = "panel")]
-            seen: Seen::at(services.now),
+            seen: Seen::begin(services),
             watch: ProgressWatch::default(),
         }
     }
@@ -207,7 +208,7 @@ impl<W: World> Connection<W> {
         *turn.buffers = buffers;
         self.log_ended(world, turn);
         wish.unwrap_or_else(|error| {
-            log::debug!("{}: {error}", self.peer);
+            log::debug!("{}: {error}", turn.name(self.peer));
             turn.splices.clear();
             self.close(world, turn)
         })
@@ -269,11 +270,11 @@ impl<W: World> Connection<W> {
         }
         self.left = Left::Part;
         if let Phase::Opening { deadline } = self.phase {
-            let client = (self.client_scheme(), self.peer);
+            let client = (self.client_scheme(), turn.name(self.peer), &self.taps);
             self.protocol = Protocol::choose(self.link.transport(), input, client, turn.services);
             if !matches!(self.protocol, Protocol::Undecided) {
                 let (protocol, layer) = (self.protocol.name(), self.link.transport().name());
-                log::debug!("{}: {protocol} over {layer}", self.peer);
+                log::debug!("{}: {protocol} over {layer}", turn.name(self.peer));
                 if let (Some(metrics), Transport::Tls(tls)) =
                     (&mut turn.services.metrics, self.link.transport())
                 {
@@ -368,15 +369,15 @@ impl<W: World> Connection<W> {
         let mut written = 0;
         turn.requests = turn.services.limits.turn_requests;
         self.enter(turn);
+        #[cfg(feature = "panel")]
+        self.tell_watches(|| world.now(), turn.services);
         loop {
             let room = self.output_room(turn.piece, &turn.services.limits);
             self.protocol.lend_output(std::mem::take(output));
             let result = self.protocol.advance(input, fields, room, turn);
             *output = self.protocol.take_output();
             #[cfg(feature = "panel")]
-            if turn.services.inspection == Inspection::On {
-                self.note_host(fields);
-            }
+            self.note_host(fields);
             let made = output.len() + turn.splices.len();
             let sent = self.send(output, wire, world, turn);
             output.clear();
@@ -470,7 +471,9 @@ impl<W: World> Connection<W> {
         self.watch.count(newly_taken);
         turn.services.traffic.sent += newly_taken as u64;
         #[cfg(feature = "panel")]
-        self.seen.count_sent(newly_taken);
+        if let Some(seen) = &mut self.seen {
+            seen.count_sent(newly_taken);
+        }
         if self.link.take_lack() {
             turn.await_disk(RequestKey::OUTPUT);
         }

@@ -7,7 +7,9 @@ use super::answering::{Accepted, Arrived, TOO_LARGE};
 use super::fault::Fault;
 use super::h2_service::H2Service;
 use super::limit_log::Limit;
+use super::peer_name::PeerName;
 use super::services::Services;
+use super::taps::Taps;
 use super::trace;
 use super::turn::Turn;
 use crate::exchange::{ActiveRequest, ContentHold, RequestKey, Response, Size};
@@ -28,6 +30,9 @@ pub struct H1Service<F: Files> {
     active: Option<ActiveRequest<F>>,
     requests: u32,
     peer: Peer,
+    /// The number of the connection, for the log.
+    id: u32,
+    taps: Taps,
 }
 
 /// The outcome of a step.
@@ -40,7 +45,7 @@ pub enum Advance<F: Files> {
 
 impl<F: Files> H1Service<F> {
     /// A service that waits for a request.
-    pub fn new(scheme: Scheme, peer: Peer, services: &Services<F>) -> Self {
+    pub fn new(scheme: Scheme, client: PeerName, taps: &Taps, services: &Services<F>) -> Self {
         let mut core = h1::Connection::new(services.http1.clone(), scheme, services.now);
         if services.http2.h2c_upgrade && scheme == Scheme::Http {
             core.report_h2c();
@@ -49,7 +54,9 @@ impl<F: Files> H1Service<F> {
             core,
             active: None,
             requests: 0,
-            peer,
+            peer: client.peer,
+            id: client.id,
+            taps: taps.clone(),
         }
     }
 
@@ -178,7 +185,7 @@ impl<F: Files> H1Service<F> {
         fields: &Fields,
         turn: &mut Turn<'_, F>,
     ) -> Option<H2Service<F>> {
-        let mut service = H2Service::upgraded(settings, fields, self.peer, turn)?;
+        let mut service = H2Service::upgraded(settings, fields, (self.name(), &self.taps), turn)?;
         self.core.switch_protocols();
         let mut output = self.core.take_output();
         output.append(&mut service.core().take_output());
@@ -195,9 +202,7 @@ impl<F: Files> H1Service<F> {
     ) {
         self.requests = self.requests.wrapping_add(1);
         let version = self.core.version().as_str();
-        if trace::is_on() {
-            trace::head(self.peer, Direction::Received, version, fields.iter());
-        }
+        self.show_head(Direction::Received, version, fields.iter());
         let accepted = turn.accept(&Arrived {
             fields,
             peer: self.peer,
@@ -279,10 +284,10 @@ impl<F: Files> H1Service<F> {
         }
     }
 
-    fn trace_response<'f>(&self, status: u16, fields: impl Iterator<Item = Field<'f>>) {
-        if trace::is_on() {
+    fn trace_response<'f>(&self, status: u16, fields: impl Iterator<Item = Field<'f>> + Clone) {
+        if trace::is_on() || !self.taps.is_empty() {
             let line = format!("HTTP/1.1 {status}");
-            trace::head(self.peer, Direction::Sent, &line, fields);
+            self.show_head(Direction::Sent, &line, fields);
         }
     }
 
@@ -346,7 +351,7 @@ impl<F: Files> H1Service<F> {
     /// The core has ended the connection, at the beginning of `input`. Its answer wants the fields of
     /// every response, and its line in the log.
     fn fail(&mut self, error: h1::Error, input: &[u8], turn: &mut Turn<'_, F>) -> Fault {
-        log::debug!("{}: {error}", self.peer);
+        log::debug!("{}: {error}", self.name());
         if let Some(limit) = Limit::of_h1(error) {
             turn.services.report(limit, self.peer, error.reason());
         }

@@ -10,13 +10,15 @@ mod receiving;
 use super::answering::{Accepted, Arrived};
 use super::fault::Fault;
 use super::limit_log::Limit;
+use super::peer_name::PeerName;
 use super::services::Services;
+use super::taps::Taps;
 use super::trace;
 use super::turn::Turn;
 use crate::content::Body;
 use crate::exchange::{ActiveRequest, ContentHold, RequestKey, Response};
 use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, StreamError, StreamKey};
-use crate::http::{Expected, Field, Fields};
+use crate::http::{Expected, Field, Fields, printable};
 use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer};
 use std::rc::Rc;
@@ -39,6 +41,11 @@ pub struct H2Service<F: Files> {
     held: usize,
     requests: u32,
     peer: Peer,
+    /// The number of the connection, for the log.
+    id: u32,
+    /// Microseconds of the last round trip that was measured, or 0.
+    #[cfg(feature = "panel")]
+    round_trip_us: u32,
     last_head: Option<SentHead>,
 }
 
@@ -51,13 +58,13 @@ struct SentHead {
 
 impl<F: Files> H2Service<F> {
     /// A service that waits for the client's preface.
-    pub fn new(peer: Peer, services: &Services<F>) -> Self {
+    pub fn new(client: PeerName, taps: &Taps, services: &Services<F>) -> Self {
         let mut core = h2::Connection::server(services.http2.clone(), services.now);
-        observe(&mut core, peer, services);
-        Self::with_core(core, peer)
+        core.set_observer(observer(&core, client, taps, services));
+        Self::with_core(core, client)
     }
 
-    fn with_core(core: h2::Connection, peer: Peer) -> Self {
+    fn with_core(core: h2::Connection, client: PeerName) -> Self {
         H2Service {
             core,
             active: Vec::new(),
@@ -65,7 +72,10 @@ impl<F: Files> H2Service<F> {
             due: None,
             held: 0,
             requests: 0,
-            peer,
+            peer: client.peer,
+            id: client.id,
+            #[cfg(feature = "panel")]
+            round_trip_us: 0,
             last_head: None,
         }
     }
@@ -75,7 +85,7 @@ impl<F: Files> H2Service<F> {
     pub fn upgraded(
         settings: &[u8],
         fields: &Fields,
-        peer: Peer,
+        (client, taps): (PeerName, &Taps),
         turn: &mut Turn<'_, F>,
     ) -> Option<Self> {
         let (mut core, stream) = h2::Connection::server_upgraded(
@@ -84,8 +94,8 @@ impl<F: Files> H2Service<F> {
             turn.services.now,
         )
         .ok()?;
-        observe(&mut core, peer, turn.services);
-        let mut service = Self::with_core(core, peer);
+        core.set_observer(observer(&core, client, taps, turn.services));
+        let mut service = Self::with_core(core, client);
         service.request(stream, fields, true, Expected::Nothing, turn);
         Some(service)
     }
@@ -209,7 +219,7 @@ impl<F: Files> H2Service<F> {
                     Cause::Error(reason) => {
                         why = Some(reason);
                         let id = stream.id();
-                        log::debug!("{}: stream {id}: {code}: {reason}", self.peer);
+                        log::debug!("{}: stream {id}: {code}: {reason}", self.name());
                     }
                     Cause::Peer | Cause::GoAway => {}
                 }
@@ -227,15 +237,33 @@ impl<F: Files> H2Service<F> {
                     turn.services
                         .report(Limit::Streams, self.peer, "one stream too many, refused");
                 } else {
-                    log::debug!("{}: request on stream {stream_id}: {error}", self.peer);
+                    log::debug!("{}: request on stream {stream_id}: {error}", self.name());
                 }
             }
             Event::StreamError {
                 stream_id, error, ..
             } => {
-                log::debug!("{}: stream {stream_id}: {error}", self.peer);
+                log::debug!("{}: stream {stream_id}: {error}", self.name());
+            }
+            Event::GoAway { code, debug, .. } => log::debug!(
+                "{}: GOAWAY received: {code} \"{}\"",
+                self.name(),
+                printable(debug)
+            ),
+            #[cfg(feature = "panel")]
+            Event::PingAcknowledged { round_trip, .. } => {
+                let micros = u32::try_from(round_trip.as_micros());
+                self.round_trip_us = micros.unwrap_or(u32::MAX);
             }
             _ => {}
+        }
+    }
+
+    /// The name of the connection in the log.
+    fn name(&self) -> PeerName {
+        PeerName {
+            peer: self.peer,
+            id: self.id,
         }
     }
 
@@ -419,7 +447,7 @@ impl<F: Files> H2Service<F> {
 
     /// The core has ended the connection.
     fn fail(&self, error: ConnectionError, services: &mut Services<F>) -> Fault {
-        log::debug!("{}: {error}", self.peer);
+        log::debug!("{}: {error}", self.name());
         if let Some(limit) = Limit::of_h2(&error) {
             services.report(limit, self.peer, error.reason);
         }
@@ -439,23 +467,28 @@ fn key_of(stream: StreamKey) -> RequestKey {
     RequestKey(stream.id())
 }
 
-/// Has the connection's frames shown and counted, if anybody wants that.
-fn observe<F: Files>(core: &mut h2::Connection, peer: Peer, services: &Services<F>) {
-    let counts = services
-        .metrics
-        .as_ref()
-        .map(|metrics| metrics.frames.clone());
-    let shown = trace::is_on().then(|| trace::observer(peer, services.http2.header_table_size));
-    let observer: h2::Observer = match (counts, shown) {
-        (None, None) => return,
-        (None, Some(shown)) => shown,
-        (Some(counts), None) => counts.observer(),
-        (Some(counts), Some(mut shown)) => Box::new(move |direction, header, payload| {
-            counts.add(direction, header, payload);
-            shown(direction, header, payload);
-        }),
-    };
-    core.set_observer(Some(observer));
+/// The observer that has a connection's frames counted and shown, if anybody wants that.
+fn observer<F: Files>(
+    core: &h2::Connection,
+    client: PeerName,
+    taps: &Taps,
+    services: &Services<F>,
+) -> Option<h2::Observer> {
+    let counts = services.metrics.as_ref();
+    let counts = counts.map(|metrics| metrics.frames.observer());
+    if taps.is_empty() && !trace::is_on() {
+        return counts;
+    }
+    let mut observers = taps.observers(core);
+    observers.extend(counts);
+    if trace::is_on() {
+        observers.push(trace::observer(client, core));
+    }
+    Some(Box::new(move |direction, header, payload| {
+        for observer in &mut observers {
+            observer(direction, header, payload);
+        }
+    }))
 }
 
 fn status_digits(status: u16) -> [u8; 3] {

@@ -43,11 +43,13 @@ mod metrics;
 mod obstacle;
 mod own_answers;
 mod own_time;
+mod peer_name;
 mod protocol;
 mod reload;
 mod request_ids;
 mod services;
 mod slots;
+mod taps;
 mod trace;
 mod turn;
 #[cfg(feature = "proxy")]

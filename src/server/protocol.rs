@@ -4,7 +4,9 @@ use super::fault::Fault;
 use super::h1_service::{Advance, H1Service};
 use super::h2_service::H2Service;
 use super::obstacle::ObstacleCounts;
+use super::peer_name::PeerName;
 use super::services::Services;
+use super::taps::Taps;
 use super::turn::Turn;
 use crate::exchange::{RequestKey, WakeCause};
 #[cfg(feature = "panel")]
@@ -16,7 +18,7 @@ use crate::http::{Fields, Scheme};
 use crate::inspect::{H2Whole, RequestWhole};
 use crate::link::Transport;
 use crate::telemetry::access_log::{LostOutput, Unsent};
-use crate::world::{Files, Peer};
+use crate::world::Files;
 use rustls::server::UnbufferedServerConnection;
 use std::time::Instant;
 
@@ -47,7 +49,7 @@ impl<F: Files> Protocol<F> {
     pub fn choose(
         transport: &Transport<UnbufferedServerConnection>,
         input: &[u8],
-        (scheme, peer): (Scheme, Peer),
+        (scheme, client, taps): (Scheme, PeerName, &Taps),
         services: &Services<F>,
     ) -> Self {
         let h2 = match transport {
@@ -61,9 +63,9 @@ impl<F: Files> Protocol<F> {
             Transport::Plain => input.starts_with(b"PRI "),
         };
         if h2 {
-            Protocol::H2(Box::new(H2Service::new(peer, services)))
+            Protocol::H2(Box::new(H2Service::new(client, taps, services)))
         } else {
-            Protocol::H1(Box::new(H1Service::new(scheme, peer, services)))
+            Protocol::H1(Box::new(H1Service::new(scheme, client, taps, services)))
         }
     }
 
@@ -278,6 +280,32 @@ impl<F: Files> Protocol<F> {
                 counts
             }
             Protocol::H2(service) => service.obstacles(is_full),
+        }
+    }
+
+    /// Shows frames and heads from now on to these taps, instead of those before.
+    #[cfg(feature = "panel")]
+    pub fn tap(&mut self, taps: &Taps, services: &Services<F>) {
+        match self {
+            Protocol::Undecided => {}
+            Protocol::H1(service) => service.tap(taps),
+            Protocol::H2(service) => service.tap(taps, services),
+        }
+    }
+
+    /// Tells taps the state of HTTP/2, from time to time.
+    #[cfg(feature = "panel")]
+    pub fn tell_state(&self, taps: &Taps) {
+        if let Protocol::H2(service) = self {
+            service.tell_state(taps);
+        }
+    }
+
+    /// Measures the round trip, where the protocol can.
+    #[cfg(feature = "panel")]
+    pub fn measure_round_trip(&mut self, now: Instant) {
+        if let Protocol::H2(service) = self {
+            service.measure_round_trip(now);
         }
     }
 

@@ -6,6 +6,7 @@ use super::health::Health;
 use super::limit_log::{Limit, LimitLog};
 use super::metrics::{Metrics, Traffic};
 use super::own_time::OwnTime;
+use super::peer_name::PeerName;
 use super::reload::Reload;
 use super::request_ids::RequestIds;
 #[cfg(feature = "proxy")]
@@ -321,13 +322,13 @@ impl<F: Files> Services<F> {
         self.limit_log.report_panic(whom, panic, self.now);
     }
 
-    /// The TLS session with `peer` failed.
-    pub(super) fn report_tls(&mut self, peer: Peer, error: &rustls::Error) {
+    /// The TLS session of a connection failed.
+    pub(super) fn report_tls(&mut self, whom: PeerName, error: &rustls::Error) {
         self.limit_log.add(Limit::Tls);
         if let Some(metrics) = &mut self.metrics {
             metrics.tls.add_failure(error);
         }
-        log::debug!("{peer}: TLS: {error}");
+        log::debug!("{whom}: TLS: {error}");
     }
 
     /// A limit fired for `peer`, as `what` says.

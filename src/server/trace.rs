@@ -1,31 +1,20 @@
 //! The output of `--log-level trace`: frames in and out, heads of HTTP/1.1, with secrets left out. It
 //! costs nothing while the level is lower.
 
+use super::peer_name::PeerName;
 use crate::h2::frame::text::{Blocks, details, kind, setting};
 use crate::h2::frame::{FrameHeader, FrameType, decode};
-use crate::h2::{Direction, Observer};
-use crate::hpack::INITIAL_TABLE_SIZE;
-use crate::http::{Field, printable};
-use crate::world::Peer;
-
-/// Fields whose values are credentials.
-const SECRETS: [&[u8]; 4] = [
-    b"authorization",
-    b"cookie",
-    b"proxy-authorization",
-    b"set-cookie",
-];
+use crate::h2::{Connection, Direction, Observer};
+use crate::http::{Field, ShownValue, printable};
 
 /// True if the level is trace.
 pub fn is_on() -> bool {
     log::log_enabled!(log::Level::Trace)
 }
 
-/// An observer that shows the frames of a connection with `peer`. `table` is the size of the HPACK
-/// table that our decoder announces.
-pub fn observer(peer: Peer, table: u32) -> Observer {
-    let mut received = Blocks::new(table);
-    let mut sent = Blocks::new(INITIAL_TABLE_SIZE);
+/// An observer that shows the frames of a connection from now on.
+pub fn observer(peer: PeerName, connection: &Connection) -> Observer {
+    let (mut received, mut sent) = connection.field_blocks();
     Box::new(move |direction, header, payload| {
         let blocks = match direction {
             Direction::Received => &mut received,
@@ -42,7 +31,7 @@ fn arrow(direction: Direction) -> &'static str {
     }
 }
 
-fn frame(peer: Peer, arrow: &str, header: FrameHeader, payload: &[u8], blocks: &mut Blocks) {
+fn frame(peer: PeerName, arrow: &str, header: FrameHeader, payload: &[u8], blocks: &mut Blocks) {
     let (kind, stream) = (kind(header), header.stream_id);
     let details = details(header, payload).join(", ");
     log::trace!("{peer}: {arrow} {kind} {stream} {details}");
@@ -61,7 +50,7 @@ fn frame(peer: Peer, arrow: &str, header: FrameHeader, payload: &[u8], blocks: &
 
 /// Shows the head of an HTTP/1.1 message.
 pub fn head<'f>(
-    peer: Peer,
+    peer: PeerName,
     direction: Direction,
     line: &str,
     fields: impl Iterator<Item = Field<'f>>,
@@ -71,12 +60,7 @@ pub fn head<'f>(
     fields.for_each(|it| field(peer, arrow, it));
 }
 
-fn field(peer: Peer, arrow: &str, field: Field<'_>) {
-    let name = printable(field.name);
-    if SECRETS.contains(&field.name) {
-        let len = field.value.len();
-        log::trace!("{peer}: {arrow}   {name}: ({len} bytes, not shown)");
-    } else {
-        log::trace!("{peer}: {arrow}   {name}: {}", printable(field.value));
-    }
+fn field(peer: PeerName, arrow: &str, field: Field<'_>) {
+    let (name, value) = (printable(field.name), ShownValue::of(field).into_text());
+    log::trace!("{peer}: {arrow}   {name}: {value}");
 }

@@ -2,6 +2,7 @@
 
 use super::lent::{Buffers, Lent};
 use super::listener_role::ListenerRole;
+use super::peer_name::PeerName;
 use super::services::Services;
 use crate::exchange::{ClientClaim, RequestKey, RequestPlace};
 use crate::http::{Field, Fields, Scheme};
@@ -129,6 +130,14 @@ impl<'t, F: Files> Turn<'t, F> {
         if let Some(begin) = self.measured_from.take() {
             let took = clock().saturating_duration_since(begin);
             self.effort = self.effort.max(worth(took));
+        }
+    }
+
+    /// The name of the connection in the log, where this is its peer.
+    pub(super) fn name(&self, peer: Peer) -> PeerName {
+        PeerName {
+            peer,
+            id: self.token.serial,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::h2::clock::Tick;
 use crate::h2::error::{ConnectionError, ErrorCode};
 use crate::h2::flow::{DEFAULT_WINDOW, Exceeded, Overflow, ReceiveWindow};
 use crate::h2::frame::decode::Rfc7540Priority;
+use crate::h2::frame::text::Blocks;
 use crate::h2::settings::Role;
 use crate::hpack::{DecodeError, DecodeLimits, Decoded, Decoder, INITIAL_TABLE_SIZE};
 use crate::http::field::Fields;
@@ -216,6 +217,15 @@ impl Inbound {
     /// The window as it is, debts included.
     pub(super) fn window_value(&self) -> i32 {
         self.window.value()
+    }
+
+    /// Blocks that come from now on, for somebody who decodes them once more. `announced` is the largest
+    /// table that was ever announced.
+    pub(super) fn blocks(&self, announced: u32) -> Blocks {
+        let mut decoder = self.decoder.clone();
+        decoder.set_max_table_size(announced.max(INITIAL_TABLE_SIZE) as usize);
+        let begun = self.block.as_ref().map(|block| &block.bytes[..]);
+        Blocks::resumed(decoder, begun.unwrap_or_default())
     }
 
     /// The decoder's table.

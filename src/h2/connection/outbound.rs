@@ -9,6 +9,7 @@ use std::num::NonZeroUsize;
 use super::snapshot::TableSnapshot;
 use crate::h2::error::ErrorCode;
 use crate::h2::frame::decode::Rfc7540Priority;
+use crate::h2::frame::text::Blocks;
 use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, encode, flag};
 use crate::hpack::Encoder;
 use crate::http::field::Field;
@@ -86,6 +87,11 @@ impl Outbound {
     /// Bytes that are allocated for the encoder's table.
     pub(super) fn table_heap(&self) -> usize {
         self.encoder.heap()
+    }
+
+    /// Blocks that are made from now on, for somebody who decodes them.
+    pub(super) fn blocks(&self) -> Blocks {
+        Blocks::resumed(self.encoder.decoder(), &[])
     }
 
     /// The encoder's table.

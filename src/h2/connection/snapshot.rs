@@ -4,6 +4,7 @@
 
 use super::Connection;
 use crate::h2::budget::{Budget, BudgetsLeft};
+use crate::h2::frame::text::Blocks;
 use crate::h2::settings::Role;
 use crate::h2::store::StreamKey;
 use crate::h2::stream::{Half, Stream, StreamState};
@@ -87,6 +88,21 @@ pub enum BlockedBy {
     Turn,
 }
 
+impl BlockedBy {
+    /// The name for traces and panels.
+    pub fn name(self) -> &'static str {
+        match self {
+            BlockedBy::Ended => "ended",
+            BlockedBy::Head => "head",
+            BlockedBy::User => "user",
+            BlockedBy::StreamWindow => "stream-window",
+            BlockedBy::SmallWindow => "small-window",
+            BlockedBy::ConnectionWindow => "connection-window",
+            BlockedBy::Turn => "turn",
+        }
+    }
+}
+
 impl Connection {
     /// The connection as it stands: streams, windows, tables, budgets. It takes time in proportion to
     /// the number of streams, and unpacks the encoder's table where that was
@@ -109,6 +125,13 @@ impl Connection {
             decoder_table: self.inbound.table(),
             budgets: self.budget.left(&self.config.budgets, limit),
         }
+    }
+
+    /// The field blocks that follow in both directions, those that are received first, for an observer that
+    /// comes late and decodes them once more.
+    pub fn field_blocks(&self) -> (Blocks, Blocks) {
+        let announced = self.config.header_table_size;
+        (self.inbound.blocks(announced), self.outbound.blocks())
     }
 
     /// Streams beyond our SETTINGS_MAX_CONCURRENT_STREAMS that the peer may try to open in all: the limit of

@@ -115,7 +115,7 @@ pub fn kind(header: FrameHeader) -> String {
 }
 
 /// The flags that are set and that the frame's type knows, by name; others as a number.
-fn flags(header: FrameHeader) -> String {
+pub fn flags(header: FrameHeader) -> String {
     const END_STREAM: (u8, &str) = (flag::END_STREAM, "END_STREAM");
     const END_HEADERS: (u8, &str) = (flag::END_HEADERS, "END_HEADERS");
     const PADDED: (u8, &str) = (flag::PADDED, "PADDED");
@@ -174,6 +174,15 @@ impl Blocks {
         Blocks {
             decoder,
             block: Vec::new(),
+            fields: Fields::new(),
+        }
+    }
+
+    /// Blocks behind those that `decoder` has read, of which the last may be incomplete.
+    pub(crate) fn resumed(decoder: Decoder, begun: &[u8]) -> Self {
+        Blocks {
+            decoder,
+            block: begun.to_vec(),
             fields: Fields::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! The account of a connection in the ledger and in metrics, and its end when others need the memory more.
 
+#[cfg(feature = "panel")]
+use super::looking::Seen;
 use super::{Connection, Phase, Wish};
 use crate::h2::ErrorCode;
 use crate::server::ledger::{PROGRESS_BYTES, Standing};
@@ -18,6 +20,8 @@ impl<W: World> Connection<W> {
     /// anything to find out.
     pub fn memory(&self) -> usize {
         let buffers = self.kept.capacity() + self.unlogged.memory();
+        #[cfg(feature = "panel")]
+        let buffers = buffers + Seen::memory(self.seen.as_deref());
         size_of::<Self>() + OVERHEAD + self.link.memory() + buffers + self.protocol.memory()
     }
 

@@ -96,7 +96,7 @@ impl<W: World> Connection<W> {
                 return Ok(self.close(world, turn));
             }
         };
-        log::debug!("{}: {header:?}", self.peer);
+        log::debug!("{}: {header:?}", turn.name(self.peer));
         let behind = bytes.get(header.len..).unwrap_or_default().to_vec();
         self.introduced_scheme = header.scheme;
         self.introduction = match header.client {

@@ -32,9 +32,13 @@ mod whole {
     use super::*;
     use crate::h2::Budgets;
     use crate::http::Fields;
-    use crate::inspect::{ConnectionSummary, ConnectionWhole, TlsFacts};
+    use crate::inspect::{ConnectionSummary, ConnectionWhole, Tap, TlsFacts};
     use crate::link::Transport;
+    use crate::server::connection::Wish;
     use crate::server::metrics::Traffic;
+    use crate::server::services::{Inspection, Services};
+    use crate::server::turn::Turn;
+    use crate::world::Files;
     use rustls::{CommonState, HandshakeKind};
     use std::time::Instant;
 
@@ -42,7 +46,7 @@ mod whole {
     const LONGEST_HOST: usize = 255 + 6;
 
     /// Facts of a connection that are of use to those alone who look.
-    pub(in crate::server::connection) struct Seen {
+    pub struct Seen {
         accepted: Instant,
         /// Bytes through its socket.
         traffic: Traffic,
@@ -51,22 +55,31 @@ mod whole {
     }
 
     impl Seen {
-        /// Facts of a connection that was accepted at this time.
-        pub(in crate::server::connection) fn at(accepted: Instant) -> Self {
-            Seen {
-                accepted,
-                traffic: Traffic::default(),
-                host: None,
-            }
+        /// Facts of a connection that was accepted now, if anybody may look.
+        pub fn begin<F: Files>(services: &Services<F>) -> Option<Box<Self>> {
+            let seen = || {
+                Box::new(Seen {
+                    accepted: services.now,
+                    traffic: Traffic::default(),
+                    host: None,
+                })
+            };
+            (services.inspection == Inspection::On).then(seen)
+        }
+
+        /// The memory of facts that are kept.
+        pub fn memory(seen: Option<&Seen>) -> usize {
+            let host = |seen: &Seen| seen.host.as_ref().map_or(0, |host| host.len());
+            seen.map_or(0, |seen| size_of::<Seen>() + host(seen))
         }
 
         /// The socket has brought so many bytes.
-        pub(in crate::server::connection) fn count_received(&mut self, bytes: usize) {
+        pub fn count_received(&mut self, bytes: usize) {
             self.traffic.received += bytes as u64;
         }
 
         /// The socket has taken so many bytes.
-        pub(in crate::server::connection) fn count_sent(&mut self, bytes: usize) {
+        pub fn count_sent(&mut self, bytes: usize) {
             self.traffic.sent += bytes as u64;
         }
     }
@@ -74,38 +87,72 @@ mod whole {
     impl<W: World> Connection<W> {
         /// Keeps the authority of the first request, whose fields may be these.
         pub(in crate::server::connection) fn note_host(&mut self, fields: &Fields) {
-            if self.seen.host.is_none()
+            if let Some(seen) = &mut self.seen
+                && seen.host.is_none()
                 && let Some(authority) = fields.authority()
                 && authority.len() <= LONGEST_HOST
             {
                 let host = String::from_utf8_lossy(authority);
-                self.seen.host = Some(host.into_owned().into_boxed_str());
+                seen.host = Some(host.into_owned().into_boxed_str());
+            }
+        }
+
+        /// Has a watch told of all that passes from now on; false if there are too many.
+        pub fn watch(&mut self, tap: Tap, services: &Services<W::Files>) -> bool {
+            let has_room = self.taps.add(tap);
+            self.protocol.tap(&self.taps, services);
+            has_room
+        }
+
+        /// Has the round trip measured.
+        pub fn measure_round_trip(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
+            if let Phase::Serving { .. } = self.phase {
+                self.protocol.measure_round_trip(turn.services.now);
+            }
+            self.take_turn(world, turn)
+        }
+
+        /// Tells watches the time of what comes, and the state of the connection from time to time; lets
+        /// those go that have ended.
+        pub(in crate::server::connection) fn tell_watches(
+            &mut self,
+            now: impl FnOnce() -> Instant,
+            services: &Services<W::Files>,
+        ) {
+            if self.taps.is_empty() {
+                return;
+            }
+            self.taps.tell_time(now());
+            self.protocol.tell_state(&self.taps);
+            if self.taps.let_go() {
+                self.protocol.tap(&self.taps, services);
             }
         }
 
         /// The authority of the first request.
         pub fn host(&self) -> Option<&str> {
-            self.seen.host.as_deref()
+            self.seen.as_ref()?.host.as_deref()
         }
 
         /// Its line in a list, where its number is `id` and its account has `memory`.
         pub fn summary(&self, id: u32, memory: usize, now: Instant) -> ConnectionSummary {
+            let seen = self.seen.as_ref();
+            let traffic = seen.map_or(Traffic::default(), |seen| seen.traffic);
+            let age = seen.map(|seen| now.saturating_duration_since(seen.accepted));
             let obstacles = self.obstacles();
             let most = obstacles.iter().max_by_key(|(_, count)| *count);
             let blocked: u32 = obstacles.iter().map(|(_, count)| count).sum();
             ConnectionSummary {
                 id,
                 peer: self.peer.to_string(),
-                host: self.seen.host.as_deref().map(str::to_owned),
+                host: self.host().map(str::to_owned),
                 protocol: self.protocol.label().unwrap_or("none"),
                 tls: self.link.transport().tls_version(),
                 state: self.stage().name(),
-                age_s: now
-                    .saturating_duration_since(self.seen.accepted)
-                    .as_secs_f64(),
+                age_s: age.unwrap_or_default().as_secs_f64(),
                 requests: self.protocol.requests(),
-                received: self.seen.traffic.received,
-                sent: self.seen.traffic.sent,
+                received: traffic.received,
+                sent: traffic.sent,
                 memory,
                 streams: self.protocol.open_requests(),
                 blocked: blocked as usize,

@@ -132,7 +132,7 @@ impl<W: World> Connection<W> {
             self.names = names;
         }
         if let Err(error) = opened {
-            turn.services.report_tls(self.peer, &error);
+            turn.services.report_tls(turn.name(self.peer), &error);
             if let Phase::Opening { .. } = self.phase
                 && let Some((answer, len)) =
                     wrong_port::answer(buffer.get(..came).unwrap_or_default())
@@ -169,7 +169,9 @@ impl<W: World> Connection<W> {
         let len = self.link.receive(world, buffer)?;
         turn.services.traffic.received += len as u64;
         #[cfg(feature = "panel")]
-        self.seen.count_received(len);
+        if let Some(seen) = &mut self.seen {
+            seen.count_received(len);
+        }
         let is_interrupted = len == 0 && self.link.has_input();
         self.watch.count(len.max(usize::from(is_interrupted)));
         if len >= MEASURED {

@@ -270,11 +270,11 @@ impl<W: World> EventLoop<W> {
             }
             return true;
         }
-        log::debug!("{peer}: accepted");
         if connection.is_handshaking() {
             self.begin_handshake();
         }
         let token = self.connections.insert(connection);
+        log::debug!("{peer} #{}: accepted", token.serial);
         if self.crowd > 0 || self.connections.count() >= CROWD {
             self.crowd = self.crowd.max(self.connections.count());
         }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::EventLoop;
-use crate::inspect::{Listing, Look, LookReply};
+use crate::inspect::{ConnectionList, Look, LookReply, Watch, WatchForm};
 use crate::panics;
+use crate::server::connection::Connection;
 use crate::world::World;
 
 /// Time of one slice of a look at all connections: no longer than a turn of one of them.
@@ -27,6 +28,16 @@ impl<W: World> EventLoop<W> {
         }
     }
 
+    /// Begins to watch the connection of this number. Its round trip is measured. `None` if there is no such connection, or too many watch it.
+    pub fn watch(&mut self, id: u32, form: WatchForm) -> Option<Watch> {
+        let token = self.connections.named(id)?;
+        let connection = self.connections.value(token)?;
+        let (watch, tap) = Watch::begin(id, self.world.now(), form);
+        let is_told = connection.watch(tap, &self.services);
+        self.give_turn(token, Connection::measure_round_trip);
+        is_told.then_some(watch)
+    }
+
     fn look_on(&self, look: &mut Look) -> LookReply {
         match look {
             Look::List(listing) => self.list(listing),
@@ -45,7 +56,7 @@ impl<W: World> EventLoop<W> {
     }
 
     /// Looks at the next connections of a list, for a slice of time.
-    fn list(&self, listing: &mut Listing) -> LookReply {
+    fn list(&self, listing: &mut ConnectionList) -> LookReply {
         let end = self.world.now() + SLICE;
         while listing.next < self.connections.end() {
             for index in listing.next..listing.next + BETWEEN_LOOKS {

@@ -88,6 +88,8 @@ impl Bench {
         };
         let (tls, _) = TlsContext::open(&certificate).unwrap();
         let services = Services::new(&world, site, None, &config).with_tls(Some(tls));
+        #[cfg(feature = "panel")]
+        let services = services.with_inspection();
         let listeners = [Scheme::Http, Scheme::Https];
         let mut bench = Bench {
             event_loop: EventLoop::new(world, services, &listeners),

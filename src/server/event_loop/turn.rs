@@ -198,7 +198,7 @@ impl<W: World> EventLoop<W> {
         self.deadlines.set(token.index, None);
         self.ledger.clear(token.index);
         if let Some(connection) = self.connections.value(token) {
-            log::debug!("{}: closed", connection.peer());
+            log::debug!("{} #{}: closed", connection.peer(), token.serial);
             if connection.is_counted() {
                 self.addresses.leave(connection.peer());
             }

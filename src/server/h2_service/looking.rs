@@ -33,11 +33,17 @@ impl<F: Files> H2Service<F> {
 mod whole {
     use super::*;
     use crate::exchange::ActiveRequest;
-    use crate::h2::{Budgets, Half, Settings, Snapshot, StreamSnapshot, StreamState};
+    use crate::h2::{Budgets, Settings, Snapshot, StreamSnapshot};
     use crate::inspect::{
         BudgetShare, H2Whole, HpackTable, HpackTables, SettingsOfBoth, SideSettings, StreamWhole,
         WindowPair,
     };
+    use crate::server::services::Services;
+    use crate::server::taps::Taps;
+    use std::time::Instant;
+
+    /// The payload of a PING that measures the round trip.
+    const ROUND_TRIP: [u8; 8] = *b"calmdrtt";
 
     impl<F: Files> H2Service<F> {
         /// All of it; `limits` are those of the peer's nuisance, of which budgets are left.
@@ -65,8 +71,27 @@ mod whole {
                     decoder: table(snapshot.decoder_table),
                 },
                 budgets: budgets(&snapshot, limits, self.core.refusals_allowed()),
-                rtt_ms: None,
+                rtt_ms: (self.round_trip_us > 0).then(|| f64::from(self.round_trip_us) / 1e3),
             }
+        }
+
+        /// Shows the connection's frames from now on to these taps, instead of those before.
+        pub(in crate::server) fn tap(&mut self, taps: &Taps, services: &Services<F>) {
+            // The observers before have been shown what is in the output.
+            let shown = std::mem::take(self.core.output());
+            let observer = super::super::observer(&self.core, self.name(), taps, services);
+            self.core.set_observer(observer);
+            *self.core.output() = shown;
+        }
+
+        /// Tells taps the state of the connection, from time to time.
+        pub(in crate::server) fn tell_state(&self, taps: &Taps) {
+            taps.add_state(|| self.core.snapshot());
+        }
+
+        /// Sends PING, whose answer tells the round trip.
+        pub(in crate::server) fn measure_round_trip(&mut self, now: Instant) {
+            self.core.ping(ROUND_TRIP, now);
         }
 
         fn stream(&self, stream: &StreamSnapshot, is_full: bool) -> StreamWhole {
@@ -76,7 +101,7 @@ mod whole {
             let obstacle = key.and_then(|key| self.obstacle(key, stream.blocked_by, is_full));
             StreamWhole {
                 id: stream.id,
-                state: state_name(stream.state),
+                state: stream.state.name(),
                 windows: WindowPair {
                     send: stream.send_window,
                     receive: stream.receive_window,
@@ -89,21 +114,6 @@ mod whole {
                 held: stream.held,
                 blocked_by: obstacle.map(Obstacle::name),
             }
-        }
-    }
-
-    fn state_name(state: StreamState) -> &'static str {
-        match state {
-            StreamState::Idle => "idle",
-            StreamState::ReservedLocal => "reserved-local",
-            StreamState::ReservedRemote => "reserved-remote",
-            StreamState::Open {
-                local: Half::Head | Half::Body,
-                ..
-            } => "open",
-            StreamState::HalfClosedLocal { .. } => "half-closed-local",
-            StreamState::HalfClosedRemote { .. } => "half-closed-remote",
-            StreamState::Closed => "closed",
         }
     }
 

@@ -13,7 +13,11 @@ use std::sync::Arc;
 fn a_connection_that_served_one_request_and_is_idle_takes_under_a_kibibyte() {
     let now = Instant::now();
     let core = h2::Connection::server(Arc::new(h2::Config::default()), now);
-    let mut service = H2Service::<Root>::with_core(core, Peer::Unix);
+    let client = PeerName {
+        peer: Peer::Unix,
+        id: 1,
+    };
+    let mut service = H2Service::<Root>::with_core(core, client);
     // SETTINGS, SETTINGS ack, and HEADERS with literals that become entries.
     let block = b"\x82\x86\x41\x09localhost\x44\x03/1k\x7a\x08idle/1.0";
     let mut bytes = [

@@ -241,7 +241,7 @@ fn a_response_takes_until_the_kernel_has_its_last_byte() {
 #[test]
 fn trace_shows_frames_fields_and_goaway_but_no_secrets() {
     let server = Server::start(&["--log-level", "trace", "--header", "Set-Cookie: s=c2VjcmV0"]);
-    let url = format!("http://{}/", server.http);
+    let url = format!("http://{}/?token=c2VjcmV0", server.http);
     crate::client::fetch([
         "-H",
         "Authorization: Basic c2VjcmV0",
@@ -258,11 +258,13 @@ fn trace_shows_frames_fields_and_goaway_but_no_secrets() {
         b"\0\0\0\0\0\0\0\x02why\x1b[2J",
     ));
     for part in [
-        "127.0.0.1: accepted",
-        "127.0.0.1: HTTP/2 over cleartext",
-        "127.0.0.1: HTTP/1.1 over cleartext",
+        ": accepted",
+        ": HTTP/2 over cleartext",
+        ": HTTP/1.1 over cleartext",
+        "127.0.0.1 #1: ",
+        "127.0.0.1 #2: ",
+        "127.0.0.1 #3: ",
         "← HEADERS 1 END_STREAM END_HEADERS, ",
-        "←   :path: /",
         "←   authorization: (14 bytes, not shown)",
         "←   cookie: (12 bytes, not shown)",
         "→ SETTINGS 0",
@@ -273,7 +275,9 @@ fn trace_shows_frames_fields_and_goaway_but_no_secrets() {
         "←   :path: /h1",
         "→ HTTP/1.1 404",
         "← GOAWAY 0 INTERNAL_ERROR, last stream 0, \"why\\u{1b}[2J\"",
-        "127.0.0.1: closed",
+        ": GOAWAY received: INTERNAL_ERROR \"why\\u{1b}[2J\"",
+        "#1: closed",
+        "←   :path: /?token=(not shown)",
     ] {
         server.logged(part);
     }
@@ -284,9 +288,9 @@ fn trace_shows_frames_fields_and_goaway_but_no_secrets() {
 fn debug_shows_connections_and_no_frames() {
     let server = Server::start(&["--log-level", "debug"]);
     crate::client::fetch(["-k", &format!("https://{}/", server.https)]);
-    server.logged("127.0.0.1: accepted");
-    server.logged("127.0.0.1: HTTP/2 over TLS 1.3");
-    server.logged("127.0.0.1: closed");
+    server.logged("127.0.0.1 #1: accepted");
+    server.logged(": HTTP/2 over TLS 1.3");
+    server.logged("127.0.0.1 #1: closed");
     assert!(!server.log().contains("HEADERS"));
 }
 

@@ -1,8 +1,7 @@
 //! Looks into connections: the list, one of them whole, and the time that a look takes.
 
 use super::*;
-use crate::inspect::{Look, LookReply};
-use crate::server::services::Inspection;
+use crate::inspect::{Feed, Look, LookReply, Watch, WatchForm};
 use serde_json::{Value, json};
 
 /// Frames for a connection whose client gives each stream a window of `window` bytes, and the connection
@@ -29,9 +28,7 @@ impl Bench {
             cache_memory: files_in_memory,
             ..site::Config::default()
         };
-        let mut bench = Bench::with(config, site);
-        bench.event_loop.services.inspection = Inspection::On;
-        bench
+        Bench::with(config, site)
     }
 
     fn look(&mut self, path: &str, query: &str) -> Value {
@@ -227,4 +224,113 @@ fn a_look_at_many_connections_is_cut_into_slices_of_200_microseconds() {
     }
     // Twenty looks at the clock a slice, one for 32 connections.
     assert!(slices >= 3, "{slices}");
+}
+
+/// The frames that a watch has told, as JSON.
+fn told(watch: &mut Watch) -> Vec<Value> {
+    let mut out = String::new();
+    watch.poll(&mut out);
+    let data = out.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events = data.map(|json| serde_json::from_str::<Value>(json).unwrap());
+    let frames = events.filter_map(|event| event["frames"].as_array().cloned());
+    frames.flatten().collect()
+}
+
+fn find<'v>(frames: &'v [Value], direction: &str, kind: &str) -> Option<&'v Value> {
+    let mut frames = frames.iter();
+    frames.find(|frame| frame["dir"] == direction && frame["type"] == kind)
+}
+
+#[test]
+fn a_watched_connection_tells_its_frames_its_state_and_its_round_trip() {
+    let mut bench = Bench::looked_at(0);
+    let link = bench.connect(0, &h2_requests(1_000, 1), usize::MAX, None);
+    bench.turns(5);
+    let id = bench.last()["id"].as_u64().unwrap() as u32;
+    let mut watch = bench.event_loop.watch(id, WatchForm::EventStream).unwrap();
+    bench.sleep(Duration::from_millis(20));
+    bench.turns(2);
+    // The answer to the PING, and a request of which all but the path is in the table.
+    let mut bytes = b"\0\0\x08\x06\x01\0\0\0\0calmdrtt".to_vec();
+    bytes.extend(b"\0\0\x09\x01\x05\0\0\0\x03\x82\x86\xbf\x04\x04/?ke");
+    bytes.extend(b"\0\0\x04\x08\0\0\0\0\x01\0\0\0\x0a");
+    link.borrow_mut().incoming = bytes;
+    bench.wake(&link);
+    bench.turns(3);
+    let frames = told(&mut watch);
+    let ping = find(&frames, "out", "PING").expect("the round trip is measured");
+    assert_eq!(
+        ping["qlog"]["data"]["frame"]["opaque_data"],
+        "63616c6d64727474"
+    );
+    let request = find(&frames, "in", "HEADERS").unwrap();
+    let fields = &request["qlog"]["data"]["frame"]["headers"];
+    assert_eq!(fields[2], json!({"name": ":authority", "value": "a.org"}));
+    assert_eq!(fields[3]["value"], "/?ke");
+    assert!(find(&frames, "out", "HEADERS").is_some(), "{frames:?}");
+    let data: Vec<_> = frames.iter().filter(|it| it["type"] == "DATA").collect();
+    assert_eq!(data[0]["len"], 10, "the window that was given: {data:?}");
+    let state = frames.iter().find(|frame| frame["dir"] == "state").unwrap();
+    assert_eq!(state["qlog"]["name"], "calmd:connection_state");
+    let round_trip = bench.look(&format!("connections/{id}"), "")["h2"]["rtt_ms"].clone();
+    assert_eq!(round_trip, 20.0);
+}
+
+#[test]
+fn a_watch_from_before_the_protocol_was_known_misses_no_frame() {
+    let mut bench = Bench::looked_at(0);
+    let link = bench.connect(0, b"", usize::MAX, None);
+    bench.turns(3);
+    let id = bench.last()["id"].as_u64().unwrap() as u32;
+    let mut watch = bench.event_loop.watch(id, WatchForm::EventStream).unwrap();
+    link.borrow_mut().incoming = h2_requests(1_000, 1);
+    bench.wake(&link);
+    bench.turns(3);
+    let frames = told(&mut watch);
+    let settings = frames.iter().filter(|it| it["type"] == "SETTINGS");
+    let ways: Vec<_> = settings.map(|it| (&it["dir"], &it["text"])).collect();
+    let (ours, acknowledged) = (json!("out"), json!("ACK"));
+    assert_eq!(ways[0], (&ours, &json!("")), "ours, once: {ways:?}");
+    assert_eq!(ways.len(), 3);
+    assert!(ways.contains(&(&ours, &acknowledged)));
+}
+
+#[test]
+fn heads_of_http1_are_told_and_a_watch_that_has_ended_makes_room_for_another() {
+    let mut bench = Bench::looked_at(0);
+    let link = bench.connect(0, GET, usize::MAX, None);
+    bench.turns(3);
+    let id = bench.last()["id"].as_u64().unwrap() as u32;
+    let mut watches: Vec<_> = (0..8)
+        .map(|_| bench.event_loop.watch(id, WatchForm::EventStream).unwrap())
+        .collect();
+    assert!(bench.event_loop.watch(id, WatchForm::Qlog).is_none());
+    assert!(bench.event_loop.watch(id + 1, WatchForm::Qlog).is_none());
+    link.borrow_mut().incoming = b"GET /?token=abc HTTP/1.1\r\nhost: a\r\n\r\n".to_vec();
+    bench.wake(&link);
+    bench.turns(2);
+    for watch in &mut watches {
+        let frames = told(watch);
+        let [request, response] = &frames[..] else {
+            panic!("{frames:?}");
+        };
+        let fields = request["qlog"]["data"]["headers"].to_string();
+        assert!(fields.contains("/?token=(not shown)"), "{fields}");
+        assert_eq!(
+            (&response["dir"], &response["text"]),
+            (&json!("out"), &json!("HTTP/1.1 200"))
+        );
+    }
+    watches.pop();
+    let watch = bench.event_loop.watch(id, WatchForm::Qlog).unwrap();
+    drop(watches);
+    assert!(!watch.is_over());
+    link.borrow_mut().ended = true;
+    bench.wake(&link);
+    bench.turns(3);
+    let mut out = String::new();
+    let mut watch = watch;
+    watch.poll(&mut out);
+    assert!(out.starts_with("\u{1e}{\"file_schema\""), "{out}");
+    assert!(watch.is_over());
 }
