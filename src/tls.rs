@@ -202,6 +202,15 @@ impl TlsContext {
         None
     }
 
+    /// The first end of a certificate in use, those of authorities along with it.
+    pub fn first_end(&self) -> Option<SystemTime> {
+        let chains = self.sets.certificates().map(|it| &it.key.cert);
+        chains
+            .flatten()
+            .filter_map(|certificate| validity::end(certificate))
+            .min()
+    }
+
     /// Time until the files are looked at again, if they are watched.
     pub fn until_next_look(&self, now: Instant) -> Option<Duration> {
         Some(self.watch.as_ref()?.until_next(now))

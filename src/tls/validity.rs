@@ -68,6 +68,11 @@ pub(super) fn complaint(certificate: &[u8], now: SystemTime) -> Option<String> {
     })
 }
 
+/// The end of a certificate's validity; none where it cannot be parsed.
+pub(super) fn end(certificate: &[u8]) -> Option<SystemTime> {
+    Validity::of(certificate).map(|validity| validity.end)
+}
+
 impl Validity {
     /// Reads the validity of a certificate in DER; none where it cannot be parsed.
     fn of(certificate: &[u8]) -> Option<Validity> {
@@ -156,6 +161,7 @@ mod tests {
         let said = |certificate: &[u8], now| complaint(certificate, now).unwrap_or_default();
         assert!(said(&ninety, day(0) - DAY).starts_with("is not valid before"));
         assert_eq!(said(&ninety, day(1)), "");
+        assert_eq!(end(&ninety), Some(day(90)));
         assert_eq!(said(&ninety, day(75)), "");
         assert!(said(&ninety, day(77)).starts_with("expires in 13 days, on "));
         assert!(said(&ninety, day(89) + DAY / 2).starts_with("expires in less than a day"));

@@ -6,6 +6,7 @@ use super::{Backlog, EventLoop, Listener};
 use crate::http::Scheme;
 use crate::server::listener_role::ListenerRole;
 use crate::server::metrics::Gauges;
+use crate::tls::TlsContext;
 use crate::world::{PeerSet, Token, World};
 
 /// The most connections by listeners for metrics. Two Prometheus, some probes and a person need a few, and
@@ -61,6 +62,8 @@ impl<W: World> EventLoop<W> {
         }
         let mut gauges = Gauges::at(now);
         gauges.memory = self.ledger.total();
+        let tls = self.services.tls.as_ref();
+        gauges.certificate_end = tls.and_then(TlsContext::first_end);
         let connections = self.connections.iter();
         for connection in connections.filter(|it| it.role() == ListenerRole::Public) {
             connection.show(&mut gauges);

@@ -1,6 +1,6 @@
 //! Connections, streams and memory at the moment, as the event loop found them last.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::server::obstacle::ObstacleCounts;
 use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
@@ -51,6 +51,8 @@ pub struct Gauges {
     pub streams: usize,
     /// Responses by their obstacles.
     pub(in crate::server) obstacles: ObstacleCounts,
+    /// The first end of a certificate in use.
+    pub certificate_end: Option<SystemTime>,
     connections: [[u64; ConnectionStage::ALL.len()]; PROTOCOLS.len()],
 }
 
@@ -106,6 +108,15 @@ impl Gauges {
             "Memory of all connections by their accounts.",
             self.memory,
         );
+        let end = self.certificate_end;
+        if let Some(end) = end.and_then(|end| end.duration_since(UNIX_EPOCH).ok()) {
+            text.single(
+                FamilyKind::Gauge,
+                "calmd_tls_certificate_expiry_timestamp_seconds",
+                "The first end of a certificate in use, in seconds from 1970.",
+                end.as_secs(),
+            );
+        }
     }
 }
 

@@ -212,6 +212,9 @@ fn tls_handshakes_and_failures_are_counted() {
     let resumed = "calmd_tls_handshakes_total{version=\"1.3\",resumed=\"yes\"}";
     let found = metrics(&server);
     assert_eq!((found[full], found[resumed]), (1.0, 1.0), "{found:#?}");
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let lasts = found["calmd_tls_certificate_expiry_timestamp_seconds"] - now.as_secs_f64();
+    assert!((390.0..398.0).contains(&(lasts / 86_400.0)), "{lasts}");
     assert_eq!(
         found["calmd_limits_fired_total{limit=\"tls-failures\"}"],
         1.0
