@@ -16,6 +16,8 @@ use std::ffi::OsString;
 enum Document {
     /// Units of systemd: the service with its two sockets.
     Systemd,
+    /// Units of systemd for several processes on the same ports.
+    SystemdSeveral,
     /// A deployment for Kubernetes.
     Kubernetes,
     /// A recipe for an image of a container.
@@ -35,8 +37,9 @@ enum Document {
 }
 
 impl Document {
-    const ALL: [Document; 9] = [
+    const ALL: [Document; 10] = [
         Document::Systemd,
+        Document::SystemdSeveral,
         Document::Kubernetes,
         Document::Containerfile,
         Document::Alerts,
@@ -51,6 +54,7 @@ impl Document {
     fn name(self) -> &'static str {
         match self {
             Document::Systemd => "systemd",
+            Document::SystemdSeveral => "systemd-several",
             Document::Kubernetes => "kubernetes",
             Document::Containerfile => "containerfile",
             Document::Alerts => "alerts",
@@ -66,6 +70,9 @@ impl Document {
         match self {
             Document::Systemd => {
                 "Units for systemd: a service with few rights, and its two sockets"
+            }
+            Document::SystemdSeveral => {
+                "These units as templates, for several processes on the same ports"
             }
             Document::Kubernetes => {
                 "Manifests for Kubernetes: a deployment with probes, its service"
@@ -86,14 +93,8 @@ impl Document {
 
     fn text(self) -> Cow<'static, str> {
         match self {
-            Document::Systemd => concat!(
-                include_str!("print/calmd.service"),
-                "\n",
-                include_str!("print/calmd.socket"),
-                "\n",
-                include_str!("print/calmd-tls.socket"),
-            )
-            .into(),
+            Document::Systemd => UNITS.into(),
+            Document::SystemdSeveral => several(UNITS).into(),
             Document::Kubernetes => include_str!("print/kubernetes.yaml").into(),
             Document::Containerfile => include_str!("print/Containerfile").into(),
             Document::Alerts => include_str!("print/alerts.yml").into(),
@@ -104,6 +105,54 @@ impl Document {
             Document::Zsh => completions::zsh().into(),
         }
     }
+}
+
+/// The service, and its sockets.
+const UNITS: &str = concat!(
+    include_str!("print/calmd.service"),
+    "\n",
+    include_str!("print/calmd.socket"),
+    "\n",
+    include_str!("print/calmd-tls.socket"),
+);
+
+/// Lines of these units that differ where they are templates. The sockets of all processes have the same ports
+/// (`ReusePort=`); one user keeps the state of all; certificate and keys are passed by systemd, since the user, who
+/// exists while they run alone, owns nothing.
+const DIFFERENCES: [(&str, &str); 8] = [
+    (
+        "# /etc/systemd/system/calmd.service\n#\n",
+        "# /etc/systemd/system/calmd@.service\n#\n\
+         # One of several processes: systemctl enable --now calmd@{1..4}.service. Certificate and keys are read at the\n\
+         # start: systemctl restart calmd@1.service, then the next; connections wait meanwhile in their sockets.\n#\n",
+    ),
+    ("system/calmd.socket\n", "system/calmd@.socket\n"),
+    ("system/calmd-tls.socket\n", "system/calmd-tls@.socket\n"),
+    (
+        "calmd.socket calmd-tls.socket\n",
+        "calmd@%i.socket calmd-tls@%i.socket\n",
+    ),
+    (
+        "Service=calmd.service\n",
+        "Service=calmd@%i.service\nReusePort=yes\n",
+    ),
+    ("DynamicUser=yes\n", "DynamicUser=yes\nUser=calmd\n"),
+    (
+        "calmd /srv/www --access-log -\n",
+        "calmd /srv/www --access-log - --etag content \\\n    \
+         --cert %d/chain.pem --key %d/key.pem --ticket-key %d/ticket.key\n\
+         LoadCredential=chain.pem:/etc/calmd/chain.pem\nLoadCredential=key.pem:/etc/calmd/key.pem\n\
+         LoadCredential=ticket.key:/etc/calmd/ticket.key\n",
+    ),
+    ("Description=calmd, ", "Description=calmd %i, "),
+];
+
+/// Units of one process as templates for several.
+fn several(units: &str) -> String {
+    let start = units.to_owned();
+    DIFFERENCES
+        .iter()
+        .fold(start, |units, (from, to)| units.replace(from, to))
 }
 
 /// The text that `calmd print` with these arguments, behind that word, prints. The error is a sentence.
@@ -161,6 +210,18 @@ mod tests {
                 .iter()
                 .all(|panel| panel["targets"][0]["expr"].is_string())
         );
+    }
+
+    #[test]
+    fn each_difference_of_the_units_for_several_processes_is_in_them() {
+        let mut units = UNITS.to_owned();
+        for (from, to) in DIFFERENCES {
+            assert!(units.contains(from), "{from}");
+            units = units.replace(from, to);
+        }
+        assert_eq!(several(UNITS), units);
+        let left = units.lines().find(|line| line.contains("calmd.socket"));
+        assert_eq!(left.filter(|line| !line.starts_with('#')), None);
     }
 
     #[test]

@@ -46,14 +46,23 @@ def verify(place, units):
 
 
 def systemd(report, binary, place):
-    """The units."""
-    parts = re.split(r"^# /etc/systemd/system/(\S+)$\n", printed(binary, "systemd"), flags=re.M)
+    """Units for one process, and for several."""
+    units_of(report, binary, place / "one", ["systemd"], ["calmd-tls.socket", "calmd.service", "calmd.socket"])
+    units_of(report, binary, place / "several", ["systemd-several"],
+             ["calmd-tls@.socket", "calmd@.service", "calmd@.socket"])
+
+
+def units_of(report, binary, place, words, names):
+    """The units of a document."""
+    place.mkdir()
+    parts = re.split(r"^# /etc/systemd/system/(\S+)$\n", printed(binary, *words), flags=re.M)
     units = dict(zip(parts[1::2], parts[2::2]))
-    with report.check("systemd-analyze verify finds nothing wrong with the units"):
-        expect_equal(sorted(units), ["calmd-tls.socket", "calmd.service", "calmd.socket"], "the units")
+    with report.check(f"systemd-analyze verify finds nothing wrong with the units of print {' '.join(words)}"):
+        expect_equal(sorted(units), names, "the units")
         expect_equal(verify(place, units), "", "what it says")
     with report.check(f"systemd-analyze security tells an exposure of {EXPOSURE} at most") as figure:
-        done = run("systemd-analyze", "security", "--offline=yes", place / "calmd.service")
+        [service] = place.glob("*.service")
+        done = run("systemd-analyze", "security", "--offline=yes", service)
         told = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout.decode())
         expect(told, f"it says {done.stdout[-300:]} {done.stderr}")
         figure.append(told.group(1))
