@@ -20,9 +20,14 @@ pub(super) fn resolve(config: &Config) -> Result<Vec<ResolvedUpstream>, String> 
     let mut resolved = Vec::new();
     for (host, config) in config.host_configs().enumerate() {
         for rules in group(&config.proxies) {
-            let servers = rules.iter().map(|rule| server(&rule.address));
+            let servers = rules.iter().map(|rule| server(rule));
             let servers = servers.collect::<Result<Vec<_>, String>>()?;
             if let Some(first) = rules.first() {
+                if let Some(other) = rules.iter().find(|rule| rule.scheme != first.scheme) {
+                    return Err(format!(
+                        "{first} and {other} are servers of one path (--proxy), and speak two protocols; write one scheme for both"
+                    ));
+                }
                 resolved.push(ResolvedUpstream {
                     host,
                     rule: (*first).clone(),
@@ -42,12 +47,12 @@ pub(super) struct ResolvedUpstream {
     upstream: Upstream,
 }
 
-fn server(address: &UpstreamAddress) -> Result<UpstreamServer, String> {
-    let addresses = match address {
+fn server(rule: &ProxyRule) -> Result<UpstreamServer, String> {
+    let addresses = match &rule.address {
         UpstreamAddress::Unix(path) => vec![DialAddress::Unix(path.clone())],
         UpstreamAddress::Host(host, port) => {
             let found = (host.as_str(), *port).to_socket_addrs().map_err(|error| {
-                format!("cannot find the upstream {address} (--proxy): {error}; name an address, or a host that has one")
+                format!("cannot find the upstream {rule} (--proxy): {error}; name an address, or a host that has one")
             })?;
             let mut addresses = Vec::new();
             for found in found.map(DialAddress::Tcp) {
@@ -59,7 +64,8 @@ fn server(address: &UpstreamAddress) -> Result<UpstreamServer, String> {
         }
     };
     Ok(UpstreamServer {
-        name: address.to_string(),
+        name: rule.to_string(),
+        scheme: rule.scheme,
         addresses,
     })
 }
@@ -86,7 +92,7 @@ pub(super) fn mount<F: Files>(
 }
 
 /// The upstreams of a running server: their names are looked up, and the sandbox lets their ports be dialled.
-pub(super) struct KnownUpstreams(Vec<Vec<UpstreamAddress>>);
+pub(super) struct KnownUpstreams(Vec<Vec<String>>);
 
 /// A place for a handler of an upstream.
 pub(super) struct UpstreamMount {
@@ -102,7 +108,7 @@ impl KnownUpstreams {
     pub fn of(config: &Config) -> Self {
         let hosts = config.host_configs();
         let groups = hosts.flat_map(|host| group(&host.proxies));
-        KnownUpstreams(groups.map(|rules| addresses(&rules)).collect())
+        KnownUpstreams(groups.map(|rules| urls(&rules)).collect())
     }
 
     /// The handlers of another configuration. The error names the first upstream that is not known.
@@ -113,10 +119,9 @@ impl KnownUpstreams {
                 let Some(rule) = rules.first() else {
                     continue;
                 };
-                let addresses = addresses(&rules);
-                let upstream = self.0.iter().position(|known| *known == addresses);
+                let servers = urls(&rules);
+                let upstream = self.0.iter().position(|known| *known == servers);
                 let upstream = upstream.ok_or_else(|| {
-                    let servers: Vec<_> = addresses.iter().map(ToString::to_string).collect();
                     format!(
                         "the upstream {} of '{}/' is none of those at the start: restart needed",
                         servers.join(" and "),
@@ -143,8 +148,8 @@ impl UpstreamMount {
     }
 }
 
-fn addresses(rules: &[&ProxyRule]) -> Vec<UpstreamAddress> {
-    rules.iter().map(|rule| rule.address.clone()).collect()
+fn urls(rules: &[&ProxyRule]) -> Vec<String> {
+    rules.iter().map(ToString::to_string).collect()
 }
 
 /// Of `limit` descriptors, those that upstream connections leave to others.

@@ -80,8 +80,9 @@ pub(crate) struct CallHead {
 pub(crate) enum Repeats {
     /// An idempotent method: as often as need be (RFC 9110 §9.2.2).
     Allowed,
-    /// Another method: none once a byte was sent.
-    Never,
+    /// Another method: none once a byte was sent, unless the upstream says that it did nothing with it
+    /// (RFC 9113 §8.7).
+    IfRefused,
 }
 
 /// The part of its way that a call has come.
@@ -111,6 +112,8 @@ struct SharedCall {
     calls: Calls,
     queued: Cell<bool>,
     place: Cell<CallPlace>,
+    /// The number by which a connection of many calls knows this one.
+    seat: Cell<Option<usize>>,
     /// Attempts so far.
     attempts: Cell<u32>,
     state: RefCell<CallState>,
@@ -118,6 +121,8 @@ struct SharedCall {
 
 struct CallState {
     content: OutgoingContent,
+    /// Fields behind the content of the request.
+    trailers: Option<Fields>,
     reply: CallReply,
     /// True if the connection has stopped reading until there is room.
     is_paused: bool,
@@ -163,6 +168,15 @@ impl Call {
         self.0.place.set(place);
     }
 
+    /// The number by which a connection of many calls knows this one, once it has been given one.
+    pub(crate) fn seat(&self) -> Option<usize> {
+        self.0.seat.get()
+    }
+
+    pub(crate) fn set_seat(&self, seat: Option<usize>) {
+        self.0.seat.set(seat);
+    }
+
     /// Counts an attempt to send the request, and returns their number.
     pub(crate) fn count_attempt(&self) -> u32 {
         let attempts = self.0.attempts.get() + 1;
@@ -187,8 +201,12 @@ impl Call {
 
     /// True if the request can be sent once more from its beginning, and nobody would notice.
     pub(crate) fn may_repeat(&self) -> bool {
-        let state = self.0.state.borrow();
-        self.0.head.repeats == Repeats::Allowed && state.content.is_whole()
+        self.0.head.repeats == Repeats::Allowed && self.is_whole()
+    }
+
+    /// True if all of the request that has come is still here.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.0.state.borrow().content.is_whole()
     }
 
     /// Begins the request anew on another connection.
@@ -205,6 +223,11 @@ impl Call {
             self.0.waker.wake();
         }
         taken
+    }
+
+    /// Fields behind the content, once that has ended.
+    pub(crate) fn trailers(&self) -> Option<Fields> {
+        self.0.state.borrow().trailers.clone()
     }
 
     /// True if there is content to send, or its end.
@@ -279,7 +302,6 @@ impl Call {
 impl Caller {
     /// Begins a call.
     pub(super) fn begin(calls: &Calls, upstream: usize, head: CallHead, waker: Waker) -> Self {
-        let content = OutgoingContent::new(head.repeats);
         let call = Call(Rc::new(SharedCall {
             upstream,
             head,
@@ -287,9 +309,11 @@ impl Caller {
             calls: calls.clone(),
             queued: Cell::new(false),
             place: Cell::new(CallPlace::New),
+            seat: Cell::new(None),
             attempts: Cell::new(0),
             state: RefCell::new(CallState {
-                content,
+                content: OutgoingContent::new(),
+                trailers: None,
                 reply: CallReply::default(),
                 is_paused: false,
                 is_abandoned: false,
@@ -303,6 +327,11 @@ impl Caller {
     pub(crate) fn add_content(&self, content: &[u8]) {
         self.state().borrow_mut().content.add(content);
         self.0.notify();
+    }
+
+    /// Adds fields behind the content of the request, whose end comes next.
+    pub(crate) fn add_trailers(&self, trailers: Fields) {
+        self.state().borrow_mut().trailers = Some(trailers);
     }
 
     /// The content of the request is complete.
@@ -324,6 +353,12 @@ impl Caller {
     /// Takes the head of the response.
     pub(crate) fn take_head(&self) -> Option<Fields> {
         self.state().borrow_mut().reply.head.take()
+    }
+
+    /// True if the whole response has come, and is a head alone.
+    pub(crate) fn ends_with_head(&self) -> bool {
+        let reply = &self.state().borrow().reply;
+        reply.content.is_empty() && matches!(reply.end, Some(CallEnd::Complete(None)))
     }
 
     /// Takes content of the response, as much as `take` says of what it is shown.

@@ -87,6 +87,9 @@ pub enum Step<F: Files> {
     /// The head. Fields that frame the message or concern the connection are left out, `content-length`
     /// is added where the length is known, and a field that no response can carry is answered with 500.
     Head(Head),
+    /// The head of a response that has nothing else, and tells only the length that its fields tell. Only HTTP/2
+    /// has it: an error of gRPC is such a head.
+    Only(Head),
     /// The head of `101 Switching Protocols`, of which `upgrade` names the protocol. Behind it, content of both
     /// sides is that protocol's bytes: the request goes on with [`Part::Data`], up to [`Part::End`] or
     /// [`Part::Gone`]. Only HTTP/1.1 has it, for a request that offers the protocol.

@@ -253,7 +253,7 @@ impl<F: Files> Running<F> {
                 Ok(Opening::Informational(head))
             }
             Step::Informational(_) => Err(Failure::misuse("no status of an interim response")),
-            Step::Head(head) if !(200..1000).contains(&head.status) => {
+            Step::Head(head) | Step::Only(head) if !(200..1000).contains(&head.status) => {
                 Err(Failure::misuse("no status of a response"))
             }
             // It has refused the request already: nobody wants the content.
@@ -265,6 +265,7 @@ impl<F: Files> Running<F> {
                 }
                 ContentHold::Nothing => self.begin(head),
             },
+            Step::Only(head) => self.begin_only(head),
             Step::Switch(head) if head.status == 101 => {
                 (self.wait, self.end) = (Wait::None, None);
                 Ok(Opening::Switch(head))
@@ -298,6 +299,14 @@ impl<F: Files> Running<F> {
             Size::None | Size::Unknown => None,
         };
         Ok(Opening::Head(head, size))
+    }
+
+    fn begin_only(&mut self, mut head: Head) -> Result<Opening, Failure> {
+        (self.wait, self.end, self.left) = (Wait::None, None, None);
+        if let Some(changes) = self.changes.take() {
+            changes.apply(&mut head.fields);
+        }
+        Ok(Opening::Head(sendable::only_head(head)?, Size::None))
     }
 
     /// The content that comes next, if it is worth sending from where it is: only where its length was
@@ -392,7 +401,11 @@ impl<F: Files> Running<F> {
                         _ => Progress::Waiting,
                     });
                 }
-                Step::Informational(_) | Step::Head(_) | Step::Switch(_) | Step::AskAgain(_) => {
+                Step::Informational(_)
+                | Step::Head(_)
+                | Step::Only(_)
+                | Step::Switch(_)
+                | Step::AskAgain(_) => {
                     return Err(Failure::misuse("a head behind the head"));
                 }
             }

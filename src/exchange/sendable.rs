@@ -21,6 +21,12 @@ pub(super) fn head(mut head: Head, method: Method) -> Result<Head, Failure> {
     Ok(head)
 }
 
+/// The head of a response that has nothing else, as it is sent.
+pub(super) fn only_head(mut head: Head) -> Result<Head, Failure> {
+    head.fields = fields(head.fields, LengthField::AsGiven)?;
+    Ok(head)
+}
+
 /// The fields of trailers as they are sent.
 pub(super) fn trailers(trailers: Fields) -> Result<Fields, Failure> {
     if trailers

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::request_head::{PathRule, upstream_fields};
+use super::request_head::{UpstreamRule, upstream_fields, upstream_trailers};
 use super::response_head::{TrailerUse, client_head, interim_head};
-use super::rule::ProxyRule;
+use super::rule::{ProxyRule, UpstreamScheme};
 use crate::exchange::{
     Answer, CallEnd, CallHead, Caller, Desk, Exchange, Failure, Handler, Part, Repeats, Request,
     Room, Step, Until,
@@ -19,7 +19,7 @@ use crate::world::Files;
 pub struct ProxyHandler {
     /// The number of the upstream.
     upstream: usize,
-    paths: PathRule,
+    rule: UpstreamRule,
     /// Fields that the operator adds to every response.
     common: Rc<Fields>,
 }
@@ -29,7 +29,8 @@ impl ProxyHandler {
     pub fn new(upstream: usize, rule: &ProxyRule, common: Rc<Fields>) -> Self {
         ProxyHandler {
             upstream,
-            paths: PathRule {
+            rule: UpstreamRule {
+                scheme: rule.scheme,
                 mount: rule.path.clone(),
                 replacement: rule.replacement.clone(),
             },
@@ -44,10 +45,11 @@ impl<F: Files> Handler<F> for ProxyHandler {
         Answer::Exchange(Box::new(ProxyExchange {
             upstream: self.upstream,
             stage: ForwardStage::New {
-                fields: upstream_fields(request, &self.paths),
+                fields: upstream_fields(request, &self.rule),
                 announced,
                 repeats: repeats(request),
             },
+            scheme: self.rule.scheme,
             trailers: trailer_use(request),
             common: self.common.clone(),
         }))
@@ -61,7 +63,7 @@ fn repeats(request: &Request<'_>) -> Repeats {
             Repeats::Allowed
         }
         Method::Other if request.fields.method() == Some(b"TRACE") => Repeats::Allowed,
-        Method::Post | Method::Connect | Method::Other | Method::Unknown => Repeats::Never,
+        Method::Post | Method::Connect | Method::Other | Method::Unknown => Repeats::IfRefused,
     }
 }
 
@@ -79,6 +81,7 @@ fn trailer_use(request: &Request<'_>) -> TrailerUse {
 struct ProxyExchange {
     upstream: usize,
     stage: ForwardStage,
+    scheme: UpstreamScheme,
     trailers: TrailerUse,
     common: Rc<Fields>,
 }
@@ -148,8 +151,17 @@ impl<F: Files> Exchange<F> for ProxyExchange {
                     caller.add_content(data);
                 }
             }
-            // Few upstreams take trailers of a request, and some take them for fields of the head.
-            Part::Trailers(_) => {}
+            Part::Trailers(fields) => match self.scheme {
+                // Few upstreams take trailers of a request, and some take them for fields of the head.
+                UpstreamScheme::Http => {}
+                UpstreamScheme::H2c => {
+                    if let Some(trailers) = upstream_trailers(fields)
+                        && let Some(caller) = self.caller(FirstPart::Other, desk)
+                    {
+                        caller.add_trailers(trailers);
+                    }
+                }
+            },
             Part::End => {
                 if let ForwardStage::Tunnel(_) = &self.stage {
                     self.stage = ForwardStage::Over;
@@ -179,6 +191,7 @@ impl<F: Files> Exchange<F> for ProxyExchange {
             self.stage,
             ForwardStage::New { .. } | ForwardStage::Called(_)
         );
+        let (trailers, scheme, common) = (self.trailers, self.scheme, self.common.clone());
         let Some(caller) = self.caller(FirstPart::Other, desk) else {
             return Ok(Step::End(None));
         };
@@ -187,8 +200,9 @@ impl<F: Files> Exchange<F> for ProxyExchange {
                 return Ok(Step::Informational(head));
             }
             if let Some(fields) = caller.take_head() {
-                let head = client_head(&fields, &self.common, self.trailers);
+                let head = client_head(&fields, &common, trailers, scheme);
                 let is_switch = head.status == 101;
+                let is_only = trailers == TrailerUse::Wanted && caller.ends_with_head();
                 if let ForwardStage::Called(caller) =
                     std::mem::replace(&mut self.stage, ForwardStage::Over)
                 {
@@ -200,6 +214,8 @@ impl<F: Files> Exchange<F> for ProxyExchange {
                 }
                 return Ok(if is_switch {
                     Step::Switch(head)
+                } else if is_only && head.len.is_none() {
+                    Step::Only(head)
                 } else {
                     Step::Head(head)
                 });

@@ -24,4 +24,6 @@ mod response_head;
 mod rule;
 
 pub use handler::ProxyHandler;
-pub use rule::{DialAddress, ProxyRule, Upstream, UpstreamAddress, UpstreamServer, group};
+pub use rule::{
+    DialAddress, ProxyRule, Upstream, UpstreamAddress, UpstreamScheme, UpstreamServer, group,
+};

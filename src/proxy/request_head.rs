@@ -2,6 +2,7 @@
 
 use super::forwarded::{is_claim, push_forwarded, push_via};
 use super::path::upstream_target;
+use super::rule::UpstreamScheme;
 use crate::exchange::Request;
 use crate::http::Fields;
 use crate::http::grammar::is_connection_specific;
@@ -9,9 +10,11 @@ use crate::http::grammar::is_connection_specific;
 /// The field of a request's identifier. Where requests have one, a client's own does not go on.
 const REQUEST_ID: &[u8] = b"x-request-id";
 
-/// The paths that an upstream sees.
+/// The way in which an upstream is spoken to.
 #[derive(Clone, Debug)]
-pub(super) struct PathRule {
+pub(super) struct UpstreamRule {
+    /// The protocol.
+    pub(super) scheme: UpstreamScheme,
     /// The path that requests are forwarded of, without a slash at its end.
     pub(super) mount: String,
     /// The path that takes its place, if any does.
@@ -20,7 +23,7 @@ pub(super) struct PathRule {
 
 /// The fields of the request that the upstream gets. `content-length` is not among them: the protocol core
 /// writes it from the content's true length.
-pub(super) fn upstream_fields(request: &Request<'_>, paths: &PathRule) -> Fields {
+pub(super) fn upstream_fields(request: &Request<'_>, rule: &UpstreamRule) -> Fields {
     let from = request.fields;
     let mut fields = Fields::new();
     fields.push(b":method", from.method().unwrap_or_default());
@@ -28,9 +31,9 @@ pub(super) fn upstream_fields(request: &Request<'_>, paths: &PathRule) -> Fields
     fields.push(b":authority", from.authority().unwrap_or_default());
     let target = upstream_target(
         from.path().unwrap_or_default(),
-        &paths.mount,
+        &rule.mount,
         request.rest,
-        paths.replacement.as_deref(),
+        rule.replacement.as_deref(),
     );
     fields.push(b":path", &target);
     let mut cookies = Vec::new();
@@ -48,9 +51,14 @@ pub(super) fn upstream_fields(request: &Request<'_>, paths: &PathRule) -> Fields
     if !cookies.is_empty() {
         fields.push(b"cookie", &cookies);
     }
-    // The core has checked the offer.
-    if from.value("upgrade") == Some(b"websocket") {
-        fields.push(b"upgrade", b"websocket");
+    match rule.scheme {
+        // The core has checked the offer.
+        UpstreamScheme::Http if from.value("upgrade") == Some(b"websocket") => {
+            fields.push(b"upgrade", b"websocket");
+        }
+        // gRPC takes no other spelling.
+        UpstreamScheme::H2c if takes_trailers(from) => fields.push(b"te", b"trailers"),
+        UpstreamScheme::Http | UpstreamScheme::H2c => {}
     }
     if let Some(id) = request.id {
         fields.push(REQUEST_ID, id.as_bytes());
@@ -58,6 +66,23 @@ pub(super) fn upstream_fields(request: &Request<'_>, paths: &PathRule) -> Fields
     push_forwarded(&mut fields, request);
     push_via(&mut fields, from, request.version);
     fields
+}
+
+/// True if a client says that it takes fields behind content (RFC 9110 §10.1.4).
+fn takes_trailers(fields: &Fields) -> bool {
+    let codings = fields
+        .values("te")
+        .flat_map(|value| value.split(|byte| *byte == b','));
+    let mut codings = codings.map(<[u8]>::trim_ascii);
+    codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
+}
+
+/// The fields behind the content of a request that the upstream gets, if any.
+pub(super) fn upstream_trailers(from: &Fields) -> Option<Fields> {
+    let mut fields = Fields::new();
+    let kept = from.iter().filter(|field| goes_on(field.name));
+    kept.for_each(|field| fields.push_field(field));
+    (!fields.is_empty()).then_some(fields)
 }
 
 /// True for a field that is meant for the application: none that concerns the connection, that frames or
@@ -94,7 +119,8 @@ mod tests {
     use crate::world::Peer;
     use std::net::{Ipv4Addr, Ipv6Addr};
 
-    const PATHS: fn() -> PathRule = || PathRule {
+    const RULE: fn() -> UpstreamRule = || UpstreamRule {
+        scheme: UpstreamScheme::Http,
         mount: String::new(),
         replacement: None,
     };
@@ -112,7 +138,7 @@ mod tests {
             rest: b"/a",
             ..Request::new(&fields, peer)
         };
-        let made = upstream_fields(&request, &PATHS());
+        let made = upstream_fields(&request, &RULE());
         made.iter().map(|field| format!("{field:?}")).collect()
     }
 
@@ -218,6 +244,46 @@ mod tests {
             let made = made(&[(name, "kept")], V4, "HTTP/1.1");
             assert!(made.iter().any(|field| field.ends_with(": kept")), "{name}");
         }
+    }
+
+    #[test]
+    fn an_upstream_of_http_2_hears_of_trailers_exactly_and_of_no_upgrade() {
+        let rule = UpstreamRule {
+            scheme: UpstreamScheme::H2c,
+            ..RULE()
+        };
+        for (te, expected) in [
+            ("trailers", Some("trailers")),
+            ("deflate, Trailers", Some("trailers")),
+            ("trailers;q=1, gzip", None),
+            ("", None),
+        ] {
+            let fields = [
+                (":method", "POST"),
+                (":path", "/a"),
+                ("te", te),
+                ("upgrade", "websocket"),
+            ];
+            let fields: Fields = fields.into_iter().collect();
+            let made = upstream_fields(&Request::new(&fields, V4), &rule);
+            let passed = made.value("te").map(|value| String::from_utf8_lossy(value));
+            assert_eq!(passed.as_deref(), expected, "{te}");
+            assert!(made.value("upgrade").is_none());
+        }
+    }
+
+    #[test]
+    fn trailers_say_nothing_that_only_the_proxy_can_know() {
+        let fields = [
+            ("grpc-status", "0"),
+            ("x-forwarded-for", "a"),
+            ("te", "b"),
+            ("x-sum", "1"),
+        ];
+        let trailers = upstream_trailers(&fields.into_iter().collect()).unwrap();
+        let names: Vec<_> = trailers.iter().map(|field| format!("{field:?}")).collect();
+        assert_eq!(names, ["grpc-status: 0", "x-sum: 1"]);
+        assert!(upstream_trailers(&[("x_real_ip", "a")].into_iter().collect()).is_none());
     }
 
     #[test]

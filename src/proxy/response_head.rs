@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::forwarded::push_via;
+use super::rule::UpstreamScheme;
 use crate::exchange::Head;
 use crate::http::{Fields, status};
 
@@ -17,7 +18,12 @@ pub(super) enum TrailerUse {
 
 /// The head for the client. `common` are the fields that the operator adds to every response; those of the
 /// upstream win.
-pub(super) fn client_head(from: &Fields, common: &Fields, trailers: TrailerUse) -> Head {
+pub(super) fn client_head(
+    from: &Fields,
+    common: &Fields,
+    trailers: TrailerUse,
+    scheme: UpstreamScheme,
+) -> Head {
     let status = from.status().unwrap_or(502);
     let mut fields = Fields::new();
     for field in from.regular() {
@@ -39,8 +45,11 @@ pub(super) fn client_head(from: &Fields, common: &Fields, trailers: TrailerUse) 
             fields.push_field(field);
         }
     }
-    // The upstream's response came in HTTP/1.1.
-    push_via(&mut fields, from, "HTTP/1.1");
+    let version = match scheme {
+        UpstreamScheme::Http => "HTTP/1.1",
+        UpstreamScheme::H2c => "HTTP/2.0",
+    };
+    push_via(&mut fields, from, version);
     let len = from
         .value("content-length")
         .and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
@@ -76,7 +85,12 @@ mod tests {
     fn head(fields: &[(&str, &str)], trailers: TrailerUse) -> (u16, Option<u64>, Vec<String>) {
         let from: Fields = fields.iter().copied().collect();
         let common = [("x-content-type-options", "nosniff"), ("x-own", "calmd")];
-        let head = client_head(&from, &common.into_iter().collect(), trailers);
+        let head = client_head(
+            &from,
+            &common.into_iter().collect(),
+            trailers,
+            UpstreamScheme::Http,
+        );
         let fields = head.fields.iter().map(|field| format!("{field:?}"));
         (head.status, head.len, fields.collect())
     }

@@ -11,6 +11,8 @@ pub struct ProxyRule {
     pub path: String,
     /// The server's address.
     pub address: UpstreamAddress,
+    /// The protocol that it is spoken to in.
+    pub scheme: UpstreamScheme,
     /// The path that takes the place of [`ProxyRule::path`], without a slash at its end; `None` leaves paths as
     /// they are.
     pub replacement: Option<String>,
@@ -25,13 +27,45 @@ pub enum UpstreamAddress {
     Unix(PathBuf),
 }
 
-impl fmt::Display for UpstreamAddress {
+/// The protocol of an upstream server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamScheme {
+    /// HTTP/1.1, which has one request at a time on a connection.
+    #[default]
+    Http,
+    /// HTTP/2 in the clear from the first byte, with many requests on a connection.
+    H2c,
+}
+
+impl UpstreamScheme {
+    /// All of them, by their names in URLs.
+    const ALL: [(&str, UpstreamScheme); 2] =
+        [("http", UpstreamScheme::Http), ("h2c", UpstreamScheme::H2c)];
+
+    /// The scheme's name in URLs.
+    fn name(self) -> &'static str {
+        let is_own = |(_, scheme): &&(&str, UpstreamScheme)| *scheme == self;
+        Self::ALL
+            .iter()
+            .find(is_own)
+            .map_or("http", |(name, _)| name)
+    }
+
+    /// The port where a URL names none.
+    fn port(self) -> u16 {
+        80
+    }
+}
+
+impl fmt::Display for ProxyRule {
+    /// The server's URL, without a path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        let scheme = self.scheme.name();
+        match &self.address {
             UpstreamAddress::Host(host, port) if host.contains(':') => {
-                write!(f, "http://[{host}]:{port}")
+                write!(f, "{scheme}://[{host}]:{port}")
             }
-            UpstreamAddress::Host(host, port) => write!(f, "http://{host}:{port}"),
+            UpstreamAddress::Host(host, port) => write!(f, "{scheme}://{host}:{port}"),
             UpstreamAddress::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -58,6 +92,8 @@ pub struct Upstream {
 pub struct UpstreamServer {
     /// Its name in messages.
     pub name: String,
+    /// The protocol that it is spoken to in.
+    pub scheme: UpstreamScheme,
     /// Its addresses, at least one, the one to be tried first first.
     pub addresses: Vec<DialAddress>,
 }
@@ -75,12 +111,17 @@ impl ProxyRule {
             return Ok(ProxyRule {
                 path,
                 address: UpstreamAddress::Unix(socket.into()),
+                scheme: UpstreamScheme::Http,
                 replacement: None,
             });
         }
-        let rest = url
-            .strip_prefix("http://")
-            .ok_or("write the upstream as http://HOST:PORT or unix:PATH")?;
+        let of_name = |(name, scheme): (&str, UpstreamScheme)| {
+            Some((scheme, url.strip_prefix(name)?.strip_prefix("://")?))
+        };
+        let (scheme, rest) = UpstreamScheme::ALL
+            .into_iter()
+            .find_map(of_name)
+            .ok_or("write the upstream as http://HOST:PORT, h2c://HOST:PORT or unix:PATH")?;
         let end = rest.find('/').unwrap_or(rest.len());
         let (authority, replacement) = rest.split_at(end);
         let replacement = match replacement {
@@ -90,7 +131,8 @@ impl ProxyRule {
         let (host, port) = host_and_port(authority)?;
         Ok(ProxyRule {
             path,
-            address: UpstreamAddress::Host(host, port),
+            address: UpstreamAddress::Host(host, port.unwrap_or(scheme.port())),
+            scheme,
             replacement,
         })
     }
@@ -109,7 +151,7 @@ fn clean_path(path: &str) -> Option<String> {
     (path.bytes().all(is_clean) && path.split('/').all(is_segment)).then(|| format!("/{path}"))
 }
 
-fn host_and_port(authority: &str) -> Result<(String, u16), String> {
+fn host_and_port(authority: &str) -> Result<(String, Option<u16>), String> {
     let (host, port) = match authority.rfind(':') {
         // A colon within the brackets of an IPv6 address begins no port.
         Some(colon) if !authority[colon..].contains(']') => {
@@ -118,13 +160,14 @@ fn host_and_port(authority: &str) -> Result<(String, u16), String> {
         _ => (authority, None),
     };
     let port = match port {
-        None => 80,
-        Some(port) => port
-            .parse()
-            .ok()
-            .filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()))
-            .filter(|port| *port != 0)
-            .ok_or_else(|| format!("'{port}' is no port, which is a number from 1 to 65535"))?,
+        None => None,
+        Some(port) => Some(
+            port.parse()
+                .ok()
+                .filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()))
+                .filter(|port| *port != 0)
+                .ok_or_else(|| format!("'{port}' is no port, which is a number from 1 to 65535"))?,
+        ),
     };
     let bare = host
         .strip_prefix('[')
@@ -187,9 +230,22 @@ mod tests {
             let rule = ProxyRule {
                 path: path.into(),
                 address,
+                scheme: UpstreamScheme::Http,
                 replacement: replacement.map(str::to_owned),
             };
             assert_eq!(ProxyRule::parse(text), Ok(rule), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_upstream_has_a_protocol_and_is_named_by_its_url() {
+        for (text, scheme, name) in [
+            ("/=http://app", UpstreamScheme::Http, "http://app:80"),
+            ("/=h2c://[::1]:9/x", UpstreamScheme::H2c, "h2c://[::1]:9"),
+            ("/=unix:/a", UpstreamScheme::Http, "unix:/a"),
+        ] {
+            let rule = ProxyRule::parse(text).unwrap();
+            assert_eq!((rule.scheme, &*rule.to_string()), (scheme, name), "{text}");
         }
     }
 

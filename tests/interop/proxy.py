@@ -1,5 +1,5 @@
-"""Applications behind `--proxy`: gunicorn with a WSGI application, Node, Python's own server, driven by
-curl and nghttp over HTTP/1.1, HTTP/2 and TLS."""
+"""Applications behind `--proxy`: gunicorn with a WSGI application, Node, Python's own server, a service of gRPC,
+driven by curl, nghttp and gRPC's client over HTTP/1.1, HTTP/2 and TLS."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import REPOSITORY, Server, accepts, expect, expect_equal, free_ports, run, wait_for
 
-# .ci/run puts gunicorn there, unless it is installed.
+# .ci/run puts gunicorn and grpcio there, unless it is installed.
 PACKAGES = REPOSITORY / "target/python"
 
 # Bytes of the long bodies.
@@ -71,6 +71,104 @@ http.createServer((request, response) => {
 ''' % LONG
 
 
+GRPC_SERVICE = '''
+import sys
+from concurrent import futures
+import grpc
+
+def unary(request, context):
+    if request == b"missing":
+        context.abort(grpc.StatusCode.NOT_FOUND, "no such thing")
+    context.set_trailing_metadata((("x-sum", str(len(request))),))
+    return request[::-1]
+
+def count(request, context):
+    for number in range(int(request)):
+        yield b"%d" % number
+
+def total(requests, context):
+    return b"%d" % sum(len(request) for request in requests)
+
+def chat(requests, context):
+    for request in requests:
+        yield request.upper()
+
+def wait(request, context):
+    import time
+    while context.is_active():
+        time.sleep(0.01)
+    open("cancelled", "w").close()
+    return b""
+
+handlers = {
+    "Unary": grpc.unary_unary_rpc_method_handler(unary),
+    "Count": grpc.unary_stream_rpc_method_handler(count),
+    "Total": grpc.stream_unary_rpc_method_handler(total),
+    "Chat": grpc.stream_stream_rpc_method_handler(chat),
+    "Wait": grpc.unary_unary_rpc_method_handler(wait),
+}
+server = grpc.server(futures.ThreadPoolExecutor(max_workers=8),
+                     options=[("grpc.max_connection_age_ms", 700), ("grpc.max_connection_age_grace_ms", 60000)])
+server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Service", handlers)])
+server.add_insecure_port("127.0.0.1:" + sys.argv[1])
+server.start()
+server.wait_for_termination()
+'''
+
+GRPC_CLIENT = '''
+import queue, sys, time
+import grpc
+
+target, certificate = sys.argv[1], sys.argv[2]
+if certificate:
+    roots = grpc.ssl_channel_credentials(open(certificate, "rb").read())
+    channel = grpc.secure_channel(target, roots)
+else:
+    channel = grpc.insecure_channel(target)
+service = "/test.Service/"
+unary = channel.unary_unary(service + "Unary")
+answer, call = unary.with_call(b"abc", timeout=20)
+assert answer == b"cba", answer
+assert ("x-sum", "3") in [tuple(pair) for pair in call.trailing_metadata()], call.trailing_metadata()
+# A deadline of the client's, and the server hears of it. The connection is young, and not about to be closed.
+try:
+    channel.unary_unary(service + "Wait")(b"", timeout=0.3)
+    raise SystemExit("an error is missing")
+except grpc.RpcError as error:
+    assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED, error
+try:
+    unary(b"missing", timeout=20)
+    raise SystemExit("an error is missing")
+except grpc.RpcError as error:
+    assert error.code() == grpc.StatusCode.NOT_FOUND and error.details() == "no such thing", error
+try:
+    channel.unary_unary(service + "Nothing")(b"", timeout=20)
+    raise SystemExit("an error is missing")
+except grpc.RpcError as error:
+    assert error.code() == grpc.StatusCode.UNIMPLEMENTED, error
+numbers = list(channel.unary_stream(service + "Count")(b"2000", timeout=20))
+assert numbers == [b"%d" % number for number in range(2000)], len(numbers)
+pieces = [bytes([number]) * 50000 for number in range(100)]
+assert channel.stream_unary(service + "Total")(iter(pieces), timeout=20) == b"5000000"
+# Both sides speak in turns.
+words = queue.Queue()
+replies = channel.stream_stream(service + "Chat")(iter(words.get, None), timeout=20)
+for word in (b"one", b"two", b"x" * 300000, b"three"):
+    words.put(word)
+    assert next(replies) == word.upper(), word
+words.put(None)
+assert list(replies) == [] and replies.code() == grpc.StatusCode.OK, replies.code()
+# Many at a time.
+calls = [unary.future(b"%d" % number, timeout=20) for number in range(100)]
+assert [call.result() for call in calls] == [(b"%d" % number)[::-1] for number in range(100)]
+# The server's connections grow old meanwhile: no call is lost.
+end = time.monotonic() + 2
+while time.monotonic() < end:
+    assert unary(b"again", timeout=20) == b"niaga"
+print("all calls are right")
+'''
+
+
 class Application:
     """A process that serves on a port of its own, in a directory with its program."""
 
@@ -125,6 +223,20 @@ def checks(report, binary):
         with report.check("proxy: Python's server of HTTP/1.0, its path in place of the prefix"):
             answer = curl(server.http + "/old/page.txt")
             expect_equal(answer, "a page\n", "the page")
+    grpc(report, binary)
+
+
+def grpc(report, binary):
+    """Calls of gRPC of all kinds."""
+    command = [sys.executable, "service.py", "PORT"]
+    with Application("service.py", GRPC_SERVICE, command) as service, \
+            Server(binary, options=("--proxy", f"/test.Service=h2c://127.0.0.1:{service.port}")) as server:
+        certificate = server.place / "certs/localhost.pem"
+        for name, url, roots in [("clear text", server.http, ""), ("TLS", server.https, certificate)]:
+            with report.check(f"proxy: gRPC of all four kinds over {name}, errors, deadlines, old connections"):
+                done = run(sys.executable, "-c", GRPC_CLIENT, url.split("//")[1], roots,
+                           env={**os.environ, "PYTHONPATH": str(PACKAGES)})
+                expect_equal(done.stdout.decode(), "all calls are right\n", done.stderr.decode())
 
 
 def curl(*arguments):

@@ -145,6 +145,18 @@ fn what_is_no_log_is_told_with_the_mend() {
 }
 
 #[test]
+fn servers_of_one_path_speak_one_protocol() {
+    let rules = ["/=h2c://127.0.0.1:1", "/=http://127.0.0.1:2"];
+    let args = [FREE[0], FREE[1], "--proxy", rules[0], "--proxy", rules[1]];
+    let (code, line) = refusal(&args, &[]);
+    assert_ne!(code, 0);
+    assert!(
+        line.contains("speak two protocols; write one scheme"),
+        "{line}"
+    );
+}
+
+#[test]
 fn a_plain_file_is_no_unix_socket() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file");

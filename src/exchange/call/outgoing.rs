@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 
-use super::Repeats;
-
 /// Content that is kept for a second attempt, in bytes. Forms and queries are shorter; what is longer is
 /// an upload, which is sent once.
 const KEPT: usize = 16 << 10;
@@ -22,8 +20,8 @@ pub(super) struct OutgoingContent {
 enum Keeping {
     /// All of it is kept.
     All,
-    /// It was let go of, or never kept: `whole` as long as there was none.
-    None { whole: bool },
+    /// It was let go of.
+    None,
 }
 
 /// The part of the content that has come.
@@ -43,14 +41,11 @@ pub(crate) struct TakenContent {
 }
 
 impl OutgoingContent {
-    pub(super) fn new(repeats: Repeats) -> Self {
+    pub(super) fn new() -> Self {
         OutgoingContent {
             bytes: VecDeque::new(),
             taken: 0,
-            keeping: match repeats {
-                Repeats::Allowed => Keeping::All,
-                Repeats::Never => Keeping::None { whole: true },
-            },
+            keeping: Keeping::All,
             arrival: ContentArrival::Open,
         }
     }
@@ -75,7 +70,7 @@ impl OutgoingContent {
 
     /// True if all content that has come is still here.
     pub(super) fn is_whole(&self) -> bool {
-        matches!(self.keeping, Keeping::All | Keeping::None { whole: true })
+        self.keeping == Keeping::All
     }
 
     /// Has all content sent again that was kept.
@@ -94,10 +89,8 @@ impl OutgoingContent {
         out.extend_from_slice(first.get(..of_first).unwrap_or_default());
         out.extend_from_slice(second.get(..len - of_first).unwrap_or_default());
         self.taken += len;
-        match self.keeping {
-            Keeping::All if self.taken <= KEPT => {}
-            Keeping::None { whole: true } if len == 0 => {}
-            _ => self.let_go(),
+        if self.keeping == Keeping::None || self.taken > KEPT {
+            self.let_go();
         }
         TakenContent {
             len,
@@ -113,7 +106,7 @@ impl OutgoingContent {
     }
 
     fn let_go(&mut self) {
-        self.keeping = Keeping::None { whole: false };
+        self.keeping = Keeping::None;
         self.bytes.drain(..self.taken);
         self.taken = 0;
         if self.bytes.is_empty() {
@@ -135,7 +128,7 @@ mod tests {
 
     #[test]
     fn content_that_may_be_repeated_is_kept_until_an_answer_comes() {
-        let mut content = OutgoingContent::new(Repeats::Allowed);
+        let mut content = OutgoingContent::new();
         content.add(b"hello ");
         assert_eq!(take(&mut content, 4), (b"hell".to_vec(), false));
         content.add(b"world");
@@ -151,20 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn long_content_and_content_of_other_methods_is_sent_once() {
-        let mut long = OutgoingContent::new(Repeats::Allowed);
+    fn long_content_is_sent_once() {
+        let mut long = OutgoingContent::new();
         long.add(&[7; KEPT + 1]);
         take(&mut long, KEPT);
         assert!(long.is_whole());
         take(&mut long, 1);
         assert!(!long.is_whole());
-
-        let mut posted = OutgoingContent::new(Repeats::Never);
-        posted.add(b"ab");
-        assert!(posted.is_whole(), "nothing of it was sent");
-        assert_eq!(take(&mut posted, 1), (b"a".to_vec(), false));
-        assert!(!posted.is_whole());
-        posted.finish();
-        assert_eq!(take(&mut posted, 9), (b"b".to_vec(), true));
+        assert_eq!(long.held(), 0);
     }
 }

@@ -3,7 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::h1;
+use crate::{h1, h2};
+
+/// Calls on one HTTP/2 connection at a time: enough that few connections are needed, and few enough that the
+/// connection's window has room for the streams of all.
+pub(super) const STREAMS: usize = 32;
+
+/// The window of each stream, in bytes: what one read brings, as over HTTP/1.1.
+const WINDOW: u32 = 64 << 10;
 
 /// Bounds of upstream connections.
 #[derive(Clone, Debug)]
@@ -19,7 +26,7 @@ pub struct UpstreamLimits {
     /// Time after which a connection without requests is closed. gunicorn closes after two seconds: a request
     /// seldom meets a connection that is being closed.
     pub keep_alive: Duration,
-    /// Connections to one server at a time. Each may keep a read of 64 KiB for a client that reads slowly, so
+    /// Connections to one server at a time, and requests over HTTP/2. Each may keep a read of 64 KiB for a client that reads slowly, so
     /// this is 16 MiB at most, and more than most applications have workers.
     pub connections: usize,
 }
@@ -37,8 +44,27 @@ impl Default for UpstreamLimits {
 }
 
 impl UpstreamLimits {
-    /// The bounds as the protocol core takes them.
-    pub(super) fn protocol(&self) -> Arc<h1::ClientConfig> {
+    /// The bounds as the core of HTTP/2 takes them.
+    pub(super) fn http2(&self) -> Arc<h2::Config> {
+        Arc::new(h2::Config {
+            initial_window_size: WINDOW,
+            connection_window_size: STREAMS as u32 * WINDOW,
+            // As for heads of HTTP/1.1.
+            max_header_list_size: 32 << 10,
+            // Responses of applications have blanks around values.
+            trim_inbound: true,
+            // The core of the client's side has checked all fields.
+            validate_outbound: false,
+            normalize_outbound: false,
+            settings_timeout: self.response_timeout,
+            stall_timeout: self.idle_timeout,
+            slow_timeout: self.idle_timeout,
+            ..h2::Config::default()
+        })
+    }
+
+    /// The bounds as the core of HTTP/1.1 takes them.
+    pub(super) fn http1(&self) -> Arc<h1::ClientConfig> {
         Arc::new(h1::ClientConfig {
             response_timeout: self.response_timeout,
             content_timeout: self.idle_timeout,

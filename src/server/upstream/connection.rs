@@ -14,18 +14,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::channel::{Channel, ChannelStage, ReceivedBytes};
 use super::config::UpstreamLimits;
 use super::loss::UpstreamLoss;
 use crate::exchange::Call;
 use crate::h1::{ClientConfig, ClientConnection, ResponseError, ResponseEvent, Version};
 use crate::http::Fields;
-use crate::link::Link;
 use crate::server::lent::Buffers;
 use crate::world::World;
-use rustls::client::UnbufferedClientConnection;
-
-/// Bytes read at once: a quarter of what a socket of loopback holds, and the size of a piece of output.
-const READ: usize = 64 << 10;
 
 /// Bytes of a request's content that are written at once.
 const PIECE: usize = 64 << 10;
@@ -35,28 +31,17 @@ const STEPS: usize = 2;
 
 /// A connection to a server.
 pub(super) struct UpstreamConnection<W: World> {
-    link: Link<W, UnbufferedClientConnection>,
+    channel: Channel<W>,
     core: ClientConnection,
-    /// Bytes that came and were not taken: the beginning of a head, or of a chunk's line.
-    input: Vec<u8>,
-    stage: SocketStage,
     call: Option<Call>,
     /// Calls before the present one.
     calls: u32,
     reuse: Reuse,
     answer: ReplyProgress,
-    /// The end of the time in which the server must take a byte, while output waits.
-    write_deadline: Option<Instant>,
     /// The end of the time in which bytes must come or go, once another protocol has the connection.
     tunnel_deadline: Option<Instant>,
     /// Position of the upstream, and of its server.
     pub(super) server: (usize, usize),
-}
-
-enum SocketStage {
-    /// The socket is not connected yet, and must be by then.
-    Connecting(Instant),
-    Open,
 }
 
 /// The fate of the connection after a response.
@@ -99,37 +84,27 @@ pub(super) enum UpstreamWish {
 }
 
 impl<W: World> UpstreamConnection<W> {
-    /// A connection whose socket is being connected, for a call.
+    /// A connection on a channel that was not open before.
     pub(super) fn new(
-        socket: W::Socket,
-        call: Call,
+        channel: Channel<W>,
         server: (usize, usize),
         config: Arc<ClientConfig>,
-        until: Instant,
         now: Instant,
     ) -> Self {
         UpstreamConnection {
-            link: Link::new(socket, None),
+            channel,
             core: ClientConnection::new(config, now),
-            input: Vec::new(),
-            stage: SocketStage::Connecting(until),
-            call: Some(call),
+            call: None,
             calls: 0,
             reuse: Reuse::Allowed,
             answer: ReplyProgress::Awaited,
-            write_deadline: None,
             tunnel_deadline: None,
             server,
         }
     }
 
-    pub(super) fn socket(&mut self) -> &mut W::Socket {
-        self.link.socket()
-    }
-
-    /// Remembers what the poll told.
-    pub(super) fn ready(&mut self, readable: bool, read_closed: bool) {
-        self.link.ready(readable, read_closed);
+    pub(super) fn channel(&mut self) -> &mut Channel<W> {
+        &mut self.channel
     }
 
     /// True if another protocol has the connection.
@@ -142,16 +117,6 @@ impl<W: World> UpstreamConnection<W> {
         self.call.take()
     }
 
-    /// True if an idle connection is still open, as far as can be seen without asking the server. Bytes that
-    /// answer nothing are as bad as an end.
-    pub(super) fn is_alive(&mut self, world: &mut W) -> bool {
-        let mut byte = [0];
-        self.link.ready(true, false);
-        matches!(self.link.receive(world, &mut byte), Ok(0))
-            && !self.link.has_input()
-            && !self.link.has_ended()
-    }
-
     /// Takes a call. Its request is sent in the next turn.
     pub(super) fn take(&mut self, call: Call) {
         self.call = Some(call);
@@ -159,26 +124,21 @@ impl<W: World> UpstreamConnection<W> {
 
     /// The time at which [`UpstreamConnection::handle_timeout`] is due.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        match self.stage {
-            SocketStage::Connecting(until) => Some(until),
-            SocketStage::Open => {
-                let core = self.core.next_deadline();
-                let own = self.write_deadline.into_iter().chain(self.tunnel_deadline);
-                core.into_iter().chain(own).min()
-            }
+        let channel = self.channel.next_deadline();
+        if !self.channel.is_open() {
+            return channel;
         }
+        let own = channel.into_iter().chain(self.tunnel_deadline);
+        own.chain(self.core.next_deadline()).min()
     }
 
     /// Deals with a deadline that has passed.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> UpstreamWish {
-        if let SocketStage::Connecting(until) = self.stage {
-            if until > now {
-                return UpstreamWish::Wait;
-            }
-            return UpstreamWish::Close(UpstreamLoss::Unreachable(io::ErrorKind::TimedOut));
+        if let Err(loss) = self.channel.check_time(now) {
+            return UpstreamWish::Close(loss);
         }
-        if self.write_deadline.is_some_and(|deadline| deadline <= now) {
-            return UpstreamWish::Close(UpstreamLoss::Stalled);
+        if !self.channel.is_open() {
+            return UpstreamWish::Wait;
         }
         if self.tunnel_deadline.is_some_and(|deadline| deadline <= now) {
             return UpstreamWish::Close(UpstreamLoss::Response(ResponseError::ContentTimeout));
@@ -198,12 +158,10 @@ impl<W: World> UpstreamConnection<W> {
         limits: &UpstreamLimits,
         now: Instant,
     ) -> UpstreamWish {
-        if let SocketStage::Connecting(_) = self.stage {
-            match world.is_connected(self.link.socket()) {
-                Ok(true) => self.stage = SocketStage::Open,
-                Ok(false) => return UpstreamWish::Wait,
-                Err(error) => return UpstreamWish::Close(UpstreamLoss::Unreachable(error.kind())),
-            }
+        match self.channel.open(world) {
+            Ok(ChannelStage::Open) => {}
+            Ok(ChannelStage::Connecting(_)) => return UpstreamWish::Wait,
+            Err(loss) => return UpstreamWish::Close(loss),
         }
         if let Err(loss) = self.begin(now) {
             return UpstreamWish::Close(loss);
@@ -246,12 +204,8 @@ impl<W: World> UpstreamConnection<W> {
                 Ok(Flow::More) => {}
                 Ok(Flow::Paused) => return Flow::Paused,
                 Err(_) => {
-                    // The server may have said why before it closed. That lies in the socket, and the end
-                    // behind it.
-                    self.link.drop_unsent();
                     self.core.abandon_content(now);
-                    self.write_deadline = None;
-                    self.link.ready(true, true);
+                    self.channel.give_up_writing();
                     return Flow::Paused;
                 }
             }
@@ -267,7 +221,7 @@ impl<W: World> UpstreamConnection<W> {
         now: Instant,
     ) -> io::Result<Flow> {
         let has_content = |call: &Option<Call>| call.as_ref().is_some_and(Call::has_content);
-        if self.link.unsent().is_empty()
+        if self.channel.is_flushed()
             && self.core.is_sending()
             && has_content(&self.call)
             && let Some(call) = &self.call
@@ -277,26 +231,22 @@ impl<W: World> UpstreamConnection<W> {
         }
         let mut output = std::mem::take(self.core.output());
         if self.core.is_tunnel()
-            && self.link.unsent().is_empty()
+            && self.channel.is_flushed()
             && let Some(call) = &self.call
         {
             call.take_content(&mut output, PIECE);
         }
-        if output.is_empty() && self.link.unsent().is_empty() {
+        if output.is_empty() && self.channel.is_flushed() {
             *self.core.output() = output;
             return Ok(Flow::Paused);
         }
-        let written = self.link.write_bytes(world, &output);
-        output.clear();
+        let patience = limits.idle_timeout;
+        let written = self.channel.write(world, &mut output, patience, now);
         *self.core.output() = output;
-        if written? > 0 {
-            self.write_deadline = None;
-            if self.core.is_tunnel() {
-                self.tunnel_deadline = Some(now + limits.idle_timeout);
-            }
+        if written? > 0 && self.core.is_tunnel() {
+            self.tunnel_deadline = Some(now + patience);
         }
-        if !self.link.unsent().is_empty() {
-            self.write_deadline.get_or_insert(now + limits.idle_timeout);
+        if !self.channel.is_flushed() {
             return Ok(Flow::Paused);
         }
         let tunnels = self.core.is_tunnel() && self.call.as_ref().is_some_and(Call::holds_content);
@@ -330,56 +280,44 @@ impl<W: World> UpstreamConnection<W> {
                 self.tunnel_deadline
                     .get_or_insert(now + limits.idle_timeout);
             }
-            if !self.link.has_input() {
+            if !self.channel.has_input() {
                 return Ok(Flow::Paused);
             }
             if !self.wants_input() {
                 self.core.pause_input(now);
                 return Ok(Flow::Paused);
             }
-            let room = self.link.room(&mut buffers.read, READ);
-            let read = self
-                .link
-                .receive(world, room)
-                .map_err(|_| UpstreamLoss::Broken)?;
-            if self.link.has_ended() {
+            let ReceivedBytes {
+                bytes,
+                fields,
+                is_news,
+            } = self.channel.receive(world, buffers)?;
+            if self.channel.has_ended() {
                 self.core.finish_input();
             }
-            if read > 0 {
+            if is_news {
                 self.answer = ReplyProgress::Begun;
             }
             if self.core.is_tunnel() {
-                self.pass_on(read, buffers, now + limits.idle_timeout);
+                self.pass_on(bytes, now + limits.idle_timeout);
                 continue;
             }
-            let bytes = buffers.read.get(..read).unwrap_or_default();
-            if self.input.is_empty() {
-                let taken = self.receive(bytes, &mut buffers.fields, now)?;
-                self.input
-                    .extend_from_slice(bytes.get(taken..).unwrap_or_default());
-            } else {
-                let mut input = std::mem::take(&mut self.input);
-                input.extend_from_slice(bytes);
-                let taken = self.receive(&input, &mut buffers.fields, now)?;
-                input.drain(..taken);
-                if !input.is_empty() {
-                    self.input = input;
-                }
-            }
+            let taken = self.receive(bytes, fields, now)?;
+            self.channel.keep(bytes.get(taken..).unwrap_or_default());
         }
         Ok(Flow::More)
     }
 
-    /// Passes on the first bytes that were read of another protocol, or its end.
-    fn pass_on(&mut self, read: usize, buffers: &Buffers, deadline: Instant) {
+    /// Passes on bytes of another protocol, or its end.
+    fn pass_on(&mut self, bytes: &[u8], deadline: Instant) {
         self.tunnel_deadline = Some(deadline);
         let Some(call) = &self.call else {
             return;
         };
-        if let Some(bytes @ [_, ..]) = buffers.read.get(..read) {
+        if !bytes.is_empty() {
             call.give_content(bytes);
         }
-        if self.link.has_ended() {
+        if self.channel.has_ended() {
             call.complete(None);
         }
     }
@@ -465,7 +403,7 @@ impl<W: World> UpstreamConnection<W> {
         if self.core.wants_close() || (is_answered && !self.is_reusable()) {
             return UpstreamWish::Close(self.judge(UpstreamLoss::Broken));
         }
-        if is_answered && !self.link.has_input() {
+        if is_answered && !self.channel.has_input() {
             self.calls = self.calls.saturating_add(1);
             return UpstreamWish::Idle;
         }
@@ -477,6 +415,6 @@ impl<W: World> UpstreamConnection<W> {
 
     /// True if the next request can follow.
     fn is_reusable(&self) -> bool {
-        self.reuse == Reuse::Allowed && self.core.is_idle() && self.link.unsent().is_empty()
+        self.reuse == Reuse::Allowed && self.core.is_idle() && self.channel.is_flushed()
     }
 }

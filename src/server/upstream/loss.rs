@@ -20,13 +20,19 @@ pub(super) enum UpstreamLoss {
     Stale,
     /// The server has ended a new connection without a byte.
     NoResponse,
+    /// The server says that it did nothing with the request, or nothing of it was sent.
+    Refused,
+    /// The server has given the request's stream up.
+    Reset,
+    /// The server breaks a rule of HTTP/2.
+    Protocol,
     /// The response is wrong, late or not whole.
     Response(ResponseError),
     /// The socket failed within the response.
     Broken,
     /// The server takes no more of the request.
     Stalled,
-    /// The request cannot be said in HTTP/1.1.
+    /// The request cannot be said in the protocol.
     Unsendable,
 }
 
@@ -54,6 +60,9 @@ impl UpstreamLoss {
             UpstreamLoss::Stale | UpstreamLoss::NoResponse => {
                 (502, "the upstream ended the connection without a response")
             }
+            UpstreamLoss::Refused => (503, "the upstream refuses the request"),
+            UpstreamLoss::Reset => (502, "the upstream has reset the stream"),
+            UpstreamLoss::Protocol => (502, "the upstream breaks a rule of HTTP/2"),
             UpstreamLoss::Response(error) => (error.status(), error.reason()),
             UpstreamLoss::Broken => (502, "the connection to the upstream broke"),
             UpstreamLoss::Stalled => (504, "the upstream takes no more of the request"),

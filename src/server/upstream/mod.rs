@@ -7,14 +7,17 @@
 //!              └── once more, where the request may be repeated ◀── a connection that is lost
 //! ```
 //!
-//! `table` has the connections and gives them their turns, `pool` chooses servers and knows their state,
-//! `connection` carries one call after another. The event loop gives the table a share of each of its turns.
+//! `table` has the connections and gives them their turns, `pool` chooses servers and knows their state. A
+//! `connection` of HTTP/1.1 carries one call after another, a `shared` one of HTTP/2 many at a time, both on a
+//! `channel`. The event loop gives the table a share of each of its turns.
 //! Nothing of this exists where no upstream is configured.
 
+mod channel;
 mod config;
 mod connection;
 mod loss;
 mod pool;
+mod shared;
 mod table;
 
 pub use config::UpstreamLimits;

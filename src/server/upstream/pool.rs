@@ -7,8 +7,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::config::STREAMS;
 use crate::exchange::Call;
-use crate::proxy::{DialAddress, Upstream, UpstreamServer};
+use crate::proxy::{DialAddress, Upstream, UpstreamScheme, UpstreamServer};
 use crate::world::Token;
 
 /// Calls that wait for a free connection to one upstream. More are refused at once: they could hardly be
@@ -40,7 +41,20 @@ struct PoolServer {
     /// Connections, idle ones included.
     open: usize,
     idle: Vec<Token>,
+    scheme: UpstreamScheme,
+    /// Connections of many calls.
+    shared: Vec<SharedRoom>,
+    /// Calls on a connection that the server has last allowed.
+    streams: usize,
     health: ServerHealth,
+}
+
+/// A connection that carries many calls.
+struct SharedRoom {
+    token: Token,
+    calls: usize,
+    /// The most that it may carry: none if the server leaves.
+    most: usize,
 }
 
 /// A server's health, as far as calls have shown it.
@@ -59,6 +73,8 @@ enum ServerHealth {
 pub(super) enum Route {
     /// By an idle connection to this server.
     Idle(usize, Token),
+    /// By a connection to this server that may carry other calls too.
+    Shared(usize, Token),
     /// By a new connection to this server.
     Dial(usize, DialAddress),
     /// None is free.
@@ -82,6 +98,9 @@ impl PoolServer {
             next: 0,
             open: 0,
             idle: Vec::new(),
+            scheme: server.scheme,
+            shared: Vec::new(),
+            streams: STREAMS,
             health: ServerHealth::Up,
         }
     }
@@ -92,7 +111,22 @@ impl PoolServer {
 
     /// Calls that are being carried.
     fn load(&self) -> usize {
-        self.open - self.idle.len()
+        match self.scheme {
+            UpstreamScheme::Http => self.open - self.idle.len(),
+            UpstreamScheme::H2c => self.shared.iter().map(|room| room.calls).sum(),
+        }
+    }
+
+    /// Takes a place on a connection of many calls: the fullest that has room, so that others become idle.
+    fn take_place(&mut self) -> Option<Token> {
+        let free = self.shared.iter_mut().filter(|room| room.calls < room.most);
+        let room = free.max_by_key(|room| room.calls)?;
+        room.calls += 1;
+        Some(room.token)
+    }
+
+    fn room(&mut self, token: Token) -> Option<&mut SharedRoom> {
+        self.shared.iter_mut().find(|room| room.token == token)
     }
 }
 
@@ -108,7 +142,7 @@ impl Pool {
     /// Finds the way for a call: by the server with the fewest calls of those that are well. A new connection
     /// is counted from here on.
     pub(super) fn route(&mut self, freshness: Freshness, most: usize, now: Instant) -> Route {
-        let has_room = |server: &PoolServer| server.open < most || !server.idle.is_empty();
+        let has_room = |server: &PoolServer| server.load() < most;
         let servers = self.servers.iter().enumerate();
         let best = servers
             .filter(|(_, server)| has_room(server))
@@ -123,6 +157,14 @@ impl Pool {
             && let Some(token) = server.idle.pop()
         {
             return Route::Idle(index, token);
+        }
+        if (freshness == Freshness::Any || server.open >= most)
+            && let Some(token) = server.take_place()
+        {
+            return Route::Shared(index, token);
+        }
+        if server.open >= most {
+            return Route::None;
         }
         let Some(address) = server
             .addresses
@@ -146,11 +188,50 @@ impl Pool {
         has_room
     }
 
+    /// The protocol of a server.
+    pub(super) fn scheme(&self, server: usize) -> UpstreamScheme {
+        let server = self.servers.get(server);
+        server.map_or(UpstreamScheme::Http, |server| server.scheme)
+    }
+
+    /// A connection that was dialled for a call is one of many calls.
+    pub(super) fn share(&mut self, server: usize, token: Token) {
+        if let Some(server) = self.servers.get_mut(server) {
+            let most = server.streams;
+            server.shared.push(SharedRoom {
+                token,
+                calls: 1,
+                most,
+            });
+        }
+    }
+
+    /// Notes the number of calls that a connection may carry.
+    pub(super) fn set_room(&mut self, server: usize, token: Token, most: usize) {
+        if let Some(server) = self.servers.get_mut(server) {
+            if most > 0 {
+                server.streams = most;
+            }
+            if let Some(room) = server.room(token) {
+                room.most = most;
+            }
+        }
+    }
+
+    /// A call on a connection of many calls is over.
+    pub(super) fn leave_place(&mut self, server: usize, token: Token) {
+        let server = self.servers.get_mut(server);
+        if let Some(room) = server.and_then(|server| server.room(token)) {
+            room.calls = room.calls.saturating_sub(1);
+        }
+    }
+
     /// A connection was closed.
     pub(super) fn forget(&mut self, server: usize, token: Token) {
         if let Some(server) = self.servers.get_mut(server) {
             server.open -= 1;
             server.idle.retain(|idle| *idle != token);
+            server.shared.retain(|room| room.token != token);
         }
     }
 
@@ -248,6 +329,7 @@ mod tests {
     fn pool(servers: &[&[u16]]) -> Pool {
         let server = |ports: &&[u16]| UpstreamServer {
             name: format!("{ports:?}"),
+            scheme: UpstreamScheme::Http,
             addresses: ports.iter().copied().map(address).collect(),
         };
         Pool::new(Upstream {
@@ -277,6 +359,41 @@ mod tests {
         assert_eq!(pool.route(Freshness::New, 2, now), Route::Idle(1, TOKEN));
         pool.forget(1, TOKEN);
         assert_eq!(dialled(&mut pool, now).unwrap().0, 1);
+    }
+
+    #[test]
+    fn calls_share_connections_up_to_their_room_and_the_servers_bound() {
+        let (mut pool, now) = (pool(&[&[1]]), Instant::now());
+        pool.servers[0].scheme = UpstreamScheme::H2c;
+        let token = |index| Token { index, serial: 1 };
+        let route = |pool: &mut Pool, freshness| pool.route(freshness, 6, now);
+        assert_eq!(dialled(&mut pool, now), Some((0, address(1))));
+        pool.share(0, token(0));
+        pool.set_room(0, token(0), 2);
+        let shared = Route::Shared(0, token(0));
+        assert_eq!(route(&mut pool, Freshness::Any), shared);
+        assert_eq!(
+            route(&mut pool, Freshness::Any),
+            Route::Dial(0, address(1)),
+            "the first is full"
+        );
+        pool.share(0, token(1));
+        // The server has allowed two before.
+        let shared = Route::Shared(0, token(1));
+        assert_eq!(route(&mut pool, Freshness::Any), shared);
+        pool.leave_place(0, token(1));
+        // The server leaves: its calls go on, and no other comes.
+        pool.set_room(0, token(1), 0);
+        assert_eq!(route(&mut pool, Freshness::Any), Route::Dial(0, address(1)));
+        pool.share(0, token(2));
+        assert_eq!(route(&mut pool, Freshness::New), Route::Dial(0, address(1)));
+        pool.share(0, token(3));
+        let shared = Route::Shared(0, token(3));
+        assert_eq!(route(&mut pool, Freshness::Any), shared);
+        assert_eq!(route(&mut pool, Freshness::Any), Route::None);
+        pool.forget(0, token(0));
+        let shared = Route::Shared(0, token(2));
+        assert_eq!(route(&mut pool, Freshness::Any), shared);
     }
 
     #[test]

@@ -1,38 +1,63 @@
-//! The table of upstream connections, which gives each its turns and finds one for each call.
+//! The table of upstream connections, which gives each its turns; `assign` finds one for each call.
+
+mod assign;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::channel::Channel;
 use super::config::UpstreamLimits;
 use super::connection::{UpstreamConnection, UpstreamWish};
 use super::loss::UpstreamLoss;
-use super::pool::{Freshness, Pool, Route};
+use super::pool::{Freshness, Pool};
+use super::shared::{SharedConnection, SharedWish};
 use crate::exchange::{Call, CallPlace, Calls, Failure, Queue};
-use crate::h1;
 use crate::panics;
-use crate::proxy::{DialAddress, Upstream};
+use crate::proxy::Upstream;
 use crate::server::deadlines::Deadlines;
 use crate::server::lent::Buffers;
 use crate::server::slots::Slots;
 use crate::world::{Token, World};
-
-/// Attempts to send one request, at most: two upstream servers that are down together are not waited for
-/// any longer.
-const MOST_ATTEMPTS: u32 = 3;
+use crate::{h1, h2};
 
 /// Worth of one turn of an upstream connection, in bytes of effort: a read and its copy are some 20 µs.
 const TURN_EFFORT: usize = 32 << 10;
 
 /// The upstream connections of an event loop.
 pub(in crate::server) struct UpstreamTable<W: World> {
-    connections: Slots<UpstreamConnection<W>>,
+    connections: Slots<Carrier<W>>,
     pools: Vec<Pool>,
     deadlines: Deadlines,
     /// Connections that have something to do.
     ready: Queue<Token>,
     calls: Calls,
     limits: UpstreamLimits,
-    protocol: Arc<h1::ClientConfig>,
+    http1: Arc<h1::ClientConfig>,
+    http2: Arc<h2::Config>,
+}
+
+/// A connection to a server. Both are boxed, because their sizes differ much.
+enum Carrier<W: World> {
+    /// Of HTTP/1.1: it carries one call after another.
+    Single(Box<UpstreamConnection<W>>),
+    /// Of HTTP/2: it carries many calls at a time.
+    Shared(Box<SharedConnection<W>>),
+}
+
+impl<W: World> Carrier<W> {
+    fn channel(&mut self) -> &mut Channel<W> {
+        match self {
+            Carrier::Single(connection) => connection.channel(),
+            Carrier::Shared(connection) => connection.channel(),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        match self {
+            Carrier::Single(connection) => connection.next_deadline(),
+            Carrier::Shared(connection) => connection.next_deadline(),
+        }
+    }
 }
 
 /// The means of a turn of the table.
@@ -56,7 +81,8 @@ impl<W: World> UpstreamTable<W> {
             deadlines: Deadlines::new(now, 0),
             ready: Queue::new(),
             calls,
-            protocol: limits.protocol(),
+            http1: limits.http1(),
+            http2: limits.http2(),
             limits,
         }
     }
@@ -64,7 +90,7 @@ impl<W: World> UpstreamTable<W> {
     /// Notes the readiness of a socket.
     pub(in crate::server) fn ready(&mut self, token: Token, readable: bool, read_closed: bool) {
         if let Some(connection) = self.connections.value(token) {
-            connection.ready(readable, read_closed);
+            connection.channel().ready(readable, read_closed);
             self.enqueue(token);
         }
     }
@@ -120,11 +146,19 @@ impl<W: World> UpstreamTable<W> {
         let mut expired = Vec::new();
         self.deadlines.expire(means.now, &mut expired);
         for index in expired {
-            if let Some(token) = self.connections.token(index)
-                && let Some(connection) = self.connections.value(token)
-            {
-                let wish = connection.handle_timeout(means.now);
-                self.settle(token, wish, means);
+            let Some(token) = self.connections.token(index) else {
+                continue;
+            };
+            match self.connections.value(token) {
+                Some(Carrier::Single(connection)) => {
+                    let wish = connection.handle_timeout(means.now);
+                    self.settle(token, wish, means);
+                }
+                Some(Carrier::Shared(connection)) => {
+                    let wish = connection.handle_timeout(means.now);
+                    self.settle_shared(token, wish, means);
+                }
+                None => {}
             }
         }
         for pool in &mut self.pools {
@@ -149,95 +183,25 @@ impl<W: World> UpstreamTable<W> {
                     pool.drop_abandoned();
                 }
             }
-            CallPlace::Connection(token) if call.is_abandoned() => {
-                // The last bytes of a tunnel's client may have come with its end.
-                let connection = self.connections.value(token);
-                if connection.is_some_and(|connection| connection.tunnels()) {
-                    self.turn(token, means);
+            CallPlace::Connection(token) => match self.connections.value(token) {
+                Some(Carrier::Single(connection)) => {
+                    let is_over = call.is_abandoned();
+                    // The last bytes of a tunnel's client may have come with its end.
+                    if !is_over || connection.tunnels() {
+                        self.turn(token, means);
+                    }
+                    if is_over {
+                        self.close(token, means);
+                    }
                 }
-                self.close(token, means);
-            }
-            CallPlace::Connection(token) => self.turn(token, means),
+                Some(Carrier::Shared(connection)) => {
+                    connection.tell(call);
+                    self.enqueue(token);
+                }
+                None => {}
+            },
             CallPlace::Waiting | CallPlace::Over => {}
         }
-    }
-
-    /// Finds a connection for a call.
-    fn assign(&mut self, call: Call, freshness: Freshness, means: &mut TableTurn<'_, W>) {
-        let upstream = call.upstream();
-        loop {
-            let most = self.limits.connections;
-            let Some(pool) = self.pools.get_mut(upstream) else {
-                return fail(&call, Failure::upstream(502, "there is no such upstream"));
-            };
-            match pool.route(freshness, most, means.now) {
-                Route::Idle(server, token) => {
-                    let connection = self.connections.value(token);
-                    if connection.is_some_and(|connection| connection.is_alive(means.world)) {
-                        return self.begin(call, token, means);
-                    }
-                    self.remove(token, (upstream, server));
-                }
-                Route::Dial(server, address) => {
-                    return self.dial(call, (upstream, server), &address, means);
-                }
-                Route::None => {
-                    call.set_place(CallPlace::Waiting);
-                    if !pool.wait(call.clone(), means.now + self.limits.connect_timeout) {
-                        let reason = "too many requests wait for the upstream";
-                        fail(&call, Failure::upstream(503, reason));
-                    }
-                    return;
-                }
-            }
-        }
-    }
-
-    fn begin(&mut self, call: Call, token: Token, means: &mut TableTurn<'_, W>) {
-        call.count_attempt();
-        call.set_place(CallPlace::Connection(token));
-        if let Some(connection) = self.connections.value(token) {
-            connection.take(call);
-        }
-        self.turn(token, means);
-    }
-
-    fn dial(
-        &mut self,
-        call: Call,
-        server: (usize, usize),
-        address: &DialAddress,
-        means: &mut TableTurn<'_, W>,
-    ) {
-        let socket = match address {
-            DialAddress::Tcp(address) => means.world.connect(*address),
-            DialAddress::Unix(path) => means.world.connect_local(path),
-        };
-        let socket = match socket {
-            Ok(socket) => socket,
-            Err(error) => {
-                call.count_attempt();
-                if let Some(pool) = self.pools.get_mut(server.0) {
-                    pool.uncount(server.1);
-                }
-                return self.lose(call, server, UpstreamLoss::of_dial(&error), means);
-            }
-        };
-        let until = means.now + self.limits.connect_timeout;
-        let protocol = self.protocol.clone();
-        let connection =
-            UpstreamConnection::new(socket, call.clone(), server, protocol, until, means.now);
-        let token = self.connections.insert(connection);
-        if let Some(connection) = self.connections.value(token) {
-            let named = Token::upstream(token.index, token.serial);
-            if let Err(error) = means.world.register(connection.socket(), named) {
-                connection.take_call();
-                call.count_attempt();
-                self.remove(token, server);
-                return self.lose(call, server, UpstreamLoss::of_dial(&error), means);
-            }
-        }
-        self.begin(call, token, means);
     }
 
     /// Gives a connection a turn. A panic in it ends this connection and its call.
@@ -246,18 +210,31 @@ impl<W: World> UpstreamTable<W> {
             return;
         };
         let limits = &self.limits;
-        let wish =
-            panics::catch(|| connection.take_turn(means.world, means.buffers, limits, means.now));
-        let wish = wish.unwrap_or_else(|panic| {
-            log::error!("an upstream connection: {panic}");
-            UpstreamWish::Close(UpstreamLoss::Broken)
-        });
-        self.settle(token, wish, means);
+        let TableTurn {
+            world,
+            buffers,
+            now,
+        } = means;
+        match connection {
+            Carrier::Single(connection) => {
+                let wish = panics::catch(|| connection.take_turn(world, buffers, limits, *now));
+                let lost = UpstreamWish::Close(UpstreamLoss::Broken);
+                self.settle(token, wish.unwrap_or_else(|panic| tell(panic, lost)), means);
+            }
+            Carrier::Shared(connection) => {
+                let wish = panics::catch(|| connection.take_turn(world, buffers, limits, *now));
+                let wish = wish.unwrap_or_else(|panic| {
+                    let lost = connection.give_up(UpstreamLoss::Broken);
+                    tell(panic, lost)
+                });
+                self.settle_shared(token, wish, means);
+            }
+        }
     }
 
     /// Does what a connection wishes at the end of its turn.
     fn settle(&mut self, token: Token, wish: UpstreamWish, means: &mut TableTurn<'_, W>) {
-        let Some(connection) = self.connections.value(token) else {
+        let Some(Carrier::Single(connection)) = self.connections.value(token) else {
             return;
         };
         let server = connection.server;
@@ -292,50 +269,60 @@ impl<W: World> UpstreamTable<W> {
                 return self.serve_waiting(server.0, means);
             }
         }
-        let deadline = self.connections.value(token);
-        let deadline = deadline.and_then(|connection| connection.next_deadline());
-        self.deadlines.set(token.index, deadline);
+        self.note_deadline(token);
     }
 
-    /// The connection of a call is gone: the call begins anew where nobody can notice, or has failed.
-    fn lose(
-        &mut self,
-        call: Call,
-        server: (usize, usize),
-        loss: UpstreamLoss,
-        means: &mut TableTurn<'_, W>,
-    ) {
-        let pool = self.pools.get_mut(server.0);
-        let attempts = pool.map_or(1, |pool| {
-            if loss.is_of_server() {
-                pool.note_failure(server.1, loss.failure().reason(), means.now);
-            }
-            pool.attempts()
-        });
-        if call.is_answered() || call.is_abandoned() {
-            call.set_place(CallPlace::Over);
+    /// Does what a connection of many calls wishes, and lets calls go on that are over there.
+    fn settle_shared(&mut self, token: Token, wish: SharedWish, means: &mut TableTurn<'_, W>) {
+        let Some(Carrier::Shared(connection)) = self.connections.value(token) else {
             return;
-        }
-        let goes_on = match loss {
-            // Nothing was sent.
-            UpstreamLoss::Unreachable(_) => call.attempts() < attempts.min(MOST_ATTEMPTS),
-            UpstreamLoss::Stale => call.may_repeat() && call.attempts() < MOST_ATTEMPTS,
-            UpstreamLoss::NoResponse => {
-                call.may_repeat() && call.attempts() < attempts.min(MOST_ATTEMPTS)
-            }
-            _ => false,
         };
-        if !goes_on {
-            return fail(&call, loss.failure());
+        let server = connection.server;
+        let ended = connection.take_ended();
+        if let Some(pool) = self.pools.get_mut(server.0) {
+            if let Some(room) = connection.room() {
+                pool.set_room(server.1, token, room);
+            }
+            ended.iter().for_each(|_| pool.leave_place(server.1, token));
         }
-        call.rewind();
-        call.set_place(CallPlace::New);
-        self.assign(call, Freshness::New, means);
+        match wish {
+            SharedWish::Wait => self.note_deadline(token),
+            SharedWish::Again => {
+                self.note_deadline(token);
+                self.enqueue(token);
+            }
+            SharedWish::Close(_) => {
+                connection.leave(means.world, &self.limits, means.now);
+                self.remove(token, server);
+            }
+        }
+        let freed = ended.len();
+        for (call, loss) in ended {
+            if loss != UpstreamLoss::None {
+                self.lose(call, server, loss, means);
+                continue;
+            }
+            if !call.is_abandoned()
+                && let Some(pool) = self.pools.get_mut(server.0)
+            {
+                pool.note_success(server.1);
+            }
+            call.set_place(CallPlace::Over);
+        }
+        for _ in 0..freed {
+            self.serve_waiting(server.0, means);
+        }
+    }
+
+    fn note_deadline(&mut self, token: Token) {
+        let connection = self.connections.value(token);
+        let deadline = connection.and_then(|connection| connection.next_deadline());
+        self.deadlines.set(token.index, deadline);
     }
 
     /// Closes a connection that nobody waits for any more.
     fn close(&mut self, token: Token, means: &mut TableTurn<'_, W>) {
-        let Some(connection) = self.connections.value(token) else {
+        let Some(Carrier::Single(connection)) = self.connections.value(token) else {
             return;
         };
         let server = connection.server;
@@ -353,18 +340,10 @@ impl<W: World> UpstreamTable<W> {
             pool.forget(server.1, token);
         }
     }
-
-    /// Lets a call go on that waits for a connection.
-    fn serve_waiting(&mut self, upstream: usize, means: &mut TableTurn<'_, W>) {
-        let waiting = self.pools.get_mut(upstream).and_then(Pool::next_waiting);
-        if let Some(call) = waiting {
-            call.set_place(CallPlace::New);
-            self.assign(call, Freshness::Any, means);
-        }
-    }
 }
 
-fn fail(call: &Call, failure: Failure) {
-    call.set_place(CallPlace::Over);
-    call.fail(failure);
+/// Logs a panic, which ends the connection where it happened.
+fn tell<T>(panic: impl std::fmt::Display, lost: T) -> T {
+    log::error!("an upstream connection: {panic}");
+    lost
 }

@@ -1,5 +1,7 @@
 //! The reverse proxy, with upstreams that do what real applications were seen to do.
 
+mod h2_peer;
+mod h2c;
 mod smuggling;
 mod upgrade;
 pub(super) mod upstream;
@@ -418,9 +420,12 @@ fn an_upstream_on_a_unix_socket_is_reached_by_its_path() {
 #[test]
 fn a_server_that_is_down_leaves_its_requests_to_the_others() {
     let upstream = Upstream::answering(OK);
-    let down = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let rule = format!("/=http://{}", down.local_addr().unwrap());
-    drop(down);
+    // A socket that is bound and does not listen refuses connections, and keeps the port from others.
+    let down = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let local = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    down.bind(&local.into()).unwrap();
+    let address = down.local_addr().unwrap().as_socket().unwrap();
+    let rule = format!("/=http://{address}");
     let server = Server::start(&["--proxy", &rule, "--proxy", &upstream.rule("/")]);
     for _ in 0..10 {
         assert_eq!(status(&server.request("POST /a HTTP/1.1")), "200");

@@ -1,0 +1,183 @@
+//! The socket of an upstream connection up to the bytes of its protocol: connecting, reading, writing.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::loss::UpstreamLoss;
+use crate::http::Fields;
+use crate::link::Link;
+use crate::server::lent::Buffers;
+use crate::tls::records::room_behind;
+use crate::world::World;
+use rustls::client::UnbufferedClientConnection;
+
+/// Bytes read at once: a quarter of what a socket of loopback holds, and the size of a piece of output.
+const READ: usize = 64 << 10;
+
+/// A socket that was dialled, and what it did not take yet.
+pub(super) struct Channel<W: World> {
+    link: Link<W, UnbufferedClientConnection>,
+    stage: ChannelStage,
+    /// Bytes that came and were not taken: the beginning of a head, of a frame, or of a chunk's line.
+    rest: Vec<u8>,
+    /// The end of the time in which the server must take a byte, while output waits.
+    write_deadline: Option<Instant>,
+}
+
+/// The part of its beginning that a channel has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChannelStage {
+    /// The socket is not connected yet, and must be by then.
+    Connecting(Instant),
+    Open,
+}
+
+/// Bytes for the protocol, and the means to read them.
+pub(super) struct ReceivedBytes<'b> {
+    /// Those that were not taken before, and those that have come.
+    pub(super) bytes: &'b [u8],
+    /// Lent for field sections.
+    pub(super) fields: &'b mut Fields,
+    /// True if any has come.
+    pub(super) is_news: bool,
+}
+
+impl<W: World> Channel<W> {
+    /// A channel whose socket is being connected.
+    pub(super) fn new(socket: W::Socket, until: Instant) -> Self {
+        Channel {
+            link: Link::new(socket, None),
+            stage: ChannelStage::Connecting(until),
+            rest: Vec::new(),
+            write_deadline: None,
+        }
+    }
+
+    pub(super) fn socket(&mut self) -> &mut W::Socket {
+        self.link.socket()
+    }
+
+    /// Remembers what the poll told.
+    pub(super) fn ready(&mut self, readable: bool, read_closed: bool) {
+        self.link.ready(readable, read_closed);
+    }
+
+    /// True if it has come through its beginning.
+    pub(super) fn is_open(&self) -> bool {
+        self.stage == ChannelStage::Open
+    }
+
+    /// True if there may be something to read, the end included.
+    pub(super) fn has_input(&self) -> bool {
+        self.link.has_input()
+    }
+
+    /// True if the server has ended its side.
+    pub(super) fn has_ended(&self) -> bool {
+        self.link.has_ended()
+    }
+
+    /// True if the socket has taken all output.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.link.unsent().is_empty()
+    }
+
+    /// Bytes of output that the socket did not take.
+    pub(super) fn unsent(&self) -> usize {
+        self.link.unsent().held()
+    }
+
+    /// The time at which [`Channel::check_time`] is due.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        match self.stage {
+            ChannelStage::Connecting(until) => Some(until),
+            ChannelStage::Open => self.write_deadline,
+        }
+    }
+
+    /// Deals with a deadline that has passed.
+    pub(super) fn check_time(&self, now: Instant) -> Result<(), UpstreamLoss> {
+        match (self.stage, self.write_deadline) {
+            (ChannelStage::Connecting(until), _) if until <= now => {
+                Err(UpstreamLoss::Unreachable(io::ErrorKind::TimedOut))
+            }
+            (ChannelStage::Open, Some(deadline)) if deadline <= now => Err(UpstreamLoss::Stalled),
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes on with the beginning.
+    pub(super) fn open(&mut self, world: &mut W) -> Result<ChannelStage, UpstreamLoss> {
+        if self.stage != ChannelStage::Open {
+            match world.is_connected(self.link.socket()) {
+                Ok(true) => self.stage = ChannelStage::Open,
+                Ok(false) => {}
+                Err(error) => return Err(UpstreamLoss::Unreachable(error.kind())),
+            }
+        }
+        Ok(self.stage)
+    }
+
+    /// True if a connection that waits for nothing is still open, as far as can be seen without asking the
+    /// server. Bytes that answer nothing are as bad as an end.
+    pub(super) fn is_silent(&mut self, world: &mut W) -> bool {
+        let mut byte = [0];
+        self.link.ready(true, false);
+        matches!(self.link.receive(world, &mut byte), Ok(0))
+            && !self.link.has_input()
+            && !self.link.has_ended()
+    }
+
+    /// Reads once.
+    pub(super) fn receive<'b>(
+        &mut self,
+        world: &mut W,
+        buffers: &'b mut Buffers,
+    ) -> Result<ReceivedBytes<'b>, UpstreamLoss> {
+        let Buffers { read, fields, .. } = buffers;
+        let room = room_behind(&self.rest, read, READ);
+        let len = self.link.receive(world, room);
+        let len = len.map_err(|_| UpstreamLoss::Broken)?;
+        let whole = self.rest.len() + len;
+        self.rest = Vec::new();
+        Ok(ReceivedBytes {
+            bytes: read.get(..whole).unwrap_or_default(),
+            fields,
+            is_news: len > 0,
+        })
+    }
+
+    /// Keeps bytes that the protocol did not take, for the next read.
+    pub(super) fn keep(&mut self, rest: &[u8]) {
+        self.rest = rest.to_vec();
+    }
+
+    /// Writes `output`, behind what waits, and leaves it empty. Returns the number of bytes that the socket
+    /// took; within `patience` it must take some of the rest.
+    pub(super) fn write(
+        &mut self,
+        world: &mut W,
+        output: &mut Vec<u8>,
+        patience: Duration,
+        now: Instant,
+    ) -> io::Result<usize> {
+        let written = self.link.write_bytes(world, output);
+        output.clear();
+        let written = written?;
+        if written > 0 {
+            self.write_deadline = None;
+        }
+        if !self.is_flushed() {
+            self.write_deadline.get_or_insert(now + patience);
+        }
+        Ok(written)
+    }
+
+    /// The server takes no more. It may have said why before it closed: that lies in the socket, and the end
+    /// behind it.
+    pub(super) fn give_up_writing(&mut self) {
+        self.link.drop_unsent();
+        self.write_deadline = None;
+        self.link.ready(true, true);
+    }
+}

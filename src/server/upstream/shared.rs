@@ -1,0 +1,517 @@
+//! One HTTP/2 connection to a server of an upstream: it carries many calls at a time.
+//!
+//! ```text
+//!  call ─▶ unbegun ─▶ a stream ─▶ ended, with its response or its loss
+//!             │                     ▲
+//!             └── refused, leaving ─┘
+//! ```
+//!
+//! A stream's window is opened as its exchange takes content, so a slow client slows its upstream and nobody
+//! else: the connection's window has room for all streams.
+
+mod carried;
+mod events;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::channel::{Channel, ChannelStage, ReceivedBytes};
+use super::config::{STREAMS, UpstreamLimits};
+use super::loss::UpstreamLoss;
+use crate::exchange::Call;
+use crate::h1::BodyLength;
+use crate::h2::{self, ErrorCode, Grant, Misuse, StreamKey};
+use crate::http::{Field, Fields};
+use crate::server::lent::Buffers;
+use crate::world::World;
+use carried::CarriedCall;
+
+/// Output that is made at once, in bytes.
+const PIECE: usize = 64 << 10;
+
+/// Unsent output in bytes with which no more is read: answers to PING and SETTINGS would only add to it.
+const BACKLOG: usize = 2 * PIECE;
+
+/// Reads, and pieces written, in one turn. Others wait for some 50 µs.
+const STEPS: usize = 2;
+
+/// An HTTP/2 connection to a server, and the calls on it.
+pub(super) struct SharedConnection<W: World> {
+    channel: Channel<W>,
+    core: h2::Connection,
+    /// By the index of the stream's key.
+    calls: Vec<Option<CarriedCall>>,
+    carried: usize,
+    /// Calls whose requests were not begun.
+    unbegun: VecDeque<Call>,
+    /// Calls whose exchanges have something to tell.
+    told: Vec<Call>,
+    /// Calls that are over here.
+    ended: Vec<(Call, UpstreamLoss)>,
+    openness: Openness,
+    /// The last time at which bytes came.
+    heard: Option<Instant>,
+    /// The end of its time without calls.
+    idle_until: Option<Instant>,
+    /// Position of the upstream, and of its server.
+    pub(super) server: (usize, usize),
+}
+
+/// The connection's willingness to take more calls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Openness {
+    /// It takes calls; the server has not said how many.
+    New,
+    Open,
+    /// The server leaves, or is not heard of.
+    Leaving,
+}
+
+/// The outlook of one direction.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum SharedFlow {
+    Paused,
+    More,
+}
+
+/// The wish of a connection at the end of its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SharedWish {
+    /// To be told of its socket, its calls or its deadline.
+    Wait,
+    /// Another turn.
+    Again,
+    /// To be closed.
+    Close(UpstreamLoss),
+}
+
+impl<W: World> SharedConnection<W> {
+    /// A connection on a channel that was not open before.
+    pub(super) fn new(
+        channel: Channel<W>,
+        server: (usize, usize),
+        config: Arc<h2::Config>,
+        now: Instant,
+    ) -> Self {
+        SharedConnection {
+            channel,
+            core: h2::Connection::client(config, now),
+            calls: Vec::new(),
+            carried: 0,
+            unbegun: VecDeque::new(),
+            told: Vec::new(),
+            ended: Vec::new(),
+            openness: Openness::New,
+            heard: None,
+            idle_until: None,
+            server,
+        }
+    }
+
+    pub(super) fn channel(&mut self) -> &mut Channel<W> {
+        &mut self.channel
+    }
+
+    /// Takes one more call. Its request is sent in the next turn.
+    pub(super) fn take(&mut self, call: Call) {
+        call.set_seat(None);
+        self.idle_until = None;
+        self.unbegun.push_back(call);
+    }
+
+    /// The exchange of a call has something to tell, which is heard in the next turn.
+    pub(super) fn tell(&mut self, call: Call) {
+        self.told.push(call);
+    }
+
+    /// Takes the calls that are over here.
+    pub(super) fn take_ended(&mut self) -> Vec<(Call, UpstreamLoss)> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// True if it carries no call.
+    pub(super) fn is_idle(&self) -> bool {
+        self.carried == 0 && self.unbegun.is_empty()
+    }
+
+    /// Calls that it may carry at a time; `None` as long as the server has not said so.
+    pub(super) fn room(&self) -> Option<usize> {
+        let theirs = self.core.remote_settings().max_concurrent_streams;
+        match self.openness {
+            Openness::New => None,
+            Openness::Open => Some(usize::try_from(theirs).unwrap_or(STREAMS).min(STREAMS)),
+            Openness::Leaving => Some(0),
+        }
+    }
+
+    /// The time at which [`SharedConnection::handle_timeout`] is due.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let channel = self.channel.next_deadline();
+        if !self.channel.is_open() {
+            return channel;
+        }
+        let calls = self.calls.iter().flatten();
+        let calls = calls.filter_map(|carried| carried.deadline);
+        let own = channel.into_iter().chain(self.idle_until).chain(calls);
+        own.chain(self.core.next_deadline()).min()
+    }
+
+    /// Deals with a deadline that has passed.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> SharedWish {
+        if let Err(loss) = self.channel.check_time(now) {
+            return self.give_up(loss);
+        }
+        if !self.channel.is_open() {
+            return SharedWish::Wait;
+        }
+        if self.core.handle_timeout(now).is_err() {
+            return self.give_up(UpstreamLoss::Protocol);
+        }
+        if self.idle_until.is_some_and(|until| until <= now) {
+            return self.give_up(UpstreamLoss::None);
+        }
+        let is_late = |carried: &&CarriedCall| carried.deadline.is_some_and(|until| until <= now);
+        let late = self.calls.iter().flatten().filter(is_late);
+        for stream in late.map(|carried| carried.stream).collect::<Vec<_>>() {
+            self.give_up_call(stream);
+        }
+        // Resets are sent in a turn.
+        SharedWish::Again
+    }
+
+    /// Gives a call up whose response does not come.
+    fn give_up_call(&mut self, stream: StreamKey) {
+        let Some(carried) = self.remove(stream) else {
+            return;
+        };
+        self.core.reset(stream, ErrorCode::CANCEL);
+        if self.heard.is_none_or(|heard| heard < carried.began) {
+            // Other calls would wait here in vain too.
+            self.openness = Openness::Leaving;
+        }
+        let loss = carried.lateness();
+        self.end(carried.call, loss);
+    }
+
+    /// Says goodbye, as far as the socket takes it at once.
+    pub(super) fn leave(&mut self, world: &mut W, limits: &UpstreamLimits, now: Instant) {
+        if self.channel.is_open() {
+            self.core.close(ErrorCode::NO_ERROR, None, b"");
+            self.flush(world, limits, now);
+        }
+    }
+
+    /// Goes on with all calls.
+    pub(super) fn take_turn(
+        &mut self,
+        world: &mut W,
+        buffers: &mut Buffers,
+        limits: &UpstreamLimits,
+        now: Instant,
+    ) -> SharedWish {
+        match self.channel.open(world) {
+            Ok(ChannelStage::Open) => {}
+            Ok(ChannelStage::Connecting(_)) => {
+                self.drop_abandoned();
+                return SharedWish::Wait;
+            }
+            Err(loss) => return self.give_up(loss),
+        }
+        self.core.lend_output(std::mem::take(&mut buffers.output));
+        let done = self.go_on(world, buffers, limits, now);
+        let mut output = self.core.take_output();
+        output.clear();
+        buffers.output = output;
+        match done {
+            Err(loss) => self.give_up(loss),
+            Ok(flow) => self.wish(flow, limits, now),
+        }
+    }
+
+    fn go_on(
+        &mut self,
+        world: &mut W,
+        buffers: &mut Buffers,
+        limits: &UpstreamLimits,
+        now: Instant,
+    ) -> Result<SharedFlow, UpstreamLoss> {
+        // Streams that were given up are told before their numbers are used again.
+        self.receive(&mut &[][..], &mut buffers.fields, limits, now)?;
+        self.hear(limits, now);
+        let mut flow = SharedFlow::Paused;
+        for _ in 0..STEPS {
+            self.begin_requests(limits, now);
+            let written = self.write(world, limits, now);
+            flow = written.max(self.read(world, buffers, limits, now)?);
+            if flow == SharedFlow::Paused {
+                break;
+            }
+        }
+        self.begin_requests(limits, now);
+        let written = self.write(world, limits, now);
+        Ok(flow.max(written))
+    }
+
+    /// Hears what the exchanges have to tell.
+    fn hear(&mut self, limits: &UpstreamLimits, now: Instant) {
+        for call in std::mem::take(&mut self.told) {
+            let Some(seat) = call.seat() else {
+                // Its request is begun with what there is.
+                continue;
+            };
+            let Some(carried) = self.calls.get_mut(seat).and_then(Option::as_mut) else {
+                continue;
+            };
+            let stream = carried.stream;
+            if call.is_abandoned() {
+                self.core.reset(stream, ErrorCode::CANCEL);
+                if let Some(carried) = self.remove(stream) {
+                    self.end(carried.call, UpstreamLoss::None);
+                }
+                continue;
+            }
+            if carried.has_unreleased() {
+                carried.release(&mut self.core, now + limits.idle_timeout);
+            }
+            carried.make_ready(&mut self.core);
+        }
+        self.drop_abandoned();
+    }
+
+    /// Ends calls that were not begun and whose exchanges are gone.
+    fn drop_abandoned(&mut self) {
+        if self.unbegun.iter().any(Call::is_abandoned) {
+            for call in std::mem::take(&mut self.unbegun) {
+                if call.is_abandoned() {
+                    self.end(call, UpstreamLoss::None);
+                } else {
+                    self.unbegun.push_back(call);
+                }
+            }
+        }
+    }
+
+    /// Begins as many requests as there may be.
+    fn begin_requests(&mut self, limits: &UpstreamLimits, now: Instant) {
+        while let Some(call) = self.unbegun.front() {
+            let head = call.head();
+            let end_stream = head.length == BodyLength::None;
+            let length = match head.length {
+                BodyLength::Known(length) => length.to_string(),
+                BodyLength::None | BodyLength::Unknown => String::new(),
+            };
+            let length = Some(Field::new(b"content-length", length.as_bytes()));
+            let length = length.filter(|field| !field.value.is_empty());
+            let stream = if self.carried < STREAMS {
+                let fields = head.fields.iter().chain(length);
+                self.core.open(fields, end_stream, now)
+            } else {
+                Err(Misuse::TooManyStreams {
+                    limit: STREAMS as u32,
+                })
+            };
+            let Some(call) = self.unbegun.pop_front() else {
+                return;
+            };
+            match stream {
+                Ok(stream) => self.insert(call, stream, end_stream, limits, now),
+                Err(Misuse::TooManyStreams { .. }) if self.openness == Openness::New => {
+                    return self.unbegun.push_front(call);
+                }
+                Err(Misuse::TooManyStreams { .. }) => self.end(call, UpstreamLoss::Refused),
+                Err(Misuse::GoingAway | Misuse::StreamIdsExhausted) => {
+                    self.openness = Openness::Leaving;
+                    self.end(call, UpstreamLoss::Refused);
+                }
+                Err(_) => self.end(call, UpstreamLoss::Unsendable),
+            }
+        }
+    }
+
+    fn insert(
+        &mut self,
+        call: Call,
+        stream: StreamKey,
+        end_stream: bool,
+        limits: &UpstreamLimits,
+        now: Instant,
+    ) {
+        let seat = stream.index();
+        call.set_seat(Some(seat));
+        let mut carried = CarriedCall::new(call, stream, now);
+        if end_stream {
+            carried.complete_request(now + limits.response_timeout);
+        }
+        carried.make_ready(&mut self.core);
+        if seat >= self.calls.len() {
+            self.calls.resize_with(seat + 1, || None);
+        }
+        if let Some(place) = self.calls.get_mut(seat) {
+            *place = Some(carried);
+            self.carried += 1;
+        }
+    }
+
+    fn carried(&mut self, stream: StreamKey) -> Option<&mut CarriedCall> {
+        let carried = self.calls.get_mut(stream.index())?.as_mut();
+        carried.filter(|carried| carried.stream == stream)
+    }
+
+    fn remove(&mut self, stream: StreamKey) -> Option<CarriedCall> {
+        self.carried(stream)?;
+        self.carried -= 1;
+        self.calls.get_mut(stream.index())?.take()
+    }
+
+    fn end(&mut self, call: Call, loss: UpstreamLoss) {
+        call.set_seat(None);
+        self.ended.push((call, loss));
+    }
+
+    /// Makes content of requests where the socket has room, and writes what there is.
+    fn write(&mut self, world: &mut W, limits: &UpstreamLimits, now: Instant) -> SharedFlow {
+        let before = self.core.output().len();
+        if self.channel.is_flushed() {
+            self.fill(limits, now);
+        }
+        let is_fruitful = self.core.output().len() > before;
+        self.flush(world, limits, now);
+        if is_fruitful && self.channel.is_flushed() {
+            SharedFlow::More
+        } else {
+            SharedFlow::Paused
+        }
+    }
+
+    fn fill(&mut self, limits: &UpstreamLimits, now: Instant) {
+        loop {
+            let room = PIECE.saturating_sub(self.core.output().len());
+            let Some(grant) = self.core.poll_grant(room) else {
+                return;
+            };
+            self.send(grant, limits, now);
+        }
+    }
+
+    /// Sends the next content of one request.
+    fn send(&mut self, grant: Grant, limits: &UpstreamLimits, now: Instant) {
+        let stream = grant.stream;
+        let carried = self.calls.get_mut(stream.index()).and_then(Option::as_mut);
+        let Some(carried) = carried.filter(|carried| carried.stream == stream) else {
+            self.core.abort(grant);
+            return self.core.reset(stream, ErrorCode::CANCEL);
+        };
+        let most = usize::try_from(grant.max_len).unwrap_or(PIECE);
+        let taken = carried
+            .call
+            .take_content(self.core.begin_data(&grant), most);
+        let trailers = carried.call.trailers().filter(|_| taken.is_last);
+        self.core.commit(grant, taken.is_last && trailers.is_none());
+        if let Some(trailers) = trailers {
+            // The stream lives, and its head was sent.
+            let _ = self.core.send_headers(stream, trailers.iter(), true);
+        }
+        if taken.is_last {
+            carried.complete_request(now + limits.response_timeout);
+        } else {
+            carried.make_ready(&mut self.core);
+        }
+    }
+
+    fn flush(&mut self, world: &mut W, limits: &UpstreamLimits, now: Instant) {
+        let mut output = std::mem::take(self.core.output());
+        if !(output.is_empty() && self.channel.is_flushed()) {
+            let patience = limits.idle_timeout;
+            if self
+                .channel
+                .write(world, &mut output, patience, now)
+                .is_err()
+            {
+                self.channel.give_up_writing();
+            }
+        }
+        *self.core.output() = output;
+    }
+
+    /// Reads once.
+    fn read(
+        &mut self,
+        world: &mut W,
+        buffers: &mut Buffers,
+        limits: &UpstreamLimits,
+        now: Instant,
+    ) -> Result<SharedFlow, UpstreamLoss> {
+        if !self.channel.has_input() {
+            return Ok(SharedFlow::Paused);
+        }
+        if self.channel.unsent() > BACKLOG {
+            self.core.pause_input(now);
+            return Ok(SharedFlow::Paused);
+        }
+        let ReceivedBytes {
+            mut bytes,
+            fields,
+            is_news,
+        } = self.channel.receive(world, buffers)?;
+        if is_news {
+            self.heard = Some(now);
+        }
+        self.receive(&mut bytes, fields, limits, now)?;
+        self.channel.keep(bytes);
+        if self.channel.has_ended() {
+            return Err(UpstreamLoss::Broken);
+        }
+        Ok(SharedFlow::More)
+    }
+
+    /// Takes what `input` holds, and leaves the beginning of a frame there.
+    fn receive(
+        &mut self,
+        input: &mut &[u8],
+        fields: &mut Fields,
+        limits: &UpstreamLimits,
+        now: Instant,
+    ) -> Result<(), UpstreamLoss> {
+        loop {
+            match self.core.receive(input, fields, now) {
+                Ok(None) => return Ok(()),
+                Ok(Some(event)) => self.handle(event, limits, now),
+                Err(_) => return Err(UpstreamLoss::Protocol),
+            }
+        }
+    }
+
+    fn wish(&mut self, flow: SharedFlow, limits: &UpstreamLimits, now: Instant) -> SharedWish {
+        if self.is_idle() {
+            if self.openness == Openness::Leaving {
+                return SharedWish::Close(UpstreamLoss::None);
+            }
+            self.idle_until.get_or_insert(now + limits.keep_alive);
+        }
+        match flow {
+            SharedFlow::More => SharedWish::Again,
+            SharedFlow::Paused => SharedWish::Wait,
+        }
+    }
+
+    /// Ends all calls, each with the loss as it concerns it.
+    pub(super) fn give_up(&mut self, loss: UpstreamLoss) -> SharedWish {
+        self.openness = Openness::Leaving;
+        let was_heard = self.heard.is_some();
+        for carried in std::mem::take(&mut self.calls).into_iter().flatten() {
+            let loss = carried.judge(loss, was_heard);
+            self.end(carried.call, loss);
+        }
+        self.carried = 0;
+        for call in std::mem::take(&mut self.unbegun) {
+            // Nothing of it was sent.
+            let loss = match loss {
+                UpstreamLoss::None | UpstreamLoss::Broken => UpstreamLoss::Refused,
+                loss => loss,
+            };
+            self.end(call, loss);
+        }
+        SharedWish::Close(loss)
+    }
+}
