@@ -48,8 +48,8 @@ pub struct App {
     urls: Vec<String>,
     /// The origin of the certificate, if there is a TLS listener.
     certificate: Option<CertificateOrigin>,
-    /// The socket to the helper process, if there is one.
-    helper: Option<RawFd>,
+    /// The sockets to helper processes that descriptors are passed to.
+    helpers: Vec<RawFd>,
     /// Directories of demos, which go with the server.
     #[cfg(feature = "upload")]
     scratch: Vec<ScratchDirectory>,
@@ -88,12 +88,12 @@ impl App {
         } else {
             (None, None)
         };
+        let mut world = OsWorld::new()?;
         // Now that the files of the server's own are all there.
         #[cfg(feature = "upload")]
-        let scratch = uploads::mount(&mut routes, config)?;
+        let uploads = uploads::mount(&mut routes, config, &mut world)?;
         hosts::keep_private(routes.sites(), config);
         routes.follow_rule_files(Instant::now());
-        let mut world = OsWorld::new()?;
         if config.reuse_port {
             world.share_ports();
         }
@@ -102,7 +102,10 @@ impl App {
             world.open_control(path)?;
         }
         let helper_socket = helper.as_ref().and_then(|helper| helper.socket());
-        let helper_number = helper_socket.map(|socket| socket.as_raw_fd());
+        let helpers = helper_socket.map(|socket| socket.as_raw_fd()).into_iter();
+        #[cfg(feature = "upload")]
+        let helpers = helpers.chain(uploads.writer);
+        let helpers: Vec<_> = helpers.collect();
         if let Some(socket) = helper_socket {
             world.watch_helper(socket)?;
         }
@@ -168,9 +171,9 @@ impl App {
             event_loop,
             urls,
             certificate,
-            helper: helper_number,
+            helpers,
             #[cfg(feature = "upload")]
-            scratch,
+            scratch: uploads.scratch,
         })
     }
 
@@ -188,7 +191,7 @@ impl App {
     /// The rights that serving takes, for the sandbox to leave.
     pub fn rights(&self, config: &Config) -> Rights {
         Rights {
-            helper: self.helper,
+            helpers: self.helpers.clone(),
             #[cfg(feature = "upload")]
             scratch: self.scratch.iter().map(|it| it.path().into()).collect(),
             ..config.rights()

@@ -48,6 +48,10 @@ pub struct Routes<F: Files> {
     ruled: bool,
     /// Passwords that are being verified, where a host has basic authentication.
     logins: Option<Rc<RefCell<LoginQueue>>>,
+    /// Calls of handlers that have sockets of their own.
+    tended: Vec<Box<dyn FnMut()>>,
+    /// Metrics of handlers.
+    counted: Vec<Box<dyn Fn(&mut Exposition)>>,
 }
 
 impl<F: Files> From<Host<F>> for Routes<F> {
@@ -62,6 +66,8 @@ impl<F: Files> From<Host<F>> for Routes<F> {
             working: Vec::new(),
             lent: None,
             logins: None,
+            tended: Vec::new(),
+            counted: Vec::new(),
         }
     }
 }
@@ -119,6 +125,24 @@ impl<F: Files> Routes<F> {
     pub(crate) fn with_logins(mut self, logins: Option<LoginQueue>) -> Self {
         self.logins = logins.map(|logins| Rc::new(RefCell::new(logins)));
         self
+    }
+
+    /// Has this called whenever something has come on a socket that the world watches for handlers
+    /// (`OsWorld::watch_helper`), until there is nothing more to read. It wakes the requests that wait for it.
+    pub fn tend(&mut self, call: Box<dyn FnMut()>) {
+        self.tended.push(call);
+    }
+
+    /// Adds families of metrics to those of the server.
+    pub fn count(&mut self, write: Box<dyn Fn(&mut Exposition)>) {
+        self.counted.push(write);
+    }
+
+    /// Has handlers read what has come for them.
+    pub(crate) fn take_news(&mut self) {
+        for call in &mut self.tended {
+            call();
+        }
     }
 
     /// Takes the outcomes of passwords: requests that wait for them go on.
@@ -299,6 +323,7 @@ impl<F: Files> Routes<F> {
     pub(crate) fn write_metrics(&self, text: &mut Exposition) {
         let others = self.others.iter().flatten().map(|host| &host.site);
         self.default.site.write_metrics(others, text);
+        self.counted.iter().for_each(|write| write(text));
     }
 
     /// The fields that every response of the default host has, for responses that are made elsewhere.

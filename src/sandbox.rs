@@ -96,7 +96,7 @@ pub fn enter(rights: &Rights) -> Result<Report, SandboxError> {
         .apply(&mut report)
         .map_err(apply_error("Landlock"))?;
     let server = ConfinedProcess::Server {
-        helper: rights.helper,
+        helpers: &rights.helpers,
         dials: &rights.dials,
         succession: rights.succession,
         uploads: !rights.uploads.is_empty() || !rights.scratch.is_empty(),
@@ -122,10 +122,10 @@ pub fn enter_helper() -> Result<Report, SandboxError> {
 /// A process that is shut in.
 #[derive(Clone, Copy, Debug)]
 enum ConfinedProcess<'r> {
-    /// The server, with its socket to a helper if it has one, the sockets that it dials, the right to hand
+    /// The server, with its sockets to helpers, the sockets that it dials, the right to hand
     /// its listeners over, and that to store uploads.
     Server {
-        helper: Option<RawFd>,
+        helpers: &'r [RawFd],
         dials: &'r DialRights,
         succession: bool,
         uploads: bool,

@@ -1,24 +1,53 @@
 //! Directories for uploads, mounted on the hosts: those of the configuration, and that of the demo.
 
 use std::error::Error;
+use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 
 use super::own_files;
 use crate::config::Config;
+use crate::helper::{HelperError, HelperSandbox};
 use crate::routes::Routes;
-use crate::upload::{ScratchDirectory, UploadRule, Uploads};
+use crate::upload::{ScratchDirectory, UploadMeans, UploadRule, UploadWriter, Uploads};
 use crate::world::files::Root;
+use crate::world::os::OsWorld;
 
-/// Mounts the directories for uploads, once the files of the server's own are there. The directories of
-/// demos, which it returns, are removed when they are dropped.
+/// Directories and a process that stay for as long as the server.
+#[derive(Default)]
+pub(super) struct Mounted {
+    /// The directories of demos, which are removed when they are dropped.
+    pub(super) scratch: Vec<ScratchDirectory>,
+    /// The socket to the process that writes, if there is one.
+    pub(super) writer: Option<RawFd>,
+}
+
+/// Mounts the directories for uploads, once the files of the server's own are there.
 pub(super) fn mount(
     routes: &mut Routes<Root>,
     config: &Config,
-) -> Result<Vec<ScratchDirectory>, Box<dyn Error>> {
-    let mut scratch = Vec::new();
+    world: &mut OsWorld<Root>,
+) -> Result<Mounted, Box<dyn Error>> {
+    let mut mounted = Mounted::default();
     if config.uploads.is_empty() && config.sites().all(|site| !site.demo) {
-        return Ok(scratch);
+        return Ok(mounted);
     }
+    let writer = start_writer(config)?;
+    if let Some(writer) = &writer {
+        mounted.writer = writer.with_socket(|socket| socket.as_raw_fd());
+        writer
+            .with_socket(|socket| world.watch_helper(socket))
+            .transpose()?;
+        let writer = writer.clone();
+        routes.tend(Box::new(move || writer.take_answers()));
+    }
+    let means = UploadMeans {
+        limits: config.upload_limits,
+        writer,
+        sync: config.upload_sync,
+        counts: Rc::default(),
+    };
+    let counts = means.counts.clone();
+    routes.count(Box::new(move |text| counts.write_metrics(text)));
     let own: Rc<[_]> = own_files::own_files(config).into();
     for (number, site) in config.sites().enumerate() {
         let rules = if number == 0 {
@@ -38,15 +67,29 @@ pub(super) fn mount(
             .as_ref()
             .map(|demo| UploadRule::demo(demo.path().into()));
         for rule in rules.iter().chain(&demo_rule) {
-            let uploads = Uploads::open(rule, config.upload_limits, &site.headers)?;
+            let uploads = Uploads::open(rule, means.clone(), &site.headers)?;
             uploads.keep_private(own.clone());
             if let Some(host) = routes.host(number) {
                 host.mount(&rule.path, Box::new(uploads));
             }
         }
-        scratch.extend(demo);
+        mounted.scratch.extend(demo);
     }
-    Ok(scratch)
+    Ok(mounted)
+}
+
+/// Starts the process that writes uploads, where a directory takes some and the operator wants processes that wait
+/// for disks.
+fn start_writer(config: &Config) -> Result<Option<UploadWriter>, HelperError> {
+    if config.uploads.is_empty() || !(config.helper || config.upload_sync) {
+        return Ok(None);
+    }
+    let sandbox = if config.sandbox {
+        HelperSandbox::On
+    } else {
+        HelperSandbox::Off
+    };
+    UploadWriter::start(config.user.as_ref(), sandbox).map(Some)
 }
 
 /// Opens the directories for uploads to read: opening them to write would remove leftovers.

@@ -69,6 +69,9 @@ pub struct Config {
     /// The limits of each directory for uploads.
     #[cfg(feature = "upload")]
     pub upload_limits: UploadLimits,
+    /// Answer an upload when it is on the disk.
+    #[cfg(feature = "upload")]
+    pub upload_sync: bool,
     /// Start a process that waits for disks and hashes files. Off, because it is of use where disks are slow,
     /// and takes memory everywhere.
     pub helper: bool,
@@ -140,6 +143,8 @@ impl Default for Config {
             uploads: Vec::new(),
             #[cfg(feature = "upload")]
             upload_limits: UploadLimits::default(),
+            #[cfg(feature = "upload")]
+            upload_sync: false,
             helper: false,
         }
     }
@@ -221,7 +226,7 @@ impl Config {
             uploads: self.upload_directories(),
             scratch: Vec::new(),
             sockets: sockets.chain(self.control.clone()).collect(),
-            helper: None,
+            helpers: Vec::new(),
             dials: self.dials(),
             succession: self.control.is_some(),
         }

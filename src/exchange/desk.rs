@@ -1,5 +1,6 @@
 //! The means of a handler: the time, wakes, room for content.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "proxy")]
@@ -21,6 +22,8 @@ pub(crate) struct Means {
     pub(crate) world_now: Instant,
     /// The time that an exchange has for its head.
     pub(crate) handler_timeout: Duration,
+    /// Work of handlers in this turn that its bytes do not tell, in bytes of effort.
+    pub(crate) effort: Cell<usize>,
 }
 
 /// The means that a handler has for one request. It knows nothing of the connection below.
@@ -47,6 +50,13 @@ impl<'a> Desk<'a> {
     /// The time of this turn in the world.
     pub(crate) fn world_now(&self) -> Instant {
         self.means.world_now
+    }
+
+    /// Charges the turn with work that its bytes do not tell, such as writing to a file: as many bytes as would
+    /// take the same time to send. A connection whose turn is used up is queued behind the others.
+    pub fn charge(&self, effort: usize) {
+        let sum = self.means.effort.get().saturating_add(effort);
+        self.means.effort.set(sum);
     }
 
     /// A handle that has this request polled again; each call returns another one of the same.

@@ -85,6 +85,13 @@
 //!
 //! A wake that comes before the wait is not lost: the exchange is polled once more.
 //!
+//! # Answers from elsewhere
+//!
+//! The event loop is one thread and never waits. A handler whose answers come from another process, or a thread,
+//! has a socket to it: `OsWorld::watch_helper` watches that, `Routes::tend` names the function that reads it, and the
+//! function wakes the requests whose answers have come. `tests/examples/bridge.rs` has a Python function of WSGI's
+//! shape behind HTTP/2 so; `tests/it/server/programs.rs` runs it.
+//!
 //! A handler that needs the whole content of its requests, such as JSON, is a function: [`WholeContent`] declares
 //! the types and the length that it takes ([`ContentTerms`]), and answers 405, 415, 413 and 400 for it.
 

@@ -27,6 +27,7 @@ pub(crate) fn means() -> Means {
         now,
         world_now: now,
         handler_timeout: Duration::from_secs(60),
+        effort: Default::default(),
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) enum HelperDuty {
     Files,
     /// Verifying passwords.
     Passwords,
+    /// Writing uploads.
+    #[cfg(feature = "upload")]
+    Uploads,
 }
 
 impl HelperDuty {
@@ -43,6 +46,8 @@ impl HelperDuty {
         match self {
             HelperDuty::Files => "files",
             HelperDuty::Passwords => "passwords",
+            #[cfg(feature = "upload")]
+            HelperDuty::Uploads => "uploads",
         }
     }
 }

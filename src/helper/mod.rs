@@ -25,6 +25,8 @@
 //! A second such process verifies passwords, if a host has basic authentication (`passwords`): on one
 //! thread there is no other place for a hash that takes 100 ms on purpose.
 //!
+//! A third one writes uploads (`writer`): a write waits for as long as a slow disk likes.
+//!
 //! Other work that blocks begins in `message`, as a variant of its tasks.
 
 mod client;
@@ -34,6 +36,8 @@ mod message;
 mod password_hash;
 mod passwords;
 mod process;
+#[cfg(feature = "upload")]
+mod writer;
 
 pub use client::HelperClient;
 pub use duty::HelperSandbox;
@@ -41,6 +45,8 @@ pub use error::HelperError;
 pub use password_hash::PasswordHashKind;
 pub use passwords::{LONGEST_PASSWORD, PasswordClient};
 pub use process::HelperProcess;
+#[cfg(feature = "upload")]
+pub use writer::{TaskSent, WriterAnswer, WriterClient};
 
 use std::time::Duration;
 

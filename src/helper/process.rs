@@ -16,6 +16,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::duty::{HelperDuty, HelperSandbox, NAME, answer};
 use super::message::{self, HelperReply, Task, TaskWork};
+#[cfg(feature = "upload")]
+use super::writer;
 use super::{HelperError, MOST_TASKS, passwords};
 use crate::world::files::DescriptorReads;
 use crate::world::{FileReads, HelpAnswer, HelpOutcome};
@@ -48,7 +50,13 @@ impl HelperProcess {
             .find(|it| argument.as_ref().is_some_and(|text| text == it.argument()))
             .ok_or(HelperError::NoServer)?;
         let argument = arguments.next();
-        let duty = [HelperDuty::Files, HelperDuty::Passwords]
+        let duties = [
+            HelperDuty::Files,
+            HelperDuty::Passwords,
+            #[cfg(feature = "upload")]
+            HelperDuty::Uploads,
+        ];
+        let duty = duties
             .into_iter()
             .find(|it| argument.as_ref().is_some_and(|text| text == it.argument()))
             .ok_or(HelperError::NoServer)?;
@@ -80,6 +88,8 @@ impl HelperProcess {
         match self.duty {
             HelperDuty::Files => run(self.socket.as_fd()),
             HelperDuty::Passwords => passwords::run(self.socket.as_fd()),
+            #[cfg(feature = "upload")]
+            HelperDuty::Uploads => writer::run(self.socket.as_fd()),
         }
     }
 }

@@ -45,6 +45,7 @@ fn ask(routes: &mut Routes<MemoryFiles>, authority: &str) -> Response<MemoryFile
         now,
         world_now: now,
         handler_timeout: Duration::from_secs(1),
+        effort: Default::default(),
         #[cfg(feature = "proxy")]
         calls: crate::exchange::Calls::new(),
     };

@@ -31,8 +31,8 @@ pub struct Rights {
     pub scratch: Vec<PathBuf>,
     /// Names of Unix sockets, removed in the end.
     pub sockets: Vec<PathBuf>,
-    /// The socket to the helper process: descriptors are passed on it, and on no other.
-    pub helper: Option<RawFd>,
+    /// The sockets to helper processes that descriptors are passed on, and on no other.
+    pub helpers: Vec<RawFd>,
     /// Sockets that are dialled.
     pub dials: DialRights,
     /// Listeners are handed over to a newer process: descriptors are passed on a socket that is not known

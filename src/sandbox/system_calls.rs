@@ -101,6 +101,8 @@ const ALLOWED_TO_UPLOAD: &[i64] = &[
     libc::SYS_linkat,
     // The free space of the disk.
     libc::SYS_fstatfs,
+    // Without a process that writes, the server brings files to the disk.
+    libc::SYS_fdatasync,
 ];
 
 /// Calls that helping takes, with any arguments: it reads what it was passed, and opens nothing.
@@ -112,7 +114,8 @@ const ALLOWED_TO_HELPER: &[i64] = &[
     libc::SYS_preadv,
     libc::SYS_fadvise64,
     libc::SYS_close,
-    // Last words on standard error.
+    // Uploads are written and brought to the disk; last words on standard error.
+    libc::SYS_fdatasync,
     libc::SYS_write,
     libc::SYS_writev,
     // Memory, signals, locks and the end, as for the server.
@@ -186,12 +189,14 @@ fn conditional(process: ConfinedProcess<'_>) -> Vec<(i64, u8, u32, u32)> {
         (libc::SYS_tgkill, 0, any, std::process::id()),
     ];
     if let ConfinedProcess::Server {
-        helper, succession, ..
+        helpers,
+        succession,
+        ..
     } = process
     {
-        // Descriptors are passed to the helper. Nothing else takes this call.
-        let socket = helper.map(|socket| (libc::SYS_sendmsg, 0, any, socket as u32));
-        calls.extend(socket);
+        // Descriptors are passed to helpers. Nothing else takes this call.
+        let sockets = helpers.iter();
+        calls.extend(sockets.map(|&socket| (libc::SYS_sendmsg, 0, any, socket as u32)));
         if succession {
             // Listeners are passed to a newer process, whose socket has any number, once its user is known.
             calls.push((libc::SYS_sendmsg, 0, 0, 0));

@@ -323,6 +323,7 @@ impl<W: World> EventLoop<W> {
             Ready::Helper => {
                 self.take_help();
                 self.services.routes.take_passwords(self.services.now);
+                self.services.routes.take_news();
             }
             Ready::Control => self.hear_control(),
             Ready::Socket {

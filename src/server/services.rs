@@ -125,6 +125,7 @@ impl<F: Files> Services<F> {
                 now,
                 world_now: now,
                 handler_timeout: config.timeouts.handler,
+                effort: Default::default(),
             },
             log,
             tls: None,

@@ -105,7 +105,8 @@ impl<'t, F: Files> Turn<'t, F> {
     /// Charges the turn with the work on files so far: opening and reading them takes time, however
     /// few bytes are sent for it.
     pub(super) fn charge_files(&mut self) {
-        let effort = self.services.routes.take_effort();
+        let handlers = self.services.means.effort.take();
+        let effort = self.services.routes.take_effort() + handlers;
         self.effort += effort;
         self.file_effort = self.file_effort.saturating_sub(effort);
     }

@@ -13,9 +13,12 @@
 //!
 //! A digest is computed where a request sends one or asks for one, while the content passes.
 //!
-//! A write goes to the kernel's page cache, in the pieces that a turn receives. Syncing is left to the kernel.
+//! A process of its own writes, if there is one (`writing`): then a slow disk slows the senders of files down, and
+//! nobody else. Without it the server writes into the kernel's page cache, in the pieces that a turn receives, and
+//! the turn is charged for it.
 
 mod answer;
+mod counts;
 mod digest;
 mod form;
 mod known;
@@ -28,8 +31,13 @@ mod rule;
 mod scratch;
 mod store;
 mod uploads;
+mod writer;
+mod writing;
 
+pub use counts::UploadCounts;
 pub use limits::UploadLimits;
 pub use rule::{ExistingName, UploadPurpose, UploadRule};
 pub use scratch::ScratchDirectory;
+pub use store::UploadMeans;
 pub use uploads::Uploads;
+pub use writer::UploadWriter;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::answer::{self, AnswerForm, StoredFile};
 use super::digest::{DigestState, Promised};
@@ -9,13 +10,19 @@ use super::form::{FormError, FormParser, FormParts};
 use super::name::safe;
 use super::refusal::UploadRefusal;
 use super::rule::ExistingName;
-use super::store::{Stored, Temporary, UploadStore};
-use crate::exchange::{Desk, Exchange, Failure, Part, PreparedAnswer, Problem, Room, Step, Until};
+use super::store::{DirectorySync, Stored, Temporary, UploadStore};
+use crate::exchange::{
+    Desk, Exchange, Failure, Part, PreparedAnswer, Problem, Room, Step, Until, Waker,
+};
 use crate::http::Fields;
 use crate::world::Files;
 
 /// The most files of one form: each is open until the form has ended, since it is stored as a whole.
 pub(super) const MOST_FILES: usize = 32;
+
+/// Time that a disk may take for what an upload waits for, beyond that of other handlers: a disk of 1 MB/s that
+/// gets 64 uploads at once brings the last of a window of each in a minute, and syncs what it has cached in a few.
+const SLOWEST_DISK: Duration = Duration::from_secs(600);
 
 /// The rules of one upload.
 #[derive(Clone, Debug)]
@@ -45,12 +52,27 @@ pub(super) struct Receiving {
     form: Option<FormParser>,
     /// The digest of a form, whose fields are about all of it.
     content: Option<DigestState>,
-    answer: Option<PreparedAnswer>,
+    stage: UploadStage,
+}
+
+/// The stage of an upload.
+enum UploadStage {
+    /// Its content comes.
+    Content,
+    /// Its files are written to their end.
+    Settling,
+    /// Its files have their names, which are on their way to the disk.
+    Named(DirectorySync, PreparedAnswer),
+    /// It is answered.
+    Answered(PreparedAnswer),
+    /// It has failed within a step.
+    Gone,
 }
 
 /// The files of an upload.
 struct Incoming {
     store: Rc<RefCell<UploadStore>>,
+    waker: Waker,
     hashes: bool,
     whole: Vec<IncomingFile>,
     open: Option<IncomingFile>,
@@ -69,21 +91,33 @@ impl Receiving {
         store: Rc<RefCell<UploadStore>>,
         terms: Terms,
         name: String,
+        waker: Waker,
     ) -> Result<Self, Problem> {
-        let mut receiving = Receiving::new(store, terms, None);
+        let mut receiving = Receiving::new(store, terms, None, waker);
         receiving.files.start(name)?;
         Ok(receiving)
     }
 
     /// An upload of a form.
-    pub(super) fn form(store: Rc<RefCell<UploadStore>>, terms: Terms, form: FormParser) -> Self {
-        Receiving::new(store, terms, Some(form))
+    pub(super) fn form(
+        store: Rc<RefCell<UploadStore>>,
+        terms: Terms,
+        form: FormParser,
+        waker: Waker,
+    ) -> Self {
+        Receiving::new(store, terms, Some(form), waker)
     }
 
-    fn new(store: Rc<RefCell<UploadStore>>, terms: Terms, form: Option<FormParser>) -> Self {
+    fn new(
+        store: Rc<RefCell<UploadStore>>,
+        terms: Terms,
+        form: Option<FormParser>,
+        waker: Waker,
+    ) -> Self {
         let is_promised = !terms.promised.is_empty();
         let files = Incoming {
             store,
+            waker,
             // The digest of a file that comes alone is that of the content.
             hashes: terms.tells_digest || (is_promised && form.is_none()),
             whole: Vec::new(),
@@ -94,7 +128,7 @@ impl Receiving {
             terms,
             files,
             form,
-            answer: None,
+            stage: UploadStage::Content,
         }
     }
 
@@ -113,8 +147,8 @@ impl Receiving {
         }
     }
 
-    /// Gives all files their names.
-    fn store(&mut self) -> Result<(), Problem> {
+    /// The content has ended.
+    fn conclude(&mut self) -> Result<(), Problem> {
         if self.form.as_ref().is_some_and(|form| !form.is_complete()) {
             return Err(Problem::new(400, "the form ends before its last boundary"));
         }
@@ -122,6 +156,40 @@ impl Receiving {
         if let Some(content) = self.content.take() {
             self.terms.promised.check(content.finish())?;
         }
+        self.stage = UploadStage::Settling;
+        self.go_on()
+    }
+
+    /// Goes on with what is not done at once.
+    fn go_on(&mut self) -> Result<(), Problem> {
+        let refused = |refusal: UploadRefusal| refusal.problem();
+        if let UploadStage::Content = self.stage {
+            return self.files.go_on().map_err(refused);
+        }
+        if let UploadStage::Settling = self.stage
+            && self.files.are_settled().map_err(refused)?
+        {
+            let answer = self.store()?;
+            let names = self.files.store.borrow().sync_names(&self.files.waker);
+            self.stage = match names {
+                Some(names) => UploadStage::Named(names, answer),
+                None => UploadStage::Answered(answer),
+            };
+        }
+        if let UploadStage::Named(names, _) = &mut self.stage
+            && names
+                .is_done()
+                .map_err(|error| UploadRefusal::from(error).problem())?
+            && let UploadStage::Named(_, answer) =
+                std::mem::replace(&mut self.stage, UploadStage::Gone)
+        {
+            self.stage = UploadStage::Answered(answer);
+        }
+        Ok(())
+    }
+
+    /// Gives all files their names: the answer.
+    fn store(&mut self) -> Result<PreparedAnswer, Problem> {
         let mut stored = Vec::new();
         let mut status = 201;
         for incoming in std::mem::take(&mut self.files.whole) {
@@ -149,6 +217,7 @@ impl Receiving {
                     return Err(problem.with("name", name).with("stored", names));
                 }
             };
+            self.files.store.borrow().counts().add_stored(len);
             stored.push(StoredFile { name, len, digest });
         }
         if stored.is_empty() {
@@ -158,16 +227,17 @@ impl Receiving {
         let status = if self.form.is_some() { 201 } else { status };
         let (fields, content) = answer::stored(self.terms.form, status, &self.terms.path, &stored);
         let fields = complete(&self.terms.common, fields);
-        self.answer = Some(PreparedAnswer::new(status, fields, content));
-        Ok(())
+        Ok(PreparedAnswer::new(status, fields, content))
     }
 
     fn refuse(&mut self, problem: Problem) {
+        let status = problem.status();
+        self.files.store.borrow().counts().add_refused(status);
         // Nothing of it stays.
         self.files.whole.clear();
         self.files.open = None;
         let complete = |fields| complete(&self.terms.common, fields);
-        self.answer = Some(PreparedAnswer::problem(problem, complete));
+        self.stage = UploadStage::Answered(PreparedAnswer::problem(problem, complete));
     }
 }
 
@@ -183,8 +253,30 @@ pub(super) fn complete(common: &Fields, mut fields: Fields) -> Rc<Fields> {
 }
 
 impl Incoming {
+    fn files(&mut self) -> impl Iterator<Item = &mut Temporary> {
+        self.whole
+            .iter_mut()
+            .chain(&mut self.open)
+            .map(|it| &mut it.file)
+    }
+
+    fn go_on(&mut self) -> Result<(), UploadRefusal> {
+        self.files().try_for_each(Temporary::go_on)
+    }
+
+    fn are_settled(&mut self) -> Result<bool, UploadRefusal> {
+        // Each is asked, so that all are on their way.
+        self.files()
+            .try_fold(true, |all, file| Ok(file.is_settled()? && all))
+    }
+
+    fn held(&self) -> usize {
+        let files = self.whole.iter().chain(&self.open);
+        files.map(|incoming| incoming.file.held()).sum()
+    }
+
     fn start(&mut self, name: String) -> Result<(), Problem> {
-        let file = self.store.borrow_mut().begin();
+        let file = self.store.borrow_mut().begin(&self.waker);
         self.open = Some(IncomingFile {
             name,
             file: file.map_err(|refusal| refusal.problem())?,
@@ -227,18 +319,36 @@ impl FormParts for Incoming {
 }
 
 impl<F: Files> Exchange<F> for Receiving {
-    fn receive(&mut self, part: Part<'_>, _: &mut Desk<'_>) {
-        if self.answer.is_some() {
+    fn receive(&mut self, part: Part<'_>, desk: &mut Desk<'_>) {
+        if !matches!(self.stage, UploadStage::Content) {
             return;
         }
         let taken = match part {
-            Part::Data(data) => self.take(data),
-            Part::End => self.store(),
-            Part::Trailers(_) | Part::Gone => Ok(()),
+            Part::Data(data) => {
+                if self
+                    .files
+                    .open
+                    .as_ref()
+                    .is_some_and(|it| it.file.is_direct())
+                {
+                    desk.charge(data.len());
+                }
+                self.take(data)
+            }
+            Part::End => self.conclude(),
+            Part::Gone => {
+                self.files.store.borrow().counts().add_abandoned();
+                Ok(())
+            }
+            Part::Trailers(_) => Ok(()),
         };
         if let Err(problem) = taken {
             self.refuse(problem);
         }
+    }
+
+    fn held(&self) -> usize {
+        self.files.held()
     }
 
     fn content_limit(&self) -> Option<u64> {
@@ -246,10 +356,21 @@ impl<F: Files> Exchange<F> for Receiving {
         Some(u64::MAX)
     }
 
+    fn head_timeout(&self) -> Option<Duration> {
+        let mut files = self.files.whole.iter().chain(&self.files.open);
+        files.any(|it| !it.file.is_direct()).then_some(SLOWEST_DISK)
+    }
+
     fn poll(&mut self, room: &mut Room<'_, F>, _: &mut Desk<'_>) -> Result<Step<F>, Failure> {
-        Ok(match &mut self.answer {
-            Some(answer) => answer.step(room),
-            None => Step::Wait(Until::Request),
+        if let Err(problem) = self.go_on() {
+            self.refuse(problem);
+        }
+        Ok(match &mut self.stage {
+            UploadStage::Answered(answer) => answer.step(room),
+            UploadStage::Content => Step::Wait(Until::Request),
+            UploadStage::Settling | UploadStage::Named(..) | UploadStage::Gone => {
+                Step::Wait(Until::Woken)
+            }
         })
     }
 }

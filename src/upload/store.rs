@@ -12,17 +12,34 @@ use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 
+use super::counts::UploadCounts;
 use super::digest::UploadDigest;
 use super::known::KnownDigests;
 use super::limits::{UploadLimits, UploadSpace};
 use super::name::{TEMPORARY, numbered};
 use super::refusal::UploadRefusal;
 use super::rule::ExistingName;
+use super::writer::UploadWriter;
+use super::writing::FileWriting;
+use crate::exchange::Waker;
 
 /// The most numbers that are tried for a name: each is a call that other connections wait for.
 const MOST_NUMBERS: u32 = 100;
+
+/// The means of storing uploads.
+#[derive(Clone, Debug, Default)]
+pub struct UploadMeans {
+    /// The limits.
+    pub limits: UploadLimits,
+    /// The process that writes; without it the server does.
+    pub writer: Option<UploadWriter>,
+    /// Bring each file to the disk before its request is answered.
+    pub sync: bool,
+    /// The counts of all uploads.
+    pub counts: Rc<UploadCounts>,
+}
 
 /// An open directory for uploads.
 #[derive(Debug)]
@@ -40,6 +57,9 @@ struct UploadPlace {
     /// The beginning of the names of this process's temporaries: another process has another one.
     prefix: String,
     space: UploadSpace,
+    writer: Option<UploadWriter>,
+    sync: bool,
+    counts: Rc<UploadCounts>,
 }
 
 /// The state of a file's name while it is written.
@@ -52,14 +72,20 @@ enum Naming {
 }
 
 /// A file that is being written. It is gone when it is dropped before it has a name.
-#[derive(Debug)]
 pub(super) struct Temporary {
     place: Rc<UploadPlace>,
     file: OwnedFd,
+    writing: FileWriting,
     /// The hidden name, and the one that it would have.
     name: String,
     link: TemporaryLink,
     len: u64,
+}
+
+/// The names of a directory on their way to the disk.
+pub(super) struct DirectorySync {
+    place: Rc<UploadPlace>,
+    writing: FileWriting,
 }
 
 /// The place of a temporary in the directory.
@@ -86,7 +112,7 @@ pub(super) enum Stored {
 
 impl UploadStore {
     /// Opens the directory, and removes what uploads that nobody writes any more have left in it.
-    pub(super) fn open(path: &Path, limits: UploadLimits) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, means: UploadMeans) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Mode::empty())?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -96,7 +122,10 @@ impl UploadStore {
             place: Rc::new(UploadPlace {
                 directory,
                 prefix: format!("{TEMPORARY}{}-{since:x}-", std::process::id()),
-                space: UploadSpace::new(limits),
+                space: UploadSpace::new(means.limits),
+                writer: means.writer,
+                sync: means.sync,
+                counts: means.counts,
             }),
             made: 0,
             naming: Naming::Nameless,
@@ -110,7 +139,7 @@ impl UploadStore {
 
     /// Tries if a file without a name can be linked here.
     fn try_nameless(&mut self) -> io::Result<()> {
-        let mut file = self.begin_as(Naming::Nameless)?;
+        let mut file = self.begin_as(Naming::Nameless, FileWriting::Direct)?;
         // Dropped, it goes again.
         file.hide()
     }
@@ -120,13 +149,21 @@ impl UploadStore {
         self.place.space.check_announced(&self.place.directory, len)
     }
 
-    /// Begins a file.
-    pub(super) fn begin(&mut self) -> Result<Temporary, UploadRefusal> {
+    /// Begins a file, whose writing wakes this request.
+    pub(super) fn begin(&mut self, waker: &Waker) -> Result<Temporary, UploadRefusal> {
         self.check_announced(0)?;
-        Ok(self.begin_as(self.naming)?)
+        Ok(self.begin_as(self.naming, self.place.writing(waker))?)
     }
 
-    fn begin_as(&mut self, naming: Naming) -> io::Result<Temporary> {
+    /// Begins to bring the names of the directory to the disk, where that is wanted.
+    pub(super) fn sync_names(&self, waker: &Waker) -> Option<DirectorySync> {
+        self.place.sync.then(|| DirectorySync {
+            writing: self.place.writing(waker),
+            place: self.place.clone(),
+        })
+    }
+
+    fn begin_as(&mut self, naming: Naming, writing: FileWriting) -> io::Result<Temporary> {
         self.made += 1;
         let name = format!("{}{}", self.place.prefix, self.made);
         let mode = Mode::from_raw_mode(0o644);
@@ -146,6 +183,7 @@ impl UploadStore {
         let temporary = Temporary {
             place: self.place.clone(),
             file,
+            writing,
             name,
             link,
             len: 0,
@@ -153,6 +191,11 @@ impl UploadStore {
         // Another process that starts meanwhile may take a hidden one for a leftover.
         rustix::fs::flock(&temporary.file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(temporary)
+    }
+
+    /// The counts of all uploads.
+    pub(super) fn counts(&self) -> &UploadCounts {
+        &self.place.counts
     }
 
     /// Learns the digest of a file that is whole.
@@ -185,6 +228,21 @@ impl UploadStore {
     }
 }
 
+impl UploadPlace {
+    /// The way of bytes into a file, whose writing wakes this request.
+    fn writing(&self, waker: &Waker) -> FileWriting {
+        let writer = self.writer.clone().filter(UploadWriter::is_alive);
+        FileWriting::new(writer.map(|writer| (writer, waker.clone())))
+    }
+}
+
+impl DirectorySync {
+    /// True once the names are on the disk.
+    pub(super) fn is_done(&mut self) -> io::Result<bool> {
+        self.writing.settle(&self.place.directory, true)
+    }
+}
+
 /// Removes temporaries without a lock.
 fn sweep(directory: &OwnedFd) -> io::Result<()> {
     for entry in Dir::read_from(directory)? {
@@ -211,18 +269,34 @@ impl Temporary {
     }
 
     /// Appends bytes.
-    pub(super) fn write(&mut self, mut data: &[u8]) -> Result<(), UploadRefusal> {
+    pub(super) fn write(&mut self, data: &[u8]) -> Result<(), UploadRefusal> {
         let place = &self.place;
         place
             .space
             .grow(&place.directory, self.len, data.len() as u64)?;
         // Counted from here on, written or not.
         self.len += data.len() as u64;
-        while !data.is_empty() {
-            let written = retry_on_intr(|| rustix::io::write(&self.file, data))?;
-            data = data.get(written..).unwrap_or_default();
-        }
-        Ok(())
+        Ok(self.writing.write(&self.file, data)?)
+    }
+
+    /// True if the server writes the file.
+    pub(super) fn is_direct(&self) -> bool {
+        self.writing.is_direct()
+    }
+
+    /// Bytes that wait for the process that writes.
+    pub(super) fn held(&self) -> usize {
+        self.writing.held()
+    }
+
+    /// Goes on with writing.
+    pub(super) fn go_on(&mut self) -> Result<(), UploadRefusal> {
+        Ok(self.writing.go_on(&self.file)?)
+    }
+
+    /// True once all of the file is written, and on the disk where that is wanted.
+    pub(super) fn is_settled(&mut self) -> Result<bool, UploadRefusal> {
+        Ok(self.writing.settle(&self.file, self.place.sync)?)
     }
 
     /// Gives the file its name, by the rule for a name that is taken.

@@ -7,12 +7,11 @@ use std::rc::Rc;
 use super::answer::AnswerForm;
 use super::digest::{self, Promised};
 use super::form::FormParser;
-use super::limits::UploadLimits;
 use super::name::safe;
 use super::page::{self, PAGE_POLICY, PageFile};
 use super::receiving::{Receiving, Terms, complete};
 use super::rule::{ExistingName, UploadPurpose, UploadRule};
-use super::store::UploadStore;
+use super::store::{UploadMeans, UploadStore};
 use crate::content::Body;
 use crate::exchange::{Answer, Desk, Handler, Problem, Request, Response};
 use crate::http::{Fields, Method};
@@ -46,14 +45,14 @@ pub struct Uploads {
 }
 
 impl Uploads {
-    /// A handler of this rule, within these limits, with these fields in each answer.
+    /// A handler of this rule, by these means, with these fields in each answer.
     pub fn open(
         rule: &UploadRule,
-        limits: UploadLimits,
+        means: UploadMeans,
         headers: &[(String, String)],
     ) -> Result<Self, String> {
         let named = |problem: String| format!("--upload {}: {problem}", rule.directory.display());
-        let store = UploadStore::open(&rule.directory, limits).map_err(|error: io::Error| {
+        let store = UploadStore::open(&rule.directory, means).map_err(|error: io::Error| {
             named(format!(
                 "cannot open the directory: {error}; name one that exists and that calmd may read"
             ))
@@ -183,7 +182,12 @@ impl Uploads {
         if request.method == Method::Post
             && let Some(form) = FormParser::new(content_type)
         {
-            return Ok(Receiving::form(self.store.clone(), terms, form));
+            return Ok(Receiving::form(
+                self.store.clone(),
+                terms,
+                form,
+                desk.waker(),
+            ));
         }
         let announced = request.fields.value("content-length");
         let announced =
@@ -200,7 +204,7 @@ impl Uploads {
             return Err(Problem::new(400, "this name is not taken").with("allowed", safe));
         }
         self.check(request, &mut terms, desk)?;
-        Receiving::file(self.store.clone(), terms, safe)
+        Receiving::file(self.store.clone(), terms, safe, desk.waker())
     }
 
     /// The rules of an upload, as its request's head says them.
@@ -313,7 +317,10 @@ impl Handler<Root> for Uploads {
             Method::Get | Method::Head => self.send(request, desk),
             Method::Put | Method::Post => match self.receive(request, name, desk) {
                 Ok(receiving) => return Answer::Exchange(Box::new(receiving)),
-                Err(problem) => self.problem(problem),
+                Err(problem) => {
+                    self.store.borrow().counts().add_refused(problem.status());
+                    self.problem(problem)
+                }
             },
             _ => {
                 let problem = Problem::new(405, "files are put, posted and fetched here");

@@ -125,7 +125,8 @@ impl<F> OsWorld<F> {
         self.ports = PortUse::Shared;
     }
 
-    /// Asks for the answers of the helper process, which are read elsewhere.
+    /// Asks for the answers of a helper process, or for what comes on a socket of a handler's own. They are
+    /// read elsewhere (`Routes::tend`), each time until there are no more.
     pub fn watch_helper(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let descriptor = socket.as_raw_fd();
         let registry = self.poll.registry();

@@ -339,6 +339,14 @@ const SITE: &[Setting] = &[
         |draft, text| put(&mut draft.config.upload_limits.free_bytes, value::size(text)),
     )
     .default("64M"),
+    #[cfg(feature = "upload")]
+    Setting::switch(
+        "upload-sync",
+        "Answer an upload when its file is on the disk, which a process of its own waits for",
+        |draft, on| {
+            draft.config.upload_sync = on;
+        },
+    ),
     Setting::text(
         "max-request-body",
         "SIZE",

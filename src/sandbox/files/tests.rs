@@ -23,7 +23,7 @@ fn setting() -> (tempfile::TempDir, PathBuf, Rights) {
         uploads: Vec::new(),
         scratch: Vec::new(),
         sockets: Vec::new(),
-        helper: None,
+        helpers: Vec::new(),
         dials: DialRights::default(),
         succession: false,
     };

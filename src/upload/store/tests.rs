@@ -1,12 +1,25 @@
 //! Names of files in their directory, with and without hidden temporaries.
 
 use super::*;
+use crate::exchange::testing::Desks;
 use std::fs;
 
-/// A directory, and a store of each kind in it.
+fn within(limits: UploadLimits) -> UploadMeans {
+    UploadMeans {
+        limits,
+        ..UploadMeans::default()
+    }
+}
+
+/// Begins a file that the server writes.
+fn begin(store: &mut UploadStore) -> Result<Temporary, UploadRefusal> {
+    Desks::new().lend(|desk| store.begin(&desk.waker()))
+}
+
+/// A store of each kind in a directory.
 fn stores(directory: &Path) -> [UploadStore; 2] {
     [Naming::Nameless, Naming::Hidden].map(|naming| {
-        let mut store = UploadStore::open(directory, UploadLimits::default()).unwrap();
+        let mut store = UploadStore::open(directory, UploadMeans::default()).unwrap();
         store.naming = naming;
         store
     })
@@ -15,9 +28,9 @@ fn stores(directory: &Path) -> [UploadStore; 2] {
 #[test]
 fn a_file_system_that_links_nameless_files_has_no_hidden_ones() {
     let directory = tempfile::tempdir().unwrap();
-    let mut store = UploadStore::open(directory.path(), UploadLimits::default()).unwrap();
+    let mut store = UploadStore::open(directory.path(), UploadMeans::default()).unwrap();
     assert_eq!(store.naming, Naming::Nameless);
-    let _file = store.begin().unwrap();
+    let _file = begin(&mut store).unwrap();
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
@@ -25,12 +38,12 @@ fn a_file_system_that_links_nameless_files_has_no_hidden_ones() {
 fn a_file_shows_when_it_is_whole_and_a_dropped_one_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     for mut store in stores(directory.path()) {
-        let mut file = store.begin().unwrap();
+        let mut file = begin(&mut store).unwrap();
         file.write(b"whole").unwrap();
         assert_eq!(store.names(9).unwrap(), [""; 0]);
         let wanted = Stored::New("a.txt".into());
         assert_eq!(file.store("a.txt", ExistingName::Replace).unwrap(), wanted);
-        drop(store.begin().unwrap());
+        drop(begin(&mut store).unwrap());
         assert_eq!(fs::read(directory.path().join("a.txt")).unwrap(), b"whole");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         fs::remove_file(directory.path().join("a.txt")).unwrap();
@@ -45,7 +58,8 @@ fn a_name_that_is_taken_is_refused_numbered_or_replaced() {
         fs::create_dir(directory.path().join("d")).unwrap();
         let [nameless, hidden] = stores(directory.path());
         let mut store = if kind == 0 { nameless } else { hidden };
-        let mut as_told = |name, existing| store.begin().unwrap().store(name, existing).unwrap();
+        let mut as_told =
+            |name, existing| begin(&mut store).unwrap().store(name, existing).unwrap();
         assert_eq!(as_told("a.txt", ExistingName::Refuse), Stored::Taken);
         let number = ExistingName::Number;
         assert_eq!(as_told("a.txt", number), Stored::New("a-1.txt".into()));
@@ -65,10 +79,10 @@ fn a_name_that_is_taken_is_refused_numbered_or_replaced() {
 fn a_start_removes_leftovers_that_nobody_writes() {
     let directory = tempfile::tempdir().unwrap();
     let [_, mut store] = stores(directory.path());
-    let written = store.begin().unwrap();
+    let written = begin(&mut store).unwrap();
     let leftover = directory.path().join(format!("{TEMPORARY}left"));
     fs::write(&leftover, "part").unwrap();
-    UploadStore::open(directory.path(), UploadLimits::default()).unwrap();
+    UploadStore::open(directory.path(), UploadMeans::default()).unwrap();
     assert!(!leftover.exists());
     assert!(directory.path().join(&written.name).exists());
 }
@@ -81,12 +95,12 @@ fn all_files_together_have_a_limit_and_fetching_them_makes_room() {
         total_bytes: Some(100),
         ..UploadLimits::default()
     };
-    let mut store = UploadStore::open(directory.path(), limits).unwrap();
+    let mut store = UploadStore::open(directory.path(), within(limits)).unwrap();
     let is_full =
         |refused: Result<(), UploadRefusal>| matches!(refused, Err(UploadRefusal::Total(100)));
     assert!(is_full(store.check_announced(41)));
-    let mut one = store.begin().unwrap();
-    let mut other = store.begin().unwrap();
+    let mut one = begin(&mut store).unwrap();
+    let mut other = begin(&mut store).unwrap();
     one.write(&[1; 20]).unwrap();
     other.write(&[1; 20]).unwrap();
     assert!(is_full(one.write(&[1])));
@@ -105,8 +119,8 @@ fn space_is_left_free() {
         free_bytes: u64::MAX,
         ..UploadLimits::default()
     };
-    let mut store = UploadStore::open(directory.path(), limits).unwrap();
-    let refused = store.begin().unwrap_err();
+    let mut store = UploadStore::open(directory.path(), within(limits)).unwrap();
+    let refused = begin(&mut store).err().unwrap();
     assert!(
         matches!(refused, UploadRefusal::Free(u64::MAX)),
         "{refused:?}"

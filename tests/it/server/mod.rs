@@ -27,6 +27,7 @@ mod notify;
 mod operation;
 mod own_files;
 mod ports;
+mod programs;
 mod proxy;
 mod records;
 mod reload;

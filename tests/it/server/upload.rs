@@ -4,6 +4,7 @@ mod demo;
 mod digests;
 mod limits;
 mod page;
+mod writer;
 
 use crate::server::http2::{converse, request};
 use crate::support::Server;
