@@ -283,6 +283,15 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
+    /// True if it goes on without its peer: content that it has is waited for, or may not be sent yet.
+    pub(crate) fn goes_on_alone(&self) -> bool {
+        match &self.source {
+            _ if self.wait == Waits::Disk => true,
+            Source::Exchange(running) => self.wait == Waits::Exchange && running.is_paced(),
+            Source::Content(_) => false,
+        }
+    }
+
     /// Bytes of content so far: of the request, and of the response.
     #[cfg(feature = "panel")]
     pub(crate) fn moved(&self) -> (u64, u64) {

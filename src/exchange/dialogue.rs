@@ -132,4 +132,7 @@ pub enum Until {
     Woken,
     /// A time, by the clock of [`Desk::now`].
     Time(Instant),
+    /// A time, before which a rule does not let content be sent. It is no time of the exchange's that passes, and a
+    /// peer that has closed its side of the connection is still sent the rest.
+    Pace(Instant),
 }

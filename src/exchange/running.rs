@@ -94,6 +94,8 @@ enum Wait {
     Peer,
     /// It waits for something else, and is polled again at this time.
     Other { poll: Option<Instant> },
+    /// It may not send before this time.
+    Paced { poll: Instant },
 }
 
 /// Interim responses to one request: more than any use of 102 and 103, and an end for a handler that
@@ -201,6 +203,7 @@ impl<F: Files> Running<F> {
         match self.wait {
             Wait::None | Wait::Peer => None,
             Wait::Other { poll } => poll.into_iter().chain(self.end).min(),
+            Wait::Paced { poll } => Some(poll),
         }
     }
 
@@ -217,6 +220,11 @@ impl<F: Files> Running<F> {
     /// True if an upstream makes the response.
     pub(super) fn is_forwarded(&self) -> bool {
         self.exchange.is_forwarded()
+    }
+
+    /// True if the exchange has content that it may not send yet.
+    pub(super) fn is_paced(&self) -> bool {
+        matches!(self.wait, Wait::Paced { .. })
     }
 
     /// Asks for the head.
@@ -441,6 +449,12 @@ impl<F: Files> Running<F> {
             Until::Time(time) => Wait::Other {
                 poll: Some(time.max(now + SHORTEST_WAIT)),
             },
+            Until::Pace(time) => {
+                self.end = None;
+                Wait::Paced {
+                    poll: time.max(now + SHORTEST_WAIT),
+                }
+            }
         };
         if self.waits_for_other() {
             self.end.get_or_insert(now + most.min(LONGEST_WAIT));

@@ -13,10 +13,6 @@ use crate::exchange::{
 use crate::http::Method;
 use crate::world::Files;
 
-/// Time behind the wait for a piece in which it must be sent, where the handler names none: that of handlers by
-/// default.
-const IDLE: Duration = Duration::from_secs(60);
-
 /// The answer, with its content at this pace.
 pub(crate) fn paced<F: Files>(answer: Answer<F>, request: &Request<'_>, pace: Pace) -> Answer<F> {
     let (stage, inner) = match answer {
@@ -30,12 +26,7 @@ pub(crate) fn paced<F: Files>(answer: Answer<F>, request: &Request<'_>, pace: Pa
         }
         answer => return answer,
     };
-    Answer::Exchange(Box::new(PacedExchange {
-        stage,
-        inner,
-        pace,
-        wait: Duration::ZERO,
-    }))
+    Answer::Exchange(Box::new(PacedExchange { stage, inner, pace }))
 }
 
 /// An answer at a pace.
@@ -44,8 +35,6 @@ struct PacedExchange<F: Files> {
     /// The handler's exchange, where it is not a complete response.
     inner: Option<Box<dyn Exchange<F>>>,
     pace: Pace,
-    /// The time until the next piece, when that was last asked for.
-    wait: Duration,
 }
 
 enum PacedStage<F: Files> {
@@ -77,11 +66,13 @@ impl<F: Files> Exchange<F> for PacedExchange<F> {
     }
 
     fn idle_timeout(&self) -> Option<Duration> {
-        let idle = self.inner.as_ref().and_then(|inner| inner.idle_timeout());
-        match (idle, self.wait) {
-            (None, Duration::ZERO) => None,
-            (idle, wait) => Some(idle.unwrap_or(IDLE) + wait),
-        }
+        self.inner.as_ref().and_then(|inner| inner.idle_timeout())
+    }
+
+    fn is_forwarded(&self) -> bool {
+        self.inner
+            .as_ref()
+            .is_some_and(|inner| inner.is_forwarded())
     }
 
     fn poll(&mut self, room: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure> {
@@ -122,16 +113,13 @@ impl<F: Files> PacedExchange<F> {
         if body.is_empty() && self.inner.is_none() {
             return Ok(Step::End(None));
         }
-        let now = desk.now();
-        let allowed = match self.pace.allowed(now) {
+        let allowed = match self.pace.allowed(desk.now()) {
             Ok(allowed) => allowed,
             Err(from) => {
-                self.wait = from.saturating_duration_since(now);
                 self.stage = PacedStage::Content(body);
-                return Ok(Step::Wait(Until::Time(from)));
+                return Ok(Step::Wait(Until::Pace(from)));
             }
         };
-        self.wait = Duration::ZERO;
         let before = room.left();
         if let Some(inner) = self.inner.as_mut().filter(|_| body.is_empty()) {
             let withheld = room.narrow(allowed);

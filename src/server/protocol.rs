@@ -176,6 +176,15 @@ impl<F: Files> Protocol<F> {
         }
     }
 
+    /// True if a response goes on without its peer: a disk brings its content, or a rule holds it back for a time.
+    pub fn goes_on_alone(&self) -> bool {
+        match self {
+            Protocol::Undecided => false,
+            Protocol::H1(service) => service.goes_on_alone(),
+            Protocol::H2(service) => service.goes_on_alone(),
+        }
+    }
+
     /// True if a response waits for a disk.
     pub fn waits_for_disk(&self) -> bool {
         match self {

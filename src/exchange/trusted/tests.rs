@@ -185,3 +185,43 @@ fn malformed_words_leave_the_peer_and_are_told() {
         assert!(fault.is_some(), "{name}: {value}");
     }
 }
+
+#[test]
+fn clients_cannot_move_the_address_that_the_proxy_adds_behind_theirs() {
+    // Knuth's generator: the same texts in each run.
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let parts = [
+        "10.0.0.9",
+        "\"",
+        ",",
+        ";",
+        "for=",
+        "=",
+        "\\",
+        "proto=https",
+        "[::1]",
+        " ",
+        ":80",
+        "_x",
+        "unknown",
+    ];
+    for _ in 0..5_000 {
+        let theirs: String = (0..random(8)).map(|_| parts[random(parts.len())]).collect();
+        for (name, ours) in [
+            ("x-forwarded-for", "192.0.2.7"),
+            ("forwarded", "for=192.0.2.7;proto=http"),
+        ] {
+            let value = format!("{theirs}, {ours}");
+            let told = client(&[(name, &value)], "10.0.0.1");
+            assert_eq!(told, ("192.0.2.7 http -".into(), None), "{name}: {value}");
+            let lines = [(name, theirs.as_str()), (name, ours)];
+            assert_eq!(client(&lines, "10.0.0.1"), told, "{name}: {value}");
+        }
+    }
+}

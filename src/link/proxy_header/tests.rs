@@ -235,3 +235,61 @@ fn no_byte_that_is_changed_makes_a_header_longer_than_its_bytes() {
         }
     }
 }
+
+#[test]
+fn changed_bytes_never_make_a_parser_read_on_or_change_its_mind() {
+    let seeds = [
+        b"PROXY TCP4 192.0.2.1 192.0.2.9 51234 443\r\n".to_vec(),
+        b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n".to_vec(),
+        binary(
+            0x21,
+            0x11,
+            &[V4, &tlv(1, b"h2"), &tlv(0x20, &[1, 0, 0, 0, 0])].concat(),
+        ),
+        binary(0x21, 0x21, &[[1; 36].as_slice(), &tlv(4, &[0; 9])].concat()),
+        binary(0x20, 0, &tlv(3, &[1, 2, 3, 4])),
+    ];
+    // Knuth's generator: the same bytes in each run.
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let mut outcomes = [0; 3];
+    for round in 0..20_000 {
+        let mut bytes = seeds[round % seeds.len()].clone();
+        for _ in 0..1 + random(3) {
+            let at = random(bytes.len());
+            match random(3) {
+                0 => bytes[at] = random(256) as u8,
+                1 => bytes.insert(at, random(256) as u8),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        bytes.extend_from_slice(b"GET / HTTP/1.1\r\n");
+        // The first verdict stands, however much follows.
+        let mut verdict = None;
+        for end in 0..=bytes.len() {
+            let parsed = ProxyHeader::parse(&bytes[..end]);
+            if let Ok(Some(header)) = &parsed {
+                assert!(
+                    header.len <= end && header.len <= FIXED + LONGEST_REST,
+                    "{bytes:?}"
+                );
+            }
+            match &verdict {
+                Some(verdict) => assert_eq!(&parsed, verdict, "{bytes:?} {end}"),
+                None if parsed != Ok(None) => verdict = Some(parsed),
+                None => {}
+            }
+        }
+        outcomes[match verdict {
+            None => 0,
+            Some(Ok(_)) => 1,
+            Some(Err(_)) => 2,
+        }] += 1;
+    }
+    assert!(outcomes.iter().all(|count| *count > 100), "{outcomes:?}");
+}

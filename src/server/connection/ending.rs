@@ -62,9 +62,9 @@ impl<W: World> Connection<W> {
                 self.send(&output, wire, world, turn)?;
                 self.phase = Phase::Flushing;
             }
-            // What the peer's windows let pass was made in this turn, unless a disk has it still, and
-            // nobody will open them any more or send the rest of a request.
-            let gone = ended && !self.protocol.waits_for_disk()
+            // What the peer's windows let pass was made in this turn, unless a disk has it still or a rule holds it
+            // back, and nobody will open them any more or send the rest of a request.
+            let gone = ended && !self.protocol.goes_on_alone()
                 || self.link.is_closing() && self.protocol.waits_for_handler();
             if gone || self.protocol.is_over() {
                 self.phase = Phase::Flushing;

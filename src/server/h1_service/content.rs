@@ -122,6 +122,12 @@ impl<F: Files> H1Service<F> {
         active.is_some_and(|active| active.wait() == Waits::Disk)
     }
 
+    /// True if the response goes on without its peer.
+    pub fn goes_on_alone(&self) -> bool {
+        let active = self.active.as_ref();
+        active.is_some_and(ActiveRequest::goes_on_alone)
+    }
+
     /// True if a handler alone is waited for, and nothing is read until it has answered.
     pub fn waits_for_handler(&self) -> bool {
         let active = self.active.as_ref();

@@ -32,6 +32,12 @@ impl<F: Files> H2Service<F> {
         active.any(|active| active.wait() == Waits::Disk)
     }
 
+    /// True if a response goes on without its peer.
+    pub fn goes_on_alone(&self) -> bool {
+        let mut active = self.active.iter().flatten();
+        active.any(ActiveRequest::goes_on_alone)
+    }
+
     /// Polls the exchanges that can go on. Where a client keeps its content back until it hears 100
     /// (RFC 9110 §10.1.1), and some of it was in the input behind its request, it has been received by
     /// now, and nothing is asked for.

@@ -3,6 +3,8 @@
 use super::http2;
 use crate::support::Server;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 /// Bytes of the file that is sent slowly.
@@ -43,6 +45,19 @@ fn over_http_1_1_files_and_handlers_take_the_time_of_their_rate() {
     let (len, took) = get(&server, &format!("/bytes/{LEN}"));
     assert_eq!(len, LEN);
     assert!(took > LEAST, "{took:?}");
+}
+
+#[test]
+fn a_client_that_has_closed_its_side_is_sent_the_rest() {
+    let server = server();
+    let mut client = server.connect();
+    client
+        .write_all(b"GET /slow/file HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    assert!(answer.len() > LEN, "{} bytes", answer.len());
 }
 
 #[test]
