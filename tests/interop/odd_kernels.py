@@ -93,7 +93,7 @@ def fetches(server):
     large = (server.site / "large").read_bytes()
     for options in (["--http1.1", server.http], ["--http2-prior-knowledge", server.http],
                     ["--http2", "--insecure", server.https]):
-        # Two of them: curl 7.88 sends its preface again on a connection of prior knowledge that it uses again.
+        # One curl for each: 7.88 fails at the second request of a connection of prior knowledge (findings).
         *options, url = options
         for path, content in (("", b"odd\n"), ("large", large)):
             done = run("curl", "-sS", "--fail", "--max-time", "30", *options, f"{url}/{path}")
