@@ -13,6 +13,8 @@ mod descriptors;
 mod hosts;
 mod metrics;
 mod own_files;
+#[cfg(feature = "panel")]
+mod panel;
 mod passwords;
 mod reload;
 #[cfg(feature = "upload")]
@@ -75,6 +77,8 @@ impl App {
             .map(AccessLog::open)
             .transpose()?;
         let log = metrics::count_requests(config, log);
+        #[cfg(feature = "panel")]
+        let (log, recent_requests) = panel::keep_lines(config, log);
         let (tls, certificate) = if config.has_tls() {
             let mut tls = TlsContext::of_hosts(&config.hosts_certificates())?;
             let origin = tls.origin();
@@ -148,6 +152,8 @@ impl App {
             let bound = world.listen(address, unsent_bytes)?;
             urls.push(metrics::url(&bound));
         }
+        #[cfg(feature = "panel")]
+        let panel = panel::open(config, &mut world, &routes, recent_requests)?;
         report_descriptors(wanted, config);
         let manager = config.manager.as_ref().and_then(open_manager);
         #[cfg(feature = "proxy")]
@@ -159,11 +165,18 @@ impl App {
         {
             services = services.with_upstreams(upstreams);
         }
-        if !config.metrics.is_empty() {
+        if config.wants_metrics() {
             services = services.with_metrics(metrics::open());
+        }
+        #[cfg(feature = "panel")]
+        if let Some((panel, panel_urls)) = panel {
+            urls.extend(panel_urls);
+            services = services.with_panel(panel);
         }
         let mut event_loop = EventLoop::new(world, services, &schemes);
         event_loop.add_metrics_listeners(config.metrics.len());
+        #[cfg(feature = "panel")]
+        event_loop.add_panel_listeners(&panel::schemes(config));
         for (listener, balancers) in balancers {
             event_loop.set_balancers(listener, balancers);
         }

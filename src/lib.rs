@@ -12,7 +12,7 @@
 //! 7  config     the table of settings; composes the rooms' own configurations
 //! 6  server     the event loop, its tables, connections, the services that frame answers
 //! 5  routes     hosts by name, handlers by path
-//!    upload     requests → files of one directory
+//!    upload     requests → files of one directory    panel    a page for the operator, and its JSON
 //! 4  site       files → responses    rules    logins, redirects …    client    `calmd get`
 //!    proxy      requests that are forwarded to upstreams   inspect  looks into connections, as JSON
 //! 3  exchange   a request being answered: handlers, exchanges, wakes
@@ -206,7 +206,7 @@
 //! # Features
 //!
 //! `server` (with `aws-lc` or `ring` for the cryptography) is the program as a server, `client` adds `calmd get`,
-//! `proxy` the reverse proxy.
+//! `proxy` the reverse proxy, `panel` the page for the operator.
 //! Without any feature the crate is the cores alone, and depends on three small crates.
 
 // They panic where the reader of a pipe has gone or a disk is full, and wait where it is slow:
@@ -239,6 +239,8 @@ pub mod http;
 pub mod inspect;
 #[cfg(feature = "server")]
 pub mod link;
+#[cfg(feature = "panel")]
+pub mod panel;
 #[cfg(feature = "server")]
 pub mod panics;
 #[cfg(feature = "proxy")]

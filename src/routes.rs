@@ -319,6 +319,23 @@ impl<F: Files> Routes<F> {
         self.default.site.own_answer(status, about, content)
     }
 
+    /// Memory of the caches of hot files of all hosts.
+    #[cfg(feature = "panel")]
+    pub(crate) fn cache_bytes(&self) -> usize {
+        let others = self
+            .others
+            .iter()
+            .flatten()
+            .map(|host| host.site.cache_bytes());
+        self.default.site.cache_bytes() + others.sum::<usize>()
+    }
+
+    /// The queue of passwords, if there is one.
+    #[cfg(feature = "panel")]
+    pub(crate) fn logins(&self) -> Option<Rc<RefCell<LoginQueue>>> {
+        self.logins.clone()
+    }
+
     /// Writes what the caches of files of all hosts hold and did.
     pub(crate) fn write_metrics(&self, text: &mut Exposition) {
         let others = self.others.iter().flatten().map(|host| &host.site);

@@ -5,12 +5,15 @@
 //! writes a line whole or not at all: lines that find no room are dropped and counted.
 //! [`standard_error`] is the one place for all messages: the log, what is told at the start, errors, a
 //! panic's last words. The access log gathers its lines itself, and writes them to a sink of its own.
+//! `recent_lines` keeps the last lines of both logs for the panel.
 //! [`notify`] tells the service manager, in its own words. [`metrics`] is numbers instead of lines.
 
 pub mod access_log;
 pub mod lines;
 pub mod metrics;
 pub mod notify;
+#[cfg(feature = "panel")]
+pub mod recent_lines;
 pub mod sink;
 pub mod standard_error;
 

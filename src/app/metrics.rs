@@ -13,7 +13,7 @@ const ONLY_HOST: &str = "default";
 
 /// The access log, if there is one, as one that counts requests where metrics are wanted.
 pub(super) fn count_requests(config: &Config, log: Option<AccessLog>) -> Option<AccessLog> {
-    if config.metrics.is_empty() {
+    if !config.wants_metrics() {
         return log;
     }
     let counts = RequestCounts::new(host_names(config));

@@ -47,6 +47,11 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
         let what = "the users of basic-auth";
         add(&login.users.file, OwnExtent::Namesakes, what, mend);
     }
+    #[cfg(feature = "panel")]
+    if let Some(file) = &config.panel.users {
+        let mend = "move it out of the directory that is served";
+        add(file, OwnExtent::Namesakes, "the users of the panel", mend);
+    }
     // A shell may have opened a file for the standard streams: `calmd . > log`.
     for (stream, what) in [(1, "standard output"), (2, "standard error")] {
         let file = std::fs::read_link(format!("/proc/self/fd/{stream}"));

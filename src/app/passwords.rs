@@ -1,4 +1,4 @@
-//! The process that verifies passwords, where a host has basic authentication.
+//! The process that verifies passwords, where a host has basic authentication or the panel has users.
 
 use std::error::Error;
 
@@ -14,7 +14,10 @@ pub(super) fn start(
     world: &mut OsWorld<Root>,
 ) -> Result<Option<LoginQueue>, Box<dyn Error>> {
     let mut hosts = config.host_configs();
-    if hosts.all(|host| host.rules.logins.is_empty()) {
+    let wants_passwords = hosts.any(|host| !host.rules.logins.is_empty());
+    #[cfg(feature = "panel")]
+    let wants_passwords = wants_passwords || config.panel.users.is_some();
+    if !wants_passwords {
         return Ok(None);
     }
     let sandbox = if config.sandbox {

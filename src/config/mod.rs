@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 use crate::hosts::HostPattern;
 use crate::http::Scheme;
+#[cfg(feature = "panel")]
+use crate::panel;
 #[cfg(feature = "proxy")]
 use crate::proxy::{ProxyRule, UpstreamAddress};
 use crate::sandbox::{DialRights, Rights, SiteRights};
@@ -72,6 +74,9 @@ pub struct Config {
     /// Answer an upload when it is on the disk.
     #[cfg(feature = "upload")]
     pub upload_sync: bool,
+    /// The panel.
+    #[cfg(feature = "panel")]
+    pub panel: panel::Config,
     /// Start a process that waits for disks and hashes files. Off, because it is of use where disks are slow,
     /// and takes memory everywhere.
     pub helper: bool,
@@ -145,6 +150,8 @@ impl Default for Config {
             upload_limits: UploadLimits::default(),
             #[cfg(feature = "upload")]
             upload_sync: false,
+            #[cfg(feature = "panel")]
+            panel: panel::Config::default(),
             helper: false,
         }
     }
@@ -195,15 +202,40 @@ impl Config {
     /// True if a listener takes TLS connections.
     pub fn has_tls(&self) -> bool {
         let mut inherited = self.inherited.iter();
-        !self.listen_tls.is_empty() || inherited.any(|socket| socket.scheme == Scheme::Https)
+        let has_panel = {
+            #[cfg(feature = "panel")]
+            {
+                !self.panel.listen_tls.is_empty()
+            }
+            #[cfg(not(feature = "panel"))]
+            false
+        };
+        let is_tls = |socket: &InheritedSocket| socket.scheme == Scheme::Https;
+        !self.listen_tls.is_empty() || has_panel || inherited.any(is_tls)
+    }
+
+    /// The addresses of all listeners.
+    pub fn listen_addresses(&self) -> impl Iterator<Item = &ListenAddress> {
+        let listeners = self.listen.iter().chain(&self.listen_tls);
+        let listeners = listeners.chain(&self.metrics);
+        #[cfg(feature = "panel")]
+        let listeners = listeners.chain(self.panel.addresses());
+        listeners
+    }
+
+    /// True if there is a listener whose readers want numbers.
+    pub fn wants_metrics(&self) -> bool {
+        #[cfg(feature = "panel")]
+        if !self.panel.is_off() {
+            return true;
+        }
+        !self.metrics.is_empty()
     }
 
     /// The rights that serving takes, for the sandbox to leave.
     pub fn rights(&self) -> Rights {
         let log = self.access_log.as_ref().and_then(|log| log.file.clone());
-        let listeners = self.listen.iter().chain(&self.listen_tls);
-        let listeners = listeners.chain(&self.metrics);
-        let sockets = listeners.filter_map(|address| match address {
+        let sockets = self.listen_addresses().filter_map(|address| match address {
             ListenAddress::Unix(socket) => Some(socket.path.clone()),
             ListenAddress::Tcp(_) => None,
         });

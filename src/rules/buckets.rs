@@ -9,7 +9,7 @@ const MOST_ADDRESSES: usize = 8192;
 
 /// Buckets that are filled at a rate.
 #[derive(Debug)]
-pub(super) struct AddressBuckets {
+pub(crate) struct AddressBuckets {
     per_second: f64,
     burst: f64,
     buckets: AddressTable<Bucket>,

@@ -85,12 +85,23 @@ pub struct LoginTicket {
     waker: RefCell<Option<Waker>>,
 }
 
-/// The outcome of a look at a request's credentials.
+/// A user's name and password, as somebody claims them.
+#[derive(Clone, Copy)]
+pub struct Credentials<'a> {
+    /// The name of the user.
+    pub name: &'a [u8],
+    /// The password.
+    pub password: &'a [u8],
+}
+
+/// The outcome of a look at credentials.
 #[derive(Debug)]
-pub(super) enum Login {
+pub enum LoginAttempt {
+    /// They were verified before.
     Known,
     /// There are none, or they cannot be right.
     Refused,
+    /// They are being verified.
     Waits(Rc<LoginTicket>),
     /// Too many wait.
     Busy,
@@ -119,37 +130,65 @@ impl LoginQueue {
         visit: &Visit<'_>,
         admission: Option<LoginOutcome>,
         now: Instant,
-    ) -> Login {
+    ) -> LoginAttempt {
         let Some((name, password)) = credentials(visit.request.fields) else {
-            return Login::Refused;
+            return LoginAttempt::Refused;
         };
+        let credentials = Credentials {
+            name: &name,
+            password: &password,
+        };
+        self.look_at(users, &credentials, visit.request.peer, admission, now)
+    }
+
+    /// Has credentials verified that came by other ways than `Authorization`.
+    #[cfg(feature = "panel")]
+    pub fn verify(
+        &mut self,
+        users: &Users,
+        credentials: &Credentials<'_>,
+        peer: Peer,
+        now: Instant,
+    ) -> LoginAttempt {
+        self.look_at(users, credentials, peer, None, now)
+    }
+
+    /// Looks at credentials, of which the outcome may be there.
+    fn look_at(
+        &mut self,
+        users: &Users,
+        credentials: &Credentials<'_>,
+        peer: Peer,
+        admission: Option<LoginOutcome>,
+        now: Instant,
+    ) -> LoginAttempt {
+        let Credentials { name, password } = *credentials;
         if password.len() > LONGEST_PASSWORD {
-            return Login::Refused;
+            return LoginAttempt::Refused;
         }
-        let (hash, is_decoy) = match users.hash(&name) {
+        let (hash, is_decoy) = match users.hash(name) {
             Ok(hash) => (hash, false),
             Err(decoy) => (decoy, true),
         };
         let key = (
-            self.keys.0.hash_one((hash, &name, &password)),
-            self.keys.1.hash_one((hash, &name, &password)),
+            self.keys.0.hash_one((hash, name, password)),
+            self.keys.1.hash_one((hash, name, password)),
         );
         if self.remembered.get(&key).is_some_and(|until| *until > now) && !is_decoy {
-            return Login::Known;
+            return LoginAttempt::Known;
         }
         match admission {
-            Some(LoginOutcome::Refused) => return Login::Refused,
-            Some(LoginOutcome::Unknown) => return Login::Busy,
+            Some(LoginOutcome::Refused) => return LoginAttempt::Refused,
+            Some(LoginOutcome::Unknown) => return LoginAttempt::Busy,
             Some(LoginOutcome::Granted) | None => {}
         }
         if self.waiting.len() >= MOST_WAITING {
-            return Login::Busy;
+            return LoginAttempt::Busy;
         }
-        let peer = visit.request.peer;
         if let Peer::Ip(address) = peer
             && let Err(wait) = self.attempts.take(address, now)
         {
-            return Login::TooMany(wait);
+            return LoginAttempt::TooMany(wait);
         }
         let ticket = Rc::new(LoginTicket {
             hash: hash.into(),
@@ -163,7 +202,7 @@ impl LoginQueue {
         });
         self.waiting.push_back(ticket.clone());
         self.ask_next();
-        Login::Waits(ticket)
+        LoginAttempt::Waits(ticket)
     }
 
     /// Takes the outcome of the password that is being verified, if there is one, and goes on to the next.
@@ -227,6 +266,24 @@ impl LoginTicket {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    /// The outcome, if it is there.
+    #[cfg(feature = "panel")]
+    pub fn outcome(&self) -> Option<LoginOutcome> {
+        self.outcome.get()
+    }
+
+    /// Has the request of this waker polled again once the outcome is there.
+    #[cfg(feature = "panel")]
+    pub fn wake_by(&self, waker: Waker) {
+        self.waker.replace(Some(waker));
+    }
+
+    /// The password need not be verified any more.
+    #[cfg(feature = "panel")]
+    pub fn give_up(&self) {
+        self.is_gone.set(true);
     }
 
     /// An exchange that waits for the outcome, and then has the request asked for again.

@@ -49,9 +49,11 @@ use std::time::{Duration, Instant};
 
 pub use access::{AddressRule, AddressRules, RateRule};
 pub use bandwidth::BandwidthRule;
+#[cfg(feature = "panel")]
+pub(crate) use buckets::AddressBuckets;
 pub use cors::{CorsRule, WrittenCors};
 pub use fields::{FieldRule, WrittenChange};
-pub use login::{LoginQueue, LoginRule, LoginTicket};
+pub use login::{Credentials, LoginAttempt, LoginQueue, LoginRule, LoginTicket};
 pub use origin::OriginRules;
 pub use path_glob::PathGlob;
 pub use redirect::{RedirectMistake, RedirectRule, find_loop};
@@ -63,7 +65,6 @@ use crate::http::{Fields, Scheme};
 use access::RateLimits;
 use bandwidth::{Bandwidths, Pace};
 use fields::FieldRules;
-use login::Login;
 use origin::Misaddressed;
 pub(crate) use paced::paced;
 use redirect::Redirected;
@@ -272,14 +273,14 @@ impl Rules {
             .find(|rule| rule.path.matches(visit.path))?;
         let login = match logins {
             Some(logins) => logins.check(&rule.users, visit, admission, now),
-            None => Login::Busy,
+            None => LoginAttempt::Busy,
         };
         match login {
-            Login::Known => None,
-            Login::Waits(ticket) => Some(Verdict::Wait(ticket)),
-            Login::Busy => Some(come_back(503, BUSY)),
-            Login::TooMany(wait) => Some(come_back(429, wait)),
-            Login::Refused => {
+            LoginAttempt::Known => None,
+            LoginAttempt::Waits(ticket) => Some(Verdict::Wait(ticket)),
+            LoginAttempt::Busy => Some(come_back(503, BUSY)),
+            LoginAttempt::TooMany(wait) => Some(come_back(429, wait)),
+            LoginAttempt::Refused => {
                 let challenge = format!("Basic realm=\"{}\", charset=\"UTF-8\"", rule.realm);
                 let mut fields = Fields::new();
                 fields.push(b"www-authenticate", challenge.as_bytes());

@@ -48,8 +48,8 @@ impl<F: Files> Turn<'_, F> {
         self.moved += PROGRESS_BYTES;
         self.requests = self.requests.saturating_sub(1);
         self.services.requests += 1;
-        if let Some(response) = self.own_answer(arrived) {
-            return Accepted::Response(response, None);
+        if let Some(accepted) = self.own_answer(arrived) {
+            return accepted;
         }
         let client = self.client_of(arrived.fields, arrived.peer);
         let id = self.services.identify(arrived.fields, arrived.peer);
@@ -199,7 +199,7 @@ impl<F: Files> Turn<'_, F> {
     }
 
     /// Begins an exchange, unless the request announces too much content for it.
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         exchange: Box<dyn Exchange<F>>,
         arrived: &Arrived<'_>,
@@ -230,15 +230,18 @@ impl<F: Files> Turn<'_, F> {
     }
 
     /// The answer to a request that no host sees and no access log tells of: a health check, and
-    /// everything on a listener for metrics.
-    fn own_answer(&mut self, arrived: &Arrived<'_>) -> Option<Response<F>> {
-        match (self.role, arrived.refusal) {
+    /// everything on a listener for metrics or of the panel.
+    fn own_answer(&mut self, arrived: &Arrived<'_>) -> Option<Accepted<F>> {
+        let response = match (self.role, arrived.refusal) {
             (ListenerRole::Metrics, Some(status)) => Some(self.services.routes.error(status)),
             (ListenerRole::Metrics, None) => Some(self.services.answer_scraper(arrived.fields)),
+            #[cfg(feature = "panel")]
+            (ListenerRole::Panel, _) => return Some(self.accept_panel(arrived)),
             (ListenerRole::Public, Some(_)) => None,
             (ListenerRole::Public, None) if self.services.health.is_off() => None,
             (ListenerRole::Public, None) => self.services.check_health(arrived.fields),
-        }
+        };
+        response.map(|response| Accepted::Response(response, None))
     }
 }
 

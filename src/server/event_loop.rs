@@ -16,6 +16,8 @@ mod balancers;
 #[cfg(feature = "panel")]
 mod inspecting;
 mod observing;
+#[cfg(feature = "panel")]
+mod steering;
 mod stopping;
 mod told;
 mod turn;
@@ -121,6 +123,9 @@ pub struct EventLoop<W: World> {
     /// Until then patience is short: somebody has had to wait or to go for want of room.
     short_until: Option<Instant>,
     state: LoopState,
+    /// The panel's orders that have an effect for longer.
+    #[cfg(feature = "panel")]
+    steering: steering::Steering,
     /// Connections that were dialled, where there are upstreams.
     #[cfg(feature = "proxy")]
     upstreams: Option<Box<UpstreamTable<W>>>,
@@ -168,6 +173,8 @@ impl<W: World> EventLoop<W> {
             accepting: Accepting::Open,
             short_until: None,
             state: LoopState::Running,
+            #[cfg(feature = "panel")]
+            steering: steering::Steering::default(),
             #[cfg(feature = "proxy")]
             upstreams,
         }
@@ -310,7 +317,7 @@ impl<W: World> EventLoop<W> {
         match event {
             Ready::Listener(index) => {
                 if let Some(listener) = self.listeners.get_mut(index) {
-                    listener.backlog = Backlog::Waiting;
+                    listener.fill();
                 }
                 if let Accepting::Paused { limit, .. } = self.accepting {
                     let now = self.services.now;

@@ -5,6 +5,9 @@
 pub(super) enum Readiness {
     /// It serves.
     Ready,
+    /// The operator has it let nobody in.
+    #[cfg(feature = "panel")]
+    Paused,
     /// It was told to stop.
     Leaving,
 }
@@ -32,6 +35,28 @@ impl Health {
     /// The server was told to stop.
     pub(super) fn leave(&mut self) {
         self.readiness = Readiness::Leaving;
+    }
+
+    /// Nobody is let in for now.
+    #[cfg(feature = "panel")]
+    pub(super) fn pause(&mut self) {
+        if self.readiness == Readiness::Ready {
+            self.readiness = Readiness::Paused;
+        }
+    }
+
+    /// Connections are let in again.
+    #[cfg(feature = "panel")]
+    pub(super) fn resume(&mut self) {
+        if self.is_paused() {
+            self.readiness = Readiness::Ready;
+        }
+    }
+
+    /// True while nobody is let in.
+    #[cfg(feature = "panel")]
+    pub(super) fn is_paused(&self) -> bool {
+        self.readiness == Readiness::Paused
     }
 
     /// The readiness for more requests.

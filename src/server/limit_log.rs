@@ -216,6 +216,14 @@ impl LimitLog {
         }
     }
 
+    /// Names and counts of the limits that fired.
+    #[cfg(feature = "panel")]
+    pub fn fired(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let all = Limit::ALL.into_iter();
+        let counts = all.map(|limit| (limit.name(), self.total(limit)));
+        counts.filter(|(_, count)| *count > 0)
+    }
+
     /// Logs the number of times that each limit fired, at the end of the server.
     pub fn finish(&self) {
         if let Some(totals) = self.totals() {

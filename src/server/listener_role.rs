@@ -8,4 +8,7 @@ pub enum ListenerRole {
     Public,
     /// Metrics and health checks, and nothing else.
     Metrics,
+    /// The panel, and what a listener for metrics has.
+    #[cfg(feature = "panel")]
+    Panel,
 }

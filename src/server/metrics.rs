@@ -72,6 +72,12 @@ impl Metrics {
         }
     }
 
+    /// Memory of the process, in bytes.
+    #[cfg(feature = "panel")]
+    pub(super) fn resident(&self) -> Option<u64> {
+        self.process.resident()
+    }
+
     /// Notes an answer that is about to be sent; false if too many are unread.
     pub(super) fn hold(&mut self, text: &Rc<[u8]>) -> bool {
         self.texts.retain(|text| text.strong_count() > 0);

@@ -43,6 +43,8 @@ mod metrics;
 mod obstacle;
 mod own_answers;
 mod own_time;
+#[cfg(feature = "panel")]
+mod panel;
 mod peer_name;
 mod protocol;
 mod reload;

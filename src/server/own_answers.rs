@@ -58,6 +58,8 @@ impl<F: Files> Services<F> {
     fn readiness(&mut self) -> Response<F> {
         match self.health.readiness() {
             Readiness::Ready => self.brief(200, "ok\n"),
+            #[cfg(feature = "panel")]
+            Readiness::Paused => self.brief(503, "paused\n"),
             Readiness::Leaving => self.brief(503, "stopping\n"),
         }
     }

@@ -15,6 +15,8 @@ use super::upstream::UpstreamLimits;
 use crate::exchange::Calls;
 use crate::exchange::{ClientClaim, Means, TrustedProxies, Wakes};
 use crate::http::{Field, Fields, Patience, Scheme, date};
+#[cfg(feature = "panel")]
+use crate::panel::Panel;
 use crate::panics::Panic;
 #[cfg(feature = "proxy")]
 use crate::proxy::Upstream;
@@ -51,6 +53,9 @@ pub struct Services<F: Files> {
     pub(super) tls: Option<TlsContext>,
     /// Counts for a listener for metrics, if there is one.
     pub(super) metrics: Option<Box<Metrics>>,
+    /// The panel, if there is one.
+    #[cfg(feature = "panel")]
+    pub(super) panel: Option<Box<Panel>>,
     /// Bytes that sockets have brought and taken, in the time of the process.
     pub(super) traffic: Traffic,
     /// Proxies whose word on clients is believed.
@@ -130,6 +135,8 @@ impl<F: Files> Services<F> {
             log,
             tls: None,
             metrics: None,
+            #[cfg(feature = "panel")]
+            panel: None,
             traffic: Traffic::default(),
             trusted: TrustedProxies::new(trusted_proxies),
             request_ids: RequestIds::new(request_ids),
@@ -254,6 +261,20 @@ impl<F: Files> Services<F> {
     #[cfg(feature = "panel")]
     pub fn with_inspection(mut self) -> Self {
         self.inspection = Inspection::On;
+        self
+    }
+
+    /// Time since the start, as the panel tells it.
+    #[cfg(feature = "panel")]
+    pub(super) fn uptime(&self) -> Duration {
+        let panel = self.panel.as_ref();
+        panel.map_or(Duration::ZERO, |panel| panel.age(self.now))
+    }
+
+    /// Adds the panel.
+    #[cfg(feature = "panel")]
+    pub fn with_panel(mut self, panel: Panel) -> Self {
+        self.panel = Some(Box::new(panel));
         self
     }
 

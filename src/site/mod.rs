@@ -289,6 +289,12 @@ impl<F: Files> Site<F> {
         }
     }
 
+    /// Memory of the cache of hot files.
+    #[cfg(feature = "panel")]
+    pub(crate) fn cache_bytes(&self) -> usize {
+        self.hot.census().bytes
+    }
+
     /// Writes what the caches of files of this site and of `others` hold and did.
     pub(crate) fn write_metrics<'s>(
         &'s self,

@@ -16,10 +16,14 @@ use std::fmt;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
+#[cfg(feature = "panel")]
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::metrics::RequestCounts;
 use super::metrics::requests::EndedRequest;
+#[cfg(feature = "panel")]
+use super::recent_lines::RecentRequests;
 use super::sink::Sink;
 
 mod config;
@@ -77,6 +81,9 @@ pub struct AccessLog {
     ended: Vec<Ended>,
     /// Counts of the requests, where metrics are wanted.
     counts: Option<Box<RequestCounts>>,
+    /// The last lines, where somebody may want to read them.
+    #[cfg(feature = "panel")]
+    recent: Option<Rc<RecentRequests>>,
 }
 
 /// Lines that found no room and were dropped.
@@ -115,7 +122,25 @@ impl AccessLog {
             spare: Vec::new(),
             ended: Vec::new(),
             counts: None,
+            #[cfg(feature = "panel")]
+            recent: None,
         }
+    }
+
+    /// Keeps the last lines there as well; without a file only while they are read.
+    #[cfg(feature = "panel")]
+    pub fn keeping(mut self, recent: Rc<RecentRequests>) -> Self {
+        self.recent = Some(recent);
+        self
+    }
+
+    /// True if lines are made.
+    fn has_lines(&self) -> bool {
+        #[cfg(feature = "panel")]
+        if self.recent.as_ref().is_some_and(|recent| recent.is_read()) {
+            return true;
+        }
+        self.sink.is_some()
     }
 
     /// Counts requests as well.
@@ -141,7 +166,7 @@ impl AccessLog {
     pub(crate) fn entry(&mut self, arrival: &Arrival<'_>) -> Box<Entry> {
         let mut entry = self.spare.pop().unwrap_or_default();
         entry.begin(arrival);
-        if self.sink.is_some() {
+        if self.has_lines() {
             entry.fill(self.format, self.timestamp.at(arrival.wall), arrival);
         }
         if self.counts.is_some() {
@@ -232,6 +257,8 @@ impl AccessLog {
 
     fn write_line(&mut self, entry: &Entry, ending: &RequestEnd) {
         if self.sink.is_none() {
+            #[cfg(feature = "panel")]
+            self.show_line(entry, ending);
             return;
         }
         // After a failure only `flush` tries again, so that a stall costs no system calls.
@@ -241,7 +268,25 @@ impl AccessLog {
         if self.pending.len() + entry.len_at_most() > MOST_PENDING {
             self.loss.lines += 1;
         } else {
+            #[cfg(feature = "panel")]
+            let before = self.pending.len();
             entry.finish(self.format, ending, &mut self.pending);
+            #[cfg(feature = "panel")]
+            if let (Some(recent), Some(line)) = (&self.recent, self.pending.get(before..)) {
+                recent.lines.borrow_mut().push(line);
+            }
+        }
+    }
+
+    /// Shows a line that no file has, if it was begun: whoever reads may have come behind that.
+    #[cfg(feature = "panel")]
+    fn show_line(&self, entry: &Entry, ending: &RequestEnd) {
+        if let Some(recent) = &self.recent
+            && entry.has_text()
+        {
+            let mut line = Vec::new();
+            entry.finish(self.format, ending, &mut line);
+            recent.lines.borrow_mut().push(&line);
         }
     }
 

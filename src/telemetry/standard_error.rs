@@ -3,6 +3,8 @@
 //! The first write opens it. That has to happen before the sandbox closes.
 
 use super::lines::Lines;
+#[cfg(feature = "panel")]
+use super::recent_lines::RecentLines;
 use super::sink::Sink;
 use crate::http::date;
 use crate::world::os;
@@ -59,6 +61,23 @@ pub fn install_log(level: log::LevelFilter) {
         .init();
 }
 
+/// The last messages, where somebody may want to read them later.
+#[cfg(feature = "panel")]
+static RECENT: OnceLock<Mutex<RecentLines>> = OnceLock::new();
+
+/// Keeps the last messages from now on.
+#[cfg(feature = "panel")]
+pub fn keep_recent() {
+    let _ = RECENT.get_or_init(Mutex::default);
+}
+
+/// Reads the last messages, if they are kept.
+#[cfg(feature = "panel")]
+pub fn recent<T>(read: impl FnOnce(&mut RecentLines) -> T) -> Option<T> {
+    let recent = RECENT.get()?.lock();
+    Some(read(&mut recent.unwrap_or_else(PoisonError::into_inner)))
+}
+
 /// Writes each buffer that it is given as one message.
 struct Messages;
 
@@ -67,6 +86,8 @@ impl Write for Messages {
         if let Some(mut lines) = locked() {
             lines.write(message);
         }
+        #[cfg(feature = "panel")]
+        recent(|lines| lines.push(message));
         Ok(message.len())
     }
 

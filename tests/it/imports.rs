@@ -17,8 +17,8 @@ const FLOORS: [&[&str]; 9] = [
     &["exchange", "h2", "helper", "link", "sandbox"],
     // Answers, and the client.
     &["client", "inspect", "proxy", "rules", "site"],
-    // The way from a path to an answer, and uploads, which a site of their own shows.
-    &["routes", "upload"],
+    // The way from a path to an answer, uploads, which a site of their own shows, and the panel.
+    &["panel", "routes", "upload"],
     // The event loop.
     &["server"],
     // Settings of all rooms.

@@ -17,6 +17,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Server {
     child: Child,
     log: Arc<Mutex<String>>,
+    /// The lines of standard output behind the addresses.
+    told: Arc<Mutex<Vec<String>>>,
     /// The directory of the server. It serves `site` in it, and makes certificates in `certs`.
     pub directory: TempDir,
     /// The address of the cleartext listener.
@@ -121,10 +123,17 @@ impl Server {
         };
         let http = address("http://");
         let https = address("https://");
-        std::thread::spawn(move || lines.for_each(drop));
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let list = told.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                list.lock().expect("nobody panics with it").push(line);
+            }
+        });
         Server {
             child,
             log,
+            told,
             directory,
             http,
             https,
@@ -171,6 +180,19 @@ impl Server {
                 return line.to_owned();
             }
             assert!(start.elapsed() < PATIENCE, "no {text:?} in: {log}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until standard output has a line with `text` behind the addresses, and returns that line.
+    pub fn told(&self, text: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let told = self.told.lock().expect("nobody panics with it").clone();
+            if let Some(line) = told.iter().find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            assert!(start.elapsed() < PATIENCE, "no {text:?} in: {told:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

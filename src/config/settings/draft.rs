@@ -185,9 +185,15 @@ impl ConfigDraft {
         if let Some(pairs) = pairs(self.cert, self.key, has_tls)? {
             config.host.certificates = pairs;
         }
-        let listeners = config.listen.iter().chain(&config.listen_tls);
-        let listeners = listeners.chain(&config.metrics);
-        let mut sockets: Vec<&Path> = listeners
+        #[cfg(feature = "panel")]
+        if let Some(mistake) = config.panel.mistake() {
+            return Err(Incomplete {
+                names: mistake.names,
+                needs: mistake.needs,
+            });
+        }
+        let mut sockets: Vec<&Path> = config
+            .listen_addresses()
             .filter_map(|address| match address {
                 ListenAddress::Unix(socket) => Some(socket.path.as_path()),
                 _ => None,

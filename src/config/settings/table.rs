@@ -3,6 +3,8 @@
 mod limits;
 
 use super::{ConfigDraft, Group, Setting, value};
+#[cfg(feature = "panel")]
+use crate::panel::PanelRights;
 use crate::server::RequestIdUse;
 use crate::world::User;
 use limits::{BOUNDS, HTTP1, HTTP2};
@@ -107,6 +109,57 @@ const LISTENING: &[Setting] = &[
         },
     )
     .repeated(),
+    #[cfg(feature = "panel")]
+    Setting::text(
+        "admin",
+        "ADDR",
+        "Address of the panel, of this machine alone",
+        |draft, text| {
+            let addresses = draft.addresses(text)?;
+            ConfigDraft::add_addresses(&mut draft.config.panel.listen, addresses);
+            Ok(())
+        },
+    )
+    .repeated(),
+    #[cfg(feature = "panel")]
+    Setting::text(
+        "admin-tls",
+        "ADDR",
+        "TLS address of the panel; others can reach it if there are users",
+        |draft, text| {
+            let addresses = draft.addresses(text)?;
+            ConfigDraft::add_addresses(&mut draft.config.panel.listen_tls, addresses);
+            Ok(())
+        },
+    )
+    .repeated(),
+    #[cfg(feature = "panel")]
+    Setting::path(
+        "admin-users",
+        "FILE",
+        "Users of the panel, as htpasswd -B writes them [default: a token, told at the start]",
+        |draft, path| draft.config.panel.users = Some(path),
+    ),
+    #[cfg(feature = "panel")]
+    Setting::text(
+        "admin-host",
+        "NAME",
+        "Name that browsers use for the panel, besides localhost",
+        |draft, text| draft.config.panel.add_name(text),
+    )
+    .repeated(),
+    #[cfg(feature = "panel")]
+    Setting::switch(
+        "admin-read-only",
+        "Let nobody act by the panel",
+        |draft, on| {
+            draft.config.panel.rights = if on {
+                PanelRights::Look
+            } else {
+                PanelRights::Steer
+            };
+        },
+    ),
     Setting::switch(
         "reuse-port",
         "Let other processes of this user listen on the same TCP ports; the kernel spreads connections",

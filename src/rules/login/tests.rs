@@ -45,7 +45,7 @@ impl Desktop {
         }
     }
 
-    fn check(&mut self, authorization: &str, peer: &str) -> Login {
+    fn check(&mut self, authorization: &str, peer: &str) -> LoginAttempt {
         let fields: Fields = [(":path", "/"), ("authorization", authorization)]
             .into_iter()
             .collect();
@@ -58,7 +58,7 @@ impl Desktop {
         self.queue.check(&self.users, &visit, None, self.now)
     }
 
-    fn basic(&mut self, credentials: &str) -> Login {
+    fn basic(&mut self, credentials: &str) -> LoginAttempt {
         self.check(
             &format!("Basic {}", STANDARD.encode(credentials)),
             "10.0.0.1",
@@ -71,9 +71,9 @@ impl Desktop {
     }
 }
 
-fn ticket(login: Login) -> Rc<LoginTicket> {
+fn ticket(login: LoginAttempt) -> Rc<LoginTicket> {
     match login {
-        Login::Waits(ticket) => ticket,
+        LoginAttempt::Waits(ticket) => ticket,
         other => panic!("{other:?}"),
     }
 }
@@ -88,11 +88,11 @@ fn a_password_is_verified_once_and_then_remembered_for_its_time() {
     );
     desk.tell(PasswordOutcome::Right);
     assert_eq!(first.outcome.get(), Some(LoginOutcome::Granted));
-    assert!(matches!(desk.basic("a:secret"), Login::Known));
-    assert!(matches!(desk.basic("a:Secret"), Login::Waits(_)));
+    assert!(matches!(desk.basic("a:secret"), LoginAttempt::Known));
+    assert!(matches!(desk.basic("a:Secret"), LoginAttempt::Waits(_)));
     desk.tell(PasswordOutcome::Wrong);
     desk.now += LIFETIME;
-    assert!(matches!(desk.basic("a:secret"), Login::Waits(_)));
+    assert!(matches!(desk.basic("a:secret"), LoginAttempt::Waits(_)));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn nobody_who_is_not_in_the_file_is_let_in_and_the_time_is_the_same() {
     );
     desk.tell(PasswordOutcome::Right);
     assert_eq!(stranger.outcome.get(), Some(LoginOutcome::Refused));
-    assert!(matches!(desk.basic("b:secret"), Login::Waits(_)));
+    assert!(matches!(desk.basic("b:secret"), LoginAttempt::Waits(_)));
 }
 
 #[test]
@@ -122,15 +122,15 @@ fn credentials_that_are_none_are_refused_at_once() {
         "basic",
     ] {
         assert!(
-            matches!(desk.check(value, "10.0.0.1"), Login::Refused),
+            matches!(desk.check(value, "10.0.0.1"), LoginAttempt::Refused),
             "{value}"
         );
     }
     let long = format!("a:{}", "x".repeat(LONGEST_PASSWORD + 1));
-    assert!(matches!(desk.basic(&long), Login::Refused));
+    assert!(matches!(desk.basic(&long), LoginAttempt::Refused));
     assert!(matches!(
         desk.check("bAsIc  YTpi ", "10.0.0.1"),
-        Login::Waits(_)
+        LoginAttempt::Waits(_)
     ));
     assert_eq!(desk.helper.asked.borrow().len(), 1);
 }
@@ -144,7 +144,10 @@ fn one_password_is_verified_at_a_time_and_the_queue_has_an_end() {
         let value = format!("Basic {}", STANDARD.encode(format!("a:{n}")));
         tickets.push(ticket(desk.check(&value, &peer)));
     }
-    assert!(matches!(desk.check("Basic YTpi", "10.1.0.1"), Login::Busy));
+    assert!(matches!(
+        desk.check("Basic YTpi", "10.1.0.1"),
+        LoginAttempt::Busy
+    ));
     assert_eq!(desk.helper.asked.borrow().len(), 1);
     desk.tell(PasswordOutcome::Failed);
     assert_eq!(tickets[0].outcome.get(), Some(LoginOutcome::Unknown));
@@ -162,20 +165,20 @@ fn an_address_that_guesses_has_to_wait_and_others_need_not() {
         drop(ticket(desk.basic(&format!("a:{n}"))));
         desk.tell(PasswordOutcome::Wrong);
     }
-    let Login::TooMany(wait) = desk.basic("a:more") else {
+    let LoginAttempt::TooMany(wait) = desk.basic("a:more") else {
         panic!("it may guess on");
     };
     assert!(wait <= Duration::from_secs(3));
     assert!(matches!(
         desk.check("Basic YTpi", "10.0.0.2"),
-        Login::Waits(_)
+        LoginAttempt::Waits(_)
     ));
     desk.tell(PasswordOutcome::Wrong);
     desk.now += Duration::from_secs(3);
     drop(ticket(desk.basic("a:secret")));
     desk.tell(PasswordOutcome::Right);
     // A right one does not count.
-    assert!(matches!(desk.basic("a:other"), Login::Waits(_)));
+    assert!(matches!(desk.basic("a:other"), LoginAttempt::Waits(_)));
 }
 
 #[test]

@@ -42,6 +42,20 @@ pub(super) struct Listener {
 pub(super) enum Backlog {
     Empty,
     Waiting,
+    /// Those who wait are left there, because the operator wants it so.
+    #[cfg(feature = "panel")]
+    Held,
+}
+
+impl Listener {
+    /// Somebody waits.
+    pub(super) fn fill(&mut self) {
+        #[cfg(feature = "panel")]
+        if self.backlog == Backlog::Held {
+            return;
+        }
+        self.backlog = Backlog::Waiting;
+    }
 }
 
 /// The state of accepting.
@@ -261,6 +275,10 @@ impl<W: World> EventLoop<W> {
         };
         let mut connection = connection;
         let peer = connection.peer();
+        #[cfg(feature = "panel")]
+        if role == ListenerRole::Public && self.is_blocked(peer) {
+            return true;
+        }
         if !self.let_in(index, &mut connection) {
             return true;
         }

@@ -42,7 +42,11 @@ impl<W: World> EventLoop<W> {
             return true;
         }
         let peer = connection.peer();
-        if self.count(peer) {
+        #[cfg(feature = "panel")]
+        let is_blocked = self.is_blocked(peer);
+        #[cfg(not(feature = "panel"))]
+        let is_blocked = false;
+        if !is_blocked && self.count(peer) {
             return true;
         }
         if let Some(connection) = self.connections.value(token) {

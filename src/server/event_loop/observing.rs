@@ -1,4 +1,4 @@
-//! Listeners for metrics, and the look at all connections that comes before an answer there.
+//! Listeners for metrics, and the look at all connections that comes before an answer there or of the panel.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::server::metrics::Gauges;
 use crate::tls::TlsContext;
 use crate::world::{PeerSet, Token, World};
 
-/// The most connections by listeners for metrics. Two Prometheus, some probes and a person need a few, and
+/// The most connections by listeners for metrics and of the panel. Two Prometheus, some probes and a browser or two need a few, and
 /// whoever can reach such a listener shall not take the places of the site's clients.
 const MOST_SCRAPERS: usize = 32;
 
@@ -38,8 +38,8 @@ impl<W: World> EventLoop<W> {
                 }
                 true
             }
-            ListenerRole::Metrics if self.scrapers >= MOST_SCRAPERS => false,
-            ListenerRole::Metrics => {
+            _ if self.scrapers >= MOST_SCRAPERS => false,
+            _ => {
                 self.scrapers += 1;
                 true
             }
@@ -48,10 +48,22 @@ impl<W: World> EventLoop<W> {
 
     /// Looks up what the server holds, if the connection may ask for it.
     pub(super) fn observe_for(&mut self, token: Token) {
+        #[cfg(feature = "panel")]
+        self.record_history();
         let connection = self.connections.value(token);
-        if !connection.is_some_and(|connection| connection.role() == ListenerRole::Metrics) {
-            return;
+        match connection.map(|connection| connection.role()) {
+            Some(ListenerRole::Metrics) => self.observe(),
+            #[cfg(feature = "panel")]
+            Some(ListenerRole::Panel) => {
+                self.observe();
+                self.serve_panel();
+            }
+            Some(ListenerRole::Public) | None => {}
         }
+    }
+
+    /// Looks up what the server holds, if it was not looked up lately.
+    fn observe(&mut self) {
         let now = self.services.now;
         let Some(metrics) = &mut self.services.metrics else {
             return;

@@ -202,7 +202,7 @@ impl<W: World> EventLoop<W> {
             if connection.is_counted() {
                 self.addresses.leave(connection.peer());
             }
-            self.scrapers -= usize::from(connection.role() == ListenerRole::Metrics);
+            self.scrapers -= usize::from(connection.role() != ListenerRole::Public);
         }
         let connection = self.connections.remove(token);
         if let Err(panic) = panics::catch(|| drop(connection)) {

@@ -75,6 +75,17 @@ impl Gauges {
         }
     }
 
+    /// Protocol, state and number of all kinds of connections that there are.
+    #[cfg(feature = "panel")]
+    pub fn rows(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let rows = PROTOCOLS.iter().zip(&self.connections);
+        let rows = rows.flat_map(|(protocol, counts)| {
+            let counts = ConnectionStage::ALL.iter().zip(counts);
+            counts.map(|(stage, count)| (*protocol, stage.name(), *count))
+        });
+        rows.filter(|(_, _, count)| *count > 0).collect()
+    }
+
     /// Writes all of it.
     pub(super) fn write(&self, text: &mut Exposition) {
         text.family(

@@ -55,6 +55,12 @@ impl TurnCounts {
         self.sleeps += 1;
     }
 
+    /// Time of all turns together, without their sleeps.
+    #[cfg(feature = "panel")]
+    pub fn busy(&self) -> Duration {
+        self.lengths.sum()
+    }
+
     /// Writes all counts.
     pub(super) fn write(&self, text: &mut Exposition) {
         text.family(

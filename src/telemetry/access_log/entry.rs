@@ -245,6 +245,12 @@ impl Entry {
         self.elapsed(self.first_byte.unwrap_or(end))
     }
 
+    /// True if the line was begun.
+    #[cfg(feature = "panel")]
+    pub(super) fn has_text(&self) -> bool {
+        !self.text.is_empty()
+    }
+
     /// Upper bound of the length of the line.
     pub(super) fn len_at_most(&self) -> usize {
         self.text.len() + ENDING_BYTES

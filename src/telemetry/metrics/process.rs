@@ -46,6 +46,12 @@ impl ProcessFigures {
         Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
     }
 
+    /// Memory of the process, in bytes.
+    #[cfg(feature = "panel")]
+    pub fn resident(&self) -> Option<u64> {
+        self.pages().map(|(_, resident)| resident * self.page)
+    }
+
     /// The number of open files, this one's own directory among them.
     fn open_files(&self) -> Option<u64> {
         let directory = self.files.as_ref()?.as_fd();

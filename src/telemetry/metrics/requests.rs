@@ -198,6 +198,30 @@ impl RequestCounts {
         counts.sent += ended.sent;
     }
 
+    /// Requests by class of status, 1xx to 5xx, and those that were given up before their response began.
+    #[cfg(feature = "panel")]
+    pub fn by_class(&self) -> [u64; 6] {
+        let mut classes = [0; 6];
+        for ((_, status), count) in &self.requests {
+            let names = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
+            let place = names.iter().position(|name| name == status);
+            if let Some(class) = place.and_then(|place| classes.get_mut(place)) {
+                *class += count;
+            }
+        }
+        classes
+    }
+
+    /// The durations of all requests.
+    #[cfg(feature = "panel")]
+    pub fn durations(&self) -> Histogram {
+        let mut all = Histogram::new(DURATIONS);
+        for counts in &self.protocols {
+            all.merge(&counts.durations);
+        }
+        all
+    }
+
     /// Writes all counts.
     pub fn write(&self, text: &mut Exposition) {
         text.family(

@@ -38,7 +38,8 @@ where
     });
 }
 
-fn run(conversation: impl Future<Output = ()>) {
+/// Runs a conversation to its end.
+pub fn run(conversation: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -51,7 +52,8 @@ fn run(conversation: impl Future<Output = ()>) {
     });
 }
 
-async fn handshake<T>(socket: T) -> h2::client::SendRequest<Bytes>
+/// A client on a socket.
+pub async fn handshake<T>(socket: T) -> h2::client::SendRequest<Bytes>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
 {

@@ -26,6 +26,7 @@ mod names;
 mod notify;
 mod operation;
 mod own_files;
+mod panel;
 mod ports;
 mod programs;
 mod proxy;

@@ -1,0 +1,128 @@
+//! The panel: its listeners, and the way in.
+
+use std::error::Error;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::http::Scheme;
+use crate::panel::{Door, OneTimeToken, Panel};
+use crate::routes::Routes;
+use crate::rules::Users;
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::recent_lines::RecentRequests;
+use crate::telemetry::standard_error;
+use crate::world::files::{Root, read_regular};
+use crate::world::os::OsWorld;
+use crate::world::{ListenAddress, World};
+
+/// The longest file of users: 10,000 of them with 100 bytes each.
+const LONGEST_USERS: u64 = 1 << 20;
+
+/// The reason for which nothing secret can be made.
+const NO_RANDOM_NUMBERS: &str = "the panel needs random numbers, and the system gives none";
+
+/// A panel, and its URLs for a person.
+pub(super) type OpenPanel = (Panel, Vec<String>);
+
+/// The schemes of the panel's listeners, in their order.
+pub(super) fn schemes(config: &Config) -> Vec<Scheme> {
+    let http = config.panel.listen.iter().map(|_| Scheme::Http);
+    let https = config.panel.listen_tls.iter().map(|_| Scheme::Https);
+    http.chain(https).collect()
+}
+
+/// The access log as one whose last lines the panel has, and those lines.
+pub(super) fn keep_lines(
+    config: &Config,
+    log: Option<AccessLog>,
+) -> (Option<AccessLog>, Rc<RecentRequests>) {
+    let recent = Rc::new(RecentRequests::default());
+    if config.panel.is_off() {
+        return (log, recent);
+    }
+    standard_error::keep_recent();
+    (log.map(|log| log.keeping(recent.clone())), recent)
+}
+
+/// Opens the panel's listeners, behind all others, and the panel.
+pub(super) fn open(
+    config: &Config,
+    world: &mut OsWorld<Root>,
+    routes: &Routes<Root>,
+    requests: Rc<RecentRequests>,
+) -> Result<Option<OpenPanel>, Box<dyn Error>> {
+    if config.panel.is_off() {
+        return Ok(None);
+    }
+    let limits = &config.server.limits;
+    let mut bound = Vec::new();
+    for (address, scheme) in config.panel.addresses().zip(schemes(config)) {
+        let unsent_bytes = match scheme {
+            Scheme::Http => limits.unsent_bytes,
+            Scheme::Https => limits.unsent_tls_bytes,
+        };
+        let address = world.listen(address, limits.unsent(unsent_bytes))?;
+        bound.push((scheme, address));
+    }
+    let mut urls: Vec<String> = bound
+        .iter()
+        .map(|(scheme, address)| format!("{} (the panel)", super::url(*scheme, address)))
+        .collect();
+    let door = match (&config.panel.users, routes.logins()) {
+        (Some(file), Some(logins)) => Door::Users(Arc::new(users(file)?), logins),
+        _ => {
+            let token = OneTimeToken::new(browser_url(&bound)).ok_or(NO_RANDOM_NUMBERS)?;
+            urls.push(format!("log in once: {}", token.link()));
+            Door::Token(token)
+        }
+    };
+    let panel = Panel::new(&config.panel, door, requests, world.now()).ok_or(NO_RANDOM_NUMBERS)?;
+    Ok(Some((panel, urls)))
+}
+
+/// The users of a file.
+pub(super) fn users(file: &Path) -> Result<Users, String> {
+    let content = read_regular(file, LONGEST_USERS);
+    let content = content.map_err(|reason| {
+        format!(
+            "cannot read the users of the panel '{}' (--admin-users): {reason}",
+            file.display()
+        )
+    })?;
+    let users = Users::parse(file, &content)?;
+    users
+        .warnings
+        .iter()
+        .for_each(|warning| log::warn!("{warning}"));
+    Ok(users)
+}
+
+/// The URL by which a browser on this machine reaches the first listener with a port. A Unix socket has no
+/// URL: `ssh -L` gives it a port.
+fn browser_url(bound: &[(Scheme, ListenAddress)]) -> String {
+    let url = bound.iter().find_map(|(scheme, address)| match address {
+        ListenAddress::Tcp(address) => Some(format!("{}://{address}", scheme.as_str())),
+        ListenAddress::Unix(_) => None,
+    });
+    url.unwrap_or_else(|| "http://localhost:9000".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_comes_with_an_address_that_a_browser_has() {
+        let tcp = |text: &str| ListenAddress::Tcp(text.parse().unwrap());
+        let socket = || ListenAddress::Unix("/run/panel".into());
+        let both = [
+            (Scheme::Http, socket()),
+            (Scheme::Https, tcp("127.0.0.1:9443")),
+        ];
+        assert_eq!(browser_url(&both), "https://127.0.0.1:9443");
+        let alone = [(Scheme::Http, socket())];
+        assert_eq!(browser_url(&alone), "http://localhost:9000");
+    }
+}
