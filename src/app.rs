@@ -171,7 +171,7 @@ impl App {
         #[cfg(feature = "panel")]
         if let Some((panel, panel_urls)) = panel {
             urls.extend(panel_urls);
-            services = services.with_panel(panel);
+            services = services.with_panel(panel).with_inspection();
         }
         let mut event_loop = EventLoop::new(world, services, &schemes);
         event_loop.add_metrics_listeners(config.metrics.len());

@@ -86,6 +86,9 @@ impl<F: Files> Exchange<F> for ActionExchange {
                 }
                 Some(OrderOutcome::Done(done)) => PanelReply::json(200, &Done { done: &done }),
                 Some(OrderOutcome::Refused(status, why)) => PanelReply::error(status, why),
+                Some(OrderOutcome::Json(_) | OrderOutcome::Watched(_)) => {
+                    PanelReply::error(500, "an answer to another question")
+                }
             };
             self.stage = ActionStage::Sending(Sending::Head(reply));
         }

@@ -9,14 +9,18 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::fields_of;
+use super::following::ConnectionFollower;
 use super::history::HistoryText;
 use super::logs::LogFollower;
 use super::state::SharedState;
-use crate::exchange::{Desk, Exchange, Failure, Head, Part, Room, Step, Until};
+use crate::exchange::{Desk, Exchange, Failure, Head, Part, Room, Step, Until, Waker};
 use crate::world::Files;
 
 /// The time between two events of a kind.
 const PERIOD: Duration = Duration::from_millis(500);
+
+/// The time to the second event, which has the answers to the questions of the first.
+const FIRST_PERIOD: Duration = Duration::from_millis(50);
 
 /// After so much silence a comment is sent, so that nobody on the way takes the stream for dead.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
@@ -37,11 +41,19 @@ pub(super) struct EventStream {
     told: serde_json::Map<String, Value>,
     /// The sample that was told last.
     tick: u64,
-    logs: Option<LogFollower>,
+    followed: Followed,
     due: Instant,
     spoke: Instant,
     /// Counts the stream while it is there.
     _place: std::rc::Rc<()>,
+}
+
+/// The parts of a stream that its reader has asked for.
+pub(super) struct Followed {
+    /// The logs.
+    pub(super) logs: Option<LogFollower>,
+    /// One connection.
+    pub(super) connection: Option<ConnectionFollower>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,12 +74,11 @@ struct Changes<'a> {
 }
 
 impl EventStream {
-    /// A stream for the session of this token, of the logs as well if they are followed; none if there are
-    /// too many.
+    /// A stream for the session of this token; none if there are too many.
     pub(super) fn new(
         state: SharedState,
         session: String,
-        logs: Option<LogFollower>,
+        followed: Followed,
         now: Instant,
     ) -> Option<Self> {
         let place = state.borrow().stream_place()?;
@@ -79,7 +90,7 @@ impl EventStream {
             taken: 0,
             told: serde_json::Map::new(),
             tick: 0,
-            logs,
+            followed,
             due: now,
             spoke: now,
             _place: place,
@@ -95,10 +106,11 @@ impl EventStream {
     }
 
     /// Makes the events that are due.
-    fn make(&mut self, now: Instant) {
-        self.due = now + PERIOD;
+    fn make(&mut self, now: Instant, waker: impl FnOnce() -> Waker) {
+        let is_first = self.told.is_empty();
+        self.due = now + if is_first { FIRST_PERIOD } else { PERIOD };
         let state = self.state.clone();
-        let state = state.borrow();
+        let mut state = state.borrow_mut();
         if !state.sessions.goes_on(&self.session, now) {
             self.stage = EventStage::Ending;
             return self.say("end", &"the session is over");
@@ -116,7 +128,12 @@ impl EventStream {
             let history = history.as_ref();
             self.say("overview", &Changes { changed, history });
         }
-        if let Some(logs) = &mut self.logs
+        if let Some(connection) = &mut self.followed.connection {
+            let mut events = String::new();
+            state.orders.extend(connection.tell(&mut events, waker()));
+            self.pending.extend_from_slice(events.as_bytes());
+        }
+        if let Some(logs) = &mut self.followed.logs
             && let Some(lines) = logs.later()
         {
             self.say("log", &lines);
@@ -162,7 +179,7 @@ impl<F: Files> Exchange<F> for EventStream {
             match self.stage {
                 EventStage::Ending => return Ok(Step::End(None)),
                 _ if self.due > desk.now() => return Ok(Step::Wait(Until::Time(self.due))),
-                _ => self.make(desk.now()),
+                _ => self.make(desk.now(), || desk.waker()),
             }
         }
         if self.pending.is_empty() {

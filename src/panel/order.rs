@@ -5,19 +5,27 @@ use std::rc::Rc;
 
 use super::action::Action;
 use crate::exchange::Waker;
+use crate::inspect::{Look, Watch};
 
 /// The content of an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum OrderContent {
     /// Something to do.
     Action(Action),
+    /// A look at connections, which may take several turns.
+    Look(RefCell<Look>),
+    /// To watch the connection of this number.
+    Watch(u32),
 }
 
 /// The event loop's answer to an order.
-#[derive(Debug)]
 pub enum OrderOutcome {
     /// It was carried out, as this sentence tells.
     Done(String),
+    /// The answer to a look, as JSON.
+    Json(String),
+    /// The connection is watched from now on.
+    Watched(Box<Watch>),
     /// It could not be carried out: the status of the answer, and the reason.
     Refused(u16, &'static str),
 }
@@ -41,7 +49,7 @@ impl PanelOrder {
     }
 
     /// The request is given another turn, before which the event loop carries orders out.
-    pub(super) fn await_turn(&self) {
+    pub fn await_turn(&self) {
         self.waker.wake();
     }
 

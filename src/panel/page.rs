@@ -24,7 +24,7 @@ const fn file(path: &'static str, media_type: &'static str, content: &'static st
 }
 
 /// All files of the page.
-const FILES: [PageFile; 9] = [
+const FILES: [PageFile; 12] = [
     file("/", HTML, include_str!("page/index.html")),
     file("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     file("/panel.css", CSS, include_str!("page/panel.css")),
@@ -32,6 +32,13 @@ const FILES: [PageFile; 9] = [
     file("/api.js", SCRIPT, include_str!("page/api.js")),
     file("/format.js", SCRIPT, include_str!("page/format.js")),
     file("/chart.js", SCRIPT, include_str!("page/chart.js")),
+    file("/axis.js", SCRIPT, include_str!("page/axis.js")),
+    file(
+        "/connections.js",
+        SCRIPT,
+        include_str!("page/connections.js"),
+    ),
+    file("/connection.js", SCRIPT, include_str!("page/connection.js")),
     file("/overview.js", SCRIPT, include_str!("page/overview.js")),
     file("/logs.js", SCRIPT, include_str!("page/logs.js")),
 ];

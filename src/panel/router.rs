@@ -1,7 +1,7 @@
 //! The way from a request to its answer.
 
 use std::cell::{Ref, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -9,32 +9,30 @@ use serde::Serialize;
 use super::acting::ActionExchange;
 use super::answer::{PanelReply, guard_fields};
 use super::config::{Config, PanelRights};
-use super::events::EventStream;
+use super::events::{EventStream, Followed};
+use super::following::ConnectionFollower;
 use super::guard::{Guard, GuardRefusal, GuardedPath};
 use super::history::{History, HistoryText};
 use super::login::LoginExchange;
 use super::logs::{LogFollower, last_lines};
+use super::looking::LookExchange;
 use super::order::PanelOrder;
 use super::page::PanelPage;
 use super::session::Secret;
 use super::state::{Door, PanelState, SharedState};
 use crate::exchange::{Answer, Desk, Request, Response};
 use crate::http::{Fields, Method, Scheme};
+use crate::inspect::Look;
 use crate::telemetry::recent_lines::RecentRequests;
 use crate::world::Files;
 
 /// The field with the session's token. No form of another page can send a field of this name.
 const TOKEN_FIELD: &str = "x-calmd-token";
 
-/// Answers with JSON that may be waiting for their readers. More are refused, because a reader that takes
-/// none would make us hold them all.
-const MOST_TEXTS: usize = 64;
-
 /// The panel.
 pub struct Panel {
     state: SharedState,
     page: PanelPage,
-    texts: RefCell<Vec<Weak<[u8]>>>,
     made: Instant,
 }
 
@@ -73,7 +71,6 @@ impl Panel {
         Some(Panel {
             state: Rc::new(RefCell::new(state)),
             page: PanelPage::default(),
-            texts: RefCell::default(),
             made: now,
         })
     }
@@ -184,7 +181,18 @@ impl Panel {
         if call.path == b"/api/events" {
             return self.stream(call, caller);
         }
-        let state = self.state.borrow();
+        let path = std::str::from_utf8(call.path).unwrap_or_default();
+        match Look::parse(path.trim_start_matches("/api/"), call.query) {
+            Some(Ok(look)) => {
+                let exchange = LookExchange::new(self.state.clone(), look);
+                return Answer::Exchange(Box::new(exchange));
+            }
+            Some(Err(problem)) => {
+                return Answer::Response(PanelReply::error(400, &problem).response());
+            }
+            None => {}
+        }
+        let mut state = self.state.borrow_mut();
         let reply = match call.path {
             b"/api/session" => {
                 PanelReply::json(200, &state.session_text(&caller.user, &caller.token))
@@ -201,7 +209,7 @@ impl Panel {
             b"/api/actions" | b"/api/logout" => not_allowed("POST"),
             _ => PanelReply::error(404, "there is no such thing"),
         };
-        Answer::Response(self.hold(reply).response())
+        Answer::Response(state.hold(reply).response())
     }
 
     /// Begins a stream of events.
@@ -211,8 +219,13 @@ impl Panel {
         }
         let logs = number_of(call.query, "logs").unwrap_or(0) > 0;
         let logs = logs.then(|| LogFollower::new(&self.state.borrow().requests));
+        let watched = number_of(call.query, "watch").and_then(|id| u32::try_from(id).ok());
+        let followed = Followed {
+            logs,
+            connection: watched.map(ConnectionFollower::new),
+        };
         let session = caller.token.clone();
-        match EventStream::new(self.state.clone(), session, logs, call.now) {
+        match EventStream::new(self.state.clone(), session, followed, call.now) {
             Some(stream) => Answer::Exchange(Box::new(stream)),
             None => {
                 let error = "as many streams of events are open as can be";
@@ -255,17 +268,6 @@ impl Panel {
         Answer::Exchange(Box::new(ActionExchange::new(self.state.clone(), who)))
     }
 
-    /// The answer, if not too many are unread.
-    fn hold(&self, reply: PanelReply) -> PanelReply {
-        let mut texts = self.texts.borrow_mut();
-        texts.retain(|text| text.strong_count() > 0);
-        if texts.len() >= MOST_TEXTS {
-            return PanelReply::error(503, "too many answers are waiting to be read");
-        }
-        texts.push(reply.text());
-        reply
-    }
-
     /// Time since the panel was made, with the server.
     pub fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.made)
@@ -274,6 +276,17 @@ impl Panel {
     /// The next order that nobody has carried out yet.
     pub fn next_order(&self) -> Option<Rc<PanelOrder>> {
         self.state.borrow_mut().orders.pop_front()
+    }
+
+    /// The number of orders that nobody has carried out yet.
+    pub fn orders(&self) -> usize {
+        self.state.borrow().orders.len()
+    }
+
+    /// Has an order carried out in a later turn, before which its request has another one.
+    pub fn put_back(&self, order: Rc<PanelOrder>) {
+        order.await_turn();
+        self.state.borrow_mut().orders.push_back(order);
     }
 
     /// The last ten minutes.

@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::answer::PanelReply;
 use super::config::PanelRights;
 use super::guard::Guard;
 use super::history::History;
@@ -23,6 +24,10 @@ use crate::world::Peer;
 /// person needs, and 14,400 guesses a day.
 const MOST_ATTEMPTS: f64 = 10.0;
 const ATTEMPTS_PER_SECOND: f64 = 1.0 / 6.0;
+
+/// The most answers with JSON that may be waiting for their readers. More are refused, because a reader that
+/// takes none would make us hold them all.
+const MOST_TEXTS: usize = 64;
 
 /// The most streams of events at a time: a few operators with a few tabs each.
 const MOST_STREAMS: usize = 16;
@@ -53,6 +58,8 @@ pub(super) struct PanelState {
     pub(super) overview: serde_json::Value,
     /// The last lines of the access log.
     pub(super) requests: Rc<RecentRequests>,
+    /// Answers with JSON that may be waiting for their readers.
+    texts: Vec<Weak<[u8]>>,
     /// Shared by the streams of events, which are counted by that.
     streams: Rc<()>,
 }
@@ -84,6 +91,7 @@ impl PanelState {
             history: History::default(),
             overview: serde_json::Value::Null,
             requests,
+            texts: Vec::new(),
             streams: Rc::default(),
         }
     }
@@ -96,6 +104,16 @@ impl PanelState {
     /// Gives an attempt back, because it was right.
     pub(super) fn forgive(&mut self, peer: Peer, now: Instant) {
         self.attempts.give_back(address_of(peer), now);
+    }
+
+    /// The answer, if not too many are unread.
+    pub(super) fn hold(&mut self, reply: PanelReply) -> PanelReply {
+        self.texts.retain(|text| text.strong_count() > 0);
+        if self.texts.len() >= MOST_TEXTS {
+            return PanelReply::error(503, "too many answers are waiting to be read");
+        }
+        self.texts.push(reply.text());
+        reply
     }
 
     /// A place for one more stream of events, if there is one.

@@ -11,8 +11,9 @@ export class Chart {
     this.values = lines.map(() => []);
     this.hover = null;
     this.now = make("span", "value", "–");
+    this.other = make("span", "other", "");
     this.unit = make("small", "");
-    const key = make("small", "key");
+    const key = make("span", "key");
     keys?.forEach((name, at) => key.append(make("i", at ? "second" : ""), name));
     this.canvas = make("canvas");
     this.canvas.tabIndex = 0;
@@ -20,8 +21,8 @@ export class Chart {
     this.element = make(
       "article",
       "card chart",
-      make("h2", "", title),
-      make("div", "now", this.now, this.unit, key),
+      make("div", "title", make("h2", "", title), key),
+      make("div", "now", this.now, this.other, this.unit),
       this.canvas,
     );
     this.canvas.addEventListener("pointermove", (event) => this.point(event.offsetX));
@@ -70,7 +71,8 @@ export class Chart {
     const back = this.hover ?? 0;
     const found = this.values.map((values) => values.at(-1 - back));
     const texts = found.map((value) => (value === undefined ? "–" : this.show(value)));
-    this.now.textContent = texts.join(" · ");
+    this.now.textContent = texts[0];
+    this.other.textContent = texts[1] ?? "";
     this.unit.textContent = this.hover === null ? "" : back ? `${back} s ago` : "now";
     const peak = Math.max(0, ...this.values[0]);
     this.canvas.setAttribute(
@@ -106,9 +108,9 @@ export class Chart {
       line(ink, 0, y(value), width, y(value));
     }
     ink.fillText(this.show(most), 0, y(most) - size * 0.3);
-    for (const minutes of [10, 8, 6, 4, 2]) {
-      ink.textAlign = minutes === 10 ? "left" : "center";
-      ink.fillText(`−${minutes} min`, x(Math.min(POINTS - 1, minutes * 60)), height - 1);
+    ink.textAlign = "center";
+    for (const minutes of [8, 6, 4, 2]) {
+      ink.fillText(`−${minutes} min`, x(minutes * 60), height - 1);
     }
     ink.textAlign = "right";
     ink.fillText("now", width, height - 1);

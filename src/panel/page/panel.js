@@ -2,10 +2,12 @@
 
 import { begin, get, post, session } from "/api.js";
 import { at, make } from "/format.js";
+import * as connection from "/connection.js";
+import * as connections from "/connections.js";
 import * as logs from "/logs.js";
 import * as overview from "/overview.js";
 
-const VIEWS = ["overview", "logs"];
+const VIEWS = ["overview", "connections", "connection", "logs"];
 let stream = null;
 
 /* Notes and questions */
@@ -76,27 +78,39 @@ function enter() {
   at("read-only").hidden = !session.readOnly;
   at("buttons").hidden = session.readOnly;
   at("block-form").hidden = session.readOnly;
+  at("one-actions").hidden = session.readOnly;
   showView();
 }
 
+/** The view of the address, and the number of the connection that it shows. */
 function viewOf(hash) {
-  const name = hash.slice(1).split("/")[0];
-  return VIEWS.includes(name) ? name : "overview";
+  const [name, number] = hash.slice(1).split("/");
+  if (name === "connections" && /^\d+$/.test(number)) {
+    return ["connection", Number(number)];
+  }
+  return [VIEWS.includes(name) && name !== "connection" ? name : "overview"];
 }
 
 function showView() {
   if (at("app").hidden) {
     return;
   }
-  const view = viewOf(location.hash);
+  const [view, number] = viewOf(location.hash);
   for (const name of VIEWS) {
     at(`view-${name}`).hidden = name !== view;
-    const link = document.querySelector(`nav [data-view=${name}]`);
-    if (name === view) {
+  }
+  for (const link of document.querySelectorAll("nav [data-view]")) {
+    if (view.startsWith(link.dataset.view.slice(0, 10))) {
       link.setAttribute("aria-current", "page");
     } else {
       link.removeAttribute("aria-current");
     }
+  }
+  connections.close();
+  if (view === "connections") {
+    connections.open(refused);
+  } else if (view === "connection") {
+    connection.open(number);
   }
   start();
 }
@@ -117,7 +131,8 @@ function start() {
   }
   overview.restart();
   logs.restart();
-  const wanted = viewOf(location.hash) === "logs" ? "?logs=1" : "";
+  const [view, number] = viewOf(location.hash);
+  const wanted = { logs: "?logs=1", connection: `?watch=${number}` }[view] || "";
   const own = new EventSource(`/api/events${wanted}`);
   stream = own;
   own.addEventListener("open", () => {
@@ -125,6 +140,10 @@ function start() {
   });
   own.addEventListener("overview", (event) => overview.show(JSON.parse(event.data), unblock));
   own.addEventListener("log", (event) => logs.add(JSON.parse(event.data)));
+  own.addEventListener("connection", (event) => connection.show(JSON.parse(event.data)));
+  own.addEventListener("qlog", (event) => connection.begin(event.data));
+  own.addEventListener("frames", (event) => connection.add(JSON.parse(event.data)));
+  own.addEventListener("gone", () => connection.gone());
   own.addEventListener("end", (event) => {
     note(`${JSON.parse(event.data)}.`);
     own.close();
@@ -136,6 +155,13 @@ function start() {
       check();
     }
   });
+}
+
+/** Looks after a request that was refused: is the session over? */
+function refused(problem) {
+  if (problem.status === 401) {
+    showLogin();
+  }
 }
 
 /** Looks after a stream that has ended: is the session over, or the server gone? */
@@ -157,8 +183,9 @@ document.addEventListener("visibilitychange", () => {
   if (!at("app").hidden) {
     if (document.hidden) {
       stop();
+      connections.close();
     } else {
-      start();
+      showView();
     }
   }
 });
@@ -183,6 +210,22 @@ async function act(action) {
       showLogin();
     }
   }
+}
+
+for (const button of document.querySelectorAll("[data-one]")) {
+  const [title, text] = {
+    "drain-connection": ["Drain this connection?", "It ends after its open requests."],
+    "close-connection": ["Close this connection?", "It is closed at once."],
+    block: ["Block its address?", "All its connections are closed, and new ones refused for ten minutes."],
+  }[button.dataset.one];
+  button.addEventListener("click", async () => {
+    const [, number] = viewOf(location.hash);
+    if (await ask(title, text, button.textContent)) {
+      const kind = button.dataset.one;
+      const address = button.dataset.peer;
+      act(kind === "block" ? { action: kind, address, seconds: 600 } : { action: kind, connection: number });
+    }
+  });
 }
 
 function unblock(address) {

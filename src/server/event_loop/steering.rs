@@ -11,6 +11,7 @@ use serde_json::json;
 use super::stopping::LoopState;
 use super::{Backlog, EventLoop, Listener};
 use crate::http::Scheme;
+use crate::inspect::{LookReply, WatchForm};
 use crate::panel::{Action, CLASSES, OrderContent, OrderOutcome, Panel, PanelOrder, Totals};
 use crate::server::connection::{Connection, Wish};
 use crate::server::listener_role::ListenerRole;
@@ -125,12 +126,19 @@ impl<W: World> EventLoop<W> {
 
     /// Carries out the orders of the panel's requests, and shows the panel the present.
     pub(super) fn serve_panel(&mut self) {
-        while let Some(order) = self.next_order() {
-            let outcome = match &order.wanted {
-                OrderContent::Action(action) => self.act(action),
+        let orders = self.services.panel.as_ref();
+        for _ in 0..orders.map_or(0, |panel| panel.orders()) {
+            let Some(order) = self.next_order() else {
+                break;
             };
-            order.finish(outcome);
-            self.steering.shown = None;
+            match self.carry_out(&order.wanted) {
+                Some(outcome) => order.finish(outcome),
+                None => {
+                    if let Some(panel) = &self.services.panel {
+                        panel.put_back(order);
+                    }
+                }
+            }
         }
         let now = self.services.now;
         let is_fresh = |at| now.saturating_duration_since(at) < SHOW_AGAIN;
@@ -141,6 +149,27 @@ impl<W: World> EventLoop<W> {
                 panel.set_overview(overview);
             }
         }
+    }
+
+    /// The outcome of an order; none if it is to go on in the next turn.
+    fn carry_out(&mut self, wanted: &OrderContent) -> Option<OrderOutcome> {
+        const GONE: OrderOutcome =
+            OrderOutcome::Refused(404, "there is no such connection any more");
+        Some(match wanted {
+            OrderContent::Action(action) => {
+                self.steering.shown = None;
+                self.act(action)
+            }
+            OrderContent::Look(look) => match self.look(&mut look.borrow_mut()) {
+                LookReply::Json(text) => OrderOutcome::Json(text),
+                LookReply::Gone => GONE,
+                LookReply::Unfinished => return None,
+            },
+            OrderContent::Watch(id) => match self.watch(*id, WatchForm::EventStream) {
+                Some(watch) => OrderOutcome::Watched(Box::new(watch)),
+                None => GONE,
+            },
+        })
     }
 
     fn next_order(&self) -> Option<std::rc::Rc<PanelOrder>> {
@@ -216,8 +245,8 @@ impl<W: World> EventLoop<W> {
         end: impl FnOnce(&mut Connection<W>, &mut W, &mut Turn<'_, W::Files>) -> Wish,
         done: &str,
     ) -> OrderOutcome {
-        let mut tokens = self.connections.tokens().into_iter();
-        match tokens.find(|token| u64::from(token.serial) == serial) {
+        let serial = u32::try_from(serial).unwrap_or_default();
+        match self.connections.named(serial) {
             Some(token) => {
                 self.give_turn(token, end);
                 OrderOutcome::Done(done.to_owned())

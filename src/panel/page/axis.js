@@ -1,0 +1,69 @@
+// Frames on a time axis: those that came above the line, those that went below it.
+
+const SPAN = 10_000;
+const COLOURS = {
+  DATA: "--accent",
+  HEADERS: "--second",
+  HEAD: "--second",
+  RST_STREAM: "--bad",
+  GOAWAY: "--bad",
+};
+
+/** An axis of the last ten seconds in which something passed. */
+export class Axis {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.frames = [];
+    new ResizeObserver(() => this.draw(this.frames)).observe(canvas);
+  }
+
+  draw(frames) {
+    this.frames = frames;
+    const { canvas } = this;
+    const scale = window.devicePixelRatio || 1;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (!width) {
+      return;
+    }
+    canvas.width = width * scale;
+    canvas.height = height * scale;
+    const style = getComputedStyle(canvas);
+    const colour = (name) => style.getPropertyValue(name).trim();
+    const size = parseFloat(style.fontSize) * 0.75;
+    const ink = canvas.getContext("2d");
+    ink.scale(scale, scale);
+    ink.font = `${size}px ${style.fontFamily}`;
+    const end = frames.at(-1)?.t ?? 0;
+    const middle = (height - size * 1.4) / 2;
+    const x = (time) => width - 4 - ((end - time) / SPAN) * (width - 8);
+    ink.fillStyle = colour("--quiet");
+    ink.strokeStyle = colour("--line");
+    ink.beginPath();
+    ink.moveTo(0, Math.round(middle) + 0.5);
+    ink.lineTo(width, Math.round(middle) + 0.5);
+    ink.stroke();
+    for (let back = 0; back <= 10; back += 2) {
+      ink.textAlign = back ? (back === 10 ? "left" : "center") : "right";
+      ink.fillText(back ? `−${back} s` : "last frame", Math.max(0, x(end - back * 1000)), height - 2);
+    }
+    ink.textAlign = "left";
+    ink.fillText("received", 0, size);
+    ink.fillText("sent", 0, middle * 2);
+    let counts = { in: 0, out: 0 };
+    for (const frame of frames) {
+      if (frame.t < end - SPAN) {
+        continue;
+      }
+      counts[frame.dir] += 1;
+      // The length of a mark grows with that of the frame, by powers of two.
+      const part = 0.3 + 0.7 * Math.min(1, Math.log2(1 + frame.len) / 14);
+      const tall = (middle - size * 1.2) * part;
+      ink.fillStyle = colour(COLOURS[frame.type.split(" ")[0]] || "--quiet");
+      ink.fillRect(x(frame.t), frame.dir === "in" ? middle - tall : middle + 1, 2, tall);
+    }
+    canvas.setAttribute(
+      "aria-label",
+      `The last ten seconds of frames: ${counts.in} received, ${counts.out} sent`,
+    );
+  }
+}
