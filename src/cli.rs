@@ -40,8 +40,8 @@ mod reader;
 pub enum Command {
     /// Serve. Where there is a settings file, its reader can read it again.
     Serve(Box<Config>, Option<Box<SettingsReader>>),
-    /// Test everything that serving takes, and print what would be served.
-    Check(Box<Config>),
+    /// Test everything that serving takes, and print what would be served, with the table of these rules.
+    Check(Box<Config>, String),
     /// Print a text: the settings in effect, or a document.
     Show(String),
     /// Fetch.
@@ -158,7 +158,7 @@ fn parse_from(args: &[OsString], variable: Variable<'_>) -> Result<Command, Comm
     let config = Box::new(given.resolve(base).map_err(CommandError::Setting)?);
     Ok(match purpose {
         Purpose::Serve => Command::Serve(config, reader.again()),
-        Purpose::Check => Command::Check(config),
+        Purpose::Check => Command::Check(config, settings::rule_table(given)),
         Purpose::Show => Command::Show(settings::show(given)),
     })
 }

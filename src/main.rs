@@ -47,8 +47,8 @@ fn run() -> ExitCode {
         ));
     }
     let done = match cli::parse() {
-        Ok(Command::Serve(config, reader)) => serve(&config, reader),
-        Ok(Command::Check(config)) => check(&config),
+        Ok(Command::Serve(config, reader)) => serve(config, reader),
+        Ok(Command::Check(config, rules)) => check(&config, &rules),
         Ok(Command::Show(settings)) => print(&settings),
         #[cfg(feature = "client")]
         Ok(Command::Get(options)) => match client::run(&options) {
@@ -72,9 +72,9 @@ fn end(done: Result<(), Box<dyn Error>>) -> ExitCode {
 }
 
 /// Warnings go to standard error, the result to standard output.
-fn check(config: &Config) -> Result<(), Box<dyn Error>> {
+fn check(config: &Config, rules: &str) -> Result<(), Box<dyn Error>> {
     standard_error::install_log(config.log_level);
-    let told = app::check(config)?;
+    let told = app::check(config, rules)?;
     print(&told)
 }
 
@@ -100,7 +100,7 @@ fn help(helper: HelperProcess) -> Result<(), Box<dyn Error>> {
     Ok(helper.run()?)
 }
 
-fn serve(config: &Config, reader: Option<Box<SettingsReader>>) -> Result<(), Box<dyn Error>> {
+fn serve(config: Box<Config>, reader: Option<Box<SettingsReader>>) -> Result<(), Box<dyn Error>> {
     allocator::adopt();
     // Both are opened before the sandbox closes.
     standard_error::install_log(config.log_level);
@@ -108,18 +108,23 @@ fn serve(config: &Config, reader: Option<Box<SettingsReader>>) -> Result<(), Box
     for mistake in cli::misspelt_variables() {
         log::warn!("{mistake}");
     }
-    let mut app = App::open(config)?;
+    let mut app = App::open(&config)?;
     if let Some(reader) = reader {
-        app.read_again(config, move |running| reader.read(running));
+        app.read_again(&config, move |running| reader.read(running));
     }
-    sandbox::enter(&app.rights(config))?.log();
-    app.warn(config);
-    let told = app.announcement(config);
+    sandbox::enter(&app.rights(&config))?.log();
+    app.warn(&config);
+    let told = app.announcement(&config);
     match (&config.access_log, output) {
         (Some(AccessLogConfig { file: None, .. }), _) => standard_error::write(&told),
         (_, Ok(mut output)) => output.write(told.as_bytes()),
         // The standard stream is closed: nothing is lost that the operator wanted to keep.
         (_, Err(_)) => {}
+    }
+    if !config.hosts.is_empty() {
+        // A thousand hosts leave a thousand configurations behind.
+        drop(config);
+        allocator::tidy();
     }
     app.run()
 }

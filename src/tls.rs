@@ -23,14 +23,17 @@ use crate::world::os::wall_clock;
 
 mod certificate;
 mod certificate_sets;
+mod client_auth;
 mod clock;
 mod error;
 mod file;
 mod hello;
+mod host_verifier;
 mod names;
 pub mod records;
 mod self_signed;
 mod state_directory;
+mod subject;
 mod subject_names;
 mod ticket_key;
 mod validity;
@@ -38,13 +41,17 @@ mod watch;
 
 pub use certificate::Certificate;
 pub use certificate_sets::HostCertificates;
-use certificate_sets::{CertificateSets, LoadedCertificate, Note, Resolver};
+use certificate_sets::{CertificateSets, LoadedCertificate, Note, Resolver, SetLoader};
+use client_auth::SetVerifier;
+pub use client_auth::{ClientAuth, ClientDemand, check_client_auth};
 use clock::Tickets;
 pub use clock::TlsClock;
 pub use error::TlsError;
 use file::read_file;
+use host_verifier::{HostTickets, HostVerifier};
 pub use names::Names;
 pub use state_directory::state_directory;
+pub use subject::subject;
 use subject_names::SubjectNames;
 pub use ticket_key::check_ticket_key;
 use ticket_key::{CertificatesHash, SharedTickets};
@@ -127,6 +134,7 @@ impl TlsContext {
         let host = HostCertificates {
             names: &[],
             certificates,
+            client_auth: None,
         };
         let context = TlsContext::of_hosts(&[host])?;
         let origin = context.origin();
@@ -219,7 +227,7 @@ impl TlsContext {
     /// Opens the tickets anew beside the certificate in use.
     fn renew_tickets(&mut self) -> Result<(), TlsError> {
         let mut config = ServerConfig::clone(&self.config);
-        config.ticketer = self.tickets.open(&self.sets)?;
+        config.ticketer = ticketer(&self.sets, &self.noted, &self.tickets)?;
         self.config = Arc::new(config);
         Ok(())
     }
@@ -234,7 +242,8 @@ impl TlsContext {
     pub fn reload(&mut self) -> Result<(), TlsError> {
         let load = loader(&self.provider);
         let sets = self.sets.load_again(load)?;
-        if self.sets.has_keys_of(&sets) && matches!(self.tickets, TicketSource::Process(_)) {
+        let is_same = self.sets.has_keys_of(&sets) && !sets.want_clients();
+        if is_same && matches!(self.tickets, TicketSource::Process(_)) {
             return Ok(());
         }
         self.put(sets)
@@ -272,6 +281,21 @@ impl TlsContext {
         }
     }
 
+    /// Goes on with the handshake of a connection of these names.
+    pub fn enter(&self, names: Names) {
+        self.noted.put(names);
+    }
+
+    /// True if a host wants certificates of its clients.
+    pub fn wants_clients(&self) -> bool {
+        self.sets.want_clients()
+    }
+
+    /// True if the host of an authority serves nobody without a certificate.
+    pub fn requires_client(&self, authority: &[u8]) -> bool {
+        self.sets.requires_client(authority)
+    }
+
     /// The names that requests on a connection may be for, if its ClientHello was among the records
     /// that were just opened; otherwise [`Names::Any`].
     pub fn take_names(&self) -> Names {
@@ -294,18 +318,39 @@ impl TlsContext {
 }
 
 /// A loader of certificates. It keeps one that was made in memory until it is worn.
-fn loader(
-    provider: &CryptoProvider,
-) -> impl FnMut(&Certificate, Option<&LoadedCertificate>) -> Result<LoadedCertificate, TlsError> {
-    let now = wall_clock();
-    move |certificate, before| match before {
-        Some(before)
-            if before.origin == CertificateOrigin::Memory
-                && !self_signed::is_worn(before.loaded, now) =>
-        {
-            Ok(before.clone())
+struct FileLoader<'p> {
+    provider: &'p Arc<CryptoProvider>,
+    now: SystemTime,
+}
+
+fn loader(provider: &Arc<CryptoProvider>) -> FileLoader<'_> {
+    FileLoader {
+        provider,
+        now: wall_clock(),
+    }
+}
+
+impl SetLoader for FileLoader<'_> {
+    type Error = TlsError;
+
+    fn certificate(
+        &mut self,
+        certificate: &Certificate,
+        before: Option<&LoadedCertificate>,
+    ) -> Result<LoadedCertificate, TlsError> {
+        match before {
+            Some(before)
+                if before.origin == CertificateOrigin::Memory
+                    && !self_signed::is_worn(before.loaded, self.now) =>
+            {
+                Ok(before.clone())
+            }
+            _ => load_kept(certificate, self.now, self.provider),
         }
-        _ => load_kept(certificate, now, provider),
+    }
+
+    fn verifier(&mut self, wish: &ClientAuth) -> Result<SetVerifier, TlsError> {
+        client_auth::verifier(wish, self.provider)
     }
 }
 
@@ -366,21 +411,41 @@ fn complain(chain: &[CertificateDer<'_>], place: &str, now: SystemTime) {
     }
 }
 
+/// The maker of tickets, which sessions with hosts that want certificates of their clients do without.
+fn ticketer(
+    sets: &Arc<CertificateSets>,
+    noted: &Arc<Note>,
+    tickets: &TicketSource,
+) -> Result<Arc<dyn ProducesTickets>, TlsError> {
+    let tickets = tickets.open(sets)?;
+    if !sets.want_clients() {
+        return Ok(tickets);
+    }
+    let verifier = HostVerifier::new(sets.clone(), noted.clone());
+    Ok(Arc::new(HostTickets::new(tickets, verifier)))
+}
+
 fn server_config(
     sets: &Arc<CertificateSets>,
     noted: &Arc<Note>,
     provider: &Arc<CryptoProvider>,
     tickets: &TicketSource,
 ) -> Result<ServerConfig, TlsError> {
-    let mut config = ServerConfig::builder_with_details(Arc::clone(provider), Arc::new(TlsClock))
+    let config = ServerConfig::builder_with_details(Arc::clone(provider), Arc::new(TlsClock))
         .with_safe_default_protocol_versions()
-        .map_err(TlsError::Library)?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Resolver::new(sets.clone(), noted.clone())));
+        .map_err(TlsError::Library)?;
+    let config = if sets.want_clients() {
+        let verifier = HostVerifier::new(sets.clone(), noted.clone());
+        config.with_client_cert_verifier(Arc::new(verifier))
+    } else {
+        config.with_no_client_auth()
+    };
+    let mut config =
+        config.with_cert_resolver(Arc::new(Resolver::new(sets.clone(), noted.clone())));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Sessions are resumed by tickets that the client keeps. A cache on our side would only grow.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = tickets.open(sets)?;
+    config.ticketer = ticketer(sets, noted, tickets)?;
     // An HTTP/2 client opens one connection, and every connection brings a fresh ticket, so one is
     // enough.
     config.send_tls13_tickets = 1;

@@ -9,12 +9,15 @@ use std::time::Instant;
 use super::{announcement, hosts, metrics, url};
 use crate::config::Config;
 use crate::http::Scheme;
+use crate::routes::Routes;
+use crate::rules::SiteRules;
 use crate::tls::{self, Certificate, CertificateOrigin, TlsContext};
-use crate::world::files::absolute;
+use crate::world::files::{Root, absolute};
 
 /// Opens the site, the certificate, the ticket key and the log as a start would, warns as a start would, and tells what
-/// would be served. Ports are not tried, because the server may hold them, and no file is made.
-pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
+/// would be served: by the rules of the settings file, whose table is given, and by those of the sites. Ports are not
+/// tried, because the server may hold them, and no file is made.
+pub fn check(config: &Config, rules: &str) -> Result<String, Box<dyn Error>> {
     let mut routes = hosts::open(config)?;
     #[cfg(feature = "upload")]
     super::uploads::check(config)?;
@@ -47,7 +50,26 @@ pub fn check(config: &Config) -> Result<String, Box<dyn Error>> {
     let metrics = config.metrics.iter().map(metrics::url);
     let urls: Vec<String> = cleartext.chain(tls).chain(metrics).collect();
     let told = announcement("would serve", config, &urls, certificate.as_ref());
-    Ok(told + "The settings are right.\n")
+    let of_sites = rules_of_sites(&mut routes, config);
+    Ok(told + rules + &of_sites + "The settings are right.\n")
+}
+
+/// The rules that sites bring along, and the lines of theirs that are left out.
+fn rules_of_sites(routes: &mut Routes<Root>, config: &Config) -> String {
+    let mut text = String::new();
+    for (site, config) in routes.sites().zip(config.sites()) {
+        let texts = site.rule_texts();
+        for (name, lines) in SiteRules::lines(&texts.redirects, &texts.headers) {
+            if lines.is_empty() {
+                continue;
+            }
+            text.push_str(&format!("  {}\n", config.root.join(name).display()));
+            for line in lines {
+                text.push_str(&format!("    {line}\n"));
+            }
+        }
+    }
+    text
 }
 
 /// The origin of the default host's certificate. One of our own is made at the first start, and not for a
@@ -64,6 +86,9 @@ fn certificate(config: &Config) -> Result<Option<CertificateOrigin>, Box<dyn Err
         .filter(given)
     {
         TlsContext::open(certificate)?;
+    }
+    for wish in hosts.iter().filter_map(|host| host.client_auth) {
+        tls::check_client_auth(wish)?;
     }
     let first = hosts.first().and_then(|host| host.certificates.first());
     Ok(first.map(|first| match first {

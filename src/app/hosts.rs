@@ -1,7 +1,6 @@
 //! The hosts of a configuration, opened: a tree of files and a site for each, with their names.
 
 use std::error::Error;
-use std::rc::Rc;
 
 use super::own_files;
 use crate::config::{Config, HostConfig, NamedHost};
@@ -9,7 +8,7 @@ use crate::hosts::HostPattern;
 use crate::routes::{Host, Routes};
 use crate::rules::Rules;
 use crate::site::Site;
-use crate::world::files::Root;
+use crate::world::files::{OwnFiles, Root};
 
 /// Opens the sites of all hosts.
 pub(super) fn open(config: &Config) -> Result<Routes<Root>, Box<dyn Error>> {
@@ -73,7 +72,7 @@ fn host(mut site: Site<Root>, config: &HostConfig) -> Host<Root> {
 
 /// Has no site serve the server's own files, which are there by now.
 pub(super) fn keep_private<'s>(sites: impl Iterator<Item = &'s mut Site<Root>>, config: &Config) {
-    let own: Rc<[_]> = own_files::own_files(config).into();
+    let own = OwnFiles::from(own_files::own_files(config));
     for site in sites {
         site.tree().keep_private(own.clone());
     }

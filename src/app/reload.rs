@@ -26,7 +26,7 @@ type ReadSettings = Box<dyn FnMut(&Config) -> Result<Config, String>>;
 /// The settings of a server, and the parts of its start that later ones cannot change.
 pub(super) struct SettingsReloader {
     read: ReadSettings,
-    /// The configuration in force.
+    /// The configuration in force, without its hosts: each reading has all of them anew.
     config: Config,
     /// A process verifies passwords, which cannot be started any more.
     verifies_passwords: bool,
@@ -42,7 +42,7 @@ impl SettingsReloader {
             verifies_passwords: has_logins(config),
             #[cfg(feature = "proxy")]
             upstreams: KnownUpstreams::of(config),
-            config: config.clone(),
+            config: without_hosts(config),
         }
     }
 
@@ -84,7 +84,7 @@ impl SettingsReloader {
         if let (Some(tls), Some(certificates)) = (tls, certificates) {
             tls.renew(certificates);
         }
-        self.config = config;
+        self.config = without_hosts(&config);
         Ok(())
     }
 }
@@ -92,6 +92,14 @@ impl SettingsReloader {
 impl Reload<Root> for SettingsReloader {
     fn reload(&mut self, parts: Renewing<'_, Root>) -> Result<(), String> {
         self.renew(parts).map_err(|error| error.to_string())
+    }
+}
+
+/// A configuration of the whole program alone.
+fn without_hosts(config: &Config) -> Config {
+    Config {
+        hosts: Vec::new(),
+        ..config.clone()
     }
 }
 

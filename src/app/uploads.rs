@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::helper::{HelperError, HelperSandbox};
 use crate::routes::Routes;
 use crate::upload::{ScratchDirectory, UploadMeans, UploadRule, UploadWriter, Uploads};
-use crate::world::files::Root;
+use crate::world::files::{OwnFiles, Root};
 use crate::world::os::OsWorld;
 
 /// Directories and a process that stay for as long as the server.
@@ -48,7 +48,7 @@ pub(super) fn mount(
     };
     let counts = means.counts.clone();
     routes.count(Box::new(move |text| counts.write_metrics(text)));
-    let own: Rc<[_]> = own_files::own_files(config).into();
+    let own = OwnFiles::from(own_files::own_files(config));
     for (number, site) in config.sites().enumerate() {
         let rules = if number == 0 {
             &config.uploads[..]

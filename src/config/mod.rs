@@ -21,7 +21,7 @@ use crate::proxy::{ProxyRule, UpstreamAddress};
 use crate::sandbox::{DialRights, Rights, SiteRights};
 use crate::telemetry::AccessLogConfig;
 use crate::telemetry::notify::ManagerConfig;
-use crate::tls::{Certificate, HostCertificates};
+use crate::tls::{Certificate, ClientAuth, HostCertificates};
 #[cfg(feature = "upload")]
 use crate::upload::{UploadLimits, UploadRule};
 use crate::world::{ListenAddress, PeerSet, User};
@@ -87,6 +87,8 @@ pub struct Config {
 pub struct HostConfig {
     /// The certificates that TLS listeners show, one for each kind of key.
     pub certificates: Vec<Certificate>,
+    /// The wish for certificates of clients, if there is one.
+    pub client_auth: Option<ClientAuth>,
     /// The file of the key of session tickets that several processes share; `None` is a key of the process's
     /// own.
     pub ticket_key: Option<PathBuf>,
@@ -105,6 +107,7 @@ impl Default for HostConfig {
     fn default() -> Self {
         HostConfig {
             certificates: vec![Certificate::default()],
+            client_auth: None,
             ticket_key: None,
             watch_certificates: false,
             site: site::Config::default(),
@@ -188,6 +191,7 @@ impl Config {
         all.map(|(names, host)| HostCertificates {
             names,
             certificates: &host.certificates,
+            client_auth: host.client_auth.as_ref(),
         })
         .collect()
     }
@@ -264,13 +268,21 @@ impl Config {
         }
     }
 
-    /// The settings file, and the files of users that it names.
+    /// The settings file, and the files of users and of authorities that it names.
     fn settings_files(&self) -> Vec<PathBuf> {
         let mut logins = self.host_configs().flat_map(|host| &host.rules.logins);
         let mut files: Vec<PathBuf> = self.settings_file.iter().cloned().collect();
         for login in &mut logins {
             if !files.contains(&login.users.file) {
                 files.push(login.users.file.clone());
+            }
+        }
+        let wishes = self
+            .host_configs()
+            .filter_map(|host| host.client_auth.as_ref());
+        for wish in wishes {
+            if !files.contains(&wish.authorities) {
+                files.push(wish.authorities.clone());
             }
         }
         files

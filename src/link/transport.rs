@@ -23,6 +23,15 @@ impl<S: Session> Transport<S> {
         }
     }
 
+    /// The certificate that the peer has shown, DER.
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        let Transport::Tls(tls) = self else {
+            return None;
+        };
+        let chain = tls.common().peer_certificates()?;
+        chain.first().map(|first| first.as_ref())
+    }
+
     /// The layer's name, for logs.
     pub fn name(&self) -> &'static str {
         let Transport::Tls(tls) = self else {

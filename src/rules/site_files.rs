@@ -71,6 +71,25 @@ pub(super) struct SiteRedirected {
     pub precedence: Precedence,
 }
 
+fn numbered(text: &str, warnings: &[LineWarning]) -> Vec<String> {
+    let is_rule = |(line, _): &(&str, usize)| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with('#')
+    };
+    let lines = text.lines().zip(1..).filter(is_rule);
+    let lines = lines.map(|(line, number)| {
+        let line = line.trim_end().replace(char::is_control, " ");
+        let warning = warnings.iter().find(|warning| warning.line == number);
+        match warning {
+            Some(LineWarning { problem, .. }) => {
+                format!("{number:>4}  {line}  # left out: {problem}")
+            }
+            None => format!("{number:>4}  {line}"),
+        }
+    });
+    lines.collect()
+}
+
 /// Fields of the paths of a pattern.
 #[derive(Debug)]
 struct SiteFields {
@@ -88,6 +107,16 @@ impl SiteRules {
         let (headers, of_headers) = parse_headers(headers);
         let rules = SiteRules { redirects, headers };
         (rules, of_redirects, of_headers)
+    }
+
+    /// The lines of the two files that are no comments, each with its number, and with the reason where it is left
+    /// out.
+    pub fn lines(redirects: &str, headers: &str) -> [(&'static str, Vec<String>); 2] {
+        let (_, of_redirects, of_headers) = SiteRules::parse(redirects, headers);
+        [
+            ("_redirects", numbered(redirects, &of_redirects)),
+            ("_headers", numbered(headers, &of_headers)),
+        ]
     }
 
     /// True if no line is a rule.

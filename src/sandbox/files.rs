@@ -12,6 +12,7 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, PathFd,
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope, make_bitflags,
 };
+use std::collections::HashSet;
 use std::fs::FileType;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,11 @@ use std::path::{Path, PathBuf};
 /// Newest version of Landlock that was tested, of Linux 6.15. TCP came with version 4, of Linux 6.7.
 const TESTED: ABI = ABI::V7;
 
+/// The most paths that the report names: those of a few hosts.
+const MOST_TOLD: usize = 20;
+
 /// A path and the access beneath it; all else is forbidden.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct PathGrant {
     path: PathBuf,
     access: Access,
@@ -34,7 +38,7 @@ impl PathGrant {
 }
 
 /// The use of a path, which decides its rights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Access {
     /// The site: read its files, list its directories.
     Site,
@@ -70,9 +74,10 @@ impl Access {
 /// Everything that the process may still touch.
 fn grants(rights: &Rights, homes: &[PathBuf]) -> Vec<PathGrant> {
     let mut grants = Vec::new();
+    let mut known = HashSet::new();
     let mut add = |path, access| {
         let grant = PathGrant { path, access };
-        if !grants.contains(&grant) {
+        if known.insert(grant.clone()) {
             grants.push(grant);
         }
     };
@@ -274,6 +279,11 @@ fn describe(grants: &[PathGrant], ports: &[u16], abi: ABI) -> String {
             .map(|grant| grant.path.display().to_string())
             .collect();
         paths.dedup();
+        let more = paths.len().saturating_sub(MOST_TOLD);
+        if more > 0 {
+            paths.truncate(MOST_TOLD);
+            paths.push(format!("and {more} more"));
+        }
         if !paths.is_empty() {
             text.push_str(&format!(" {verb} {},", paths.join(" ")));
         }

@@ -36,8 +36,8 @@ use crate::exchange::{RequestKey, WakeCause};
 use crate::http::{Fields, Scheme};
 use crate::link::{Link, Transport, WriteError};
 use crate::telemetry::access_log::Unsent;
-use crate::tls::Names;
 use crate::tls::records::{Tls, WireBuffer};
+use crate::tls::{self, Names, TlsContext};
 use crate::world::{Peer, World};
 use introduction::Introduction;
 #[cfg(feature = "panel")]
@@ -418,6 +418,11 @@ impl<W: World> Connection<W> {
         turn.role = self.role;
         if turn.services.log.is_some() {
             turn.tls = self.link.transport().tls_version();
+            let tls = turn.services.tls.as_ref();
+            if tls.is_some_and(TlsContext::wants_clients) {
+                let certificate = self.link.transport().peer_certificate();
+                turn.client = certificate.map(tls::subject);
+            }
         }
         turn.client_scheme = self.client_scheme();
         turn.scheme = if self.link.is_secure() {

@@ -50,6 +50,8 @@ pub struct Turn<'t, F: Files> {
     pub(super) scheme: Scheme,
     /// The version of TLS for the access log, if there are both.
     pub(super) tls: Option<&'static str>,
+    /// The subject of the client's certificate for the access log, if there are both.
+    pub(super) client: Option<String>,
     /// The scheme that the client used, of which a balancer may have told.
     pub(super) client_scheme: Scheme,
     /// The role of the listener that the connection came by.
@@ -82,6 +84,7 @@ impl<'t, F: Files> Turn<'t, F> {
             measured_from: None,
             scheme: Scheme::Http,
             tls: None,
+            client: None,
             client_scheme: Scheme::Http,
             role: ListenerRole::Public,
             names: Names::Any,
@@ -148,9 +151,13 @@ impl<'t, F: Files> Turn<'t, F> {
     }
 
     /// True if the request is for somebody else: a client may use a connection for other names than it
-    /// asked for (RFC 9113 §9.1.1), but none that we do not have (RFC 9110 §15.5.20).
+    /// asked for (RFC 9113 §9.1.1), but none that we do not have (RFC 9110 §15.5.20), nor one that wants a
+    /// certificate which the client was not asked for.
     pub(super) fn is_misdirected(&mut self, request: &Fields) -> bool {
         match (self.names, &mut self.services.tls, request.authority()) {
+            (Names::Any, Some(tls), authority) if tls.wants_clients() => {
+                tls.requires_client(authority.unwrap_or_default())
+            }
             (Names::Any, ..) => false,
             (names, Some(tls), Some(authority)) => !tls.covers(names, authority),
             _ => false,
@@ -190,6 +197,7 @@ impl<'t, F: Files> Turn<'t, F> {
             scheme: client.scheme.as_str(),
             version,
             tls: self.tls,
+            client: self.client.as_deref(),
             id,
             fields,
             at: *began,

@@ -25,6 +25,11 @@ const FREQUENT: [u16; 5] = [400, 404, 405, 413, 421];
 const MOST_PAGES: usize = 24;
 
 impl ErrorPages {
+    /// No pages yet, for one of many sites: a thousand of them would hold 6 MiB of pages that nobody meets.
+    pub(crate) fn none() -> Self {
+        ErrorPages(Vec::new())
+    }
+
     /// The pages of the statuses that are met most.
     pub(crate) fn new(common: &CommonFields) -> Self {
         let mut pages = Vec::with_capacity(MOST_PAGES);

@@ -115,7 +115,11 @@ impl<F: Files> Site<F> {
     pub fn beside(first: &Site<F>, files: F, config: &Config) -> Result<Self, SiteError> {
         let reads = files.reads();
         let open_files = FileTable::beside(&first.open_files, files);
-        Site::over(open_files, reads, first.shares.clone(), config)
+        let site = Site::over(open_files, reads, first.shares.clone(), config)?;
+        Ok(Site {
+            pages: ErrorPages::none(),
+            ..site
+        })
     }
 
     /// A site that takes the place of `first`, with what all sites of its server have together.

@@ -152,6 +152,7 @@ impl<F: Files> Site<F> {
             path.as_bytes(),
             query.unwrap_or_default(),
             request,
+            self.hidden_names(path.as_bytes()),
         );
         match listed {
             Ok(Ok(response)) => Some(response),

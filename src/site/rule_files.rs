@@ -5,6 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use super::encoding::Coding;
+use super::listing::HiddenNames;
 use super::{FOLLOW_ROOT, Site};
 use crate::exchange::Request;
 use crate::http::Method;
@@ -107,6 +108,25 @@ impl<F: Files> Site<F> {
         path.first() == Some(&b'_')
             && self.rule_file_use == RuleFileUse::Rules
             && NAMES.iter().any(|name| is_of(path, name))
+    }
+
+    /// The names that a listing of this directory leaves out.
+    pub(super) fn hidden_names(&self, directory: &[u8]) -> HiddenNames {
+        match self.rule_file_use {
+            RuleFileUse::Rules if directory.is_empty() => {
+                |name| NAMES.iter().any(|rules| is_of(name, rules))
+            }
+            RuleFileUse::Rules | RuleFileUse::Files => |_| false,
+        }
+    }
+
+    /// The texts of the files as they are now; empty where they are no rules.
+    pub(crate) fn rule_texts(&mut self) -> RuleTexts {
+        let [redirects, headers] = match self.rule_file_use {
+            RuleFileUse::Rules => NAMES.map(|name| self.rule_text(name)),
+            RuleFileUse::Files => Default::default(),
+        };
+        RuleTexts { redirects, headers }
     }
 
     /// Serves the files as all others, and takes no rules from them.

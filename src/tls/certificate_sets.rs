@@ -19,6 +19,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::client_auth::{ClientAuth, ClientDemand, SetVerifier};
 use super::names::{Names, host};
 use super::subject_names::SubjectNames;
 use super::{Certificate, CertificateOrigin};
@@ -31,6 +32,8 @@ pub struct HostCertificates<'c> {
     pub names: &'c [HostPattern],
     /// The certificates, one for each kind of key: the first that a client can verify is shown.
     pub certificates: &'c [Certificate],
+    /// The wish for certificates of clients, if there is one.
+    pub client_auth: Option<&'c ClientAuth>,
 }
 
 /// A certificate in use.
@@ -44,12 +47,33 @@ pub(super) struct LoadedCertificate {
     pub origin: CertificateOrigin,
 }
 
-/// The certificates of the hosts that have the same ones.
+/// The certificates of the hosts that have the same ones, and want the same of their clients.
 #[derive(Debug)]
 pub(super) struct CertificateSet {
     /// Its name. It outlives reloads, so that connections keep their hosts.
     id: u16,
     pub certificates: Vec<LoadedCertificate>,
+    /// The wish for certificates of clients, with its verifier.
+    client_auth: Option<(ClientAuth, SetVerifier)>,
+}
+
+/// The origins of certificates and of authorities, by which a set is known from one load to the next.
+type SetKey<'c> = (Vec<&'c Certificate>, Option<&'c ClientAuth>);
+
+/// The loaders of what a set has.
+pub(super) trait SetLoader {
+    /// The error of a file.
+    type Error;
+
+    /// Loads a certificate, in the place of which there was another before.
+    fn certificate(
+        &mut self,
+        certificate: &Certificate,
+        before: Option<&LoadedCertificate>,
+    ) -> Result<LoadedCertificate, Self::Error>;
+
+    /// Loads the authorities of clients' certificates.
+    fn verifier(&mut self, wish: &ClientAuth) -> Result<SetVerifier, Self::Error>;
 }
 
 impl CertificateSet {
@@ -67,9 +91,10 @@ impl CertificateSet {
         all.find(verified).or_else(|| self.certificates.first())
     }
 
-    /// The origins of the certificates, by which a set is known from one load to the next.
-    fn key(&self) -> Vec<&Certificate> {
-        self.certificates.iter().map(|it| &it.certificate).collect()
+    fn key(&self) -> SetKey<'_> {
+        let certificates = self.certificates.iter().map(|it| &it.certificate);
+        let wish = self.client_auth.as_ref().map(|(wish, _)| wish);
+        (certificates.collect(), wish)
     }
 }
 
@@ -84,35 +109,43 @@ pub(super) struct CertificateSets {
 }
 
 impl CertificateSets {
-    /// The sets of these hosts, the default one first. `load` loads the certificates of a set, and is told
-    /// what `old` had in their place.
-    pub(super) fn load<E>(
+    /// The sets of these hosts, the default one first. The loader is told what `old` had in their place.
+    pub(super) fn load<L: SetLoader>(
         hosts: &[HostCertificates<'_>],
         old: &CertificateSets,
-        mut load: impl FnMut(&Certificate, Option<&LoadedCertificate>) -> Result<LoadedCertificate, E>,
-    ) -> Result<CertificateSets, E> {
+        mut load: L,
+    ) -> Result<CertificateSets, L::Error> {
         let mut sets = CertificateSets::default();
         let mut known = HashMap::new();
-        let before: HashMap<Vec<&Certificate>, &CertificateSet> =
+        let before: HashMap<SetKey<'_>, &CertificateSet> =
             old.sets.iter().map(|set| (set.key(), set)).collect();
         let taken: HashSet<u16> = old.sets.iter().map(|set| set.id).collect();
         let mut free = (0..=u16::MAX).filter(|id| !taken.contains(id));
         for (at, host) in hosts.iter().enumerate() {
-            let id = match known.get(host.certificates) {
+            let key: SetKey<'_> = (host.certificates.iter().collect(), host.client_auth);
+            let id = match known.get(&key) {
                 Some(id) => *id,
                 None => {
-                    let before = before.get(&host.certificates.iter().collect::<Vec<_>>());
+                    let before = before.get(&key);
                     let of_before = before.map(|set| set.certificates.as_slice());
                     let mut of_before = of_before.unwrap_or_default().iter();
                     let certificates = host.certificates.iter();
                     let certificates = certificates
-                        .map(|certificate| load(certificate, of_before.next()))
-                        .collect::<Result<_, E>>()?;
+                        .map(|certificate| load.certificate(certificate, of_before.next()))
+                        .collect::<Result<_, _>>()?;
+                    let client_auth = host.client_auth.map(|wish| {
+                        let verifier = load.verifier(wish)?;
+                        Ok((wish.clone(), verifier))
+                    });
                     let id = before.map(|set| set.id).or_else(|| free.next());
                     // A settings file that can be read has no room for so many sets.
                     let id = id.unwrap_or_default();
-                    sets.sets.push(CertificateSet { id, certificates });
-                    known.insert(host.certificates, id);
+                    sets.sets.push(CertificateSet {
+                        id,
+                        certificates,
+                        client_auth: client_auth.transpose()?,
+                    });
+                    known.insert(key, id);
                     id
                 }
             };
@@ -128,17 +161,23 @@ impl CertificateSets {
     }
 
     /// These sets, with their certificates loaded again.
-    pub(super) fn load_again<E>(
+    pub(super) fn load_again<L: SetLoader>(
         &self,
-        mut load: impl FnMut(&Certificate, Option<&LoadedCertificate>) -> Result<LoadedCertificate, E>,
-    ) -> Result<CertificateSets, E> {
+        mut load: L,
+    ) -> Result<CertificateSets, L::Error> {
         let mut sets = Vec::with_capacity(self.sets.len());
         for set in &self.sets {
             let certificates = set.certificates.iter();
-            let certificates = certificates.map(|it| load(&it.certificate, Some(it)));
+            let certificates = certificates.map(|it| load.certificate(&it.certificate, Some(it)));
+            let certificates = certificates.collect::<Result<_, _>>()?;
+            let client_auth = set.client_auth.as_ref().map(|(wish, _)| {
+                let verifier = load.verifier(wish)?;
+                Ok((wish.clone(), verifier))
+            });
             sets.push(CertificateSet {
                 id: set.id,
-                certificates: certificates.collect::<Result<_, E>>()?,
+                certificates,
+                client_auth: client_auth.transpose()?,
             });
         }
         Ok(CertificateSets {
@@ -146,6 +185,24 @@ impl CertificateSets {
             default: self.default,
             table: self.table.clone(),
         })
+    }
+
+    /// True if a host wants certificates of its clients.
+    pub(super) fn want_clients(&self) -> bool {
+        self.sets.iter().any(|set| set.client_auth.is_some())
+    }
+
+    /// The verifier of a set, or of the default one.
+    pub(super) fn verifier(&self, set: Option<u16>) -> Option<&SetVerifier> {
+        let set = self.set(set.unwrap_or(self.default))?;
+        set.client_auth.as_ref().map(|(_, verifier)| verifier)
+    }
+
+    /// True if the host of an authority serves nobody without a certificate.
+    pub(super) fn requires_client(&self, authority: &[u8]) -> bool {
+        let set = self.set(self.set_of(authority));
+        let wish = set.and_then(|set| set.client_auth.as_ref());
+        wish.is_some_and(|(wish, _)| wish.demand == ClientDemand::Required)
     }
 
     /// True if these sets have the very keys of `other`, which was loaded from them.
@@ -185,7 +242,7 @@ impl CertificateSets {
         let id = self.set_of(server_name);
         match self.set(id) {
             Some(set) if set.covers(host(server_name)) => Names::Certificate(id),
-            _ if self.sets.len() > 1 => Names::Set(id),
+            _ if self.sets.len() > 1 || self.want_clients() => Names::Set(id),
             _ => Names::Any,
         }
     }
@@ -224,7 +281,12 @@ impl ResolvesServerCert for Resolver {
                 self.noted.put(self.sets.names(name.as_bytes()));
                 self.sets.set(self.sets.set_of(name.as_bytes()))
             }
-            None => self.sets.default_set(),
+            None => {
+                if self.sets.want_clients() {
+                    self.noted.put(Names::Set(self.sets.default));
+                }
+                self.sets.default_set()
+            }
         };
         let chosen = set?.choose(hello.signature_schemes())?;
         Some(chosen.key.clone())
@@ -242,7 +304,13 @@ const SET: u32 = 1 << 16;
 const CERTIFICATE: u32 = 1 << 17;
 
 impl Note {
-    fn put(&self, names: Names) {
+    /// The set of the names, if there is one.
+    pub(super) fn set(&self) -> Option<u16> {
+        let note = self.0.load(Ordering::Relaxed);
+        (note & (SET | CERTIFICATE) != 0).then_some((note & u32::from(u16::MAX)) as u16)
+    }
+
+    pub(super) fn put(&self, names: Names) {
         let note = match names {
             Names::Any => 0,
             Names::Set(id) => SET | u32::from(id),

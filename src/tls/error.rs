@@ -59,6 +59,13 @@ pub enum TlsError {
         /// The error of the TLS library.
         reason: rustls::Error,
     },
+    /// The file of authorities that issue certificates of clients cannot be used.
+    Authorities {
+        /// The file of `--client-ca`.
+        path: PathBuf,
+        /// A sentence on the reason.
+        reason: String,
+    },
     /// The self-signed certificate cannot be written.
     Write {
         /// The file or directory that cannot be written.
@@ -148,6 +155,12 @@ impl fmt::Display for TlsError {
                 "cannot use '{}' (--cert) with '{}' (--key): {reason}; make it ECDSA P-256 or RSA",
                 chain.display(),
                 key.display()
+            ),
+            TlsError::Authorities { path, reason } => write!(
+                f,
+                "'{}' (--client-ca) names no authority: {reason}; it must be PEM, the certificates that issue \
+                 those of clients",
+                path.display()
             ),
             TlsError::Write { path, reason } => write!(
                 f,

@@ -16,7 +16,7 @@ use crate::content::Body;
 use crate::exchange::{Answer, Desk, Handler, Problem, Request, Response};
 use crate::http::{Fields, Method};
 use crate::site::{self, Site, SiteError};
-use crate::world::files::{OwnFile, Root};
+use crate::world::files::{OwnFiles, Root};
 
 /// Open files that stored files are sent from at a time.
 const OPEN_FILES: usize = 64;
@@ -71,7 +71,7 @@ impl Uploads {
     }
 
     /// Has the server's own files stay private, should one lie in the directory.
-    pub fn keep_private(&self, own: Rc<[OwnFile]>) {
+    pub fn keep_private(&self, own: OwnFiles) {
         self.files.tree().keep_private(own);
     }
 

@@ -14,7 +14,6 @@ use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
@@ -35,7 +34,7 @@ mod spare;
 
 pub use directory::OpenDirectory;
 pub use place::{RootError, absolute};
-pub use private::{OwnExtent, OwnFile};
+pub use private::{OwnExtent, OwnFile, OwnFiles};
 pub use reads::DescriptorReads;
 pub use regular::read_regular;
 
@@ -112,13 +111,13 @@ impl Root {
     }
 
     /// Names the files that are never opened nor listed.
-    pub fn keep_private(&mut self, own: impl Into<Rc<[OwnFile]>>) {
+    pub fn keep_private(&mut self, own: impl Into<OwnFiles>) {
         self.private.set(own.into(), &self.place.real);
     }
 
     /// Warns of private files that lie beneath the root.
     pub fn warn_of_private(&self) {
-        for own in self.private.beneath(&self.place.real) {
+        self.private.for_each_beneath(&self.place.real, |own| {
             log::warn!(
                 "{} '{}' lies within the served directory '{}'; it is never served, but belongs \
                  elsewhere: {}",
@@ -127,7 +126,7 @@ impl Root {
                 self.name.display(),
                 own.mend
             );
-        }
+        });
     }
 
     /// The place that has the root's name now, if it is another one and may be read. An error tells why

@@ -22,7 +22,8 @@ CANCELLED = "net::ERR_ABORTED"
 class Chromium:
     """A page in a browser of its own, within the `with` block."""
 
-    def __init__(self):
+    def __init__(self, *options):
+        self.options = options
         self.place = tempfile.TemporaryDirectory(prefix="calmd-interop-",
                                                  ignore_cleanup_errors=True)
         self.process = None
@@ -42,7 +43,7 @@ class Chromium:
         # from where they are in nobody's way.
         passed = [fcntl.fcntl(each, fcntl.F_DUPFD, 20) for each in (theirs_in, theirs_out)]
         self.process = subprocess.Popen(
-            ["bash", "-c", f'exec "$@" 3<&{passed[0]} 4>&{passed[1]}', "bash", "chromium", *OPTIONS,
+            ["bash", "-c", f'exec "$@" 3<&{passed[0]} 4>&{passed[1]}', "bash", "chromium", *OPTIONS, *self.options,
              "--remote-debugging-pipe", f"--user-data-dir={self.place.name}", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             pass_fds=passed)

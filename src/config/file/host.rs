@@ -2,8 +2,10 @@
 
 use super::node::{Keys, NodeValue, SettingNode};
 use super::rules::{self as rules_of_files, RuleKeys};
-use super::{FileMistake, FileSetting, SettingsText, entry_of, plain, scalar};
-use crate::config::settings::{self, FilePlace, GivenHost, HostRole, Scope, Setting, nearest};
+use super::{FileMistake, FileSetting, SettingsText, entry_of, plain, scalar, spread, texts};
+use crate::config::settings::{
+    self, FilePlace, GivenHost, HostRole, RuleText, Scope, Setting, nearest,
+};
 use crate::hosts::HostPattern;
 use crate::rules;
 
@@ -25,13 +27,15 @@ pub(super) struct FileHost {
     role: HostRole,
     entries: Vec<FileSetting>,
     rules: HostRules,
+    rule_texts: Vec<RuleText>,
 }
 
 impl FileHost {
     /// The host as it was given, beneath a top level of these rules.
     pub(super) fn given(&self, top: &rules::Config) -> GivenHost {
         let mut host = GivenHost::new(self.place.clone(), self.names.clone(), self.role);
-        host.settings.give_rules(self.rules.beneath(top));
+        let rules = self.rules.beneath(top);
+        host.settings.give_rules(rules, &self.rule_texts);
         for entry in &self.entries {
             entry.give(&mut host.settings);
         }
@@ -110,6 +114,7 @@ struct HostReading<'s, 'c> {
     entries: Vec<FileSetting>,
     said: Vec<String>,
     rules: RuleKeys,
+    rule_texts: Vec<RuleText>,
 }
 
 impl<'s, 'c> HostReading<'s, 'c> {
@@ -122,12 +127,13 @@ impl<'s, 'c> HostReading<'s, 'c> {
             entries: Vec::new(),
             said: Vec::new(),
             rules: RuleKeys::default(),
+            rule_texts: Vec::new(),
         }
     }
 
     fn read(&mut self, mut keys: Keys) -> Result<(), FileMistake> {
         keys.sort_by_key(|(key, _)| key.at);
-        for (key, value) in keys {
+        for (key, value) in spread(self.source, keys)? {
             match key.name.as_str() {
                 NAMES => self.read_names(value)?,
                 DEFAULT => {
@@ -141,6 +147,8 @@ impl<'s, 'c> HostReading<'s, 'c> {
                     };
                 }
                 name if RuleKeys::takes(name) => {
+                    let texts = texts::texts(self.source, &key, &value);
+                    self.rule_texts.extend(texts);
                     self.rules.add(self.source, &key, value)?;
                     self.said.push(key.name);
                 }
@@ -205,6 +213,7 @@ impl<'s, 'c> HostReading<'s, 'c> {
             names,
             role: self.role,
             entries: self.entries,
+            rule_texts: self.rule_texts,
             rules: HostRules {
                 said: self.said,
                 config: self.rules.finish(source)?,

@@ -13,16 +13,19 @@ mod host;
 mod node;
 mod rules;
 mod syntax;
+mod texts;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::settings::{self, Arity, FilePlace, GivenSettings, Setting, SettingOrigin, nearest};
+use super::settings::{
+    self, Arity, FilePlace, GivenSettings, RuleText, Setting, SettingOrigin, nearest,
+};
 use crate::world::files::read_regular;
 use host::FileHost;
-use node::{NodeValue, SettingNode};
+use node::{Keys, NodeValue, SettingKey, SettingNode};
 use rules::RuleKeys;
 
 /// The longest settings file that is read, in bytes: a thousand hosts with twenty lines each are shorter.
@@ -73,6 +76,7 @@ impl fmt::Display for FileMistake {
 pub struct SettingsFile {
     entries: Vec<FileSetting>,
     rules: crate::rules::Config,
+    rule_texts: Vec<RuleText>,
     hosts: Vec<FileHost>,
 }
 
@@ -119,11 +123,13 @@ impl SettingsFile {
         let mut file = SettingsFile {
             entries: Vec::new(),
             rules: crate::rules::Config::default(),
+            rule_texts: Vec::new(),
             hosts: Vec::new(),
         };
         let mut rules = RuleKeys::default();
-        for (key, value) in keys {
+        for (key, value) in spread(&source, keys)? {
             if RuleKeys::takes(&key.name) {
+                file.rule_texts.extend(texts::texts(&source, &key, &value));
                 rules.add(&source, &key, value)?;
             } else {
                 file.add(&source, &key.name, key.at, value)?;
@@ -169,7 +175,7 @@ impl SettingsFile {
     /// These settings, and of the others those that the file has.
     pub fn beneath(&self, said: &GivenSettings) -> GivenSettings {
         let mut given = GivenSettings::default();
-        given.give_rules(self.rules.clone());
+        given.give_rules(self.rules.clone(), &self.rule_texts);
         for setting in settings::all() {
             match (said.values(setting.name), self.entry(setting)) {
                 (Some(values), _) => given.give(setting, values.to_vec()),
@@ -205,6 +211,36 @@ fn entry_of(
         values.push((source.place(value.at), text.into()));
     }
     Ok(FileSetting { setting, values })
+}
+
+/// A key whose table has values of several settings: `client-auth = { mode = "required", ca = "ca.pem" }`.
+const CLIENT_AUTH: &str = "client-auth";
+
+/// The settings of its keys.
+const CLIENT_AUTH_KEYS: [(&str, &str); 2] = [("mode", CLIENT_AUTH), ("ca", "client-ca")];
+
+/// The keys, with each of a table of several settings as a key by itself.
+fn spread(source: &SettingsText<'_>, keys: Keys) -> Result<Keys, FileMistake> {
+    let mut spread = Keys::with_capacity(keys.len());
+    for (key, node) in keys {
+        let pairs = match node.value {
+            NodeValue::Table(pairs) if key.name == CLIENT_AUTH => pairs,
+            value => {
+                spread.push((key, SettingNode { value, ..node }));
+                continue;
+            }
+        };
+        for (part, value) in pairs {
+            let known = CLIENT_AUTH_KEYS.iter().find(|(name, _)| *name == part.name);
+            let Some((_, name)) = known else {
+                let problem = format!("'{CLIENT_AUTH}' has no '{}'; it has mode and ca", part.name);
+                return Err(source.mistake(part.at, problem));
+            };
+            let name = (*name).to_owned();
+            spread.push((SettingKey { name, ..part }, value));
+        }
+    }
+    Ok(spread)
 }
 
 /// Settings whose values are pairs, by the key of a table of these: `error-pages = { 404 = "404.html" }`.

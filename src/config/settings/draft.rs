@@ -8,7 +8,7 @@ use crate::config::{Config, HostConfig};
 #[cfg(feature = "proxy")]
 use crate::proxy::{ProxyRule, UpstreamAddress};
 use crate::telemetry::{AccessLogConfig, LogFormat};
-use crate::tls::Certificate;
+use crate::tls::{Certificate, ClientAuth, ClientDemand};
 #[cfg(feature = "upload")]
 use crate::upload::UploadRule;
 use crate::world::ListenAddress;
@@ -27,6 +27,10 @@ pub struct ConfigDraft {
     pub(super) cert: Vec<PathBuf>,
     /// The private keys, one for each chain.
     pub(super) key: Vec<PathBuf>,
+    /// The demand for certificates of clients, which needs their authorities; `None` within is none.
+    pub(super) client_demand: Option<Option<ClientDemand>>,
+    /// The authorities of clients' certificates.
+    pub(super) client_ca: Option<PathBuf>,
     /// True once an index was named, which replaces the default one.
     pub(super) has_index: bool,
     /// The access log; `-` is standard output.
@@ -55,6 +59,8 @@ impl ConfigDraft {
             listen_tls: Vec::new(),
             cert: Vec::new(),
             key: Vec::new(),
+            client_demand: None,
+            client_ca: None,
             has_index: false,
             access_log: None,
             log_format: LogFormat::default(),
@@ -167,6 +173,7 @@ impl ConfigDraft {
     /// The configuration of a host in a program with these listeners.
     pub(super) fn finish_host(self, program: &Config) -> Result<HostConfig, Incomplete> {
         let mut host = self.config.host;
+        host.client_auth = client_auth(self.client_demand, self.client_ca, program.has_tls())?;
         if let Some(pairs) = pairs(self.cert, self.key, program.has_tls())? {
             host.certificates = pairs;
         }
@@ -182,6 +189,7 @@ impl ConfigDraft {
             config.listen_tls = self.listen_tls;
         }
         let has_tls = config.has_tls();
+        config.host.client_auth = client_auth(self.client_demand, self.client_ca, has_tls)?;
         if let Some(pairs) = pairs(self.cert, self.key, has_tls)? {
             config.host.certificates = pairs;
         }
@@ -245,6 +253,31 @@ fn tls_port(listeners: &[ListenAddress]) -> Option<u16> {
     // Port 0 is chosen by the kernel, and not known here.
     let first = ports.first().copied().filter(|port| *port != 0);
     first.filter(|_| !ports.contains(&443))
+}
+
+/// The wish for certificates of clients, if there is one.
+fn client_auth(
+    demand: Option<Option<ClientDemand>>,
+    authorities: Option<PathBuf>,
+    has_tls: bool,
+) -> Result<Option<ClientAuth>, Incomplete> {
+    let incomplete = |names, needs| Err(Incomplete { names, needs });
+    match (demand, authorities) {
+        (None, None) | (Some(None), _) => Ok(None),
+        (None, Some(_)) => incomplete(&["client-ca"], "needs --client-auth, required or optional"),
+        (Some(Some(_)), None) => incomplete(
+            &["client-auth"],
+            "needs the authorities that issue the certificates, add --client-ca FILE",
+        ),
+        (Some(Some(_)), Some(_)) if !has_tls => incomplete(
+            &["client-auth"],
+            "needs a TLS address, add --listen-tls ADDR",
+        ),
+        (Some(Some(demand)), Some(authorities)) => Ok(Some(ClientAuth {
+            demand,
+            authorities,
+        })),
+    }
 }
 
 /// The certificates with their keys, in the order of both; `None` where there are none.

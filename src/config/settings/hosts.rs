@@ -43,10 +43,12 @@ impl GivenHost {
 
     /// True if the host has a setting of the top level. Certificates and keys are pairs, so a host has
     /// both from there or none.
-    fn inherits(&self, setting: &Setting) -> bool {
-        let mut pair = ["cert", "key"].into_iter();
-        !["cert", "key"].contains(&setting.name)
-            || pair.all(|name| self.settings.values(name).is_none())
+    pub(super) fn inherits(&self, setting: &Setting) -> bool {
+        if ["cert", "key"].contains(&setting.name) {
+            let mut pair = ["cert", "key"].into_iter();
+            return pair.all(|name| self.settings.values(name).is_none());
+        }
+        self.settings.values(setting.name).is_none()
     }
 }
 

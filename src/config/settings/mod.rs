@@ -31,8 +31,10 @@ mod listen;
 mod nearest;
 mod place;
 mod profile;
+mod rule_text;
 mod show;
 mod table;
+mod toml_text;
 pub(crate) mod value;
 
 use std::ffi::{OsStr, OsString};
@@ -46,8 +48,10 @@ use draft::Incomplete;
 pub use hosts::{GivenHost, HostRole};
 pub(crate) use nearest::nearest;
 pub use place::FilePlace;
+pub use rule_text::{RuleText, rule_table};
 pub use show::show;
 pub use table::{ROOT, SETTINGS_FILE, TABLE};
+pub(crate) use toml_text::{key_text, quoted};
 
 /// Settings that stand together in the help.
 #[derive(Debug)]
@@ -283,6 +287,8 @@ pub struct GivenSettings {
     given: Vec<Given>,
     /// The rules of the settings file, which no option can set.
     rules: rules::Config,
+    /// These rules as they are written.
+    rule_texts: Vec<RuleText>,
     /// The hosts with settings of their own.
     pub hosts: Vec<GivenHost>,
 }
@@ -300,9 +306,15 @@ impl GivenSettings {
         self.given.push(Given { setting, values });
     }
 
-    /// Sets the rules.
-    pub fn give_rules(&mut self, rules: rules::Config) {
+    /// Sets the rules, and adds those that are written here.
+    pub fn give_rules(&mut self, rules: rules::Config, texts: &[RuleText]) {
         self.rules = rules;
+        self.rule_texts.extend_from_slice(texts);
+    }
+
+    /// The rules as they are written, without those of hosts.
+    pub fn rule_texts(&self) -> impl Iterator<Item = &RuleText> {
+        self.rule_texts.iter()
     }
 
     /// The values of a setting with their origins, if it was given.

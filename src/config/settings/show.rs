@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 
+use super::rule_text::{self, RuleOwner};
+use super::toml_text::quoted;
 use super::{
-    Arity, GivenHost, GivenSettings, HostRole, SETTINGS_FILE, Setting, SettingOrigin, ValueForm,
-    all,
+    Arity, GivenHost, GivenSettings, HostRole, SETTINGS_FILE, Scope, Setting, SettingOrigin,
+    ValueForm, all,
 };
 
 /// Column of the comments, which lines that are longer push to the right.
@@ -17,14 +19,15 @@ pub fn show(given: &GivenSettings) -> String {
         text.push_str(&line(setting, given));
         text.push('\n');
     }
+    text.push_str(&rule_text::lines(given.rule_texts()));
     for host in &given.hosts {
-        text.push_str(&of_host(host));
+        text.push_str(&of_host(host, given));
     }
     text
 }
 
-/// A host: its names, and the settings that it does not have from the top level.
-fn of_host(host: &GivenHost) -> String {
+/// A host: its names, the settings of its own, and behind a `#` those that it has from the top level.
+fn of_host(host: &GivenHost, top: &GivenSettings) -> String {
     let names: Vec<_> = host.names.iter().map(ToString::to_string).collect();
     let names: Vec<_> = names.iter().map(|name| quoted(name)).collect();
     let mut text = format!("\n[[host]]\nnames = [{}]", names.join(", "));
@@ -43,6 +46,25 @@ fn of_host(host: &GivenHost) -> String {
         };
         text.push_str(&line);
         text.push('\n');
+    }
+    let (mut inherited, mut own) = (Vec::new(), Vec::new());
+    for (rule, owner) in rule_text::effective(host, top) {
+        match owner {
+            RuleOwner::TopLevel => inherited.push(rule),
+            RuleOwner::Host => own.push(rule),
+        }
+    }
+    text.push_str(&rule_text::lines(own.into_iter()));
+    let of_top = |setting: &&Setting| {
+        let is_given = top.values(setting.name).is_some();
+        setting.scope == Scope::Host && is_given && host.inherits(setting)
+    };
+    let settings = all()
+        .filter(of_top)
+        .map(|setting| line(setting, top) + "\n");
+    let inherited = settings.chain([rule_text::lines(inherited.into_iter())]);
+    for line in inherited.collect::<String>().lines() {
+        text.push_str(&format!("# {line}\n"));
     }
     text
 }
@@ -85,22 +107,6 @@ fn value(setting: &Setting, texts: &[String]) -> String {
         (Arity::One, [text]) => one(text),
         _ => format!("[{}]", texts.iter().map(one).collect::<Vec<_>>().join(", ")),
     }
-}
-
-/// A basic string of TOML.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            letter if letter.is_control() => {
-                quoted.push_str(&format!("\\u{:04X}", u32::from(letter)));
-            }
-            letter => quoted.push(letter),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 fn origin(setting: &Setting, values: &[(SettingOrigin, OsString)]) -> String {

@@ -193,6 +193,24 @@ const LISTENING: &[Setting] = &[
     .essential()
     .repeated()
     .per_host(),
+    Setting::text(
+        "client-auth",
+        "WORD",
+        "Certificates of clients: required, optional or off",
+        |draft, text| {
+            draft.client_demand = Some(value::client_demand(text)?);
+            Ok(())
+        },
+    )
+    .default("off")
+    .per_host(),
+    Setting::path(
+        "client-ca",
+        "FILE",
+        "Authorities that issue certificates of clients, PEM",
+        |draft, path| draft.client_ca = Some(path),
+    )
+    .per_host(),
     Setting::path(
         "ticket-key",
         "FILE",

@@ -9,6 +9,7 @@ use crate::http::quantity;
 use crate::server::Timeouts;
 use crate::site::{self, CacheRule, Charset, EntityTags, TypeRule};
 use crate::telemetry::LogFormat;
+use crate::tls::ClientDemand;
 
 /// A whole number between two bounds.
 pub fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
@@ -26,6 +27,16 @@ pub fn boolean(text: &str) -> Result<bool, String> {
         "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
         "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
         _ => Err("write true or false".into()),
+    }
+}
+
+/// The demand for certificates of clients, if there is to be one.
+pub fn client_demand(text: &str) -> Result<Option<ClientDemand>, String> {
+    match text {
+        "required" => Ok(Some(ClientDemand::Required)),
+        "optional" => Ok(Some(ClientDemand::Optional)),
+        "off" => Ok(None),
+        _ => Err("write required, optional or off".into()),
     }
 }
 

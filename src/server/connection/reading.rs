@@ -123,6 +123,11 @@ impl<W: World> Connection<W> {
     ) -> io::Result<()> {
         wire.clear();
         let came = self.link.waiting() + read;
+        if let Phase::Opening { .. } = self.phase
+            && let Some(tls) = &turn.services.tls
+        {
+            tls.enter(self.names);
+        }
         let opened = self.link.open(buffer, read, plain, wire);
         if let Phase::Opening { .. } = self.phase
             && let Some(tls) = &turn.services.tls

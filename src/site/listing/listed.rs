@@ -10,7 +10,7 @@ use super::order::ListingQuery;
 use super::page::{self, PagePlace};
 use super::shares::Share;
 use super::sorted::{Batches, EntryPlace, Merge, PageRows};
-use super::{ListingFormat, MOST_BYTES, PAGE, STEP};
+use super::{HiddenNames, ListingFormat, MOST_BYTES, PAGE, STEP};
 use crate::content::{BodyError, ContentStream, FileTable, Progress};
 use crate::site::path::is_reachable;
 use crate::world::{Extent, Files};
@@ -36,6 +36,7 @@ pub(crate) struct Listed<F: Files> {
     path: Vec<u8>,
     form: ListingFormat,
     wanted: ListingQuery,
+    hides: HiddenNames,
     state: ListingState<F>,
     /// Text. The bytes from `sent` on are still to be sent.
     text: String,
@@ -71,6 +72,7 @@ impl<F: Files> Listed<F> {
         path: &[u8],
         form: ListingFormat,
         wanted: ListingQuery,
+        hides: HiddenNames,
     ) -> Self {
         let mut text = String::new();
         match form {
@@ -82,6 +84,7 @@ impl<F: Files> Listed<F> {
             path: path.to_vec(),
             form,
             wanted,
+            hides,
             state: ListingState::Reading {
                 directory,
                 batches: Batches::new(wanted.order),
@@ -152,7 +155,7 @@ impl<F: Files> Listed<F> {
             .read_directory(&mut directory, STEP)?;
         batch
             .entries
-            .retain(|entry| is_reachable(&entry.name, &self.path));
+            .retain(|entry| is_reachable(&entry.name, &self.path) && !(self.hides)(&entry.name));
         batches.push(batch.entries);
         let is_cut = batch.extent == Extent::Partial && batches.bytes() > MOST_BYTES;
         if batch.extent == Extent::Partial && !is_cut {

@@ -53,6 +53,9 @@ pub(crate) enum ListingFormat {
 /// The memory of all listings that are being sent.
 pub(crate) type Shares<F> = ListingShares<Listed<F>>;
 
+/// True for a name that is not listed, because it is not served.
+pub(crate) type HiddenNames = fn(&[u8]) -> bool;
+
 /// The listings of a site.
 pub(crate) struct Listings<F: Files> {
     shares: Shares<F>,
@@ -79,6 +82,7 @@ impl<F: Files> Listings<F> {
         path: &[u8],
         query: &[u8],
         request: &Fields,
+        hides: HiddenNames,
     ) -> io::Result<Result<Response<F>, u16>> {
         let directory = open_files.tree().open_directory(path)?;
         // A listing has no validator, so only `*` matches it (RFC 9110 §13.1.1, §13.1.2).
@@ -104,6 +108,7 @@ impl<F: Files> Listings<F> {
             path,
             form,
             ListingQuery::parse(query),
+            hides,
         );
         let body = match listed.at_once().map_err(io_error)? {
             Some(content) => {

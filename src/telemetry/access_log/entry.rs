@@ -31,6 +31,8 @@ pub struct Arrival<'a> {
     pub version: &'static str,
     /// The version of TLS, if there is TLS.
     pub tls: Option<&'static str>,
+    /// The subject of the client's certificate, if it has shown one.
+    pub client: Option<&'a str>,
     /// The request's identifier, where requests have one.
     pub id: Option<&'a str>,
     /// The fields. Any of them may be missing if the request could not be parsed.
@@ -136,6 +138,11 @@ impl Entry {
                 let tls = arrival.tls.unwrap_or("-");
                 // Writing to memory cannot fail.
                 let _ = write!(self.text, "\" {tls}");
+                if let Some(client) = arrival.client {
+                    self.text.extend_from_slice(b" \"");
+                    escape(Some(client.as_bytes()), &mut self.text);
+                    self.text.push(b'"');
+                }
                 if let Some(id) = arrival.id {
                     self.text.push(b' ');
                     escape(Some(id.as_bytes()), &mut self.text);
@@ -180,6 +187,7 @@ impl Entry {
             path: fields.path().map(JsonText),
             version: arrival.version,
             tls: arrival.tls,
+            client_subject: arrival.client.map(|client| JsonText(client.as_bytes())),
             request_id: arrival.id,
             referer: fields.value("referer").map(JsonText),
             user_agent: fields.value("user-agent").map(JsonText),
@@ -282,6 +290,8 @@ struct JsonRequest<'a> {
     version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_subject: Option<JsonText<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

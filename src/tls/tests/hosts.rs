@@ -57,6 +57,7 @@ fn the_server_name_picks_the_certificate_and_the_hosts_of_the_connection() {
     let of = |names, certificates| HostCertificates {
         names,
         certificates,
+        client_auth: None,
     };
     let hosts = [
         of(&of_a[..], std::slice::from_ref(&a)),
@@ -105,6 +106,7 @@ fn a_connection_for_a_name_that_its_certificate_lacks_is_for_the_hosts_of_that_c
     let of = |names, certificates| HostCertificates {
         names,
         certificates,
+        client_auth: None,
     };
     let hosts = [
         of(&of_a[..], std::slice::from_ref(&a)),
@@ -132,6 +134,7 @@ fn of_two_kinds_of_keys_a_client_gets_the_one_that_it_can_verify() {
     let host = HostCertificates {
         names: &of_a,
         certificates: &both,
+        client_auth: None,
     };
     let server = TlsContext::of_hosts(&[host]).unwrap();
     let set = server.sets.default_set().unwrap();
@@ -153,6 +156,7 @@ fn hosts_with_equal_certificates_share_a_set() {
     let of = |names, certificates| HostCertificates {
         names,
         certificates,
+        client_auth: None,
     };
     let hosts = [
         of(&of_a[..], std::slice::from_ref(&both)),

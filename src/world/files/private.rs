@@ -6,7 +6,9 @@
 //! key) are hidden as well. Inodes are looked up again when the directory that holds them has changed,
 //! so renewed certificates are private before the server is told of them.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -24,7 +26,7 @@ pub type Inode = (u64, u64);
 /// seconds is the coarsest clock of a file system (FAT).
 const UNSETTLED: Duration = Duration::from_secs(2);
 
-/// The most names that are looked at in all directories of own files together. They take a millisecond.
+/// The most names that are looked at in all directories of own files beneath a root. They take a millisecond.
 /// Certificates of a hundred hosts are fewer, and a log has few predecessors.
 const MOST_NAMES: usize = 1_000;
 
@@ -60,17 +62,142 @@ pub enum OwnExtent {
     Directory,
 }
 
-/// The own files that were found last.
+/// The own files of a server, which all of its roots share: each looks at those that lie beneath it.
+#[derive(Clone, Debug, Default)]
+pub struct OwnFiles(Rc<RefCell<OwnTable>>);
+
+impl From<Vec<OwnFile>> for OwnFiles {
+    fn from(own: Vec<OwnFile>) -> Self {
+        OwnFiles(Rc::new(RefCell::new(OwnTable {
+            own,
+            ..OwnTable::default()
+        })))
+    }
+}
+
+/// The own files as they were found last.
 #[derive(Debug, Default)]
-pub(super) struct PrivateFiles {
-    own: Rc<[OwnFile]>,
+struct OwnTable {
+    own: Vec<OwnFile>,
+    /// The paths that the names lead to, sorted, each with the number of its file.
+    paths: Vec<(Vec<u8>, usize)>,
     inodes: HashSet<Inode>,
-    names: Vec<PrivateName>,
     /// The present keys and those before them: an old key is a secret as long as its certificate is
     /// good. An inode whose descriptor is held is not given to another file.
     keys: Vec<OwnedFd>,
-    /// Directories that hold own files, each with the time of its last change.
-    watched: Vec<(PathBuf, Option<SystemTime>)>,
+    watched: WatchedDirectories,
+    /// Number of looks so far.
+    looks: u64,
+}
+
+/// Directories that hold own files, each with the time of its last change.
+#[derive(Debug, Default)]
+struct WatchedDirectories(HashMap<PathBuf, Option<SystemTime>>);
+
+impl WatchedDirectories {
+    fn watch(&mut self, directory: &Path) {
+        if !self.0.contains_key(directory) {
+            let time = changed(directory);
+            self.0.insert(directory.to_owned(), time);
+        }
+    }
+
+    /// True if a directory has changed, or may have without its times showing it.
+    fn is_stale(&self) -> bool {
+        let settled = SystemTime::now().checked_sub(UNSETTLED);
+        self.0.iter().any(|(directory, known)| {
+            let now = changed(directory);
+            now != *known || now > settled
+        })
+    }
+}
+
+impl OwnTable {
+    /// Looks up anew the files that the names lead to.
+    fn look_up(&mut self) {
+        self.looks += 1;
+        self.inodes.clear();
+        self.paths.clear();
+        self.watched.0.clear();
+        self.keys
+            .retain(|key| fstat(key).is_ok_and(|found| found.st_nlink > 0));
+        for (number, own) in self.own.iter().enumerate() {
+            // The name itself, and the target of a link: `live/key.pem` and `archive/key7.pem`.
+            let mut paths = vec![parent_resolved(&own.path), own.path.canonicalize().ok()];
+            paths.dedup();
+            for path in paths.into_iter().flatten() {
+                // A directory may contain a root, which decides by itself.
+                if own.extent != OwnExtent::Directory {
+                    let found = stat(&path).ok().map(|found| inode(&found));
+                    self.inodes.extend(found);
+                    self.watched.watch(path.parent().unwrap_or(&path));
+                }
+                if own.extent == OwnExtent::Neighbours {
+                    hold(&mut self.keys, &path);
+                }
+                self.paths.push((bytes(&path), number));
+            }
+        }
+        self.paths.sort_unstable();
+        let keys = self.keys.iter().filter_map(|key| fstat(key).ok());
+        // The files that messages were redirected to, even if they have other names by now.
+        let streams = [fstat(std::io::stdout()), fstat(std::io::stderr())];
+        let files = streams.into_iter().flatten().filter(is_file);
+        self.inodes
+            .extend(keys.chain(files).map(|found| inode(&found)));
+    }
+
+    /// The paths beneath a root, each with its file.
+    fn beneath(&self, root: &Path) -> impl Iterator<Item = (&Path, &OwnFile)> {
+        let mut root = bytes(root);
+        if root.last() != Some(&b'/') {
+            root.push(b'/');
+        }
+        let from = self.paths.partition_point(|(path, _)| *path < root);
+        let rest = self.paths.get(from..).unwrap_or_default().iter();
+        let rest = rest.take_while(move |(path, _)| path.starts_with(&root));
+        rest.filter_map(|(path, number)| {
+            let own = self.own.get(*number)?;
+            Some((Path::new(OsStr::from_bytes(path)), own))
+        })
+    }
+
+    /// Directories with all that is in them, and the paths that lead there.
+    fn directories(&self) -> impl Iterator<Item = &Path> {
+        let numbers = self.paths.iter().filter(|(_, number)| {
+            let own = self.own.get(*number);
+            own.is_some_and(|own| own.extent == OwnExtent::Directory)
+        });
+        numbers.map(|(path, _)| Path::new(OsStr::from_bytes(path)))
+    }
+}
+
+/// Holds the descriptor of the present key.
+fn hold(keys: &mut Vec<OwnedFd>, path: &Path) {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let Ok(key) = open(path, flags, Mode::empty()) else {
+        return;
+    };
+    let of = |key: &OwnedFd| fstat(key).map(|found| inode(&found)).ok();
+    let held = of(&key);
+    keys.retain(|known| of(known) != held);
+    keys.push(key);
+    let most = keys.len().saturating_sub(MOST_KEYS);
+    keys.drain(..most);
+}
+
+/// The own files of a server as one root sees them.
+#[derive(Debug, Default)]
+pub(super) struct PrivateFiles {
+    own: OwnFiles,
+    /// The last look at the own files that this root has taken up.
+    seen: u64,
+    /// Paths beneath the root.
+    names: Vec<PrivateName>,
+    /// Files beside own files of the root, and all that is in directories of own files.
+    inodes: HashSet<Inode>,
+    /// Directories of own files beneath the root.
+    watched: WatchedDirectories,
 }
 
 /// A path beneath the root that leads to private files.
@@ -98,91 +225,66 @@ impl PrivateName {
 
 impl PrivateFiles {
     /// Names the own files. `root` is the root without symbolic links.
-    pub fn set(&mut self, own: Rc<[OwnFile]>, root: &Path) {
-        self.own = own;
+    pub fn set(&mut self, own: OwnFiles, root: &Path) {
+        (self.own, self.seen) = (own, 0);
         self.look_up(root);
     }
 
-    /// Looks up anew the files that the names lead to.
+    /// Looks up anew the files that the names lead to. An order to look is for all roots: the first that has seen
+    /// the last look has another made, which the others take up.
     pub fn look_up(&mut self, root: &Path) {
+        let own = self.own.clone();
+        if own.0.borrow().looks == self.seen {
+            own.0.borrow_mut().look_up();
+        }
+        self.find(&own.0.borrow(), root);
+    }
+
+    /// Finds what lies beneath the root.
+    fn find(&mut self, own: &OwnTable, root: &Path) {
+        self.seen = own.looks;
         self.inodes.clear();
         self.names.clear();
-        self.watched.clear();
-        self.keys
-            .retain(|key| fstat(key).is_ok_and(|found| found.st_nlink > 0));
+        self.watched.0.clear();
         let mut left = MOST_NAMES;
-        let all = Rc::clone(&self.own);
-        for own in all.iter() {
-            // The name itself, and the target of a link: `live/key.pem` and `archive/key7.pem`.
-            let mut paths = vec![parent_resolved(&own.path), own.path.canonicalize().ok()];
-            paths.dedup();
-            for path in paths.into_iter().flatten() {
-                self.look_up_one(&path, own.extent, root, &mut left);
+        for (path, file) in own.beneath(root) {
+            if file.extent != OwnExtent::Directory {
+                self.find_one(path, file.extent, root, &mut left);
             }
         }
-        let keys = self.keys.iter().filter_map(|key| fstat(key).ok());
-        // The files that messages were redirected to, even if they have other names by now.
-        let streams = [fstat(std::io::stdout()), fstat(std::io::stderr())];
-        let files = streams.into_iter().flatten().filter(is_file);
-        self.inodes
-            .extend(keys.chain(files).map(|found| inode(&found)));
-    }
-
-    /// Holds the descriptor of the present key.
-    fn hold(&mut self, path: &Path) {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let Ok(key) = open(path, flags, Mode::empty()) else {
-            return;
-        };
-        let of = |key: &OwnedFd| fstat(key).map(|found| inode(&found)).ok();
-        let held = of(&key);
-        self.keys.retain(|known| of(known) != held);
-        self.keys.push(key);
-        let most = self.keys.len().saturating_sub(MOST_KEYS);
-        self.keys.drain(..most);
-    }
-
-    fn look_up_one(&mut self, path: &Path, extent: OwnExtent, root: &Path, left: &mut usize) {
-        if extent == OwnExtent::Directory && root.starts_with(path) {
+        for directory in own.directories() {
             // A directory that contains the root would hide the whole site. Its files are named one by
             // one as well.
-            return;
+            if !root.starts_with(directory) {
+                self.watched.watch(directory);
+                let found = stat(directory).ok().map(|found| inode(&found));
+                self.inodes.extend(found);
+                self.hide(directory, directory.strip_prefix(root).ok(), &mut left);
+            }
         }
-        self.inodes
-            .extend(stat(path).ok().map(|found| inode(&found)));
-        if extent == OwnExtent::Neighbours {
-            self.hold(path);
-        }
-        let directory = match extent {
-            OwnExtent::Directory => path,
-            _ => path.parent().unwrap_or(path),
-        };
-        let beneath = directory.strip_prefix(root).ok();
-        self.watch(directory);
-        if extent != OwnExtent::Directory
-            && let Ok(name) = path.strip_prefix(root)
-        {
+    }
+
+    /// A file beneath the root.
+    fn find_one(&mut self, path: &Path, extent: OwnExtent, root: &Path, left: &mut usize) {
+        let directory = path.parent().unwrap_or(path);
+        self.watched.watch(directory);
+        if let Ok(name) = path.strip_prefix(root) {
             self.names.push(PrivateName::Beginning(bytes(name)));
             self.enter_namesakes(directory, &bytes(path), left);
         }
-        let is_whole = match extent {
-            OwnExtent::Namesakes => false,
-            OwnExtent::Neighbours => beneath.is_some_and(|name| name != Path::new("")),
-            OwnExtent::Directory => true,
-        };
-        if is_whole {
-            if let Some(name) = beneath {
-                self.names.push(PrivateName::Within(bytes(name)));
-            }
-            self.enter(CWD, directory.as_os_str().as_bytes(), DEPTH, left);
+        let beneath = directory.strip_prefix(root).ok();
+        let is_inner = beneath.is_some_and(|name| name != Path::new(""));
+        if extent == OwnExtent::Neighbours && is_inner {
+            self.hide(directory, beneath, left);
         }
     }
 
-    fn watch(&mut self, directory: &Path) {
-        if !self.watched.iter().any(|(watched, _)| watched == directory) {
-            self.watched
-                .push((directory.to_owned(), changed(directory)));
+    /// Hides a directory with all that is in it.
+    fn hide(&mut self, directory: &Path, beneath: Option<&Path>, left: &mut usize) {
+        if let Some(name) = beneath {
+            self.names.push(PrivateName::Within(bytes(name)));
         }
+        self.enter(CWD, directory.as_os_str().as_bytes(), DEPTH, left);
     }
 
     /// Notes the inodes of files whose names continue `path`, such as rotated logs, because they may
@@ -238,7 +340,7 @@ impl PrivateFiles {
 
     /// Tells private files from others: `path`, beneath the root, has led to `found`.
     pub fn is_private(&mut self, path: &[u8], found: &Stat, root: &Path) -> bool {
-        if self.own.is_empty() {
+        if self.own.0.borrow().own.is_empty() {
             return false;
         }
         if self.names.iter().any(|name| name.covers(path)) {
@@ -246,30 +348,31 @@ impl PrivateFiles {
         }
         // Private files beneath the root can be reached by a symbolic link, those elsewhere by a hard
         // link only.
-        if !self.names.is_empty() || (is_file(found) && found.st_nlink > 1) {
-            self.freshen(root);
-        }
-        self.inodes.contains(&inode(found))
-    }
-
-    /// Looks up anew if a directory of own files has changed.
-    fn freshen(&mut self, root: &Path) {
-        let settled = SystemTime::now().checked_sub(UNSETTLED);
-        let is_stale = |(directory, known): &(PathBuf, Option<SystemTime>)| {
-            let now = changed(directory);
-            now != *known || now > settled
-        };
-        if self.watched.iter().any(is_stale) {
+        let has_other_names = is_file(found) && found.st_nlink > 1;
+        let is_stale = (!self.names.is_empty() && self.watched.is_stale())
+            || (has_other_names && self.is_stale());
+        if is_stale {
+            self.own.0.borrow_mut().look_up();
             self.look_up(root);
         }
+        let found = inode(found);
+        self.inodes.contains(&found) || self.own.0.borrow().inodes.contains(&found)
     }
 
-    /// The own files that lie beneath the root.
-    pub fn beneath<'a>(&'a self, root: &'a Path) -> impl Iterator<Item = &'a OwnFile> {
-        self.own.iter().filter(move |own| {
-            let paths = [parent_resolved(&own.path), own.path.canonicalize().ok()];
-            paths.iter().flatten().any(|path| path.starts_with(root))
-        })
+    /// True if any directory of own files may have changed.
+    fn is_stale(&self) -> bool {
+        self.watched.is_stale() || self.own.0.borrow().watched.is_stale()
+    }
+
+    /// Calls `tell` with each own file that lies beneath the root.
+    pub fn for_each_beneath(&self, root: &Path, mut tell: impl FnMut(&OwnFile)) {
+        let table = self.own.0.borrow();
+        let mut told = HashSet::new();
+        for (_, own) in table.beneath(root) {
+            if told.insert((&own.path, own.what)) {
+                tell(own);
+            }
+        }
     }
 }
 

@@ -34,6 +34,7 @@ impl Reload<SimFiles> for SimReloader {
         let certificates = tls.load(&[HostCertificates {
             names: &[],
             certificates: std::slice::from_ref(&self.certificate),
+            client_auth: None,
         }]);
         let site = Site::instead_of(parts.routes.site(), files(), &self.site).expect("a site");
         let beside = Site::beside(&site, files(), &self.site).expect("a site");

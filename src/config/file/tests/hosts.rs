@@ -138,7 +138,7 @@ fn a_mistake_in_a_host_has_its_place_and_its_mend() {
         ),
         (
             format!("{host}frobnicate = 1\n"),
-            "a.toml:4:1: a host has no 'frobnicate'; it has cert, key, listing, ",
+            "a.toml:4:1: a host has no 'frobnicate'; it has cert, key, client-auth, client-ca, listing, ",
         ),
         (
             format!("{host}listing = [true]\n"),
