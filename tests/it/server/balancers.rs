@@ -172,14 +172,14 @@ fn who_is_no_balancer_or_sends_no_header_is_closed_with_a_line() {
 #[test]
 fn checks_that_send_nothing_or_a_header_alone_leave_no_line() {
     let server = start("127.0.0.1", &["--handshake-timeout", "300ms"]);
-    let before = server.log();
     drop(server.connect());
     let mut check = server.connect();
     check.write_all(&binary(0x20, 0, &[])).unwrap();
     drop(check);
     // Silence until its time is up, and a header that stays incomplete, of which alone there is a line.
     assert!(is_closed(server.connect()));
-    assert_eq!(server.log(), before);
+    let log = server.log();
+    assert!(!log.contains("limit: "), "{log}");
     let mut slow = server.connect();
     slow.write_all(b"PROXY ").unwrap();
     assert!(is_closed(slow));
