@@ -36,6 +36,8 @@ mod state_directory;
 mod subject;
 mod subject_names;
 mod ticket_key;
+#[cfg(any(feature = "client", feature = "proxy"))]
+mod trust;
 mod validity;
 mod watch;
 
@@ -55,6 +57,8 @@ pub use subject::subject;
 use subject_names::SubjectNames;
 pub use ticket_key::check_ticket_key;
 use ticket_key::{CertificatesHash, SharedTickets};
+#[cfg(any(feature = "client", feature = "proxy"))]
+pub use trust::{TrustError, Trusted};
 use watch::{ComplaintTimes, FileWatch};
 
 #[cfg(feature = "aws-lc")]

@@ -4,7 +4,8 @@ use std::net::ToSocketAddrs;
 
 use crate::config::Config;
 use crate::proxy::{
-    DialAddress, ProxyHandler, ProxyRule, Upstream, UpstreamAddress, UpstreamServer, group,
+    DialAddress, ProxyHandler, ProxyRule, Upstream, UpstreamAddress, UpstreamServer, UpstreamTrust,
+    group,
 };
 use crate::routes::{Host, Routes};
 use crate::world::Files;
@@ -18,9 +19,10 @@ const SHARE: u64 = 8;
 /// another address later takes a restart.
 pub(super) fn resolve(config: &Config) -> Result<Vec<ResolvedUpstream>, String> {
     let mut resolved = Vec::new();
+    let trust = trust(config)?;
     for (host, config) in config.host_configs().enumerate() {
         for rules in group(&config.proxies) {
-            let servers = rules.iter().map(|rule| server(rule));
+            let servers = rules.iter().map(|rule| server(rule, trust.as_ref()));
             let servers = servers.collect::<Result<Vec<_>, String>>()?;
             if let Some(first) = rules.first() {
                 if let Some(other) = rules.iter().find(|rule| rule.scheme != first.scheme) {
@@ -47,7 +49,26 @@ pub(super) struct ResolvedUpstream {
     upstream: Upstream,
 }
 
-fn server(rule: &ProxyRule) -> Result<UpstreamServer, String> {
+/// The trusted authorities, where an upstream has TLS: nothing is read of them otherwise.
+fn trust(config: &Config) -> Result<Option<UpstreamTrust>, String> {
+    let mut rules = config.host_configs().flat_map(|host| &host.proxies);
+    if !rules.any(|rule| rule.scheme.is_secure()) {
+        return Ok(None);
+    }
+    let file = config.proxy_ca.as_deref();
+    let trust = UpstreamTrust::new(file);
+    let trust = trust.map_err(|error| format!("upstreams cannot be trusted (--proxy-ca): {error}"));
+    trust.map(Some)
+}
+
+fn server(rule: &ProxyRule, trust: Option<&UpstreamTrust>) -> Result<UpstreamServer, String> {
+    let tls = match (&rule.address, trust) {
+        (UpstreamAddress::Host(host, _), Some(trust)) if rule.scheme.is_secure() => {
+            let tls = trust.server(rule.scheme, host);
+            Some(tls.ok_or_else(|| format!("no certificate can be for '{host}' (--proxy)"))?)
+        }
+        _ => None,
+    };
     let addresses = match &rule.address {
         UpstreamAddress::Unix(path) => vec![DialAddress::Unix(path.clone())],
         UpstreamAddress::Host(host, port) => {
@@ -66,6 +87,7 @@ fn server(rule: &ProxyRule) -> Result<UpstreamServer, String> {
     Ok(UpstreamServer {
         name: rule.to_string(),
         scheme: rule.scheme,
+        tls,
         addresses,
     })
 }

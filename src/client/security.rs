@@ -4,21 +4,13 @@
 use super::GetOptions;
 use super::error::Error;
 use super::url::Url;
-use crate::tls;
 use crate::tls::records::Tls;
+use crate::tls::{self, TrustError, Trusted};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{
-    Resumption, UnbufferedClientConnection, WebPkiServerVerifier, verify_server_name,
-};
+use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore,
-    SignatureScheme,
-};
-use std::path::Path;
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use std::sync::Arc;
 
 /// The configuration that TLS connections are made with.
@@ -38,7 +30,12 @@ impl ClientTls {
         let verifier: Arc<dyn ServerCertVerifier> = if options.insecure {
             Arc::new(Anybody(provider))
         } else {
-            Arc::new(Trusted::new(options.cacert.as_deref(), provider)?)
+            let trusted = Trusted::new(options.cacert.as_deref(), provider);
+            Arc::new(trusted.map_err(|error| match error {
+                TrustError::NoRoots => Error::NoRoots,
+                TrustError::File(path, reason) => Error::CaCert(path, reason),
+                TrustError::Unusable(error) => unusable(error),
+            })?)
         };
         let mut config = config
             .dangerous()
@@ -58,115 +55,6 @@ impl ClientTls {
             .map_err(|_| Error::ServerName(url.host().into()))?;
         Tls::connect(Arc::clone(&self.config), name)
             .map_err(|error| Error::Tls(url.authority(), error))
-    }
-}
-
-/// Takes certificates that a trusted authority vouches for, and those of `--cacert` themselves.
-#[derive(Debug)]
-struct Trusted {
-    authorities: Arc<WebPkiServerVerifier>,
-    /// The certificates of `--cacert`. One may be the server's own, as `openssl req -x509` makes it: an
-    /// authority and a server in one, which webpki takes for no server. It is taken as curl takes it.
-    given: Vec<CertificateDer<'static>>,
-}
-
-impl Trusted {
-    fn new(cacert: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Self, Error> {
-        let mut roots = RootCertStore::empty();
-        // One certificate that cannot be read is no reason to do without the others.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let mut given = Vec::new();
-        if let Some(path) = cacert {
-            let unusable = |reason| Error::CaCert(path.into(), reason);
-            given = read_file(path).map_err(unusable)?;
-            for certificate in &given {
-                let added = roots.add(certificate.clone());
-                added.map_err(|error| unusable(error.to_string()))?;
-            }
-        }
-        if roots.is_empty() {
-            return Err(Error::NoRoots);
-        }
-        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(|error| {
-                let error = rustls::Error::General(error.to_string());
-                Error::Tls("this machine".into(), error)
-            })?;
-        Ok(Trusted { authorities, given })
-    }
-}
-
-fn read_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = std::fs::read(path).map_err(|error| error.to_string())?;
-    let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|error| error.to_string())?;
-    if certificates.is_empty() {
-        Err("there is no certificate in it".into())
-    } else {
-        Ok(certificates)
-    }
-}
-
-/// True if only an authority is missing that vouches for the certificate. webpki has then found that
-/// the time is within its validity, which it looks at first.
-fn lacks_authority(error: &rustls::Error) -> bool {
-    use CertificateError::{BadSignature, Other, UnknownIssuer};
-    match error {
-        rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature) => true,
-        // The type is webpki's, which rustls does not give away; its text is the variant's name.
-        rustls::Error::InvalidCertificate(Other(OtherError(error))) => {
-            error.to_string() == "CaUsedAsEndEntity"
-        }
-        _ => false,
-    }
-}
-
-impl ServerCertVerifier for Trusted {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.authorities.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
-        match verified {
-            Err(error) if lacks_authority(&error) && self.given.contains(end_entity) => {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.supported_verify_schemes()
     }
 }
 

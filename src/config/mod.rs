@@ -77,6 +77,9 @@ pub struct Config {
     /// The panel.
     #[cfg(feature = "panel")]
     pub panel: panel::Config,
+    /// The authorities that are trusted beside the machine's where an upstream has TLS.
+    #[cfg(feature = "proxy")]
+    pub proxy_ca: Option<PathBuf>,
     /// Start a process that waits for disks and hashes files. Off, because it is of use where disks are slow,
     /// and takes memory everywhere.
     pub helper: bool,
@@ -155,6 +158,8 @@ impl Default for Config {
             upload_sync: false,
             #[cfg(feature = "panel")]
             panel: panel::Config::default(),
+            #[cfg(feature = "proxy")]
+            proxy_ca: None,
             helper: false,
         }
     }

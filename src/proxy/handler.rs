@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::request_head::{UpstreamRule, upstream_fields, upstream_trailers};
 use super::response_head::{TrailerUse, client_head, interim_head};
-use super::rule::{ProxyRule, UpstreamScheme};
+use super::rule::ProxyRule;
+use super::scheme::UpstreamVersion;
 use crate::exchange::{
     Answer, CallEnd, CallHead, Caller, Desk, Exchange, Failure, Handler, Part, Repeats, Request,
     Room, Step, Until,
@@ -49,7 +50,7 @@ impl<F: Files> Handler<F> for ProxyHandler {
                 announced,
                 repeats: repeats(request),
             },
-            scheme: self.rule.scheme,
+            version: self.rule.scheme.version(),
             trailers: trailer_use(request),
             common: self.common.clone(),
         }))
@@ -81,7 +82,7 @@ fn trailer_use(request: &Request<'_>) -> TrailerUse {
 struct ProxyExchange {
     upstream: usize,
     stage: ForwardStage,
-    scheme: UpstreamScheme,
+    version: UpstreamVersion,
     trailers: TrailerUse,
     common: Rc<Fields>,
 }
@@ -151,10 +152,10 @@ impl<F: Files> Exchange<F> for ProxyExchange {
                     caller.add_content(data);
                 }
             }
-            Part::Trailers(fields) => match self.scheme {
+            Part::Trailers(fields) => match self.version {
                 // Few upstreams take trailers of a request, and some take them for fields of the head.
-                UpstreamScheme::Http => {}
-                UpstreamScheme::H2c => {
+                UpstreamVersion::Http1 => {}
+                UpstreamVersion::Http2 => {
                     if let Some(trailers) = upstream_trailers(fields)
                         && let Some(caller) = self.caller(FirstPart::Other, desk)
                     {
@@ -191,7 +192,7 @@ impl<F: Files> Exchange<F> for ProxyExchange {
             self.stage,
             ForwardStage::New { .. } | ForwardStage::Called(_)
         );
-        let (trailers, scheme, common) = (self.trailers, self.scheme, self.common.clone());
+        let (trailers, version, common) = (self.trailers, self.version, self.common.clone());
         let Some(caller) = self.caller(FirstPart::Other, desk) else {
             return Ok(Step::End(None));
         };
@@ -200,7 +201,7 @@ impl<F: Files> Exchange<F> for ProxyExchange {
                 return Ok(Step::Informational(head));
             }
             if let Some(fields) = caller.take_head() {
-                let head = client_head(&fields, &common, trailers, scheme);
+                let head = client_head(&fields, &common, trailers, version);
                 let is_switch = head.status == 101;
                 let is_only = trailers == TrailerUse::Wanted && caller.ends_with_head();
                 if let ForwardStage::Called(caller) =

@@ -22,8 +22,10 @@ mod path;
 mod request_head;
 mod response_head;
 mod rule;
+mod scheme;
+mod secure;
 
 pub use handler::ProxyHandler;
-pub use rule::{
-    DialAddress, ProxyRule, Upstream, UpstreamAddress, UpstreamScheme, UpstreamServer, group,
-};
+pub use rule::{DialAddress, ProxyRule, Upstream, UpstreamAddress, UpstreamServer, group};
+pub use scheme::{UpstreamScheme, UpstreamVersion};
+pub use secure::{UpstreamTls, UpstreamTrust};

@@ -2,7 +2,7 @@
 
 use super::forwarded::{is_claim, push_forwarded, push_via};
 use super::path::upstream_target;
-use super::rule::UpstreamScheme;
+use super::scheme::{UpstreamScheme, UpstreamVersion};
 use crate::exchange::Request;
 use crate::http::Fields;
 use crate::http::grammar::is_connection_specific;
@@ -27,7 +27,12 @@ pub(super) fn upstream_fields(request: &Request<'_>, rule: &UpstreamRule) -> Fie
     let from = request.fields;
     let mut fields = Fields::new();
     fields.push(b":method", from.method().unwrap_or_default());
-    fields.push(b":scheme", b"http");
+    let scheme: &[u8] = if rule.scheme.is_secure() {
+        b"https"
+    } else {
+        b"http"
+    };
+    fields.push(b":scheme", scheme);
     fields.push(b":authority", from.authority().unwrap_or_default());
     let target = upstream_target(
         from.path().unwrap_or_default(),
@@ -51,14 +56,14 @@ pub(super) fn upstream_fields(request: &Request<'_>, rule: &UpstreamRule) -> Fie
     if !cookies.is_empty() {
         fields.push(b"cookie", &cookies);
     }
-    match rule.scheme {
+    match rule.scheme.version() {
         // The core has checked the offer.
-        UpstreamScheme::Http if from.value("upgrade") == Some(b"websocket") => {
+        UpstreamVersion::Http1 if from.value("upgrade") == Some(b"websocket") => {
             fields.push(b"upgrade", b"websocket");
         }
         // gRPC takes no other spelling.
-        UpstreamScheme::H2c if takes_trailers(from) => fields.push(b"te", b"trailers"),
-        UpstreamScheme::Http | UpstreamScheme::H2c => {}
+        UpstreamVersion::Http2 if takes_trailers(from) => fields.push(b"te", b"trailers"),
+        UpstreamVersion::Http1 | UpstreamVersion::Http2 => {}
     }
     if let Some(id) = request.id {
         fields.push(REQUEST_ID, id.as_bytes());

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::forwarded::push_via;
-use super::rule::UpstreamScheme;
+use super::scheme::UpstreamVersion;
 use crate::exchange::Head;
 use crate::http::{Fields, status};
 
@@ -22,7 +22,7 @@ pub(super) fn client_head(
     from: &Fields,
     common: &Fields,
     trailers: TrailerUse,
-    scheme: UpstreamScheme,
+    version: UpstreamVersion,
 ) -> Head {
     let status = from.status().unwrap_or(502);
     let mut fields = Fields::new();
@@ -45,11 +45,11 @@ pub(super) fn client_head(
             fields.push_field(field);
         }
     }
-    let version = match scheme {
-        UpstreamScheme::Http => "HTTP/1.1",
-        UpstreamScheme::H2c => "HTTP/2.0",
+    let name = match version {
+        UpstreamVersion::Http1 => "HTTP/1.1",
+        UpstreamVersion::Http2 => "HTTP/2.0",
     };
-    push_via(&mut fields, from, version);
+    push_via(&mut fields, from, name);
     let len = from
         .value("content-length")
         .and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
@@ -89,7 +89,7 @@ mod tests {
             &from,
             &common.into_iter().collect(),
             trailers,
-            UpstreamScheme::Http,
+            UpstreamVersion::Http1,
         );
         let fields = head.fields.iter().map(|field| format!("{field:?}"));
         (head.status, head.len, fields.collect())

@@ -4,6 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::scheme::UpstreamScheme;
+use super::secure::UpstreamTls;
+
 /// A path whose requests are forwarded, and one server that takes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyRule {
@@ -25,36 +28,6 @@ pub enum UpstreamAddress {
     Host(String, u16),
     /// The path of a Unix socket.
     Unix(PathBuf),
-}
-
-/// The protocol of an upstream server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UpstreamScheme {
-    /// HTTP/1.1, which has one request at a time on a connection.
-    #[default]
-    Http,
-    /// HTTP/2 in the clear from the first byte, with many requests on a connection.
-    H2c,
-}
-
-impl UpstreamScheme {
-    /// All of them, by their names in URLs.
-    const ALL: [(&str, UpstreamScheme); 2] =
-        [("http", UpstreamScheme::Http), ("h2c", UpstreamScheme::H2c)];
-
-    /// The scheme's name in URLs.
-    fn name(self) -> &'static str {
-        let is_own = |(_, scheme): &&(&str, UpstreamScheme)| *scheme == self;
-        Self::ALL
-            .iter()
-            .find(is_own)
-            .map_or("http", |(name, _)| name)
-    }
-
-    /// The port where a URL names none.
-    fn port(self) -> u16 {
-        80
-    }
 }
 
 impl fmt::Display for ProxyRule {
@@ -96,6 +69,8 @@ pub struct UpstreamServer {
     pub scheme: UpstreamScheme,
     /// Its addresses, at least one, the one to be tried first first.
     pub addresses: Vec<DialAddress>,
+    /// The means of TLS with it, where the scheme has TLS.
+    pub tls: Option<UpstreamTls>,
 }
 
 impl ProxyRule {
@@ -118,10 +93,9 @@ impl ProxyRule {
         let of_name = |(name, scheme): (&str, UpstreamScheme)| {
             Some((scheme, url.strip_prefix(name)?.strip_prefix("://")?))
         };
-        let (scheme, rest) = UpstreamScheme::ALL
-            .into_iter()
-            .find_map(of_name)
-            .ok_or("write the upstream as http://HOST:PORT, h2c://HOST:PORT or unix:PATH")?;
+        let (scheme, rest) = UpstreamScheme::ALL.into_iter().find_map(of_name).ok_or(
+            "write the upstream as http://HOST:PORT, https://, h2c://, h2:// or unix:PATH",
+        )?;
         let end = rest.find('/').unwrap_or(rest.len());
         let (authority, replacement) = rest.split_at(end);
         let replacement = match replacement {
@@ -241,7 +215,9 @@ mod tests {
     fn an_upstream_has_a_protocol_and_is_named_by_its_url() {
         for (text, scheme, name) in [
             ("/=http://app", UpstreamScheme::Http, "http://app:80"),
+            ("/=https://app", UpstreamScheme::Https, "https://app:443"),
             ("/=h2c://[::1]:9/x", UpstreamScheme::H2c, "h2c://[::1]:9"),
+            ("/=h2://app:1", UpstreamScheme::H2, "h2://app:1"),
             ("/=unix:/a", UpstreamScheme::Http, "unix:/a"),
         ] {
             let rule = ProxyRule::parse(text).unwrap();

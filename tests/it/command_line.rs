@@ -145,7 +145,7 @@ fn what_is_no_log_is_told_with_the_mend() {
 }
 
 #[test]
-fn servers_of_one_path_speak_one_protocol() {
+fn servers_of_one_path_speak_one_protocol_and_files_of_trust_are_there() {
     let rules = ["/=h2c://127.0.0.1:1", "/=http://127.0.0.1:2"];
     let args = [FREE[0], FREE[1], "--proxy", rules[0], "--proxy", rules[1]];
     let (code, line) = refusal(&args, &[]);

@@ -457,6 +457,15 @@ const SITE: &[Setting] = &[
 #[cfg(feature = "proxy")]
 const PROXY: &[Setting] = &[
     Setting::text(
+        "proxy-ca",
+        "FILE",
+        "Certificates that upstreams are trusted by, in PEM",
+        |draft, text| {
+            draft.config.proxy_ca = Some(draft.path(text.as_ref()));
+            Ok(())
+        },
+    ),
+    Setting::text(
         "proxy-connect-timeout",
         "TIME",
         "Connecting to an upstream, or waiting for a free connection",

@@ -1,13 +1,17 @@
-//! The socket of an upstream connection up to the bytes of its protocol: connecting, reading, writing.
+//! The socket of an upstream connection up to the bytes of its protocol: connecting, TLS, reading, writing.
+//!
+//! ```text
+//!  Connecting ──▶ Greeting (TLS) ──▶ Open
+//! ```
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use super::loss::UpstreamLoss;
 use crate::http::Fields;
-use crate::link::Link;
+use crate::link::{Link, Splices, Transport};
 use crate::server::lent::Buffers;
-use crate::tls::records::room_behind;
+use crate::tls::records::{Tls, WireBuffer, room_behind};
 use crate::world::World;
 use rustls::client::UnbufferedClientConnection;
 
@@ -29,6 +33,8 @@ pub(super) struct Channel<W: World> {
 pub(super) enum ChannelStage {
     /// The socket is not connected yet, and must be by then.
     Connecting(Instant),
+    /// TLS is being agreed on, and must be by then.
+    Greeting(Instant),
     Open,
 }
 
@@ -44,9 +50,13 @@ pub(super) struct ReceivedBytes<'b> {
 
 impl<W: World> Channel<W> {
     /// A channel whose socket is being connected.
-    pub(super) fn new(socket: W::Socket, until: Instant) -> Self {
+    pub(super) fn new(
+        socket: W::Socket,
+        tls: Option<Tls<UnbufferedClientConnection>>,
+        until: Instant,
+    ) -> Self {
         Channel {
-            link: Link::new(socket, None),
+            link: Link::new(socket, tls),
             stage: ChannelStage::Connecting(until),
             rest: Vec::new(),
             write_deadline: None,
@@ -90,7 +100,7 @@ impl<W: World> Channel<W> {
     /// The time at which [`Channel::check_time`] is due.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         match self.stage {
-            ChannelStage::Connecting(until) => Some(until),
+            ChannelStage::Connecting(until) | ChannelStage::Greeting(until) => Some(until),
             ChannelStage::Open => self.write_deadline,
         }
     }
@@ -98,7 +108,9 @@ impl<W: World> Channel<W> {
     /// Deals with a deadline that has passed.
     pub(super) fn check_time(&self, now: Instant) -> Result<(), UpstreamLoss> {
         match (self.stage, self.write_deadline) {
-            (ChannelStage::Connecting(until), _) if until <= now => {
+            (ChannelStage::Connecting(until) | ChannelStage::Greeting(until), _)
+                if until <= now =>
+            {
                 Err(UpstreamLoss::Unreachable(io::ErrorKind::TimedOut))
             }
             (ChannelStage::Open, Some(deadline)) if deadline <= now => Err(UpstreamLoss::Stalled),
@@ -107,15 +119,89 @@ impl<W: World> Channel<W> {
     }
 
     /// Goes on with the beginning.
-    pub(super) fn open(&mut self, world: &mut W) -> Result<ChannelStage, UpstreamLoss> {
-        if self.stage != ChannelStage::Open {
+    pub(super) fn open(
+        &mut self,
+        world: &mut W,
+        buffers: &mut Buffers,
+    ) -> Result<ChannelStage, UpstreamLoss> {
+        if let ChannelStage::Connecting(until) = self.stage {
             match world.is_connected(self.link.socket()) {
-                Ok(true) => self.stage = ChannelStage::Open,
+                Ok(true) => self.stage = self.greet(world, buffers, until)?,
                 Ok(false) => {}
                 Err(error) => return Err(UpstreamLoss::Unreachable(error.kind())),
             }
         }
+        while let ChannelStage::Greeting(_) = self.stage
+            && self.link.has_input()
+        {
+            self.go_on_greeting(world, buffers)?;
+        }
         Ok(self.stage)
+    }
+
+    /// The first words on a connected socket.
+    fn greet(
+        &mut self,
+        world: &mut W,
+        buffers: &mut Buffers,
+        until: Instant,
+    ) -> Result<ChannelStage, UpstreamLoss> {
+        if !self.link.is_secure() {
+            return Ok(ChannelStage::Open);
+        }
+        self.unseal(world, buffers, 0)?;
+        Ok(ChannelStage::Greeting(until))
+    }
+
+    /// Takes what the server says in the handshake, and answers it.
+    fn go_on_greeting(&mut self, world: &mut W, buffers: &mut Buffers) -> Result<(), UpstreamLoss> {
+        let room = self.link.room(&mut buffers.read, READ);
+        let len = self.link.receive(world, room);
+        let len = len.map_err(|_| UpstreamLoss::NoTls)?;
+        buffers.plain.clear();
+        self.unseal(world, buffers, len)?;
+        // The first words of the protocol may have come too.
+        self.rest.extend_from_slice(&buffers.plain);
+        let Transport::Tls(tls) = self.link.transport() else {
+            return Ok(());
+        };
+        if !tls.is_handshaking() {
+            self.stage = ChannelStage::Open;
+        } else if self.link.has_ended() {
+            return Err(UpstreamLoss::NoTls);
+        }
+        Ok(())
+    }
+
+    /// Takes the `len` bytes that were read out of their records, behind what is in the buffer, and sends what
+    /// the session answers.
+    fn unseal(
+        &mut self,
+        world: &mut W,
+        buffers: &mut Buffers,
+        len: usize,
+    ) -> Result<(), UpstreamLoss> {
+        let Buffers {
+            read, plain, wire, ..
+        } = buffers;
+        let opened = self.link.open(read, len, plain, wire);
+        if !wire.filled().is_empty() {
+            // An end is found by the next read.
+            let _ = self.link.write_bytes(world, wire.filled());
+            wire.clear();
+        }
+        opened.map_err(|error| match error {
+            rustls::Error::InvalidCertificate(_) => UpstreamLoss::Untrusted,
+            _ => UpstreamLoss::NoTls,
+        })
+    }
+
+    /// True if this protocol was agreed on (RFC 7301), or there is no TLS to agree on one.
+    pub(super) fn is_agreed(&self, protocol: &[u8]) -> bool {
+        match self.link.transport() {
+            Transport::Plain => true,
+            Transport::Tls(tls) => tls.alpn() == Some(protocol),
+        }
     }
 
     /// True if a connection that waits for nothing is still open, as far as can be seen without asking the
@@ -134,6 +220,9 @@ impl<W: World> Channel<W> {
         world: &mut W,
         buffers: &'b mut Buffers,
     ) -> Result<ReceivedBytes<'b>, UpstreamLoss> {
+        if self.link.is_secure() {
+            return self.receive_sealed(world, buffers);
+        }
         let Buffers { read, fields, .. } = buffers;
         let room = room_behind(&self.rest, read, READ);
         let len = self.link.receive(world, room);
@@ -147,6 +236,32 @@ impl<W: World> Channel<W> {
         })
     }
 
+    /// Reads once, and takes what came out of its records.
+    fn receive_sealed<'b>(
+        &mut self,
+        world: &mut W,
+        buffers: &'b mut Buffers,
+    ) -> Result<ReceivedBytes<'b>, UpstreamLoss> {
+        let room = self.link.room(&mut buffers.read, READ);
+        let len = self.link.receive(world, room);
+        let len = len.map_err(|_| UpstreamLoss::Broken)?;
+        if self.link.has_ended() {
+            // Anybody on the way could have cut it off, and an end without a word in TLS ends nothing.
+            return Err(UpstreamLoss::Broken);
+        }
+        buffers.plain.clear();
+        buffers.plain.append(&mut self.rest);
+        let before = buffers.plain.len();
+        let opened = self.unseal(world, buffers, len);
+        opened.map_err(|_| UpstreamLoss::Broken)?;
+        let Buffers { plain, fields, .. } = buffers;
+        Ok(ReceivedBytes {
+            is_news: plain.len() > before,
+            bytes: plain,
+            fields,
+        })
+    }
+
     /// Keeps bytes that the protocol did not take, for the next read.
     pub(super) fn keep(&mut self, rest: &[u8]) {
         self.rest = rest.to_vec();
@@ -157,11 +272,20 @@ impl<W: World> Channel<W> {
     pub(super) fn write(
         &mut self,
         world: &mut W,
+        wire: &mut WireBuffer,
         output: &mut Vec<u8>,
         patience: Duration,
         now: Instant,
     ) -> io::Result<usize> {
-        let written = self.link.write_bytes(world, output);
+        let written = if self.link.is_secure() {
+            let sealed = self.link.seal(output, &mut Splices::default(), wire);
+            let written = sealed.map_err(io::Error::other);
+            let written = written.and_then(|()| self.link.write_bytes(world, wire.filled()));
+            wire.clear();
+            written
+        } else {
+            self.link.write_bytes(world, output)
+        };
         output.clear();
         let written = written?;
         if written > 0 {

@@ -21,6 +21,7 @@ use crate::exchange::Call;
 use crate::h1::{ClientConfig, ClientConnection, ResponseError, ResponseEvent, Version};
 use crate::http::Fields;
 use crate::server::lent::Buffers;
+use crate::tls::records::WireBuffer;
 use crate::world::World;
 
 /// Bytes of a request's content that are written at once.
@@ -158,16 +159,16 @@ impl<W: World> UpstreamConnection<W> {
         limits: &UpstreamLimits,
         now: Instant,
     ) -> UpstreamWish {
-        match self.channel.open(world) {
+        match self.channel.open(world, buffers) {
             Ok(ChannelStage::Open) => {}
-            Ok(ChannelStage::Connecting(_)) => return UpstreamWish::Wait,
+            Ok(_) => return UpstreamWish::Wait,
             Err(loss) => return UpstreamWish::Close(loss),
         }
         if let Err(loss) = self.begin(now) {
             return UpstreamWish::Close(loss);
         }
         self.core.lend_output(std::mem::take(&mut buffers.output));
-        let written = self.write(world, limits, now);
+        let written = self.write(world, &mut buffers.wire, limits, now);
         let read = self.read(world, buffers, limits, now);
         let mut output = self.core.take_output();
         output.clear();
@@ -198,9 +199,15 @@ impl<W: World> UpstreamConnection<W> {
     }
 
     /// Writes what waits, then content, as long as the socket takes it.
-    fn write(&mut self, world: &mut W, limits: &UpstreamLimits, now: Instant) -> Flow {
+    fn write(
+        &mut self,
+        world: &mut W,
+        wire: &mut WireBuffer,
+        limits: &UpstreamLimits,
+        now: Instant,
+    ) -> Flow {
         for _ in 0..STEPS {
-            match self.write_piece(world, limits, now) {
+            match self.write_piece(world, wire, limits, now) {
                 Ok(Flow::More) => {}
                 Ok(Flow::Paused) => return Flow::Paused,
                 Err(_) => {
@@ -217,6 +224,7 @@ impl<W: World> UpstreamConnection<W> {
     fn write_piece(
         &mut self,
         world: &mut W,
+        wire: &mut WireBuffer,
         limits: &UpstreamLimits,
         now: Instant,
     ) -> io::Result<Flow> {
@@ -241,7 +249,7 @@ impl<W: World> UpstreamConnection<W> {
             return Ok(Flow::Paused);
         }
         let patience = limits.idle_timeout;
-        let written = self.channel.write(world, &mut output, patience, now);
+        let written = self.channel.write(world, wire, &mut output, patience, now);
         *self.core.output() = output;
         if written? > 0 && self.core.is_tunnel() {
             self.tunnel_deadline = Some(now + patience);

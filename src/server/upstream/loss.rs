@@ -13,6 +13,10 @@ pub(super) enum UpstreamLoss {
     None,
     /// The server cannot be reached.
     Unreachable(io::ErrorKind),
+    /// The server's certificate is not for it, not valid, or nobody trusted vouches for it.
+    Untrusted,
+    /// TLS with the server fails otherwise, or it does not agree on the protocol.
+    NoTls,
     /// There is no descriptor for a socket.
     NoDescriptor,
     /// It had been idle, and ended before a byte of the response: the server may have closed it before it
@@ -56,6 +60,8 @@ impl UpstreamLoss {
                 (502, "the upstream refuses connections")
             }
             UpstreamLoss::Unreachable(_) => (502, "the upstream cannot be reached"),
+            UpstreamLoss::Untrusted => (502, "the upstream's certificate is not trusted"),
+            UpstreamLoss::NoTls => (502, "TLS with the upstream fails"),
             UpstreamLoss::NoDescriptor => (503, "no descriptor is left for an upstream connection"),
             UpstreamLoss::Stale | UpstreamLoss::NoResponse => {
                 (502, "the upstream ended the connection without a response")
@@ -75,7 +81,10 @@ impl UpstreamLoss {
     pub(super) fn is_of_server(self) -> bool {
         matches!(
             self,
-            UpstreamLoss::Unreachable(_) | UpstreamLoss::NoResponse
+            UpstreamLoss::Unreachable(_)
+                | UpstreamLoss::Untrusted
+                | UpstreamLoss::NoTls
+                | UpstreamLoss::NoResponse
         )
     }
 }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::config::STREAMS;
 use crate::exchange::Call;
-use crate::proxy::{DialAddress, Upstream, UpstreamScheme, UpstreamServer};
+use crate::proxy::{
+    DialAddress, Upstream, UpstreamScheme, UpstreamServer, UpstreamTls, UpstreamVersion,
+};
 use crate::world::Token;
 
 /// Calls that wait for a free connection to one upstream. More are refused at once: they could hardly be
@@ -42,6 +44,7 @@ struct PoolServer {
     open: usize,
     idle: Vec<Token>,
     scheme: UpstreamScheme,
+    tls: Option<UpstreamTls>,
     /// Connections of many calls.
     shared: Vec<SharedRoom>,
     /// Calls on a connection that the server has last allowed.
@@ -99,6 +102,7 @@ impl PoolServer {
             open: 0,
             idle: Vec::new(),
             scheme: server.scheme,
+            tls: server.tls,
             shared: Vec::new(),
             streams: STREAMS,
             health: ServerHealth::Up,
@@ -111,9 +115,9 @@ impl PoolServer {
 
     /// Calls that are being carried.
     fn load(&self) -> usize {
-        match self.scheme {
-            UpstreamScheme::Http => self.open - self.idle.len(),
-            UpstreamScheme::H2c => self.shared.iter().map(|room| room.calls).sum(),
+        match self.scheme.version() {
+            UpstreamVersion::Http1 => self.open - self.idle.len(),
+            UpstreamVersion::Http2 => self.shared.iter().map(|room| room.calls).sum(),
         }
     }
 
@@ -188,10 +192,12 @@ impl Pool {
         has_room
     }
 
-    /// The protocol of a server.
-    pub(super) fn scheme(&self, server: usize) -> UpstreamScheme {
-        let server = self.servers.get(server);
-        server.map_or(UpstreamScheme::Http, |server| server.scheme)
+    /// The version of HTTP of a server, and the means of TLS with it.
+    pub(super) fn protocol(&self, server: usize) -> (UpstreamVersion, Option<&UpstreamTls>) {
+        match self.servers.get(server) {
+            Some(server) => (server.scheme.version(), server.tls.as_ref()),
+            None => (UpstreamVersion::Http1, None),
+        }
     }
 
     /// A connection that was dialled for a call is one of many calls.
@@ -330,6 +336,7 @@ mod tests {
         let server = |ports: &&[u16]| UpstreamServer {
             name: format!("{ports:?}"),
             scheme: UpstreamScheme::Http,
+            tls: None,
             addresses: ports.iter().copied().map(address).collect(),
         };
         Pool::new(Upstream {

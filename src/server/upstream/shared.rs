@@ -11,6 +11,7 @@
 
 mod carried;
 mod events;
+mod sending;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,17 +22,14 @@ use super::config::{STREAMS, UpstreamLimits};
 use super::loss::UpstreamLoss;
 use crate::exchange::Call;
 use crate::h1::BodyLength;
-use crate::h2::{self, ErrorCode, Grant, Misuse, StreamKey};
+use crate::h2::{self, ErrorCode, Misuse, StreamKey};
 use crate::http::{Field, Fields};
 use crate::server::lent::Buffers;
 use crate::world::World;
 use carried::CarriedCall;
 
-/// Output that is made at once, in bytes.
-const PIECE: usize = 64 << 10;
-
 /// Unsent output in bytes with which no more is read: answers to PING and SETTINGS would only add to it.
-const BACKLOG: usize = 2 * PIECE;
+const BACKLOG: usize = 128 << 10;
 
 /// Reads, and pieces written, in one turn. Others wait for some 50 µs.
 const STEPS: usize = 2;
@@ -195,10 +193,16 @@ impl<W: World> SharedConnection<W> {
     }
 
     /// Says goodbye, as far as the socket takes it at once.
-    pub(super) fn leave(&mut self, world: &mut W, limits: &UpstreamLimits, now: Instant) {
+    pub(super) fn leave(
+        &mut self,
+        world: &mut W,
+        buffers: &mut Buffers,
+        limits: &UpstreamLimits,
+        now: Instant,
+    ) {
         if self.channel.is_open() {
             self.core.close(ErrorCode::NO_ERROR, None, b"");
-            self.flush(world, limits, now);
+            self.flush(world, buffers, limits, now);
         }
     }
 
@@ -210,9 +214,10 @@ impl<W: World> SharedConnection<W> {
         limits: &UpstreamLimits,
         now: Instant,
     ) -> SharedWish {
-        match self.channel.open(world) {
-            Ok(ChannelStage::Open) => {}
-            Ok(ChannelStage::Connecting(_)) => {
+        match self.channel.open(world, buffers) {
+            Ok(ChannelStage::Open) if self.channel.is_agreed(b"h2") => {}
+            Ok(ChannelStage::Open) => return self.give_up(UpstreamLoss::NoTls),
+            Ok(_) => {
                 self.drop_abandoned();
                 return SharedWish::Wait;
             }
@@ -242,14 +247,14 @@ impl<W: World> SharedConnection<W> {
         let mut flow = SharedFlow::Paused;
         for _ in 0..STEPS {
             self.begin_requests(limits, now);
-            let written = self.write(world, limits, now);
+            let written = self.write(world, buffers, limits, now);
             flow = written.max(self.read(world, buffers, limits, now)?);
             if flow == SharedFlow::Paused {
                 break;
             }
         }
         self.begin_requests(limits, now);
-        let written = self.write(world, limits, now);
+        let written = self.write(world, buffers, limits, now);
         Ok(flow.max(written))
     }
 
@@ -367,71 +372,6 @@ impl<W: World> SharedConnection<W> {
     fn end(&mut self, call: Call, loss: UpstreamLoss) {
         call.set_seat(None);
         self.ended.push((call, loss));
-    }
-
-    /// Makes content of requests where the socket has room, and writes what there is.
-    fn write(&mut self, world: &mut W, limits: &UpstreamLimits, now: Instant) -> SharedFlow {
-        let before = self.core.output().len();
-        if self.channel.is_flushed() {
-            self.fill(limits, now);
-        }
-        let is_fruitful = self.core.output().len() > before;
-        self.flush(world, limits, now);
-        if is_fruitful && self.channel.is_flushed() {
-            SharedFlow::More
-        } else {
-            SharedFlow::Paused
-        }
-    }
-
-    fn fill(&mut self, limits: &UpstreamLimits, now: Instant) {
-        loop {
-            let room = PIECE.saturating_sub(self.core.output().len());
-            let Some(grant) = self.core.poll_grant(room) else {
-                return;
-            };
-            self.send(grant, limits, now);
-        }
-    }
-
-    /// Sends the next content of one request.
-    fn send(&mut self, grant: Grant, limits: &UpstreamLimits, now: Instant) {
-        let stream = grant.stream;
-        let carried = self.calls.get_mut(stream.index()).and_then(Option::as_mut);
-        let Some(carried) = carried.filter(|carried| carried.stream == stream) else {
-            self.core.abort(grant);
-            return self.core.reset(stream, ErrorCode::CANCEL);
-        };
-        let most = usize::try_from(grant.max_len).unwrap_or(PIECE);
-        let taken = carried
-            .call
-            .take_content(self.core.begin_data(&grant), most);
-        let trailers = carried.call.trailers().filter(|_| taken.is_last);
-        self.core.commit(grant, taken.is_last && trailers.is_none());
-        if let Some(trailers) = trailers {
-            // The stream lives, and its head was sent.
-            let _ = self.core.send_headers(stream, trailers.iter(), true);
-        }
-        if taken.is_last {
-            carried.complete_request(now + limits.response_timeout);
-        } else {
-            carried.make_ready(&mut self.core);
-        }
-    }
-
-    fn flush(&mut self, world: &mut W, limits: &UpstreamLimits, now: Instant) {
-        let mut output = std::mem::take(self.core.output());
-        if !(output.is_empty() && self.channel.is_flushed()) {
-            let patience = limits.idle_timeout;
-            if self
-                .channel
-                .write(world, &mut output, patience, now)
-                .is_err()
-            {
-                self.channel.give_up_writing();
-            }
-        }
-        *self.core.output() = output;
     }
 
     /// Reads once.

@@ -292,7 +292,7 @@ impl<W: World> UpstreamTable<W> {
                 self.enqueue(token);
             }
             SharedWish::Close(_) => {
-                connection.leave(means.world, &self.limits, means.now);
+                connection.leave(means.world, means.buffers, &self.limits, means.now);
                 self.remove(token, server);
             }
         }

@@ -2,6 +2,7 @@
 
 mod h2_peer;
 mod h2c;
+mod secure;
 mod smuggling;
 mod upgrade;
 pub(super) mod upstream;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Carrier, TableTurn, UpstreamTable};
 use crate::exchange::{Call, CallPlace, Failure};
-use crate::proxy::{DialAddress, UpstreamScheme};
+use crate::proxy::{DialAddress, UpstreamTls, UpstreamVersion};
 use crate::server::upstream::channel::Channel;
 use crate::server::upstream::connection::UpstreamConnection;
 use crate::server::upstream::loss::UpstreamLoss;
@@ -114,8 +114,17 @@ impl<W: World> UpstreamTable<W> {
                 return self.lose(call, server, UpstreamLoss::of_dial(&error), means);
             }
         };
-        let channel = Channel::new(socket, means.now + self.limits.connect_timeout);
-        let token = self.insert(channel, server, means.now);
+        let until = means.now + self.limits.connect_timeout;
+        let token = match self.insert(socket, server, until, means.now) {
+            Ok(token) => token,
+            Err(_) => {
+                call.count_attempt();
+                if let Some(pool) = self.pools.get_mut(server.0) {
+                    pool.uncount(server.1);
+                }
+                return self.lose(call, server, UpstreamLoss::NoTls, means);
+            }
+        };
         if let Some(connection) = self.connections.value(token) {
             let named = Token::upstream(token.index, token.serial);
             let registered = means.world.register(connection.channel().socket(), named);
@@ -128,27 +137,41 @@ impl<W: World> UpstreamTable<W> {
         self.begin(call, token, means);
     }
 
-    /// A connection of the server's protocol on a channel.
-    fn insert(&mut self, channel: Channel<W>, server: (usize, usize), now: Instant) -> Token {
+    /// A connection of the server's protocol on a socket that is being connected.
+    fn insert(
+        &mut self,
+        socket: W::Socket,
+        server: (usize, usize),
+        until: Instant,
+        now: Instant,
+    ) -> Result<Token, rustls::Error> {
         let pool = self.pools.get_mut(server.0);
-        match pool.as_ref().map(|pool| pool.scheme(server.1)) {
-            Some(UpstreamScheme::H2c) => {
-                let config = self.http2.clone();
-                let connection = SharedConnection::new(channel, server, config, now);
-                let carrier = Carrier::Shared(Box::new(connection));
-                let token = self.connections.insert(carrier);
-                if let Some(pool) = pool {
-                    pool.share(server.1, token);
-                }
-                token
-            }
-            Some(UpstreamScheme::Http) | None => {
+        let (version, tls) = match &pool {
+            Some(pool) => pool.protocol(server.1),
+            None => (UpstreamVersion::Http1, None),
+        };
+        let channel = Channel::new(socket, tls.map(UpstreamTls::session).transpose()?, until);
+        let carrier = match version {
+            UpstreamVersion::Http1 => {
                 let config = self.http1.clone();
-                let connection = UpstreamConnection::new(channel, server, config, now);
-                self.connections
-                    .insert(Carrier::Single(Box::new(connection)))
+                Carrier::Single(Box::new(UpstreamConnection::new(
+                    channel, server, config, now,
+                )))
             }
+            UpstreamVersion::Http2 => {
+                let config = self.http2.clone();
+                Carrier::Shared(Box::new(SharedConnection::new(
+                    channel, server, config, now,
+                )))
+            }
+        };
+        let token = self.connections.insert(carrier);
+        if let Some(pool) = pool
+            && version == UpstreamVersion::Http2
+        {
+            pool.share(server.1, token);
         }
+        Ok(token)
     }
 
     /// The connection of a call is gone: the call begins anew where nobody can notice, or has failed.
