@@ -207,8 +207,11 @@
 //!
 //! `server` (with `aws-lc` or `ring` for the cryptography) is the program as a server, `client` adds `calmd get`,
 //! `proxy` the reverse proxy, `panel` the page for the operator.
-//! Without any feature the crate is the cores alone, and depends on three small crates.
+//! Without any feature the crate is the cores alone, and depends on three small crates. [`h2::guide`] is the
+//! tutorial for that.
 
+// The rooms that these pages link to are not all there in the library alone.
+#![cfg_attr(not(feature = "server"), allow(rustdoc::broken_intra_doc_links))]
 // They panic where the reader of a pipe has gone or a disk is full, and wait where it is slow:
 // `telemetry` does neither.
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]

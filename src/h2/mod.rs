@@ -226,59 +226,18 @@
 //! # Ok::<_, calmd::h2::Misuse>(())
 //! ```
 //!
-//! # For those who know python-hyper's h2
+//! # More
 //!
-//! | there | here |
-//! |---|---|
-//! | `H2Connection(config)` , `initiate_connection` | [`Connection::server`], [`Connection::client`] |
-//! | `initiate_upgrade_connection` | [`server_upgraded`](Connection::server_upgraded), [`client_upgraded`](Connection::client_upgraded), [`http2_settings`](Connection::http2_settings) |
-//! | `receive_data` | [`receive`](Connection::receive), an event at a time |
-//! | `data_to_send`, `clear_outbound_data_buffer` | [`take_output`](Connection::take_output); in bounded amounts by draining the front of [`output`](Connection::output) |
-//! | `close_connection` | [`close`](Connection::close); gracefully [`shutdown`](Connection::shutdown) |
-//! | `ping` | [`ping`](Connection::ping) |
-//! | `update_settings`, `local_settings`, `remote_settings` | [`update_settings`](Connection::update_settings), [`local_settings`](Connection::local_settings), [`remote_settings`](Connection::remote_settings) |
-//! | `open_outbound_streams`, `open_inbound_streams` | [`active_streams`](Connection::active_streams) |
-//! | `max_outbound_frame_size`, `max_inbound_frame_size` | [`Settings::max_frame_size`] of `remote_settings`, of `local_settings` |
-//! | `get_next_available_stream_id` | [`next_stream_id`](Connection::next_stream_id) |
-//! | `send_headers` | [`open`](Connection::open), [`send_headers`](Connection::send_headers); for 1xx [`send_informational`](Connection::send_informational) |
-//! | `send_data` | [`send_data`](Connection::send_data), [`send_padded_data`](Connection::send_padded_data), or by [`poll_grant`](Connection::poll_grant) |
-//! | `end_stream` | `end_stream` of the last command, or [`send_data`](Connection::send_data) of nothing with it |
-//! | `reset_stream` | [`reset`](Connection::reset) |
-//! | `push_stream` | [`push`](Connection::push) |
-//! | `prioritize` | [`send_rfc7540_priority`](Connection::send_rfc7540_priority), [`open_with_priority`](Connection::open_with_priority); RFC 9218's is [`send_priority_update`](Connection::send_priority_update) |
-//! | `advertise_alternative_service` | [`send_altsvc`](Connection::send_altsvc) |
-//! | `acknowledge_received_data` | [`release`](Connection::release) |
-//! | `increment_flow_control_window` | [`release`](Connection::release) for bytes that came, [`widen_receive_window`](Connection::widen_receive_window) for more than the window was; there one command does either |
-//! | `local_flow_control_window`, `remote_flow_control_window` | [`send_window`](Connection::send_window), [`receive_window`](Connection::receive_window) |
-//! | `inbound_flow_control_window`, `outbound_flow_control_window` | [`connection_receive_window`](Connection::connection_receive_window), [`connection_send_window`](Connection::connection_send_window) |
-//! | `H2Configuration` | [`Config`]; `normalize_inbound_headers` is [`join_cookies`](Config::join_cookies), `logger` is [`set_observer`](Connection::set_observer) |
-//!
-//! | event there | here |
-//! |---|---|
-//! | `RequestReceived`, `ResponseReceived` | [`Event::Request`], [`Event::Response`] |
-//! | `InformationalResponseReceived`, `TrailersReceived` | [`Event::Informational`], [`Event::Trailers`] |
-//! | `DataReceived` | [`Event::Data`] |
-//! | `StreamEnded` | `end_stream` of the event that the frame caused; trailers always end their stream |
-//! | `StreamReset` | [`Event::StreamReset`], which also says whose doing it is |
-//! | `WindowUpdated` | [`Event::WindowUpdated`] |
-//! | `RemoteSettingsChanged`, `SettingsAcknowledged` | [`Event::SettingsChanged`], [`Event::SettingsAcknowledged`] |
-//! | `PingReceived`, `PingAckReceived` | [`Event::Ping`], [`Event::PingAcknowledged`] with the round trip |
-//! | `PushedStreamReceived` | [`Event::PushPromise`] |
-//! | `PriorityUpdated` | [`Event::Rfc7540Priority`], and `rfc7540` of [`Event::Request`]; [`Event::PriorityUpdated`] is RFC 9218's |
-//! | `ConnectionTerminated` | [`Event::GoAway`] |
-//! | `AlternativeServiceAvailable` | [`Event::AlternativeService`] |
-//! | `UnknownFrameReceived` | [`Event::UnknownFrame`] |
-//! | `RequestSent` and other `…Sent` | the success of the command |
-//! | `ProtocolError` and its kin | [`ConnectionError`] or [`StreamError`] of the peer's, [`Misuse`] of one's own |
-//!
-//! Beyond it: RFC 9218 priorities, ORIGIN, extended CONNECT, budgets against floods ([`Budgets`]),
-//! deadlines on progress, and frames of one's own type.
+//! [`guide`] builds a server on three pages, and has a table for those who know python-hyper. Beyond what a
+//! library of HTTP/2 has to have there are RFC 9218 priorities, ORIGIN, extended CONNECT, budgets against floods
+//! ([`Budgets`]), deadlines on progress, and frames of one's own type.
 //!
 //! # Inside
 //!
 //! - [`connection`]: the state machine; what is received, what is sent, what is due
 //! - [`frame`]: bytes to frames and back, without any state
 //! - [`field_section`]: which requests, responses and trailers are well-formed (§8)
+//! - [`guide`]: no code, but pages to read
 //! - [`settings`], [`priority`], [`error`], [`event`]: the nouns
 //! - `stream`: the states of §5.1, in one transition function; `store`: streams in slots; `ids`: what is
 //!   remembered of those that are over
@@ -299,6 +258,7 @@ pub mod event;
 pub mod field_section;
 mod flow;
 pub mod frame;
+pub mod guide;
 mod ids;
 pub mod priority;
 pub mod qlog;

@@ -77,7 +77,7 @@ impl Source {
 }
 
 /// Names, `::` and single characters of a text, without white space, comments and literals.
-fn tokens(text: &str) -> Vec<&str> {
+pub fn tokens(text: &str) -> Vec<&str> {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     let mut found = Vec::new();
     let mut rest = text;

@@ -14,5 +14,6 @@ mod client;
 mod conformance;
 mod memory;
 mod states;
+mod subjects;
 mod table;
 mod wire;
