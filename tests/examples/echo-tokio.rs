@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use calmd::h2::{Config, Connection, Event, StreamKey};
-use calmd::http::{Field, Fields};
+use calmd::http::{Expected, Field, Fields};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -76,8 +76,16 @@ fn receive(
     while let Ok(Some(event)) = connection.receive(&mut input, &mut fields, Instant::now()) {
         match event {
             Event::Request {
-                stream, end_stream, ..
+                stream,
+                end_stream,
+                expected,
+                ..
             } => {
+                if expected == Expected::Continue {
+                    // The client keeps its content back until then, and some for ever.
+                    let sent = connection.send_informational(stream, 100, []);
+                    sent.expect("a new stream");
+                }
                 let head = [Field::new(b":status", b"200")];
                 if connection.send_headers(stream, head, end_stream).is_ok() && !end_stream {
                     echoes.insert(stream, Echo::default());

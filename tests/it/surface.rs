@@ -119,14 +119,14 @@ fn public_fields(tokens: &[String]) -> Vec<&str> {
             at = skip(tokens, at + 1);
             continue;
         }
-        let is_field = is_struct
+        let is_place = is_struct
+            && at > 2
             && kept
                 .last()
-                .is_some_and(|last| ["{", "(", ","].contains(last))
-            && at > 2;
-        if is_field && tokens[at] != "pub" && !["}", ")"].contains(&tokens[at].as_str())
-            || is_field && tokens.get(at + 1).is_some_and(|next| next == "(") && tokens[at] == "pub"
-        {
+                .is_some_and(|last| ["{", "(", ","].contains(last));
+        let closes = ["}", ")"].contains(&tokens[at].as_str());
+        let is_for_all = tokens[at] == "pub" && tokens.get(at + 1).is_none_or(|next| next != "(");
+        if is_place && !closes && !is_for_all {
             let mut depth = 0;
             while at < tokens.len() {
                 match tokens[at].as_str() {
