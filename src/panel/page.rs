@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// A file of the page.
-struct PageFile {
+struct PanelFile {
     path: &'static str,
     media_type: &'static str,
     content: &'static str,
@@ -15,8 +15,8 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// A file of this path.
-const fn file(path: &'static str, media_type: &'static str, content: &'static str) -> PageFile {
-    PageFile {
+const fn file(path: &'static str, media_type: &'static str, content: &'static str) -> PanelFile {
+    PanelFile {
         path,
         media_type,
         content,
@@ -24,7 +24,7 @@ const fn file(path: &'static str, media_type: &'static str, content: &'static st
 }
 
 /// All files of the page.
-const FILES: [PageFile; 12] = [
+const FILES: [PanelFile; 12] = [
     file("/", HTML, include_str!("page/index.html")),
     file("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     file("/panel.css", CSS, include_str!("page/panel.css")),

@@ -2,12 +2,10 @@
 page elsewhere that tries to get in; and screenshots, which are kept."""
 
 import base64
-import json
 import socket
 import struct
 import subprocess
 import time
-from pathlib import Path
 
 from devtools import Chromium
 from harness import KEPT, Server, expect, expect_equal, free_ports, run, wait_for
@@ -15,7 +13,7 @@ from harness import KEPT, Server, expect, expect_equal, free_ports, run, wait_fo
 # A user whose password is `secret`: bcrypt of cost 5.
 USERS = "ann:$2y$05$jqZBkUlc19j3nWlosfvrfuur6CPP72NWtc.VZ3nN8Y5klhI0Krqda\n"
 
-# What a busy machine may take for anything that the page does.
+# Time that a busy machine may take for anything that the page does.
 PATIENCE = 30
 
 # Widths, heights and schemes of the screenshots.
@@ -130,7 +128,7 @@ class stalled:
             return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
         path, authority = b"/large.bin", b"localhost"
         head = b"\x82\x86" + b"\x04" + bytes([len(path)]) + path + b"\x01" + bytes([len(authority)]) + authority
-        self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") +
+        self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(4, 1, 0, b"") +
                             b"".join(frame(1, 5, stream, head) for stream in (1, 3, 5)))
         # The rest of what it gets waits in the kernel, which has room for both windows.
         return self
@@ -186,6 +184,8 @@ def pictures(report, browser, panel):
                              features=[{"name": "prefers-color-scheme", "value": scheme}])
                 browser.evaluate(f"location.hash = {view!r}")
                 browser.watch(1.2)
+                if view == one:
+                    until(browser, "document.querySelectorAll('#windows tr.empty').length > 0", "a window at 0")
                 wide = browser.evaluate("document.documentElement.scrollWidth")
                 expect(wide <= width, f"{view} at {width} is {wide} wide")
                 shown = browser.call("Page.captureScreenshot", format="png")["data"]

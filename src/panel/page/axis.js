@@ -14,7 +14,9 @@ export class Axis {
   constructor(canvas) {
     this.canvas = canvas;
     this.frames = [];
-    new ResizeObserver(() => this.draw(this.frames)).observe(canvas);
+    const again = () => this.draw(this.frames);
+    new ResizeObserver(again).observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
   }
 
   draw(frames) {
@@ -42,14 +44,14 @@ export class Axis {
     ink.moveTo(0, Math.round(middle) + 0.5);
     ink.lineTo(width, Math.round(middle) + 0.5);
     ink.stroke();
-    for (let back = 0; back <= 10; back += 2) {
-      ink.textAlign = back ? (back === 10 ? "left" : "center") : "right";
-      ink.fillText(back ? `−${back} s` : "last frame", Math.max(0, x(end - back * 1000)), height - 2);
+    for (let back = 0; back < 10; back += 2) {
+      ink.textAlign = back ? "center" : "right";
+      ink.fillText(back ? `−${back} s` : "last", x(end - back * 1000), height - 2);
     }
     ink.textAlign = "left";
     ink.fillText("received", 0, size);
     ink.fillText("sent", 0, middle * 2);
-    let counts = { in: 0, out: 0 };
+    const counts = { in: 0, out: 0 };
     for (const frame of frames) {
       if (frame.t < end - SPAN) {
         continue;

@@ -121,7 +121,7 @@ function obstacleOf(it) {
   const names = waiting.map((stream) => stream.id);
   const list = names.length > 6 ? `${names.slice(0, 6).join(", ")} …` : names.join(", ");
   const why = [...new Set(waiting.map((stream) => BLOCKS[stream.blocked_by] || stream.blocked_by))];
-  return `Blocked: stream${names.length > 1 ? "s" : ""} ${list}, by ${why.join("; ")}.`;
+  return `Blocked: stream${names.length > 1 ? "s" : ""} ${list} (${why.join("; ")}).`;
 }
 
 /** Shows the state of the connection. */
