@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::own_files;
 use crate::config::Config;
-use crate::helper::{HelperError, HelperSandbox};
+use crate::helper::HelperSandbox;
 use crate::routes::Routes;
 use crate::upload::{ScratchDirectory, UploadMeans, UploadRule, UploadWriter, Uploads};
 use crate::world::files::{OwnFiles, Root};
@@ -31,7 +31,7 @@ pub(super) fn mount(
     if config.uploads.is_empty() && config.sites().all(|site| !site.demo) {
         return Ok(mounted);
     }
-    let writer = start_writer(config)?;
+    let writer = start_writer(config);
     if let Some(writer) = &writer {
         mounted.writer = writer.with_socket(|socket| socket.as_raw_fd());
         writer
@@ -78,18 +78,22 @@ pub(super) fn mount(
     Ok(mounted)
 }
 
-/// Starts the process that writes uploads, where a directory takes some and the operator wants processes that wait
-/// for disks.
-fn start_writer(config: &Config) -> Result<Option<UploadWriter>, HelperError> {
-    if config.uploads.is_empty() || !(config.helper || config.upload_sync) {
-        return Ok(None);
+/// Starts the process that writes uploads, where a directory takes some. Without it, as on a machine that does not
+/// show a process its own program, the server writes them.
+fn start_writer(config: &Config) -> Option<UploadWriter> {
+    if config.uploads.is_empty() {
+        return None;
     }
     let sandbox = if config.sandbox {
         HelperSandbox::On
     } else {
         HelperSandbox::Off
     };
-    UploadWriter::start(config.user.as_ref(), sandbox).map(Some)
+    UploadWriter::start(config.user.as_ref(), sandbox)
+        .inspect_err(|error| {
+            log::warn!("{error}; a slow disk for uploads will delay other clients")
+        })
+        .ok()
 }
 
 /// Opens the directories for uploads to read: opening them to write would remove leftovers.

@@ -13,9 +13,9 @@
 //!
 //! A digest is computed where a request sends one or asks for one, while the content passes.
 //!
-//! A process of its own writes, if there is one (`writing`): then a slow disk slows the senders of files down, and
-//! nobody else. Without it the server writes into the kernel's page cache, in the pieces that a turn receives, and
-//! the turn is charged for it.
+//! A process of its own writes (`writing`), so that a slow disk slows the senders of files down, and nobody else.
+//! If it cannot be started, or has ended, the server writes into the kernel's page cache, in the pieces that a turn
+//! receives, and the turn is charged for it.
 
 mod answer;
 mod counts;

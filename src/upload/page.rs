@@ -25,7 +25,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 
 /// A file that belongs to the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PageFile {
+pub(super) struct UploadPageFile {
     /// Its name in the query.
     name: &'static str,
     /// Its media type.
@@ -34,20 +34,20 @@ pub(super) struct PageFile {
     pub(super) content: &'static str,
 }
 
-const FILES: [PageFile; 2] = [
-    PageFile {
+const FILES: [UploadPageFile; 2] = [
+    UploadPageFile {
         name: "script",
         media_type: "text/javascript; charset=utf-8",
         content: SCRIPT,
     },
-    PageFile {
+    UploadPageFile {
         name: "style",
         media_type: "text/css; charset=utf-8",
         content: STYLE,
     },
 ];
 
-impl PageFile {
+impl UploadPageFile {
     /// The file that a query asks for, in any version: it is the present one that is sent.
     pub(super) fn asked_for(query: &[u8]) -> Option<Self> {
         let name = query.split(|byte| *byte == b'=').next()?;
@@ -149,9 +149,9 @@ mod tests {
             let address = file.address("/in");
             let (path, query) = address.split_once('?').unwrap();
             assert_eq!(path, "/in/");
-            assert_eq!(PageFile::asked_for(query.as_bytes()), Some(file));
+            assert_eq!(UploadPageFile::asked_for(query.as_bytes()), Some(file));
         }
-        assert_eq!(PageFile::asked_for(b"scripts=1"), None);
-        assert_eq!(PageFile::asked_for(b""), None);
+        assert_eq!(UploadPageFile::asked_for(b"scripts=1"), None);
+        assert_eq!(UploadPageFile::asked_for(b""), None);
     }
 }

@@ -8,7 +8,7 @@ use super::answer::AnswerForm;
 use super::digest::{self, Promised};
 use super::form::FormParser;
 use super::name::safe;
-use super::page::{self, PAGE_POLICY, PageFile};
+use super::page::{self, PAGE_POLICY, UploadPageFile};
 use super::receiving::{Receiving, Terms, complete};
 use super::rule::{ExistingName, UploadPurpose, UploadRule};
 use super::store::{UploadMeans, UploadStore};
@@ -118,7 +118,7 @@ impl Uploads {
     fn page(&self, request: &Request<'_>) -> Response<Root> {
         let target = request.fields.path().unwrap_or_default();
         let query = target.splitn(2, |byte| *byte == b'?').nth(1);
-        if let Some(file) = query.and_then(PageFile::asked_for) {
+        if let Some(file) = query.and_then(UploadPageFile::asked_for) {
             return self.shown(
                 file.media_type,
                 "max-age=31536000, immutable",

@@ -111,7 +111,7 @@ impl HelpedWriting {
             self.file = self.writer.begin(file, self.waker.clone())?;
         }
         let Some(file) = &mut self.file else {
-            self.pending.extend_from_slice(data);
+            self.keep(data);
             return Ok(());
         };
         let taken = file.write(&self.pending)?;
@@ -123,9 +123,14 @@ impl HelpedWriting {
         } else {
             0
         };
-        self.pending
-            .extend_from_slice(data.get(taken..).unwrap_or_default());
+        self.keep(data.get(taken..).unwrap_or_default());
         Ok(())
+    }
+
+    /// Keeps bytes for later, in no more memory than they take: there may be a hundred such uploads.
+    fn keep(&mut self, data: &[u8]) {
+        self.pending.reserve_exact(data.len());
+        self.pending.extend_from_slice(data);
     }
 
     fn settle(&mut self, file: &OwnedFd, sync: bool) -> io::Result<bool> {

@@ -24,7 +24,7 @@ fn signal(process: u32, name: &str) {
 
 #[test]
 fn a_process_writes_files_and_brings_them_to_the_disk() {
-    for options in [&["--helper", "on"][..], &["--upload-sync"]] {
+    for options in [&[][..], &["--upload-sync"]] {
         let (server, directory) = server(options);
         writer(&server);
         let content: Vec<u8> = (0..3 << 20).map(|at: u32| (at % 251) as u8).collect();
@@ -54,7 +54,7 @@ fn a_process_writes_files_and_brings_them_to_the_disk() {
 
 #[test]
 fn a_process_that_stands_still_holds_up_its_uploads_and_nobody_else() {
-    let (server, directory) = server(&["--helper", "on"]);
+    let (server, directory) = server(&[]);
     let process = writer(&server);
     signal(process, "STOP");
     std::thread::scope(|scope| {
@@ -74,7 +74,7 @@ fn a_process_that_stands_still_holds_up_its_uploads_and_nobody_else() {
 
 #[test]
 fn a_process_that_ends_fails_its_uploads_and_the_server_writes_the_next() {
-    let (server, directory) = server(&["--helper", "on"]);
+    let (server, directory) = server(&[]);
     let process = writer(&server);
     signal(process, "STOP");
     std::thread::scope(|scope| {
