@@ -85,6 +85,13 @@ impl App {
             if let Some(key) = &config.host.ticket_key {
                 tls.share_tickets(key)?;
             }
+            if let Some(path) = &config.host.key_log {
+                tls.log_keys(path)?;
+                log::warn!(
+                    "--tls-key-log: whoever reads {} can decrypt all TLS sessions",
+                    path.display()
+                );
+            }
             if config.host.watch_certificates {
                 tls.watch_files();
             }
@@ -177,6 +184,12 @@ impl App {
         event_loop.add_metrics_listeners(config.metrics.len());
         #[cfg(feature = "panel")]
         event_loop.add_panel_listeners(&panel::schemes(config));
+        #[cfg(feature = "panel")]
+        if let Some(trace) = &config.qlog {
+            let traced = event_loop.trace_peers(trace);
+            let file = trace.file.display();
+            traced.map_err(|error| format!("--qlog: cannot write '{file}': {error}"))?;
+        }
         for (listener, balancers) in balancers {
             event_loop.set_balancers(listener, balancers);
         }

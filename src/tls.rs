@@ -29,6 +29,7 @@ mod error;
 mod file;
 mod hello;
 mod host_verifier;
+mod key_log;
 mod names;
 pub mod records;
 mod self_signed;
@@ -51,6 +52,7 @@ pub use clock::TlsClock;
 pub use error::TlsError;
 use file::read_file;
 use host_verifier::{HostTickets, HostVerifier};
+pub use key_log::KeyLogLines;
 pub use names::Names;
 pub use state_directory::state_directory;
 pub use subject::subject;
@@ -78,6 +80,8 @@ pub fn provider() -> CryptoProvider {
 
 /// The configuration that TLS connections are accepted with, and its certificates.
 pub struct TlsContext {
+    /// The log of secrets, if the operator wants one.
+    key_log: Option<Arc<dyn rustls::KeyLog>>,
     provider: Arc<CryptoProvider>,
     tickets: TicketSource,
     config: Arc<ServerConfig>,
@@ -155,6 +159,7 @@ impl TlsContext {
         let sets = Arc::new(sets);
         Ok(TlsContext {
             config: Arc::new(server_config(&sets, &noted, &provider, &tickets)?),
+            key_log: None,
             sets,
             provider,
             tickets,
@@ -177,6 +182,19 @@ impl TlsContext {
     pub fn share_tickets(&mut self, path: &Path) -> Result<(), TlsError> {
         self.tickets = TicketSource::Shared(path.into());
         self.renew_tickets()
+    }
+
+    /// Has the secrets of all sessions to come appended to a file, for somebody who decrypts what was recorded.
+    pub fn log_keys(&mut self, path: &Path) -> Result<(), TlsError> {
+        let log = KeyLogLines::open(path).map_err(|reason| TlsError::KeyLog {
+            path: path.into(),
+            reason,
+        })?;
+        let log: Arc<dyn rustls::KeyLog> = Arc::new(log);
+        let config = Arc::make_mut(&mut self.config);
+        config.key_log = log.clone();
+        self.key_log = Some(log);
+        Ok(())
     }
 
     /// Reads the files again from now on within a minute after they have changed. To be called when all of
@@ -262,7 +280,10 @@ impl TlsContext {
 
     fn renewal(&self, sets: CertificateSets) -> Result<TlsRenewal, TlsError> {
         let sets = Arc::new(sets);
-        let config = server_config(&sets, &self.noted, &self.provider, &self.tickets)?;
+        let mut config = server_config(&sets, &self.noted, &self.provider, &self.tickets)?;
+        if let Some(log) = &self.key_log {
+            config.key_log = log.clone();
+        }
         Ok(TlsRenewal { sets, config })
     }
 

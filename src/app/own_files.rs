@@ -42,6 +42,20 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
              unless that is the served one itself",
         );
     }
+    #[cfg(feature = "panel")]
+    if let Some(trace) = &config.qlog {
+        let mend = "move it out of the directory that is served";
+        add(
+            &trace.file,
+            OwnExtent::Namesakes,
+            "the trace of --qlog",
+            mend,
+        );
+    }
+    if let Some(log) = &config.host.key_log {
+        let mend = "move it out of the directory that is served";
+        add(log, OwnExtent::Namesakes, "the log of TLS secrets", mend);
+    }
     for login in config.host_configs().flat_map(|host| &host.rules.logins) {
         let mend = "move it out of the directory that is served";
         let what = "the users of basic-auth";

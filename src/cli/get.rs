@@ -72,6 +72,9 @@ struct GetArgs {
     /// Show every frame, in and out, on standard error
     #[arg(short, long, help_heading = "Output")]
     verbose: bool,
+    /// Write every frame to FILE as events of qlog, without secrets and content
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    qlog: Option<PathBuf>,
     /// Show the fields of responses too, informational ones and trailers among them
     #[arg(short, long, help_heading = "Output")]
     include: bool,
@@ -137,6 +140,11 @@ impl GetArgs {
             include: self.include,
             output: self.output,
             verbose: self.verbose,
+            qlog: self.qlog,
+            // RFC 9850 §1: the variable that browsers and curl read.
+            key_log: std::env::var_os("SSLKEYLOGFILE")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
             silent: self.silent,
             fail: self.fail,
             push: self.push,

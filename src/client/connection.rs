@@ -1,6 +1,7 @@
 //! One connection: the link to the server, and the core between it and the requests.
 
 use super::error::Error;
+use super::qlog::TraceFile;
 use super::requests::{Requests, Responses};
 use super::trace::Tracer;
 use super::url::Url;
@@ -31,6 +32,7 @@ pub struct Connection<W: World> {
     fields: Fields,
     /// Shows the core's frames, and is told the time of each turn.
     trace: Option<Tracer>,
+    qlog: Option<TraceFile>,
     /// The server's first bytes were HTTP/2.
     greeted: bool,
     /// It was used before and has been silent since: it may be closed without our knowing yet.
@@ -55,6 +57,7 @@ impl<W: World> Connection<W> {
             sealed: WireBuffer::default(),
             fields: Fields::new(),
             trace: None,
+            qlog: None,
             greeted: false,
             stale: false,
         }
@@ -99,19 +102,41 @@ impl<W: World> Connection<W> {
         Ok(())
     }
 
-    /// Begins HTTP/2; with a trace, every frame is shown.
-    pub fn begin(&mut self, config: Arc<h2::Config>, now: Instant, trace: Option<Tracer>) {
-        let mut core = h2::Connection::client(config, now);
-        core.set_observer(trace.as_ref().map(Tracer::observer));
-        self.core = Some(core);
+    /// Begins HTTP/2, whose frames are shown to those who want that.
+    pub fn begin(
+        &mut self,
+        config: Arc<h2::Config>,
+        now: Instant,
+        (trace, qlog): (Option<Tracer>, Option<TraceFile>),
+    ) {
         self.trace = trace;
+        self.qlog = qlog;
         self.tell_time(now);
+        let mut core = h2::Connection::client(config, now);
+        let shown = self.trace.as_ref().map(Tracer::observer);
+        let written = self.qlog.as_ref().map(|qlog| qlog.observer(&core));
+        core.set_observer(match (shown, written) {
+            (Some(mut shown), Some(mut written)) => {
+                Some(Box::new(move |direction, header, payload| {
+                    shown(direction, header, payload);
+                    written(direction, header, payload);
+                }))
+            }
+            (shown, written) => shown.or(written),
+        });
+        self.core = Some(core);
     }
 
-    /// Tells the trace the time of the frames that come next.
+    /// Tells traces the time of the frames that come next, and the state of the connection from time to time.
     pub fn tell_time(&self, now: Instant) {
         if let Some(trace) = &self.trace {
             trace.tell_time(now);
+        }
+        if let Some(qlog) = &self.qlog {
+            qlog.tell_time(now);
+            if let Some(core) = &self.core {
+                qlog.add_state(|| core.snapshot());
+            }
         }
     }
 

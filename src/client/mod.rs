@@ -19,6 +19,7 @@ mod fetch;
 mod load;
 mod output;
 mod progress;
+mod qlog;
 mod redirect;
 mod request;
 mod requests;
@@ -34,6 +35,7 @@ use crate::world::files::Root;
 use crate::world::os::OsWorld;
 use connection::Connection;
 pub use error::Error;
+use qlog::TraceFile;
 use requests::{Requests, Responses};
 use security::ClientTls;
 use std::net::SocketAddr;
@@ -63,6 +65,10 @@ pub struct GetOptions {
     pub output: Option<PathBuf>,
     /// Show every frame.
     pub verbose: bool,
+    /// The file of a trace of every frame.
+    pub qlog: Option<PathBuf>,
+    /// The file that secrets of TLS are appended to.
+    pub key_log: Option<PathBuf>,
     /// Neither progress nor trailers on standard error.
     pub silent: bool,
     /// A status of 400 and above is a failure.
@@ -127,13 +133,14 @@ fn perform<W: World>(
     source: Option<&Upload>,
     resolve: Resolve,
 ) -> Result<(), Error> {
-    let mut client = Client::new(options, world, resolve);
+    let mut client = Client::new(options, world, resolve)?;
     let done = match options.load {
         Some(load) => load::run(&mut client, load, source),
         None => fetch::run(&mut client, source),
     };
     client.leave();
-    done
+    let written = client.qlog.as_ref().map_or(Ok(()), TraceFile::finish);
+    done.and(written)
 }
 
 /// The one connection, and what new ones are made with.
@@ -145,6 +152,7 @@ struct Client<'o, W: World> {
     config: Arc<h2::Config>,
     connection: Option<Connection<W>>,
     trace: Option<Tracer>,
+    qlog: Option<TraceFile>,
     /// The end of `--max-time`.
     deadline: Option<Instant>,
     /// Connections so far: their tokens' serial numbers.
@@ -152,9 +160,11 @@ struct Client<'o, W: World> {
 }
 
 impl<'o, W: World> Client<'o, W> {
-    fn new(options: &'o GetOptions, world: W, resolve: Resolve) -> Self {
+    fn new(options: &'o GetOptions, world: W, resolve: Resolve) -> Result<Self, Error> {
         let start = world.now();
-        Client {
+        let create = |path: &PathBuf| TraceFile::create(path, start, world.wall_clock());
+        let qlog = options.qlog.as_ref().map(create).transpose()?;
+        Ok(Client {
             options,
             world,
             resolve,
@@ -162,9 +172,10 @@ impl<'o, W: World> Client<'o, W> {
             config: Arc::new(config(options)),
             connection: None,
             trace: options.verbose.then(|| Tracer::new(start)),
+            qlog,
             deadline: options.max_time.map(|time| start + time),
             serial: 0,
-        }
+        })
     }
 
     /// Sends requests to the URL's origin until all are answered, on as many connections as it
@@ -235,8 +246,8 @@ impl<'o, W: World> Client<'o, W> {
         .and_then(|(socket, token)| {
             let mut connection = Connection::new(url.clone(), socket, token, tls);
             connection.shake_hands(&mut self.world, limit, self.trace.as_ref())?;
-            let trace = self.trace.clone();
-            connection.begin(self.config.clone(), self.world.now(), trace);
+            let witnesses = (self.trace.clone(), self.qlog.clone());
+            connection.begin(self.config.clone(), self.world.now(), witnesses);
             Ok(connection)
         });
         result.map_err(|error| match error {

@@ -5,7 +5,7 @@ use super::GetOptions;
 use super::error::Error;
 use super::url::Url;
 use crate::tls::records::Tls;
-use crate::tls::{self, TrustError, Trusted};
+use crate::tls::{self, KeyLogLines, TrustError, Trusted};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -44,6 +44,11 @@ impl ClientTls {
         config.alpn_protocols = vec![b"h2".to_vec()];
         // A run makes one connection to an origin, rarely two.
         config.resumption = Resumption::disabled();
+        if let Some(path) = &options.key_log {
+            let log = KeyLogLines::open(path);
+            let log = log.map_err(|error| Error::Output(Some(path.clone()), error))?;
+            config.key_log = Arc::new(log);
+        }
         Ok(ClientTls {
             config: Arc::new(config),
         })

@@ -15,6 +15,8 @@ use std::path::PathBuf;
 use crate::hosts::HostPattern;
 use crate::http::Scheme;
 #[cfg(feature = "panel")]
+use crate::inspect::TraceConfig;
+#[cfg(feature = "panel")]
 use crate::panel;
 #[cfg(feature = "proxy")]
 use crate::proxy::{ProxyRule, UpstreamAddress};
@@ -80,6 +82,9 @@ pub struct Config {
     /// The authorities that are trusted beside the machine's where an upstream has TLS.
     #[cfg(feature = "proxy")]
     pub proxy_ca: Option<PathBuf>,
+    /// The trace of connections, if one is wanted.
+    #[cfg(feature = "panel")]
+    pub qlog: Option<TraceConfig>,
     /// Start a process that waits for disks and hashes files. Off, because it is of use where disks are slow,
     /// and takes memory everywhere.
     pub helper: bool,
@@ -95,6 +100,8 @@ pub struct HostConfig {
     /// The file of the key of session tickets that several processes share; `None` is a key of the process's
     /// own.
     pub ticket_key: Option<PathBuf>,
+    /// The file that secrets of TLS are appended to.
+    pub key_log: Option<PathBuf>,
     /// Read certificate and keys again when they have changed. Off, because a signal is how most are told.
     pub watch_certificates: bool,
     /// The directory that is served, and how.
@@ -112,6 +119,7 @@ impl Default for HostConfig {
             certificates: vec![Certificate::default()],
             client_auth: None,
             ticket_key: None,
+            key_log: None,
             watch_certificates: false,
             site: site::Config::default(),
             rules: rules::Config::default(),
@@ -160,6 +168,8 @@ impl Default for Config {
             panel: panel::Config::default(),
             #[cfg(feature = "proxy")]
             proxy_ca: None,
+            #[cfg(feature = "panel")]
+            qlog: None,
             helper: false,
         }
     }

@@ -17,12 +17,14 @@
 
 mod listing;
 mod look;
+mod peer_trace;
 mod summary;
 mod tap;
 mod whole;
 
 pub use listing::{Column, ConnectionList, ListOrder};
 pub use look::{Look, LookReply};
+pub use peer_trace::{PeerTrace, TraceConfig};
 pub use summary::ConnectionSummary;
 pub use tap::{Feed, Tap, Watch, WatchForm};
 pub use whole::{

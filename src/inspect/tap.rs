@@ -25,7 +25,7 @@ const MOST_BYTES: usize = 512 << 10;
 const MOST_AT_ONCE: usize = 128 << 10;
 
 /// Time between two states of a watched connection.
-const BETWEEN_STATES: Duration = Duration::from_millis(250);
+const BETWEEN_STATES: Duration = Duration::from_millis(50);
 
 /// Events of one connection as they come.
 pub trait Feed {
@@ -206,20 +206,32 @@ pub struct Watch {
 impl Watch {
     /// A watch over the connection of this number, and the connection's end of it.
     pub fn begin(id: u32, now: Instant, form: WatchForm) -> (Watch, Tap) {
+        let (mut watch, tap) = Watch::join(id, now, now);
+        let mut head = String::new();
+        qlog::head(&mut head, Role::Server, &format!("connection #{id}"), None);
+        watch.head = Some(head);
+        watch.form = form;
+        (watch, tap)
+    }
+
+    /// A watch that adds records to a trace that began at `start`.
+    pub fn join(id: u32, start: Instant, now: Instant) -> (Watch, Tap) {
         let ring = Arc::new(Mutex::new(EventRing {
             events: VecDeque::new(),
             bytes: 0,
             lost: 0,
-            start: now,
+            start,
             now,
             id,
             state_at: None,
         }));
-        let mut head = String::new();
-        qlog::head(&mut head, Role::Server, &format!("connection #{id}"), None);
         let tap = Tap(Arc::downgrade(&ring));
-        let head = Some(head);
-        (Watch { ring, form, head }, tap)
+        let watch = Watch {
+            ring,
+            form: WatchForm::Qlog,
+            head: None,
+        };
+        (watch, tap)
     }
 
     /// True if the connection is gone, and all that it told was given.

@@ -19,12 +19,12 @@ mod looking;
 mod progress;
 mod reading;
 mod waiting;
+mod writing;
 mod wrong_port;
 
 #[cfg(debug_assertions)]
 pub use progress::Prospect;
 
-use super::config::Limits;
 use super::lent::Buffers;
 use super::listener_role::ListenerRole;
 use super::protocol::{OutputRoom, Protocol};
@@ -34,7 +34,7 @@ use super::turn::{REQUEST_EFFORT, Turn};
 use super::watch::ProgressWatch;
 use crate::exchange::{RequestKey, WakeCause};
 use crate::http::{Fields, Scheme};
-use crate::link::{Link, Transport, WriteError};
+use crate::link::{Link, Transport};
 use crate::telemetry::access_log::Unsent;
 use crate::tls::records::{Tls, WireBuffer};
 use crate::tls::{self, Names, TlsContext};
@@ -342,19 +342,6 @@ impl<W: World> Connection<W> {
         is_due
     }
 
-    /// Room for output: for a piece of this size, or behind output that waits.
-    fn output_room(&self, piece: usize, limits: &Limits) -> OutputRoom {
-        let unsent = self.link.unsent();
-        if unsent.is_empty() {
-            return OutputRoom::Piece(piece);
-        }
-        let most = limits.output_bytes + limits.answer_bytes;
-        match most.saturating_sub(unsent.held()) {
-            0 => OutputRoom::None,
-            left => OutputRoom::Answers(left),
-        }
-    }
-
     /// Lets the protocol take its input and fill the output, and sends that, until there is no more
     /// of either, the socket blocks, or the turn's budget is used up.
     fn exchange(
@@ -430,86 +417,5 @@ impl<W: World> Connection<W> {
         } else {
             Scheme::Http
         };
-    }
-
-    /// Sends the protocol's output, through TLS if there is TLS.
-    fn send(
-        &mut self,
-        output: &[u8],
-        wire: &mut WireBuffer,
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
-    ) -> io::Result<()> {
-        if output.is_empty() && turn.splices.is_empty() {
-            return Ok(());
-        }
-        if !self.link.is_secure() {
-            return self.flush(output, world, turn);
-        }
-        wire.clear();
-        let sealed = self.link.seal(output, turn.splices, wire);
-        sealed.map_err(io::Error::other)?;
-        self.flush(wire.filled(), world, turn)
-    }
-
-    /// Writes what waits, then `bytes`, and watches over the progress of what still waits.
-    fn flush(
-        &mut self,
-        bytes: &[u8],
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
-    ) -> io::Result<()> {
-        if bytes.is_empty() && turn.splices.is_empty() && self.link.unsent().is_empty() {
-            return Ok(());
-        }
-        let splices = &mut *turn.splices;
-        let reads = turn.services.routes.reads();
-        let written = self.link.write(world, reads, bytes, splices);
-        let newly_taken = match written {
-            Ok(taken) => taken,
-            Err(WriteError::Socket(error)) => return Err(error),
-            Err(WriteError::File { error, lost }) => {
-                self.cut_off(error, lost, turn);
-                return Ok(());
-            }
-        };
-        self.watch.count(newly_taken);
-        turn.services.traffic.sent += newly_taken as u64;
-        #[cfg(feature = "panel")]
-        if let Some(seen) = &mut self.seen {
-            seen.count_sent(newly_taken);
-        }
-        if self.link.take_lack() {
-            turn.await_disk(RequestKey::OUTPUT);
-        }
-        match &mut self.pause {
-            Pause::Stalled { taken, .. } => {
-                // A slow reader's progress: what it takes now was made long ago.
-                turn.moved += newly_taken;
-                *taken = taken.saturating_add(newly_taken as u32);
-                if self.link.unsent().is_empty() {
-                    self.pause = Pause::None;
-                }
-            }
-            _ if self.link.unsent().is_empty() => {}
-            _ => self.pause = Pause::stalled(turn.services.now, &turn.services.timeouts),
-        }
-        self.log_ended(world, turn);
-        Ok(())
-    }
-
-    /// Has the requests logged that have ended, if the kernel has the last of their bytes.
-    fn log_ended(&mut self, world: &W, turn: &mut Turn<'_, W::Files>) {
-        let Some(log) = &mut turn.services.log else {
-            return;
-        };
-        self.protocol.note_first_bytes(&mut || world.now());
-        match self.link.unsent().is_empty() {
-            true if log.has_ended() || !self.unlogged.is_empty() => {
-                log.record_ended(&mut self.unlogged, world.now());
-            }
-            false if log.has_ended() => log.keep_ended(&mut self.unlogged, turn.services.began),
-            _ => {}
-        }
     }
 }

@@ -20,6 +20,8 @@ mod observing;
 mod steering;
 mod stopping;
 mod told;
+#[cfg(feature = "panel")]
+mod tracing;
 mod turn;
 #[cfg(feature = "proxy")]
 mod upstreams;
@@ -43,6 +45,8 @@ use super::upstream::UpstreamTable;
 use crate::allocator;
 use crate::exchange::{Queue, Wake};
 use crate::http::Scheme;
+#[cfg(feature = "panel")]
+use crate::inspect::PeerTrace;
 use crate::routes::Routes;
 use crate::telemetry::notify::Notice;
 use crate::world::{PeerSet, Ready, Token, World};
@@ -126,6 +130,9 @@ pub struct EventLoop<W: World> {
     /// The panel's orders that have an effect for longer.
     #[cfg(feature = "panel")]
     steering: steering::Steering,
+    /// The trace of connections, if the operator wants one.
+    #[cfg(feature = "panel")]
+    trace: Option<Box<PeerTrace>>,
     /// Connections that were dialled, where there are upstreams.
     #[cfg(feature = "proxy")]
     upstreams: Option<Box<UpstreamTable<W>>>,
@@ -175,6 +182,8 @@ impl<W: World> EventLoop<W> {
             state: LoopState::Running,
             #[cfg(feature = "panel")]
             steering: steering::Steering::default(),
+            #[cfg(feature = "panel")]
+            trace: None,
             #[cfg(feature = "proxy")]
             upstreams,
         }
@@ -192,6 +201,8 @@ impl<W: World> EventLoop<W> {
         for token in self.connections.tokens() {
             self.give_turn(token, Connection::close);
         }
+        #[cfg(feature = "panel")]
+        self.write_trace();
         if let Some(log) = &mut self.services.log {
             log.finish(self.services.now);
         }
@@ -269,6 +280,9 @@ impl<W: World> EventLoop<W> {
             log.flush(self.services.now);
         }
         self.work_behind();
+        self.observe_on();
+        #[cfg(feature = "panel")]
+        self.write_trace();
         self.tidy();
         self.services.tend(self.connections.count());
         Ok(())
@@ -281,6 +295,7 @@ impl<W: World> EventLoop<W> {
         if queued
             || !self.expired.is_empty()
             || !self.wakes.is_empty()
+            || self.is_observing()
             || self.told != Told::Everything
         {
             return Some(Duration::ZERO);
@@ -345,6 +360,10 @@ impl<W: World> EventLoop<W> {
                     return;
                 };
                 connection.ready(readable, read_closed);
+                if self.services.metrics.is_some() && !self.has_observed(token) {
+                    self.enqueue(token);
+                    return;
+                }
                 let is_heavy = self.connections.is_heavy(token);
                 if !is_heavy && self.effort < READY_EFFORT {
                     self.with(token, Connection::take_turn);
@@ -390,6 +409,10 @@ impl<W: World> EventLoop<W> {
     fn take_queued(&mut self, token: Option<Token>) {
         if let Some(token) = token {
             self.connections.unqueue(token);
+            if self.services.metrics.is_some() && !self.has_observed(token) {
+                self.enqueue(token);
+                return;
+            }
             self.with(token, Connection::take_turn);
         }
     }

@@ -13,7 +13,6 @@ use super::limit_log::Limit;
 use super::peer_name::PeerName;
 use super::services::Services;
 use super::taps::Taps;
-use super::trace;
 use super::turn::Turn;
 use crate::content::Body;
 use crate::exchange::{ActiveRequest, ContentHold, RequestKey, Response};
@@ -21,6 +20,7 @@ use crate::h2::{self, Cause, ConnectionError, ErrorCode, Event, StreamError, Str
 use crate::http::{Expected, Field, Fields, printable};
 use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer};
+use looking::observer;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -259,14 +259,6 @@ impl<F: Files> H2Service<F> {
         }
     }
 
-    /// The name of the connection in the log.
-    fn name(&self) -> PeerName {
-        PeerName {
-            peer: self.peer,
-            id: self.id,
-        }
-    }
-
     fn request(
         &mut self,
         stream: StreamKey,
@@ -465,30 +457,6 @@ impl<F: Files> H2Service<F> {
 /// A stream as wakes name it.
 fn key_of(stream: StreamKey) -> RequestKey {
     RequestKey(stream.id())
-}
-
-/// The observer that has a connection's frames counted and shown, if anybody wants that.
-fn observer<F: Files>(
-    core: &h2::Connection,
-    client: PeerName,
-    taps: &Taps,
-    services: &Services<F>,
-) -> Option<h2::Observer> {
-    let counts = services.metrics.as_ref();
-    let counts = counts.map(|metrics| metrics.frames.observer());
-    if taps.is_empty() && !trace::is_on() {
-        return counts;
-    }
-    let mut observers = taps.observers(core);
-    observers.extend(counts);
-    if trace::is_on() {
-        observers.push(trace::observer(client, core));
-    }
-    Some(Box::new(move |direction, header, payload| {
-        for observer in &mut observers {
-            observer(direction, header, payload);
-        }
-    }))
 }
 
 fn status_digits(status: u16) -> [u8; 3] {

@@ -38,8 +38,39 @@ impl Traffic {
     }
 }
 
+/// Waits of responses for a disk. They are counted always, as bytes are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct DiskWaits {
+    /// Those that the helper process ends.
+    pub(super) helped: u64,
+    /// Those that end with another try.
+    pub(super) retried: u64,
+}
+
+impl DiskWaits {
+    /// Writes both numbers.
+    pub(super) fn write(self, text: &mut Exposition) {
+        text.family(
+            FamilyKind::Counter,
+            "calmd_disk_waits",
+            "Waits of responses for a disk, by their end: the helper process, or another try.",
+        );
+        text.add(&[("by", "helper")], self.helped);
+        text.add(&[("by", "retry")], self.retried);
+    }
+}
+
 /// The most answers with metrics that are kept for readers who take their time: 64 are some 2 MiB.
 const MOST_TEXTS: usize = 64;
+
+/// A look at all connections that is under way.
+#[derive(Default)]
+pub(super) struct GaugeWalk {
+    /// The counts so far.
+    pub(super) gauges: Gauges,
+    /// The slot that is looked at next.
+    pub(super) next: u32,
+}
 
 /// Everything that is counted for a listener for metrics, except requests.
 pub struct Metrics {
@@ -56,6 +87,8 @@ pub struct Metrics {
     texts: Vec<Weak<[u8]>>,
     /// Connections and memory, as the loop found them last.
     pub(super) gauges: Gauges,
+    /// The look that is under way.
+    pub(super) walk: Option<Box<GaugeWalk>>,
 }
 
 impl Metrics {
@@ -69,6 +102,7 @@ impl Metrics {
             accepted: 0,
             texts: Vec::new(),
             gauges: Gauges::default(),
+            walk: None,
         }
     }
 

@@ -89,6 +89,7 @@ impl<F: Files> Services<F> {
             counts.write(&mut text);
         }
         self.traffic.write(&mut text);
+        self.disk_waits.write(&mut text);
         self.limit_log.write(&mut text);
         self.routes.write_metrics(&mut text);
         text.single(

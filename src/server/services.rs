@@ -4,7 +4,7 @@ use super::config::{Config, Limits, Timeouts};
 use super::connection_age::ConnectionAge;
 use super::health::Health;
 use super::limit_log::{Limit, LimitLog};
-use super::metrics::{Metrics, Traffic};
+use super::metrics::{DiskWaits, Metrics, Traffic};
 use super::own_time::OwnTime;
 use super::peer_name::PeerName;
 use super::reload::Reload;
@@ -58,6 +58,8 @@ pub struct Services<F: Files> {
     pub(super) panel: Option<Box<Panel>>,
     /// Bytes that sockets have brought and taken, in the time of the process.
     pub(super) traffic: Traffic,
+    /// Waits of responses for a disk.
+    pub(super) disk_waits: DiskWaits,
     /// Proxies whose word on clients is believed.
     trusted: TrustedProxies,
     /// Identifiers of requests, if they have any.
@@ -138,6 +140,7 @@ impl<F: Files> Services<F> {
             #[cfg(feature = "panel")]
             panel: None,
             traffic: Traffic::default(),
+            disk_waits: DiskWaits::default(),
             trusted: TrustedProxies::new(trusted_proxies),
             request_ids: RequestIds::new(request_ids),
             #[cfg(feature = "panel")]

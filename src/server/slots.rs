@@ -101,13 +101,7 @@ impl<T> Slots<T> {
         (index..end).chain(0..index.min(end)).find(is_found)
     }
 
-    /// All connections.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.slab.iter().map(|(_, slot)| &*slot.value)
-    }
-
     /// The connection that has the slot of this number now.
-    #[cfg(feature = "panel")]
     pub fn at(&self, index: u32) -> Option<(Token, &T)> {
         let slot = self.slab.get(index as usize)?;
         let serial = slot.serial;
@@ -115,7 +109,6 @@ impl<T> Slots<T> {
     }
 
     /// The number behind the last slot.
-    #[cfg(feature = "panel")]
     pub fn end(&self) -> u32 {
         self.slab.capacity() as u32
     }

@@ -100,8 +100,14 @@ impl<'t, F: Files> Turn<'t, F> {
         };
         let now = self.services.now;
         match self.services.routes.reads().take_needed() {
-            Some(task) => self.services.means.wakes.await_help(place, task),
-            None => self.services.means.wakes.retry(place, now),
+            Some(task) => {
+                self.services.disk_waits.helped += 1;
+                self.services.means.wakes.await_help(place, task);
+            }
+            None => {
+                self.services.disk_waits.retried += 1;
+                self.services.means.wakes.retry(place, now);
+            }
         }
     }
 

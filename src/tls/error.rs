@@ -73,6 +73,13 @@ pub enum TlsError {
         /// The system's error.
         reason: io::Error,
     },
+    /// The file of `--tls-key-log` cannot be written.
+    KeyLog {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        reason: io::Error,
+    },
     /// The self-signed certificate cannot be made.
     Make(rcgen::Error),
     /// The TLS library cannot start, because the system gives no random numbers.
@@ -166,6 +173,11 @@ impl fmt::Display for TlsError {
                 f,
                 "cannot write the self-signed certificate '{}': {reason}; name one with --cert and \
                  --key, or only cleartext addresses with --listen",
+                path.display()
+            ),
+            TlsError::KeyLog { path, reason } => write!(
+                f,
+                "cannot write the secrets of TLS to '{}': {reason}; name another file with --tls-key-log",
                 path.display()
             ),
             TlsError::Make(reason) => write!(

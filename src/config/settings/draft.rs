@@ -226,6 +226,12 @@ impl ConfigDraft {
                 needs: "needs a TLS address, add --listen-tls ADDR",
             });
         }
+        if config.host.key_log.is_some() && !config.has_tls() {
+            return Err(Incomplete {
+                names: &["tls-key-log"],
+                needs: "needs a TLS address, add --listen-tls ADDR",
+            });
+        }
         name_tls_port(&mut config.host, &config.listen_tls);
         config.access_log = self.access_log.map(|path| AccessLogConfig {
             file: (path.as_os_str() != "-").then_some(path),

@@ -217,6 +217,12 @@ const LISTENING: &[Setting] = &[
         "Key of session tickets, 80 random bytes, for several processes that resume each other's sessions",
         |draft, path| draft.config.host.ticket_key = Some(path),
     ),
+    Setting::path(
+        "tls-key-log",
+        "FILE",
+        "File for the secrets of all TLS sessions (RFC 9850), for debugging: its readers can decrypt them",
+        |draft, path| draft.config.host.key_log = Some(path),
+    ),
     Setting::switch(
         "watch-certificates",
         "Read certificate and keys again within a minute after they have changed",
@@ -512,6 +518,13 @@ const PROXY: &[Setting] = &[
 ];
 
 const LOGS: &[Setting] = &[
+    #[cfg(feature = "panel")]
+    Setting::text(
+        "qlog",
+        "FILE",
+        "Trace of all frames (qlog), without secrets and content; 'FILE,address=NET' of some clients",
+        |draft, text| put(&mut draft.config.qlog, value::qlog(text).map(Some)),
+    ),
     Setting::path(
         "access-log",
         "FILE",

@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use crate::http::quantity;
+#[cfg(feature = "panel")]
+use crate::inspect::TraceConfig;
 use crate::server::Timeouts;
 use crate::site::{self, CacheRule, Charset, EntityTags, TypeRule};
 use crate::telemetry::LogFormat;
@@ -191,6 +193,25 @@ pub fn log_format(text: &str) -> Result<LogFormat, String> {
     }
 }
 
+/// A file, and the networks of clients behind `,address=`.
+#[cfg(feature = "panel")]
+pub fn qlog(text: &str) -> Result<TraceConfig, String> {
+    let mut parts = text.split(",address=");
+    let mut config = TraceConfig {
+        file: parts.next().unwrap_or_default().into(),
+        ..TraceConfig::default()
+    };
+    if config.file.as_os_str().is_empty() || text.contains(char::is_control) {
+        return Err(
+            "a file is wanted, as 'trace.sqlog' or 'trace.sqlog,address=192.0.2.0/24'".into(),
+        );
+    }
+    for network in parts {
+        config.peers.add(network)?;
+    }
+    Ok(config)
+}
+
 /// `on` or `off`.
 pub fn on_or_off(text: &str) -> Result<bool, String> {
     match text {
@@ -209,6 +230,26 @@ pub fn log_level(text: &str) -> Result<log::LevelFilter, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "panel")]
+    #[test]
+    fn a_trace_has_a_file_and_networks_behind_it() {
+        let config = qlog("/tmp/a,b.sqlog").unwrap();
+        assert_eq!(config.file.to_str(), Some("/tmp/a,b.sqlog"));
+        assert!(config.peers.is_empty());
+        let config = qlog("a,address=192.0.2.0/24,address=::1").unwrap();
+        assert!(
+            config
+                .peers
+                .contains(crate::world::Peer::Ip([192, 0, 2, 9].into()))
+        );
+        assert!(
+            !config
+                .peers
+                .contains(crate::world::Peer::Ip([192, 0, 3, 9].into()))
+        );
+        assert!(qlog("").is_err() && qlog("a,address=nobody").is_err());
+    }
 
     #[test]
     fn sizes_are_counted_in_powers_of_1024() {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "panel")]
 use super::looking::Seen;
+use super::waiting::Pause;
 use super::{Connection, Phase, Wish};
 use crate::h2::ErrorCode;
 use crate::server::ledger::{PROGRESS_BYTES, Standing};
@@ -57,6 +58,10 @@ impl<W: World> Connection<W> {
         gauges.add_connection(self.protocol.label(), self.stage());
         gauges.streams += self.protocol.streams();
         gauges.obstacles.add_all(self.obstacles());
+        gauges.stalled += u64::from(matches!(self.pause, Pause::Stalled { .. }));
+        gauges.held.socket += self.link.memory();
+        gauges.held.protocol += self.protocol.memory();
+        gauges.held.buffers += self.kept.capacity() + self.unlogged.memory();
     }
 
     /// Ends for the sake of others: with GOAWAY where that can be said at once, and time to read it,

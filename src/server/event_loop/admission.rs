@@ -293,6 +293,8 @@ impl<W: World> EventLoop<W> {
         }
         let token = self.connections.insert(connection);
         log::debug!("{peer} #{}: accepted", token.serial);
+        #[cfg(feature = "panel")]
+        self.trace_newcomer(token);
         if self.crowd > 0 || self.connections.count() >= CROWD {
             self.crowd = self.crowd.max(self.connections.count());
         }

@@ -4,17 +4,23 @@ use std::time::Duration;
 
 use super::{Backlog, EventLoop, Listener};
 use crate::http::Scheme;
+use crate::panics;
 use crate::server::listener_role::ListenerRole;
-use crate::server::metrics::Gauges;
 use crate::tls::TlsContext;
 use crate::world::{PeerSet, Token, World};
 
-/// The most connections by listeners for metrics and of the panel. Two Prometheus, some probes and a browser or two need a few, and
-/// whoever can reach such a listener shall not take the places of the site's clients.
+/// The most connections by listeners for metrics and of the panel. Two Prometheus, some probes and a browser or two
+/// need a few, and whoever can reach such a listener shall not take the places of the site's clients.
 const MOST_SCRAPERS: usize = 32;
 
-/// Gauges are looked up anew after this long: a look takes a millisecond with 20,000 connections.
+/// Gauges are looked up anew after this long.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Time of one slice of a look at all connections. A turn of the loop has a few of them.
+const SLICE: Duration = Duration::from_micros(50);
+
+/// Connections, or free slots, between two looks at the clock, which are 2 µs.
+const BETWEEN_LOOKS: u32 = 16;
 
 impl<W: World> EventLoop<W> {
     /// Serves metrics and nothing else on the last `count` listeners of the world, which come behind those
@@ -46,40 +52,86 @@ impl<W: World> EventLoop<W> {
         }
     }
 
-    /// Looks up what the server holds, if the connection may ask for it.
+    /// Does what the panel's connections are served from, before a turn of this connection.
+    #[cfg(feature = "panel")]
     pub(super) fn observe_for(&mut self, token: Token) {
-        #[cfg(feature = "panel")]
         self.record_history();
         let connection = self.connections.value(token);
-        match connection.map(|connection| connection.role()) {
-            Some(ListenerRole::Metrics) => self.observe(),
-            #[cfg(feature = "panel")]
-            Some(ListenerRole::Panel) => {
-                self.observe();
-                self.serve_panel();
-            }
-            Some(ListenerRole::Public) | None => {}
+        if connection.is_some_and(|connection| connection.role() == ListenerRole::Panel) {
+            self.observe();
+            self.serve_panel();
         }
     }
 
-    /// Looks up what the server holds, if it was not looked up lately.
-    fn observe(&mut self) {
+    /// Looks up what the server holds, if the connection is a scraper's. False as long as that is not done: the
+    /// connection then has its turn after the others.
+    pub(super) fn has_observed(&mut self, token: Token) -> bool {
+        let connection = self.connections.value(token);
+        let is_scraper =
+            connection.is_some_and(|connection| connection.role() == ListenerRole::Metrics);
+        !is_scraper || self.observe()
+    }
+
+    /// True while a look at all connections is under way.
+    pub(super) fn is_observing(&self) -> bool {
+        let metrics = self.services.metrics.as_ref();
+        metrics.is_some_and(|metrics| metrics.walk.is_some())
+    }
+
+    /// Goes on with a look that is under way.
+    pub(super) fn observe_on(&mut self) {
+        if self.is_observing() {
+            self.observe();
+        }
+    }
+
+    /// Looks up a part of what the server holds, if it was not looked up lately; true if all of it is known.
+    fn observe(&mut self) -> bool {
         let now = self.services.now;
         let Some(metrics) = &mut self.services.metrics else {
-            return;
+            return true;
         };
         let is_fresh = |at| now.saturating_duration_since(at) < LOOK_AGAIN;
         if metrics.gauges.looked.is_some_and(is_fresh) {
-            return;
+            return true;
         }
-        let mut gauges = Gauges::at(now);
-        gauges.memory = self.ledger.total();
-        let tls = self.services.tls.as_ref();
-        gauges.certificate_end = tls.and_then(TlsContext::first_end);
-        let connections = self.connections.iter();
-        for connection in connections.filter(|it| it.role() == ListenerRole::Public) {
-            connection.show(&mut gauges);
+        let mut walk = metrics.walk.take().unwrap_or_default();
+        let end = self.world.now() + SLICE;
+        let last = self.connections.end();
+        // A handler is asked for what it holds; of one that panics then nothing more is counted.
+        let walked = panics::catch(|| {
+            while walk.next < last {
+                for index in walk.next..walk.next + BETWEEN_LOOKS {
+                    if let Some((_, connection)) = self.connections.at(index)
+                        && connection.role() == ListenerRole::Public
+                    {
+                        connection.show(&mut walk.gauges);
+                    }
+                }
+                walk.next += BETWEEN_LOOKS;
+                if self.world.now() >= end {
+                    break;
+                }
+            }
+        });
+        if let Err(panic) = walked {
+            self.services
+                .report_panic("a look at all connections", &panic);
+            walk.next = last;
         }
-        metrics.gauges = gauges;
+        let Some(metrics) = &mut self.services.metrics else {
+            return true;
+        };
+        let is_done = walk.next >= last;
+        if is_done {
+            metrics.gauges = walk.gauges;
+            metrics.gauges.looked = Some(now);
+            metrics.gauges.memory = self.ledger.total();
+            let tls = self.services.tls.as_ref();
+            metrics.gauges.certificate_end = tls.and_then(TlsContext::first_end);
+        } else {
+            metrics.walk = Some(walk);
+        }
+        is_done
     }
 }

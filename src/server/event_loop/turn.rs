@@ -38,6 +38,7 @@ impl<W: World> EventLoop<W> {
         token: Token,
         act: impl FnOnce(&mut Connection<W>, &mut W, &mut Turn<'_, W::Files>) -> Wish,
     ) {
+        #[cfg(feature = "panel")]
         if self.services.metrics.is_some() {
             self.observe_for(token);
         }

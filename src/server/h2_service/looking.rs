@@ -1,11 +1,23 @@
 //! HTTP/2 on a connection, as those see it who look into the connection.
 
 use super::H2Service;
-use crate::h2::{BlockedBy, StreamKey};
+use crate::h2::{BlockedBy, Connection, Observer, StreamKey};
 use crate::server::obstacle::{Obstacle, ObstacleCounts};
+use crate::server::peer_name::PeerName;
+use crate::server::services::Services;
+use crate::server::taps::Taps;
+use crate::server::trace;
 use crate::world::Files;
 
 impl<F: Files> H2Service<F> {
+    /// The name of the connection in the log.
+    pub(super) fn name(&self) -> PeerName {
+        PeerName {
+            peer: self.peer,
+            id: self.id,
+        }
+    }
+
     /// Responses by their obstacles; `is_full` says that the socket takes no more.
     pub(in crate::server) fn obstacles(&self, is_full: bool) -> ObstacleCounts {
         let mut counts = ObstacleCounts::default();
@@ -29,6 +41,30 @@ impl<F: Files> H2Service<F> {
     }
 }
 
+/// The observer that has a connection's frames counted and shown, if anybody wants that.
+pub(super) fn observer<F: Files>(
+    core: &Connection,
+    client: PeerName,
+    taps: &Taps,
+    services: &Services<F>,
+) -> Option<Observer> {
+    let counts = services.metrics.as_ref();
+    let counts = counts.map(|metrics| metrics.frames.observer());
+    if taps.is_empty() && !trace::is_on() {
+        return counts;
+    }
+    let mut observers = taps.observers(core);
+    observers.extend(counts);
+    if trace::is_on() {
+        observers.push(trace::observer(client, core));
+    }
+    Some(Box::new(move |direction, header, payload| {
+        for observer in &mut observers {
+            observer(direction, header, payload);
+        }
+    }))
+}
+
 #[cfg(feature = "panel")]
 mod whole {
     use super::*;
@@ -38,8 +74,6 @@ mod whole {
         BudgetShare, H2Whole, HpackTable, HpackTables, SettingsOfBoth, SideSettings, StreamWhole,
         WindowPair,
     };
-    use crate::server::services::Services;
-    use crate::server::taps::Taps;
     use std::time::Instant;
 
     /// The payload of a PING that measures the round trip.
@@ -79,7 +113,7 @@ mod whole {
         pub(in crate::server) fn tap(&mut self, taps: &Taps, services: &Services<F>) {
             // The observers before have been shown what is in the output.
             let shown = std::mem::take(self.core.output());
-            let observer = super::super::observer(&self.core, self.name(), taps, services);
+            let observer = observer(&self.core, self.name(), taps, services);
             self.core.set_observer(observer);
             *self.core.output() = shown;
         }

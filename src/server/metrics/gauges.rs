@@ -40,6 +40,17 @@ impl ConnectionStage {
 /// Protocols of connections; a connection that is opening has none yet.
 const PROTOCOLS: [&str; 3] = ["none", "h1", "h2"];
 
+/// Memory of connections by its holder, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HolderBytes {
+    /// Sessions of TLS, and output that waits.
+    pub socket: usize,
+    /// State of HTTP/1.1 and HTTP/2, open requests among it.
+    pub protocol: usize,
+    /// Input that is incomplete, and lines of the log that wait.
+    pub buffers: usize,
+}
+
 /// Connections, streams and memory at a moment.
 #[derive(Debug, Default)]
 pub struct Gauges {
@@ -53,18 +64,14 @@ pub struct Gauges {
     pub(in crate::server) obstacles: ObstacleCounts,
     /// The first end of a certificate in use.
     pub certificate_end: Option<SystemTime>,
+    /// Connections whose output waits for their sockets.
+    pub stalled: u64,
+    /// Memory of connections by its holder.
+    pub held: HolderBytes,
     connections: [[u64; ConnectionStage::ALL.len()]; PROTOCOLS.len()],
 }
 
 impl Gauges {
-    /// Nothing yet of what is looked up at `now`.
-    pub fn at(now: Instant) -> Self {
-        Gauges {
-            looked: Some(now),
-            ..Gauges::default()
-        }
-    }
-
     /// Adds a connection; `protocol` is `None` before that is known.
     pub fn add_connection(&mut self, protocol: Option<&str>, stage: ConnectionStage) {
         let protocol = protocol.unwrap_or("none");
@@ -112,6 +119,29 @@ impl Gauges {
         );
         for (obstacle, count) in self.obstacles.iter() {
             text.add(&[("by", obstacle.name())], u64::from(count));
+        }
+        text.single(
+            FamilyKind::Gauge,
+            "calmd_connections_stalled",
+            "Connections whose sockets take no more of their output.",
+            self.stalled,
+        );
+        text.family(
+            FamilyKind::Gauge,
+            "calmd_connections_held_bytes",
+            "Memory of connections by its holder, without what each takes in any case.",
+        );
+        let HolderBytes {
+            socket,
+            protocol,
+            buffers,
+        } = self.held;
+        for (holder, bytes) in [
+            ("socket", socket),
+            ("protocol", protocol),
+            ("buffers", buffers),
+        ] {
+            text.add(&[("holder", holder)], bytes);
         }
         text.single(
             FamilyKind::Gauge,

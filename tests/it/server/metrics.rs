@@ -161,6 +161,8 @@ fn requests_are_counted_by_protocol_method_and_status() {
             1.0,
         ),
         ("calmd_ready".into(), 1.0),
+        ("calmd_responses_blocked{by=\"stream-window\"}".into(), 0.0),
+        ("calmd_connections_stalled".into(), 0.0),
     ] {
         assert_eq!(found.get(&series), Some(&wanted), "{series}: {found:#?}");
     }
@@ -178,6 +180,8 @@ fn requests_are_counted_by_protocol_method_and_status() {
         ("calmd_cache_requests_total{result=\"hit\"}", 2.0),
         ("calmd_cache_requests_total{result=\"miss\"}", 1.0),
         ("calmd_loop_turn_seconds_count", 10.0),
+        ("calmd_connections_held_bytes{holder=\"protocol\"}", 100.0),
+        ("calmd_disk_waits_total{by=\"retry\"}", 0.0),
         ("calmd_loop_sleeps_total", 1.0),
         ("process_resident_memory_bytes", 1e6),
         ("process_open_fds", 8.0),

@@ -32,6 +32,7 @@ mod panel;
 mod ports;
 mod programs;
 mod proxy;
+mod qlog;
 mod records;
 mod reload;
 mod respond;

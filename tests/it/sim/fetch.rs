@@ -82,6 +82,8 @@ impl Invocation {
             include: true,
             output: Some(directory.join("answer")),
             verbose: false,
+            qlog: None,
+            key_log: None,
             silent: true,
             fail: false,
             push: false,

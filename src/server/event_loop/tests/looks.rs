@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::inspect::{Feed, Look, LookReply, Watch, WatchForm};
+use crate::server::Metrics;
+use crate::telemetry::metrics::ProcessFigures;
 use serde_json::{Value, json};
 
 /// Frames for a connection whose client gives each stream a window of `window` bytes, and the connection
@@ -333,4 +335,35 @@ fn heads_of_http1_are_told_and_a_watch_that_has_ended_makes_room_for_another() {
     watch.poll(&mut out);
     assert!(out.starts_with("\u{1e}{\"file_schema\""), "{out}");
     assert!(watch.is_over());
+}
+
+#[test]
+fn a_scraper_waits_until_all_connections_were_looked_at_in_slices() {
+    const CROWD: usize = 2_000;
+    let mut bench = Bench::looked_at(1 << 20);
+    for _ in 0..CROWD {
+        bench.connect(0, b"", usize::MAX, None);
+    }
+    bench.turns(2 * CROWD);
+    let figures = ProcessFigures::open(std::time::SystemTime::UNIX_EPOCH);
+    bench.event_loop.services.metrics = Some(Box::new(Metrics::new(figures)));
+    bench.event_loop.listeners[0].role = ListenerRole::Metrics;
+    bench.outside.0.borrow_mut().look_takes = Duration::from_micros(10);
+    let request = b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n";
+    let scraper = bench.connect(0, request, usize::MAX, None);
+    let mut turns = 0;
+    while scraper.borrow().outgoing.is_empty() {
+        let before = bench.outside.0.borrow().passed;
+        bench.turns(1);
+        let took = bench.outside.0.borrow().passed - before;
+        assert!(took < Duration::from_millis(1), "{took:?}");
+        turns += 1;
+        assert!(turns < 1_000);
+    }
+    // Four slices a turn, each of some 80 connections.
+    assert!(turns > 5, "{turns}");
+    let answer = String::from_utf8_lossy(&scraper.borrow().outgoing).into_owned();
+    let opening = format!("calmd_connections{{protocol=\"none\",state=\"opening\"}} {CROWD}\n");
+    assert!(answer.contains(&opening), "{answer}");
+    assert!(answer.contains("calmd_connections{protocol=\"h1\",state=\"idle\"} 1\n"));
 }
