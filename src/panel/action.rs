@@ -101,7 +101,7 @@ mod tests {
             "",
             "{}",
             r#"{"action":"explode"}"#,
-            r#"{"action":"pause","connection":1}"#,
+            r#"{"action":"unblock","address":"1.2.3.4","connection":1}"#,
             r#"{"action":"close-connection"}"#,
             r#"{"action":"block","address":"1.2.3.4","seconds":0}"#,
             r#"{"action":"block","address":"1.2.3.4","seconds":86401}"#,

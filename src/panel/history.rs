@@ -266,6 +266,7 @@ mod tests {
         }
         let (p50, p99) = history.latency(&totals(30).durations);
         assert!(p50 > 0.0 && p99 >= p50 && p99 <= 1.0, "{p50} {p99}");
+        history.add(start + Duration::from_secs(30), totals(30));
         history.add(start + Duration::from_secs(90), totals(30));
         assert_eq!(history.latency(&totals(30).durations), (0.0, 0.0));
     }
