@@ -29,6 +29,9 @@ use crate::site::Site;
 use crate::telemetry::metrics::Exposition;
 use crate::world::{Files, HelpAnswer};
 
+/// A function that adds families of metrics to an exposition.
+pub type MetricsWriter = Box<dyn Fn(&mut Exposition)>;
+
 /// The hosts of a server.
 pub struct Routes<F: Files> {
     /// The host of requests for no other one. Its site keeps what the event loop has once: the reads of
@@ -51,7 +54,7 @@ pub struct Routes<F: Files> {
     /// Calls of handlers that have sockets of their own.
     tended: Vec<Box<dyn FnMut()>>,
     /// Metrics of handlers.
-    counted: Vec<Box<dyn Fn(&mut Exposition)>>,
+    counted: Vec<MetricsWriter>,
 }
 
 impl<F: Files> From<Host<F>> for Routes<F> {
@@ -134,7 +137,7 @@ impl<F: Files> Routes<F> {
     }
 
     /// Adds families of metrics to those of the server.
-    pub fn count(&mut self, write: Box<dyn Fn(&mut Exposition)>) {
+    pub fn count(&mut self, write: MetricsWriter) {
         self.counted.push(write);
     }
 

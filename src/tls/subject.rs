@@ -39,8 +39,9 @@ pub fn subject(certificate: &[u8]) -> String {
             text.push(letter);
         }
         if text.len() > LONGEST {
-            let end = text.floor_char_boundary(LONGEST);
-            text.truncate(end);
+            while text.len() > LONGEST {
+                text.pop();
+            }
             break;
         }
     }

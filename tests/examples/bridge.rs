@@ -287,8 +287,11 @@ fn double(request: &WholeRequest<'_>) -> Result<WholeAnswer, Problem> {
     })
 }
 
+/// A server that is about to run, and the address that it listens on.
+type Listening = (EventLoop<OsWorld<Root>>, ListenAddress);
+
 /// A server of a site, with the application at `/app`.
-pub fn server(root: PathBuf) -> Result<(EventLoop<OsWorld<Root>>, ListenAddress), Box<dyn Error>> {
+pub fn server(root: PathBuf) -> Result<Listening, Box<dyn Error>> {
     let site = site::Config {
         root,
         ..site::Config::default()

@@ -272,7 +272,15 @@ fn with_a_memory_limit_below_the_kernels_a_crowd_cannot_end_the_server() {
     limit_address_space(&server, KERNELS_KIB);
     let hogs = crowd(&server);
     server.logged("limit: memory-limit");
-    assert!(is_served(&mut server.connect()), "in the place of some");
+    // Connections that are at work are spared for a moment. Once the crowd stalls, it makes room.
+    let is_served_soon = (0..30).any(|_| {
+        let is_served = is_served(&mut server.connect());
+        if !is_served {
+            std::thread::sleep(SECOND / 2);
+        }
+        is_served
+    });
+    assert!(is_served_soon, "in the place of some");
     drop(hogs);
     assert!(is_served(&mut server.connect()));
 
