@@ -462,14 +462,11 @@ const SITE: &[Setting] = &[
 
 #[cfg(feature = "proxy")]
 const PROXY: &[Setting] = &[
-    Setting::text(
+    Setting::path(
         "proxy-ca",
         "FILE",
         "Certificates that upstreams are trusted by, in PEM",
-        |draft, text| {
-            draft.config.proxy_ca = Some(draft.path(text.as_ref()));
-            Ok(())
-        },
+        |draft, path| draft.config.proxy_ca = Some(path),
     ),
     Setting::text(
         "proxy-connect-timeout",

@@ -315,7 +315,8 @@ impl Run {
         let held = self.meter.held;
         assert!(
             held <= bound,
-            "{held} bytes are held for {connections} connections"
+            "{held} bytes are held for {connections} connections, of {bound}, {} for the cache",
+            self.cache_memory
         );
         let mut outside = self.outside.borrow_mut();
         if outside.room == Room::Tight && accounts > limit - limit / 8 {
