@@ -61,6 +61,8 @@ def cut(server, far, figure):
         # The cost of the first time counts for none of the others.
         pass
     wait_for(lambda: server.sockets() == 0, "the first connections end")
+    # Files that nobody needs any more stay open for two seconds.
+    time.sleep(3)
     before, descriptors = server.anonymous(), server.descriptors()
     with client(far, server, CONNECTIONS):
         during = server.anonymous()

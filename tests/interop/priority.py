@@ -39,8 +39,8 @@ URGENCIES = {256: 0, 220: 1, 183: 2, 147: 3, 110: 4, 74: 5}
 # them shows nothing.
 OTHERS = 20
 
-FRAME = re.compile(r"\] \S+: ([←→]) ([A-Z_]+) (\d+) ?(.*)$")
-FIELD = re.compile(r"\] \S+: ←   (:path|priority): (.*)$")
+FRAME = re.compile(r"\] \S+ #\d+: ([←→]) ([A-Z_]+) (\d+) ?(.*)$")
+FIELD = re.compile(r"\] \S+ #\d+: ←   (:path|priority): (.*)$")
 
 
 def checks(report, binary):
