@@ -186,6 +186,7 @@ impl<F: Files> Protocol<F> {
     }
 
     /// True if a response waits for a disk.
+    #[cfg(debug_assertions)]
     pub fn waits_for_disk(&self) -> bool {
         match self {
             Protocol::Undecided => false,

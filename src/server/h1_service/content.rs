@@ -117,6 +117,7 @@ impl<F: Files> H1Service<F> {
     }
 
     /// True if the response waits for a disk.
+    #[cfg(debug_assertions)]
     pub fn waits_for_disk(&self) -> bool {
         let active = self.active.as_ref();
         active.is_some_and(|active| active.wait() == Waits::Disk)

@@ -27,6 +27,7 @@ impl<F: Files> H2Service<F> {
     }
 
     /// True if streams wait for a disk.
+    #[cfg(debug_assertions)]
     pub fn waits_for_disk(&self) -> bool {
         let mut active = self.active.iter().flatten();
         active.any(|active| active.wait() == Waits::Disk)
