@@ -17,7 +17,7 @@
 //!    proxy      requests that are forwarded to upstreams   inspect  looks into connections, as JSON
 //! 3  exchange   a request being answered: handlers, exchanges, wakes
 //!    h2         HTTP/2    link    a socket, its TLS and its unsent output    sandbox    rights that are given up
-//!    helper     the process that waits for disks, if the operator wants one
+//!    helper     processes of its own for what would make the loop wait: disks, passwords, uploads
 //! 2  h1  HTTP/1.1   hpack  field compression   tls  certificates, records   content  bytes of responses
 //!    telemetry  lines for the operator: access log, messages
 //! 1  world      sockets, files, clock, as traits   http   the nouns of RFC 9110   hosts  names of hosts   allocator   panics

@@ -31,6 +31,7 @@ mod hello;
 mod host_verifier;
 mod key_log;
 mod names;
+mod pair;
 pub mod records;
 mod self_signed;
 mod state_directory;
@@ -54,6 +55,7 @@ use file::read_file;
 use host_verifier::{HostTickets, HostVerifier};
 pub use key_log::KeyLogLines;
 pub use names::Names;
+use pair::Pair;
 pub use state_directory::state_directory;
 pub use subject::subject;
 use subject_names::SubjectNames;
@@ -69,9 +71,6 @@ use rustls::crypto::aws_lc_rs as crypto;
 use rustls::crypto::ring as crypto;
 #[cfg(not(any(feature = "aws-lc", feature = "ring")))]
 compile_error!("TLS needs its cryptography: build with the feature `aws-lc` or `ring`");
-
-/// The shortest RSA key that clients accept (CA/Browser Forum, baseline requirements §6.1.5).
-const LEAST_RSA_BITS: usize = 2048;
 
 /// The cryptography library that the program was built with.
 pub fn provider() -> CryptoProvider {
@@ -477,75 +476,6 @@ fn server_config(
     // Early data can be replayed (RFC 8446 §8), and saves no more than a round trip.
     config.max_early_data_size = 0;
     Ok(config)
-}
-
-/// A certificate chain and its private key, with the paths that errors name.
-struct Pair {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-    chain_path: PathBuf,
-    key_path: PathBuf,
-}
-
-impl Pair {
-    fn read(chain_path: &Path, key_path: &Path) -> Result<Pair, TlsError> {
-        let (chain, key) = (read_file(chain_path)?, read_file(key_path)?);
-        Pair::parse(&chain, &key, chain_path, key_path)
-    }
-
-    fn parse(
-        chain: &[u8],
-        key: &[u8],
-        chain_path: &Path,
-        key_path: &Path,
-    ) -> Result<Pair, TlsError> {
-        let certificates = CertificateDer::pem_slice_iter(chain)
-            .collect::<Result<Vec<_>, _>>()
-            .ok()
-            .filter(|chain| !chain.is_empty());
-        let Some(certificates) = certificates else {
-            let is_key = contains(chain, b"PRIVATE KEY") && contains(key, b"BEGIN CERTIFICATE");
-            return Err(if is_key {
-                TlsError::Swapped {
-                    chain: chain_path.into(),
-                    key: key_path.into(),
-                }
-            } else {
-                TlsError::NoCertificate(chain_path.into())
-            });
-        };
-        if contains(key, b"ENCRYPTED") {
-            return Err(TlsError::EncryptedKey(key_path.into()));
-        }
-        let key =
-            PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::NoKey(key_path.into()))?;
-        Ok(Pair {
-            chain: certificates,
-            key,
-            chain_path: chain_path.into(),
-            key_path: key_path.into(),
-        })
-    }
-
-    fn certify(self, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
-        let (chain, key) = (self.chain_path, self.key_path);
-        if let Some(bits) = file::rsa_bits(&self.key).filter(|bits| *bits < LEAST_RSA_BITS) {
-            return Err(TlsError::ShortKey { key, bits });
-        }
-        CertifiedKey::from_der(self.chain, self.key, provider).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch { chain, key },
-            rustls::Error::InvalidCertificate(CertificateError::Other(reason))
-                if reason.to_string().contains("UnsupportedCertVersion") =>
-            {
-                TlsError::OldVersion(chain)
-            }
-            reason => TlsError::Unusable { chain, key, reason },
-        })
-    }
-}
-
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
 }
 
 #[cfg(test)]

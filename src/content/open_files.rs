@@ -34,8 +34,8 @@ pub(crate) trait Reclaimable {
 /// lie above all memory that the crowd leaves behind, and keep the allocator from giving that back.
 const ROOM: usize = 256;
 
-/// Time after which a file that rests is closed, at the earliest; twice as long at the latest. A deleted
-/// file takes its place on the disk for no longer than that.
+/// Time after which a file that rests is closed, at the earliest. With up to [`MOST_LOOKED_AT`] files, it is
+/// closed after twice that time at the latest, and a deleted file takes its place on the disk no longer.
 const REST: Duration = Duration::from_secs(1);
 
 /// The most files that are looked at in one go for those that have rested long enough: some 20 µs.
@@ -58,8 +58,11 @@ struct DescriptorTable<T> {
     supply: Cell<Supply>,
     /// True if a file may rest.
     resting: Cell<bool>,
-    /// The next place that is looked at for a file that has rested, and the time of the last look.
+    /// The next place that is looked at for a file that has rested.
     broom: Cell<usize>,
+    /// Number of places that were looked at since a file was found, or began, to rest.
+    swept: Cell<usize>,
+    /// Time of the last look.
     looked: Cell<Option<Instant>>,
 }
 
@@ -86,6 +89,7 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
                 supply: Cell::new(Supply::Enough),
                 resting: Cell::new(false),
                 broom: Cell::new(0),
+                swept: Cell::new(0),
                 looked: Cell::new(None),
             }),
             first: None,
@@ -152,6 +156,7 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
     /// Notes that a file of the table rests.
     pub(super) fn note_rest(&self) {
         self.table.resting.set(true);
+        self.table.swept.set(0);
     }
 
     /// Closes files that have rested for long enough.
@@ -187,19 +192,20 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
 }
 
 impl<T: Reclaimable> DescriptorTable<T> {
-    /// Closes files that rest and were not used since the last look.
+    /// Closes files that rest and were not used since the last look. No file rests any more once all places
+    /// were looked at without finding one.
     fn close_rested(&self) {
         let places = self.slots.borrow().capacity();
-        let mut rests = places > MOST_LOOKED_AT;
         for _ in 0..places.min(MOST_LOOKED_AT) {
             let at = self.broom.get();
             self.broom.set((at + 1) % places);
             let slot = self.slots.borrow().get(at).and_then(Weak::upgrade);
-            if let Some(slot) = slot.filter(|slot| slot.rests()) {
-                rests |= slot.take_use() || !slot.close();
-            }
+            let rests = slot.is_some_and(|slot| slot.rests() && (slot.take_use() || !slot.close()));
+            self.swept.set(if rests { 0 } else { self.swept.get() + 1 });
         }
-        self.resting.set(rests);
+        if self.swept.get() >= places {
+            self.resting.set(false);
+        }
     }
 
     /// Closes a file that was not used for long. Returns false if none can be closed.

@@ -24,13 +24,14 @@ const fn file(path: &'static str, media_type: &'static str, content: &'static st
 }
 
 /// All files of the page.
-const FILES: [PanelFile; 12] = [
+const FILES: [PanelFile; 13] = [
     file("/", HTML, include_str!("page/index.html")),
     file("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     file("/panel.css", CSS, include_str!("page/panel.css")),
     file("/panel.js", SCRIPT, include_str!("page/panel.js")),
     file("/api.js", SCRIPT, include_str!("page/api.js")),
     file("/format.js", SCRIPT, include_str!("page/format.js")),
+    file("/canvas.js", SCRIPT, include_str!("page/canvas.js")),
     file("/chart.js", SCRIPT, include_str!("page/chart.js")),
     file("/axis.js", SCRIPT, include_str!("page/axis.js")),
     file(

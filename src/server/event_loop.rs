@@ -406,17 +406,6 @@ impl<W: World> EventLoop<W> {
         }
     }
 
-    fn take_queued(&mut self, token: Option<Token>) {
-        if let Some(token) = token {
-            self.connections.unqueue(token);
-            if self.services.metrics.is_some() && !self.has_observed(token) {
-                self.enqueue(token);
-                return;
-            }
-            self.with(token, Connection::take_turn);
-        }
-    }
-
     /// Gives a connection a turn; should it then hold more than there is, somebody goes.
     fn with(
         &mut self,

@@ -137,7 +137,7 @@ impl fmt::Display for TlsError {
                 "the private key '{}' (--key) is of RSA with {bits} bits; make one of at least {}, or \
                  ECDSA P-256",
                 key.display(),
-                super::LEAST_RSA_BITS
+                super::pair::LEAST_RSA_BITS
             ),
             TlsError::EncryptedKey(path) => write!(
                 f,

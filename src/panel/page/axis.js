@@ -1,5 +1,7 @@
 // Frames on a time axis: those that came above the line, those that went below it.
 
+import { ready } from "/canvas.js";
+
 const SPAN = 10_000;
 const COLOURS = {
   DATA: "--accent",
@@ -21,20 +23,11 @@ export class Axis {
 
   draw(frames) {
     this.frames = frames;
-    const { canvas } = this;
-    const scale = window.devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    if (!width) {
+    const place = ready(this.canvas);
+    if (!place) {
       return;
     }
-    canvas.width = width * scale;
-    canvas.height = height * scale;
-    const style = getComputedStyle(canvas);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const size = parseFloat(style.fontSize) * 0.75;
-    const ink = canvas.getContext("2d");
-    ink.scale(scale, scale);
-    ink.font = `${size}px ${style.fontFamily}`;
+    const { ink, width, height, colour, size } = place;
     const end = frames.at(-1)?.t ?? 0;
     const middle = (height - size * 1.4) / 2;
     const x = (time) => width - 4 - ((end - time) / SPAN) * (width - 8);
@@ -63,7 +56,7 @@ export class Axis {
       ink.fillStyle = colour(COLOURS[frame.type.split(" ")[0]] || "--quiet");
       ink.fillRect(x(frame.t), frame.dir === "in" ? middle - tall : middle + 1, 2, tall);
     }
-    canvas.setAttribute(
+    this.canvas.setAttribute(
       "aria-label",
       `The last ten seconds of frames: ${counts.in} received, ${counts.out} sent`,
     );

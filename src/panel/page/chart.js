@@ -1,5 +1,6 @@
 // Lines of the last ten minutes, drawn on a canvas.
 
+import { ready } from "/canvas.js";
 import { make } from "/format.js";
 
 const POINTS = 600;
@@ -83,20 +84,11 @@ export class Chart {
 
   draw() {
     this.tell();
-    const { canvas } = this;
-    const scale = window.devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    if (!width) {
+    const place = ready(this.canvas);
+    if (!place) {
       return;
     }
-    canvas.width = width * scale;
-    canvas.height = height * scale;
-    const style = getComputedStyle(canvas);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const ink = canvas.getContext("2d");
-    ink.scale(scale, scale);
-    const size = parseFloat(style.fontSize) * 0.75;
-    ink.font = `${size}px ${style.fontFamily}`;
+    const { ink, width, height, colour, size } = place;
     const bottom = height - size * 1.5;
     const most = nice(Math.max(this.least || 1e-9, ...this.values.flat()));
     const y = (value) => bottom - (value / most) * (bottom - size * 1.25);

@@ -31,6 +31,18 @@ struct Outcome {
 }
 
 impl<W: World> EventLoop<W> {
+    /// Gives a connection of the queue a turn.
+    pub(super) fn take_queued(&mut self, token: Option<Token>) {
+        if let Some(token) = token {
+            self.connections.unqueue(token);
+            if self.services.metrics.is_some() && !self.has_observed(token) {
+                self.enqueue(token);
+                return;
+            }
+            self.with(token, Connection::take_turn);
+        }
+    }
+
     /// Gives a connection a turn and sees to what it wants next. A panic in it ends this connection
     /// and no other.
     pub(super) fn give_turn(
