@@ -12,12 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::sign::CertifiedKey;
-use rustls::{CertificateError, ServerConfig};
 
 use crate::world::os::wall_clock;
 
@@ -51,7 +50,6 @@ pub use client_auth::{ClientAuth, ClientDemand, check_client_auth};
 use clock::Tickets;
 pub use clock::TlsClock;
 pub use error::TlsError;
-use file::read_file;
 use host_verifier::{HostTickets, HostVerifier};
 pub use key_log::KeyLogLines;
 pub use names::Names;

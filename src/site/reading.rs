@@ -1,7 +1,6 @@
 //! The first look at a file: its state, and the content that is read and hashed at once.
 
 use std::io::{self, IoSliceMut};
-use std::iter::repeat_n;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -85,14 +84,12 @@ impl Reading {
 /// The first `len` bytes of a file, or all if it is shorter; `None` if the disk has to bring some of them,
 /// which it was then asked for.
 fn read<R: FileReads>(reads: &mut R, file: &R::File, len: u64) -> io::Result<Option<Rc<[u8]>>> {
-    let mut content: Rc<[u8]> = repeat_n(0, len as usize).collect();
+    let mut content = vec![0; len as usize];
     let mut filled = 0;
-    while let Some(rest) = Rc::get_mut(&mut content).and_then(|all| all.get_mut(filled..))
-        && !rest.is_empty()
-    {
+    while let Some(rest) = content.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match reads.read_resident(file, filled as u64, &mut [IoSliceMut::new(rest)]) {
             // The file has become shorter.
-            Ok(0) => return Ok(content.get(..filled).map(Rc::from)),
+            Ok(0) => content.truncate(filled),
             Ok(read) => filled += read,
             Err(error) => {
                 let _ = reads.ask_for(file, 0, len);
@@ -105,7 +102,7 @@ fn read<R: FileReads>(reads: &mut R, file: &R::File, len: u64) -> io::Result<Opt
             }
         }
     }
-    Ok(Some(content))
+    Ok(Some(content.into()))
 }
 
 /// The first `len` bytes of a file, or all if it is shorter, even if the disk has to bring them.

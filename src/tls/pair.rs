@@ -17,8 +17,8 @@ pub(super) const LEAST_RSA_BITS: usize = 2048;
 /// A certificate chain and its private key, with the paths that errors name.
 pub(super) struct Pair {
     pub(super) chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-    chain_path: PathBuf,
+    pub(super) key: PrivateKeyDer<'static>,
+    pub(super) chain_path: PathBuf,
     key_path: PathBuf,
 }
 

@@ -8,6 +8,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
 
 use super::*;
+use rustls::pki_types::pem::PemObject;
 
 fn self_signed(directory: &Path) -> Certificate {
     Certificate::SelfSigned {

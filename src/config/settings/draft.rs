@@ -102,6 +102,18 @@ impl ConfigDraft {
         Ok(addresses)
     }
 
+    /// The listeners of the panel. It takes no balancer's word for who its user is.
+    #[cfg(feature = "panel")]
+    pub(super) fn panel_addresses(&mut self, text: &str) -> Result<Vec<ListenAddress>, String> {
+        let listeners = listen::parse(text)?;
+        if listeners.iter().any(|it| !it.balancers.is_empty()) {
+            return Err(
+                "the panel takes no PROXY header, write the address without 'proxy'".into(),
+            );
+        }
+        self.addresses(text)
+    }
+
     /// The rule of a text, with the path of a socket beneath the directory of its origin.
     #[cfg(feature = "proxy")]
     pub(super) fn proxy_rule(&self, text: &str) -> Result<ProxyRule, String> {

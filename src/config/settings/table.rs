@@ -3,7 +3,7 @@
 mod limits;
 mod listening;
 
-use super::{ConfigDraft, Group, Setting, value};
+use super::{Group, Setting, value};
 use crate::server::RequestIdUse;
 use crate::world::User;
 use limits::{BOUNDS, HTTP1, HTTP2};

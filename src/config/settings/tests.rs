@@ -119,3 +119,17 @@ fn a_control_socket_has_no_options() {
         assert!(error.contains(part), "{text}: {error}");
     }
 }
+
+#[cfg(feature = "panel")]
+#[test]
+fn a_listener_of_the_panel_takes_no_header_of_a_balancer() {
+    let panel = |text: &str| ConfigDraft::new(Config::default()).panel_addresses(text);
+    assert!(panel("127.0.0.1:9000,unix:/run/panel").is_ok_and(|found| found.len() == 2));
+    for text in [
+        "127.0.0.1:9000,proxy=10.0.0.0/8",
+        "unix:/run/panel,proxy=unix",
+    ] {
+        let error = panel(text).expect_err(text);
+        assert!(error.contains("without 'proxy'"), "{text}: {error}");
+    }
+}

@@ -49,7 +49,7 @@ pub(super) const LISTENING: &[Setting] = &[
         "ADDR",
         "Address of the panel, of this machine alone",
         |draft, text| {
-            let addresses = draft.addresses(text)?;
+            let addresses = draft.panel_addresses(text)?;
             ConfigDraft::add_addresses(&mut draft.config.panel.listen, addresses);
             Ok(())
         },
@@ -61,7 +61,7 @@ pub(super) const LISTENING: &[Setting] = &[
         "ADDR",
         "TLS address of the panel; others can reach it if there are users",
         |draft, text| {
-            let addresses = draft.addresses(text)?;
+            let addresses = draft.panel_addresses(text)?;
             ConfigDraft::add_addresses(&mut draft.config.panel.listen_tls, addresses);
             Ok(())
         },
