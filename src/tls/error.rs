@@ -4,6 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+/// The shortest RSA key that clients accept (CA/Browser Forum, baseline requirements §6.1.5).
+pub(super) const LEAST_RSA_BITS: usize = 2048;
+
 /// Reason for having no certificate to serve with. Displayed, it is one line that says how to mend it.
 #[derive(Debug)]
 pub enum TlsError {
@@ -137,7 +140,7 @@ impl fmt::Display for TlsError {
                 "the private key '{}' (--key) is of RSA with {bits} bits; make one of at least {}, or \
                  ECDSA P-256",
                 key.display(),
-                super::pair::LEAST_RSA_BITS
+                LEAST_RSA_BITS
             ),
             TlsError::EncryptedKey(path) => write!(
                 f,

@@ -8,11 +8,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::error::TlsError;
+use super::error::{LEAST_RSA_BITS, TlsError};
 use super::file::{self, read_file};
-
-/// The shortest RSA key that clients accept (CA/Browser Forum, baseline requirements §6.1.5).
-pub(super) const LEAST_RSA_BITS: usize = 2048;
 
 /// A certificate chain and its private key, with the paths that errors name.
 pub(super) struct Pair {
