@@ -46,7 +46,7 @@ pub(crate) struct OpenFiles<F, T> {
     tree: RefCell<F>,
     table: Rc<DescriptorTable<T>>,
     /// The first host's, whose tree keeps the spare descriptors; `None` for that host itself.
-    first: Option<Rc<OpenFiles<F, T>>>,
+    first: RefCell<Option<Rc<OpenFiles<F, T>>>>,
 }
 
 /// The descriptors of all hosts.
@@ -92,7 +92,7 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
                 swept: Cell::new(0),
                 looked: Cell::new(None),
             }),
-            first: None,
+            first: RefCell::default(),
         })
     }
 
@@ -101,8 +101,23 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
         Rc::new(OpenFiles {
             tree: RefCell::new(tree),
             table: first.table.clone(),
-            first: Some(first.clone()),
+            first: RefCell::new(Some(first.clone())),
         })
+    }
+
+    /// Has the spare descriptors of `first` lent where those of a former first tree were.
+    pub(crate) fn join(&self, first: &Rc<Self>) {
+        self.first.replace(Some(first.clone()));
+    }
+
+    /// Exchanges the trees of both: what is open stays in its place.
+    pub(crate) fn swap_trees(&self, other: &Self) {
+        self.tree.swap(&other.tree);
+    }
+
+    /// Has no other tree lend descriptors any more.
+    pub(crate) fn lead(&self) {
+        self.first.replace(None);
     }
 
     /// A tree that takes the place of `first`, with the descriptors that it had. Its own spare ones are opened with
@@ -111,7 +126,7 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
         Rc::new(OpenFiles {
             tree: RefCell::new(tree),
             table: first.table.clone(),
-            first: None,
+            first: RefCell::default(),
         })
     }
 
@@ -129,7 +144,8 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
                     let supply = &self.table.supply;
                     supply.set(supply.get().max(Supply::Passing));
                     if !self.table.close_one() {
-                        let keeper = self.first.as_deref().unwrap_or(self);
+                        let first = self.first.borrow();
+                        let keeper = first.as_deref().unwrap_or(self);
                         if !keeper.tree().lend_descriptor() {
                             return Err(error);
                         }

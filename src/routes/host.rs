@@ -88,6 +88,15 @@ impl<F: Files> Host<F> {
         self
     }
 
+    /// Goes on with what was known and counted for the host that this one takes the place of, where its rules and
+    /// its directory are the same.
+    pub(super) fn follow(&mut self, former: Host<F>) {
+        if let (Some(rules), Some(former)) = (&mut self.rules, former.rules) {
+            rules.follow(*former);
+        }
+        self.site.follow(former.site);
+    }
+
     /// Takes the handler that is mounted at exactly this path.
     pub(super) fn unmount(&mut self, path: &str) -> Option<Box<dyn Handler<F>>> {
         let path = path.trim_end_matches('/').as_bytes();

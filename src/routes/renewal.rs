@@ -40,16 +40,16 @@ impl<F: Files> Routes<F> {
     }
 
     /// Has these hosts in the place of all, the default one first. Requests that are open finish under what they
-    /// began with.
+    /// began with. A host goes on with what was known of its files, and counted for its rules, where both are the
+    /// same as before.
     pub fn renew(&mut self, hosts: Vec<RenewedHost<F>>) {
         self.take_reads_back();
         let mut hosts = hosts.into_iter();
         let Some(default) = hosts.next() else {
             return;
         };
-        let old = self.table.take().unwrap_or_default();
+        let table = self.table.take().unwrap_or_default();
         let free: Vec<bool> = self.others.iter().map(Option::is_none).collect();
-        self.others.iter_mut().for_each(|host| *host = None);
         self.working.clear();
         (self.asked, self.ruled) = (HostKey::Default, false);
         if !default.names.is_empty() {
@@ -57,16 +57,29 @@ impl<F: Files> Routes<F> {
         }
         let mut site = default.host.numbered(default.series);
         site.site.swap_reads(&mut self.default.site);
-        self.ruled |= site.has_rules();
-        self.default = site;
+        let others = self.others.iter_mut().map(Option::take).collect();
+        let mut former = FormerHosts {
+            table,
+            default: Some(std::mem::replace(&mut self.default, site)),
+            others,
+        };
+        let known = match default.names.as_slice() {
+            [] => Some(HostKey::Default),
+            names => former.key(names),
+        };
+        if let Some(known) = known.and_then(|known| former.take(known)) {
+            self.default.follow(known);
+        }
+        self.default.site.lead();
+        self.ruled |= self.default.has_rules();
         let (known, new): (Vec<_>, Vec<_>) = hosts
-            .map(|host| (number_of(&host, &old), host))
+            .map(|host| (former.number(&host.names), host))
             .partition(|(number, _)| number.is_some());
         let mut new: Vec<_> = new.into_iter().map(|(_, host)| host).collect();
         for (number, host) in known {
             let place = number.filter(|number| matches!(self.others.get(*number), Some(None)));
             match place {
-                Some(place) => self.put(place, host),
+                Some(place) => self.put(place, host, &mut former),
                 // Two hosts have names of the same old one.
                 None => new.push(host),
             }
@@ -74,27 +87,54 @@ impl<F: Files> Routes<F> {
         let mut places = free.iter().enumerate().filter(|(_, is_free)| **is_free);
         for host in new {
             let place = places.next().map_or(self.others.len(), |(at, _)| at);
-            self.put(place, host);
+            self.put(place, host, &mut former);
         }
     }
 
-    fn put(&mut self, place: usize, renewed: RenewedHost<F>) {
+    fn put(&mut self, place: usize, renewed: RenewedHost<F>, former: &mut FormerHosts<F>) {
         let number = u32::try_from(place).unwrap_or(u32::MAX);
         self.enter(&renewed.names, HostKey::Other(number));
-        let host = renewed.host.numbered(renewed.series);
+        let mut host = renewed.host.numbered(renewed.series);
+        let known = former.key(&renewed.names);
+        if let Some(known) = known.and_then(|known| former.take(known)) {
+            host.follow(known);
+        }
+        host.site.join(&self.default.site);
         self.ruled |= host.has_rules();
         match self.others.get_mut(place) {
             Some(free) => *free = Some(host),
             None => self.others.push(Some(host)),
         }
+        self.note_work(number);
     }
 }
 
-/// The number that an old host with one of the names had.
-fn number_of<F: Files>(host: &RenewedHost<F>, old: &HostTable<HostKey>) -> Option<usize> {
-    let mut names = host.names.iter();
-    names.find_map(|name| match old.value(name)? {
-        HostKey::Default => None,
-        HostKey::Other(number) => Some(number as usize),
-    })
+/// The hosts before a renewal.
+struct FormerHosts<F: Files> {
+    table: Box<HostTable<HostKey>>,
+    default: Option<Host<F>>,
+    others: Vec<Option<Host<F>>>,
+}
+
+impl<F: Files> FormerHosts<F> {
+    /// The host with one of these names.
+    fn key(&self, names: &[HostPattern]) -> Option<HostKey> {
+        names.iter().find_map(|name| self.table.value(name))
+    }
+
+    /// The number of the host with one of these names.
+    fn number(&self, names: &[HostPattern]) -> Option<usize> {
+        names.iter().find_map(|name| match self.table.value(name)? {
+            HostKey::Default => None,
+            HostKey::Other(number) => Some(number as usize),
+        })
+    }
+
+    /// The host itself, once.
+    fn take(&mut self, key: HostKey) -> Option<Host<F>> {
+        match key {
+            HostKey::Default => self.default.take(),
+            HostKey::Other(number) => self.others.get_mut(number as usize)?.take(),
+        }
+    }
 }

@@ -83,6 +83,18 @@ impl RateLimits {
         RateLimits(rules.iter().map(buckets).collect())
     }
 
+    /// Goes on with the counts of limits that are the same in `former`.
+    pub fn follow(&mut self, former: RateLimits) {
+        let mut former = former.0;
+        for (path, buckets) in &mut self.0 {
+            let mut known = former.iter();
+            let known = known.position(|(of, old)| of == path && old.is_alike(buckets));
+            if let Some(at) = known {
+                *buckets = former.swap_remove(at).1;
+            }
+        }
+    }
+
     /// Counts a request against all limits of its path; tells the time to wait where one is used up.
     /// Clients of a Unix socket have no address, and are not counted.
     pub fn count(&mut self, visit: &Visit<'_>, now: Instant) -> Result<(), Duration> {

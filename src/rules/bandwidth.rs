@@ -94,6 +94,18 @@ impl Bandwidths {
         Bandwidths(rules.iter().map(lines).collect())
     }
 
+    /// Goes on with the lines of limits that are the same in `former`: responses that are open have their share.
+    pub fn follow(&mut self, former: &Bandwidths) {
+        for (path, lines) in &mut self.0 {
+            let rate = lines.borrow().per_second;
+            let mut known = former.0.iter();
+            let known = known.find(|(of, old)| of == path && old.borrow().per_second == rate);
+            if let Some((_, known)) = known {
+                *lines = known.clone();
+            }
+        }
+    }
+
     /// The pace of the response to a request. Clients of a Unix socket have no address, and all the bandwidth.
     pub fn pace(&self, visit: &Visit<'_>) -> Option<Pace> {
         let Peer::Ip(address) = visit.request.peer else {
@@ -276,5 +288,24 @@ mod tests {
             due.windows(2)
                 .all(|two| two[1] - two[0] > Duration::from_millis(49))
         );
+    }
+
+    #[test]
+    fn a_limit_that_stays_goes_on_with_its_lines_and_another_begins_anew() {
+        let now = Instant::now();
+        let former = limits();
+        let mut open = pace(&former, [10, 0, 0, 1]);
+        while open.allowed(now).is_ok() {
+            open.spend(1_000);
+        }
+        let mut same = limits();
+        same.follow(&former);
+        assert!(pace(&same, [10, 0, 0, 1]).allowed(now).is_err());
+        let mut other = Bandwidths::new(&[BandwidthRule {
+            path: PathGlob::parse("/**").unwrap(),
+            per_second: 30_000,
+        }]);
+        other.follow(&former);
+        assert!(pace(&other, [10, 0, 0, 1]).allowed(now).is_ok());
     }
 }

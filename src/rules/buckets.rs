@@ -61,6 +61,11 @@ impl AddressBuckets {
         }
     }
 
+    /// True if both are filled at one rate.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        self.per_second == other.per_second && self.burst == other.burst
+    }
+
     /// Takes a token of the address, or tells the time until there is one.
     pub fn take(&mut self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let (per_second, burst) = (self.per_second, self.burst);

@@ -181,6 +181,12 @@ impl Rules {
         self.site = rules;
     }
 
+    /// Goes on with what addresses have used of the limits that are the same in the rules of before.
+    pub(crate) fn follow(&mut self, former: Rules) {
+        self.rates.follow(former.rates);
+        self.bandwidths.follow(&former.bandwidths);
+    }
+
     fn all(config: &Config, site: SiteRules) -> Rules {
         Rules {
             addresses: config.addresses.clone(),

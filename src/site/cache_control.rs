@@ -7,7 +7,7 @@ use super::path::file_name;
 const OPTION: &str = "--cache";
 
 /// The rules. The first that matches a path decides.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct CacheRules(Vec<CacheRule>);
 
 impl CacheRules {

@@ -27,7 +27,7 @@ const RESERVED: [&str; 17] = [
 ];
 
 /// The fields that every response carries.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct CommonFields {
     extra: Fields,
     /// `Strict-Transport-Security`. No response in the clear may carry it (RFC 6797 §7.2), so the code

@@ -160,6 +160,31 @@ impl<F: Files> HotCache<F> {
         }
     }
 
+    /// True if the entries of `other` could be entries of this cache.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        self.budget == other.budget && self.tags == other.tags
+    }
+
+    /// Has each entry compared with the disk before it is sent again, and looked for sidecars beside it. Entries
+    /// of files that have become the server's own are forgotten.
+    pub(crate) fn look_again(&mut self, now: Instant) {
+        self.changes = self.changes.wrapping_add(1);
+        self.bare_paths = BarePaths::default();
+        let mut private = Vec::new();
+        for (at, entry) in &self.slots {
+            entry.resource.search_again(now);
+            if entry
+                .resource
+                .is_private(&mut *self.open_files.tree(), &entry.path)
+            {
+                private.push(at);
+            }
+        }
+        for at in private {
+            self.remove(at);
+        }
+    }
+
     /// Forgets all entries.
     pub(crate) fn forget_all(&mut self) {
         *self = HotCache {

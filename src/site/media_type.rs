@@ -24,7 +24,7 @@ const TABLE: &str = include_str!("media_types.txt");
 pub(crate) const HEAD_LEN: usize = 1024;
 
 /// The rules by which files get their media types.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct MediaTypes {
     rules: Vec<TypeRule>,
     charset: Charset,

@@ -219,10 +219,7 @@ impl<F: Files> Site<F> {
 
     /// Answers a request. Entries of the hot cache have to be recent enough at `now`.
     pub fn respond(&mut self, request: &Request<'_>, now: Instant) -> Response<F> {
-        let is_recent = |followed| now.saturating_duration_since(followed) < FOLLOW_ROOT;
-        if !self.followed.is_some_and(is_recent) {
-            self.follow_root(now);
-        }
+        self.follow_root_when_due(now);
         let mut path = std::mem::take(&mut self.path);
         let mut response = self.answer(&mut path, request.method, request.fields, now);
         self.path = path;
@@ -244,21 +241,57 @@ impl<F: Files> Site<F> {
         self.dress.common.complete(Fields::new())
     }
 
-    /// Serves the directory that has the root's name now.
-    fn follow_root(&mut self, now: Instant) {
-        self.followed = Some(now);
-        if self.open_files.tree().follow_root() == RootChange::Moved {
-            self.watch_rules();
-            self.forget();
+    /// Looks the root's name up, if the last look is a second ago.
+    fn follow_root_when_due(&mut self, now: Instant) {
+        let is_recent = |followed| now.saturating_duration_since(followed) < FOLLOW_ROOT;
+        if !self.followed.is_some_and(is_recent) {
+            self.follow_root(now);
         }
     }
 
-    /// Looks everything up anew at once: the root, and the files that are the server's own.
+    /// Serves the directory that has the root's name now.
+    fn follow_root(&mut self, now: Instant) {
+        self.followed = Some(now);
+        let change = self.open_files.tree().follow_root();
+        match change {
+            RootChange::Same => {}
+            RootChange::Touched => self.watch_rules(),
+            RootChange::Moved => {
+                self.watch_rules();
+                self.forget();
+            }
+        }
+    }
+
+    /// Looks everything up anew: the root and the files that are the server's own at once, the others before they
+    /// are sent again.
     pub fn reload(&mut self, now: Instant) {
         self.open_files.tree().look_up_private();
         self.watch_rules();
         self.follow_root(now);
-        self.forget();
+        self.hot.look_again(now);
+    }
+
+    /// Goes on with the files that are known to the site that this one takes the place of, if both make the same
+    /// of the files of one directory.
+    pub(crate) fn follow(&mut self, former: Site<F>) {
+        let is_same_root = self.tree().is_same_root(&former.tree());
+        if !is_same_root || self.dress != former.dress || !self.hot.is_alike(&former.hot) {
+            return;
+        }
+        // This tree has the own files and the rights of today.
+        self.open_files.swap_trees(&former.open_files);
+        (self.open_files, self.hot) = (former.open_files, former.hot);
+    }
+
+    /// Makes this the first of the sites that have the open files together: it keeps the spare descriptors.
+    pub(crate) fn lead(&self) {
+        self.open_files.lead();
+    }
+
+    /// Makes this one of the sites beside `first`.
+    pub(crate) fn join(&self, first: &Site<F>) {
+        self.open_files.join(&first.open_files);
     }
 
     /// Forgets all that is known of files. Responses that are being sent go on to their end.

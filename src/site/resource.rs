@@ -24,6 +24,7 @@ use crate::world::{FileKind, FileReads, Files, Metadata};
 pub(crate) const SEARCH: Duration = Duration::from_secs(1);
 
 /// Rules that decide about the fields of a resource, beside the file itself.
+#[derive(PartialEq)]
 pub(crate) struct Dress {
     pub(crate) common: Rc<CommonFields>,
     pub(crate) rules: CacheRules,
@@ -193,6 +194,22 @@ impl<F: Files> Resource<F> {
             }
         }
         Ok(true)
+    }
+
+    /// Has the next comparison with the disk look for sidecars that are missing.
+    pub(crate) fn search_again(&self, now: Instant) {
+        let past = now.checked_sub(SEARCH);
+        self.searched.set(past.unwrap_or(self.searched.get()));
+    }
+
+    /// True if one of its files has become the server's own.
+    pub(crate) fn is_private(&self, files: &mut F, path: &[u8]) -> bool {
+        self.representations
+            .iter()
+            .any(|representation| match representation.coding {
+                Coding::Identity => files.is_private(path, &representation.metadata),
+                coding => files.is_private(&sidecar_path(path, coding), &representation.metadata),
+            })
     }
 
     /// True if reading the path `again` gave an equal resource. Then this one becomes as fresh as the

@@ -27,8 +27,8 @@ pub(super) struct RuleFiles {
 /// The next look at the files.
 #[derive(Clone, Copy, Debug, Default)]
 enum RuleWatch {
-    /// None, because there are no files: most sites have none, and pay nothing. Files that come later are
-    /// found by a reload, and with another directory at the root's name.
+    /// Behind a change of the names in the root, because there are no files: most sites have none, and the root
+    /// is looked at anyway.
     #[default]
     Off,
     /// At the next request.
@@ -67,6 +67,7 @@ fn is_of(path: &[u8], name: &[u8]) -> bool {
 impl<F: Files> Site<F> {
     /// The texts of the files, if they have changed since the last look.
     pub(crate) fn changed_rules(&mut self, now: Instant) -> Option<RuleTexts> {
+        self.follow_root_when_due(now);
         match self.rule_files.watch {
             RuleWatch::Off => return None,
             RuleWatch::Since(look) if now.saturating_duration_since(look) < FOLLOW_ROOT => {

@@ -40,7 +40,7 @@ pub use regular::read_regular;
 
 use links::{Symlink, Unfollowed};
 use place::{Resolution, RootPlace};
-use private::PrivateFiles;
+use private::{FoundFile, PrivateFiles};
 use spare::Spare;
 
 /// Opening never waits for a FIFO's writer or a device, and never takes a controlling terminal.
@@ -70,12 +70,24 @@ pub struct Root {
     name: PathBuf,
     place: RootPlace,
     private: PrivateFiles,
+    /// The time of the last change of the root's names, as it was seen last.
+    named: Option<SystemTime>,
     /// Links out of the root that were reported to the operator.
     told: HashSet<Vec<u8>>,
     /// The obstacle to following the root's name that was last reported to the operator.
     trouble: Option<String>,
     effort: Effort,
     spare: Spare,
+}
+
+/// The outcome of a look at the root's name.
+enum RootMove {
+    /// Nothing has changed.
+    None,
+    /// The directory has got or lost names, or may have.
+    Names,
+    /// Another directory has the name.
+    To(RootPlace),
 }
 
 impl Root {
@@ -90,6 +102,7 @@ impl Root {
             name,
             place,
             private: PrivateFiles::default(),
+            named: None,
             told: HashSet::new(),
             trouble: None,
             effort: Effort::default(),
@@ -131,7 +144,7 @@ impl Root {
 
     /// The place that has the root's name now, if it is another one and may be read. An error tells why
     /// the name is not followed.
-    fn moved(&self) -> Result<Option<RootPlace>, String> {
+    fn moved(&mut self) -> Result<RootMove, String> {
         let name = self.name.display();
         let unreachable = |errno: Errno| match errno {
             Errno::NOENT => format!("there is no directory '{name}' any more"),
@@ -141,7 +154,7 @@ impl Root {
         // The only system call if nothing has changed.
         let found = rustix::fs::stat(&self.name).map_err(unreachable)?;
         if private::inode(&found) == self.place.inode {
-            return Ok(None);
+            return Ok(self.judge_names(&found));
         }
         let place = RootPlace::open(&self.name).map_err(unreachable)?;
         if place.is_shut_by_sandbox() {
@@ -151,7 +164,25 @@ impl Root {
                  --sandbox-read {parent}, or start anew"
             ));
         }
-        Ok((place.inode != self.place.inode).then_some(place))
+        if place.inode == self.place.inode {
+            return Ok(RootMove::None);
+        }
+        Ok(RootMove::To(place))
+    }
+
+    /// Compares the time of the last change of the root's names with that of the last look.
+    fn judge_names(&mut self, found: &Stat) -> RootMove {
+        let changed = time(found.st_mtime, found.st_mtime_nsec as u32);
+        let known = self.named.replace(changed);
+        // A change so soon behind another one does not show.
+        let is_settled = changed
+            .checked_add(private::UNSETTLED)
+            .is_some_and(|settled| settled < SystemTime::now());
+        if known == Some(changed) && is_settled {
+            RootMove::None
+        } else {
+            RootMove::Names
+        }
     }
 
     /// Reports, once, a link that is not followed.
@@ -233,7 +264,8 @@ impl Root {
 
     /// The metadata of the file that `path` has led to; `None` if it is not served.
     fn describe(&mut self, path: &[u8], found: &Stat) -> Option<Metadata> {
-        let is_private = self.private.is_private(path, found, &self.place.real);
+        let file = FoundFile::from(found);
+        let is_private = self.private.is_private(path, file, &self.place.real);
         if is_private { None } else { describe(found) }
     }
 }
@@ -263,14 +295,19 @@ impl Files for Root {
 
     fn follow_root(&mut self) -> RootChange {
         match self.moved() {
-            Ok(None) => self.trouble = None,
-            Ok(Some(place)) => {
+            Ok(RootMove::None) => self.trouble = None,
+            Ok(RootMove::Names) => {
+                self.trouble = None;
+                return RootChange::Touched;
+            }
+            Ok(RootMove::To(place)) => {
                 log::info!(
                     "'{}' is another directory now, '{}', and is served from here on",
                     self.name.display(),
                     place.real.display()
                 );
                 self.place = place;
+                self.named = None;
                 // No descriptor must hold the old directory.
                 self.spare = Spare::default();
                 self.trouble = None;
@@ -291,6 +328,19 @@ impl Files for Root {
 
     fn look_up_private(&mut self) {
         self.private.look_up(&self.place.real);
+    }
+
+    fn is_private(&mut self, path: &[u8], found: &Metadata) -> bool {
+        let (device, inode, _) = found.identity;
+        let file = FoundFile {
+            inode: (device, inode),
+            has_other_names: found.links > 1,
+        };
+        self.private.is_private(path, file, &self.place.real)
+    }
+
+    fn is_same_root(&self, other: &Root) -> bool {
+        self.name == other.name && self.place.inode == other.place.inode
     }
 
     fn look_up(&mut self, path: &[u8]) -> io::Result<Metadata> {

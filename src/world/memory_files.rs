@@ -410,6 +410,10 @@ impl Files for MemoryFiles {
         Ok(self.find(path)?.metadata())
     }
 
+    fn is_same_root(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
     fn open_directory(&mut self, path: &[u8]) -> io::Result<Self::Directory> {
         let (directory, metadata) = self.open(path)?;
         if metadata.kind != FileKind::Directory {

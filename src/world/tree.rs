@@ -36,6 +36,16 @@ pub trait Files: 'static {
     /// Looks up anew which files are the server's own and must not be opened.
     fn look_up_private(&mut self) {}
 
+    /// True for a file that must not be opened any more, though it was opened by this name before.
+    fn is_private(&mut self, _path: &[u8], _found: &Metadata) -> bool {
+        false
+    }
+
+    /// True if both are trees of one directory, by one name.
+    fn is_same_root(&self, _other: &Self) -> bool {
+        false
+    }
+
     /// Describes what `path` names, only to be compared with what was opened by that name: it may follow
     /// a symlink out of the root, where no file is that was opened beneath it.
     fn look_up(&mut self, path: &[u8]) -> io::Result<Metadata> {
@@ -80,6 +90,8 @@ pub trait Files: 'static {
 pub enum RootChange {
     /// It names the directory that is served, or none that could be.
     Same,
+    /// It names the directory that is served, which has got or lost names since the last look, or may have.
+    Touched,
     /// It names another directory, which is served from now on.
     Moved,
 }

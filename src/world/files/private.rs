@@ -24,7 +24,7 @@ pub type Inode = (u64, u64);
 
 /// A directory that changed less than this ago can change once more without its times showing it: two
 /// seconds is the coarsest clock of a file system (FAT).
-const UNSETTLED: Duration = Duration::from_secs(2);
+pub(super) const UNSETTLED: Duration = Duration::from_secs(2);
 
 /// The most names that are looked at in all directories of own files beneath a root. They take a millisecond.
 /// Certificates of a hundred hosts are fewer, and a log has few predecessors.
@@ -200,6 +200,23 @@ pub(super) struct PrivateFiles {
     watched: WatchedDirectories,
 }
 
+/// A file that a path has led to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoundFile {
+    pub inode: Inode,
+    /// A regular file that has several names.
+    pub has_other_names: bool,
+}
+
+impl From<&Stat> for FoundFile {
+    fn from(found: &Stat) -> Self {
+        FoundFile {
+            inode: inode(found),
+            has_other_names: is_file(found) && found.st_nlink > 1,
+        }
+    }
+}
+
 /// A path beneath the root that leads to private files.
 #[derive(Debug, PartialEq, Eq)]
 enum PrivateName {
@@ -339,7 +356,7 @@ impl PrivateFiles {
     }
 
     /// Tells private files from others: `path`, beneath the root, has led to `found`.
-    pub fn is_private(&mut self, path: &[u8], found: &Stat, root: &Path) -> bool {
+    pub fn is_private(&mut self, path: &[u8], found: FoundFile, root: &Path) -> bool {
         if self.own.0.borrow().own.is_empty() {
             return false;
         }
@@ -348,15 +365,14 @@ impl PrivateFiles {
         }
         // Private files beneath the root can be reached by a symbolic link, those elsewhere by a hard
         // link only.
-        let has_other_names = is_file(found) && found.st_nlink > 1;
         let is_stale = (!self.names.is_empty() && self.watched.is_stale())
-            || (has_other_names && self.is_stale());
+            || (found.has_other_names && self.is_stale());
         if is_stale {
             self.own.0.borrow_mut().look_up();
             self.look_up(root);
         }
-        let found = inode(found);
-        self.inodes.contains(&found) || self.own.0.borrow().inodes.contains(&found)
+        let inode = found.inode;
+        self.inodes.contains(&inode) || self.own.0.borrow().inodes.contains(&inode)
     }
 
     /// True if any directory of own files may have changed.

@@ -66,7 +66,8 @@ fn parse(text: &str) -> BTreeMap<String, f64> {
     series
 }
 
-fn metrics(server: &Server) -> BTreeMap<String, f64> {
+/// The series that the listener in `metrics.sock` of the server's directory tells.
+pub fn metrics(server: &Server) -> BTreeMap<String, f64> {
     let (head, content) = ask(server, "GET", "/metrics", "*/*");
     assert!(head.starts_with("http/1.1 200 "), "{head}");
     parse(&content)

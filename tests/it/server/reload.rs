@@ -1,5 +1,6 @@
 //! A settings file that is read again by a running server, in its sandbox.
 
+use crate::server::metrics::metrics;
 use crate::server::named_hosts::{certify, sites};
 use crate::server::tls::{connect_to, trusting};
 use crate::support::{PATIENCE, Server, exchange};
@@ -192,6 +193,101 @@ fn logins_that_are_new_take_a_restart_because_nothing_verifies_passwords() {
     assert!(line.contains("basic-auth is new"), "{line}");
     assert!(line.ends_with("restart needed"), "{line}");
     assert_eq!(status(&server, "a.test", "/list/x.txt", ""), 200);
+}
+
+#[test]
+fn limits_that_stay_go_on_with_their_counts() {
+    let limit = |burst: u32| {
+        format!("rate = [{{ path = \"/**\", per-address = \"1/h\", burst = {burst} }}]\n")
+    };
+    let a = |burst: u32, more: &str| format!("{ONE}{}{more}", limit(burst));
+    let server = Server::configured(&a(2, ""), sites);
+    let ask = || status(&server, "a.test", "/", "");
+    assert_eq!((ask(), ask(), ask()), (200, 200, 429));
+    // Other rules, another host, and other names in front of the one that stays.
+    let b = "[[host]]\nnames = [\"b.test\"]\nroot = \"sites/b\"\n";
+    took(&change(&server, &a(2, &format!("listing = true\n{b}"))));
+    assert_eq!(ask(), 429);
+    took(&change(&server, &format!("{b}{}", a(2, ""))));
+    assert_eq!(ask(), 429);
+    // Another limit begins anew.
+    took(&change(&server, &a(3, "")));
+    assert_eq!((ask(), ask(), ask(), ask()), (200, 200, 200, 429));
+}
+
+#[test]
+fn files_that_are_known_stay_known_and_changed_ones_are_seen() {
+    let metered = format!("metrics = [\"unix:metrics.sock\"]\n{ONE}");
+    let server = Server::configured(&metered, sites);
+    let root = server.directory.path().join("sites/a-1");
+    let missed = || metrics(&server)["calmd_cache_requests_total{result=\"miss\"}"];
+    // Read again until its time is old enough for a second look to be worth nothing.
+    let start = Instant::now();
+    let known = loop {
+        let before = missed();
+        assert_eq!(status(&server, "a.test", "/only-a.txt", ""), 200);
+        if missed() == before {
+            break before;
+        }
+        assert!(start.elapsed() < PATIENCE, "the file is never known");
+    };
+    let b = "[[host]]\nnames = [\"b.test\"]\nroot = \"sites/b\"\n";
+    for settings in [&metered, &format!("{metered}{b}"), &metered] {
+        took(&change(&server, settings));
+        assert_eq!(status(&server, "a.test", "/only-a.txt", ""), 200);
+        assert_eq!(missed(), known);
+    }
+    fs::write(root.join("only-a.txt"), "changed").unwrap();
+    let start = Instant::now();
+    while !ask(&server, "a.test", "/only-a.txt", "").ends_with("changed") {
+        assert!(start.elapsed() < PATIENCE, "the change is never seen");
+    }
+    // Other fields are other answers.
+    took(&change(
+        &server,
+        &format!("{metered}header = [\"X-New: 1\"]\n"),
+    ));
+    assert!(ask(&server, "a.test", "/only-a.txt", "").contains("\r\nx-new: 1\r\n"));
+}
+
+#[test]
+fn a_known_file_that_becomes_the_servers_own_is_served_no_longer() {
+    let server = Server::configured(ONE, sites);
+    certify(&server.directory.path().join("sites/a-1"), "c", &["a.test"]);
+    assert_eq!(status(&server, "a.test", "/c.key", ""), 200);
+    took(&change(
+        &server,
+        &format!("{ONE}cert = \"sites/a-1/c.pem\"\nkey = \"sites/a-1/c.key\"\n"),
+    ));
+    assert_eq!(status(&server, "a.test", "/c.key", ""), 404);
+    assert_eq!(status(&server, "a.test", "/only-a.txt", ""), 200);
+}
+
+#[test]
+fn rules_that_are_put_into_a_root_later_are_followed_without_a_signal() {
+    let server = Server::configured(ONE, sites);
+    let root = server.directory.path().join("sites/a-1");
+    assert_eq!(status(&server, "a.test", "/from", ""), 404);
+    let wait_for = |wanted: u16| {
+        let start = Instant::now();
+        while status(&server, "a.test", "/from", "") != wanted {
+            assert!(
+                start.elapsed() < PATIENCE,
+                "never {wanted}: {}",
+                server.log()
+            );
+            std::thread::yield_now();
+        }
+    };
+    for (text, wanted) in [("/from /to 302\n", 302), ("/from /to 307\n", 307)] {
+        fs::write(root.join("_redirects"), text).unwrap();
+        wait_for(wanted);
+    }
+    fs::remove_file(root.join("_redirects")).unwrap();
+    wait_for(404);
+    fs::write(root.join("_redirects.new"), "/from /to 308\n").unwrap();
+    fs::rename(root.join("_redirects.new"), root.join("_redirects")).unwrap();
+    wait_for(308);
 }
 
 fn over_tls(server: &Server, certificate: &Path, name: &'static str) -> std::io::Result<String> {

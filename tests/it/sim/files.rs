@@ -359,6 +359,10 @@ impl Files for SimFiles {
         ))
     }
 
+    fn is_same_root(&self, other: &Self) -> bool {
+        self.tree.is_same_root(&other.tree)
+    }
+
     fn open_directory(&mut self, path: &[u8]) -> io::Result<Self::Directory> {
         self.tree.open_directory(path)
     }
