@@ -2,6 +2,7 @@
 
 use std::net::ToSocketAddrs;
 
+use super::metrics::host_names;
 use crate::config::Config;
 use crate::proxy::{
     DialAddress, ProxyHandler, ProxyRule, Upstream, UpstreamAddress, UpstreamServer, UpstreamTrust,
@@ -20,6 +21,7 @@ const SHARE: u64 = 8;
 pub(super) fn resolve(config: &Config) -> Result<Vec<ResolvedUpstream>, String> {
     let mut resolved = Vec::new();
     let trust = trust(config)?;
+    let hosts = host_names(config);
     for (host, config) in config.host_configs().enumerate() {
         for rules in group(&config.proxies) {
             let servers = rules.iter().map(|rule| server(rule, trust.as_ref()));
@@ -33,12 +35,37 @@ pub(super) fn resolve(config: &Config) -> Result<Vec<ResolvedUpstream>, String> 
                 resolved.push(ResolvedUpstream {
                     host,
                     rule: (*first).clone(),
-                    upstream: Upstream { servers },
+                    upstream: Upstream {
+                        host: hosts.get(host).cloned().unwrap_or_default(),
+                        mount: mount_name(first),
+                        servers: told_apart(servers),
+                    },
                 });
             }
         }
     }
     Ok(resolved)
+}
+
+/// The path of a rule as metrics name it.
+fn mount_name(rule: &ProxyRule) -> String {
+    match rule.path.as_str() {
+        "" => "/".into(),
+        path => path.into(),
+    }
+}
+
+/// Servers by names of their own: one that is named twice, to have twice as much to do, has a number.
+fn told_apart(mut servers: Vec<UpstreamServer>) -> Vec<UpstreamServer> {
+    let names: Vec<String> = servers.iter().map(|server| server.name.clone()).collect();
+    for (place, server) in servers.iter_mut().enumerate() {
+        let before = names.iter().take(place);
+        let before = before.filter(|name| **name == server.name).count();
+        if before > 0 {
+            server.name = format!("{}#{}", server.name, before + 1);
+        }
+    }
+    servers
 }
 
 /// An upstream whose names are looked up.

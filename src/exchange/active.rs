@@ -15,6 +15,7 @@ use super::response::Response;
 use super::running::{ContentBounds, Opening, Running, Size};
 use super::wakes::{AlarmOwner, RequestKey, RequestPlace, WakeCause};
 use crate::content::{Body, Least, Progress, Slice};
+use crate::http::grammar::decimal;
 use crate::http::{Fields, Method};
 use crate::telemetry::access_log::{AccessLog, Ended, Entry, LostOutput};
 use crate::world::Files;
@@ -307,7 +308,10 @@ impl<F: Files> ActiveRequest<F> {
         match &opening {
             Opening::Nothing => self.wait = Waits::Exchange,
             Opening::Cold => self.wait = Waits::Disk,
-            Opening::Head(head, _) | Opening::Switch(head) => self.status = head.status,
+            Opening::Head(head, _) | Opening::Switch(head) => {
+                self.status = head.status;
+                running.tell_upstream_time(&mut self.entry);
+            }
             Opening::Continue | Opening::Informational(_) | Opening::AskAgain(_) => {}
         }
         Ok(opening)
@@ -489,10 +493,6 @@ impl<F: Files> ActiveRequest<F> {
 
 /// True if the request announces more than `limit` bytes of content.
 fn exceeds(request: &Fields, limit: u64) -> bool {
-    let announced = request
-        .value("content-length")
-        .and_then(|value| std::str::from_utf8(value).ok());
-    announced
-        .and_then(|value| value.parse::<u64>().ok())
-        .is_some_and(|len| len > limit)
+    let announced = request.value("content-length").and_then(decimal);
+    announced.is_some_and(|len| len > limit)
 }

@@ -19,6 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::queue::Queue;
@@ -43,24 +44,39 @@ const MOST_INTERIMS: usize = 8;
 
 /// Calls whose exchanges have something for their upstream connections.
 #[derive(Clone)]
-pub(crate) struct Calls(Rc<RefCell<Queue<Call>>>);
+pub(crate) struct Calls(Rc<CallQueue>);
+
+struct CallQueue {
+    waiting: RefCell<Queue<Call>>,
+    /// Bytes that all calls hold.
+    held: Cell<usize>,
+}
 
 impl Calls {
     /// No calls.
     pub(crate) fn new() -> Self {
-        Calls(Rc::new(RefCell::new(Queue::new())))
+        Calls(Rc::new(CallQueue {
+            waiting: RefCell::new(Queue::new()),
+            held: Cell::new(0),
+        }))
     }
 
     /// True if no call has anything to do.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.0.waiting.borrow().is_empty()
     }
 
     /// Takes the next call.
     pub(crate) fn take(&self) -> Option<Call> {
-        let call = self.0.borrow_mut().pop_front()?;
+        let call = self.0.waiting.borrow_mut().pop_front()?;
         call.0.queued.set(false);
         Some(call)
+    }
+
+    /// Bytes of responses that exchanges have not taken, and of requests that are kept to be sent once more, of
+    /// all calls. Content that no connection has taken is counted with its client.
+    pub(crate) fn held(&self) -> usize {
+        self.0.held.get()
     }
 }
 
@@ -116,6 +132,9 @@ struct SharedCall {
     seat: Cell<Option<usize>>,
     /// Attempts so far.
     attempts: Cell<u32>,
+    began: Instant,
+    /// Time from the beginning to the head of the response.
+    response_time: Cell<Option<Duration>>,
     state: RefCell<CallState>,
 }
 
@@ -138,6 +157,14 @@ struct CallReply {
     head: Option<Fields>,
     content: VecDeque<u8>,
     end: Option<CallEnd>,
+}
+
+impl CallState {
+    /// Bytes that count as the call's own.
+    fn held(&self) -> usize {
+        let head = self.reply.head.as_ref().map_or(0, Fields::size);
+        self.content.kept() + head + self.reply.content.len()
+    }
 }
 
 /// The end of a response.
@@ -211,13 +238,12 @@ impl Call {
 
     /// Begins the request anew on another connection.
     pub(crate) fn rewind(&self) {
-        self.0.state.borrow_mut().content.rewind();
+        self.0.change(|state| state.content.rewind());
     }
 
     /// Appends up to `most` bytes of content to `out`.
     pub(crate) fn take_content(&self, out: &mut Vec<u8>, most: usize) -> TakenContent {
-        let mut state = self.0.state.borrow_mut();
-        let taken = state.content.take(out, most);
+        let taken = self.0.change(|state| state.content.take(out, most));
         if taken.len > 0 {
             // The sender's window can be opened.
             self.0.waker.wake();
@@ -250,7 +276,7 @@ impl Call {
 
     /// A byte of a response has come: the request is not sent again.
     pub(crate) fn note_answer(&self) {
-        self.0.state.borrow_mut().content.settle();
+        self.0.change(|state| state.content.settle());
     }
 
     /// Gives an informational response.
@@ -263,15 +289,18 @@ impl Call {
         }
     }
 
-    /// Gives the head of the response.
-    pub(crate) fn give_head(&self, fields: &Fields) {
-        self.0.state.borrow_mut().reply.head = Some(fields.clone());
+    /// Gives the head of the response, which came at the time `now`.
+    pub(crate) fn give_head(&self, fields: &Fields, now: Instant) {
+        let time = now.saturating_duration_since(self.0.began);
+        self.0.response_time.set(Some(time));
+        let head = Some(fields.clone());
+        self.0.change(|state| state.reply.head = head);
         self.0.waker.wake();
     }
 
     /// Gives content of the response.
     pub(crate) fn give_content(&self, content: &[u8]) {
-        self.0.state.borrow_mut().reply.content.extend(content);
+        self.0.change(|state| state.reply.content.extend(content));
         self.0.waker.wake();
     }
 
@@ -291,17 +320,29 @@ impl Call {
         self.0.waker.wake();
     }
 
+    /// Time from the beginning of the call to the head of its response, if that has come.
+    pub(crate) fn response_time(&self) -> Option<Duration> {
+        self.0.response_time.get()
+    }
+
     /// Has the event loop look at the call.
     fn notify(&self) {
         if !self.0.queued.replace(true) {
-            self.0.calls.0.borrow_mut().push_back(self.clone());
+            let waiting = &self.0.calls.0.waiting;
+            waiting.borrow_mut().push_back(self.clone());
         }
     }
 }
 
 impl Caller {
     /// Begins a call.
-    pub(super) fn begin(calls: &Calls, upstream: usize, head: CallHead, waker: Waker) -> Self {
+    pub(super) fn begin(
+        calls: &Calls,
+        upstream: usize,
+        head: CallHead,
+        waker: Waker,
+        now: Instant,
+    ) -> Self {
         let call = Call(Rc::new(SharedCall {
             upstream,
             head,
@@ -311,6 +352,8 @@ impl Caller {
             place: Cell::new(CallPlace::New),
             seat: Cell::new(None),
             attempts: Cell::new(0),
+            began: now,
+            response_time: Cell::new(None),
             state: RefCell::new(CallState {
                 content: OutgoingContent::new(),
                 trailers: None,
@@ -352,7 +395,7 @@ impl Caller {
 
     /// Takes the head of the response.
     pub(crate) fn take_head(&self) -> Option<Fields> {
-        self.state().borrow_mut().reply.head.take()
+        self.0.0.change(|state| state.reply.head.take())
     }
 
     /// True if the whole response has come, and is a head alone.
@@ -363,18 +406,16 @@ impl Caller {
 
     /// Takes content of the response, as much as `take` says of what it is shown.
     pub(crate) fn take_reply(&self, take: impl FnOnce(&[u8], &[u8]) -> usize) -> usize {
-        let mut state = self.state().borrow_mut();
-        let CallState {
-            reply, is_paused, ..
-        } = &mut *state;
-        let (front, back) = reply.content.as_slices();
-        let taken = take(front, back);
-        reply.content.drain(..taken);
-        if reply.content.is_empty() && reply.content.capacity() > SPARE {
-            reply.content = VecDeque::new();
-        }
-        let goes_on = *is_paused && reply.content.len() < ENOUGH;
-        drop(state);
+        let (taken, goes_on) = self.0.0.change(|state| {
+            let reply = &mut state.reply;
+            let (front, back) = reply.content.as_slices();
+            let taken = take(front, back);
+            reply.content.drain(..taken);
+            if reply.content.is_empty() && reply.content.capacity() > SPARE {
+                reply.content = VecDeque::new();
+            }
+            (taken, state.is_paused && reply.content.len() < ENOUGH)
+        });
         if goes_on {
             self.0.notify();
         }
@@ -391,14 +432,44 @@ impl Caller {
         }
     }
 
+    /// Time from the beginning of the call to the head of its response, if that has come.
+    pub(crate) fn response_time(&self) -> Option<Duration> {
+        self.0.response_time()
+    }
+
     fn state(&self) -> &RefCell<CallState> {
         &self.0.0.state
     }
 }
 
+impl SharedCall {
+    /// Changes the state, and the count of what calls hold with it.
+    fn change<T>(&self, change: impl FnOnce(&mut CallState) -> T) -> T {
+        let mut state = self.state.borrow_mut();
+        let before = state.held();
+        let changed = change(&mut state);
+        let held = &self.calls.0.held;
+        held.set(held.get() + state.held() - before);
+        changed
+    }
+}
+
+impl Drop for SharedCall {
+    fn drop(&mut self) {
+        let held = &self.calls.0.held;
+        held.set(held.get() - self.state.get_mut().held());
+    }
+}
+
 impl Drop for Caller {
     fn drop(&mut self) {
-        self.state().borrow_mut().is_abandoned = true;
+        // Nobody takes the response any more. Content may still be on its way into a tunnel.
+        self.0.0.change(|state| {
+            state.is_abandoned = true;
+            state.reply.content = VecDeque::new();
+            state.reply.head = None;
+            state.content.settle();
+        });
         if self.0.place() != CallPlace::Over {
             self.0.notify();
         }

@@ -69,7 +69,7 @@ impl<'a> Desk<'a> {
     #[cfg(feature = "proxy")]
     pub(crate) fn call(&mut self, upstream: usize, head: CallHead) -> Caller {
         let waker = self.waker();
-        Caller::begin(&self.means.calls, upstream, head, waker)
+        Caller::begin(&self.means.calls, upstream, head, waker, self.means.now)
     }
 }
 

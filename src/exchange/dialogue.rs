@@ -50,6 +50,11 @@ pub trait Exchange<F: Files> {
         false
     }
 
+    /// Time that an upstream took for the head of its response, once that has come: for the line of the log.
+    fn upstream_time(&self) -> Option<Duration> {
+        None
+    }
+
     /// True if it stands before a request that will be asked for again: all parts of the request are kept
     /// for the exchange that follows, within the peer's window, and none are given to this one. No
     /// `100 Continue` is sent for it. Asked once, at the beginning.

@@ -14,6 +14,7 @@ use super::sendable;
 use super::wakes::{AlarmOwner, RequestPlace};
 use crate::content::{Body, Least, Progress, Slice};
 use crate::http::{Fields, Method, status};
+use crate::telemetry::access_log::Entry;
 use crate::world::Files;
 
 /// The part that is to be sent next of a response that an exchange makes, up to its head.
@@ -220,6 +221,13 @@ impl<F: Files> Running<F> {
     /// True if an upstream makes the response.
     pub(super) fn is_forwarded(&self) -> bool {
         self.exchange.is_forwarded()
+    }
+
+    /// Tells the line of the log the time that an upstream took.
+    pub(super) fn tell_upstream_time(&self, entry: &mut Option<Box<Entry>>) {
+        if let (Some(entry), Some(time)) = (entry, self.exchange.upstream_time()) {
+            entry.set_upstream_time(time);
+        }
     }
 
     /// True if the exchange has content that it may not send yet.

@@ -178,6 +178,15 @@ impl<F: Files> Exchange<F> for ProxyExchange {
         true
     }
 
+    fn upstream_time(&self) -> Option<Duration> {
+        match &self.stage {
+            ForwardStage::Called(caller)
+            | ForwardStage::Answered(caller)
+            | ForwardStage::Tunnel(caller) => caller.response_time(),
+            ForwardStage::New { .. } | ForwardStage::Over => None,
+        }
+    }
+
     fn held(&self) -> usize {
         match &self.stage {
             ForwardStage::Called(caller)

@@ -56,6 +56,10 @@ pub enum DialAddress {
 /// Servers of which any can answer a request.
 #[derive(Clone, Debug, Default)]
 pub struct Upstream {
+    /// The name of the host whose requests it answers, in metrics.
+    pub host: String,
+    /// The path that it is mounted at, in metrics.
+    pub mount: String,
     /// The servers, at least one.
     pub servers: Vec<UpstreamServer>,
 }

@@ -34,7 +34,6 @@ use super::connection::{Connection, Wish};
 use super::deadlines::Deadlines;
 use super::ledger::Ledger;
 use super::lent::Lent;
-use super::limit_log::Limit;
 use super::listener_role::ListenerRole;
 use super::reload::Reload;
 use super::services::Services;
@@ -413,13 +412,7 @@ impl<W: World> EventLoop<W> {
         act: impl FnOnce(&mut Connection<W>, &mut W, &mut Turn<'_, W::Files>) -> Wish,
     ) {
         self.give_turn(token, act);
-        while self.ledger.is_over() {
-            for index in self.ledger.first(self.services.now) {
-                if self.ledger.is_over() {
-                    self.shed(index, Limit::Memory);
-                }
-            }
-        }
+        self.make_room();
     }
 
     /// Has the allocator tidy up as a crowd goes. That is for the end of a turn: what the turn itself

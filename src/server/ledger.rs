@@ -74,6 +74,8 @@ pub struct Ledger {
     start: Instant,
     accounts: Vec<Account>,
     total: usize,
+    /// Bytes that no account has: those of upstream connections.
+    beside: usize,
     limit: usize,
     /// Time for which a connection without a request is spared while memory is short. `stalled_grace`
     /// is the time for one without turnover.
@@ -147,6 +149,7 @@ impl Ledger {
             start: now,
             accounts: Vec::with_capacity(room),
             total: 0,
+            beside: 0,
             limit: limits.memory_bytes,
             idle_grace: limits.idle_grace,
             stalled_grace: timeouts.stall,
@@ -203,18 +206,24 @@ impl Ledger {
 
     /// Bytes that all connections hold together.
     pub fn total(&self) -> usize {
-        self.total
+        self.total + self.beside
+    }
+
+    /// Enters the bytes that upstream connections and their calls hold.
+    #[cfg(feature = "proxy")]
+    pub fn set_beside(&mut self, held: usize) {
+        self.beside = held;
     }
 
     /// True while no new connection may be accepted.
     pub fn is_tight(&self) -> bool {
-        self.total > self.mark()
+        self.total() > self.mark()
     }
 
     /// Size of a piece of output that may wait for its reader. Pieces shrink first when memory is
     /// short, so that many slow readers at once do not force any connection to be closed.
     pub fn piece(&self, least: usize, most: usize) -> usize {
-        let left = self.mark().saturating_sub(self.total);
+        let left = self.mark().saturating_sub(self.total());
         (left / PIECE_SHARE).clamp(least, most)
     }
 
@@ -224,7 +233,7 @@ impl Ledger {
 
     /// True if connections have to be closed at once.
     pub fn is_over(&self) -> bool {
-        self.total > self.limit
+        self.total() > self.limit
     }
 
     /// The slots of connections to close first, among all connections: at most [`BATCH`], in order. A

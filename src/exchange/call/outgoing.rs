@@ -63,6 +63,11 @@ impl OutgoingContent {
         self.bytes.len() - self.taken
     }
 
+    /// Bytes that were taken, and are kept to be taken once more.
+    pub(super) fn kept(&self) -> usize {
+        self.taken
+    }
+
     /// True if there is something to take, be it the end.
     pub(super) fn has_more(&self) -> bool {
         self.held() > 0 || self.arrival == ContentArrival::Complete

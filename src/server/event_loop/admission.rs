@@ -206,6 +206,26 @@ impl<W: World> EventLoop<W> {
         }
     }
 
+    /// Closes connections until the others have the memory that they need.
+    pub(super) fn make_room(&mut self) {
+        #[cfg(feature = "proxy")]
+        self.spare_upstreams();
+        while self.ledger.is_over() {
+            let first = self.ledger.first(self.services.now);
+            if first.is_empty() {
+                // Upstream connections that are under way hold the rest.
+                return;
+            }
+            for index in first {
+                if self.ledger.is_over() {
+                    self.shed(index, Limit::Memory);
+                    #[cfg(feature = "proxy")]
+                    self.account_upstreams();
+                }
+            }
+        }
+    }
+
     /// Sends one away; the last of these may linger.
     pub(super) fn shed(&mut self, index: u32, limit: Limit) {
         let Some(token) = self.connections.token(index) else {

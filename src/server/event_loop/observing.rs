@@ -128,6 +128,11 @@ impl<W: World> EventLoop<W> {
             metrics.gauges.looked = Some(now);
             metrics.gauges.memory = self.ledger.total();
             let tls = self.services.tls.as_ref();
+            #[cfg(feature = "proxy")]
+            {
+                let upstreams = self.upstreams.as_ref();
+                metrics.gauges.upstreams = upstreams.map(|upstreams| upstreams.figures(now));
+            }
             metrics.gauges.certificate_end = tls.and_then(TlsContext::first_end);
         } else {
             metrics.walk = Some(walk);

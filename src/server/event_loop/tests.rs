@@ -13,6 +13,7 @@ mod test_world;
 
 use super::*;
 use crate::server::Config;
+use crate::server::limit_log::Limit;
 use crate::site::{self, Site};
 use crate::tls::{Certificate, TlsContext};
 use crate::world::Peer;

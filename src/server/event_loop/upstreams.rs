@@ -34,6 +34,23 @@ impl<W: World> EventLoop<W> {
         upstreams.until_next(self.services.now)
     }
 
+    /// Enters what upstream connections hold.
+    pub(super) fn account_upstreams(&mut self) {
+        if let Some(upstreams) = &self.upstreams {
+            self.ledger.set_beside(upstreams.held());
+        }
+    }
+
+    /// Closes upstream connections that carry nothing while memory is short: no client notices.
+    pub(super) fn spare_upstreams(&mut self) {
+        if let Some(upstreams) = &mut self.upstreams
+            && self.ledger.is_tight()
+        {
+            upstreams.close_unused();
+            self.account_upstreams();
+        }
+    }
+
     /// Gives upstream connections their share of the turn.
     pub(super) fn serve_upstreams(&mut self) {
         let end = self.share_end();
@@ -43,5 +60,6 @@ impl<W: World> EventLoop<W> {
         let now = self.services.now;
         let buffers = &mut self.lent.buffers;
         upstreams.serve(&mut self.world, buffers, now, &mut self.effort, end);
+        self.account_upstreams();
     }
 }

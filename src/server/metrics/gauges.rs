@@ -3,6 +3,8 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::server::obstacle::ObstacleCounts;
+#[cfg(feature = "proxy")]
+use crate::server::upstream::UpstreamFigures;
 use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
 
 /// A stage of a connection's life, as far as it is told.
@@ -52,7 +54,7 @@ pub struct HolderBytes {
 }
 
 /// Connections, streams and memory at a moment.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Gauges {
     /// The time at which it was looked up.
     pub looked: Option<Instant>,
@@ -68,6 +70,9 @@ pub struct Gauges {
     pub stalled: u64,
     /// Memory of connections by its holder.
     pub held: HolderBytes,
+    /// Upstreams, where there are any.
+    #[cfg(feature = "proxy")]
+    pub(in crate::server) upstreams: Option<UpstreamFigures>,
     connections: [[u64; ConnectionStage::ALL.len()]; PROTOCOLS.len()],
 }
 
@@ -146,9 +151,13 @@ impl Gauges {
         text.single(
             FamilyKind::Gauge,
             "calmd_connections_memory_bytes",
-            "Memory of all connections by their accounts.",
+            "Memory of all connections by their accounts, upstream ones among them.",
             self.memory,
         );
+        #[cfg(feature = "proxy")]
+        if let Some(upstreams) = &self.upstreams {
+            upstreams.write(text);
+        }
         let end = self.certificate_end;
         if let Some(end) = end.and_then(|end| end.duration_since(UNIX_EPOCH).ok()) {
             text.single(

@@ -26,6 +26,8 @@ pub(super) struct Channel<W: World> {
     rest: Vec<u8>,
     /// The end of the time in which the server must take a byte, while output waits.
     write_deadline: Option<Instant>,
+    /// The connection's memory in the account of all.
+    pub(super) accounted: usize,
 }
 
 /// The part of its beginning that a channel has come.
@@ -60,6 +62,7 @@ impl<W: World> Channel<W> {
             stage: ChannelStage::Connecting(until),
             rest: Vec::new(),
             write_deadline: None,
+            accounted: 0,
         }
     }
 
@@ -90,6 +93,11 @@ impl<W: World> Channel<W> {
     /// True if the socket has taken all output.
     pub(super) fn is_flushed(&self) -> bool {
         self.link.unsent().is_empty()
+    }
+
+    /// Memory behind it, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.link.memory() + self.rest.capacity()
     }
 
     /// Bytes of output that the socket did not take.

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use super::channel::{Channel, ChannelStage, ReceivedBytes};
 use super::config::UpstreamLimits;
+use super::counts::UpstreamBytes;
 use super::loss::UpstreamLoss;
 use crate::exchange::Call;
 use crate::h1::{ClientConfig, ClientConnection, ResponseError, ResponseEvent, Version};
@@ -106,6 +107,15 @@ impl<W: World> UpstreamConnection<W> {
 
     pub(super) fn channel(&mut self) -> &mut Channel<W> {
         &mut self.channel
+    }
+
+    /// Its memory by the holder, without that of its call.
+    pub(super) fn memory(&self) -> UpstreamBytes {
+        UpstreamBytes {
+            socket: self.channel.memory(),
+            protocol: size_of::<Self>(),
+            calls: 0,
+        }
     }
 
     /// True if another protocol has the connection.
@@ -357,7 +367,7 @@ impl<W: World> UpstreamConnection<W> {
                     end_stream,
                 } => {
                     call.note_answer();
-                    call.give_head(fields);
+                    call.give_head(fields, now);
                     if version == Version::Http10 {
                         self.reuse = Reuse::Forbidden;
                     }
@@ -374,7 +384,7 @@ impl<W: World> UpstreamConnection<W> {
                 ResponseEvent::Trailers { fields } => call.complete(Some(fields)),
                 ResponseEvent::Switched { fields } => {
                     call.note_answer();
-                    call.give_head(fields);
+                    call.give_head(fields, now);
                     // The first bytes of the other protocol.
                     if !input.is_empty() {
                         call.give_content(input);

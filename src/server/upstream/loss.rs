@@ -41,6 +41,43 @@ pub(super) enum UpstreamLoss {
 }
 
 impl UpstreamLoss {
+    /// The reasons as they are counted.
+    pub(super) const REASONS: [&str; 11] = [
+        "unreachable",
+        "timeout",
+        "tls",
+        "descriptor",
+        "closed",
+        "refused",
+        "reset",
+        "protocol",
+        "response",
+        "broken",
+        "request",
+    ];
+
+    /// The reason as it is counted: one of [`UpstreamLoss::REASONS`], or none.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            UpstreamLoss::None => "",
+            UpstreamLoss::Unreachable(io::ErrorKind::TimedOut)
+            | UpstreamLoss::Stalled
+            | UpstreamLoss::Response(
+                ResponseError::ResponseTimeout | ResponseError::ContentTimeout,
+            ) => "timeout",
+            UpstreamLoss::Unreachable(_) => "unreachable",
+            UpstreamLoss::Untrusted | UpstreamLoss::NoTls => "tls",
+            UpstreamLoss::NoDescriptor => "descriptor",
+            UpstreamLoss::Stale | UpstreamLoss::NoResponse => "closed",
+            UpstreamLoss::Refused => "refused",
+            UpstreamLoss::Reset => "reset",
+            UpstreamLoss::Protocol => "protocol",
+            UpstreamLoss::Response(_) => "response",
+            UpstreamLoss::Broken => "broken",
+            UpstreamLoss::Unsendable => "request",
+        }
+    }
+
     /// The loss of a connection that could not be dialled.
     pub(super) fn of_dial(error: &io::Error) -> UpstreamLoss {
         if is_descriptor_limit(error) {

@@ -15,10 +15,12 @@
 mod channel;
 mod config;
 mod connection;
+mod counts;
 mod loss;
 mod pool;
 mod shared;
 mod table;
 
 pub use config::UpstreamLimits;
+pub(super) use counts::UpstreamFigures;
 pub(super) use table::UpstreamTable;

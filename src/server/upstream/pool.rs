@@ -4,10 +4,13 @@
 //! for a second, then for two, up to a minute; the first response ends that. A server is asked in spite of it
 //! where no other is left, because an error of its own tells more than one of ours.
 
+mod figures;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::config::STREAMS;
+use super::counts::CallCounts;
 use crate::exchange::Call;
 use crate::proxy::{
     DialAddress, Upstream, UpstreamScheme, UpstreamServer, UpstreamTls, UpstreamVersion,
@@ -30,8 +33,12 @@ const MOST_DOUBLINGS: u32 = 6;
 
 /// The servers of an upstream.
 pub(super) struct Pool {
+    /// The host and the path whose requests come here, as they are told in metrics.
+    labels: (String, String),
     servers: Vec<PoolServer>,
     waiting: VecDeque<(Instant, Call)>,
+    /// Calls that no connection was free for.
+    unserved: u64,
 }
 
 /// A server, and the connections to it.
@@ -50,6 +57,7 @@ struct PoolServer {
     /// Calls on a connection that the server has last allowed.
     streams: usize,
     health: ServerHealth,
+    counts: CallCounts,
 }
 
 /// A connection that carries many calls.
@@ -106,6 +114,7 @@ impl PoolServer {
             shared: Vec::new(),
             streams: STREAMS,
             health: ServerHealth::Up,
+            counts: CallCounts::new(),
         }
     }
 
@@ -138,8 +147,10 @@ impl Pool {
     pub(super) fn new(upstream: Upstream) -> Self {
         let servers = upstream.servers.into_iter();
         Pool {
+            labels: (upstream.host, upstream.mount),
             servers: servers.map(PoolServer::new).collect(),
             waiting: VecDeque::new(),
+            unserved: 0,
         }
     }
 
@@ -248,11 +259,13 @@ impl Pool {
         }
     }
 
-    /// A response came from a server.
-    pub(super) fn note_success(&mut self, server: usize) {
-        if let Some(server) = self.servers.get_mut(server)
-            && server.health != ServerHealth::Up
-        {
+    /// A response came whole from a server, its head after so long.
+    pub(super) fn note_success(&mut self, server: usize, time: Option<Duration>) {
+        let Some(server) = self.servers.get_mut(server) else {
+            return;
+        };
+        server.counts.add_answer(time);
+        if server.health != ServerHealth::Up {
             log::info!("upstream {}: answers again", server.name);
             server.health = ServerHealth::Up;
         }
@@ -293,6 +306,8 @@ impl Pool {
         let has_room = self.waiting.len() < MOST_WAITING;
         if has_room {
             self.waiting.push_back((until, call));
+        } else {
+            self.unserved += 1;
         }
         has_room
     }
@@ -306,6 +321,7 @@ impl Pool {
     pub(super) fn next_late(&mut self, now: Instant) -> Option<Call> {
         let (until, _) = self.waiting.front()?;
         if *until <= now {
+            self.unserved += 1;
             self.next_waiting()
         } else {
             None
@@ -340,6 +356,8 @@ mod tests {
             addresses: ports.iter().copied().map(address).collect(),
         };
         Pool::new(Upstream {
+            host: String::new(),
+            mount: String::new(),
             servers: servers.iter().map(server).collect(),
         })
     }
@@ -433,7 +451,7 @@ mod tests {
         }
         let last = start + 60 * FIRST_REST * 2 * 98;
         assert!(!pool.servers[0].is_spared(last + 64 * FIRST_REST));
-        pool.note_success(0);
+        pool.note_success(0, None);
         assert_eq!(pool.servers[0].health, ServerHealth::Up);
     }
 

@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use super::channel::{Channel, ChannelStage, ReceivedBytes};
 use super::config::{STREAMS, UpstreamLimits};
+use super::counts::UpstreamBytes;
 use super::loss::UpstreamLoss;
 use crate::exchange::Call;
 use crate::h1::BodyLength;
@@ -109,6 +110,20 @@ impl<W: World> SharedConnection<W> {
 
     pub(super) fn channel(&mut self) -> &mut Channel<W> {
         &mut self.channel
+    }
+
+    /// Its memory by the holder, without that of its calls: content that the core counts until it is released
+    /// lies with them.
+    pub(super) fn memory(&self) -> UpstreamBytes {
+        let calls = self.calls.iter().flatten();
+        let passed_on: usize = calls.map(CarriedCall::unreleased).sum();
+        let tables = self.calls.capacity() * size_of::<Option<CarriedCall>>();
+        let core = self.core.memory().saturating_sub(passed_on);
+        UpstreamBytes {
+            socket: self.channel.memory(),
+            protocol: size_of::<Self>() + tables + core,
+            calls: 0,
+        }
     }
 
     /// Takes one more call. Its request is sent in the next turn.

@@ -1,5 +1,7 @@
-//! The table of upstream connections, which gives each its turns; `assign` finds one for each call.
+//! The table of upstream connections, which gives each its turns; `assign` finds one for each call,
+//! `account` has their memory.
 
+mod account;
 mod assign;
 
 use std::sync::Arc;
@@ -27,6 +29,8 @@ const TURN_EFFORT: usize = 32 << 10;
 pub(in crate::server) struct UpstreamTable<W: World> {
     connections: Slots<Carrier<W>>,
     pools: Vec<Pool>,
+    /// Bytes that the connections hold.
+    held: usize,
     deadlines: Deadlines,
     /// Connections that have something to do.
     ready: Queue<Token>,
@@ -78,6 +82,7 @@ impl<W: World> UpstreamTable<W> {
         UpstreamTable {
             connections: Slots::with_room(0),
             pools: upstreams.into_iter().map(Pool::new).collect(),
+            held: 0,
             deadlines: Deadlines::new(now, 0),
             ready: Queue::new(),
             calls,
@@ -248,7 +253,7 @@ impl<W: World> UpstreamTable<W> {
                 };
                 call.set_place(CallPlace::Over);
                 if let Some(pool) = self.pools.get_mut(server.0) {
-                    pool.note_success(server.1);
+                    pool.note_success(server.1, call.response_time());
                     if !pool.keep(server.1, token) {
                         return self.close(token, means);
                     }
@@ -262,14 +267,14 @@ impl<W: World> UpstreamTable<W> {
                     if loss == UpstreamLoss::None
                         && let Some(pool) = self.pools.get_mut(server.0)
                     {
-                        pool.note_success(server.1);
+                        pool.note_success(server.1, call.response_time());
                     }
                     self.lose(call, server, loss, means);
                 }
                 return self.serve_waiting(server.0, means);
             }
         }
-        self.note_deadline(token);
+        self.note_state(token);
     }
 
     /// Does what a connection of many calls wishes, and lets calls go on that are over there.
@@ -286,9 +291,9 @@ impl<W: World> UpstreamTable<W> {
             ended.iter().for_each(|_| pool.leave_place(server.1, token));
         }
         match wish {
-            SharedWish::Wait => self.note_deadline(token),
+            SharedWish::Wait => self.note_state(token),
             SharedWish::Again => {
-                self.note_deadline(token);
+                self.note_state(token);
                 self.enqueue(token);
             }
             SharedWish::Close(_) => {
@@ -305,7 +310,7 @@ impl<W: World> UpstreamTable<W> {
             if !call.is_abandoned()
                 && let Some(pool) = self.pools.get_mut(server.0)
             {
-                pool.note_success(server.1);
+                pool.note_success(server.1, call.response_time());
             }
             call.set_place(CallPlace::Over);
         }
@@ -314,10 +319,12 @@ impl<W: World> UpstreamTable<W> {
         }
     }
 
-    fn note_deadline(&mut self, token: Token) {
+    /// Notes the deadline of a connection and its memory, at the end of a turn.
+    fn note_state(&mut self, token: Token) {
         let connection = self.connections.value(token);
         let deadline = connection.and_then(|connection| connection.next_deadline());
         self.deadlines.set(token.index, deadline);
+        self.account(token);
     }
 
     /// Closes a connection that nobody waits for any more.
@@ -335,7 +342,9 @@ impl<W: World> UpstreamTable<W> {
 
     fn remove(&mut self, token: Token, server: (usize, usize)) {
         self.deadlines.set(token.index, None);
-        self.connections.remove(token);
+        if let Some(mut connection) = self.connections.remove(token) {
+            self.held -= connection.channel().accounted;
+        }
         if let Some(pool) = self.pools.get_mut(server.0) {
             pool.forget(server.1, token);
         }

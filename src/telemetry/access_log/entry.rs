@@ -74,6 +74,8 @@ pub struct Entry {
     received: u64,
     /// Its labels, where requests are counted.
     class: RequestClass,
+    /// Time that an upstream took for the head of its response.
+    upstream: Option<Duration>,
     /// The reason that its response tells of.
     blamed: Option<&'static str>,
 }
@@ -82,6 +84,11 @@ impl Entry {
     /// The response will tell of a failure, for this reason.
     pub(crate) fn blame(&mut self, reason: &'static str) {
         self.blamed = Some(reason);
+    }
+
+    /// An upstream took so long for the head of its response.
+    pub(crate) fn set_upstream_time(&mut self, time: Duration) {
+        self.upstream = Some(time);
     }
 
     pub(super) fn blamed(&self) -> Option<&'static str> {
@@ -232,6 +239,11 @@ impl Entry {
             let (first, last) = (first_byte.as_secs_f64(), elapsed.as_secs_f64());
             let _ = write!(out, " {received} {first:.6} {last:.6}");
         }
+        let _ = match (format, self.upstream) {
+            (LogFormat::Extended, Some(time)) => write!(out, " {:.6}", time.as_secs_f64()),
+            (LogFormat::Json, Some(time)) => write!(out, ",\"upstream_ms\":{}", Milliseconds(time)),
+            _ => Ok(()),
+        };
         let _ = match (format, reason) {
             (LogFormat::Combined | LogFormat::Extended, Some(reason)) => {
                 writeln!(out, " \"{reason}\"")

@@ -75,6 +75,11 @@ impl CarriedCall {
         self.deadline = Some(until);
     }
 
+    /// Bytes of the response that the window counts.
+    pub(super) fn unreleased(&self) -> usize {
+        self.unreleased as usize
+    }
+
     /// True if the window counts bytes that could be given back.
     pub(super) fn has_unreleased(&self) -> bool {
         self.unreleased > 0

@@ -29,7 +29,7 @@ impl<W: World> SharedConnection<W> {
                 if let Some(carried) = self.carried(stream) {
                     carried.begin_reply(until);
                     carried.call.note_answer();
-                    give_head(&carried.call, fields, end_stream);
+                    give_head(&carried.call, fields, end_stream, now);
                 }
                 if end_stream {
                     self.finish(stream);
@@ -88,8 +88,8 @@ impl<W: World> SharedConnection<W> {
 }
 
 /// Gives the head of a response, together with its end if it has nothing else.
-fn give_head(call: &Call, fields: &Fields, is_all: bool) {
-    call.give_head(fields);
+fn give_head(call: &Call, fields: &Fields, is_all: bool, now: Instant) {
+    call.give_head(fields, now);
     if is_all {
         call.complete(None);
     }

@@ -184,6 +184,10 @@ impl<W: World> UpstreamTable<W> {
     ) {
         let pool = self.pools.get_mut(server.0);
         let attempts = pool.map_or(1, |pool| {
+            // A call whose client has gone is no failure.
+            if loss != UpstreamLoss::None && !call.is_abandoned() {
+                pool.note_loss(server.1, loss);
+            }
             if loss.is_of_server() {
                 pool.note_failure(server.1, loss.failure().reason(), means.now);
             }
@@ -205,6 +209,9 @@ impl<W: World> UpstreamTable<W> {
         };
         if !goes_on {
             return fail(&call, loss.failure());
+        }
+        if let Some(pool) = self.pools.get_mut(server.0) {
+            pool.note_repeat(server.1);
         }
         call.rewind();
         call.set_place(CallPlace::New);
