@@ -24,12 +24,14 @@
 mod piece;
 mod proxy_header;
 mod splices;
+mod stall;
 mod transport;
 mod write_queue;
 
 pub use piece::{Layout, Wanted};
 pub use proxy_header::{ProxyHeader, ProxyHeaderError};
 pub use splices::{CLEAR, CLEAR_FRAMES, MOST_SPLICED, Splices, TLS_FRAMES};
+pub use stall::{Stall, StallRule};
 pub use transport::Transport;
 pub use write_queue::{WriteError, WriteQueue};
 
@@ -252,6 +254,17 @@ impl<W: World, S: Session> Link<W, S> {
     /// Notes that the time for another try has come.
     pub fn wake(&mut self) {
         self.unsent.wake();
+    }
+
+    /// The watch over the unsent output, if it is watched and there is some.
+    pub fn stall(&mut self) -> Option<&mut Stall> {
+        self.unsent.stall()
+    }
+
+    /// Watches over the unsent output, of which the socket took some bytes; `begun` is for output that has just
+    /// begun to wait.
+    pub fn watch_unsent(&mut self, taken: usize, begun: Stall) {
+        self.unsent.watch(taken, begun);
     }
 
     /// Gives the unsent output up.

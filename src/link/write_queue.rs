@@ -4,9 +4,11 @@
 //! falls short is kept here. An idle connection's queue holds no memory.
 
 use super::splices::{SpliceContent, Splices};
+use super::stall::Stall;
 use crate::content::{BodyError, Slice, is_descriptor_limit};
 use crate::world::{Files, World};
 use std::io::{self, IoSlice};
+use std::time::Instant;
 
 /// Number of pieces that one call sends: [`super::splices::MOST_SPLICED`] is sixteen DATA frames with
 /// their headers, and a few may be shorter.
@@ -21,6 +23,7 @@ struct Tail<F: Files> {
     sent: usize,
     splices: Splices<F>,
     lacks: Lacks,
+    stall: Option<Stall>,
 }
 
 /// The reason for which output waits.
@@ -52,6 +55,7 @@ impl<F: Files> Default for Tail<F> {
             sent: 0,
             splices: Splices::default(),
             lacks: Lacks::Room,
+            stall: None,
         }
     }
 }
@@ -120,6 +124,27 @@ impl<F: Files> WriteQueue<F> {
         }
     }
 
+    /// The watch over the output, if it is watched and some waits.
+    pub fn stall(&mut self) -> Option<&mut Stall> {
+        self.0.as_deref_mut()?.stall.as_mut()
+    }
+
+    /// The end of the period in which the socket has to take enough, if some output waits and is watched.
+    pub fn stall_deadline(&self) -> Option<Instant> {
+        Some(self.0.as_deref()?.stall.as_ref()?.deadline())
+    }
+
+    /// Counts bytes that the socket took while output waited, or begins to watch.
+    pub fn watch(&mut self, taken: usize, begun: Stall) {
+        let Some(tail) = self.0.as_deref_mut() else {
+            return;
+        };
+        match &mut tail.stall {
+            Some(stall) => stall.count(taken),
+            None => tail.stall = Some(begun),
+        }
+    }
+
     /// Writes the unsent output, then `bytes`, into which nothing is spliced.
     #[cfg(any(feature = "client", feature = "proxy"))]
     pub fn write_bytes<W: World<Files = F>>(
@@ -152,7 +177,7 @@ impl<F: Files> WriteQueue<F> {
         bytes: &[u8],
         splices: &mut Splices<F>,
     ) -> Result<usize, WriteError> {
-        let mut taken = 0;
+        let (mut taken, mut stall) = (0, None);
         if let Some(tail) = &mut self.0 {
             tail.splices.hold();
             let (sent, waiting) = (&mut tail.sent, &mut tail.splices);
@@ -166,6 +191,8 @@ impl<F: Files> WriteQueue<F> {
                 tail.append(bytes, 0, splices);
                 return Ok(taken);
             }
+            // Output that takes its place goes on waiting.
+            stall = tail.stall;
             self.0 = None;
         }
         let mut sent = 0;
@@ -173,6 +200,7 @@ impl<F: Files> WriteQueue<F> {
         if sent < bytes.len() || !splices.is_empty() {
             let tail = self.0.insert(Box::default());
             tail.lacks = lacks;
+            tail.stall = stall;
             tail.append(bytes, sent, splices);
         }
         splices.clear();

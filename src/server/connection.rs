@@ -13,8 +13,10 @@
 
 mod account;
 mod ending;
+mod idleness;
 mod introduction;
 mod looking;
+mod phase;
 #[cfg(debug_assertions)]
 mod progress;
 mod reading;
@@ -42,10 +44,10 @@ use crate::world::{Peer, World};
 use introduction::Introduction;
 #[cfg(feature = "panel")]
 use looking::Seen;
+use phase::{Farewell, Phase, Serving};
 use rustls::server::UnbufferedServerConnection;
 use std::io;
 use std::time::{Duration, Instant};
-use waiting::Pause;
 
 /// A piece of output that stayed this far below its size was not cut short by it: the protocol has no
 /// more.
@@ -74,8 +76,7 @@ pub enum Wish {
 /// One connection.
 pub struct Connection<W: World> {
     link: Link<W, UnbufferedServerConnection>,
-    protocol: Protocol<W::Files>,
-    phase: Phase,
+    phase: Phase<W::Files>,
     peer: Peer,
     introduction: Introduction,
     /// The scheme that a balancer says the client used.
@@ -84,8 +85,6 @@ pub struct Connection<W: World> {
     /// requests that wait for the response before them.
     kept: Vec<u8>,
     left: Left,
-    pause: Pause,
-    farewell: Farewell,
     names: Names,
     role: ListenerRole,
     /// Lines of the log that wait for the socket.
@@ -94,37 +93,6 @@ pub struct Connection<W: World> {
     #[cfg(feature = "panel")]
     seen: Option<Box<Seen>>,
     watch: ProgressWatch,
-}
-
-/// The stage of a connection's life.
-enum Phase {
-    /// No protocol yet: the handshake or the preface is incomplete.
-    Opening { deadline: Instant },
-    /// Requests and responses.
-    Serving {
-        /// While the word that the server stops is due with the first request, it is said then without one.
-        first_by: Option<Instant>,
-        /// The time at which the connection has grown old, if it may not become older.
-        old_at: Option<Instant>,
-    },
-    /// Nothing more is read; closes when everything is sent.
-    Flushing,
-    /// Everything is sent but the word that nothing follows, which only TLS has.
-    Ending,
-    /// Everything is sent and our direction closed; reads until the peer closes too, so that no
-    /// reset overtakes what it has not read (RFC 9112 §9.6).
-    Lingering { deadline: Instant, budget: usize },
-    /// To be forgotten.
-    Closed,
-}
-
-/// The word to the peer that the server stops.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Farewell {
-    /// Not due, or said already.
-    None,
-    /// With the first request, or when the time for opening has passed without one.
-    Due,
 }
 
 /// The reason for which input was kept.
@@ -151,17 +119,15 @@ impl<W: World> Connection<W> {
         };
         Connection {
             link: Link::new(socket, tls),
-            protocol: Protocol::Undecided,
             phase: Phase::Opening {
                 deadline: services.now + wait,
+                farewell: Farewell::None,
             },
             peer,
             introduction: Introduction::Direct,
             introduced_scheme: None,
             kept: Vec::new(),
             left: Left::Part,
-            pause: Pause::None,
-            farewell: Farewell::None,
             names: Names::Any,
             role: ListenerRole::Public,
             unlogged: Unsent::default(),
@@ -199,8 +165,8 @@ impl<W: World> Connection<W> {
             Phase::Opening { .. } if self.introduction == Introduction::Awaited => {
                 self.take_introduction(&mut buffers, world, turn)
             }
-            Phase::Opening { .. } | Phase::Serving { .. } => self.serve(&mut buffers, world, turn),
-            Phase::Flushing | Phase::Ending => self.flush(&[], world, turn).map(|()| Wish::Wait),
+            Phase::Opening { .. } | Phase::Serving(_) => self.serve(&mut buffers, world, turn),
+            Phase::Flushing(_) | Phase::Ending => self.flush(&[], world, turn).map(|()| Wish::Wait),
             Phase::Lingering { .. } => self.linger(&mut buffers.read, world, turn),
             Phase::Closed => Ok(Wish::Closed),
         };
@@ -218,15 +184,17 @@ impl<W: World> Connection<W> {
     pub fn wake(&mut self, request: RequestKey, cause: WakeCause) {
         if request == RequestKey::OUTPUT {
             self.link.wake();
-        } else {
-            self.protocol.wake(request, cause);
+        } else if let Some(protocol) = self.phase.protocol_mut() {
+            protocol.wake(request, cause);
         }
     }
 
     /// Closes at once.
     pub fn close(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
+        if let Some(protocol) = self.phase.protocol_mut() {
+            protocol.close(turn.services);
+        }
         self.phase = Phase::Closed;
-        self.protocol.close(turn.services);
         if let Some(log) = &mut turn.services.log {
             log.record_ended(&mut self.unlogged, world.now());
         }
@@ -236,11 +204,18 @@ impl<W: World> Connection<W> {
     /// Ends the connection after what is open on it. One that is just being opened is served first: its
     /// request waits already, or is on its way.
     pub fn shutdown(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
-        if let Phase::Opening { deadline } = &mut self.phase {
-            *deadline = (*deadline).min(turn.services.now + LAST_OPENING);
-            self.farewell = Farewell::Due;
+        let now = turn.services.now;
+        match &mut self.phase {
+            Phase::Opening { deadline, farewell } => {
+                *deadline = (*deadline).min(now + LAST_OPENING);
+                *farewell = Farewell::Due;
+            }
+            phase => {
+                if let Some(protocol) = phase.protocol_mut() {
+                    protocol.retire(now);
+                }
+            }
         }
-        self.protocol.retire(turn.services.now);
         self.take_turn(world, turn)
     }
 
@@ -265,40 +240,18 @@ impl<W: World> Connection<W> {
             Some(kept) => self.long_input(kept, read, wire, world, turn)?,
             None => self.input(read, plain, wire, world, turn)?,
         };
-        if let Phase::Flushing = self.phase {
+        if let Phase::Flushing(_) = self.phase {
             return Ok(Wish::Wait);
         }
         self.left = Left::Part;
-        if let Phase::Opening { deadline } = self.phase {
-            let client = (self.client_scheme(), turn.name(self.peer), &self.taps);
-            self.protocol = Protocol::choose(self.link.transport(), input, client, turn.services);
-            if !matches!(self.protocol, Protocol::Undecided) {
-                let (protocol, layer) = (self.protocol.name(), self.link.transport().name());
-                log::debug!("{}: {protocol} over {layer}", turn.name(self.peer));
-                if let (Some(metrics), Transport::Tls(tls)) =
-                    (&mut turn.services.metrics, self.link.transport())
-                {
-                    metrics.tls.add(tls.common());
-                }
-                let first_by = match self.farewell {
-                    Farewell::Due => Some(deadline),
-                    Farewell::None => None,
-                };
-                let old_at = turn.services.end_of_age();
-                self.phase = Phase::Serving { first_by, old_at };
-                if first_by.is_some() {
-                    self.protocol.expect_last();
-                }
-            }
+        if let Phase::Opening { deadline, farewell } = self.phase {
+            self.choose_protocol(input, (deadline, farewell), turn);
         }
         if self.is_handshaking() {
             turn.effort += HANDSHAKE_EFFORT;
         }
-        let wish = match self.protocol {
-            // There is nothing to say yet.
-            Protocol::Undecided if self.wants_input(&turn.services.limits) => Wish::Again,
-            Protocol::Undecided => Wish::Wait,
-            _ => {
+        let wish = match self.phase {
+            Phase::Serving(_) => {
                 let len = input.len();
                 let wish = self.exchange(&mut input, output, wire, fields, world, turn);
                 self.left = if turn.may_request() {
@@ -313,8 +266,11 @@ impl<W: World> Connection<W> {
                 turn.effort += parsed + requests * REQUEST_EFFORT;
                 wish?
             }
+            // There is nothing to say yet.
+            _ if self.wants_input(&turn.services.limits) => Wish::Again,
+            _ => Wish::Wait,
         };
-        if matches!(self.phase, Phase::Opening { .. } | Phase::Serving { .. }) {
+        if matches!(self.phase, Phase::Opening { .. } | Phase::Serving(_)) {
             let left = input.len();
             if !is_long {
                 self.kept.extend_from_slice(input);
@@ -323,23 +279,40 @@ impl<W: World> Connection<W> {
                 self.keep_long(kept, left);
             }
         }
-        if self.protocol.requests() > 0 && self.bid_farewell(turn.services.now) {
+        if let Phase::Serving(serving) = &mut self.phase
+            && serving.protocol.requests() > 0
+            && serving.bid_farewell(turn.services.now)
+        {
             return Ok(Wish::Again);
         }
         Ok(wish)
     }
 
-    /// Says that the server stops, if that is due; true if it was.
-    fn bid_farewell(&mut self, now: Instant) -> bool {
-        let is_due = self.farewell == Farewell::Due;
-        if is_due {
-            self.farewell = Farewell::None;
-            if let Phase::Serving { first_by, .. } = &mut self.phase {
-                *first_by = None;
-            }
-            self.protocol.shutdown(now);
+    /// Begins to serve, once the input tells the protocol.
+    fn choose_protocol(
+        &mut self,
+        input: &[u8],
+        (deadline, farewell): (Instant, Farewell),
+        turn: &mut Turn<'_, W::Files>,
+    ) {
+        let client = (self.client_scheme(), turn.name(self.peer), &self.taps);
+        let chosen = Protocol::choose(self.link.transport(), input, client, turn.services);
+        let Some(protocol) = chosen else {
+            return;
+        };
+        let (name, layer) = (protocol.name(), self.link.transport().name());
+        log::debug!("{}: {name} over {layer}", turn.name(self.peer));
+        if let (Some(metrics), Transport::Tls(tls)) =
+            (&mut turn.services.metrics, self.link.transport())
+        {
+            metrics.tls.add(tls.common());
         }
-        is_due
+        let first_by = match farewell {
+            Farewell::Due => Some(deadline),
+            Farewell::None => None,
+        };
+        let old_at = turn.services.end_of_age();
+        self.phase = Phase::Serving(Serving::begin(protocol, first_by, old_at));
     }
 
     /// Lets the protocol take its input and fill the output, and sends that, until there is no more
@@ -360,9 +333,12 @@ impl<W: World> Connection<W> {
         self.tell_watches(|| world.now(), turn.services);
         loop {
             let room = self.output_room(turn.piece, &turn.services.limits);
-            self.protocol.lend_output(std::mem::take(output));
-            let result = self.protocol.advance(input, fields, room, turn);
-            *output = self.protocol.take_output();
+            let Phase::Serving(Serving { protocol, .. }) = &mut self.phase else {
+                return Ok(Wish::Wait);
+            };
+            protocol.lend_output(std::mem::take(output));
+            let result = protocol.advance(input, fields, room, turn);
+            *output = protocol.take_output();
             #[cfg(feature = "panel")]
             self.note_host(fields);
             let made = output.len() + turn.splices.len();
@@ -370,9 +346,9 @@ impl<W: World> Connection<W> {
             output.clear();
             sent?;
             if result.is_err() {
-                self.phase = Phase::Flushing;
+                self.phase.stop();
             }
-            if let Phase::Flushing = self.phase {
+            if let Phase::Flushing(_) = self.phase {
                 return Ok(Wish::Wait);
             }
             self.watch.count(made);

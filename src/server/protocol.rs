@@ -35,8 +35,6 @@ pub enum OutputRoom {
 
 /// The protocol that a connection speaks.
 pub enum Protocol<F: Files> {
-    /// Nothing was heard that tells HTTP/1.1 from HTTP/2.
-    Undecided,
     /// HTTP/1.1 and HTTP/1.0
     H1(Box<H1Service<F>>),
     /// HTTP/2
@@ -45,34 +43,33 @@ pub enum Protocol<F: Files> {
 
 impl<F: Files> Protocol<F> {
     /// Decides by ALPN on TLS, by the first bytes on cleartext: only HTTP/2 begins with its preface
-    /// (RFC 9113 §3.3, §3.4). Undecided while either is incomplete.
+    /// (RFC 9113 §3.3, §3.4). None while either is incomplete.
     pub fn choose(
         transport: &Transport<UnbufferedServerConnection>,
         input: &[u8],
         (scheme, client, taps): (Scheme, PeerName, &Taps),
         services: &Services<F>,
-    ) -> Self {
+    ) -> Option<Self> {
         let h2 = match transport {
-            Transport::Tls(tls) if tls.is_handshaking() => return Protocol::Undecided,
+            Transport::Tls(tls) if tls.is_handshaking() => return None,
             Transport::Tls(tls) => tls.alpn() == Some(b"h2"),
             Transport::Plain if input.len() < PREFACE.len() && PREFACE.starts_with(input) => {
-                return Protocol::Undecided;
+                return None;
             }
             // Nothing but a preface begins so: the method is reserved for it (RFC 7540 §11.6), and a
             // wrong one is answered as HTTP/2.
             Transport::Plain => input.starts_with(b"PRI "),
         };
-        if h2 {
+        Some(if h2 {
             Protocol::H2(Box::new(H2Service::new(client, taps, services)))
         } else {
             Protocol::H1(Box::new(H1Service::new(scheme, client, taps, services)))
-        }
+        })
     }
 
     /// The protocol's name, for logs.
     pub fn name(&self) -> &'static str {
         match self {
-            Protocol::Undecided => "nothing",
             Protocol::H1(_) => "HTTP/1.1",
             Protocol::H2(_) => "HTTP/2",
         }
@@ -88,7 +85,6 @@ impl<F: Files> Protocol<F> {
         turn: &mut Turn<'_, F>,
     ) -> Result<(), Fault> {
         match self {
-            Protocol::Undecided => {}
             Protocol::H1(service) => {
                 let OutputRoom::Piece(limit) = room else {
                     service.core().pause_input(turn.services.now);
@@ -114,7 +110,6 @@ impl<F: Files> Protocol<F> {
     /// Lends an empty buffer for the output.
     pub fn lend_output(&mut self, buffer: Vec<u8>) {
         match self {
-            Protocol::Undecided => {}
             Protocol::H1(service) => service.core().lend_output(buffer),
             Protocol::H2(service) => service.core().lend_output(buffer),
         }
@@ -123,7 +118,6 @@ impl<F: Files> Protocol<F> {
     /// Takes the output back, and what was written into it.
     pub fn take_output(&mut self) -> Vec<u8> {
         match self {
-            Protocol::Undecided => Vec::new(),
             Protocol::H1(service) => service.core().take_output(),
             Protocol::H2(service) => service.core().take_output(),
         }
@@ -135,14 +129,13 @@ impl<F: Files> Protocol<F> {
             (_, OutputRoom::None) => false,
             (Protocol::H1(service), OutputRoom::Piece(_)) => service.wants_input(),
             (Protocol::H1(_), OutputRoom::Answers(_)) => false,
-            (Protocol::Undecided | Protocol::H2(_), _) => true,
+            (Protocol::H2(_), _) => true,
         }
     }
 
     /// True if the protocol is through with the connection.
     pub fn is_over(&mut self) -> bool {
         match self {
-            Protocol::Undecided => false,
             Protocol::H1(service) => service.is_over(),
             Protocol::H2(service) => service.core().is_drained(),
         }
@@ -151,7 +144,6 @@ impl<F: Files> Protocol<F> {
     /// True if no request is open.
     pub fn is_idle(&self) -> bool {
         match self {
-            Protocol::Undecided => true,
             Protocol::H1(service) => service.is_idle(),
             Protocol::H2(service) => service.is_idle(),
         }
@@ -161,7 +153,6 @@ impl<F: Files> Protocol<F> {
     /// awake.
     pub fn requests(&self) -> u32 {
         match self {
-            Protocol::Undecided => 0,
             Protocol::H1(service) => service.requests(),
             Protocol::H2(service) => service.requests(),
         }
@@ -170,7 +161,6 @@ impl<F: Files> Protocol<F> {
     /// A request can go on.
     pub fn wake(&mut self, request: RequestKey, cause: WakeCause) {
         match self {
-            Protocol::Undecided => {}
             Protocol::H1(service) => service.wake(request, cause),
             Protocol::H2(service) => service.wake(request, cause),
         }
@@ -179,7 +169,6 @@ impl<F: Files> Protocol<F> {
     /// True if a response goes on without its peer: a disk brings its content, or a rule holds it back for a time.
     pub fn goes_on_alone(&self) -> bool {
         match self {
-            Protocol::Undecided => false,
             Protocol::H1(service) => service.goes_on_alone(),
             Protocol::H2(service) => service.goes_on_alone(),
         }
@@ -189,7 +178,6 @@ impl<F: Files> Protocol<F> {
     #[cfg(debug_assertions)]
     pub fn waits_for_disk(&self) -> bool {
         match self {
-            Protocol::Undecided => false,
             Protocol::H1(service) => service.waits_for_disk(),
             Protocol::H2(service) => service.waits_for_disk(),
         }
@@ -199,7 +187,7 @@ impl<F: Files> Protocol<F> {
     pub fn waits_for_handler(&self) -> bool {
         match self {
             Protocol::H1(service) => service.waits_for_handler(),
-            Protocol::Undecided | Protocol::H2(_) => false,
+            Protocol::H2(_) => false,
         }
     }
 
@@ -207,14 +195,13 @@ impl<F: Files> Protocol<F> {
     pub fn finish_input(&mut self, kept: &[u8], turn: &mut Turn<'_, F>) -> Result<(), Fault> {
         match self {
             Protocol::H1(service) => service.finish_input(kept, turn),
-            Protocol::Undecided | Protocol::H2(_) => Ok(()),
+            Protocol::H2(_) => Ok(()),
         }
     }
 
     /// Asks the protocol to end the connection after the open requests (RFC 9113 §6.8).
     pub fn shutdown(&mut self, now: Instant) {
         match self {
-            Protocol::Undecided => {}
             Protocol::H1(service) => service.core().shutdown(),
             Protocol::H2(service) => service.core().shutdown(now),
         }
@@ -224,7 +211,7 @@ impl<F: Files> Protocol<F> {
     pub fn retire(&mut self, now: Instant) {
         match self {
             Protocol::H1(service) => service.core().retire(now),
-            Protocol::Undecided | Protocol::H2(_) => self.shutdown(now),
+            Protocol::H2(_) => self.shutdown(now),
         }
     }
 
@@ -232,7 +219,7 @@ impl<F: Files> Protocol<F> {
     pub fn end_of_age(&mut self, now: Instant) {
         match self {
             Protocol::H1(service) => service.core().end_after_next(),
-            Protocol::Undecided | Protocol::H2(_) => self.shutdown(now),
+            Protocol::H2(_) => self.shutdown(now),
         }
     }
 
@@ -247,25 +234,23 @@ impl<F: Files> Protocol<F> {
     /// The memory that it takes.
     pub fn memory(&self) -> usize {
         match self {
-            Protocol::Undecided => 0,
             Protocol::H1(service) => service.memory(),
             Protocol::H2(service) => service.memory(),
         }
     }
 
-    /// The protocol's name in metrics, once it is known.
-    pub fn label(&self) -> Option<&'static str> {
+    /// The protocol's name in metrics.
+    pub fn label(&self) -> &'static str {
         match self {
-            Protocol::Undecided => None,
-            Protocol::H1(_) => Some("h1"),
-            Protocol::H2(_) => Some("h2"),
+            Protocol::H1(_) => "h1",
+            Protocol::H2(_) => "h2",
         }
     }
 
     /// Open streams of HTTP/2.
     pub fn streams(&self) -> usize {
         match self {
-            Protocol::Undecided | Protocol::H1(_) => 0,
+            Protocol::H1(_) => 0,
             Protocol::H2(service) => service.streams(),
         }
     }
@@ -274,7 +259,6 @@ impl<F: Files> Protocol<F> {
     #[cfg(feature = "panel")]
     pub fn open_requests(&self) -> usize {
         match self {
-            Protocol::Undecided => 0,
             Protocol::H1(service) => usize::from(!service.is_idle()),
             Protocol::H2(service) => service.streams(),
         }
@@ -283,7 +267,6 @@ impl<F: Files> Protocol<F> {
     /// Responses by their obstacles; `is_full` says that the socket takes no more.
     pub(super) fn obstacles(&self, is_full: bool) -> ObstacleCounts {
         match self {
-            Protocol::Undecided => ObstacleCounts::default(),
             Protocol::H1(service) => {
                 let mut counts = ObstacleCounts::default();
                 counts.add(service.obstacle(is_full));
@@ -297,7 +280,6 @@ impl<F: Files> Protocol<F> {
     #[cfg(feature = "panel")]
     pub fn tap(&mut self, taps: &Taps, services: &Services<F>) {
         match self {
-            Protocol::Undecided => {}
             Protocol::H1(service) => service.tap(taps),
             Protocol::H2(service) => service.tap(taps, services),
         }
@@ -327,7 +309,6 @@ impl<F: Files> Protocol<F> {
         limits: &Budgets,
     ) -> (Option<H2Whole>, Option<RequestWhole>) {
         match self {
-            Protocol::Undecided => (None, None),
             Protocol::H1(service) => (None, service.whole(is_full)),
             Protocol::H2(service) => (Some(service.whole(is_full, limits)), None),
         }
@@ -337,7 +318,6 @@ impl<F: Files> Protocol<F> {
     /// among it.
     pub fn note_first_bytes(&mut self, clock: &mut dyn FnMut() -> Instant) {
         match self {
-            Protocol::Undecided => {}
             Protocol::H1(service) => service.note_first_byte(clock),
             Protocol::H2(service) => service.note_first_bytes(clock),
         }
@@ -353,7 +333,6 @@ impl<F: Files> Protocol<F> {
     /// The time at which [`Protocol::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
         match self {
-            Protocol::Undecided => None,
             Protocol::H1(service) => service.next_deadline(),
             Protocol::H2(service) => service.next_deadline(),
         }
@@ -362,7 +341,6 @@ impl<F: Files> Protocol<F> {
     /// Deals with a deadline of the protocol that has passed; `kept` is what came and is incomplete.
     pub fn handle_timeout(&mut self, kept: &[u8], turn: &mut Turn<'_, F>) -> Result<(), Fault> {
         match self {
-            Protocol::Undecided => Ok(()),
             Protocol::H1(service) => service.handle_timeout(kept, turn),
             Protocol::H2(service) => service.handle_timeout(turn),
         }
@@ -379,7 +357,6 @@ impl<F: Files> Protocol<F> {
     /// among it say why. `unlogged` are the requests that ended before, whose output waited.
     pub fn lose(&mut self, lost: LostOutput, unlogged: &mut Unsent, services: &mut Services<F>) {
         match self {
-            Protocol::Undecided => {}
             Protocol::H1(service) => service.lose(lost, unlogged, services),
             // Its output holds no file: ranges of files are read when their frames are made.
             Protocol::H2(service) => service.close(services),
@@ -389,7 +366,6 @@ impl<F: Files> Protocol<F> {
     /// The connection is over: open requests are concluded as they stand.
     pub fn close(&mut self, services: &mut Services<F>) {
         match self {
-            Protocol::Undecided => {}
             Protocol::H1(service) => service.close(services),
             Protocol::H2(service) => service.close(services),
         }

@@ -2,13 +2,13 @@
 
 #[cfg(feature = "panel")]
 use super::looking::Seen;
-use super::waiting::Pause;
 use super::{Connection, Phase, Wish};
 use crate::h2::ErrorCode;
 use crate::server::ledger::{PROGRESS_BYTES, Standing};
 use crate::server::limit_log::Limit;
 use crate::server::listener_role::ListenerRole;
 use crate::server::metrics::Gauges;
+use crate::server::protocol::Protocol;
 use crate::server::turn::Turn;
 use crate::world::World;
 
@@ -23,7 +23,7 @@ impl<W: World> Connection<W> {
         let buffers = self.kept.capacity() + self.unlogged.memory();
         #[cfg(feature = "panel")]
         let buffers = buffers + Seen::memory(self.seen.as_deref());
-        size_of::<Self>() + OVERHEAD + self.link.memory() + buffers + self.protocol.memory()
+        size_of::<Self>() + OVERHEAD + self.link.memory() + buffers + self.phase.memory()
     }
 
     /// The activity of the connection, which decides about the order of closing. A connection that has not
@@ -31,12 +31,12 @@ impl<W: World> Connection<W> {
     /// that were not read yet may be a request.
     pub fn standing(&self) -> Standing {
         let read = !self.link.has_input();
-        let idle = match self.phase {
+        let idle = match &self.phase {
             Phase::Opening { .. } => read,
-            Phase::Serving { .. } => {
-                read && self.link.unsent().is_empty() && self.protocol.is_idle()
+            Phase::Serving(serving) => {
+                read && self.link.unsent().is_empty() && serving.protocol.is_idle()
             }
-            Phase::Flushing | Phase::Ending => false,
+            Phase::Flushing(_) | Phase::Ending => false,
             Phase::Lingering { .. } | Phase::Closed => true,
         };
         if idle { Standing::Idle } else { Standing::Busy }
@@ -55,29 +55,34 @@ impl<W: World> Connection<W> {
 
     /// Adds the connection to what metrics show.
     pub fn show(&self, gauges: &mut Gauges) {
-        gauges.add_connection(self.protocol.label(), self.stage());
-        gauges.streams += self.protocol.streams();
+        let protocol = self.phase.protocol();
+        gauges.add_connection(protocol.map(Protocol::label), self.stage());
+        gauges.streams += protocol.map_or(0, Protocol::streams);
         gauges.obstacles.add_all(self.obstacles());
-        gauges.stalled += u64::from(matches!(self.pause, Pause::Stalled { .. }));
+        gauges.stalled += u64::from(!self.link.unsent().is_empty());
         gauges.held.socket += self.link.memory();
-        gauges.held.protocol += self.protocol.memory();
+        gauges.held.protocol += self.phase.memory();
         gauges.held.buffers += self.kept.capacity() + self.unlogged.memory();
     }
 
     /// Ends for the sake of others: with GOAWAY where that can be said at once, and time to read it,
     /// for which it is as one that has just become idle. Whoever had that time goes for good.
     pub fn shed(&mut self, limit: Limit, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
-        if !matches!(self.phase, Phase::Serving { .. }) || !self.link.unsent().is_empty() {
-            turn.services
-                .report(limit, self.peer, "closed to make room");
-            return self.close(world, turn);
-        }
-        let (code, what) = match self.standing() {
+        let standing = self.standing();
+        let serving = match &mut self.phase {
+            Phase::Serving(serving) if self.link.unsent().is_empty() => serving,
+            _ => {
+                turn.services
+                    .report(limit, self.peer, "closed to make room");
+                return self.close(world, turn);
+            }
+        };
+        let (code, what) = match standing {
             Standing::Idle => (ErrorCode::NO_ERROR, "idle, closed to make room"),
             Standing::Busy => (ErrorCode::ENHANCE_YOUR_CALM, "closed to make room"),
         };
         turn.services.report(limit, self.peer, what);
-        self.protocol.abandon(code);
+        serving.protocol.abandon(code);
         turn.moved += PROGRESS_BYTES;
         self.finish(world, turn)
     }

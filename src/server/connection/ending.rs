@@ -1,7 +1,6 @@
 //! The end of a connection: its last words, and their arrival.
 
-use super::waiting::Pause;
-use super::{Connection, Phase, Wish};
+use super::{Connection, Phase, Serving, Wish};
 use crate::content::BodyError;
 use crate::exchange::Failure;
 use crate::server::protocol::Protocol;
@@ -14,15 +13,21 @@ use std::io;
 impl<W: World> Connection<W> {
     /// Sends what the protocol still has to say, and closes.
     pub(super) fn finish(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
-        let output = self.protocol.take_output();
+        let output = self.take_output();
         let mut wire = std::mem::take(&mut turn.buffers.wire);
         let sent = self.send(&output, &mut wire, world, turn);
         turn.buffers.wire = wire;
-        self.phase = Phase::Flushing;
+        self.phase.stop();
         match sent {
             Ok(()) => self.take_turn(world, turn),
             Err(_) => self.close(world, turn),
         }
+    }
+
+    /// Takes the protocol's output.
+    fn take_output(&mut self) -> Vec<u8> {
+        let protocol = self.phase.protocol_mut();
+        protocol.map_or(Vec::new(), Protocol::take_output)
     }
 
     /// Nothing can follow what was sent. That is let arrive: closing at once, with input unread, would
@@ -36,11 +41,12 @@ impl<W: World> Connection<W> {
             bytes: lost as u64,
             reason: failure.reason(),
         };
-        self.protocol.lose(lost, &mut self.unlogged, turn.services);
+        if let Some(protocol) = self.phase.protocol_mut() {
+            protocol.lose(lost, &mut self.unlogged, turn.services);
+        }
         self.link.drop_unsent();
         turn.splices.clear();
-        self.pause = Pause::None;
-        self.phase = Phase::Flushing;
+        self.phase.stop();
     }
 
     /// Moves on to the phase that follows, if one does.
@@ -51,29 +57,35 @@ impl<W: World> Connection<W> {
         world: &mut W,
         turn: &mut Turn<'_, W::Files>,
     ) -> io::Result<Wish> {
-        if let Phase::Opening { .. } | Phase::Serving { .. } = self.phase {
-            // What was kept because the output is blocked, or the turn's budget used up, is still to be
-            // heard: with requests among it, no end of the input is theirs.
-            let heard_out =
-                self.link.unsent().is_empty() && !matches!(wish, Wish::Again | Wish::Introduced);
-            let ended = self.link.has_ended() && heard_out;
-            if ended && self.protocol.finish_input(&self.kept, turn).is_err() {
-                let output = self.protocol.take_output();
-                self.send(&output, wire, world, turn)?;
-                self.phase = Phase::Flushing;
+        // What was kept because the output is blocked, or the turn's budget used up, is still to be
+        // heard: with requests among it, no end of the input is theirs.
+        let heard_out =
+            self.link.unsent().is_empty() && !matches!(wish, Wish::Again | Wish::Introduced);
+        let ended = self.link.has_ended() && heard_out;
+        match &mut self.phase {
+            Phase::Opening { .. } if ended => self.phase.stop(),
+            Phase::Serving(Serving { protocol, .. }) => {
+                let is_cut = ended && protocol.finish_input(&self.kept, turn).is_err();
+                // What the peer's windows let pass was made in this turn, unless a disk has it still or a rule
+                // holds it back, and nobody will open them any more or send the rest of a request.
+                let is_gone = ended && !protocol.goes_on_alone()
+                    || self.link.is_closing() && protocol.waits_for_handler();
+                if is_cut {
+                    let output = protocol.take_output();
+                    self.send(&output, wire, world, turn)?;
+                    self.phase.stop();
+                } else if is_gone || protocol.is_over() {
+                    self.phase.stop();
+                }
             }
-            // What the peer's windows let pass was made in this turn, unless a disk has it still or a rule holds it
-            // back, and nobody will open them any more or send the rest of a request.
-            let gone = ended && !self.protocol.goes_on_alone()
-                || self.link.is_closing() && self.protocol.waits_for_handler();
-            if gone || self.protocol.is_over() {
-                self.phase = Phase::Flushing;
-            }
+            _ => {}
         }
-        if let Phase::Flushing = self.phase
+        if let Phase::Flushing(protocol) = &mut self.phase
             && self.link.unsent().is_empty()
         {
-            self.protocol.close(turn.services);
+            if let Some(protocol) = protocol {
+                protocol.close(turn.services);
+            }
             self.end_output(wire, world, turn)?;
             self.phase = Phase::Ending;
         }
@@ -89,7 +101,6 @@ impl<W: World> Connection<W> {
                     budget: turn.services.limits.linger_bytes,
                 };
                 // What is still read is not opened any more.
-                self.protocol = Protocol::Undecided;
                 self.link.drop_session();
                 self.kept = Vec::new();
                 return Ok(Wish::Again);

@@ -8,11 +8,11 @@ use crate::world::World;
 impl<W: World> Connection<W> {
     /// The stage of its life.
     pub fn stage(&self) -> ConnectionStage {
-        match self.phase {
+        match &self.phase {
             Phase::Opening { .. } => ConnectionStage::Opening,
-            Phase::Serving { .. } if self.protocol.is_idle() => ConnectionStage::Idle,
-            Phase::Serving { .. } => ConnectionStage::Busy,
-            Phase::Flushing | Phase::Ending | Phase::Lingering { .. } | Phase::Closed => {
+            Phase::Serving(serving) if serving.protocol.is_idle() => ConnectionStage::Idle,
+            Phase::Serving(_) => ConnectionStage::Busy,
+            Phase::Flushing(_) | Phase::Ending | Phase::Lingering { .. } | Phase::Closed => {
                 ConnectionStage::Closing
             }
         }
@@ -20,7 +20,11 @@ impl<W: World> Connection<W> {
 
     /// Responses by their obstacles.
     pub(in crate::server) fn obstacles(&self) -> ObstacleCounts {
-        self.protocol.obstacles(!self.link.unsent().is_empty())
+        let is_full = !self.link.unsent().is_empty();
+        let protocol = self.phase.protocol();
+        protocol.map_or_else(ObstacleCounts::default, |protocol| {
+            protocol.obstacles(is_full)
+        })
     }
 }
 
@@ -36,6 +40,7 @@ mod whole {
     use crate::link::Transport;
     use crate::server::connection::Wish;
     use crate::server::metrics::Traffic;
+    use crate::server::protocol::Protocol;
     use crate::server::services::{Inspection, Services};
     use crate::server::turn::Turn;
     use crate::world::Files;
@@ -100,14 +105,16 @@ mod whole {
         /// Has a watch told of all that passes from now on; false if there are too many.
         pub fn watch(&mut self, tap: Tap, services: &Services<W::Files>) -> bool {
             let has_room = self.taps.add(tap);
-            self.protocol.tap(&self.taps, services);
+            if let Some(protocol) = self.phase.protocol_mut() {
+                protocol.tap(&self.taps, services);
+            }
             has_room
         }
 
         /// Has the round trip measured.
         pub fn measure_round_trip(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
-            if let Phase::Serving { .. } = self.phase {
-                self.protocol.measure_round_trip(turn.services.now);
+            if let Phase::Serving(serving) = &mut self.phase {
+                serving.protocol.measure_round_trip(turn.services.now);
             }
             self.take_turn(world, turn)
         }
@@ -123,9 +130,12 @@ mod whole {
                 return;
             }
             self.taps.tell_time(now());
-            self.protocol.tell_state(&self.taps);
+            let Some(protocol) = self.phase.protocol_mut() else {
+                return;
+            };
+            protocol.tell_state(&self.taps);
             if self.taps.let_go() {
-                self.protocol.tap(&self.taps, services);
+                protocol.tap(&self.taps, services);
             }
         }
 
@@ -137,6 +147,7 @@ mod whole {
         /// Its line in a list, where its number is `id` and its account has `memory`.
         pub fn summary(&self, id: u32, memory: usize, now: Instant) -> ConnectionSummary {
             let seen = self.seen.as_ref();
+            let served = self.phase.protocol();
             let traffic = seen.map_or(Traffic::default(), |seen| seen.traffic);
             let age = seen.map(|seen| now.saturating_duration_since(seen.accepted));
             let obstacles = self.obstacles();
@@ -146,15 +157,15 @@ mod whole {
                 id,
                 peer: self.peer.to_string(),
                 host: self.host().map(str::to_owned),
-                protocol: self.protocol.label().unwrap_or("none"),
+                protocol: served.map_or("none", Protocol::label),
                 tls: self.link.transport().tls_version(),
                 state: self.stage().name(),
                 age_s: age.unwrap_or_default().as_secs_f64(),
-                requests: self.protocol.requests(),
+                requests: served.map_or(0, Protocol::requests),
                 received: traffic.received,
                 sent: traffic.sent,
                 memory,
-                streams: self.protocol.open_requests(),
+                streams: served.map_or(0, Protocol::open_requests),
                 blocked: blocked as usize,
                 blocked_by: most
                     .filter(|(_, count)| *count > 0)
@@ -169,7 +180,8 @@ mod whole {
                 Transport::Plain => None,
                 Transport::Tls(tls) => Some(tls_facts(tls.common(), summary.tls)),
             };
-            let (h2, request) = self.protocol.whole(is_full, limits);
+            let whole = |served: &Protocol<W::Files>| served.whole(is_full, limits);
+            let (h2, request) = self.phase.protocol().map_or((None, None), whole);
             ConnectionWhole {
                 summary,
                 unsent: self.link.unsent().held(),

@@ -10,9 +10,10 @@
 //! dealt with brings a turn. A connection that stands in a queue may wish for nothing: its turn comes.
 
 use super::{Connection, Phase, Wish};
+use crate::server::protocol::Protocol;
 use crate::server::services::Services;
 use crate::server::watch::{Mark, TurnCause};
-use crate::world::World;
+use crate::world::{Files, World};
 use std::time::Instant;
 
 /// Turns that a connection has before it, whatever it wishes.
@@ -55,7 +56,7 @@ impl<W: World> Connection<W> {
             Wish::Wait | Wish::Again | Wish::Introduced => {
                 let mark = Mark {
                     phase: self.phase.name(),
-                    protocol: self.protocol.name(),
+                    protocol: self.protocol_name(),
                     has_ended: self.link.has_ended(),
                 };
                 let goes_on = self.watch.goes_on(mark);
@@ -72,30 +73,38 @@ impl<W: World> Connection<W> {
     fn forgotten(&self, prospect: Prospect, services: &Services<W::Files>) -> Option<&'static str> {
         let is_sent = self.link.unsent().is_empty();
         let has_readable = match self.phase {
-            Phase::Opening { .. } | Phase::Serving { .. } => self.wants_input(&services.limits),
-            Phase::Flushing | Phase::Ending | Phase::Closed => false,
+            Phase::Opening { .. } | Phase::Serving(_) => self.wants_input(&services.limits),
+            Phase::Flushing(_) | Phase::Ending | Phase::Closed => false,
             Phase::Lingering { .. } => self.link.has_input(),
         };
         if prospect.deadline.is_none() && !prospect.has_wake {
             Some("a wait without a deadline and without a wake")
         } else if has_readable {
             Some("a wait for an edge while there may be input")
-        } else if is_sent && matches!(self.phase, Phase::Flushing | Phase::Ending) {
+        } else if is_sent && matches!(self.phase, Phase::Flushing(_) | Phase::Ending) {
             Some("a wait for room in the socket while nothing is unsent")
         } else if self.link.unsent().lacks_descriptor() && !prospect.has_wake {
             Some("a wait for a descriptor without a wake")
-        } else if self.protocol.waits_for_disk() && !prospect.has_wake {
+        } else if self.waits_for_disk() && !prospect.has_wake {
             Some("a wait for the disk without a wake")
         } else {
             None
         }
     }
 
+    fn protocol_name(&self) -> &'static str {
+        self.phase.protocol().map_or("nothing", Protocol::name)
+    }
+
+    fn waits_for_disk(&self) -> bool {
+        self.phase.protocol().is_some_and(Protocol::waits_for_disk)
+    }
+
     fn describe(&self, prospect: Prospect) -> String {
         format!(
             "{}, {} over {}, {}, {} bytes kept, {} of a record, {} unsent, has input: {}, ended: {}, {prospect:?}",
             self.peer,
-            self.protocol.name(),
+            self.protocol_name(),
             self.link.transport().name(),
             self.phase.name(),
             self.kept.len(),
@@ -107,12 +116,12 @@ impl<W: World> Connection<W> {
     }
 }
 
-impl Phase {
+impl<F: Files> Phase<F> {
     fn name(&self) -> &'static str {
         match self {
             Phase::Opening { .. } => "opening",
-            Phase::Serving { .. } => "serving",
-            Phase::Flushing => "flushing",
+            Phase::Serving(_) => "serving",
+            Phase::Flushing(_) => "flushing",
             Phase::Ending => "ending",
             Phase::Lingering { .. } => "lingering",
             Phase::Closed => "closed",

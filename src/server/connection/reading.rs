@@ -1,6 +1,6 @@
 //! Input from the socket: when and how much is read, and the opening of its TLS records.
 
-use super::{Connection, Left, Phase, wrong_port};
+use super::{Connection, Left, OutputRoom, Phase, wrong_port};
 use crate::http::Fields;
 use crate::server::config::Limits;
 use crate::server::services::Services;
@@ -148,7 +148,7 @@ impl<W: World> Connection<W> {
                 let answered = (400, len as u64);
                 turn.log_refusal(self.peer, "HTTP/1.1", &Fields::new(), reason, answered);
             }
-            self.phase = Phase::Flushing;
+            self.phase.stop();
             plain.clear();
         }
         if wire.filled().is_empty() {
@@ -161,7 +161,11 @@ impl<W: World> Connection<W> {
     /// enough output waits.
     pub(super) fn wants_input(&self, limits: &Limits) -> bool {
         let room = self.output_room(limits.output_bytes, limits);
-        self.link.has_input() && self.protocol.wants_input(room)
+        self.link.has_input()
+            && match self.phase.protocol() {
+                Some(protocol) => protocol.wants_input(room),
+                None => !matches!(room, OutputRoom::None),
+            }
     }
 
     /// Reads once, and has a turn with much input measured.

@@ -3,119 +3,46 @@
 use super::introduction::Introduction;
 use super::{Connection, Farewell, Phase, Wish};
 use crate::http::Patience;
-use crate::link::Transport;
+use crate::link::{StallRule, Transport};
 use crate::server::config::Timeouts;
 use crate::server::limit_log::Limit;
+use crate::server::protocol::Protocol;
 use crate::server::services::Services;
 use crate::server::turn::Turn;
 use crate::world::World;
 use std::time::{Duration, Instant};
 
-/// A connection that is idle for this long gives back all memory that it can do without, at the price
-/// of a few microseconds for the next request: longer than the pauses of a client at work, shorter than
-/// anybody's patience with our memory.
-const SHRINK_AFTER: Duration = Duration::from_secs(1);
-
-/// A wait for the peer, besides the waits of phase and protocol.
-pub(super) enum Pause {
-    /// Nothing.
-    None,
-    /// The next request: none is open.
-    Idle {
-        since: Instant,
-        /// Requests when that was seen: a later request begins a new idle time, a PING does not.
-        requests: u32,
-        memory: Memory,
-    },
-    /// Room in the socket: by when it must have taken [`crate::h2::Config::stall_bytes`], unless
-    /// patience is ample, and how many such periods it has not.
-    Stalled {
-        deadline: Instant,
-        taken: u32,
-        periods: u16,
-    },
-}
-
-/// The memory of an idle connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Memory {
-    /// More than it needs, for the next request.
-    Spare,
-    /// No more than it needs.
-    Least,
-}
-
-impl Pause {
-    /// Output has begun to wait.
-    pub(super) fn stalled(now: Instant, timeouts: &Timeouts) -> Pause {
-        Pause::Stalled {
-            deadline: now + timeouts.stall,
-            taken: 0,
-            periods: 0,
-        }
-    }
-
-    /// The time at which the pause has to be looked at.
-    fn deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
-        match *self {
-            Pause::None => None,
-            Pause::Idle { since, memory, .. } => Some(match memory {
-                Memory::Spare => since + SHRINK_AFTER,
-                Memory::Least => since + timeouts.idle,
-            }),
-            Pause::Stalled { deadline, .. } => Some(deadline),
-        }
-    }
-}
-
 impl<W: World> Connection<W> {
     /// Notes since when the connection has had nothing to do.
     pub(super) fn note_idleness(&mut self, now: Instant) {
-        if !self.link.unsent().is_empty() {
-            return;
+        if let Phase::Serving(serving) = &mut self.phase
+            && self.link.unsent().is_empty()
+        {
+            serving.note_idleness(now);
         }
-        if !matches!(self.phase, Phase::Serving { .. }) || !self.protocol.is_idle() {
-            self.pause = Pause::None;
-            return;
-        }
-        let requests = self.protocol.requests();
-        if matches!(self.pause, Pause::Idle { requests: seen, .. } if seen == requests) {
-            return;
-        }
-        // After a first request nobody knows whether a second follows. Given back at once, the memory
-        // serves the next newcomer's first request, instead of leaving a hole for each of thousands.
-        let memory = if requests <= 1 {
-            self.protocol.shrink();
-            Memory::Least
-        } else {
-            Memory::Spare
-        };
-        self.pause = Pause::Idle {
-            since: now,
-            requests,
-            memory,
-        };
     }
 
     /// The time at which [`Connection::handle_deadline`] is due.
     pub fn next_deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
-        let phase = match self.phase {
-            Phase::Opening { deadline } | Phase::Lingering { deadline, .. } => Some(deadline),
-            Phase::Serving { first_by, old_at } => first_by.into_iter().chain(old_at).min(),
-            Phase::Flushing | Phase::Ending | Phase::Closed => None,
+        let phase = self.phase.deadline();
+        let idle = match &self.phase {
+            Phase::Serving(serving) => serving.idle.as_ref(),
+            _ => None,
         };
-        let pause = self.pause.deadline(timeouts);
-        let protocol = self.protocol.next_deadline();
-        [phase, pause, protocol].into_iter().flatten().min()
+        let idle = idle.map(|idle| idle.deadline(timeouts));
+        let stall = self.link.unsent().stall_deadline();
+        let protocol = self.phase.protocol().and_then(Protocol::next_deadline);
+        [phase, idle, stall, protocol].into_iter().flatten().min()
     }
 
     /// Has the connection opened by this time.
     pub(super) fn reopen(&mut self, by: Instant) {
-        if let Phase::Opening { deadline } = &mut self.phase {
-            *deadline = match self.farewell {
-                Farewell::None => by,
-                Farewell::Due => *deadline,
-            };
+        if let Phase::Opening {
+            deadline,
+            farewell: Farewell::None,
+        } = &mut self.phase
+        {
+            *deadline = by;
         }
     }
 
@@ -142,24 +69,15 @@ impl<W: World> Connection<W> {
                 return wish;
             }
         }
-        if let Phase::Opening { deadline } | Phase::Lingering { deadline, .. } = self.phase
+        if let Phase::Opening { deadline, .. } | Phase::Lingering { deadline, .. } = self.phase
             && deadline <= now
         {
             self.report_opening(turn.services);
             return self.close(world, turn);
         }
-        if let Phase::Serving {
-            first_by: Some(first_by),
-            ..
-        } = self.phase
-            && first_by <= now
+        if let Phase::Serving(serving) = &mut self.phase
+            && serving.meet_ends(now)
         {
-            self.bid_farewell(now);
-        }
-        if let Phase::Serving { old_at, .. } = &mut self.phase
-            && old_at.take_if(|at| *at <= now).is_some()
-        {
-            self.protocol.end_of_age(now);
             return self.take_turn(world, turn);
         }
         if self.has_stalled(turn.services) {
@@ -168,23 +86,16 @@ impl<W: World> Connection<W> {
             return self.close(world, turn);
         }
         self.enter(turn);
-        if self
-            .protocol
-            .next_deadline()
-            .is_some_and(|deadline| deadline <= now)
-            && self.protocol.handle_timeout(&self.kept, turn).is_err()
+        if let Some(protocol) = self.phase.protocol_mut()
+            && protocol.next_deadline().is_some_and(|due| due <= now)
+            && protocol.handle_timeout(&self.kept, turn).is_err()
         {
             return self.finish(world, turn);
         }
-        if let Pause::Idle { since, memory, .. } = &mut self.pause {
-            if *since + turn.services.timeouts.idle <= now {
-                self.protocol.shutdown(now);
-                self.pause = Pause::None;
-            } else if *memory == Memory::Spare && *since + SHRINK_AFTER <= now {
-                *memory = Memory::Least;
-                self.protocol.shrink();
-                return Wish::Wait;
-            }
+        if let Phase::Serving(serving) = &mut self.phase
+            && serving.meet_idleness(now, &turn.services.timeouts)
+        {
+            return Wish::Wait;
         }
         self.take_turn(world, turn)
     }
@@ -192,42 +103,28 @@ impl<W: World> Connection<W> {
     /// Looks at what the peer has taken of the output that waits, if it is time for that; says whether it
     /// was too little for too long.
     fn has_stalled(&mut self, services: &Services<W::Files>) -> bool {
-        let Pause::Stalled {
-            deadline,
-            taken,
-            periods,
-        } = &mut self.pause
-        else {
-            return false;
-        };
-        if *deadline > services.now {
-            return false;
-        }
-        *periods = if *taken >= services.http2.stall_bytes {
-            0
-        } else {
-            periods.saturating_add(1)
-        };
-        if *periods == 0 {
-            *taken = 0;
-        }
-        *deadline = services.now + services.timeouts.stall;
         let allowed = match services.patience {
             Patience::Short => Duration::ZERO,
             Patience::Ample => services.timeouts.slow,
         };
-        *periods > 0 && services.timeouts.stall * u32::from(*periods) >= allowed
+        let rule = StallRule {
+            period: services.timeouts.stall,
+            bytes: services.http2.stall_bytes,
+            allowed,
+        };
+        let stall = self.link.stall();
+        stall.is_some_and(|stall| stall.judge(services.now, rule))
     }
 
     /// Tells what did not come in time, if that is why the connection is closed. Browsers connect
     /// ahead and may then have nothing to ask: who has said nothing is not told of.
     fn report_opening(&self, services: &mut Services<W::Files>) {
-        let Phase::Opening { .. } = self.phase else {
+        let Phase::Opening { farewell, .. } = self.phase else {
             return;
         };
         match self.link.transport() {
             // That time was cut short.
-            _ if self.farewell == Farewell::Due => {}
+            _ if farewell == Farewell::Due => {}
             _ if self.introduction == Introduction::Awaited => {
                 if !self.kept.is_empty() {
                     services.report(

@@ -1,9 +1,8 @@
 //! Output on its way to the socket: the room for it, sealing, writing, and the lines of the log that wait for it.
 
-use super::waiting::Pause;
-use super::{Connection, OutputRoom};
+use super::{Connection, OutputRoom, Phase};
 use crate::exchange::RequestKey;
-use crate::link::WriteError;
+use crate::link::{Stall, WriteError};
 use crate::server::config::Limits;
 use crate::server::turn::Turn;
 use crate::tls::records::WireBuffer;
@@ -54,6 +53,7 @@ impl<W: World> Connection<W> {
         if bytes.is_empty() && turn.splices.is_empty() && self.link.unsent().is_empty() {
             return Ok(());
         }
+        let waited = !self.link.unsent().is_empty();
         let splices = &mut *turn.splices;
         let reads = turn.services.routes.reads();
         let written = self.link.write(world, reads, bytes, splices);
@@ -74,17 +74,16 @@ impl<W: World> Connection<W> {
         if self.link.take_lack() {
             turn.await_disk(RequestKey::OUTPUT);
         }
-        match &mut self.pause {
-            Pause::Stalled { taken, .. } => {
-                // A slow reader's progress: what it takes now was made long ago.
-                turn.moved += newly_taken;
-                *taken = taken.saturating_add(newly_taken as u32);
-                if self.link.unsent().is_empty() {
-                    self.pause = Pause::None;
-                }
+        if waited {
+            // A slow reader's progress: what it takes now was made long ago.
+            turn.moved += newly_taken;
+        }
+        if !self.link.unsent().is_empty() {
+            let stall = Stall::begin(turn.services.now, turn.services.timeouts.stall);
+            self.link.watch_unsent(newly_taken, stall);
+            if let Phase::Serving(serving) = &mut self.phase {
+                serving.idle = None;
             }
-            _ if self.link.unsent().is_empty() => {}
-            _ => self.pause = Pause::stalled(turn.services.now, &turn.services.timeouts),
         }
         self.log_ended(world, turn);
         Ok(())
@@ -95,7 +94,9 @@ impl<W: World> Connection<W> {
         let Some(log) = &mut turn.services.log else {
             return;
         };
-        self.protocol.note_first_bytes(&mut || world.now());
+        if let Some(protocol) = self.phase.protocol_mut() {
+            protocol.note_first_bytes(&mut || world.now());
+        }
         match self.link.unsent().is_empty() {
             true if log.has_ended() || !self.unlogged.is_empty() => {
                 log.record_ended(&mut self.unlogged, world.now());
