@@ -6,6 +6,10 @@
 //! threads, and our steady state allocates nothing, so the server runs without it. glibc keeps the
 //! smallest freed blocks aside too, which saves memory while a crowd is there. Once the crowd has gone,
 //! [`tidy`] has them merged.
+//!
+//! Large blocks lie outside of the heap, and are given back as they are freed. But after the first such freeing
+//! glibc would have the next ones of that size in the heap, where small blocks above them keep them: half of the
+//! memory of a thousand hosts were holes. So the size of large blocks stays.
 
 use std::env;
 use std::fs;
@@ -16,8 +20,9 @@ use std::process::Command;
 /// Environment variable from which glibc reads its settings, before `main`.
 const TUNABLES: &str = "GLIBC_TUNABLES";
 
-/// Setting by which nothing is cached outside of the heap proper.
-const NO_CACHE: &str = "glibc.malloc.tcache_count=0";
+/// Settings by which nothing is cached outside of the heap proper, and blocks from 256 KiB on are given back at once.
+/// Buffers and files in memory are smaller.
+const SETTINGS: &str = "glibc.malloc.tcache_count=0:glibc.malloc.mmap_threshold=262144";
 
 /// Size of a block whose freeing makes glibc tidy up. Its threshold is 64 KiB; a block of twice that
 /// would not lie in its heap.
@@ -53,7 +58,7 @@ pub fn adopt() {
     if let Some(name) = arguments.next() {
         command.arg0(name);
     }
-    let _ = command.args(arguments).env(TUNABLES, NO_CACHE).exec();
+    let _ = command.args(arguments).env(TUNABLES, SETTINGS).exec();
 }
 
 /// Marks the path of a second start, before the program's name. The marked path leads to the same file,

@@ -61,12 +61,14 @@ impl App {
     /// Opens everything that the configuration names: the site, the certificate, the log, the
     /// listeners. An error is one line that names what is wrong and the mend, and nothing was
     /// started.
-    pub fn open(config: &Config) -> Result<App, Box<dyn Error>> {
+    pub fn open(config: &mut Config) -> Result<App, Box<dyn Error>> {
         // First of all: what is opened later could get a number that was announced and not handed down.
         let inherited =
             inherited::take(config.inherited.iter().map(|socket| socket.name.as_str()))?;
-        let wanted = config;
-        let config = &within_memory(within_descriptors(wanted)?, MemoryBound::least());
+        let wanted = config.server.limits.max_connections;
+        keep_within_descriptors(config)?;
+        keep_within_memory(config, MemoryBound::least());
+        let config = &*config;
         #[cfg(feature = "proxy")]
         let upstreams = upstreams::resolve(config)?;
         let helper = start_helper(config)?;
@@ -306,18 +308,17 @@ fn start_helper(config: &Config) -> Result<Option<helper::HelperClient>, helper:
     Ok(Some(helper))
 }
 
-/// The configuration with as many connections and open files as the system has descriptors for. The error is a
-/// line for the operator.
-fn within_descriptors(config: &Config) -> Result<Config, String> {
-    let mut config = config.clone();
+/// Leaves as many connections and open files as the system has descriptors for. The error is a line for the
+/// operator.
+fn keep_within_descriptors(config: &mut Config) -> Result<(), String> {
     let most = DescriptorShares {
         connections: config.server.limits.max_connections,
         files: config.host.site.open_files,
     };
     #[cfg(feature = "proxy")]
     let limit = {
-        let wanted = most.connections + config.hosts.len() + upstreams::wanted(&config) / 2;
-        upstreams::left_of(raise_open_files(wanted), &config)
+        let wanted = most.connections + config.hosts.len() + upstreams::wanted(config) / 2;
+        upstreams::left_of(raise_open_files(wanted), config)
     };
     #[cfg(not(feature = "proxy"))]
     let limit = raise_open_files(most.connections + config.hosts.len());
@@ -335,16 +336,15 @@ fn within_descriptors(config: &Config) -> Result<Config, String> {
     if let Some(first) = config.hosts.first_mut() {
         first.host.site.open_files = shares.files;
     }
-    Ok(config)
+    Ok(())
 }
 
-/// The configuration with as much memory for connections as a bound leaves, which ends the process at more: a
-/// half. The other is for the program, hot files, and what the kernel keeps for sockets, which counts as a
+/// Leaves as much memory for connections as a bound allows, which ends the process at more: a half. The other is for the program, hot files, and what the kernel keeps for sockets, which counts as a
 /// control group's too.
-fn within_memory(mut config: Config, bound: Option<MemoryBound>) -> Config {
+fn keep_within_memory(config: &mut Config, bound: Option<MemoryBound>) {
     let memory = &mut config.server.limits.memory_bytes;
     let Some(bound) = bound else {
-        return config;
+        return;
     };
     let share = usize::try_from(bound.bytes / 2).unwrap_or(usize::MAX);
     if share < *memory {
@@ -356,15 +356,11 @@ fn within_memory(mut config: Config, bound: Option<MemoryBound>) -> Config {
         );
         *memory = share;
     }
-    config
 }
 
 /// Tells the operator where the limit of open files leaves room for far fewer connections than are wanted.
-fn report_descriptors(wanted: &Config, granted: &Config) {
-    let (wanted, connections) = (
-        wanted.server.limits.max_connections,
-        granted.server.limits.max_connections,
-    );
+fn report_descriptors(wanted: usize, granted: &Config) {
+    let connections = granted.server.limits.max_connections;
     if connections < wanted - wanted / 4 {
         log::warn!(
             "the limit of open files leaves room for {connections} connections instead of {wanted}, and for \
@@ -400,7 +396,8 @@ mod tests {
         let within = |group: Option<u64>| {
             let name = "a control group";
             let bound = group.map(|bytes| MemoryBound { name, bytes });
-            let config = within_memory(Config::default(), bound);
+            let mut config = Config::default();
+            keep_within_memory(&mut config, bound);
             config.server.limits.memory_bytes
         };
         let own = Config::default().server.limits.memory_bytes;

@@ -15,7 +15,6 @@ use calmd::config::Config;
 use calmd::helper::{HelperProcess, HelperSandbox};
 use calmd::panics::{self, Panic};
 use calmd::sandbox;
-use calmd::telemetry::AccessLogConfig;
 use calmd::telemetry::lines::Lines;
 use calmd::telemetry::sink::{self, Sink};
 use calmd::telemetry::standard_error;
@@ -100,7 +99,10 @@ fn help(helper: HelperProcess) -> Result<(), Box<dyn Error>> {
     Ok(helper.run()?)
 }
 
-fn serve(config: Box<Config>, reader: Option<Box<SettingsReader>>) -> Result<(), Box<dyn Error>> {
+fn serve(
+    mut config: Box<Config>,
+    reader: Option<Box<SettingsReader>>,
+) -> Result<(), Box<dyn Error>> {
     allocator::adopt();
     // Both are opened before the sandbox closes.
     standard_error::install_log(config.log_level);
@@ -108,23 +110,24 @@ fn serve(config: Box<Config>, reader: Option<Box<SettingsReader>>) -> Result<(),
     for mistake in cli::misspelt_variables() {
         log::warn!("{mistake}");
     }
-    let mut app = App::open(&config)?;
+    let mut app = App::open(&mut config)?;
     if let Some(reader) = reader {
         app.read_again(&config, move |running| reader.read(running));
     }
     sandbox::enter(&app.rights(&config))?.log();
     app.warn(&config);
     let told = app.announcement(&config);
-    match (&config.access_log, output) {
-        (Some(AccessLogConfig { file: None, .. }), _) => standard_error::write(&told),
-        (_, Ok(mut output)) => output.write(told.as_bytes()),
-        // The standard stream is closed: nothing is lost that the operator wanted to keep.
-        (_, Err(_)) => {}
-    }
+    let logs_to_output = matches!(&config.access_log, Some(log) if log.file.is_none());
     if !config.hosts.is_empty() {
         // A thousand hosts leave a thousand configurations behind.
         drop(config);
         allocator::tidy();
+    }
+    match output {
+        _ if logs_to_output => standard_error::write(&told),
+        Ok(mut output) => output.write(told.as_bytes()),
+        // The standard stream is closed: nothing is lost that the operator wanted to keep.
+        Err(_) => {}
     }
     app.run()
 }

@@ -91,6 +91,7 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
     // Hosts with the same certificates share their files.
     let mut known = HashSet::new();
     files.retain(|file| known.insert((file.path.clone(), file.extent, file.what)));
+    files.shrink_to_fit();
     files
 }
 

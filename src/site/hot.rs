@@ -83,14 +83,48 @@ pub(crate) struct HotCache<F: Files> {
     /// Requests for files that were known and fresh, and for others.
     hits: u64,
     misses: u64,
+    /// Knowledge of files; none before the first was read.
+    learned: Option<Box<Learned<F>>>,
+    /// The resource that was read for the request that is being answered, with its files still open.
+    loaded: Option<Rc<Resource<F>>>,
+}
+
+/// Knowledge of files that outlives their entries.
+struct Learned<F: Files> {
     hashes: KnownHashes,
     /// Paths of dropped entries that have no sidecar.
     bare_paths: BarePaths,
     hashing: Hashing<F>,
-    /// The resource that was read for the request that is being answered, with its files still open.
-    loaded: Option<Rc<Resource<F>>>,
     /// Paths of the sidecars that a warning was given of.
     warned: HashSet<Vec<u8>, RandomState>,
+}
+
+impl<F: Files> Learned<F> {
+    fn new(tags: EntityTags) -> Box<Self> {
+        Box::new(Learned {
+            hashes: KnownHashes::default(),
+            bare_paths: BarePaths::default(),
+            hashing: Hashing::new(tags),
+            warned: HashSet::default(),
+        })
+    }
+
+    /// Warns the operator of sidecars that are not sent, once of each.
+    fn warn(&mut self, path: &[u8], resource: &Resource<F>) {
+        for sidecar in resource.unfit() {
+            let name = sidecar_path(path, sidecar.coding);
+            if self.warned.len() < MOST_WARNED && self.warned.insert(name.clone()) {
+                let why = match sidecar.metadata.len {
+                    0 => "is empty",
+                    _ => "is older than the file that it is a form of",
+                };
+                log::warn!(
+                    "'{}' {why}, and is not sent; compress that file again, or delete this one",
+                    name.escape_ascii()
+                );
+            }
+        }
+    }
 }
 
 struct HotEntry<F: Files> {
@@ -120,27 +154,30 @@ impl<F: Files> HotCache<F> {
             changes: 0,
             hits: 0,
             misses: 0,
-            hashes: KnownHashes::default(),
-            bare_paths: BarePaths::default(),
-            hashing: Hashing::new(tags),
+            learned: None,
             loaded: None,
-            warned: HashSet::default(),
         }
     }
 
     /// Time until the next slice is to be hashed.
     pub(crate) fn next_work(&self) -> Option<Duration> {
-        self.hashing.next_step()
+        self.learned.as_ref()?.hashing.next_step()
     }
 
     /// Hashes one slice. Returns its number of bytes.
     pub(crate) fn work(&mut self, reads: &mut F::Reads) -> usize {
-        self.hashing.step(reads, &mut self.hashes)
+        let Some(learned) = &mut self.learned else {
+            return 0;
+        };
+        learned.hashing.step(reads, &mut learned.hashes)
     }
 
     /// Takes an answer of the helper process to a task of hashing.
     pub(crate) fn handle_help(&mut self, answer: HelpAnswer, reads: &mut F::Reads) {
-        self.hashing.handle_help(answer, reads, &mut self.hashes);
+        if let Some(learned) = &mut self.learned {
+            let hashes = &mut learned.hashes;
+            learned.hashing.handle_help(answer, reads, hashes);
+        }
     }
 
     /// Closes files that were opened for the answered request and not needed.
@@ -169,7 +206,9 @@ impl<F: Files> HotCache<F> {
     /// of files that have become the server's own are forgotten.
     pub(crate) fn look_again(&mut self, now: Instant) {
         self.changes = self.changes.wrapping_add(1);
-        self.bare_paths = BarePaths::default();
+        if let Some(learned) = &mut self.learned {
+            learned.bare_paths = BarePaths::default();
+        }
         let mut private = Vec::new();
         for (at, entry) in &self.slots {
             entry.resource.search_again(now);
@@ -209,7 +248,8 @@ impl<F: Files> HotCache<F> {
         self.misses += 1;
         let keep = self.longest_kept();
         let bare_since = self.bare_since(path, now);
-        let hashes = &mut self.hashes;
+        let tags = self.tags;
+        let learned = self.learned.get_or_insert_with(|| Learned::new(tags));
         let source = ResourceSource {
             open_files: &self.open_files,
             path,
@@ -218,7 +258,7 @@ impl<F: Files> HotCache<F> {
             bare_since,
             now,
         };
-        let loaded = Resource::load(reads, &source, hashes);
+        let loaded = Resource::load(reads, &source, &mut learned.hashes);
         if let Ok(Loaded::Resource(again)) = &loaded
             && let Some(known) = self.confirm(path, again)
         {
@@ -227,11 +267,13 @@ impl<F: Files> HotCache<F> {
         self.forget(path);
         match loaded? {
             Loaded::Resource(resource) => {
-                self.warn(path, &resource);
+                if let Some(learned) = &mut self.learned {
+                    learned.warn(path, &resource);
+                }
                 resource.changes.set(self.changes);
                 let resource = self.insert(path, resource);
                 self.finish_request();
-                self.hashing.ask(&resource, &mut self.hashes);
+                self.hash(&resource);
                 self.loaded = Some(resource.clone());
                 Ok(Lookup::Resource(resource))
             }
@@ -258,25 +300,8 @@ impl<F: Files> HotCache<F> {
         if self.index.contains_key(path) {
             return None;
         }
-        let since = self.bare_paths.get(path)?;
+        let since = self.learned.as_ref()?.bare_paths.get(path)?;
         (now.saturating_duration_since(since) < SEARCH).then_some(since)
-    }
-
-    /// Warns the operator of sidecars that are not sent, once of each.
-    fn warn(&mut self, path: &[u8], resource: &Resource<F>) {
-        for sidecar in resource.unfit() {
-            let name = sidecar_path(path, sidecar.coding);
-            if self.warned.len() < MOST_WARNED && self.warned.insert(name.clone()) {
-                let why = match sidecar.metadata.len {
-                    0 => "is empty",
-                    _ => "is older than the file that it is a form of",
-                };
-                log::warn!(
-                    "'{}' {why}, and is not sent; compress that file again, or delete this one",
-                    name.escape_ascii()
-                );
-            }
-        }
     }
 
     /// The known resource of a path, if reading it again has brought nothing new. The old one is kept,
@@ -293,10 +318,19 @@ impl<F: Files> HotCache<F> {
 
     /// Forgets a path whose file has turned out to have changed.
     pub(crate) fn forget(&mut self, path: &[u8]) {
-        self.bare_paths.forget(path);
+        if let Some(learned) = &mut self.learned {
+            learned.bare_paths.forget(path);
+        }
         if let Some(at) = self.index.get(path) {
             self.remove(*at);
             self.changes = self.changes.wrapping_add(1);
+        }
+    }
+
+    /// Has the content of a resource hashed in the background, where it is to be.
+    fn hash(&mut self, resource: &Rc<Resource<F>>) {
+        if let Some(learned) = &mut self.learned {
+            learned.hashing.ask(resource, &mut learned.hashes);
         }
     }
 
@@ -319,7 +353,7 @@ impl<F: Files> HotCache<F> {
             Ok(true) => {
                 resource.checked.set(now);
                 resource.changes.set(self.changes);
-                self.hashing.ask(&resource, &mut self.hashes);
+                self.hash(&resource);
                 return Ok(Some(resource));
             }
             Ok(false) => {}
@@ -391,12 +425,15 @@ impl<F: Files> HotCache<F> {
         if let Some(slot) = self.slots.try_remove(at) {
             self.index.remove(&slot.path);
             self.used -= slot.cost;
+            let Some(learned) = &mut self.learned else {
+                return;
+            };
             if let Some(since) = slot.resource.bare_since() {
-                self.bare_paths.insert(&slot.path, since);
+                learned.bare_paths.insert(&slot.path, since);
             }
             let hashes = slot.resource.representations.iter();
             for (state, hash) in hashes.filter_map(Representation::hash) {
-                self.hashes.insert(state, hash);
+                learned.hashes.insert(state, hash);
             }
         }
     }

@@ -77,16 +77,50 @@ const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
 /// nothing, and a deployment that shows within a second shows at once for a person.
 const FOLLOW_ROOT: Duration = Duration::from_secs(1);
 
+/// The parts of a site that its configuration alone decides. Sites whose parts are equal share them.
+struct SiteParts {
+    dress: Rc<Dress>,
+    options: Rc<Fields>,
+    substitutes: Rc<Substitutes>,
+}
+
+impl SiteParts {
+    fn new(config: &Config) -> Result<SiteParts, SiteError> {
+        let common = Rc::new(CommonFields::new(&config.headers)?);
+        let options: Fields = [("allow", "GET, HEAD, OPTIONS")].into_iter().collect();
+        Ok(SiteParts {
+            options: common.complete(options),
+            dress: Rc::new(Dress {
+                common,
+                rules: CacheRules::new(&config.cache)?,
+                types: MediaTypes::new(config)?,
+            }),
+            substitutes: Rc::new(Substitutes::new(config)),
+        })
+    }
+
+    /// These parts, or those of another site where they are equal.
+    fn shared_with<F: Files>(mut self, other: &Site<F>) -> SiteParts {
+        if self.dress == other.dress {
+            (self.dress, self.options) = (other.dress.clone(), other.options.clone());
+        }
+        if self.substitutes == other.substitutes {
+            self.substitutes = other.substitutes.clone();
+        }
+        self
+    }
+}
+
 /// A directory served as a site.
 pub struct Site<F: Files> {
     reads: F::Reads,
     hot: HotCache<F>,
     open_files: Rc<FileTable<F>>,
-    dress: Dress,
+    dress: Rc<Dress>,
     pages: ErrorPages,
     options: Rc<Fields>,
     /// The listings, if the operator wants them.
-    listings: Option<Listings<F>>,
+    listings: Option<Box<Listings<F>>>,
     /// The memory of the listings of all sites.
     shares: Shares<F>,
     spa: bool,
@@ -107,7 +141,9 @@ impl<F: Files> Site<F> {
     pub fn new(files: F, config: &Config) -> Result<Self, SiteError> {
         let reads = files.reads();
         let open_files = FileTable::new(files, config.open_files);
-        Site::over(open_files, reads, Shares::default(), config)
+        let parts = SiteParts::new(config)?;
+        let site = Site::over(open_files, reads, Shares::default(), parts, config);
+        Ok(site.with_pages())
     }
 
     /// A site of another host, which shares with `first` what all sites of a server have together: the
@@ -115,55 +151,59 @@ impl<F: Files> Site<F> {
     pub fn beside(first: &Site<F>, files: F, config: &Config) -> Result<Self, SiteError> {
         let reads = files.reads();
         let open_files = FileTable::beside(&first.open_files, files);
-        let site = Site::over(open_files, reads, first.shares.clone(), config)?;
-        Ok(Site {
-            pages: ErrorPages::none(),
-            ..site
-        })
+        let parts = SiteParts::new(config)?.shared_with(first);
+        let shares = first.shares.clone();
+        Ok(Site::over(open_files, reads, shares, parts, config))
     }
 
     /// A site that takes the place of `first`, with what all sites of its server have together.
     pub fn instead_of(first: &Site<F>, files: F, config: &Config) -> Result<Self, SiteError> {
         let reads = files.reads();
         let open_files = FileTable::instead_of(&first.open_files, files);
-        Site::over(open_files, reads, first.shares.clone(), config)
+        let parts = SiteParts::new(config)?;
+        let site = Site::over(open_files, reads, first.shares.clone(), parts, config);
+        Ok(site.with_pages())
+    }
+
+    /// Makes the pages of frequent errors, which only the first site has before they are needed.
+    fn with_pages(mut self) -> Self {
+        self.pages = ErrorPages::new(&self.dress.common);
+        self
     }
 
     fn over(
         open_files: Rc<FileTable<F>>,
         reads: F::Reads,
         shares: Shares<F>,
+        parts: SiteParts,
         config: &Config,
-    ) -> Result<Self, SiteError> {
-        let common = Rc::new(CommonFields::new(&config.headers)?);
-        let pages = ErrorPages::new(&common);
-        let rules = CacheRules::new(&config.cache)?;
-        let options: Fields = [("allow", "GET, HEAD, OPTIONS")].into_iter().collect();
+    ) -> Self {
+        let SiteParts {
+            dress,
+            options,
+            substitutes,
+        } = parts;
         let listings = config
             .listing
-            .then(|| Listings::new(&common, shares.clone()));
-        Ok(Site {
+            .then(|| Box::new(Listings::new(&dress.common, shares.clone())));
+        Site {
             reads,
             hot: HotCache::new(config.cache_memory, config.entity_tags, open_files.clone()),
             open_files,
-            options: common.complete(options),
-            dress: Dress {
-                common,
-                rules,
-                types: MediaTypes::new(config)?,
-            },
-            pages,
+            options,
+            pages: ErrorPages::none(),
+            dress,
             listings,
             shares,
             spa: config.spa,
             rule_file_use: RuleFileUse::default(),
             rule_files: RuleFiles::default(),
-            substitutes: Rc::new(Substitutes::new(config)),
+            substitutes,
             demo: config.demo,
             followed: None,
             path: SitePath::default(),
             candidate: Vec::new(),
-        })
+        }
     }
 
     /// The handlers that the configuration wants beside the files, and their paths.

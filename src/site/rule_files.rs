@@ -21,7 +21,8 @@ const LONGEST: u64 = 256 << 10;
 #[derive(Debug, Default)]
 pub(super) struct RuleFiles {
     watch: RuleWatch,
-    seen: [Option<Metadata>; 2],
+    /// The files that were there; none before the first was.
+    seen: Option<Box<[Option<Metadata>; 2]>>,
 }
 
 /// The next look at the files.
@@ -89,10 +90,11 @@ impl<F: Files> Site<F> {
         if seen == [None, None] {
             self.rule_files.watch = RuleWatch::Off;
         }
-        if seen == self.rule_files.seen {
+        let known = self.rule_files.seen.as_deref();
+        if seen == *known.unwrap_or(&[None, None]) {
             return None;
         }
-        self.rule_files.seen = seen;
+        self.rule_files.seen = Some(Box::new(seen));
         let [redirects, headers] = NAMES.map(|name| self.rule_text(name));
         Some(RuleTexts { redirects, headers })
     }

@@ -21,7 +21,7 @@ const PAGE: &[u8] = b".html";
 const OF_THE_ERROR: [&str; 3] = ["allow", "retry-after", "content-range"];
 
 /// The names of the files, relative to the root.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Substitutes {
     /// Indexes of a directory; the first that is there answers.
     pub index: Vec<Box<[u8]>>,

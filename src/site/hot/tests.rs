@@ -14,6 +14,17 @@ fn used(site: &TestSite) -> usize {
     costs
 }
 
+/// Paths of the sidecars that a warning was given of.
+fn warned(site: &TestSite) -> &HashSet<Vec<u8>, RandomState> {
+    &site
+        .site
+        .hot
+        .learned
+        .as_ref()
+        .expect("a file was read")
+        .warned
+}
+
 #[test]
 fn a_hot_file_is_looked_at_by_one_call_now_and_then_and_read_once() {
     let mut site = TestSite::new(&[("a", "content")]);
@@ -326,14 +337,14 @@ fn sidecars_that_cannot_be_right_are_not_sent_and_told_of_once() {
     let mut site = TestSite::new(&[("a", "old"), ("a.br", "br of old"), ("a.gz", "")]);
     let every = [("accept-encoding", "br, gzip")];
     assert_eq!(site.get_with("/a", &every).text(), "br of old");
-    assert_eq!(site.site.hot.warned.len(), 1, "the empty one");
+    assert_eq!(warned(&site).len(), 1, "the empty one");
     // The file is written anew and its sidecars are forgotten.
     site.files.write("a", "new");
     for _ in 0..3 {
         site.advance(Duration::from_secs(3));
         let seen = site.get_with("/a", &every);
         assert_eq!((seen.text(), seen.field("vary")), ("new", None));
-        let warned: Vec<&Vec<u8>> = site.site.hot.warned.iter().collect();
+        let warned: Vec<&Vec<u8>> = warned(&site).iter().collect();
         assert_eq!(warned.len(), 2);
     }
     // A sidecar that is as old as the file was made from it.
@@ -357,5 +368,5 @@ fn warnings_have_an_end() {
     for at in 0..MOST_WARNED + 10 {
         site.get(&format!("/{at}"));
     }
-    assert_eq!(site.site.hot.warned.len(), MOST_WARNED);
+    assert_eq!(warned(&site).len(), MOST_WARNED);
 }

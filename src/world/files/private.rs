@@ -85,6 +85,8 @@ struct OwnTable {
     /// The present keys and those before them: an old key is a secret as long as its certificate is
     /// good. An inode whose descriptor is held is not given to another file.
     keys: Vec<OwnedFd>,
+    /// Directories of own files, each with the inodes of all that is in it.
+    directories: Vec<(PathBuf, HashSet<Inode>)>,
     watched: WatchedDirectories,
     /// Number of looks so far.
     looks: u64,
@@ -139,6 +141,7 @@ impl OwnTable {
             }
         }
         self.paths.sort_unstable();
+        self.enter_directories();
         let keys = self.keys.iter().filter_map(|key| fstat(key).ok());
         // The files that messages were redirected to, even if they have other names by now.
         let streams = [fstat(std::io::stdout()), fstat(std::io::stderr())];
@@ -162,13 +165,29 @@ impl OwnTable {
         })
     }
 
-    /// Directories with all that is in them, and the paths that lead there.
-    fn directories(&self) -> impl Iterator<Item = &Path> {
-        let numbers = self.paths.iter().filter(|(_, number)| {
+    /// Notes what is in directories of own files.
+    fn enter_directories(&mut self) {
+        self.directories.clear();
+        let mut left = MOST_NAMES;
+        for (path, number) in &self.paths {
             let own = self.own.get(*number);
-            own.is_some_and(|own| own.extent == OwnExtent::Directory)
-        });
-        numbers.map(|(path, _)| Path::new(OsStr::from_bytes(path)))
+            if own.is_some_and(|own| own.extent == OwnExtent::Directory) {
+                let directory = Path::new(OsStr::from_bytes(path));
+                self.watched.watch(directory);
+                let mut inodes = HashSet::new();
+                inodes.extend(stat(directory).ok().map(|found| inode(&found)));
+                enter(&mut inodes, CWD, path, DEPTH, &mut left);
+                self.directories.push((directory.to_owned(), inodes));
+            }
+        }
+    }
+
+    /// True for the inode of an own file. A directory that contains the root would hide the whole site. Its files
+    /// are named one by one as well.
+    fn has(&self, inode: &Inode, root: &Path) -> bool {
+        let mut directories = self.directories.iter();
+        self.inodes.contains(inode)
+            || directories.any(|(path, inodes)| inodes.contains(inode) && !root.starts_with(path))
     }
 }
 
@@ -189,12 +208,19 @@ fn hold(keys: &mut Vec<OwnedFd>, path: &Path) {
 /// The own files of a server as one root sees them.
 #[derive(Debug, Default)]
 pub(super) struct PrivateFiles {
-    own: OwnFiles,
+    own: Option<OwnFiles>,
     /// The last look at the own files that this root has taken up.
     seen: u64,
+    /// Those beneath the root; most roots have none.
+    beneath: Option<Box<FilesBeneath>>,
+}
+
+/// Own files beneath a root.
+#[derive(Debug, Default)]
+struct FilesBeneath {
     /// Paths beneath the root.
     names: Vec<PrivateName>,
-    /// Files beside own files of the root, and all that is in directories of own files.
+    /// Files beside own files of the root, and all that is in directories beneath it.
     inodes: HashSet<Inode>,
     /// Directories of own files beneath the root.
     watched: WatchedDirectories,
@@ -243,14 +269,16 @@ impl PrivateName {
 impl PrivateFiles {
     /// Names the own files. `root` is the root without symbolic links.
     pub fn set(&mut self, own: OwnFiles, root: &Path) {
-        (self.own, self.seen) = (own, 0);
+        (self.own, self.seen) = (Some(own), 0);
         self.look_up(root);
     }
 
     /// Looks up anew the files that the names lead to. An order to look is for all roots: the first that has seen
     /// the last look has another made, which the others take up.
     pub fn look_up(&mut self, root: &Path) {
-        let own = self.own.clone();
+        let Some(own) = self.own.clone() else {
+            return;
+        };
         if own.0.borrow().looks == self.seen {
             own.0.borrow_mut().look_up();
         }
@@ -260,27 +288,58 @@ impl PrivateFiles {
     /// Finds what lies beneath the root.
     fn find(&mut self, own: &OwnTable, root: &Path) {
         self.seen = own.looks;
-        self.inodes.clear();
-        self.names.clear();
-        self.watched.0.clear();
+        let mut found = FilesBeneath::default();
         let mut left = MOST_NAMES;
         for (path, file) in own.beneath(root) {
-            if file.extent != OwnExtent::Directory {
-                self.find_one(path, file.extent, root, &mut left);
+            match file.extent {
+                OwnExtent::Directory => found.hide(path, path.strip_prefix(root).ok(), &mut left),
+                extent => found.find_one(path, extent, root, &mut left),
             }
         }
-        for directory in own.directories() {
-            // A directory that contains the root would hide the whole site. Its files are named one by
-            // one as well.
-            if !root.starts_with(directory) {
-                self.watched.watch(directory);
-                let found = stat(directory).ok().map(|found| inode(&found));
-                self.inodes.extend(found);
-                self.hide(directory, directory.strip_prefix(root).ok(), &mut left);
+        self.beneath = (!found.names.is_empty()).then(|| Box::new(found));
+    }
+
+    /// Tells private files from others: `path`, beneath the root, has led to `found`.
+    pub fn is_private(&mut self, path: &[u8], found: FoundFile, root: &Path) -> bool {
+        let Some(own) = self.own.clone() else {
+            return false;
+        };
+        if own.0.borrow().own.is_empty() {
+            return false;
+        }
+        let beneath = self.beneath.as_deref();
+        if beneath.is_some_and(|it| it.names.iter().any(|name| name.covers(path))) {
+            return true;
+        }
+        // Private files beneath the root can be reached by a symbolic link, those elsewhere by a hard
+        // link only.
+        let is_stale = beneath.is_some_and(|it| it.watched.is_stale())
+            || (found.has_other_names && own.0.borrow().watched.is_stale());
+        if is_stale {
+            own.0.borrow_mut().look_up();
+            self.look_up(root);
+        }
+        let inode = found.inode;
+        let beneath = self.beneath.as_deref();
+        beneath.is_some_and(|it| it.inodes.contains(&inode)) || own.0.borrow().has(&inode, root)
+    }
+
+    /// Calls `tell` with each own file that lies beneath the root.
+    pub fn for_each_beneath(&self, root: &Path, mut tell: impl FnMut(&OwnFile)) {
+        let Some(own) = &self.own else {
+            return;
+        };
+        let table = own.0.borrow();
+        let mut told = HashSet::new();
+        for (_, own) in table.beneath(root) {
+            if told.insert((&own.path, own.what)) {
+                tell(own);
             }
         }
     }
+}
 
+impl FilesBeneath {
     /// A file beneath the root.
     fn find_one(&mut self, path: &Path, extent: OwnExtent, root: &Path, left: &mut usize) {
         let directory = path.parent().unwrap_or(path);
@@ -298,10 +357,14 @@ impl PrivateFiles {
 
     /// Hides a directory with all that is in it.
     fn hide(&mut self, directory: &Path, beneath: Option<&Path>, left: &mut usize) {
+        self.watched.watch(directory);
+        let found = stat(directory).ok().map(|found| inode(&found));
+        self.inodes.extend(found);
         if let Some(name) = beneath {
             self.names.push(PrivateName::Within(bytes(name)));
         }
-        self.enter(CWD, directory.as_os_str().as_bytes(), DEPTH, left);
+        let path = directory.as_os_str().as_bytes();
+        enter(&mut self.inodes, CWD, path, DEPTH, left);
     }
 
     /// Notes the inodes of files whose names continue `path`, such as rotated logs, because they may
@@ -320,74 +383,43 @@ impl PrivateFiles {
             }
         }
     }
+}
 
-    /// Notes the inodes of a directory and of all that is in it. A directory that may not be listed is
-    /// known by its name only.
-    fn enter(&mut self, at: impl std::os::fd::AsFd, name: &[u8], depth: usize, left: &mut usize) {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let Ok(directory) = openat(at, name, flags, Mode::empty()) else {
-            return;
+/// Notes the inodes of a directory and of all that is in it. A directory that may not be listed is known by its
+/// name only.
+fn enter(
+    inodes: &mut HashSet<Inode>,
+    at: impl std::os::fd::AsFd,
+    name: &[u8],
+    depth: usize,
+    left: &mut usize,
+) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let Ok(directory) = openat(at, name, flags, Mode::empty()) else {
+        return;
+    };
+    inodes.extend(fstat(&directory).ok().map(|found| inode(&found)));
+    let Ok(entries) = Dir::read_from(&directory) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if *left == 0 || matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        *left -= 1;
+        let Ok(found) = statat(&directory, name, AtFlags::empty()) else {
+            continue;
         };
-        self.inodes
-            .extend(fstat(&directory).ok().map(|found| inode(&found)));
-        let Ok(entries) = Dir::read_from(&directory) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            if *left == 0 || matches!(name.to_bytes(), b"." | b"..") {
-                continue;
+        match FileType::from_raw_mode(found.st_mode) {
+            // A link to a directory is not followed, because the directory may be the site's.
+            FileType::Directory if depth > 0 => {
+                enter(inodes, &directory, name.to_bytes(), depth - 1, left);
             }
-            *left -= 1;
-            let Ok(found) = statat(&directory, name, AtFlags::empty()) else {
-                continue;
-            };
-            match FileType::from_raw_mode(found.st_mode) {
-                // A link to a directory is not followed, because the directory may be the site's.
-                FileType::Directory if depth > 0 => {
-                    self.enter(&directory, name.to_bytes(), depth - 1, left);
-                }
-                FileType::RegularFile => {
-                    self.inodes.insert(inode(&found));
-                }
-                _ => {}
+            FileType::RegularFile => {
+                inodes.insert(inode(&found));
             }
-        }
-    }
-
-    /// Tells private files from others: `path`, beneath the root, has led to `found`.
-    pub fn is_private(&mut self, path: &[u8], found: FoundFile, root: &Path) -> bool {
-        if self.own.0.borrow().own.is_empty() {
-            return false;
-        }
-        if self.names.iter().any(|name| name.covers(path)) {
-            return true;
-        }
-        // Private files beneath the root can be reached by a symbolic link, those elsewhere by a hard
-        // link only.
-        let is_stale = (!self.names.is_empty() && self.watched.is_stale())
-            || (found.has_other_names && self.is_stale());
-        if is_stale {
-            self.own.0.borrow_mut().look_up();
-            self.look_up(root);
-        }
-        let inode = found.inode;
-        self.inodes.contains(&inode) || self.own.0.borrow().inodes.contains(&inode)
-    }
-
-    /// True if any directory of own files may have changed.
-    fn is_stale(&self) -> bool {
-        self.watched.is_stale() || self.own.0.borrow().watched.is_stale()
-    }
-
-    /// Calls `tell` with each own file that lies beneath the root.
-    pub fn for_each_beneath(&self, root: &Path, mut tell: impl FnMut(&OwnFile)) {
-        let table = self.own.0.borrow();
-        let mut told = HashSet::new();
-        for (_, own) in table.beneath(root) {
-            if told.insert((&own.path, own.what)) {
-                tell(own);
-            }
+            _ => {}
         }
     }
 }

@@ -4,8 +4,8 @@ use crate::support::Server;
 use std::fs;
 use std::path::Path;
 
-/// The most memory that a host may take beyond the first ones, in KiB: 4.8 were measured.
-const HOST_KIB: u64 = 5;
+/// The most memory that a host may take beyond the first ones, in KiB: 1.84 were measured.
+const HOST_KIB: u64 = 2;
 
 fn settings(hosts: usize) -> String {
     let host = |n: usize| {
@@ -28,7 +28,7 @@ fn page(server: &Server, host: &str) -> String {
 }
 
 #[test]
-fn a_thousand_hosts_start_answer_and_take_five_kib_each_at_most() {
+fn a_thousand_hosts_start_answer_and_take_two_kib_each_at_most() {
     let few = Server::configured(&settings(10), |directory| sites(directory, 10));
     let many = Server::configured(&settings(1010), |directory| sites(directory, 1010));
     let (few, held) = (few.anonymous_kib(), many.anonymous_kib());
