@@ -7,6 +7,7 @@ use super::request_head::{UpstreamRule, upstream_fields, upstream_trailers};
 use super::response_head::{TrailerUse, client_head, interim_head};
 use super::rule::ProxyRule;
 use super::scheme::UpstreamVersion;
+use super::websocket::{WebSocketKey, tunnel_head};
 use crate::exchange::{
     Answer, CallEnd, CallHead, Caller, Desk, Exchange, Failure, Handler, Part, Repeats, Request,
     Room, Step, Until,
@@ -42,15 +43,31 @@ impl ProxyHandler {
 
 impl<F: Files> Handler<F> for ProxyHandler {
     fn accept(&mut self, request: &Request<'_>, _: &mut Desk<'_>) -> Answer<F> {
-        let announced = request.fields.value("content-length").and_then(decimal);
+        let version = self.rule.scheme.version();
+        let tunnel = WebSocketKey::of(request, version);
+        let length = request.fields.value("content-length").and_then(decimal);
+        let (stage, tunnel) = match tunnel {
+            Err(failure) => (ForwardStage::Refused(failure), None),
+            Ok(tunnel) => {
+                let stage = ForwardStage::New {
+                    fields: upstream_fields(request, &self.rule, tunnel),
+                    length: match tunnel {
+                        Some(_) => Some(BodyLength::None),
+                        None => length.map(BodyLength::Known),
+                    },
+                    repeats: match tunnel {
+                        Some(_) => Repeats::Allowed,
+                        None => repeats(request),
+                    },
+                };
+                (stage, tunnel)
+            }
+        };
         Answer::Exchange(Box::new(ProxyExchange {
             upstream: self.upstream,
-            stage: ForwardStage::New {
-                fields: upstream_fields(request, &self.rule),
-                announced,
-                repeats: repeats(request),
-            },
-            version: self.rule.scheme.version(),
+            stage,
+            tunnel,
+            version,
             trailers: trailer_use(request),
             common: self.common.clone(),
         }))
@@ -82,6 +99,8 @@ fn trailer_use(request: &Request<'_>) -> TrailerUse {
 struct ProxyExchange {
     upstream: usize,
     stage: ForwardStage,
+    /// The key of a request of HTTP/2 for a tunnel.
+    tunnel: Option<WebSocketKey>,
     version: UpstreamVersion,
     trailers: TrailerUse,
     common: Rc<Fields>,
@@ -92,7 +111,8 @@ enum ForwardStage {
     /// Nothing was sent: the first part of the request tells how long its content is.
     New {
         fields: Fields,
-        announced: Option<u64>,
+        /// The length of the content, if that is known already.
+        length: Option<BodyLength>,
         repeats: Repeats,
     },
     /// The upstream is called.
@@ -101,6 +121,8 @@ enum ForwardStage {
     Answered(Caller),
     /// Bytes of another protocol go both ways, until either side ends.
     Tunnel(Caller),
+    /// Nothing was sent, nor will be.
+    Refused(Failure),
     /// Nothing is wanted any more.
     Over,
 }
@@ -119,13 +141,13 @@ impl ProxyExchange {
     fn caller(&mut self, first: FirstPart, desk: &mut Desk<'_>) -> Option<&Caller> {
         if let ForwardStage::New {
             fields,
-            announced,
+            length,
             repeats,
         } = &mut self.stage
         {
-            let length = match (first, *announced) {
+            let length = match (first, *length) {
                 (FirstPart::End, _) => BodyLength::None,
-                (FirstPart::Other, Some(length)) => BodyLength::Known(length),
+                (FirstPart::Other, Some(length)) => length,
                 (FirstPart::Other, None) => BodyLength::Unknown,
             };
             let head = CallHead {
@@ -139,7 +161,23 @@ impl ProxyExchange {
             ForwardStage::Called(caller)
             | ForwardStage::Answered(caller)
             | ForwardStage::Tunnel(caller) => Some(caller),
-            ForwardStage::New { .. } | ForwardStage::Over => None,
+            ForwardStage::New { .. } | ForwardStage::Refused(_) | ForwardStage::Over => None,
+        }
+    }
+
+    /// The client sends no more.
+    fn end(&mut self, desk: &mut Desk<'_>) {
+        match (&self.stage, self.tunnel) {
+            (ForwardStage::Tunnel(_), _) => self.stage = ForwardStage::Over,
+            (ForwardStage::New { .. } | ForwardStage::Called(_), Some(_)) => {
+                let reason = "the client has closed the tunnel before it was open";
+                self.stage = ForwardStage::Refused(Failure::new(400, reason));
+            }
+            _ => {
+                if let Some(caller) = self.caller(FirstPart::End, desk) {
+                    caller.finish_content();
+                }
+            }
         }
     }
 }
@@ -163,13 +201,7 @@ impl<F: Files> Exchange<F> for ProxyExchange {
                     }
                 }
             },
-            Part::End => {
-                if let ForwardStage::Tunnel(_) = &self.stage {
-                    self.stage = ForwardStage::Over;
-                } else if let Some(caller) = self.caller(FirstPart::End, desk) {
-                    caller.finish_content();
-                }
-            }
+            Part::End => self.end(desk),
             Part::Gone => self.stage = ForwardStage::Over,
         }
     }
@@ -183,7 +215,7 @@ impl<F: Files> Exchange<F> for ProxyExchange {
             ForwardStage::Called(caller)
             | ForwardStage::Answered(caller)
             | ForwardStage::Tunnel(caller) => caller.response_time(),
-            ForwardStage::New { .. } | ForwardStage::Over => None,
+            ForwardStage::New { .. } | ForwardStage::Refused(_) | ForwardStage::Over => None,
         }
     }
 
@@ -192,16 +224,23 @@ impl<F: Files> Exchange<F> for ProxyExchange {
             ForwardStage::Called(caller)
             | ForwardStage::Answered(caller)
             | ForwardStage::Tunnel(caller) => caller.held(),
-            ForwardStage::New { .. } | ForwardStage::Over => 0,
+            ForwardStage::New { .. } | ForwardStage::Refused(_) | ForwardStage::Over => 0,
         }
     }
 
     fn poll(&mut self, room: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure> {
+        if let ForwardStage::Refused(_) = &self.stage
+            && let ForwardStage::Refused(failure) =
+                std::mem::replace(&mut self.stage, ForwardStage::Over)
+        {
+            return Err(failure);
+        }
         let is_answered = !matches!(
             self.stage,
             ForwardStage::New { .. } | ForwardStage::Called(_)
         );
         let (trailers, version, common) = (self.trailers, self.version, self.common.clone());
+        let tunnel = self.tunnel;
         let Some(caller) = self.caller(FirstPart::Other, desk) else {
             return Ok(Step::End(None));
         };
@@ -211,6 +250,8 @@ impl<F: Files> Exchange<F> for ProxyExchange {
             }
             if let Some(fields) = caller.take_head() {
                 let head = client_head(&fields, &common, trailers, version);
+                let opened = tunnel.map(|key| key.is_opened(&fields));
+                let opened = opened.transpose()?;
                 let is_switch = head.status == 101;
                 let is_only = trailers == TrailerUse::Wanted && caller.ends_with_head();
                 if let ForwardStage::Called(caller) =
@@ -222,7 +263,9 @@ impl<F: Files> Exchange<F> for ProxyExchange {
                         ForwardStage::Answered(caller)
                     };
                 }
-                return Ok(if is_switch {
+                return Ok(if opened == Some(true) {
+                    Step::Head(tunnel_head(&head))
+                } else if is_switch {
                     Step::Switch(head)
                 } else if is_only && head.len.is_none() {
                     Step::Only(head)
@@ -257,6 +300,11 @@ impl<F: Files> Exchange<F> for ProxyExchange {
             }
             None => Ok(Step::Wait(Until::Woken)),
         }
+    }
+
+    /// A tunnel has no end in itself.
+    fn content_limit(&self) -> Option<u64> {
+        self.tunnel.map(|_| u64::MAX)
     }
 
     /// The upstream's connection has deadlines of its own, each with its reason.

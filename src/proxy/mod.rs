@@ -24,6 +24,7 @@ mod response_head;
 mod rule;
 mod scheme;
 mod secure;
+mod websocket;
 
 pub use handler::ProxyHandler;
 pub use rule::{DialAddress, ProxyRule, Upstream, UpstreamAddress, UpstreamServer, group};

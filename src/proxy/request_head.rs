@@ -3,6 +3,7 @@
 use super::forwarded::{is_claim, push_forwarded, push_via};
 use super::path::upstream_target;
 use super::scheme::{UpstreamScheme, UpstreamVersion};
+use super::websocket::WebSocketKey;
 use crate::exchange::Request;
 use crate::http::Fields;
 use crate::http::grammar::is_connection_specific;
@@ -22,11 +23,19 @@ pub(super) struct UpstreamRule {
 }
 
 /// The fields of the request that the upstream gets. `content-length` is not among them: the protocol core
-/// writes it from the content's true length.
-pub(super) fn upstream_fields(request: &Request<'_>, rule: &UpstreamRule) -> Fields {
+/// writes it from the content's true length. A request for a tunnel, which has a key, becomes an upgrade.
+pub(super) fn upstream_fields(
+    request: &Request<'_>,
+    rule: &UpstreamRule,
+    tunnel: Option<WebSocketKey>,
+) -> Fields {
     let from = request.fields;
     let mut fields = Fields::new();
-    fields.push(b":method", from.method().unwrap_or_default());
+    let method = match tunnel {
+        Some(_) => b"GET",
+        None => from.method().unwrap_or_default(),
+    };
+    fields.push(b":method", method);
     let scheme: &[u8] = if rule.scheme.is_secure() {
         b"https"
     } else {
@@ -42,7 +51,9 @@ pub(super) fn upstream_fields(request: &Request<'_>, rule: &UpstreamRule) -> Fie
     );
     fields.push(b":path", &target);
     let mut cookies = Vec::new();
-    for field in from.regular() {
+    // The proxy's own key takes the place of one that has no meaning over HTTP/2.
+    let is_key = |name: &[u8]| tunnel.is_some() && name == b"sec-websocket-key";
+    for field in from.regular().filter(|field| !is_key(field.name)) {
         if field.name == b"cookie" {
             // HTTP/2 cuts the field in crumbs (RFC 9113 §8.2.3).
             if !cookies.is_empty() {
@@ -56,9 +67,15 @@ pub(super) fn upstream_fields(request: &Request<'_>, rule: &UpstreamRule) -> Fie
     if !cookies.is_empty() {
         fields.push(b"cookie", &cookies);
     }
+    if let Some(key) = tunnel {
+        fields.push(b"upgrade", b"websocket");
+        fields.push(b"sec-websocket-key", key.text().as_bytes());
+    }
     match rule.scheme.version() {
         // The core has checked the offer.
-        UpstreamVersion::Http1 if from.value("upgrade") == Some(b"websocket") => {
+        UpstreamVersion::Http1
+            if tunnel.is_none() && from.value("upgrade") == Some(b"websocket") =>
+        {
             fields.push(b"upgrade", b"websocket");
         }
         // gRPC takes no other spelling.
@@ -143,7 +160,7 @@ mod tests {
             rest: b"/a",
             ..Request::new(&fields, peer)
         };
-        let made = upstream_fields(&request, &RULE());
+        let made = upstream_fields(&request, &RULE(), None);
         made.iter().map(|field| format!("{field:?}")).collect()
     }
 

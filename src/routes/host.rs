@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::content::Body;
 use crate::exchange::{Answer, Desk, FieldChanges, Handler, LoginOutcome, Request, Response};
-use crate::http::{Fields, Method, Scheme, status};
+use crate::http::{Fields, Method, Pseudo, Scheme, status};
 use crate::rules::{LineWarning, LoginQueue, Rules, SiteRules, Verdict, Visit, paced};
 use crate::site::Site;
 use crate::site::path::{PathError, SitePath, TargetForm, split_query};
@@ -234,8 +234,10 @@ impl<F: Files> Host<F> {
     fn accept_mounted(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Option<Answer<F>> {
         let mut path = SitePath::default();
         let target = request.fields.path().unwrap_or_default();
-        // A tunnel has no path (RFC 9110 §9.3.6).
-        if request.method == Method::Connect || path.parse(target).is_err() {
+        // A tunnel has no path (RFC 9110 §9.3.6), unless it is one for a protocol (RFC 8441 §4).
+        let is_tunnel =
+            request.method == Method::Connect && request.fields.pseudo(Pseudo::Protocol).is_none();
+        if is_tunnel || path.parse(target).is_err() {
             return None;
         }
         let whole = absolute(&path);
