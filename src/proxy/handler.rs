@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::request_head::{UpstreamRule, upstream_fields, upstream_trailers};
+use super::request_head::{UpstreamRule, takes_trailers, upstream_fields, upstream_trailers};
 use super::response_head::{TrailerUse, client_head, interim_head};
 use super::rule::ProxyRule;
 use super::scheme::UpstreamVersion;
@@ -85,11 +85,13 @@ fn repeats(request: &Request<'_>) -> Repeats {
     }
 }
 
-/// HTTP/2 always has room for trailers. A client of HTTP/1.1 has to ask (RFC 9110 §6.5.1), which concerns its
-/// connection alone and is not told here.
+/// HTTP/2 always has room for trailers. A client of HTTP/1.1 has to ask (RFC 9110 §6.5.1): others could take them for
+/// a part of the next response.
 fn trailer_use(request: &Request<'_>) -> TrailerUse {
     if request.version == "HTTP/2.0" {
         TrailerUse::Wanted
+    } else if takes_trailers(request.fields) {
+        TrailerUse::BehindChunks
     } else {
         TrailerUse::Dropped
     }
@@ -291,7 +293,7 @@ impl<F: Files> Exchange<F> for ProxyExchange {
         match caller.take_end() {
             Some(CallEnd::Complete(trailers)) => {
                 self.stage = ForwardStage::Over;
-                let wanted = self.trailers == TrailerUse::Wanted;
+                let wanted = self.trailers != TrailerUse::Dropped;
                 Ok(Step::End(trailers.filter(|_| wanted)))
             }
             Some(CallEnd::Failed(failure)) => {

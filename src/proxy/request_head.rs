@@ -91,7 +91,7 @@ pub(super) fn upstream_fields(
 }
 
 /// True if a client says that it takes fields behind content (RFC 9110 §10.1.4).
-fn takes_trailers(fields: &Fields) -> bool {
+pub(super) fn takes_trailers(fields: &Fields) -> bool {
     let codings = fields
         .values("te")
         .flat_map(|value| value.split(|byte| *byte == b','));
@@ -287,7 +287,7 @@ mod tests {
                 ("upgrade", "websocket"),
             ];
             let fields: Fields = fields.into_iter().collect();
-            let made = upstream_fields(&Request::new(&fields, V4), &rule);
+            let made = upstream_fields(&Request::new(&fields, V4), &rule, None);
             let passed = made.value("te").map(|value| String::from_utf8_lossy(value));
             assert_eq!(passed.as_deref(), expected, "{te}");
             assert!(made.value("upgrade").is_none());

@@ -12,6 +12,8 @@ use crate::http::{Fields, status};
 pub(super) enum TrailerUse {
     /// They are sent, and so is the field that announces them.
     Wanted,
+    /// They are sent where the length of the content is not known before, which HTTP/1.1 has chunks for.
+    BehindChunks,
     /// They are dropped.
     Dropped,
 }
@@ -30,7 +32,11 @@ pub(super) fn client_head(
         let goes_on = match field.name {
             // The server writes its own.
             b"date" => false,
-            b"trailer" => trailers == TrailerUse::Wanted,
+            b"trailer" => match trailers {
+                TrailerUse::Wanted => true,
+                TrailerUse::BehindChunks => from.value("content-length").is_none(),
+                TrailerUse::Dropped => false,
+            },
             b"via" | b"proxy-authenticate" => false,
             _ => true,
         };

@@ -42,6 +42,7 @@ struct Control<'i> {
     settings: Option<&'i [u8]>,
     /// A second `Upgrade` or `HTTP2-Settings`: no valid offer (RFC 7540 §3.2.1).
     ambiguous_upgrade: bool,
+    takes_trailers: bool,
     /// True if `Connection` names fields that are not known to concern it.
     names_fields: bool,
     /// A bit for each of the first lines that are passed on.
@@ -180,6 +181,10 @@ fn translate_head<'i>(
     if control.offers_websocket(version, framing) {
         fields.push(b"upgrade", b"websocket");
     }
+    // A handler may have some, and HTTP/1.0 has no place for them.
+    if control.takes_trailers && version == Version::Http11 {
+        fields.push(b"te", b"trailers");
+    }
     Ok(ParsedHead {
         version,
         framing,
@@ -223,7 +228,8 @@ impl<'i> Control<'i> {
         Ok(control)
     }
 
-    /// Drops the fields that `Connection` names, which end here (RFC 9110 §7.6.1).
+    /// Drops the fields that `Connection` names, which end here (RFC 9110 §7.6.1). `te` has to be named to be
+    /// meant for this server (RFC 9110 §10.1.4).
     #[cold]
     fn drop_named(&mut self, lines: &[Header<'_>]) {
         for (i, header) in lines.iter().enumerate().take(MOST_FIELDS) {
@@ -231,6 +237,7 @@ impl<'i> Control<'i> {
                 self.end_to_end &= !(1 << i);
             }
         }
+        self.takes_trailers = is_named("te", lines) && takes_trailers(lines);
     }
 
     /// True if the field line is passed on. Few heads have so many lines that some are looked at twice.
@@ -276,6 +283,15 @@ impl<'i> Control<'i> {
         let settings = self.settings?;
         offered.then_some(H2cUpgrade { settings })
     }
+}
+
+/// True if the client says that it takes fields behind content (RFC 9110 §10.1.4).
+fn takes_trailers(lines: &[Header<'_>]) -> bool {
+    let codings = lines
+        .iter()
+        .filter(|line| line.name.eq_ignore_ascii_case("te"));
+    let mut codings = codings.flat_map(|line| line.value.split(|byte| *byte == b','));
+    codings.any(|coding| trim(coding).eq_ignore_ascii_case(b"trailers"))
 }
 
 fn translate(error: httparse::Error, head: &[u8]) -> Error {

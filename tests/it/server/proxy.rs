@@ -5,6 +5,7 @@ mod h2_peer;
 mod h2c;
 mod secure;
 mod smuggling;
+mod trailers;
 mod tunnel;
 mod upgrade;
 pub(super) mod upstream;

@@ -33,8 +33,28 @@ fn fields_that_concern_the_connection_are_not_passed_on() {
              Proxy-Connection: close\r\nTE: trailers\r\nUpgrade: websocket\r\nHTTP2-Settings: \r\n\
              Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"
         ),
-        "POST http a / | trailer: X"
+        "POST http a / | trailer: X | te: trailers"
     );
+}
+
+/// RFC 9110 §10.1.4
+#[test]
+fn trailers_are_taken_by_a_client_of_http11_that_says_so_of_its_connection() {
+    for (version, lines, taken) in [
+        ("1.1", "TE: trailers\r\nConnection: te\r\n", true),
+        (
+            "1.1",
+            "te: gzip;q=0.5\r\nTE: deflate, Trailers\r\nConnection: close, TE\r\n",
+            true,
+        ),
+        ("1.1", "TE: trailers\r\n", false),
+        ("1.1", "TE: trailers;q=0\r\nConnection: te\r\n", false),
+        ("1.1", "TE: gzip\r\nConnection: te\r\n", false),
+        ("1.0", "TE: trailers\r\nConnection: te\r\n", false),
+    ] {
+        let event = event(&format!("GET / HTTP/{version}\r\nHost: a\r\n{lines}\r\n"));
+        assert_eq!(event.contains("te: trailers"), taken, "{lines}: {event}");
+    }
 }
 
 /// RFC 9110 §7.6.1
