@@ -2,22 +2,16 @@
 //! cannot.
 
 use std::error::Error;
-#[cfg(feature = "upload")]
-use std::path::PathBuf;
 use std::time::Instant;
 
 #[cfg(feature = "upload")]
-use super::hosts::OpenedHost;
+use super::uploads::{self, KnownUploads};
 #[cfg(feature = "proxy")]
 use super::upstreams::KnownUpstreams;
 use super::{hosts, metrics};
 use crate::config::Config;
 use crate::routes::RenewedHost;
-#[cfg(feature = "upload")]
-use crate::routes::Routes;
 use crate::server::{Reload, Renewing};
-#[cfg(feature = "upload")]
-use crate::upload::UploadRule;
 use crate::world::files::Root;
 
 /// A reader of the settings: it makes the next configuration of the one in force.
@@ -32,6 +26,9 @@ pub(super) struct SettingsReloader {
     verifies_passwords: bool,
     #[cfg(feature = "proxy")]
     upstreams: KnownUpstreams,
+    /// The directories that are open now.
+    #[cfg(feature = "upload")]
+    uploads: KnownUploads,
 }
 
 impl SettingsReloader {
@@ -42,6 +39,8 @@ impl SettingsReloader {
             verifies_passwords: has_logins(config),
             #[cfg(feature = "proxy")]
             upstreams: KnownUpstreams::of(config),
+            #[cfg(feature = "upload")]
+            uploads: KnownUploads::of(config),
             config: without_hosts(config),
         }
     }
@@ -60,10 +59,12 @@ impl SettingsReloader {
         };
         #[cfg(feature = "proxy")]
         let mounts = self.upstreams.mounts(&config)?;
+        #[cfg(feature = "upload")]
+        let moves = self.uploads.moves(&config)?;
         let mut opened = hosts::open_each(&config, Some(&*routes.site()))?;
         // From here on nothing fails.
         #[cfg(feature = "upload")]
-        move_uploads(&config, routes, &mut opened);
+        uploads::move_all(&moves, &config, routes, &mut opened);
         #[cfg(feature = "proxy")]
         for mount in mounts {
             if let Some((_, host)) = opened.get_mut(mount.host) {
@@ -83,6 +84,10 @@ impl SettingsReloader {
         routes.follow_rule_files(Instant::now());
         if let (Some(tls), Some(certificates)) = (tls, certificates) {
             tls.renew(certificates);
+        }
+        #[cfg(feature = "upload")]
+        {
+            self.uploads = KnownUploads::of(&config);
         }
         self.config = without_hosts(&config);
         Ok(())
@@ -106,29 +111,4 @@ fn without_hosts(config: &Config) -> Config {
 fn has_logins(config: &Config) -> bool {
     let mut hosts = config.host_configs();
     hosts.any(|host| !host.rules.logins.is_empty())
-}
-
-/// Moves the directories for uploads to the next hosts, with the uploads that are open: those of the
-/// configuration to the first host, that of a demo to the host with one of its names. A demo that is new has none.
-#[cfg(feature = "upload")]
-fn move_uploads(config: &Config, routes: &mut Routes<Root>, hosts: &mut [OpenedHost<'_>]) {
-    let demo = UploadRule::demo(PathBuf::new()).path;
-    for (number, ((names, host), site)) in hosts.iter_mut().zip(config.sites()).enumerate() {
-        let rules = if number == 0 {
-            &config.uploads[..]
-        } else {
-            &[]
-        };
-        let rules = rules.iter().map(|rule| &rule.path);
-        let names = if number == 0 {
-            &[]
-        } else {
-            names.unwrap_or_default()
-        };
-        for path in rules.chain(site.demo.then_some(&demo)) {
-            if let Some(handler) = routes.unmount(names, path) {
-                host.mount(path, handler);
-            }
-        }
-    }
 }

@@ -67,9 +67,6 @@ pub struct Config {
     /// Directories that the sandbox leaves readable beside those that the site needs today: where
     /// deployments will put what it needs next.
     pub sandbox_read: Vec<PathBuf>,
-    /// Paths that take uploads, of the first host.
-    #[cfg(feature = "upload")]
-    pub uploads: Vec<UploadRule>,
     /// The limits of each directory for uploads.
     #[cfg(feature = "upload")]
     pub upload_limits: UploadLimits,
@@ -111,6 +108,9 @@ pub struct HostConfig {
     /// The paths whose requests are forwarded, each with a server that takes them.
     #[cfg(feature = "proxy")]
     pub proxies: Vec<ProxyRule>,
+    /// Paths that take uploads.
+    #[cfg(feature = "upload")]
+    pub uploads: Vec<UploadRule>,
 }
 
 impl Default for HostConfig {
@@ -125,6 +125,8 @@ impl Default for HostConfig {
             rules: rules::Config::default(),
             #[cfg(feature = "proxy")]
             proxies: Vec::new(),
+            #[cfg(feature = "upload")]
+            uploads: Vec::new(),
         }
     }
 }
@@ -158,8 +160,6 @@ impl Default for Config {
             user: None,
             sandbox: true,
             sandbox_read: Vec::new(),
-            #[cfg(feature = "upload")]
-            uploads: Vec::new(),
             #[cfg(feature = "upload")]
             upload_limits: UploadLimits::default(),
             #[cfg(feature = "upload")]
@@ -303,11 +303,27 @@ impl Config {
         files
     }
 
+    /// The paths that take uploads, with the names of the host that they are on: none for the first host. Those of the
+    /// top level are on the first host alone, because a directory is seldom meant for all.
+    #[cfg(feature = "upload")]
+    pub fn uploads(&self) -> impl Iterator<Item = (&[HostPattern], &[UploadRule])> {
+        let hosts = self.host_configs().enumerate();
+        hosts.map(|(number, host)| match number {
+            0 => (&[][..], &host.uploads[..]),
+            _ => {
+                let names = self.hosts.get(number).map_or(&[][..], |named| &named.names);
+                let is_own = host.uploads != self.host.uploads;
+                (names, if is_own { &host.uploads[..] } else { &[] })
+            }
+        })
+    }
+
     /// The directories that uploads are written to.
     #[cfg(feature = "upload")]
     fn upload_directories(&self) -> Vec<PathBuf> {
-        let directories = self.uploads.iter().map(|rule| rule.directory.clone());
-        directories.collect()
+        let rules = self.uploads();
+        let directories = rules.flat_map(|(_, rules)| rules);
+        directories.map(|rule| rule.directory.clone()).collect()
     }
 
     /// None, because nothing is uploaded.

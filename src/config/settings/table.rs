@@ -225,11 +225,12 @@ const SITE: &[Setting] = &[
         "Take uploads by PUT, POST and form, as '/incoming=/srv/incoming', and serve them as attachments",
         |draft, text| {
             let rule = draft.upload_rule(text)?;
-            draft.config.uploads.push(rule);
+            draft.config.host.uploads.push(rule);
             Ok(())
         },
     )
-    .repeated(),
+    .repeated()
+    .per_host(),
     #[cfg(feature = "upload")]
     Setting::text(
         "upload-limit",

@@ -2,6 +2,7 @@
 
 mod demo;
 mod digests;
+mod hosts;
 mod limits;
 mod page;
 mod writer;
