@@ -9,9 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import proxy_apps
 from harness import REPOSITORY, Server, accepts, expect, expect_equal, free_ports, run, wait_for
 
-# .ci/run puts gunicorn and grpcio there, unless it is installed.
+# .ci/run puts gunicorn, grpcio and uvicorn there, unless it is installed.
 PACKAGES = REPOSITORY / "target/python"
 
 # Bytes of the long bodies.
@@ -224,6 +225,7 @@ def checks(report, binary):
             answer = curl(server.http + "/old/page.txt")
             expect_equal(answer, "a page\n", "the page")
     grpc(report, binary)
+    proxy_apps.checks(report, binary, Application)
 
 
 def grpc(report, binary):
