@@ -276,6 +276,12 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
+    /// True if the peer may keep the rest of its content back: the response has begun, and its exchange waits
+    /// for something else, within a time of its own.
+    pub(crate) fn may_be_silent(&self) -> bool {
+        self.has_head() && self.waits_for_exchange()
+    }
+
     /// True if an upstream makes the response.
     pub(crate) fn is_forwarded(&self) -> bool {
         match &self.source {

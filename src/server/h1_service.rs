@@ -343,6 +343,13 @@ impl<F: Files> H1Service<F> {
             }
             self.fail_open(&failure, turn);
         }
+        if self
+            .active
+            .as_ref()
+            .is_some_and(ActiveRequest::may_be_silent)
+        {
+            self.core.excuse_body();
+        }
         self.core.set_patience(turn.services.patience);
         let result = self.core.handle_timeout(turn.services.now);
         result.map_err(|error| self.fail(error, kept, turn))

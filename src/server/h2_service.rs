@@ -432,6 +432,7 @@ impl<F: Files> H2Service<F> {
         if self.due.is_some_and(|due| due <= turn.services.now) {
             self.handle_due(turn);
         }
+        self.excuse_silence();
         self.core.set_patience(turn.services.patience);
         let result = self.core.handle_timeout(turn.services.now);
         result.map_err(|error| self.fail(error, turn.services))

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | the first byte of a head | `preface_timeout` at first, then `keep_alive_timeout` | closed without a word |
 //! | the end of a head | `header_timeout` from its first byte | 408 |
-//! | a body | `stall_bytes` in each `stall_timeout`, or `slow_timeout` as patience goes | 408, or closed if the response has begun |
+//! | a body | `stall_bytes` in each `stall_timeout`, or `slow_timeout` as patience goes, unless it is excused | 408, or closed if the response has begun |
 //!
 //! Only progress extends a deadline: a byte that is no step towards a request does not. No deadline
 //! runs while the response is made, or while the caller does not read.
@@ -50,6 +50,13 @@ impl Connection {
     /// Sets the patience with a slow body, from the next deadline on. It is short at first.
     pub fn set_patience(&mut self, patience: Patience) {
         self.patience = patience;
+    }
+
+    /// Does not hold the past silence of the peer against it, which owes a body: the caller waits for something
+    /// else, and watches over the time itself. To be called before each [`Connection::handle_timeout`] for as
+    /// long as that lasts.
+    pub fn excuse_body(&mut self) {
+        self.progress = self.progress.max(self.config.stall_bytes);
     }
 
     /// Handles the end of a stall period of a body. Returns true if there may be one more.

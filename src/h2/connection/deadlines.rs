@@ -10,7 +10,7 @@
 //!   waits for                      is looked at with
 //!   its own window                 its own progress
 //!   the connection's, the socket   the whole connection's: some stream has to progress
-//!   content that the peer owes     its own progress, as a server and outside of tunnels
+//!   content that the peer owes     its own progress, as a server and outside of tunnels, unless it is excused
 //!   its user                       nothing
 //! ```
 
@@ -22,6 +22,7 @@ use crate::h2::clock::Tick;
 use crate::h2::error::{ConnectionError, ErrorCode};
 use crate::h2::event::Cause;
 use crate::h2::settings::Role;
+use crate::h2::store::StreamKey;
 use crate::h2::stream::{Half, RequestKind};
 use crate::h2::turn::{SendState, StreamSlot};
 use crate::http::Patience;
@@ -119,6 +120,15 @@ impl Connection {
     /// one as long as this was not called.
     pub fn set_patience(&mut self, patience: Patience) {
         self.timing.set_patience(patience);
+    }
+
+    /// Does not hold the past silence of the peer against a stream whose content it owes: the stream's user
+    /// waits for something else, and watches over the time itself. To be called before each
+    /// [`handle_timeout`](Self::handle_timeout) for as long as that lasts.
+    pub fn excuse(&mut self, stream: StreamKey) {
+        if let Some(slot) = self.streams.slot(stream) {
+            self.streams[slot].received.restart();
+        }
     }
 
     fn cancel_stalled(&mut self) {

@@ -143,6 +143,18 @@ impl<F: Files> H2Service<F> {
         self.due = self.due.into_iter().chain(due).min();
     }
 
+    /// Has the core put up with clients that send nothing more for now: their responses have begun, and wait
+    /// for something else, as that of a call both ways does for a long time. The exchange watches over that.
+    pub(super) fn excuse_silence(&mut self) {
+        let silent = self.active.iter().flatten();
+        for active in silent.filter(|active| active.may_be_silent()) {
+            let stream = active.key().and_then(|RequestKey(id)| self.core.stream(id));
+            if let Some(stream) = stream {
+                self.core.excuse(stream);
+            }
+        }
+    }
+
     /// Looks which exchanges have waited long enough, or too long.
     pub(super) fn handle_due(&mut self, turn: &mut Turn<'_, F>) {
         self.due = None;

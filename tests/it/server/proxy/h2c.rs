@@ -301,6 +301,36 @@ fn a_stream_that_its_client_resets_is_reset_upstream_and_the_connection_goes_on(
 }
 
 #[test]
+fn the_client_of_a_call_both_ways_may_be_silent_once_it_is_answered() {
+    let script = |peer: &mut H2Peer| {
+        loop {
+            match peer.next() {
+                Heard::Head(stream, head, _) if head[3] == ":path: /call" => {
+                    peer.say(stream, &[(":status", "200")], false);
+                }
+                Heard::Data(stream, data, end) => peer.give(stream, &data, end),
+                Heard::Closed => return,
+                _ => {}
+            }
+        }
+    };
+    let options = ["--stall-timeout", "1s", "--slow-timeout", "1s"];
+    let server = proxy(Config::default(), script, &options);
+    let mut client = client(&server);
+    let call = client.ask("POST", "/call", &[], false);
+    assert!(matches!(client.next(), Heard::Head(..)));
+    for word in [b"one", b"two"] {
+        client.give(call, word, false);
+        assert_eq!(client.next(), Heard::Data(call, word.to_vec(), false));
+        // One that nobody answers is given up for its silence, and the call is as silent all the while.
+        let mute = client.ask("POST", "/mute", &[], false);
+        assert_eq!(client.next(), Heard::Reset(mute, ErrorCode::CANCEL));
+    }
+    client.give(call, b"end", true);
+    assert_eq!(client.next(), Heard::Data(call, b"end".to_vec(), true));
+}
+
+#[test]
 fn a_client_that_does_not_read_stops_its_upstream_and_no_other_stream() {
     let sent = Arc::new(AtomicUsize::new(0));
     let count = sent.clone();
