@@ -321,7 +321,7 @@ impl<'f> Facts<'f> {
                     return Err(Malformed("content-length twice"));
                 }
             }
-            (7 | 10 | 16 | 17, name) if grammar::is_connection_specific(name) => {
+            (_, name) if grammar::is_connection_specific_lowercase(name) => {
                 return Err(Malformed("connection-specific field"));
             }
             _ => {}
@@ -414,8 +414,11 @@ fn check_value(value: &[u8]) -> Checked<()> {
 }
 
 fn has_blank_ends(value: &[u8]) -> bool {
-    let blank = |byte: Option<&u8>| byte.is_some_and(|&byte| grammar::is_blank(byte));
-    blank(value.first()) || blank(value.last())
+    let (Some(&first), Some(&last)) = (value.first(), value.last()) else {
+        return false;
+    };
+    // Nearly all values begin and end with bytes above both blanks.
+    first.min(last) <= b' ' && (grammar::is_blank(first) || grammar::is_blank(last))
 }
 
 /// Says that a byte is under 16.

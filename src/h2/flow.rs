@@ -74,11 +74,13 @@ impl Window {
 
     /// Bytes go over the wire.
     pub fn consume(&mut self, len: u32) -> Result<(), Exceeded> {
-        if len > self.available() {
-            // A frame without bytes is allowed whatever the window is.
-            return if len == 0 { Ok(()) } else { Err(Exceeded) };
+        // Both numbers have 32 bits, so nothing wraps.
+        let left = i64::from(self.0).wrapping_sub(i64::from(len));
+        // A frame without bytes is allowed whatever the window is.
+        if left < 0 && len > 0 {
+            return Err(Exceeded);
         }
-        self.0 = self.0.saturating_sub(len as i32);
+        self.0 = left as i32;
         Ok(())
     }
 }

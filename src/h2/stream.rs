@@ -312,6 +312,11 @@ impl Movement {
         self.substantial |= self.bytes >= enough;
     }
 
+    /// Counts bytes that moved, where it is never asked if they were enough once.
+    pub fn count(&mut self, len: u32) {
+        self.bytes = self.bytes.saturating_add(len);
+    }
+
     /// Says that enough bytes to keep a stream alive have moved once.
     pub fn is_substantial(&self) -> bool {
         self.substantial

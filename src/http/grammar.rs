@@ -106,6 +106,16 @@ pub fn is_connection_specific(name: &[u8]) -> bool {
     }
 }
 
+/// [`is_connection_specific`] for a name without capital letters, as all names of HTTP/2 are: one comparison for
+/// most names.
+#[inline]
+pub fn is_connection_specific_lowercase(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"upgrade" | b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding"
+    )
+}
+
 /// True for a field that a trailer section may have: none that concerns the connection, or that frames,
 /// routes or conditions a message, because the message was dealt with before its trailers came
 /// (RFC 9110 §6.5.1).

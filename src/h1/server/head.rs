@@ -173,8 +173,16 @@ fn translate_head<'i>(
         fields.push(b":authority", authority);
     }
     fields.push(b":path", &target.path);
-    for (i, header) in lines.iter().enumerate() {
-        if control.is_end_to_end(i, header.name, lines) {
+    let (first, rest) = lines.split_at(lines.len().min(MOST_FIELDS));
+    let mut end_to_end = control.end_to_end;
+    for header in first {
+        if end_to_end & 1 != 0 {
+            fields.push_lowercase(header.name.as_bytes(), header.value);
+        }
+        end_to_end >>= 1;
+    }
+    for header in rest {
+        if control.is_end_to_end(header.name, lines) {
             fields.push_lowercase(header.name.as_bytes(), header.value);
         }
     }
@@ -198,11 +206,14 @@ impl<'i> Control<'i> {
     /// Goes over all field lines once.
     fn collect(head: &'i [u8], lines: &[Header<'i>]) -> Result<Self, Error> {
         let mut control = Control::default();
-        for (i, Header { name, value }) in lines.iter().enumerate() {
+        // The bit of the line; none behind the last that has one.
+        let mut bit = 1;
+        for Header { name, value } in lines {
             let name = Name::of(name);
-            if i < MOST_FIELDS && name.is_end_to_end() {
-                control.end_to_end |= 1 << i;
+            if name.is_end_to_end() {
+                control.end_to_end |= bit;
             }
+            bit <<= 1;
             match name {
                 Name::Other | Name::Hop => {}
                 Name::Host if control.host.is_some() || !is_authority(value) => {
@@ -240,11 +251,10 @@ impl<'i> Control<'i> {
         self.takes_trailers = is_named("te", lines) && takes_trailers(lines);
     }
 
-    /// True if the field line is passed on. Few heads have so many lines that some are looked at twice.
-    fn is_end_to_end(&self, i: usize, name: &str, lines: &[Header<'_>]) -> bool {
-        if i < MOST_FIELDS {
-            return self.end_to_end & (1 << i) != 0;
-        }
+    /// True if a field line is passed on that has no bit. Few heads have so many lines that some are looked at
+    /// twice.
+    #[cold]
+    fn is_end_to_end(&self, name: &str, lines: &[Header<'_>]) -> bool {
         let is_dropped =
             || self.names_fields && Name::of(name) == Name::Other && is_named(name, lines);
         Name::of(name).is_end_to_end() && !is_dropped()

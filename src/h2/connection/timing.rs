@@ -87,8 +87,8 @@ impl Timing {
     }
 
     /// DATA was sent, of which `enough` keep the connection alive for a period.
-    pub(super) fn count_sent(&mut self, len: u32, enough: u32) {
-        self.sent.add(len, enough);
+    pub(super) fn count_sent(&mut self, len: u32) {
+        self.sent.count(len);
     }
 
     /// A look at the connection as a whole. Says that streams are ready to send and that it sends too

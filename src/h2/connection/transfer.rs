@@ -59,13 +59,15 @@ impl Connection {
             let turn = &self.streams[slot].turn;
             let wanted = u32::try_from(turn.remaining()).unwrap_or(u32::MAX);
             let window = self.streams[slot].send_window.available();
-            if !self.is_worth_a_frame(window, wanted) {
-                self.await_small_frames(window);
-                self.streams.set_aside(slot, SendState::Blocked);
-                continue;
-            }
             let shared = self.streams.send_window().available();
-            if !self.is_worth_a_frame(shared, wanted) {
+            // A wider window is worth no less, so the narrower one nearly always tells of both.
+            let available = window.min(shared);
+            if !self.is_worth_a_frame(available, wanted) {
+                if !self.is_worth_a_frame(window, wanted) {
+                    self.await_small_frames(window);
+                    self.streams.set_aside(slot, SendState::Blocked);
+                    continue;
+                }
                 self.await_small_frames(shared);
                 return None;
             }
@@ -76,7 +78,7 @@ impl Connection {
             let largest = self.agreement.remote().max_frame_size.min(fits);
             return Some(Grant {
                 stream: self.streams.key_of(slot),
-                max_len: wanted.min(window).min(shared).min(largest),
+                max_len: wanted.min(available).min(largest),
             });
         }
         None
@@ -189,7 +191,7 @@ impl Connection {
         let stream = &mut self.streams[slot];
         stream.turn.sent(len);
         stream.sent.add(len, self.config.stall_bytes);
-        self.timing.count_sent(len, self.config.stall_bytes);
+        self.timing.count_sent(len);
         if end_stream {
             self.budget.answered();
             let passed = self.pass(slot, Side::Local, Passage::Data { end_stream });
