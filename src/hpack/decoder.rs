@@ -1,50 +1,54 @@
-//! Header blocks to fields (RFC 7541 §3, §6).
+//! The table of a peer's encoder, which reads the peer's header blocks.
 
+use super::INITIAL_TABLE_SIZE;
+use super::block::{self, DecodeLimits, Decoded, SizeBound};
 use super::error::DecodeError;
-use super::input::BlockInput;
-use super::table::{DynamicTable, ENTRY_OVERHEAD};
-use super::{INITIAL_TABLE_SIZE, integer, static_table};
-use crate::http::field::{Fields, Joined};
-
-/// Dynamic table size updates that may precede the fields of a block: the smallest size since the
-/// last block and the final one (§4.2).
-const MAX_SIZE_UPDATES: u32 = 2;
-
-/// Limits of what is materialised of one block.
-#[derive(Clone, Copy, Debug)]
-pub struct DecodeLimits {
-    /// The size of all fields as RFC 9113 §6.5.2 counts it.
-    pub list_size: usize,
-    /// The number of fields beside cookie crumbs.
-    pub fields: usize,
-    /// The number of cookie crumbs (RFC 9113 §8.2.3), which have a bound of their own: they are one
-    /// field that was cut so that it compresses better. So each but the first counts in `list_size`
-    /// with its value and the two bytes that would join it to the one before.
-    pub crumbs: usize,
-    /// A block that decodes to more than this many times `list_size`, and to more than twice its own
-    /// length, is an error: Huffman's code alone makes a block longer by three fifths at most.
-    pub overrun: usize,
-}
-
-/// The outcome of a block without an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decoded {
-    /// Every field was materialised.
-    Whole,
-    /// The fields passed a limit. Those before it were materialised; the rest was only decoded, so
-    /// that the table stays right.
-    Truncated,
-}
+use super::packed::Packed;
+use super::table::DynamicTable;
+use crate::http::field::Fields;
 
 /// The dynamic table of the peer's encoder, and what reads blocks with it.
 #[derive(Clone)]
 pub struct Decoder {
-    table: DynamicTable,
-    /// The size that our SETTINGS_HEADER_TABLE_SIZE allows the peer.
-    limit: u32,
-    /// The least that the limit has been since the last block, if the peer's table was larger: the
-    /// next block has to begin with an update to no more than this.
-    reduction: Option<u32>,
+    entries: DecoderState,
+    bound: SizeBound,
+}
+
+/// The form of the entries.
+#[derive(Clone)]
+enum DecoderState {
+    /// A table to look fields up in.
+    Open(DynamicTable),
+    /// The block that makes the table, which takes less room, and the table's bound.
+    Packed { block: Packed, max_size: u32 },
+}
+
+impl DecoderState {
+    /// The table, where it is used.
+    #[inline]
+    fn open(&mut self) -> &mut DynamicTable {
+        if let DecoderState::Packed { .. } = self {
+            self.unpack();
+        }
+        match self {
+            DecoderState::Open(table) => table,
+            DecoderState::Packed { .. } => unreachable!("it was just unpacked"),
+        }
+    }
+
+    #[cold]
+    fn unpack(&mut self) {
+        if let DecoderState::Packed { block, max_size } = self {
+            *self = DecoderState::Open(block.unpack(*max_size));
+        }
+    }
+
+    fn max_size(&self) -> u32 {
+        match self {
+            DecoderState::Open(table) => table.max_size(),
+            DecoderState::Packed { max_size, .. } => *max_size,
+        }
+    }
 }
 
 impl Decoder {
@@ -54,27 +58,23 @@ impl Decoder {
     pub fn new(max_table_size: usize) -> Self {
         let limit = u32::try_from(max_table_size).unwrap_or(u32::MAX);
         Decoder {
-            table: DynamicTable::new(limit.min(INITIAL_TABLE_SIZE)),
-            limit,
-            reduction: None,
+            entries: DecoderState::Open(DynamicTable::new(limit.min(INITIAL_TABLE_SIZE))),
+            bound: SizeBound::new(limit),
         }
     }
 
     /// A decoder with this table, for the blocks that follow.
     pub(super) fn with_table(table: DynamicTable) -> Self {
         Decoder {
-            limit: table.max_size(),
-            table,
-            reduction: None,
+            bound: SizeBound::new(table.max_size()),
+            entries: DecoderState::Open(table),
         }
     }
 
     /// Changes what the peer may use, once it has acknowledged our SETTINGS.
     pub fn set_max_table_size(&mut self, size: usize) {
-        self.limit = u32::try_from(size).unwrap_or(u32::MAX);
-        if self.limit < self.table.max_size() {
-            self.reduction = Some(self.reduction.unwrap_or(u32::MAX).min(self.limit));
-        }
+        let limit = u32::try_from(size).unwrap_or(u32::MAX);
+        self.bound.change(limit, self.entries.max_size());
     }
 
     /// Decodes one complete header block and appends its fields to `fields`.
@@ -84,276 +84,55 @@ impl Decoder {
         fields: &mut Fields,
         limits: &DecodeLimits,
     ) -> Result<Decoded, DecodeError> {
-        let mut input = BlockInput(block);
-        let mut sink = FieldSink::new(fields, limits, block.len());
-        self.update_size(&mut input)?;
-        while let Some((&first, rest)) = input.0.split_first() {
-            input.0 = rest;
-            match first {
-                // §6.1: indexed field
-                0x80..=0xff => {
-                    let index = integer::decode(first, 7, &mut input)?;
-                    sink.push(self.lookup(index)?, false)?;
-                }
-                // §6.2.1: literal with incremental indexing
-                0x40..=0x7f => self.insert(first, &mut input, &mut sink)?,
-                // §6.3: dynamic table size update, which only begins a block
-                0x20..=0x3f => return Err(DecodeError::TableSizeMisplaced),
-                // §6.2.3: literal never indexed; §6.2.2: literal without indexing
-                0x00..=0x1f => self.pass(first, &mut input, &mut sink)?,
-            }
+        let table = self.entries.open();
+        block::decode(block, (table, &mut self.bound), fields, limits)
+    }
+
+    /// Gives back the memory that the entries do not need, for a connection that waits for its next block.
+    pub fn trim(&mut self) {
+        if let DecoderState::Open(table) = &mut self.entries {
+            table.shrink();
         }
-        self.table.trim();
-        Ok(sink.decoded)
     }
 
-    /// Gives back the memory that the entries do not need, for a connection that is idle.
+    /// Gives back the memory that is not needed until the next block, for a connection that has been idle for
+    /// a while: unpacking the entries takes as long as receiving them.
     pub fn shrink(&mut self) {
-        self.table.shrink();
+        let DecoderState::Open(table) = &mut self.entries else {
+            return;
+        };
+        if table.len() == 0 {
+            return table.shrink();
+        }
+        self.entries = DecoderState::Packed {
+            max_size: table.max_size(),
+            block: Packed::new(table),
+        };
     }
 
-    /// The table that a block makes out of an empty one of this size.
-    pub(super) fn table_of(block: &[u8], max_size: u32) -> Result<DynamicTable, DecodeError> {
-        let mut decoder = Decoder {
-            table: DynamicTable::new(max_size),
-            limit: max_size,
-            reduction: None,
-        };
-        let nothing = DecodeLimits {
-            list_size: usize::MAX,
-            fields: 0,
-            crumbs: 0,
-            overrun: 1,
-        };
-        decoder.decode(block, &mut Fields::new(), &nothing)?;
-        Ok(decoder.table)
-    }
-
-    /// The size of the entries in the table, as RFC 7541 §4.1 counts it, and its bound.
+    /// The size of the entries in the table, as RFC 7541 §4.1 counts it, and its bound. Where the table
+    /// is packed, it is unpacked for that.
     pub fn table_size(&self) -> (usize, u32) {
-        (self.table.size(), self.table.max_size())
+        let size = match &self.entries {
+            DecoderState::Open(table) => table.size(),
+            DecoderState::Packed { block, max_size } => block.unpack(*max_size).size(),
+        };
+        (size, self.entries.max_size())
     }
 
-    /// Number of entries in the table.
+    /// Number of entries in the table. Where the table is packed, it is unpacked for that.
     pub fn table_entries(&self) -> usize {
-        self.table.len()
+        match &self.entries {
+            DecoderState::Open(table) => table.len(),
+            DecoderState::Packed { block, max_size } => block.unpack(*max_size).len(),
+        }
     }
 
     /// The bytes that are allocated.
     pub(crate) fn heap(&self) -> usize {
-        self.table.heap()
-    }
-
-    /// Reads the size updates at the start of a block (§4.2, §6.3).
-    fn update_size(&mut self, input: &mut BlockInput<'_>) -> Result<(), DecodeError> {
-        let mut updates = 0;
-        while let Some(&first @ 0x20..=0x3f) = input.0.first() {
-            input.byte()?;
-            let size = integer::decode(first, 5, input)?;
-            if updates == MAX_SIZE_UPDATES {
-                return Err(DecodeError::TableSizeMisplaced);
-            }
-            if size > self.reduction.take().unwrap_or(self.limit) {
-                return Err(DecodeError::TableSizeExceeded);
-            }
-            self.table.set_max_size(size);
-            updates += 1;
-        }
-        match self.reduction {
-            Some(_) => Err(DecodeError::TableSizeMissing),
-            None => Ok(()),
-        }
-    }
-
-    /// Finds a field in the one address space of both tables (§2.3.3).
-    #[inline]
-    fn lookup(&self, index: u32) -> Result<Joined<'_>, DecodeError> {
-        match index.checked_sub(static_table::LEN + 1) {
-            None => static_table::get(index),
-            Some(age) => self.table.get(age as usize),
-        }
-        .ok_or(DecodeError::InvalidIndex)
-    }
-
-    /// A literal that becomes an entry (§6.2.1). It may displace the entry that its name refers to
-    /// (§4.4), which the draft's own copy of the name allows.
-    fn insert(
-        &mut self,
-        first: u8,
-        input: &mut BlockInput<'_>,
-        sink: &mut FieldSink<'_>,
-    ) -> Result<(), DecodeError> {
-        let mut draft = self.table.draft();
-        self.read_name(integer::decode(first, 6, input)?, input)?;
-        self.table.end_name(&mut draft);
-        self.read_string(input)?;
-        sink.push(self.table.drafted(draft), false)?;
-        self.table.insert(draft);
-        Ok(())
-    }
-
-    /// A literal that leaves the table alone (§6.2.2), or asks that every hop does (§6.2.3).
-    fn pass(
-        &mut self,
-        first: u8,
-        input: &mut BlockInput<'_>,
-        sink: &mut FieldSink<'_>,
-    ) -> Result<(), DecodeError> {
-        let mut draft = self.table.draft();
-        self.read_name(integer::decode(first, 4, input)?, input)?;
-        self.table.end_name(&mut draft);
-        self.read_string(input)?;
-        sink.push(self.table.drafted(draft), first & 0x10 != 0)?;
-        self.table.discard(draft);
-        Ok(())
-    }
-
-    /// Appends the name of a literal to the draft: that of an index, or a string if it is zero.
-    fn read_name(&mut self, index: u32, input: &mut BlockInput<'_>) -> Result<(), DecodeError> {
-        match index {
-            0 => self.read_string(input),
-            1..=static_table::LEN => {
-                let field = static_table::get(index).ok_or(DecodeError::InvalidIndex)?;
-                self.table.append(field.name());
-                Ok(())
-            }
-            _ => {
-                let age = (index - static_table::LEN - 1) as usize;
-                self.table.append_name(age).ok_or(DecodeError::InvalidIndex)
-            }
-        }
-    }
-
-    /// Appends a string to the draft (§5.2).
-    fn read_string(&mut self, input: &mut BlockInput<'_>) -> Result<(), DecodeError> {
-        let first = input.byte()?;
-        let len = integer::decode(first, 7, input)?;
-        let bytes = input.bytes(len)?;
-        if first & 0x80 != 0 {
-            self.table.append_huffman(bytes)
-        } else {
-            self.table.append(bytes);
-            Ok(())
-        }
-    }
-}
-
-/// The name of the field that comes in crumbs.
-const COOKIE: &[u8] = b"cookie";
-
-/// The separator between two crumbs once they are joined: a semicolon and a space.
-const JOINT: usize = 2;
-
-/// The part of a crumb's size as a field that joining saves.
-const SAVED: usize = COOKIE.len() + ENTRY_OVERHEAD - JOINT;
-
-/// Takes the fields of one block and materialises those within the limits.
-struct FieldSink<'a> {
-    fields: &'a mut Fields,
-    decoded: Decoded,
-    /// Bytes that may still be materialised.
-    room: usize,
-    /// Fields that may still be materialised.
-    left: usize,
-    /// Cookie crumbs that may still be materialised.
-    crumbs_left: usize,
-    /// The first crumb, to which the others will be joined.
-    cookie: Cookie,
-    /// Bytes that may still be decoded when `room` is used up.
-    beyond: usize,
-}
-
-/// Crumbs so far.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cookie {
-    Absent,
-    Begun,
-}
-
-/// The lot of a field.
-enum Admission {
-    Materialised,
-    LeftOut,
-    TooLarge,
-}
-
-/// Tells the fields that may be crumbs, for the price of two comparisons.
-#[inline(always)]
-fn may_be_crumb(field: Joined<'_>) -> bool {
-    field.name_len == COOKIE.len() && field.bytes.first() == COOKIE.first()
-}
-
-impl<'a> FieldSink<'a> {
-    fn new(fields: &'a mut Fields, limits: &DecodeLimits, block_len: usize) -> Self {
-        let overrun = limits.list_size.saturating_mul(limits.overrun);
-        let overrun = overrun.max(block_len.saturating_mul(2));
-        FieldSink {
-            fields,
-            decoded: Decoded::Whole,
-            room: limits.list_size,
-            left: limits.fields,
-            crumbs_left: limits.crumbs,
-            cookie: Cookie::Absent,
-            beyond: overrun.saturating_sub(limits.list_size),
-        }
-    }
-
-    /// Counts a field, and copies it if it is within the limits: past them a field costs the same
-    /// whatever its size.
-    #[inline(always)]
-    fn push(&mut self, field: Joined<'_>, sensitive: bool) -> Result<(), DecodeError> {
-        let cost = field.bytes.len() + ENTRY_OVERHEAD;
-        if cost > self.room || self.left == 0 || may_be_crumb(field) {
-            match self.admit_rare(field, cost) {
-                Admission::Materialised => {}
-                Admission::LeftOut => return Ok(()),
-                Admission::TooLarge => return Err(DecodeError::ListTooLarge),
-            }
-        } else {
-            self.room -= cost;
-            self.left -= 1;
-        }
-        self.fields.push_joined(field, sensitive);
-        Ok(())
-    }
-
-    /// Counts what may be a crumb or past the limits. Out of line, and without a copy of its own, so
-    /// that the fields that are neither cost no more for it.
-    #[inline(never)]
-    fn admit_rare(&mut self, field: Joined<'_>, cost: usize) -> Admission {
-        let crumb = may_be_crumb(field) && field.name() == COOKIE;
-        // A crumb counts as what it adds to the joined field, but past the limits like any field:
-        // thousands of one byte each are a bomb.
-        let cost = match self.cookie {
-            Cookie::Begun if crumb && self.crumbs_left > 0 => cost - SAVED,
-            _ => cost,
-        };
-        let left = if crumb {
-            self.cookie = Cookie::Begun;
-            &mut self.crumbs_left
-        } else {
-            &mut self.left
-        };
-        if cost > self.room || *left == 0 {
-            return self.pass_limit(cost);
-        }
-        self.room -= cost;
-        *left -= 1;
-        Admission::Materialised
-    }
-
-    #[cold]
-    fn pass_limit(&mut self, cost: usize) -> Admission {
-        // What comes behind a field that was left out is left out as well.
-        self.beyond = self.beyond.saturating_add(std::mem::take(&mut self.room));
-        (self.left, self.crumbs_left) = (0, 0);
-        self.decoded = Decoded::Truncated;
-        match self.beyond.checked_sub(cost) {
-            Some(beyond) => {
-                self.beyond = beyond;
-                Admission::LeftOut
-            }
-            None => Admission::TooLarge,
+        match &self.entries {
+            DecoderState::Open(table) => table.heap(),
+            DecoderState::Packed { block, .. } => block.heap(),
         }
     }
 }

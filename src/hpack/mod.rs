@@ -33,16 +33,18 @@
 //!   faults
 //! - `static_table`: Appendix A, and its index by name
 //! - `table`: the dynamic table (§2.3.2, §4)
-//! - `decoder`: blocks to fields (§3, §6), within bounds on what is materialised
+//! - `block`, `decoder`: blocks to fields (§3, §6), within bounds on what is materialised, and the table
+//!   that this takes
 //! - `encoder`: fields to blocks, and the policy of what deserves a place in the table
 //! - `index`, `recent`: the encoder's hash index of its table, and its memory of what is not there
-//! - `packed`: the encoder's table while nobody uses it
+//! - `packed`: a table while nobody uses it
 //!
 //! Frames, their reassembly into blocks, and the meaning of fields are left to [`crate::h2`].
 
 // What a peer sends must not panic: an index that cannot be wrong says why at its place. Tests may.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod block;
 mod decoder;
 mod encoder;
 mod error;
@@ -58,7 +60,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use decoder::{DecodeLimits, Decoded, Decoder};
+pub use block::{DecodeLimits, Decoded};
+pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use error::DecodeError;
 

@@ -1,15 +1,15 @@
 //! A dynamic table at rest: the block that makes it out of an empty one (RFC 7541 §6.2.1).
 //!
-//! An idle connection keeps its encoder's table in this form, which takes a quarter of the memory, and
-//! its next response is as short as if the table had been there all the time.
+//! An idle connection keeps its tables in this form, which takes a quarter of the memory, and
+//! its next blocks are as short as if the tables had been there all the time.
 
-use super::decoder::Decoder;
 use super::index::name_hash;
 use super::static_table::{self, Match};
 use super::table::DynamicTable;
-use super::{integer, string};
+use super::{block, integer, string};
 
 /// Literals with incremental indexing, the oldest entry first.
+#[derive(Clone)]
 pub(super) struct Packed(Box<[u8]>);
 
 impl Packed {
@@ -37,7 +37,7 @@ impl Packed {
 
     /// A table with the same entries. They fit: `max_size` is what it was, or more.
     pub(super) fn unpack(&self, max_size: u32) -> DynamicTable {
-        Decoder::table_of(&self.0, max_size).expect("a block that was made here is valid")
+        block::table_of(&self.0, max_size).expect("a block that was made here is valid")
     }
 
     /// The bytes that are allocated.

@@ -4,6 +4,7 @@
 
 mod content;
 mod looking;
+mod open_requests;
 mod opening;
 mod receiving;
 
@@ -21,6 +22,7 @@ use crate::http::{Expected, Field, Fields, printable};
 use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer};
 use looking::observer;
+use open_requests::{OpenRequests, SentHead, SharedFields};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -30,15 +32,7 @@ const UNSENDABLE: &str = "the response cannot be sent";
 /// An HTTP/2 connection and the requests that are open on it.
 pub struct H2Service<F: Files> {
     core: h2::Connection,
-    /// By the index of the stream's key.
-    active: Vec<Option<ActiveRequest<F>>>,
-    /// Streams whose exchanges are polled behind the input: those that can go on, and new ones whose
-    /// clients wait for 100 before they send content.
-    pending: Vec<StreamKey>,
-    /// The earliest time that an exchange waits for, or an earlier one.
-    due: Option<Instant>,
-    /// The memory behind `active`, but for what their handlers hold of requests.
-    held: usize,
+    open: OpenRequests<F>,
     requests: u32,
     peer: Peer,
     /// The number of the connection, for the log.
@@ -46,14 +40,6 @@ pub struct H2Service<F: Files> {
     /// Microseconds of the last round trip that was measured, or 0.
     #[cfg(feature = "panel")]
     round_trip_us: u32,
-    last_head: Option<SentHead>,
-}
-
-/// The source of the last response head.
-struct SentHead {
-    fields: Rc<Fields>,
-    date: u32,
-    status: u16,
 }
 
 impl<F: Files> H2Service<F> {
@@ -67,16 +53,12 @@ impl<F: Files> H2Service<F> {
     fn with_core(core: h2::Connection, client: PeerName) -> Self {
         H2Service {
             core,
-            active: Vec::new(),
-            pending: Vec::new(),
-            due: None,
-            held: 0,
+            open: OpenRequests::default(),
             requests: 0,
             peer: client.peer,
             id: client.id,
             #[cfg(feature = "panel")]
             round_trip_us: 0,
-            last_head: None,
         }
     }
 
@@ -117,16 +99,14 @@ impl<F: Files> H2Service<F> {
 
     /// The kernel got what was made so far.
     pub fn note_first_bytes(&mut self, clock: &mut dyn FnMut() -> Instant) {
-        for active in self.active.iter_mut().flatten() {
+        for active in self.open.iter_mut() {
             active.note_first_byte(clock);
         }
     }
 
     /// The memory that it takes. What handlers hold of requests, their windows know.
     pub fn memory(&self) -> usize {
-        let tables = self.active.capacity() * size_of::<Option<ActiveRequest<F>>>()
-            + self.pending.capacity() * size_of::<StreamKey>();
-        size_of::<Self>() + self.core.memory() + tables + self.held
+        size_of::<Self>() + self.core.memory() + self.open.memory()
     }
 
     /// Requests so far.
@@ -136,7 +116,11 @@ impl<F: Files> H2Service<F> {
 
     /// The time at which [`H2Service::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.core.next_deadline().into_iter().chain(self.due).min()
+        self.core
+            .next_deadline()
+            .into_iter()
+            .chain(self.open.due())
+            .min()
     }
 
     /// Takes what it can of `input` and answers, while the output is under `limit` bytes.
@@ -154,7 +138,7 @@ impl<F: Files> H2Service<F> {
                 Err(error) => return Err(self.fail(error, turn.services)),
             }
         }
-        if !self.pending.is_empty() {
+        if self.open.has_pending() {
             self.poll_pending(turn);
         }
         Ok(())
@@ -201,7 +185,7 @@ impl<F: Files> H2Service<F> {
                 self.data(stream, data, end_stream, turn);
             }
             Event::Trailers { stream, fields } => {
-                if let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) {
+                if let Some(active) = self.open.get_mut(stream) {
                     active.receive_trailers(fields, &turn.services.means);
                 }
                 self.data(stream, &[], true, turn);
@@ -292,9 +276,9 @@ impl<F: Files> H2Service<F> {
                 if end_stream {
                     active.finish_request(&turn.services.means);
                 }
-                self.insert(stream, active);
+                self.open.insert(stream, active);
                 match expectation {
-                    ContentHold::UntilContinue => self.pending.push(stream),
+                    ContentHold::UntilContinue => self.open.push_pending(stream),
                     ContentHold::Nothing => self.poll(stream, turn),
                 }
             }
@@ -321,7 +305,7 @@ impl<F: Files> H2Service<F> {
         } else if end_stream {
             self.complete(stream, active, turn.services);
         } else {
-            self.insert(stream, active);
+            self.open.insert(stream, active);
             self.core.set_ready(stream, remaining);
         }
     }
@@ -336,22 +320,17 @@ impl<F: Files> H2Service<F> {
         end_stream: bool,
         turn: &Turn<'_, F>,
     ) -> bool {
-        let date = turn.services.date_tick();
-        let is_same = |last: &SentHead| {
-            Rc::ptr_eq(&last.fields, &fields) && (last.status, last.date) == (status, date)
+        let head = SentHead {
+            fields: SharedFields(fields),
+            date: turn.services.date_tick(),
+            status,
         };
-        if self.last_head.as_ref().is_some_and(is_same)
-            && self.core.repeat_headers(stream, end_stream) == Ok(true)
-        {
+        if self.open.repeats(&head) && self.core.repeat_headers(stream, end_stream) == Ok(true) {
             return true;
         }
-        let is_sent = self.send_head(stream, status, &fields, end_stream, turn);
+        let is_sent = self.send_head(stream, status, &head.fields.0, end_stream, turn);
         if is_sent {
-            self.last_head = Some(SentHead {
-                fields,
-                date,
-                status,
-            });
+            self.open.remember_head(head);
         }
         is_sent
     }
@@ -369,7 +348,7 @@ impl<F: Files> H2Service<F> {
         let status = std::iter::once(Field::new(b":status", &digits));
         let last = turn.last_fields();
         let fields = status.chain(fields.iter()).chain(last);
-        self.last_head = None;
+        self.open.forget_head();
         let result = self.core.send_headers(stream, fields, end_stream);
         if let Err(misuse) = result {
             log::error!("{}: a response was not sent: {misuse}", self.peer);
@@ -390,46 +369,27 @@ impl<F: Files> H2Service<F> {
         self.core.discard(stream);
     }
 
-    fn insert(&mut self, stream: StreamKey, active: ActiveRequest<F>) {
-        let index = stream.index();
-        if index >= self.active.len() {
-            self.active.resize_with(index + 1, || None);
-        }
-        self.held += active.memory();
-        if let Some(place) = self.active.get_mut(index) {
-            *place = Some(active);
-        }
-    }
-
-    fn take(&mut self, stream: StreamKey) -> Option<ActiveRequest<F>> {
-        let active = self.active.get_mut(stream.index())?.take()?;
-        self.held -= active.memory();
-        Some(active)
-    }
-
     fn remove(
         &mut self,
         stream: StreamKey,
         reason: Option<&'static str>,
         services: &mut Services<F>,
     ) {
-        if let Some(mut active) = self.take(stream) {
+        if let Some(mut active) = self.open.take(stream) {
             active.abandon(&mut services.log, reason, &services.means);
         }
     }
 
     /// The connection is over: every open request is concluded as it stands.
     pub fn close(&mut self, services: &mut Services<F>) {
-        self.held = 0;
-        self.due = None;
-        for mut active in self.active.drain(..).flatten() {
+        for mut active in self.open.take_all() {
             active.abandon(&mut services.log, None, &services.means);
         }
     }
 
     /// Deals with a deadline of the core, or of an exchange, that has passed.
     pub fn handle_timeout(&mut self, turn: &mut Turn<'_, F>) -> Result<(), Fault> {
-        if self.due.is_some_and(|due| due <= turn.services.now) {
+        if self.open.due().is_some_and(|due| due <= turn.services.now) {
             self.handle_due(turn);
         }
         self.excuse_silence();
@@ -450,8 +410,13 @@ impl<F: Files> H2Service<F> {
     /// Gives back what an idle connection does not need.
     pub fn shrink(&mut self) {
         self.core.shrink();
-        self.active = Vec::new();
-        self.last_head = None;
+        self.open.shrink();
+    }
+
+    /// Gives back what the next request allocates again at a low price.
+    pub fn trim(&mut self) {
+        self.core.trim();
+        self.open.shrink();
     }
 }
 

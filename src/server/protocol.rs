@@ -346,6 +346,13 @@ impl<F: Files> Protocol<F> {
         }
     }
 
+    /// Gives back what the next request allocates again at a low price.
+    pub fn trim(&mut self) {
+        if let Protocol::H2(service) = self {
+            service.trim();
+        }
+    }
+
     /// Gives back what an idle connection does not need.
     pub fn shrink(&mut self) {
         if let Protocol::H2(service) = self {

@@ -125,7 +125,12 @@ impl Inbound {
         self.batches = self.batches.wrapping_add(1);
     }
 
-    /// Gives back the memory that an idle connection does not need.
+    /// Gives back memory that the next block allocates again.
+    pub(super) fn trim(&mut self) {
+        self.decoder.trim();
+    }
+
+    /// Gives back all memory that is not needed until the next block.
     pub(super) fn shrink(&mut self) {
         self.decoder.shrink();
     }

@@ -265,12 +265,19 @@ impl Connection {
         self.streams.heap() + input + output + hpack + self.waiting.heap()
     }
 
-    /// Gives back the memory that an idle connection does not need. What is needed again is
-    /// allocated again, so this is for connections that have been idle for a while.
-    pub fn shrink(&mut self) {
+    /// Gives back the memory that a connection without streams can do without at a low price: the next
+    /// request allocates it again.
+    pub fn trim(&mut self) {
         self.streams.shrink();
-        self.inbound.shrink();
+        self.inbound.trim();
         self.outbound.shrink();
+    }
+
+    /// Gives back all memory that an idle connection does not need. The next request takes a few microseconds
+    /// more for it, so this is for connections that have been idle for a while.
+    pub fn shrink(&mut self) {
+        self.trim();
+        self.inbound.shrink();
     }
 }
 

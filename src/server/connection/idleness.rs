@@ -33,16 +33,13 @@ impl Idleness {
         let requests = protocol.requests();
         // After a first request nobody knows whether a second follows. Given back at once, the memory
         // serves the next newcomer's first request, instead of leaving a hole for each of thousands.
-        let memory = if requests <= 1 {
-            protocol.shrink();
-            Memory::Least
-        } else {
-            Memory::Spare
-        };
+        if requests <= 1 {
+            protocol.trim();
+        }
         Idleness {
             since: now,
             requests,
-            memory,
+            memory: Memory::Spare,
         }
     }
 

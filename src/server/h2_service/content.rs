@@ -38,12 +38,12 @@ impl<F: Files> H2Service<F> {
         match self.send(grant, room, turn) {
             Ok(Progress::More) => {}
             Ok(Progress::Waiting) => {
-                let active = self.active.get(stream.index()).and_then(Option::as_ref);
-                self.note_due(active.and_then(ActiveRequest::due));
+                let active = self.open.get(stream);
+                self.open.note_due(active.and_then(ActiveRequest::due));
             }
             Ok(Progress::Cold) => self.await_disk(stream, turn),
             Ok(Progress::End) => {
-                if let Some(active) = self.take(stream) {
+                if let Some(active) = self.open.take(stream) {
                     self.complete(stream, active, turn.services);
                 }
             }
@@ -60,7 +60,7 @@ impl<F: Files> H2Service<F> {
         turn: &mut Turn<'_, F>,
     ) -> Result<Progress, Failure> {
         let stream = grant.stream;
-        let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
+        let Some(active) = self.open.get_mut(stream) else {
             self.core.abort(grant);
             self.core.reset(stream, ErrorCode::INTERNAL_ERROR);
             return Ok(Progress::Waiting);
@@ -114,7 +114,7 @@ impl<F: Files> H2Service<F> {
     /// Copies content into the output, as one frame.
     fn copy(&mut self, grant: Grant, turn: &mut Turn<'_, F>) -> Result<Progress, Failure> {
         let stream = grant.stream;
-        let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
+        let Some(active) = self.open.get_mut(stream) else {
             return Ok(self.rest(grant));
         };
         let max = grant.max_len as usize;
@@ -157,10 +157,10 @@ impl<F: Files> H2Service<F> {
     }
 
     fn await_disk(&mut self, stream: StreamKey, turn: &mut Turn<'_, F>) {
-        if let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) {
+        if let Some(active) = self.open.get_mut(stream) {
             active.await_disk();
             let due = active.due();
-            self.note_due(due);
+            self.open.note_due(due);
             turn.await_disk(key_of(stream));
         }
     }

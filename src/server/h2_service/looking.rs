@@ -31,7 +31,7 @@ impl<F: Files> H2Service<F> {
         match by {
             BlockedBy::Ended => None,
             BlockedBy::Head | BlockedBy::User => {
-                let active = self.active.get(stream.index())?.as_ref();
+                let active = self.open.get(stream);
                 active.and_then(Obstacle::of)
             }
             BlockedBy::StreamWindow | BlockedBy::SmallWindow => Some(Obstacle::StreamWindow),
@@ -130,7 +130,7 @@ mod whole {
 
         fn stream(&self, stream: &StreamSnapshot, is_full: bool) -> StreamWhole {
             let key = self.core.stream(stream.id);
-            let active = key.and_then(|key| self.active.get(key.index())?.as_ref());
+            let active = key.and_then(|key| self.open.get(key));
             let (received, sent) = active.map_or((0, 0), ActiveRequest::moved);
             let obstacle = key.and_then(|key| self.obstacle(key, stream.blocked_by, is_full));
             StreamWhole {

@@ -10,32 +10,30 @@ use crate::h2::StreamKey;
 use crate::server::answering::Accepted;
 use crate::server::turn::Turn;
 use crate::world::Files;
-use std::time::Instant;
 
 impl<F: Files> H2Service<F> {
     /// A request can go on.
     pub fn wake(&mut self, request: RequestKey, cause: WakeCause) {
         let RequestKey(id) = request;
         if let Some(stream) = self.core.stream(id)
-            && let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut)
+            && let Some(active) = self.open.get_mut(stream)
             && active.wake(cause)
-            // While output waits nobody polls, and a handler may be woken any number of times.
-            && !self.pending.contains(&stream)
         {
-            self.pending.push(stream);
+            // While output waits nobody polls, and a handler may be woken any number of times.
+            self.open.push_pending(stream);
         }
     }
 
     /// True if streams wait for a disk.
     #[cfg(debug_assertions)]
     pub fn waits_for_disk(&self) -> bool {
-        let mut active = self.active.iter().flatten();
+        let mut active = self.open.iter();
         active.any(|active| active.wait() == Waits::Disk)
     }
 
     /// True if a response goes on without its peer.
     pub fn goes_on_alone(&self) -> bool {
-        let mut active = self.active.iter().flatten();
+        let mut active = self.open.iter();
         active.any(ActiveRequest::goes_on_alone)
     }
 
@@ -43,7 +41,7 @@ impl<F: Files> H2Service<F> {
     /// (RFC 9110 §10.1.1), and some of it was in the input behind its request, it has been received by
     /// now, and nothing is asked for.
     pub(super) fn poll_pending(&mut self, turn: &mut Turn<'_, F>) {
-        for stream in std::mem::take(&mut self.pending) {
+        for stream in self.open.take_pending() {
             if self.core.contains(stream) {
                 self.poll(stream, turn);
             }
@@ -53,7 +51,7 @@ impl<F: Files> H2Service<F> {
     /// Lets a response go on: gives the request's window back, sends the head when there is one, and
     /// tells the scheduler that there may be content.
     pub(super) fn poll(&mut self, stream: StreamKey, turn: &mut Turn<'_, F>) {
-        while let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) {
+        while let Some(active) = self.open.get_mut(stream) {
             let releasable = active.releasable();
             release(&mut self.core, stream, releasable);
             if active.wait() == Waits::Disk {
@@ -69,11 +67,11 @@ impl<F: Files> H2Service<F> {
             release(&mut self.core, stream, releasable);
             match opening {
                 Ok(Opening::Nothing) => {
-                    self.note_due(due);
+                    self.open.note_due(due);
                     return;
                 }
                 Ok(Opening::Cold) => {
-                    self.note_due(due);
+                    self.open.note_due(due);
                     turn.await_disk(key_of(stream));
                     return;
                 }
@@ -101,30 +99,30 @@ impl<F: Files> H2Service<F> {
 
     /// Sends the head of an exchange's response.
     fn begin(&mut self, stream: StreamKey, head: &Head, size: Size, turn: &mut Turn<'_, F>) {
-        if let Some(active) = self.active.get(stream.index()).and_then(Option::as_ref) {
+        if let Some(active) = self.open.get(stream) {
             turn.services.routes.turn_to(active.host());
         }
         let end_stream = size == Size::None;
         if !self.send_head(stream, head.status, &head.fields, end_stream, turn) {
             self.remove(stream, Some(UNSENDABLE), turn.services);
         } else if !end_stream {
-            let active = self.active.get(stream.index()).and_then(Option::as_ref);
+            let active = self.open.get(stream);
             let remaining = active.and_then(ActiveRequest::remaining);
             self.core.set_ready(stream, remaining);
-        } else if let Some(active) = self.take(stream) {
+        } else if let Some(active) = self.open.take(stream) {
             self.complete(stream, active, turn.services);
         }
     }
 
     /// Asks for a request again.
     fn ask_again(&mut self, stream: StreamKey, admission: LoginOutcome, turn: &mut Turn<'_, F>) {
-        let Some((kept, entry)) = self.take(stream).and_then(ActiveRequest::into_kept) else {
+        let Some((kept, entry)) = self.open.take(stream).and_then(ActiveRequest::into_kept) else {
             return;
         };
         match turn.accept_again(&kept, self.peer, key_of(stream), admission, entry) {
             Accepted::Response(response, entry) => self.respond(stream, response, entry, turn),
             Accepted::Exchange(active) => {
-                self.insert(stream, active);
+                self.open.insert(stream, active);
                 self.poll(stream, turn);
             }
         }
@@ -132,21 +130,16 @@ impl<F: Files> H2Service<F> {
 
     /// An exchange has failed before its head.
     fn fail_open(&mut self, stream: StreamKey, failure: &Failure, turn: &mut Turn<'_, F>) {
-        if let Some(active) = self.take(stream) {
+        if let Some(active) = self.open.take(stream) {
             let (response, entry) = turn.services.answer_failure(active, failure, self.peer);
             self.respond(stream, response, entry, turn);
         }
     }
 
-    /// An exchange waits for this time, if for any.
-    pub(super) fn note_due(&mut self, due: Option<Instant>) {
-        self.due = self.due.into_iter().chain(due).min();
-    }
-
     /// Has the core put up with clients that send nothing more for now: their responses have begun, and wait
     /// for something else, as that of a call both ways does for a long time. The exchange watches over that.
     pub(super) fn excuse_silence(&mut self) {
-        let silent = self.active.iter().flatten();
+        let silent = self.open.iter();
         for active in silent.filter(|active| active.may_be_silent()) {
             let stream = active.key().and_then(|RequestKey(id)| self.core.stream(id));
             if let Some(stream) = stream {
@@ -157,9 +150,9 @@ impl<F: Files> H2Service<F> {
 
     /// Looks which exchanges have waited long enough, or too long.
     pub(super) fn handle_due(&mut self, turn: &mut Turn<'_, F>) {
-        self.due = None;
-        let mut late = Vec::new();
-        for active in self.active.iter_mut().flatten() {
+        self.open.forget_due();
+        let (mut fired, mut late, mut next) = (Vec::new(), Vec::new(), None);
+        for active in self.open.iter_mut() {
             let Some(RequestKey(id)) = active.key() else {
                 continue;
             };
@@ -167,15 +160,17 @@ impl<F: Files> H2Service<F> {
                 continue;
             };
             match active.handle_timeout(turn.services.now) {
-                Ok(TimerState::Fired) => self.pending.push(stream),
-                Ok(TimerState::Pending) => {
-                    self.due = self.due.into_iter().chain(active.due()).min()
-                }
+                Ok(TimerState::Fired) => fired.push(stream),
+                Ok(TimerState::Pending) => next = active.due().into_iter().chain(next).min(),
                 Err(failure) => late.push((stream, failure)),
             }
         }
+        self.open.note_due(next);
+        for stream in fired {
+            self.open.push_pending(stream);
+        }
         for (stream, failure) in late {
-            let active = self.active.get(stream.index()).and_then(Option::as_ref);
+            let active = self.open.get(stream);
             if active.is_some_and(ActiveRequest::has_head) {
                 self.cut_short(stream, &failure, turn.services);
             } else {

@@ -23,7 +23,7 @@ impl<F: Files> H2Service<F> {
         end_stream: bool,
         turn: &mut Turn<'_, F>,
     ) {
-        let Some(active) = self.active.get_mut(stream.index()).and_then(Option::as_mut) else {
+        let Some(active) = self.open.get_mut(stream) else {
             release(
                 &mut self.core,
                 stream,
@@ -45,7 +45,7 @@ impl<F: Files> H2Service<F> {
 
     /// The body is larger than anything that we take: 413, or the end of a response under way.
     fn refuse_body(&mut self, stream: StreamKey, turn: &mut Turn<'_, F>) {
-        let Some(mut active) = self.take(stream) else {
+        let Some(mut active) = self.open.take(stream) else {
             return;
         };
         if active.has_head() {
