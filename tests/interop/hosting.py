@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import client_certificates
 from devtools import Chromium
 from harness import Server, expect, expect_equal, run, wait_for
 
@@ -59,6 +60,7 @@ def checks(report, binary):
             rules(report, client, server)
             pages(report, server)
             changes(report, client, server, place)
+    client_certificates.checks(report, binary)
 
 
 class Hosts(Server):

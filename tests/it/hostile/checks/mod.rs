@@ -4,6 +4,7 @@
 mod descriptors;
 mod disk;
 mod files;
+mod passwords;
 mod requests;
 mod uploads;
 
@@ -21,6 +22,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         uploads::ALL,
         descriptors::ALL,
         disk::ALL,
+        passwords::ALL,
     ]
     .into_iter()
     .flatten()
