@@ -79,8 +79,8 @@ pub trait World {
         Succession::None
     }
 
-    /// Closes all listeners: nobody new is let in.
-    fn stop_listening(&mut self);
+    /// Closes the first `count` listeners: nobody new is let in by them. The others keep their numbers.
+    fn stop_listening(&mut self, count: usize);
 
     /// Asks for the readiness of a socket, in both directions, under this token.
     fn register(&mut self, socket: &mut Self::Socket, token: Token) -> io::Result<()>;

@@ -48,7 +48,10 @@ pub fn check(config: &Config, rules: &str) -> Result<String, Box<dyn Error>> {
         .iter()
         .map(|address| url(Scheme::Https, address));
     let metrics = config.metrics.iter().map(metrics::url);
-    let urls: Vec<String> = cleartext.chain(tls).chain(metrics).collect();
+    let urls = cleartext.chain(tls).chain(metrics);
+    #[cfg(feature = "panel")]
+    let urls = urls.chain(super::panel::check(config)?);
+    let urls: Vec<String> = urls.collect();
     let told = announcement("would serve", config, &urls, certificate.as_ref());
     let of_sites = rules_of_sites(&mut routes, config);
     Ok(told + rules + &of_sites + "The settings are right.\n")

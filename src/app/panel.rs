@@ -7,18 +7,15 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::http::Scheme;
-use crate::panel::{Door, OneTimeToken, Panel};
+use crate::panel::{Door, OneTimeToken, Panel, read_users};
 use crate::routes::Routes;
 use crate::rules::Users;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::recent_lines::RecentRequests;
 use crate::telemetry::standard_error;
-use crate::world::files::{Root, read_regular};
+use crate::world::files::Root;
 use crate::world::os::OsWorld;
 use crate::world::{ListenAddress, World};
-
-/// The longest file of users: 10,000 of them with 100 bytes each.
-const LONGEST_USERS: u64 = 1 << 20;
 
 /// The reason for which nothing secret can be made.
 const NO_RANDOM_NUMBERS: &str = "the panel needs random numbers, and the system gives none";
@@ -68,7 +65,7 @@ pub(super) fn open(
     }
     let mut urls: Vec<String> = bound
         .iter()
-        .map(|(scheme, address)| format!("{} (the panel)", super::url(*scheme, address)))
+        .map(|(scheme, address)| panel_url(*scheme, address))
         .collect();
     let door = match (&config.panel.users, routes.logins()) {
         (Some(file), Some(logins)) => Door::Users(Arc::new(users(file)?), logins),
@@ -82,21 +79,28 @@ pub(super) fn open(
     Ok(Some((panel, urls)))
 }
 
-/// The users of a file.
-pub(super) fn users(file: &Path) -> Result<Users, String> {
-    let content = read_regular(file, LONGEST_USERS);
-    let content = content.map_err(|reason| {
-        format!(
-            "cannot read the users of the panel '{}' (--admin-users): {reason}",
-            file.display()
-        )
-    })?;
-    let users = Users::parse(file, &content)?;
+/// The users of a file, with warnings of what is a danger.
+fn users(file: &Path) -> Result<Users, String> {
+    let users = read_users(file)?;
     users
         .warnings
         .iter()
         .for_each(|warning| log::warn!("{warning}"));
     Ok(users)
+}
+
+/// Reads the users as a start would, and tells the addresses of the panel.
+pub(super) fn check(config: &Config) -> Result<Vec<String>, String> {
+    if let Some(file) = &config.panel.users {
+        users(file)?;
+    }
+    let addresses = config.panel.addresses().zip(schemes(config));
+    let urls = addresses.map(|(address, scheme)| panel_url(scheme, address));
+    Ok(urls.collect())
+}
+
+fn panel_url(scheme: Scheme, address: &ListenAddress) -> String {
+    format!("{} (the panel)", super::url(scheme, address))
 }
 
 /// The URL by which a browser on this machine reaches the first listener with a port. A Unix socket has no

@@ -283,7 +283,7 @@ impl Config {
         }
     }
 
-    /// The settings file, and the files of users and of authorities that it names.
+    /// The settings file, and the files of users and of authorities that are read again with it.
     fn settings_files(&self) -> Vec<PathBuf> {
         let mut logins = self.host_configs().flat_map(|host| &host.rules.logins);
         let mut files: Vec<PathBuf> = self.settings_file.iter().cloned().collect();
@@ -292,6 +292,8 @@ impl Config {
                 files.push(login.users.file.clone());
             }
         }
+        #[cfg(feature = "panel")]
+        files.extend(self.panel.users.clone());
         let wishes = self
             .host_configs()
             .filter_map(|host| host.client_auth.as_ref());

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::order::{OrderContent, OrderOutcome, PanelOrder};
 use crate::exchange::Waker;
-use crate::inspect::{Feed, Look, Watch};
+use crate::inspect::{Feed, Look, Watch, WatchForm};
 
 /// A connection that a stream of events follows.
 pub(super) struct ConnectionFollower {
@@ -40,7 +40,10 @@ impl ConnectionFollower {
         let mut orders = Vec::new();
         match &mut self.watch {
             WatchStage::New => {
-                let order = PanelOrder::new(OrderContent::Watch(self.id), waker.clone());
+                let order = PanelOrder::new(
+                    OrderContent::Watch(self.id, WatchForm::EventStream),
+                    waker.clone(),
+                );
                 orders.push(order.clone());
                 self.watch = WatchStage::Asked(order);
             }

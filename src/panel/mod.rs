@@ -42,6 +42,8 @@ mod router;
 mod session;
 mod state;
 mod token;
+mod tracing;
+mod users;
 
 pub use action::Action;
 pub use config::{Config, PanelMistake, PanelRights};
@@ -50,3 +52,4 @@ pub use order::{OrderContent, OrderOutcome, PanelOrder};
 pub use router::Panel;
 pub use state::Door;
 pub use token::OneTimeToken;
+pub use users::read_users;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::action::Action;
 use crate::exchange::Waker;
-use crate::inspect::{Look, Watch};
+use crate::inspect::{Look, Watch, WatchForm};
 
 /// The content of an order.
 #[derive(Debug)]
@@ -14,8 +14,8 @@ pub enum OrderContent {
     Action(Action),
     /// A look at connections, which may take several turns.
     Look(RefCell<Look>),
-    /// To watch the connection of this number.
-    Watch(u32),
+    /// To watch the connection of this number, in this form.
+    Watch(u32, WatchForm),
 }
 
 /// The event loop's answer to an order.

@@ -2,6 +2,7 @@
 
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -20,9 +21,12 @@ use super::order::PanelOrder;
 use super::page::PanelPage;
 use super::session::Secret;
 use super::state::{Door, PanelState, SharedState};
+use super::tracing::TraceStream;
+use super::users::read_users;
 use crate::exchange::{Answer, Desk, Request, Response};
 use crate::http::{Fields, Method, Scheme};
 use crate::inspect::Look;
+use crate::rules::Users;
 use crate::telemetry::recent_lines::RecentRequests;
 use crate::world::Files;
 
@@ -182,6 +186,9 @@ impl Panel {
             return self.stream(call, caller);
         }
         let path = std::str::from_utf8(call.path).unwrap_or_default();
+        if let Some(id) = traced(path) {
+            return self.trace(call, caller, id);
+        }
         match Look::parse(path.trim_start_matches("/api/"), call.query) {
             Some(Ok(look)) => {
                 let exchange = LookExchange::new(self.state.clone(), look);
@@ -231,6 +238,41 @@ impl Panel {
                 let error = "as many streams of events are open as can be";
                 Answer::Response(PanelReply::error(503, error).response())
             }
+        }
+    }
+
+    /// Begins the trace of a connection.
+    fn trace<F: Files>(&self, call: &PanelCall<'_>, caller: &PanelCaller, id: u32) -> Answer<F> {
+        if call.request.method == Method::Head {
+            return Answer::Response(not_allowed("GET").response());
+        }
+        match TraceStream::new(self.state.clone(), caller.token.clone(), id, call.now) {
+            Some(stream) => Answer::Exchange(Box::new(stream)),
+            None => {
+                let error = "as many streams are open as can be";
+                Answer::Response(PanelReply::error(503, error).response())
+            }
+        }
+    }
+
+    /// Reads the file of the users again; none if nobody logs in with a password. The error is one line.
+    pub fn read_users(&self) -> Result<Option<Users>, String> {
+        let file = match &self.state.borrow().door {
+            Door::Users(users, _) => users.file.clone(),
+            Door::Token(_) => return Ok(None),
+        };
+        read_users(&file).map(Some)
+    }
+
+    /// Lets these users in instead of those of before. The sessions of users that are gone, or that have another
+    /// password, are over.
+    pub fn renew_users(&self, next: Users) {
+        let mut state = self.state.borrow_mut();
+        let PanelState { door, sessions, .. } = &mut *state;
+        if let Door::Users(users, _) = door {
+            sessions.keep(|user| users.is_same(&next, user.as_bytes()));
+            next.warnings.iter().for_each(|it| log::warn!("{it}"));
+            *users = Arc::new(next);
         }
     }
 
@@ -305,6 +347,12 @@ impl Panel {
     }
 }
 
+/// The number of the connection whose trace is at a path.
+fn traced(path: &str) -> Option<u32> {
+    let rest = path.strip_prefix("/api/connections/")?;
+    rest.strip_suffix("/qlog")?.parse().ok()
+}
+
 fn refusal_of(refusal: GuardRefusal) -> PanelReply {
     match refusal {
         GuardRefusal::Host => PanelReply::error(
@@ -351,6 +399,18 @@ mod tests {
         assert!(is("application/json") && is("Application/JSON; charset=utf-8"));
         assert!(!is("text/plain") && !is("application/jsonx") && !is(""));
         assert!(!is_json(&Fields::new()));
+    }
+
+    #[test]
+    fn the_path_of_a_trace_has_the_number_of_its_connection() {
+        assert_eq!(traced("/api/connections/17/qlog"), Some(17));
+        for path in [
+            "/api/connections/17",
+            "/api/connections/x/qlog",
+            "/api/connections/qlog",
+        ] {
+            assert_eq!(traced(path), None, "{path}");
+        }
     }
 
     #[test]

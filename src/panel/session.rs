@@ -157,6 +157,11 @@ impl Sessions {
         sessions.any(|session| session.token.is(token.as_bytes()) && !session.is_over(now))
     }
 
+    /// Ends the sessions of all users that do not stay.
+    pub(super) fn keep(&mut self, mut stays: impl FnMut(&str) -> bool) {
+        self.list.retain(|session| stays(&session.user));
+    }
+
     /// Ends the session of a request.
     pub(super) fn end(&mut self, fields: &Fields, scheme: Scheme, now: Instant) {
         if let Some(at) = self.place(fields, scheme, now) {

@@ -64,6 +64,13 @@ impl Users {
         })
     }
 
+    /// True if a user is in both with one hash.
+    #[cfg(feature = "panel")]
+    pub(crate) fn is_same(&self, other: &Users, name: &[u8]) -> bool {
+        self.hash(name)
+            .is_ok_and(|hash| other.hash(name) == Ok(hash))
+    }
+
     /// The hash of a user, or `Err` with one that takes as long.
     pub(super) fn hash(&self, name: &[u8]) -> Result<&str, &str> {
         let found = self

@@ -256,6 +256,7 @@ impl<W: World> EventLoop<W> {
             self.handle(event);
         }
         self.leave_when_due();
+        self.hasten_the_end();
         self.ready = ready;
         self.serve_late();
         for _ in 0..QUEUED_TURNS {

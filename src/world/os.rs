@@ -54,7 +54,8 @@ const CONTROL: mio::Token = mio::Token(Token::LAST_INDEX as usize - 2);
 pub struct OsWorld<F> {
     poll: Poll,
     events: mio::Events,
-    listeners: Vec<OsListener>,
+    /// By their numbers; none where it was closed.
+    listeners: Vec<Option<OsListener>>,
     ports: PortUse,
     /// The socket by which newer processes ask, if the operator wants one.
     control: Option<ControlSocket>,
@@ -262,7 +263,7 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
     }
 
     fn accept(&mut self, listener: usize) -> io::Result<(Socket, Peer)> {
-        let listener = self.listeners.get(listener);
+        let listener = self.listeners.get(listener).and_then(Option::as_ref);
         let listener = listener.ok_or(io::ErrorKind::WouldBlock)?;
         match listener.accept() {
             Err(error) if is_descriptor_limit(&error) && !listener.has_newcomer() => {
@@ -304,8 +305,8 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
         self.hear_successor()
     }
 
-    fn stop_listening(&mut self) {
-        self.close_listeners();
+    fn stop_listening(&mut self, count: usize) {
+        self.close_listeners(count);
     }
 
     fn register(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {

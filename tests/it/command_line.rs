@@ -212,7 +212,8 @@ fn a_check_opens_what_a_start_would_and_leaves_no_trace() {
         let code = output.status.code().unwrap();
         (code, text(output.stdout), text(output.stderr))
     };
-    let whole = "dir = \".\"\nlisten-tls = [\"127.0.0.1:8443\"]\naccess-log = \"access.log\"\n";
+    let whole = "dir = \".\"\nlisten-tls = [\"127.0.0.1:8443\"]\naccess-log = \"access.log\"\n\
+                 admin = [\"127.0.0.1:9000\"]\n";
     let (code, told, warned) = check(whole);
     assert_eq!(code, 0, "{warned}");
     assert!(
@@ -220,6 +221,7 @@ fn a_check_opens_what_a_start_would_and_leaves_no_trace() {
         "{told}"
     );
     assert!(told.contains("https://127.0.0.1:8443"), "{told}");
+    assert!(told.contains("http://127.0.0.1:9000 (the panel)"), "{told}");
     assert!(
         warned.contains("the settings file"),
         "it lies in the served directory: {warned}"
@@ -247,6 +249,17 @@ fn a_check_opens_what_a_start_would_and_leaves_no_trace() {
             2,
             "needs a TLS address",
         ),
+        (
+            "dir = \".\"\nadmin = [\"127.0.0.1:9000\"]\nadmin-users = \"none\"\n",
+            1,
+            "cannot read the users of the panel 'none' (--admin-users)",
+        ),
+        (
+            "dir = \".\"\nadmin = [\"127.0.0.1:9000\"]\nadmin-users = \"index.html\"\n",
+            1,
+            "index.html:1: write name:hash",
+        ),
+        ("dir = \".\"\nadmin = [\"0.0.0.0:9000\"]\n", 2, "admin"),
         (
             "dirr = \".\"\n",
             2,

@@ -102,6 +102,46 @@ fn the_settings_in_effect_are_a_settings_file_of_their_own() {
     assert_eq!(words("cache-memory"), "cache-memory = \"1M\" # default");
     assert_eq!(words("demo"), "demo = false # default");
     assert_eq!(words("cert"), "# cert is not set");
+    // A host has its own, what the top level has, its share of memory, and defaults.
+    let hosts = settings_file(
+        "spa = true\n[[host]]\nnames = [\"a\"]\nroot = \"a\"\nlisting = true\n[[host]]\nnames = [\"b\"]\nroot = \"b\"\n\
+         cache-memory = \"2M\"\n",
+    );
+    let hosts = hosts.path().join("calmd.toml");
+    let of_hosts = show(&["--config", hosts.to_str().unwrap()], &[]);
+    let mut tables = of_hosts.split("[[host]]").skip(1);
+    let mut next = || {
+        let lines = tables.next().unwrap().lines();
+        let lines = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        lines.collect::<Vec<_>>()
+    };
+    for (table, said) in [
+        (
+            next(),
+            [
+                "listing = true #",
+                "# cache-memory = \"524288\" # its share of 1M",
+            ],
+        ),
+        (
+            next(),
+            ["cache-memory = \"2M\" #", "# listing = false # default"],
+        ),
+    ] {
+        for said in said
+            .into_iter()
+            .chain(["# spa = true #", "# cert is not set"])
+        {
+            assert!(
+                table.iter().any(|line| line.starts_with(said)),
+                "{said}: {table:?}"
+            );
+        }
+        assert!(
+            !table.iter().any(|line| line.contains("idle-timeout")),
+            "{table:?}"
+        );
+    }
     // Read again, it says the same.
     let again = settings_file(&text);
     let again = again.path().join("calmd.toml");

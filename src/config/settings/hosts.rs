@@ -52,6 +52,11 @@ impl GivenHost {
     }
 }
 
+/// The memory for hot files of each of so many hosts that do not say how much they have.
+pub(super) fn cache_share(memory: usize, hosts: usize) -> usize {
+    (memory / hosts).max(LEAST_CACHE.min(memory))
+}
+
 /// The hosts, the default one first. A setting that a host does not have is that of the top level, which
 /// `given` has; one that neither has is that of `base`. `program` has the listeners.
 pub(super) fn resolve(
@@ -74,8 +79,7 @@ pub(super) fn resolve(
         let mut config = config.map_err(|missing| host.settings.incomplete(missing))?;
         if host.settings.values("cache-memory").is_none() {
             // The memory that is given at the top level is that of all hosts.
-            let memory = &mut config.site.cache_memory;
-            *memory = (*memory / given.hosts.len()).max(LEAST_CACHE.min(*memory));
+            config.site.cache_memory = cache_share(config.site.cache_memory, given.hosts.len());
         }
         let named = NamedHost {
             names: host.names.clone(),

@@ -2,12 +2,17 @@
 
 use std::ffi::OsString;
 
+use super::hosts;
 use super::rule_text::{self, RuleOwner};
 use super::toml_text::quoted;
 use super::{
     Arity, GivenHost, GivenSettings, HostRole, SETTINGS_FILE, Scope, Setting, SettingOrigin,
     ValueForm, all,
 };
+use crate::http::quantity;
+
+/// The setting whose value at the top level is divided among the hosts.
+const CACHE_MEMORY: &str = "cache-memory";
 
 /// Column of the comments, which lines that are longer push to the right.
 const COMMENT: usize = 36;
@@ -26,7 +31,8 @@ pub fn show(given: &GivenSettings) -> String {
     text
 }
 
-/// A host: its names, the settings of its own, and behind a `#` those that it has from the top level.
+/// A host: its names, the settings of its own, and behind a `#` those that it has from the top level and the
+/// defaults of the others.
 fn of_host(host: &GivenHost, top: &GivenSettings) -> String {
     let names: Vec<_> = host.names.iter().map(ToString::to_string).collect();
     let names: Vec<_> = names.iter().map(|name| quoted(name)).collect();
@@ -55,18 +61,34 @@ fn of_host(host: &GivenHost, top: &GivenSettings) -> String {
         }
     }
     text.push_str(&rule_text::lines(own.into_iter()));
-    let of_top = |setting: &&Setting| {
-        let is_given = top.values(setting.name).is_some();
-        setting.scope == Scope::Host && is_given && host.inherits(setting)
+    let unsaid = |setting: &&Setting| {
+        let is_own = host.settings.values(setting.name).is_some();
+        setting.scope == Scope::Host && !is_own
     };
-    let settings = all()
-        .filter(of_top)
-        .map(|setting| line(setting, top) + "\n");
-    let inherited = settings.chain([rule_text::lines(inherited.into_iter())]);
-    for line in inherited.collect::<String>().lines() {
-        text.push_str(&format!("# {line}\n"));
+    let settings = all().filter(unsaid).map(|setting| match setting.name {
+        CACHE_MEMORY => cache_share(setting, top),
+        _ if host.inherits(setting) => line(setting, top),
+        _ => line(setting, &GivenSettings::default()),
+    });
+    let settings = settings.map(|line| line + "\n");
+    let unsaid = settings.chain([rule_text::lines(inherited.into_iter())]);
+    for line in unsaid.collect::<String>().lines() {
+        let comment = if line.starts_with('#') { "" } else { "# " };
+        text.push_str(&format!("{comment}{line}\n"));
     }
     text
+}
+
+/// The memory that a host has as its share, where it does not say how much it has.
+fn cache_share(setting: &Setting, top: &GivenSettings) -> String {
+    let given = top.values(setting.name).and_then(|values| values.last());
+    let whole = given.map(|(_, text)| text.to_string_lossy().into_owned());
+    let whole = whole.or(setting.default.map(str::to_owned));
+    let whole = whole.unwrap_or_default();
+    let bytes = quantity::bytes(&whole).and_then(|bytes| usize::try_from(bytes).ok());
+    let share = hosts::cache_share(bytes.unwrap_or_default(), top.hosts.len().max(1));
+    let line = format!("{} = {}", setting.name, quoted(&share.to_string()));
+    format!("{line:COMMENT$} # its share of {whole}")
 }
 
 fn line(setting: &Setting, given: &GivenSettings) -> String {

@@ -88,6 +88,17 @@ export function show(event, unblock) {
       ],
     );
   }
+  if (event.certificate) {
+    const { ends } = event.certificate;
+    const days = Math.floor((ends * 1000 - Date.now()) / 86400000);
+    const isNear = ends !== null && days < 14;
+    at("certificate").hidden = !isNear;
+    at("certificate").textContent = !isNear
+      ? ""
+      : days < 0
+        ? "A certificate in use has ended: browsers refuse it."
+        : `A certificate in use ends in ${days === 1 ? "a day" : days ? `${days} days` : "less than a day"}.`;
+  }
   if (event.limits) {
     at("no-limits").hidden = event.limits.length > 0;
     rows(at("limits"), event.limits.map(({ name, count: value }) => ({ name, value, kind: "second" })));

@@ -4,14 +4,14 @@
 //! ten minutes, which any turn may take once a second. A server without a panel never comes here.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde_json::json;
 
 use super::stopping::LoopState;
 use super::{Backlog, EventLoop, Listener};
 use crate::http::Scheme;
-use crate::inspect::{LookReply, WatchForm};
+use crate::inspect::LookReply;
 use crate::panel::{Action, CLASSES, OrderContent, OrderOutcome, Panel, PanelOrder, Totals};
 use crate::server::connection::{Connection, Wish};
 use crate::server::listener_role::ListenerRole;
@@ -165,7 +165,7 @@ impl<W: World> EventLoop<W> {
                 LookReply::Gone => GONE,
                 LookReply::Unfinished => return None,
             },
-            OrderContent::Watch(id) => match self.watch(*id, WatchForm::EventStream) {
+            OrderContent::Watch(id, form) => match self.watch(*id, *form) {
                 Some(watch) => OrderOutcome::Watched(Box::new(watch)),
                 None => GONE,
             },
@@ -329,6 +329,10 @@ impl<W: World> EventLoop<W> {
             Some(metrics) => (metrics.gauges.rows(), metrics.resident()),
             None => (Vec::new(), None),
         };
+        let certificate_end = services.metrics.as_ref().and_then(|metrics| {
+            let end = metrics.gauges.certificate_end?;
+            Some(end.duration_since(UNIX_EPOCH).ok()?.as_secs())
+        });
         let connections: Vec<_> = connections
             .into_iter()
             .map(|(protocol, state, count)| json!({"protocol": protocol, "state": state, "count": count}))
@@ -364,6 +368,7 @@ impl<W: World> EventLoop<W> {
                 "files": services.routes.cache_bytes(),
             },
             "limits": limits,
+            "certificate": {"ends": certificate_end},
             "blocked": blocked,
         })
     }

@@ -9,17 +9,24 @@
 //!
 //! A newer process that serves on the listeners of this one (`--control`) has it drain at once.
 //!
+//! The listeners for metrics and of the panel stay open to the end: a probe is told 503 all the time. The end waits for
+//! their connections a second at most.
+//!
 //! While it leaves, a server accepts and serves as before, and health checks are told 503: so balancers
 //! send it nobody new by the time at which it closes its listeners.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::EventLoop;
+use super::{Backlog, EventLoop, Listener};
 use crate::server::connection::Connection;
+use crate::server::listener_role::ListenerRole;
 use crate::server::reload::Renewing;
 use crate::telemetry::notify::Notice;
 use crate::tls::TlsContext;
 use crate::world::{Signal, Succession, World};
+
+/// Time for probes and the panel behind the last connection of a client: events of the panel come twice a second.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The stage of the loop's life.
 pub(super) enum LoopState {
@@ -33,6 +40,15 @@ pub(super) enum LoopState {
         deadline: Instant,
     },
     Stopped,
+}
+
+/// The listeners that stay open while open requests finish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeptListeners {
+    /// None: another process serves on them.
+    None,
+    /// Those for metrics and for the panel, so that probes are told that the server stops.
+    OfOperators,
 }
 
 impl LoopState {
@@ -67,6 +83,29 @@ impl<W: World> EventLoop<W> {
     fn reload(&mut self) {
         let services = &mut self.services;
         services.tell_manager(Notice::Reloading);
+        #[cfg(feature = "panel")]
+        match services.panel.as_ref().map(|panel| panel.read_users()) {
+            Some(Err(reason)) => log::error!("the old settings stay: {reason}"),
+            Some(Ok(Some(users))) if self.read_settings() => {
+                if let Some(panel) = &self.services.panel {
+                    panel.renew_users(users);
+                }
+            }
+            Some(Ok(Some(_))) => {}
+            Some(Ok(None)) | None => {
+                self.read_settings();
+            }
+        }
+        #[cfg(not(feature = "panel"))]
+        self.read_settings();
+        let services = &mut self.services;
+        services.routes.reload(services.now);
+        services.tell_manager(Notice::Ready);
+    }
+
+    /// Reads the settings and the certificates again; false if the old ones stay.
+    fn read_settings(&mut self) -> bool {
+        let services = &mut self.services;
         match &mut services.reloader {
             Some(reloader) => {
                 let parts = Renewing {
@@ -74,19 +113,25 @@ impl<W: World> EventLoop<W> {
                     tls: services.tls.as_mut(),
                     log: services.log.as_mut(),
                 };
-                match reloader.reload(parts) {
+                let outcome = reloader.reload(parts);
+                match &outcome {
                     Ok(()) => log::info!("the settings were read again, and are in force"),
                     Err(reason) => log::error!("the old settings stay: {reason}"),
                 }
+                outcome.is_ok()
             }
             None => match services.tls.as_mut().map(TlsContext::reload) {
-                Some(Ok(_)) => log::info!("the certificate was read again"),
-                Some(Err(error)) => log::error!("the old certificate stays: {error}"),
-                None => {}
+                Some(Ok(_)) => {
+                    log::info!("the certificate was read again");
+                    true
+                }
+                Some(Err(error)) => {
+                    log::error!("the old certificate stays: {error}");
+                    false
+                }
+                None => true,
             },
         }
-        services.routes.reload(services.now);
-        services.tell_manager(Notice::Ready);
     }
 
     /// Tells health checks from now on that the server stops, and begins to stop after the drain delay.
@@ -107,7 +152,16 @@ impl<W: World> EventLoop<W> {
             && until <= self.services.now
         {
             self.accept_last();
-            self.drain();
+            self.drain(KeptListeners::OfOperators);
+        }
+    }
+
+    /// While nobody but probes and the panel is left, these have a moment to hear of the end.
+    pub(super) fn hasten_the_end(&mut self) {
+        if let LoopState::Draining { deadline } = &mut self.state
+            && self.connections.count() == self.scrapers
+        {
+            *deadline = (*deadline).min(self.services.now + LAST_WORDS);
         }
     }
 
@@ -121,20 +175,33 @@ impl<W: World> EventLoop<W> {
         if matches!(self.state, LoopState::Running | LoopState::Leaving { .. }) {
             self.services.tell_manager(Notice::Stopping);
             self.services.health.leave();
-            self.drain();
+            self.drain(KeptListeners::None);
         }
     }
 
-    /// Closes the listeners, and ends each connection after what is open on it.
-    fn drain(&mut self) {
+    /// Closes the listeners but those that are kept, and ends each connection after what is open on it.
+    fn drain(&mut self, kept: KeptListeners) {
         let deadline = self.services.now + self.services.timeouts.drain;
         log::info!(
             "stopping: open responses have {:?} to finish",
             self.services.timeouts.drain
         );
         self.state = LoopState::Draining { deadline };
-        self.world.stop_listening();
-        self.listeners.clear();
+        let is_public = |listener: &Listener| listener.role == ListenerRole::Public;
+        let closed = match kept {
+            KeptListeners::None => self.listeners.len(),
+            // Those come behind all others.
+            KeptListeners::OfOperators => {
+                let mut listeners = self.listeners.iter();
+                listeners
+                    .position(|it| !is_public(it))
+                    .unwrap_or(self.listeners.len())
+            }
+        };
+        self.world.stop_listening(closed);
+        for listener in self.listeners.iter_mut().take(closed) {
+            listener.backlog = Backlog::Empty;
+        }
         for token in self.connections.tokens() {
             self.with(token, Connection::shutdown);
         }

@@ -167,7 +167,7 @@ impl<F> OsWorld<F> {
         let token = mio::Token(self.listeners.len());
         let registry = self.poll.registry();
         registry.register(socket.source(), token, Interest::READABLE)?;
-        self.listeners.push(OsListener { socket, addresses });
+        self.listeners.push(Some(OsListener { socket, addresses }));
         Ok(())
     }
 
@@ -177,7 +177,8 @@ impl<F> OsWorld<F> {
             return Ok(());
         };
         predecessor.dismiss()?;
-        let listeners = self.listeners.iter_mut().filter_map(OsListener::name);
+        let listeners = self.listeners.iter_mut().flatten();
+        let listeners = listeners.filter_map(OsListener::name);
         let control = self.control.as_mut().map(ControlSocket::name);
         listeners.chain(control).for_each(SocketName::take);
         Ok(())
@@ -191,7 +192,7 @@ impl<F> OsWorld<F> {
         let listeners = &self.listeners;
         let offers = || {
             let offer = |listener| offer(listener);
-            listeners.iter().map(offer).collect()
+            listeners.iter().flatten().map(offer).collect()
         };
         let Some(taken) = control.hear((self.poll.registry(), CONTROL), offers) else {
             return Succession::None;
@@ -199,7 +200,7 @@ impl<F> OsWorld<F> {
         control.name().keep();
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             if taken.contains(&index)
-                && let Some(name) = listener.name()
+                && let Some(name) = listener.as_mut().and_then(OsListener::name)
             {
                 name.keep();
             }
@@ -207,10 +208,11 @@ impl<F> OsWorld<F> {
         Succession::Complete
     }
 
-    /// Closes all listeners, and the control socket.
-    pub(super) fn close_listeners(&mut self) {
+    /// Closes the first listeners, and the control socket.
+    pub(super) fn close_listeners(&mut self, count: usize) {
+        let closed = self.listeners.iter_mut().take(count);
         // Closing alone does not end the poll's interest in a socket that others have open as well.
-        for mut listener in self.listeners.drain(..) {
+        for mut listener in closed.filter_map(Option::take) {
             let _ = self.poll.registry().deregister(listener.socket.source());
         }
         if let Some(control) = self.control.take() {

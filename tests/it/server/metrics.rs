@@ -320,6 +320,44 @@ fn readiness_ends_with_sigterm_and_health_goes_on() {
 }
 
 #[test]
+fn readiness_is_told_until_the_last_open_request_has_ended() {
+    let mut server = Server::with_site(&LISTENER, |site| {
+        let file = fs::File::create(site.join("large.bin")).unwrap();
+        file.set_len(64 << 20).unwrap();
+    });
+    let mut open = server.connect();
+    open.write_all(b"GET /large.bin HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut begun = [0; 1000];
+    open.read_exact(&mut begun).unwrap();
+    // A probe that keeps its connection.
+    let socket = server.directory.path().join("metrics.sock");
+    let mut kept = UnixStream::connect(&socket).unwrap();
+    kept.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = b"GET /readyz HTTP/1.1\r\nHost: any\r\n\r\n";
+    kept.write_all(request).unwrap();
+    kept.read_exact(&mut begun[..12]).unwrap();
+    assert_eq!(&begun[..12], b"HTTP/1.1 200");
+    server.signal("TERM");
+    server.logged("stopping: open responses have");
+    for (path, status) in [("/readyz", 503), ("/healthz", 200), ("/metrics", 200)] {
+        let (head, _) = ask(&server, "GET", path, "*/*");
+        assert!(
+            head.starts_with(&format!("http/1.1 {status} ")),
+            "{path}: {head}"
+        );
+    }
+    let mut rest = Vec::new();
+    open.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() > (64 << 20) - 1000, "{}", rest.len());
+    // Nobody waits for probes.
+    let late = UnixStream::connect(&socket);
+    assert_eq!(server.wait(), 0);
+    drop((kept, late));
+    assert!(!socket.exists());
+}
+
+#[test]
 fn thirty_two_connections_have_metrics_at_a_time_and_more_are_closed() {
     let server = start(&[]);
     let socket = server.directory.path().join("metrics.sock");

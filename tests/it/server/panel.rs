@@ -3,6 +3,7 @@
 mod client;
 mod events;
 mod steering;
+mod tracing;
 
 use crate::support::{PATIENCE, Server};
 use client::{Ask, Panel, Version};

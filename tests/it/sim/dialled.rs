@@ -275,7 +275,7 @@ impl World for DialWorld {
         }
     }
 
-    fn stop_listening(&mut self) {
+    fn stop_listening(&mut self, _count: usize) {
         unreachable!("a client does not listen")
     }
 

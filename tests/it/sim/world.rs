@@ -219,7 +219,7 @@ impl World for SimWorld {
         unreachable!("a server dials nobody")
     }
 
-    fn stop_listening(&mut self) {
+    fn stop_listening(&mut self, _count: usize) {
         opt_out(|| self.outside.borrow_mut().network.stop_listening());
     }
 

@@ -134,7 +134,7 @@ impl World for TestWorld {
         unreachable!("a server dials nobody")
     }
 
-    fn stop_listening(&mut self) {}
+    fn stop_listening(&mut self, _count: usize) {}
 
     fn register(&mut self, socket: &mut TestSocket, token: Token) -> io::Result<()> {
         strike(&socket.0, Call::Register);

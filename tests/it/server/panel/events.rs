@@ -88,6 +88,7 @@ fn the_overview_has_the_present_and_the_last_ten_minutes() {
         r#""p99_ms":"#,
         r#""process":"#,
         r#""limits":["#,
+        r#""certificate":{"ends":"#,
         r#""history":{"tick":"#,
     ] {
         assert!(text.contains(part), "{part}: {text}");
