@@ -244,8 +244,8 @@ impl Encoder {
 impl EncoderTable {
     fn new(table: DynamicTable) -> Box<Self> {
         let mut index = Index::default();
-        if table.len() > 0 {
-            index.rebuild(table.len(), hash_of(&table));
+        for age in (0..table.len()).rev() {
+            index.insert(hash_of(&table, age), table.len() - age);
         }
         Box::new(EncoderTable {
             table,
@@ -320,8 +320,7 @@ impl EncoderTable {
             self.table.end_name(&mut draft);
             self.table.append(field.value);
             self.table.insert(draft);
-            self.index
-                .insert(hash, self.table.len(), hash_of(&self.table));
+            self.index.insert(hash, self.table.len());
         }
     }
 
@@ -385,8 +384,8 @@ fn never_repeats(name: u32) -> bool {
     )
 }
 
-/// A function from the age of an entry to its hash.
-fn hash_of(table: &DynamicTable) -> impl Fn(usize) -> u64 {
+/// The hash of an entry.
+fn hash_of(table: &DynamicTable, age: usize) -> u64 {
     let hash = |entry: Joined<'_>| field_hash(name_hash(entry.name()), entry.value());
-    move |age| table.get(age).map_or(0, hash)
+    table.get(age).map_or(0, hash)
 }

@@ -13,7 +13,7 @@ use super::error::DecodeError;
 
 /// The length of each symbol's code in bits (Appendix B); the last is EOS.
 #[rustfmt::skip]
-const LENGTHS: [u8; 257] = [
+static LENGTHS: [u8; 257] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28,
     28, 28, 28, 28, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 28,
     6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6,
@@ -43,13 +43,6 @@ const EOS: usize = 256;
 /// ones but eleven; the table takes 16 KiB, of which text touches little.
 const STEP_BITS: u32 = 12;
 
-/// A symbol's code, in the low bits.
-#[derive(Clone, Copy)]
-struct Code {
-    bits: u32,
-    len: u8,
-}
-
 /// The meaning of the next [`STEP_BITS`] bits: one or two symbols, or the start of a longer code.
 #[derive(Clone, Copy)]
 struct DecodeStep {
@@ -71,7 +64,8 @@ struct CodeLength {
     offset: u32,
 }
 
-static CODES: [Code; EOS] = codes();
+/// The code of each symbol, in the low bits.
+static CODES: [u64; EOS] = codes();
 static SORTED: [u8; EOS] = sorted();
 static BY_LENGTH: [CodeLength; MAX_LENGTH + 1] = by_length();
 static STEPS: [DecodeStep; 1 << STEP_BITS] = steps();
@@ -105,17 +99,14 @@ const fn by_length() -> [CodeLength; MAX_LENGTH + 1] {
     result
 }
 
-const fn codes() -> [Code; EOS] {
+const fn codes() -> [u64; EOS] {
     let mut next = by_length();
-    let mut result = [Code { bits: 0, len: 0 }; EOS];
+    let mut result = [0; EOS];
     let mut symbol = 0;
     while symbol < EOS {
-        let len = LENGTHS[symbol];
-        result[symbol] = Code {
-            bits: next[len as usize].first,
-            len,
-        };
-        next[len as usize].first += 1;
+        let len = LENGTHS[symbol] as usize;
+        result[symbol] = next[len].first as u64;
+        next[len].first += 1;
         symbol += 1;
     }
     result
@@ -329,33 +320,78 @@ impl Bits<'_> {
 /// the length, or `None` with nothing appended.
 pub(super) fn encode_shorter(input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let start = out.len();
-    // What does not fit this is not shorter; the last bits are written four bytes at a time too.
-    out.resize(start + input.len() + 3, 0);
-    let len = encode_into(input, &mut out[start..]).filter(|&len| len < input.len());
-    out.truncate(start + len.unwrap_or(0));
+    let longest = input.len().checked_sub(1)?;
+    let len = encode_within(input, start + longest, out);
+    if len.is_none() {
+        out.truncate(start);
+    }
     len
 }
 
-/// Encodes into a buffer, and gives the length if it is large enough; three bytes to spare always are.
-pub(super) fn encode_into(input: &[u8], out: &mut [u8]) -> Option<usize> {
-    // At most 31 bits wait between two symbols, so the next code fits.
-    let (mut waiting, mut count, mut len) = (0u64, 0u32, 0);
-    for &byte in input {
-        let Code {
-            bits,
-            len: code_len,
-        } = CODES[usize::from(byte)];
-        waiting = waiting << code_len | u64::from(bits);
-        count += u32::from(code_len);
-        if count >= 32 {
-            count -= 32;
-            *out.get_mut(len..)?.first_chunk_mut()? = ((waiting >> count) as u32).to_be_bytes();
-            len += 4;
+/// Appends `input` encoded, unless `out` would grow beyond `end` bytes; then it has less than all of it. Gives
+/// the length.
+pub(super) fn encode_within(input: &[u8], end: usize, out: &mut Vec<u8>) -> Option<usize> {
+    let start = out.len();
+    // Few codes are longer than a byte, so that the string rarely takes more.
+    out.reserve(input.len());
+    let mut last = LastBits { bits: 0, count: 0 };
+    let (groups, rest) = input.as_chunks::<4>();
+    for &[a, b, c, d] in groups {
+        let lens = [length(a), length(b), length(c), length(d)];
+        let len = lens[0] + lens[1] + lens[2] + lens[3];
+        // The codes of the common symbols fit together.
+        if len <= 32 {
+            let bits = (CODES[usize::from(a)] << lens[1] | CODES[usize::from(b)]) << lens[2];
+            let bits = (bits | CODES[usize::from(c)]) << lens[3] | CODES[usize::from(d)];
+            last.push(bits, len, out);
+        } else {
+            for byte in [a, b, c, d] {
+                last.push(CODES[usize::from(byte)], length(byte), out);
+            }
+        }
+        if out.len() > end {
+            return None;
         }
     }
-    if count > 0 {
-        let last = (waiting << (32 - count)) as u32 | u32::MAX >> count;
-        *out.get_mut(len..)?.first_chunk_mut()? = last.to_be_bytes();
+    for &byte in rest {
+        last.push(CODES[usize::from(byte)], length(byte), out);
     }
-    Some(len + count.div_ceil(8) as usize)
+    last.end(out);
+    (out.len() <= end).then(|| out.len() - start)
+}
+
+/// The length of the code of a byte.
+#[inline]
+fn length(byte: u8) -> u32 {
+    LENGTHS[usize::from(byte)].into()
+}
+
+/// The bits behind the last four whole bytes.
+struct LastBits {
+    bits: u64,
+    count: u32,
+}
+
+impl LastBits {
+    /// Adds at most 32 bits.
+    #[inline]
+    fn push(&mut self, bits: u64, count: u32, out: &mut Vec<u8>) {
+        self.bits = self.bits << count | bits;
+        self.count += count;
+        if self.count >= 32 {
+            self.count -= 32;
+            out.extend_from_slice(&((self.bits >> self.count) as u32).to_be_bytes());
+        }
+    }
+
+    /// Writes the last bits, and those of EOS behind them.
+    #[inline]
+    fn end(self, out: &mut Vec<u8>) {
+        if self.count > 0 {
+            let last = (self.bits << (32 - self.count)) as u32 | u32::MAX >> self.count;
+            let len = self.count.div_ceil(8) as usize;
+            out.extend_from_slice(&last.to_be_bytes());
+            out.truncate(out.len() - 4 + len);
+        }
+    }
 }

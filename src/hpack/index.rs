@@ -23,7 +23,7 @@ struct IndexSlot {
     newest: u16,
     /// For the entry that lives in this slot: the next older one of its bucket, and
     older: u16,
-    /// the part of its hash that the bucket does not tell.
+    /// the low bits of its hash, which tell its bucket too.
     tag: u16,
 }
 
@@ -63,14 +63,12 @@ impl Index {
         }
     }
 
-    /// Adds what has just become the newest of `len` entries. `hash_of` gives the hash of an entry
-    /// by its age, should the index have to grow.
-    pub(super) fn insert(&mut self, hash: u64, len: usize, hash_of: impl Fn(usize) -> u64) {
+    /// Adds what has just become the newest of `len` entries.
+    pub(super) fn insert(&mut self, hash: u64, len: usize) {
         if len > self.slots.len() {
-            self.rebuild(len, hash_of);
-        } else {
-            self.link(hash);
+            self.grow(len);
         }
+        self.link(tag(hash));
     }
 
     /// The bytes that are allocated.
@@ -78,23 +76,29 @@ impl Index {
         size_of_val(&self.slots[..])
     }
 
-    /// Makes the index of `len` entries anew.
-    pub(super) fn rebuild(&mut self, len: usize, hash_of: impl Fn(usize) -> u64) {
-        self.slots = vec![IndexSlot::default(); slots_for(len)].into_boxed_slice();
-        for age in (0..len).rev() {
-            self.link(hash_of(age));
+    /// Makes slots for `len` entries, the newest of which is not linked yet. The others, of which there are as
+    /// many as slots, keep their numbers.
+    #[cold]
+    fn grow(&mut self, len: usize) {
+        let slots = vec![IndexSlot::default(); slots_for(len)].into_boxed_slice();
+        let former = std::mem::replace(&mut self.slots, slots);
+        let oldest = self.newest.wrapping_sub(former.len() as u16);
+        self.newest = oldest;
+        for number in 1..=former.len() {
+            let number = usize::from(oldest).wrapping_add(number);
+            self.link(former[number & (former.len() - 1)].tag);
         }
     }
 
     /// Gives the next number to an entry and puts it at the front of its bucket's chain.
-    fn link(&mut self, hash: u64) {
+    fn link(&mut self, tag: u16) {
         let mask = self.slots.len() - 1;
         self.newest = self.newest.wrapping_add(1);
-        let bucket = &mut self.slots[hash as usize & mask].newest;
+        let bucket = &mut self.slots[usize::from(tag) & mask].newest;
         let older = std::mem::replace(bucket, self.newest);
         let slot = &mut self.slots[usize::from(self.newest) & mask];
         slot.older = older;
-        slot.tag = tag(hash);
+        slot.tag = tag;
     }
 }
 
@@ -103,7 +107,7 @@ fn slots_for(len: usize) -> usize {
 }
 
 fn tag(hash: u64) -> u16 {
-    (hash >> 48) as u16
+    hash as u16
 }
 
 /// The hash of a field, given that of its name. It sees at most 32 bytes of the value, half of them

@@ -20,10 +20,10 @@ use crate::http::field::{Fields, Joined};
 /// Bytes that an entry adds to the length of its name and value (§4.1).
 pub(super) const ENTRY_OVERHEAD: usize = Fields::OVERHEAD;
 
-/// The first allocations: what the entries of one small message take, so that they do not grow by
-/// and by. An idle connection gives the slack back.
-const FIRST_BYTES: usize = 256;
-const FIRST_SPANS: usize = 8;
+/// The first allocations: what the entries of one response take, so that they do not grow by and by. An
+/// idle connection gives the slack back.
+const FIRST_BYTES: usize = 512;
+const FIRST_SPANS: usize = 16;
 
 /// An arena below this capacity is not worth trimming before the connection is idle.
 const TRIM_BYTES: usize = 1024;

@@ -37,9 +37,8 @@ fn hex(digits: &str) -> Vec<u8> {
 
 /// A string in the Huffman code, whether that is shorter or not.
 fn huffman_encode(string: &[u8]) -> Vec<u8> {
-    let mut out = vec![0; 4 * string.len() + 3];
-    let len = huffman::encode_into(string, &mut out).unwrap();
-    out.truncate(len);
+    let mut out = Vec::new();
+    huffman::encode_within(string, usize::MAX, &mut out).unwrap();
     out
 }
 
