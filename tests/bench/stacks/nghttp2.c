@@ -25,7 +25,6 @@ static void check(long result, const char *what) {
 static void drain(nghttp2_session *session, typeof(to_server) *pipe) {
     const uint8_t *bytes;
     ssize_t len;
-    pipe->len = 0;
     while ((len = nghttp2_session_mem_send(session, &bytes)) > 0) {
         if (pipe->len + (size_t)len > pipe->room) {
             pipe->room = 2 * (pipe->len + (size_t)len);
@@ -81,6 +80,7 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *u
 
 __attribute__((noinline)) void server_part(void) {
     check(nghttp2_session_mem_recv(server, to_server.bytes, to_server.len), "server");
+    to_server.len = 0;
     drain(server, &to_client);
 }
 
