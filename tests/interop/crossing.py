@@ -1,6 +1,6 @@
 """Random exchanges of other HTTP/2 stacks with the library: uploads that come back, with cancellations, changes of
-settings, padding, trailers and 100. python-hyper, Node and Go's x/net speak to an example, Java's HttpClient, which
-has HTTP/2 over TLS alone, to the server."""
+settings, padding, trailers and 100. python-hyper, nghttp2, Node and Go's x/net speak to an example, Java's HttpClient,
+which has HTTP/2 over TLS alone, to the server. hyperium's h2 meets the library in memory, in both roles: in its tests."""
 
 import json
 import os
@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 
 from examples import Example
-from harness import Server, expect, expect_equal, run
+from harness import REPOSITORY, Server, expect, expect_equal, run
 from hyper import Client
+from java import TRUSTING
 
 # Exchanges of each peer: among all checks, and in a run of their own.
 FEW, MANY = 150, 10_000
@@ -30,7 +31,7 @@ def checks(report, binary):
 
 def long_checks(report, binary):
     """As many exchanges as find what is rare."""
-    cross(report, binary, MANY, [hyper, node, java, go])
+    cross(report, binary, MANY, [hyper, nghttp2, node, java, go, hyperium])
 
 
 def cross(report, binary, count, peers):
@@ -49,7 +50,7 @@ def hyper(_server, example, count):
         chance = random.Random(seed)
         client = Client(example)
         client.until(lambda: client.acknowledged == 1, "the acknowledgement of SETTINGS")
-        living, left, settings = {}, min(100, count - seed), 1
+        living, left, settings, seen = {}, min(100, count - seed), 1, 1
         while left or living:
             moved = False
             if left and len(living) < AT_ONCE and chance.random() < 0.5:
@@ -70,6 +71,9 @@ def hyper(_server, example, count):
                     SettingCodes.HEADER_TABLE_SIZE: chance.choice([0, 100, 4_096]),
                 })
                 settings += 1
+            if seen < client.acknowledged:
+                seen = client.acknowledged
+                open_windows(client, living)
             client.flush()
             if not moved or select.select([client.socket], [], [], 0)[0]:
                 if living:
@@ -78,6 +82,14 @@ def hyper(_server, example, count):
                 expect(client.bodies.get(stream, b"") == living.pop(stream)[0], "the echo is whole")
         client.close()
     return f"{cancelled} cancelled"
+
+
+def open_windows(client, streams):
+    """Opens windows that new settings have closed, which python-hyper leaves to its user."""
+    for stream in streams:
+        window = client.h2.remote_flow_control_window(stream)
+        if window <= 0 and stream not in client.ended:
+            client.h2.increment_flow_control_window(1_500 - window, stream)
 
 
 def send_some(client, stream, exchange, chance):
@@ -151,22 +163,10 @@ import java.net.URI;
 import java.net.http.*;
 import java.util.*;
 import java.util.concurrent.*;
-import javax.net.ssl.*;
 
 public class Crossing {
     public static void main(String[] arguments) throws Exception {
-        System.setProperty("jdk.internal.httpclient.disableHostnameVerification", "true");
-        SSLContext tls = SSLContext.getInstance("TLS");
-        tls.init(null, new TrustManager[] {new X509ExtendedTrustManager() {
-            public void checkClientTrusted(java.security.cert.X509Certificate[] c, String a) {}
-            public void checkServerTrusted(java.security.cert.X509Certificate[] c, String a) {}
-            public void checkClientTrusted(java.security.cert.X509Certificate[] c, String a, java.net.Socket s) {}
-            public void checkServerTrusted(java.security.cert.X509Certificate[] c, String a, java.net.Socket s) {}
-            public void checkClientTrusted(java.security.cert.X509Certificate[] c, String a, SSLEngine e) {}
-            public void checkServerTrusted(java.security.cert.X509Certificate[] c, String a, SSLEngine e) {}
-            public java.security.cert.X509Certificate[] getAcceptedIssuers() { return null; }
-        }}, null);
-        HttpClient client = HttpClient.newBuilder().sslContext(tls).build();
+        HttpClient client = HttpClient.newBuilder().sslContext(Trusting.context()).build();
         URI uri = URI.create(arguments[0]);
         int count = Integer.parseInt(arguments[1]), largest = Integer.parseInt(arguments[2]);
         Semaphore places = new Semaphore(Integer.parseInt(arguments[3]));
@@ -203,7 +203,7 @@ public class Crossing {
         System.exit(0);
     }
 }
-"""
+""" + TRUSTING
 
 GO = """
 package main
@@ -285,12 +285,34 @@ def program(command, text, name, url, count, **options):
     with tempfile.TemporaryDirectory(prefix="calmd-crossing-") as place:
         path = Path(place) / name
         path.write_text(text)
-        done = run(*command, path, url, count, LARGEST, AT_ONCE, timeout=1_200, **options)
+        return told_by([*command, path, url], count, **options)
+
+
+def told_by(command, count, **options):
+    """The words of a program about its exchanges, of which none is wrong or missing."""
+    done = run(*command, count, LARGEST, AT_ONCE, timeout=1_200, **options)
     expect_equal(done.returncode, 0, f"its exit code ({done.stderr[-800:].decode(errors='replace')})")
     told = json.loads(done.stdout)
     expect_equal(told["whole"] + told["cancelled"], count, "the number of exchanges")
     expect(told["whole"] > count // 2, told)
     return done.stdout.decode().strip()
+
+
+def nghttp2(_server, example, count):
+    """nghttp2's library."""
+    with tempfile.TemporaryDirectory(prefix="calmd-crossing-") as place:
+        made = run("cc", "-O1", "-o", f"{place}/crossing", Path(__file__).with_name("crossing.c"), "-lnghttp2")
+        expect_equal(made.returncode, 0, made.stderr.decode(errors="replace"))
+        return told_by([f"{place}/crossing", example.port], count)
+
+
+def hyperium(_server, _example, count):
+    """hyperium's h2, 48 exchanges a connection of each role."""
+    seeds = count // 48 + 1
+    done = run("cargo", "test", "--lib", "--quiet", "h2::tests::hyperium::traffic", cwd=REPOSITORY, timeout=2_400,
+               env={**os.environ, "CALMD_HYPERIUM_SEEDS": str(seeds)})
+    expect(done.returncode == 0 and b"2 passed" in done.stdout, (done.stdout + done.stderr)[-2_000:].decode())
+    return f"{seeds * 48} of each role"
 
 
 def node(_server, example, count):

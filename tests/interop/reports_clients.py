@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness import Server, expect, expect_equal, free_ports, run, wait_for
 from idle import ACK, GOAWAY, frame
+from java import TRUSTING
 from reports_http2 import PING, REFUSED_STREAM, Connection
 
 NODE = """
@@ -25,34 +26,18 @@ JAVA = """
 import java.net.URI;
 import java.net.http.*;
 import java.time.Duration;
-import javax.net.ssl.*;
 
 public class Expect {
     public static void main(String[] arguments) throws Exception {
-        System.setProperty("jdk.internal.httpclient.disableHostnameVerification", "true");
-        SSLContext tls = SSLContext.getInstance("TLS");
-        tls.init(null, new TrustManager[] {new X509ExtendedTrustManager() {
-            public void checkClientTrusted(java.security.cert.X509Certificate[] c, String a) {}
-            public void checkServerTrusted(java.security.cert.X509Certificate[] c, String a) {}
-            public void checkClientTrusted(java.security.cert.X509Certificate[] c, String a,
-                java.net.Socket s) {}
-            public void checkServerTrusted(java.security.cert.X509Certificate[] c, String a,
-                java.net.Socket s) {}
-            public void checkClientTrusted(java.security.cert.X509Certificate[] c, String a,
-                SSLEngine e) {}
-            public void checkServerTrusted(java.security.cert.X509Certificate[] c, String a,
-                SSLEngine e) {}
-            public java.security.cert.X509Certificate[] getAcceptedIssuers() { return null; }
-        }}, null);
         HttpRequest request = HttpRequest.newBuilder(URI.create(arguments[0]))
             .timeout(Duration.ofSeconds(20)).expectContinue(true)
             .POST(HttpRequest.BodyPublishers.ofString("content")).build();
-        HttpResponse<String> response = HttpClient.newBuilder().sslContext(tls).build()
+        HttpResponse<String> response = HttpClient.newBuilder().sslContext(Trusting.context()).build()
             .send(request, HttpResponse.BodyHandlers.ofString());
         System.out.println(response.version() + " " + response.statusCode());
     }
 }
-"""
+""" + TRUSTING
 
 HAPROXY = """
 defaults

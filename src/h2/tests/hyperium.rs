@@ -128,6 +128,7 @@ impl PipeDriver {
                     end_stream,
                     ..
                 }) => (stream, data, end_stream),
+                Some(Event::Trailers { stream, .. }) => (stream, &[][..], true),
                 Some(Event::StreamReset {
                     stream, code, by, ..
                 }) => {
