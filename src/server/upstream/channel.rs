@@ -212,14 +212,17 @@ impl<W: World> Channel<W> {
         }
     }
 
-    /// True if a connection that waits for nothing is still open, as far as can be seen without asking the
-    /// server. Bytes that answer nothing are as bad as an end.
-    pub(super) fn is_silent(&mut self, world: &mut W) -> bool {
+    /// True if a connection that waits for nothing is still open, as far as the poll has told. Bytes that answer
+    /// nothing are as bad as an end.
+    pub(super) fn is_silent(&self) -> bool {
+        !self.link.has_input() && !self.link.has_ended()
+    }
+
+    /// True if the socket of such a connection has nothing to read now, which costs a system call to know.
+    pub(super) fn is_silent_now(&mut self, world: &mut W) -> bool {
         let mut byte = [0];
         self.link.ready(true, false);
-        matches!(self.link.receive(world, &mut byte), Ok(0))
-            && !self.link.has_input()
-            && !self.link.has_ended()
+        matches!(self.link.receive(world, &mut byte), Ok(0)) && self.is_silent()
     }
 
     /// Reads once.

@@ -254,9 +254,7 @@ impl<W: World> UpstreamTable<W> {
                 call.set_place(CallPlace::Over);
                 if let Some(pool) = self.pools.get_mut(server.0) {
                     pool.note_success(server.1, call.response_time());
-                    if !pool.keep(server.1, token) {
-                        return self.close(token, means);
-                    }
+                    pool.keep(server.1, token);
                 }
                 self.serve_waiting(server.0, means);
             }

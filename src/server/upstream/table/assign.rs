@@ -34,7 +34,12 @@ impl<W: World> UpstreamTable<W> {
                 Route::Idle(server, token) => {
                     let connection = self.connections.value(token);
                     let channel = connection.map(Carrier::channel);
-                    if channel.is_some_and(|channel| channel.is_silent(means.world)) {
+                    // A request that can be sent once more needs no system call to be sure.
+                    let is_silent = |channel: &mut Channel<W>| {
+                        channel.is_silent()
+                            && (call.may_repeat() || channel.is_silent_now(means.world))
+                    };
+                    if channel.is_some_and(is_silent) {
                         return self.begin(call, token, means);
                     }
                     self.remove(token, (upstream, server));
