@@ -21,7 +21,7 @@ CONTENT = 60_000
 
 
 def left_behind(smaller):
-    """What a server cannot send if its client asks for smaller windows behind 20,000 bytes, all acknowledged."""
+    """The bytes that a server cannot send if its client asks for `smaller` windows behind 20,000, all acknowledged."""
     client, server = H2Connection(), H2Connection(H2Configuration(client_side=False))
     client.initiate_connection()
     server.initiate_connection()

@@ -10,6 +10,10 @@ pub const SMALL: usize = 1 << 10;
 /// Windows of the client, of a stream and of the connection, in bytes.
 pub const WINDOW: u32 = 1 << 20;
 
+/// Content that a client takes before it gives its windows back, in bytes; less at the end of a response. nghttp2
+/// does that by itself, at half a window.
+pub const TAKEN: usize = 64 << 10;
+
 /// Fields of a request, those of h2load, behind its pseudo-header fields.
 pub const USER_AGENT: &str = "h2load nghttp2/1.52.0";
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use calmd::h2::{Config, Connection, Event};
 use calmd::http::{Field, Fields};
 use calmd_stacks::{
-    AT_ONCE, SMALL, USER_AGENT, WINDOW, Work, client_part, response, server_part, work,
+    AT_ONCE, SMALL, TAKEN, USER_AGENT, WINDOW, Work, client_part, response, server_part, work,
 };
 
 fn main() {
@@ -29,7 +29,7 @@ fn main() {
     let content = vec![b'x'; 16 << 10];
     let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
     let (mut fields, mut left) = (Fields::new(), vec![0; at_once]);
-    let mut received = 0;
+    let (mut received, mut taken) = (0, 0);
     for _ in 0..rounds {
         client_part(&mut || {
             for _ in 0..at_once {
@@ -89,9 +89,11 @@ fn main() {
                     {
                         received += data.len();
                         open -= usize::from(end_stream);
-                        client
-                            .release(stream, flow_controlled_len)
-                            .expect("bytes that came");
+                        taken += flow_controlled_len;
+                        if end_stream || taken as usize >= TAKEN {
+                            client.release(stream, taken).expect("bytes that came");
+                            taken = 0;
+                        }
                     }
                 }
             });

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use calmd_stacks::{
-    AT_ONCE, SMALL, USER_AGENT, WINDOW, Work, client_part, response, server_part, work,
+    AT_ONCE, SMALL, TAKEN, USER_AGENT, WINDOW, Work, client_part, response, server_part, work,
 };
 use tokio::io::DuplexStream;
 
@@ -80,12 +80,17 @@ async fn ask(pipe: DuplexStream, rounds: usize, at_once: usize) -> usize {
             }
             for answer in answers {
                 let mut body = answer.await.expect("a response").into_body();
+                let mut taken = 0;
                 while let Some(data) = body.data().await {
                     let len = data.expect("content").len();
                     received += len;
-                    body.flow_control()
-                        .release_capacity(len)
-                        .expect("bytes that came");
+                    taken += len;
+                    if body.is_end_stream() || taken >= TAKEN {
+                        body.flow_control()
+                            .release_capacity(taken)
+                            .expect("bytes that came");
+                        taken = 0;
+                    }
                 }
             }
         }
