@@ -6,11 +6,9 @@ use super::error::Error;
 use super::url::Url;
 use crate::tls::records::Tls;
 use crate::tls::{self, KeyLogLines, TrustError, Trusted};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::ClientConfig;
 use rustls::client::{Resumption, UnbufferedClientConnection};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::ServerName;
 use std::sync::Arc;
 
 /// The configuration that TLS connections are made with.
@@ -27,19 +25,19 @@ impl ClientTls {
             ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(tls::TlsClock))
                 .with_safe_default_protocol_versions()
                 .map_err(unusable)?;
-        let verifier: Arc<dyn ServerCertVerifier> = if options.insecure {
-            Arc::new(Anybody(provider))
+        let trusted = if options.insecure {
+            Trusted::everybody(provider)
         } else {
             let trusted = Trusted::new(options.cacert.as_deref(), provider);
-            Arc::new(trusted.map_err(|error| match error {
+            trusted.map_err(|error| match error {
                 TrustError::NoRoots => Error::NoRoots,
                 TrustError::File(path, reason) => Error::CaCert(path, reason),
                 TrustError::Unusable(error) => unusable(error),
-            })?)
+            })?
         };
         let mut config = config
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
+            .with_custom_certificate_verifier(Arc::new(trusted))
             .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
         // A run makes one connection to an origin, rarely two.
@@ -60,47 +58,5 @@ impl ClientTls {
             .map_err(|_| Error::ServerName(url.host().into()))?;
         Tls::connect(Arc::clone(&self.config), name)
             .map_err(|error| Error::Tls(url.authority(), error))
-    }
-}
-
-/// Takes every certificate. The handshake's signatures are still checked: without them the key that
-/// is agreed on would be nobody's.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -1,9 +1,9 @@
 //! Trust in servers, for connections that are dialled: the machine's certificate authorities, those of a file,
-//! and servers with just such a certificate.
+//! and servers with just such a certificate; or everybody.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -12,10 +12,18 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Takes certificates that a trusted authority vouches for, and those of a file themselves.
+/// Takes certificates of those who are trusted. The handshake's signatures are checked for everybody: without them
+/// the key that is agreed on would be nobody's.
 #[derive(Debug)]
 pub struct Trusted {
-    authorities: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+    authorities: Option<Authorities>,
+}
+
+/// Vouches for certificates, and takes those of a file themselves.
+#[derive(Debug)]
+struct Authorities {
+    verifier: Arc<WebPkiServerVerifier>,
     /// The certificates of the file. One may be the server's own, as `openssl req -x509` makes it: an
     /// authority and a server in one, which webpki takes for no server. It is taken as curl takes it.
     given: Vec<CertificateDer<'static>>,
@@ -64,10 +72,22 @@ impl Trusted {
         if roots.is_empty() {
             return Err(TrustError::NoRoots);
         }
-        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(|error| TrustError::Unusable(rustls::Error::General(error.to_string())))?;
-        Ok(Trusted { authorities, given })
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build()
+                .map_err(|error| TrustError::Unusable(rustls::Error::General(error.to_string())))?;
+        Ok(Trusted {
+            provider,
+            authorities: Some(Authorities { verifier, given }),
+        })
+    }
+
+    /// Trust in everybody, whatever the certificate.
+    pub fn everybody(provider: Arc<CryptoProvider>) -> Self {
+        Trusted {
+            provider,
+            authorities: None,
+        }
     }
 }
 
@@ -105,7 +125,10 @@ impl ServerCertVerifier for Trusted {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.authorities.verify_server_cert(
+        let Some(authorities) = &self.authorities else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        let verified = authorities.verifier.verify_server_cert(
             end_entity,
             intermediates,
             server_name,
@@ -113,7 +136,7 @@ impl ServerCertVerifier for Trusted {
             now,
         );
         match verified {
-            Err(error) if lacks_authority(&error) && self.given.contains(end_entity) => {
+            Err(error) if lacks_authority(&error) && authorities.given.contains(end_entity) => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -127,7 +150,8 @@ impl ServerCertVerifier for Trusted {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities.verify_tls12_signature(message, cert, dss)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, dss, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -136,10 +160,12 @@ impl ServerCertVerifier for Trusted {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities.verify_tls13_signature(message, cert, dss)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, dss, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.supported_verify_schemes()
+        let algorithms = &self.provider.signature_verification_algorithms;
+        algorithms.supported_schemes()
     }
 }
