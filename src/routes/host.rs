@@ -124,7 +124,15 @@ impl<F: Files> Host<F> {
         desk: &mut Desk<'_>,
     ) -> Ruled<F> {
         self.follow_rule_files(desk.world_now());
-        let path = decoded_path(request.fields.path().unwrap_or_default());
+        let target = request.fields.path().unwrap_or_default();
+        let is_concerned = |rules: &Rules| rules.concerns(target);
+        if arrival.refusal.is_none() && !self.rules.as_deref().is_some_and(is_concerned) {
+            return Ruled {
+                answer: self.hand_on(request, desk),
+                changes: None,
+            };
+        }
+        let path = decoded_path(target);
         let visit = Visit {
             request,
             path: &path,
@@ -144,14 +152,14 @@ impl<F: Files> Host<F> {
             (None, None) => Verdict::Pass,
         };
         let answer = match verdict {
-            Verdict::Pass => self.accept(request, desk),
+            Verdict::Pass => self.hand_on(request, desk),
             Verdict::Rewrite(target, page) => {
                 let fields = with_target(request.fields, &target);
                 let rewritten = Request {
                     fields: &fields,
                     ..*request
                 };
-                let mut answer = self.accept(&rewritten, desk);
+                let mut answer = self.hand_on(&rewritten, desk);
                 if let (Answer::Response(response), Some(page)) = (&mut answer, page)
                     && response.status == 200
                 {
@@ -223,6 +231,11 @@ impl<F: Files> Host<F> {
     /// Answers a request.
     pub(super) fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
         self.follow_rule_files(desk.world_now());
+        self.hand_on(request, desk)
+    }
+
+    /// Has the handlers and the site answer a request.
+    fn hand_on(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
         if !self.mounts.is_empty()
             && let Some(answer) = self.accept_mounted(request, desk)
         {

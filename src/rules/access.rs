@@ -83,6 +83,11 @@ impl RateLimits {
         RateLimits(rules.iter().map(buckets).collect())
     }
 
+    /// The paths that are limited.
+    pub fn paths(&self) -> impl Iterator<Item = &PathGlob> {
+        self.0.iter().map(|(path, _)| path)
+    }
+
     /// Goes on with the counts of limits that are the same in `former`.
     pub fn follow(&mut self, former: RateLimits) {
         let mut former = former.0;

@@ -94,6 +94,11 @@ impl Bandwidths {
         Bandwidths(rules.iter().map(lines).collect())
     }
 
+    /// The paths that are limited.
+    pub fn paths(&self) -> impl Iterator<Item = &PathGlob> {
+        self.0.iter().map(|(path, _)| path)
+    }
+
     /// Goes on with the lines of limits that are the same in `former`: responses that are open have their share.
     pub fn follow(&mut self, former: &Bandwidths) {
         for (path, lines) in &mut self.0 {

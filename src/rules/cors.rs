@@ -11,7 +11,7 @@ use crate::http::{Fields, Method, is_token};
 /// A rule for the paths that scripts of other origins may read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorsRule {
-    path: PathGlob,
+    pub(super) path: PathGlob,
     origins: Vec<String>,
     methods: String,
     headers: String,

@@ -107,6 +107,11 @@ impl FieldRules {
         FieldRules(shared.collect())
     }
 
+    /// The paths whose fields are changed.
+    pub fn paths(&self) -> impl Iterator<Item = &PathGlob> {
+        self.0.iter().map(|(path, _)| path)
+    }
+
     /// Notes the changes of all rules that a path matches.
     pub fn collect(&self, path: &[u8], changes: &mut FieldChanges) {
         for (glob, rule) in &self.0 {

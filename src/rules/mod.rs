@@ -24,13 +24,14 @@
 //! 8. `bandwidth`: the first rule of the path that was asked for paces the content.
 //!
 //! Paths are compared decoded and without dot segments, so that another spelling of a path meets the same
-//! rules. The room does no input or output. It is given a [`Visit`] and tells a [`Verdict`].
+//! rules. A path whose first segment no rule names passes by all of them at once. The room does no input or output. It is given a [`Visit`] and tells a [`Verdict`].
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod access;
 mod bandwidth;
 mod buckets;
+mod concern;
 mod cors;
 mod encode;
 mod fields;
@@ -64,6 +65,7 @@ use crate::exchange::{FieldChanges, LoginOutcome, Request};
 use crate::http::{Fields, Scheme};
 use access::RateLimits;
 use bandwidth::{Bandwidths, Pace};
+use concern::Concern;
 use fields::FieldRules;
 use origin::Misaddressed;
 pub(crate) use paced::paced;
@@ -136,6 +138,8 @@ pub struct Rules {
     fields: FieldRules,
     /// The rules that the site brings along.
     site: SiteRules,
+    /// The paths that any of them may be for.
+    concern: Concern,
 }
 
 /// A request as the rules see it.
@@ -179,6 +183,31 @@ impl Rules {
     /// Replaces the rules that the site brings along.
     pub fn set_site(&mut self, rules: SiteRules) {
         self.site = rules;
+        self.concern = self.paths_of_concern();
+    }
+
+    /// False if no rule is for the target of a request: it may be answered as by a host without rules.
+    pub(crate) fn concerns(&self, target: &[u8]) -> bool {
+        self.concern.covers(target)
+    }
+
+    fn paths_of_concern(&self) -> Concern {
+        let mut concern = Concern::default();
+        if self.origin.https || self.origin.canonical.is_some() {
+            concern.add(None);
+        }
+        let addresses = self.addresses.allow.iter().chain(&self.addresses.deny);
+        let globs = addresses.map(|rule| &rule.path);
+        let globs = globs.chain(self.rates.paths());
+        let globs = globs.chain(self.bandwidths.paths());
+        let globs = globs.chain(self.cors.iter().map(|rule| &rule.path));
+        let globs = globs.chain(self.logins.iter().map(|rule| &rule.path));
+        let globs = globs.chain(self.fields.paths());
+        globs.for_each(|path| concern.add(path.first_segment()));
+        let patterns = self.redirects.iter().map(|rule| &rule.from);
+        let patterns = patterns.chain(self.site.patterns());
+        patterns.for_each(|path| concern.add(path.first_segment()));
+        concern
     }
 
     /// Goes on with what addresses have used of the limits that are the same in the rules of before.
@@ -188,7 +217,7 @@ impl Rules {
     }
 
     fn all(config: &Config, site: SiteRules) -> Rules {
-        Rules {
+        let mut rules = Rules {
             addresses: config.addresses.clone(),
             rates: RateLimits::new(&config.rates),
             bandwidths: Bandwidths::new(&config.bandwidths),
@@ -198,7 +227,10 @@ impl Rules {
             redirects: config.redirects.clone(),
             fields: FieldRules::new(&config.fields),
             site,
-        }
+            concern: Concern::default(),
+        };
+        rules.concern = rules.paths_of_concern();
+        rules
     }
 
     /// Decides on a request before a handler is asked. With an `admission`, the request is asked for again.

@@ -38,6 +38,13 @@ impl PathGlob {
         })
     }
 
+    /// The first segment of all paths that the pattern means; none where they have several.
+    pub(super) fn first_segment(&self) -> Option<&[u8]> {
+        let segment = self.text.strip_prefix('/')?.split('/').next()?;
+        let is_glob = segment.contains(['*', '?', '[', ']', '{', '}', '!', '\\']);
+        (!is_glob).then_some(segment.as_bytes())
+    }
+
     /// True for the paths that the pattern means: `/a/**` means `/a` as well as all beneath it.
     pub fn matches(&self, path: &[u8]) -> bool {
         if self.text == "/**" {
@@ -69,6 +76,24 @@ fn is_balanced(text: &str, open: char, close: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_first_segment_is_told_where_all_paths_have_it() {
+        for (pattern, segment) in [
+            ("/a/**", Some("a")),
+            ("/a", Some("a")),
+            ("/a/*.css", Some("a")),
+            ("/", Some("")),
+            ("/**", None),
+            ("**/a", None),
+            ("/{a,b}/c", None),
+            ("/a*/b", None),
+        ] {
+            let glob = PathGlob::parse(pattern).unwrap();
+            let found = glob.first_segment();
+            assert_eq!(found, segment.map(str::as_bytes), "{pattern}");
+        }
+    }
 
     #[test]
     fn a_pattern_means_what_is_beneath_a_directory_and_the_directory() {

@@ -86,6 +86,15 @@ impl PathPattern {
         Ok(())
     }
 
+    /// The first segment of all paths that the pattern matches; none where they have several.
+    pub fn first_segment(&self) -> Option<&[u8]> {
+        match (self.segments.first(), &self.splat) {
+            (Some(PatternSegment::Literal(literal)), _) => Some(literal),
+            (Some(PatternSegment::Placeholder(_)), _) | (None, Some(_)) => None,
+            (None, None) => Some(b""),
+        }
+    }
+
     /// True if the pattern ends with a splat.
     pub fn has_splat(&self) -> bool {
         self.splat.is_some()

@@ -124,6 +124,12 @@ impl SiteRules {
         self.redirects.is_empty() && self.headers.is_empty()
     }
 
+    /// The patterns of all rules.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = &PathPattern> {
+        let redirects = self.redirects.iter().map(|rule| &rule.from);
+        redirects.chain(self.headers.iter().map(|rule| &rule.path))
+    }
+
     /// The first redirect that matches.
     pub(super) fn redirect(&self, path: &[u8], query: Option<&[u8]>) -> Option<SiteRedirected> {
         self.redirects
