@@ -5,6 +5,8 @@ import socket
 import ssl
 
 SETTINGS, DATA, HEADERS, END_STREAM = 4, 0, 1, 1
+# ip(7); Python has no name for it before 3.12.
+BIND_ADDRESS_NO_PORT = 24
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -66,10 +68,22 @@ class Frames:
                 size -= len(payload)
 
 
+def connect(host, port, source):
+    """A connection from this address, or from any. The port is chosen when the whole connection is known, so that
+    each address has all ports."""
+    connection = socket.socket()
+    connection.settimeout(20)
+    if source:
+        connection.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
+        connection.bind((source, 0))
+    connection.connect((host, port))
+    return connection
+
+
 class Idle:
     """Opens the connections, and closes them at the end of a `with` block."""
 
-    def __init__(self, host, port, count, tls, path):
+    def __init__(self, host, port, count, tls, path, sources=("",)):
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
         context = None
@@ -77,8 +91,8 @@ class Idle:
             context = ssl._create_unverified_context()
             context.set_alpn_protocols(["h2"])
         self.sockets = []
-        for _ in range(count):
-            connection = socket.create_connection((host, port), 20)
+        for number in range(count):
+            connection = connect(host, port, sources[number % len(sources)])
             if context:
                 connection = context.wrap_socket(connection, server_hostname="localhost")
             connection.sendall(PREFACE + get(path))

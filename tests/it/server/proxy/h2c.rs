@@ -331,6 +331,47 @@ fn the_client_of_a_call_both_ways_may_be_silent_once_it_is_answered() {
 }
 
 #[test]
+fn calls_outlive_the_age_of_their_connection() {
+    let (tell, told) = mpsc::channel();
+    let script = move |peer: &mut H2Peer| {
+        loop {
+            match peer.next() {
+                Heard::Head(stream, head, _) => {
+                    tell.send((peer.number, stream.id(), head)).unwrap()
+                }
+                Heard::Data(stream, ..) => peer.say(stream, &[(":status", "204")], true),
+                Heard::Reset(stream, code) => {
+                    let reset = vec![code.to_string()];
+                    tell.send((peer.number, stream.id(), reset)).unwrap();
+                }
+                Heard::Closed => return,
+                _ => {}
+            }
+        }
+    };
+    let server = proxy(Config::default(), script, &["--max-connection-age", "1s"]);
+    let mut client = client(&server);
+    let late = client.ask("POST", "/late", &[], false);
+    let dropped = client.ask("POST", "/dropped", &[("grpc-timeout", "1S")], false);
+    for _ in [late, dropped] {
+        told.recv_timeout(PATIENCE).expect("both calls begin");
+    }
+    // The connection is old, and its last step waits for the calls.
+    assert_eq!(client.next(), Heard::GoAway(ErrorCode::NO_ERROR));
+    assert_eq!(client.next(), Heard::GoAway(ErrorCode::NO_ERROR));
+    // The deadline of a call: the upstream hears of it, and the client gets no other answer.
+    client.reset(dropped, ErrorCode::CANCEL);
+    let (.., reset) = told.recv_timeout(PATIENCE).expect("the end of the call");
+    assert_eq!(reset, [ErrorCode::CANCEL.to_string()]);
+    client.give(late, b"x", true);
+    let Heard::Head(stream, head, true) = client.next() else {
+        panic!("instead of the answer to the other call");
+    };
+    assert_eq!((stream, head[0].as_str()), (late, ":status: 204"));
+    assert_eq!(client.next(), Heard::Closed);
+}
+
+#[test]
 fn a_client_that_does_not_read_stops_its_upstream_and_no_other_stream() {
     let sent = Arc::new(AtomicUsize::new(0));
     let count = sent.clone();
