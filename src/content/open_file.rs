@@ -34,6 +34,9 @@ pub(crate) struct SharedFile<F: Files> {
     content: RefCell<Option<Rc<[u8]>>>,
     descriptor: RefCell<Option<Descriptor<F>>>,
     used: Cell<Used>,
+    /// Number of shares that were taken in content in memory since the last visit of the cache, as far as
+    /// it goes.
+    content_uses: Cell<u8>,
     shares: Cell<usize>,
 }
 
@@ -150,6 +153,7 @@ impl<F: Files> FileSlot<F> {
             content: RefCell::new(content),
             descriptor: RefCell::new(None),
             used: Cell::new(Used::Not),
+            content_uses: Cell::new(0),
             shares: Cell::new(0),
         }))
     }
@@ -167,6 +171,16 @@ impl<F: Files> FileSlot<F> {
     /// Gives up the content in memory. Responses that are sending it go on from the file.
     pub(crate) fn forget_content(&self) {
         self.0.content.replace(None);
+    }
+
+    /// Number of responses that used the content in memory since the last call; at most 255 are counted.
+    pub(crate) fn take_content_uses(&self) -> u8 {
+        self.0.content_uses.take()
+    }
+
+    /// True if a response lately read from the file, whose content is not in memory.
+    pub(crate) fn was_read(&self) -> bool {
+        self.0.used.get() == Used::Since && !self.is_in_memory()
     }
 
     /// Bytes of memory behind the slot, without the content.
@@ -211,6 +225,8 @@ impl<F: Files> FileSlot<F> {
         let is_first = self.0.shares.get() == 0;
         let file = OpenFile::of(&self.0);
         if file.is_in_memory() {
+            let uses = &self.0.content_uses;
+            uses.set(uses.get().saturating_add(1));
             return Ok(Some(file));
         }
         let seen = &self.0.seen;
@@ -303,6 +319,16 @@ impl<F: Files> OpenFile<F> {
         } else {
             Err(BodyError::Changed)
         }
+    }
+
+    /// Keeps the content in memory, for this response and the next ones, unless it is not the whole file in the
+    /// state in which responses began. `now` is the state behind the reading.
+    pub(crate) fn keep_content(&self, content: Rc<[u8]>, now: &Metadata) -> bool {
+        let is_whole = content.len() as u64 == now.len && *now == self.0.seen.metadata;
+        if is_whole {
+            self.0.content.replace(Some(content));
+        }
+        is_whole
     }
 
     /// Hashes bytes that were read for a response: `len` bytes of the file from `offset` on, in

@@ -34,8 +34,8 @@ pub struct Config {
     pub charset: Charset,
     /// Files with a strong entity tag.
     pub entity_tags: EntityTags,
-    /// Bytes of hot files (content and response fields) kept in memory. 1 MiB holds the pages and
-    /// styles that most requests are for, and leaves the rest to the page cache.
+    /// Bytes of hot files (content and response fields) kept in memory. 1.5 MiB hold the pages and
+    /// styles that most requests are for, and leave the rest to the page cache.
     pub cache_memory: usize,
     /// Open files at a time that responses are sent from. Beyond them, the least recently used one is
     /// closed until its reader goes on. One for each connection: where the system's limit of open files
@@ -59,7 +59,7 @@ impl Default for Config {
             types: Vec::new(),
             charset: Charset::default(),
             entity_tags: EntityTags::Auto,
-            cache_memory: 1 << 20,
+            cache_memory: 1_536 << 10,
             open_files: 20_000,
         }
     }

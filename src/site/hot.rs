@@ -6,7 +6,7 @@
 //!
 //! Entries leave by the clock algorithm: a hand goes round, passes over entries that were used since
 //! its last visit, and drops the others. So reading every file of a site once does not push out the
-//! popular pages. The content of a dropped entry is freed at once, even if it is being sent: the
+//! popular pages. Content that has to push out other content comes later (`admission`). The content of a dropped entry is freed at once, even if it is being sent: the
 //! response goes on from the file. So the budget holds at all times, and stalled readers take no memory
 //! from others.
 
@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 
 use foldhash::quality::RandomState;
 use slab::Slab;
+
+mod admission;
+
+use admission::AdmissionCredit;
 
 use super::bare_paths::BarePaths;
 use super::cache_census::CacheCensus;
@@ -41,10 +45,11 @@ const LARGEST_SHARE: usize = 4;
 /// sending it from its file.
 const KEPT_LEN: u64 = 128 << 10;
 
-/// Content longer than this is only kept in free room. Many small files make better use of the room. If
-/// there are many large ones, reading each for the next to push it out would cost more than sending
-/// them from their files.
-const MODEST_LEN: usize = 32 << 10;
+/// Content longer than this is only kept in free room. Many small files make better use of the room.
+const MODEST_LEN: usize = 64 << 10;
+
+/// Content up to this length is kept at once, and pushes out what was not used for long.
+const SHORT_LEN: usize = 16 << 10;
 
 /// One part in this many of the budget is not for content. So files whose content has no room are still
 /// known, and all responses with one file share a descriptor.
@@ -85,6 +90,7 @@ pub(crate) struct HotCache<F: Files> {
     misses: u64,
     /// Knowledge of files; none before the first was read.
     learned: Option<Box<Learned<F>>>,
+    admission: AdmissionCredit,
     /// The resource that was read for the request that is being answered, with its files still open.
     loaded: Option<Rc<Resource<F>>>,
 }
@@ -155,6 +161,7 @@ impl<F: Files> HotCache<F> {
             hits: 0,
             misses: 0,
             learned: None,
+            admission: AdmissionCredit::default(),
             loaded: None,
         }
     }
@@ -286,7 +293,8 @@ impl<F: Files> HotCache<F> {
     fn longest_kept(&self) -> u64 {
         let most = KEPT_LEN.min((self.budget / LARGEST_SHARE) as u64);
         let free = self.content_limit().saturating_sub(self.used);
-        most.min(free.max(MODEST_LEN) as u64)
+        // Short content costs less to read than to come back for.
+        most.min(free.max(SHORT_LEN) as u64)
     }
 
     /// The part of the budget that content may fill.
@@ -370,7 +378,7 @@ impl<F: Files> HotCache<F> {
         let overhead = path.len() + SLOT_COST;
         let mut cost = resource.cost() + overhead;
         let limit = self.content_limit();
-        let has_room = if resource.content_len() > MODEST_LEN {
+        let has_room = if resource.content_len() > SHORT_LEN {
             self.used + cost <= limit
         } else {
             self.make_room(cost, limit)
@@ -384,6 +392,7 @@ impl<F: Files> HotCache<F> {
         }
         let resource = Rc::new(resource);
         let path: Rc<[u8]> = Rc::from(path);
+        resource.place.set(self.slots.vacant_key());
         let at = self.slots.insert(HotEntry {
             path: path.clone(),
             resource: resource.clone(),
@@ -393,32 +402,6 @@ impl<F: Files> HotCache<F> {
         self.index.insert(path, at);
         self.used += cost;
         resource
-    }
-
-    /// Drops entries until `cost` fits below `limit`. Returns false if `cost` is more than `limit`.
-    fn make_room(&mut self, cost: usize, limit: usize) -> bool {
-        if cost > limit {
-            return false;
-        }
-        // The hand goes round twice, because the first round may find only entries that were used.
-        let mut visits = 2 * self.slots.capacity();
-        while self.used + cost > limit {
-            if visits == 0 || self.slots.is_empty() {
-                return false;
-            }
-            visits -= 1;
-            let at = self.hand;
-            self.hand = (at + 1) % self.slots.capacity();
-            match self.slots.get_mut(at) {
-                Some(slot) if slot.recency == Recency::Used => slot.recency = Recency::Unused,
-                Some(slot) => {
-                    slot.resource.forget_content();
-                    self.remove(at);
-                }
-                None => {}
-            }
-        }
-        true
     }
 
     fn remove(&mut self, at: usize) {

@@ -9,8 +9,8 @@ use foldhash::quality::RandomState;
 use super::validators::StateKey;
 
 /// The most entries of one of the two generations. An entry has 32 bytes, some 40 with its place in the
-/// table, so all of them take 330 KB at most, on a site of 8,192 files.
-const GENERATION: usize = 4_096;
+/// table, so all of them take 165 KB at most, on a site of 4,096 files.
+const GENERATION: usize = 2_048;
 
 /// The hashes of the files that were asked for last.
 #[derive(Default)]

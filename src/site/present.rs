@@ -96,7 +96,7 @@ impl<F: Files> Site<F> {
         }
         let source = match method {
             Method::Head => None,
-            _ => Some(self.source(representation)?),
+            _ => Some(self.source(resource, representation)?),
         };
         Ok(match (source, ranges) {
             (Some(source), Ranges::One(range)) => part(representation, &source, range),
@@ -128,15 +128,26 @@ impl<F: Files> Site<F> {
             fields.push(b"cache-control", b"no-cache");
             Rc::new(fields)
         });
-        let source = self.source(representation)?;
+        let source = self.source(page, representation)?;
         Ok(whole(status, representation, fields.clone(), Some(source)))
     }
 
-    fn source(&mut self, representation: &Representation<F>) -> Result<ByteSource<F>, Unready> {
-        match representation.source(&mut self.reads) {
-            Ok(source) => source.ok_or(Unready::Changed),
-            Err(error) => Err(Unready::Failed(error)),
+    fn source(
+        &mut self,
+        resource: &Resource<F>,
+        representation: &Representation<F>,
+    ) -> Result<ByteSource<F>, Unready> {
+        let was_read = representation.file.was_read();
+        let source = match representation.source(&mut self.reads) {
+            Ok(source) => source.ok_or(Unready::Changed)?,
+            Err(error) => return Err(Unready::Failed(error)),
+        };
+        if was_read {
+            let file = source.file();
+            self.hot
+                .admit(&mut self.reads, resource, representation, file);
         }
+        Ok(source)
     }
 
     /// A page about a resource that exists but cannot be sent in the requested way.

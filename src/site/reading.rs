@@ -83,7 +83,11 @@ impl Reading {
 
 /// The first `len` bytes of a file, or all if it is shorter; `None` if the disk has to bring some of them,
 /// which it was then asked for.
-fn read<R: FileReads>(reads: &mut R, file: &R::File, len: u64) -> io::Result<Option<Rc<[u8]>>> {
+pub(crate) fn read<R: FileReads>(
+    reads: &mut R,
+    file: &R::File,
+    len: u64,
+) -> io::Result<Option<Rc<[u8]>>> {
     let mut content = vec![0; len as usize];
     let mut filled = 0;
     while let Some(rest) = content.get_mut(filled..).filter(|rest| !rest.is_empty()) {

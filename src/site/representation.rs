@@ -80,6 +80,11 @@ impl Forms {
 pub(crate) struct ByteSource<F: Files>(OpenFile<F>);
 
 impl<F: Files> ByteSource<F> {
+    /// The file.
+    pub(crate) fn file(&self) -> &OpenFile<F> {
+        &self.0
+    }
+
     /// A range of the bytes, which lies within the length of the representation.
     pub(crate) fn slice(&self, start: u64, end: u64) -> Slice<F> {
         Slice::File(FileSlice::new(self.0.clone(), start, end))
@@ -223,7 +228,6 @@ impl<F: Files> Representation<F> {
     pub(crate) fn is_same(&self, again: &Self) -> bool {
         self.coding == again.coding
             && self.metadata == again.metadata
-            && self.file.is_in_memory() == again.file.is_in_memory()
             && self.forms().fields.iter().eq(again.forms().fields.iter())
     }
 

@@ -49,6 +49,8 @@ pub(crate) struct Resource<F: Files> {
     pub(crate) checked: Cell<Instant>,
     /// Number of changes of any file that were known at that time.
     pub(crate) changes: Cell<u32>,
+    /// The resource's place in the hot cache, if it has one.
+    pub(crate) place: Cell<usize>,
     /// Time of the last search for sidecars.
     searched: Cell<Instant>,
     /// Time at which the resource is to be read again even if nothing has changed.
@@ -117,6 +119,11 @@ impl<F: Files> Resource<F> {
         } else {
             Variety::One
         };
+        // Which of several is wanted shows later, and then its content is kept.
+        let keep = match variety {
+            Variety::One => keep,
+            Variety::Several => 0,
+        };
         let wall = open_files.tree().now();
         let mut readings = Vec::with_capacity(opened.len());
         for (coding, file, metadata) in opened {
@@ -156,6 +163,7 @@ impl<F: Files> Resource<F> {
             unfit,
             checked: Cell::new(now),
             changes: Cell::new(0),
+            place: Cell::new(usize::MAX),
             searched: Cell::new(bare_since.unwrap_or(now)),
             expires: Cell::new(expires),
         }))
@@ -293,7 +301,7 @@ fn expiry<F: Files>(
     now: Instant,
 ) -> Option<Instant> {
     let expiries = representations.iter().filter_map(|r| {
-        let is_unread = !r.file.is_in_memory() && r.len() <= context.keep.min(HASHED_LEN);
+        let is_unread = r.lacks_hash() && r.len() <= HASHED_LEN;
         if r.settling == Settling::Unsettled || is_unread {
             return Some(now);
         }

@@ -123,16 +123,17 @@ def start_calmd(d, plain, tls, before=(), options=(), env=None, binary=ROOT / "t
         "--listen-tls", f"127.0.0.1:{tls}", *options], env)
 
 
-def h2load(row, port, requests):
+def h2load(row, port, requests, told=(), status="2xx"):
+    """Sends the requests, which must all be answered with the status. `told` may name the URLs."""
     scheme = "https" if row.tls else "http"
     paths = [row.path] if isinstance(row.path, str) else row.path
+    urls = [] if "-i" in told else [f"{scheme}://127.0.0.1:{port}{path}" for path in paths]
     command = ["taskset", "-c", CLIENT_CORE, "h2load", "-n", str(requests), "-c",
-               str(row.clients), "-m", str(row.streams), *row.extra,
-               *[f"{scheme}://127.0.0.1:{port}{path}" for path in paths]]
+               str(row.clients), "-m", str(row.streams), *row.extra, *told, *urls]
     text = run(command).stdout
-    done = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", text)
-    succeeded, failed, errored = map(int, done.groups())
-    if failed or errored or succeeded != requests:
-        raise ValueError(f"{succeeded} of {requests} succeeded, {failed} failed")
+    answered = int(re.search(rf"status codes:.*?(\d+) {status}", text).group(1))
+    errored = int(re.search(r"(\d+) errored", text).group(1))
+    if errored or answered != requests:
+        raise ValueError(f"{answered} of {requests} were answered with {status}, {errored} failed")
     headers = re.search(r"traffic: .*? headers \((\d+)\)|, [\d.]+[KMG]?B \((\d+)\) headers", text)
     return int(next(g for g in headers.groups() if g)) / requests

@@ -99,7 +99,7 @@ fn the_settings_in_effect_are_a_settings_file_of_their_own() {
     assert_eq!(words("spa"), format!("spa = true # {path}:1:7"));
     assert_eq!(words("type"), format!("type = [\"a=b/c\"] # {path}:2:9"));
     assert_eq!(words("header"), r#"header = ["a: \"\\"] # command line"#);
-    assert_eq!(words("cache-memory"), "cache-memory = \"1M\" # default");
+    assert_eq!(words("cache-memory"), "cache-memory = \"1536K\" # default");
     assert_eq!(words("demo"), "demo = false # default");
     assert_eq!(words("cert"), "# cert is not set");
     // A host has its own, what the top level has, its share of memory, and defaults.

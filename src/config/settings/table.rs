@@ -216,7 +216,7 @@ const SITE: &[Setting] = &[
         |draft, text| put(&mut draft.site().cache_memory, value::memory(text)),
     )
     .essential()
-    .default("1M")
+    .default("1536K")
     .per_host(),
     #[cfg(feature = "upload")]
     Setting::text(

@@ -222,6 +222,12 @@ fn readers_that_stall_pin_nothing_and_go_on_from_the_file() {
     for response in stalled {
         assert_eq!(read(response.body, &mut site.files).len(), content.len());
     }
+    // Descriptors of files that are known rest for a while.
+    let mut now = Instant::now();
+    while let Some(wait) = site.site.open_files.until_rested(now) {
+        now += wait;
+        site.site.open_files.close_rested(now);
+    }
     assert_eq!(site.site.open_files.count(), 0);
 }
 
@@ -257,7 +263,7 @@ fn large_content_takes_room_that_is_free_and_leaves_it_to_small_content() {
 
 #[test]
 fn a_descriptor_is_shared_even_where_content_has_no_room() {
-    let content = "x".repeat(40 << 10);
+    let content = "x".repeat(70 << 10);
     let mut site = TestSite::with(&[], |config| config.cache_memory = BUDGET);
     for at in 0..10 {
         site.files.write(&format!("f{at}"), content.as_str());
@@ -274,6 +280,53 @@ fn a_descriptor_is_shared_even_where_content_has_no_room() {
         }
     }
     assert!(used(&site) <= BUDGET);
+}
+
+#[test]
+fn of_several_representations_those_that_are_asked_for_are_in_memory() {
+    let content = "x".repeat(100 << 10);
+    let mut site = TestSite::new(&[("a", &content), ("a.br", "br"), ("a.gz", "gzip")]);
+    let br = [("accept-encoding", "br, gzip")];
+    for _ in 0..2 {
+        assert_eq!(site.get_with("/a", &br).text(), "br");
+    }
+    let before = site.files.counts();
+    assert_eq!(site.get_with("/a", &br).text(), "br");
+    assert_eq!(site.files.counts(), before);
+    assert!(used(&site) < content.len());
+    for _ in 0..2 {
+        assert_eq!(site.get("/a").text(), content);
+    }
+    let before = site.files.counts();
+    assert_eq!(site.get("/a").text(), content);
+    assert_eq!(
+        (site.files.counts(), used(&site) > content.len()),
+        (before, true)
+    );
+}
+
+#[test]
+fn content_that_is_asked_for_again_pushes_out_what_is_not() {
+    let content = "x".repeat(40 << 10);
+    let mut site = TestSite::with(&[], |config| config.cache_memory = BUDGET);
+    for at in 0..20 {
+        site.files.write(&format!("f{at}"), content.as_str());
+    }
+    site.advance(Duration::from_secs(10));
+    for at in 0..20 {
+        site.get(&format!("/f{at}"));
+    }
+    // No content in memory is used, so it takes some requests until others are tried.
+    for _ in 0..100 {
+        site.get("/f18");
+        site.get("/f19");
+        assert!(used(&site) <= BUDGET);
+    }
+    let before = site.files.counts();
+    for name in ["/f18", "/f19"] {
+        assert_eq!(site.get(name).text(), content);
+    }
+    assert_eq!(site.files.counts(), before);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn a_host_has_settings_of_its_own_and_the_others_of_the_top_level() {
     assert!(a.host.site.listing);
     assert_eq!(a.host.site.headers.len(), 2);
     // The memory of the top level is divided.
-    assert_eq!(a.host.site.cache_memory, 1 << 19);
+    assert_eq!(a.host.site.cache_memory, 768 << 10);
     let roots: Vec<_> = toml.rights().sites.into_iter().map(|it| it.root).collect();
     assert_eq!(
         roots,
