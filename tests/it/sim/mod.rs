@@ -19,7 +19,8 @@
 //! The parts: `run` is a run and its checks; `world` and `files` implement the traits that the server
 //! stands on; `late` is a handler that answers late; `network` holds the connections, `clients` their other ends, `outside` all of that
 //! together with the time; `faults` decides about faults; `dialled` and
-//! `fetch` are the product's own client; `harness` does many runs.
+//! `fetch` are the product's own client; `harness` does many runs. `upstreams` is a small world by itself, for the reverse
+//! proxy.
 
 mod clients;
 mod dialled;
@@ -34,6 +35,7 @@ mod outside;
 mod reloads;
 mod rng;
 mod run;
+mod upstreams;
 mod world;
 
 use faults::{Fault, Faults};
