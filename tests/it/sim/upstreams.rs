@@ -123,7 +123,7 @@ impl Drop for SmallSocket {
 }
 
 fn is_post(number: usize) -> bool {
-    number % 3 == 0
+    number.is_multiple_of(3)
 }
 
 /// The content that the upstream answers a request with.
