@@ -32,7 +32,8 @@ impl Packed {
             }
             string::encode(value, &mut block);
         }
-        Packed(block.into_boxed_slice())
+        // A copy: a block that shrinks in its place leaves a hole behind it that little fits into.
+        Packed(block.as_slice().into())
     }
 
     /// A table with the same entries. They fit: `max_size` is what it was, or more.
