@@ -88,11 +88,11 @@ impl<W: World> Connection<W> {
         self.enter(turn);
         if let Some(protocol) = self.phase.protocol_mut()
             && protocol.next_deadline().is_some_and(|due| due <= now)
-            && protocol.handle_timeout(&self.kept, turn).is_err()
         {
-            return self.finish(world, turn);
-        }
-        if let Phase::Serving(serving) = &mut self.phase
+            if protocol.handle_timeout(&self.kept, turn).is_err() {
+                return self.finish(world, turn);
+            }
+        } else if let Phase::Serving(serving) = &mut self.phase
             && serving.meet_idleness(now, &turn.services.timeouts)
         {
             return Wish::Wait;
