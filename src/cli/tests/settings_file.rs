@@ -120,7 +120,7 @@ fn the_settings_in_effect_are_a_settings_file_of_their_own() {
             next(),
             [
                 "listing = true #",
-                "# cache-memory = \"524288\" # its share of 1M",
+                "# cache-memory = \"786432\" # its share of 1536K",
             ],
         ),
         (
