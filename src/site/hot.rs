@@ -6,9 +6,9 @@
 //!
 //! Entries leave by the clock algorithm: a hand goes round, passes over entries that were used since
 //! its last visit, and drops the others. So reading every file of a site once does not push out the
-//! popular pages. Content that has to push out other content comes later (`admission`). The content of a dropped entry is freed at once, even if it is being sent: the
-//! response goes on from the file. So the budget holds at all times, and stalled readers take no memory
-//! from others.
+//! popular pages. Content that has to push out other content comes later (`admission`). The content of a
+//! dropped entry is freed at once, even if it is being sent: the response goes on from the file. So the
+//! budget holds at all times, and stalled readers take no memory from others.
 
 use std::collections::{HashMap, HashSet};
 use std::io;

@@ -24,6 +24,7 @@ mod disk_tests;
 mod encoding;
 mod error;
 mod error_page;
+mod following;
 mod hashing;
 mod hot;
 pub(crate) mod html;
@@ -68,14 +69,10 @@ use crate::content::{Body, FileTable, Supply};
 use crate::exchange::{Answer, Desk, Handler, Request, Response};
 use crate::http::{Field, Fields, Method};
 use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
-use crate::world::{FileReads, Files, HelpAnswer, RootChange};
+use crate::world::{FileReads, Files, HelpAnswer};
 
 /// The methods that files answer (RFC 9110 §10.2.1).
 const ALLOW: &[u8] = b"GET, HEAD, OPTIONS";
-
-/// Time after which another directory under the root's name is noticed. One system call a second costs
-/// nothing, and a deployment that shows within a second shows at once for a person.
-const FOLLOW_ROOT: Duration = Duration::from_secs(1);
 
 /// The parts of a site that its configuration alone decides. Sites whose parts are equal share them.
 struct SiteParts {
@@ -279,49 +276,6 @@ impl<F: Files> Site<F> {
     /// The fields that every response has, for responses that are made elsewhere.
     pub fn common_fields(&self) -> Rc<Fields> {
         self.dress.common.complete(Fields::new())
-    }
-
-    /// Looks the root's name up, if the last look is a second ago.
-    fn follow_root_when_due(&mut self, now: Instant) {
-        let is_recent = |followed| now.saturating_duration_since(followed) < FOLLOW_ROOT;
-        if !self.followed.is_some_and(is_recent) {
-            self.follow_root(now);
-        }
-    }
-
-    /// Serves the directory that has the root's name now.
-    fn follow_root(&mut self, now: Instant) {
-        self.followed = Some(now);
-        let change = self.open_files.tree().follow_root();
-        match change {
-            RootChange::Same => {}
-            RootChange::Touched => self.watch_rules(),
-            RootChange::Moved => {
-                self.watch_rules();
-                self.forget();
-            }
-        }
-    }
-
-    /// Looks everything up anew: the root and the files that are the server's own at once, the others before they
-    /// are sent again.
-    pub fn reload(&mut self, now: Instant) {
-        self.open_files.tree().look_up_private();
-        self.watch_rules();
-        self.follow_root(now);
-        self.hot.look_again(now);
-    }
-
-    /// Goes on with the files that are known to the site that this one takes the place of, if both make the same
-    /// of the files of one directory.
-    pub(crate) fn follow(&mut self, former: Site<F>) {
-        let is_same_root = self.tree().is_same_root(&former.tree());
-        if !is_same_root || self.dress != former.dress || !self.hot.is_alike(&former.hot) {
-            return;
-        }
-        // This tree has the own files and the rights of today.
-        self.open_files.swap_trees(&former.open_files);
-        (self.open_files, self.hot) = (former.open_files, former.hot);
     }
 
     /// Makes this the first of the sites that have the open files together: it keeps the spare descriptors.

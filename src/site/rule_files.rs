@@ -4,9 +4,10 @@
 use std::io;
 use std::time::Instant;
 
+use super::Site;
 use super::encoding::Coding;
+use super::following::FOLLOW_ROOT;
 use super::listing::HiddenNames;
-use super::{FOLLOW_ROOT, Site};
 use crate::exchange::Request;
 use crate::http::Method;
 use crate::world::{FileKind, FileReads, Files, Metadata};
