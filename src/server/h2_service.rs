@@ -37,6 +37,8 @@ pub struct H2Service<F: Files> {
     peer: Peer,
     /// The number of the connection, for the log.
     id: u32,
+    /// True once the first GOAWAY is said.
+    is_leaving: bool,
     /// Microseconds of the last round trip that was measured, or 0.
     #[cfg(feature = "panel")]
     round_trip_us: u32,
@@ -57,6 +59,7 @@ impl<F: Files> H2Service<F> {
             requests: 0,
             peer: client.peer,
             id: client.id,
+            is_leaving: false,
             #[cfg(feature = "panel")]
             round_trip_us: 0,
         }
@@ -90,6 +93,14 @@ impl<F: Files> H2Service<F> {
     /// True if no request is open.
     pub fn is_idle(&self) -> bool {
         self.core.is_idle()
+    }
+
+    /// Leaves gracefully, for the first of the reasons to leave. A second one, within the time for the second
+    /// GOAWAY, does not hasten that: requests are on their way.
+    pub fn leave(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.is_leaving, true) {
+            self.core.shutdown(now);
+        }
     }
 
     /// Open streams.

@@ -203,7 +203,7 @@ impl<F: Files> Protocol<F> {
     pub fn shutdown(&mut self, now: Instant) {
         match self {
             Protocol::H1(service) => service.core().shutdown(),
-            Protocol::H2(service) => service.core().shutdown(now),
+            Protocol::H2(service) => service.leave(now),
         }
     }
 

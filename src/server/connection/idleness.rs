@@ -52,7 +52,7 @@ impl Idleness {
     pub(super) fn deadline(&self, timeouts: &Timeouts) -> Instant {
         self.since
             + match self.memory {
-                Memory::Spare => SHRINK_AFTER,
+                Memory::Spare => SHRINK_AFTER.min(timeouts.idle),
                 Memory::Least => timeouts.idle,
             }
     }

@@ -133,20 +133,20 @@ impl<F: Files> Serving<F> {
         is_due
     }
 
-    /// Deals with the appointed ends that have passed; true if the connection has grown old.
+    /// Deals with the appointed ends that have passed; true if one has, whose words are to be sent.
     pub(super) fn meet_ends(&mut self, now: Instant) -> bool {
         let is_past = |at: &mut Instant| *at <= now;
         let Some(ends) = self.ends.as_deref_mut() else {
             return false;
         };
         let is_old = ends.old_at.take_if(is_past).is_some();
-        if ends.first_by.take_if(is_past).is_some() {
+        let is_last = ends.first_by.take_if(is_past).is_some();
+        if is_last {
             self.protocol.shutdown(now);
-        }
-        if is_old {
+        } else if is_old {
             self.protocol.end_of_age(now);
         }
-        is_old
+        is_last || is_old
     }
 
     /// Notes since when there has been nothing to do.

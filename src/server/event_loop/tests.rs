@@ -2,6 +2,7 @@
 //! the connection is gone, nothing of it stays in a table, and another one is served on.
 
 mod age;
+mod coincidences;
 mod cuts;
 mod exchanges;
 mod fairness;

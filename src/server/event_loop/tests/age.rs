@@ -47,7 +47,7 @@ fn over_http_1_1_the_next_response_announces_the_end() {
 }
 
 /// Types and stream identifiers of frames, with the last stream of GOAWAY.
-fn frames(mut bytes: &[u8]) -> Vec<(u8, u32)> {
+pub(super) fn frames(mut bytes: &[u8]) -> Vec<(u8, u32)> {
     let mut found = Vec::new();
     while let Some((head, rest)) = bytes.split_first_chunk::<9>() {
         let len = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
