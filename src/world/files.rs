@@ -406,7 +406,8 @@ fn describe(stat: &Stat) -> Option<Metadata> {
     })
 }
 
-/// A file's time stamp. Seconds may be negative, nanoseconds never are.
+/// A file's time stamp. Seconds may be negative, nanoseconds never are. One behind the years that dates can tell,
+/// which some file systems keep, is the last that they can: a little is added to it later.
 fn time(seconds: i64, nanoseconds: u32) -> SystemTime {
     let whole = Duration::from_secs(seconds.unsigned_abs());
     let base = if seconds < 0 {
@@ -414,8 +415,10 @@ fn time(seconds: i64, nanoseconds: u32) -> SystemTime {
     } else {
         UNIX_EPOCH.checked_add(whole)
     };
-    base.and_then(|base| base.checked_add(Duration::from_nanos(u64::from(nanoseconds))))
-        .unwrap_or(UNIX_EPOCH)
+    let stamp = base
+        .and_then(|base| base.checked_add(Duration::from_nanos(u64::from(nanoseconds))))
+        .unwrap_or(UNIX_EPOCH);
+    stamp.min(super::os::in_calendar(stamp))
 }
 
 /// The error for a client: impossible names, and names that lead out of the root, in circles, or to no

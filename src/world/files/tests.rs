@@ -302,6 +302,23 @@ fn a_read_gives_at_most_what_was_asked_for_whatever_is_free() {
 }
 
 #[test]
+fn stamps_of_any_year_have_room_for_more_behind_them() {
+    let much = Duration::from_secs(u64::from(u32::MAX));
+    let at = |seconds| time(seconds, 999_999_999);
+    for seconds in [i64::MIN, -1, 0, 253_402_300_799, 253_402_300_800, i64::MAX] {
+        assert!(at(seconds).checked_add(much).is_some(), "{seconds}");
+    }
+    // Those that dates can tell are told, and order is kept.
+    assert_eq!(
+        time(784_111_777, 5),
+        UNIX_EPOCH + Duration::new(784_111_777, 5)
+    );
+    assert_eq!(time(-1, 0), UNIX_EPOCH - Duration::from_secs(1));
+    assert!(at(i64::MIN) < at(-2) && at(0) < at(253_402_300_799));
+    assert_eq!(at(253_402_300_800), at(i64::MAX));
+}
+
+#[test]
 fn a_directory_is_read_from_where_the_last_reading_ended() {
     let tree = Tree::new();
     for at in 0..10 {
