@@ -77,8 +77,8 @@ fn lock(directory: &Path) -> io::Result<File> {
     Ok(handle)
 }
 
-/// True for an empty certificate file, and for a certificate of ours that expires soon or does not fit
-/// its key.
+/// True for an empty certificate file, and for a certificate of ours that expires soon, is not valid yet or does
+/// not fit its key.
 fn is_useless(chain: &Path, key: &Path, now: SystemTime, provider: &CryptoProvider) -> bool {
     let Ok(text) = read_file(chain) else {
         return false;
@@ -96,7 +96,9 @@ fn is_useless(chain: &Path, key: &Path, now: SystemTime, provider: &CryptoProvid
     else {
         return false;
     };
-    let lasts = date::parse(expires.as_bytes()).is_some_and(|expires| now + RENEWAL < expires);
+    // One that expires later than a new one was made while the clock was ahead.
+    let lasts = date::parse(expires.as_bytes())
+        .is_some_and(|expires| now + RENEWAL < expires && expires <= now + VALIDITY + CLOCK_SKEW);
     let fits = Pair::read(chain, key)
         .is_ok_and(|pair| CertifiedKey::from_der(pair.chain, pair.key, provider).is_ok());
     !(lasts && fits)
@@ -113,9 +115,10 @@ pub(super) fn in_memory(now: SystemTime) -> Result<Pair, TlsError> {
     )
 }
 
-/// True if a certificate that was made at `made` is so old that it is to be made anew.
+/// True if a certificate that was made at `made` is so old that it is to be made anew, or not valid yet because
+/// the clock was ahead.
 pub(super) fn is_worn(made: SystemTime, now: SystemTime) -> bool {
-    now + RENEWAL >= made + VALIDITY
+    now + RENEWAL >= made + VALIDITY || now + CLOCK_SKEW < made
 }
 
 /// Makes a certificate and key, and puts each file in place as a whole.
@@ -192,5 +195,37 @@ fn write_error(path: &Path, reason: io::Error) -> TlsError {
     TlsError::Write {
         path: PathBuf::from(path),
         reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    #[test]
+    fn a_pair_is_kept_while_it_is_valid_and_made_anew_for_a_clock_that_has_been_wrong() {
+        let place = tempfile::tempdir().unwrap();
+        let provider = crate::tls::crypto::default_provider();
+        let today = UNIX_EPOCH + DAY * 20_000;
+        let is_made = |now| {
+            let (_, origin) = pair(place.path(), now, &provider).unwrap();
+            matches!(origin, CertificateOrigin::Made(_))
+        };
+        assert!(is_made(today));
+        // A clock that goes back a little, and days and months that pass.
+        for kept in [today - CLOCK_SKEW, today, today + DAY, today + DAY * 366] {
+            assert!(!is_made(kept), "{kept:?}");
+            assert!(!is_worn(today, kept), "{kept:?}");
+        }
+        assert!(is_worn(today, today + DAY * 367));
+        assert!(is_made(today + DAY * 367), "it would expire");
+        // The clock was a year ahead, and is put right.
+        assert!(is_worn(today + DAY * 367, today));
+        assert!(is_made(today), "it would not be valid for a year");
+        assert!(!is_made(today));
+        assert!(is_made(UNIX_EPOCH), "a clock that is not set yet");
+        assert!(is_made(today), "and then it is");
     }
 }
