@@ -27,6 +27,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::Instant;
 
 use crate::config::Config;
+#[cfg(feature = "panel")]
+use crate::config::SocketPurpose;
 use crate::helper::{self, HelperSandbox};
 use crate::http::Scheme;
 use crate::sandbox::Rights;
@@ -129,7 +131,14 @@ impl App {
         let mut schemes = Vec::new();
         let mut balancers = Vec::new();
         let limits = &config.server.limits;
+        #[cfg(feature = "panel")]
+        let mut for_panel = Vec::new();
         for (socket, listener) in config.inherited.iter().zip(inherited) {
+            #[cfg(feature = "panel")]
+            if socket.purpose == SocketPurpose::Panel {
+                for_panel.push(listener);
+                continue;
+            }
             let unsent_bytes = match socket.scheme {
                 Scheme::Http => limits.unsent_bytes,
                 Scheme::Https => limits.unsent_tls_bytes,
@@ -162,7 +171,7 @@ impl App {
             urls.push(metrics::url(&bound));
         }
         #[cfg(feature = "panel")]
-        let panel = panel::open(config, &mut world, &routes, recent_requests)?;
+        let panel = panel::open(config, for_panel, &mut world, &routes, recent_requests)?;
         report_descriptors(wanted, config);
         let manager = config.manager.as_ref().and_then(open_manager);
         #[cfg(feature = "proxy")]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::http::Scheme;
-use crate::panel::{Door, OneTimeToken, Panel, read_users};
+use crate::panel::{Door, OneTimeToken, Panel, is_public, read_users};
 use crate::routes::Routes;
 use crate::rules::Users;
 use crate::telemetry::access_log::AccessLog;
@@ -15,6 +15,7 @@ use crate::telemetry::recent_lines::RecentRequests;
 use crate::telemetry::standard_error;
 use crate::world::files::Root;
 use crate::world::os::OsWorld;
+use crate::world::os::inherited::InheritedListener;
 use crate::world::{ListenAddress, World};
 
 /// The reason for which nothing secret can be made.
@@ -27,7 +28,8 @@ pub(super) type OpenPanel = (Panel, Vec<String>);
 pub(super) fn schemes(config: &Config) -> Vec<Scheme> {
     let http = config.panel.listen.iter().map(|_| Scheme::Http);
     let https = config.panel.listen_tls.iter().map(|_| Scheme::Https);
-    http.chain(https).collect()
+    let inherited = std::iter::repeat_n(Scheme::Http, config.panel.inherited);
+    http.chain(https).chain(inherited).collect()
 }
 
 /// The access log as one whose last lines the panel has, and those lines.
@@ -43,9 +45,10 @@ pub(super) fn keep_lines(
     (log.map(|log| log.keeping(recent.clone())), recent)
 }
 
-/// Opens the panel's listeners, behind all others, and the panel.
+/// Opens the panel's listeners, behind all others, and the panel. Those that were handed down come last.
 pub(super) fn open(
     config: &Config,
+    inherited: Vec<InheritedListener>,
     world: &mut OsWorld<Root>,
     routes: &Routes<Root>,
     requests: Rc<RecentRequests>,
@@ -62,6 +65,17 @@ pub(super) fn open(
         };
         let address = world.listen(address, limits.unsent(unsent_bytes))?;
         bound.push((scheme, address));
+    }
+    for listener in inherited {
+        let address = world.adopt(listener, limits.unsent(limits.unsent_bytes))?;
+        if is_public(&address) {
+            return Err(format!(
+                "the inherited socket 'admin' listens on {address}, which others can reach, and passwords would go \
+                 there in the clear; write ListenStream=127.0.0.1:9000 or a path in its socket unit"
+            )
+            .into());
+        }
+        bound.push((Scheme::Http, address));
     }
     let mut urls: Vec<String> = bound
         .iter()

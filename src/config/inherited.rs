@@ -16,7 +16,7 @@ const MOST: usize = 16;
 /// Name of a socket for TLS connections.
 const TLS: &str = "listen-tls";
 
-/// Name of a socket that must not serve the site. There is no listener yet that it could be for.
+/// Name of a socket for the panel, in the clear: only this machine may reach it.
 const ADMIN: &str = "admin";
 
 /// A socket that is handed down, by its name.
@@ -26,6 +26,17 @@ pub struct InheritedSocket {
     pub name: String,
     /// The scheme of its connections.
     pub scheme: Scheme,
+    /// The server that its connections are for.
+    pub purpose: SocketPurpose,
+}
+
+/// The server behind a socket that is handed down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketPurpose {
+    /// The sites.
+    Site,
+    /// The panel.
+    Panel,
 }
 
 impl InheritedSocket {
@@ -53,20 +64,22 @@ impl InheritedSocket {
     }
 
     fn named(name: &str) -> Result<InheritedSocket, String> {
-        let scheme = match name {
-            ADMIN => {
+        let (scheme, purpose) = match name {
+            ADMIN if cfg!(not(feature = "panel")) => {
                 return Err(
-                    "LISTEN_FDNAMES has a socket 'admin', and there is no listener for it; leave it out \
+                    "LISTEN_FDNAMES has a socket 'admin', and this program is built without the panel; leave it out \
                      of the socket unit"
                         .into(),
                 );
             }
-            TLS => Scheme::Https,
-            _ => Scheme::Http,
+            ADMIN => (Scheme::Http, SocketPurpose::Panel),
+            TLS => (Scheme::Https, SocketPurpose::Site),
+            _ => (Scheme::Http, SocketPurpose::Site),
         };
         Ok(InheritedSocket {
             name: name.to_owned(),
             scheme,
+            purpose,
         })
     }
 }
@@ -87,6 +100,7 @@ mod tests {
         InheritedSocket {
             name: name.into(),
             scheme,
+            purpose: SocketPurpose::Site,
         }
     }
 
@@ -122,12 +136,11 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_number_and_a_socket_that_nothing_is_for_are_refused() {
+    fn a_wrong_number_is_refused() {
         for (count, names, part) in [
             ("x", "", "LISTEN_FDS is 'x'"),
             ("-1", "", "LISTEN_FDS is '-1'"),
             ("17", "", "16 at most"),
-            ("2", "listen:admin", "a socket 'admin'"),
         ] {
             let error = announced(&[
                 ("LISTEN_PID", "7"),
@@ -136,6 +149,25 @@ mod tests {
             ])
             .expect_err(count);
             assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_name_admin_is_the_panel_where_there_is_one() {
+        let found = announced(&[
+            ("LISTEN_PID", "7"),
+            ("LISTEN_FDS", "2"),
+            ("LISTEN_FDNAMES", "listen:admin"),
+        ]);
+        if cfg!(feature = "panel") {
+            let panel = InheritedSocket {
+                purpose: SocketPurpose::Panel,
+                ..socket("admin", Scheme::Http)
+            };
+            assert_eq!(found, Ok(vec![socket("listen", Scheme::Http), panel]));
+        } else {
+            let error = found.unwrap_err();
+            assert!(error.contains("a socket 'admin'"), "{error}");
         }
     }
 }

@@ -8,7 +8,7 @@ pub mod file;
 mod inherited;
 pub mod settings;
 
-pub use inherited::InheritedSocket;
+pub use inherited::{InheritedSocket, SocketPurpose};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -176,11 +176,17 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Puts sockets that were handed down in the place of the default listeners.
+    /// Puts sockets for the site that were handed down in the place of the default listeners.
     pub fn inherit(&mut self, sockets: Vec<InheritedSocket>) {
-        if !sockets.is_empty() {
+        let is_of_site = |socket: &&InheritedSocket| socket.purpose == SocketPurpose::Site;
+        let of_site = sockets.iter().filter(is_of_site).count();
+        if of_site > 0 {
             self.listen.clear();
             self.listen_tls.clear();
+        }
+        #[cfg(feature = "panel")]
+        {
+            self.panel.inherited = sockets.len() - of_site;
         }
         self.inherited = sockets;
     }

@@ -12,6 +12,8 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// TLS listeners.
     pub listen_tls: Vec<ListenAddress>,
+    /// Number of cleartext listeners that are handed down to the process.
+    pub inherited: usize,
     /// The file of those who may log in; without one a token lets in.
     pub users: Option<PathBuf>,
     /// Names of the panel besides those of the loopback interface.
@@ -42,7 +44,7 @@ pub struct PanelMistake {
 impl Config {
     /// True if there is no panel.
     pub fn is_off(&self) -> bool {
-        self.listen.is_empty() && self.listen_tls.is_empty()
+        self.listen.is_empty() && self.listen_tls.is_empty() && self.inherited == 0
     }
 
     /// The addresses of all listeners.
@@ -94,7 +96,7 @@ impl Config {
 }
 
 /// True if other machines can reach the address.
-fn is_public(address: &ListenAddress) -> bool {
+pub fn is_public(address: &ListenAddress) -> bool {
     match address {
         ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
         ListenAddress::Unix(_) => false,

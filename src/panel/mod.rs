@@ -46,7 +46,7 @@ mod tracing;
 mod users;
 
 pub use action::Action;
-pub use config::{Config, PanelMistake, PanelRights};
+pub use config::{Config, PanelMistake, PanelRights, is_public};
 pub use history::{CLASSES, History, Totals};
 pub use order::{OrderContent, OrderOutcome, PanelOrder};
 pub use router::Panel;

@@ -162,7 +162,7 @@ fn refused(second: OwnedFd, names: &str) -> (Option<i32>, String) {
 
 #[test]
 fn a_socket_that_does_not_listen_is_refused_by_its_descriptor_and_name() {
-    let (listener, address) = tcp();
+    let (_listener, address) = tcp();
     let connected = TcpStream::connect(address).unwrap();
     let file = fs::File::open("/dev/null").unwrap();
     for socket in [
@@ -175,7 +175,32 @@ fn a_socket_that_does_not_listen_is_refused_by_its_descriptor_and_name() {
         let named = "cannot listen on the inherited descriptor 4, named 'web': ";
         assert!(message.contains(named), "{message}");
     }
-    let (code, message) = refused(listener.into(), "listen:admin");
-    assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("a socket 'admin'"), "{message}");
+}
+
+#[test]
+fn a_socket_named_admin_is_the_panels_and_leaves_the_site_its_listeners() {
+    let place = place();
+    let ((clear, http), (admin, panel)) = (tcp(), tcp());
+    let sockets = [clear.into(), admin.into()];
+    let command = program(place.path(), sockets, "listen:admin", &[]);
+    let (running, told) = Running::start(command, place.path());
+    assert!(
+        told.contains(&format!("  http://{panel} (the panel)\n")),
+        "{told}"
+    );
+    assert!(told.contains("?token="), "{told}");
+    let site = answer(&mut ask(http));
+    assert!(site.ends_with("<title>start</title>"), "{site}");
+    let page = answer(&mut ask(panel));
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    assert!(!page.contains("<title>start</title>"), "{page}");
+    running.stop();
+}
+
+#[test]
+fn a_socket_named_admin_that_others_can_reach_is_refused() {
+    let everywhere = TcpListener::bind("0.0.0.0:0").unwrap();
+    let (code, message) = refused(everywhere.into(), "listen:admin");
+    assert_eq!(code, Some(1), "{message}");
+    assert!(message.contains("'admin' listens on 0.0.0.0:"), "{message}");
 }
