@@ -18,6 +18,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::sign::CertifiedKey;
 
+use crate::world::files::refuse_pipe;
 use crate::world::os::wall_clock;
 
 mod certificate;
@@ -183,7 +184,8 @@ impl TlsContext {
 
     /// Has the secrets of all sessions to come appended to a file, for somebody who decrypts what was recorded.
     pub fn log_keys(&mut self, path: &Path) -> Result<(), TlsError> {
-        let log = KeyLogLines::open(path).map_err(|reason| TlsError::KeyLog {
+        let log = refuse_pipe(path).and_then(|()| KeyLogLines::open(path));
+        let log = log.map_err(|reason| TlsError::KeyLog {
             path: path.into(),
             reason,
         })?;

@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 use super::tap::{Feed, Tap, Watch};
 use crate::h2::{Role, qlog};
 use crate::http::date;
+use crate::world::files::refuse_pipe;
 use crate::world::{Peer, PeerSet};
 
 /// The most bytes of a trace: a quarter of a million frames, and little beside any disk.
@@ -48,6 +49,7 @@ impl PeerTrace {
     /// Makes the file, which its owner alone can read. The trace begins at `start`, which is `clock` of the
     /// wall clock.
     pub fn create(config: &TraceConfig, start: Instant, clock: SystemTime) -> io::Result<Self> {
+        refuse_pipe(&config.file)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut trace = PeerTrace {

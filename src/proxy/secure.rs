@@ -1,6 +1,7 @@
 //! TLS with upstream servers: the authorities that are trusted, the name that a certificate must be for.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use rustls::pki_types::ServerName;
 use super::scheme::{UpstreamScheme, UpstreamVersion};
 use crate::tls::records::Tls;
 use crate::tls::{self, TrustError, Trusted};
+use crate::world::files::refuse_pipe;
 
 /// The means of TLS with one server.
 #[derive(Clone)]
@@ -28,6 +30,10 @@ pub struct UpstreamTrust {
 impl UpstreamTrust {
     /// Trust in the machine's authorities, and in those of a file.
     pub fn new(file: Option<&Path>) -> Result<Self, TrustError> {
+        if let Some(path) = file {
+            let unusable = |error: io::Error| TrustError::File(path.into(), error.to_string());
+            refuse_pipe(path).map_err(unusable)?;
+        }
         let provider = Arc::new(tls::provider());
         let trusted = Arc::new(Trusted::new(file, provider.clone())?);
         let config = ClientConfig::builder_with_details(provider, Arc::new(tls::TlsClock))

@@ -36,7 +36,7 @@ pub use directory::OpenDirectory;
 pub use place::{RootError, absolute};
 pub use private::{OwnExtent, OwnFile, OwnFiles};
 pub use reads::DescriptorReads;
-pub use regular::read_regular;
+pub use regular::{read_regular, refuse_pipe};
 
 use links::{Symlink, Unfollowed};
 use place::{Resolution, RootPlace};

@@ -3,7 +3,7 @@
 use rustix::fs::OFlags;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The content of a regular file of at most `most` bytes. A FIFO or a device is refused, because reading
@@ -31,6 +31,17 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         ));
     }
     Ok(content)
+}
+
+/// Refuses a file that opening, reading or writing could wait for: the server would stand still meanwhile, and hear
+/// no signal. One that is not there is a matter of the caller's.
+pub fn refuse_pipe(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path).map(|found| found.file_type()) {
+        Ok(kind) if kind.is_fifo() || kind.is_socket() => Err(invalid(
+            "it is a FIFO or a socket, which could keep the server waiting; name a regular file",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn invalid(reason: &'static str) -> io::Error {

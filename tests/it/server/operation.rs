@@ -1,10 +1,11 @@
 //! Signals, memory, and messages for the operator.
 
 use crate::raw_h2::{self, RawH2, frame, get};
-use crate::support::Server;
+use crate::support::{PATIENCE, Server};
 use std::fs;
 use std::io::{Read, Write};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 #[test]
 fn sigterm_lets_an_open_response_finish_and_exits_with_0() {
@@ -136,6 +137,53 @@ fn what_is_wrong_is_told_in_one_line_and_nothing_is_started() {
     let (code, text) = start(&["--no-such-option"]);
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("--no-such-option"), "{text}");
+}
+
+#[test]
+fn a_fifo_in_the_place_of_a_file_ends_the_start_instead_of_holding_it_up() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("site")).unwrap();
+    let made = Command::new("mkfifo")
+        .arg(place.path().join("fifo"))
+        .status();
+    assert!(made.unwrap().success());
+    let upstream = "/a=https://127.0.0.1:1";
+    for options in [
+        &["--qlog", "fifo"][..],
+        &["--tls-key-log", "fifo"],
+        &["--ticket-key", "fifo"],
+        &["--cert", "fifo", "--key", "fifo"],
+        &["--client-auth", "optional", "--client-ca", "fifo"],
+        &["--config", "fifo"],
+        &["--admin", "127.0.0.1:0", "--admin-users", "fifo"],
+        &["--proxy", upstream, "--proxy-ca", "fifo"],
+    ] {
+        let mut calmd = Command::new(env!("CARGO_BIN_EXE_calmd"))
+            .args(["site", "--listen-tls", "127.0.0.1:0"])
+            .args(options)
+            .env_remove("CARGO_MANIFEST_DIR")
+            .env("STATE_DIRECTORY", place.path().join("certs"))
+            .current_dir(place.path())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let start = Instant::now();
+        let code = loop {
+            if let Some(status) = calmd.try_wait().unwrap() {
+                break status.code();
+            }
+            if start.elapsed() > PATIENCE {
+                calmd.kill().unwrap();
+                panic!("it waits: {options:?}");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let output = calmd.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(code, Some(1 | 2)), "{options:?}: {text}");
+        assert!(text.contains("it is a FIFO"), "{options:?}: {text}");
+    }
 }
 
 #[test]
