@@ -62,6 +62,7 @@ fn refused_by_system(error: &io::Error) -> Problem {
         Some(Errno::NOSPC | Errno::DQUOT) => Problem::new(507, "there is no room for the file"),
         Some(Errno::FBIG) => Problem::new(413, "the file is too large for the file system"),
         Some(Errno::MFILE | Errno::NFILE) => Problem::new(503, "too many files are open"),
+        Some(Errno::STALE) => Problem::new(503, "the directory was replaced"),
         _ => {
             log::warn!("an upload cannot be stored: {error}");
             Problem::new(500, "the file cannot be stored")

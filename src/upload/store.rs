@@ -7,11 +7,11 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::counts::UploadCounts;
@@ -45,6 +45,9 @@ pub struct UploadMeans {
 #[derive(Debug)]
 pub(super) struct UploadStore {
     place: Rc<UploadPlace>,
+    means: UploadMeans,
+    /// The name leads elsewhere, and it was told.
+    is_cut_off: bool,
     made: u64,
     naming: Naming,
     digests: KnownDigests,
@@ -53,6 +56,7 @@ pub(super) struct UploadStore {
 /// The directory, as the files that are written into it share it.
 #[derive(Debug)]
 struct UploadPlace {
+    path: PathBuf,
     directory: OwnedFd,
     /// The beginning of the names of this process's temporaries: another process has another one.
     prefix: String,
@@ -113,28 +117,58 @@ pub(super) enum Stored {
 impl UploadStore {
     /// Opens the directory, and removes what uploads that nobody writes any more have left in it.
     pub(super) fn open(path: &Path, means: UploadMeans) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(path, flags, Mode::empty())?;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let since = since.unwrap_or_default().as_nanos();
-        sweep(&directory)?;
         let mut store = UploadStore {
-            place: Rc::new(UploadPlace {
-                directory,
-                prefix: format!("{TEMPORARY}{}-{since:x}-", std::process::id()),
-                space: UploadSpace::new(means.limits),
-                writer: means.writer,
-                sync: means.sync,
-                counts: means.counts,
-            }),
+            place: Rc::new(UploadPlace::open(path, &means)?),
+            means,
+            is_cut_off: false,
             made: 0,
             naming: Naming::Nameless,
             digests: KnownDigests::default(),
         };
-        if store.try_nameless().is_err() {
-            store.naming = Naming::Hidden;
-        }
+        store.choose_naming();
         Ok(store)
+    }
+
+    fn choose_naming(&mut self) {
+        self.naming = Naming::Nameless;
+        if self.try_nameless().is_err() {
+            self.naming = Naming::Hidden;
+        }
+    }
+
+    /// Goes on in the directory that has the name now, where that is another one than was opened: a file in one
+    /// that was removed or moved away would be lost to those who look for it.
+    fn follow(&mut self) -> io::Result<()> {
+        if self.place.is_current() {
+            return Ok(());
+        }
+        let before = (self.place.clone(), self.naming);
+        match self.move_on() {
+            Ok(()) => {
+                let path = self.place.path.display();
+                log::info!("the directory for uploads '{path}' is another one now");
+                self.is_cut_off = false;
+                Ok(())
+            }
+            Err(error) => {
+                (self.place, self.naming) = before;
+                if !std::mem::replace(&mut self.is_cut_off, true) {
+                    log::warn!(
+                        "the directory for uploads '{}' is not the one that was opened, and uploads are refused: \
+                         {error}; start the server again",
+                        self.place.path.display()
+                    );
+                }
+                Err(Errno::STALE.into())
+            }
+        }
+    }
+
+    /// Opens the directory that has the name now, and tries to write in it: the sandbox may let it be read alone.
+    fn move_on(&mut self) -> io::Result<()> {
+        self.place = Rc::new(UploadPlace::open(&self.place.path, &self.means)?);
+        self.choose_naming();
+        self.begin_as(self.naming, FileWriting::Direct).map(drop)
     }
 
     /// Tries if a file without a name can be linked here.
@@ -151,6 +185,7 @@ impl UploadStore {
 
     /// Begins a file, whose writing wakes this request.
     pub(super) fn begin(&mut self, waker: &Waker) -> Result<Temporary, UploadRefusal> {
+        self.follow()?;
         self.check_announced(0)?;
         Ok(self.begin_as(self.naming, self.place.writing(waker))?)
     }
@@ -229,6 +264,33 @@ impl UploadStore {
 }
 
 impl UploadPlace {
+    fn open(path: &Path, means: &UploadMeans) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(path, flags, Mode::empty())?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let since = since.unwrap_or_default().as_nanos();
+        sweep(&directory)?;
+        Ok(UploadPlace {
+            path: path.into(),
+            directory,
+            prefix: format!("{TEMPORARY}{}-{since:x}-", std::process::id()),
+            space: UploadSpace::new(means.limits),
+            writer: means.writer.clone(),
+            sync: means.sync,
+            counts: means.counts.clone(),
+        })
+    }
+
+    /// False if the name leads to another directory by now, or to nothing. Where it may not be looked at, as by a
+    /// user that the server has become, the directory stays in use.
+    fn is_current(&self) -> bool {
+        let inode = |stat: Stat| (stat.st_dev, stat.st_ino);
+        match rustix::fs::stat(&self.path) {
+            Ok(named) => rustix::fs::fstat(&self.directory).map(inode) == Ok(inode(named)),
+            Err(errno) => !matches!(errno, Errno::NOENT | Errno::NOTDIR),
+        }
+    }
+
     /// The way of bytes into a file, whose writing wakes this request.
     fn writing(&self, waker: &Waker) -> FileWriting {
         let writer = self.writer.clone().filter(UploadWriter::is_alive);
@@ -299,8 +361,12 @@ impl Temporary {
         Ok(self.writing.settle(&self.file, self.place.sync)?)
     }
 
-    /// Gives the file its name, by the rule for a name that is taken.
+    /// Gives the file its name, by the rule for a name that is taken. In a directory that was replaced meanwhile
+    /// nobody would find it.
     pub(super) fn store(mut self, name: &str, existing: ExistingName) -> io::Result<Stored> {
+        if !self.place.is_current() {
+            return Err(Errno::STALE.into());
+        }
         if self.place_new(name)? {
             return Ok(Stored::New(name.into()));
         }

@@ -126,3 +126,29 @@ fn space_is_left_free() {
         "{refused:?}"
     );
 }
+
+#[test]
+fn a_directory_that_is_replaced_is_followed_and_nothing_is_stored_where_nobody_looks() {
+    for kind in 0..2 {
+        let above = tempfile::tempdir().unwrap();
+        let (path, old) = (above.path().join("in"), above.path().join("old"));
+        fs::create_dir(&path).unwrap();
+        let [nameless, hidden] = stores(&path);
+        let mut store = if kind == 0 { nameless } else { hidden };
+        let half = begin(&mut store).unwrap();
+        fs::rename(&path, &old).unwrap();
+        let refused = begin(&mut store)
+            .err()
+            .map(|refusal| refusal.problem().status());
+        assert_eq!(refused, Some(503), "nothing has the name");
+        fs::create_dir(&path).unwrap();
+        let late = half.store("half", ExistingName::Replace).unwrap_err();
+        assert_eq!(Errno::from_io_error(&late), Some(Errno::STALE));
+        let mut file = begin(&mut store).unwrap();
+        file.write(b"whole").unwrap();
+        file.store("a", ExistingName::Replace).unwrap();
+        assert_eq!(fs::read(path.join("a")).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(&old).unwrap().count(), 0);
+        assert_eq!(store.names(9).unwrap(), ["a"]);
+    }
+}

@@ -225,3 +225,33 @@ fn a_server_that_is_killed_leaves_nothing_partial_in_place() {
         }
     }
 }
+
+#[test]
+fn a_directory_that_is_replaced_takes_nothing_that_nobody_would_find() {
+    let (server, directory) = server(&[]);
+    let put = || send(&server, "PUT /in/a HTTP/1.1", b"new");
+    assert!(put().starts_with("HTTP/1.1 201 "));
+    let old = directory.with_file_name("old");
+    fs::rename(&directory, &old).unwrap();
+    fs::remove_file(old.join("a")).unwrap();
+    assert!(put().starts_with("HTTP/1.1 503 "));
+    server.logged("is not the one that was opened, and uploads are refused");
+    // The sandbox gives rights to the directory that it was told of, wherever that is.
+    fs::create_dir(&directory).unwrap();
+    assert!(put().starts_with("HTTP/1.1 503 "));
+    assert!(names(&directory).is_empty() && names(&old).is_empty());
+    fs::remove_dir(&directory).unwrap();
+    fs::rename(&old, &directory).unwrap();
+    assert!(put().starts_with("HTTP/1.1 201 "));
+    assert_eq!(names(&directory), ["a"]);
+}
+
+#[test]
+fn without_the_sandbox_a_directory_that_is_replaced_is_followed() {
+    let (server, directory) = server(&["--sandbox", "off"]);
+    fs::rename(&directory, directory.with_file_name("old")).unwrap();
+    fs::create_dir(&directory).unwrap();
+    let answer = send(&server, "PUT /in/a HTTP/1.1", b"new");
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert_eq!(names(&directory), ["a"]);
+}
