@@ -9,6 +9,8 @@
 //! mounting, until one does not pass the request on. Behind all of them is the site. A server of one site
 //! has one host, which answers whatever host a request is for.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod host;
 mod renewal;
 

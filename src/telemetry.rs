@@ -8,6 +8,8 @@
 //! `recent_lines` keeps the last lines of both logs for the panel.
 //! [`notify`] tells the service manager, in its own words. [`metrics`] is numbers instead of lines.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 pub mod access_log;
 pub mod lines;
 pub mod metrics;

@@ -29,6 +29,8 @@
 //!
 //! Other work that blocks begins in `message`, as a variant of its tasks.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod client;
 mod duty;
 mod error;

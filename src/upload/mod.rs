@@ -17,6 +17,8 @@
 //! If it cannot be started, or has ended, the server writes into the kernel's page cache, in the pieces that a turn
 //! receives, and the turn is charged for it.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod answer;
 mod counts;
 mod digest;
