@@ -20,6 +20,19 @@ fn versions_are_those_of_the_package() {
 }
 
 #[test]
+fn samples_show_the_start_page_as_it_is() {
+    let page = std::fs::metadata(Path::new(env!("CARGO_MANIFEST_DIR")).join("public/index.html"));
+    let len = page.unwrap().len();
+    assert!(
+        README.contains(&format!(" content-length: {len}\n")),
+        "{len}"
+    );
+    // The content of a hundred thousand of them, as `calmd get -n` tells it.
+    let all = format!("{:.1} MB of content", len as f64 / 10.0);
+    assert!(README.contains(&all), "{all}");
+}
+
+#[test]
 fn links_lead_to_files_and_headings() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let is_word = |c: &char| c.is_alphanumeric() || " -".contains(*c);
