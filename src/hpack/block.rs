@@ -42,15 +42,18 @@ pub(super) struct SizeBound {
     /// The size that our SETTINGS_HEADER_TABLE_SIZE allows the peer.
     limit: u32,
     /// The least that the limit has been since the last block, if the peer's table was larger: the
-    /// next block has to begin with an update to no more than this.
-    reduction: Option<u32>,
+    /// next block has to begin with an update to no more than this. [`NO_REDUCTION`] otherwise.
+    reduction: u32,
 }
+
+/// No table is larger than this: the next block may begin with anything.
+const NO_REDUCTION: u32 = u32::MAX;
 
 impl SizeBound {
     pub(super) fn new(limit: u32) -> Self {
         SizeBound {
             limit,
-            reduction: None,
+            reduction: NO_REDUCTION,
         }
     }
 
@@ -58,7 +61,7 @@ impl SizeBound {
     pub(super) fn change(&mut self, limit: u32, max_size: u32) {
         self.limit = limit;
         if limit < max_size {
-            self.reduction = Some(self.reduction.unwrap_or(u32::MAX).min(limit));
+            self.reduction = self.reduction.min(limit);
         }
     }
 }
@@ -123,15 +126,16 @@ fn update_size(
         if updates == MAX_SIZE_UPDATES {
             return Err(DecodeError::TableSizeMisplaced);
         }
-        if size > bound.reduction.take().unwrap_or(bound.limit) {
+        let reduction = std::mem::replace(&mut bound.reduction, NO_REDUCTION);
+        if size > reduction.min(bound.limit) {
             return Err(DecodeError::TableSizeExceeded);
         }
         table.set_max_size(size);
         updates += 1;
     }
     match bound.reduction {
-        Some(_) => Err(DecodeError::TableSizeMissing),
-        None => Ok(()),
+        NO_REDUCTION => Ok(()),
+        _ => Err(DecodeError::TableSizeMissing),
     }
 }
 

@@ -77,6 +77,8 @@ enum EncoderState {
 struct EncoderTable {
     table: DynamicTable,
     index: Index,
+    /// A bit for the name of each entry that is or was: a name without its bit needs no search.
+    names: u64,
     recent: Recent,
     /// The last block, if it may be repeated.
     last: Option<Repeatable>,
@@ -244,12 +246,16 @@ impl Encoder {
 impl EncoderTable {
     fn new(table: DynamicTable) -> Box<Self> {
         let mut index = Index::default();
+        let mut names = 0;
         for age in (0..table.len()).rev() {
-            index.insert(hash_of(&table, age), table.len() - age);
+            let (name, field) = hashes_of(&table, age);
+            names |= name_bit(name);
+            index.insert(field, table.len() - age);
         }
         Box::new(EncoderTable {
             table,
             index,
+            names,
             recent: Recent::default(),
             last: None,
         })
@@ -289,22 +295,28 @@ impl EncoderTable {
                 integer::encode(index, 0x80, 7, out);
             }
             Some(Match::Field(index) | Match::Name(index)) => {
-                self.encode_literal(field, hash, index, out);
+                self.encode_literal(field, (name_hash, hash), index, out);
             }
-            None => self.encode_literal(field, hash, 0, out),
+            None => self.encode_literal(field, (name_hash, hash), 0, out),
         }
         None
     }
 
     /// Writes a literal; `name` is the static index of its name, or zero.
-    fn encode_literal(&mut self, field: Field<'_>, hash: u64, name: u32, out: &mut Vec<u8>) {
+    fn encode_literal(
+        &mut self,
+        field: Field<'_>,
+        (name_hash, hash): (u64, u64),
+        name: u32,
+        out: &mut Vec<u8>,
+    ) {
         let literal = self.choose(field, hash, name);
         let (flags, prefix_bits) = match literal {
             Literal::Indexed => (0x40, 6),
             Literal::Plain => (0x00, 4),
             Literal::NeverIndexed => (0x10, 4),
         };
-        let name = if name == 0 {
+        let name = if name == 0 && self.names & name_bit(name_hash) != 0 {
             self.find_name(field.name).unwrap_or(0)
         } else {
             name
@@ -315,12 +327,9 @@ impl EncoderTable {
         }
         string::encode(field.value, out);
         if literal == Literal::Indexed {
-            let mut draft = self.table.draft();
-            self.table.append(field.name);
-            self.table.end_name(&mut draft);
-            self.table.append(field.value);
-            self.table.insert(draft);
+            self.table.insert_field(field.name, field.value);
             self.index.insert(hash, self.table.len());
+            self.names |= name_bit(name_hash);
         }
     }
 
@@ -384,8 +393,17 @@ fn never_repeats(name: u32) -> bool {
     )
 }
 
-/// The hash of an entry.
-fn hash_of(table: &DynamicTable, age: usize) -> u64 {
-    let hash = |entry: Joined<'_>| field_hash(name_hash(entry.name()), entry.value());
-    table.get(age).map_or(0, hash)
+/// The hashes of an entry's name, and of the entry.
+fn hashes_of(table: &DynamicTable, age: usize) -> (u64, u64) {
+    let hashes = |entry: Joined<'_>| {
+        let name = name_hash(entry.name());
+        (name, field_hash(name, entry.value()))
+    };
+    table.get(age).map_or((0, 0), hashes)
+}
+
+/// The bit of a name in [`EncoderTable::names`].
+#[inline]
+fn name_bit(hash: u64) -> u64 {
+    1 << (hash % 64)
 }

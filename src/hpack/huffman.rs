@@ -316,82 +316,83 @@ impl Bits<'_> {
     }
 }
 
-/// Appends `input` encoded, padded with the start of EOS, if that is shorter than `input` itself; gives
-/// the length, or `None` with nothing appended.
-pub(super) fn encode_shorter(input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
-    let start = out.len();
-    let longest = input.len().checked_sub(1)?;
-    let len = encode_within(input, start + longest, out);
-    if len.is_none() {
-        out.truncate(start);
-    }
-    len
-}
+/// Bytes that [`encode`] may touch behind a string: it writes a word at a time.
+pub(super) const SLACK: usize = 8;
 
-/// Appends `input` encoded, unless `out` would grow beyond `end` bytes; then it has less than all of it. Gives
-/// the length.
-pub(super) fn encode_within(input: &[u8], end: usize, out: &mut Vec<u8>) -> Option<usize> {
-    let start = out.len();
-    // Few codes are longer than a byte, so that the string rarely takes more.
-    out.reserve(input.len());
-    let mut last = LastBits { bits: 0, count: 0 };
-    let (groups, rest) = input.as_chunks::<4>();
-    for &[a, b, c, d] in groups {
-        let lens = [length(a), length(b), length(c), length(d)];
-        let len = lens[0] + lens[1] + lens[2] + lens[3];
-        // The codes of the common symbols fit together.
-        if len <= 32 {
-            let bits = (CODES[usize::from(a)] << lens[1] | CODES[usize::from(b)]) << lens[2];
-            let bits = (bits | CODES[usize::from(c)]) << lens[3] | CODES[usize::from(d)];
-            last.push(bits, len, out);
-        } else {
-            for byte in [a, b, c, d] {
-                last.push(CODES[usize::from(byte)], length(byte), out);
-            }
-        }
-        if out.len() > end {
-            return None;
-        }
-    }
-    for &byte in rest {
-        last.push(CODES[usize::from(byte)], length(byte), out);
-    }
-    last.end(out);
-    (out.len() <= end).then(|| out.len() - start)
-}
-
-/// The length of the code of a byte.
+/// Writes `input` encoded to the front of `out`, padded with the start of EOS, and gives its length: at most that of
+/// `out` less [`SLACK`]. `None` where it is longer; then `out` has a part of it.
 #[inline]
-fn length(byte: u8) -> u32 {
-    LENGTHS[usize::from(byte)].into()
+pub(super) fn encode(input: &[u8], out: &mut [u8]) -> Option<usize> {
+    let room = out.len();
+    let (mut last, mut out) = (LastBits::default(), out);
+    // Eight codes of common symbols fit into a word, with the bits that were left before.
+    let (groups, mut rest) = input.as_chunks::<8>();
+    let mut left = groups.iter();
+    while let Some(group) = left.next() {
+        let next = group.iter().fold(last, LastBits::with);
+        if next.count >= u64::BITS {
+            rest = &input[8 * (groups.len() - 1 - left.len())..];
+            return encode_rare(last, rest, out, room);
+        }
+        (last, out) = next.write(out)?;
+    }
+    let next = rest.iter().fold(last, LastBits::with);
+    if next.count >= u64::BITS {
+        return encode_rare(last, rest, out, room);
+    }
+    (last, out) = next.write(out)?;
+    last.end(out, room)
 }
 
-/// The bits behind the last four whole bytes.
+/// [`encode`] for the rest of a string, symbol by symbol: some have codes of up to thirty bits.
+#[cold]
+fn encode_rare(mut last: LastBits, rest: &[u8], mut out: &mut [u8], room: usize) -> Option<usize> {
+    for symbol in rest {
+        (last, out) = last.with(symbol).write(out)?;
+    }
+    last.end(out, room)
+}
+
+/// The bits behind the last whole byte that was written.
+#[derive(Clone, Copy, Default)]
 struct LastBits {
+    /// The low `count` bits; what is above them does not count.
     bits: u64,
     count: u32,
 }
 
 impl LastBits {
-    /// Adds at most 32 bits.
-    #[inline]
-    fn push(&mut self, bits: u64, count: u32, out: &mut Vec<u8>) {
-        self.bits = self.bits << count | bits;
-        self.count += count;
-        if self.count >= 32 {
-            self.count -= 32;
-            out.extend_from_slice(&((self.bits >> self.count) as u32).to_be_bytes());
+    /// These bits, and a symbol's code behind them. Those of more than a word are lost.
+    #[inline(always)]
+    fn with(self, symbol: &u8) -> Self {
+        let len = u32::from(LENGTHS[usize::from(*symbol)]);
+        LastBits {
+            bits: self.bits << len | CODES[usize::from(*symbol)],
+            count: self.count + len,
         }
     }
 
-    /// Writes the last bits, and those of EOS behind them.
-    #[inline]
-    fn end(self, out: &mut Vec<u8>) {
+    /// Writes the whole bytes, of which there are fewer than eight, and some bits more that are written again. Gives
+    /// those bits, and the rest of the room.
+    #[inline(always)]
+    fn write(self, out: &mut [u8]) -> Option<(Self, &mut [u8])> {
+        let word = self.bits << (self.count.wrapping_neg() % u64::BITS);
+        *out.first_chunk_mut::<8>()? = word.to_be_bytes();
+        let kept = LastBits {
+            count: self.count % 8,
+            ..self
+        };
+        Some((kept, &mut out[(self.count / 8) as usize..]))
+    }
+
+    /// Writes the last bits, and those of EOS behind them. Gives the length of all in a room of so many bytes.
+    #[inline(always)]
+    fn end(self, out: &mut [u8], room: usize) -> Option<usize> {
+        let mut len = room - out.len();
         if self.count > 0 {
-            let last = (self.bits << (32 - self.count)) as u32 | u32::MAX >> self.count;
-            let len = self.count.div_ceil(8) as usize;
-            out.extend_from_slice(&last.to_be_bytes());
-            out.truncate(out.len() - 4 + len);
+            *out.first_mut()? = (self.bits << (8 - self.count)) as u8 | u8::MAX >> self.count;
+            len += 1;
         }
+        (len + SLACK <= room).then_some(len)
     }
 }

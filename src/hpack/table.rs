@@ -20,9 +20,10 @@ use crate::http::field::{Fields, Joined};
 /// Bytes that an entry adds to the length of its name and value (§4.1).
 pub(super) const ENTRY_OVERHEAD: usize = Fields::OVERHEAD;
 
-/// The first allocations: what the entries of one response take, so that they do not grow by and by. An
-/// idle connection gives the slack back.
-const FIRST_BYTES: usize = 512;
+/// The first allocations: what the entries of a first message take, so that they do not grow by and by. The
+/// encoder fills a quarter of 4 KiB with them, and a dozen entries leave 640 bytes of that for names and values. An idle
+/// connection gives the slack back.
+const FIRST_BYTES: usize = 640;
 const FIRST_SPANS: usize = 16;
 
 /// An arena below this capacity is not worth trimming before the connection is idle.
@@ -37,6 +38,12 @@ struct EntrySpan {
     start: u32,
     name_len: u32,
     value_len: u32,
+}
+
+impl EntrySpan {
+    fn size(self) -> u32 {
+        self.name_len + self.value_len + ENTRY_OVERHEAD as u32
+    }
 }
 
 /// A literal under construction at the end of the arena.
@@ -55,6 +62,8 @@ pub(super) struct DynamicTable {
     spans: VecDeque<EntrySpan>,
     /// The bytes that were in front of `bytes[0]` and are gone, wrapping around.
     moved: u32,
+    /// The size of all entries (§4.1).
+    size: u32,
     max_size: u32,
 }
 
@@ -65,6 +74,7 @@ impl DynamicTable {
             bytes: Vec::new(),
             spans: VecDeque::new(),
             moved: 0,
+            size: 0,
             max_size,
         }
     }
@@ -79,9 +89,9 @@ impl DynamicTable {
         self.max_size
     }
 
-    /// The size of all entries (§4.1), plus the length of the draft.
+    /// The size of all entries (§4.1).
     pub(super) fn size(&self) -> usize {
-        self.bytes.len() - self.dead() + ENTRY_OVERHEAD * self.spans.len()
+        self.size as usize
     }
 
     /// An entry; the newest is at zero.
@@ -120,7 +130,7 @@ impl DynamicTable {
     /// Changes the bound and evicts what is beyond it (§4.3).
     pub(super) fn set_max_size(&mut self, max_size: u32) {
         self.max_size = max_size;
-        self.evict(self.size());
+        self.evict(0);
         if self.spans.is_empty() {
             self.bytes.clear();
         }
@@ -174,24 +184,43 @@ impl DynamicTable {
         }
     }
 
+    /// Makes a field that is smaller than the table the newest entry, evicting older ones (§4.4).
+    #[inline]
+    pub(super) fn insert_field(&mut self, name: &[u8], value: &[u8]) {
+        let len = name.len() + value.len();
+        self.evict(len + ENTRY_OVERHEAD);
+        self.reserve(len);
+        let start = self.end();
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(value);
+        self.push(EntrySpan {
+            start,
+            name_len: name.len() as u32,
+            value_len: value.len() as u32,
+        });
+    }
+
     /// Makes the complete draft the newest entry, evicting older ones, or empties the table if it is
     /// larger than the whole table (§4.4).
     pub(super) fn insert(&mut self, draft: Draft) {
         let len = self.end().wrapping_sub(draft.start);
         let size = len as usize + ENTRY_OVERHEAD;
-        self.evict(self.size() + ENTRY_OVERHEAD);
+        self.evict(size);
         if size > self.max_size as usize {
             self.clear();
             return;
         }
-        if self.spans.capacity() == 0 {
-            self.spans.reserve(FIRST_SPANS);
-        }
-        self.spans.push_back(EntrySpan {
+        self.push(EntrySpan {
             start: draft.start,
             name_len: draft.name_len,
             value_len: len.wrapping_sub(draft.name_len),
         });
+    }
+
+    #[inline]
+    fn push(&mut self, span: EntrySpan) {
+        self.size += span.size();
+        self.spans.push_back(span);
     }
 
     /// Forgets the draft.
@@ -223,13 +252,13 @@ impl DynamicTable {
         self.bytes.capacity() + self.spans.capacity() * size_of::<EntrySpan>()
     }
 
-    /// Evicts from the front until `size`, that of all entries and a draft, is within the bound or
-    /// nothing is left to evict.
-    fn evict(&mut self, mut size: usize) {
-        while size > self.max_size as usize
+    /// Evicts from the front until `more` has room within the bound, or nothing is left to evict.
+    #[inline]
+    fn evict(&mut self, more: usize) {
+        while self.size() + more > self.max_size as usize
             && let Some(span) = self.spans.pop_front()
         {
-            size -= (span.name_len + span.value_len) as usize + ENTRY_OVERHEAD;
+            self.size -= span.size();
         }
     }
 
@@ -243,6 +272,13 @@ impl DynamicTable {
 
     #[cold]
     fn make_room(&mut self, len: usize) {
+        if self.spans.capacity() == 0 {
+            self.spans = VecDeque::with_capacity(FIRST_SPANS);
+        }
+        if self.bytes.capacity() == 0 {
+            self.bytes = Vec::with_capacity(len.max(FIRST_BYTES));
+            return;
+        }
         if self.dead() > self.bytes.len() / 4 {
             self.close_gap();
         }
@@ -277,5 +313,6 @@ impl DynamicTable {
     fn clear(&mut self) {
         self.spans.clear();
         self.bytes.clear();
+        self.size = 0;
     }
 }

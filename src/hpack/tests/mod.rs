@@ -37,8 +37,10 @@ fn hex(digits: &str) -> Vec<u8> {
 
 /// A string in the Huffman code, whether that is shorter or not.
 fn huffman_encode(string: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    huffman::encode_within(string, usize::MAX, &mut out).unwrap();
+    // No code is longer than four bytes.
+    let mut out = vec![0; 4 * string.len() + huffman::SLACK];
+    let len = huffman::encode(string, &mut out).unwrap();
+    out.truncate(len);
     out
 }
 
