@@ -104,6 +104,9 @@
 //! # }
 //! ```
 //!
+//! [`Inbox`] keeps what is left of the input, and [`Outbox`] the content that waits for its windows, for programs that have
+//! no reason to do either themselves: the programs in `tests/examples` use them.
+//!
 //! A server that cannot wait in `read` adds three things: it calls
 //! [`handle_timeout`](Connection::handle_timeout) when [`next_deadline`](Connection::next_deadline) has
 //! passed, it reads nothing while much output waits and says so with
@@ -241,6 +244,7 @@
 //! - [`settings`], [`priority`], [`error`], [`event`]: the nouns
 //! - `stream`: the states of §5.1, in one transition function; `store`: streams in slots; `ids`: what is
 //!   remembered of those that are over
+//! - [`Inbox`], [`Outbox`]: bytes on either side of a connection, for users that want none of it
 //! - `flow`: windows, and all arithmetic on them
 //! - `scheduler`: whose turn it is (RFC 9218)
 //! - `budget`: how much nuisance a peer may cause; `clock`: time in four bytes
@@ -260,6 +264,8 @@ mod flow;
 pub mod frame;
 pub mod guide;
 mod ids;
+mod inbox;
+mod outbox;
 pub mod priority;
 pub mod qlog;
 mod scheduler;
@@ -278,6 +284,8 @@ pub use event::{Cause, Event, Origins, SettingChange, SettingsEntries};
 pub use field_section::Malformed;
 pub use frame::decode::Rfc7540Priority;
 pub use frame::{FrameHeader, FrameType};
+pub use inbox::Inbox;
+pub use outbox::Outbox;
 pub use priority::Priority;
 pub use settings::{Role, Settings};
 pub use store::StreamKey;

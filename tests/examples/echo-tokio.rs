@@ -6,23 +6,14 @@
 //! curl --http2-prior-knowledge --data-binary @FILE http://127.0.0.1:8080/
 //! ```
 
-use std::collections::HashMap;
 use std::io::Result;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use calmd::h2::{Config, Connection, Event, StreamKey};
-use calmd::http::{Expected, Field, Fields};
+use calmd::h2::{Config, Connection, Event, Inbox, Outbox};
+use calmd::http::Expected;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-
-/// Content that came and was not sent back. Its bytes are released when they are, so a client that takes
-/// nothing cannot send more than its window either.
-#[derive(Default)]
-struct Echo {
-    bytes: Vec<u8>,
-    has_ended: bool,
-}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -43,10 +34,12 @@ async fn main() -> Result<()> {
 
 async fn serve(mut socket: TcpStream, config: Arc<Config>) -> Result<()> {
     let mut connection = Connection::server(config, Instant::now());
-    let mut echoes = HashMap::new();
-    let mut received = Vec::new();
+    let (mut inbox, mut outbox) = (Inbox::default(), Outbox::default());
     loop {
-        send(&mut connection, &mut echoes);
+        // Content is released when it was sent back, so a client that takes nothing cannot send more than its window.
+        while let Some((stream, len)) = outbox.send_frame(&mut connection, 64 << 10) {
+            connection.release(stream, len).expect("content that came");
+        }
         socket.write_all(&connection.take_output()).await?;
         if connection.is_drained() {
             return Ok(());
@@ -55,25 +48,20 @@ async fn serve(mut socket: TcpStream, config: Arc<Config>) -> Result<()> {
         let wait = connection
             .next_deadline()
             .map_or(Duration::MAX, |at| at.saturating_duration_since(now));
-        match tokio::time::timeout(wait, socket.read_buf(&mut received)).await {
+        match tokio::time::timeout(wait, socket.read_buf(inbox.buffer())).await {
             // GOAWAY is in the output, and the connection is drained.
             Err(_) => drop(connection.handle_timeout(Instant::now())),
             Ok(Ok(0)) => return Ok(()),
             Ok(len) => {
                 len?;
-                receive(&mut connection, &mut received, &mut echoes);
+                receive(&mut connection, &mut inbox, &mut outbox);
             }
         }
     }
 }
 
-fn receive(
-    connection: &mut Connection,
-    received: &mut Vec<u8>,
-    echoes: &mut HashMap<StreamKey, Echo>,
-) {
-    let (mut input, mut fields) = (&received[..], Fields::new());
-    while let Ok(Some(event)) = connection.receive(&mut input, &mut fields, Instant::now()) {
+fn receive(connection: &mut Connection, inbox: &mut Inbox, outbox: &mut Outbox) {
+    while let Ok(Some(event)) = inbox.next_event(connection, Instant::now()) {
         match event {
             Event::Request {
                 stream,
@@ -86,10 +74,8 @@ fn receive(
                     let sent = connection.send_informational(stream, 100, []);
                     sent.expect("a new stream");
                 }
-                let head = [Field::new(b":status", b"200")];
-                if connection.send_headers(stream, head, end_stream).is_ok() && !end_stream {
-                    echoes.insert(stream, Echo::default());
-                }
+                let sent = connection.send_response(stream, 200, [], end_stream);
+                sent.expect("a new stream");
             }
             Event::Data {
                 stream,
@@ -101,44 +87,14 @@ fn receive(
                 connection
                     .release(stream, padding)
                     .expect("padding that came");
-                if let Some(echo) = echoes.get_mut(&stream) {
-                    echo.bytes.extend_from_slice(data);
-                    echo.has_ended = end_stream;
-                    connection.set_ready(stream, None);
+                outbox.push(connection, stream, data);
+                if end_stream {
+                    outbox.end(connection, stream);
                 }
             }
-            Event::Trailers { stream, .. } => {
-                if let Some(echo) = echoes.get_mut(&stream) {
-                    echo.has_ended = true;
-                    connection.set_ready(stream, None);
-                }
-            }
-            Event::StreamReset { stream, .. } => drop(echoes.remove(&stream)),
+            Event::Trailers { stream, .. } => outbox.end(connection, stream),
+            Event::StreamReset { stream, .. } => drop(outbox.remove(stream)),
             _ => {}
-        }
-    }
-    let consumed = received.len() - input.len();
-    received.drain(..consumed);
-}
-
-fn send(connection: &mut Connection, echoes: &mut HashMap<StreamKey, Echo>) {
-    while let Some(grant) = connection.poll_grant(64 << 10) {
-        let stream = grant.stream;
-        let Some(echo) = echoes.get_mut(&stream) else {
-            connection.rest(grant);
-            continue;
-        };
-        let len = echo.bytes.len().min(grant.max_len as usize);
-        connection
-            .begin_data(&grant)
-            .extend(echo.bytes.drain(..len));
-        let is_end = echo.has_ended && echo.bytes.is_empty();
-        connection.commit(grant, is_end);
-        connection
-            .release(stream, len as u32)
-            .expect("content that came");
-        if is_end {
-            echoes.remove(&stream);
         }
     }
 }

@@ -8,13 +8,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Result, Write};
+use std::io::{ErrorKind, Read, Result, Take, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use calmd::h2::{Config, Connection, ErrorCode, Event, StreamKey};
-use calmd::http::{Field, Fields};
+use calmd::h2::{Config, Connection, ErrorCode, Event, Inbox, StreamKey};
+use calmd::http::Fields;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
@@ -24,8 +24,9 @@ const MOST_OUTPUT: usize = 256 << 10;
 struct Client {
     socket: TcpStream,
     connection: Connection,
-    files: HashMap<StreamKey, File>,
-    received: Vec<u8>,
+    inbox: Inbox,
+    /// The rest of each that is still to be sent.
+    files: HashMap<StreamKey, Take<File>>,
 }
 
 fn main() -> Result<()> {
@@ -54,8 +55,8 @@ fn main() -> Result<()> {
             let client = Client {
                 socket,
                 connection,
+                inbox: Inbox::default(),
                 files: HashMap::new(),
-                received: Vec::new(),
             };
             clients.insert(Token(next), client);
             next += 1;
@@ -74,7 +75,7 @@ impl Client {
             let _ = self.connection.handle_timeout(now);
         }
         loop {
-            self.fill()?;
+            self.fill();
             let is_flushed = self.flush()?;
             if self.connection.is_drained() && is_flushed {
                 return Ok(false);
@@ -86,34 +87,26 @@ impl Client {
             let mut buffer = [0; 16 << 10];
             match self.socket.read(&mut buffer) {
                 Ok(0) => return Ok(false),
-                Ok(len) => self.receive(&buffer[..len], root, now),
+                Ok(len) => self.inbox.buffer().extend_from_slice(&buffer[..len]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+            self.receive(root, now);
         }
     }
 
-    fn receive(&mut self, bytes: &[u8], root: &Path, now: Instant) {
-        self.received.extend_from_slice(bytes);
-        let (mut input, mut fields) = (&self.received[..], Fields::new());
-        while let Ok(Some(event)) = self.connection.receive(&mut input, &mut fields, now) {
+    fn receive(&mut self, root: &Path, now: Instant) {
+        let connection = &mut self.connection;
+        while let Ok(Some(event)) = self.inbox.next_event(connection, now) {
             match event {
                 Event::Request { stream, fields, .. } => {
-                    let file = path(root, fields).and_then(|path| File::open(path).ok());
-                    let file = file.filter(|file| file.metadata().is_ok_and(|data| data.is_file()));
-                    let status: &[u8] = if file.is_some() { b"200" } else { b"404" };
-                    let head = [Field::new(b":status", status)];
-                    if self
-                        .connection
-                        .send_headers(stream, head, file.is_none())
-                        .is_err()
-                    {
-                        continue;
-                    }
+                    let file = open(root, fields);
+                    let status = if file.is_some() { 200 } else { 404 };
+                    let sent = connection.send_response(stream, status, [], file.is_none());
+                    sent.expect("a new stream");
                     if let Some(file) = file {
-                        let len = file.metadata().map_or(0, |data| data.len());
-                        self.connection.set_ready(stream, Some(len));
+                        connection.set_ready(stream, Some(file.limit()));
                         self.files.insert(stream, file);
                     }
                 }
@@ -123,46 +116,37 @@ impl Client {
                     flow_controlled_len,
                     ..
                 } => {
-                    self.connection
-                        .release(stream, flow_controlled_len)
-                        .expect("bytes that came");
+                    let released = connection.release(stream, flow_controlled_len);
+                    released.expect("bytes that came");
                 }
                 _ => {}
             }
         }
-        let consumed = self.received.len() - input.len();
-        self.received.drain(..consumed);
     }
 
     /// Makes DATA, as far as windows are open and the output has room.
-    fn fill(&mut self) -> Result<()> {
-        while let Some(room) = MOST_OUTPUT.checked_sub(self.connection.output().len()) {
-            let Some(grant) = self.connection.poll_grant(room) else {
-                break;
-            };
+    fn fill(&mut self) {
+        let connection = &mut self.connection;
+        while let Some(room) = MOST_OUTPUT.checked_sub(connection.output().len())
+            && let Some(grant) = connection.poll_grant(room)
+        {
             let stream = grant.stream;
-            let Some(file) = self.files.get_mut(&stream) else {
-                self.connection.rest(grant);
-                continue;
-            };
-            let mut part = (&*file).take(grant.max_len.into());
-            let read = part.read_to_end(self.connection.begin_data(&grant));
-            let is_end = {
-                use std::io::Seek;
-                file.stream_position()? >= file.metadata()?.len()
-            };
+            let file = self.files.get_mut(&stream).expect("only files were ready");
+            let mut part = file.take(grant.max_len.into());
+            let read = part.read_to_end(connection.begin_data(&grant));
+            let is_end = file.limit() == 0;
             match read {
-                Ok(_) => self.connection.commit(grant, is_end),
-                Err(_) => {
-                    self.connection.abort(grant);
-                    self.connection.reset(stream, ErrorCode::INTERNAL_ERROR);
+                Ok(len) if len > 0 || is_end => connection.commit(grant, is_end),
+                // The file has become shorter, or is not read any more.
+                _ => {
+                    connection.abort(grant);
+                    connection.reset(stream, ErrorCode::INTERNAL_ERROR);
                 }
             }
-            if is_end {
+            if !connection.contains(stream) || is_end {
                 self.files.remove(&stream);
             }
         }
-        Ok(())
     }
 
     /// Writes what the socket takes; true if that was all.
@@ -180,11 +164,14 @@ impl Client {
 }
 
 /// The file of a request, below the root; `None` for a path that would leave it.
-fn path(root: &Path, fields: &Fields) -> Option<PathBuf> {
+fn open(root: &Path, fields: &Fields) -> Option<Take<File>> {
     let path = std::str::from_utf8(fields.path()?).ok()?;
     let path = Path::new(path.split('?').next()?.strip_prefix('/')?);
-    let is_plain = path
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
-    is_plain.then(|| root.join(path))
+    let mut parts = path.components();
+    if !parts.all(|part| matches!(part, Component::Normal(_))) {
+        return None;
+    }
+    let file = File::open(root.join(path)).ok()?;
+    let data = file.metadata().ok().filter(|data| data.is_file())?;
+    Some(file.take(data.len()))
 }

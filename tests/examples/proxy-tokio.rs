@@ -10,28 +10,20 @@ use std::io::Result;
 use std::sync::Arc;
 use std::time::Instant;
 
-use calmd::h2::{Cause, Config, Connection, ErrorCode, Event, StreamKey};
-use calmd::http::Fields;
+use calmd::h2::{Cause, Config, Connection, ErrorCode, Event, Inbox, Outbox, StreamKey};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-
-/// Content on its way to one side, which waits for its windows. It is released on the side that it came from
-/// when it has gone, so one side's windows are the other's.
-#[derive(Default)]
-struct Waiting {
-    bytes: Vec<u8>,
-    has_ended: bool,
-    trailers: Option<Fields>,
-}
 
 /// The connection to the client, or to the server behind.
 struct Side {
     socket: TcpStream,
     connection: Connection,
-    received: Vec<u8>,
+    inbox: Inbox,
+    /// Content for this side. It is released on the side that it came from when it has gone, so one side's windows
+    /// are the other's.
+    outbox: Outbox,
     /// Each stream's counterpart on the other side.
     others: HashMap<StreamKey, StreamKey>,
-    waiting: HashMap<StreamKey, Waiting>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -68,8 +60,8 @@ async fn serve(socket: TcpStream, behind: String) -> Result<()> {
             return Ok(());
         }
         let len = tokio::select! {
-            len = client.socket.read_buf(&mut client.received) => len?,
-            len = server.socket.read_buf(&mut server.received) => len?,
+            len = client.socket.read_buf(client.inbox.buffer()) => len?,
+            len = server.socket.read_buf(server.inbox.buffer()) => len?,
         };
         receive(&mut client, &mut server);
         receive(&mut server, &mut client);
@@ -85,9 +77,9 @@ impl Side {
         Side {
             socket,
             connection,
-            received: Vec::new(),
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
             others: HashMap::new(),
-            waiting: HashMap::new(),
         }
     }
 
@@ -98,18 +90,15 @@ impl Side {
     fn reset(&mut self, stream: StreamKey, code: ErrorCode) {
         self.connection.reset(stream, code);
         self.others.remove(&stream);
-        self.waiting.remove(&stream);
+        self.outbox.remove(stream);
     }
 }
 
 /// Gives everything that one side has said to the other.
 fn receive(from: &mut Side, to: &mut Side) {
-    let received = std::mem::take(&mut from.received);
-    let (mut input, mut fields) = (&received[..], Fields::new());
-    while let Ok(Some(event)) = from
-        .connection
-        .receive(&mut input, &mut fields, Instant::now())
-    {
+    let now = Instant::now();
+    while let Ok(Some(event)) = from.inbox.next_event(&mut from.connection, now) {
+        let (others, connection) = (&from.others, &mut to.connection);
         let (stream, passed) = match event {
             Event::Request {
                 stream,
@@ -117,9 +106,7 @@ fn receive(from: &mut Side, to: &mut Side) {
                 end_stream,
                 ..
             } => {
-                let opened = to
-                    .connection
-                    .open(fields.iter(), end_stream, Instant::now());
+                let opened = connection.open(fields.iter(), end_stream, now);
                 if let Ok(other) = opened {
                     from.others.insert(stream, other);
                     to.others.insert(other, stream);
@@ -130,55 +117,50 @@ fn receive(from: &mut Side, to: &mut Side) {
                 stream,
                 fields,
                 end_stream,
-            } => {
-                let other = from.others[&stream];
-                (
-                    stream,
-                    to.connection.send_headers(other, fields.iter(), end_stream),
-                )
-            }
-            Event::Informational { stream, fields } => {
-                let other = from.others[&stream];
-                (
-                    stream,
-                    to.connection.send_headers(other, fields.iter(), false),
-                )
-            }
+            } => (
+                stream,
+                connection.send_headers(others[&stream], fields.iter(), end_stream),
+            ),
+            Event::Informational { stream, fields } => (
+                stream,
+                connection.send_headers(others[&stream], fields.iter(), false),
+            ),
             Event::Data {
                 stream,
                 data,
                 flow_controlled_len,
                 end_stream,
             } => {
-                let padding = flow_controlled_len - data.len() as u32;
-                from.connection
-                    .release(stream, padding)
-                    .expect("padding that came");
-                let other = from.others[&stream];
-                let waiting = to.waiting.entry(other).or_default();
-                waiting.bytes.extend_from_slice(data);
-                waiting.has_ended = end_stream;
-                to.connection.set_ready(other, None);
-                (stream, Ok(()))
+                let is_taken = to.outbox.push(connection, others[&stream], data);
+                if end_stream {
+                    to.outbox.end(connection, others[&stream]);
+                }
+                // Padding goes no further, nor does content that nobody waits for any more.
+                let left = if is_taken { data.len() as u32 } else { 0 };
+                (
+                    stream,
+                    from.connection.release(stream, flow_controlled_len - left),
+                )
             }
             Event::Trailers { stream, fields } => {
-                let other = from.others[&stream];
-                to.waiting.entry(other).or_default().trailers = Some(fields.clone());
-                to.connection.set_ready(other, None);
+                to.outbox
+                    .end_with_trailers(connection, others[&stream], fields.clone());
                 (stream, Ok(()))
             }
             Event::StreamReset {
                 stream, code, by, ..
             } => {
-                let code = if by == Cause::Peer {
-                    code
-                } else {
-                    ErrorCode::INTERNAL_ERROR
-                };
+                from.outbox.remove(stream);
                 if let Some(other) = from.others.remove(&stream) {
-                    to.reset(other, code);
+                    to.reset(
+                        other,
+                        if by == Cause::Peer {
+                            code
+                        } else {
+                            ErrorCode::INTERNAL_ERROR
+                        },
+                    );
                 }
-                from.waiting.remove(&stream);
                 continue;
             }
             _ => continue,
@@ -188,27 +170,14 @@ fn receive(from: &mut Side, to: &mut Side) {
             from.reset(stream, ErrorCode::REFUSED_STREAM);
         }
     }
-    from.received = input.to_vec();
 }
 
 /// Sends to one side what waits for it, and gives the other its window back.
 fn send(to: &mut Side, from: &mut Side) {
-    while let Some(grant) = to.connection.poll_grant(64 << 10) {
-        let stream = grant.stream;
-        let waiting = to.waiting.entry(stream).or_default();
-        let len = waiting.bytes.len().min(grant.max_len as usize);
-        to.connection
-            .begin_data(&grant)
-            .extend(waiting.bytes.drain(..len));
-        let is_last = waiting.bytes.is_empty();
-        to.connection.commit(grant, is_last && waiting.has_ended);
-        if let Some(trailers) = waiting.trailers.take_if(|_| is_last) {
-            // A stream that was reset meanwhile has no use for them.
-            let _ = to.connection.send_headers(stream, trailers.iter(), true);
-        }
+    while let Some((stream, len)) = to.outbox.send_frame(&mut to.connection, 64 << 10) {
         if let Some(&other) = to.others.get(&stream) {
             from.connection
-                .release(other, len as u32)
+                .release(other, len)
                 .expect("content that came");
         }
     }

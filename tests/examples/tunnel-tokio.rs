@@ -10,8 +10,7 @@ use std::io::Result;
 use std::sync::Arc;
 use std::time::Instant;
 
-use calmd::h2::{Config, Connection, ErrorCode, Event, StreamKey};
-use calmd::http::{Field, Fields};
+use calmd::h2::{Config, Connection, ErrorCode, Event, Inbox, Outbox, StreamKey};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
@@ -26,11 +25,14 @@ enum News {
     Failed,
 }
 
-/// The connection's side of a tunnel. What waits for a window stops the task, whose channel has one place.
-struct Tunnel {
-    to_server: UnboundedSender<Vec<u8>>,
-    waiting: Vec<u8>,
-    has_ended: bool,
+/// A client, and the tunnels that its streams are. Content for it waits in the outbox.
+struct Client {
+    connection: Connection,
+    inbox: Inbox,
+    outbox: Outbox,
+    /// Ways to the servers; no bytes are the end.
+    tunnels: HashMap<StreamKey, UnboundedSender<Vec<u8>>>,
+    news: Sender<(StreamKey, News)>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -46,131 +48,97 @@ async fn main() -> Result<()> {
 }
 
 async fn serve(mut socket: TcpStream, config: Arc<Config>) -> Result<()> {
-    let mut connection = Connection::server(config, Instant::now());
-    let mut tunnels = HashMap::new();
     let (news, mut hear) = channel(1);
-    let mut received = Vec::new();
+    let mut client = Client {
+        connection: Connection::server(config, Instant::now()),
+        inbox: Inbox::default(),
+        outbox: Outbox::default(),
+        tunnels: HashMap::new(),
+        news,
+    };
     loop {
-        send(&mut connection, &mut tunnels);
+        let (connection, outbox) = (&mut client.connection, &mut client.outbox);
+        while outbox.send_frame(connection, 64 << 10).is_some() {}
         socket.write_all(&connection.take_output()).await?;
         if connection.is_drained() {
             return Ok(());
         }
-        let waits = tunnels
-            .values()
-            .map(|tunnel: &Tunnel| tunnel.waiting.len())
-            .sum::<usize>();
+        // Nothing more is heard of servers while much waits for the client.
+        let hears = client.outbox.waiting() < 1 << 20;
         tokio::select! {
-            len = socket.read_buf(&mut received) => {
-                if len? == 0 {
-                    return Ok(());
-                }
-                receive(&mut connection, &mut received, &mut tunnels, &news);
-            }
-            // Nothing more is heard of servers while much waits for the client.
-            Some((stream, news)) = hear.recv(), if waits < 1 << 20 => {
-                handle(&mut connection, &mut tunnels, stream, news);
-            }
+            len = socket.read_buf(client.inbox.buffer()) => match len? {
+                0 => return Ok(()),
+                _ => client.receive(),
+            },
+            Some((stream, news)) = hear.recv(), if hears => client.handle(stream, news),
         }
     }
 }
 
-type Tunnels = HashMap<StreamKey, Tunnel>;
-
-fn receive(
-    connection: &mut Connection,
-    received: &mut Vec<u8>,
-    tunnels: &mut Tunnels,
-    news: &Sender<(StreamKey, News)>,
-) {
-    let (mut input, mut fields) = (&received[..], Fields::new());
-    while let Ok(Some(event)) = connection.receive(&mut input, &mut fields, Instant::now()) {
-        match event {
-            Event::Request { stream, fields, .. } => {
-                let authority = String::from_utf8_lossy(fields.authority().unwrap_or_default());
-                let is_near = authority.starts_with("127.0.0.1:");
-                if fields.method() != Some(b"CONNECT") || !is_near {
-                    let head = [Field::new(b":status", b"403")];
-                    connection
-                        .send_headers(stream, head, true)
-                        .expect("a new stream");
-                    continue;
+impl Client {
+    fn receive(&mut self) {
+        let connection = &mut self.connection;
+        while let Ok(Some(event)) = self.inbox.next_event(connection, Instant::now()) {
+            match event {
+                Event::Request { stream, fields, .. } => {
+                    let authority = String::from_utf8_lossy(fields.authority().unwrap_or_default());
+                    let is_near = authority.starts_with("127.0.0.1:");
+                    if fields.method() != Some(b"CONNECT") || !is_near {
+                        let sent = connection.send_response(stream, 403, [], true);
+                        sent.expect("a new stream");
+                        continue;
+                    }
+                    let (to_server, from_client) = unbounded_channel();
+                    self.tunnels.insert(stream, to_server);
+                    let (to, news) = (authority.into_owned(), self.news.clone());
+                    tokio::spawn(carry(to, stream, from_client, news));
                 }
-                let (to_server, from_client) = unbounded_channel();
-                let tunnel = Tunnel {
-                    to_server,
-                    waiting: Vec::new(),
-                    has_ended: false,
-                };
-                tunnels.insert(stream, tunnel);
-                tokio::spawn(carry(
-                    authority.into_owned(),
+                Event::Data {
                     stream,
-                    from_client,
-                    news.clone(),
-                ));
-            }
-            Event::Data {
-                stream,
-                data,
-                flow_controlled_len,
-                end_stream,
-            } => {
-                let padding = flow_controlled_len - data.len() as u32;
-                connection
-                    .release(stream, padding)
-                    .expect("padding that came");
-                if let Some(tunnel) = tunnels.get(&stream) {
-                    // Bounded by the stream's window. No bytes are the end.
-                    let _ = tunnel.to_server.send(data.to_vec());
-                    if end_stream && !data.is_empty() {
-                        let _ = tunnel.to_server.send(Vec::new());
+                    data,
+                    flow_controlled_len,
+                    end_stream,
+                } => {
+                    let padding = flow_controlled_len - data.len() as u32;
+                    connection
+                        .release(stream, padding)
+                        .expect("padding that came");
+                    if let Some(to_server) = self.tunnels.get(&stream) {
+                        // Bounded by the stream's window.
+                        let _ = to_server.send(data.to_vec());
+                        if end_stream && !data.is_empty() {
+                            let _ = to_server.send(Vec::new());
+                        }
                     }
                 }
+                Event::StreamReset { stream, .. } => {
+                    self.tunnels.remove(&stream);
+                    self.outbox.remove(stream);
+                }
+                _ => {}
             }
-            Event::StreamReset { stream, .. } => drop(tunnels.remove(&stream)),
-            _ => {}
         }
     }
-    let consumed = received.len() - input.len();
-    received.drain(..consumed);
-}
 
-fn handle(connection: &mut Connection, tunnels: &mut Tunnels, stream: StreamKey, news: News) {
-    let Some(tunnel) = tunnels.get_mut(&stream) else {
-        return;
-    };
-    match news {
-        News::Connected => {
-            let head = [Field::new(b":status", b"200")];
-            connection
-                .send_headers(stream, head, false)
-                .expect("a stream that waits for its head");
+    fn handle(&mut self, stream: StreamKey, news: News) {
+        let connection = &mut self.connection;
+        if !connection.contains(stream) {
+            return;
         }
-        News::Bytes(bytes) => {
-            tunnel.has_ended = bytes.is_empty();
-            tunnel.waiting.extend(bytes);
-            connection.set_ready(stream, None);
+        match news {
+            News::Connected => {
+                let sent = connection.send_response(stream, 200, [], false);
+                sent.expect("a stream that waits for its head");
+            }
+            News::Bytes(bytes) if bytes.is_empty() => self.outbox.end(connection, stream),
+            News::Bytes(bytes) => drop(self.outbox.push(connection, stream, &bytes)),
+            News::Written(len) => connection.release(stream, len).expect("bytes that came"),
+            News::Failed => {
+                connection.reset(stream, ErrorCode::CONNECT_ERROR);
+                self.tunnels.remove(&stream);
+                self.outbox.remove(stream);
+            }
         }
-        News::Written(len) => connection.release(stream, len).expect("bytes that came"),
-        News::Failed => {
-            connection.reset(stream, ErrorCode::CONNECT_ERROR);
-            tunnels.remove(&stream);
-        }
-    }
-}
-
-fn send(connection: &mut Connection, tunnels: &mut Tunnels) {
-    while let Some(grant) = connection.poll_grant(64 << 10) {
-        let Some(tunnel) = tunnels.get_mut(&grant.stream) else {
-            connection.rest(grant);
-            continue;
-        };
-        let len = tunnel.waiting.len().min(grant.max_len as usize);
-        connection
-            .begin_data(&grant)
-            .extend(tunnel.waiting.drain(..len));
-        connection.commit(grant, tunnel.has_ended && tunnel.waiting.is_empty());
     }
 }
 

@@ -10,11 +10,11 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use calmd::h2::{Config, Connection, ErrorCode, Event, StreamKey};
+use calmd::h2::{Config, Connection, ErrorCode, Event, Inbox, Outbox, StreamKey};
 use calmd::http::{Field, Fields};
 
 /// The argument of the application: WSGI's `environ`, with `wsgi.input` read.
@@ -49,18 +49,10 @@ type Job = Box<dyn FnOnce() + Send>;
 fn pool() -> Sender<Job> {
     let (sender, receiver) = channel::<Job>();
     let receiver = Arc::new(Mutex::new(receiver));
+    let next = move || receiver.lock().ok()?.recv().ok();
     for _ in 0..4 {
-        let receiver = Arc::clone(&receiver);
-        std::thread::spawn(move || {
-            loop {
-                let job = receiver
-                    .lock()
-                    .expect("no job panics while it is taken")
-                    .recv();
-                let Ok(job) = job else { return };
-                job();
-            }
-        });
+        let next = next.clone();
+        std::thread::spawn(move || std::iter::from_fn(next).for_each(|job| job()));
     }
     sender
 }
@@ -75,7 +67,7 @@ fn main() -> Result<()> {
     let (pool, config) = (pool(), Arc::new(Config::server()));
     for socket in listener.incoming() {
         let (socket, pool, config) = (socket?, pool.clone(), Arc::clone(&config));
-        std::thread::spawn(move || Client::new(socket, pool, config).serve());
+        std::thread::spawn(move || serve(socket, pool, config));
     }
     Ok(())
 }
@@ -84,59 +76,53 @@ fn main() -> Result<()> {
 type Answered = (StreamKey, Response);
 
 struct Client {
-    socket: TcpStream,
     connection: Connection,
+    inbox: Inbox,
+    outbox: Outbox,
     pool: Sender<Job>,
-    answered: (Sender<Answered>, Receiver<Answered>),
+    answered: Sender<Answered>,
     requests: HashMap<StreamKey, Request>,
-    contents: HashMap<StreamKey, Vec<u8>>,
+}
+
+fn serve(mut socket: TcpStream, pool: Sender<Job>, config: Arc<Config>) -> Result<()> {
+    // A read gives up often enough to look for responses; a server with a poll would be woken.
+    socket.set_read_timeout(Some(Duration::from_millis(5)))?;
+    let (answered, responses) = channel();
+    let mut client = Client {
+        connection: Connection::server(config, Instant::now()),
+        inbox: Inbox::default(),
+        outbox: Outbox::default(),
+        pool,
+        answered,
+        requests: HashMap::new(),
+    };
+    let mut buffer = [0; 16 << 10];
+    loop {
+        responses
+            .try_iter()
+            .for_each(|(stream, response)| client.respond(stream, response));
+        let (connection, outbox) = (&mut client.connection, &mut client.outbox);
+        while outbox.send_frame(connection, 64 << 10).is_some() {}
+        socket.write_all(&connection.take_output())?;
+        if connection.is_drained() {
+            return Ok(());
+        }
+        match socket.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(len) => client.inbox.buffer().extend_from_slice(&buffer[..len]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => return Err(error),
+        }
+        client.receive();
+        let _ = client.connection.handle_timeout(Instant::now());
+    }
 }
 
 impl Client {
-    fn new(socket: TcpStream, pool: Sender<Job>, config: Arc<Config>) -> Client {
-        Client {
-            socket,
-            connection: Connection::server(config, Instant::now()),
-            pool,
-            answered: channel(),
-            requests: HashMap::new(),
-            contents: HashMap::new(),
-        }
-    }
-
-    fn serve(mut self) -> Result<()> {
-        // A read gives up often enough to look for responses; a server with a poll would be woken.
-        self.socket
-            .set_read_timeout(Some(Duration::from_millis(5)))?;
-        let (mut received, mut buffer) = (Vec::new(), [0; 16 << 10]);
-        loop {
-            while let Ok((stream, response)) = self.answered.1.try_recv() {
-                self.respond(stream, response);
-            }
-            self.send();
-            self.socket.write_all(&self.connection.take_output())?;
-            if self.connection.is_drained() {
-                return Ok(());
-            }
-            match self.socket.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(len) => received.extend_from_slice(&buffer[..len]),
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                Err(error) => return Err(error),
-            }
-            self.receive(&mut received);
-            let _ = self.connection.handle_timeout(Instant::now());
-        }
-    }
-
-    fn receive(&mut self, received: &mut Vec<u8>) {
-        let (mut input, mut fields) = (&received[..], Fields::new());
-        while let Ok(Some(event)) = self
-            .connection
-            .receive(&mut input, &mut fields, Instant::now())
-        {
-            match event {
+    fn receive(&mut self) {
+        let connection = &mut self.connection;
+        while let Ok(Some(event)) = self.inbox.next_event(connection, Instant::now()) {
+            let whole = match event {
                 Event::Request {
                     stream,
                     fields,
@@ -148,7 +134,7 @@ impl Client {
                         content: Vec::new(),
                     };
                     self.requests.insert(stream, request);
-                    self.run(stream, end_stream);
+                    end_stream.then_some(stream)
                 }
                 Event::Data {
                     stream,
@@ -156,72 +142,56 @@ impl Client {
                     flow_controlled_len,
                     end_stream,
                 } => {
-                    self.connection
-                        .release(stream, flow_controlled_len)
-                        .expect("bytes that came");
+                    let released = connection.release(stream, flow_controlled_len);
+                    released.expect("bytes that came");
                     if let Some(request) = self.requests.get_mut(&stream) {
                         request.content.extend_from_slice(data);
                         if request.content.len() > MOST_CONTENT {
                             self.requests.remove(&stream);
-                            self.connection.reset(stream, ErrorCode::CANCEL);
+                            connection.reset(stream, ErrorCode::CANCEL);
                         }
                     }
-                    self.run(stream, end_stream);
+                    end_stream.then_some(stream)
                 }
-                Event::Trailers { stream, .. } => self.run(stream, true),
+                Event::Trailers { stream, .. } => Some(stream),
                 Event::StreamReset { stream, .. } => {
                     self.requests.remove(&stream);
-                    self.contents.remove(&stream);
+                    self.outbox.remove(stream);
+                    None
                 }
-                _ => {}
+                _ => None,
+            };
+            // A request that is whole goes to the pool.
+            let Some(stream) = whole else { continue };
+            if let Some(request) = self.requests.remove(&stream) {
+                let answered = self.answered.clone();
+                let job = move || drop(answered.send((stream, application(&request))));
+                self.pool
+                    .send(Box::new(job))
+                    .expect("a pool as old as the program");
             }
         }
-        let consumed = received.len() - input.len();
-        received.drain(..consumed);
     }
 
-    /// Gives a request that is whole to the pool.
-    fn run(&mut self, stream: StreamKey, is_whole: bool) {
-        if !is_whole {
-            return;
-        }
-        if let Some(request) = self.requests.remove(&stream) {
-            let answered = self.answered.0.clone();
-            let job = move || drop(answered.send((stream, application(&request))));
-            self.pool
-                .send(Box::new(job))
-                .expect("the pool lives as long as the program");
-        }
-    }
-
-    fn respond(&mut self, stream: StreamKey, response: Response) {
-        let status = response.status.to_string();
-        let fields = response.fields.iter();
+    fn respond(
+        &mut self,
+        stream: StreamKey,
+        Response {
+            status,
+            fields,
+            content,
+        }: Response,
+    ) {
+        let fields = fields.iter();
         let fields = fields.map(|(name, value)| Field::new(name.as_bytes(), value.as_bytes()));
-        let head = std::iter::once(Field::new(b":status", status.as_bytes())).chain(fields);
+        let connection = &mut self.connection;
         // The client may have reset the request meanwhile.
-        if self.connection.send_headers(stream, head, false).is_ok() {
-            self.connection
-                .set_ready(stream, Some(response.content.len() as u64));
-            self.contents.insert(stream, response.content);
-        }
-    }
-
-    fn send(&mut self) {
-        while let Some(grant) = self.connection.poll_grant(64 << 10) {
-            let content = self
-                .contents
-                .get_mut(&grant.stream)
-                .expect("only these were ready");
-            let len = content.len().min(grant.max_len as usize);
-            self.connection
-                .begin_data(&grant)
-                .extend(content.drain(..len));
-            let (stream, is_end) = (grant.stream, content.is_empty());
-            self.connection.commit(grant, is_end);
-            if is_end {
-                self.contents.remove(&stream);
-            }
+        if connection
+            .send_response(stream, status, fields, false)
+            .is_ok()
+        {
+            self.outbox.push(connection, stream, &content);
+            self.outbox.end(connection, stream);
         }
     }
 }

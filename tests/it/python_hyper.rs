@@ -126,7 +126,7 @@ fn a_conversation_of_all_commands_goes_well() {
     let mut promised = REQUEST;
     promised[0].value = b"GET";
     Connection::push(&mut server, answered, promised, now).unwrap();
-    Connection::send_headers(&mut server, answered, HEAD, false).unwrap();
+    Connection::send_response(&mut server, answered, 200, [], false).unwrap();
     Connection::set_ready(&mut server, answered, Some(3));
     let grant = Connection::poll_grant(&mut server, 100).unwrap();
     Connection::begin_data(&mut server, &grant).extend_from_slice(b"end");
@@ -166,6 +166,8 @@ fn a_conversation_of_all_commands_goes_well() {
         .streams
         .first()
         .map(|stream| stream.state);
+    let late = Connection::send_headers(&mut server, answered, HEAD, false);
+    assert!(late.is_err(), "the response has ended");
     Connection::close(&mut server, ErrorCode::NO_ERROR, None, b"");
     let offer = Connection::http2_settings(&Config::client());
     assert!(Connection::server_upgraded(Arc::default(), offer.as_bytes(), now).is_ok());

@@ -138,20 +138,42 @@ impl Connection {
         status: u16,
         fields: impl IntoIterator<Item = Field<'f>>,
     ) -> Result<(), Misuse> {
-        if self.role() != Role::Server {
-            return Err(Misuse::WrongRole);
-        }
         if !(100..200).contains(&status) || status == 101 {
             return Err(Misuse::InvalidValue);
         }
-        let digits = [
-            b'1',
-            b'0' + (status / 10 % 10) as u8,
-            b'0' + (status % 10) as u8,
-        ];
+        self.send_status(stream, status, fields, false)
+    }
+
+    /// Server: sends the head of a final response, of a status from 200 to 999: [`send_headers`](Self::send_headers) with
+    /// `:status` in front. Without `end_stream` its content follows.
+    pub fn send_response<'f>(
+        &mut self,
+        stream: StreamKey,
+        status: u16,
+        fields: impl IntoIterator<Item = Field<'f>>,
+        end_stream: bool,
+    ) -> Result<(), Misuse> {
+        if !(200..1_000).contains(&status) {
+            return Err(Misuse::InvalidValue);
+        }
+        self.send_status(stream, status, fields, end_stream)
+    }
+
+    fn send_status<'f>(
+        &mut self,
+        stream: StreamKey,
+        status: u16,
+        fields: impl IntoIterator<Item = Field<'f>>,
+        end_stream: bool,
+    ) -> Result<(), Misuse> {
+        if self.role() != Role::Server {
+            return Err(Misuse::WrongRole);
+        }
+        let digit = |unit| b'0' + (status / unit % 10) as u8;
+        let digits = [digit(100), digit(10), digit(1)];
         let status = Field::new(b":status", &digits);
         let fields = fields.into_iter().map(|field| Field { ..field });
-        self.send_headers(stream, std::iter::once(status).chain(fields), false)
+        self.send_headers(stream, std::iter::once(status).chain(fields), end_stream)
     }
 
     /// Sends the response head that was the last to be sent on another stream: what

@@ -133,6 +133,13 @@
 //! # Ok::<_, Error>(())
 //! ```
 //!
+//! # Less of it by hand
+//!
+//! An [`Inbox`](crate::h2::Inbox) keeps `received`, and an [`Outbox`](crate::h2::Outbox) the bytes that wait for their
+//! windows, with trailers and ends behind them. With both, the echo above is `while let` twice: `next_event`, which pushes
+//! content into the outbox, and `send_frame`, whose bytes are released. The programs in `tests/examples` are written so; a
+//! program whose content is in files asks for grants itself.
+//!
 //! # Output has a bound as well
 //!
 //! A client that reads nothing makes the output grow, by answers to its PINGs and by heads. A server therefore asks
