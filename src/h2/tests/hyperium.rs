@@ -36,8 +36,12 @@ struct PipeDriver {
     bodies: HashMap<StreamKey, Vec<u8>>,
     /// Streams that the other end has cancelled.
     cancelled: HashSet<StreamKey>,
+    /// Streams that an informational response came on.
+    informed: HashSet<StreamKey>,
     /// The most bytes that are read at once.
     piece: usize,
+    /// Bytes of padding in DATA, where there is any.
+    padding: Option<u8>,
 }
 
 impl PipeDriver {
@@ -52,7 +56,9 @@ impl PipeDriver {
             sending: HashMap::new(),
             bodies: HashMap::new(),
             cancelled: HashSet::new(),
+            informed: HashSet::new(),
             piece: 5_000,
+            padding: None,
         }
     }
 
@@ -65,6 +71,21 @@ impl PipeDriver {
     fn produce(&mut self) {
         while let Some(grant) = self.connection.poll_grant(64 << 10) {
             let body = self.sending.get_mut(&grant.stream).unwrap();
+            let with_padding = self
+                .padding
+                .map(|padding| (padding, 1 + u32::from(padding)));
+            if let Some((padding, more)) = with_padding.filter(|(_, more)| grant.max_len > *more) {
+                let stream = grant.stream;
+                let rest = body.split_off(body.len().min((grant.max_len - more) as usize));
+                self.connection.rest(grant);
+                let sent = self
+                    .connection
+                    .send_padded_data(stream, body, padding, rest.is_empty());
+                sent.unwrap();
+                self.connection.set_ready(stream, Some(rest.len() as u64));
+                *body = rest;
+                continue;
+            }
             let rest = body.split_off(body.len().min(grant.max_len as usize));
             self.connection.begin_data(&grant).extend_from_slice(body);
             *body = rest;
@@ -128,6 +149,11 @@ impl PipeDriver {
                     end_stream,
                     ..
                 }) => (stream, data, end_stream),
+                Some(Event::Informational { stream, fields }) => {
+                    assert_eq!(fields.status(), Some(103));
+                    self.informed.insert(stream);
+                    continue;
+                }
                 Some(Event::Trailers { stream, .. }) => (stream, &[][..], true),
                 Some(Event::StreamReset {
                     stream, code, by, ..

@@ -1,4 +1,5 @@
-//! Random sizes, cuts, settings and cancellations of both sides.
+//! Random sizes, cuts, settings, cancellations and informational responses of both sides, and padding of ours: hyperium's
+//! interface sends none.
 
 use ::h2::Reason;
 
@@ -40,6 +41,7 @@ impl Chance {
     /// Acts of our end between two turns: other settings, a PING, another piece.
     fn stir(&mut self, driver: &mut PipeDriver) {
         driver.piece = 1 + self.below(5_000);
+        driver.padding = self.one_of(&[None, Some(0), Some(9), Some(255)]);
         let now = Instant::now();
         match self.below(20) {
             0 => driver.connection.ping(*b"measured", now),
@@ -85,6 +87,11 @@ fn send(to: &mut ::h2::SendStream<Bytes>, content: Vec<u8>) -> Result<(), ::h2::
     Ok(())
 }
 
+/// True where a response to content of this length follows an informational one.
+fn informs(len: usize) -> bool {
+    len.is_multiple_of(3)
+}
+
 /// A request of its client's; whether it was answered whole.
 async fn ask(
     mut sender: ::h2::client::SendRequest<Bytes>,
@@ -93,13 +100,18 @@ async fn ask(
 ) -> Result<bool, ::h2::Error> {
     sender = sender.ready().await?;
     let request = http::Request::post("https://localhost/echo").header("x-len", len);
-    let (response, mut upload) = sender.send_request(request.body(()).unwrap(), false)?;
+    let (mut response, mut upload) = sender.send_request(request.body(()).unwrap(), false)?;
     send(&mut upload, body(len))?;
     if fate == Fate::Early {
         tokio::task::yield_now().await;
         return Ok(false);
     }
+    let informational = std::future::poll_fn(|cx| response.poll_informational(cx)).await;
+    let informational = informational
+        .transpose()?
+        .map(|head| head.status().as_u16());
     let (mut content, mut received) = (response.await?.into_body(), Vec::new());
+    assert_eq!(informational, informs(len).then_some(103));
     while let Some(data) = content.data().await {
         let data = data?;
         if fate == Fate::Late {
@@ -125,6 +137,10 @@ async fn echo_or_cancel(io: DuplexStream, mut chance: Chance) -> (Connection, us
                 driver.connection.reset(stream, ErrorCode::CANCEL);
                 cancelled += 1;
                 continue;
+            }
+            if informs(body.len()) {
+                let sent = driver.connection.send_informational(stream, 103, []);
+                sent.unwrap();
             }
             let head: Fields = [(":status", "200")].into_iter().collect();
             let sent = driver.connection.send_headers(stream, head.iter(), false);
@@ -197,6 +213,10 @@ async fn answer(
         respond.send_reset(Reason::CANCEL);
         return Ok(());
     }
+    if informs(received.len()) {
+        let head = http::Response::builder().status(103).body(());
+        respond.send_informational(head.unwrap())?;
+    }
     let mut content = respond.send_response(http::Response::new(()), false)?;
     send(&mut content, received)
 }
@@ -232,8 +252,12 @@ async fn ask_theirs(io: DuplexStream, mut chance: Chance) -> usize {
             left -= 1;
         }
         for stream in driver.turn().await.expect("answers") {
-            let received = driver.bodies.remove(&stream);
-            assert_eq!(received, Some(body(asked.remove(&stream).unwrap())));
+            let (received, len) = (
+                driver.bodies.remove(&stream),
+                asked.remove(&stream).unwrap(),
+            );
+            assert_eq!(received, Some(body(len)));
+            assert_eq!(driver.informed.contains(&stream), informs(len));
             whole += 1;
         }
         if chance.below(30) == 0
