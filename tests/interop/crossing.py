@@ -45,6 +45,7 @@ def cross(report, binary, count, peers):
 def hyper(_server, example, count):
     """python-hyper, a hundred exchanges a connection."""
     from h2.settings import SettingCodes  # pylint: disable=import-outside-toplevel
+    let_empty_frames_pass()
     cancelled = 0
     for seed in range(0, count, 100):
         chance = random.Random(seed)
@@ -82,6 +83,14 @@ def hyper(_server, example, count):
                 expect(client.bodies.get(stream, b"") == living.pop(stream)[0], "the echo is whole")
         client.close()
     return f"{cancelled} cancelled"
+
+
+def let_empty_frames_pass():
+    """An empty frame is no matter of windows (RFC 9113 §6.9.1), but python-hyper ends the connection where its own
+    settings have made the window negative (findings/h2-empty-frame-at-negative-window.sh)."""
+    from h2.windows import WindowManager  # pylint: disable=import-outside-toplevel
+    consumed = WindowManager.window_consumed
+    WindowManager.window_consumed = lambda window, size: consumed(window, size) if size else None
 
 
 def open_windows(client, streams):
