@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NV(n, v) {(uint8_t *)n, (uint8_t *)v, sizeof(n) - 1, sizeof(v) - 1, NGHTTP2_NV_FLAG_NONE}
@@ -119,6 +120,12 @@ static void change_settings(nghttp2_session *session) {
     if (result != NGHTTP2_ERR_TOO_MANY_INFLIGHT_SETTINGS) check(result, "settings");
 }
 
+static long quarters(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 4 + now.tv_nsec / 250000000;
+}
+
 static nghttp2_session *session_new(void) {
     nghttp2_session *session;
     nghttp2_session_callbacks *callbacks;
@@ -147,10 +154,12 @@ int main(int count, char **arguments) {
     check(nghttp2_submit_settings(session, 0, NULL, 0), "settings");
     const uint8_t *unsent = NULL;
     ssize_t unsent_len = 0;
+    long changed = 0;
     while (left > 0 || living > 0) {
         uint8_t buffer[1 << 14];
         while (left > 0 && living < at_once && chance(50)) begin(session);
-        if (chance(1)) change_settings(session);
+        /* Four times a second at most: more SETTINGS are a flood. */
+        if (chance(1) && quarters() != changed) changed = quarters(), change_settings(session);
         while (unsent_len > 0 || (unsent_len = nghttp2_session_mem_send(session, &unsent)) > 0) {
             ssize_t sent = send(fd, unsent, (size_t)unsent_len, MSG_NOSIGNAL);
             if (sent < 0 && errno == EAGAIN) break;

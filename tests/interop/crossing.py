@@ -128,7 +128,7 @@ const http2 = require('http2');
 const crypto = require('crypto');
 const [url, count, largest, atOnce] = [process.argv[2], ...process.argv.slice(3).map(Number)];
 const result = {whole: 0, cancelled: 0, continued: 0};
-let left = count, done = 0;
+let left = count, done = 0, changed = 0;
 const session = http2.connect(url, {paddingStrategy: http2.constants.PADDING_STRATEGY_ALIGNED});
 session.on('error', fail);
 function fail(error) { console.error(error); process.exit(1); }
@@ -160,7 +160,9 @@ function next() {
     if (Math.random() < 0.1) {
         setTimeout(() => { if (!request.closed) { isCancelled = true; request.close(8); } }, Math.random() * 5);
     }
-    if (Math.random() < 0.05) {
+    // Four times a second at most: more SETTINGS are a flood.
+    if (Math.random() < 0.05 && Date.now() > changed + 250) {
+        changed = Date.now();
         session.settings({initialWindowSize: [1500, 65535, 1 << 20][Math.floor(Math.random() * 3)]}, () => {});
     }
 }
