@@ -19,7 +19,7 @@ from h2.settings import SettingCodes
 
 
 def end_of_a_response(smaller):
-    """What a client makes of the empty frame at the end of 20,000 bytes, if it asks for `smaller` windows before."""
+    """The event of an empty frame at the end of 20,000 bytes, for a client that asked for `smaller` windows before."""
     client, server = H2Connection(), H2Connection(H2Configuration(client_side=False))
     client.initiate_connection()
     server.initiate_connection()
