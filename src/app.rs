@@ -184,7 +184,7 @@ impl App {
             services = services.with_upstreams(upstreams);
         }
         if config.wants_metrics() {
-            services = services.with_metrics(metrics::open());
+            services = services.with_metrics(metrics::open(config));
         }
         #[cfg(feature = "panel")]
         if let Some((panel, panel_urls)) = panel {

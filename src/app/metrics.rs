@@ -18,7 +18,17 @@ pub(super) fn count_requests(config: &Config, log: Option<AccessLog>) -> Option<
     }
     let counts = RequestCounts::new(host_names(config));
     let log = log.unwrap_or_else(AccessLog::without_lines);
+    #[cfg(feature = "panel")]
+    if rests(config) {
+        return Some(log.counting_later(counts));
+    }
     Some(log.counting(counts))
+}
+
+/// True if counts wait until somebody asks for them: the panel's listener has them, and no other.
+#[cfg(feature = "panel")]
+fn rests(config: &Config) -> bool {
+    config.metrics.is_empty()
 }
 
 /// The values of the label `host`, in the order of the hosts.
@@ -32,8 +42,14 @@ pub(super) fn host_names(config: &Config) -> Vec<String> {
 }
 
 /// Metrics of a server that begins now.
-pub(super) fn open() -> Metrics {
-    Metrics::new(ProcessFigures::open(wall_clock()))
+pub(super) fn open(config: &Config) -> Metrics {
+    let metrics = Metrics::new(ProcessFigures::open(wall_clock()));
+    #[cfg(feature = "panel")]
+    if rests(config) {
+        return metrics.resting();
+    }
+    let _ = config;
+    metrics
 }
 
 /// The name of a listener for metrics, for a person.

@@ -42,7 +42,10 @@ pub(super) fn keep_lines(
         return (log, recent);
     }
     standard_error::keep_recent();
-    (log.map(|log| log.keeping(recent.clone())), recent)
+    (
+        log.map(|log| log.keeping(recent.clone()).sampling()),
+        recent,
+    )
 }
 
 /// Opens the panel's listeners, behind all others, and the panel. Those that were handed down come last.

@@ -485,14 +485,18 @@ impl<F: Files> ActiveRequest<F> {
 
     /// The request is over: its line of the log can be written, with the reason if there is one.
     pub(crate) fn conclude(&mut self, log: &mut Option<AccessLog>, reason: Option<&'static str>) {
-        if let (Some(log), Some(mut entry)) = (log, self.entry.take()) {
-            entry.add_received(self.received);
-            log.end(Ended {
-                entry,
-                status: self.status,
-                body_bytes: self.sent,
-                reason,
-            });
+        match (log, self.entry.take()) {
+            (Some(log), Some(mut entry)) => {
+                entry.add_received(self.received);
+                log.end(Ended {
+                    entry,
+                    status: self.status,
+                    body_bytes: self.sent,
+                    reason,
+                });
+            }
+            (Some(log), None) => log.count_untold(self.status),
+            (None, _) => {}
         }
     }
 }

@@ -241,7 +241,7 @@ impl<F: Files> Turn<'_, F> {
             (ListenerRole::Public, None) if self.services.health.is_off() => None,
             (ListenerRole::Public, None) => self.services.check_health(arrived.fields),
         };
-        response.map(|response| Accepted::Response(response, None))
+        response.map(|response| Accepted::Response(response, self.services.entry_of_nobody()))
     }
 }
 

@@ -379,7 +379,7 @@ impl<W: World> Connection<W> {
     fn enter(&self, turn: &mut Turn<'_, W::Files>) {
         turn.names = self.names;
         turn.role = self.role;
-        if turn.services.log.is_some() {
+        if turn.services.told_from == 0 {
             turn.tls = self.link.transport().tls_version();
             let tls = turn.services.tls.as_ref();
             if tls.is_some_and(TlsContext::wants_clients) {

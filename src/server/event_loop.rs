@@ -252,6 +252,8 @@ impl<W: World> EventLoop<W> {
         let clocks = (self.world.now(), self.world.wall_clock());
         self.services.begin_turn(timeout, polled, clocks);
         self.effort = 0;
+        #[cfg(feature = "panel")]
+        self.record_history();
         for event in ready.drain(..) {
             self.handle(event);
         }
@@ -360,7 +362,7 @@ impl<W: World> EventLoop<W> {
                     return;
                 };
                 connection.ready(readable, read_closed);
-                if self.services.metrics.is_some() && !self.has_observed(token) {
+                if self.scrapers > 0 && !self.has_observed(token) {
                     self.enqueue(token);
                     return;
                 }

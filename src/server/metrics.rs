@@ -89,6 +89,20 @@ pub struct Metrics {
     pub(super) gauges: Gauges,
     /// The look that is under way.
     pub(super) walk: Option<Box<GaugeWalk>>,
+    state: CountingState,
+}
+
+/// The state of counts that each frame and turn would add to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CountingState {
+    /// Nobody has asked for them yet.
+    #[cfg(feature = "panel")]
+    Resting,
+    /// They are counted on connections that begin; those before have to be told.
+    #[cfg(feature = "panel")]
+    Beginning,
+    /// They are counted.
+    On,
 }
 
 impl Metrics {
@@ -103,6 +117,47 @@ impl Metrics {
             texts: Vec::new(),
             gauges: Gauges::default(),
             walk: None,
+            state: CountingState::On,
+        }
+    }
+
+    /// True if frames and turns are counted.
+    pub(super) fn is_counting(&self) -> bool {
+        #[cfg(feature = "panel")]
+        if self.state == CountingState::Resting {
+            return false;
+        }
+        true
+    }
+
+    /// Counts nothing that each frame and turn would add to, until somebody asks for metrics.
+    #[cfg(feature = "panel")]
+    pub fn resting(mut self) -> Self {
+        self.state = CountingState::Resting;
+        self
+    }
+
+    /// Somebody asks for metrics.
+    #[cfg(feature = "panel")]
+    pub(super) fn begin_counting(&mut self) {
+        if self.state == CountingState::Resting {
+            self.state = CountingState::Beginning;
+            // Connections are told by the next look at all of them.
+            (self.walk, self.gauges.looked) = (None, None);
+        }
+    }
+
+    /// True if connections that were there before are to have their frames counted.
+    #[cfg(feature = "panel")]
+    pub(super) fn is_beginning(&self) -> bool {
+        self.state == CountingState::Beginning
+    }
+
+    /// All connections have their frames counted.
+    #[cfg(feature = "panel")]
+    pub(super) fn end_beginning(&mut self) {
+        if self.state == CountingState::Beginning {
+            self.state = CountingState::On;
         }
     }
 

@@ -34,7 +34,11 @@ impl<F: Files> Services<F> {
         let path = path_of(request.path().unwrap_or_default());
         let response = match (path, method) {
             (b"/metrics" | b"/healthz" | b"/readyz", Method::Get | Method::Head) => match path {
-                b"/metrics" => self.metrics(request),
+                b"/metrics" => {
+                    #[cfg(feature = "panel")]
+                    self.begin_counting();
+                    self.metrics(request)
+                }
                 b"/healthz" => self.brief(200, "ok\n"),
                 _ => self.readiness(),
             },

@@ -14,8 +14,9 @@ impl<F: Files> Turn<'_, F> {
             version: arrived.version,
             ..Request::new(arrived.fields, arrived.peer)
         };
+        let entry = self.services.entry_of_nobody();
         let Some(panel) = self.services.panel.take() else {
-            return Accepted::Response(self.services.routes.error(404), None);
+            return Accepted::Response(self.services.routes.error(404), entry);
         };
         let place = RequestPlace {
             connection: self.token,
@@ -31,11 +32,12 @@ impl<F: Files> Turn<'_, F> {
             panel.accept(&request, arrived.refusal, self.client_scheme, &desk)
         };
         self.services.panel = Some(panel);
+        self.services.follow_readers();
         match answer {
-            Answer::Response(response) => Accepted::Response(response.to(request.method), None),
-            Answer::NotMine => Accepted::Response(self.services.routes.error(404), None),
+            Answer::Response(response) => Accepted::Response(response.to(request.method), entry),
+            Answer::NotMine => Accepted::Response(self.services.routes.error(404), entry),
             Answer::Exchange(exchange) => {
-                self.begin(exchange, arrived, &request, (place, alarm), None, None)
+                self.begin(exchange, arrived, &request, (place, alarm), None, entry)
             }
         }
     }

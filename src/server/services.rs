@@ -21,7 +21,7 @@ use crate::panics::Panic;
 #[cfg(feature = "proxy")]
 use crate::proxy::{Upstream, UpstreamVersion};
 use crate::routes::Routes;
-use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::access_log::{AccessLog, Entry};
 use crate::telemetry::notify::{Census, Notice, ServiceManager};
 use crate::tls::TlsContext;
 use crate::world::{Files, Peer, Polled, World};
@@ -49,6 +49,8 @@ pub struct Services<F: Files> {
     pub(super) means: Means,
     /// The access log, if there is one.
     pub(super) log: Option<AccessLog>,
+    /// The number of requests from which on the next one has an entry in the log: 0 where all have one.
+    pub(super) told_from: u64,
     /// Certificate and sessions of TLS connections, where there is a listener for them.
     pub(super) tls: Option<TlsContext>,
     /// Counts for a listener for metrics, if there is one.
@@ -135,6 +137,7 @@ impl<F: Files> Services<F> {
                 effort: Default::default(),
             },
             log,
+            told_from: 0,
             tls: None,
             metrics: None,
             #[cfg(feature = "panel")]
@@ -273,6 +276,45 @@ impl<F: Files> Services<F> {
         self
     }
 
+    /// Somebody asks for metrics, which may have rested until then.
+    #[cfg(feature = "panel")]
+    pub(super) fn begin_counting(&mut self) {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.begin_counting();
+        }
+        if let Some(log) = &mut self.log {
+            log.begin_counting();
+        }
+        self.follow_readers();
+    }
+
+    /// Has every request entered in the log if somebody has begun to ask for that.
+    #[cfg(feature = "panel")]
+    pub(super) fn follow_readers(&mut self) {
+        if let Some(log) = &mut self.log
+            && log.wants_all()
+        {
+            log.show_pending();
+            self.told_from = 0;
+        }
+    }
+
+    /// A second is over, by which samples of requests are bounded.
+    #[cfg(feature = "panel")]
+    pub(super) fn begin_second(&mut self) {
+        let log = self.log.as_mut();
+        self.told_from = log.map_or(u64::MAX, |log| log.begin_second(self.requests));
+    }
+
+    /// The entry of an answer of the server's own, where requests without one are counted.
+    pub(super) fn entry_of_nobody(&self) -> Option<Box<Entry>> {
+        #[cfg(feature = "panel")]
+        if self.log.as_ref().is_some_and(AccessLog::is_sampling) {
+            return Some(Box::new(Entry::of_nobody()));
+        }
+        None
+    }
+
     /// Time since the start, as the panel tells it.
     #[cfg(feature = "panel")]
     pub(super) fn uptime(&self) -> Duration {
@@ -291,7 +333,11 @@ impl<F: Files> Services<F> {
     fn count_turn(&mut self, now: Instant) {
         if let Some(metrics) = &mut self.metrics {
             let length = now.saturating_duration_since(self.began);
-            metrics.turns.add(length, now);
+            if metrics.is_counting() {
+                metrics.turns.add(length, now);
+            } else {
+                metrics.turns.pass(length);
+            }
         }
     }
 

@@ -193,9 +193,22 @@ impl<'t, F: Files> Turn<'t, F> {
         fields: &Fields,
     ) -> Option<Box<Entry>> {
         let Services {
-            log, began, wall, ..
+            log,
+            told_from,
+            requests,
+            began,
+            wall,
+            ..
         } = self.services;
-        Some(log.as_mut()?.entry(&Arrival {
+        if *requests < *told_from {
+            return None;
+        }
+        let Some(log) = log else {
+            *told_from = u64::MAX;
+            return None;
+        };
+        *told_from = log.next_told(*requests);
+        Some(log.entry(&Arrival {
             peer: match client.peer {
                 Peer::Ip(address) => Some(address),
                 Peer::Unix => None,
@@ -223,13 +236,15 @@ impl<'t, F: Files> Turn<'t, F> {
     ) {
         let client = self.client_of(fields, peer);
         let entry = self.log_entry(client, None, version, fields);
-        if let (Some(log), Some(entry)) = (&mut self.services.log, entry) {
-            log.end(Ended {
+        match (&mut self.services.log, entry) {
+            (Some(log), Some(entry)) => log.end(Ended {
                 entry,
                 status,
                 body_bytes,
                 reason: Some(reason),
-            });
+            }),
+            (Some(log), None) => log.count_untold(status),
+            (None, _) => {}
         }
     }
 }

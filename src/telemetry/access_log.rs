@@ -10,7 +10,7 @@
 //! stay in memory up to `MOST_PENDING` bytes. Further lines are dropped and counted, and a warning
 //! once a minute tells their number.
 //!
-//! Requests are counted at that moment too where metrics are wanted, with or without lines.
+//! Requests are counted at that moment too where metrics are wanted, with or without lines: see `counting`.
 
 use std::fmt;
 use std::io;
@@ -20,18 +20,21 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::metrics::RequestCounts;
 use super::metrics::requests::EndedRequest;
 #[cfg(feature = "panel")]
 use super::recent_lines::RecentRequests;
 use super::sink::Sink;
 
 mod config;
+mod counting;
 mod ended;
 mod entry;
 mod name;
 
 pub use config::{AccessLogConfig, LogFormat};
+use counting::Counting;
+#[cfg(feature = "panel")]
+use counting::Samples;
 pub(crate) use ended::{Ended, LostOutput, Unsent};
 pub(crate) use entry::{Arrival, Entry};
 use entry::{RequestEnd, Timestamp};
@@ -80,7 +83,13 @@ pub struct AccessLog {
     /// Requests that have ended since their connection last wrote.
     ended: Vec<Ended>,
     /// Counts of the requests, where metrics are wanted.
-    counts: Option<Box<RequestCounts>>,
+    counts: Counting,
+    /// Samples of the requests, where there is a panel.
+    #[cfg(feature = "panel")]
+    samples: Option<Box<Samples>>,
+    /// Bytes of the pending lines that are among the last lines.
+    #[cfg(feature = "panel")]
+    shown: usize,
     /// The last lines, where somebody may want to read them.
     #[cfg(feature = "panel")]
     recent: Option<Rc<RecentRequests>>,
@@ -121,7 +130,11 @@ impl AccessLog {
             loss: Loss::default(),
             spare: Vec::new(),
             ended: Vec::new(),
-            counts: None,
+            counts: Counting::Off,
+            #[cfg(feature = "panel")]
+            samples: None,
+            #[cfg(feature = "panel")]
+            shown: 0,
             #[cfg(feature = "panel")]
             recent: None,
         }
@@ -137,29 +150,26 @@ impl AccessLog {
     /// True if lines are made.
     fn has_lines(&self) -> bool {
         #[cfg(feature = "panel")]
-        if self.recent.as_ref().is_some_and(|recent| recent.is_read()) {
+        if self.is_read() {
             return true;
         }
         self.sink.is_some()
     }
 
-    /// Counts requests as well.
-    pub fn counting(mut self, counts: RequestCounts) -> Self {
-        self.counts = Some(Box::new(counts));
-        self
+    /// True if somebody reads the last lines.
+    #[cfg(feature = "panel")]
+    fn is_read(&self) -> bool {
+        self.recent.as_ref().is_some_and(|recent| recent.is_read())
     }
 
-    /// The numbers by which requests for these hosts are counted from now on; none where nothing is counted.
-    pub(crate) fn follow_hosts(&mut self, names: impl FnOnce() -> Vec<String>) -> Vec<u16> {
-        let counts = self.counts.as_mut();
-        counts
-            .map(|counts| counts.follow_hosts(names()))
-            .unwrap_or_default()
-    }
-
-    /// The counts of requests that have ended.
-    pub(crate) fn counts(&self) -> Option<&RequestCounts> {
-        self.counts.as_deref()
+    /// Keeps the pending lines that are not among the last lines yet. While nobody reads those, it is done once for
+    /// many.
+    #[cfg(feature = "panel")]
+    pub(crate) fn show_pending(&mut self) {
+        if let (Some(recent), Some(lines)) = (&self.recent, self.pending.get(self.shown..)) {
+            recent.lines.borrow_mut().push(lines);
+        }
+        self.shown = self.pending.len();
     }
 
     /// Starts an entry with all that is known when a request arrives.
@@ -169,7 +179,7 @@ impl AccessLog {
         if self.has_lines() {
             entry.fill(self.format, self.timestamp.at(arrival.wall), arrival);
         }
-        if self.counts.is_some() {
+        if self.counts().is_some() {
             entry.classify(arrival);
         }
         entry
@@ -177,6 +187,9 @@ impl AccessLog {
 
     /// Takes a request that has ended: its response is in the output, whole or as far as it came.
     pub(crate) fn end(&mut self, ended: Ended) {
+        if ended.entry.is_of_nobody() {
+            return;
+        }
         self.ended.push(ended);
     }
 
@@ -235,7 +248,9 @@ impl AccessLog {
             elapsed: entry.elapsed(now),
             reason: reason.or(entry.blamed()),
         };
-        if let Some(counts) = &mut self.counts {
+        #[cfg(feature = "panel")]
+        self.sample(status, ending.elapsed);
+        if let Counting::On(counts) = &mut self.counts {
             counts.add(&EndedRequest {
                 class: entry.class(),
                 status,
@@ -268,12 +283,10 @@ impl AccessLog {
         if self.pending.len() + entry.len_at_most() > MOST_PENDING {
             self.loss.lines += 1;
         } else {
-            #[cfg(feature = "panel")]
-            let before = self.pending.len();
             entry.finish(self.format, ending, &mut self.pending);
             #[cfg(feature = "panel")]
-            if let (Some(recent), Some(line)) = (&self.recent, self.pending.get(before..)) {
-                recent.lines.borrow_mut().push(line);
+            if self.is_read() {
+                self.show_pending();
             }
         }
     }
@@ -292,6 +305,10 @@ impl AccessLog {
 
     /// Writes the pending lines if they are many or have waited long enough. It is called once a turn.
     pub(crate) fn flush(&mut self, now: Instant) {
+        if self.ended.is_empty() && self.pending.is_empty() && self.loss.lines == 0 {
+            self.due = None;
+            return;
+        }
         // Only a connection that a panic has ended leaves such lines.
         self.record_ended(&mut Unsent::default(), now);
         if self.pending.is_empty() {
@@ -370,13 +387,23 @@ impl AccessLog {
     pub(crate) fn recover(&mut self) {
         let whole = self.pending.iter().rposition(|&byte| byte == b'\n');
         self.pending.truncate(whole.map_or(0, |at| at + 1));
+        #[cfg(feature = "panel")]
+        {
+            self.shown = self.shown.min(self.pending.len());
+        }
     }
 
     fn write(&mut self) {
+        #[cfg(feature = "panel")]
+        self.show_pending();
         let Some(sink) = &mut self.sink else {
             return;
         };
         self.loss.reason = sink.write(&mut self.pending).err();
+        #[cfg(feature = "panel")]
+        {
+            self.shown = self.pending.len();
+        }
         if self.pending.is_empty() {
             self.pending.shrink_to(ROOM);
         }

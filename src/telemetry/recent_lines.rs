@@ -42,11 +42,18 @@ impl RecentLines {
             self.bytes.clear();
             self.first = self.next;
         }
-        while self.bytes.len() + kept.len() > MOST_BYTES {
-            let end = self.bytes.iter().position(|byte| *byte == b'\n');
-            let end = end.map_or(self.bytes.len(), |end| end + 1);
-            self.bytes.drain(..end);
-            self.first += 1;
+        let surplus = (self.bytes.len() + kept.len()).saturating_sub(MOST_BYTES);
+        if surplus > 0 {
+            // The line that the surplus ends in goes whole.
+            let behind = self.bytes.iter().skip(surplus - 1);
+            let end = behind.take_while(|byte| **byte != b'\n').count() + surplus;
+            let (front, back) = self.bytes.as_slices();
+            let (front, back) = match end.checked_sub(front.len()) {
+                Some(more) => (front, back.get(..more).unwrap_or(back)),
+                None => (front.get(..end).unwrap_or(front), &[][..]),
+            };
+            self.first += count(front) + count(back);
+            self.bytes.drain(..end.min(self.bytes.len()));
         }
         self.bytes.extend(kept);
         self.next += count(kept);

@@ -41,6 +41,39 @@ export function restart() {
   charts.forEach((chart) => chart.clear());
 }
 
+const UPSTREAM_COLUMNS = ["Mount", "Server", "State", "Connections", "Active", "Waiting", "Answered", "Failed", "p50", "p99"];
+
+function showUpstreams(upstreams) {
+  at("upstreams-card").hidden = upstreams.length === 0;
+  const cell = (text, kind = "") => make("td", kind, text);
+  const time = (value) => (value === null ? "–" : milliseconds(value));
+  const lines = upstreams.flatMap((upstream) =>
+    upstream.servers.map((server, place) =>
+      make(
+        "tr",
+        "",
+        cell(place ? "" : `${upstream.host} ${upstream.mount}`),
+        cell(server.name, "mono"),
+        make("td", "", make("span", `pill ${server.state === "up" ? "good" : "bad"}`, server.state)),
+        cell(`${count(server.connections)} (${count(server.idle)} idle)`, "n"),
+        cell(count(server.active), "n"),
+        cell(place ? "" : count(upstream.waiting), "n"),
+        cell(count(server.answered), "n"),
+        cell(count(server.failed), "n"),
+        cell(time(server.p50_ms), "n"),
+        cell(time(server.p99_ms), "n"),
+      ),
+    ),
+  );
+  const head = UPSTREAM_COLUMNS.map((name, place) => {
+    const column = make("th", place > 2 ? "n" : "", name);
+    column.scope = "col";
+    return column;
+  });
+  document.querySelector("#upstreams thead").replaceChildren(make("tr", "", ...head));
+  document.querySelector("#upstreams tbody").replaceChildren(...lines);
+}
+
 /** Shows what an event tells, which may be a part of everything. */
 export function show(event, unblock) {
   if (event.history) {
@@ -102,6 +135,9 @@ export function show(event, unblock) {
   if (event.limits) {
     at("no-limits").hidden = event.limits.length > 0;
     rows(at("limits"), event.limits.map(({ name, count: value }) => ({ name, value, kind: "second" })));
+  }
+  if (event.upstreams) {
+    showUpstreams(event.upstreams);
   }
   if (event.blocked) {
     at("blocked").replaceChildren(

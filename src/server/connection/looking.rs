@@ -111,6 +111,13 @@ mod whole {
             has_room
         }
 
+        /// Has everybody told of all that passes from now on who wants that by now.
+        pub fn watch_again(&mut self, services: &Services<W::Files>) {
+            if let Some(protocol) = self.phase.protocol_mut() {
+                protocol.tap(&self.taps, services);
+            }
+        }
+
         /// Has the round trip measured.
         pub fn measure_round_trip(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
             if let Phase::Serving(serving) = &mut self.phase {

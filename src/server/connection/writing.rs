@@ -94,7 +94,10 @@ impl<W: World> Connection<W> {
         let Some(log) = &mut turn.services.log else {
             return;
         };
-        if let Some(protocol) = self.phase.protocol_mut() {
+        // Samples do without the time to the first byte.
+        if turn.services.told_from == 0
+            && let Some(protocol) = self.phase.protocol_mut()
+        {
             protocol.note_first_bytes(&mut || world.now());
         }
         match self.link.unsent().is_empty() {

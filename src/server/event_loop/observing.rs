@@ -55,7 +55,6 @@ impl<W: World> EventLoop<W> {
     /// Does what the panel's connections are served from, before a turn of this connection.
     #[cfg(feature = "panel")]
     pub(super) fn observe_for(&mut self, token: Token) {
-        self.record_history();
         let connection = self.connections.value(token);
         if connection.is_some_and(|connection| connection.role() == ListenerRole::Panel) {
             self.observe();
@@ -98,14 +97,18 @@ impl<W: World> EventLoop<W> {
         let mut walk = metrics.walk.take().unwrap_or_default();
         let end = self.world.now() + SLICE;
         let last = self.connections.end();
+        #[cfg(feature = "panel")]
+        let mut begun = metrics.is_beginning().then(Vec::new);
         // A handler is asked for what it holds; of one that panics then nothing more is counted.
         let walked = panics::catch(|| {
             while walk.next < last {
                 for index in walk.next..walk.next + BETWEEN_LOOKS {
-                    if let Some((_, connection)) = self.connections.at(index)
+                    if let Some((_token, connection)) = self.connections.at(index)
                         && connection.role() == ListenerRole::Public
                     {
                         connection.show(&mut walk.gauges);
+                        #[cfg(feature = "panel")]
+                        begun.iter_mut().for_each(|begun| begun.push(_token));
                     }
                 }
                 walk.next += BETWEEN_LOOKS;
@@ -119,12 +122,20 @@ impl<W: World> EventLoop<W> {
                 .report_panic("a look at all connections", &panic);
             walk.next = last;
         }
+        #[cfg(feature = "panel")]
+        for token in begun.into_iter().flatten() {
+            if let Some(connection) = self.connections.value(token) {
+                connection.watch_again(&self.services);
+            }
+        }
         let Some(metrics) = &mut self.services.metrics else {
             return true;
         };
         let is_done = walk.next >= last;
         if is_done {
             metrics.gauges = walk.gauges;
+            #[cfg(feature = "panel")]
+            metrics.end_beginning();
             metrics.gauges.looked = Some(now);
             metrics.gauges.memory = self.ledger.total();
             let tls = self.services.tls.as_ref();

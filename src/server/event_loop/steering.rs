@@ -1,7 +1,7 @@
 //! The panel's hold on the loop: orders that it carries out, and what it lets the panel see.
 //!
 //! All of it happens before a turn of one of the panel's own connections, but for the samples of the last
-//! ten minutes, which any turn may take once a second. A server without a panel never comes here.
+//! ten minutes, which a turn of the loop takes once a second. A server without a panel never comes here.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -17,7 +17,7 @@ use crate::server::connection::{Connection, Wish};
 use crate::server::listener_role::ListenerRole;
 use crate::server::turn::Turn;
 use crate::telemetry::access_log::AccessLog;
-use crate::telemetry::metrics::{Histogram, RequestCounts};
+use crate::telemetry::metrics::Histogram;
 use crate::world::{Peer, PeerSet, Signal, Token, World};
 
 /// The most addresses that are blocked at a time: a person blocks them one by one.
@@ -121,6 +121,7 @@ impl<W: World> EventLoop<W> {
             if let Some(panel) = &self.services.panel {
                 panel.record(|history| history.add(now, totals));
             }
+            self.services.begin_second();
         }
     }
 
@@ -288,10 +289,10 @@ impl<W: World> EventLoop<W> {
     /// Everything that was counted so far.
     fn totals(&self) -> Totals {
         let services = &self.services;
-        let counts = services.log.as_ref().and_then(AccessLog::counts);
+        let log = services.log.as_ref();
         Totals {
-            classes: counts.map_or([0; CLASSES], RequestCounts::by_class),
-            durations: counts.map_or(Histogram::new(&[]), RequestCounts::durations),
+            classes: log.map_or([0; CLASSES], AccessLog::classes),
+            durations: log.map_or(Histogram::new(&[]), AccessLog::durations),
             received: services.traffic.received,
             sent: services.traffic.sent,
             limits: services.limit_log.fired().map(|(_, count)| count).sum(),
@@ -302,6 +303,20 @@ impl<W: World> EventLoop<W> {
             connections: self.connections.count().saturating_sub(self.scrapers),
             memory: self.ledger.total(),
         }
+    }
+
+    /// The upstreams as they were looked up last.
+    #[cfg(feature = "proxy")]
+    fn upstreams_shown(&self) -> serde_json::Value {
+        let metrics = self.services.metrics.as_ref();
+        let upstreams = metrics.and_then(|metrics| metrics.gauges.upstreams.as_ref());
+        upstreams.map_or_else(|| json!([]), |upstreams| upstreams.json())
+    }
+
+    /// Without a proxy there are none.
+    #[cfg(not(feature = "proxy"))]
+    fn upstreams_shown(&self) -> serde_json::Value {
+        json!([])
     }
 
     /// The present, for `/api/overview`.
@@ -370,6 +385,7 @@ impl<W: World> EventLoop<W> {
             "limits": limits,
             "certificate": {"ends": certificate_end},
             "blocked": blocked,
+            "upstreams": self.upstreams_shown(),
         })
     }
 }

@@ -35,7 +35,7 @@ impl<W: World> EventLoop<W> {
     pub(super) fn take_queued(&mut self, token: Option<Token>) {
         if let Some(token) = token {
             self.connections.unqueue(token);
-            if self.services.metrics.is_some() && !self.has_observed(token) {
+            if self.scrapers > 0 && !self.has_observed(token) {
                 self.enqueue(token);
                 return;
             }
@@ -51,7 +51,7 @@ impl<W: World> EventLoop<W> {
         act: impl FnOnce(&mut Connection<W>, &mut W, &mut Turn<'_, W::Files>) -> Wish,
     ) {
         #[cfg(feature = "panel")]
-        if self.services.metrics.is_some() {
+        if self.scrapers > 0 {
             self.observe_for(token);
         }
         let is_heavy = self.connections.is_heavy(token);

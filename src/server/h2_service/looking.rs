@@ -49,6 +49,7 @@ pub(super) fn observer<F: Files>(
     services: &Services<F>,
 ) -> Option<Observer> {
     let counts = services.metrics.as_ref();
+    let counts = counts.filter(|metrics| metrics.is_counting());
     let counts = counts.map(|metrics| metrics.frames.observer());
     if taps.is_empty() && !trace::is_on() {
         return counts;

@@ -20,6 +20,8 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 pub struct TurnCounts {
     lengths: Histogram,
     sleeps: u64,
+    /// Time of turns that were not counted.
+    uncounted: Duration,
     /// The longest turn of this minute and of the one before.
     longest: [Duration; 2],
     /// The beginning of this minute.
@@ -31,6 +33,7 @@ impl Default for TurnCounts {
         TurnCounts {
             lengths: Histogram::new(LENGTHS),
             sleeps: 0,
+            uncounted: Duration::ZERO,
             longest: [Duration::ZERO; 2],
             minute: None,
         }
@@ -50,6 +53,11 @@ impl TurnCounts {
         *present = length.max(*present);
     }
 
+    /// Adds the time of a turn that is not counted.
+    pub fn pass(&mut self, length: Duration) {
+        self.uncounted += length;
+    }
+
     /// Counts a poll that may sleep.
     pub fn add_sleep(&mut self) {
         self.sleeps += 1;
@@ -58,7 +66,7 @@ impl TurnCounts {
     /// Time of all turns together, without their sleeps.
     #[cfg(feature = "panel")]
     pub fn busy(&self) -> Duration {
-        self.lengths.sum()
+        self.lengths.sum() + self.uncounted
     }
 
     /// Writes all counts.

@@ -117,6 +117,22 @@ impl UpstreamFigures {
         }
     }
 
+    /// All of it for the panel: an upstream for each mount, with its servers.
+    #[cfg(feature = "panel")]
+    pub(in crate::server) fn json(&self) -> serde_json::Value {
+        let pool = |pool: &PoolFigures| {
+            let servers: Vec<_> = pool.servers.iter().map(ServerFigures::json).collect();
+            serde_json::json!({
+                "host": pool.host,
+                "mount": pool.mount,
+                "waiting": pool.waiting,
+                "unserved": pool.unserved,
+                "servers": servers,
+            })
+        };
+        self.pools.iter().map(pool).collect()
+    }
+
     fn write_state(&self, text: &mut Exposition) {
         let gauge = FamilyKind::Gauge;
         let up = "1 unless the server failed and is spared.";
@@ -177,6 +193,35 @@ impl UpstreamFigures {
                 write(&[&pool.labels()[..], &of_server].concat(), server);
             }
         }
+    }
+}
+
+impl ServerFigures {
+    /// All of it for the panel; times are those of all calls since the start.
+    #[cfg(feature = "panel")]
+    fn json(&self) -> serde_json::Value {
+        let CallCounts {
+            answered,
+            lost,
+            repeated,
+            times,
+        } = &self.counts;
+        let time = |share| {
+            let is_known = times.count() > 0;
+            is_known.then(|| times.quantile(share).as_secs_f64() * 1e3)
+        };
+        serde_json::json!({
+            "name": self.name,
+            "state": if self.is_up { "up" } else { "spared" },
+            "connections": self.open,
+            "idle": self.idle,
+            "active": self.active,
+            "answered": answered,
+            "failed": lost.iter().sum::<u64>(),
+            "repeated": repeated,
+            "p50_ms": time(0.5),
+            "p99_ms": time(0.99),
+        })
     }
 }
 

@@ -78,9 +78,24 @@ pub struct Entry {
     upstream: Option<Duration>,
     /// The reason that its response tells of.
     blamed: Option<&'static str>,
+    /// The server's own answer, which no line and no count has.
+    is_of_nobody: bool,
 }
 
 impl Entry {
+    /// An entry for an answer of the server's own, which no line and no count has.
+    #[cfg(feature = "panel")]
+    pub(crate) fn of_nobody() -> Self {
+        Entry {
+            is_of_nobody: true,
+            ..Entry::default()
+        }
+    }
+
+    pub(super) fn is_of_nobody(&self) -> bool {
+        self.is_of_nobody
+    }
+
     /// The response will tell of a failure, for this reason.
     pub(crate) fn blame(&mut self, reason: &'static str) {
         self.blamed = Some(reason);

@@ -14,6 +14,16 @@ const DURATIONS: &[u64] = &[
     1_000_000, 2_500_000, 10_000_000, 60_000_000,
 ];
 
+/// Classes of statuses: 1xx to 5xx, and none.
+#[cfg(feature = "panel")]
+pub const STATUS_CLASSES: usize = 6;
+
+/// Durations of requests, of which there are none yet.
+#[cfg(feature = "panel")]
+pub fn new_durations() -> Histogram {
+    Histogram::new(DURATIONS)
+}
+
 /// A protocol that requests come by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HttpVersion {
@@ -198,24 +208,10 @@ impl RequestCounts {
         counts.sent += ended.sent;
     }
 
-    /// Requests by class of status, 1xx to 5xx, and those that were given up before their response began.
-    #[cfg(feature = "panel")]
-    pub fn by_class(&self) -> [u64; 6] {
-        let mut classes = [0; 6];
-        for ((_, status), count) in &self.requests {
-            let names = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
-            let place = names.iter().position(|name| name == status);
-            if let Some(class) = place.and_then(|place| classes.get_mut(place)) {
-                *class += count;
-            }
-        }
-        classes
-    }
-
     /// The durations of all requests.
     #[cfg(feature = "panel")]
     pub fn durations(&self) -> Histogram {
-        let mut all = Histogram::new(DURATIONS);
+        let mut all = new_durations();
         for counts in &self.protocols {
             all.merge(&counts.durations);
         }

@@ -40,6 +40,7 @@ impl Both {
             format: LogFormat::Combined,
         };
         bench.event_loop.services.log = Some(AccessLog::open(&config).unwrap());
+        bench.event_loop.services.told_from = 0;
         let now = bench.event_loop.services.now;
         let mut client = h2::Connection::client(Arc::new(client), now);
         let h2 = bench.connect(0, &client.take_output(), usize::MAX, None);
