@@ -27,6 +27,7 @@ mod wrong_port;
 #[cfg(debug_assertions)]
 pub use progress::Prospect;
 
+use super::batch::Batch;
 use super::lent::Buffers;
 use super::listener_role::ListenerRole;
 use super::protocol::{OutputRoom, Protocol};
@@ -232,6 +233,7 @@ impl<W: World> Connection<W> {
             output,
             wire,
             fields,
+            batch,
         } = buffers;
         self.flush(&[], world, turn)?;
         let mut long = self.take_long();
@@ -253,7 +255,7 @@ impl<W: World> Connection<W> {
         let wish = match self.phase {
             Phase::Serving(_) => {
                 let len = input.len();
-                let wish = self.exchange(&mut input, output, wire, fields, world, turn);
+                let wish = self.exchange(&mut input, output, wire, (fields, batch), world, turn);
                 self.left = if turn.may_request() {
                     Left::Part
                 } else {
@@ -322,13 +324,19 @@ impl<W: World> Connection<W> {
         input: &mut &[u8],
         output: &mut Vec<u8>,
         wire: &mut WireBuffer,
-        fields: &mut Fields,
+        (fields, batch): (&mut Fields, &mut Batch),
         world: &mut W,
         turn: &mut Turn<'_, W::Files>,
     ) -> io::Result<Wish> {
         let mut written = 0;
         turn.requests = turn.services.limits.turn_requests;
         self.enter(turn);
+        // What another connection left there names its host.
+        #[cfg(feature = "panel")]
+        {
+            fields.clear();
+            batch.clear();
+        }
         #[cfg(feature = "panel")]
         self.tell_watches(|| world.now(), turn.services);
         loop {
@@ -337,10 +345,10 @@ impl<W: World> Connection<W> {
                 return Ok(Wish::Wait);
             };
             protocol.lend_output(std::mem::take(output));
-            let result = protocol.advance(input, fields, room, turn);
+            let result = protocol.advance(input, (fields, batch), room, turn);
             *output = protocol.take_output();
             #[cfg(feature = "panel")]
-            self.note_host(fields);
+            self.note_host(&[&*fields, batch.first()]);
             let made = output.len() + turn.splices.len();
             let sent = self.send(output, wire, world, turn);
             output.clear();

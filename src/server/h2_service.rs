@@ -9,6 +9,7 @@ mod opening;
 mod receiving;
 
 use super::answering::{Accepted, Arrived};
+use super::batch::{Batch, Batched, BatchedHead};
 use super::fault::Fault;
 use super::limit_log::Limit;
 use super::peer_name::PeerName;
@@ -138,39 +139,77 @@ impl<F: Files> H2Service<F> {
     pub fn receive(
         &mut self,
         input: &mut &[u8],
-        fields: &mut Fields,
+        batch: &mut Batch,
         limit: usize,
         turn: &mut Turn<'_, F>,
     ) -> Result<(), Fault> {
         while self.core.output().len() < limit && turn.may_request() {
-            match self.core.receive(input, fields, turn.services.now) {
-                Ok(Some(event)) => self.handle(event, turn),
-                Ok(None) => break,
-                Err(error) => return Err(self.fail(error, turn.services)),
+            let Some((batched, free)) = batch.split() else {
+                break;
+            };
+            match self.core.receive(input, free, turn.services.now) {
+                Ok(Some(Event::Request {
+                    stream,
+                    end_stream,
+                    expected,
+                    ..
+                })) => {
+                    let head = BatchedHead {
+                        stream,
+                        end_stream,
+                        expected,
+                    };
+                    if batched.push(head, turn.batch()) {
+                        self.answer(batch.all(), turn);
+                    }
+                }
+                Ok(Some(event)) => {
+                    self.answer(batched, turn);
+                    self.handle(event, turn);
+                }
+                Ok(None) => {
+                    self.answer(batched, turn);
+                    break;
+                }
+                Err(error) => {
+                    for (_, fields) in batched.take() {
+                        self.refuse(fields, error.reason, turn);
+                    }
+                    return Err(self.fail(error, turn.services));
+                }
             }
         }
+        self.answer(batch.all(), turn);
         if self.open.has_pending() {
             self.poll_pending(turn);
         }
         Ok(())
     }
 
+    /// Answers requests that came together.
+    fn answer(&mut self, batched: Batched<'_>, turn: &mut Turn<'_, F>) {
+        for (head, fields) in batched.take() {
+            if !self.core.contains(head.stream) {
+                self.refuse(fields, "reset before it was answered", turn);
+                continue;
+            }
+            let expected = match head.expected {
+                Expected::Continue if head.end_stream => Expected::Nothing,
+                expected => expected,
+            };
+            self.request(head.stream, fields, head.end_stream, expected, turn);
+        }
+    }
+
+    /// A request that nobody waits for any more.
+    fn refuse(&mut self, fields: &Fields, reason: &'static str, turn: &mut Turn<'_, F>) {
+        self.requests = self.requests.wrapping_add(1);
+        turn.requests = turn.requests.saturating_sub(1);
+        turn.log_refusal(self.peer, "HTTP/2.0", fields, reason, (0, 0));
+    }
+
     fn handle(&mut self, event: Event<'_>, turn: &mut Turn<'_, F>) {
         match event {
-            Event::Request {
-                stream,
-                fields,
-                end_stream,
-                expected,
-                ..
-            } => {
-                let expected = if end_stream && expected == Expected::Continue {
-                    Expected::Nothing
-                } else {
-                    expected
-                };
-                self.request(stream, fields, end_stream, expected, turn);
-            }
             Event::HeadersTooLarge { stream, fields, .. } => {
                 turn.requests = turn.requests.saturating_sub(1);
                 turn.services

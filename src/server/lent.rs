@@ -1,5 +1,6 @@
 //! Buffers that are lent to one connection after another, so that none needs its own.
 
+use super::batch::{Batch, FIELD_BYTES, FIELDS};
 use crate::http::Fields;
 use crate::link::Splices;
 use crate::tls::records::WireBuffer;
@@ -7,10 +8,6 @@ use crate::world::Files;
 
 /// Bytes that a turn mostly needs of each buffer: a chunk of output, and what records add to it.
 const BUFFER: usize = 100 << 10;
-
-/// Number of fields of a head, and their bytes, that nearly all crowds keep to.
-const FIELDS: usize = 256;
-const FIELD_BYTES: usize = 32 << 10;
 
 /// Everything that a connection is lent for its turn.
 pub struct Lent<F: Files> {
@@ -46,6 +43,8 @@ pub struct Buffers {
     pub wire: WireBuffer,
     /// The field section of the message that is being read.
     pub fields: Fields,
+    /// The requests of HTTP/2 that are being read.
+    pub batch: Batch,
 }
 
 impl Buffers {
@@ -56,6 +55,7 @@ impl Buffers {
             output: Vec::with_capacity(BUFFER),
             wire: WireBuffer::with_capacity(BUFFER),
             fields: Fields::with_capacity(FIELDS, FIELD_BYTES),
+            batch: Batch::new(),
         }
     }
 }

@@ -26,6 +26,7 @@
 
 mod addresses;
 mod answering;
+mod batch;
 mod config;
 mod connection;
 mod connection_age;

@@ -1,5 +1,6 @@
 //! The protocol that a connection speaks, once that is known.
 
+use super::batch::Batch;
 use super::fault::Fault;
 use super::h1_service::{Advance, H1Service};
 use super::h2_service::H2Service;
@@ -80,7 +81,7 @@ impl<F: Files> Protocol<F> {
     pub fn advance(
         &mut self,
         input: &mut &[u8],
-        fields: &mut Fields,
+        (fields, batch): (&mut Fields, &mut Batch),
         room: OutputRoom,
         turn: &mut Turn<'_, F>,
     ) -> Result<(), Fault> {
@@ -92,14 +93,14 @@ impl<F: Files> Protocol<F> {
                 };
                 if let Advance::Upgraded(service) = service.advance(input, fields, limit, turn)? {
                     *self = Protocol::H2(service);
-                    return self.advance(input, fields, room, turn);
+                    return self.advance(input, (fields, batch), room, turn);
                 }
             }
             Protocol::H2(service) => match room {
                 OutputRoom::None => service.core().pause_input(turn.services.now),
-                OutputRoom::Answers(limit) => service.receive(input, fields, limit, turn)?,
+                OutputRoom::Answers(limit) => service.receive(input, batch, limit, turn)?,
                 OutputRoom::Piece(limit) => {
-                    service.receive(input, fields, limit, turn)?;
+                    service.receive(input, batch, limit, turn)?;
                     service.produce(limit, turn);
                 }
             },

@@ -91,10 +91,10 @@ mod whole {
 
     impl<W: World> Connection<W> {
         /// Keeps the authority of the first request, whose fields may be these.
-        pub(in crate::server::connection) fn note_host(&mut self, fields: &Fields) {
+        pub(in crate::server::connection) fn note_host(&mut self, sections: &[&Fields]) {
             if let Some(seen) = &mut self.seen
                 && seen.host.is_none()
-                && let Some(authority) = fields.authority()
+                && let Some(authority) = sections.iter().find_map(|fields| fields.authority())
                 && authority.len() <= LONGEST_HOST
             {
                 let host = String::from_utf8_lossy(authority);

@@ -52,9 +52,9 @@ const CONNECTION_MEMORY: i64 = 128 << 10;
 
 /// The most bytes that the server may hold beside connections and the files in memory: the buffers that
 /// are lent to one connection after another, and the tables. 48 KiB of them are the field section, the list
-/// of splices and the pages of errors, which have their room from the start; 128 KiB are the slice of a file
-/// that is being hashed.
-const SHARED_MEMORY: i64 = 720 << 10;
+/// of splices and the pages of errors, which have their room from the start, as have the eight field sections of
+/// requests that are read together, of 38 KiB; 128 KiB are the slice of a file that is being hashed.
+const SHARED_MEMORY: i64 = (720 + 8 * 38) << 10;
 
 /// The most bytes of lines of the access log that wait for a disk.
 const LOG_MEMORY: i64 = 256 << 10;

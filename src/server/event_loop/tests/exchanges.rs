@@ -1,6 +1,7 @@
 //! Handlers that wait, are woken, run out of time, fail, and are told that their peer has gone, in both
 //! versions.
 
+mod batches;
 mod fields;
 mod files;
 mod script;
