@@ -76,7 +76,7 @@ impl<F: Files> Body<F> {
     /// The slice of the next bytes, if it is long enough to be spliced.
     pub fn next_slice(&mut self, max: u64, least: Least) -> Option<&mut Slice<F>> {
         let slice = match self {
-            Body::Empty | Body::Made(_) => return None,
+            Body::Empty | Body::Made(_) | Body::One(Slice::Part(_)) => return None,
             Body::One(slice) => slice,
             Body::Many(sequence) => sequence.current()?,
         };

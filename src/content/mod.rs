@@ -16,6 +16,7 @@
 mod body;
 mod digest;
 mod error;
+mod file_part;
 mod file_slice;
 mod open_file;
 mod open_files;
@@ -29,6 +30,8 @@ mod tests;
 pub use body::{Body, Least};
 pub(crate) use digest::Digest;
 pub use error::BodyError;
+pub use file_part::FilePart;
+pub(crate) use file_part::LONGEST_PART;
 pub use file_slice::FileSlice;
 pub use open_file::OpenFile;
 pub(crate) use open_file::{FileSlot, FileState, FileTable, Growth};

@@ -219,6 +219,11 @@ impl<F: Files> FileSlot<F> {
         self.0.digest.replace(Digest::Known(hash));
     }
 
+    /// A share in the file for a response whose bytes are in memory. The file is not looked at.
+    pub(crate) fn lend(&self) -> OpenFile<F> {
+        OpenFile::of(&self.0)
+    }
+
     /// A share in the file; `None` if the file has changed. Content in memory cannot have changed, so
     /// the file is not looked at then.
     pub(crate) fn share(&self, reads: &mut F::Reads) -> io::Result<Option<OpenFile<F>>> {

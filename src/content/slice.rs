@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::error::BodyError;
+use super::file_part::FilePart;
 use super::file_slice::FileSlice;
 use super::open_file::OpenFile;
 use super::progress::Progress;
@@ -23,6 +24,8 @@ pub enum Slice<F: Files> {
     },
     /// Bytes of an open file.
     File(FileSlice<F>),
+    /// Bytes of a file that a cache has in memory. There are few of them, so they are copied.
+    Part(FilePart<F>),
 }
 
 impl<F: Files> Slice<F> {
@@ -41,6 +44,7 @@ impl<F: Files> Slice<F> {
         match self {
             Slice::Memory { .. } => true,
             Slice::File(file) => file.file().is_in_memory(),
+            Slice::Part(_) => true,
         }
     }
 
@@ -83,6 +87,7 @@ impl<F: Files> Slice<F> {
         match self {
             Slice::Memory { start, end, .. } => u64::from(end - start),
             Slice::File(slice) => slice.len(),
+            Slice::Part(part) => part.len(),
         }
     }
 
@@ -97,12 +102,16 @@ impl<F: Files> Slice<F> {
             // Content in memory has a length that fits.
             Slice::Memory { start, .. } => *start += len as u32,
             Slice::File(slice) => slice.advance(len),
+            Slice::Part(part) => part.advance(len),
         }
     }
 
     /// Takes off the next bytes, up to `max`, to be spliced; `None` if the disk has to bring them
     /// first, which it was then asked for. The rest does not hold its content.
     pub fn take(&mut self, reads: &mut F::Reads, max: u64) -> Result<Option<Self>, BodyError> {
+        if let Slice::Part(part) = self {
+            *self = Slice::File(part.rest_of_file());
+        }
         let len = self.len().min(max);
         let first = match self {
             Slice::Memory {
@@ -120,6 +129,8 @@ impl<F: Files> Slice<F> {
                 Residence::Disk => return Ok(None),
                 Residence::Memory => Slice::File(slice.first(len)),
             },
+            // It was made one of the file above.
+            Slice::Part(_) => return Ok(None),
         };
         self.advance(len);
         self.release();
@@ -133,7 +144,15 @@ impl<F: Files> Slice<F> {
         out: &mut Vec<u8>,
         max: usize,
     ) -> Result<Residence, BodyError> {
+        if let Slice::Part(part) = self {
+            if part.read(out, max) {
+                return Ok(Residence::Memory);
+            }
+            *self = Slice::File(part.rest_of_file());
+        }
         match self {
+            // It was made one of the file above.
+            Slice::Part(_) => Ok(Residence::Disk),
             Slice::Memory {
                 content,
                 start,

@@ -193,7 +193,7 @@ impl<F: Files> Splices<F> {
             }
             from = *at;
             let content = match content {
-                SpliceContent::Slice(Slice::File(_)) => return taken,
+                SpliceContent::Slice(Slice::File(_) | Slice::Part(_)) => return taken,
                 SpliceContent::Slice(Slice::Memory {
                     content,
                     start,

@@ -2,7 +2,9 @@
 //!
 //! An entry is trusted for [`RECHECK`]. After that the disk is asked for changes, by one call for each
 //! file. Once one file has changed, every other file is looked at before it is sent again, so that
-//! files that were changed together are no longer mixed with old ones.
+//! files that were changed together are no longer mixed with old ones. A path that has no file is trusted
+//! to have none for as long, unless a file was read meanwhile, which may have come together with it
+//! (`fileless`).
 //!
 //! Entries leave by the clock algorithm: a hand goes round, passes over entries that were used since
 //! its last visit, and drops the others. So reading every file of a site once does not push out the
@@ -19,12 +21,15 @@ use foldhash::quality::RandomState;
 use slab::Slab;
 
 mod admission;
+mod fileless;
 
 use admission::AdmissionCredit;
+use fileless::{Fileless, FilelessPaths};
 
 use super::bare_paths::BarePaths;
 use super::cache_census::CacheCensus;
 use super::config::EntityTags;
+use super::excerpts::{self, Excerpt, Excerpts};
 use super::hashing::Hashing;
 use super::known_hashes::KnownHashes;
 use super::representation::{Representation, sidecar_path};
@@ -91,6 +96,7 @@ pub(crate) struct HotCache<F: Files> {
     /// Knowledge of files; none before the first was read.
     learned: Option<Box<Learned<F>>>,
     admission: AdmissionCredit,
+    excerpts: Excerpts,
     /// The resource that was read for the request that is being answered, with its files still open.
     loaded: Option<Rc<Resource<F>>>,
 }
@@ -100,6 +106,7 @@ struct Learned<F: Files> {
     hashes: KnownHashes,
     /// Paths of dropped entries that have no sidecar.
     bare_paths: BarePaths,
+    fileless: FilelessPaths,
     hashing: Hashing<F>,
     /// Paths of the sidecars that a warning was given of.
     warned: HashSet<Vec<u8>, RandomState>,
@@ -110,6 +117,7 @@ impl<F: Files> Learned<F> {
         Box::new(Learned {
             hashes: KnownHashes::default(),
             bare_paths: BarePaths::default(),
+            fileless: FilelessPaths::default(),
             hashing: Hashing::new(tags),
             warned: HashSet::default(),
         })
@@ -162,6 +170,7 @@ impl<F: Files> HotCache<F> {
             misses: 0,
             learned: None,
             admission: AdmissionCredit::default(),
+            excerpts: Excerpts::default(),
             loaded: None,
         }
     }
@@ -199,9 +208,30 @@ impl<F: Files> HotCache<F> {
         CacheCensus {
             hits: self.hits,
             misses: self.misses,
-            bytes: self.used,
+            bytes: self.used + self.excerpts.bytes(),
             entries: self.slots.len(),
         }
+    }
+
+    /// The ranges that are kept beside the entries.
+    pub(super) fn excerpts(&self) -> &Excerpts {
+        &self.excerpts
+    }
+
+    /// The ranges, to be noted as asked for.
+    pub(super) fn excerpts_mut(&mut self) -> &mut Excerpts {
+        &mut self.excerpts
+    }
+
+    /// The most bytes of memory of a range that is kept, and of all of them.
+    pub(super) fn most_excerpts(&self) -> usize {
+        self.budget / excerpts::SHARE
+    }
+
+    /// Keeps a range, to which entries may have to give way.
+    pub(super) fn keep_excerpt(&mut self, excerpt: Excerpt) {
+        self.excerpts.insert(excerpt, self.most_excerpts());
+        self.make_room(0, self.budget - self.excerpts.bytes());
     }
 
     /// True if the entries of `other` could be entries of this cache.
@@ -215,6 +245,7 @@ impl<F: Files> HotCache<F> {
         self.changes = self.changes.wrapping_add(1);
         if let Some(learned) = &mut self.learned {
             learned.bare_paths = BarePaths::default();
+            learned.fileless.forget_all();
         }
         let mut private = Vec::new();
         for (at, entry) in &self.slots {
@@ -252,6 +283,12 @@ impl<F: Files> HotCache<F> {
             self.hits += 1;
             return Ok(Lookup::Resource(resource));
         }
+        if let Some(fileless) = self.find_fileless(path, now) {
+            return match fileless {
+                Fileless::Nothing => Err(io::ErrorKind::NotFound.into()),
+                Fileless::Directory => Ok(Lookup::Directory),
+            };
+        }
         self.misses += 1;
         let keep = self.longest_kept();
         let bare_since = self.bare_since(path, now);
@@ -272,6 +309,7 @@ impl<F: Files> HotCache<F> {
             return Ok(Lookup::Resource(known));
         }
         self.forget(path);
+        self.note_fileless(path, &loaded, now);
         match loaded? {
             Loaded::Resource(resource) => {
                 if let Some(learned) = &mut self.learned {
@@ -288,6 +326,25 @@ impl<F: Files> HotCache<F> {
         }
     }
 
+    /// The thing at a path that is known to have no file.
+    fn find_fileless(&self, path: &[u8], now: Instant) -> Option<Fileless> {
+        self.learned.as_ref()?.fileless.get(path, now)
+    }
+
+    /// Remembers a path that has no file. Where it has one, others may have come together with it.
+    fn note_fileless(&mut self, path: &[u8], loaded: &io::Result<Loaded<F>>, now: Instant) {
+        let Some(learned) = &mut self.learned else {
+            return;
+        };
+        let fileless = match loaded {
+            Ok(Loaded::Resource(_)) => return learned.fileless.forget_all(),
+            Ok(Loaded::Directory) => Fileless::Directory,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Fileless::Nothing,
+            Err(_) => return,
+        };
+        learned.fileless.insert(path, fileless, now);
+    }
+
     /// The length up to which the content of a file would be kept now. Longer content is only read where
     /// its hash is needed.
     fn longest_kept(&self) -> u64 {
@@ -299,7 +356,7 @@ impl<F: Files> HotCache<F> {
 
     /// The part of the budget that content may fill.
     fn content_limit(&self) -> usize {
-        self.budget - self.budget / WITHOUT_CONTENT
+        self.budget - self.budget / WITHOUT_CONTENT - self.excerpts.bytes()
     }
 
     /// The time at which a path whose entry was dropped was last seen to have no sidecar, if that is
@@ -332,6 +389,9 @@ impl<F: Files> HotCache<F> {
         if let Some(at) = self.index.get(path) {
             self.remove(*at);
             self.changes = self.changes.wrapping_add(1);
+            if let Some(learned) = &mut self.learned {
+                learned.fileless.forget_all();
+            }
         }
     }
 
@@ -386,7 +446,7 @@ impl<F: Files> HotCache<F> {
         if !has_room {
             resource.forget_content();
             cost = resource.cost() + overhead;
-            if !self.make_room(cost, self.budget) {
+            if !self.make_room(cost, self.budget - self.excerpts.bytes()) {
                 return Rc::new(resource);
             }
         }

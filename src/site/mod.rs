@@ -24,6 +24,7 @@ mod disk_tests;
 mod encoding;
 mod error;
 mod error_page;
+mod excerpts;
 mod following;
 mod hashing;
 mod hot;
@@ -36,6 +37,7 @@ pub(crate) mod path;
 mod present;
 mod range;
 mod reading;
+mod redirects;
 mod representation;
 mod resolve;
 mod resource;
@@ -61,6 +63,7 @@ use hot::HotCache;
 use listing::{Listings, Shares};
 use media_type::MediaTypes;
 use path::SitePath;
+use redirects::Redirects;
 use resource::Dress;
 use rule_files::{RuleFileUse, RuleFiles};
 use substitutes::Substitutes;
@@ -115,6 +118,7 @@ pub struct Site<F: Files> {
     open_files: Rc<FileTable<F>>,
     dress: Rc<Dress>,
     pages: ErrorPages,
+    redirects: Redirects,
     options: Rc<Fields>,
     /// The listings, if the operator wants them.
     listings: Option<Box<Listings<F>>>,
@@ -189,6 +193,7 @@ impl<F: Files> Site<F> {
             open_files,
             options,
             pages: ErrorPages::none(),
+            redirects: Redirects::default(),
             dress,
             listings,
             shares,

@@ -94,6 +94,11 @@ impl<F: Files> Site<F> {
             let content_range = format!("bytes */{}", representation.len());
             return Ok(self.page_of_resource(416, resource, Some(&content_range)));
         }
+        if let Ranges::One(range) = ranges
+            && let Some(response) = self.excerpt(resource, representation, range)?
+        {
+            return Ok(response);
+        }
         let source = match method {
             Method::Head => None,
             _ => Some(self.source(resource, representation)?),
@@ -132,7 +137,8 @@ impl<F: Files> Site<F> {
         Ok(whole(status, representation, fields.clone(), Some(source)))
     }
 
-    fn source(
+    /// The bytes of a representation. Its content may be kept for the next response, if it was read before.
+    pub(super) fn source(
         &mut self,
         resource: &Resource<F>,
         representation: &Representation<F>,
@@ -235,16 +241,22 @@ fn part<F: Files>(
     source: &ByteSource<F>,
     range: ByteRange,
 ) -> Response<F> {
-    let mut fields = copy_without(&representation.forms().fields, &[b"content-length"]);
-    let len = range.end - range.start;
-    fields.push(b"content-length", len.to_string().as_bytes());
-    let content_range = content_range(range, representation.len());
-    fields.push(b"content-range", content_range.as_bytes());
+    let fields = part_fields(&representation.forms().fields, range, representation.len());
     Response {
         status: 206,
         fields: Rc::new(fields),
         body: Body::One(source.slice(range.start, range.end)),
     }
+}
+
+/// The fields of a 206 with a range, made from those of a 200 with all `len` bytes.
+pub(super) fn part_fields(whole: &Fields, range: ByteRange, len: u64) -> Fields {
+    let mut fields = copy_without(whole, &[b"content-length"]);
+    let part_len = range.end - range.start;
+    fields.push(b"content-length", part_len.to_string().as_bytes());
+    let content_range = content_range(range, len);
+    fields.push(b"content-range", content_range.as_bytes());
+    fields
 }
 
 /// A 206 with several parts (RFC 9110 §15.3.7.2): the parts name their ranges, the head of the response

@@ -423,3 +423,70 @@ fn warnings_have_an_end() {
     }
     assert_eq!(warned(&site).len(), MOST_WARNED);
 }
+
+#[test]
+fn what_is_not_there_is_looked_for_once_in_20_ms() {
+    let mut site = TestSite::new(&[("d/x", "")]);
+    let ask = |site: &mut TestSite| (site.get("/none").status, site.get("/d").status);
+    assert_eq!(ask(&mut site), (404, 301));
+    let first = site.files.counts();
+    for _ in 0..100 {
+        assert_eq!(ask(&mut site), (404, 301));
+    }
+    assert_eq!(site.files.counts(), first);
+    site.advance(RECHECK);
+    assert_eq!(ask(&mut site), (404, 301));
+    // The two paths, and the page of 404.
+    assert_eq!(site.files.counts().opens, first.opens + 3);
+}
+
+#[test]
+fn a_file_that_was_missing_is_served_within_20_ms_and_at_once_behind_a_file_that_came_with_it() {
+    let mut site = TestSite::new(&[("page", "old")]);
+    assert_eq!((site.get("/a").status, site.get("/b").status), (404, 404));
+    site.files.write("a", "a");
+    site.advance(RECHECK - Duration::from_nanos(1));
+    assert_eq!(site.get("/b").status, 404);
+    site.advance(Duration::from_nanos(1));
+    assert_eq!(site.get("/a").text(), "a");
+    // Another file that is read for the first time, and one that is seen to have changed.
+    assert_eq!((site.get("/b").status, site.get("/c").status), (404, 404));
+    site.files.write("b", "b");
+    site.files.write("new", "new");
+    assert_eq!(site.get("/new").text(), "new");
+    assert_eq!(site.get("/b").text(), "b");
+    site.get("/page");
+    site.advance(RECHECK);
+    assert_eq!(site.get("/c").status, 404);
+    site.files.write("page", "new");
+    site.files.write("c", "c");
+    assert_eq!(site.get("/page").text(), "new");
+    assert_eq!(site.get("/c").text(), "c");
+}
+
+#[test]
+fn what_takes_the_place_of_a_directory_or_of_nothing_shows_within_20_ms() {
+    let mut site = TestSite::new(&[("d/x", "")]);
+    assert_eq!((site.get("/d").status, site.get("/n").status), (301, 404));
+    site.files.remove("d/x");
+    site.files.write("d", "file");
+    site.files.create_directory("n");
+    site.advance(RECHECK);
+    assert_eq!(
+        (site.get("/d").text(), site.get("/n").status),
+        ("file", 301)
+    );
+    site.get("/gone");
+    site.files.write("gone", "there");
+    site.site.forget();
+    assert_eq!(site.get("/gone").text(), "there");
+}
+
+#[test]
+fn failures_of_the_system_are_not_remembered() {
+    let mut site = TestSite::new(&[("a", "a")]);
+    site.files.fail_open("a", Some(Errno::MFILE.raw_os_error()));
+    assert_eq!(site.get("/a").status, 503);
+    site.files.fail_open("a", None);
+    assert_eq!(site.get("/a").status, 200);
+}

@@ -106,6 +106,7 @@ fn every_kind_of_change_is_served_within_25_milliseconds() {
         assert!(answer.contains("404"), "{answer}");
     }
     replace("back");
+    std::thread::sleep(SOON);
     assert_eq!(clients.both("/a"), ["back"; 2]);
 }
 
