@@ -95,15 +95,21 @@ pub(crate) fn row(page: &mut String, entry: ListedEntry<'_>) {
         FileKind::Directory => ("/", " class=\"d\""),
         FileKind::File => ("", ""),
     };
-    let _ = write!(page, "<tr><td><a{class} href=\"");
+    for text in ["<tr><td><a", class, " href=\""] {
+        page.push_str(text);
+    }
     page.extend(encode(entry.name));
-    let _ = write!(page, "{slash}\">");
+    page.push_str(slash);
+    page.push_str("\">");
     escape(page, &String::from_utf8_lossy(entry.name));
-    let _ = write!(page, "{slash}</a><td>");
+    page.push_str(slash);
+    page.push_str("</a><td>");
     if entry.kind == FileKind::File {
         size(page, entry.len);
     }
-    let _ = writeln!(page, "<td>{}", day_and_minute(entry.modified));
+    page.push_str("<td>");
+    page.push_str(&day_and_minute(entry.modified));
+    page.push('\n');
 }
 
 /// Appends the end of the table and of the page, with links to the other pages.

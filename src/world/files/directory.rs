@@ -1,12 +1,18 @@
 //! Directories of the tree whose names are read, a batch at a time.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, Dir, FileType, SeekFrom, Stat, statat};
+use rustix::fs::{AtFlags, FileType, RawDir, SeekFrom, Stat, statat};
+use rustix::io::Errno;
 
 use super::{Root, open_error};
 use crate::world::{Extent, Listing, ListingEntry, Metadata};
+
+/// Bytes of entries that the kernel gives at a time: some hundred names, which is what a batch takes. The rest of
+/// more would be thrown away, and read again for the next batch.
+const BUFFER: usize = 4 << 10;
 
 /// A directory of the tree whose names are read. It is opened for each batch of them, from the end of
 /// the last batch on (telldir(3)), so that stalled listings hold no descriptor.
@@ -43,25 +49,37 @@ impl Root {
             return Err(io::ErrorKind::NotFound.into());
         }
         rustix::fs::seek(&opened, SeekFrom::Start(directory.offset))?;
-        let mut names = Dir::new(opened)?;
-        let mut entries = Vec::new();
+        let mut buffer = [MaybeUninit::uninit(); BUFFER];
+        let mut names = RawDir::new(&opened, &mut buffer);
+        // The path of each entry in turn.
+        let mut target = path.clone();
+        if !target.is_empty() {
+            target.push(b'/');
+        }
+        let prefix = target.len();
+        let mut entries = Vec::with_capacity(max);
         let mut seen = 0;
         while seen < max {
-            let Some(entry) = names.read() else {
-                return Ok(Listing {
-                    entries,
-                    extent: Extent::Whole,
-                });
+            let entry = match names.next() {
+                // A directory that was removed has no more names.
+                None | Some(Err(Errno::NOENT)) => {
+                    return Ok(Listing {
+                        entries,
+                        extent: Extent::Whole,
+                    });
+                }
+                Some(entry) => entry?,
             };
-            let entry = entry?;
-            directory.offset = u64::try_from(entry.offset()).unwrap_or(u64::MAX);
+            directory.offset = entry.next_entry_cookie();
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") {
                 continue;
             }
             seen += 1;
             self.effort.name();
-            if let Some(metadata) = self.entry_metadata(names.fd()?, path, name) {
+            target.truncate(prefix);
+            target.extend_from_slice(name);
+            if let Some(metadata) = self.entry_metadata(opened.as_fd(), &target, name) {
                 entries.push(ListingEntry {
                     name: name.to_vec(),
                     metadata,
@@ -78,19 +96,14 @@ impl Root {
     fn entry_metadata(
         &mut self,
         directory: BorrowedFd<'_>,
-        path: &[u8],
+        target: &[u8],
         name: &[u8],
     ) -> Option<Metadata> {
-        let mut target = path.to_vec();
-        if !target.is_empty() {
-            target.push(b'/');
-        }
-        target.extend_from_slice(name);
         let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-            return self.describe(&target, &stat);
+            return self.describe(target, &stat);
         }
-        let file = self.open_any(&target).ok()?;
-        self.describe(&target, &rustix::fs::fstat(&file).ok()?)
+        let file = self.open_any(target).ok()?;
+        self.describe(target, &rustix::fs::fstat(&file).ok()?)
     }
 }
