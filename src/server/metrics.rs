@@ -89,17 +89,17 @@ pub struct Metrics {
     pub(super) gauges: Gauges,
     /// The look that is under way.
     pub(super) walk: Option<Box<GaugeWalk>>,
+    #[cfg(feature = "panel")]
     state: CountingState,
 }
 
-/// The state of counts that each frame and turn would add to.
+/// The state of counts that each frame and turn would add to. Without a panel they are always on.
+#[cfg(feature = "panel")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CountingState {
     /// Nobody has asked for them yet.
-    #[cfg(feature = "panel")]
     Resting,
     /// They are counted on connections that begin; those before have to be told.
-    #[cfg(feature = "panel")]
     Beginning,
     /// They are counted.
     On,
@@ -117,6 +117,7 @@ impl Metrics {
             texts: Vec::new(),
             gauges: Gauges::default(),
             walk: None,
+            #[cfg(feature = "panel")]
             state: CountingState::On,
         }
     }
