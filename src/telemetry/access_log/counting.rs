@@ -152,6 +152,7 @@ impl AccessLog {
     }
 
     /// True if every request has an entry.
+    #[cfg(feature = "panel")]
     pub(crate) fn wants_all(&self) -> bool {
         matches!(self.counts, Counting::On(_)) || self.has_lines()
     }
