@@ -149,6 +149,12 @@ impl Fields {
         }
     }
 
+    /// Bytes of memory behind it.
+    #[cfg(feature = "server")]
+    pub(crate) fn heap(&self) -> usize {
+        self.bytes.capacity() + self.spans.capacity() * size_of::<FieldSpan>()
+    }
+
     /// Forgets all fields and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -193,7 +193,7 @@ impl<W: World> Connection<W> {
     /// Closes at once.
     pub fn close(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
         if let Some(protocol) = self.phase.protocol_mut() {
-            protocol.close(turn.services);
+            protocol.close(turn);
         }
         self.phase = Phase::Closed;
         if let Some(log) = &mut turn.services.log {

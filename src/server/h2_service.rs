@@ -1,7 +1,8 @@
 //! HTTP/2 on a connection: the core's events become requests of the handlers; in `opening` the steps
-//! of an exchange become heads, in `content` the scheduler's grants become DATA, and in `receiving` DATA of the
+//! of an exchange become heads, in `batching` requests are read before they are answered, in `content` the scheduler's grants become DATA, and in `receiving` DATA of the
 //! client becomes content of a request.
 
+mod batching;
 mod content;
 mod looking;
 mod open_requests;
@@ -9,7 +10,6 @@ mod opening;
 mod receiving;
 
 use super::answering::{Accepted, Arrived};
-use super::batch::{Batch, Batched, BatchedHead};
 use super::fault::Fault;
 use super::limit_log::Limit;
 use super::peer_name::PeerName;
@@ -93,7 +93,7 @@ impl<F: Files> H2Service<F> {
 
     /// True if no request is open.
     pub fn is_idle(&self) -> bool {
-        self.core.is_idle()
+        self.core.is_idle() && !self.open.has_postponed()
     }
 
     /// Leaves gracefully, for the first of the reasons to leave. A second one, within the time for the second
@@ -133,79 +133,6 @@ impl<F: Files> H2Service<F> {
             .into_iter()
             .chain(self.open.due())
             .min()
-    }
-
-    /// Takes what it can of `input` and answers, while the output is under `limit` bytes.
-    pub fn receive(
-        &mut self,
-        input: &mut &[u8],
-        batch: &mut Batch,
-        limit: usize,
-        turn: &mut Turn<'_, F>,
-    ) -> Result<(), Fault> {
-        while self.core.output().len() < limit && turn.may_request() {
-            let Some((batched, free)) = batch.split() else {
-                break;
-            };
-            match self.core.receive(input, free, turn.services.now) {
-                Ok(Some(Event::Request {
-                    stream,
-                    end_stream,
-                    expected,
-                    ..
-                })) => {
-                    let head = BatchedHead {
-                        stream,
-                        end_stream,
-                        expected,
-                    };
-                    if batched.push(head, turn.batch()) {
-                        self.answer(batch.all(), turn);
-                    }
-                }
-                Ok(Some(event)) => {
-                    self.answer(batched, turn);
-                    self.handle(event, turn);
-                }
-                Ok(None) => {
-                    self.answer(batched, turn);
-                    break;
-                }
-                Err(error) => {
-                    for (_, fields) in batched.take() {
-                        self.refuse(fields, error.reason, turn);
-                    }
-                    return Err(self.fail(error, turn.services));
-                }
-            }
-        }
-        self.answer(batch.all(), turn);
-        if self.open.has_pending() {
-            self.poll_pending(turn);
-        }
-        Ok(())
-    }
-
-    /// Answers requests that came together.
-    fn answer(&mut self, batched: Batched<'_>, turn: &mut Turn<'_, F>) {
-        for (head, fields) in batched.take() {
-            if !self.core.contains(head.stream) {
-                self.refuse(fields, "reset before it was answered", turn);
-                continue;
-            }
-            let expected = match head.expected {
-                Expected::Continue if head.end_stream => Expected::Nothing,
-                expected => expected,
-            };
-            self.request(head.stream, fields, head.end_stream, expected, turn);
-        }
-    }
-
-    /// A request that nobody waits for any more.
-    fn refuse(&mut self, fields: &Fields, reason: &'static str, turn: &mut Turn<'_, F>) {
-        self.requests = self.requests.wrapping_add(1);
-        turn.requests = turn.requests.saturating_sub(1);
-        turn.log_refusal(self.peer, "HTTP/2.0", fields, reason, (0, 0));
     }
 
     fn handle(&mut self, event: Event<'_>, turn: &mut Turn<'_, F>) {
@@ -431,7 +358,11 @@ impl<F: Files> H2Service<F> {
     }
 
     /// The connection is over: every open request is concluded as it stands.
-    pub fn close(&mut self, services: &mut Services<F>) {
+    pub fn close(&mut self, turn: &mut Turn<'_, F>) {
+        while let Some((_, fields)) = self.open.take_postponed() {
+            self.refuse(&fields, "closed before it was answered", turn);
+        }
+        let services = &mut *turn.services;
         for mut active in self.open.take_all() {
             active.abandon(&mut services.log, None, &services.means);
         }

@@ -363,19 +363,19 @@ impl<F: Files> Protocol<F> {
 
     /// The end of the output is lost: open requests are concluded, and the lines of all whose content is
     /// among it say why. `unlogged` are the requests that ended before, whose output waited.
-    pub fn lose(&mut self, lost: LostOutput, unlogged: &mut Unsent, services: &mut Services<F>) {
+    pub fn lose(&mut self, lost: LostOutput, unlogged: &mut Unsent, turn: &mut Turn<'_, F>) {
         match self {
-            Protocol::H1(service) => service.lose(lost, unlogged, services),
+            Protocol::H1(service) => service.lose(lost, unlogged, turn.services),
             // Its output holds no file: ranges of files are read when their frames are made.
-            Protocol::H2(service) => service.close(services),
+            Protocol::H2(service) => service.close(turn),
         }
     }
 
     /// The connection is over: open requests are concluded as they stand.
-    pub fn close(&mut self, services: &mut Services<F>) {
+    pub fn close(&mut self, turn: &mut Turn<'_, F>) {
         match self {
-            Protocol::H1(service) => service.close(services),
-            Protocol::H2(service) => service.close(services),
+            Protocol::H1(service) => service.close(turn.services),
+            Protocol::H2(service) => service.close(turn),
         }
     }
 }

@@ -36,8 +36,6 @@ pub struct Turn<'t, F: Files> {
     pub(super) piece: usize,
     /// Work on files that may still be done in this turn, in bytes of effort.
     pub(super) file_effort: usize,
-    /// True if work on files was done in this turn.
-    uses_files: bool,
     /// Requests that the connection may still make in this turn.
     pub(super) requests: usize,
     /// Content that the connection has moved in its turn, either way, and what a slow reader took of
@@ -80,7 +78,6 @@ impl<'t, F: Files> Turn<'t, F> {
             token,
             piece,
             file_effort,
-            uses_files: false,
             requests: 0,
             moved: 0,
             effort: 0,
@@ -120,7 +117,6 @@ impl<'t, F: Files> Turn<'t, F> {
         let handlers = self.services.means.effort.take();
         let effort = self.services.routes.take_effort() + handlers;
         self.effort += effort;
-        self.uses_files |= effort > 0;
         self.file_effort = self.file_effort.saturating_sub(effort);
     }
 
@@ -153,12 +149,6 @@ impl<'t, F: Files> Turn<'t, F> {
             peer,
             id: self.token.serial,
         }
-    }
-
-    /// Requests that may be read before the first of them is answered: one, once an answer took work on files, which
-    /// the next one may not add to before it is charged.
-    pub(super) fn batch(&self) -> usize {
-        if self.uses_files { 1 } else { self.requests }
     }
 
     /// True if the connection may make another request in this turn.

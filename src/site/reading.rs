@@ -4,7 +4,7 @@ use std::io::{self, IoSliceMut};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::known_hashes::KnownHashes;
 use super::validators::{Settling, StateKey, settling};
@@ -14,6 +14,9 @@ use crate::world::{FileReads, Metadata};
 /// styles, scripts and fonts are shorter. Reading and hashing 256 KiB takes about 50 µs, the longest
 /// time that one request may keep the others waiting for a tag.
 pub(crate) const HASHED_LEN: u64 = 256 << 10;
+
+/// Bytes of a file that are hashed at a time, where they are not kept.
+const SLICE: usize = 64 << 10;
 
 /// Number of times that a file is read if it changes while it is read. After that it is sent without
 /// having been read.
@@ -57,17 +60,25 @@ impl Reading {
             if !is_needed {
                 return Ok(reading(known, None));
             }
-            let Some(content) = read(reads, file, metadata.len)? else {
-                return Ok(reading(known, None));
-            };
-            reads.note_hashed(content.len());
-            let after = reads.metadata(file)?;
-            if after == metadata && content.len() as u64 == metadata.len {
+            let (hash, len, content) = if metadata.len <= keep {
+                let Some(content) = read(reads, file, metadata.len)? else {
+                    return Ok(reading(known, None));
+                };
                 let hash = known.unwrap_or_else(|| xxh3_128(&content));
+                (hash, content.len() as u64, Some(content))
+            } else {
+                let Some((hash, len)) = hash(reads, file, metadata.len)? else {
+                    return Ok(reading(known, None));
+                };
+                (hash, len, None)
+            };
+            reads.note_hashed(len as usize);
+            let after = reads.metadata(file)?;
+            if after == metadata && len == metadata.len {
                 if settling == Settling::Settled {
                     hashes.insert(state, hash);
                 }
-                return Ok(reading(Some(hash), Some(content)));
+                return Ok(reading(Some(hash), content));
             }
             metadata = after;
         }
@@ -107,6 +118,37 @@ pub(crate) fn read<R: FileReads>(
         }
     }
     Ok(Some(content.into()))
+}
+
+/// The hash of the first `len` bytes of a file and their number, which is less if the file is shorter; `None` as
+/// [`read`]. What is not kept goes through a buffer that stays in the processor's cache: memory of its own for each
+/// file would be cleared by the kernel, copied and given back.
+fn hash<R: FileReads>(reads: &mut R, file: &R::File, len: u64) -> io::Result<Option<(u128, u64)>> {
+    let mut buffer = vec![0; SLICE];
+    let (mut hash, mut done) = (Xxh3::new(), 0);
+    while done < len {
+        let most = usize::try_from(len - done).map_or(SLICE, |left| left.min(SLICE));
+        let Some(slice) = buffer.get_mut(..most) else {
+            break;
+        };
+        match reads.read_resident(file, done, &mut [IoSliceMut::new(slice)]) {
+            // The file has become shorter.
+            Ok(0) => break,
+            Ok(read) => {
+                hash.update(slice.get(..read).unwrap_or_default());
+                done += read as u64;
+            }
+            Err(error) => {
+                let _ = reads.ask_for(file, 0, len);
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    return Ok(None);
+                }
+                let content = read_waiting(reads, file, len as usize)?;
+                return Ok(Some((xxh3_128(&content), content.len() as u64)));
+            }
+        }
+    }
+    Ok(Some((hash.digest128(), done)))
 }
 
 /// The first `len` bytes of a file, or all if it is shorter, even if the disk has to bring them.

@@ -42,7 +42,7 @@ impl<W: World> Connection<W> {
             reason: failure.reason(),
         };
         if let Some(protocol) = self.phase.protocol_mut() {
-            protocol.lose(lost, &mut self.unlogged, turn.services);
+            protocol.lose(lost, &mut self.unlogged, turn);
         }
         self.link.drop_unsent();
         turn.splices.clear();
@@ -84,7 +84,7 @@ impl<W: World> Connection<W> {
             && self.link.unsent().is_empty()
         {
             if let Some(protocol) = protocol {
-                protocol.close(turn.services);
+                protocol.close(turn);
             }
             self.end_output(wire, world, turn)?;
             self.phase = Phase::Ending;

@@ -5,7 +5,9 @@
 use crate::exchange::ActiveRequest;
 use crate::h2::StreamKey;
 use crate::http::Fields;
+use crate::server::batch::BatchedHead;
 use crate::world::Files;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -18,6 +20,8 @@ struct Tables<F: Files> {
     /// Streams whose exchanges are polled behind the input: those that can go on, and new ones whose
     /// clients wait for 100 before they send content.
     pending: Vec<StreamKey>,
+    /// Requests that came with others, whose answers took all of their turn.
+    postponed: VecDeque<(BatchedHead, Fields)>,
     /// The earliest time that an exchange waits for, or an earlier one.
     due: Option<Instant>,
     /// The memory behind `active`, but for what their handlers hold of requests.
@@ -59,6 +63,7 @@ impl<F: Files> OpenRequests<F> {
             Box::new(Tables {
                 active: Vec::new(),
                 pending: Vec::new(),
+                postponed: VecDeque::new(),
                 due: None,
                 held: 0,
                 last_head: None,
@@ -137,6 +142,22 @@ impl<F: Files> OpenRequests<F> {
         tables.map_or(Vec::new(), |tables| std::mem::take(&mut tables.pending))
     }
 
+    /// Has a request answered in the next turn.
+    pub(super) fn postpone(&mut self, head: BatchedHead, fields: Fields) {
+        self.tables().postponed.push_back((head, fields));
+    }
+
+    /// True if a request is to be answered in the next turn.
+    pub(super) fn has_postponed(&self) -> bool {
+        let tables = self.0.as_deref();
+        tables.is_some_and(|tables| !tables.postponed.is_empty())
+    }
+
+    /// The request that is to be answered next, of those that were postponed.
+    pub(super) fn take_postponed(&mut self) -> Option<(BatchedHead, Fields)> {
+        self.0.as_deref_mut()?.postponed.pop_front()
+    }
+
     /// The earliest time that an exchange waits for, or an earlier one.
     pub(super) fn due(&self) -> Option<Instant> {
         self.0.as_deref()?.due
@@ -185,6 +206,7 @@ impl<F: Files> OpenRequests<F> {
                 + tables.active.capacity() * size_of::<Option<ActiveRequest<F>>>()
                 + tables.pending.capacity() * size_of::<StreamKey>()
                 + tables.held
+                + tables.postponed.iter().map(postponed_memory).sum::<usize>()
         })
     }
 
@@ -193,4 +215,8 @@ impl<F: Files> OpenRequests<F> {
         debug_assert_eq!(self.iter().count(), 0, "an idle connection has none");
         self.0 = None;
     }
+}
+
+fn postponed_memory((_, fields): &(BatchedHead, Fields)) -> usize {
+    size_of::<(BatchedHead, Fields)>() + fields.heap()
 }

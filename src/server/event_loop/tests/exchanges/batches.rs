@@ -80,3 +80,28 @@ fn requests_before_a_frame_that_ends_the_connection_are_logged() {
         );
     }
 }
+
+#[test]
+fn requests_that_take_more_work_on_files_than_a_turn_has_are_all_answered() {
+    let mut both = Both::new();
+    // Without memory for content each of these files is read and hashed anew.
+    let names: Vec<_> = (0..8).map(|n| format!("cold-{n}")).collect();
+    for name in &names {
+        both.bench.files.write(name, vec![b'x'; 200 << 10]);
+    }
+    let mut streams = Vec::new();
+    for name in &names {
+        streams.push(both.prepare("HEAD", &format!("/{name}"), &[], true));
+    }
+    let gone = both.prepare("HEAD", "/cold-0", &[], true);
+    both.client.reset(gone, ErrorCode::CANCEL);
+    both.h2.borrow_mut().incoming = both.client.take_output();
+    both.bench.wake(&both.h2);
+    both.bench.turns(20);
+    assert_eq!(both.hear().matches("200").count(), 8);
+    let lines: Vec<_> = names
+        .iter()
+        .flat_map(|name| both.lines(&format!("/{name}")))
+        .collect();
+    assert_eq!(lines.len(), 9, "{lines:?}");
+}
