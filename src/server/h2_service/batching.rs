@@ -38,7 +38,8 @@ impl<F: Files> H2Service<F> {
                         end_stream,
                         expected,
                     };
-                    if batched.push(head, turn.requests) {
+                    // Content may follow, which only an answer takes.
+                    if batched.push(head, turn.requests) || !end_stream {
                         self.answer(batch.all(), turn);
                     }
                 }
