@@ -1,6 +1,8 @@
 //! A request that is being answered: the source of the response's bytes, and what is owed to the
 //! request's content. The rules that both protocols share stand here.
 
+mod tunnel;
+
 use std::rc::Rc;
 use std::time::Instant;
 

@@ -13,6 +13,7 @@
 //! content of the request that flow control already counts, and of the response as much as one read
 //! brings, because the connection reads on only where [`Call::wants_reply`].
 
+mod head;
 mod outgoing;
 
 use std::cell::{Cell, RefCell};
@@ -24,9 +25,9 @@ use std::time::{Duration, Instant};
 use super::failure::Failure;
 use super::queue::Queue;
 use super::wakes::Waker;
-use crate::h1::BodyLength;
 use crate::http::Fields;
 use crate::world::Token;
+pub(crate) use head::{CallHead, Repeats};
 use outgoing::OutgoingContent;
 pub(crate) use outgoing::TakenContent;
 
@@ -78,27 +79,6 @@ impl Calls {
     pub(crate) fn held(&self) -> usize {
         self.0.held.get()
     }
-}
-
-/// A request's head as it is sent to an upstream.
-#[derive(Debug)]
-pub(crate) struct CallHead {
-    /// The fields, pseudo-header fields first.
-    pub(crate) fields: Fields,
-    /// The length of the content behind it.
-    pub(crate) length: BodyLength,
-    /// The repetitions that the request's method allows.
-    pub(crate) repeats: Repeats,
-}
-
-/// The repetitions of a request that its sender cannot notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeats {
-    /// An idempotent method: as often as need be (RFC 9110 §9.2.2).
-    Allowed,
-    /// Another method: none once a byte was sent, unless the upstream says that it did nothing with it
-    /// (RFC 9113 §8.7).
-    IfRefused,
 }
 
 /// The part of its way that a call has come.
@@ -261,6 +241,21 @@ impl Call {
         self.0.state.borrow().content.has_more()
     }
 
+    /// The upstream has switched protocols: what follows the request is the client's side of a tunnel.
+    pub(crate) fn open_tunnel(&self) {
+        self.0.state.borrow_mut().content.reopen();
+    }
+
+    /// True if all content of the request has come.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.0.state.borrow().content.is_complete()
+    }
+
+    /// Has the exchange look whether the call is over, though its response has ended before.
+    pub(crate) fn wake(&self) {
+        self.0.waker.wake();
+    }
+
     /// True if bytes of content wait to be sent.
     pub(crate) fn holds_content(&self) -> bool {
         self.0.state.borrow().content.held() > 0
@@ -300,7 +295,11 @@ impl Call {
 
     /// Gives content of the response.
     pub(crate) fn give_content(&self, content: &[u8]) {
-        self.0.change(|state| state.reply.content.extend(content));
+        self.0.change(|state| {
+            if !state.is_abandoned {
+                state.reply.content.extend(content);
+            }
+        });
         self.0.waker.wake();
     }
 
@@ -386,6 +385,11 @@ impl Caller {
     /// Bytes of the request that no connection has taken.
     pub(crate) fn held(&self) -> usize {
         self.state().borrow().content.held()
+    }
+
+    /// True if no connection carries the call any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.place() == CallPlace::Over
     }
 
     /// Takes the next informational response.

@@ -55,6 +55,13 @@ pub trait Exchange<F: Files> {
         None
     }
 
+    /// True while bytes of another protocol go both ways, each up to an end of its own: the end of the response
+    /// leaves the request open, and that of the request the response. Asked at either end, and behind that of the
+    /// response at each wake.
+    fn is_tunnel(&self) -> bool {
+        false
+    }
+
     /// True if it stands before a request that will be asked for again: all parts of the request are kept
     /// for the exchange that follows, within the peer's window, and none are given to this one. No
     /// `100 Continue` is sent for it. Asked once, at the beginning.

@@ -1,5 +1,7 @@
 //! An exchange under way: the parts that it was given, the wait that it is in, and its content so far.
 
+mod waits;
+
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -75,6 +77,7 @@ pub(super) struct Running<F: Files> {
     /// Bytes of content still to come, where the head says how many.
     left: Option<u64>,
     trailers: Option<Fields>,
+    side: ResponseSide,
     /// The request, where the exchange has it asked for again.
     kept: Option<Box<KeptRequest>>,
     /// Changes of the fields of the head, if a rule of the host makes any.
@@ -84,6 +87,14 @@ pub(super) struct Running<F: Files> {
     wait: Wait,
     /// The end of the time for the present stage, once something else than the peer is waited for.
     end: Option<Instant>,
+}
+
+/// The response, beside a request that may go on behind it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ResponseSide {
+    Open,
+    /// It has ended, and the request has not.
+    Ended,
 }
 
 /// The wait of an exchange.
@@ -135,6 +146,7 @@ impl<F: Files> Running<F> {
             content: Body::Empty,
             left: None,
             trailers: None,
+            side: ResponseSide::Open,
             changes: None,
             interims: 0,
             wait: Wait::None,
@@ -221,6 +233,11 @@ impl<F: Files> Running<F> {
     /// True if an upstream makes the response.
     pub(super) fn is_forwarded(&self) -> bool {
         self.exchange.is_forwarded()
+    }
+
+    /// True while bytes of another protocol go both ways.
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.exchange.is_tunnel()
     }
 
     /// Tells the line of the log the time that an upstream took.
@@ -443,33 +460,5 @@ impl<F: Files> Running<F> {
         }
         self.trailers = trailers.map(sendable::trailers).transpose()?;
         Ok(Progress::End)
-    }
-
-    /// Notes a wait of at most `most`. One that goes on keeps the end that it had, and fails behind it.
-    ///
-    /// The protocol keeps the peer's time where more of the request can come. An exchange that holds much
-    /// content may have shut the window with it, and then the time is its own.
-    fn wait_for(&mut self, until: Until, most: Duration, now: Instant) -> Result<(), Failure> {
-        let is_open = self.arrival == Reception::Open;
-        self.wait = match until {
-            Until::Request if is_open && self.exchange.held() < self.hold => Wait::Peer,
-            Until::Request | Until::Disk | Until::Woken => Wait::Other { poll: None },
-            Until::Time(time) => Wait::Other {
-                poll: Some(time.max(now + SHORTEST_WAIT)),
-            },
-            Until::Pace(time) => {
-                self.end = None;
-                Wait::Paced {
-                    poll: time.max(now + SHORTEST_WAIT),
-                }
-            }
-        };
-        if self.waits_for_other() {
-            self.end.get_or_insert(now + most.min(LONGEST_WAIT));
-        }
-        if self.is_late(now) {
-            return Err(Failure::late());
-        }
-        Ok(())
     }
 }

@@ -48,6 +48,7 @@ pub struct Link<W: World, S> {
     transport: Transport<S>,
     unsent: WriteQueue<W::Files>,
     read: ReadSide,
+    write: WriteSide,
 }
 
 /// State of the socket's readable side, as far as the poll and the reads have told.
@@ -64,6 +65,16 @@ enum ReadSide {
     Ended,
 }
 
+/// State of our side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WriteSide {
+    Open,
+    /// The peer was told within TLS that nothing follows.
+    Told,
+    /// The socket sends no more.
+    Ended,
+}
+
 impl<W: World, S: Session> Link<W, S> {
     /// A link over a socket that was accepted, or that was dialled and is connected. There may be
     /// something to read from the start.
@@ -76,6 +87,7 @@ impl<W: World, S: Session> Link<W, S> {
             },
             unsent: WriteQueue::default(),
             read: ReadSide::Readable,
+            write: WriteSide::Open,
         }
     }
 
@@ -220,11 +232,19 @@ impl<W: World, S: Session> Link<W, S> {
         Ok(())
     }
 
-    /// Appends the word that nothing follows to `wire`, which only TLS has (close_notify).
+    /// Appends the word that nothing follows to `wire`, once, which only TLS has (close_notify).
     pub fn seal_end(&mut self, wire: &mut WireBuffer) {
-        if let Transport::Tls(tls) = &mut self.transport {
+        if let Transport::Tls(tls) = &mut self.transport
+            && self.write == WriteSide::Open
+        {
+            self.write = WriteSide::Told;
             tls.seal_end(wire);
         }
+    }
+
+    /// True if our direction of the socket has ended.
+    pub fn has_ended_output(&self) -> bool {
+        self.write == WriteSide::Ended
     }
 
     /// Writes the unsent output, then `bytes` with the splices in their places; keeps the rest, and
@@ -277,8 +297,12 @@ impl<W: World, S: Session> Link<W, S> {
         self.transport = Transport::Plain;
     }
 
-    /// Ends our direction of the socket; the other stays open.
+    /// Ends our direction of the socket, once; the other stays open.
     pub fn shutdown_write(&mut self, world: &mut W) -> io::Result<()> {
+        if self.has_ended_output() {
+            return Ok(());
+        }
+        self.write = WriteSide::Ended;
         world.shutdown_write(&mut self.socket)
     }
 }

@@ -7,7 +7,7 @@ use super::request_head::{UpstreamRule, takes_trailers, upstream_fields, upstrea
 use super::response_head::{TrailerUse, client_head, interim_head};
 use super::rule::ProxyRule;
 use super::scheme::UpstreamVersion;
-use super::websocket::{WebSocketKey, tunnel_head};
+use super::websocket::{TunnelOffer, tunnel_head};
 use crate::exchange::{
     Answer, CallEnd, CallHead, Caller, Desk, Exchange, Failure, Handler, Part, Repeats, Request,
     Room, Step, Until,
@@ -44,7 +44,7 @@ impl ProxyHandler {
 impl<F: Files> Handler<F> for ProxyHandler {
     fn accept(&mut self, request: &Request<'_>, _: &mut Desk<'_>) -> Answer<F> {
         let version = self.rule.scheme.version();
-        let tunnel = WebSocketKey::of(request, version);
+        let tunnel = TunnelOffer::of(request, version);
         let length = request.fields.value("content-length").and_then(decimal);
         let (stage, tunnel) = match tunnel {
             Err(failure) => (ForwardStage::Refused(failure), None),
@@ -52,12 +52,13 @@ impl<F: Files> Handler<F> for ProxyHandler {
                 let stage = ForwardStage::New {
                     fields: upstream_fields(request, &self.rule, tunnel),
                     length: match tunnel {
-                        Some(_) => Some(BodyLength::None),
+                        Some(TunnelOffer::Upgrade(_)) => Some(BodyLength::None),
+                        Some(TunnelOffer::Connect) => Some(BodyLength::Unknown),
                         None => length.map(BodyLength::Known),
                     },
                     repeats: match tunnel {
-                        Some(_) => Repeats::Allowed,
-                        None => repeats(request),
+                        Some(TunnelOffer::Upgrade(_)) => Repeats::Allowed,
+                        Some(TunnelOffer::Connect) | None => repeats(request),
                     },
                 };
                 (stage, tunnel)
@@ -101,8 +102,8 @@ fn trailer_use(request: &Request<'_>) -> TrailerUse {
 struct ProxyExchange {
     upstream: usize,
     stage: ForwardStage,
-    /// The key of a request of HTTP/2 for a tunnel.
-    tunnel: Option<WebSocketKey>,
+    /// The offer of a request of HTTP/2 for a tunnel.
+    tunnel: Option<TunnelOffer>,
     version: UpstreamVersion,
     trailers: TrailerUse,
     common: Rc<Fields>,
@@ -121,12 +122,34 @@ enum ForwardStage {
     Called(Caller),
     /// The head of the response was passed on.
     Answered(Caller),
-    /// Bytes of another protocol go both ways, until either side ends.
-    Tunnel(Caller),
+    /// Bytes of another protocol go both ways.
+    Tunnel(Caller, ClientSide),
+    /// The upstream's side of a tunnel has ended, and the client's goes on.
+    HalfTunnel(Caller),
     /// Nothing was sent, nor will be.
     Refused(Failure),
     /// Nothing is wanted any more.
     Over,
+}
+
+/// The client's side of a tunnel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ClientSide {
+    Open,
+    Ended,
+}
+
+impl ForwardStage {
+    /// The call, once there is one.
+    fn called(&self) -> Option<&Caller> {
+        match self {
+            ForwardStage::Called(caller)
+            | ForwardStage::Answered(caller)
+            | ForwardStage::Tunnel(caller, _)
+            | ForwardStage::HalfTunnel(caller) => Some(caller),
+            ForwardStage::New { .. } | ForwardStage::Refused(_) | ForwardStage::Over => None,
+        }
+    }
 }
 
 /// The end of a request's content, as far as its first part tells.
@@ -159,18 +182,21 @@ impl ProxyExchange {
             };
             self.stage = ForwardStage::Called(desk.call(self.upstream, head));
         }
-        match &self.stage {
-            ForwardStage::Called(caller)
-            | ForwardStage::Answered(caller)
-            | ForwardStage::Tunnel(caller) => Some(caller),
-            ForwardStage::New { .. } | ForwardStage::Refused(_) | ForwardStage::Over => None,
-        }
+        self.stage.called()
     }
 
     /// The client sends no more.
     fn end(&mut self, desk: &mut Desk<'_>) {
-        match (&self.stage, self.tunnel) {
-            (ForwardStage::Tunnel(_), _) => self.stage = ForwardStage::Over,
+        match (&mut self.stage, self.tunnel) {
+            (ForwardStage::Tunnel(caller, side), _) => {
+                caller.finish_content();
+                *side = ClientSide::Ended;
+            }
+            (ForwardStage::HalfTunnel(caller), _) => {
+                // The connection sends what is left without it.
+                caller.finish_content();
+                self.stage = ForwardStage::Over;
+            }
             (ForwardStage::New { .. } | ForwardStage::Called(_), Some(_)) => {
                 let reason = "the client has closed the tunnel before it was open";
                 self.stage = ForwardStage::Refused(Failure::new(400, reason));
@@ -192,6 +218,7 @@ impl<F: Files> Exchange<F> for ProxyExchange {
                     caller.add_content(data);
                 }
             }
+            Part::Trailers(_) if self.tunnel.is_some() => {}
             Part::Trailers(fields) => match self.version {
                 // Few upstreams take trailers of a request, and some take them for fields of the head.
                 UpstreamVersion::Http1 => {}
@@ -213,20 +240,18 @@ impl<F: Files> Exchange<F> for ProxyExchange {
     }
 
     fn upstream_time(&self) -> Option<Duration> {
-        match &self.stage {
-            ForwardStage::Called(caller)
-            | ForwardStage::Answered(caller)
-            | ForwardStage::Tunnel(caller) => caller.response_time(),
-            ForwardStage::New { .. } | ForwardStage::Refused(_) | ForwardStage::Over => None,
-        }
+        self.stage.called().and_then(Caller::response_time)
     }
 
     fn held(&self) -> usize {
+        self.stage.called().map_or(0, Caller::held)
+    }
+
+    fn is_tunnel(&self) -> bool {
         match &self.stage {
-            ForwardStage::Called(caller)
-            | ForwardStage::Answered(caller)
-            | ForwardStage::Tunnel(caller) => caller.held(),
-            ForwardStage::New { .. } | ForwardStage::Refused(_) | ForwardStage::Over => 0,
+            ForwardStage::Tunnel(..) => true,
+            ForwardStage::HalfTunnel(caller) => !caller.is_over(),
+            _ => false,
         }
     }
 
@@ -252,20 +277,20 @@ impl<F: Files> Exchange<F> for ProxyExchange {
             }
             if let Some(fields) = caller.take_head() {
                 let head = client_head(&fields, &common, trailers, version);
-                let opened = tunnel.map(|key| key.is_opened(&fields));
-                let opened = opened.transpose()?;
+                let opened = tunnel.map(|offer| offer.is_opened(&fields));
+                let opened = opened.transpose()? == Some(true);
                 let is_switch = head.status == 101;
                 let is_only = trailers == TrailerUse::Wanted && caller.ends_with_head();
                 if let ForwardStage::Called(caller) =
                     std::mem::replace(&mut self.stage, ForwardStage::Over)
                 {
-                    self.stage = if is_switch {
-                        ForwardStage::Tunnel(caller)
+                    self.stage = if is_switch || opened {
+                        ForwardStage::Tunnel(caller, ClientSide::Open)
                     } else {
                         ForwardStage::Answered(caller)
                     };
                 }
-                return Ok(if opened == Some(true) {
+                return Ok(if opened {
                     Step::Head(tunnel_head(&head))
                 } else if is_switch {
                     Step::Switch(head)
@@ -292,7 +317,12 @@ impl<F: Files> Exchange<F> for ProxyExchange {
         }
         match caller.take_end() {
             Some(CallEnd::Complete(trailers)) => {
-                self.stage = ForwardStage::Over;
+                self.stage = match std::mem::replace(&mut self.stage, ForwardStage::Over) {
+                    ForwardStage::Tunnel(caller, ClientSide::Open) => {
+                        ForwardStage::HalfTunnel(caller)
+                    }
+                    _ => ForwardStage::Over,
+                };
                 let wanted = self.trailers != TrailerUse::Dropped;
                 Ok(Step::End(trailers.filter(|_| wanted)))
             }

@@ -3,10 +3,10 @@
 use super::forwarded::{is_claim, push_forwarded, push_via};
 use super::path::upstream_target;
 use super::scheme::{UpstreamScheme, UpstreamVersion};
-use super::websocket::WebSocketKey;
+use super::websocket::TunnelOffer;
 use crate::exchange::Request;
-use crate::http::Fields;
 use crate::http::grammar::is_connection_specific;
+use crate::http::{Fields, Pseudo};
 
 /// The field of a request's identifier. Where requests have one, a client's own does not go on.
 const REQUEST_ID: &[u8] = b"x-request-id";
@@ -23,19 +23,23 @@ pub(super) struct UpstreamRule {
 }
 
 /// The fields of the request that the upstream gets. `content-length` is not among them: the protocol core
-/// writes it from the content's true length. A request for a tunnel, which has a key, becomes an upgrade.
+/// writes it from the content's true length. A request for a tunnel becomes an upgrade for HTTP/1.1.
 pub(super) fn upstream_fields(
     request: &Request<'_>,
     rule: &UpstreamRule,
-    tunnel: Option<WebSocketKey>,
+    tunnel: Option<TunnelOffer>,
 ) -> Fields {
     let from = request.fields;
     let mut fields = Fields::new();
     let method = match tunnel {
-        Some(_) => b"GET",
-        None => from.method().unwrap_or_default(),
+        Some(TunnelOffer::Upgrade(_)) => b"GET",
+        Some(TunnelOffer::Connect) | None => from.method().unwrap_or_default(),
     };
     fields.push(b":method", method);
+    if let Some(TunnelOffer::Connect) = tunnel {
+        let protocol = from.pseudo(Pseudo::Protocol);
+        fields.push(b":protocol", protocol.unwrap_or_default());
+    }
     let scheme: &[u8] = if rule.scheme.is_secure() {
         b"https"
     } else {
@@ -51,7 +55,7 @@ pub(super) fn upstream_fields(
     );
     fields.push(b":path", &target);
     let mut cookies = Vec::new();
-    // The proxy's own key takes the place of one that has no meaning over HTTP/2.
+    // A key has no meaning over HTTP/2 (RFC 8441 §5), and the proxy's own takes its place in an upgrade.
     let is_key = |name: &[u8]| tunnel.is_some() && name == b"sec-websocket-key";
     for field in from.regular().filter(|field| !is_key(field.name)) {
         if field.name == b"cookie" {
@@ -67,7 +71,7 @@ pub(super) fn upstream_fields(
     if !cookies.is_empty() {
         fields.push(b"cookie", &cookies);
     }
-    if let Some(key) = tunnel {
+    if let Some(TunnelOffer::Upgrade(key)) = tunnel {
         fields.push(b"upgrade", b"websocket");
         fields.push(b"sec-websocket-key", key.text().as_bytes());
     }

@@ -1,7 +1,8 @@
-//! WebSocket from clients of HTTP/2: CONNECT with `:protocol` (RFC 8441) becomes an upgrade of HTTP/1.1.
+//! Tunnels of clients of HTTP/2, which ask for them by CONNECT with `:protocol` (RFC 8441): to an upstream of HTTP/2
+//! the request goes on as it is, to one of HTTP/1.1 WebSocket becomes an upgrade.
 //!
-//! The upstream gets a key of the proxy's own, because over HTTP/2 a client has none, and its answer to that key
-//! is checked (RFC 6455 §4.1): a server that knows nothing of WebSocket cannot open a tunnel by chance.
+//! For an upgrade the upstream gets a key of the proxy's own, because over HTTP/2 a client has none, and its
+//! answer to that key is checked (RFC 6455 §4.1): a server that knows nothing of WebSocket cannot open a tunnel by chance.
 
 use std::rc::Rc;
 
@@ -26,9 +27,18 @@ const SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WebSocketKey([u8; 16]);
 
-impl WebSocketKey {
-    /// The key for a request that wants a tunnel; none for another request. A tunnel for another protocol, or to an
-    /// upstream without an upgrade, is a failure.
+/// The way in which a tunnel is asked for at an upstream.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TunnelOffer {
+    /// By an upgrade of HTTP/1.1 to WebSocket.
+    Upgrade(WebSocketKey),
+    /// By CONNECT over HTTP/2, whatever the protocol.
+    Connect,
+}
+
+impl TunnelOffer {
+    /// The offer for a request that wants a tunnel; none for another request. A tunnel that an upstream of this
+    /// version cannot have is a failure.
     pub(super) fn of(
         request: &Request<'_>,
         version: UpstreamVersion,
@@ -36,17 +46,36 @@ impl WebSocketKey {
         if request.method != Method::Connect {
             return Ok(None);
         }
-        let protocol = request.fields.pseudo(Pseudo::Protocol).unwrap_or_default();
-        if !protocol.eq_ignore_ascii_case(b"websocket") {
-            return Err(Failure::new(501, "only WebSocket can be tunnelled"));
-        }
+        let Some(protocol) = request.fields.pseudo(Pseudo::Protocol) else {
+            return Err(Failure::new(
+                501,
+                "CONNECT without a protocol has no upstream",
+            ));
+        };
         if version == UpstreamVersion::Http2 {
-            let reason = "WebSocket goes to upstreams of HTTP/1.1 alone";
+            return Ok(Some(TunnelOffer::Connect));
+        }
+        if !protocol.eq_ignore_ascii_case(b"websocket") {
+            let reason = "over HTTP/1.1 only WebSocket can be tunnelled";
             return Err(Failure::new(501, reason));
         }
+        WebSocketKey::new().map(|key| Some(TunnelOffer::Upgrade(key)))
+    }
+
+    /// True if a response opens the tunnel, false if it refuses to. One that does neither is a failure.
+    pub(super) fn is_opened(self, head: &Fields) -> Result<bool, Failure> {
+        match self {
+            TunnelOffer::Upgrade(key) => key.is_opened(head),
+            TunnelOffer::Connect => Ok(matches!(head.status(), Some(200..300))),
+        }
+    }
+}
+
+impl WebSocketKey {
+    fn new() -> Result<Self, Failure> {
         let mut key = [0; 16];
         match rand::SystemRandom::new().fill(&mut key) {
-            Ok(()) => Ok(Some(WebSocketKey(key))),
+            Ok(()) => Ok(WebSocketKey(key)),
             Err(_) => Err(Failure::new(503, "the system gives no random numbers")),
         }
     }
@@ -66,7 +95,7 @@ impl WebSocketKey {
 
     /// True if a response opens the tunnel, false if it refuses to. One that does neither is a failure: 200 alone
     /// would open a tunnel for the client that its upstream knows nothing of.
-    pub(super) fn is_opened(self, head: &Fields) -> Result<bool, Failure> {
+    fn is_opened(self, head: &Fields) -> Result<bool, Failure> {
         match head.status() {
             Some(101) if self.is_answered(head) => Ok(true),
             Some(101 | 200..300) | None => {
@@ -78,14 +107,19 @@ impl WebSocketKey {
     }
 }
 
-/// The head that opens a tunnel over HTTP/2 (RFC 8441 §5), of one that switches protocols.
-pub(super) fn tunnel_head(switch: &Head) -> Head {
+/// The head that opens a tunnel over HTTP/2 (RFC 8441 §5), of the one that opens it at the upstream.
+pub(super) fn tunnel_head(opened: &Head) -> Head {
     let mut fields = Fields::new();
-    let kept = switch.fields.iter();
-    let kept = kept.filter(|field| field.name != b"sec-websocket-accept");
+    let kept = opened.fields.iter();
+    // A tunnel has no length, whatever the head says (RFC 9110 §9.3.6).
+    let is_own = |name: &[u8]| matches!(name, b"sec-websocket-accept" | b"content-length");
+    let kept = kept.filter(|field| !is_own(field.name));
     kept.for_each(|field| fields.push_field(field));
     Head {
-        status: 200,
+        status: match opened.status {
+            101 => 200,
+            status => status,
+        },
         fields: Rc::new(fields),
         len: None,
     }

@@ -258,6 +258,9 @@ impl<F: Files> H1Service<F> {
             && ended
         {
             active.finish_request(&turn.services.means);
+            if active.has_ended() {
+                self.complete(turn.services);
+            }
         }
     }
 

@@ -200,6 +200,22 @@ impl<F: Files> Protocol<F> {
         }
     }
 
+    /// True if the peer's end is to be passed on in another turn, because it is one side's of a tunnel.
+    pub fn hears_end(&self) -> bool {
+        match self {
+            Protocol::H1(service) => service.hears_end(),
+            Protocol::H2(_) => false,
+        }
+    }
+
+    /// True if nothing more is sent, though input is still of use: our side of a tunnel has ended.
+    pub fn has_ended_output(&mut self) -> bool {
+        match self {
+            Protocol::H1(service) => service.core().has_ended_tunnel(),
+            Protocol::H2(_) => false,
+        }
+    }
+
     /// Asks the protocol to end the connection after the open requests (RFC 9113 §6.8).
     pub fn shutdown(&mut self, now: Instant) {
         match self {

@@ -19,7 +19,7 @@ use crate::http::{Field, Fields, Patience, Scheme, date};
 use crate::panel::Panel;
 use crate::panics::Panic;
 #[cfg(feature = "proxy")]
-use crate::proxy::{Upstream, UpstreamVersion};
+use crate::proxy::Upstream;
 use crate::routes::Routes;
 use crate::telemetry::access_log::{AccessLog, Entry};
 use crate::telemetry::notify::{Census, Notice, ServiceManager};
@@ -244,13 +244,11 @@ impl<F: Files> Services<F> {
         manager.into_iter().chain(tls).chain(files).min()
     }
 
-    /// Adds the upstreams that handlers call, by their numbers. Where one of them speaks HTTP/1.1, clients of HTTP/2
-    /// are told that they may open tunnels (RFC 8441 §3).
+    /// Adds the upstreams that handlers call, by their numbers. Where there is any, clients of HTTP/2 are told that
+    /// they may open tunnels (RFC 8441 §3): the SETTINGS of upstreams of HTTP/2 are not known before they are called.
     #[cfg(feature = "proxy")]
     pub fn with_upstreams(mut self, upstreams: Vec<Upstream>) -> Self {
-        let servers = upstreams.iter().flat_map(|upstream| &upstream.servers);
-        let mut versions = servers.map(|server| server.scheme.version());
-        if versions.any(|version| version == UpstreamVersion::Http1) {
+        if !upstreams.is_empty() {
             Arc::make_mut(&mut self.http2).extended_connect = true;
         }
         self.upstreams.0 = upstreams;

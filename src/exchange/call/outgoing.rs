@@ -58,6 +58,11 @@ impl OutgoingContent {
         self.arrival = ContentArrival::Complete;
     }
 
+    /// More comes behind the end that was noted: that was a request's, and this is a tunnel's.
+    pub(super) fn reopen(&mut self) {
+        self.arrival = ContentArrival::Open;
+    }
+
     /// Bytes that wait.
     pub(super) fn held(&self) -> usize {
         self.bytes.len() - self.taken
@@ -68,9 +73,14 @@ impl OutgoingContent {
         self.taken
     }
 
+    /// True if nothing more will come.
+    pub(super) fn is_complete(&self) -> bool {
+        self.arrival == ContentArrival::Complete
+    }
+
     /// True if there is something to take, be it the end.
     pub(super) fn has_more(&self) -> bool {
-        self.held() > 0 || self.arrival == ContentArrival::Complete
+        self.held() > 0 || self.is_complete()
     }
 
     /// True if all content that has come is still here.
@@ -99,7 +109,7 @@ impl OutgoingContent {
         }
         TakenContent {
             len,
-            is_last: self.arrival == ContentArrival::Complete && self.held() == 0,
+            is_last: self.is_complete() && self.held() == 0,
         }
     }
 

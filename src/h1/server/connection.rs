@@ -2,7 +2,9 @@
 
 use super::config::Config;
 use super::event::Event;
-use super::exchange::{ConnectionState, H2c, HeadProgress, RequestHalf, ResponseHalf};
+use super::exchange::{
+    ConnectionState, H2c, HeadProgress, OpenExchange, RequestHalf, ResponseHalf,
+};
 use super::refusal::{Refusal, WrittenRefusal};
 use crate::h1::encode::{self, ContentPresence};
 use crate::h1::error::Error;
@@ -229,6 +231,28 @@ impl Connection {
             }
             ConnectionState::Closed(_) | ConnectionState::Switched => false,
         }
+    }
+
+    /// True if our side of a tunnel has ended: behind the output that there is, the sending side of the socket is
+    /// to be shut. The client may go on.
+    pub fn has_ended_tunnel(&self) -> bool {
+        matches!(
+            &self.state,
+            ConnectionState::Exchange(OpenExchange {
+                request: RequestHalf::Tunnel,
+                response: ResponseHalf::Done,
+                ..
+            })
+        )
+    }
+
+    /// True if the client has ended its side of a tunnel, and [`Connection::receive`] was not called since.
+    pub fn has_unheard_end(&self) -> bool {
+        let is_tunnel = matches!(
+            &self.state,
+            ConnectionState::Exchange(exchange) if matches!(exchange.request, RequestHalf::Tunnel)
+        );
+        is_tunnel && self.input == Input::Finished
     }
 
     /// The version of the current request.

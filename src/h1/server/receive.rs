@@ -268,6 +268,8 @@ impl Connection {
             return;
         };
         match (&exchange.response, &exchange.request, self.persistence) {
+            // The other side of a tunnel has an end of its own.
+            (ResponseHalf::Done, RequestHalf::Tunnel, _) => {}
             (ResponseHalf::Done, _, Persistence::Close) => self.close(),
             (ResponseHalf::Done, RequestHalf::Done, Persistence::KeepAlive) => {
                 self.state = ConnectionState::Head(HeadProgress::default());

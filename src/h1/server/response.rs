@@ -194,8 +194,9 @@ impl Connection {
 
     /// Takes up the offer of another protocol: writes `101 Switching Protocols` with these fields, of which
     /// `upgrade` names the protocol (RFC 9110 §7.8). From here on the connection's bytes are that protocol's:
-    /// they come as [`Event::Data`](super::Event::Data), and what is committed is sent as it is, up to the end
-    /// of either side. Does nothing when no response is due, or when content of the request is.
+    /// they come as [`Event::Data`](super::Event::Data), and what is committed is sent as it is, each up to its own
+    /// end: behind the end of ours, [`Connection::has_ended_tunnel`] is true until the client's comes. Does nothing when
+    /// no response is due, or when content of the request is.
     pub fn begin_tunnel<'f>(&mut self, fields: impl IntoIterator<Item = Field<'f>>) {
         let ConnectionState::Exchange(exchange) = &mut self.state else {
             return;

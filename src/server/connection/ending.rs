@@ -70,12 +70,18 @@ impl<W: World> Connection<W> {
                 // holds it back, and nobody will open them any more or send the rest of a request.
                 let is_gone = ended && !protocol.goes_on_alone()
                     || self.link.is_closing() && protocol.waits_for_handler();
+                let hears_end = ended && protocol.hears_end();
+                let ends_output = protocol.has_ended_output();
                 if is_cut {
                     let output = protocol.take_output();
                     self.send(&output, wire, world, turn)?;
                     self.phase.stop();
+                } else if hears_end {
+                    return Ok(Wish::Again);
                 } else if is_gone || protocol.is_over() {
                     self.phase.stop();
+                } else if ends_output {
+                    self.end_side(wire, world, turn)?;
                 }
             }
             _ => {}
@@ -112,6 +118,22 @@ impl<W: World> Connection<W> {
         } else {
             wish
         })
+    }
+
+    /// Ends our side of the socket behind all output, while the peer's goes on.
+    fn end_side(
+        &mut self,
+        wire: &mut WireBuffer,
+        world: &mut W,
+        turn: &mut Turn<'_, W::Files>,
+    ) -> io::Result<()> {
+        if self.link.unsent().is_empty() && !self.link.has_ended_output() {
+            self.end_output(wire, world, turn)?;
+            if self.link.unsent().is_empty() {
+                self.link.shutdown_write(world)?;
+            }
+        }
+        Ok(())
     }
 
     /// Tells the peer within TLS that nothing follows.

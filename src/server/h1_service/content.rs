@@ -26,6 +26,12 @@ impl<F: Files> H1Service<F> {
         if !active.has_head() {
             return Ok(self.open(turn));
         }
+        if active.has_ended() {
+            if !active.outlasts_response(turn.services.now) {
+                self.end_tunnel(turn.services);
+            }
+            return Ok(false);
+        }
         let before = self.core.output().len();
         let room = limit.saturating_sub(before + turn.splices.len() + h1::CHUNK_OVERHEAD);
         if room == 0 {
@@ -68,7 +74,10 @@ impl<F: Files> H1Service<F> {
                     Some(fields) => self.core.commit_trailers(fields.iter(), turn.services.now),
                     None => self.core.commit(true, turn.services.now),
                 }
-                self.complete(turn.services);
+                let goes_on = self.core.has_ended_tunnel();
+                if !(goes_on && active.outlasts_response(turn.services.now)) {
+                    self.end_tunnel(turn.services);
+                }
                 Ok(true)
             }
             Ok(Progress::More | Progress::Waiting) => {
@@ -82,6 +91,14 @@ impl<F: Files> H1Service<F> {
                 Ok(false)
             }
             Err(failure) => Err(self.cut_short(&failure, turn.services)),
+        }
+    }
+
+    /// The response has ended, and nothing more of the request is wanted.
+    fn end_tunnel(&mut self, services: &mut Services<F>) {
+        self.complete(services);
+        if self.core.has_ended_tunnel() {
+            self.core.abort();
         }
     }
 
@@ -126,7 +143,12 @@ impl<F: Files> H1Service<F> {
     /// True if the response goes on without its peer.
     pub fn goes_on_alone(&self) -> bool {
         let active = self.active.as_ref();
-        active.is_some_and(ActiveRequest::goes_on_alone)
+        active.is_some_and(|active| active.goes_on_alone() || active.is_tunnel())
+    }
+
+    /// True if the client has ended its side of a tunnel, and the exchange can be told of that now.
+    pub fn hears_end(&self) -> bool {
+        self.core.has_unheard_end() && self.wants_input()
     }
 
     /// True if a handler alone is waited for, and nothing is read until it has answered.

@@ -43,6 +43,11 @@ impl<F: Files> H2Service<F> {
             }
             Ok(Progress::Cold) => self.await_disk(stream, turn),
             Ok(Progress::End) => {
+                let now = turn.services.now;
+                let active = self.open.get_mut(stream);
+                if active.is_some_and(|active| active.outlasts_response(now)) {
+                    return;
+                }
                 if let Some(active) = self.open.take(stream) {
                     self.complete(stream, active, turn.services);
                 }

@@ -57,6 +57,14 @@ impl<F: Files> H2Service<F> {
             if active.wait() == Waits::Disk {
                 return;
             }
+            if active.has_ended() {
+                if !active.outlasts_response(turn.services.now)
+                    && let Some(active) = self.open.take(stream)
+                {
+                    self.complete(stream, active, turn.services);
+                }
+                return;
+            }
             if active.has_head() {
                 self.core.set_ready(stream, active.remaining());
                 return;

@@ -308,6 +308,20 @@ impl<W: World> Channel<W> {
         Ok(written)
     }
 
+    /// Ends our side behind all output, which the socket has taken; the server's goes on. False if the last word
+    /// within TLS waits for the socket.
+    pub(super) fn end_output(&mut self, world: &mut W, wire: &mut WireBuffer) -> io::Result<bool> {
+        wire.clear();
+        self.link.seal_end(wire);
+        let written = self.link.write_bytes(world, wire.filled());
+        wire.clear();
+        written?;
+        if self.is_flushed() {
+            self.link.shutdown_write(world)?;
+        }
+        Ok(self.link.has_ended_output())
+    }
+
     /// The server takes no more. It may have said why before it closed: that lies in the socket, and the end
     /// behind it.
     pub(super) fn give_up_writing(&mut self) {

@@ -42,6 +42,7 @@ pub(super) struct UpstreamConnection<W: World> {
     answer: ReplyProgress,
     /// The end of the time in which bytes must come or go, once another protocol has the connection.
     tunnel_deadline: Option<Instant>,
+    outward: Outward,
     /// Position of the upstream, and of its server.
     pub(super) server: (usize, usize),
 }
@@ -61,6 +62,16 @@ enum ReplyProgress {
     Awaited,
     /// Some.
     Begun,
+}
+
+/// The client's side of a tunnel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outward {
+    Open,
+    /// Its last bytes are on their way to the socket.
+    Last,
+    /// The server knows its end.
+    Ended,
 }
 
 /// The outlook of one direction of the connection.
@@ -101,6 +112,7 @@ impl<W: World> UpstreamConnection<W> {
             reuse: Reuse::Allowed,
             answer: ReplyProgress::Awaited,
             tunnel_deadline: None,
+            outward: Outward::Open,
             server,
         }
     }
@@ -121,6 +133,12 @@ impl<W: World> UpstreamConnection<W> {
     /// True if another protocol has the connection.
     pub(super) fn tunnels(&self) -> bool {
         self.core.is_tunnel()
+    }
+
+    /// True if the client's side of a tunnel has ended, and the server does not know all of it.
+    pub(super) fn is_ending(&self) -> bool {
+        let is_complete = self.call.as_ref().is_some_and(Call::is_complete);
+        self.tunnels() && is_complete && self.outward != Outward::Ended
     }
 
     /// Takes away the call that it carries.
@@ -223,6 +241,7 @@ impl<W: World> UpstreamConnection<W> {
                 Err(_) => {
                     self.core.abandon_content(now);
                     self.channel.give_up_writing();
+                    self.outward = Outward::Ended;
                     return Flow::Paused;
                 }
             }
@@ -249,13 +268,16 @@ impl<W: World> UpstreamConnection<W> {
         }
         let mut output = std::mem::take(self.core.output());
         if self.core.is_tunnel()
+            && self.outward == Outward::Open
             && self.channel.is_flushed()
             && let Some(call) = &self.call
+            && call.take_content(&mut output, PIECE).is_last
         {
-            call.take_content(&mut output, PIECE);
+            self.outward = Outward::Last;
         }
         if output.is_empty() && self.channel.is_flushed() {
             *self.core.output() = output;
+            self.end_outward(world, wire)?;
             return Ok(Flow::Paused);
         }
         let patience = limits.idle_timeout;
@@ -267,6 +289,7 @@ impl<W: World> UpstreamConnection<W> {
         if !self.channel.is_flushed() {
             return Ok(Flow::Paused);
         }
+        self.end_outward(world, wire)?;
         let tunnels = self.core.is_tunnel() && self.call.as_ref().is_some_and(Call::holds_content);
         Ok(
             if tunnels || self.core.is_sending() && has_content(&self.call) {
@@ -275,6 +298,14 @@ impl<W: World> UpstreamConnection<W> {
                 Flow::Paused
             },
         )
+    }
+
+    /// Passes on the end of the client's side, behind its last bytes.
+    fn end_outward(&mut self, world: &mut W, wire: &mut WireBuffer) -> io::Result<()> {
+        if self.outward == Outward::Last && self.channel.end_output(world, wire)? {
+            self.outward = Outward::Ended;
+        }
+        Ok(())
     }
 
     /// True if more of the response can be passed on, or an end is looked for.
@@ -384,10 +415,14 @@ impl<W: World> UpstreamConnection<W> {
                 ResponseEvent::Trailers { fields } => call.complete(Some(fields)),
                 ResponseEvent::Switched { fields } => {
                     call.note_answer();
+                    call.open_tunnel();
                     call.give_head(fields, now);
                     // The first bytes of the other protocol.
                     if !input.is_empty() {
                         call.give_content(input);
+                    }
+                    if self.channel.has_ended() {
+                        call.complete(None);
                     }
                     return Ok(len);
                 }
@@ -417,6 +452,9 @@ impl<W: World> UpstreamConnection<W> {
     }
 
     fn wish(&mut self, flow: Flow) -> UpstreamWish {
+        if self.core.is_tunnel() {
+            return self.wish_of_tunnel(flow);
+        }
         let is_answered = self.call.as_ref().is_none_or(Call::is_answered);
         if self.core.wants_close() || (is_answered && !self.is_reusable()) {
             return UpstreamWish::Close(self.judge(UpstreamLoss::Broken));
@@ -429,6 +467,18 @@ impl<W: World> UpstreamConnection<W> {
             return UpstreamWish::Again;
         }
         UpstreamWish::Wait
+    }
+
+    /// A tunnel ends when both its sides have. One whose client is gone ends with the client's side.
+    fn wish_of_tunnel(&self, flow: Flow) -> UpstreamWish {
+        let is_over = |call: &Call| call.is_answered() || call.is_abandoned();
+        if self.outward == Outward::Ended && self.call.as_ref().is_none_or(is_over) {
+            UpstreamWish::Close(UpstreamLoss::None)
+        } else if flow == Flow::More {
+            UpstreamWish::Again
+        } else {
+            UpstreamWish::Wait
+        }
     }
 
     /// True if the next request can follow.

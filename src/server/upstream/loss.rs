@@ -38,6 +38,8 @@ pub(super) enum UpstreamLoss {
     Stalled,
     /// The request cannot be said in the protocol.
     Unsendable,
+    /// The server's SETTINGS do not allow tunnels (RFC 8441 §3).
+    NoTunnel,
 }
 
 impl UpstreamLoss {
@@ -74,7 +76,7 @@ impl UpstreamLoss {
             UpstreamLoss::Protocol => "protocol",
             UpstreamLoss::Response(_) => "response",
             UpstreamLoss::Broken => "broken",
-            UpstreamLoss::Unsendable => "request",
+            UpstreamLoss::Unsendable | UpstreamLoss::NoTunnel => "request",
         }
     }
 
@@ -110,6 +112,7 @@ impl UpstreamLoss {
             UpstreamLoss::Broken => (502, "the connection to the upstream broke"),
             UpstreamLoss::Stalled => (504, "the upstream takes no more of the request"),
             UpstreamLoss::Unsendable => (400, "the request cannot be passed on"),
+            UpstreamLoss::NoTunnel => (501, "the upstream's SETTINGS allow no tunnels"),
         };
         Failure::upstream(status, reason)
     }

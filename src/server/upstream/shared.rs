@@ -284,7 +284,7 @@ impl<W: World> SharedConnection<W> {
                 continue;
             };
             let stream = carried.stream;
-            if call.is_abandoned() {
+            if call.is_abandoned() && !carried.is_ending() {
                 self.core.reset(stream, ErrorCode::CANCEL);
                 if let Some(carried) = self.remove(stream) {
                     self.end(carried.call, UpstreamLoss::None);
@@ -316,6 +316,16 @@ impl<W: World> SharedConnection<W> {
     fn begin_requests(&mut self, limits: &UpstreamLimits, now: Instant) {
         while let Some(call) = self.unbegun.front() {
             let head = call.head();
+            if head.is_tunnel() && !self.core.remote_settings().enable_connect_protocol {
+                if self.openness == Openness::New {
+                    // Its SETTINGS are on their way.
+                    return;
+                }
+                if let Some(call) = self.unbegun.pop_front() {
+                    self.end(call, UpstreamLoss::NoTunnel);
+                }
+                continue;
+            }
             let end_stream = head.length == BodyLength::None;
             let length = match head.length {
                 BodyLength::Known(length) => length.to_string(),
@@ -362,6 +372,8 @@ impl<W: World> SharedConnection<W> {
         let mut carried = CarriedCall::new(call, stream, now);
         if end_stream {
             carried.complete_request(now + limits.response_timeout);
+        } else if carried.waits_for_head() {
+            carried.deadline = Some(now + limits.response_timeout);
         }
         carried.make_ready(&mut self.core);
         if seat >= self.calls.len() {

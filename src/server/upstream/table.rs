@@ -195,7 +195,7 @@ impl<W: World> UpstreamTable<W> {
                     if !is_over || connection.tunnels() {
                         self.turn(token, means);
                     }
-                    if is_over {
+                    if is_over && !self.is_ending(token) {
                         self.close(token, means);
                     }
                 }
@@ -207,6 +207,11 @@ impl<W: World> UpstreamTable<W> {
             },
             CallPlace::Waiting | CallPlace::Over => {}
         }
+    }
+
+    /// True if the last bytes of a tunnel's client are still on their way.
+    fn is_ending(&mut self, token: Token) -> bool {
+        matches!(self.connections.value(token), Some(Carrier::Single(connection)) if connection.is_ending())
     }
 
     /// Gives a connection a turn. A panic in it ends this connection and its call.

@@ -3,6 +3,7 @@
 mod figures;
 mod h2_peer;
 mod h2c;
+mod half_closed;
 mod secure;
 mod smuggling;
 mod trailers;

@@ -12,12 +12,22 @@ pub(super) struct CarriedCall {
     pub(super) call: Call,
     pub(super) stream: StreamKey,
     pub(super) began: Instant,
+    kind: CarriedKind,
     request: RequestStage,
     reply: ReplyStage,
     /// Bytes of the response that the stream's window still counts.
     unreleased: u32,
     /// The end of the time in which the server must go on.
     pub(super) deadline: Option<Instant>,
+}
+
+/// The relation of a request's end to its response's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CarriedKind {
+    /// The end of the response ends the request too (RFC 9113 §8.1).
+    Message,
+    /// Each has an end of its own (RFC 8441 §5).
+    Tunnel,
 }
 
 /// The part of a request that was sent.
@@ -36,10 +46,16 @@ enum ReplyStage {
 
 impl CarriedCall {
     pub(super) fn new(call: Call, stream: StreamKey, now: Instant) -> Self {
+        let kind = if call.head().is_tunnel() {
+            CarriedKind::Tunnel
+        } else {
+            CarriedKind::Message
+        };
         CarriedCall {
             call,
             stream,
             began: now,
+            kind,
             request: RequestStage::Open,
             reply: ReplyStage::Awaited,
             unreleased: 0,
@@ -53,6 +69,37 @@ impl CarriedCall {
         if self.reply == ReplyStage::Awaited {
             self.deadline = Some(until);
         }
+    }
+
+    /// Content of the request was sent. In a tunnel that is a sign of life, as bytes of the server are.
+    pub(super) fn note_sent(&mut self, until: Instant) {
+        if self.kind == CarriedKind::Tunnel && self.reply == ReplyStage::Begun {
+            self.deadline = Some(until);
+        }
+    }
+
+    /// True if the response has to begin though the request is not complete: a tunnel opens by it.
+    pub(super) fn waits_for_head(&self) -> bool {
+        self.kind == CarriedKind::Tunnel
+    }
+
+    /// True if the client's side of a tunnel has ended, and the server does not know all of it.
+    pub(super) fn is_ending(&self) -> bool {
+        self.kind == CarriedKind::Tunnel && self.is_sending() && self.call.is_complete()
+    }
+
+    /// True if a tunnel goes on behind the end of the server's side.
+    pub(super) fn outlasts_reply(&self) -> bool {
+        self.kind == CarriedKind::Tunnel
+            && self.is_sending()
+            && (self.is_ending() || !self.call.is_abandoned())
+    }
+
+    /// True if both sides of a tunnel have ended, or nobody takes the server's any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.kind == CarriedKind::Tunnel
+            && !self.is_sending()
+            && (self.call.is_answered() || self.call.is_abandoned())
     }
 
     /// True if some of the request was not sent.

@@ -75,7 +75,11 @@ impl<W: World> SharedConnection<W> {
     }
 
     /// A response is whole.
-    fn finish(&mut self, stream: StreamKey) {
+    pub(super) fn finish(&mut self, stream: StreamKey) {
+        let carried = self.carried(stream);
+        if carried.is_some_and(|carried| carried.outlasts_reply()) {
+            return;
+        }
         let Some(carried) = self.remove(stream) else {
             return;
         };

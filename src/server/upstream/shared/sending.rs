@@ -61,10 +61,16 @@ impl<W: World> SharedConnection<W> {
             // The stream lives, and its head was sent.
             let _ = self.core.send_headers(stream, trailers.iter(), true);
         }
-        if taken.is_last {
-            carried.complete_request(now + limits.response_timeout);
-        } else {
-            carried.make_ready(&mut self.core);
+        if !taken.is_last {
+            carried.note_sent(now + limits.idle_timeout);
+            return carried.make_ready(&mut self.core);
+        }
+        carried.complete_request(now + limits.response_timeout);
+        if carried.is_over() {
+            if !carried.call.is_answered() {
+                self.core.reset(stream, ErrorCode::CANCEL);
+            }
+            self.finish(stream);
         }
     }
 

@@ -200,6 +200,8 @@ impl<W: World> UpstreamTable<W> {
         });
         if call.is_answered() || call.is_abandoned() {
             call.set_place(CallPlace::Over);
+            // The exchange of a tunnel has not given up its client's side.
+            call.wake();
             return;
         }
         let goes_on = match loss {

@@ -1,6 +1,6 @@
 //! WebSocket of clients of HTTP/2: extended CONNECT (RFC 8441) and the upgrade that the upstream sees.
 
-use super::h2_peer::{H2Peer, Heard};
+use super::h2_peer::{self, H2Peer, Heard};
 use super::upstream::{Caller, Upstream};
 use super::{OK, proxy};
 use crate::support::{PATIENCE, Server};
@@ -18,7 +18,7 @@ const WEBSOCKET: [(&str, &str); 4] = [
 ];
 
 /// Takes an upgrade up as RFC 6455 wants it, with the first bytes of the other protocol behind the head.
-fn take_up(caller: &mut Caller) -> Option<()> {
+pub fn take_up(caller: &mut Caller) -> Option<()> {
     let head = caller.request()?;
     let key = head
         .lines()
@@ -34,7 +34,7 @@ fn take_up(caller: &mut Caller) -> Option<()> {
 }
 
 /// A client that has the server's settings.
-fn client(server: &Server) -> H2Peer {
+pub fn client(server: &Server) -> H2Peer {
     let mut client = H2Peer::client(server.connect(), Config::default());
     let ping = client.ask("GET", "/settings", &[], true);
     loop {
@@ -47,12 +47,12 @@ fn client(server: &Server) -> H2Peer {
     client
 }
 
-fn open(client: &mut H2Peer, path: &str) -> StreamKey {
+pub fn open(client: &mut H2Peer, path: &str) -> StreamKey {
     client.ask("CONNECT", path, &WEBSOCKET, false)
 }
 
 /// Content of a stream until it has so many bytes.
-fn content(client: &mut H2Peer, stream: StreamKey, len: usize) -> Vec<u8> {
+pub fn content(client: &mut H2Peer, stream: StreamKey, len: usize) -> Vec<u8> {
     let mut content = Vec::new();
     while content.len() < len {
         match client.next() {
@@ -207,4 +207,110 @@ fn tunnels_are_told_of_where_an_upstream_takes_them_and_for_websocket_alone() {
     let site = Server::start(&[]);
     let client = self::client(&site);
     assert!(!client.core.remote_settings().enable_connect_protocol);
+}
+
+/// An upstream of HTTP/2, whose SETTINGS allow tunnels or not, and that sends everything back.
+fn echoing(extended_connect: bool) -> (Server, mpsc::Receiver<Vec<String>>) {
+    let (tell, told) = mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    let config = Config {
+        extended_connect,
+        ..Config::default()
+    };
+    let address = h2_peer::upstream(config, move |peer| {
+        loop {
+            match peer.next() {
+                Heard::Head(stream, head, _) => {
+                    let is_barred = head.contains(&":path: /chat/barred".to_owned());
+                    tell.lock().unwrap().send(head).unwrap();
+                    if is_barred {
+                        peer.say(stream, &[(":status", "403")], true);
+                        continue;
+                    }
+                    let opened = [
+                        (":status", "200"),
+                        ("sec-websocket-protocol", "chat"),
+                        ("content-length", "7"),
+                    ];
+                    peer.say(stream, &opened, false);
+                }
+                Heard::Data(stream, data, end) => peer.give(stream, &data, end),
+                Heard::Closed => return,
+                _ => {}
+            }
+        }
+    });
+    let rule = format!("/chat=h2c://{address}");
+    (Server::start(&["--proxy", &rule]), told)
+}
+
+#[test]
+fn an_upstream_of_http2_gets_the_tunnel_as_it_is_asked_for() {
+    let (server, told) = echoing(true);
+    let mut client = client(&server);
+    for protocol in ["websocket", "connect-udp"] {
+        let more = [(":protocol", protocol), ("sec-websocket-key", "mine")];
+        let tunnel = client.ask("CONNECT", "/chat/room?x=1", &more, false);
+        let Heard::Head(_, head, false) = client.next() else {
+            panic!("no head");
+        };
+        assert_eq!(head[0], ":status: 200");
+        assert!(head.contains(&"sec-websocket-protocol: chat".to_owned()));
+        let has_length = head.iter().any(|field| field.starts_with("content-length"));
+        assert!(!has_length, "a tunnel has none: {head:?}");
+        let asked = told.recv_timeout(PATIENCE).unwrap();
+        for field in [
+            ":method: CONNECT",
+            &format!(":protocol: {protocol}"),
+            ":scheme: http",
+            ":authority: a",
+            ":path: /chat/room?x=1",
+        ] {
+            assert!(asked.contains(&field.to_owned()), "{asked:?}");
+        }
+        let has_key = asked.iter().any(|field| field.contains("websocket-key"));
+        assert!(!has_key, "{asked:?}");
+        client.give(tunnel, b"\0 more than seven", false);
+        assert_eq!(content(&mut client, tunnel, 17), b"\0 more than seven");
+        client.give(tunnel, b"bye", true);
+        let mut rest = Vec::new();
+        loop {
+            match client.next() {
+                Heard::Data(_, data, end) => {
+                    rest.extend(data);
+                    if end {
+                        break;
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(rest, b"bye");
+    }
+    open(&mut client, "/chat/barred");
+    let Heard::Head(_, head, _) = client.next() else {
+        panic!("no head");
+    };
+    assert_eq!(head[0], ":status: 403");
+}
+
+#[test]
+fn an_upstream_whose_settings_allow_no_tunnels_is_not_asked_for_one() {
+    let (server, told) = echoing(false);
+    let mut client = client(&server);
+    for _ in 0..2 {
+        // The first has to wait for the upstream's SETTINGS.
+        open(&mut client, "/chat");
+        loop {
+            match client.next() {
+                Heard::Head(_, head, _) => {
+                    assert_eq!(head[0], ":status: 501");
+                    break;
+                }
+                Heard::Closed => panic!("closed"),
+                _ => {}
+            }
+        }
+    }
+    assert!(told.try_recv().is_err());
 }
