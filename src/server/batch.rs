@@ -16,11 +16,10 @@ pub const FIELDS: usize = 256;
 /// The bytes of these.
 pub const FIELD_BYTES: usize = 32 << 10;
 
-/// Requests that wait to be answered, in their order, and room for more. The default one, which stands in for a batch that
-/// is lent, has no room.
+/// Requests that wait to be answered, in their order, and room for more.
 #[derive(Default)]
 pub struct Batch {
-    /// Field sections: those of `heads`, and behind them free ones.
+    /// Field sections: those of `heads`, and behind them free ones. They have all of their room from the first use.
     sections: Vec<Fields>,
     heads: Vec<BatchedHead>,
 }
@@ -37,17 +36,12 @@ pub struct BatchedHead {
 }
 
 impl Batch {
-    /// An empty batch. Its sections have their room from the start, but touch no memory before they are used.
-    pub fn new() -> Self {
-        let section = || Fields::with_capacity(FIELDS, FIELD_BYTES);
-        Batch {
-            sections: std::iter::repeat_with(section).take(MOST).collect(),
-            heads: Vec::with_capacity(MOST),
-        }
-    }
-
     /// The requests with their fields, and room for the fields of another one; None where there is no room.
     pub fn split(&mut self) -> Option<(Batched<'_>, &mut Fields)> {
+        if self.sections.is_empty() {
+            let section = || Fields::with_capacity(FIELDS, FIELD_BYTES);
+            self.sections = std::iter::repeat_with(section).take(MOST).collect();
+        }
         let (sections, free) = self.sections.split_at_mut_checked(self.heads.len())?;
         let heads = &mut self.heads;
         Some((Batched { heads, sections }, free.first_mut()?))

@@ -55,7 +55,7 @@ impl Buffers {
             output: Vec::with_capacity(BUFFER),
             wire: WireBuffer::with_capacity(BUFFER),
             fields: Fields::with_capacity(FIELDS, FIELD_BYTES),
-            batch: Batch::new(),
+            batch: Batch::default(),
         }
     }
 }
