@@ -70,6 +70,9 @@
 //! access log; `routes` finds the host and the handler of the path, which is the site where no other is mounted; and
 //! `exchange::active` keeps the rules that both protocols share: HEAD, limits, `100 Continue`, the log.
 //!
+//! Requests of HTTP/2 that came together are read, up to eight, before the first is answered (`server::batch`): the
+//! code of both does not fit into the processor's instruction cache.
+//!
 //! Nothing is read from a file or a handler before a window and room in the output exist for it.
 //!
 //! Over HTTP/1.1 there is one response at a time, without a scheduler. A large file is not read at all:

@@ -162,3 +162,32 @@ fn read_waiting<R: FileReads>(reads: &mut R, file: &R::File, len: usize) -> io::
     }
     Ok(content.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::Files;
+    use crate::world::memory_files::MemoryFiles;
+
+    #[test]
+    fn content_that_is_not_kept_is_hashed_without_memory_for_all_of_it() {
+        let content: Vec<u8> = (0..200_000_u32).map(|n| n as u8).collect();
+        let mut files = MemoryFiles::new();
+        files.write("f", content.clone());
+        let (file, metadata) = files.open(b"f").unwrap();
+        let mut reads = files.reads();
+        let mut hashes = KnownHashes::default();
+        // The slice, and the copy of it that files in memory read: less than the content.
+        for (keep, most) in [(0, 140 << 10), (HASHED_LEN, 1 << 20)] {
+            let mut reading = None;
+            let now = SystemTime::now();
+            let allocated = allocation_counter::measure(|| {
+                reading = Reading::new(&mut reads, &file, metadata, now, keep, &mut hashes).ok();
+            });
+            let reading = reading.unwrap();
+            assert_eq!(reading.hash, Some(xxh3_128(&content)));
+            assert_eq!(reading.content.is_some(), keep > 0);
+            assert!(allocated.bytes_max < most, "{allocated:?} for {keep}");
+        }
+    }
+}
