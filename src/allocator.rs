@@ -1,5 +1,7 @@
 //! The allocator's settings for a server that runs for months.
 //!
+//! No cache, for a reason: [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
+//!
 //! glibc gives its heap back from the top down, as far as nothing is in use. Freed blocks in its cache,
 //! seven of each small size, count as used. After a crowd some of these lie at the very top and keep
 //! everything below them: 10 MB after 2,000 TLS connections. The cache is made for programs of many

@@ -31,7 +31,7 @@ use crate::config::Config;
 use crate::config::SocketPurpose;
 use crate::helper::{self, HelperSandbox};
 use crate::http::Scheme;
-use crate::sandbox::Rights;
+use crate::sandbox::{self, Rights};
 use crate::server::{EventLoop, Services};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::notify::{ManagerConfig, ServiceManager};
@@ -39,7 +39,7 @@ use crate::tls::{CertificateOrigin, TlsContext};
 #[cfg(feature = "upload")]
 use crate::upload::ScratchDirectory;
 use crate::world::ListenAddress;
-use crate::world::files::Root;
+use crate::world::files::{MOST_HELD, Root};
 use crate::world::os::{MemoryBound, OsWorld, inherited, raise_open_files};
 pub use check::check;
 use descriptors::{DescriptorShares, LEAST_LIMIT};
@@ -309,9 +309,10 @@ fn start_helper(config: &Config) -> Result<Option<helper::HelperClient>, helper:
     } else {
         HelperSandbox::Off
     };
-    let helper = helper::HelperClient::start(config.user.as_ref(), sandbox)?;
+    let readable = sandbox::site_directories(&config.rights());
+    let helper = helper::HelperClient::start(config.user.as_ref(), sandbox, &readable)?;
     log::info!(
-        "the helper process {} reads ahead and hashes",
+        "the helper process {} opens files, reads ahead and hashes",
         helper.process()
     );
     Ok(Some(helper))
@@ -336,8 +337,10 @@ fn keep_within_descriptors(config: &mut Config) -> Result<(), String> {
             "the limit of {limit} open files is too low, the server takes {LEAST_LIMIT} at least; raise it (ulimit -n)"
         ));
     }
-    // Each host keeps its root open.
-    let limit = limit.map(|limit| limit.saturating_sub(config.hosts.len() as u64));
+    // Each host keeps its root open, and requests hold files that the helper has opened.
+    let held = if config.helper { MOST_HELD } else { 0 };
+    let own = (config.hosts.len() + held) as u64;
+    let limit = limit.map(|limit| limit.saturating_sub(own));
     let shares = DescriptorShares::of(limit, most);
     config.server.limits.max_connections = shares.connections;
     // The first host has the descriptors of all.

@@ -107,6 +107,11 @@
 //!
 //!  the helper process, where there is one, brings the bytes: its answer is the wake, instead of the 4 ms
 //!
+//!  a name is not in memory ─▶ the helper opens the file, and passes it back with its answer, which is the wake
+//!          ─▶ the request is asked for again
+//!
+//!  a listing is made in parts ─▶ Progress::Unfinished ─▶ queue of wakes ─next turn of the loop─▶ the next part
+//!
 //!  Exchange::poll ─▶ Step::Wait(Until::Woken) ─ Waker::wake ─▶ queue of wakes ─▶ a turn, and poll again
 //!                          └─ handler timeout ─▶ 504, or behind the head the end of the response
 //! ```
@@ -121,7 +126,8 @@
 //! | field of a file's response | `site::representation` |
 //! | rule of a host | `rules`, "The order"; its key in the settings file: `config::file::rules` |
 //! | handler | `exchange`, "A handler of one's own" |
-//! | frame or setting of HTTP/2 | `h2::frame` (decode, encode, text), `h2::connection::receive`, `h2::settings` |
+//! | frame of HTTP/2 | `h2::frame::extension`, its first lines |
+//! | setting of HTTP/2 | `h2::settings` |
 //! | system call | `world`, and the sandbox's list in `sandbox::system_calls` |
 //! | work that blocks | a task in `helper::message`, and its slices for a server without a helper |
 //! | attack | a row in `tests/it/hostile/rows` |
@@ -185,7 +191,7 @@
 //! | grant | the scheduler's permission for one stream to send up to a number of bytes |
 //! | grace | time for which a connection is spared while memory or places are short |
 //! | handler | answers the requests for a path |
-//! | helper | a second process that waits for disks and hashes, if the operator wants one |
+//! | helper | a second process that waits for disks: it opens files, reads ahead and hashes, if the operator wants one |
 //! | hot | said of a file whose head, and content if it is short, are in memory |
 //! | layer | TLS or none, between a socket and its protocol |
 //! | linger | to read and drop input after the last byte was sent, until the peer closes |

@@ -14,7 +14,7 @@ use calmd::client;
 use calmd::config::Config;
 use calmd::helper::{HelperProcess, HelperSandbox};
 use calmd::panics::{self, Panic};
-use calmd::sandbox;
+use calmd::sandbox::{self, HelperRights};
 use calmd::telemetry::lines::Lines;
 use calmd::telemetry::sink::{self, Sink};
 use calmd::telemetry::standard_error;
@@ -93,8 +93,10 @@ fn print(text: &str) -> Result<(), Box<dyn Error>> {
 /// Is the helper of a server.
 fn help(helper: HelperProcess) -> Result<(), Box<dyn Error>> {
     if helper.sandbox() == HelperSandbox::On {
+        let readable = helper.readable();
+        let rights = readable.map_or(HelperRights::Descriptors, HelperRights::Files);
         // The server tells of the parts that are missing here.
-        sandbox::enter_helper()?;
+        sandbox::enter_helper(rights)?;
     }
     Ok(helper.run()?)
 }

@@ -15,15 +15,17 @@ mod host;
 mod renewal;
 
 pub use host::Host;
-pub(crate) use host::{Ruled, RuledArrival};
+pub(crate) use host::RuledArrival;
 pub use renewal::RenewedHost;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+#[cfg(any(feature = "proxy", feature = "upload"))]
+use crate::content::DescriptorSupply;
 use crate::content::Supply;
-use crate::exchange::{Answer, Desk, Handler, HostKey, Request, Response};
+use crate::exchange::{Answer, Desk, FieldChanges, Handler, HostKey, Request, Response};
 use crate::hosts::{HostPattern, HostTable};
 use crate::http::{Field, Fields};
 use crate::rules::LoginQueue;
@@ -157,13 +159,15 @@ impl<F: Files> Routes<F> {
         }
     }
 
-    /// Answers a request as the rules of its host want. One that is refused is the default host's.
+    /// Answers a request as the rules of its host want. One that is refused is the default host's. `changes` are
+    /// those of the fields of the answer's head.
     pub(crate) fn accept_ruled(
         &mut self,
         request: &Request<'_>,
         arrival: &RuledArrival,
         desk: &mut Desk<'_>,
-    ) -> Ruled<F> {
+        changes: &mut Option<Rc<FieldChanges>>,
+    ) -> Answer<F> {
         let host = match arrival.refusal {
             Some(_) => HostKey::Default,
             None => self.host_of(request),
@@ -171,13 +175,10 @@ impl<F: Files> Routes<F> {
         // All hosts have one queue, which a panic below leaves in its place.
         let logins = self.logins.clone();
         let mut logins = logins.as_ref().map(|logins| logins.borrow_mut());
-        let ruled = self.ask(host, |host| {
-            host.accept_ruled(request, arrival, logins.as_deref_mut(), desk)
+        let answer = self.ask(host, |host| {
+            host.accept_ruled(request, arrival, logins.as_deref_mut(), desk, changes)
         });
-        ruled.unwrap_or(Ruled {
-            answer: Answer::NotMine,
-            changes: None,
-        })
+        answer.unwrap_or(Answer::NotMine)
     }
 
     /// Answers a request.
@@ -357,6 +358,12 @@ impl<F: Files> Routes<F> {
     /// The field that responses over TLS of the host that was asked last have, and others must not have.
     pub(crate) fn secure_field(&self) -> Option<Field<'_>> {
         self.asked_host().site.secure_field()
+    }
+
+    /// The note of the supply of descriptors, for others who need some.
+    #[cfg(any(feature = "proxy", feature = "upload"))]
+    pub(crate) fn supply(&self) -> DescriptorSupply {
+        self.default.site.supply()
     }
 
     /// The state of the supply of descriptors since the last call.

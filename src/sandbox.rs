@@ -105,17 +105,45 @@ pub fn enter(rights: &Rights) -> Result<Report, SandboxError> {
     Ok(report)
 }
 
-/// Shuts a helper process in, more tightly than its server: no capability, no file by its name, no program,
-/// and no socket but its own. It reads through descriptors that its server passes to it.
-pub fn enter_helper() -> Result<Report, SandboxError> {
+/// Rights of a helper process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HelperRights<'r> {
+    /// To the descriptors that its server passes to it.
+    Descriptors,
+    /// Those, to open files beneath these directories for reading, and to pass them to its server. It takes Landlock,
+    /// which alone tells these directories from others: without it no file is opened.
+    Files(&'r [PathBuf]),
+}
+
+/// The directories beneath which a server of these rights reads its sites, for its helper: those of the sites, and
+/// those around them where deployments will put the next. One that lies within another is left out.
+pub fn site_directories(rights: &Rights) -> Vec<PathBuf> {
+    files::site_directories(rights)
+}
+
+/// Shuts a helper process in, more tightly than its server: no capability, no file by its name but those of the sites,
+/// no program, and no socket but its own. It reads through descriptors that its server passes to it.
+pub fn enter_helper(rights: HelperRights<'_>) -> Result<Report, SandboxError> {
     let mut report = Report::default();
     user::drop_capabilities().map_err(|error| apply_error("capabilities")(error.into()))?;
     rustix::thread::set_no_new_privs(true)
         .map_err(|error| apply_error("no_new_privs")(error.into()))?;
-    Confinement::prepare(&Rights::default())
-        .and_then(|nothing| nothing.apply(&mut report))
+    let readable = match rights {
+        HelperRights::Descriptors => &[][..],
+        HelperRights::Files(directories) => directories,
+    };
+    // One that the helper's user cannot reach is left out: the server opens its files alone.
+    let readable = readable.iter().filter(|directory| directory.is_dir());
+    let landlock = Rights {
+        read: readable.cloned().collect(),
+        ..Rights::default()
+    };
+    Confinement::prepare(&landlock)
+        .and_then(|confinement| confinement.apply(&mut report))
         .map_err(apply_error("Landlock"))?;
-    system_calls::filter(ConfinedProcess::Helper, &mut report).map_err(apply_error("seccomp"))?;
+    let opens = rights != HelperRights::Descriptors && report.missing.is_empty();
+    let helper = ConfinedProcess::Helper { opens };
+    system_calls::filter(helper, &mut report).map_err(apply_error("seccomp"))?;
     Ok(report)
 }
 
@@ -130,8 +158,8 @@ enum ConfinedProcess<'r> {
         succession: bool,
         uploads: bool,
     },
-    /// The helper.
-    Helper,
+    /// A helper, which may open files and pass them to its server.
+    Helper { opens: bool },
 }
 
 /// Files that root could open and the user that it has become cannot open again, a sentence each.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
-use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::server::{NoServerSessionStorage, ProducesTickets, UnbufferedServerConnection};
 use rustls::sign::CertifiedKey;
 
 use crate::world::files::refuse_pipe;
@@ -37,6 +37,7 @@ mod self_signed;
 mod state_directory;
 mod subject;
 mod subject_names;
+mod suites;
 mod ticket_key;
 #[cfg(any(feature = "client", feature = "proxy"))]
 mod trust;
@@ -55,9 +56,11 @@ use host_verifier::{HostTickets, HostVerifier};
 pub use key_log::KeyLogLines;
 pub use names::Names;
 use pair::Pair;
+use records::Tls;
 pub use state_directory::state_directory;
 pub use subject::subject;
 use subject_names::SubjectNames;
+use suites::SuiteOrders;
 pub use ticket_key::check_ticket_key;
 use ticket_key::{CertificatesHash, SharedTickets};
 #[cfg(any(feature = "client", feature = "proxy"))]
@@ -82,7 +85,7 @@ pub struct TlsContext {
     key_log: Option<Arc<dyn rustls::KeyLog>>,
     provider: Arc<CryptoProvider>,
     tickets: TicketSource,
-    config: Arc<ServerConfig>,
+    config: SuiteOrders,
     sets: Arc<CertificateSets>,
     noted: Arc<Note>,
     /// The watch of the files, if the operator wants one.
@@ -156,7 +159,7 @@ impl TlsContext {
         let sets = CertificateSets::load(hosts, &CertificateSets::default(), loader(&provider))?;
         let sets = Arc::new(sets);
         Ok(TlsContext {
-            config: Arc::new(server_config(&sets, &noted, &provider, &tickets)?),
+            config: SuiteOrders::new(server_config(&sets, &noted, &provider, &tickets)?),
             key_log: None,
             sets,
             provider,
@@ -190,8 +193,9 @@ impl TlsContext {
             reason,
         })?;
         let log: Arc<dyn rustls::KeyLog> = Arc::new(log);
-        let config = Arc::make_mut(&mut self.config);
+        let mut config = ServerConfig::clone(self.config());
         config.key_log = log.clone();
+        self.config = SuiteOrders::new(config);
         self.key_log = Some(log);
         Ok(())
     }
@@ -247,15 +251,21 @@ impl TlsContext {
 
     /// Opens the tickets anew beside the certificate in use.
     fn renew_tickets(&mut self) -> Result<(), TlsError> {
-        let mut config = ServerConfig::clone(&self.config);
+        let mut config = ServerConfig::clone(self.config());
         config.ticketer = ticketer(&self.sets, &self.noted, &self.tickets)?;
-        self.config = Arc::new(config);
+        self.config = SuiteOrders::new(config);
         Ok(())
     }
 
     /// The configuration that a new connection is accepted with.
     pub fn config(&self) -> &Arc<ServerConfig> {
-        &self.config
+        &self.config.usual
+    }
+
+    /// Has a new connection take the cipher suite that its client's hardware is best at. `records` are the first bytes
+    /// that came.
+    pub fn suit(&self, session: &mut Tls<UnbufferedServerConnection>, records: &[u8]) {
+        self.config.suit(session, records);
     }
 
     /// Reads the files of all hosts again, for connections to come. After an error the old certificates stay
@@ -297,7 +307,7 @@ impl TlsContext {
 
     /// Uses certificates for connections to come.
     pub fn renew(&mut self, TlsRenewal { sets, config }: TlsRenewal) {
-        self.config = Arc::new(config);
+        self.config = SuiteOrders::new(config);
         self.sets = sets;
         self.covered = (Names::Any, Vec::new());
         if self.watch.is_some() {
@@ -455,7 +465,8 @@ fn server_config(
     provider: &Arc<CryptoProvider>,
     tickets: &TicketSource,
 ) -> Result<ServerConfig, TlsError> {
-    let config = ServerConfig::builder_with_details(Arc::clone(provider), Arc::new(TlsClock))
+    let provider = Arc::new(suites::ordered(provider));
+    let config = ServerConfig::builder_with_details(provider, Arc::new(TlsClock))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Library)?;
     let config = if sets.want_clients() {

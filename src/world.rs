@@ -29,7 +29,7 @@ pub use help::{FileHelper, HelpAnswer, HelpId, HelpOutcome, PasswordHelper, Pass
 pub use listen::{ListenAddress, UnixSocket};
 pub use metadata::{FileKind, Metadata};
 pub use network::{AddressBlock, PeerSet};
-pub use tree::{Files, Listing, ListingEntry, RootChange};
+pub use tree::{Files, NamesDirectory, RootChange};
 pub use user::User;
 
 /// Sockets and the clock. Nothing here blocks but [`World::poll`].
@@ -122,6 +122,10 @@ pub trait World {
     /// Ends our direction of the stream; the other stays open.
     fn shutdown_write(&mut self, socket: &mut Self::Socket) -> io::Result<()>;
 }
+
+/// A world as an object, with sockets of the type `K` and files of the type `F`: for those who only read and write
+/// sockets and look at the clock. A call through it takes a nanosecond, beside a system call of a few hundred.
+pub type Outside<K, F> = dyn World<Socket = K, Files = F>;
 
 /// An event that [`World::poll`] reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,7 +31,18 @@ pub fn own_files(config: &Config) -> Vec<OwnFile> {
             for certificate in host.certificates {
                 add_certificate(certificate, &mut add);
             }
+            if let Some(auth) = host.client_auth {
+                let what = "the file of clients' authorities";
+                let mend = "name them with --client-ca";
+                add(&auth.authorities, OwnExtent::Namesakes, what, mend);
+            }
         }
+    }
+    #[cfg(feature = "proxy")]
+    if let Some(authorities) = &config.proxy_ca {
+        let what = "the file of upstreams' authorities";
+        let mend = "name them with --proxy-ca";
+        add(authorities, OwnExtent::Namesakes, what, mend);
     }
     if let Some(key) = &config.host.ticket_key {
         add(

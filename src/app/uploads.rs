@@ -48,6 +48,7 @@ pub(super) fn mount(
         writer,
         sync: config.upload_sync,
         counts: Rc::default(),
+        descriptors: routes.supply(),
     };
     let counts = means.counts.clone();
     routes.count(Box::new(move |text| counts.write_metrics(text)));

@@ -12,6 +12,8 @@
 //! One connection lives at a time; whatever has the same origin goes over it. Bytes are passed on as
 //! they come and read as they can go, so memory does not grow with what is fetched or uploaded.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod connection;
 mod dial;
 mod error;

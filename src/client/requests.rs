@@ -228,12 +228,14 @@ impl<'r, R: Responses> Requests<'r, R> {
             self.open.resize_with(index + 1, || None);
         }
         self.active += 1;
-        self.open[index] = Some(PendingRequest {
-            stream,
-            began,
-            upload,
-            answer: AnswerStage::None,
-        });
+        if let Some(place) = self.open.get_mut(index) {
+            *place = Some(PendingRequest {
+                stream,
+                began,
+                upload,
+                answer: AnswerStage::None,
+            });
+        }
     }
 
     fn exchange(&mut self, stream: StreamKey) -> Option<&mut PendingRequest> {
@@ -244,7 +246,7 @@ impl<'r, R: Responses> Requests<'r, R> {
     fn remove(&mut self, stream: StreamKey) -> Option<PendingRequest> {
         self.exchange(stream)?;
         self.active -= 1;
-        self.open[stream.index()].take()
+        self.open.get_mut(stream.index())?.take()
     }
 
     /// Reads what windows and output have room for. True if there was anything.

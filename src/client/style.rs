@@ -57,17 +57,21 @@ impl Style {
 
 /// A number of bytes, as people write it.
 pub fn size(bytes: f64) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < units.len() {
-        value /= 1000.0;
-        unit += 1;
+    if value < 999.5 {
+        return format!("{value:.0} B");
     }
-    match unit {
-        0 => format!("{value:.0} B"),
-        _ if value < 9.995 => format!("{value:.2} {}", units[unit]),
-        _ => format!("{value:.1} {}", units[unit]),
+    let mut unit = "";
+    for larger in ["kB", "MB", "GB", "TB"] {
+        if value >= 999.5 {
+            value /= 1000.0;
+            unit = larger;
+        }
+    }
+    if value < 9.995 {
+        format!("{value:.2} {unit}")
+    } else {
+        format!("{value:.1} {unit}")
     }
 }
 

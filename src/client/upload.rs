@@ -106,7 +106,7 @@ impl Upload {
         let wanted = usize::try_from(left).unwrap_or(max).min(max);
         out.resize(before + wanted, 0);
         let result = rustix::io::retry_on_intr(|| {
-            rustix::io::pread(&self.file, &mut out[before..], start + offset)
+            rustix::io::pread(&self.file, out.split_at_mut(before).1, start + offset)
         });
         let read = result.unwrap_or(0);
         out.truncate(before + read);
@@ -131,7 +131,7 @@ impl Upload {
         self.spent.set(true);
         let before = out.len();
         out.resize(before + max, 0);
-        let result = (&self.file).read(&mut out[before..]);
+        let result = (&self.file).read(out.split_at_mut(before).1);
         let read = *result.as_ref().unwrap_or(&0);
         out.truncate(before + read);
         match result {

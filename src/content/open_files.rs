@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use slab::Slab;
 
+use super::cold_names::ColdNames;
+use super::supply::{DescriptorSupply, Supply};
 use crate::world::{Files, Metadata};
 
 /// An owner of a descriptor that can be taken back.
@@ -42,20 +44,20 @@ const REST: Duration = Duration::from_secs(1);
 const MOST_LOOKED_AT: usize = 1_024;
 
 /// The tree of one host, and its part of the table of open files.
-pub(crate) struct OpenFiles<F, T> {
+pub(crate) struct OpenFiles<F: Files, T> {
     tree: RefCell<F>,
-    table: Rc<DescriptorTable<T>>,
+    table: Rc<DescriptorTable<T, F::Opening>>,
     /// The first host's, whose tree keeps the spare descriptors; `None` for that host itself.
     first: RefCell<Option<Rc<OpenFiles<F, T>>>>,
 }
 
-/// The descriptors of all hosts.
-struct DescriptorTable<T> {
+/// The descriptors of all hosts, and the names of the request that one of them is answering.
+struct DescriptorTable<T, O> {
     slots: RefCell<Slab<Weak<T>>>,
     /// The next place that the hand of the clock looks at.
     hand: Cell<usize>,
     most: usize,
-    supply: Cell<Supply>,
+    supply: RefCell<DescriptorSupply>,
     /// True if a file may rest.
     resting: Cell<bool>,
     /// The next place that is looked at for a file that has rested.
@@ -64,17 +66,10 @@ struct DescriptorTable<T> {
     swept: Cell<usize>,
     /// Time of the last look.
     looked: Cell<Option<Instant>>,
-}
-
-/// Supply of descriptors by the system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Supply {
-    /// No lack is known.
-    Enough,
-    /// The system had none, but open files gave theirs, or the lack was over at once.
-    Passing,
-    /// The system had none, and the reserve was used.
-    Short,
+    /// The names that the request which is being answered waits for; `None` while files are opened at any cost.
+    cold: RefCell<Option<ColdNames<O>>>,
+    /// The names that a request has waited for which is about to be asked for again, and the time of that.
+    awaited: RefCell<Option<(Instant, ColdNames<O>)>>,
 }
 
 impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
@@ -86,11 +81,13 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
                 slots: RefCell::new(Slab::with_capacity(most.min(ROOM))),
                 hand: Cell::new(0),
                 most: most.max(1),
-                supply: Cell::new(Supply::Enough),
+                supply: RefCell::default(),
                 resting: Cell::new(false),
                 broom: Cell::new(0),
                 swept: Cell::new(0),
                 looked: Cell::new(None),
+                cold: RefCell::new(None),
+                awaited: RefCell::new(None),
             }),
             first: RefCell::default(),
         })
@@ -135,25 +132,61 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
         self.tree.borrow_mut()
     }
 
+    /// True if the request that is asked for at this time has waited for names.
+    pub(crate) fn has_awaited(&self, now: Instant) -> bool {
+        let awaited = self.table.awaited.borrow();
+        awaited.as_ref().is_some_and(|(at, _)| *at == now)
+    }
+
+    /// Has openings that would wait for a disk fail from here on, but for those that were waited for, and but for all
+    /// others where no helper takes a task.
+    pub(crate) fn shun_waits(&self, now: Instant, is_helped: bool) {
+        // Those of a request that was then not asked for belong to nobody.
+        let awaited = self.table.awaited.take().filter(|(at, _)| *at == now);
+        let mut names = awaited.map(|(_, names)| names).unwrap_or_default();
+        names.may_wait(is_helped);
+        self.table.cold.replace(Some(names));
+    }
+
+    /// Has files opened at any cost from here on. Returns the names to wait for, if an opening has failed for one.
+    pub(crate) fn bear_waits(&self) -> Option<ColdNames<F::Opening>> {
+        self.table.cold.take().filter(ColdNames::is_wanting)
+    }
+
+    /// Hands over the names that were waited for by the request that is asked for next, at this time.
+    pub(crate) fn note_awaited(&self, now: Instant, names: ColdNames<F::Opening>) {
+        self.table.awaited.replace(Some((now, names)));
+    }
+
     /// Opens a path. If descriptors are short, another file gives its own.
     pub(crate) fn open(&self, path: &[u8]) -> io::Result<(F::File, Metadata)> {
         loop {
-            let opened = self.tree().open(path);
+            let opened = match &mut *self.table.cold.borrow_mut() {
+                Some(names) => names.open(&mut *self.tree(), path),
+                None => self.tree().open(path),
+            };
             match opened {
                 Err(error) if is_descriptor_limit(&error) => {
-                    let supply = &self.table.supply;
-                    supply.set(supply.get().max(Supply::Passing));
+                    let supply = self.table.supply.borrow();
+                    supply.note(Supply::Passing);
                     if !self.table.close_one() {
                         let first = self.first.borrow();
                         let keeper = first.as_deref().unwrap_or(self);
                         if !keeper.tree().lend_descriptor() {
                             return Err(error);
                         }
-                        supply.set(Supply::Short);
+                        supply.note(Supply::Short);
                     }
                 }
                 opened => return opened,
             }
+        }
+    }
+
+    /// Has a request that is about to wait for a name wait for this one as well.
+    pub(crate) fn want_too(&self, path: &[u8]) {
+        if let Some(names) = &mut *self.table.cold.borrow_mut() {
+            names.want_too(path);
         }
     }
 
@@ -192,10 +225,22 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
         })
     }
 
+    /// The note of the supply of descriptors, for others who need some.
+    #[cfg(any(feature = "proxy", feature = "upload"))]
+    pub(crate) fn supply(&self) -> DescriptorSupply {
+        self.table.supply.borrow().clone()
+    }
+
+    /// Has lacks of descriptors noted here from now on.
+    #[cfg(feature = "upload")]
+    pub(crate) fn note_supply_in(&self, supply: DescriptorSupply) {
+        self.table.supply.replace(supply);
+    }
+
     /// The supply of descriptors since the last call. The first host's is that of all.
     pub(crate) fn take_supply(&self) -> Supply {
         if self.tree().restore_descriptors() {
-            self.table.supply.replace(Supply::Enough)
+            self.table.supply.borrow().take()
         } else {
             Supply::Short
         }
@@ -207,7 +252,7 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
     }
 }
 
-impl<T: Reclaimable> DescriptorTable<T> {
+impl<T: Reclaimable, O> DescriptorTable<T, O> {
     /// Closes files that rest and were not used since the last look. No file rests any more once all places
     /// were looked at without finding one.
     fn close_rested(&self) {

@@ -11,4 +11,6 @@ pub enum Progress {
     Waiting,
     /// No bytes until the disk has brought them, which it was asked for.
     Cold,
+    /// No bytes yet: a part of the work for them was done, and the next part is for another turn.
+    Unfinished,
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::error::BodyError;
 use super::file_part::FilePart;
 use super::file_slice::FileSlice;
+use super::lent_bytes::LentBytes;
 use super::open_file::OpenFile;
 use super::progress::Progress;
 use crate::world::{Files, Residence};
@@ -26,6 +27,8 @@ pub enum Slice<F: Files> {
     File(FileSlice<F>),
     /// Bytes of a file that a cache has in memory. There are few of them, so they are copied.
     Part(FilePart<F>),
+    /// Bytes of a buffer that they were read into.
+    Lent(LentBytes),
 }
 
 impl<F: Files> Slice<F> {
@@ -42,9 +45,8 @@ impl<F: Files> Slice<F> {
     /// True if the bytes are in memory of this process.
     pub(super) fn is_in_memory(&self) -> bool {
         match self {
-            Slice::Memory { .. } => true,
+            Slice::Memory { .. } | Slice::Part(_) | Slice::Lent(_) => true,
             Slice::File(file) => file.file().is_in_memory(),
-            Slice::Part(_) => true,
         }
     }
 
@@ -88,6 +90,7 @@ impl<F: Files> Slice<F> {
             Slice::Memory { start, end, .. } => u64::from(end - start),
             Slice::File(slice) => slice.len(),
             Slice::Part(part) => part.len(),
+            Slice::Lent(bytes) => bytes.len() as u64,
         }
     }
 
@@ -103,12 +106,18 @@ impl<F: Files> Slice<F> {
             Slice::Memory { start, .. } => *start += len as u32,
             Slice::File(slice) => slice.advance(len),
             Slice::Part(part) => part.advance(len),
+            // It is as long as a buffer, at most.
+            Slice::Lent(bytes) => bytes.advance(len as usize),
         }
     }
 
     /// Takes off the next bytes, up to `max`, to be spliced; `None` if the disk has to bring them
     /// first, which it was then asked for. The rest does not hold its content.
     pub fn take(&mut self, reads: &mut F::Reads, max: u64) -> Result<Option<Self>, BodyError> {
+        if let Slice::Lent(bytes) = self {
+            let max = usize::try_from(max).unwrap_or(usize::MAX);
+            return Ok(Some(Slice::Lent(bytes.take(max))));
+        }
         if let Slice::Part(part) = self {
             *self = Slice::File(part.rest_of_file());
         }
@@ -129,8 +138,8 @@ impl<F: Files> Slice<F> {
                 Residence::Disk => return Ok(None),
                 Residence::Memory => Slice::File(slice.first(len)),
             },
-            // It was made one of the file above.
-            Slice::Part(_) => return Ok(None),
+            // One of them was made a file's above, and the other taken.
+            Slice::Part(_) | Slice::Lent(_) => return Ok(None),
         };
         self.advance(len);
         self.release();
@@ -164,6 +173,14 @@ impl<F: Files> Slice<F> {
                 let taken = rest.get(..max).unwrap_or(rest);
                 out.extend_from_slice(taken);
                 *start += taken.len() as u32;
+                Ok(Residence::Memory)
+            }
+            Slice::Lent(bytes) => {
+                let rest = bytes.bytes();
+                let taken = rest.get(..max).unwrap_or(rest);
+                out.extend_from_slice(taken);
+                let len = taken.len();
+                bytes.advance(len);
                 Ok(Residence::Memory)
             }
             Slice::File(slice) => slice.read(reads, out, max),

@@ -114,7 +114,7 @@ fn take(
     let slice = body.next_slice(max, LEAST).expect("it is worth it");
     Ok(slice.take(files, max)?.map(|taken| match taken {
         Slice::File(file) => (file.offset(), file.offset() + file.len()),
-        Slice::Memory { .. } | Slice::Part(_) => panic!("memory"),
+        Slice::Memory { .. } | Slice::Part(_) | Slice::Lent(_) => panic!("memory"),
     }))
 }
 

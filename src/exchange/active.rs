@@ -1,7 +1,10 @@
 //! A request that is being answered: the source of the response's bytes, and what is owed to the
 //! request's content. The rules that both protocols share stand here.
 
+mod ending;
 mod tunnel;
+
+pub(crate) use ending::Replaced;
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -12,14 +15,13 @@ use super::dialogue::{Exchange, Part};
 use super::failure::Failure;
 use super::handler::Request;
 use super::host_key::HostKey;
-use super::kept::{ContentHold, KeptRequest};
-use super::response::Response;
+use super::kept::ContentHold;
 use super::running::{ContentBounds, Opening, Running, Size};
 use super::wakes::{AlarmOwner, RequestKey, RequestPlace, WakeCause};
 use crate::content::{Body, Least, Progress, Slice};
+use crate::http::Fields;
 use crate::http::grammar::decimal;
-use crate::http::{Fields, Method};
-use crate::telemetry::access_log::{AccessLog, Ended, Entry, LostOutput};
+use crate::telemetry::access_log::Entry;
 use crate::world::Files;
 
 /// Memory of a handler for a request besides the content that it holds: its fields, mostly.
@@ -50,8 +52,8 @@ pub(crate) struct ActiveRequest<F: Files> {
 pub(crate) enum Waits {
     /// None: it can go on.
     Not,
-    /// The retry of the disk.
-    Disk,
+    /// The next try of its content, which a disk brings, or more work makes.
+    Content,
     /// A wake of its exchange, or a part of the request.
     Exchange,
 }
@@ -76,22 +78,18 @@ pub(crate) enum TimerState {
 /// A request whose content is larger than anybody takes.
 pub(crate) struct TooLarge;
 
-/// The rest of a request whose exchange was given up for another response.
-pub(crate) struct Replaced {
-    /// The method: no content may follow where that is so for the exchange's response.
-    pub method: Method,
-    /// The line of the log.
-    pub entry: Option<Box<Entry>>,
-    /// Changes of the fields of the response.
-    pub changes: Option<Rc<FieldChanges>>,
-}
-
 impl<F: Files> ActiveRequest<F> {
-    /// A request that is answered with a response, whose head is sent.
-    pub(crate) fn content(response: Response<F>, now: Instant, entry: Option<Box<Entry>>) -> Self {
-        let mut active = Self::new(Source::Content(response.body), now, entry);
-        active.status = response.status;
-        active
+    /// A request that is answered with a response of this status, whose head is sent.
+    pub(crate) fn content(
+        status: u16,
+        body: Body<F>,
+        now: Instant,
+        entry: Option<Box<Entry>>,
+    ) -> Self {
+        ActiveRequest {
+            status,
+            ..Self::new(Source::Content(body), now, entry)
+        }
     }
 
     /// A request that an exchange answers.
@@ -214,16 +212,16 @@ impl<F: Files> ActiveRequest<F> {
         self.wait
     }
 
-    /// Content has to be brought by a disk, which was asked for it.
-    pub(crate) fn await_disk(&mut self) {
-        self.wait = Waits::Disk;
+    /// Content has to be brought by a disk, which was asked for it, or made by more work.
+    pub(crate) fn await_content(&mut self) {
+        self.wait = Waits::Content;
     }
 
     /// A wake has come; says whether it is to be polled. The disk has its time, whoever calls.
     pub(crate) fn wake(&mut self, cause: WakeCause) -> bool {
         let is_awaited = match cause {
-            WakeCause::Disk => self.wait == Waits::Disk,
-            WakeCause::Waker => self.wait != Waits::Disk,
+            WakeCause::Content => self.wait == Waits::Content,
+            WakeCause::Waker => self.wait != Waits::Content,
         };
         if is_awaited {
             self.go_on();
@@ -295,7 +293,7 @@ impl<F: Files> ActiveRequest<F> {
     /// True if it goes on without its peer: content that it has is waited for, or may not be sent yet.
     pub(crate) fn goes_on_alone(&self) -> bool {
         match &self.source {
-            _ if self.wait == Waits::Disk => true,
+            _ if self.wait == Waits::Content => true,
             Source::Exchange(running) => self.wait == Waits::Exchange && running.is_paced(),
             Source::Content(_) => false,
         }
@@ -315,7 +313,7 @@ impl<F: Files> ActiveRequest<F> {
         let opening = running.open(reads, means)?;
         match &opening {
             Opening::Nothing => self.wait = Waits::Exchange,
-            Opening::Cold => self.wait = Waits::Disk,
+            Opening::Cold => self.wait = Waits::Content,
             Opening::Head(head, _) | Opening::Switch(head) => {
                 self.status = head.status;
                 running.tell_upstream_time(&mut self.entry);
@@ -424,81 +422,10 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
-    /// The end of its connection's output is lost, and with it the end of its content, if that is in the
-    /// output: the reason then.
-    pub(crate) fn lose(&mut self, lost: &mut LostOutput) -> Option<&'static str> {
-        lost.take_from(&mut self.sent)
-    }
-
-    /// The response is another than that of the source: of this status, with so many bytes.
-    pub(crate) fn refuse(&mut self, status: u16, content_bytes: u64) {
-        self.status = status;
-        self.sent = content_bytes;
-    }
-
     /// Has the fields of the exchange's head changed, and those of a response that takes its place.
     pub(crate) fn change_head(&mut self, changes: Option<Rc<FieldChanges>>) {
         if let Source::Exchange(running) = &mut self.source {
             running.change_head(changes);
-        }
-    }
-
-    /// The request that is asked for again, and its line of the log.
-    pub(crate) fn into_kept(mut self) -> Option<(Box<KeptRequest>, Option<Box<Entry>>)> {
-        let Source::Exchange(running) = &mut self.source else {
-            return None;
-        };
-        Some((running.take_kept()?, self.entry.take()))
-    }
-
-    /// Gives up the exchange for a response that takes the place of its own. Its line of the log has the
-    /// reason.
-    pub(crate) fn replace(mut self, reason: Option<&'static str>, means: &Means) -> Replaced {
-        let (method, changes) = match &self.source {
-            Source::Exchange(running) => (running.method(), running.changes()),
-            Source::Content(_) => (Method::Get, None),
-        };
-        self.pass(Part::Gone, means);
-        let mut entry = self.entry.take();
-        if let Some(entry) = &mut entry {
-            entry.add_received(self.received);
-            if let Some(reason) = reason {
-                entry.blame(reason);
-            }
-        }
-        Replaced {
-            method,
-            entry,
-            changes,
-        }
-    }
-
-    /// The request is over before its response is complete: its exchange is told, and its line of the
-    /// log can be written, with the reason if there is one.
-    pub(crate) fn abandon(
-        &mut self,
-        log: &mut Option<AccessLog>,
-        reason: Option<&'static str>,
-        means: &Means,
-    ) {
-        self.pass(Part::Gone, means);
-        self.conclude(log, reason);
-    }
-
-    /// The request is over: its line of the log can be written, with the reason if there is one.
-    pub(crate) fn conclude(&mut self, log: &mut Option<AccessLog>, reason: Option<&'static str>) {
-        match (log, self.entry.take()) {
-            (Some(log), Some(mut entry)) => {
-                entry.add_received(self.received);
-                log.end(Ended {
-                    entry,
-                    status: self.status,
-                    body_bytes: self.sent,
-                    reason,
-                });
-            }
-            (Some(log), None) => log.count_untold(self.status),
-            (None, _) => {}
         }
     }
 }

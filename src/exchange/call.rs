@@ -13,73 +13,41 @@
 //! content of the request that flow control already counts, and of the response as much as one read
 //! brings, because the connection reads on only where [`Call::wants_reply`].
 
+mod calls;
 mod head;
 mod outgoing;
+mod reply;
+mod spare;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::failure::Failure;
-use super::queue::Queue;
 use super::wakes::Waker;
+use crate::content::LentBytes;
 use crate::http::Fields;
 use crate::world::Token;
+pub(crate) use calls::Calls;
 pub(crate) use head::{CallHead, Repeats};
 use outgoing::OutgoingContent;
 pub(crate) use outgoing::TakenContent;
+pub(crate) use reply::CallEnd;
+use reply::{CallReply, ReplyContent};
 
 /// Content of a response, in bytes, with which no more is read from its upstream: a quarter of what one
 /// read brings, so that a fast reader never waits for the next read.
 const ENOUGH: usize = 16 << 10;
 
-/// The buffer of a response's content is given back when it is empty and larger than this, in bytes: an
-/// idle stream of events keeps little.
-const SPARE: usize = 4 << 10;
-
 /// Interim responses that are passed on of one response: more than any use of 102 and 103. Others are
 /// dropped.
 const MOST_INTERIMS: usize = 8;
 
-/// Calls whose exchanges have something for their upstream connections.
-#[derive(Clone)]
-pub(crate) struct Calls(Rc<CallQueue>);
-
-struct CallQueue {
-    waiting: RefCell<Queue<Call>>,
-    /// Bytes that all calls hold.
-    held: Cell<usize>,
-}
-
-impl Calls {
-    /// No calls.
-    pub(crate) fn new() -> Self {
-        Calls(Rc::new(CallQueue {
-            waiting: RefCell::new(Queue::new()),
-            held: Cell::new(0),
-        }))
-    }
-
-    /// True if no call has anything to do.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.waiting.borrow().is_empty()
-    }
-
-    /// Takes the next call.
-    pub(crate) fn take(&self) -> Option<Call> {
-        let call = self.0.waiting.borrow_mut().pop_front()?;
-        call.0.queued.set(false);
-        Some(call)
-    }
-
-    /// Bytes of responses that exchanges have not taken, and of requests that are kept to be sent once more, of
-    /// all calls. Content that no connection has taken is counted with its client.
-    pub(crate) fn held(&self) -> usize {
-        self.0.held.get()
-    }
-}
+/// Room for the fields that an exchange adds to the head of a response, so that it is made of the upstream's in place.
+const ADDED_FIELDS: usize = 4;
+const ADDED_BYTES: usize = 128;
 
 /// The part of its way that a call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,31 +97,12 @@ struct CallState {
     is_abandoned: bool,
 }
 
-/// The part of a response that the exchange has not taken yet.
-#[derive(Default)]
-struct CallReply {
-    interims: VecDeque<Fields>,
-    interims_so_far: usize,
-    head: Option<Fields>,
-    content: VecDeque<u8>,
-    end: Option<CallEnd>,
-}
-
 impl CallState {
-    /// Bytes that count as the call's own.
+    /// Bytes that count as the call's own. Those that are lent count elsewhere.
     fn held(&self) -> usize {
-        let head = self.reply.head.as_ref().map_or(0, Fields::size);
-        self.content.kept() + head + self.reply.content.len()
+        let head = self.reply.head.as_ref().map_or(0, |head| head.heap());
+        self.content.kept() + head + self.reply.content.copied()
     }
-}
-
-/// The end of a response.
-#[derive(Debug)]
-pub(crate) enum CallEnd {
-    /// The whole response was received, with these trailers.
-    Complete(Option<Fields>),
-    /// The rest cannot be had.
-    Failed(Failure),
 }
 
 impl Call {
@@ -288,8 +237,9 @@ impl Call {
     pub(crate) fn give_head(&self, fields: &Fields, now: Instant) {
         let time = now.saturating_duration_since(self.0.began);
         self.0.response_time.set(Some(time));
-        let head = Some(fields.clone());
-        self.0.change(|state| state.reply.head = head);
+        let mut head = self.0.calls.spare_head();
+        Rc::make_mut(&mut head).copy_with_room(fields, ADDED_FIELDS, ADDED_BYTES);
+        self.0.change(|state| state.reply.head = Some(head));
         self.0.waker.wake();
     }
 
@@ -297,7 +247,22 @@ impl Call {
     pub(crate) fn give_content(&self, content: &[u8]) {
         self.0.change(|state| {
             if !state.is_abandoned {
-                state.reply.content.extend(content);
+                if state.reply.content.lacks_buffer() {
+                    let buffer = self.0.calls.spare_content();
+                    state.reply.content.take_buffer(buffer);
+                }
+                state.reply.content.add(content);
+            }
+        });
+        self.0.waker.wake();
+    }
+
+    /// Gives content of the response in the buffer that it was read into.
+    pub(crate) fn lend_content(&self, buffer: &Rc<[u8]>, range: Range<usize>) {
+        self.0.change(|state| {
+            if !state.is_abandoned {
+                let account = self.0.calls.lent();
+                state.reply.content.lend(buffer, range, account);
             }
         });
         self.0.waker.wake();
@@ -324,11 +289,15 @@ impl Call {
         self.0.response_time.get()
     }
 
+    /// The event loop looks at the call.
+    fn leave_queue(&self) {
+        self.0.queued.set(false);
+    }
+
     /// Has the event loop look at the call.
     fn notify(&self) {
         if !self.0.queued.replace(true) {
-            let waiting = &self.0.calls.0.waiting;
-            waiting.borrow_mut().push_back(self.clone());
+            self.0.calls.add(self.clone());
         }
     }
 }
@@ -398,7 +367,7 @@ impl Caller {
     }
 
     /// Takes the head of the response.
-    pub(crate) fn take_head(&self) -> Option<Fields> {
+    pub(crate) fn take_head(&self) -> Option<Rc<Fields>> {
         self.0.0.change(|state| state.reply.head.take())
     }
 
@@ -410,15 +379,33 @@ impl Caller {
 
     /// Takes content of the response, as much as `take` says of what it is shown.
     pub(crate) fn take_reply(&self, take: impl FnOnce(&[u8], &[u8]) -> usize) -> usize {
-        let (taken, goes_on) = self.0.0.change(|state| {
-            let reply = &mut state.reply;
-            let (front, back) = reply.content.as_slices();
+        self.take_content(|content| {
+            let (front, back) = content.next();
             let taken = take(front, back);
-            reply.content.drain(..taken);
-            if reply.content.is_empty() && reply.content.capacity() > SPARE {
-                reply.content = VecDeque::new();
+            content.advance(taken);
+            taken
+        })
+    }
+
+    /// Takes the content of the response that comes next where it is, if it lies in the buffer that it was read
+    /// into, and is no more than `most`.
+    pub(crate) fn take_lent(&self, most: u64) -> Option<LentBytes> {
+        self.take_content(|content| {
+            let (next, _) = content.next();
+            if next.len() as u64 <= most {
+                content.take_lent()
+            } else {
+                None
             }
-            (taken, state.is_paused && reply.content.len() < ENOUGH)
+        })
+    }
+
+    /// Takes content. Its connection goes on if it has waited for that.
+    fn take_content<T>(&self, take: impl FnOnce(&mut ReplyContent) -> T) -> T {
+        let (taken, goes_on) = self.0.0.change(|state| {
+            let content = &mut state.reply.content;
+            let taken = take(content);
+            (taken, state.is_paused && content.len() < ENOUGH)
         });
         if goes_on {
             self.0.notify();
@@ -452,16 +439,14 @@ impl SharedCall {
         let mut state = self.state.borrow_mut();
         let before = state.held();
         let changed = change(&mut state);
-        let held = &self.calls.0.held;
-        held.set(held.get() + state.held() - before);
+        self.calls.count(before, state.held());
         changed
     }
 }
 
 impl Drop for SharedCall {
     fn drop(&mut self) {
-        let held = &self.calls.0.held;
-        held.set(held.get() - self.state.get_mut().held());
+        self.calls.count(self.state.get_mut().held(), 0);
     }
 }
 
@@ -470,7 +455,8 @@ impl Drop for Caller {
         // Nobody takes the response any more. Content may still be on its way into a tunnel.
         self.0.0.change(|state| {
             state.is_abandoned = true;
-            state.reply.content = VecDeque::new();
+            let buffer = state.reply.content.give_up();
+            self.0.0.calls.keep_content(buffer);
             state.reply.head = None;
             state.content.settle();
         });

@@ -31,6 +31,14 @@ pub trait Exchange<F: Files> {
     /// or a wait can be told.
     fn poll(&mut self, room: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure>;
 
+    /// Takes the content that comes next, if it can be sent from where it is, and is no more than `most` bytes.
+    /// Asked behind a head that tells the length of the content, before the exchange is polled. An exchange whose
+    /// content lies in memory that is needed again soon has it sent without a copy so.
+    fn take_slice(&mut self, most: u64) -> Option<Slice<F>> {
+        let _ = most;
+        None
+    }
+
     /// The most content of the request that it takes, in bytes, else 413; `None` is the server's limit.
     /// Asked once, at the beginning.
     fn content_limit(&self) -> Option<u64> {
@@ -121,10 +129,11 @@ pub enum Step<F: Files> {
     AskAgain(LoginOutcome),
 }
 
-/// The reason for which a request is asked for again: the outcome of a look at its credentials.
+/// The reason for which a request is asked for again: the outcome of a look at its credentials. One that waited for
+/// something else has passed that look, if there was any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginOutcome {
-    /// The credentials are right.
+    /// The credentials are right, or none are needed.
     Granted,
     /// They are wrong.
     Refused,

@@ -1,5 +1,7 @@
 //! A queue that leaves no memory of a crowd behind.
 //!
+//! Its two rings are one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
+//!
 //! Room for [`ROOM`] values is kept from the start. Values beyond that lie in a second ring, which is
 //! given back as soon as it is empty. One ring that grew in a crowd, and shrank after it, would lie
 //! above all memory that the crowd leaves behind, and keep the allocator from giving that back.

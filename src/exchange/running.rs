@@ -265,7 +265,10 @@ impl<F: Files> Running<F> {
             Step::AskAgain(_) => Err(Failure::misuse("it does not ask again")),
             Step::Wait(until) if self.kept.is_some() => {
                 self.wait_for(until, means.handler_timeout, means.now)?;
-                Ok(Opening::Nothing)
+                Ok(match until {
+                    Until::Disk => Opening::Cold,
+                    _ => Opening::Nothing,
+                })
             }
             Step::Wait(until) => {
                 let most = self.exchange.head_timeout();
@@ -346,6 +349,13 @@ impl<F: Files> Running<F> {
     /// told, as each chunk of HTTP/1.1 has a frame around it.
     pub(super) fn next_slice(&mut self, max: u64, least: Least) -> Option<&mut Slice<F>> {
         let left = self.left?;
+        if self.content.is_empty()
+            && left > 0
+            && let Some(slice) = self.exchange.take_slice(left)
+        {
+            (self.wait, self.end) = (Wait::None, None);
+            self.content = Body::One(slice);
+        }
         self.content.next_slice(max.min(left), least)
     }
 
@@ -393,8 +403,10 @@ impl<F: Files> Running<F> {
                 let progress = self.content.read(reads, out, room)?;
                 self.count(out.len() - before);
                 match progress {
-                    Progress::Cold if before == start => return Ok(Progress::Cold),
-                    Progress::Cold => return Ok(Progress::More),
+                    Progress::Cold | Progress::Unfinished if before == start => {
+                        return Ok(progress);
+                    }
+                    Progress::Cold | Progress::Unfinished => return Ok(Progress::More),
                     Progress::More | Progress::End | Progress::Waiting => continue,
                 }
             }

@@ -8,8 +8,10 @@ use std::rc::Rc;
 
 use super::failure::Failure;
 use super::response::{Head, Response};
-use crate::http::grammar::{is_connection_specific, is_lowercase_token, may_be_trailer, trim};
-use crate::http::{Field, Fields, Method, status};
+use crate::http::grammar::{
+    decimal, is_connection_specific, is_lowercase_token, may_be_trailer, trim,
+};
+use crate::http::{Field, Fields, Method, is_one_line, status};
 use crate::world::Files;
 
 const BAD_FIELD: &str = "a field that no response can carry";
@@ -78,7 +80,7 @@ fn fields(fields: Rc<Fields>, length: LengthField) -> Result<Rc<Fields>, Failure
         (LengthField::AsGiven, _) => true,
         (LengthField::None, given) => given.is_none(),
         (LengthField::Is(len), given) => {
-            given.is_some_and(|it| it.value == len.to_string().as_bytes())
+            given.is_some_and(|it| decimal(it.value) == Some(len) && !begins_with_zero(it.value))
         }
     };
     if is_right && fields.iter().all(|it| is_of_head(it.name) && is_fit(it)) {
@@ -92,6 +94,11 @@ fn fields(fields: Rc<Fields>, length: LengthField) -> Result<Rc<Fields>, Failure
         kept.push(b"content-length", len.to_string().as_bytes());
     }
     Ok(Rc::new(kept))
+}
+
+/// True for a number that has more digits than it needs.
+fn begins_with_zero(number: &[u8]) -> bool {
+    matches!(number, [b'0', _, ..])
 }
 
 /// A copy of the fields that are wanted, with names in lowercase, and without blanks around values.
@@ -121,8 +128,7 @@ fn is_of_head(name: &[u8]) -> bool {
 
 /// True if the field can stand as it is in either version (RFC 9113 §8.2.1, RFC 9110 §5.5).
 fn is_fit(field: Field<'_>) -> bool {
-    let is_text = |byte: &u8| (*byte >= b' ' && *byte != 0x7f) || *byte == b'\t';
     is_lowercase_token(field.name)
-        && field.value.iter().all(is_text)
+        && is_one_line(field.value)
         && trim(field.value).len() == field.value.len()
 }

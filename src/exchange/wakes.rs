@@ -4,6 +4,7 @@
 //!  a handler: Waker::wake ──▶ woken ─┐
 //!                                    ├──▶ event loop: a turn for the connection, a poll for the request
 //!  the disk: Wakes::retry ──▶ later ─┤
+//!  long work: Wakes::go_on ──▶ next ─┤
 //!  the helper process: helped ───────┘
 //! ```
 //!
@@ -42,8 +43,8 @@ pub(crate) struct RequestPlace {
 /// The reason for which a request is polled again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WakeCause {
-    /// A disk, or a descriptor, is tried once more.
-    Disk,
+    /// Content is tried once more: a disk has had its time, the helper process has answered, or long work goes on.
+    Content,
     /// A handler called the request's [`Waker`].
     Waker,
 }
@@ -58,6 +59,8 @@ pub(crate) struct Wake {
 /// The wakes of all connections of an event loop.
 pub(crate) struct Wakes {
     woken: Rc<RefCell<Queue<Rc<Alarm>>>>,
+    /// Requests whose content is worked at, a part a turn.
+    next: Queue<RequestPlace>,
     /// The earliest first: each is due after the same time.
     later: Queue<(Instant, RequestPlace)>,
     /// Requests whose bytes the helper process brings: at most as many as it takes tasks.
@@ -130,6 +133,7 @@ impl Wakes {
     pub(crate) fn new() -> Self {
         Wakes {
             woken: Rc::new(RefCell::new(Queue::new())),
+            next: Queue::new(),
             later: Queue::new(),
             helped: Vec::new(),
         }
@@ -142,6 +146,11 @@ impl Wakes {
             state: Cell::new(AlarmState::Silent),
             queue: self.woken.clone(),
         })
+    }
+
+    /// Has a request polled again in another turn, because its work is longer than one.
+    pub(crate) fn go_on(&mut self, place: RequestPlace) {
+        self.next.push_back(place);
     }
 
     /// Has a request polled again once the disk has had its time.
@@ -158,31 +167,32 @@ impl Wakes {
     pub(crate) fn take_helped(&mut self, task: HelpId) -> Option<Wake> {
         let at = self.helped.iter().position(|(id, _)| *id == task)?;
         let (_, place) = self.helped.swap_remove(at);
-        let cause = WakeCause::Disk;
+        let cause = WakeCause::Content;
         Some(Wake { place, cause })
     }
 
     /// Time until the next wake; `None` if there is none to come.
     pub(crate) fn until_next(&self, now: Instant) -> Option<Duration> {
-        if !self.woken.borrow().is_empty() {
+        if !self.next.is_empty() || !self.woken.borrow().is_empty() {
             return Some(Duration::ZERO);
         }
         let first = self.later.front();
         first.map(|(due, _)| due.saturating_duration_since(now))
     }
 
-    /// True if a retry of the disk is appointed for a connection.
+    /// True if a retry of the disk, or the next part of long work, is appointed for a connection.
     #[cfg(debug_assertions)]
     pub(crate) fn has_retry(&self, connection: Token) -> bool {
         let later = self.later.iter().map(|(_, place)| place);
         let helped = self.helped.iter().map(|(_, place)| place);
         later
             .chain(helped)
+            .chain(self.next.iter())
             .any(|place| place.connection == connection)
     }
 
     /// Takes the wakes that are due, the first first: retries of the disk before calls of
-    /// wakers. Those that are caused while these are delivered come the next time.
+    /// wakers, and both before long work. Those that are caused while these are delivered come the next time.
     pub(crate) fn take_due(&mut self, now: Instant, due: &mut Queue<Wake>) {
         while let Some(&(at, place)) = self.later.front()
             && at <= now
@@ -190,7 +200,7 @@ impl Wakes {
             self.later.pop_front();
             due.push_back(Wake {
                 place,
-                cause: WakeCause::Disk,
+                cause: WakeCause::Content,
             });
         }
         let mut woken = self.woken.borrow_mut();
@@ -202,6 +212,12 @@ impl Wakes {
                     cause: WakeCause::Waker,
                 });
             }
+        }
+        while let Some(place) = self.next.pop_front() {
+            due.push_back(Wake {
+                place,
+                cause: WakeCause::Content,
+            });
         }
     }
 }
@@ -263,10 +279,23 @@ mod tests {
         }
         assert_eq!(wakes.until_next(Instant::now()), None);
         let woken = wakes.take_helped(HelpId(2)).unwrap();
-        assert_eq!((woken.place, woken.cause), (place(2), WakeCause::Disk));
+        assert_eq!((woken.place, woken.cause), (place(2), WakeCause::Content));
         assert_eq!(wakes.take_helped(HelpId(2)), None);
         assert_eq!(wakes.take_helped(HelpId(3)).unwrap().place, place(3));
         assert_eq!(wakes.take_helped(HelpId(1)).unwrap().place, place(1));
+    }
+
+    #[test]
+    fn long_work_goes_on_at_once_behind_all_others() {
+        let mut wakes = Wakes::new();
+        let now = Instant::now();
+        wakes.go_on(place(1));
+        wakes.go_on(place(2));
+        wakes.retry(place(3), now);
+        Waker(wakes.alarm(place(4))).wake();
+        assert_eq!(wakes.until_next(now), Some(Duration::ZERO));
+        assert_eq!(due(&mut wakes, now + DISK_RETRY), [3, 4, 1, 2]);
+        assert_eq!(wakes.until_next(now), None);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The bytes of messages (RFC 9112 §4, §5, §7.1): appended piece by piece, never formatted.
 
-use super::bytes::first_control;
 use crate::http::grammar::{is_connection_specific, is_token, may_be_trailer};
-use crate::http::{Field, status};
+use crate::http::{Field, is_one_line, status};
 
 /// `100 Continue`, whole (RFC 9110 §15.2.1).
 pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -45,9 +44,13 @@ pub(super) fn status_line(out: &mut Vec<u8>, code: u16) {
 /// A field line. A field whose value would break out of its line is left out: it must not become a
 /// response of its own.
 pub(super) fn field(out: &mut Vec<u8>, field: Field<'_>) {
-    if !is_one_line(field.value) {
-        return;
+    if is_one_line(field.value) {
+        checked_field(out, field);
     }
+}
+
+/// A line of a field that was found to be sendable.
+pub(super) fn checked_field(out: &mut Vec<u8>, field: Field<'_>) {
     out.reserve(field.name.len() + field.value.len() + 4);
     out.extend_from_slice(field.name);
     out.extend_from_slice(b": ");
@@ -70,18 +73,6 @@ pub(super) fn is_passed_on(name: &[u8]) -> bool {
         7 | 10 | 16 | 17 if is_connection_specific(name) => false,
         _ => name.first() != Some(&b':'),
     }
-}
-
-/// True if there is no control character but tab.
-fn is_one_line(value: &[u8]) -> bool {
-    let mut rest = value;
-    while let Some(position) = first_control(rest) {
-        match rest.split_at(position) {
-            (_, [b'\t', after @ ..]) => rest = after,
-            _ => return false,
-        }
-    }
-    true
 }
 
 /// Appends `content-length`.

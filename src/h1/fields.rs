@@ -29,17 +29,21 @@ pub(super) enum Name {
 impl Name {
     pub(super) fn of(name: &str) -> Name {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
-        match name.len() {
-            2 if is("te") => Name::Hop,
-            4 if is("host") => Name::Host,
-            6 if is("expect") => Name::Expect,
-            7 if is("upgrade") => Name::Upgrade,
-            10 if is("connection") => Name::Connection,
-            10 if is("keep-alive") => Name::Hop,
-            14 if is("content-length") => Name::ContentLength,
-            14 if is("http2-settings") => Name::Http2Settings,
-            16 if is("proxy-connection") => Name::Hop,
-            17 if is("transfer-encoding") => Name::TransferEncoding,
+        let Some(first) = name.as_bytes().first() else {
+            return Name::Other;
+        };
+        // Most names differ from all of these in length or in the first letter.
+        match (name.len(), first.to_ascii_lowercase()) {
+            (2, b't') if is("te") => Name::Hop,
+            (4, b'h') if is("host") => Name::Host,
+            (6, b'e') if is("expect") => Name::Expect,
+            (7, b'u') if is("upgrade") => Name::Upgrade,
+            (10, b'c') if is("connection") => Name::Connection,
+            (10, b'k') if is("keep-alive") => Name::Hop,
+            (14, b'c') if is("content-length") => Name::ContentLength,
+            (14, b'h') if is("http2-settings") => Name::Http2Settings,
+            (16, b'p') if is("proxy-connection") => Name::Hop,
+            (17, b't') if is("transfer-encoding") => Name::TransferEncoding,
             _ => Name::Other,
         }
     }

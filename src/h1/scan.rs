@@ -5,8 +5,8 @@
 //! that is over a limit or holds a forbidden byte is refused at the byte that proves it. Because it is
 //! always the lowest such byte, the answer does not depend on the cuts of the input.
 
-use super::bytes::first_control;
 use super::error::Error;
+use crate::http::first_control;
 use crate::http::grammar::is_token_byte;
 
 /// Methods are 7 letters long, WebDAV's and its relatives' up to 17. RFC 9112 §3 asks for 501 where

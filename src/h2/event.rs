@@ -3,6 +3,7 @@
 use super::error::{ErrorCode, StreamError};
 use super::frame::FrameHeader;
 use super::frame::decode::{self, Rfc7540Priority};
+use super::frame::extension;
 use super::priority::Priority;
 use super::settings::Settings;
 use super::store::StreamKey;
@@ -198,6 +199,37 @@ pub enum Event<'e> {
     },
 }
 
+impl Event<'_> {
+    /// The stream that the event is about, if there is a key for it: that of a request, of a part of its answer, or of
+    /// its end. A promise is about the request that led to it.
+    pub fn stream(&self) -> Option<StreamKey> {
+        match *self {
+            Event::Request { stream, .. }
+            | Event::HeadersTooLarge { stream, .. }
+            | Event::Response { stream, .. }
+            | Event::Informational { stream, .. }
+            | Event::Trailers { stream, .. }
+            | Event::Data { stream, .. }
+            | Event::StreamReset { stream, .. }
+            | Event::PushPromise { stream, .. } => Some(stream),
+            Event::WindowUpdated { stream, .. } => stream,
+            _ => None,
+        }
+    }
+
+    /// True if the peer's message is complete with this event: END_STREAM came (RFC 9113 §8.1). A reset is no such end.
+    pub fn ends_stream(&self) -> bool {
+        match *self {
+            Event::Request { end_stream, .. }
+            | Event::HeadersTooLarge { end_stream, .. }
+            | Event::Response { end_stream, .. }
+            | Event::Data { end_stream, .. } => end_stream,
+            Event::Trailers { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// Reason for the reset of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -259,7 +291,7 @@ pub struct Origins<'e>(pub(super) &'e [u8]);
 impl<'e> Origins<'e> {
     /// ASCII serialisations of origins, as they came.
     pub fn iter(&self) -> impl Iterator<Item = &'e [u8]> + Clone + use<'e> {
-        decode::origins(self.0)
+        extension::origins(self.0)
     }
 }
 

@@ -244,7 +244,8 @@
 //! - [`settings`], [`priority`], [`error`], [`event`]: the nouns
 //! - `stream`: the states of §5.1, in one transition function; `store`: streams in slots; `ids`: what is
 //!   remembered of those that are over
-//! - [`Inbox`], [`Outbox`]: bytes on either side of a connection, for users that want none of it
+//! - [`Inbox`], [`Outbox`], [`RequestCollector`]: bytes on either side of a connection, and requests that are put
+//!   together, for users that want none of it
 //! - `flow`: windows, and all arithmetic on them
 //! - `scheduler`: whose turn it is (RFC 9218)
 //! - `budget`: how much nuisance a peer may cause; `clock`: time in four bytes
@@ -255,6 +256,7 @@
 
 mod budget;
 mod clock;
+mod collector;
 mod config;
 pub mod connection;
 pub mod error;
@@ -275,6 +277,7 @@ mod stream;
 mod turn;
 
 pub use budget::BudgetsLeft;
+pub use collector::{CollectedRequest, RequestCollector};
 pub use config::{Budgets, Config};
 pub use connection::{
     BlockedBy, Connection, Direction, Grant, Observer, Snapshot, StreamSnapshot, TableSnapshot,

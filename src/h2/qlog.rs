@@ -21,6 +21,7 @@ use std::fmt::Write;
 
 use super::connection::{Connection, Direction, Snapshot, StreamSnapshot};
 use super::error::ErrorCode;
+use super::frame::extension::{self, Member};
 use super::frame::text::{Blocks, flags};
 use super::frame::{FrameHeader, FrameType, decode};
 use super::settings::{Role, id};
@@ -240,20 +241,27 @@ fn frame(out: &mut String, header: FrameHeader, payload: &[u8], fields: Option<&
             out.push_str(",\"opaque_data\":");
             hex(out, payload);
         }
-        FrameType::PRIORITY_UPDATE => {
-            if let Ok((id, value)) = decode::priority_update(payload) {
-                let _ = write!(out, ",\"prioritized_stream_id\":{id}");
-                out.push_str(",\"priority_field_value\":");
-                string(out, &String::from_utf8_lossy(value));
-            }
-        }
         FrameType::DATA => {
             let _ = write!(out, ",\"raw\":{{\"payload_length\":{}}}", header.len);
         }
-        kind if name.is_none() => {
-            let _ = write!(out, ",\"frame_type_bytes\":{}", kind.0);
+        kind => match extension::shown(kind) {
+            Some(shown) => (shown.members)(payload)
+                .into_iter()
+                .for_each(|member| extension_member(out, member)),
+            None => {
+                let _ = write!(out, ",\"frame_type_bytes\":{}", kind.0);
+            }
+        },
+    }
+}
+
+fn extension_member(out: &mut String, (name, value): (&str, Member<'_>)) {
+    let _ = write!(out, ",\"{name}\":");
+    match value {
+        Member::Number(number) => {
+            let _ = write!(out, "{number}");
         }
-        _ => {}
+        Member::Text(text) => string(out, &String::from_utf8_lossy(text)),
     }
 }
 

@@ -2,18 +2,19 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
-    SocketType, recv, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 
 use super::duty::{HelperDuty, HelperSandbox, NAME};
@@ -50,11 +51,16 @@ impl fmt::Debug for HelperClient {
 }
 
 impl HelperClient {
-    /// Starts a helper as this user, or as the user that this process is, and waits until it is ready.
+    /// Starts a helper as this user, or as the user that this process is, and waits until it is ready. It opens files
+    /// beneath these directories.
     ///
     /// The kernel starts the file that this process runs, even if another one has its name by now.
-    pub fn start(user: Option<&User>, sandbox: HelperSandbox) -> Result<Self, HelperError> {
-        let (socket, process) = start(user, sandbox, HelperDuty::Files)?;
+    pub fn start(
+        user: Option<&User>,
+        sandbox: HelperSandbox,
+        readable: &[PathBuf],
+    ) -> Result<Self, HelperError> {
+        let (socket, process) = start(user, sandbox, HelperDuty::Files, readable)?;
         Ok(HelperClient::new(socket, process))
     }
 
@@ -85,6 +91,7 @@ impl HelperClient {
         work: TaskWork,
         file: BorrowedFd<'_>,
         (offset, len): (u64, u64),
+        path: &[u8],
     ) -> Option<HelpId> {
         let socket = self.socket.as_ref()?;
         if self.tasks.len() >= MOST_TASKS {
@@ -99,7 +106,8 @@ impl HelperClient {
             return None;
         }
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let sent = retry_on_intr(|| sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, flags));
+        let parts = [IoSlice::new(&bytes), IoSlice::new(path)];
+        let sent = retry_on_intr(|| sendmsg(socket, &parts, &mut control, flags));
         match sent {
             Ok(_) => {}
             Err(Errno::PIPE | Errno::CONNRESET) => {
@@ -122,7 +130,7 @@ impl HelperClient {
     fn give_up(&mut self, why: &str) {
         self.socket = None;
         log::warn!(
-            "the helper process {} {why}: files are read and hashed without it until the server is \
+            "the helper process {} {why}: files are opened, read and hashed without it until the server is \
              started anew",
             self.process
         );
@@ -143,11 +151,13 @@ impl HelperClient {
     }
 }
 
-/// Starts a process of this duty, and waits until it is ready: its socket, and its process id.
+/// Starts a process of this duty, which may read these directories, and waits until it is ready: its socket, and its
+/// process id.
 pub(super) fn start(
     user: Option<&User>,
     sandbox: HelperSandbox,
     duty: HelperDuty,
+    readable: &[PathBuf],
 ) -> Result<(OwnedFd, u32), HelperError> {
     let start_error = |error: io::Error| HelperError::Start(error);
     let pair = socketpair(
@@ -163,12 +173,14 @@ pub(super) fn start(
         .arg0(NAME)
         .arg(sandbox.argument())
         .arg(duty.argument())
+        .args(readable)
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::from(other))
         .stdout(Stdio::null());
     if let Some(user) = user {
-        // Without any of root's groups; it needs none, because it opens nothing.
+        // Without any of root's groups, nor the others of the user. Files that only one of these may read are opened by
+        // the server alone.
         command.uid(user.uid).gid(user.gid);
     }
     let process = command.spawn().map_err(start_error)?.id();
@@ -177,41 +189,66 @@ pub(super) fn start(
     let mut waited = [PollFd::new(&socket, PollFlags::IN)];
     let _ = retry_on_intr(|| poll(&mut waited, Some(&START)));
     match receive(&socket) {
-        Ok(Some(HelperReply::Ready)) => Ok((socket, process)),
+        Ok(Some((HelperReply::Ready, _))) => Ok((socket, process)),
         _ => Err(HelperError::NotReady),
     }
 }
 
-/// The next message; `None` if there is none yet.
-fn receive(socket: &OwnedFd) -> Result<Option<HelperReply>, &'static str> {
+/// The next message, and the descriptor that comes with it; `None` if there is none yet. Where the system has no number
+/// left for the descriptor, the message comes without it.
+fn receive(socket: &OwnedFd) -> Result<Option<(HelperReply, Option<OwnedFd>)>, &'static str> {
     let mut bytes = [0; message::LEN];
-    match retry_on_intr(|| recv(socket, &mut bytes[..], RecvFlags::DONTWAIT)) {
-        Err(Errno::AGAIN) => Ok(None),
-        Ok((0, _)) | Err(_) => Err("has ended"),
-        Ok((len, _)) => match bytes.get(..len).and_then(HelperReply::parse) {
-            Some(reply) => Ok(Some(reply)),
-            None => Err("says what nobody understands"),
-        },
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let received = retry_on_intr(|| {
+        let mut parts = [IoSliceMut::new(&mut bytes)];
+        recvmsg(socket, &mut parts, &mut control, flags)
+    });
+    let len = match received {
+        Err(Errno::AGAIN) => return Ok(None),
+        Err(_) => return Err("has ended"),
+        Ok(received) if received.bytes == 0 => return Err("has ended"),
+        Ok(received) => received.bytes,
+    };
+    let file = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut files) => files.next(),
+        _ => None,
+    });
+    match bytes.get(..len).and_then(HelperReply::parse) {
+        Some(reply) => Ok(Some((reply, file))),
+        None => Err("says what nobody understands"),
     }
 }
 
 impl FileHelper for HelperClient {
     fn read_ahead(&mut self, file: BorrowedFd<'_>, offset: u64, len: u64) -> Option<HelpId> {
-        self.send(TaskWork::ReadAhead, file, (offset, len))
+        self.send(TaskWork::ReadAhead, file, (offset, len), &[])
     }
 
     fn hash(&mut self, file: BorrowedFd<'_>, offset: u64, len: u64) -> Option<HelpId> {
-        self.send(TaskWork::Hash, file, (offset, len))
+        self.send(TaskWork::Hash, file, (offset, len), &[])
     }
 
-    fn take_answer(&mut self) -> Option<HelpAnswer> {
+    fn open(&mut self, directory: BorrowedFd<'_>, path: &[u8]) -> Option<HelpId> {
+        let len = path.len() as u64;
+        self.send(TaskWork::Open, directory, (0, len), path)
+    }
+
+    fn takes_tasks(&self) -> bool {
+        self.socket.is_some() && self.tasks.len() < MOST_TASKS
+    }
+
+    fn take_answer(&mut self) -> Option<(HelpAnswer, Option<OwnedFd>)> {
         if let Some(socket) = &self.socket {
             match receive(socket) {
-                Ok(Some(HelperReply::Answer(answer))) if self.tasks.front() == Some(&answer.id) => {
+                Ok(Some((HelperReply::Answer(answer), file)))
+                    if self.tasks.front() == Some(&answer.id) =>
+                {
                     self.tasks.pop_front();
                     self.heard = Instant::now();
                     self.silences = 0;
-                    return Some(answer);
+                    return Some((answer, file));
                 }
                 Ok(Some(_)) => self.give_up("answers what it was not asked"),
                 Ok(None) if !self.judge_silence() => return None,
@@ -220,7 +257,8 @@ impl FileHelper for HelperClient {
             }
         }
         let outcome = HelpOutcome::Failed;
-        self.tasks.pop_front().map(|id| HelpAnswer { id, outcome })
+        let id = self.tasks.pop_front()?;
+        Some((HelpAnswer { id, outcome }, None))
     }
 
     fn is_open(&self, id: HelpId) -> bool {

@@ -1,10 +1,11 @@
 //! The words between a server and the processes that it starts: their name, their arguments, their answers.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{SendFlags, send};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, send, sendmsg};
 
 use super::message::HelperReply;
 
@@ -32,7 +33,7 @@ impl HelperSandbox {
 /// Tasks that a helper is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HelperDuty {
-    /// Reading ahead and hashing.
+    /// Opening, reading ahead and hashing.
     Files,
     /// Verifying passwords.
     Passwords,
@@ -60,4 +61,16 @@ pub(super) fn answer(socket: BorrowedFd<'_>, reply: HelperReply) -> io::Result<(
         Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Sends a message to the server, and a descriptor with it. False if the system does not take the descriptor: too many
+/// are on their way, or its memory is short. Nothing was sent then.
+pub(super) fn pass(socket: BorrowedFd<'_>, reply: HelperReply, file: BorrowedFd<'_>) -> bool {
+    let bytes = reply.to_bytes();
+    let parts = [IoSlice::new(&bytes)];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let files = [file];
+    control.push(SendAncillaryMessage::ScmRights(&files))
+        && retry_on_intr(|| sendmsg(socket, &parts, &mut control, SendFlags::NOSIGNAL)).is_ok()
 }

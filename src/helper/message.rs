@@ -1,15 +1,20 @@
-//! Messages between the server and its helper: 24 bytes each, behind a version.
+//! Messages between the server and its helper: 24 bytes each, behind a version, and a path behind one kind of them.
+//! A descriptor comes with each task, and with the answer that a file was opened.
 //!
 //! ```text
 //!  0        1      2        4     8         16        24
-//!  │version │ kind │ unused │ id  │ offset  │ length   │   a task, with one descriptor
-//!  │version │ kind │ unused │ id  │ hash               │   an answer
+//!  │version │ kind │ unused │ id  │ offset  │ length   │          a task, with a file's descriptor
+//!  │version │ kind │ unused │ id  │ 0       │ length   │ path     a task, with a directory's descriptor
+//!  │version │ kind │ unused │ id  │ hash, or error     │          an answer
 //! ```
 
 use crate::world::{HelpAnswer, HelpId, HelpOutcome};
 
-/// Number of bytes of each message.
+/// Number of bytes of each message, but for the path.
 pub(super) const LEN: usize = 24;
+
+/// The most bytes of a path. The kernel takes no longer one (`PATH_MAX`).
+pub(super) const MOST_PATH: usize = 4 << 10;
 
 /// Version of the messages. Both ends are one binary, so another version is a mistake of ours.
 const VERSION: u8 = 1;
@@ -17,13 +22,20 @@ const VERSION: u8 = 1;
 /// The most bytes of one task, so that each ends soon; tasks of the server are at most as long.
 const MOST_BYTES: u64 = 1 << 20;
 
+/// The largest number of an error of Linux (`MAX_ERRNO`).
+const MOST_ERROR: u128 = 4_095;
+
 const READ_AHEAD: u8 = 1;
 const HASH: u8 = 2;
+const OPEN: u8 = 3;
 
 const READY: u8 = 129;
 const READ: u8 = 130;
 const HASHED: u8 = 131;
 const FAILED: u8 = 132;
+const LOOKED_UP: u8 = 133;
+const OPENED: u8 = 134;
+const NOT_OPENED: u8 = 135;
 
 /// Work on a descriptor that comes with the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +43,8 @@ pub(super) struct Task {
     pub id: HelpId,
     pub work: TaskWork,
     pub offset: u64,
-    /// Number of bytes, at most [`MOST_BYTES`]. No byte is behind the last offset that a file can have.
+    /// Number of bytes, at most [`MOST_BYTES`], none of them behind the last offset that a file can have; or the
+    /// length of the path, at most [`MOST_PATH`].
     pub len: u64,
 }
 
@@ -42,6 +55,8 @@ pub(super) enum TaskWork {
     ReadAhead,
     /// Hash the bytes behind those of the task before, or from the beginning of a file.
     Hash,
+    /// Open what the path behind the message names beneath the directory.
+    Open,
 }
 
 /// A message of the helper.
@@ -56,8 +71,13 @@ pub(super) enum HelperReply {
 impl Task {
     /// A task, if it is not too long.
     pub fn new(id: HelpId, work: TaskWork, offset: u64, len: u64) -> Option<Self> {
-        let is_in_file = i64::try_from(offset.checked_add(len)?).is_ok();
-        (len <= MOST_BYTES && is_in_file).then_some(Task {
+        let is_bounded = match work {
+            TaskWork::ReadAhead | TaskWork::Hash => {
+                len <= MOST_BYTES && i64::try_from(offset.checked_add(len)?).is_ok()
+            }
+            TaskWork::Open => offset == 0 && (1..=MOST_PATH as u64).contains(&len),
+        };
+        is_bounded.then_some(Task {
             id,
             work,
             offset,
@@ -69,19 +89,28 @@ impl Task {
         let kind = match self.work {
             TaskWork::ReadAhead => READ_AHEAD,
             TaskWork::Hash => HASH,
+            TaskWork::Open => OPEN,
         };
         let words = (u128::from(self.len) << 64) | u128::from(self.offset);
         pack(kind, self.id, words)
     }
 
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let (kind, id, words) = unpack(bytes)?;
+    /// Parses a message: a task, and its path, which is empty but for [`TaskWork::Open`].
+    pub fn parse(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (head, path) = bytes.split_at_checked(LEN)?;
+        let (kind, id, words) = unpack(head)?;
         let work = match kind {
             READ_AHEAD => TaskWork::ReadAhead,
             HASH => TaskWork::Hash,
+            OPEN => TaskWork::Open,
             _ => return None,
         };
-        Task::new(id, work, words as u64, (words >> 64) as u64)
+        let task = Task::new(id, work, words as u64, (words >> 64) as u64)?;
+        let len = match work {
+            TaskWork::ReadAhead | TaskWork::Hash => 0,
+            TaskWork::Open => task.len,
+        };
+        (path.len() as u64 == len).then_some((task, path))
     }
 }
 
@@ -92,6 +121,11 @@ impl HelperReply {
             HelperReply::Answer(HelpAnswer { id, outcome }) => match outcome {
                 HelpOutcome::Read => pack(READ, id, 0),
                 HelpOutcome::Hashed(hash) => pack(HASHED, id, hash),
+                HelpOutcome::Opened => pack(OPENED, id, 0),
+                HelpOutcome::NotOpened(errno) => {
+                    pack(NOT_OPENED, id, u128::from(errno.unsigned_abs()))
+                }
+                HelpOutcome::LookedUp => pack(LOOKED_UP, id, 0),
                 HelpOutcome::Failed => pack(FAILED, id, 0),
             },
         }
@@ -103,6 +137,9 @@ impl HelperReply {
             (READY, 0) => return Some(HelperReply::Ready),
             (READ, 0) => HelpOutcome::Read,
             (HASHED, hash) => HelpOutcome::Hashed(hash),
+            (OPENED, 0) => HelpOutcome::Opened,
+            (NOT_OPENED, 1..=MOST_ERROR) => HelpOutcome::NotOpened(words as i32),
+            (LOOKED_UP, 0) => HelpOutcome::LookedUp,
             (FAILED, 0) => HelpOutcome::Failed,
             _ => return None,
         };
@@ -138,12 +175,14 @@ mod tests {
         for work in [TaskWork::ReadAhead, TaskWork::Hash] {
             for (offset, len) in [(0, 0), (7, MOST_BYTES), (i64::MAX as u64 - 1, 1)] {
                 let task = Task::new(HelpId(u32::MAX), work, offset, len).unwrap();
-                assert_eq!(Task::parse(&task.to_bytes()), Some(task));
+                assert_eq!(Task::parse(&task.to_bytes()), Some((task, &[][..])));
                 assert_eq!(HelperReply::parse(&task.to_bytes()), None);
             }
         }
         let outcomes = [HelpOutcome::Read, HelpOutcome::Hashed(1 << 100 | 7)];
-        for outcome in outcomes.into_iter().chain([HelpOutcome::Failed]) {
+        let opened = [HelpOutcome::Opened, HelpOutcome::NotOpened(2)];
+        let others = [HelpOutcome::LookedUp, HelpOutcome::Failed];
+        for outcome in outcomes.into_iter().chain(opened).chain(others) {
             let id = HelpId(3);
             let reply = HelperReply::Answer(HelpAnswer { id, outcome });
             assert_eq!(HelperReply::parse(&reply.to_bytes()), Some(reply));
@@ -163,7 +202,28 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_as_long_as_its_task_says_and_not_longer_than_the_bound() {
+        for len in [1, 7, MOST_PATH] {
+            let task = Task::new(HelpId(9), TaskWork::Open, 0, len as u64).unwrap();
+            let path = vec![b'a'; len];
+            let message = [&task.to_bytes()[..], &path].concat();
+            assert_eq!(Task::parse(&message), Some((task, &path[..])));
+            for cut in [LEN, message.len() - 1] {
+                assert_eq!(Task::parse(&message[..cut]), None, "{cut}");
+            }
+            assert_eq!(Task::parse(&[&message[..], b"a"].concat()), None);
+        }
+        for (offset, len) in [(0, 0), (0, MOST_PATH as u64 + 1), (1, 1)] {
+            assert_eq!(Task::new(HelpId(9), TaskWork::Open, offset, len), None);
+        }
+    }
+
+    #[test]
     fn other_versions_kinds_and_lengths_are_refused() {
+        for error in [0, MOST_ERROR + 1] {
+            let reply = pack(NOT_OPENED, HelpId(1), error);
+            assert_eq!(HelperReply::parse(&reply), None);
+        }
         let task = Task::new(HelpId(1), TaskWork::Hash, 0, 1).unwrap();
         for (at, byte) in [(0, VERSION + 1), (1, READY), (1, 0), (2, 1), (3, 1)] {
             let mut bytes = task.to_bytes();
@@ -179,8 +239,8 @@ mod tests {
         fn any_bytes_parse_to_what_they_are_made_of_or_to_nothing(bytes: [u8; LEN]) {
             let mut bytes = bytes;
             (bytes[0], bytes[2], bytes[3]) = (VERSION, 0, 0);
-            if let Some(task) = Task::parse(&bytes) {
-                prop_assert_eq!(task.to_bytes(), bytes);
+            if let Some((task, path)) = Task::parse(&bytes) {
+                prop_assert_eq!((task.to_bytes(), path), (bytes, &[][..]));
             }
             if let Some(reply @ HelperReply::Answer(_)) = HelperReply::parse(&bytes) {
                 prop_assert_eq!(reply.to_bytes(), bytes);

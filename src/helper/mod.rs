@@ -1,15 +1,21 @@
 //! The helper process: it waits for disks, so that the event loop need not.
 //!
 //! ```text
-//!  event loop ─▶ DescriptorReads ─▶ HelperClient ──task, descriptor──▶ HelperProcess: read ahead, hash
+//!  event loop ─▶ DescriptorReads ─▶ HelperClient ──task, descriptor──▶ HelperProcess: open, read ahead, hash
 //!       ▲                             ▲                                │
-//!       └── requests go on ◀──────────┴────────────answer──────────────┘      over a pair of sockets
+//!       └── requests go on ◀──────────┴───answer, file that was opened─┘      over a pair of sockets
 //! ```
 //!
 //! It is the program itself, started once more before the sandbox closes. It is shut in more tightly than the
-//! server ([`sandbox::enter_helper`](crate::sandbox::enter_helper)): it opens nothing, and reads through
-//! descriptors that were passed to it. Tasks are done in their order, one after another, and each is bounded,
-//! so an answer belongs to the oldest task.
+//! server ([`sandbox::enter_helper`](crate::sandbox::enter_helper)): it reads through descriptors that were passed to it,
+//! and opens files beneath the directories of the sites alone, which it is told of at its start. Tasks are done in their
+//! order, one after another, and each is bounded, so an answer belongs to the oldest task.
+//!
+//! A file is opened beneath a root's descriptor that comes with the task, as the server opens it, and its own descriptor
+//! goes back with the answer. The server judges it there: a private file is refused as if it had opened it. An error
+//! goes back as its number. Where the helper has no right to the file (a root that the settings have named since, a file
+//! that one of the server's further groups may read), it has looked the names up all the same, and the server opens the
+//! file without a wait for those. It does so as well where no descriptor was free for the one that came.
 //!
 //! Everything works without it, in slices. A task is done so whenever the helper has `MOST_TASKS` already,
 //! and all tasks are from the moment on at which the helper ends, or is silent for `SILENCE` twice. The server says so once. It starts no new one, because by then its sandbox lets it start

@@ -47,7 +47,7 @@ impl fmt::Debug for PasswordClient {
 impl PasswordClient {
     /// Starts the process as this user, or as the user that this process is, and waits until it is ready.
     pub fn start(user: Option<&User>, sandbox: HelperSandbox) -> Result<Self, HelperError> {
-        let (socket, process) = start(user, sandbox, HelperDuty::Passwords)?;
+        let (socket, process) = start(user, sandbox, HelperDuty::Passwords, &[])?;
         Ok(PasswordClient {
             socket: Some(socket),
             process,

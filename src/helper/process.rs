@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSliceMut, Stdin};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -14,12 +15,12 @@ use rustix::net::{
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::duty::{HelperDuty, HelperSandbox, NAME, answer};
+use super::duty::{HelperDuty, HelperSandbox, NAME, answer, pass};
 use super::message::{self, HelperReply, Task, TaskWork};
 #[cfg(feature = "upload")]
 use super::writer;
 use super::{HelperError, MOST_TASKS, passwords};
-use crate::world::files::DescriptorReads;
+use crate::world::files::{DescriptorReads, open_beneath};
 use crate::world::{FileReads, HelpAnswer, HelpOutcome};
 
 /// Number of bytes that are read in one go. The kernel was asked for more before, so a small buffer reads as
@@ -31,6 +32,8 @@ const READ: usize = 64 << 10;
 pub struct HelperProcess {
     sandbox: HelperSandbox,
     duty: HelperDuty,
+    /// Directories beneath which it opens files.
+    readable: Vec<PathBuf>,
     socket: Stdin,
 }
 
@@ -74,6 +77,7 @@ impl HelperProcess {
         Ok(Some(HelperProcess {
             sandbox,
             duty,
+            readable: arguments.map(PathBuf::from).collect(),
             socket,
         }))
     }
@@ -81,6 +85,11 @@ impl HelperProcess {
     /// Rights that it has to give up before it runs.
     pub fn sandbox(&self) -> HelperSandbox {
         self.sandbox
+    }
+
+    /// The directories beneath which it opens files; `None` if it opens no file.
+    pub fn readable(&self) -> Option<&[PathBuf]> {
+        (self.duty == HelperDuty::Files).then_some(&self.readable)
     }
 
     /// Does tasks until the server ends.
@@ -108,31 +117,58 @@ pub(super) fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
                 RecvFlags::DONTWAIT
             };
             match receive(socket, flags)? {
-                ReceivedTask::Task(task, file) => {
-                    // A disk that cannot be asked is read all the same.
-                    let _ = worker.reads.ask_for(&file, task.offset, task.len);
-                    tasks.push_back((task, file));
+                ReceivedTask::Task(received) => {
+                    if received.task.work != TaskWork::Open {
+                        let PassedTask { task, file, .. } = &received;
+                        // A disk that cannot be asked is read all the same.
+                        let _ = worker.reads.ask_for(file, task.offset, task.len);
+                    }
+                    tasks.push_back(received);
                 }
                 ReceivedTask::Nothing => break,
                 ReceivedTask::End => return Ok(()),
             }
         }
-        if let Some((task, file)) = tasks.pop_front() {
-            let outcome = worker.work(task, &file).unwrap_or(HelpOutcome::Failed);
-            let id = task.id;
-            answer(socket, HelperReply::Answer(HelpAnswer { id, outcome }))?;
+        if let Some(PassedTask { task, path, file }) = tasks.pop_front() {
+            let (outcome, opened) = match task.work {
+                TaskWork::ReadAhead | TaskWork::Hash => {
+                    let done = worker.work(task, &file);
+                    (done.unwrap_or(HelpOutcome::Failed), None)
+                }
+                TaskWork::Open => open(&file, &path),
+            };
+            let reply = |outcome| {
+                HelperReply::Answer(HelpAnswer {
+                    id: task.id,
+                    outcome,
+                })
+            };
+            let is_passed = opened.is_some_and(|it| pass(socket, reply(outcome), it.as_fd()));
+            match outcome {
+                HelpOutcome::Opened if is_passed => {}
+                HelpOutcome::Opened => answer(socket, reply(HelpOutcome::LookedUp))?,
+                _ => answer(socket, reply(outcome))?,
+            }
         }
     }
 }
 
+/// A task, with what was passed for it.
+struct PassedTask {
+    task: Task,
+    /// The path that is to be opened; empty for other work.
+    path: Box<[u8]>,
+    file: OwnedFd,
+}
+
 enum ReceivedTask {
-    Task(Task, OwnedFd),
+    Task(PassedTask),
     Nothing,
     End,
 }
 
 fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<ReceivedTask> {
-    let mut bytes = [0; message::LEN];
+    let mut bytes = [0; message::LEN + message::MOST_PATH];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = retry_on_intr(|| {
@@ -157,8 +193,34 @@ fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<ReceivedTask>
     });
     let task = bytes.get(..len).and_then(Task::parse);
     match (task, file) {
-        (Some(task), Some(file)) => Ok(ReceivedTask::Task(task, file)),
+        (Some((task, path)), Some(file)) => Ok(ReceivedTask::Task(PassedTask {
+            task,
+            path: path.into(),
+            file,
+        })),
         _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Opens a path beneath a directory, or walks it as far as the sandbox lets it: the kernel then has its names and the
+/// file's inode in memory.
+fn open(directory: &OwnedFd, path: &[u8]) -> (HelpOutcome, Option<OwnedFd>) {
+    match open_beneath(directory, path) {
+        Ok(file) => (HelpOutcome::Opened, Some(file)),
+        // The server may have a right that the helper has not, descriptors, or links that it follows by itself.
+        Err(
+            Errno::ACCESS
+            | Errno::PERM
+            | Errno::MFILE
+            | Errno::NFILE
+            | Errno::NOMEM
+            | Errno::XDEV
+            | Errno::AGAIN
+            | Errno::INTR
+            | Errno::INVAL
+            | Errno::NOSYS,
+        ) => (HelpOutcome::LookedUp, None),
+        Err(errno) => (HelpOutcome::NotOpened(errno.raw_os_error()), None),
     }
 }
 
@@ -201,9 +263,10 @@ impl Worker {
             }
             at += read as u64;
         }
-        Ok(match task.work {
-            TaskWork::ReadAhead => HelpOutcome::Read,
-            TaskWork::Hash => HelpOutcome::Hashed(self.hash.digest128()),
+        Ok(if task.work == TaskWork::Hash {
+            HelpOutcome::Hashed(self.hash.digest128())
+        } else {
+            HelpOutcome::Read
         })
     }
 }

@@ -45,8 +45,6 @@ pub struct WriterClient {
     /// The socket; `None` once the process has ended.
     socket: Option<OwnedFd>,
     process: u32,
-    /// The place where a task is put together.
-    task: Vec<u8>,
 }
 
 /// The outcome of sending a task.
@@ -72,11 +70,10 @@ impl fmt::Debug for WriterClient {
 impl WriterClient {
     /// Starts the process as this user, or as the user that this process is, and waits until it is ready.
     pub fn start(user: Option<&User>, sandbox: HelperSandbox) -> Result<Self, HelperError> {
-        let (socket, process) = start(user, sandbox, HelperDuty::Uploads)?;
+        let (socket, process) = start(user, sandbox, HelperDuty::Uploads, &[])?;
         Ok(WriterClient {
             socket: Some(socket),
             process,
-            task: Vec::new(),
         })
     }
 
@@ -122,21 +119,17 @@ impl WriterClient {
         let Some(socket) = &self.socket else {
             return TaskSent::Gone;
         };
-        self.task.clear();
-        self.task.push(kind);
-        self.task.extend_from_slice(&number.to_le_bytes());
-        self.task.extend_from_slice(content);
+        let [a, b, c, d] = number.to_le_bytes();
+        let head = [kind, a, b, c, d];
+        let parts = [IoSlice::new(&head), IoSlice::new(content)];
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let sent = match file {
-            None => retry_on_intr(|| send(socket, &self.task, flags)),
-            Some(file) => {
-                let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-                let mut control = SendAncillaryBuffer::new(&mut space);
-                let files = [file];
-                control.push(SendAncillaryMessage::ScmRights(&files));
-                retry_on_intr(|| sendmsg(socket, &[IoSlice::new(&self.task)], &mut control, flags))
-            }
-        };
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let files = file.map(|file| [file]);
+        if let Some(files) = &files {
+            control.push(SendAncillaryMessage::ScmRights(files));
+        }
+        let sent = retry_on_intr(|| sendmsg(socket, &parts, &mut control, flags));
         match sent {
             Ok(_) => TaskSent::Taken,
             Err(Errno::PIPE | Errno::CONNRESET) => {
@@ -267,7 +260,6 @@ mod tests {
         let client = WriterClient {
             socket: Some(ours),
             process: 0,
-            task: Vec::new(),
         };
         (client, process)
     }
@@ -321,7 +313,6 @@ mod tests {
         let mut client = WriterClient {
             socket: Some(ours),
             process: 0,
-            task: Vec::new(),
         };
         let data = vec![0; MOST_CONTENT];
         let taken = (0..100).take_while(|_| client.write(1, &data).0 == TaskSent::Taken);

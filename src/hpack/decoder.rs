@@ -43,6 +43,13 @@ impl DecoderState {
         }
     }
 
+    fn changes(&self) -> u32 {
+        match self {
+            DecoderState::Open(table) => table.changes(),
+            DecoderState::Packed { .. } => 0,
+        }
+    }
+
     fn max_size(&self) -> u32 {
         match self {
             DecoderState::Open(table) => table.max_size(),
@@ -86,6 +93,12 @@ impl Decoder {
     ) -> Result<Decoded, DecodeError> {
         let table = self.entries.open();
         block::decode(block, (table, &mut self.bound), fields, limits)
+    }
+
+    /// A number that is the same as long as the table is: then equal blocks mean equal fields. It begins
+    /// anew when the table is packed.
+    pub(crate) fn table_changes(&self) -> u32 {
+        self.entries.changes()
     }
 
     /// Gives back the memory that the entries do not need, for a connection that waits for its next block.

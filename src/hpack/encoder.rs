@@ -35,9 +35,12 @@ const LARGEST_SHARE: usize = 2;
 /// A shorter cookie could be guessed, octet by octet, from the size of blocks (§7.1.3).
 const GUESSABLE_COOKIE: usize = 20;
 
-/// Blocks up to this length are kept for [`Encoder::repeatable`]: where every field of a response is an
-/// entry, it takes a byte each.
-const REPEATED_LEN: usize = 16;
+/// Blocks up to this length are kept for [`Encoder::repeatable`]. Where every field of a response is an entry, it
+/// takes a byte each; a redirect and a part of a file have one literal besides.
+const REPEATED_LEN: usize = 62;
+
+/// Blocks up to this length are judged at once: those whose fields are all entries.
+const ENTRIES_LEN: usize = 16;
 
 /// The relation of a literal to the table: its bits and the length of the index behind them (§6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,36 +83,90 @@ struct EncoderTable {
     /// A bit for the name of each entry that is or was: a name without its bit needs no search.
     names: u64,
     recent: Recent,
-    /// The last block, if it may be repeated.
-    last: Option<Repeatable>,
+    last: LastBlock,
+    /// True if a field of the block may be encoded in another way the next time.
+    changes: bool,
 }
 
-/// A block that is the same when its fields are encoded again, as long as the table is the same.
-#[derive(Clone, Copy)]
-struct Repeatable {
+/// The last block, if encoding its fields again gives the same one as long as the table is the same: it is of entries,
+/// and of literals that never become any.
+struct LastBlock {
+    form: BlockForm,
     len: u8,
     bytes: [u8; REPEATED_LEN],
 }
 
-impl Repeatable {
-    /// A block of nothing but fields that the tables hold, one byte each (§6.1): from 0x80 to 0xfe. A
-    /// literal may become an entry, and begins with another byte, as does a longer index.
-    fn new(block: &[u8]) -> Option<Self> {
-        const EACH: u128 = u128::from_ne_bytes([1; REPEATED_LEN]);
-        let mut bytes = [0x80; REPEATED_LEN];
-        bytes.get_mut(..block.len())?.copy_from_slice(block);
-        // All bytes at once: the high bit of each, and that the others are not all set.
-        let word = u128::from_ne_bytes(bytes);
-        let are_indices = word & (0x80 * EACH) == 0x80 * EACH;
-        let are_short = ((word & (0x7f * EACH)) + EACH) & (0x80 * EACH) == 0;
-        (are_indices && are_short).then_some(Repeatable {
-            len: block.len() as u8,
-            bytes,
-        })
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BlockForm {
+    /// It is not kept.
+    Unkept,
+    /// Each of its bytes is a field that the tables hold.
+    OfEntries,
+    /// It may have literals.
+    OfAnything,
+}
+
+impl LastBlock {
+    const NONE: LastBlock = LastBlock {
+        form: BlockForm::Unkept,
+        len: 0,
+        bytes: [0; REPEATED_LEN],
+    };
+
+    fn forget(&mut self) {
+        self.form = BlockForm::Unkept;
     }
 
-    fn block(&self) -> &[u8] {
-        self.bytes.get(..self.len.into()).unwrap_or_default()
+    /// Keeps a block that may be repeated, if it is short.
+    fn keep(&mut self, block: &[u8]) {
+        self.forget();
+        self.len = block.len() as u8;
+        if let Some(entries) = Entries::new(block) {
+            self.form = entries.form();
+            if let Some(place) = self.bytes.first_chunk_mut() {
+                *place = entries.0;
+            }
+        } else if let Some(place) = self.bytes.get_mut(..block.len()) {
+            place.copy_from_slice(block);
+            self.form = BlockForm::OfAnything;
+        }
+    }
+
+    fn block(&self) -> Option<&[u8]> {
+        let block = self.bytes.get(..self.len.into());
+        block.filter(|_| self.form != BlockForm::Unkept)
+    }
+
+    /// The block, if it is of entries, and its length.
+    fn entries(&self) -> Option<([u8; ENTRIES_LEN], usize)> {
+        let bytes = self.bytes.first_chunk()?;
+        (self.form == BlockForm::OfEntries).then_some((*bytes, self.len.into()))
+    }
+}
+
+/// A short block, filled up with bytes of entries.
+struct Entries([u8; ENTRIES_LEN]);
+
+impl Entries {
+    fn new(block: &[u8]) -> Option<Self> {
+        let mut bytes = [0x80; ENTRIES_LEN];
+        bytes.get_mut(..block.len())?.copy_from_slice(block);
+        Some(Entries(bytes))
+    }
+
+    /// A block of nothing but fields that the tables hold has one byte for each (§6.1): from 0x80 to 0xfe. A
+    /// literal begins with another byte, as does a longer index.
+    fn form(&self) -> BlockForm {
+        const EACH: u128 = u128::from_ne_bytes([1; ENTRIES_LEN]);
+        // All bytes at once: the high bit of each, and that the others are not all set.
+        let word = u128::from_ne_bytes(self.0);
+        let are_indices = word & (0x80 * EACH) == 0x80 * EACH;
+        let are_short = ((word & (0x7f * EACH)) + EACH) & (0x80 * EACH) == 0;
+        if are_indices && are_short {
+            BlockForm::OfEntries
+        } else {
+            BlockForm::OfAnything
+        }
     }
 }
 
@@ -134,7 +191,7 @@ impl Encoder {
         if !matches!(self.entries, EncoderState::Empty) {
             let entries = self.open();
             entries.table.set_max_size(size.into());
-            entries.last = None;
+            entries.last.forget();
         }
         self.size = size;
         self.lowest = self.lowest.min(size);
@@ -145,16 +202,27 @@ impl Encoder {
         self.announce_size(out);
         let start = out.len();
         let entries = self.open();
+        entries.changes = false;
         entries.encode(fields, out);
-        entries.last = out.get(start..).and_then(Repeatable::new);
+        match out.get(start..) {
+            Some(block) if !entries.changes => entries.last.keep(block),
+            _ => entries.last.forget(),
+        }
     }
 
-    /// The block that encoding the last fields again gives, where that is known: all of them are in
-    /// the tables, and it is short.
+    /// The block that encoding the last fields again gives, where that is known: each of them is in the
+    /// tables or never will be, and it is short.
     pub fn repeatable(&self) -> Option<&[u8]> {
         match &self.entries {
-            EncoderState::Open(entries) => entries.last.as_ref().map(Repeatable::block),
+            EncoderState::Open(entries) => entries.last.block(),
             EncoderState::Empty | EncoderState::Packed(_) => None,
+        }
+    }
+
+    /// Has the last block not repeated.
+    pub(crate) fn forget_block(&mut self) {
+        if let EncoderState::Open(entries) = &mut self.entries {
+            entries.last.forget();
         }
     }
 
@@ -257,14 +325,32 @@ impl EncoderTable {
             index,
             names,
             recent: Recent::default(),
-            last: None,
+            last: LastBlock::NONE,
+            changes: false,
         })
     }
 
     fn encode<'f>(&mut self, fields: impl IntoIterator<Item = Field<'f>>, out: &mut Vec<u8>) {
+        let mut fields = fields.into_iter();
         // Blocks mostly repeat each other, so behind the entry of one field is that of the next;
         // the oldest is where the first block began.
         let mut guess = self.table.len().wrapping_sub(1);
+        // The last block tells which fields were entries of the static table: those need no search.
+        if let Some((last, len)) = self.last.entries() {
+            for (&byte, field) in last.iter().take(len).zip(fields.by_ref()) {
+                let index = byte & 0x7f;
+                if field.sensitive {
+                    self.encode_field(field, out);
+                } else if static_table::is(index, field.name, field.value) {
+                    out.push(byte);
+                } else if self.table.holds(guess, field.name, field.value) {
+                    encode_entry(guess, out);
+                    guess = guess.wrapping_sub(1);
+                } else if let Some(age) = self.encode_field(field, out) {
+                    guess = age.wrapping_sub(1);
+                }
+            }
+        }
         for field in fields {
             if !field.sensitive && self.table.holds(guess, field.name, field.value) {
                 encode_entry(guess, out);
@@ -311,6 +397,7 @@ impl EncoderTable {
         out: &mut Vec<u8>,
     ) {
         let literal = self.choose(field, hash, name);
+        self.changes |= literal != Literal::Plain || !never_repeats(name);
         let (flags, prefix_bits) = match literal {
             Literal::Indexed => (0x40, 6),
             Literal::Plain => (0x00, 4),

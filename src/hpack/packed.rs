@@ -2,6 +2,7 @@
 //!
 //! An idle connection keeps its tables in this form, which takes a quarter of the memory, and
 //! its next blocks are as short as if the tables had been there all the time.
+//! This is one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
 
 use super::index::name_hash;
 use super::static_table::{self, Match};

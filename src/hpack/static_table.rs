@@ -102,6 +102,12 @@ pub(super) fn get(index: u32) -> Option<Joined<'static>> {
     ENTRIES.get((index as usize).wrapping_sub(1)).copied()
 }
 
+/// Says that the entry of an index is this field.
+#[inline]
+pub(super) fn is(index: u8, name: &[u8], value: &[u8]) -> bool {
+    get(index.into()).is_some_and(|entry| entry.value() == value && entry.name() == name)
+}
+
 /// The find of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Match {

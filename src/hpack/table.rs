@@ -65,6 +65,8 @@ pub(super) struct DynamicTable {
     /// The size of all entries (§4.1).
     size: u32,
     max_size: u32,
+    /// Number of changes of the entries so far, wrapping around: while it is the same, so are they.
+    changes: u32,
 }
 
 impl DynamicTable {
@@ -76,7 +78,13 @@ impl DynamicTable {
             moved: 0,
             size: 0,
             max_size,
+            changes: 0,
         }
+    }
+
+    /// Number of changes of the entries so far, wrapping around.
+    pub(super) fn changes(&self) -> u32 {
+        self.changes
     }
 
     /// Number of entries.
@@ -130,6 +138,7 @@ impl DynamicTable {
     /// Changes the bound and evicts what is beyond it (§4.3).
     pub(super) fn set_max_size(&mut self, max_size: u32) {
         self.max_size = max_size;
+        self.changes = self.changes.wrapping_add(1);
         self.evict(0);
         if self.spans.is_empty() {
             self.bytes.clear();
@@ -219,6 +228,7 @@ impl DynamicTable {
 
     #[inline]
     fn push(&mut self, span: EntrySpan) {
+        self.changes = self.changes.wrapping_add(1);
         self.size += span.size();
         self.spans.push_back(span);
     }
@@ -311,6 +321,7 @@ impl DynamicTable {
     }
 
     fn clear(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
         self.spans.clear();
         self.bytes.clear();
         self.size = 0;

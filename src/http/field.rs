@@ -107,12 +107,23 @@ impl Pseudo {
 }
 
 /// Place of one field in the arena. The value follows its name.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct FieldSpan {
     start: u32,
     value_start: u32,
     end: u32,
     sensitive: bool,
+}
+
+impl FieldSpan {
+    /// The field in its arena.
+    fn field<'a>(&self, bytes: &'a [u8]) -> Field<'a> {
+        Field {
+            name: &bytes[self.start as usize..self.value_start as usize],
+            value: &bytes[self.value_start as usize..self.end as usize],
+            sensitive: self.sensitive,
+        }
+    }
 }
 
 /// A field section: an ordered list of fields, pseudo-header fields first.
@@ -149,8 +160,19 @@ impl Fields {
         }
     }
 
+    /// The section of a request, with the four pseudo-header fields that nearly all have (RFC 9113 §8.3.1). Others go
+    /// behind them by [`push`](Self::push).
+    pub fn request(method: &str, scheme: &str, authority: &str, path: &str) -> Self {
+        let pairs = [
+            (":method", method),
+            (":scheme", scheme),
+            (":authority", authority),
+            (":path", path),
+        ];
+        pairs.into_iter().collect()
+    }
+
     /// Bytes of memory behind it.
-    #[cfg(feature = "server")]
     pub(crate) fn heap(&self) -> usize {
         self.bytes.capacity() + self.spans.capacity() * size_of::<FieldSpan>()
     }
@@ -182,8 +204,56 @@ impl Fields {
         let start = self.bytes.len();
         self.bytes.reserve(name.len() + value.len());
         self.bytes.extend_from_slice(name);
-        self.bytes[start..].make_ascii_lowercase();
+        make_lowercase(&mut self.bytes[start..]);
         self.bytes.extend_from_slice(value);
+        self.end_field(start, name.len(), false);
+    }
+
+    /// An empty section with room for the fields of another one, and for so many more of so many bytes in all.
+    #[cfg(feature = "server")]
+    pub(crate) fn with_room_of(other: &Fields, fields: usize, bytes: usize) -> Self {
+        Fields::with_capacity(other.spans.len() + fields, other.bytes.len() + bytes)
+    }
+
+    /// Forgets all fields, and makes room as [`Fields::with_room_of`] does.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn make_room_of(&mut self, other: &Fields, fields: usize, bytes: usize) {
+        self.clear();
+        self.bytes.reserve(other.bytes.len() + bytes);
+        self.spans.reserve(other.spans.len() + fields);
+    }
+
+    /// Takes the fields of another section in place of its own, with room for so many more of so many bytes in all.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn copy_with_room(&mut self, other: &Fields, fields: usize, bytes: usize) {
+        self.make_room_of(other, fields, bytes);
+        self.copy_from(other);
+    }
+
+    /// Drops pseudo-header fields, and others that are not wanted. Their bytes stay in the arena, which is no longer
+    /// than it was.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn retain_regular(&mut self, mut is_wanted: impl FnMut(Field<'_>) -> bool) {
+        let Fields {
+            bytes,
+            spans,
+            pseudo,
+        } = self;
+        *pseudo = [0; Pseudo::COUNT];
+        spans.retain(|span| {
+            let field = span.field(bytes);
+            field.name.first() != Some(&b':') && is_wanted(field)
+        });
+    }
+
+    /// Appends a field whose value is these parts behind each other.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn push_parts(&mut self, name: &[u8], parts: &[&[u8]]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
         self.end_field(start, name.len(), false);
     }
 
@@ -221,6 +291,20 @@ impl Fields {
         }
     }
 
+    /// Takes the fields of another section in place of its own, and keeps the memory.
+    pub(crate) fn copy_from(&mut self, other: &Fields) {
+        self.clear();
+        self.bytes.extend_from_slice(&other.bytes);
+        self.spans.extend_from_slice(&other.spans);
+        self.pseudo = other.pseudo;
+    }
+
+    /// True if another section has these very fields, which is told without a look at each of them.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_copy_of(&self, other: &Fields) -> bool {
+        self.bytes == other.bytes && self.spans == other.spans
+    }
+
     /// Appends all fields of another section.
     pub fn extend_from(&mut self, other: &Fields) {
         other.iter().for_each(|field| self.push_field(field));
@@ -238,7 +322,8 @@ impl Fields {
 
     /// The uncompressed size as RFC 9113 §6.5.2 counts it: names, values, and 32 bytes a field.
     pub fn size(&self) -> usize {
-        self.bytes.len() + Self::OVERHEAD * self.spans.len()
+        let lengths = self.spans.iter().map(|span| span.end - span.start);
+        lengths.map(|len| len as usize + Self::OVERHEAD).sum()
     }
 
     /// All fields in order, pseudo-header fields included.
@@ -250,6 +335,15 @@ impl Fields {
     pub fn regular(&self) -> impl Iterator<Item = Field<'_>> + Clone {
         self.iter()
             .filter(|field| field.name.first() != Some(&b':'))
+    }
+
+    /// All fields behind the pseudo-header fields at the beginning.
+    #[cfg(feature = "server")]
+    pub(crate) fn behind_pseudo(&self) -> impl Iterator<Item = Field<'_>> {
+        let is_pseudo = |span: &&FieldSpan| self.bytes.get(span.start as usize) == Some(&b':');
+        let count = self.spans.iter().take_while(is_pseudo).count();
+        let behind = self.spans.get(count..).unwrap_or_default();
+        behind.iter().map(|span| self.field(span))
     }
 
     /// The value of the first field of a lowercase name.
@@ -302,11 +396,31 @@ impl Fields {
     }
 
     fn field(&self, span: &FieldSpan) -> Field<'_> {
-        Field {
-            name: &self.bytes[span.start as usize..span.value_start as usize],
-            value: &self.bytes[span.value_start as usize..span.end as usize],
-            sensitive: span.sensitive,
-        }
+        span.field(&self.bytes)
+    }
+}
+
+/// As [`<[u8]>::make_ascii_lowercase`], which is made for longer text than a name.
+fn make_lowercase(name: &mut [u8]) {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let lowercase = |word: &mut [u8; 8]| {
+        let bytes = u64::from_ne_bytes(*word);
+        // No addition carries into the next byte.
+        let low = bytes & (ONES * 0x7f);
+        let from_a = low + ONES * u64::from(0x80 - b'A');
+        let beyond_z = low + ONES * u64::from(0x7f - b'Z');
+        let capital = (from_a ^ beyond_z) & !bytes & (ONES * 0x80);
+        *word = (bytes | capital >> 2).to_ne_bytes();
+    };
+    let (words, rest) = name.as_chunks_mut::<8>();
+    words.iter_mut().for_each(lowercase);
+    if rest.is_empty() {
+        return;
+    }
+    match name.last_chunk_mut::<8>() {
+        // Those of its bytes that were changed before stay as they are.
+        Some(word) => lowercase(word),
+        None => name.iter_mut().for_each(|byte| byte.make_ascii_lowercase()),
     }
 }
 
@@ -335,44 +449,4 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Fields {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_come_back_in_order_with_their_pseudo_fields_found() {
-        let fields: Fields = [
-            (":method", "GET"),
-            (":path", "/a"),
-            ("host", "x"),
-            ("cookie", "a"),
-            ("cookie", "b"),
-        ]
-        .into_iter()
-        .collect();
-        assert_eq!(fields.method(), Some(&b"GET"[..]));
-        assert_eq!(fields.path(), Some(&b"/a"[..]));
-        assert_eq!(fields.authority(), Some(&b"x"[..]));
-        assert_eq!(fields.scheme(), None);
-        assert_eq!(fields.values("cookie").collect::<Vec<_>>(), [b"a", b"b"]);
-        assert_eq!(fields.regular().count(), 3);
-        assert_eq!(fields.size(), 10 + 7 + 5 + 7 + 7 + 5 * 32);
-    }
-
-    #[test]
-    fn a_name_in_capitals_becomes_one_in_lowercase_and_its_value_stays() {
-        let mut fields = Fields::new();
-        fields.push_lowercase(b"X-Sum", b"ABC");
-        fields.push_lowercase(&[b'N'; 100], b"");
-        assert_eq!(fields.value("x-sum"), Some(&b"ABC"[..]));
-        assert_eq!(fields.value(&"n".repeat(100)), Some(&b""[..]));
-    }
-
-    #[test]
-    fn a_cleared_section_is_empty() {
-        let mut fields: Fields = [(":status", "204")].into_iter().collect();
-        assert_eq!(fields.status(), Some(204));
-        fields.clear();
-        assert!(fields.is_empty());
-        assert_eq!(fields.status(), None);
-    }
-}
+mod tests;

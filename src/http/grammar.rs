@@ -48,15 +48,21 @@ pub fn is_token_byte(byte: u8) -> bool {
 
 /// True for a token.
 pub fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
+    are_all(TOKEN, bytes)
 }
 
 /// True for a token without capital letters.
 #[inline]
 pub fn is_lowercase_token(bytes: &[u8]) -> bool {
+    are_all(LOWERCASE, bytes)
+}
+
+/// True if there are bytes, and all of them are of a class. No byte ends the loop, because nearly all are of it.
+#[inline]
+fn are_all(class: u8, bytes: &[u8]) -> bool {
     let common = bytes
         .iter()
-        .fold(LOWERCASE, |common, &byte| common & classes_of(byte));
+        .fold(class, |common, &byte| common & classes_of(byte));
     !bytes.is_empty() && common != 0
 }
 

@@ -5,6 +5,7 @@
 //! knows no socket, file or clock.
 
 mod authority;
+mod controls;
 pub mod date;
 mod expected;
 pub mod field;
@@ -19,6 +20,7 @@ pub mod status;
 mod text;
 
 pub use authority::is_authority;
+pub(crate) use controls::{first_control, is_one_line};
 pub use expected::Expected;
 pub use field::{Field, Fields, Pseudo};
 pub use field_line::{check_field, parse_field};
@@ -26,5 +28,7 @@ pub use grammar::is_token;
 pub use method::Method;
 pub use patience::Patience;
 pub use redact::ShownValue;
+#[cfg(feature = "server")]
+pub(crate) use redact::is_credential;
 pub use scheme::Scheme;
 pub use text::{is_deceptive, printable};

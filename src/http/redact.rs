@@ -46,6 +46,11 @@ const SECRET_NAMES: [&str; 8] = ["code", "key", "otp", "pass", "pin", "pwd", "si
 /// The characters that end a parameter, or begin the first one.
 const SEPARATORS: [char; 4] = ['?', '&', ';', '#'];
 
+/// True if the value of a field of this name is a credential. The name is in lower case.
+pub(crate) fn is_credential(name: &[u8]) -> bool {
+    SECRET_FIELDS.contains(&name)
+}
+
 /// A field's value as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShownValue {
@@ -58,7 +63,7 @@ pub enum ShownValue {
 impl ShownValue {
     /// The value of a field, whose name is in lower case.
     pub fn of(field: Field<'_>) -> ShownValue {
-        if SECRET_FIELDS.contains(&field.name) {
+        if is_credential(field.name) {
             return ShownValue::Secret(field.value.len());
         }
         let text = printable(field.value);

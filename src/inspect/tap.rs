@@ -7,6 +7,10 @@
 //!
 //! The watch owns the ring. A tap of a watch that has ended finds no ring: it does nothing more, and is taken
 //! out in the connection's next turn. Where nobody watches there is no tap.
+//!
+//! A ring that is full takes nothing more until all of it was read: then the connection is watched anew, from the
+//! frame on that comes next. A frame costs some microseconds to be taken down and next to nothing to be counted, so a
+//! busy connection is not slowed down by frames that nobody will see.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -53,6 +57,18 @@ struct EventRing {
     id: u32,
     /// The time of the last state.
     state_at: Option<Instant>,
+    state: RingState,
+}
+
+/// The readiness of a ring to take events.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RingState {
+    /// It takes them.
+    Open,
+    /// It was full, and takes none until all of it was read.
+    Full,
+    /// It was full, and an observer has passed over frames, with which its tables of fields have changed.
+    Behind,
 }
 
 /// An event: that of qlog, and a few words about it.
@@ -72,15 +88,20 @@ impl EventRing {
         u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Adds an event; the oldest go where there is no room.
+    /// True if an event that has come is to be added.
+    fn is_open(&mut self) -> bool {
+        if self.state == RingState::Full && self.events.is_empty() {
+            self.state = RingState::Open;
+        }
+        self.state == RingState::Open
+    }
+
+    /// Adds an event.
     fn push(&mut self, event: Tapped) {
         self.bytes += event.size();
         self.events.push_back(event);
-        while self.bytes > MOST_BYTES
-            && let Some(oldest) = self.events.pop_front()
-        {
-            self.bytes -= oldest.size();
-            self.lost += 1;
+        if self.bytes > MOST_BYTES {
+            self.state = RingState::Full;
         }
     }
 
@@ -119,12 +140,31 @@ impl Tap {
         self.with(|ring| ring.now = now);
     }
 
-    /// An observer of the frames of `connection` from now on.
+    /// True if observers have passed over frames and all that was taken down before was read: new ones take
+    /// down what comes next.
+    pub fn is_behind(&self) -> bool {
+        let is_behind =
+            |ring: &mut EventRing| ring.state == RingState::Behind && ring.events.is_empty();
+        self.with(is_behind).unwrap_or(false)
+    }
+
+    /// An observer of the frames of `connection` from now on, instead of those before.
     pub fn observer(&self, connection: &Connection) -> Observer {
-        let id = self.with(|ring| ring.id).unwrap_or_default();
-        let (tap, mut events) = (self.clone(), FrameEvents::of(connection, id));
+        let id = self.with(|ring| {
+            if ring.state == RingState::Behind {
+                ring.state = RingState::Full;
+            }
+            ring.id
+        });
+        let mut events = FrameEvents::of(connection, id.unwrap_or_default());
+        let tap = self.clone();
         Box::new(move |direction, header, payload| {
             tap.with(|ring| {
+                if !ring.is_open() {
+                    ring.state = RingState::Behind;
+                    ring.lost += 1;
+                    return;
+                }
                 let mut qlog = String::new();
                 let time_us = ring.time_us();
                 events.write(&mut qlog, time_us, direction, header, payload);
@@ -149,6 +189,10 @@ impl Tap {
         fields: impl Iterator<Item = Field<'f>>,
     ) {
         self.with(|ring| {
+            if !ring.is_open() {
+                ring.lost += 1;
+                return;
+            }
             let mut qlog = String::new();
             let time_us = ring.time_us();
             qlog::message(&mut qlog, (time_us, ring.id), direction, line, fields);
@@ -168,7 +212,7 @@ impl Tap {
     pub fn add_state(&self, snapshot: impl FnOnce() -> Snapshot) {
         self.with(|ring| {
             let is_fresh = |at| ring.now.saturating_duration_since(at) < BETWEEN_STATES;
-            if ring.state_at.is_some_and(is_fresh) {
+            if ring.state_at.is_some_and(is_fresh) || !ring.is_open() {
                 return;
             }
             ring.state_at = Some(ring.now);
@@ -224,6 +268,7 @@ impl Watch {
             now,
             id,
             state_at: None,
+            state: RingState::Open,
         }));
         let tap = Tap(Arc::downgrade(&ring));
         let watch = Watch {
@@ -298,6 +343,7 @@ impl Tapped {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::h2::frame::{FrameHeader, FrameType};
     use serde_json::Value;
     use std::sync::Arc;
 
@@ -352,32 +398,77 @@ mod tests {
         assert_eq!(out, "", "nothing new");
     }
 
-    #[test]
-    fn a_ring_that_is_full_loses_the_oldest_and_counts_them() {
-        let now = Instant::now();
-        let (mut watch, tap) = Watch::begin(7, now, WatchForm::Qlog);
-        let value = vec![b'x'; 10_000];
-        for _ in 0..100 {
-            let field = Field::new(b"a", &value);
-            tap.head(Direction::Received, "HTTP/1.1", std::iter::once(field));
-        }
-        let (bytes, lost) = {
-            let ring = watch.lock();
-            (ring.bytes, ring.lost)
-        };
-        assert!(bytes <= MOST_BYTES && lost > 0);
+    /// Reads everything; the number of records.
+    fn read_all(watch: &mut Watch) -> u64 {
         let mut records = 0;
         loop {
             let mut out = String::new();
             watch.poll(&mut out);
             if out.is_empty() {
-                break;
+                return records;
             }
-            assert!(out.len() <= MOST_AT_ONCE + 20_000);
+            assert!(out.len() <= MOST_AT_ONCE + MOST_BYTES + 20_000);
             records += out.matches('\u{1e}').count() as u64;
         }
-        assert_eq!(records, 1 + 100 - lost, "the head, and what was kept");
+    }
+
+    #[test]
+    fn a_ring_that_is_full_takes_nothing_until_it_was_read_and_counts_what_passes() {
+        let now = Instant::now();
+        let (mut watch, tap) = Watch::begin(7, now, WatchForm::Qlog);
+        let value = vec![b'x'; 10_000];
+        let show = |count| {
+            for _ in 0..count {
+                let field = Field::new(b"a", &value);
+                tap.head(Direction::Received, "HTTP/1.1", std::iter::once(field));
+            }
+        };
+        show(100);
+        let (bytes, lost) = {
+            let ring = watch.lock();
+            (ring.bytes, ring.lost)
+        };
+        assert!(bytes <= MOST_BYTES + 11_000 && lost > 0);
+        tap.add_state(|| unreachable!("there is no room for it"));
+        let mut out = String::new();
+        watch.poll(&mut out);
+        show(1);
+        assert_eq!(watch.lock().lost, lost + 1, "some were not read yet");
+        let read = out.matches('\u{1e}').count() as u64 + read_all(&mut watch);
+        assert_eq!(read, 1 + 100 - lost, "the head, and what was kept");
         assert_eq!(watch.lock().bytes, 0);
+        show(3);
+        assert_eq!(read_all(&mut watch), 3);
+        assert_eq!(watch.lock().lost, lost + 1);
+    }
+
+    #[test]
+    fn an_observer_that_has_passed_over_frames_is_behind_until_there_is_another() {
+        let now = Instant::now();
+        let mut connection = Connection::client(Arc::default(), now);
+        connection.take_output();
+        let (mut watch, tap) = Watch::begin(7, now, WatchForm::Qlog);
+        let mut observer = tap.observer(&connection);
+        let value = vec![b'x'; MOST_BYTES];
+        let field = Field::new(b"a", &value);
+        tap.head(Direction::Received, "HTTP/1.1", std::iter::once(field));
+        let ping = FrameHeader {
+            len: 8,
+            kind: FrameType::PING,
+            flags: 0,
+            stream_id: 0,
+        };
+        observer(Direction::Received, ping, b"pingpong");
+        assert!(!tap.is_behind(), "there is something to read");
+        read_all(&mut watch);
+        assert!(tap.is_behind());
+        observer(Direction::Received, ping, b"pingpong");
+        assert_eq!((read_all(&mut watch), watch.lock().lost), (0, 2));
+        connection.set_observer(Some(tap.observer(&connection)));
+        assert!(!tap.is_behind());
+        connection.open(request("/a"), true, now).unwrap();
+        connection.take_output();
+        assert_eq!((read_all(&mut watch), watch.lock().lost), (1, 2));
     }
 
     #[test]

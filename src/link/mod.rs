@@ -43,7 +43,7 @@ use std::io::{self, IoSlice};
 const SEALED: usize = 8;
 
 /// A connected socket, its TLS session, and its unsent output.
-pub struct Link<W: World, S> {
+pub struct Link<W: World + ?Sized, S> {
     socket: W::Socket,
     transport: Transport<S>,
     unsent: WriteQueue<W::Files>,
@@ -75,7 +75,7 @@ enum WriteSide {
     Ended,
 }
 
-impl<W: World, S: Session> Link<W, S> {
+impl<W: World + ?Sized, S: Session> Link<W, S> {
     /// A link over a socket that was accepted, or that was dialled and is connected. There may be
     /// something to read from the start.
     pub fn new(socket: W::Socket, tls: Option<Tls<S>>) -> Self {
@@ -99,6 +99,14 @@ impl<W: World, S: Session> Link<W, S> {
     /// The layer under the protocol.
     pub fn transport(&self) -> &Transport<S> {
         &self.transport
+    }
+
+    /// The TLS session over the socket.
+    pub fn session_mut(&mut self) -> Option<&mut Tls<S>> {
+        match &mut self.transport {
+            Transport::Plain => None,
+            Transport::Tls(tls) => Some(tls),
+        }
     }
 
     /// True if there is a TLS session over the socket.
@@ -240,6 +248,11 @@ impl<W: World, S: Session> Link<W, S> {
             self.write = WriteSide::Told;
             tls.seal_end(wire);
         }
+    }
+
+    /// True if the peer was told within TLS that nothing follows.
+    pub fn has_told_end(&self) -> bool {
+        self.write == WriteSide::Told
     }
 
     /// True if our direction of the socket has ended.

@@ -3,6 +3,8 @@
 //! One call reads the payloads of several frames, each to its place behind the room for its header. So
 //! each payload is copied once, from the kernel, into a buffer that stays initialised and is used for
 //! one connection after another.
+//!
+//! Their places are one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
 
 use crate::content::{BodyError, FileSlice, OpenFile};
 use crate::world::Files;

@@ -6,6 +6,8 @@
 //! the descriptor or in the cached content, and a few words. Shorter ranges of a file become frames in
 //! the place that they are read to, in a `Piece`. Bytes of a piece that the socket does not take are
 //! kept like any output.
+//!
+//! Their sizes are one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
 
 use super::piece::{Piece, Wanted};
 use crate::content::{BodyError, FileSlice, Least, Slice};
@@ -200,6 +202,7 @@ impl<F: Files> Splices<F> {
                     end,
                     ..
                 }) => &content[*start as usize..*end as usize],
+                SpliceContent::Slice(Slice::Lent(lent)) => lent.bytes(),
                 SpliceContent::Frames(start, end) => self.piece.bytes(*start..*end),
             };
             if !put(content) {
@@ -253,7 +256,7 @@ impl<F: Files> Splices<F> {
 
     /// Moves the rest of another output with its splices behind the bytes of `output`, whose splices
     /// are `self`. The first `sent` bytes of the other were sent. Frames in the piece are copied,
-    /// because the piece is lent to the next connection.
+    /// because the piece is lent to the next connection, and so are lent bytes, whose buffer is needed.
     #[expect(
         clippy::indexing_slicing,
         reason = "splices have their places within the output, in order"
@@ -270,6 +273,7 @@ impl<F: Files> Splices<F> {
             output.extend_from_slice(&bytes[from..at]);
             from = at;
             match content {
+                SpliceContent::Slice(Slice::Lent(lent)) => output.extend_from_slice(lent.bytes()),
                 SpliceContent::Slice(mut slice) => {
                     slice.release();
                     self.push(output.len(), slice);

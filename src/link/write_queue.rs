@@ -147,7 +147,7 @@ impl<F: Files> WriteQueue<F> {
 
     /// Writes the unsent output, then `bytes`, into which nothing is spliced.
     #[cfg(any(feature = "client", feature = "proxy"))]
-    pub fn write_bytes<W: World<Files = F>>(
+    pub fn write_bytes<W: World<Files = F> + ?Sized>(
         &mut self,
         world: &mut W,
         socket: &mut W::Socket,
@@ -158,7 +158,7 @@ impl<F: Files> WriteQueue<F> {
 
     /// Writes the unsent output, then `bytes` with the splices in their places; keeps what the socket does
     /// not take, and leaves `splices` empty. Returns how many bytes it took.
-    pub fn write<W: World<Files = F>>(
+    pub fn write<W: World<Files = F> + ?Sized>(
         &mut self,
         world: &mut W,
         reads: &mut F::Reads,
@@ -169,7 +169,7 @@ impl<F: Files> WriteQueue<F> {
         self.push(world, Some(reads), socket, bytes, splices)
     }
 
-    fn push<W: World<Files = F>>(
+    fn push<W: World<Files = F> + ?Sized>(
         &mut self,
         world: &mut W,
         mut reads: Option<&mut F::Reads>,
@@ -274,7 +274,7 @@ fn is_passing(error: &io::Error) -> bool {
     clippy::indexing_slicing,
     reason = "what was sent is part of the bytes, what was gathered of the room"
 )]
-fn write<W: World>(
+fn write<W: World + ?Sized>(
     world: &mut W,
     mut reads: Option<&mut <W::Files as Files>::Reads>,
     socket: &mut W::Socket,

@@ -8,6 +8,7 @@ use super::response_head::{TrailerUse, client_head, interim_head};
 use super::rule::ProxyRule;
 use super::scheme::UpstreamVersion;
 use super::websocket::{TunnelOffer, tunnel_head};
+use crate::content::Slice;
 use crate::exchange::{
     Answer, CallEnd, CallHead, Caller, Desk, Exchange, Failure, Handler, Part, Repeats, Request,
     Room, Step, Until,
@@ -42,7 +43,7 @@ impl ProxyHandler {
 }
 
 impl<F: Files> Handler<F> for ProxyHandler {
-    fn accept(&mut self, request: &Request<'_>, _: &mut Desk<'_>) -> Answer<F> {
+    fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
         let version = self.rule.scheme.version();
         let tunnel = TunnelOffer::of(request, version);
         let length = request.fields.value("content-length").and_then(decimal);
@@ -50,7 +51,9 @@ impl<F: Files> Handler<F> for ProxyHandler {
             Err(failure) => (ForwardStage::Refused(failure), None),
             Ok(tunnel) => {
                 let stage = ForwardStage::New {
-                    fields: upstream_fields(request, &self.rule, tunnel),
+                    fields: desk.make_head(|fields| {
+                        upstream_fields(fields, request, &self.rule, tunnel);
+                    }),
                     length: match tunnel {
                         Some(TunnelOffer::Upgrade(_)) => Some(BodyLength::None),
                         Some(TunnelOffer::Connect) => Some(BodyLength::Unknown),
@@ -113,7 +116,7 @@ struct ProxyExchange {
 enum ForwardStage {
     /// Nothing was sent: the first part of the request tells how long its content is.
     New {
-        fields: Fields,
+        fields: Rc<Fields>,
         /// The length of the content, if that is known already.
         length: Option<BodyLength>,
         repeats: Repeats,
@@ -164,21 +167,22 @@ enum FirstPart {
 impl ProxyExchange {
     /// The call, which begins now if it has not.
     fn caller(&mut self, first: FirstPart, desk: &mut Desk<'_>) -> Option<&Caller> {
-        if let ForwardStage::New {
-            fields,
-            length,
-            repeats,
-        } = &mut self.stage
+        if let ForwardStage::New { .. } = &self.stage
+            && let ForwardStage::New {
+                fields,
+                length,
+                repeats,
+            } = std::mem::replace(&mut self.stage, ForwardStage::Over)
         {
-            let length = match (first, *length) {
+            let length = match (first, length) {
                 (FirstPart::End, _) => BodyLength::None,
                 (FirstPart::Other, Some(length)) => length,
                 (FirstPart::Other, None) => BodyLength::Unknown,
             };
             let head = CallHead {
-                fields: std::mem::take(fields),
+                fields,
                 length,
-                repeats: *repeats,
+                repeats,
             };
             self.stage = ForwardStage::Called(desk.call(self.upstream, head));
         }
@@ -276,9 +280,10 @@ impl<F: Files> Exchange<F> for ProxyExchange {
                 return Ok(Step::Informational(head));
             }
             if let Some(fields) = caller.take_head() {
-                let head = client_head(&fields, &common, trailers, version);
                 let opened = tunnel.map(|offer| offer.is_opened(&fields));
                 let opened = opened.transpose()? == Some(true);
+                let head = client_head(fields, &common, trailers, version);
+                desk.keep_head(&head.fields);
                 let is_switch = head.status == 101;
                 let is_only = trailers == TrailerUse::Wanted && caller.ends_with_head();
                 if let ForwardStage::Called(caller) =
@@ -331,6 +336,13 @@ impl<F: Files> Exchange<F> for ProxyExchange {
                 Err(failure)
             }
             None => Ok(Step::Wait(Until::Woken)),
+        }
+    }
+
+    fn take_slice(&mut self, most: u64) -> Option<Slice<F>> {
+        match &self.stage {
+            ForwardStage::Answered(caller) => caller.take_lent(most).map(Slice::Lent),
+            _ => None,
         }
     }
 

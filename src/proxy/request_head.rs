@@ -1,15 +1,19 @@
 //! The head of a request as its upstream gets it: a new one, made of the fields that go on.
 
-use super::forwarded::{is_claim, push_forwarded, push_via};
+use super::forwarded::{is_claim, push_earlier, push_forwarded, push_via};
 use super::path::upstream_target;
 use super::scheme::{UpstreamScheme, UpstreamVersion};
 use super::websocket::TunnelOffer;
 use crate::exchange::Request;
-use crate::http::grammar::is_connection_specific;
+use crate::http::grammar::is_connection_specific_lowercase;
 use crate::http::{Fields, Pseudo};
 
 /// The field of a request's identifier. Where requests have one, a client's own does not go on.
 const REQUEST_ID: &[u8] = b"x-request-id";
+
+/// Room for the fields that the proxy adds, so that making a head allocates once.
+const ADDED_FIELDS: usize = 6;
+const ADDED_BYTES: usize = 256;
 
 /// The way in which an upstream is spoken to.
 #[derive(Clone, Debug)]
@@ -22,15 +26,16 @@ pub(super) struct UpstreamRule {
     pub(super) replacement: Option<String>,
 }
 
-/// The fields of the request that the upstream gets. `content-length` is not among them: the protocol core
+/// Makes the fields of the request that the upstream gets, in place of other ones. `content-length` is not among them: the protocol core
 /// writes it from the content's true length. A request for a tunnel becomes an upgrade for HTTP/1.1.
 pub(super) fn upstream_fields(
+    fields: &mut Fields,
     request: &Request<'_>,
     rule: &UpstreamRule,
     tunnel: Option<TunnelOffer>,
-) -> Fields {
+) {
     let from = request.fields;
-    let mut fields = Fields::new();
+    fields.make_room_of(from, ADDED_FIELDS, ADDED_BYTES);
     let method = match tunnel {
         Some(TunnelOffer::Upgrade(_)) => b"GET",
         Some(TunnelOffer::Connect) | None => from.method().unwrap_or_default(),
@@ -55,17 +60,25 @@ pub(super) fn upstream_fields(
     );
     fields.push(b":path", &target);
     let mut cookies = Vec::new();
-    // A key has no meaning over HTTP/2 (RFC 8441 §5), and the proxy's own takes its place in an upgrade.
-    let is_key = |name: &[u8]| tunnel.is_some() && name == b"sec-websocket-key";
-    for field in from.regular().filter(|field| !is_key(field.name)) {
-        if field.name == b"cookie" {
-            // HTTP/2 cuts the field in crumbs (RFC 9113 §8.2.3).
-            if !cookies.is_empty() {
-                cookies.extend_from_slice(b"; ");
+    let mut earlier = Vec::new();
+    let (mut takes_trailers, mut offers_websocket) = (false, false);
+    for field in from.regular() {
+        match field.name {
+            b"cookie" => {
+                // HTTP/2 cuts the field in crumbs (RFC 9113 §8.2.3).
+                if !cookies.is_empty() {
+                    cookies.extend_from_slice(b"; ");
+                }
+                cookies.extend_from_slice(field.value);
             }
-            cookies.extend_from_slice(field.value);
-        } else if goes_on(field.name) && !(request.id.is_some() && field.name == REQUEST_ID) {
-            fields.push_field(field);
+            b"via" => push_earlier(&mut earlier, field.value),
+            b"te" => takes_trailers |= names_trailers(field.value),
+            b"upgrade" => offers_websocket |= field.value == b"websocket",
+            // A key has no meaning over HTTP/2 (RFC 8441 §5), and the proxy's own takes its place in an upgrade.
+            b"sec-websocket-key" if tunnel.is_some() => {}
+            REQUEST_ID if request.id.is_some() => {}
+            name if goes_on(name) => fields.push_field(field),
+            _ => {}
         }
     }
     if !cookies.is_empty() {
@@ -77,28 +90,28 @@ pub(super) fn upstream_fields(
     }
     match rule.scheme.version() {
         // The core has checked the offer.
-        UpstreamVersion::Http1
-            if tunnel.is_none() && from.value("upgrade") == Some(b"websocket") =>
-        {
+        UpstreamVersion::Http1 if tunnel.is_none() && offers_websocket => {
             fields.push(b"upgrade", b"websocket");
         }
         // gRPC takes no other spelling.
-        UpstreamVersion::Http2 if takes_trailers(from) => fields.push(b"te", b"trailers"),
+        UpstreamVersion::Http2 if takes_trailers => fields.push(b"te", b"trailers"),
         UpstreamVersion::Http1 | UpstreamVersion::Http2 => {}
     }
     if let Some(id) = request.id {
         fields.push(REQUEST_ID, id.as_bytes());
     }
-    push_forwarded(&mut fields, request);
-    push_via(&mut fields, from, request.version);
-    fields
+    push_forwarded(fields, request);
+    push_via(fields, &earlier, request.version);
 }
 
 /// True if a client says that it takes fields behind content (RFC 9110 §10.1.4).
 pub(super) fn takes_trailers(fields: &Fields) -> bool {
-    let codings = fields
-        .values("te")
-        .flat_map(|value| value.split(|byte| *byte == b','));
+    fields.values("te").any(names_trailers)
+}
+
+/// True if a value of `te` has that among its codings.
+fn names_trailers(value: &[u8]) -> bool {
+    let codings = value.split(|byte| *byte == b',');
     let mut codings = codings.map(<[u8]>::trim_ascii);
     codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
 }
@@ -116,7 +129,7 @@ pub(super) fn upstream_trailers(from: &Fields) -> Option<Fields> {
 /// underscore that applications would take for such a field do not go on either.
 fn goes_on(name: &[u8]) -> bool {
     let is_dropped = |name: &[u8]| {
-        is_connection_specific(name)
+        is_connection_specific_lowercase(name)
             || is_claim(name)
             || matches!(
                 name,
@@ -164,7 +177,8 @@ mod tests {
             rest: b"/a",
             ..Request::new(&fields, peer)
         };
-        let made = upstream_fields(&request, &RULE(), None);
+        let mut made = Fields::new();
+        upstream_fields(&mut made, &request, &RULE(), None);
         made.iter().map(|field| format!("{field:?}")).collect()
     }
 
@@ -291,7 +305,8 @@ mod tests {
                 ("upgrade", "websocket"),
             ];
             let fields: Fields = fields.into_iter().collect();
-            let made = upstream_fields(&Request::new(&fields, V4), &rule, None);
+            let mut made = Fields::new();
+            upstream_fields(&mut made, &Request::new(&fields, V4), &rule, None);
             let passed = made.value("te").map(|value| String::from_utf8_lossy(value));
             assert_eq!(passed.as_deref(), expected, "{te}");
             assert!(made.value("upgrade").is_none());

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use super::forwarded::push_via;
+use super::forwarded::{push_earlier, push_via};
 use super::scheme::UpstreamVersion;
 use crate::exchange::Head;
+use crate::http::grammar::decimal;
 use crate::http::{Fields, status};
 
 /// Willingness of a client to take fields behind the content.
@@ -18,36 +19,41 @@ pub(super) enum TrailerUse {
     Dropped,
 }
 
-/// The head for the client. `common` are the fields that the operator adds to every response; those of the
-/// upstream win.
+/// The head for the client, made of the upstream's in place. `common` are the fields that the operator adds to every
+/// response; those of the upstream win.
 pub(super) fn client_head(
-    from: &Fields,
+    mut head: Rc<Fields>,
     common: &Fields,
     trailers: TrailerUse,
     version: UpstreamVersion,
 ) -> Head {
-    let status = from.status().unwrap_or(502);
-    let mut fields = Fields::new();
-    for field in from.regular() {
-        let goes_on = match field.name {
-            // The server writes its own.
-            b"date" => false,
-            b"trailer" => match trailers {
-                TrailerUse::Wanted => true,
-                TrailerUse::BehindChunks => from.value("content-length").is_none(),
-                TrailerUse::Dropped => false,
-            },
-            b"via" | b"proxy-authenticate" => false,
-            _ => true,
-        };
-        if goes_on {
-            fields.push_field(field);
+    // Nobody else holds it.
+    let fields = Rc::make_mut(&mut head);
+    let status = fields.status().unwrap_or(502);
+    let len = fields.value("content-length");
+    let is_sized = len.is_some();
+    let len = len.and_then(decimal);
+    let mut earlier = Vec::new();
+    fields.retain_regular(|field| match field.name {
+        // The server writes its own.
+        b"date" => false,
+        b"trailer" => match trailers {
+            TrailerUse::Wanted => true,
+            TrailerUse::BehindChunks => !is_sized,
+            TrailerUse::Dropped => false,
+        },
+        b"via" => {
+            push_earlier(&mut earlier, field.value);
+            false
         }
-    }
+        b"proxy-authenticate" => false,
+        _ => true,
+    });
+    let said = fields.len();
     for field in common.iter() {
         // An application's scripts have the types that it gives them.
         let is_own = field.name == b"x-content-type-options";
-        if !is_own && from.iter().all(|said| said.name != field.name) {
+        if !is_own && fields.iter().take(said).all(|said| said.name != field.name) {
             fields.push_field(field);
         }
     }
@@ -55,10 +61,7 @@ pub(super) fn client_head(
         UpstreamVersion::Http1 => "HTTP/1.1",
         UpstreamVersion::Http2 => "HTTP/2.0",
     };
-    push_via(&mut fields, from, name);
-    let len = from
-        .value("content-length")
-        .and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+    push_via(fields, &earlier, name);
     Head {
         status,
         len: if status::has_no_content(status) {
@@ -66,7 +69,7 @@ pub(super) fn client_head(
         } else {
             len
         },
-        fields: Rc::new(fields),
+        fields: head,
     }
 }
 
@@ -92,7 +95,7 @@ mod tests {
         let from: Fields = fields.iter().copied().collect();
         let common = [("x-content-type-options", "nosniff"), ("x-own", "calmd")];
         let head = client_head(
-            &from,
+            Rc::new(from),
             &common.into_iter().collect(),
             trailers,
             UpstreamVersion::Http1,

@@ -9,7 +9,7 @@ use crate::exchange::{Answer, Desk, FieldChanges, Handler, LoginOutcome, Request
 use crate::http::{Fields, Method, Pseudo, Scheme, status};
 use crate::rules::{LineWarning, LoginQueue, Rules, SiteRules, Verdict, Visit, paced};
 use crate::site::Site;
-use crate::site::path::{PathError, SitePath, TargetForm, split_query};
+use crate::site::path::{PathError, SitePath, split_query};
 use crate::world::Files;
 
 /// The rules of one host, and the answerers of the requests for it.
@@ -31,13 +31,6 @@ pub(crate) struct RuledArrival {
     pub refusal: Option<u16>,
     /// The outcome of a look at its credentials, where it is asked for again.
     pub admission: Option<LoginOutcome>,
-}
-
-/// An answer under the rules of its host.
-pub(crate) struct Ruled<F: Files> {
-    pub answer: Answer<F>,
-    /// Changes of the fields of its head.
-    pub changes: Option<Rc<FieldChanges>>,
 }
 
 /// A handler and the path that it is mounted at, without a slash at the end.
@@ -115,22 +108,20 @@ impl<F: Files> Host<F> {
         self.rules.is_some()
     }
 
-    /// Answers a request as the rules of its host want.
+    /// Answers a request as the rules of its host want. `changes` are those of the fields of the answer's head.
     pub(super) fn accept_ruled(
         &mut self,
         request: &Request<'_>,
         arrival: &RuledArrival,
         logins: Option<&mut LoginQueue>,
         desk: &mut Desk<'_>,
-    ) -> Ruled<F> {
+        changes: &mut Option<Rc<FieldChanges>>,
+    ) -> Answer<F> {
         self.follow_rule_files(desk.world_now());
         let target = request.fields.path().unwrap_or_default();
         let is_concerned = |rules: &Rules| rules.concerns(target);
         if arrival.refusal.is_none() && !self.rules.as_deref().is_some_and(is_concerned) {
-            return Ruled {
-                answer: self.hand_on(request, desk),
-                changes: None,
-            };
+            return self.hand_on(request, desk);
         }
         let path = decoded_path(target);
         let visit = Visit {
@@ -138,7 +129,7 @@ impl<F: Files> Host<F> {
             path: &path,
             scheme: arrival.scheme,
         };
-        let changes = self.rules.as_ref().and_then(|rules| rules.changes(&visit));
+        *changes = self.rules.as_ref().and_then(|rules| rules.changes(&visit));
         let verdict = match (arrival.refusal, &mut self.rules) {
             (Some(status), _) => Verdict::Answer(status, Fields::new()),
             (None, Some(rules)) => {
@@ -170,11 +161,10 @@ impl<F: Files> Host<F> {
             Verdict::Wait(ticket) => Answer::Exchange(ticket.gate(desk)),
             Verdict::Answer(status, own) => Answer::Response(self.ruled_response(status, &own)),
         };
-        let answer = match self.rules.as_ref().and_then(|rules| rules.pace(&visit)) {
+        match self.rules.as_ref().and_then(|rules| rules.pace(&visit)) {
             Some(pace) => paced(answer, request, pace),
             None => answer,
-        };
-        Ruled { answer, changes }
+        }
     }
 
     /// A response of this status with fields of a rule, and the page of the status where it has content.
@@ -245,15 +235,15 @@ impl<F: Files> Host<F> {
     }
 
     fn accept_mounted(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Option<Answer<F>> {
-        let mut path = SitePath::default();
         let target = request.fields.path().unwrap_or_default();
+        let mut path = SitePath::with_room_for(target);
         // A tunnel has no path (RFC 9110 §9.3.6), unless it is one for a protocol (RFC 8441 §4).
         let is_tunnel =
             request.method == Method::Connect && request.fields.pseudo(Pseudo::Protocol).is_none();
         if is_tunnel || path.parse(target).is_err() {
             return None;
         }
-        let whole = absolute(&path);
+        let whole = path.into_absolute();
         for mount in &mut self.mounts {
             let Some(rest) = mount.rest(&whole) else {
                 continue;
@@ -279,20 +269,11 @@ impl<F: Files> Host<F> {
 /// The path of a target as rules compare it: decoded and normalised, with a slash at the end where the
 /// target has one. A target that is malformed is compared as it came; no handler takes it.
 fn decoded_path(target: &[u8]) -> Cow<'_, [u8]> {
-    let mut path = SitePath::default();
+    let mut path = SitePath::with_room_for(target);
     match path.parse(target) {
         Err(PathError::Malformed) => Cow::Borrowed(split_query(target).0),
-        Ok(()) | Err(PathError::TooLong | PathError::Hidden) => Cow::Owned(absolute(&path)),
+        Ok(()) | Err(PathError::TooLong | PathError::Hidden) => Cow::Owned(path.into_absolute()),
     }
-}
-
-/// The path from its first slash on, with a slash at the end of a directory.
-fn absolute(path: &SitePath) -> Vec<u8> {
-    let mut whole = [b"/", path.as_bytes()].concat();
-    if path.form() == TargetForm::Directory && whole.len() > 1 {
-        whole.push(b'/');
-    }
-    whole
 }
 
 /// The fields of a request with another target.

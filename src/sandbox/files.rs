@@ -23,6 +23,10 @@ const TESTED: ABI = ABI::V7;
 /// The most paths that the report names: those of a few hosts.
 const MOST_TOLD: usize = 20;
 
+/// The most directories that a helper is told of. As arguments, of at most 4 KiB each, they fit into half of what
+/// the kernel takes.
+const MOST_PASSED: usize = 256;
+
 /// A path and the access beneath it; all else is forbidden.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct PathGrant {
@@ -125,6 +129,17 @@ fn grants(rights: &Rights, homes: &[PathBuf]) -> Vec<PathGrant> {
         }
     }
     grants
+}
+
+/// The directories beneath which sites are read, the outermost alone.
+pub(super) fn site_directories(rights: &Rights) -> Vec<PathBuf> {
+    let grants = grants(rights, &homes()).into_iter();
+    let of_sites = grants.filter(|grant| grant.access == Access::Site);
+    let mut directories: Vec<_> = of_sites.map(|grant| grant.path).collect();
+    directories.sort();
+    directories.dedup_by(|inner, outer| inner.starts_with(&*outer));
+    directories.truncate(MOST_PASSED);
+    directories
 }
 
 /// Grants what reading a certificate again takes, or making it anew.

@@ -105,7 +105,7 @@ const ALLOWED_TO_UPLOAD: &[i64] = &[
     libc::SYS_fdatasync,
 ];
 
-/// Calls that helping takes, with any arguments: it reads what it was passed, and opens nothing.
+/// Calls that helping takes, with any arguments: it reads what it was passed.
 const ALLOWED_TO_HELPER: &[i64] = &[
     // Tasks with their descriptors, and answers.
     libc::SYS_recvmsg,
@@ -134,6 +134,9 @@ const ALLOWED_TO_HELPER: &[i64] = &[
     libc::SYS_futex,
     libc::SYS_exit_group,
 ];
+
+/// Calls that a helper takes, in addition, to open files: Landlock decides which. Passing them is in `conditional`.
+const ALLOWED_TO_OPEN: &[i64] = &[libc::SYS_openat2];
 
 /// The older names of some of them, that C libraries prefer where they exist.
 #[cfg(target_arch = "x86_64")]
@@ -194,14 +197,26 @@ fn conditional(process: ConfinedProcess<'_>) -> Vec<(i64, u8, u32, u32)> {
         ..
     } = process
     {
-        // Descriptors are passed to helpers. Nothing else takes this call.
-        let sockets = helpers.iter();
-        calls.extend(sockets.map(|&socket| (libc::SYS_sendmsg, 0, any, socket as u32)));
+        // Descriptors are passed to helpers, and come from them. Nothing else takes these calls.
+        for &socket in helpers {
+            calls.push((libc::SYS_sendmsg, 0, any, socket as u32));
+            calls.push((libc::SYS_recvmsg, 0, any, socket as u32));
+        }
+        if !helpers.is_empty() {
+            // The file system of a root that has taken the place of another.
+            calls.push((libc::SYS_fstatfs, 0, 0, 0));
+            // A file that came is used each time that its request is asked for.
+            calls.push((libc::SYS_fcntl, 1, any, libc::F_DUPFD_CLOEXEC as u32));
+        }
         if succession {
             // Listeners are passed to a newer process, whose socket has any number, once its user is known.
             calls.push((libc::SYS_sendmsg, 0, 0, 0));
             calls.push((libc::SYS_getsockopt, 2, any, libc::SO_PEERCRED as u32));
         }
+    }
+    if let ConfinedProcess::Helper { opens: true } = process {
+        // Files are passed to the server, on the standard input.
+        calls.push((libc::SYS_sendmsg, 0, any, libc::STDIN_FILENO as u32));
     }
     if let ConfinedProcess::Server { dials, .. } = process {
         calls.extend(sockets(dials).map(|family| (libc::SYS_socket, 0, any, family as u32)));
@@ -237,7 +252,13 @@ pub(super) fn filter(process: ConfinedProcess<'_>, report: &mut Report) -> Resul
             }
             allowed
         }
-        ConfinedProcess::Helper => rules(ALLOWED_TO_HELPER),
+        ConfinedProcess::Helper { opens } => {
+            let mut allowed = rules(ALLOWED_TO_HELPER);
+            if opens {
+                allowed.extend(rules(ALLOWED_TO_OPEN));
+            }
+            allowed
+        }
     };
     for (call, argument, mask, value) in conditional(process) {
         // It passes with any arguments, for another reason.

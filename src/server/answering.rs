@@ -11,7 +11,7 @@ use crate::exchange::{
     RequestKey, RequestPlace, Response,
 };
 use crate::http::{Fields, Scheme};
-use crate::routes::{Ruled, RuledArrival};
+use crate::routes::RuledArrival;
 use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer};
 use std::rc::Rc;
@@ -119,7 +119,9 @@ impl<F: Files> Turn<'_, F> {
             request: arrived.key,
         };
         let mut alarm = AlarmOwner::default();
-        let Ruled { answer, changes } = self.ask(arrived, &request, admission, (place, &mut alarm));
+        let mut changes = None;
+        let at = (place, &mut alarm);
+        let answer = self.ask(arrived, &request, admission, at, &mut changes);
         if let Some(entry) = &mut entry {
             entry.set_host(self.services.routes.asked_series());
         }
@@ -145,47 +147,47 @@ impl<F: Files> Turn<'_, F> {
         Accepted::Response(response.to(request.method), entry)
     }
 
-    /// Asks the rules of the host and the handlers.
+    /// Asks the rules of the host and the handlers. `changes` are those of the fields of the answer's head.
     fn ask(
         &mut self,
         arrived: &Arrived<'_>,
         request: &Request<'_>,
         admission: Option<LoginOutcome>,
         (place, alarm): (RequestPlace, &mut AlarmOwner),
-    ) -> Ruled<F> {
+        changes: &mut Option<Rc<FieldChanges>>,
+    ) -> Answer<F> {
         let refusal = match arrived.refusal {
             None if self.is_misdirected(arrived.fields) => Some(421),
             refusal => refusal,
         };
         let routes = &mut self.services.routes;
         let mut desk = Desk::new(&self.services.means, place, alarm);
-        let ruled = if routes.has_rules() {
-            let arrival = RuledArrival {
-                scheme: request.scheme,
-                refusal,
-                admission,
-            };
-            routes.accept_ruled(request, &arrival, &mut desk)
-        } else {
-            Ruled {
-                answer: match refusal {
-                    Some(status) => Answer::Response(routes.error(status)),
-                    None => routes.accept(request, &mut desk),
-                },
-                changes: None,
+        let answer = match refusal {
+            _ if routes.has_rules() => {
+                let arrival = RuledArrival {
+                    scheme: request.scheme,
+                    refusal,
+                    admission,
+                };
+                routes.accept_ruled(request, &arrival, &mut desk, changes)
             }
+            Some(status) => Answer::Response(routes.error(status)),
+            None => routes.accept(request, &mut desk),
         };
         self.charge_files();
-        self.with_own_fields(ruled, request)
+        self.add_own_fields(request, changes);
+        answer
     }
 
     /// Adds the field that only answers over TLS have, where a trusted proxy ends the client's TLS; where this
     /// server does, each head has it anyway. Adds the request's identifier where responses have it.
-    fn with_own_fields(&self, mut ruled: Ruled<F>, request: &Request<'_>) -> Ruled<F> {
+    fn add_own_fields(&self, request: &Request<'_>, changes: &mut Option<Rc<FieldChanges>>) {
+        let ends_elsewhere = (request.scheme, self.client_scheme) == (Scheme::Https, Scheme::Http);
+        if !ends_elsewhere && self.services.request_ids.is_none() {
+            return;
+        }
         let mut own = Vec::new();
-        if (request.scheme, self.client_scheme) == (Scheme::Https, Scheme::Http)
-            && let Some(field) = self.services.routes.secure_field()
-        {
+        if ends_elsewhere && let Some(field) = self.services.routes.secure_field() {
             own.push(FieldChange::Add(field.name.into(), field.value.into()));
         }
         if let (Some(ids), Some(id)) = (&self.services.request_ids, request.id) {
@@ -193,9 +195,8 @@ impl<F: Files> Turn<'_, F> {
         }
         if !own.is_empty() {
             let none = || Rc::new(FieldChanges::new(request.scheme));
-            Rc::make_mut(ruled.changes.get_or_insert_with(none)).push(own.into());
+            Rc::make_mut(changes.get_or_insert_with(none)).push(own.into());
         }
-        ruled
     }
 
     /// Begins an exchange, unless the request announces too much content for it.

@@ -106,6 +106,7 @@ pub struct Limits {
     /// empty. Four TLS records, or nearly four DATA frames: with the records' own bytes it is less than
     /// 65,160 bytes, forty-five packets of an Ethernet, the most that a kernel hands down in one go
     /// (GSO). A little more would be a tiny segment of its own behind each.
+    /// This is one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
     pub output_bytes: usize,
     /// Smallest piece of output, in bytes, to which pieces shrink as all connections together near
     /// [`Limits::memory_bytes`]: a small board's downloads go on with it, more slowly. A quarter of a TLS
@@ -127,7 +128,8 @@ pub struct Limits {
     /// files cost a tenth more, as records have left the processor's cache by the time they are sent.
     pub unsent_tls_bytes: u32,
     /// Bytes read and processed for one connection in one turn: a full TLS record or frame with its
-    /// header. Bytes that the turn's other budgets leave are kept, so this bounds memory as well.
+    /// header. Bytes that the turn's other budgets leave are kept, so this bounds memory as well. Content of
+    /// requests takes no more time than its bytes tell, and is read in four times as many.
     pub turn_read_bytes: usize,
     /// Bytes written for one connection in one turn, in whole pieces: when there are as many, the turn
     /// ends. Four pieces of output, or one zero-copy piece, are a little more.

@@ -41,11 +41,12 @@ use crate::link::{Link, Transport};
 use crate::telemetry::access_log::Unsent;
 use crate::tls::records::{Tls, WireBuffer};
 use crate::tls::{self, Names, TlsContext};
-use crate::world::{Peer, World};
+use crate::world::{Files, Outside, Peer};
 use introduction::Introduction;
 #[cfg(feature = "panel")]
 use looking::Seen;
 use phase::{Farewell, Phase, Serving};
+use reading::KEPT_SLACK;
 use rustls::server::UnbufferedServerConnection;
 use std::io;
 use std::time::{Duration, Instant};
@@ -75,9 +76,9 @@ pub enum Wish {
 }
 
 /// One connection.
-pub struct Connection<W: World> {
-    link: Link<W, UnbufferedServerConnection>,
-    phase: Phase<W::Files>,
+pub struct Connection<K, F: Files> {
+    link: Link<Outside<K, F>, UnbufferedServerConnection>,
+    phase: Phase<F>,
     peer: Peer,
     introduction: Introduction,
     /// The scheme that a balancer says the client used.
@@ -86,6 +87,7 @@ pub struct Connection<W: World> {
     /// requests that wait for the response before them.
     kept: Vec<u8>,
     left: Left,
+    flow: InputFlow,
     names: Names,
     role: ListenerRole,
     /// Lines of the log that wait for the socket.
@@ -106,13 +108,25 @@ enum Left {
     Whole,
 }
 
-impl<W: World> Connection<W> {
+/// The kind of input that came last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum InputFlow {
+    /// Anything.
+    Mixed,
+    /// Content of requests, in frames of some length.
+    Content,
+}
+
+/// Input of one read, in bytes, that says of what comes next.
+const MUCH: usize = 8 << 10;
+
+impl<K, F: Files> Connection<K, F> {
     /// A connection that was just accepted.
     pub fn new(
-        socket: W::Socket,
+        socket: K,
         tls: Option<Tls<UnbufferedServerConnection>>,
         peer: Peer,
-        services: &Services<W::Files>,
+        services: &Services<F>,
     ) -> Self {
         let wait = match tls {
             Some(_) => services.timeouts.handshake,
@@ -129,6 +143,7 @@ impl<W: World> Connection<W> {
             introduced_scheme: None,
             kept: Vec::new(),
             left: Left::Part,
+            flow: InputFlow::Mixed,
             names: Names::Any,
             role: ListenerRole::Public,
             unlogged: Unsent::default(),
@@ -145,7 +160,7 @@ impl<W: World> Connection<W> {
     }
 
     /// The socket, to be registered.
-    pub fn socket(&mut self) -> &mut W::Socket {
+    pub fn socket(&mut self) -> &mut K {
         self.link.socket()
     }
 
@@ -160,8 +175,10 @@ impl<W: World> Connection<W> {
     }
 
     /// Reads, serves and writes, within the budget of a turn.
-    pub fn take_turn(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
+    pub fn take_turn(&mut self, world: &mut Outside<K, F>, turn: &mut Turn<'_, F>) -> Wish {
         let mut buffers = std::mem::take(turn.buffers);
+        // An error may have left records of another connection there.
+        buffers.wire.clear();
         let result = match self.phase {
             Phase::Opening { .. } if self.introduction == Introduction::Awaited => {
                 self.take_introduction(&mut buffers, world, turn)
@@ -191,7 +208,7 @@ impl<W: World> Connection<W> {
     }
 
     /// Closes at once.
-    pub fn close(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
+    pub fn close(&mut self, world: &mut Outside<K, F>, turn: &mut Turn<'_, F>) -> Wish {
         if let Some(protocol) = self.phase.protocol_mut() {
             protocol.close(turn);
         }
@@ -204,7 +221,7 @@ impl<W: World> Connection<W> {
 
     /// Ends the connection after what is open on it. One that is just being opened is served first: its
     /// request waits already, or is on its way.
-    pub fn shutdown(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
+    pub fn shutdown(&mut self, world: &mut Outside<K, F>, turn: &mut Turn<'_, F>) -> Wish {
         let now = turn.services.now;
         match &mut self.phase {
             Phase::Opening { deadline, farewell } => {
@@ -224,8 +241,8 @@ impl<W: World> Connection<W> {
     fn serve(
         &mut self,
         buffers: &mut Buffers,
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
     ) -> io::Result<Wish> {
         let Buffers {
             read,
@@ -234,6 +251,7 @@ impl<W: World> Connection<W> {
             wire,
             fields,
             batch,
+            ..
         } = buffers;
         self.flush(&[], world, turn)?;
         let mut long = self.take_long();
@@ -255,12 +273,7 @@ impl<W: World> Connection<W> {
         let wish = match self.phase {
             Phase::Serving(_) => {
                 let len = input.len();
-                let wish = self.exchange(&mut input, output, wire, (fields, batch), world, turn);
-                self.left = if turn.may_request() {
-                    Left::Part
-                } else {
-                    Left::Whole
-                };
+                let wish = self.take_input(&mut input, output, wire, (fields, batch), world, turn);
                 turn.charge_files();
                 let requests = turn.services.limits.turn_requests - turn.requests;
                 let parsed = len - input.len();
@@ -272,6 +285,7 @@ impl<W: World> Connection<W> {
             _ if self.wants_input(&turn.services.limits) => Wish::Again,
             _ => Wish::Wait,
         };
+        self.flush_records(wire, world, turn)?;
         if matches!(self.phase, Phase::Opening { .. } | Phase::Serving(_)) {
             let left = input.len();
             if !is_long {
@@ -295,7 +309,7 @@ impl<W: World> Connection<W> {
         &mut self,
         input: &[u8],
         (deadline, farewell): (Instant, Farewell),
-        turn: &mut Turn<'_, W::Files>,
+        turn: &mut Turn<'_, F>,
     ) {
         let client = (self.client_scheme(), turn.name(self.peer), &self.taps);
         let chosen = Protocol::choose(self.link.transport(), input, client, turn.services);
@@ -317,6 +331,57 @@ impl<W: World> Connection<W> {
         self.phase = Phase::Serving(Serving::begin(protocol, first_by, old_at));
     }
 
+    /// Gives the protocol its input: of much at once, which comes only where content of requests came before, a part
+    /// after another as long as each is mostly content. The rest has another turn, as it would have if it had been
+    /// read then.
+    fn take_input(
+        &mut self,
+        input: &mut &[u8],
+        output: &mut Vec<u8>,
+        wire: &mut WireBuffer,
+        (fields, batch): (&mut Fields, &mut Batch),
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
+    ) -> io::Result<Wish> {
+        let part = turn.services.limits.turn_read_bytes + KEPT_SLACK;
+        let mut most = match self.flow {
+            InputFlow::Content => part,
+            InputFlow::Mixed => usize::MAX,
+        };
+        loop {
+            let whole = *input;
+            let (mut first, rest) = whole.split_at(whole.len().min(most));
+            let (len, before) = (first.len(), turn.content);
+            let wish = self.exchange(&mut first, output, wire, (fields, batch), world, turn);
+            let taken = len - first.len();
+            *input = whole.get(taken..).unwrap_or_default();
+            let is_content = taken > 0 && turn.content - before >= taken / 4 * 3;
+            let protocol = self.phase.protocol();
+            self.flow =
+                if is_content && taken >= MUCH && protocol.is_some_and(Protocol::has_small_parts) {
+                    InputFlow::Content
+                } else {
+                    InputFlow::Mixed
+                };
+            self.left = if turn.may_request() && rest.is_empty() {
+                Left::Part
+            } else {
+                Left::Whole
+            };
+            let is_blocked = !self.link.unsent().is_empty();
+            if rest.is_empty() || is_blocked || !matches!(self.phase, Phase::Serving(_)) {
+                return wish;
+            }
+            wish?;
+            if taken == 0 {
+                // The rest of a frame is behind it.
+                most = usize::MAX;
+            } else if !is_content || !turn.may_request() {
+                return Ok(Wish::Again);
+            }
+        }
+    }
+
     /// Lets the protocol take its input and fill the output, and sends that, until there is no more
     /// of either, the socket blocks, or the turn's budget is used up.
     fn exchange(
@@ -325,8 +390,8 @@ impl<W: World> Connection<W> {
         output: &mut Vec<u8>,
         wire: &mut WireBuffer,
         (fields, batch): (&mut Fields, &mut Batch),
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
     ) -> io::Result<Wish> {
         let mut written = 0;
         turn.requests = turn.services.limits.turn_requests;
@@ -384,7 +449,7 @@ impl<W: World> Connection<W> {
     }
 
     /// Tells those who make output what it is for.
-    fn enter(&self, turn: &mut Turn<'_, W::Files>) {
+    fn enter(&self, turn: &mut Turn<'_, F>) {
         turn.names = self.names;
         turn.role = self.role;
         if turn.services.told_from == 0 {

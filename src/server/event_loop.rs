@@ -48,7 +48,7 @@ use crate::http::Scheme;
 use crate::inspect::PeerTrace;
 use crate::routes::Routes;
 use crate::telemetry::notify::Notice;
-use crate::world::{PeerSet, Ready, Token, World};
+use crate::world::{Outside, PeerSet, Ready, Token, World};
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
@@ -80,6 +80,7 @@ const HANDSHAKE_TURNS: usize = 2;
 /// The tables of all connections have room for as many as may be, from the start, and for at most so
 /// many: 64 bytes for each in all, which are addresses until they are used. A table that grew in a crowd
 /// would lie above what the crowd leaves behind, and keep the allocator from giving that back.
+/// This is one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
 const MOST_ROOM: usize = 64 << 10;
 
 /// Number of connections that are a crowd: whenever half of those left have gone, until none is, the
@@ -92,7 +93,7 @@ pub struct EventLoop<W: World> {
     services: Services<W::Files>,
     lent: Lent<W::Files>,
     listeners: Vec<Listener>,
-    connections: Slots<Connection<W>>,
+    connections: Slots<Connection<W::Socket, W::Files>>,
     /// The most connections since the allocator last tidied up; 0 as long as there was no crowd.
     crowd: usize,
     deadlines: Deadlines,
@@ -134,10 +135,10 @@ pub struct EventLoop<W: World> {
     trace: Option<Box<PeerTrace>>,
     /// Connections that were dialled, where there are upstreams.
     #[cfg(feature = "proxy")]
-    upstreams: Option<Box<UpstreamTable<W>>>,
+    upstreams: Option<Box<UpstreamTable<W::Socket, W::Files>>>,
 }
 
-impl<W: World> EventLoop<W> {
+impl<W: World + 'static> EventLoop<W> {
     /// A loop over the listeners of `world`, in their order.
     pub fn new(world: W, mut services: Services<W::Files>, listeners: &[Scheme]) -> Self {
         let listener = |scheme: &Scheme| Listener {
@@ -412,7 +413,11 @@ impl<W: World> EventLoop<W> {
     fn with(
         &mut self,
         token: Token,
-        act: impl FnOnce(&mut Connection<W>, &mut W, &mut Turn<'_, W::Files>) -> Wish,
+        act: impl FnOnce(
+            &mut Connection<W::Socket, W::Files>,
+            &mut Outside<W::Socket, W::Files>,
+            &mut Turn<'_, W::Files>,
+        ) -> Wish,
     ) {
         self.give_turn(token, act);
         self.make_room();

@@ -24,6 +24,9 @@ use std::time::Instant;
 /// window is for a stream.
 const HELD_BYTES: usize = 64 << 10;
 
+/// Content to come, in bytes, of which much is read at once.
+const MUCH: u64 = 32 << 10;
+
 /// An HTTP/1.1 connection and the request that is open on it.
 pub struct H1Service<F: Files> {
     core: h1::Connection,
@@ -104,6 +107,13 @@ impl<F: Files> H1Service<F> {
             Some(active) => self.core.wants_input() && active.held() < HELD_BYTES,
             None => self.core.wants_input(),
         }
+    }
+
+    /// True if much content of the open request is to come, and its exchange has passed on what came before.
+    pub fn receives_content(&self) -> bool {
+        let is_free = |active: &ActiveRequest<F>| active.held() == 0;
+        let to_come = self.core.body_to_come();
+        to_come.is_some_and(|to_come| to_come >= MUCH) && self.active.as_ref().is_some_and(is_free)
     }
 
     /// Takes what it can of `input`, answers, and fills the output up to `limit` bytes.
@@ -236,6 +246,7 @@ impl<F: Files> H1Service<F> {
             return Ok(());
         };
         turn.moved += data.len();
+        turn.content += data.len();
         let most = turn.services.limits.request_body_bytes;
         if active.receive(data, most, &turn.services.means).is_ok() {
             return Ok(());
@@ -267,14 +278,17 @@ impl<F: Files> H1Service<F> {
     /// Sends a response whose head is known; its content follows as there is room.
     fn respond(
         &mut self,
-        response: Response<F>,
+        Response {
+            status,
+            fields,
+            body,
+        }: Response<F>,
         entry: Option<Box<Entry>>,
         turn: &mut Turn<'_, F>,
     ) {
         // Each part is found and read like a file of its own.
-        turn.requests = turn.requests.saturating_sub(response.body.parts());
-        let (status, fields) = (response.status, response.fields.clone());
-        let mut active = ActiveRequest::content(response, turn.services.now, entry);
+        turn.requests = turn.requests.saturating_sub(body.parts());
+        let mut active = ActiveRequest::content(status, body, turn.services.now, entry);
         let length = length_of(active.size());
         self.trace_response(status, fields.iter());
         self.core

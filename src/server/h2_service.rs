@@ -266,14 +266,17 @@ impl<F: Files> H2Service<F> {
     fn respond(
         &mut self,
         stream: StreamKey,
-        response: Response<F>,
+        Response {
+            status,
+            fields,
+            body,
+        }: Response<F>,
         entry: Option<Box<Entry>>,
         turn: &mut Turn<'_, F>,
     ) {
         // Each part is found and read like a file of its own.
-        turn.requests = turn.requests.saturating_sub(response.body.parts());
-        let (status, fields) = (response.status, response.fields.clone());
-        let mut active = ActiveRequest::content(response, turn.services.now, entry);
+        turn.requests = turn.requests.saturating_sub(body.parts());
+        let mut active = ActiveRequest::content(status, body, turn.services.now, entry);
         let remaining = active.remaining();
         let end_stream = remaining == Some(0);
         if !self.send_shared_head(stream, status, fields, end_stream, turn) {

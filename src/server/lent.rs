@@ -1,6 +1,9 @@
 //! Buffers that are lent to one connection after another, so that none needs its own.
+//! This is one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
 
 use super::batch::{Batch, FIELD_BYTES, FIELDS};
+#[cfg(feature = "proxy")]
+use super::reply_buffers::ReplyBuffers;
 use crate::http::Fields;
 use crate::link::Splices;
 use crate::tls::records::WireBuffer;
@@ -45,10 +48,14 @@ pub struct Buffers {
     pub fields: Fields,
     /// The requests of HTTP/2 that are being read.
     pub batch: Batch,
+    /// Content of responses of upstreams.
+    #[cfg(feature = "proxy")]
+    pub replies: ReplyBuffers,
 }
 
 impl Buffers {
-    fn new() -> Self {
+    /// Empty buffers of their full size.
+    pub fn new() -> Self {
         Buffers {
             read: Vec::with_capacity(BUFFER),
             plain: Vec::with_capacity(BUFFER),
@@ -56,6 +63,8 @@ impl Buffers {
             wire: WireBuffer::with_capacity(BUFFER),
             fields: Fields::with_capacity(FIELDS, FIELD_BYTES),
             batch: Batch::default(),
+            #[cfg(feature = "proxy")]
+            replies: ReplyBuffers::default(),
         }
     }
 }

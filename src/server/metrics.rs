@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::telemetry::metrics::ProcessFigures;
 use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
+use crate::world::HelpOutcome;
 pub(super) use frames::FrameCounts;
 pub use gauges::{ConnectionStage, Gauges};
 pub(super) use tls::TlsCounts;
@@ -41,14 +42,26 @@ impl Traffic {
 /// Waits of responses for a disk. They are counted always, as bytes are.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DiskWaits {
-    /// Those that the helper process ends.
+    /// Those for bytes that the helper process ends.
     pub(super) helped: u64,
+    /// Those for names that the helper process ends.
+    pub(super) named: u64,
     /// Those that end with another try.
     pub(super) retried: u64,
 }
 
 impl DiskWaits {
-    /// Writes both numbers.
+    /// Counts a wait that ends with an answer of the helper process.
+    pub(super) fn count_answer(&mut self, outcome: HelpOutcome) {
+        match outcome {
+            HelpOutcome::Opened | HelpOutcome::NotOpened(_) | HelpOutcome::LookedUp => {
+                self.named += 1;
+            }
+            HelpOutcome::Read | HelpOutcome::Hashed(_) | HelpOutcome::Failed => self.helped += 1,
+        }
+    }
+
+    /// Writes the numbers.
     pub(super) fn write(self, text: &mut Exposition) {
         text.family(
             FamilyKind::Counter,
@@ -57,6 +70,13 @@ impl DiskWaits {
         );
         text.add(&[("by", "helper")], self.helped);
         text.add(&[("by", "retry")], self.retried);
+        // Most names of which nobody has heard take no disk, so they are not among the waits for it.
+        text.single(
+            FamilyKind::Counter,
+            "calmd_name_waits",
+            "Waits of requests for files that the helper process opens, or finds missing.",
+            self.named,
+        );
     }
 }
 

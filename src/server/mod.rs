@@ -49,6 +49,8 @@ mod panel;
 mod peer_name;
 mod protocol;
 mod reload;
+#[cfg(feature = "proxy")]
+mod reply_buffers;
 mod request_ids;
 mod services;
 mod slots;

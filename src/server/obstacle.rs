@@ -51,7 +51,7 @@ impl Obstacle {
     pub(super) fn of<F: Files>(active: &ActiveRequest<F>) -> Option<Obstacle> {
         match active.wait() {
             Waits::Not => None,
-            Waits::Disk => Some(Obstacle::Disk),
+            Waits::Content => Some(Obstacle::Disk),
             Waits::Exchange if !active.waits_for_exchange() => Some(Obstacle::Request),
             Waits::Exchange if active.is_forwarded() => Some(Obstacle::Upstream),
             Waits::Exchange => Some(Obstacle::Handler),

@@ -134,6 +134,20 @@ impl<F: Files> Protocol<F> {
         }
     }
 
+    /// True if much content of a request is to come, and nothing else before its end: it takes no more time than its
+    /// bytes tell, however much of it is read at once.
+    pub fn receives_content(&self) -> bool {
+        match self {
+            Protocol::H1(service) => service.receives_content(),
+            Protocol::H2(_) => false,
+        }
+    }
+
+    /// True if input may have any number of parts, each of which takes time of its own: frames.
+    pub fn has_small_parts(&self) -> bool {
+        matches!(self, Protocol::H2(_))
+    }
+
     /// True if the protocol is through with the connection.
     pub fn is_over(&mut self) -> bool {
         match self {
@@ -175,12 +189,12 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// True if a response waits for a disk.
+    /// True if a response waits for its content.
     #[cfg(debug_assertions)]
-    pub fn waits_for_disk(&self) -> bool {
+    pub fn waits_for_content(&self) -> bool {
         match self {
-            Protocol::H1(service) => service.waits_for_disk(),
-            Protocol::H2(service) => service.waits_for_disk(),
+            Protocol::H1(service) => service.waits_for_content(),
+            Protocol::H2(service) => service.waits_for_content(),
         }
     }
 

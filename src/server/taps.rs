@@ -86,6 +86,11 @@ impl Taps {
         true
     }
 
+    /// True if there are frames that a watch had no room for, and there is room by now.
+    pub(super) fn are_behind(&self) -> bool {
+        self.iter().any(Tap::is_behind)
+    }
+
     /// Observers of the frames of `connection` from now on.
     pub(super) fn observers(&self, connection: &h2::Connection) -> Vec<Observer> {
         self.iter().map(|tap| tap.observer(connection)).collect()

@@ -41,6 +41,8 @@ pub struct Turn<'t, F: Files> {
     /// Content that the connection has moved in its turn, either way, and what a slow reader took of
     /// what waited for it, in bytes; see [`super::ledger::PROGRESS_BYTES`].
     pub(super) moved: usize,
+    /// Content of requests that has come in this turn, in bytes.
+    pub(super) content: usize,
     /// Effort of the turn so far: bytes in and out, and what the work on requests is worth in
     /// bytes.
     pub(super) effort: usize,
@@ -80,6 +82,7 @@ impl<'t, F: Files> Turn<'t, F> {
             file_effort,
             requests: 0,
             moved: 0,
+            content: 0,
             effort: 0,
             measured_from: None,
             scheme: Scheme::Http,
@@ -100,15 +103,22 @@ impl<'t, F: Files> Turn<'t, F> {
         };
         let now = self.services.now;
         match self.services.routes.reads().take_needed() {
-            Some(task) => {
-                self.services.disk_waits.helped += 1;
-                self.services.means.wakes.await_help(place, task);
-            }
+            Some(task) => self.services.means.wakes.await_help(place, task),
             None => {
                 self.services.disk_waits.retried += 1;
                 self.services.means.wakes.retry(place, now);
             }
         }
+    }
+
+    /// Has a request of the connection polled again in another turn, for the next part of its work.
+    pub(super) fn await_another(&mut self, request: RequestKey) {
+        let connection = self.token;
+        let wakes = &mut self.services.means.wakes;
+        wakes.go_on(RequestPlace {
+            connection,
+            request,
+        });
     }
 
     /// Charges the turn with the work on files so far: opening and reading them takes time, however

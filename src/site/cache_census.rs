@@ -3,7 +3,7 @@
 use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
 
 /// Work and content of the caches of one site, or of several.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CacheCensus {
     /// Requests for files that were known and fresh.
     pub hits: u64,

@@ -25,33 +25,58 @@ pub(crate) enum PreconditionOutcome {
     Failed,
 }
 
+/// The fields of a request that its preconditions are in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PreconditionFields {
+    /// `if-match` or `if-unmodified-since`.
+    pub(crate) wants_match: bool,
+    /// `if-none-match` or `if-modified-since`.
+    pub(crate) wants_change: bool,
+}
+
 /// Evaluates the preconditions in the order of RFC 9110 §13.2.2.
-pub(crate) fn evaluate(request: &Fields, validators: &Validators<'_>) -> PreconditionOutcome {
-    if request.value("if-match").is_some() {
-        // RFC 9110 §13.1.1: strong comparison.
-        if !any_tag(request, "if-match", |tag| tag.is_strong(validators)) {
-            return PreconditionOutcome::Failed;
-        }
-    } else if let Some(since) = seconds(request, "if-unmodified-since")
-        && validators
-            .last_modified
-            .is_some_and(|modified| modified > since)
-    {
+pub(crate) fn evaluate(
+    request: &Fields,
+    asked: PreconditionFields,
+    validators: &Validators<'_>,
+) -> PreconditionOutcome {
+    if asked.wants_match && !matches_now(request, validators) {
         return PreconditionOutcome::Failed;
     }
-    if request.value("if-none-match").is_some() {
-        // RFC 9110 §13.1.2: weak comparison.
-        if any_tag(request, "if-none-match", |tag| tag.is_weak(validators)) {
-            return PreconditionOutcome::NotModified;
-        }
-    } else if let Some(since) = seconds(request, "if-modified-since")
-        && validators
-            .last_modified
-            .is_some_and(|modified| modified <= since)
-    {
+    if asked.wants_change && !has_changed(request, validators) {
         return PreconditionOutcome::NotModified;
     }
     PreconditionOutcome::Proceed
+}
+
+/// True if `if-match` holds, or `if-unmodified-since` where there is no such field.
+fn matches_now(request: &Fields, validators: &Validators<'_>) -> bool {
+    if request.value("if-match").is_some() {
+        // RFC 9110 §13.1.1: strong comparison.
+        return any_tag(request, "if-match", |tag| tag.is_strong(validators));
+    }
+    match (
+        seconds(request, "if-unmodified-since"),
+        validators.last_modified,
+    ) {
+        (Some(since), Some(modified)) => modified <= since,
+        _ => true,
+    }
+}
+
+/// True if `if-none-match` holds, or `if-modified-since` where there is no such field.
+fn has_changed(request: &Fields, validators: &Validators<'_>) -> bool {
+    if request.value("if-none-match").is_some() {
+        // RFC 9110 §13.1.2: weak comparison.
+        return !any_tag(request, "if-none-match", |tag| tag.is_weak(validators));
+    }
+    match (
+        seconds(request, "if-modified-since"),
+        validators.last_modified,
+    ) {
+        (Some(since), Some(modified)) => modified > since,
+        _ => true,
+    }
 }
 
 /// Evaluates the preconditions on a resource without validators. Only `*` matches it, and dates are
@@ -168,6 +193,15 @@ fn seconds(request: &Fields, name: &str) -> Option<u64> {
 mod tests {
     use super::PreconditionOutcome::*;
     use super::*;
+
+    /// The outcome for a request that may have any of the fields.
+    fn evaluate(request: &Fields, validators: &Validators<'_>) -> PreconditionOutcome {
+        let asked = PreconditionFields {
+            wants_match: true,
+            wants_change: true,
+        };
+        super::evaluate(request, asked, validators)
+    }
     use crate::site::validators::{Settling, weak_tag};
     use crate::world::{FileKind, Metadata};
     use std::time::UNIX_EPOCH;

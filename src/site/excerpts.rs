@@ -11,7 +11,8 @@ use std::rc::Rc;
 use foldhash::quality::RandomState;
 
 use super::Site;
-use super::present::{Unready, part_fields};
+use super::part_head::{PartHead, part_fields};
+use super::present::Unready;
 use super::range::ByteRange;
 use super::representation::Representation;
 use super::resource::Resource;
@@ -43,6 +44,7 @@ pub(super) struct Excerpts {
     /// Hashes of the ranges that were asked for last, each in the place that it names.
     asked: Vec<u64>,
     hasher: RandomState,
+    last_head: PartHead,
 }
 
 /// A range of a file, and the fields of the response with it.
@@ -56,6 +58,11 @@ pub(super) struct Excerpt {
 }
 
 impl Excerpts {
+    /// The fields of the last response with a range of a file that is not kept here.
+    pub(super) fn last_head(&mut self) -> &mut PartHead {
+        &mut self.last_head
+    }
+
     /// Memory of all ranges, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
@@ -127,7 +134,8 @@ impl<F: Files> Site<F> {
         if !is_short || !is_settled || representation.file.is_in_memory() {
             return Ok(None);
         }
-        if let Some(excerpt) = self.hot.excerpts().get(representation, range) {
+        let kept = self.hot.excerpts();
+        if let Some(excerpt) = kept.and_then(|kept| kept.get(representation, range)) {
             return Ok(Some(excerpt.response(representation.file.lend())));
         }
         let state = representation.state();
@@ -257,7 +265,7 @@ mod tests {
         site.get_with("/film", &asked);
         let weak = site.get_with("/film", &asked);
         assert!(weak.field("etag").unwrap().starts_with("W/"));
-        assert_eq!(site.site.hot.excerpts().kept.len(), 1);
+        assert_eq!(site.site.hot.excerpts().unwrap().kept.len(), 1);
         hash(&mut site);
         let strong = site.get_with("/film", &asked);
         assert!(strong.field("etag").unwrap().starts_with('"'));
@@ -271,11 +279,11 @@ mod tests {
             let wanted = format!("bytes={at}-{}", at + LONGEST as usize - 1);
             range(&mut site, &wanted);
             range(&mut site, &wanted);
-            let excerpts = site.site.hot.excerpts();
+            let excerpts = site.site.hot.excerpts().unwrap();
             assert!(excerpts.kept.len() <= KEPT);
             assert!(excerpts.bytes <= site.site.hot.most_excerpts());
         }
-        assert!(site.site.hot.excerpts().bytes > 0);
+        assert!(site.site.hot.excerpts().unwrap().bytes > 0);
         let reads = site.files.counts().reads;
         let long = format!("bytes=0-{LONGEST}");
         range(&mut site, &long);
@@ -291,7 +299,10 @@ mod tests {
         for at in 0..100 {
             range(&mut site, &format!("bytes={at}-{}", at + 10));
         }
-        assert_eq!(site.site.hot.excerpts().kept.len(), 0);
+        assert_eq!(
+            site.site.hot.excerpts().map_or(0, |kept| kept.kept.len()),
+            0
+        );
     }
 
     #[test]
@@ -322,6 +333,9 @@ mod tests {
             let response = site.respond("GET", "/film", &asked);
             assert!(matches!(response.body, Body::One(Slice::File(_))));
         }
-        assert_eq!(site.site.hot.excerpts().kept.len(), 0);
+        assert_eq!(
+            site.site.hot.excerpts().map_or(0, |kept| kept.kept.len()),
+            0
+        );
     }
 }

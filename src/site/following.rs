@@ -11,16 +11,17 @@ pub(super) const FOLLOW_ROOT: Duration = Duration::from_secs(1);
 
 impl<F: Files> Site<F> {
     /// Looks the root's name up, if the last look is a second ago.
+    #[inline]
     pub(super) fn follow_root_when_due(&mut self, now: Instant) {
-        let is_recent = |followed| now.saturating_duration_since(followed) < FOLLOW_ROOT;
-        if !self.followed.is_some_and(is_recent) {
+        if self.follow_due.is_none_or(|due| due <= now) {
             self.follow_root(now);
         }
     }
 
     /// Serves the directory that has the root's name now.
+    #[cold]
     fn follow_root(&mut self, now: Instant) {
-        self.followed = Some(now);
+        self.follow_due = now.checked_add(FOLLOW_ROOT);
         let change = self.open_files.tree().follow_root();
         match change {
             RootChange::Same => {}
@@ -39,6 +40,7 @@ impl<F: Files> Site<F> {
         self.watch_rules();
         self.follow_root(now);
         self.hot.look_again(now);
+        self.forget_listings();
     }
 
     /// Goes on with the files that are known to the site that this one takes the place of, if both make the same
@@ -50,6 +52,8 @@ impl<F: Files> Site<F> {
         }
         // This tree has the own files and the rights of today.
         self.open_files.swap_trees(&former.open_files);
+        let budget = self.hot.budget();
         (self.open_files, self.hot) = (former.open_files, former.hot);
+        self.hot.resize(budget);
     }
 }

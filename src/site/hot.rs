@@ -21,10 +21,13 @@ use foldhash::quality::RandomState;
 use slab::Slab;
 
 mod admission;
+mod background;
 mod fileless;
+mod trust;
 
 use admission::AdmissionCredit;
 use fileless::{Fileless, FilelessPaths};
+use trust::Trust;
 
 use super::bare_paths::BarePaths;
 use super::cache_census::CacheCensus;
@@ -35,7 +38,7 @@ use super::known_hashes::KnownHashes;
 use super::representation::{Representation, sidecar_path};
 use super::resource::{Dress, Loaded, Resource, ResourceSource, SEARCH};
 use crate::content::FileTable;
-use crate::world::{Files, HelpAnswer};
+use crate::world::Files;
 
 /// A change on the disk is served within this time, and no file is looked at more often. The most
 /// popular file costs 50 calls of a microsecond each second. A person who changes files by hand, or
@@ -96,7 +99,9 @@ pub(crate) struct HotCache<F: Files> {
     /// Knowledge of files; none before the first was read.
     learned: Option<Box<Learned<F>>>,
     admission: AdmissionCredit,
-    excerpts: Excerpts,
+    trust: Trust,
+    /// The ranges that are kept beside the entries; none before one was asked for.
+    excerpts: Option<Box<Excerpts>>,
     /// The resource that was read for the request that is being answered, with its files still open.
     loaded: Option<Rc<Resource<F>>>,
 }
@@ -170,29 +175,9 @@ impl<F: Files> HotCache<F> {
             misses: 0,
             learned: None,
             admission: AdmissionCredit::default(),
-            excerpts: Excerpts::default(),
+            trust: Trust::default(),
+            excerpts: None,
             loaded: None,
-        }
-    }
-
-    /// Time until the next slice is to be hashed.
-    pub(crate) fn next_work(&self) -> Option<Duration> {
-        self.learned.as_ref()?.hashing.next_step()
-    }
-
-    /// Hashes one slice. Returns its number of bytes.
-    pub(crate) fn work(&mut self, reads: &mut F::Reads) -> usize {
-        let Some(learned) = &mut self.learned else {
-            return 0;
-        };
-        learned.hashing.step(reads, &mut learned.hashes)
-    }
-
-    /// Takes an answer of the helper process to a task of hashing.
-    pub(crate) fn handle_help(&mut self, answer: HelpAnswer, reads: &mut F::Reads) {
-        if let Some(learned) = &mut self.learned {
-            let hashes = &mut learned.hashes;
-            learned.hashing.handle_help(answer, reads, hashes);
         }
     }
 
@@ -203,24 +188,38 @@ impl<F: Files> HotCache<F> {
         }
     }
 
+    /// The trust in the answer that is being made.
+    pub(super) fn trust(&mut self) -> &mut Trust {
+        &mut self.trust
+    }
+
+    /// Counts an answer about a file that was known and fresh, which is given once more.
+    pub(super) fn count_hit(&mut self) {
+        self.hits += 1;
+    }
+
     /// The numbers of the cache.
     pub(crate) fn census(&self) -> CacheCensus {
         CacheCensus {
             hits: self.hits,
             misses: self.misses,
-            bytes: self.used + self.excerpts.bytes(),
+            bytes: self.used + self.excerpt_bytes(),
             entries: self.slots.len(),
         }
     }
 
     /// The ranges that are kept beside the entries.
-    pub(super) fn excerpts(&self) -> &Excerpts {
-        &self.excerpts
+    pub(super) fn excerpts(&self) -> Option<&Excerpts> {
+        self.excerpts.as_deref()
     }
 
     /// The ranges, to be noted as asked for.
     pub(super) fn excerpts_mut(&mut self) -> &mut Excerpts {
-        &mut self.excerpts
+        self.excerpts.get_or_insert_default()
+    }
+
+    fn excerpt_bytes(&self) -> usize {
+        self.excerpts().map_or(0, Excerpts::bytes)
     }
 
     /// The most bytes of memory of a range that is kept, and of all of them.
@@ -230,18 +229,25 @@ impl<F: Files> HotCache<F> {
 
     /// Keeps a range, to which entries may have to give way.
     pub(super) fn keep_excerpt(&mut self, excerpt: Excerpt) {
-        self.excerpts.insert(excerpt, self.most_excerpts());
-        self.make_room(0, self.budget - self.excerpts.bytes());
+        let most = self.most_excerpts();
+        self.excerpts_mut().insert(excerpt, most);
+        self.make_room(0, self.budget - self.excerpt_bytes());
     }
 
     /// True if the entries of `other` could be entries of this cache.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
-        self.budget == other.budget && self.tags == other.tags
+        self.tags == other.tags
+    }
+
+    /// Bytes of memory that it may take.
+    pub(crate) fn budget(&self) -> usize {
+        self.budget
     }
 
     /// Has each entry compared with the disk before it is sent again, and looked for sidecars beside it. Entries
     /// of files that have become the server's own are forgotten.
     pub(crate) fn look_again(&mut self, now: Instant) {
+        self.trust.end();
         self.changes = self.changes.wrapping_add(1);
         if let Some(learned) = &mut self.learned {
             learned.bare_paths = BarePaths::default();
@@ -267,6 +273,7 @@ impl<F: Files> HotCache<F> {
         *self = HotCache {
             hits: self.hits,
             misses: self.misses,
+            trust: self.trust.ended(),
             ..HotCache::new(self.budget, self.tags, self.open_files.clone())
         };
     }
@@ -281,9 +288,11 @@ impl<F: Files> HotCache<F> {
     ) -> io::Result<Lookup<F>> {
         if let Some(resource) = self.find(path, now)? {
             self.hits += 1;
+            self.trust.limit(resource.trusted_until.get());
             return Ok(Lookup::Resource(resource));
         }
-        if let Some(fileless) = self.find_fileless(path, now) {
+        if let Some((fileless, until)) = self.find_fileless(path, now) {
+            self.trust.limit(until);
             return match fileless {
                 Fileless::Nothing => Err(io::ErrorKind::NotFound.into()),
                 Fileless::Directory => Ok(Lookup::Directory),
@@ -301,6 +310,7 @@ impl<F: Files> HotCache<F> {
             keep,
             bare_since,
             now,
+            trusted_until: now + RECHECK,
         };
         let loaded = Resource::load(reads, &source, &mut learned.hashes);
         if let Ok(Loaded::Resource(again)) = &loaded
@@ -327,7 +337,7 @@ impl<F: Files> HotCache<F> {
     }
 
     /// The thing at a path that is known to have no file.
-    fn find_fileless(&self, path: &[u8], now: Instant) -> Option<Fileless> {
+    fn find_fileless(&self, path: &[u8], now: Instant) -> Option<(Fileless, Instant)> {
         self.learned.as_ref()?.fileless.get(path, now)
     }
 
@@ -337,10 +347,13 @@ impl<F: Files> HotCache<F> {
             return;
         };
         let fileless = match loaded {
-            Ok(Loaded::Resource(_)) => return learned.fileless.forget_all(),
+            Ok(Loaded::Resource(_)) => {
+                self.trust.end();
+                return learned.fileless.forget_all();
+            }
             Ok(Loaded::Directory) => Fileless::Directory,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Fileless::Nothing,
-            Err(_) => return,
+            Err(_) => return self.trust.give_up(),
         };
         learned.fileless.insert(path, fileless, now);
     }
@@ -356,7 +369,7 @@ impl<F: Files> HotCache<F> {
 
     /// The part of the budget that content may fill.
     fn content_limit(&self) -> usize {
-        self.budget - self.budget / WITHOUT_CONTENT - self.excerpts.bytes()
+        self.budget - self.budget / WITHOUT_CONTENT - self.excerpt_bytes()
     }
 
     /// The time at which a path whose entry was dropped was last seen to have no sidecar, if that is
@@ -388,17 +401,11 @@ impl<F: Files> HotCache<F> {
         }
         if let Some(at) = self.index.get(path) {
             self.remove(*at);
+            self.trust.end();
             self.changes = self.changes.wrapping_add(1);
             if let Some(learned) = &mut self.learned {
                 learned.fileless.forget_all();
             }
-        }
-    }
-
-    /// Has the content of a resource hashed in the background, where it is to be.
-    fn hash(&mut self, resource: &Rc<Resource<F>>) {
-        if let Some(learned) = &mut self.learned {
-            learned.hashing.ask(resource, &mut learned.hashes);
         }
     }
 
@@ -412,14 +419,13 @@ impl<F: Files> HotCache<F> {
         };
         slot.recency = Recency::Used;
         let resource = slot.resource.clone();
-        let is_recent = now.saturating_duration_since(resource.checked.get()) < RECHECK;
-        if is_recent && resource.changes.get() == self.changes {
+        if now < resource.trusted_until.get() && resource.changes.get() == self.changes {
             return Ok(Some(resource));
         }
         let current = resource.is_current(&mut *self.open_files.tree(), path, now);
         match current {
             Ok(true) => {
-                resource.checked.set(now);
+                resource.trusted_until.set(now + RECHECK);
                 resource.changes.set(self.changes);
                 self.hash(&resource);
                 return Ok(Some(resource));
@@ -446,7 +452,7 @@ impl<F: Files> HotCache<F> {
         if !has_room {
             resource.forget_content();
             cost = resource.cost() + overhead;
-            if !self.make_room(cost, self.budget - self.excerpts.bytes()) {
+            if !self.make_room(cost, self.budget - self.excerpt_bytes()) {
                 return Rc::new(resource);
             }
         }

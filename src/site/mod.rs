@@ -9,12 +9,15 @@
 //! Files are reached through [`Files`] only, time comes with each call, and a response holds no buffer:
 //! its [`Body`] reads into the caller's buffer when there is room. A request for a file that is in the
 //! hot cache allocates nothing.
+//! A static response is a value for that: one of the [tricks that must not be
+//! undone](crate#performance-tricks-that-must-not-be-undone).
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod bare_paths;
 mod cache_census;
 mod cache_control;
+mod cold_open;
 mod common_fields;
 mod conditional;
 mod config;
@@ -30,9 +33,11 @@ mod hashing;
 mod hot;
 pub(crate) mod html;
 mod known_hashes;
+mod last_answer;
 mod listing;
 mod media_type;
 mod multipart;
+mod part_head;
 pub(crate) mod path;
 mod present;
 mod range;
@@ -60,7 +65,8 @@ use cache_control::CacheRules;
 use common_fields::CommonFields;
 use error_page::ErrorPages;
 use hot::HotCache;
-use listing::{Listings, Shares};
+use last_answer::LastAnswer;
+use listing::{ListingTables, Listings};
 use media_type::MediaTypes;
 use path::SitePath;
 use redirects::Redirects;
@@ -68,8 +74,10 @@ use resource::Dress;
 use rule_files::{RuleFileUse, RuleFiles};
 use substitutes::Substitutes;
 
+#[cfg(any(feature = "proxy", feature = "upload"))]
+use crate::content::DescriptorSupply;
 use crate::content::{Body, FileTable, Supply};
-use crate::exchange::{Answer, Desk, Handler, Request, Response};
+use crate::exchange::{Handler, Response};
 use crate::http::{Field, Fields, Method};
 use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
 use crate::world::{FileReads, Files, HelpAnswer};
@@ -122,19 +130,21 @@ pub struct Site<F: Files> {
     options: Rc<Fields>,
     /// The listings, if the operator wants them.
     listings: Option<Box<Listings<F>>>,
-    /// The memory of the listings of all sites.
-    shares: Shares<F>,
+    /// The listings of all sites.
+    tables: ListingTables<F>,
     spa: bool,
     rule_file_use: RuleFileUse,
     rule_files: RuleFiles,
     substitutes: Rc<Substitutes>,
     demo: bool,
-    /// Time at which the root's name was last looked up.
-    followed: Option<Instant>,
+    /// Time at which the root's name is to be looked up next; `None` is at once.
+    follow_due: Option<Instant>,
     /// The path of the request. It is lent to one request after another, so that resolving a path
     /// allocates nothing.
     path: SitePath,
     candidate: Vec<u8>,
+    /// The last answer without content of a file.
+    last: Option<Box<LastAnswer>>,
 }
 
 impl<F: Files> Site<F> {
@@ -143,7 +153,7 @@ impl<F: Files> Site<F> {
         let reads = files.reads();
         let open_files = FileTable::new(files, config.open_files);
         let parts = SiteParts::new(config)?;
-        let site = Site::over(open_files, reads, Shares::default(), parts, config);
+        let site = Site::over(open_files, reads, ListingTables::default(), parts, config);
         Ok(site.with_pages())
     }
 
@@ -153,8 +163,8 @@ impl<F: Files> Site<F> {
         let reads = files.reads();
         let open_files = FileTable::beside(&first.open_files, files);
         let parts = SiteParts::new(config)?.shared_with(first);
-        let shares = first.shares.clone();
-        Ok(Site::over(open_files, reads, shares, parts, config))
+        let tables = first.tables.clone();
+        Ok(Site::over(open_files, reads, tables, parts, config))
     }
 
     /// A site that takes the place of `first`, with what all sites of its server have together.
@@ -162,7 +172,7 @@ impl<F: Files> Site<F> {
         let reads = files.reads();
         let open_files = FileTable::instead_of(&first.open_files, files);
         let parts = SiteParts::new(config)?;
-        let site = Site::over(open_files, reads, first.shares.clone(), parts, config);
+        let site = Site::over(open_files, reads, first.tables.clone(), parts, config);
         Ok(site.with_pages())
     }
 
@@ -175,7 +185,7 @@ impl<F: Files> Site<F> {
     fn over(
         open_files: Rc<FileTable<F>>,
         reads: F::Reads,
-        shares: Shares<F>,
+        tables: ListingTables<F>,
         parts: SiteParts,
         config: &Config,
     ) -> Self {
@@ -186,7 +196,7 @@ impl<F: Files> Site<F> {
         } = parts;
         let listings = config
             .listing
-            .then(|| Box::new(Listings::new(&dress.common, shares.clone())));
+            .then(|| Box::new(Listings::new(&dress.common, tables.clone())));
         Site {
             reads,
             hot: HotCache::new(config.cache_memory, config.entity_tags, open_files.clone()),
@@ -196,15 +206,16 @@ impl<F: Files> Site<F> {
             redirects: Redirects::default(),
             dress,
             listings,
-            shares,
+            tables,
             spa: config.spa,
             rule_file_use: RuleFileUse::default(),
             rule_files: RuleFiles::default(),
             substitutes,
             demo: config.demo,
-            followed: None,
+            follow_due: None,
             path: SitePath::default(),
             candidate: Vec::new(),
+            last: None,
         }
     }
 
@@ -243,33 +254,22 @@ impl<F: Files> Site<F> {
 
     /// True once after the listings of all sites have given much memory back.
     pub(crate) fn take_freed(&self) -> bool {
-        self.shares.take_freed()
+        self.tables.take_freed()
     }
 
     /// Forgets all files, because the wall clock was set back: the date of a last change must not be
     /// later than the date of the response.
     pub(crate) fn handle_clock_set_back(&mut self) {
-        self.hot.forget_all();
+        self.forget();
     }
 
     /// Forgets all caches after a panic, which may have left one of them half changed.
     pub(crate) fn recover(&mut self) {
         self.forget();
+        self.open_files.bear_waits();
         self.path = SitePath::default();
         self.candidate = Vec::new();
-    }
-
-    /// Answers a request. Entries of the hot cache have to be recent enough at `now`.
-    pub fn respond(&mut self, request: &Request<'_>, now: Instant) -> Response<F> {
-        self.follow_root_when_due(now);
-        let mut path = std::mem::take(&mut self.path);
-        let mut response = self.answer(&mut path, request.method, request.fields, now);
-        self.path = path;
-        if response.status >= 400 && self.substitutes.has_errors() {
-            response = self.with_error_page(response, request.fields, now);
-        }
-        self.hot.finish_request();
-        response
+        self.last = None;
     }
 
     /// The field that responses over TLS have and others must not have (RFC 6797 §7.2).
@@ -296,6 +296,13 @@ impl<F: Files> Site<F> {
     /// Forgets all that is known of files. Responses that are being sent go on to their end.
     pub(crate) fn forget(&mut self) {
         self.hot.forget_all();
+        self.forget_listings();
+    }
+
+    fn forget_listings(&mut self) {
+        if let Some(listings) = &mut self.listings {
+            listings.forget();
+        }
     }
 
     /// The built-in page of an error, for code that finds the error before the site is asked.
@@ -348,6 +355,18 @@ impl<F: Files> Site<F> {
         );
     }
 
+    /// The note of the supply of descriptors, for others who need some.
+    #[cfg(any(feature = "proxy", feature = "upload"))]
+    pub(crate) fn supply(&self) -> DescriptorSupply {
+        self.open_files.supply()
+    }
+
+    /// Has lacks of descriptors noted here from now on.
+    #[cfg(feature = "upload")]
+    pub(crate) fn note_supply_in(&self, supply: DescriptorSupply) {
+        self.open_files.note_supply_in(supply);
+    }
+
     /// The state of the supply of descriptors since the last call.
     pub(crate) fn take_supply(&mut self) -> Supply {
         self.open_files.take_supply()
@@ -363,14 +382,16 @@ impl<F: Files> Site<F> {
         std::mem::swap(&mut self.reads, &mut other.reads);
     }
 
-    /// Closes files of all sites that no response has needed for a while.
+    /// Closes files of all sites that no response has needed for a while, and forgets listings.
     pub(crate) fn close_rested(&self, now: Instant) {
         self.open_files.close_rested(now);
+        self.tables.forget_old(now);
     }
 
     /// Time until [`Site::close_rested`] has something to do.
     pub(crate) fn until_rested(&self, now: Instant) -> Option<Duration> {
-        self.open_files.until_rested(now)
+        let files = self.open_files.until_rested(now);
+        files.into_iter().chain(self.tables.until_old(now)).min()
     }
 
     /// The tree that is served, for one call.
@@ -458,13 +479,6 @@ impl<F: Files> Site<F> {
             fields: self.options.clone(),
             body: Body::Empty,
         }
-    }
-}
-
-impl<F: Files> Handler<F> for Site<F> {
-    fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
-        // Files have changed while the event loop was absent.
-        Answer::Response(self.respond(request, desk.world_now()))
     }
 }
 

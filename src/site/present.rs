@@ -4,9 +4,9 @@ use std::io;
 use std::rc::Rc;
 
 use super::Site;
-use super::conditional::{self, PreconditionOutcome};
+use super::conditional::{self, PreconditionFields, PreconditionOutcome};
 use super::encoding::Preferences;
-use super::multipart::{Multipart, content_range};
+use super::multipart::Multipart;
 use super::range::{self, ByteRange, Ranges};
 use super::representation::{ByteSource, Representation};
 use super::resource::Resource;
@@ -33,6 +33,10 @@ const OF_THE_FILE: [&[u8]; 4] = [
     b"cache-control",
 ];
 
+/// Room for what is put in the place of fields that are left out: the length of a part, and its range.
+const MORE_FIELDS: usize = 1;
+const MORE_BYTES: usize = 64;
+
 /// Reason why a file that was found cannot be sent.
 pub(crate) enum Unready {
     /// The file has changed since it was looked at.
@@ -45,18 +49,19 @@ pub(crate) enum Unready {
 #[derive(Default)]
 struct RequestTraits {
     accept_encoding: bool,
-    preconditions: bool,
+    preconditions: PreconditionFields,
     range: bool,
 }
 
 impl RequestTraits {
     fn of(request: &Fields) -> Self {
         let mut asked = RequestTraits::default();
-        for field in request.iter() {
+        for field in request.behind_pseudo() {
             match field.name {
                 b"accept-encoding" => asked.accept_encoding = true,
-                b"if-match" | b"if-none-match" | b"if-modified-since" | b"if-unmodified-since" => {
-                    asked.preconditions = true;
+                b"if-match" | b"if-unmodified-since" => asked.preconditions.wants_match = true,
+                b"if-none-match" | b"if-modified-since" => {
+                    asked.preconditions.wants_change = true;
                 }
                 b"range" => asked.range = true,
                 _ => {}
@@ -76,8 +81,9 @@ impl<F: Files> Site<F> {
     ) -> Result<Response<F>, Unready> {
         let asked = RequestTraits::of(request);
         let representation = select(resource, request, &asked);
-        if asked.preconditions {
-            match conditional::evaluate(request, &representation.validators()) {
+        if asked.preconditions.wants_match || asked.preconditions.wants_change {
+            let validators = representation.validators();
+            match conditional::evaluate(request, asked.preconditions, &validators) {
                 PreconditionOutcome::Proceed => {}
                 PreconditionOutcome::NotModified => return Ok(not_modified(representation)),
                 PreconditionOutcome::Failed => {
@@ -104,7 +110,7 @@ impl<F: Files> Site<F> {
             _ => Some(self.source(resource, representation)?),
         };
         Ok(match (source, ranges) {
-            (Some(source), Ranges::One(range)) => part(representation, &source, range),
+            (Some(source), Ranges::One(range)) => self.part(representation, &source, range),
             (Some(source), Ranges::Several(ranges)) => parts(representation, source, ranges),
             (source, _) => whole(
                 200,
@@ -154,6 +160,22 @@ impl<F: Files> Site<F> {
                 .admit(&mut self.reads, resource, representation, file);
         }
         Ok(source)
+    }
+
+    /// A 206 with a single part (RFC 9110 §15.3.7.1).
+    fn part(
+        &mut self,
+        representation: &Representation<F>,
+        source: &ByteSource<F>,
+        range: ByteRange,
+    ) -> Response<F> {
+        let whole = &representation.forms().fields;
+        let head = self.hot.excerpts_mut().last_head();
+        Response {
+            status: 206,
+            fields: head.fields(whole, range, representation.len()),
+            body: Body::One(source.slice(range.start, range.end)),
+        }
     }
 
     /// A page about a resource that exists but cannot be sent in the requested way.
@@ -235,30 +257,6 @@ fn not_modified<F: Files>(representation: &Representation<F>) -> Response<F> {
     }
 }
 
-/// A 206 with a single part (RFC 9110 §15.3.7.1).
-fn part<F: Files>(
-    representation: &Representation<F>,
-    source: &ByteSource<F>,
-    range: ByteRange,
-) -> Response<F> {
-    let fields = part_fields(&representation.forms().fields, range, representation.len());
-    Response {
-        status: 206,
-        fields: Rc::new(fields),
-        body: Body::One(source.slice(range.start, range.end)),
-    }
-}
-
-/// The fields of a 206 with a range, made from those of a 200 with all `len` bytes.
-pub(super) fn part_fields(whole: &Fields, range: ByteRange, len: u64) -> Fields {
-    let mut fields = copy_without(whole, &[b"content-length"]);
-    let part_len = range.end - range.start;
-    fields.push(b"content-length", part_len.to_string().as_bytes());
-    let content_range = content_range(range, len);
-    fields.push(b"content-range", content_range.as_bytes());
-    fields
-}
-
 /// A 206 with several parts (RFC 9110 §15.3.7.2): the parts name their ranges, the head of the response
 /// does not. If the heads of the parts make the body longer than the file by more than a tenth, the
 /// whole file is sent instead.
@@ -295,8 +293,9 @@ fn parts<F: Files>(
     }
 }
 
-fn copy_without(fields: &Fields, names: &[&[u8]]) -> Fields {
-    let mut copy = Fields::new();
+/// The fields without those of these names, with room for the fields of a part.
+pub(super) fn copy_without(fields: &Fields, names: &[&[u8]]) -> Fields {
+    let mut copy = Fields::with_room_of(fields, MORE_FIELDS, MORE_BYTES);
     for field in fields.iter().filter(|field| !names.contains(&field.name)) {
         copy.push_field(field);
     }

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::Site;
 use super::hot::Lookup;
+use super::listing::WantedListing;
 use super::media_type::accepts;
 use super::path::{SitePath, TargetForm, split_query};
 use super::present::Unready;
@@ -71,7 +72,7 @@ impl<F: Files> Site<F> {
         match (found, path.form()) {
             (Found::Response(response), _) => response,
             (_, TargetForm::File) => self.fall_back(path, request, method, now),
-            (_, TargetForm::Directory) => match self.list(path, request) {
+            (_, TargetForm::Directory) => match self.list(path, request, now) {
                 Some(response) => response,
                 None => self.fall_back(path, request, method, now),
             },
@@ -140,17 +141,16 @@ impl<F: Files> Site<F> {
     }
 
     /// The listing of a directory, if listings are wanted and the path is a directory.
-    fn list(&mut self, path: &SitePath, request: &Fields) -> Option<Response<F>> {
+    fn list(&mut self, path: &SitePath, request: &Fields, now: Instant) -> Option<Response<F>> {
         let listings = self.listings.as_ref()?;
         let (_, query) = split_query(request.path().unwrap_or_default());
-        let listed = listings.respond(
-            &self.open_files,
-            &self.dress.common,
-            path.as_bytes(),
-            query.unwrap_or_default(),
+        let wanted = WantedListing {
+            path: path.as_bytes(),
+            query: query.unwrap_or_default(),
             request,
-            self.hidden_names(path.as_bytes()),
-        );
+            hides: self.hidden_names(path.as_bytes()),
+        };
+        let listed = listings.respond(&self.open_files, &self.dress.common, &wanted, now);
         match listed {
             Ok(Ok(response)) => Some(response),
             Ok(Err(status)) => Some(self.error(status)),
@@ -204,6 +204,8 @@ fn status(error: &io::Error) -> u16 {
     match error.kind() {
         io::ErrorKind::NotFound => 404,
         io::ErrorKind::PermissionDenied => 403,
+        // A helper opens the file meanwhile, and the request is asked for again instead.
+        io::ErrorKind::WouldBlock => 503,
         _ => 500,
     }
 }

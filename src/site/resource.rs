@@ -45,9 +45,9 @@ pub(crate) struct Resource<F: Files> {
     pub(crate) representations: Vec<Representation<F>>,
     /// Sidecars that exist and cannot be right.
     unfit: Vec<Sidecar>,
-    /// Time at which the resource was last found to be equal to the disk.
-    pub(crate) checked: Cell<Instant>,
-    /// Number of changes of any file that were known at that time.
+    /// Time until which the resource need not be compared with the disk again.
+    pub(crate) trusted_until: Cell<Instant>,
+    /// Number of changes of any file that were known when it was.
     pub(crate) changes: Cell<u32>,
     /// The resource's place in the hot cache, if it has one.
     pub(crate) place: Cell<usize>,
@@ -67,6 +67,8 @@ pub(crate) struct ResourceSource<'a, F: Files> {
     /// Time at which the file was last seen to have no sidecar, if none is to be looked for.
     pub(crate) bare_since: Option<Instant>,
     pub(crate) now: Instant,
+    /// Time until which the resource need not be compared with the disk again.
+    pub(crate) trusted_until: Instant,
 }
 
 /// State of a sidecar when it was found.
@@ -96,6 +98,7 @@ impl<F: Files> Resource<F> {
             keep,
             bare_since,
             now,
+            trusted_until,
         } = source;
         let (file, original) = open_files.open(path)?;
         if original.kind == FileKind::Directory {
@@ -105,7 +108,12 @@ impl<F: Files> Resource<F> {
         let mut unfit = Vec::new();
         if bare_since.is_none() {
             for coding in sidecars(path) {
-                match open_sidecar(open_files, path, coding)? {
+                let sidecar = open_sidecar(open_files, path, coding).inspect_err(|error| {
+                    if error.kind() == io::ErrorKind::WouldBlock {
+                        want_sidecars(open_files, path);
+                    }
+                });
+                match sidecar? {
                     Some((file, metadata)) if fits(&metadata, &original) => {
                         opened.push((coding, file, metadata));
                     }
@@ -161,7 +169,7 @@ impl<F: Files> Resource<F> {
         Ok(Loaded::Resource(Resource {
             representations,
             unfit,
-            checked: Cell::new(now),
+            trusted_until: Cell::new(trusted_until),
             changes: Cell::new(0),
             place: Cell::new(usize::MAX),
             searched: Cell::new(bare_since.unwrap_or(now)),
@@ -228,7 +236,7 @@ impl<F: Files> Resource<F> {
             && self.unfit == again.unfit
             && pairs.into_iter().all(|(known, again)| known.is_same(again));
         if is_same {
-            self.checked.set(again.checked.get());
+            self.trusted_until.set(again.trusted_until.get());
             self.searched.set(again.searched.get());
             self.expires.set(again.expires.get());
         }
@@ -323,6 +331,11 @@ fn look_up_sidecar<F: Files>(
             _ => Err(error),
         },
     }
+}
+
+/// Has the request that waits for one sidecar wait for all of them at once.
+fn want_sidecars<F: Files>(open_files: &FileTable<F>, path: &[u8]) {
+    sidecars(path).for_each(|coding| open_files.want_too(&sidecar_path(path, coding)));
 }
 
 /// Opens a sidecar, if there is one that may be read. Other failures, such as a lack of descriptors,

@@ -35,8 +35,8 @@ enum RuleWatch {
     Off,
     /// At the next request.
     Due,
-    /// A second after this one.
-    Since(Instant),
+    /// From this time on: a second after the last look.
+    From(Instant),
 }
 
 /// The use of the files.
@@ -68,16 +68,18 @@ fn is_of(path: &[u8], name: &[u8]) -> bool {
 
 impl<F: Files> Site<F> {
     /// The texts of the files, if they have changed since the last look.
+    #[inline]
     pub(crate) fn changed_rules(&mut self, now: Instant) -> Option<RuleTexts> {
         self.follow_root_when_due(now);
         match self.rule_files.watch {
-            RuleWatch::Off => return None,
-            RuleWatch::Since(look) if now.saturating_duration_since(look) < FOLLOW_ROOT => {
-                return None;
-            }
-            RuleWatch::Since(_) | RuleWatch::Due => {}
+            RuleWatch::Off => None,
+            RuleWatch::From(due) if now < due => None,
+            RuleWatch::From(_) | RuleWatch::Due => self.look_for_rules(now),
         }
-        self.rule_files.watch = RuleWatch::Since(now);
+    }
+
+    fn look_for_rules(&mut self, now: Instant) -> Option<RuleTexts> {
+        self.rule_files.watch = RuleWatch::From(now + FOLLOW_ROOT);
         let mut seen = [None, None];
         for (name, seen) in NAMES.into_iter().zip(&mut seen) {
             match self.open_files.tree().look_up(name) {

@@ -2,6 +2,7 @@
 
 use super::testing::{TestSite, read};
 use super::*;
+use crate::exchange::Request;
 use proptest::prelude::*;
 
 /// Pieces of text that requests of browsers, scripts and attackers are made of.

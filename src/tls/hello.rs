@@ -1,5 +1,5 @@
-//! Limits of the bytes that come before encryption: the length of a ClientHello, as the headers of its
-//! records and its own header announce it.
+//! The bytes that come before encryption: the length of a ClientHello, as the headers of its records and its own
+//! header announce it, and the order of its cipher suites.
 
 use rustls::AlertDescription;
 
@@ -56,6 +56,34 @@ pub fn judge(mut records: &[u8]) -> Result<(), AlertDescription> {
     }
 }
 
+/// True if a ClientHello names ChaCha20-Poly1305 before any suite with AES-GCM. `records` are the first bytes of a
+/// connection. A ClientHello whose suites are not whole in them and in its first record tells nothing.
+pub fn prefers_chacha(records: &[u8]) -> bool {
+    let pairs = suites(records).unwrap_or_default().chunks_exact(2);
+    let mut known = pairs.filter_map(|pair| match pair {
+        // Of TLS 1.3 (RFC 8446 §B.4), of TLS 1.2 with AES-GCM (RFC 5289) and with ChaCha20 (RFC 7905).
+        [0x13, 1 | 2] | [0xc0, 0x2b | 0x2c | 0x2f | 0x30] => Some(false),
+        [0x13, 3] | [0xcc, 0xa8 | 0xa9] => Some(true),
+        _ => None,
+    });
+    known.next() == Some(true)
+}
+
+/// The cipher suites of a ClientHello (RFC 8446 §4.1.2).
+fn suites(records: &[u8]) -> Option<&[u8]> {
+    // Behind the headers of the record and of the message: a version, 32 random bytes, the session's name.
+    let [HANDSHAKE, 3, _, _, _, 1, _, _, _, hello @ ..] = records else {
+        return None;
+    };
+    let (_, [name, rest @ ..]) = hello.split_at_checked(34)? else {
+        return None;
+    };
+    let [high, low, rest @ ..] = rest.get(usize::from(*name)..)? else {
+        return None;
+    };
+    rest.get(..usize::from(u16::from_be_bytes([*high, *low])))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +128,32 @@ mod tests {
         for records in others {
             assert_eq!(judge(records), Ok(()));
         }
+    }
+
+    #[test]
+    fn the_first_suite_that_is_known_tells_of_the_clients_hardware() {
+        let hello = |suites: &[u8]| {
+            let mut records = vec![HANDSHAKE, 3, 1, 0, 0, 1, 0, 0, 0, 3, 3];
+            records.extend([7; 32]);
+            records.extend([2, 7, 7, 0, suites.len() as u8]);
+            records.extend(suites);
+            records
+        };
+        for (suites, chacha) in [
+            (&[0x13, 2, 0x13, 3, 0x13, 1][..], false),
+            (&[0x13, 3, 0x13, 1], true),
+            // GREASE (RFC 8701).
+            (&[0x0a, 0x0a, 0x13, 3], true),
+            (&[0xc0, 0x2f, 0xcc, 0xa8], false),
+            (&[0xcc, 0xa9, 0xc0, 0x2b], true),
+            (&[], false),
+        ] {
+            let records = hello(suites);
+            assert_eq!(prefers_chacha(&records), chacha, "{suites:?}");
+            for end in 0..records.len() {
+                assert!(!prefers_chacha(&records[..end]), "{end}");
+            }
+        }
+        assert!(!prefers_chacha(b"GET / HTTP/1.1\r\n\r\n"));
     }
 }

@@ -126,9 +126,20 @@ pub struct Tls<S> {
     /// Bytes that rustls has not released: the beginning of a record or of a handshake message whose
     /// rest has not come yet. At most [`Session::MOST_KEPT`].
     kept: Vec<u8>,
-    /// True after the session has failed or sent its last message. It is not touched again, because
-    /// rustls may still hold positions in records that are gone.
-    over: bool,
+    course: SessionCourse,
+}
+
+/// The part of its way that a session has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SessionCourse {
+    /// A server's session that has seen no byte.
+    Untouched,
+    /// Both sides may send.
+    Open,
+    /// It has sent its last message. The peer's side goes on (RFC 8446 §6.1).
+    Told,
+    /// It has failed. It is not touched again, because rustls may still hold positions in records that are gone.
+    Failed,
 }
 
 /// State of the session behind the bytes that [`Tls::open`] was given.
@@ -146,8 +157,22 @@ impl Tls<UnbufferedServerConnection> {
         Ok(Tls {
             session: UnbufferedServerConnection::new(config)?,
             kept: Vec::new(),
-            over: false,
+            course: SessionCourse::Untouched,
         })
+    }
+
+    /// True if the session has seen no byte yet.
+    pub fn is_untouched(&self) -> bool {
+        self.course == SessionCourse::Untouched
+    }
+
+    /// Has another configuration serve a session that has seen no byte yet.
+    pub fn replace(&mut self, config: &Arc<ServerConfig>) {
+        if self.is_untouched()
+            && let Ok(session) = UnbufferedServerConnection::new(config.clone())
+        {
+            self.session = session;
+        }
     }
 }
 
@@ -158,7 +183,7 @@ impl Tls<UnbufferedClientConnection> {
         Ok(Tls {
             session: UnbufferedClientConnection::new(config, name)?,
             kept: Vec::new(),
-            over: false,
+            course: SessionCourse::Open,
         })
     }
 }
@@ -209,8 +234,10 @@ impl<S: Session> Tls<S> {
         plain: &mut Vec<u8>,
         wire: &mut WireBuffer,
     ) -> Result<Opened, Error> {
-        if self.over {
-            return Err(Error::HandshakeNotComplete);
+        match self.course {
+            SessionCourse::Failed => return Err(Error::HandshakeNotComplete),
+            SessionCourse::Untouched if read > 0 => self.course = SessionCourse::Open,
+            _ => {}
         }
         let len = (self.kept.len() + read).min(buffer.len());
         let (bytes, _) = buffer.split_at_mut(len);
@@ -223,7 +250,9 @@ impl<S: Session> Tls<S> {
             // Bytes behind the end are ignored (RFC 8446 §6.1).
             Ok(Opened::Ended) | Err(_) => Vec::new(),
         };
-        self.over = result.is_err();
+        if result.is_err() {
+            self.course = SessionCourse::Failed;
+        }
         result
     }
 
@@ -278,23 +307,26 @@ impl<S: Session> Tls<S> {
 
     /// Seals `plain` into records at the end of `wire`.
     pub fn seal(&mut self, plain: &[u8], wire: &mut WireBuffer) -> Result<(), Error> {
-        if self.over {
+        if self.course != SessionCourse::Open {
             return Err(Error::HandshakeNotComplete);
         }
         let room = plain.len() + (plain.len() / RECORD + 1) * RECORD_OVERHEAD;
         self.write(room, wire, |traffic, wire| traffic.encrypt(plain, wire))
     }
 
-    /// Appends the alert that announces the end (close_notify), and ends the session.
+    /// Appends the alert that announces the end (close_notify), and ends our side of the session.
     pub fn seal_end(&mut self, wire: &mut WireBuffer) {
-        if self.over || self.is_handshaking() {
+        if self.course != SessionCourse::Open || self.is_handshaking() {
             return;
         }
         // A session that has failed ends without the alert.
-        let _ = self.write(RECORD_OVERHEAD, wire, |traffic, wire| {
+        let written = self.write(RECORD_OVERHEAD, wire, |traffic, wire| {
             traffic.queue_close_notify(wire)
         });
-        self.over = true;
+        self.course = match written {
+            Ok(()) => SessionCourse::Told,
+            Err(_) => SessionCourse::Failed,
+        };
     }
 
     /// Lets the session write into `room` bytes at the end of `wire`, or into more if it asks for more:

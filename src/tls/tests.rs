@@ -485,3 +485,4 @@ fn files_that_change_are_read_again_within_a_minute_where_they_are_watched() {
 }
 
 mod hosts;
+mod suites;

@@ -176,6 +176,29 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_that_an_authority_signed_with_sha1_is_complained_of() {
+        let authority = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["a.test".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (day(0).into(), day(90).into());
+        let mut issuing = CertificateParams::default();
+        issuing
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "an authority");
+        let issuer = rcgen::Issuer::new(issuing, authority);
+        let key = KeyPair::generate().unwrap();
+        let signed = params.signed_by(&key, &issuer).unwrap().der().to_vec();
+        assert_eq!(complaint(&signed, day(1)), None);
+        // ecdsa-with-SHA256 becomes ecdsa-with-SHA1, which is a byte shorter: the last one stands for itself.
+        let sha256 = [&[0x06, 8][..], SHA1[1].split_last().unwrap().1, &[3, 2]].concat();
+        let sha1 = [&[0x06, 7][..], SHA1[1], &[0]].concat();
+        let at = signed.windows(sha256.len()).position(|it| it == sha256);
+        let mut weak = signed.clone();
+        weak[at.unwrap()..][..sha1.len()].copy_from_slice(&sha1);
+        let said = complaint(&weak, day(1)).unwrap_or_default();
+        assert!(said.starts_with("is signed with SHA-1"), "{said}");
+    }
+
+    #[test]
     fn what_is_no_certificate_is_not_complained_of() {
         let whole = certificate(day(0), day(1));
         for len in 0..whole.len() {

@@ -23,6 +23,7 @@ use super::refusal::UploadRefusal;
 use super::rule::ExistingName;
 use super::writer::UploadWriter;
 use super::writing::FileWriting;
+use crate::content::{DescriptorSupply, Supply, is_descriptor_limit};
 use crate::exchange::Waker;
 
 /// The most numbers that are tried for a name: each is a call that other connections wait for.
@@ -39,6 +40,8 @@ pub struct UploadMeans {
     pub sync: bool,
     /// The counts of all uploads.
     pub counts: Rc<UploadCounts>,
+    /// The note for a lack of descriptors.
+    pub(crate) descriptors: DescriptorSupply,
 }
 
 /// An open directory for uploads.
@@ -187,7 +190,13 @@ impl UploadStore {
     pub(super) fn begin(&mut self, waker: &Waker) -> Result<Temporary, UploadRefusal> {
         self.follow()?;
         self.check_announced(0)?;
-        Ok(self.begin_as(self.naming, self.place.writing(waker))?)
+        let begun = self.begin_as(self.naming, self.place.writing(waker));
+        if let Err(error) = &begun
+            && is_descriptor_limit(error)
+        {
+            self.means.descriptors.note(Supply::Short);
+        }
+        Ok(begun?)
     }
 
     /// Begins to bring the names of the directory to the disk, where that is wanted.

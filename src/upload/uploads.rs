@@ -55,6 +55,7 @@ impl Uploads {
         headers: &[(String, String)],
     ) -> Result<Self, String> {
         let named = |problem: String| format!("--upload {}: {problem}", rule.directory.display());
+        let supply = means.descriptors.clone();
         let store = UploadStore::open(&rule.directory, means).map_err(|error: io::Error| {
             named(format!(
                 "cannot open the directory: {error}; name one that exists and that calmd may read"
@@ -63,6 +64,7 @@ impl Uploads {
         let files = Root::open(&rule.directory).map_err(|error| named(error.to_string()))?;
         let files = Site::new(files, &files_config(rule, headers));
         let files = files.map_err(|error: SiteError| named(error.to_string()))?;
+        files.note_supply_in(supply);
         Ok(Uploads {
             path: rule.path.as_str().into(),
             existing: rule.existing,

@@ -73,10 +73,15 @@ pub trait FileReads {
         self.ask_for(file, offset, len)
     }
 
-    /// Takes the task by which a helper brings the bytes that were last needed; `None` where nobody tells
-    /// that they are there.
+    /// Takes the task by which a helper brings the bytes or the name that were last needed; `None` where nobody
+    /// tells that they are there.
     fn take_needed(&mut self) -> Option<HelpId> {
         None
+    }
+
+    /// True if a helper would take a task now.
+    fn is_helped(&self) -> bool {
+        false
     }
 
     /// Has a helper hash `len` bytes, as [`FileHelper::hash`](super::FileHelper::hash) tells; `None` where

@@ -22,17 +22,20 @@ use rustix::fs::{
 use rustix::io::{Errno, retry_on_intr};
 
 use super::effort::Effort;
-use super::{FileKind, Files, Listing, Metadata, RootChange};
+use super::{Extent, FileKind, Files, Metadata, RootChange};
 
 mod directory;
 mod links;
+mod openings;
 mod place;
 mod private;
 mod reads;
 mod regular;
+mod resident;
 mod spare;
 
 pub use directory::OpenDirectory;
+pub use openings::{HelpedOpening, MOST_HELD};
 pub use place::{RootError, absolute};
 pub use private::{OwnExtent, OwnFile, OwnFiles};
 pub use reads::DescriptorReads;
@@ -41,6 +44,7 @@ pub use regular::{read_regular, refuse_pipe};
 use links::{Symlink, Unfollowed};
 use place::{Resolution, RootPlace};
 use private::{FoundFile, PrivateFiles};
+use resident::ResidentOpen;
 use spare::Spare;
 
 /// Opening never waits for a FIFO's writer or a device, and never takes a controlling terminal.
@@ -226,19 +230,8 @@ impl Root {
 
     fn open_beneath(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         match self.place.resolution {
-            Resolution::Kernel => self.open_by_kernel(path),
+            Resolution::Kernel => open_beneath(&self.place.descriptor, path),
             Resolution::ComponentWise => self.open_component_wise(path),
-        }
-    }
-
-    fn open_by_kernel(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let mut retries = 0;
-        loop {
-            match rustix::fs::openat2(&self.place.descriptor, path, OPEN, Mode::empty(), resolve) {
-                Err(Errno::AGAIN | Errno::INTR) if retries < RENAME_RETRIES => retries += 1,
-                result => return result,
-            }
         }
     }
 
@@ -262,6 +255,24 @@ impl Root {
         at.ok_or(Errno::NOENT)
     }
 
+    /// The file that `path` has led to, and its metadata, if it is served.
+    fn judge(
+        &mut self,
+        path: &[u8],
+        opened: Result<OwnedFd, Errno>,
+    ) -> io::Result<(OwnedFd, Metadata)> {
+        let file = opened.map_err(open_error)?;
+        let found = rustix::fs::fstat(&file)?;
+        let Some(metadata) = self.describe(path, &found) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        if metadata.len > READ_AHEAD_BY_ITSELF {
+            // A file system that ignores the advice reads ahead as before.
+            let _ = fadvise(&file, 0, None, Advice::Random);
+        }
+        Ok((file, metadata))
+    }
+
     /// The metadata of the file that `path` has led to; `None` if it is not served.
     fn describe(&mut self, path: &[u8], found: &Stat) -> Option<Metadata> {
         let file = FoundFile::from(found);
@@ -274,6 +285,7 @@ impl Files for Root {
     type File = OwnedFd;
     type Reads = DescriptorReads;
     type Directory = OpenDirectory;
+    type Opening = HelpedOpening;
 
     fn reads(&self) -> DescriptorReads {
         DescriptorReads::default()
@@ -281,16 +293,35 @@ impl Files for Root {
 
     fn open(&mut self, path: &[u8]) -> io::Result<(OwnedFd, Metadata)> {
         self.effort.open(path);
-        let file = self.open_any(path).map_err(open_error)?;
-        let found = rustix::fs::fstat(&file)?;
-        let Some(metadata) = self.describe(path, &found) else {
-            return Err(io::ErrorKind::NotFound.into());
+        let opened = self.open_any(path);
+        self.judge(path, opened)
+    }
+
+    fn open_resident(&mut self, path: &[u8]) -> io::Result<(OwnedFd, Metadata)> {
+        self.effort.open(path);
+        let opened = match resident::open_resident(&self.place, path) {
+            ResidentOpen::Opened(opened) => opened,
+            ResidentOpen::Cold => return Err(io::ErrorKind::WouldBlock.into()),
+            ResidentOpen::Untold => self.open_any(path),
         };
-        if metadata.len > READ_AHEAD_BY_ITSELF {
-            // A file system that ignores the advice reads ahead as before.
-            let _ = fadvise(&file, 0, None, Advice::Random);
-        }
-        Ok((file, metadata))
+        self.judge(path, opened)
+    }
+
+    fn need_open(&mut self, reads: &mut DescriptorReads, path: &[u8]) -> Option<HelpedOpening> {
+        let path = if path.is_empty() { b"." } else { path };
+        reads.need_open((&self.place.descriptor, self.place.inode), path)
+    }
+
+    fn open_helped(
+        &mut self,
+        path: &[u8],
+        opening: &HelpedOpening,
+    ) -> io::Result<(OwnedFd, Metadata)> {
+        let Some(opened) = opening.outcome(self.place.inode) else {
+            return self.open(path);
+        };
+        self.effort.call();
+        self.judge(path, opened)
     }
 
     fn follow_root(&mut self) -> RootChange {
@@ -356,14 +387,19 @@ impl Files for Root {
         let stat = rustix::fs::fstat(&directory)?;
         match self.describe(path, &stat) {
             Some(metadata) if metadata.kind == FileKind::Directory => {
-                Ok(OpenDirectory::new(path, &stat))
+                Ok(OpenDirectory::new(path, &stat, directory))
             }
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
-    fn read_directory(&mut self, directory: &mut OpenDirectory, max: usize) -> io::Result<Listing> {
-        self.read_names(directory, max)
+    fn read_directory(
+        &mut self,
+        directory: &mut OpenDirectory,
+        max: usize,
+        take: &mut dyn FnMut(&[u8], &Metadata),
+    ) -> io::Result<Extent> {
+        self.read_names(directory, max, take)
     }
 
     fn lend_descriptor(&mut self) -> bool {
@@ -384,6 +420,18 @@ impl Files for Root {
 
     fn now(&self) -> SystemTime {
         super::os::wall_clock()
+    }
+}
+
+/// Opens what a path names beneath a directory, in the way in which files of a site are opened.
+pub fn open_beneath(directory: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let mut retries = 0;
+    loop {
+        match rustix::fs::openat2(directory, path, OPEN, Mode::empty(), resolve) {
+            Err(Errno::AGAIN | Errno::INTR) if retries < RENAME_RETRIES => retries += 1,
+            result => return result,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Help with files by another process, which may wait for a disk where the event loop must not.
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// Names a task that a helper has taken, until its answer.
@@ -22,13 +22,20 @@ pub struct HelpAnswer {
 pub enum HelpOutcome {
     /// The bytes were brought into memory.
     Read,
+    /// The file was opened: its descriptor comes with the answer.
+    Opened,
+    /// The file cannot be opened, by this error of the operating system.
+    NotOpened(i32),
+    /// The name was looked up: as much of the way to it as there is was brought into memory. The file is to be
+    /// opened without the helper.
+    LookedUp,
     /// The bytes were hashed: the hash of the file from its beginning to the end of the range.
     Hashed(u128),
     /// Reading failed, or the helper is gone. The task is to be done without it.
     Failed,
 }
 
-/// A process that does tasks on files that are open here, one after another. Each of its methods returns at
+/// A process that does tasks on files and directories that are open here, one after another. Each of its methods returns at
 /// once, and a task that it does not take (`None`) is to be done without it.
 pub trait FileHelper: fmt::Debug {
     /// Has bytes of a file brought into memory.
@@ -38,8 +45,15 @@ pub trait FileHelper: fmt::Debug {
     /// hash of that file.
     fn hash(&mut self, file: BorrowedFd<'_>, offset: u64, len: u64) -> Option<HelpId>;
 
-    /// Takes the next answer. A helper that ended, or that was silent for too long, fails all its tasks.
-    fn take_answer(&mut self) -> Option<HelpAnswer>;
+    /// Has a file opened beneath a directory, to be read.
+    fn open(&mut self, directory: BorrowedFd<'_>, path: &[u8]) -> Option<HelpId>;
+
+    /// True if it would take a task now.
+    fn takes_tasks(&self) -> bool;
+
+    /// Takes the next answer, with the descriptor of a file that was opened. A helper that ended, or that was silent
+    /// for too long, fails all its tasks.
+    fn take_answer(&mut self) -> Option<(HelpAnswer, Option<OwnedFd>)>;
 
     /// True while a task has no answer.
     fn is_open(&self, id: HelpId) -> bool;

@@ -4,6 +4,10 @@
 //! beneath a running site. Content belongs to an inode, as on a disk: an open file goes on reading the
 //! old inode after its name was given to a new one, and sees a truncation at once.
 
+mod directory;
+mod inode;
+mod slow_names;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSliceMut};
@@ -12,7 +16,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::effort::Effort;
 use super::{Extent, FileKind, FileReads, Files, HelpAnswer, HelpId, HelpOutcome};
-use super::{Listing, ListingEntry, Metadata, Residence};
+use super::{Metadata, Residence};
+use directory::MemoryDirectory;
+use inode::MemoryInode;
+pub use slow_names::MemoryOpening;
+use slow_names::SlowNames;
 
 /// The least number of bytes that the slow disk brings.
 const PAGE: u64 = 4 << 10;
@@ -36,24 +44,12 @@ struct MemoryDisk {
     disk_time: Cell<Duration>,
     /// Time at which the disk has brought a page that was asked for, by inode and page.
     brought: RefCell<BTreeMap<(u64, u64), u64>>,
+    slow_names: SlowNames,
     counts: Cell<Counts>,
     effort: Cell<Effort>,
     /// Tasks that a helper still takes.
     help: Cell<usize>,
     answers: RefCell<VecDeque<HelpAnswer>>,
-}
-
-/// A file's content and times; or a directory, which has no content.
-#[derive(Debug)]
-struct MemoryInode {
-    number: u64,
-    kind: FileKind,
-    content: RefCell<Vec<u8>>,
-    /// Nanoseconds since 1970.
-    modified: Cell<u64>,
-    changed: Cell<u64>,
-    /// Number of the inode's names.
-    links: Cell<u64>,
 }
 
 /// Number of uses of the tree.
@@ -85,6 +81,7 @@ impl Default for MemoryFiles {
             read_hook: RefCell::default(),
             disk_time: Cell::default(),
             brought: RefCell::default(),
+            slow_names: SlowNames::default(),
             counts: Cell::default(),
             effort: Cell::default(),
             help: Cell::default(),
@@ -224,6 +221,7 @@ impl MemoryFiles {
     pub fn set_clock(&self, now: SystemTime) {
         let (before, now) = (self.0.clock.get(), nanoseconds(now));
         self.0.clock.set(now);
+        self.0.slow_names.move_clock(before, now);
         for due in self.0.brought.borrow_mut().values_mut() {
             *due = due.saturating_sub(before).saturating_add(now);
         }
@@ -269,18 +267,6 @@ impl MemoryFiles {
         let mut counts = self.0.counts.get();
         change(&mut counts);
         self.0.counts.set(counts);
-    }
-}
-
-impl MemoryInode {
-    fn metadata(&self) -> Metadata {
-        Metadata {
-            kind: self.kind,
-            len: self.content.borrow().len() as u64,
-            modified: UNIX_EPOCH + Duration::from_nanos(self.modified.get()),
-            identity: (0, self.number, i128::from(self.changed.get())),
-            links: self.links.get(),
-        }
     }
 }
 
@@ -369,8 +355,21 @@ impl FileReads for MemoryFiles {
         Some(answer.id)
     }
 
+    fn is_helped(&self) -> bool {
+        self.0.slow_names.takes_tasks()
+    }
+
+    fn take_needed(&mut self) -> Option<HelpId> {
+        self.0.slow_names.take_needed()
+    }
+
     fn take_answer(&mut self) -> Option<HelpAnswer> {
-        self.0.answers.borrow_mut().pop_front()
+        let answer = self.0.answers.borrow_mut().pop_front();
+        answer.or_else(|| self.answer_opening())
+    }
+
+    fn help_timeout(&self) -> Option<Duration> {
+        self.0.slow_names.timeout(self.0.clock.get())
     }
 
     fn metadata(&mut self, file: &MemoryFile) -> io::Result<Metadata> {
@@ -390,7 +389,8 @@ impl FileReads for MemoryFiles {
 impl Files for MemoryFiles {
     type File = MemoryFile;
     type Reads = Self;
-    type Directory = std::vec::IntoIter<ListingEntry>;
+    type Directory = MemoryDirectory;
+    type Opening = MemoryOpening;
 
     fn reads(&self) -> Self {
         self.clone()
@@ -400,6 +400,30 @@ impl Files for MemoryFiles {
         self.count(|counts| counts.opens += 1);
         self.work(|effort| effort.open(path));
         let inode = self.find(path)?;
+        let metadata = inode.metadata();
+        Ok((MemoryFile(inode), metadata))
+    }
+
+    fn open_resident(&mut self, path: &[u8]) -> io::Result<(MemoryFile, Metadata)> {
+        if self.is_cold(path) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.open(path)
+    }
+
+    fn need_open(&mut self, reads: &mut Self, path: &[u8]) -> Option<MemoryOpening> {
+        reads.0.slow_names.open(path, self.0.clock.get())
+    }
+
+    fn open_helped(
+        &mut self,
+        path: &[u8],
+        opening: &MemoryOpening,
+    ) -> io::Result<(MemoryFile, Metadata)> {
+        let inode = match opening.opened() {
+            Some(opened) => opened?,
+            None => return self.open(path),
+        };
         let metadata = inode.metadata();
         Ok((MemoryFile(inode), metadata))
     }
@@ -425,34 +449,28 @@ impl Files for MemoryFiles {
             prefix.push(b'/');
         }
         let names = self.0.names.borrow();
-        let entries: Vec<ListingEntry> = names
+        let entries: Vec<_> = names
             .range(prefix.clone()..)
             .take_while(|(name, _)| name.starts_with(&prefix))
             .filter_map(|(name, inode)| {
                 let name = &name[prefix.len()..];
                 let is_entry = !name.is_empty() && !name.contains(&b'/');
-                is_entry.then(|| ListingEntry {
-                    name: name.to_vec(),
-                    metadata: inode.metadata(),
-                })
+                is_entry.then(|| (name.to_vec(), inode.metadata()))
             })
             .collect();
-        Ok(entries.into_iter())
+        Ok(MemoryDirectory::new(entries))
     }
 
     fn read_directory(
         &mut self,
         directory: &mut Self::Directory,
         max: usize,
-    ) -> io::Result<Listing> {
-        let entries: Vec<_> = directory.by_ref().take(max).collect();
-        entries.iter().for_each(|_| self.work(Effort::name));
-        let extent = if entries.len() < max {
-            Extent::Whole
-        } else {
-            Extent::Partial
-        };
-        Ok(Listing { entries, extent })
+        take: &mut dyn FnMut(&[u8], &Metadata),
+    ) -> io::Result<Extent> {
+        Ok(directory.read(max, |name, metadata| {
+            self.work(Effort::name);
+            take(name, metadata);
+        }))
     }
 
     fn take_effort(&mut self) -> usize {

@@ -17,7 +17,10 @@ pub trait Files: 'static {
     type Reads: FileReads<File = Self::File>;
 
     /// An open directory whose names are read.
-    type Directory: 'static;
+    type Directory: NamesDirectory;
+
+    /// A file that a helper opens, until the request that waits for it has it.
+    type Opening: 'static;
 
     /// Reads for an event loop, which may go on with files of other trees.
     fn reads(&self) -> Self::Reads;
@@ -26,6 +29,30 @@ pub trait Files: 'static {
     /// itself. Symlinks are followed as long as they stay beneath the root. What is neither a
     /// regular file nor a directory is `NotFound`; nothing here waits for a FIFO or a device.
     fn open(&mut self, path: &[u8]) -> io::Result<(Self::File, Metadata)>;
+
+    /// Opens as [`Files::open`] does, if all names on the way are in memory. `WouldBlock` if a disk may have to
+    /// bring one.
+    fn open_resident(&mut self, path: &[u8]) -> io::Result<(Self::File, Metadata)> {
+        self.open(path)
+    }
+
+    /// Has a helper open what `path` names, for a response that cannot go on without it. [`FileReads::take_needed`]
+    /// tells the last such task. `None` where no helper takes it.
+    fn need_open(&mut self, reads: &mut Self::Reads, path: &[u8]) -> Option<Self::Opening> {
+        let _ = (reads, path);
+        None
+    }
+
+    /// Opens as [`Files::open`] does, with the descriptor or the error that a helper has answered with; without a
+    /// helper where it has answered with neither.
+    fn open_helped(
+        &mut self,
+        path: &[u8],
+        opening: &Self::Opening,
+    ) -> io::Result<(Self::File, Metadata)> {
+        let _ = opening;
+        self.open(path)
+    }
 
     /// Looks the root's name up. A directory that has the name now is served from here on, and open files
     /// stay as they are. While the name leads nowhere, the old directory stays.
@@ -55,13 +82,15 @@ pub trait Files: 'static {
     /// Opens the directory at `path` to read its names.
     fn open_directory(&mut self, path: &[u8]) -> io::Result<Self::Directory>;
 
-    /// Reads the next names, looking at `max` of them at most; [`Extent::Partial`] where there may be
-    /// more. Names of what is neither a regular file nor a directory are left out.
+    /// Reads the next names, looking at `max` of them at most, and calls `take` with each name and the state of
+    /// the file that has it; [`Extent::Partial`] where there may be more. `.`, `..` and names of what is neither a
+    /// regular file nor a directory are left out. A name has any bytes but `/` and NUL.
     fn read_directory(
         &mut self,
         directory: &mut Self::Directory,
         max: usize,
-    ) -> io::Result<Listing>;
+        take: &mut dyn FnMut(&[u8], &Metadata),
+    ) -> io::Result<Extent>;
 
     /// Gives up a descriptor that is kept for want of others; false if there is none.
     fn lend_descriptor(&mut self) -> bool {
@@ -96,20 +125,14 @@ pub enum RootChange {
     Moved,
 }
 
-/// Names of a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listing {
-    /// The entries, without `.` and `..`.
-    pub entries: Vec<ListingEntry>,
-    /// Whole at the last entries.
-    pub extent: Extent,
-}
+/// An open directory whose names are read.
+pub trait NamesDirectory: 'static {
+    /// Memory that it takes, in bytes.
+    fn bytes(&self) -> usize;
 
-/// One name in a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListingEntry {
-    /// The name: any bytes but `/` and NUL.
-    pub name: Vec<u8>,
-    /// The state of the file that has the name.
-    pub metadata: Metadata,
+    /// True while it holds a descriptor between two reads.
+    fn is_open(&self) -> bool;
+
+    /// Gives its descriptor up. The next read opens the directory again.
+    fn close(&mut self);
 }

@@ -43,11 +43,11 @@ def run(command, **options):
 class Server:
     """A running server: its processes' CPU time and memory."""
 
-    def __init__(self, name, command, env=None):
+    def __init__(self, name, command, env=None, output=subprocess.DEVNULL):
         self.name = name
         self.process = subprocess.Popen(
             ["taskset", "-c", SERVER_CORE, *command],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env, start_new_session=True)
+            stdout=output, stderr=subprocess.DEVNULL, env=env, start_new_session=True)
 
     def pids(self):
         found, queue = [], [self.process.pid]
@@ -115,12 +115,13 @@ def prepare(directory):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def start_calmd(d, plain, tls, before=(), options=(), env=None, binary=ROOT / "target/release/calmd"):
+def start_calmd(d, plain, tls, before=(), options=(), env=None, binary=ROOT / "target/release/calmd",
+                output=subprocess.DEVNULL):
     """calmd on the given ports, run under the command `before`."""
     return Server("calmd", [
         *before, str(binary), str(d / "site"), "--cert", str(d / "cert.pem"),
         "--key", str(d / "key.pem"), "--listen", f"127.0.0.1:{plain}",
-        "--listen-tls", f"127.0.0.1:{tls}", *options], env)
+        "--listen-tls", f"127.0.0.1:{tls}", *options], env, output)
 
 
 def h2load(row, port, requests, told=(), status="2xx"):

@@ -5,12 +5,12 @@
 //! ```
 
 use std::fs::File;
-use std::io::{Read, Result, Write};
+use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use calmd::h2::{Config, Connection, Event};
+use calmd::h2::{Config, Connection, Event, Inbox, Outbox};
 use calmd::http::Fields;
 
 fn main() -> Result<()> {
@@ -19,77 +19,47 @@ fn main() -> Result<()> {
         eprintln!("usage: client-blocking ADDRESS PATH [FILE]");
         std::process::exit(2);
     };
-    let mut file = arguments.next().map(File::open).transpose()?;
+    let file = arguments.next().map(File::open).transpose()?;
     let mut socket = TcpStream::connect(&address)?;
     let mut connection = Connection::client(Arc::new(Config::client()), Instant::now());
     let method = if file.is_some() { "POST" } else { "GET" };
-    let request: Fields = [
-        (":method", method),
-        (":scheme", "http"),
-        (":authority", &address),
-        (":path", &path),
-    ]
-    .into_iter()
-    .collect();
+    let request = Fields::request(method, "http", &address, &path);
     let opened = connection.open(request.iter(), file.is_none(), Instant::now());
-    let stream = opened.map_err(std::io::Error::other)?;
-    if let Some(file) = &file {
-        connection.set_ready(stream, Some(file.metadata()?.len()));
+    let stream = opened.map_err(Error::other)?;
+    let (mut inbox, mut outbox) = (Inbox::default(), Outbox::default());
+    if let Some(mut file) = file {
+        let len = file.metadata()?.len();
+        let read = move |buffer: &mut [u8]| file.read(buffer).ok();
+        outbox.end_with_source(&mut connection, stream, len, read);
     }
-    let (mut received, mut fields) = (Vec::new(), Fields::new());
-    let mut buffer = [0; 16 << 10];
+    let (mut buffer, mut is_whole) = ([0; 16 << 10], false);
     while connection.contains(stream) {
-        if let Some(file) = &mut file {
-            send(&mut connection, file)?;
-        }
+        // As much of the file as the windows allow now.
+        outbox.fill(&mut connection, usize::MAX);
         socket.write_all(&connection.take_output())?;
         let len = socket.read(&mut buffer)?;
         if len == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(ErrorKind::UnexpectedEof.into());
         }
-        received.extend_from_slice(&buffer[..len]);
-        let mut input = &received[..];
+        inbox.buffer().extend_from_slice(&buffer[..len]);
         loop {
-            let event = connection.receive(&mut input, &mut fields, Instant::now());
-            let Some(event) = event.map_err(std::io::Error::other)? else {
+            let event = inbox.next_event(&mut connection, Instant::now());
+            let Some(event) = event.map_err(Error::other)? else {
                 break;
             };
+            connection.release_event(&event).map_err(Error::other)?;
+            is_whole |= event.ends_stream();
             match event {
                 Event::Response { fields, .. } => eprintln!("{fields:?}"),
-                Event::Data {
-                    stream,
-                    data,
-                    flow_controlled_len,
-                    ..
-                } => {
-                    std::io::stdout().write_all(data)?;
-                    let released = connection.release(stream, flow_controlled_len);
-                    released.map_err(std::io::Error::other)?;
-                }
+                Event::Data { data, .. } => std::io::stdout().write_all(data)?,
                 Event::StreamReset { code, by, .. } => {
-                    return Err(std::io::Error::other(format!("{code}: {by:?}")));
+                    return Err(Error::other(format!("{code}: {by:?}")));
                 }
                 _ => {}
             }
         }
-        let consumed = received.len() - input.len();
-        received.drain(..consumed);
     }
-    Ok(())
-}
-
-/// Sends as much of the file as the windows allow now.
-fn send(connection: &mut Connection, file: &mut File) -> Result<()> {
-    while let Some(grant) = connection.poll_grant(64 << 10) {
-        let mut part = file.take(grant.max_len.into());
-        part.read_to_end(connection.begin_data(&grant))?;
-        let is_end = is_at_end(file)?;
-        connection.commit(grant, is_end);
-    }
-    Ok(())
-}
-
-fn is_at_end(file: &mut File) -> Result<bool> {
-    use std::io::Seek;
-    Ok(file.stream_position()? >= file.metadata()?.len())
+    // A file that cannot be read any more resets the stream.
+    let ended = is_whole.then_some(());
+    ended.ok_or_else(|| Error::other("no whole answer to a whole file"))
 }

@@ -11,8 +11,11 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
-use calmd::h2::{Config, Connection, Event, StreamKey};
+use calmd::h2::{Config, Connection, Inbox, Outbox, RequestCollector};
 use calmd::http::{Field, Fields};
+
+/// More content of one request is refused, in bytes: it is not used.
+const MOST_CONTENT: usize = 1 << 20;
 
 fn main() -> Result<()> {
     let address = std::env::args().nth(1);
@@ -32,77 +35,31 @@ fn main() -> Result<()> {
 
 fn serve(mut socket: TcpStream, config: Arc<Config>) -> Result<()> {
     let mut connection = Connection::server(config, Instant::now());
-    let (mut fields, mut received) = (Fields::new(), Vec::new());
-    // Answers that wait for their windows, by the index of their stream.
-    let mut answers: Vec<Vec<u8>> = Vec::new();
+    let (mut inbox, mut outbox) = (Inbox::default(), Outbox::default());
+    let mut collector = RequestCollector::new(MOST_CONTENT);
+    let mut buffer = [0; 16 << 10];
     loop {
-        while let Some(grant) = connection.poll_grant(64 << 10) {
-            let answer = &mut answers[grant.stream.index()];
-            let len = answer.len().min(grant.max_len as usize);
-            connection.begin_data(&grant).extend(answer.drain(..len));
-            connection.commit(grant, answer.is_empty());
-        }
+        outbox.fill(&mut connection, usize::MAX);
         socket.write_all(&connection.take_output())?;
         if connection.is_drained() {
             return Ok(());
         }
-        let mut buffer = [0; 16 << 10];
         let len = socket.read(&mut buffer)?;
         if len == 0 {
             return Ok(());
         }
-        received.extend_from_slice(&buffer[..len]);
-        let mut input = &received[..];
+        inbox.buffer().extend_from_slice(&buffer[..len]);
         // An error has put GOAWAY into the output, and the connection is drained.
-        while let Ok(Some(event)) = connection.receive(&mut input, &mut fields, Instant::now()) {
-            match event {
-                Event::Request {
-                    stream,
-                    fields,
-                    end_stream,
-                    ..
-                } => {
-                    let least = answers.len().max(stream.index() + 1);
-                    answers.resize(least, Vec::new());
-                    answers[stream.index()] = json(fields);
-                    if end_stream {
-                        respond(&mut connection, stream, &answers);
-                    }
-                }
-                Event::Data {
-                    stream,
-                    flow_controlled_len,
-                    end_stream,
-                    ..
-                } => {
-                    let released = connection.release(stream, flow_controlled_len);
-                    released.expect("bytes that came");
-                    if end_stream {
-                        respond(&mut connection, stream, &answers);
-                    }
-                }
-                Event::Trailers { stream, .. } => respond(&mut connection, stream, &answers),
-                _ => {}
+        while let Ok(Some(event)) = inbox.next_event(&mut connection, Instant::now()) {
+            // The answer follows the whole request, since some clients stop sending when they are answered.
+            if let Some(request) = collector.receive(&mut connection, &event) {
+                let kind = [Field::new(b"content-type", b"application/json")];
+                let content = json(&request.fields);
+                let sent = outbox.respond(&mut connection, request.stream, 200, kind, &content);
+                sent.expect("a request that waits for its answer");
             }
         }
-        let consumed = received.len() - input.len();
-        received.drain(..consumed);
     }
-}
-
-/// Sends the head of an answer. It follows the whole request, since some clients stop sending when they are
-/// answered.
-fn respond(connection: &mut Connection, stream: StreamKey, answers: &[Vec<u8>]) {
-    let len = answers[stream.index()].len();
-    let digits = len.to_string();
-    let head = [
-        Field::new(b":status", b"200"),
-        Field::new(b"content-type", b"application/json"),
-        Field::new(b"content-length", digits.as_bytes()),
-    ];
-    let sent = connection.send_headers(stream, head, false);
-    sent.expect("a request that waits for its answer");
-    connection.set_ready(stream, Some(len as u64));
 }
 
 /// The fields as an array of pairs, in their order.

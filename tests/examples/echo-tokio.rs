@@ -44,10 +44,7 @@ async fn serve(mut socket: TcpStream, config: Arc<Config>) -> Result<()> {
         if connection.is_drained() {
             return Ok(());
         }
-        let now = Instant::now();
-        let wait = connection
-            .next_deadline()
-            .map_or(Duration::MAX, |at| at.saturating_duration_since(now));
+        let wait = connection.timeout(Instant::now()).unwrap_or(Duration::MAX);
         match tokio::time::timeout(wait, socket.read_buf(inbox.buffer())).await {
             // GOAWAY is in the output, and the connection is drained.
             Err(_) => drop(connection.handle_timeout(Instant::now())),
@@ -62,6 +59,7 @@ async fn serve(mut socket: TcpStream, config: Arc<Config>) -> Result<()> {
 
 fn receive(connection: &mut Connection, inbox: &mut Inbox, outbox: &mut Outbox) {
     while let Ok(Some(event)) = inbox.next_event(connection, Instant::now()) {
+        connection.release_padding(&event).expect("it just came");
         match event {
             Event::Request {
                 stream,
@@ -80,13 +78,9 @@ fn receive(connection: &mut Connection, inbox: &mut Inbox, outbox: &mut Outbox) 
             Event::Data {
                 stream,
                 data,
-                flow_controlled_len,
                 end_stream,
+                ..
             } => {
-                let padding = flow_controlled_len - data.len() as u32;
-                connection
-                    .release(stream, padding)
-                    .expect("padding that came");
                 outbox.push(connection, stream, data);
                 if end_stream {
                     outbox.end(connection, stream);

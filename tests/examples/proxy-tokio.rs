@@ -96,74 +96,42 @@ impl Side {
 
 /// Gives everything that one side has said to the other.
 fn receive(from: &mut Side, to: &mut Side) {
-    let now = Instant::now();
-    while let Ok(Some(event)) = from.inbox.next_event(&mut from.connection, now) {
-        let (others, connection) = (&from.others, &mut to.connection);
-        let (stream, passed) = match event {
-            Event::Request {
-                stream,
-                fields,
-                end_stream,
-                ..
-            } => {
-                let opened = connection.open(fields.iter(), end_stream, now);
-                if let Ok(other) = opened {
+    while let Ok(Some(event)) = from.inbox.next_event(&mut from.connection, Instant::now()) {
+        let Some(stream) = event.stream() else {
+            continue;
+        };
+        let (other, is_end) = (from.others.get(&stream).copied(), event.ends_stream());
+        let connection = &mut to.connection;
+        let passed = match (&event, other) {
+            (Event::Request { fields, .. }, _) => {
+                let opened = connection.open(fields.iter(), is_end, Instant::now());
+                opened.map(|other| {
                     from.others.insert(stream, other);
                     to.others.insert(other, stream);
-                }
-                (stream, opened.map(drop))
+                })
             }
-            Event::Response {
-                stream,
-                fields,
-                end_stream,
-            } => (
-                stream,
-                connection.send_headers(others[&stream], fields.iter(), end_stream),
-            ),
-            Event::Informational { stream, fields } => (
-                stream,
-                connection.send_headers(others[&stream], fields.iter(), false),
-            ),
-            Event::Data {
-                stream,
-                data,
-                flow_controlled_len,
-                end_stream,
-            } => {
-                let is_taken = to.outbox.push(connection, others[&stream], data);
-                if end_stream {
-                    to.outbox.end(connection, others[&stream]);
-                }
+            (Event::Response { fields, .. } | Event::Informational { fields, .. }, Some(other)) => {
+                connection.send_headers(other, fields.iter(), is_end)
+            }
+            (Event::Data { .. } | Event::Trailers { .. }, Some(other)) => {
                 // Padding goes no further, nor does content that nobody waits for any more.
-                let left = if is_taken { data.len() as u32 } else { 0 };
-                (
-                    stream,
-                    from.connection.release(stream, flow_controlled_len - left),
-                )
-            }
-            Event::Trailers { stream, fields } => {
-                to.outbox
-                    .end_with_trailers(connection, others[&stream], fields.clone());
-                (stream, Ok(()))
-            }
-            Event::StreamReset {
-                stream, code, by, ..
-            } => {
-                from.outbox.remove(stream);
-                if let Some(other) = from.others.remove(&stream) {
-                    to.reset(
-                        other,
-                        if by == Cause::Peer {
-                            code
-                        } else {
-                            ErrorCode::INTERNAL_ERROR
-                        },
-                    );
+                if to.outbox.pass_on(connection, other, &event) {
+                    from.connection.release_padding(&event)
+                } else {
+                    from.connection.release_event(&event)
                 }
-                continue;
             }
-            _ => continue,
+            (Event::StreamReset { code, by, .. }, Some(other)) => {
+                let code = match by {
+                    // The other side has broken no rule.
+                    Cause::Error(_) => ErrorCode::INTERNAL_ERROR,
+                    Cause::Peer | Cause::Stalled | Cause::GoAway => *code,
+                };
+                from.reset(stream, code);
+                to.reset(other, code);
+                Ok(())
+            }
+            _ => Ok(()),
         };
         // One stream too many, or one that is over on the other side.
         if passed.is_err() {
@@ -176,9 +144,7 @@ fn receive(from: &mut Side, to: &mut Side) {
 fn send(to: &mut Side, from: &mut Side) {
     while let Some((stream, len)) = to.outbox.send_frame(&mut to.connection, 64 << 10) {
         if let Some(&other) = to.others.get(&stream) {
-            from.connection
-                .release(other, len)
-                .expect("content that came");
+            from.connection.release(other, len).expect("it came");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use calmd::h2::{Config, Connection, Event, Misuse, StreamKey};
+use calmd::h2::{Config, Connection, Event, Inbox, Misuse, StreamKey};
 use calmd::http::{Field, Fields};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream};
@@ -32,7 +32,7 @@ fn main() -> io::Result<()> {
 
 async fn serve(mut socket: TcpStream, config: Arc<Config>) -> io::Result<()> {
     let mut connection = Connection::server(config, Instant::now());
-    let (mut received, mut buffer) = (Vec::new(), vec![0; 16 << 10]);
+    let (mut inbox, mut buffer) = (Inbox::default(), vec![0; 16 << 10]);
     loop {
         socket.write_all(&connection.take_output()).await?;
         if connection.is_drained() {
@@ -42,29 +42,17 @@ async fn serve(mut socket: TcpStream, config: Arc<Config>) -> io::Result<()> {
         if len == 0 {
             return Ok(());
         }
-        received.extend_from_slice(&buffer[..len]);
-        receive(&mut connection, &mut received);
-    }
-}
-
-fn receive(connection: &mut Connection, received: &mut Vec<u8>) {
-    let (mut input, mut fields) = (&received[..], Fields::new());
-    while let Ok(Some(event)) = connection.receive(&mut input, &mut fields, Instant::now()) {
-        let outcome = match event {
-            Event::Request { stream, fields, .. } => answer(connection, stream, fields),
-            Event::Data {
-                stream,
-                flow_controlled_len,
-                ..
-            } => connection.release(stream, flow_controlled_len),
-            _ => Ok(()),
-        };
-        if let Err(misuse) = outcome {
-            eprintln!("{misuse}");
+        inbox.buffer().extend_from_slice(&buffer[..len]);
+        while let Ok(Some(event)) = inbox.next_event(&mut connection, Instant::now()) {
+            let outcome = match event {
+                Event::Request { stream, fields, .. } => answer(&mut connection, stream, fields),
+                event => connection.release_event(&event),
+            };
+            if let Err(misuse) = outcome {
+                eprintln!("{misuse}");
+            }
         }
     }
-    let consumed = received.len() - input.len();
-    received.drain(..consumed);
 }
 
 fn answer(connection: &mut Connection, stream: StreamKey, request: &Fields) -> Result<(), Misuse> {

@@ -6,14 +6,14 @@
 //! ```
 
 use std::collections::HashMap;
-use std::io::Result;
+use std::io::{Error, ErrorKind, Result};
 use std::sync::Arc;
 use std::time::Instant;
 
 use calmd::h2::{Config, Connection, ErrorCode, Event, Inbox, Outbox, StreamKey};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
+use tokio::sync::mpsc::{Sender, UnboundedReceiver, channel, unbounded_channel};
 
 /// From a tunnel's task to its connection.
 enum News {
@@ -23,16 +23,6 @@ enum News {
     /// Number of the client's bytes that were written.
     Written(u32),
     Failed,
-}
-
-/// A client, and the tunnels that its streams are. Content for it waits in the outbox.
-struct Client {
-    connection: Connection,
-    inbox: Inbox,
-    outbox: Outbox,
-    /// Ways to the servers; no bytes are the end.
-    tunnels: HashMap<StreamKey, UnboundedSender<Vec<u8>>>,
-    news: Sender<(StreamKey, News)>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -48,95 +38,57 @@ async fn main() -> Result<()> {
 }
 
 async fn serve(mut socket: TcpStream, config: Arc<Config>) -> Result<()> {
+    let mut connection = Connection::server(config, Instant::now());
+    let (mut inbox, mut outbox) = (Inbox::default(), Outbox::default());
+    // Ways to the servers, for bytes and the end. Without its way a tunnel is given up.
+    let mut tunnels = HashMap::new();
     let (news, mut hear) = channel(1);
-    let mut client = Client {
-        connection: Connection::server(config, Instant::now()),
-        inbox: Inbox::default(),
-        outbox: Outbox::default(),
-        tunnels: HashMap::new(),
-        news,
-    };
     loop {
-        let (connection, outbox) = (&mut client.connection, &mut client.outbox);
-        while outbox.send_frame(connection, 64 << 10).is_some() {}
+        outbox.fill(&mut connection, usize::MAX);
         socket.write_all(&connection.take_output()).await?;
         if connection.is_drained() {
             return Ok(());
         }
+        tunnels.retain(|stream, _| connection.contains(*stream));
         // Nothing more is heard of servers while much waits for the client.
-        let hears = client.outbox.waiting() < 1 << 20;
+        let hears = outbox.waiting() < 1 << 20;
         tokio::select! {
-            len = socket.read_buf(client.inbox.buffer()) => match len? {
-                0 => return Ok(()),
-                _ => client.receive(),
+            len = socket.read_buf(inbox.buffer()) => if len? == 0 { return Ok(()) },
+            Some((stream, news)) = hear.recv(), if hears => match news {
+                News::Connected => drop(connection.send_response(stream, 200, [], false)),
+                News::Bytes(bytes) if bytes.is_empty() => outbox.end(&mut connection, stream),
+                News::Bytes(bytes) => drop(outbox.push(&mut connection, stream, &bytes)),
+                News::Written(len) => connection.release(stream, len).expect("bytes that came"),
+                News::Failed => {
+                    connection.reset(stream, ErrorCode::CONNECT_ERROR);
+                    outbox.remove(stream);
+                }
             },
-            Some((stream, news)) = hear.recv(), if hears => client.handle(stream, news),
         }
-    }
-}
-
-impl Client {
-    fn receive(&mut self) {
-        let connection = &mut self.connection;
-        while let Ok(Some(event)) = self.inbox.next_event(connection, Instant::now()) {
+        while let Ok(Some(event)) = inbox.next_event(&mut connection, Instant::now()) {
+            connection.release_padding(&event).expect("it just came");
+            let is_end = event.ends_stream();
             match event {
                 Event::Request { stream, fields, .. } => {
-                    let authority = String::from_utf8_lossy(fields.authority().unwrap_or_default());
-                    let is_near = authority.starts_with("127.0.0.1:");
-                    if fields.method() != Some(b"CONNECT") || !is_near {
+                    let to = String::from_utf8_lossy(fields.authority().unwrap_or_default());
+                    if fields.method() == Some(b"CONNECT") && to.starts_with("127.0.0.1:") {
+                        let (to_server, from_client) = unbounded_channel();
+                        tunnels.insert(stream, to_server);
+                        tokio::spawn(carry(to.into_owned(), stream, from_client, news.clone()));
+                    } else {
                         let sent = connection.send_response(stream, 403, [], true);
                         sent.expect("a new stream");
-                        continue;
+                        connection.reset(stream, ErrorCode::NO_ERROR);
                     }
-                    let (to_server, from_client) = unbounded_channel();
-                    self.tunnels.insert(stream, to_server);
-                    let (to, news) = (authority.into_owned(), self.news.clone());
-                    tokio::spawn(carry(to, stream, from_client, news));
                 }
-                Event::Data {
-                    stream,
-                    data,
-                    flow_controlled_len,
-                    end_stream,
-                } => {
-                    let padding = flow_controlled_len - data.len() as u32;
-                    connection
-                        .release(stream, padding)
-                        .expect("padding that came");
-                    if let Some(to_server) = self.tunnels.get(&stream) {
+                Event::Data { stream, data, .. } => {
+                    if let Some(to_server) = tunnels.get(&stream) {
                         // Bounded by the stream's window.
-                        let _ = to_server.send(data.to_vec());
-                        if end_stream && !data.is_empty() {
-                            let _ = to_server.send(Vec::new());
-                        }
+                        let _ = to_server.send((data.to_vec(), is_end));
                     }
                 }
-                Event::StreamReset { stream, .. } => {
-                    self.tunnels.remove(&stream);
-                    self.outbox.remove(stream);
-                }
+                Event::StreamReset { stream, .. } => drop(outbox.remove(stream)),
                 _ => {}
-            }
-        }
-    }
-
-    fn handle(&mut self, stream: StreamKey, news: News) {
-        let connection = &mut self.connection;
-        if !connection.contains(stream) {
-            return;
-        }
-        match news {
-            News::Connected => {
-                let sent = connection.send_response(stream, 200, [], false);
-                sent.expect("a stream that waits for its head");
-            }
-            News::Bytes(bytes) if bytes.is_empty() => self.outbox.end(connection, stream),
-            News::Bytes(bytes) => drop(self.outbox.push(connection, stream, &bytes)),
-            News::Written(len) => connection.release(stream, len).expect("bytes that came"),
-            News::Failed => {
-                connection.reset(stream, ErrorCode::CONNECT_ERROR);
-                self.tunnels.remove(&stream);
-                self.outbox.remove(stream);
             }
         }
     }
@@ -146,34 +98,37 @@ impl Client {
 async fn carry(
     to: String,
     stream: StreamKey,
-    mut from_client: UnboundedReceiver<Vec<u8>>,
+    mut from_client: UnboundedReceiver<(Vec<u8>, bool)>,
     news: Sender<(StreamKey, News)>,
 ) {
-    let tell = async |what| news.send((stream, what)).await.is_ok();
-    let Ok(mut server) = TcpStream::connect(to).await else {
-        tell(News::Failed).await;
-        return;
-    };
-    let mut goes_on = tell(News::Connected).await;
-    let (mut buffer, mut has_ended) = (vec![0; 16 << 10], false);
-    while goes_on {
-        tokio::select! {
-            bytes = from_client.recv() => goes_on = match bytes {
-                // The client's connection or stream is over.
-                None => false,
-                Some(bytes) if bytes.is_empty() => server.shutdown().await.is_ok(),
-                Some(bytes) => match server.write_all(&bytes).await {
-                    Ok(()) => tell(News::Written(bytes.len() as u32)).await,
-                    Err(_) => { tell(News::Failed).await; false }
-                },
-            },
-            len = server.read(&mut buffer), if !has_ended => goes_on = match len {
-                Ok(len) => {
-                    has_ended = len == 0;
-                    tell(News::Bytes(buffer[..len].to_vec())).await
+    let tell = async |what| news.send((stream, what)).await.map_err(Error::other);
+    let carried = async {
+        let (mut from_server, mut to_server) = TcpStream::connect(to).await?.into_split();
+        tell(News::Connected).await?;
+        let there = async {
+            while let Some((bytes, is_end)) = from_client.recv().await {
+                to_server.write_all(&bytes).await?;
+                tell(News::Written(bytes.len() as u32)).await?;
+                if is_end {
+                    to_server.shutdown().await?;
                 }
-                Err(_) => { tell(News::Failed).await; false }
-            },
-        }
+            }
+            // The client's stream is over.
+            Err::<(), Error>(ErrorKind::ConnectionAborted.into())
+        };
+        let back = async {
+            let mut len = 1;
+            while len > 0 {
+                let mut bytes = Vec::with_capacity(16 << 10);
+                len = from_server.read_buf(&mut bytes).await?;
+                tell(News::Bytes(bytes)).await?;
+            }
+            Ok(())
+        };
+        tokio::try_join!(there, back)
+    };
+    if carried.await.is_err() {
+        // Nobody hears it where the client's connection is over.
+        let _ = tell(News::Failed).await;
     }
 }

@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use calmd::h1::{self, BodyLength};
 use calmd::h2::frame::PREFACE;
-use calmd::h2::{self, StreamKey};
-use calmd::http::{Field, Fields, Scheme};
+use calmd::h2::{self, Inbox, Outbox, StreamKey};
+use calmd::http::{Fields, Scheme};
 
 const CONTENT: &[u8] = b"hello\n";
 
@@ -42,12 +42,9 @@ fn serve(mut socket: TcpStream) -> Result<()> {
     http1.report_h2c();
     let (mut received, mut fields) = (Vec::new(), Fields::new());
     loop {
-        let mut buffer = [0; 16 << 10];
-        let len = socket.read(&mut buffer)?;
-        if len == 0 {
+        if !read(&mut socket, &mut received)? {
             return Ok(());
         }
-        received.extend_from_slice(&buffer[..len]);
         if received.starts_with(&PREFACE[..received.len().min(PREFACE.len())]) {
             if received.len() < PREFACE.len() {
                 continue;
@@ -62,12 +59,11 @@ fn serve(mut socket: TcpStream) -> Result<()> {
                 continue;
             };
             // An offer that is not valid is ignored (RFC 7540 §3.2.1).
-            let offer = upgrade.and_then(|offer| {
+            upgraded = upgrade.and_then(|offer| {
                 h2::Connection::server_upgraded(Arc::default(), offer.settings, now).ok()
             });
-            if offer.is_some() {
+            if upgraded.is_some() {
                 http1.switch_protocols();
-                upgraded = offer;
                 break;
             }
             http1.send_head(200, [], BodyLength::Known(CONTENT.len() as u64));
@@ -91,48 +87,34 @@ fn serve_http2(
     mut socket: TcpStream,
     mut http2: h2::Connection,
     first: Option<StreamKey>,
-    mut received: Vec<u8>,
+    received: Vec<u8>,
 ) -> Result<()> {
-    let mut fields = Fields::new();
-    if let Some(stream) = first {
-        answer(&mut http2, stream);
-    }
+    let (mut inbox, mut outbox) = (Inbox::default(), Outbox::default());
+    inbox.buffer().extend(received);
+    let mut requests = Vec::from_iter(first);
     loop {
-        let mut input = &received[..];
-        while let Ok(Some(event)) = http2.receive(&mut input, &mut fields, Instant::now()) {
-            match event {
-                h2::Event::Request { stream, .. } => answer(&mut http2, stream),
-                h2::Event::Data {
-                    stream,
-                    flow_controlled_len,
-                    ..
-                } => http2.release(stream, flow_controlled_len).unwrap(),
-                _ => {}
+        while let Ok(Some(event)) = inbox.next_event(&mut http2, Instant::now()) {
+            http2.release_event(&event).expect("content that just came");
+            if let h2::Event::Request { stream, .. } = event {
+                requests.push(stream);
             }
         }
-        let consumed = received.len() - input.len();
-        received.drain(..consumed);
-        while let Some(grant) = http2.poll_grant(64 << 10) {
-            http2.begin_data(&grant).extend_from_slice(CONTENT);
-            http2.commit(grant, true);
+        for stream in requests.drain(..) {
+            // The client may have reset it meanwhile.
+            let _ = outbox.respond(&mut http2, stream, 200, [], CONTENT);
         }
+        outbox.fill(&mut http2, usize::MAX);
         socket.write_all(&http2.take_output())?;
-        if http2.is_drained() {
+        if http2.is_drained() || !read(&mut socket, inbox.buffer())? {
             return Ok(());
         }
-        let mut buffer = [0; 16 << 10];
-        let len = socket.read(&mut buffer)?;
-        if len == 0 {
-            return Ok(());
-        }
-        received.extend_from_slice(&buffer[..len]);
     }
 }
 
-fn answer(http2: &mut h2::Connection, stream: StreamKey) {
-    let head = [Field::new(b":status", b"200")];
-    if http2.send_headers(stream, head, false).is_ok() {
-        // Six bytes are one frame: a window that is smaller makes it wait.
-        http2.set_ready(stream, Some(CONTENT.len() as u64));
-    }
+/// Appends bytes that have come; false at their end.
+fn read(socket: &mut TcpStream, received: &mut Vec<u8>) -> Result<bool> {
+    let mut buffer = [0; 16 << 10];
+    let len = socket.read(&mut buffer)?;
+    received.extend_from_slice(&buffer[..len]);
+    Ok(len > 0)
 }

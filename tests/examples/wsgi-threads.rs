@@ -7,38 +7,33 @@
 //! curl --http2-prior-knowledge -d 'some words' http://127.0.0.1:8080/count
 //! ```
 
-use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use calmd::h2::{Config, Connection, ErrorCode, Event, Inbox, Outbox, StreamKey};
-use calmd::http::{Field, Fields};
-
-/// The argument of the application: WSGI's `environ`, with `wsgi.input` read.
-struct Request {
-    fields: Fields,
-    content: Vec<u8>,
-}
+use calmd::h2::{
+    CollectedRequest, Config, Connection, Event, Inbox, Outbox, RequestCollector, StreamKey,
+};
+use calmd::http::Fields;
 
 /// The answer of the application: the arguments of `start_response`, and the content.
 struct Response {
     status: u16,
-    fields: Vec<(&'static str, String)>,
+    fields: Fields,
     content: Vec<u8>,
 }
 
-/// The application, which counts words.
-fn application(request: &Request) -> Response {
+/// The application, which counts words. Its argument is WSGI's `environ`, with `wsgi.input` read.
+fn application(request: &CollectedRequest) -> Response {
     // A database would be asked here.
     std::thread::sleep(Duration::from_millis(5));
     let text = String::from_utf8_lossy(&request.content);
-    let path = String::from_utf8_lossy(request.fields.path().unwrap_or_default());
+    let is_known = request.fields.path() == Some(b"/count");
     Response {
-        status: if path == "/count" { 200 } else { 404 },
-        fields: vec![("content-type", "text/plain".into())],
+        status: if is_known { 200 } else { 404 },
+        fields: [("content-type", "text/plain")].into_iter().collect(),
         content: format!("{} words\n", text.split_whitespace().count()).into_bytes(),
     }
 }
@@ -72,126 +67,44 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A response on its way from the pool.
-type Answered = (StreamKey, Response);
-
-struct Client {
-    connection: Connection,
-    inbox: Inbox,
-    outbox: Outbox,
-    pool: Sender<Job>,
-    answered: Sender<Answered>,
-    requests: HashMap<StreamKey, Request>,
-}
-
 fn serve(mut socket: TcpStream, pool: Sender<Job>, config: Arc<Config>) -> Result<()> {
     // A read gives up often enough to look for responses; a server with a poll would be woken.
     socket.set_read_timeout(Some(Duration::from_millis(5)))?;
-    let (answered, responses) = channel();
-    let mut client = Client {
-        connection: Connection::server(config, Instant::now()),
-        inbox: Inbox::default(),
-        outbox: Outbox::default(),
-        pool,
-        answered,
-        requests: HashMap::new(),
-    };
+    let mut connection = Connection::server(config, Instant::now());
+    let (mut inbox, mut outbox) = (Inbox::default(), Outbox::default());
+    let mut collector = RequestCollector::new(MOST_CONTENT);
+    let (answered, responses) = channel::<(StreamKey, Response)>();
     let mut buffer = [0; 16 << 10];
     loop {
-        responses
-            .try_iter()
-            .for_each(|(stream, response)| client.respond(stream, response));
-        let (connection, outbox) = (&mut client.connection, &mut client.outbox);
-        while outbox.send_frame(connection, 64 << 10).is_some() {}
+        for (stream, response) in responses.try_iter() {
+            let (status, fields) = (response.status, response.fields.iter());
+            // Fails where the client has reset the request meanwhile.
+            let _ = outbox.respond(&mut connection, stream, status, fields, &response.content);
+        }
+        outbox.fill(&mut connection, usize::MAX);
         socket.write_all(&connection.take_output())?;
         if connection.is_drained() {
             return Ok(());
         }
         match socket.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(len) => client.inbox.buffer().extend_from_slice(&buffer[..len]),
+            Ok(len) => inbox.buffer().extend_from_slice(&buffer[..len]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(error) => return Err(error),
         }
-        client.receive();
-        let _ = client.connection.handle_timeout(Instant::now());
-    }
-}
-
-impl Client {
-    fn receive(&mut self) {
-        let connection = &mut self.connection;
-        while let Ok(Some(event)) = self.inbox.next_event(connection, Instant::now()) {
-            let whole = match event {
-                Event::Request {
-                    stream,
-                    fields,
-                    end_stream,
-                    ..
-                } => {
-                    let request = Request {
-                        fields: fields.clone(),
-                        content: Vec::new(),
-                    };
-                    self.requests.insert(stream, request);
-                    end_stream.then_some(stream)
-                }
-                Event::Data {
-                    stream,
-                    data,
-                    flow_controlled_len,
-                    end_stream,
-                } => {
-                    let released = connection.release(stream, flow_controlled_len);
-                    released.expect("bytes that came");
-                    if let Some(request) = self.requests.get_mut(&stream) {
-                        request.content.extend_from_slice(data);
-                        if request.content.len() > MOST_CONTENT {
-                            self.requests.remove(&stream);
-                            connection.reset(stream, ErrorCode::CANCEL);
-                        }
-                    }
-                    end_stream.then_some(stream)
-                }
-                Event::Trailers { stream, .. } => Some(stream),
-                Event::StreamReset { stream, .. } => {
-                    self.requests.remove(&stream);
-                    self.outbox.remove(stream);
-                    None
-                }
-                _ => None,
-            };
+        // An error, here and in time, has put GOAWAY into the output, and the connection is drained.
+        while let Ok(Some(event)) = inbox.next_event(&mut connection, Instant::now()) {
+            if let Event::StreamReset { stream, .. } = event {
+                outbox.remove(stream);
+            }
             // A request that is whole goes to the pool.
-            let Some(stream) = whole else { continue };
-            if let Some(request) = self.requests.remove(&stream) {
-                let answered = self.answered.clone();
-                let job = move || drop(answered.send((stream, application(&request))));
-                self.pool
-                    .send(Box::new(job))
+            if let Some(request) = collector.receive(&mut connection, &event) {
+                let answered = answered.clone();
+                let job = move || drop(answered.send((request.stream, application(&request))));
+                pool.send(Box::new(job))
                     .expect("a pool as old as the program");
             }
         }
-    }
-
-    fn respond(
-        &mut self,
-        stream: StreamKey,
-        Response {
-            status,
-            fields,
-            content,
-        }: Response,
-    ) {
-        let fields = fields.iter();
-        let fields = fields.map(|(name, value)| Field::new(name.as_bytes(), value.as_bytes()));
-        let connection = &mut self.connection;
-        // The client may have reset the request meanwhile.
-        if connection
-            .send_response(stream, status, fields, false)
-            .is_ok()
-        {
-            self.outbox.push(connection, stream, &content);
-            self.outbox.end(connection, stream);
-        }
+        let _ = connection.handle_timeout(Instant::now());
     }
 }

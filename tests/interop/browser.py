@@ -1,5 +1,6 @@
 """Chromium: the start page over TLS, as a person sees it."""
 
+import re
 import struct
 import tempfile
 
@@ -35,6 +36,8 @@ def checks(report, binary):
             # A blank page or an error page is far smaller.
             expect(len(picture) > 50_000, f"it has only {len(picture)} bytes")
             figure.append(str(path))
+        with report.check("Without --demo the start page has no links to what is not there"):
+            expect_equal(demo_links(server), [], "the links")
         server.terminate()
         with report.check("Chromium asked for nothing that is not there"):
             lines = (server.place / "access.log").read_text().splitlines()
@@ -43,6 +46,21 @@ def checks(report, binary):
             there = ['" 200 ', '" 204 ', '" 304 ']
             missing = [line for line in lines if not any(part in line for part in there)]
             expect(not missing, str(missing))
+    with Server(binary, options=("--demo",)) as server:
+        with report.check("With --demo the start page has links to what it mounts, which lead somewhere") as figure:
+            links = demo_links(server)
+            for path in ["/echo", "/json", "/html"]:
+                expect(path in links, f"{path} is not among {links}")
+            for path in links:
+                status = run("curl", "-sko", "/dev/null", "-w", "%{http_code}", f"{server.http}{path}").stdout
+                expect(status != b"404", f"{path} has the status {status}")
+            figure.append(", ".join(links))
+
+
+def demo_links(server):
+    """The links that the start page's script makes of what --demo mounts."""
+    page = chromium("--virtual-time-budget=5000", "--dump-dom", f"{server.http}/").stdout.decode()
+    return re.findall(r'data-demo[^>]*><a href="([^"]*)"', page)
 
 
 def chromium(*arguments):

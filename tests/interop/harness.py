@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 KEPT = REPOSITORY / "target/interop"
 
 TOOLS = ["nghttp", "h2load", "curl", "chromium", "slowhttptest", "testssl", "ip", "haproxy", "java", "node",
-         "wget", "lftp", "zsync", "zckdl", "prometheus", "promtool"]
+         "wget", "lftp", "zsync", "zckdl", "createrepo_c", "prometheus", "promtool"]
 
 # Descriptors for 2,000 connections on either side, and some more.
 DESCRIPTORS = 4096

@@ -1,5 +1,5 @@
-"""Programs that copy sites or complete files: wget, lftp, zsync and zchunk's zckdl. They read listings
-to the last name, and ask for many ranges at a time."""
+"""Programs that copy sites or complete files: wget, lftp, zsync, zchunk's zckdl and dnf's librepo. They read
+listings to the last name, and ask for many ranges at a time, or for the rest of what they have."""
 
 import tempfile
 import time
@@ -9,6 +9,28 @@ from harness import Server, expect, expect_equal, random_file, run, wait_for
 
 # Beyond what a listing once showed, and in no order on the disk.
 FILES = 2500
+
+# A program of Debian's Python, whose library librepo is: reads a repository, and gets a package and a part of it.
+LIBREPO = """
+import hashlib, librepo, sys
+url, to, package = sys.argv[1:]
+handle = librepo.Handle()
+for option, value in [(librepo.LRO_URLS, [url]), (librepo.LRO_REPOTYPE, librepo.LR_YUMREPO),
+                      (librepo.LRO_DESTDIR, to), (librepo.LRO_CHECKSUM, True)]:
+    handle.setopt(option, value)
+result = librepo.Result()
+handle.perform(result)
+content = open(package, "rb").read()
+whole = librepo.PackageTarget("a.rpm", handle=handle, dest=to + "/a.rpm", checksum_type=librepo.SHA256,
+                              checksum=hashlib.sha256(content).hexdigest())
+part = librepo.PackageTarget("a.rpm", handle=handle, dest=to + "/part", byterangestart=1000, byterangeend=1999)
+for target in [whole, part]:
+    librepo.download_packages([target])
+    assert target.err is None, target.err
+assert open(to + "/a.rpm", "rb").read() == content
+assert open(to + "/part", "rb").read() == content[1000:2000]
+print(len(result.getinfo(librepo.LRR_YUM_REPO)))
+"""
 
 
 def checks(report, binary):
@@ -67,6 +89,16 @@ def ranges(report, binary, place):
             expect_equal(done.returncode, 0, f"zsync's exit code ({done.stderr[-300:]!r})")
             same(site / "new.bin", place / "zsync.bin")
             figure.append(partial(server))
+        with report.check("librepo reads a repository, and gets a package and a part of it") as figure:
+            (site / "packages").mkdir()
+            package = random_file(site / "packages" / "a.rpm", 1 << 20)
+            done = run("createrepo_c", "-q", package.parent)
+            expect_equal(done.returncode, 0, f"createrepo_c's exit code ({done.stderr[-300:]!r})")
+            (place / "librepo").mkdir()
+            done = run("/usr/bin/python3", "-c", LIBREPO, f"{server.http}/packages/", place / "librepo", package)
+            expect_equal(done.returncode, 0, f"librepo's program ({done.stderr[-500:]!r})")
+            expect(" 206 " in logged(server), "it asked for no range")
+            figure.append(f"{done.stdout.decode().strip()} files of the repository")
         with report.check("zckdl completes a file by the ranges of its chunks") as figure:
             done = run("zck", "-o", site / "new.zck", site / "new.bin")
             expect_equal(done.returncode, 0, f"zck's exit code ({done.stderr[-300:]!r})")

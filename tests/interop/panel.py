@@ -5,7 +5,9 @@ import base64
 import socket
 import struct
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from devtools import Chromium
 from harness import KEPT, Server, expect, expect_equal, free_ports, run, wait_for
@@ -27,8 +29,11 @@ PICTURES = {
 
 def checks(report, binary):
     """All checks of this group."""
-    (port,) = free_ports(1)
-    options = ("--admin", f"127.0.0.1:{port}", "--admin-users", "users")
+    port, nobody = free_ports(2)
+    application = ThreadingHTTPServer(("127.0.0.1", 0), Application)
+    threading.Thread(target=application.serve_forever, daemon=True).start()
+    options = ("--admin", f"127.0.0.1:{port}", "--admin-users", "users", "--proxy", f"/app=http://127.0.0.1:{nobody}",
+               "--proxy", f"/app=http://127.0.0.1:{application.server_address[1]}")
     server = Server(binary, options=options)
     (server.place / "users").write_text(USERS)
     (server.place / "site").mkdir()
@@ -40,12 +45,28 @@ def checks(report, binary):
         login(report, browser, panel)
         with load(server), stalled(server):
             overview(report, browser)
+            upstreams(report, browser, server)
             connection(report, browser, server)
             pictures(report, browser, panel)
             steering(report, browser, server)
         logs(report, browser, server, panel)
         strangers(report, browser, server, panel)
         logout(report, browser, panel)
+    application.shutdown()
+
+
+class Application(BaseHTTPRequestHandler):
+    """An upstream."""
+
+    def do_GET(self):
+        """Answers with a word."""
+        self.send_response(200)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_):
+        """Nothing of it is of interest."""
 
 
 def until(browser, expression, what):
@@ -145,6 +166,18 @@ def overview(report, browser):
         rate = until(browser, "parseFloat(document.querySelector('.chart .value').innerText) > 20"
                      " && document.querySelector('.chart .value').innerText", "a rate")
         figure.append(f"{rate}")
+
+
+def upstreams(report, browser, server):
+    """The servers of a proxy are shown, with what they have answered and failed to."""
+    with report.check("Chromium: the overview shows the servers of a proxy, and what each has done") as figure:
+        for _ in range(8):
+            run("curl", "-s", f"{server.http}/app/")
+        # The first one, where nobody listens, has failed; the other has answered.
+        shown = until(browser, "(rows => rows.length === 2 && rows[0].at(-3) > 0 && rows[1].at(-4) >= 8 && rows.join('; '))"
+                     "([...document.querySelectorAll('#upstreams tbody tr')].map(row => [...row.cells]"
+                     ".map(cell => cell.innerText)))", "both servers")
+        figure.append(shown)
 
 
 def connection(report, browser, server):

@@ -16,6 +16,7 @@ mod raw_tls;
 mod readme;
 mod sandbox;
 mod server;
+mod shape;
 mod sim;
 mod source;
 mod support;

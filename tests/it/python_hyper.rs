@@ -108,13 +108,16 @@ fn a_conversation_of_all_commands_goes_well() {
     carry(&mut client, &mut server, now, |server, event| {
         if let Event::Data {
             stream,
+            data,
             flow_controlled_len,
             ..
         } = event
         {
-            Connection::release(server, *stream, *flow_controlled_len).unwrap();
-            let more = Connection::release(server, *stream, 1);
+            Connection::release_event(server, event).unwrap();
+            let more = Connection::release(server, *stream, *flow_controlled_len);
             assert!(matches!(more, Err(Misuse::ReleasedTooMuch { .. })));
+            let is_second = data == b"b";
+            assert_eq!(Event::ends_stream(event), is_second);
         }
     });
     let answered = server.stream(stream.id()).unwrap();

@@ -16,6 +16,8 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Output};
 
+mod helper;
+
 /// Environment variable that names the captive's action.
 const ACT: &str = "CALMD_TEST_CAPTIVE";
 
@@ -84,6 +86,7 @@ fn starting_another_program_ends_the_process() {
 #[test]
 fn a_helper_reads_what_it_was_passed_and_nothing_else() {
     assert_success(&captive("help"));
+    assert_success(&captive("help with files"));
 }
 
 #[test]
@@ -134,8 +137,9 @@ fn the_captive() {
         Ok("calls") => calls(),
         Ok("exec") => exec(),
         Ok("abort") => abort(),
-        Ok("help") => help(),
-        Ok("help and exec") => help_and_exec(),
+        Ok("help") => helper::help_with_descriptors(),
+        Ok("help with files") => helper::help_with_files(),
+        Ok("help and exec") => helper::help_and_exec(),
         Ok("user") => user(),
         Ok("same user") => same_user(),
         Ok("same user without rights") => same_user_without_rights(),
@@ -300,60 +304,6 @@ fn calls() {
 
 fn exec() {
     if enter("seccomp").is_some() {
-        let error = Command::new("/bin/true").exec();
-        panic!("refused only: {error}");
-    }
-}
-
-/// Enters the helper's sandbox. Returns false if the kernel lacks a part of it.
-fn enter_as_helper() -> bool {
-    let report = sandbox::enter_helper().expect("the sandbox can be entered");
-    if !report.missing.is_empty() {
-        eprintln!("not proved on this machine: {:?}", report.missing);
-    }
-    report.missing.is_empty()
-}
-
-fn help() {
-    let passed = File::open("www/site/page").unwrap();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut client = TcpStream::connect(address).unwrap();
-    let (one, other) = UnixStream::pair().unwrap();
-    let parent = rustix::process::getppid().expect("somebody started this");
-    if !enter_as_helper() {
-        return;
-    }
-    let mut page = [0; 4];
-    let read = rustix::io::preadv(&passed, &mut [io::IoSliceMut::new(&mut page)], 0);
-    assert_eq!((read, &page), (Ok(4), b"page"));
-    for path in ["www/site/page", "/etc/passwd", "/proc/self/environ"] {
-        is_refused(path, fs::read(path));
-    }
-    is_refused("list", fs::read_dir("www/site"));
-    is_refused("write", File::create("www/site/new"));
-    is_refused("accept", listener.accept());
-    is_refused("connect", TcpStream::connect(address));
-    is_refused("listen", TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    is_refused("open UDP", UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)));
-    is_refused("make a pair of sockets", UnixStream::pair());
-    is_refused("read another socket", client.read(&mut page));
-    is_refused("pass a descriptor on", {
-        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = rustix::net::SendAncillaryBuffer::new(&mut space);
-        let flags = rustix::net::SendFlags::empty();
-        rustix::net::sendmsg(&one, &[], &mut control, flags).map_err(io::Error::from)
-    });
-    is_refused("start a thread", std::thread::Builder::new().spawn(|| {}));
-    is_refused("send a signal", {
-        let signal = rustix::process::Signal::INT;
-        rustix::process::kill_process(parent, signal).map_err(io::Error::from)
-    });
-    drop(other);
-}
-
-fn help_and_exec() {
-    if enter_as_helper() {
         let error = Command::new("/bin/true").exec();
         panic!("refused only: {error}");
     }

@@ -172,7 +172,7 @@ fn a_file_that_changed_while_it_was_closed_is_lost() {
 
 #[test]
 fn without_descriptors_those_that_are_open_are_given_up_and_that_is_told() {
-    use super::super::open_files::Supply;
+    use super::super::supply::Supply;
     let mut files = MemoryFiles::new();
     files.write("a", "a");
     files.write("b", "b");

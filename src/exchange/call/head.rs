@@ -1,5 +1,7 @@
 //! The head of a request on its way to an upstream.
 
+use std::rc::Rc;
+
 use crate::h1::BodyLength;
 use crate::http::Fields;
 
@@ -7,7 +9,7 @@ use crate::http::Fields;
 #[derive(Debug)]
 pub(crate) struct CallHead {
     /// The fields, pseudo-header fields first.
-    pub(crate) fields: Fields,
+    pub(crate) fields: Rc<Fields>,
     /// The length of the content behind it.
     pub(crate) length: BodyLength,
     /// The repetitions that the request's method allows.

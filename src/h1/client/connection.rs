@@ -4,6 +4,8 @@ use super::config::ClientConfig;
 use super::error::ResponseError;
 use super::event::ResponseEvent;
 use super::state::{ClientState, Hundred, OpenRequest, Reply, RequestContent};
+#[cfg(feature = "proxy")]
+use crate::h1::body::BodyDecoder;
 use crate::h1::message::{Input, Persistence, Version};
 use crate::h1::output::OutgoingBytes;
 use crate::h1::timer::Timer;
@@ -153,6 +155,16 @@ impl ClientConnection {
     /// True if content of the request is still to be sent.
     pub fn is_sending(&self) -> bool {
         self.state.outgoing().is_some()
+    }
+
+    /// Bytes of the content that is being received that are still to come, if their number is known: those of a
+    /// chunk are not.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn content_to_come(&self) -> Option<u64> {
+        match &self.open()?.reply {
+            Reply::Body(BodyDecoder::Length(left)) => Some(*left),
+            _ => None,
+        }
     }
 
     /// True if the final response has not begun yet.

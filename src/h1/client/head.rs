@@ -39,10 +39,27 @@ pub(super) fn check_start(input: &[u8]) -> Result<(), ResponseError> {
     }
 }
 
-/// Translates a whole head, the empty line at its end included. `tunnels` is true if the request was
+/// Lines of a head for which there is a smaller room: most heads have fewer.
+const FEW_LINES: usize = 24;
+
+/// Translates a whole head of `lines` lines, the empty line at its end included. `tunnels` is true if the request was
 /// CONNECT. `fields` is empty before.
 pub(super) fn parse_head(
     section: &[u8],
+    lines: usize,
+    tunnels: bool,
+    fields: &mut Fields,
+) -> Result<ParsedResponse, ResponseError> {
+    if lines <= FEW_LINES {
+        parse_into(section, &mut [EMPTY_HEADER; FEW_LINES], tunnels, fields)
+    } else {
+        parse_into(section, &mut [EMPTY_HEADER; MOST_FIELDS], tunnels, fields)
+    }
+}
+
+fn parse_into<'i>(
+    section: &'i [u8],
+    room: &mut [Header<'i>],
     tunnels: bool,
     fields: &mut Fields,
 ) -> Result<ParsedResponse, ResponseError> {
@@ -50,8 +67,7 @@ pub(super) fn parse_head(
     let (line, rest) = section.split_at(end.unwrap_or(section.len()));
     let (version, digits) = status_line(line).ok_or(ResponseError::StatusLine)?;
     let rest = rest.strip_prefix(b"\r\n").unwrap_or(rest);
-    let mut room = [EMPTY_HEADER; MOST_FIELDS];
-    let lines = split_lines(rest, &mut room)?;
+    let lines = split_lines(rest, room)?;
 
     fields.push(b":status", digits);
     let status = fields.status().ok_or(ResponseError::StatusLine)?;

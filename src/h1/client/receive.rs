@@ -86,10 +86,11 @@ impl ClientConnection {
             }
             return Ok(None);
         };
+        let lines = scan.field_lines();
         let (section, rest) = input.split_at(length);
         fields.clear();
         let tunnels = open.asked == Asked::Tunnel;
-        let head = head::parse_head(section, tunnels, fields)?;
+        let head = head::parse_head(section, lines, tunnels, fields)?;
         *input = rest;
         match head.status {
             101 => self.switch_protocols(fields),

@@ -81,7 +81,8 @@ impl<'f> SendableHead<'f> {
         encode::field(out, Field::new(b"host", self.host));
         for field in fields {
             if self.is_passed_on(field.name) {
-                encode::field(out, field);
+                // All were checked with the head.
+                encode::checked_field(out, field);
             }
         }
         match self.length {

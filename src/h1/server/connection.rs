@@ -6,6 +6,8 @@ use super::exchange::{
     ConnectionState, H2c, HeadProgress, OpenExchange, RequestHalf, ResponseHalf,
 };
 use super::refusal::{Refusal, WrittenRefusal};
+#[cfg(feature = "server")]
+use crate::h1::body::BodyDecoder;
 use crate::h1::encode::{self, ContentPresence};
 use crate::h1::error::Error;
 use crate::h1::message::{Input, Persistence, Version};
@@ -216,6 +218,18 @@ impl Connection {
         match &self.state {
             ConnectionState::Exchange(exchange) => matches!(exchange.request, RequestHalf::Body(_)),
             _ => false,
+        }
+    }
+
+    /// Bytes of the current request's body that are still to come, if their number is known: that of chunks is not.
+    #[cfg(feature = "server")]
+    pub(crate) fn body_to_come(&self) -> Option<u64> {
+        match &self.state {
+            ConnectionState::Exchange(exchange) => match exchange.request {
+                RequestHalf::Body(BodyDecoder::Length(left)) => Some(left),
+                _ => None,
+            },
+            _ => None,
         }
     }
 

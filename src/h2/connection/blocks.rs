@@ -20,7 +20,7 @@ use crate::h2::frame::decode;
 use crate::h2::frame::{FrameHeader, flag};
 use crate::h2::ids::Closing;
 use crate::h2::settings::Role;
-use crate::hpack::{DecodeLimits, Decoded};
+use crate::hpack::DecodeLimits;
 use crate::http::field::Fields;
 
 impl Connection {
@@ -100,7 +100,7 @@ impl Connection {
         }
         let deadline = self.timing.after(now, self.config.header_timeout);
         let block = Block::new(head, fragment, deadline);
-        self.inbound.keep_block(Box::new(block));
+        self.inbound.keep_block(block);
         Ok(Received::Nothing)
     }
 
@@ -136,18 +136,13 @@ impl Connection {
         Ok(())
     }
 
-    fn decode_block(
-        &mut self,
-        block: &[u8],
-        fields: &mut Fields,
-    ) -> Result<Decoded, ConnectionError> {
-        let limits = DecodeLimits {
+    fn decode_limits(&self) -> DecodeLimits {
+        DecodeLimits {
             list_size: self.agreement.header_list_limit(&self.config),
             fields: self.config.budgets.header_fields,
             crumbs: self.config.budgets.cookie_crumbs,
             overrun: self.config.budgets.header_list_overrun,
-        };
-        self.inbound.decode(block, fields, &limits)
+        }
     }
 
     fn finish_block<'i>(
@@ -157,39 +152,41 @@ impl Connection {
         fields: &mut Fields,
         now: Instant,
     ) -> Result<Received<'i>, FrameFault> {
-        let decoded = self.decode_block(block, fields)?;
+        let limits = self.decode_limits();
         let (end_stream, rfc7540) = match head.kind {
             BlockKind::Headers {
                 end_stream,
                 rfc7540,
             } => (end_stream, rfc7540),
             BlockKind::PushPromise { promised } => {
+                let decoded = self.inbound.decode(block, fields, &limits)?;
                 let result = self.promise(head.stream_id, promised, decoded, fields, now);
                 return result.map_err(FrameFault::of_section);
             }
         };
         let id = head.stream_id;
-        let known = self.streams.find(id);
-        if known.is_none() && self.streams.absent(id) != Absent::Idle {
+        let own = rfc7540.is_some_and(|priority| priority.dependency == id);
+        // RFC 7540 §5.3.1; nothing obeys dependencies, but this was always an error.
+        let itself = || FrameFault::stream(id, StreamError::protocol("stream depends on itself"));
+        if let Some(slot) = self.streams.find(id) {
+            let decoded = self.inbound.decode(block, fields, &limits)?;
+            if own {
+                return Err(itself().of_section());
+            }
+            let result = self.receive_section(slot, decoded, fields, end_stream);
+            return result.map_err(FrameFault::of_section);
+        }
+        let decoded = self.inbound.decode_request(block, fields, &limits)?;
+        if self.streams.absent(id) != Absent::Idle {
             let result = self.late_headers(id, block.len());
             return result.map_err(FrameFault::of_section);
         }
-        if known.is_none() {
-            self.streams.open_request(id);
-        }
-        let own = rfc7540.is_some_and(|priority| priority.dependency == id);
-        let result = match known {
-            // RFC 7540 §5.3.1; nothing obeys dependencies, but this was always an error.
-            _ if own => Err(FrameFault::stream(
-                id,
-                StreamError::protocol("stream depends on itself"),
-            )),
-            Some(slot) => self.receive_section(slot, decoded, fields, end_stream),
-            None => self.receive_request(id, decoded, fields, end_stream, rfc7540, now),
+        self.streams.open_request(id);
+        let result = if own {
+            Err(itself())
+        } else {
+            self.receive_request(id, decoded, fields, end_stream, rfc7540, now)
         };
-        match known {
-            Some(_) => result.map_err(FrameFault::of_section),
-            None => result.map_err(FrameFault::of_request),
-        }
+        result.map_err(FrameFault::of_request)
     }
 }

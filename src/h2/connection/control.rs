@@ -15,7 +15,7 @@ use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
 use crate::h2::event::{Cause, Event, Origins, SettingsEntries};
 use crate::h2::flow::difference;
 use crate::h2::frame::decode::Rfc7540Priority;
-use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, flag};
+use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, extension, flag};
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
 use crate::h2::settings::{Role, Settings};
@@ -180,12 +180,12 @@ impl Connection {
     }
 
     /// RFC 9218 §7.1: from clients only; the stream may be one that is still to come.
-    pub(super) fn receive_priority_update<'i>(
+    fn receive_priority_update<'i>(
         &mut self,
         header: FrameHeader,
         payload: &[u8],
     ) -> ReceivedResult<'i> {
-        let (stream_id, value) = decode::priority_update(payload)?;
+        let (stream_id, value) = extension::priority_update(payload)?;
         if self.role() == Role::Client {
             return Err(ConnectionError::protocol("PRIORITY_UPDATE from a server").into());
         }
@@ -307,6 +307,7 @@ impl Connection {
             initial_window_size,
             ..
         } = *self.agreement.local();
+        self.inbound.change_limits();
         if header_table_size != before.header_table_size {
             self.inbound.set_max_table_size(header_table_size);
         }
@@ -393,15 +394,18 @@ impl Connection {
         self.budget.ignored(&self.config.budgets, len)
     }
 
-    /// Frames of extensions: those that a client knows, and those that nobody does (§5.5).
+    /// Frames of extensions: priorities, those that a client knows, and those that nobody does (§5.5).
     pub(super) fn receive_extension<'i>(
         &mut self,
         header: FrameHeader,
         payload: &'i [u8],
     ) -> ReceivedResult<'i> {
+        if header.kind == FrameType::PRIORITY_UPDATE {
+            return self.receive_priority_update(header, payload);
+        }
         self.charge_ignored(payload)?;
         let event = match (header.kind, self.role()) {
-            (FrameType::ALTSVC, Role::Client) => match decode::altsvc(payload) {
+            (FrameType::ALTSVC, Role::Client) => match extension::altsvc(payload) {
                 // RFC 7838 §4: an origin on stream 0, and only there.
                 Some((origin, value)) if origin.is_empty() != (header.stream_id == 0) => {
                     Event::AlternativeService {

@@ -14,7 +14,7 @@
 //!   its user                       nothing
 //! ```
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Connection;
 use super::inbound::PeerPhase;
@@ -46,6 +46,13 @@ impl Connection {
         ];
         let next = deadlines.into_iter().flatten().reduce(Tick::earlier)?;
         Some(self.timing.instant(next))
+    }
+
+    /// Time that is left until [`next_deadline`](Self::next_deadline), zero where it has passed, in the form that a poll
+    /// takes; `None` to wait for as long as it takes.
+    pub fn timeout(&self, now: Instant) -> Option<Duration> {
+        let deadline = self.next_deadline()?;
+        Some(deadline.saturating_duration_since(now))
     }
 
     /// Does what is due. Streams that are given up are told by the next

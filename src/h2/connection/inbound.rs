@@ -3,9 +3,11 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+use super::repeated::{DecodedRequest, LONGEST, RepeatedRequest};
 use super::snapshot::TableSnapshot;
 use crate::h2::clock::Tick;
 use crate::h2::error::{ConnectionError, ErrorCode};
+use crate::h2::field_section::RequestFacts;
 use crate::h2::flow::{DEFAULT_WINDOW, Exceeded, Overflow, ReceiveWindow};
 use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::frame::text::Blocks;
@@ -78,11 +80,19 @@ impl Block {
     }
 }
 
+/// Blocks that later ones follow, or may repeat.
+#[derive(Default)]
+struct KeptBlocks {
+    /// A field block whose end has not come yet (RFC 9113 §4.3).
+    begun: Option<Block>,
+    request: RepeatedRequest,
+}
+
 /// The receiving side of a connection.
 pub(super) struct Inbound {
     decoder: Decoder,
-    /// A field block whose end has not come yet (RFC 9113 §4.3).
-    block: Option<Box<Block>>,
+    /// Blocks that are kept; none for a connection that has been idle for a while.
+    kept: Option<Box<KeptBlocks>>,
     window: ReceiveWindow,
     /// Number of input batches fully parsed; see [`Stream::born`](crate::h2::stream::Stream::born).
     batches: u16,
@@ -94,7 +104,7 @@ impl Inbound {
     pub(super) fn new(role: Role) -> Self {
         Inbound {
             decoder: Decoder::new(INITIAL_TABLE_SIZE as usize),
-            block: None,
+            kept: None,
             window: ReceiveWindow::new(DEFAULT_WINDOW),
             batches: 0,
             phase: match role {
@@ -128,6 +138,9 @@ impl Inbound {
     /// Gives back memory that the next block allocates again.
     pub(super) fn trim(&mut self) {
         self.decoder.trim();
+        if self.begun().is_none() {
+            self.kept = None;
+        }
     }
 
     /// Gives back all memory that is not needed until the next block.
@@ -140,10 +153,20 @@ impl Inbound {
         self.decoder.heap()
     }
 
-    /// Bytes that are allocated for an incomplete field block.
+    /// Bytes that are allocated for blocks that are kept.
     pub(super) fn block_heap(&self) -> usize {
-        let of = |block: &Block| size_of::<Block>().saturating_add(block.bytes.capacity());
-        self.block.as_deref().map_or(0, of)
+        let Some(kept) = &self.kept else {
+            return 0;
+        };
+        let begun = kept.begun.as_ref();
+        let begun = begun.map_or(0, |block| block.bytes.capacity());
+        size_of::<KeptBlocks>()
+            .saturating_add(begun)
+            .saturating_add(kept.request.heap())
+    }
+
+    fn begun(&self) -> Option<&Block> {
+        self.kept.as_deref()?.begun.as_ref()
     }
 }
 
@@ -151,29 +174,60 @@ impl Inbound {
 impl Inbound {
     /// The stream of the field block whose end has not come yet.
     pub(super) fn continued(&self) -> Option<u32> {
-        self.block.as_ref().map(|block| block.head.stream_id)
+        self.begun().map(|block| block.head.stream_id)
     }
 
     /// The time by which that block has to be complete.
     pub(super) fn block_deadline(&self) -> Option<Tick> {
-        self.block.as_ref().and_then(|block| block.deadline)
+        self.begun().and_then(|block| block.deadline)
     }
 
     /// Gives that block until `deadline` instead.
     pub(super) fn extend_block(&mut self, deadline: Option<Tick>) {
-        if let Some(block) = &mut self.block {
+        let kept = self.kept.as_deref_mut();
+        if let Some(block) = kept.and_then(|kept| kept.begun.as_mut()) {
             block.deadline = deadline;
         }
     }
 
     /// Keeps a block until its next frame.
-    pub(super) fn keep_block(&mut self, block: Box<Block>) {
-        self.block = Some(block);
+    pub(super) fn keep_block(&mut self, block: Block) {
+        self.kept.get_or_insert_default().begun = Some(block);
     }
 
     /// Takes the block that was kept.
-    pub(super) fn take_block(&mut self) -> Option<Box<Block>> {
-        self.block.take()
+    pub(super) fn take_block(&mut self) -> Option<Block> {
+        self.kept.as_deref_mut()?.begun.take()
+    }
+
+    /// Decodes the whole block of a request into `fields`, unless it repeats the one before it.
+    pub(super) fn decode_request(
+        &mut self,
+        block: &[u8],
+        fields: &mut Fields,
+        limits: &DecodeLimits,
+    ) -> Result<DecodedRequest, ConnectionError> {
+        let before = self.decoder.table_changes();
+        let last = self.kept.as_deref().map(|kept| &kept.request);
+        if let Some(facts) = last.and_then(|last| last.repeat(block, before, fields)) {
+            return Ok(DecodedRequest::Repeated(facts));
+        }
+        let decoded = self.decode(block, fields, limits)?;
+        // The first requests of a connection make entries, and nothing is kept of them.
+        if block.len() <= LONGEST && self.decoder.table_changes() == before {
+            let kept = self.kept.get_or_insert_default();
+            kept.request.note(block, before);
+        } else if let Some(kept) = &mut self.kept {
+            kept.request.forget();
+        }
+        Ok(DecodedRequest::New(decoded))
+    }
+
+    /// The request whose block was decoded last has these fields, which say this.
+    pub(super) fn learn_request(&mut self, fields: &Fields, facts: RequestFacts) {
+        if let Some(kept) = &mut self.kept {
+            kept.request.learn(fields, facts);
+        }
     }
 
     /// Decodes a whole block into `fields`, which are emptied first.
@@ -191,6 +245,13 @@ impl Inbound {
             };
             ConnectionError::new(code, reason_of(error))
         })
+    }
+
+    /// The peer has acknowledged SETTINGS: blocks may be decoded by other limits from now on.
+    pub(super) fn change_limits(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.request.forget();
+        }
     }
 
     /// The peer has acknowledged another SETTINGS_HEADER_TABLE_SIZE.
@@ -229,7 +290,7 @@ impl Inbound {
     pub(super) fn blocks(&self, announced: u32) -> Blocks {
         let mut decoder = self.decoder.clone();
         decoder.set_max_table_size(announced.max(INITIAL_TABLE_SIZE) as usize);
-        let begun = self.block.as_ref().map(|block| &block.bytes[..]);
+        let begun = self.begun().map(|block| &block.bytes[..]);
         Blocks::resumed(decoder, begun.unwrap_or_default())
     }
 

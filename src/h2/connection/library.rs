@@ -11,7 +11,7 @@ use super::send::{Prepared, no_slot, prepared};
 use crate::h2::error::Misuse;
 use crate::h2::field_section;
 use crate::h2::frame::decode::Rfc7540Priority;
-use crate::h2::frame::{FrameType, MAX_STREAM_ID};
+use crate::h2::frame::{FrameType, MAX_STREAM_ID, extension};
 use crate::h2::priority::Priority;
 use crate::h2::settings::{Role, Settings};
 use crate::h2::store::{MAX_STREAMS, StreamKey};
@@ -92,7 +92,8 @@ impl Connection {
         let slot = self.streams.slot(stream).ok_or(Misuse::StreamClosed)?;
         self.streams.set_priority(slot, priority);
         let value = priority.to_string();
-        self.outbound.priority_update(stream.id(), value.as_bytes());
+        self.outbound
+            .extension(|out| extension::put_priority_update(out, stream.id(), value.as_bytes()));
         Ok(())
     }
 
@@ -147,7 +148,8 @@ impl Connection {
             return Err(Misuse::InvalidValue);
         }
         let id = stream.map_or(0, StreamKey::id);
-        self.outbound.altsvc(id, origin, value);
+        self.outbound
+            .extension(|out| extension::put_altsvc(out, id, origin, value));
         Ok(())
     }
 
@@ -164,7 +166,8 @@ impl Connection {
         {
             return Err(Misuse::InvalidValue);
         }
-        self.outbound.origin(origins);
+        self.outbound
+            .extension(|out| extension::put_origin(out, origins));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use super::Connection;
 use super::inbound::PeerPhase;
 use super::streams::EndedStream;
 use crate::h2::error::{ErrorCode, Misuse};
+use crate::h2::event::Event;
 use crate::h2::flow::{self, ReceiveWindow, Window};
 use crate::h2::ids::Closing;
 use crate::h2::priority::Priority;
@@ -96,7 +97,7 @@ impl Connection {
     }
 
     /// Received DATA was used up: its bytes are given back to both windows, in WINDOW_UPDATE frames
-    /// that wait until they are worth it. All bytes that [`Event::Data`](crate::h2::Event::Data) says the
+    /// that wait until they are worth it. All bytes that [`Event::Data`] says the
     /// frame took count, its padding included, in one go or in several. What a stream has not released when
     /// it ends, the connection's window gets by itself: releasing on a stream that is over does nothing.
     /// More than is held is [`Misuse::ReleasedTooMuch`], and nothing is given back.
@@ -110,6 +111,34 @@ impl Connection {
         }
         self.give_back(slot, len);
         Ok(())
+    }
+
+    /// Gives back all that an event's content took from the windows: [`release`](Self::release) of its
+    /// `flow_controlled_len`, for a user that has used the content up at once. Does nothing for an event without
+    /// content, so it may be called for each.
+    pub fn release_event(&mut self, event: &Event<'_>) -> Result<(), Misuse> {
+        match *event {
+            Event::Data {
+                stream,
+                flow_controlled_len,
+                ..
+            } => self.release(stream, flow_controlled_len),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives back what an event's padding took from the windows, for a user that passes the content on and releases
+    /// that when it has gone. Does nothing for an event without content.
+    pub fn release_padding(&mut self, event: &Event<'_>) -> Result<(), Misuse> {
+        match *event {
+            Event::Data {
+                stream,
+                data,
+                flow_controlled_len,
+                ..
+            } => self.release(stream, flow_controlled_len - data.len() as u32),
+            _ => Ok(()),
+        }
     }
 
     /// Gives up to `len` held bytes back to both windows.

@@ -52,6 +52,7 @@ mod library;
 mod lifecycle;
 mod outbound;
 mod receive;
+mod repeated;
 mod sections;
 mod send;
 mod shutdown;

@@ -194,21 +194,10 @@ impl Outbound {
         self.made(start);
     }
 
-    pub(super) fn priority_update(&mut self, prioritized: u32, value: &[u8]) {
+    /// A frame of an extension, which is put there by a function of `h2::frame::extension`.
+    pub(super) fn extension(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
         let start = self.output.len();
-        encode::priority_update(&mut self.output, prioritized, value);
-        self.made(start);
-    }
-
-    pub(super) fn altsvc(&mut self, id: u32, origin: &[u8], value: &[u8]) {
-        let start = self.output.len();
-        encode::altsvc(&mut self.output, id, origin, value);
-        self.made(start);
-    }
-
-    pub(super) fn origin<'a>(&mut self, origins: impl Iterator<Item = &'a [u8]>) {
-        let start = self.output.len();
-        encode::origin(&mut self.output, origins);
+        put(&mut self.output);
         self.made(start);
     }
 
@@ -252,6 +241,7 @@ impl Outbound {
         let start = encode::begin(&mut self.output);
         self.output.extend_from_slice(&priority);
         self.encoder.encode(fields, &mut self.output);
+        self.encoder.forget_block();
         let flags = flag::PRIORITY | end_stream_flag(end_stream);
         self.finish_block(start, FrameType::HEADERS, flags, id, max_frame_size);
     }
@@ -267,6 +257,7 @@ impl Outbound {
         let start = encode::begin(&mut self.output);
         self.output.extend_from_slice(&promised.to_be_bytes());
         self.encoder.encode(fields, &mut self.output);
+        self.encoder.forget_block();
         self.finish_block(start, FrameType::PUSH_PROMISE, 0, parent, max_frame_size);
     }
 
@@ -276,11 +267,16 @@ impl Outbound {
         self.made(start);
     }
 
+    /// Has the last block not repeated: it was no head of a final response.
+    pub(super) fn forget_block(&mut self) {
+        self.encoder.forget_block();
+    }
+
     /// HEADERS with the block of the response head that was sent last; false, and nothing is sent,
     /// where the encoder cannot repeat that block.
     pub(super) fn repeat_headers(&mut self, id: u32, end_stream: bool) -> bool {
         let start = self.output.len();
-        let Some(block) = self.encoder.repeatable().filter(|block| is_response(block)) else {
+        let Some(block) = self.encoder.repeatable() else {
             return false;
         };
         let flags = flag::END_HEADERS | end_stream_flag(end_stream);
@@ -358,10 +354,4 @@ impl Outbound {
 
 fn end_stream_flag(end_stream: bool) -> u8 {
     if end_stream { flag::END_STREAM } else { 0 }
-}
-
-/// Says that a block is that of a final response: it begins with one of the statuses of HPACK's static
-/// table, 200 to 500 (RFC 7541 Appendix A).
-fn is_response(block: &[u8]) -> bool {
-    matches!(block.first(), Some(0x88..=0x8e))
 }

@@ -272,7 +272,6 @@ impl Connection {
             FrameType::PING => self.receive_ping(header, payload, now),
             FrameType::GOAWAY => self.receive_goaway(header, payload),
             FrameType::WINDOW_UPDATE => self.receive_window_update(header, payload),
-            FrameType::PRIORITY_UPDATE => self.receive_priority_update(header, payload),
             _ => self.receive_extension(header, payload),
         }
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::Connection;
 use super::receive::{Received, Section};
+use super::repeated::DecodedRequest;
 use super::streams::Absent;
 use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
 use crate::h2::field_section::{self, Malformed};
@@ -69,7 +70,7 @@ impl Connection {
     pub(super) fn receive_request<'i>(
         &mut self,
         id: u32,
-        decoded: Decoded,
+        decoded: DecodedRequest,
         fields: &mut Fields,
         end_stream: bool,
         rfc7540: Option<Rfc7540Priority>,
@@ -88,14 +89,17 @@ impl Connection {
         if let Some(urgency) = rfc7540.and_then(|priority| self.obeyed_urgency(priority)) {
             stream.priority = Priority::new(urgency, false);
         }
+        let request = match decoded {
+            DecodedRequest::Repeated(request) => Some(request),
+            DecodedRequest::New(Decoded::Truncated) => None,
+            DecodedRequest::New(Decoded::Whole) if self.config.validate_inbound => {
+                let checked = field_section::request(fields, self.config.extended_connect);
+                Some(checked.map_err(|malformed| malformed_stream(id, malformed))?)
+            }
+            DecodedRequest::New(Decoded::Whole) => Some(field_section::unchecked_request(fields)),
+        };
         let mut expected = Expected::Nothing;
-        if decoded == Decoded::Whole {
-            let request = if self.config.validate_inbound {
-                field_section::request(fields, self.config.extended_connect)
-                    .map_err(|malformed| malformed_stream(id, malformed))?
-            } else {
-                field_section::unchecked_request(fields)
-            };
+        if let Some(request) = request {
             stream.request_kind = request.kind;
             stream.priority = request.priority.unwrap_or(stream.priority);
             expected = request.expected;
@@ -117,11 +121,14 @@ impl Connection {
         if id > MAX_STREAM_ID - IDS_IN_RESERVE {
             self.shutdown(now);
         }
-        if decoded == Decoded::Truncated {
+        let Some(request) = request else {
             return Ok(Received::Section(Section::TooLarge { stream, end_stream }));
-        }
-        if self.config.join_cookies {
-            field_section::join_cookies(fields);
+        };
+        if let DecodedRequest::New(_) = decoded {
+            if self.config.join_cookies {
+                field_section::join_cookies(fields);
+            }
+            self.inbound.learn_request(fields, request);
         }
         Ok(Received::Section(Section::Request {
             stream,

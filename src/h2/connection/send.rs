@@ -126,6 +126,9 @@ impl Connection {
                 outbound.headers(stream.id(), end_stream, fields.iter(), max)
             }
         }
+        if !matches!(passage, Passage::Head { .. }) {
+            outbound.forget_block();
+        }
         self.passed_headers(slot, passage, end_stream)
     }
 

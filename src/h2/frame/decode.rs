@@ -7,7 +7,7 @@ use crate::h2::error::{ConnectionError, ErrorCode};
 
 /// Faults of a payload that show without any state being known: always the connection's end,
 /// but for PRIORITY, which has its own function.
-type Parsed<T> = Result<T, ConnectionError>;
+pub(super) type Parsed<T> = Result<T, ConnectionError>;
 
 /// The payload of DATA, HEADERS or PUSH_PROMISE without its padding (RFC 9113 §6.1).
 ///
@@ -179,34 +179,7 @@ pub fn window_update(payload: &[u8]) -> Parsed<u32> {
     }
 }
 
-/// The payload of PRIORITY_UPDATE (RFC 9218 §7.1): the prioritized stream and a priority field value.
-pub fn priority_update(payload: &[u8]) -> Parsed<(u32, &[u8])> {
-    match payload.split_first_chunk() {
-        Some((&prioritized, value)) => Ok((u31(prioritized), value)),
-        None => Err(ConnectionError::frame_size(
-            "PRIORITY_UPDATE is shorter than four bytes",
-        )),
-    }
-}
-
-/// The payload of ALTSVC (RFC 7838 §4): origin and field value; `None` is ignored, as that section
-/// says of anything wrong in it.
-pub fn altsvc(payload: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&len, rest) = payload.split_first_chunk()?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(len)))
-}
-
-/// The entries of ORIGIN (RFC 8336 §2.1), up to the first that is cut short.
-pub fn origins(mut payload: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    std::iter::from_fn(move || {
-        let (&len, rest) = payload.split_first_chunk()?;
-        let (origin, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(len)))?;
-        payload = rest;
-        Some(origin)
-    })
-}
-
 /// A number of 31 bits behind a reserved one, which is ignored (RFC 9113 §2.2).
-fn u31(bytes: [u8; 4]) -> u32 {
+pub(super) fn u31(bytes: [u8; 4]) -> u32 {
     u32::from_be_bytes(bytes) & super::MAX_STREAM_ID
 }

@@ -90,33 +90,6 @@ pub fn window_update(out: &mut Vec<u8>, stream_id: u32, increment: u32) {
     );
 }
 
-/// PRIORITY_UPDATE (RFC 9218 §7.1).
-pub fn priority_update(out: &mut Vec<u8>, prioritized: u32, value: &[u8]) {
-    let start = begin(out);
-    out.extend_from_slice(&prioritized.to_be_bytes());
-    out.extend_from_slice(value);
-    finish(out, start, FrameType::PRIORITY_UPDATE, 0, 0);
-}
-
-/// ALTSVC (RFC 7838 §4); the origin is empty on a stream, and at most 65,535 bytes long.
-pub fn altsvc(out: &mut Vec<u8>, stream_id: u32, origin: &[u8], value: &[u8]) {
-    let start = begin(out);
-    out.extend_from_slice(&(origin.len() as u16).to_be_bytes());
-    out.extend_from_slice(origin);
-    out.extend_from_slice(value);
-    finish(out, start, FrameType::ALTSVC, 0, stream_id);
-}
-
-/// ORIGIN (RFC 8336 §2.1); each origin is at most 65,535 bytes long.
-pub fn origin<'a>(out: &mut Vec<u8>, origins: impl Iterator<Item = &'a [u8]>) {
-    let start = begin(out);
-    for origin in origins {
-        out.extend_from_slice(&(origin.len() as u16).to_be_bytes());
-        out.extend_from_slice(origin);
-    }
-    finish(out, start, FrameType::ORIGIN, 0, 0);
-}
-
 /// Reserves the header of a frame whose payload is appended next; returns where it begins.
 pub fn begin(out: &mut Vec<u8>) -> usize {
     let start = out.len();

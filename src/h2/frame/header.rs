@@ -49,24 +49,36 @@ impl FrameType {
     /// A new priority for a stream (RFC 9218 §7.1).
     pub const PRIORITY_UPDATE: FrameType = FrameType(0x10);
 
+    /// The types that are known here, each with its registered name: those of RFC 9113 by their numbers, then those
+    /// of extensions. All that is named or counted by type goes by this table.
+    pub const KNOWN: [(FrameType, &'static str); 13] = [
+        (FrameType::DATA, "DATA"),
+        (FrameType::HEADERS, "HEADERS"),
+        (FrameType::PRIORITY, "PRIORITY"),
+        (FrameType::RST_STREAM, "RST_STREAM"),
+        (FrameType::SETTINGS, "SETTINGS"),
+        (FrameType::PUSH_PROMISE, "PUSH_PROMISE"),
+        (FrameType::PING, "PING"),
+        (FrameType::GOAWAY, "GOAWAY"),
+        (FrameType::WINDOW_UPDATE, "WINDOW_UPDATE"),
+        (FrameType::CONTINUATION, "CONTINUATION"),
+        (FrameType::ALTSVC, "ALTSVC"),
+        (FrameType::ORIGIN, "ORIGIN"),
+        (FrameType::PRIORITY_UPDATE, "PRIORITY_UPDATE"),
+    ];
+
+    /// The place of the type in [`FrameType::KNOWN`].
+    pub fn place(self) -> Option<usize> {
+        match usize::from(self.0) {
+            place @ 0..10 => Some(place),
+            _ => FrameType::KNOWN.iter().position(|(kind, _)| *kind == self),
+        }
+    }
+
     /// The registered name of the type.
-    pub const fn name(self) -> Option<&'static str> {
-        Some(match self {
-            FrameType::DATA => "DATA",
-            FrameType::HEADERS => "HEADERS",
-            FrameType::PRIORITY => "PRIORITY",
-            FrameType::RST_STREAM => "RST_STREAM",
-            FrameType::SETTINGS => "SETTINGS",
-            FrameType::PUSH_PROMISE => "PUSH_PROMISE",
-            FrameType::PING => "PING",
-            FrameType::GOAWAY => "GOAWAY",
-            FrameType::WINDOW_UPDATE => "WINDOW_UPDATE",
-            FrameType::CONTINUATION => "CONTINUATION",
-            FrameType::ALTSVC => "ALTSVC",
-            FrameType::ORIGIN => "ORIGIN",
-            FrameType::PRIORITY_UPDATE => "PRIORITY_UPDATE",
-            _ => return None,
-        })
+    pub fn name(self) -> Option<&'static str> {
+        let (_, name) = FrameType::KNOWN.get(self.place()?)?;
+        Some(name)
     }
 }
 
@@ -138,6 +150,16 @@ mod tests {
         let again = header.encode();
         assert_eq!(again[..5], bytes[..5]);
         assert_eq!(again[5..], [0, 0, 0, 3]);
+    }
+
+    #[test]
+    fn each_known_type_has_its_place_and_name_and_strangers_have_none() {
+        for (place, (kind, name)) in FrameType::KNOWN.into_iter().enumerate() {
+            assert_eq!((kind.place(), kind.name()), (Some(place), Some(name)));
+        }
+        for stranger in [0x0b, 0x0d, 0xff].map(FrameType) {
+            assert_eq!((stranger.place(), stranger.name()), (None, None));
+        }
     }
 
     #[test]

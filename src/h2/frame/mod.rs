@@ -1,11 +1,12 @@
 //! Frames as bytes (RFC 9113 §4, §6): what can be said about one without knowing any state.
 //!
 //! [`header`] is the nine bytes in front of every frame, [`decode`] takes payloads apart, [`encode`]
-//! writes whole frames. Nothing here knows streams, windows or roles; lengths are checked here, since
+//! writes whole frames; [`extension`] does both for frames that RFC 9113 does not have. Nothing here knows streams, windows or roles; lengths are checked here, since
 //! they need no state (`FRAME_SIZE_ERROR`, and `PROTOCOL_ERROR` for padding).
 
 pub mod decode;
 pub mod encode;
+pub mod extension;
 pub mod header;
 pub mod text;
 

@@ -3,7 +3,7 @@
 //! Observers get frames as bytes, so field blocks are put together and decoded once more, by decoders of
 //! their own.
 
-use super::{FrameHeader, FrameType, decode, flag};
+use super::{FrameHeader, FrameType, decode, extension, flag};
 use crate::h2::error::{ConnectionError, ErrorCode};
 use crate::h2::settings::id;
 use crate::hpack::{DecodeLimits, Decoder, INITIAL_TABLE_SIZE};
@@ -77,18 +77,11 @@ pub fn details(header: FrameHeader, payload: &[u8]) -> Vec<String> {
             let digits = payload.iter().map(|byte| format!("{byte:02x}"));
             details.push(digits.collect());
         }
-        FrameType::PRIORITY_UPDATE => {
-            if let Ok((id, value)) = decode::priority_update(payload) {
-                details.push(format!("stream {id}: {}", printable(value)));
-            }
-        }
-        FrameType::ALTSVC => {
-            let parts = decode::altsvc(payload);
-            details.extend(parts.map(|(_, value)| printable(value)));
-        }
-        FrameType::ORIGIN => details.extend(decode::origins(payload).map(printable)),
         FrameType::SETTINGS => {}
-        _ => details.push(format!("{} bytes", payload.len())),
+        kind => match extension::shown(kind) {
+            Some(shown) => details.extend((shown.details)(payload)),
+            None => details.push(format!("{} bytes", payload.len())),
+        },
     }
     details
 }

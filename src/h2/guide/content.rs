@@ -137,8 +137,10 @@
 //!
 //! An [`Inbox`](crate::h2::Inbox) keeps `received`, and an [`Outbox`](crate::h2::Outbox) the bytes that wait for their
 //! windows, with trailers and ends behind them. With both, the echo above is `while let` twice: `next_event`, which pushes
-//! content into the outbox, and `send_frame`, whose bytes are released. The programs in `tests/examples` are written so; a
-//! program whose content is in files asks for grants itself.
+//! content into the outbox, and `send_frame`, whose bytes are released. A
+//! [`RequestCollector`](crate::h2::RequestCollector) gives requests when they are whole, and
+//! [`end_with_source`](crate::h2::Outbox::end_with_source) reads from a file when a window is open for it. The programs in
+//! `tests/examples` are written so.
 //!
 //! # Output has a bound as well
 //!

@@ -32,7 +32,7 @@
 //! | `push_stream` | [`push`](crate::h2::Connection::push), which chooses the promised stream and gives its key |
 //! | `prioritize` | [`send_rfc7540_priority`](crate::h2::Connection::send_rfc7540_priority), [`open_with_priority`](crate::h2::Connection::open_with_priority) where [`Config::rfc7540_priorities`](crate::h2::Config::rfc7540_priorities) is on; RFC 9218's is [`send_priority_update`](crate::h2::Connection::send_priority_update) |
 //! | `advertise_alternative_service` | [`send_altsvc`](crate::h2::Connection::send_altsvc) |
-//! | `acknowledge_received_data` | [`release`](crate::h2::Connection::release); more than came is [`Misuse::ReleasedTooMuch`](crate::h2::Misuse::ReleasedTooMuch), there it is let pass |
+//! | `acknowledge_received_data` | [`release`](crate::h2::Connection::release), or [`release_event`](crate::h2::Connection::release_event) for all that an event brought; more than came is [`Misuse::ReleasedTooMuch`](crate::h2::Misuse::ReleasedTooMuch), there it is let pass |
 //! | `increment_flow_control_window` | [`release`](crate::h2::Connection::release) for bytes that came, [`widen_receive_window`](crate::h2::Connection::widen_receive_window) for more than the window was; there one command does either |
 //! | `local_flow_control_window`, `remote_flow_control_window` | [`send_window`](crate::h2::Connection::send_window), [`receive_window`](crate::h2::Connection::receive_window) |
 //! | `inbound_flow_control_window`, `outbound_flow_control_window` | [`connection_receive_window`](crate::h2::Connection::connection_receive_window), [`connection_send_window`](crate::h2::Connection::connection_send_window) |
@@ -65,7 +65,7 @@
 //! | `InformationalResponseReceived` with `stream_id`, `headers`, `priority_updated` | [`Event::Informational`](crate::h2::Event::Informational) |
 //! | `TrailersReceived` with `stream_id`, `headers`, `stream_ended`, `priority_updated` | [`Event::Trailers`](crate::h2::Event::Trailers), which always end their stream; fields that frame or route a message are left out (RFC 9110 §6.5.1) |
 //! | `DataReceived` with `stream_id`, `data`, `flow_controlled_length`, `stream_ended` | [`Event::Data`](crate::h2::Event::Data) with `flow_controlled_len`; a frame of padding alone is told there and released by itself here |
-//! | `StreamEnded` with `stream_id` | `end_stream` of the event that the frame caused |
+//! | `StreamEnded` with `stream_id` | `end_stream` of the event that the frame caused, for every kind of event [`ends_stream`](crate::h2::Event::ends_stream) |
 //! | `StreamReset` with `stream_id`, `error_code`, `remote_reset` | [`Event::StreamReset`](crate::h2::Event::StreamReset) with `code` and the [`Cause`](crate::h2::Cause): the peer, a rule that it broke, a stall, its GOAWAY |
 //! | `WindowUpdated` with `stream_id`, `delta` | [`Event::WindowUpdated`](crate::h2::Event::WindowUpdated); `None` for stream 0 |
 //! | `RemoteSettingsChanged` with `changed_settings` | [`Event::SettingsChanged`](crate::h2::Event::SettingsChanged): [`changes`](crate::h2::SettingsEntries::changes) gives each value with the one before |

@@ -3,6 +3,7 @@
 //! Modules are RFC 9113's sections; each test is a sentence.
 
 mod boxes;
+mod collected;
 mod crossing;
 mod cuts;
 mod extensions;
@@ -10,6 +11,7 @@ mod hyperium;
 mod outbound_fields;
 mod progress;
 mod recut;
+mod repeated;
 mod rfc9218_priority;
 mod s10_5_budgets;
 mod s3_starting;
@@ -27,7 +29,7 @@ mod told;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, decode, encode, flag};
+use super::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, decode, encode, extension, flag};
 use super::{Config, Connection, ConnectionError, ErrorCode, Event, Priority, StreamKey};
 use crate::hpack::{DecodeLimits, Decoder, Encoder};
 use crate::http::{Expected, Fields};
@@ -158,7 +160,7 @@ impl ScriptedPeer {
     }
 
     pub fn priority_update(&mut self, id: u32, value: &str) {
-        encode::priority_update(&mut self.pending, id, value.as_bytes());
+        extension::put_priority_update(&mut self.pending, id, value.as_bytes());
     }
 
     pub fn rst_stream(&mut self, id: u32, code: ErrorCode) {

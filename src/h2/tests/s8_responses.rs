@@ -177,6 +177,54 @@ fn a_head_is_repeated_as_it_would_be_sent_again() {
 }
 
 #[test]
+fn a_redirect_is_repeated_until_something_else_is_sent() {
+    type Between = fn(&mut ScriptedPeer);
+    let redirect = [
+        (":status", "301"),
+        ("x", "y"),
+        ("location", "/elsewhere/and/further"),
+    ];
+    let between: [(Between, bool); 5] = [
+        (|_| {}, true),
+        (
+            |peer| peer.settings(&[(crate::h2::settings::id::HEADER_TABLE_SIZE, 100)]),
+            false,
+        ),
+        (|peer| send(peer, 7, &[(":status", "103")], false), false),
+        (
+            |peer| {
+                send(peer, 7, &[(":status", "200")], false);
+                // The trailers are of entries and of a literal that never becomes one.
+                send(peer, 7, &[("x", "y"), ("location", "/a")], true);
+            },
+            false,
+        ),
+        (
+            |peer| send(peer, 7, &[(":status", "200"), ("z", "z")], true),
+            false,
+        ),
+    ];
+    for (act, repeats) in between {
+        let mut peer = server_that_answered(&[1, 3, 5, 7, 9, 11]);
+        // The first one makes an entry of the status.
+        send(&mut peer, 5, &redirect, true);
+        send(&mut peer, 9, &redirect, true);
+        act(&mut peer);
+        peer.hear();
+        let key = peer.key(11);
+        assert_eq!(peer.connection.repeat_headers(key, true), Ok(repeats));
+        if !repeats {
+            send(&mut peer, 11, &redirect, true);
+        }
+        let mut frames = peer.sent();
+        frames.retain(|frame| frame.kind == FrameType::HEADERS);
+        let sections: Vec<_> = frames.iter().map(|frame| peer.fields(frame)).collect();
+        let expected: Fields = redirect.into_iter().collect();
+        assert_eq!(sections.last(), Some(&expected));
+    }
+}
+
+#[test]
 fn nothing_but_the_head_of_a_response_is_repeated() {
     type Between = fn(&mut ScriptedPeer);
     let between: [Between; 4] = [

@@ -181,3 +181,67 @@ fn a_response_may_be_repeated_until_the_table_changes() {
     pair.encoder.shrink();
     assert_eq!(pair.encoder.repeatable(), None);
 }
+
+#[test]
+fn a_block_like_the_last_one_is_encoded_anew_where_a_field_is_another() {
+    let request = |path, scheme, method, agent| -> Fields {
+        let fields = [
+            (":path", path),
+            (":scheme", scheme),
+            (":method", method),
+            ("user-agent", agent),
+        ];
+        fields.into_iter().collect()
+    };
+    let usual = request("/1k", "http", "GET", "h2load");
+    let mut others = vec![
+        request("/1k", "https", "GET", "h2load"),
+        request("/1k", "http", "POST", "h2load"),
+        request("/", "http", "PUT", "h2load"),
+        usual.iter().take(2).fold(Fields::new(), pushed),
+        usual.iter().chain(usual.iter()).fold(Fields::new(), pushed),
+        usual.iter().rev().fold(Fields::new(), pushed),
+    ];
+    let secret = usual.iter().map(|field| match field.name {
+        b":scheme" => Field::sensitive(field.name, field.value),
+        _ => field,
+    });
+    others.push(secret.fold(Fields::new(), pushed));
+    for other in others {
+        let mut pair = CoderPair::new();
+        pair.send(&usual);
+        assert_eq!(pair.send(&usual), 4);
+        assert!(pair.encoder.repeatable().is_some());
+        pair.send(&other);
+        assert_eq!(pair.send(&usual), 4);
+    }
+}
+
+fn pushed(mut fields: Fields, field: Field<'_>) -> Fields {
+    fields.push_field(field);
+    fields
+}
+
+#[test]
+fn a_response_with_a_literal_that_never_becomes_an_entry_may_be_repeated() {
+    let list = |list: &[(&str, &str)]| list.iter().copied().collect::<Fields>();
+    let mut pair = CoderPair::new();
+    for (name, value) in [
+        ("location", "/elsewhere/and/further"),
+        ("content-range", "bytes 5000000-5001023/10485760"),
+    ] {
+        let head = list(&[(":status", "301"), ("x-name", name), (name, value)]);
+        pair.send(&head);
+        assert_eq!(pair.encoder.repeatable(), None, "entries were made");
+        let len = pair.send(&head);
+        assert_eq!(pair.encoder.repeatable().map(<[u8]>::len), Some(len));
+    }
+    // Literals that may become entries when they come back.
+    for at in 0..200 {
+        pair.send(&list(&[("x-name", &format!("value-{at}"))]));
+    }
+    assert_eq!(pair.encoder.repeatable(), None);
+    let long = format!("/{}", "x".repeat(200));
+    pair.send(&list(&[("location", &long)]));
+    assert_eq!(pair.encoder.repeatable(), None);
+}

@@ -10,7 +10,7 @@ fn field() -> impl Strategy<Value = Owned> {
     let name = prop_oneof![
         4 => prop::sample::select(vec![
             ":status", ":path", ":method", "etag", "date", "cookie", "set-cookie", "vary", "x-a",
-            "accept-encoding", "content-range", "x-content-type-options",
+            "accept-encoding", "content-range", "location", "x-content-type-options",
         ])
         .prop_map(|name| name.as_bytes().to_vec()),
         1 => "[a-z-]{0,12}".prop_map(String::into_bytes),

@@ -6,7 +6,7 @@ import { Axis } from "/axis.js";
 const MOST_FRAMES = 2000;
 const SHOWN_FRAMES = 300;
 const BLOCKS = {
-  "stream-window": "its stream window is at 0",
+  "stream-window": "the stream window is at 0",
   "connection-window": "the connection window is at 0",
   socket: "the socket takes no more",
   disk: "the disk",
@@ -118,10 +118,13 @@ function obstacleOf(it) {
   if (!waiting.length) {
     return "Nothing is blocked.";
   }
-  const names = waiting.map((stream) => stream.id);
-  const list = names.length > 6 ? `${names.slice(0, 6).join(", ")} …` : names.join(", ");
-  const why = [...new Set(waiting.map((stream) => BLOCKS[stream.blocked_by] || stream.blocked_by))];
-  return `Blocked: stream${names.length > 1 ? "s" : ""} ${list} (${why.join("; ")}).`;
+  const groups = Map.groupBy(waiting, (stream) => stream.blocked_by);
+  const parts = [...groups].map(([by, streams]) => {
+    const ids = streams.map((stream) => stream.id);
+    const list = ids.length > 6 ? `${ids.slice(0, 6).join(", ")} …` : ids.join(", ");
+    return `stream${ids.length > 1 ? "s" : ""} ${list} (${BLOCKS[by] || by})`;
+  });
+  return `Blocked: ${parts.join("; ")}.`;
 }
 
 /** Shows the state of the connection. */

@@ -10,13 +10,13 @@ use crate::server::listener_role::ListenerRole;
 use crate::server::metrics::Gauges;
 use crate::server::protocol::Protocol;
 use crate::server::turn::Turn;
-use crate::world::World;
+use crate::world::{Files, Outside};
 
 /// Bytes that the event loop's tables and the allocator add to a connection: a slot, a timer, an
 /// account, a header for each of some blocks.
 const OVERHEAD: usize = 128;
 
-impl<W: World> Connection<W> {
+impl<K, F: Files> Connection<K, F> {
     /// The memory of this process that the connection holds: an estimate, and never in proportion to
     /// anything to find out.
     pub fn memory(&self) -> usize {
@@ -67,7 +67,12 @@ impl<W: World> Connection<W> {
 
     /// Ends for the sake of others: with GOAWAY where that can be said at once, and time to read it,
     /// for which it is as one that has just become idle. Whoever had that time goes for good.
-    pub fn shed(&mut self, limit: Limit, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
+    pub fn shed(
+        &mut self,
+        limit: Limit,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
+    ) -> Wish {
         let standing = self.standing();
         let serving = match &mut self.phase {
             Phase::Serving(serving) if self.link.unsent().is_empty() => serving,

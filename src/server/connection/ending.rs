@@ -7,14 +7,15 @@ use crate::server::protocol::Protocol;
 use crate::server::turn::Turn;
 use crate::telemetry::access_log::LostOutput;
 use crate::tls::records::WireBuffer;
-use crate::world::World;
+use crate::world::{Files, Outside};
 use std::io;
 
-impl<W: World> Connection<W> {
+impl<K, F: Files> Connection<K, F> {
     /// Sends what the protocol still has to say, and closes.
-    pub(super) fn finish(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
+    pub(super) fn finish(&mut self, world: &mut Outside<K, F>, turn: &mut Turn<'_, F>) -> Wish {
         let output = self.take_output();
         let mut wire = std::mem::take(&mut turn.buffers.wire);
+        wire.clear();
         let sent = self.send(&output, &mut wire, world, turn);
         turn.buffers.wire = wire;
         self.phase.stop();
@@ -34,7 +35,7 @@ impl<W: World> Connection<W> {
     /// be a reset, and could take complete responses away from the peer (RFC 9112 §9.6).
     ///
     /// The `lost` bytes of output may be more than one response's: the lines of all of them say so.
-    pub(super) fn cut_off(&mut self, error: BodyError, lost: usize, turn: &mut Turn<'_, W::Files>) {
+    pub(super) fn cut_off(&mut self, error: BodyError, lost: usize, turn: &mut Turn<'_, F>) {
         let failure = Failure::from(error);
         turn.services.report_cut(self.peer, &failure);
         let lost = LostOutput {
@@ -54,8 +55,8 @@ impl<W: World> Connection<W> {
         &mut self,
         wish: Wish,
         wire: &mut WireBuffer,
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
     ) -> io::Result<Wish> {
         // What was kept because the output is blocked, or the turn's budget used up, is still to be
         // heard: with requests among it, no end of the input is theirs.
@@ -124,8 +125,8 @@ impl<W: World> Connection<W> {
     fn end_side(
         &mut self,
         wire: &mut WireBuffer,
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
     ) -> io::Result<()> {
         if self.link.unsent().is_empty() && !self.link.has_ended_output() {
             self.end_output(wire, world, turn)?;
@@ -140,23 +141,22 @@ impl<W: World> Connection<W> {
     fn end_output(
         &mut self,
         wire: &mut WireBuffer,
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
     ) -> io::Result<()> {
         if !self.link.is_secure() {
             return Ok(());
         }
-        wire.clear();
         self.link.seal_end(wire);
-        self.flush(wire.filled(), world, turn)
+        self.flush_records(wire, world, turn)
     }
 
     /// Reads and discards until the peer has closed, or has sent more than was on its way.
     pub(super) fn linger(
         &mut self,
         buffer: &mut Vec<u8>,
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
     ) -> io::Result<Wish> {
         buffer.resize(buffer.len().max(turn.services.limits.turn_read_bytes), 0);
         let discarded = if self.link.has_input() {

@@ -18,7 +18,7 @@ use crate::server::limit_log::Limit;
 use crate::server::services::Services;
 use crate::server::turn::Turn;
 use crate::tls::records::room_behind;
-use crate::world::World;
+use crate::world::{Files, Outside};
 use std::io;
 
 /// The origin of what is known of a connection's client.
@@ -34,9 +34,9 @@ pub(super) enum Introduction {
     Client,
 }
 
-impl<W: World> Connection<W> {
+impl<K, F: Files> Connection<K, F> {
     /// Takes no byte before a PROXY header, which has the time of a TLS handshake.
-    pub fn await_introduction(&mut self, services: &Services<W::Files>) {
+    pub fn await_introduction(&mut self, services: &Services<F>) {
         self.introduction = Introduction::Awaited;
         self.reopen(services.now + services.timeouts.handshake);
     }
@@ -68,8 +68,8 @@ impl<W: World> Connection<W> {
     pub(super) fn take_introduction(
         &mut self,
         buffers: &mut Buffers,
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
     ) -> io::Result<Wish> {
         let kept = std::mem::take(&mut self.kept);
         let mut len = kept.len();
@@ -124,8 +124,8 @@ impl<W: World> Connection<W> {
         &mut self,
         behind: Vec<u8>,
         buffers: &mut Buffers,
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
     ) -> io::Result<()> {
         self.left = Left::Whole;
         if !self.link.is_secure() {
@@ -140,6 +140,7 @@ impl<W: World> Connection<W> {
         plain.clear();
         if len > 0 {
             self.open_records(read, len, plain, wire, world, turn)?;
+            self.flush_records(wire, world, turn)?;
         }
         self.kept = plain.clone();
         Ok(())

@@ -3,9 +3,9 @@
 use super::{Connection, Phase};
 use crate::server::metrics::ConnectionStage;
 use crate::server::obstacle::ObstacleCounts;
-use crate::world::World;
+use crate::world::Files;
 
-impl<W: World> Connection<W> {
+impl<K, F: Files> Connection<K, F> {
     /// The stage of its life.
     pub fn stage(&self) -> ConnectionStage {
         match &self.phase {
@@ -43,7 +43,7 @@ mod whole {
     use crate::server::protocol::Protocol;
     use crate::server::services::{Inspection, Services};
     use crate::server::turn::Turn;
-    use crate::world::Files;
+    use crate::world::Outside;
     use rustls::{CommonState, HandshakeKind};
     use std::time::Instant;
 
@@ -89,7 +89,7 @@ mod whole {
         }
     }
 
-    impl<W: World> Connection<W> {
+    impl<K, F: Files> Connection<K, F> {
         /// Keeps the authority of the first request, whose fields may be these.
         pub(in crate::server::connection) fn note_host(&mut self, sections: &[&Fields]) {
             if let Some(seen) = &mut self.seen
@@ -103,7 +103,7 @@ mod whole {
         }
 
         /// Has a watch told of all that passes from now on; false if there are too many.
-        pub fn watch(&mut self, tap: Tap, services: &Services<W::Files>) -> bool {
+        pub fn watch(&mut self, tap: Tap, services: &Services<F>) -> bool {
             let has_room = self.taps.add(tap);
             if let Some(protocol) = self.phase.protocol_mut() {
                 protocol.tap(&self.taps, services);
@@ -112,14 +112,18 @@ mod whole {
         }
 
         /// Has everybody told of all that passes from now on who wants that by now.
-        pub fn watch_again(&mut self, services: &Services<W::Files>) {
+        pub fn watch_again(&mut self, services: &Services<F>) {
             if let Some(protocol) = self.phase.protocol_mut() {
                 protocol.tap(&self.taps, services);
             }
         }
 
         /// Has the round trip measured.
-        pub fn measure_round_trip(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
+        pub fn measure_round_trip(
+            &mut self,
+            world: &mut Outside<K, F>,
+            turn: &mut Turn<'_, F>,
+        ) -> Wish {
             if let Phase::Serving(serving) = &mut self.phase {
                 serving.protocol.measure_round_trip(turn.services.now);
             }
@@ -127,11 +131,11 @@ mod whole {
         }
 
         /// Tells watches the time of what comes, and the state of the connection from time to time; lets
-        /// those go that have ended.
+        /// those go that have ended, and shows frames again to those that had no room for more.
         pub(in crate::server::connection) fn tell_watches(
             &mut self,
             now: impl FnOnce() -> Instant,
-            services: &Services<W::Files>,
+            services: &Services<F>,
         ) {
             if self.taps.is_empty() {
                 return;
@@ -141,7 +145,7 @@ mod whole {
                 return;
             };
             protocol.tell_state(&self.taps);
-            if self.taps.let_go() {
+            if self.taps.let_go() || self.taps.are_behind() {
                 protocol.tap(&self.taps, services);
             }
         }
@@ -187,7 +191,7 @@ mod whole {
                 Transport::Plain => None,
                 Transport::Tls(tls) => Some(tls_facts(tls.common(), summary.tls)),
             };
-            let whole = |served: &Protocol<W::Files>| served.whole(is_full, limits);
+            let whole = |served: &Protocol<F>| served.whole(is_full, limits);
             let (h2, request) = self.phase.protocol().map_or((None, None), whole);
             ConnectionWhole {
                 summary,

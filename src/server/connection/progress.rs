@@ -13,7 +13,7 @@ use super::{Connection, Phase, Wish};
 use crate::server::protocol::Protocol;
 use crate::server::services::Services;
 use crate::server::watch::{Mark, TurnCause};
-use crate::world::{Files, World};
+use crate::world::Files;
 use std::time::Instant;
 
 /// Turns that a connection has before it, whatever it wishes.
@@ -27,7 +27,7 @@ pub struct Prospect {
     pub deadline: Option<Instant>,
 }
 
-impl<W: World> Connection<W> {
+impl<K, F: Files> Connection<K, F> {
     /// Counts work on files, in bytes of effort, as progress of the turn.
     pub fn count_work(&mut self, on_files: usize) {
         self.watch.count(on_files);
@@ -35,12 +35,7 @@ impl<W: World> Connection<W> {
 
     /// Asserts that the turn that has ended with this wish has made progress, or that the wait behind it
     /// will end.
-    pub fn assert_progress(
-        &mut self,
-        wish: Wish,
-        prospect: Prospect,
-        services: &Services<W::Files>,
-    ) {
+    pub fn assert_progress(&mut self, wish: Wish, prospect: Prospect, services: &Services<F>) {
         let is_due = prospect.deadline.is_some_and(|due| due <= services.now);
         let cause = self.watch.take_cause();
         match wish {
@@ -70,7 +65,7 @@ impl<W: World> Connection<W> {
     }
 
     /// Something that nothing will remind the connection of while it waits.
-    fn forgotten(&self, prospect: Prospect, services: &Services<W::Files>) -> Option<&'static str> {
+    fn forgotten(&self, prospect: Prospect, services: &Services<F>) -> Option<&'static str> {
         let is_sent = self.link.unsent().is_empty();
         let has_readable = match self.phase {
             Phase::Opening { .. } | Phase::Serving(_) => self.wants_input(&services.limits),
@@ -85,8 +80,8 @@ impl<W: World> Connection<W> {
             Some("a wait for room in the socket while nothing is unsent")
         } else if self.link.unsent().lacks_descriptor() && !prospect.has_wake {
             Some("a wait for a descriptor without a wake")
-        } else if self.waits_for_disk() && !prospect.has_wake {
-            Some("a wait for the disk without a wake")
+        } else if self.waits_for_content() && !prospect.has_wake {
+            Some("a wait for content without a wake")
         } else {
             None
         }
@@ -96,8 +91,9 @@ impl<W: World> Connection<W> {
         self.phase.protocol().map_or("nothing", Protocol::name)
     }
 
-    fn waits_for_disk(&self) -> bool {
-        self.phase.protocol().is_some_and(Protocol::waits_for_disk)
+    /// True if a request waits for its content. A connection that only sends what it has polls none any more.
+    fn waits_for_content(&self) -> bool {
+        matches!(&self.phase, Phase::Serving(serving) if serving.protocol.waits_for_content())
     }
 
     fn describe(&self, prospect: Prospect) -> String {

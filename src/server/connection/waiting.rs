@@ -9,10 +9,10 @@ use crate::server::limit_log::Limit;
 use crate::server::protocol::Protocol;
 use crate::server::services::Services;
 use crate::server::turn::Turn;
-use crate::world::World;
+use crate::world::{Files, Outside};
 use std::time::{Duration, Instant};
 
-impl<W: World> Connection<W> {
+impl<K, F: Files> Connection<K, F> {
     /// Notes since when the connection has had nothing to do.
     pub(super) fn note_idleness(&mut self, now: Instant) {
         if let Phase::Serving(serving) = &mut self.phase
@@ -55,7 +55,7 @@ impl<W: World> Connection<W> {
     /// Deals with the deadlines that have passed. After a disk that kept everybody waiting, or too many
     /// others in the queue, it may be ours that they have: nobody is judged before what waits for us
     /// was seen to.
-    pub fn handle_deadline(&mut self, world: &mut W, turn: &mut Turn<'_, W::Files>) -> Wish {
+    pub fn handle_deadline(&mut self, world: &mut Outside<K, F>, turn: &mut Turn<'_, F>) -> Wish {
         let now = turn.services.now;
         #[cfg(debug_assertions)]
         self.watch.begin_deadline();
@@ -102,7 +102,7 @@ impl<W: World> Connection<W> {
 
     /// Looks at what the peer has taken of the output that waits, if it is time for that; says whether it
     /// was too little for too long.
-    fn has_stalled(&mut self, services: &Services<W::Files>) -> bool {
+    fn has_stalled(&mut self, services: &Services<F>) -> bool {
         let allowed = match services.patience {
             Patience::Short => Duration::ZERO,
             Patience::Ample => services.timeouts.slow,
@@ -118,7 +118,7 @@ impl<W: World> Connection<W> {
 
     /// Tells what did not come in time, if that is why the connection is closed. Browsers connect
     /// ahead and may then have nothing to ask: who has said nothing is not told of.
-    fn report_opening(&self, services: &mut Services<W::Files>) {
+    fn report_opening(&self, services: &mut Services<F>) {
         let Phase::Opening { farewell, .. } = self.phase else {
             return;
         };

@@ -4,12 +4,13 @@ use super::{Connection, OutputRoom, Phase};
 use crate::exchange::RequestKey;
 use crate::link::{Stall, WriteError};
 use crate::server::config::Limits;
+use crate::server::protocol::Protocol;
 use crate::server::turn::Turn;
 use crate::tls::records::WireBuffer;
-use crate::world::World;
+use crate::world::{Files, Outside};
 use std::io;
 
-impl<W: World> Connection<W> {
+impl<K, F: Files> Connection<K, F> {
     /// Room for output: for a piece of this size, or behind output that waits.
     pub(super) fn output_room(&self, piece: usize, limits: &Limits) -> OutputRoom {
         let unsent = self.link.unsent();
@@ -23,13 +24,14 @@ impl<W: World> Connection<W> {
         }
     }
 
-    /// Sends the protocol's output, through TLS if there is TLS.
+    /// Sends the protocol's output, through TLS if there is TLS: there the word that nothing follows goes along with
+    /// the last of it.
     pub(super) fn send(
         &mut self,
         output: &[u8],
         wire: &mut WireBuffer,
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
     ) -> io::Result<()> {
         if output.is_empty() && turn.splices.is_empty() {
             return Ok(());
@@ -37,18 +39,40 @@ impl<W: World> Connection<W> {
         if !self.link.is_secure() {
             return self.flush(output, world, turn);
         }
-        wire.clear();
+        if self.link.has_told_end() {
+            // Only HTTP/2 has words left then, and an answer to none of them is owed any more.
+            turn.splices.clear();
+            return Ok(());
+        }
         let sealed = self.link.seal(output, turn.splices, wire);
         sealed.map_err(io::Error::other)?;
-        self.flush(wire.filled(), world, turn)
+        if self.phase.protocol_mut().is_some_and(Protocol::is_over) {
+            self.link.seal_end(wire);
+        }
+        self.flush_records(wire, world, turn)
+    }
+
+    /// Sends the records that were sealed, if there are any.
+    pub(super) fn flush_records(
+        &mut self,
+        wire: &mut WireBuffer,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
+    ) -> io::Result<()> {
+        if wire.filled().is_empty() {
+            return Ok(());
+        }
+        let flushed = self.flush(wire.filled(), world, turn);
+        wire.clear();
+        flushed
     }
 
     /// Writes what waits, then `bytes`, and watches over the progress of what still waits.
     pub(super) fn flush(
         &mut self,
         bytes: &[u8],
-        world: &mut W,
-        turn: &mut Turn<'_, W::Files>,
+        world: &mut Outside<K, F>,
+        turn: &mut Turn<'_, F>,
     ) -> io::Result<()> {
         if bytes.is_empty() && turn.splices.is_empty() && self.link.unsent().is_empty() {
             return Ok(());
@@ -90,7 +114,7 @@ impl<W: World> Connection<W> {
     }
 
     /// Has the requests logged that have ended, if the kernel has the last of their bytes.
-    pub(super) fn log_ended(&mut self, world: &W, turn: &mut Turn<'_, W::Files>) {
+    pub(super) fn log_ended(&mut self, world: &Outside<K, F>, turn: &mut Turn<'_, F>) {
         let Some(log) = &mut turn.services.log else {
             return;
         };

@@ -68,7 +68,7 @@ pub(super) enum Accepting {
     },
 }
 
-impl<W: World> EventLoop<W> {
+impl<W: World + 'static> EventLoop<W> {
     pub(super) fn wants_accept(&self) -> bool {
         let waiting = |listener: &Listener| listener.backlog == Backlog::Waiting;
         self.listeners.iter().any(waiting)
@@ -335,7 +335,11 @@ impl<W: World> EventLoop<W> {
     }
 
     /// The next connection that waits on a listener; none if there is nothing that it can be served with.
-    fn newcomer(&mut self, index: usize, scheme: Scheme) -> io::Result<Option<Connection<W>>> {
+    fn newcomer(
+        &mut self,
+        index: usize,
+        scheme: Scheme,
+    ) -> io::Result<Option<Connection<W::Socket, W::Files>>> {
         let (socket, peer) = self.world.accept(index)?;
         let tls = match (scheme, &self.services.tls) {
             (Scheme::Http, _) => None,

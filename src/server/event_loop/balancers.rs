@@ -6,7 +6,7 @@ use crate::server::connection::Connection;
 use crate::server::limit_log::Limit;
 use crate::world::{Peer, PeerSet, Token, World};
 
-impl<W: World> EventLoop<W> {
+impl<W: World + 'static> EventLoop<W> {
     /// Takes connections by the listener of this number from these balancers alone, and none without a PROXY
     /// header. An empty set leaves the listener to everybody.
     pub fn set_balancers(&mut self, listener: usize, balancers: PeerSet) {
@@ -16,7 +16,11 @@ impl<W: World> EventLoop<W> {
     }
 
     /// Counts a newcomer by a listener under its address, or has it introduced first; false if it has to go.
-    pub(super) fn let_in(&mut self, listener: usize, newcomer: &mut Connection<W>) -> bool {
+    pub(super) fn let_in(
+        &mut self,
+        listener: usize,
+        newcomer: &mut Connection<W::Socket, W::Files>,
+    ) -> bool {
         let peer = newcomer.peer();
         let listener = self.listeners.get(listener);
         match listener.map(|listener| &listener.balancers) {

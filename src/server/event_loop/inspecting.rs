@@ -14,7 +14,7 @@ const SLICE: Duration = Duration::from_micros(200);
 /// Connections, or free slots, between two looks at the clock, which are 5 µs.
 const BETWEEN_LOOKS: u32 = 32;
 
-impl<W: World> EventLoop<W> {
+impl<W: World + 'static> EventLoop<W> {
     /// Goes on with a look at connections. Handlers may be asked for something, and a panic of theirs ends
     /// the look.
     pub fn look(&mut self, look: &mut Look) -> LookReply {

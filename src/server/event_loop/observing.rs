@@ -22,7 +22,7 @@ const SLICE: Duration = Duration::from_micros(50);
 /// Connections, or free slots, between two looks at the clock, which are 2 µs.
 const BETWEEN_LOOKS: u32 = 16;
 
-impl<W: World> EventLoop<W> {
+impl<W: World + 'static> EventLoop<W> {
     /// Serves metrics and nothing else on the last `count` listeners of the world, which come behind those
     /// of the sites.
     pub fn add_metrics_listeners(&mut self, count: usize) {

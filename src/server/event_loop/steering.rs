@@ -18,7 +18,7 @@ use crate::server::listener_role::ListenerRole;
 use crate::server::turn::Turn;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Histogram;
-use crate::world::{Peer, PeerSet, Signal, Token, World};
+use crate::world::{Outside, Peer, PeerSet, Signal, Token, World};
 
 /// The most addresses that are blocked at a time: a person blocks them one by one.
 const MOST_BLOCKED: usize = 256;
@@ -94,7 +94,7 @@ impl Steering {
     }
 }
 
-impl<W: World> EventLoop<W> {
+impl<W: World + 'static> EventLoop<W> {
     /// Serves the panel on the last listeners of the world, which have these schemes and come behind all
     /// others.
     pub fn add_panel_listeners(&mut self, schemes: &[Scheme]) {
@@ -243,7 +243,11 @@ impl<W: World> EventLoop<W> {
     fn end_connection(
         &mut self,
         serial: u64,
-        end: impl FnOnce(&mut Connection<W>, &mut W, &mut Turn<'_, W::Files>) -> Wish,
+        end: impl FnOnce(
+            &mut Connection<W::Socket, W::Files>,
+            &mut Outside<W::Socket, W::Files>,
+            &mut Turn<'_, W::Files>,
+        ) -> Wish,
         done: &str,
     ) -> OrderOutcome {
         let serial = u32::try_from(serial).unwrap_or_default();

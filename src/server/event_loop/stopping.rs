@@ -63,7 +63,7 @@ impl LoopState {
     }
 }
 
-impl<W: World> EventLoop<W> {
+impl<W: World + 'static> EventLoop<W> {
     pub(super) fn signal(&mut self, signal: Signal) {
         match (signal, &self.state) {
             (Signal::Stop, LoopState::Running) => self.leave(),

@@ -8,9 +8,12 @@ mod exchanges;
 mod fairness;
 #[cfg(feature = "panel")]
 mod looks;
+mod names;
 #[cfg(debug_assertions)]
 mod progress;
 mod test_world;
+#[cfg(feature = "proxy")]
+mod upstreams;
 
 use super::*;
 use crate::server::Config;
@@ -75,6 +78,15 @@ impl Bench {
     }
 
     fn with(config: Config, site: site::Config) -> Bench {
+        Self::made(config, site, |services| services)
+    }
+
+    /// A bench whose services are made complete by `complete`.
+    fn made(
+        config: Config,
+        site: site::Config,
+        complete: impl FnOnce(Services<MemoryFiles>) -> Services<MemoryFiles>,
+    ) -> Bench {
         let files = MemoryFiles::new();
         files.write("index.html", "hello");
         files.write("large", vec![b'x'; 1 << 20]);
@@ -94,7 +106,7 @@ impl Bench {
         let services = services.with_inspection();
         let listeners = [Scheme::Http, Scheme::Https];
         let mut bench = Bench {
-            event_loop: EventLoop::new(world, services, &listeners),
+            event_loop: EventLoop::new(world, complete(services), &listeners),
             outside,
             files,
             good: Shared::default(),

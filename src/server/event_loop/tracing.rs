@@ -7,7 +7,7 @@ use crate::inspect::{PeerTrace, TraceConfig};
 use crate::server::listener_role::ListenerRole;
 use crate::world::{Token, World};
 
-impl<W: World> EventLoop<W> {
+impl<W: World + 'static> EventLoop<W> {
     /// Traces connections from now on.
     pub fn trace_peers(&mut self, config: &TraceConfig) -> io::Result<()> {
         let trace = PeerTrace::create(config, self.world.now(), self.world.wall_clock())?;

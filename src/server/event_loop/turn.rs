@@ -15,7 +15,7 @@ use crate::server::lent::Lent;
 use crate::server::listener_role::ListenerRole;
 use crate::server::slots::Weight;
 use crate::server::turn::Turn;
-use crate::world::{FileReads, Token, World};
+use crate::world::{FileReads, Outside, Token, World};
 use std::time::{Duration, Instant};
 
 /// Effort in bytes beyond which a turn is heavy: a page with its style, or sixteen requests.
@@ -30,7 +30,7 @@ struct Outcome {
     standing: Standing,
 }
 
-impl<W: World> EventLoop<W> {
+impl<W: World + 'static> EventLoop<W> {
     /// Gives a connection of the queue a turn.
     pub(super) fn take_queued(&mut self, token: Option<Token>) {
         if let Some(token) = token {
@@ -48,7 +48,11 @@ impl<W: World> EventLoop<W> {
     pub(super) fn give_turn(
         &mut self,
         token: Token,
-        act: impl FnOnce(&mut Connection<W>, &mut W, &mut Turn<'_, W::Files>) -> Wish,
+        act: impl FnOnce(
+            &mut Connection<W::Socket, W::Files>,
+            &mut Outside<W::Socket, W::Files>,
+            &mut Turn<'_, W::Files>,
+        ) -> Wish,
     ) {
         #[cfg(feature = "panel")]
         if self.scrapers > 0 {
@@ -144,7 +148,10 @@ impl<W: World> EventLoop<W> {
     pub(super) fn take_help(&mut self) {
         while let Some(answer) = self.services.routes.reads().take_answer() {
             match self.services.means.wakes.take_helped(answer.id) {
-                Some(wake) => self.wakes.push_back(wake),
+                Some(wake) => {
+                    self.services.disk_waits.count_answer(answer.outcome);
+                    self.wakes.push_back(wake);
+                }
                 None => {
                     if let Err(panic) = panics::catch(|| self.services.routes.handle_help(answer)) {
                         self.recover();

@@ -7,20 +7,19 @@ use crate::world::{Files, Token, World};
 use std::time::Duration;
 
 /// The table of upstream connections, if there are upstreams.
-pub(super) fn table<W: World>(
-    services: &mut Services<impl Files>,
-) -> Option<Box<UpstreamTable<W>>> {
+pub(super) fn table<K, F: Files>(services: &mut Services<F>) -> Option<Box<UpstreamTable<K, F>>> {
     let (upstreams, limits) = &mut services.upstreams;
     if upstreams.is_empty() {
         return None;
     }
     let upstreams = std::mem::take(upstreams);
     let calls = services.means.calls.clone();
-    let table = UpstreamTable::new(upstreams, limits.clone(), calls, services.now);
+    let supply = services.routes.supply();
+    let table = UpstreamTable::new(upstreams, limits.clone(), calls, supply, services.now);
     Some(Box::new(table))
 }
 
-impl<W: World> EventLoop<W> {
+impl<W: World + 'static> EventLoop<W> {
     /// Notes the readiness of a socket that was dialled.
     pub(super) fn note_upstream(&mut self, token: Token, readable: bool, read_closed: bool) {
         if let (Some(upstreams), Some(token)) = (&mut self.upstreams, token.dialled()) {
@@ -60,6 +59,10 @@ impl<W: World> EventLoop<W> {
         let now = self.services.now;
         let buffers = &mut self.lent.buffers;
         upstreams.serve(&mut self.world, buffers, now, &mut self.effort, end);
+        for panic in upstreams.take_panics() {
+            self.recover();
+            self.services.report_panic("an upstream connection", &panic);
+        }
         self.account_upstreams();
     }
 }

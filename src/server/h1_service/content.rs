@@ -90,6 +90,13 @@ impl<F: Files> H1Service<F> {
                 self.await_disk(turn);
                 Ok(false)
             }
+            Ok(Progress::Unfinished) => {
+                self.core.commit(false, turn.services.now);
+                if self.suspend() {
+                    turn.await_another(self.key());
+                }
+                Ok(false)
+            }
             Err(failure) => Err(self.cut_short(&failure, turn.services)),
         }
     }
@@ -117,10 +124,18 @@ impl<F: Files> H1Service<F> {
     }
 
     fn await_disk(&mut self, turn: &mut Turn<'_, F>) {
-        if let Some(active) = &mut self.active {
-            active.await_disk();
+        if self.suspend() {
             turn.await_disk(self.key());
         }
+    }
+
+    /// Has the request wait for its content. False if there is none.
+    fn suspend(&mut self) -> bool {
+        let Some(active) = &mut self.active else {
+            return false;
+        };
+        active.await_content();
+        true
     }
 
     /// The request can go on.
@@ -133,11 +148,11 @@ impl<F: Files> H1Service<F> {
         }
     }
 
-    /// True if the response waits for a disk.
+    /// True if the response waits for its content.
     #[cfg(debug_assertions)]
-    pub fn waits_for_disk(&self) -> bool {
+    pub fn waits_for_content(&self) -> bool {
         let active = self.active.as_ref();
-        active.is_some_and(|active| active.wait() == Waits::Disk)
+        active.is_some_and(|active| active.wait() == Waits::Content)
     }
 
     /// True if the response goes on without its peer.

@@ -41,7 +41,16 @@ impl<F: Files> H2Service<F> {
                 let active = self.open.get(stream);
                 self.open.note_due(active.and_then(ActiveRequest::due));
             }
-            Ok(Progress::Cold) => self.await_disk(stream, turn),
+            Ok(Progress::Cold) => {
+                if self.suspend(stream) {
+                    turn.await_disk(key_of(stream));
+                }
+            }
+            Ok(Progress::Unfinished) => {
+                if self.suspend(stream) {
+                    turn.await_another(key_of(stream));
+                }
+            }
             Ok(Progress::End) => {
                 let now = turn.services.now;
                 let active = self.open.get_mut(stream);
@@ -161,13 +170,15 @@ impl<F: Files> H2Service<F> {
         Progress::Cold
     }
 
-    fn await_disk(&mut self, stream: StreamKey, turn: &mut Turn<'_, F>) {
-        if let Some(active) = self.open.get_mut(stream) {
-            active.await_disk();
-            let due = active.due();
-            self.open.note_due(due);
-            turn.await_disk(key_of(stream));
-        }
+    /// Has a request wait for its content. False if there is no such request.
+    fn suspend(&mut self, stream: StreamKey) -> bool {
+        let Some(active) = self.open.get_mut(stream) else {
+            return false;
+        };
+        active.await_content();
+        let due = active.due();
+        self.open.note_due(due);
+        true
     }
 
     /// The rest of a response cannot be had.

@@ -24,11 +24,11 @@ impl<F: Files> H2Service<F> {
         }
     }
 
-    /// True if streams wait for a disk.
+    /// True if streams wait for their content.
     #[cfg(debug_assertions)]
-    pub fn waits_for_disk(&self) -> bool {
+    pub fn waits_for_content(&self) -> bool {
         let mut active = self.open.iter();
-        active.any(|active| active.wait() == Waits::Disk)
+        active.any(|active| active.wait() == Waits::Content)
     }
 
     /// True if a response goes on without its peer.
@@ -54,7 +54,7 @@ impl<F: Files> H2Service<F> {
         while let Some(active) = self.open.get_mut(stream) {
             let releasable = active.releasable();
             release(&mut self.core, stream, releasable);
-            if active.wait() == Waits::Disk {
+            if active.wait() == Waits::Content {
                 return;
             }
             if active.has_ended() {

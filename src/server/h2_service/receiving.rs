@@ -32,6 +32,7 @@ impl<F: Files> H2Service<F> {
             return;
         };
         turn.moved += data.len();
+        turn.content += data.len();
         let most = turn.services.limits.request_body_bytes;
         if active.receive(data, most, &turn.services.means).is_err() {
             self.refuse_body(stream, turn);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::h2::frame::PREFACE;
 use crate::server::connection::Connection;
+use crate::world::World;
 use crate::world::files::Root;
 use crate::world::os::OsWorld;
 use std::sync::Arc;
@@ -41,7 +42,8 @@ fn a_connection_that_served_one_request_and_is_idle_takes_under_900_bytes() {
     }
     drop(service.core.take_output());
     service.shrink();
-    let structs = size_of::<Connection<OsWorld<Root>>>() + size_of::<H2Service<Root>>();
+    type Socket = <OsWorld<Root> as World>::Socket;
+    let structs = size_of::<Connection<Socket, Root>>() + size_of::<H2Service<Root>>();
     let heap = service.core.heap() + service.core.heap_of_hpack();
     assert!(requests == 1 && structs + heap < 900, "{structs} + {heap}");
 }

@@ -11,16 +11,20 @@ use super::loss::UpstreamLoss;
 use crate::http::Fields;
 use crate::link::{Link, Splices, Transport};
 use crate::server::lent::Buffers;
+use crate::server::reply_buffers::REPLY_BUFFER;
+#[cfg(debug_assertions)]
+use crate::server::watch::Mark;
+use crate::server::watch::ProgressWatch;
 use crate::tls::records::{Tls, WireBuffer, room_behind};
-use crate::world::World;
+use crate::world::{Files, Outside};
 use rustls::client::UnbufferedClientConnection;
 
-/// Bytes read at once: a quarter of what a socket of loopback holds, and the size of a piece of output.
-const READ: usize = 64 << 10;
+/// Bytes read at once, and the size of a piece of output.
+const READ: usize = REPLY_BUFFER;
 
 /// A socket that was dialled, and what it did not take yet.
-pub(super) struct Channel<W: World> {
-    link: Link<W, UnbufferedClientConnection>,
+pub(super) struct Channel<K, F: Files> {
+    link: Link<Outside<K, F>, UnbufferedClientConnection>,
     stage: ChannelStage,
     /// Bytes that came and were not taken: the beginning of a head, of a frame, or of a chunk's line.
     rest: Vec<u8>,
@@ -28,6 +32,7 @@ pub(super) struct Channel<W: World> {
     write_deadline: Option<Instant>,
     /// The connection's memory in the account of all.
     pub(super) accounted: usize,
+    pub(super) watch: ProgressWatch,
 }
 
 /// The part of its beginning that a channel has come.
@@ -50,10 +55,10 @@ pub(super) struct ReceivedBytes<'b> {
     pub(super) is_news: bool,
 }
 
-impl<W: World> Channel<W> {
+impl<K, F: Files> Channel<K, F> {
     /// A channel whose socket is being connected.
     pub(super) fn new(
-        socket: W::Socket,
+        socket: K,
         tls: Option<Tls<UnbufferedClientConnection>>,
         until: Instant,
     ) -> Self {
@@ -63,10 +68,11 @@ impl<W: World> Channel<W> {
             rest: Vec::new(),
             write_deadline: None,
             accounted: 0,
+            watch: ProgressWatch::default(),
         }
     }
 
-    pub(super) fn socket(&mut self) -> &mut W::Socket {
+    pub(super) fn socket(&mut self) -> &mut K {
         self.link.socket()
     }
 
@@ -129,7 +135,7 @@ impl<W: World> Channel<W> {
     /// Goes on with the beginning.
     pub(super) fn open(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &mut Buffers,
     ) -> Result<ChannelStage, UpstreamLoss> {
         if let ChannelStage::Connecting(until) = self.stage {
@@ -150,7 +156,7 @@ impl<W: World> Channel<W> {
     /// The first words on a connected socket.
     fn greet(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &mut Buffers,
         until: Instant,
     ) -> Result<ChannelStage, UpstreamLoss> {
@@ -162,10 +168,15 @@ impl<W: World> Channel<W> {
     }
 
     /// Takes what the server says in the handshake, and answers it.
-    fn go_on_greeting(&mut self, world: &mut W, buffers: &mut Buffers) -> Result<(), UpstreamLoss> {
+    fn go_on_greeting(
+        &mut self,
+        world: &mut Outside<K, F>,
+        buffers: &mut Buffers,
+    ) -> Result<(), UpstreamLoss> {
         let room = self.link.room(&mut buffers.read, READ);
         let len = self.link.receive(world, room);
         let len = len.map_err(|_| UpstreamLoss::NoTls)?;
+        self.count_read(len);
         buffers.plain.clear();
         self.unseal(world, buffers, len)?;
         // The first words of the protocol may have come too.
@@ -185,7 +196,7 @@ impl<W: World> Channel<W> {
     /// the session answers.
     fn unseal(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &mut Buffers,
         len: usize,
     ) -> Result<(), UpstreamLoss> {
@@ -219,16 +230,43 @@ impl<W: World> Channel<W> {
     }
 
     /// True if the socket of such a connection has nothing to read now, which costs a system call to know.
-    pub(super) fn is_silent_now(&mut self, world: &mut W) -> bool {
+    pub(super) fn is_silent_now(&mut self, world: &mut Outside<K, F>) -> bool {
         let mut byte = [0];
         self.link.ready(true, false);
         matches!(self.link.receive(world, &mut byte), Ok(0)) && self.is_silent()
     }
 
+    /// Counts bytes that were read, and a read that a signal has interrupted as one.
+    fn count_read(&mut self, len: usize) {
+        let is_interrupted = len == 0 && self.link.has_input();
+        self.watch.count(len.max(usize::from(is_interrupted)));
+    }
+
+    /// The name of its stage.
+    #[cfg(debug_assertions)]
+    pub(super) fn stage(&self) -> &'static str {
+        match self.stage {
+            ChannelStage::Connecting(_) => "connecting",
+            ChannelStage::Greeting(_) => "greeting",
+            ChannelStage::Open => "open",
+        }
+    }
+
+    /// Notes the end of a turn that another one follows at once. False after too many that moved nothing.
+    #[cfg(debug_assertions)]
+    pub(super) fn goes_on(&mut self) -> bool {
+        let mark = Mark {
+            phase: self.stage(),
+            protocol: "",
+            has_ended: self.link.has_ended(),
+        };
+        self.watch.goes_on(mark)
+    }
+
     /// Reads once.
     pub(super) fn receive<'b>(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &'b mut Buffers,
     ) -> Result<ReceivedBytes<'b>, UpstreamLoss> {
         if self.link.is_secure() {
@@ -238,6 +276,7 @@ impl<W: World> Channel<W> {
         let room = room_behind(&self.rest, read, READ);
         let len = self.link.receive(world, room);
         let len = len.map_err(|_| UpstreamLoss::Broken)?;
+        self.count_read(len);
         let whole = self.rest.len() + len;
         self.rest = Vec::new();
         Ok(ReceivedBytes {
@@ -247,15 +286,33 @@ impl<W: World> Channel<W> {
         })
     }
 
+    /// True if bytes come as they are read, and none wait: content can be read into a buffer that it is sent from.
+    pub(super) fn can_lend(&self) -> bool {
+        !self.link.is_secure() && self.rest.is_empty()
+    }
+
+    /// Reads once into a buffer that is lent, and returns the number of bytes that have come.
+    pub(super) fn receive_into(
+        &mut self,
+        world: &mut Outside<K, F>,
+        buffer: &mut [u8],
+    ) -> Result<usize, UpstreamLoss> {
+        let len = self.link.receive(world, buffer);
+        let len = len.map_err(|_| UpstreamLoss::Broken)?;
+        self.count_read(len);
+        Ok(len)
+    }
+
     /// Reads once, and takes what came out of its records.
     fn receive_sealed<'b>(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &'b mut Buffers,
     ) -> Result<ReceivedBytes<'b>, UpstreamLoss> {
         let room = self.link.room(&mut buffers.read, READ);
         let len = self.link.receive(world, room);
         let len = len.map_err(|_| UpstreamLoss::Broken)?;
+        self.count_read(len);
         if self.link.has_ended() {
             // Anybody on the way could have cut it off, and an end without a word in TLS ends nothing.
             return Err(UpstreamLoss::Broken);
@@ -282,7 +339,7 @@ impl<W: World> Channel<W> {
     /// took; within `patience` it must take some of the rest.
     pub(super) fn write(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         wire: &mut WireBuffer,
         output: &mut Vec<u8>,
         patience: Duration,
@@ -299,6 +356,7 @@ impl<W: World> Channel<W> {
         };
         output.clear();
         let written = written?;
+        self.watch.count(written);
         if written > 0 {
             self.write_deadline = None;
         }
@@ -310,7 +368,11 @@ impl<W: World> Channel<W> {
 
     /// Ends our side behind all output, which the socket has taken; the server's goes on. False if the last word
     /// within TLS waits for the socket.
-    pub(super) fn end_output(&mut self, world: &mut W, wire: &mut WireBuffer) -> io::Result<bool> {
+    pub(super) fn end_output(
+        &mut self,
+        world: &mut Outside<K, F>,
+        wire: &mut WireBuffer,
+    ) -> io::Result<bool> {
         wire.clear();
         self.link.seal_end(wire);
         let written = self.link.write_bytes(world, wire.filled());

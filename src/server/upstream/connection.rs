@@ -10,20 +10,21 @@
 //! Reading stops while the client's side has no room, and the core's clock with it. Bytes behind a response
 //! end the connection, and never reach a client.
 
+mod reading;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::channel::{Channel, ChannelStage, ReceivedBytes};
+use super::channel::{Channel, ChannelStage};
 use super::config::UpstreamLimits;
 use super::counts::UpstreamBytes;
 use super::loss::UpstreamLoss;
 use crate::exchange::Call;
-use crate::h1::{ClientConfig, ClientConnection, ResponseError, ResponseEvent, Version};
-use crate::http::Fields;
+use crate::h1::{ClientConfig, ClientConnection, ResponseError};
 use crate::server::lent::Buffers;
 use crate::tls::records::WireBuffer;
-use crate::world::World;
+use crate::world::{Files, Outside};
 
 /// Bytes of a request's content that are written at once.
 const PIECE: usize = 64 << 10;
@@ -32,8 +33,8 @@ const PIECE: usize = 64 << 10;
 const STEPS: usize = 2;
 
 /// A connection to a server.
-pub(super) struct UpstreamConnection<W: World> {
-    channel: Channel<W>,
+pub(super) struct UpstreamConnection<K, F: Files> {
+    channel: Channel<K, F>,
     core: ClientConnection,
     call: Option<Call>,
     /// Calls before the present one.
@@ -96,10 +97,10 @@ pub(super) enum UpstreamWish {
     Close(UpstreamLoss),
 }
 
-impl<W: World> UpstreamConnection<W> {
+impl<K, F: Files> UpstreamConnection<K, F> {
     /// A connection on a channel that was not open before.
     pub(super) fn new(
-        channel: Channel<W>,
+        channel: Channel<K, F>,
         server: (usize, usize),
         config: Arc<ClientConfig>,
         now: Instant,
@@ -117,7 +118,7 @@ impl<W: World> UpstreamConnection<W> {
         }
     }
 
-    pub(super) fn channel(&mut self) -> &mut Channel<W> {
+    pub(super) fn channel(&mut self) -> &mut Channel<K, F> {
         &mut self.channel
     }
 
@@ -139,6 +140,12 @@ impl<W: World> UpstreamConnection<W> {
     pub(super) fn is_ending(&self) -> bool {
         let is_complete = self.call.as_ref().is_some_and(Call::is_complete);
         self.tunnels() && is_complete && self.outward != Outward::Ended
+    }
+
+    /// True if it carries a call.
+    #[cfg(debug_assertions)]
+    pub(super) fn has_call(&self) -> bool {
+        self.call.is_some()
     }
 
     /// Takes away the call that it carries.
@@ -182,7 +189,7 @@ impl<W: World> UpstreamConnection<W> {
     /// Goes on with the call: sends what there is of the request, reads what there is room for.
     pub(super) fn take_turn(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &mut Buffers,
         limits: &UpstreamLimits,
         now: Instant,
@@ -192,16 +199,27 @@ impl<W: World> UpstreamConnection<W> {
             Ok(_) => return UpstreamWish::Wait,
             Err(loss) => return UpstreamWish::Close(loss),
         }
-        if let Err(loss) = self.begin(now) {
-            return UpstreamWish::Close(loss);
-        }
         self.core.lend_output(std::mem::take(&mut buffers.output));
-        let written = self.write(world, &mut buffers.wire, limits, now);
-        let read = self.read(world, buffers, limits, now);
+        let wish = self.carry(world, buffers, limits, now);
         let mut output = self.core.take_output();
         output.clear();
         buffers.output = output;
-        match read {
+        wish
+    }
+
+    /// Carries the call a step further, with output that is lent.
+    fn carry(
+        &mut self,
+        world: &mut Outside<K, F>,
+        buffers: &mut Buffers,
+        limits: &UpstreamLimits,
+        now: Instant,
+    ) -> UpstreamWish {
+        if let Err(loss) = self.begin(now) {
+            return UpstreamWish::Close(loss);
+        }
+        let written = self.write(world, &mut buffers.wire, limits, now);
+        match self.read(world, buffers, limits, now) {
             Err(loss) => UpstreamWish::Close(self.judge(loss)),
             Ok(read) => self.wish(written.max(read)),
         }
@@ -229,7 +247,7 @@ impl<W: World> UpstreamConnection<W> {
     /// Writes what waits, then content, as long as the socket takes it.
     fn write(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         wire: &mut WireBuffer,
         limits: &UpstreamLimits,
         now: Instant,
@@ -252,7 +270,7 @@ impl<W: World> UpstreamConnection<W> {
     /// Makes the next piece of content where the socket has room, and writes what there is.
     fn write_piece(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         wire: &mut WireBuffer,
         limits: &UpstreamLimits,
         now: Instant,
@@ -301,133 +319,11 @@ impl<W: World> UpstreamConnection<W> {
     }
 
     /// Passes on the end of the client's side, behind its last bytes.
-    fn end_outward(&mut self, world: &mut W, wire: &mut WireBuffer) -> io::Result<()> {
+    fn end_outward(&mut self, world: &mut Outside<K, F>, wire: &mut WireBuffer) -> io::Result<()> {
         if self.outward == Outward::Last && self.channel.end_output(world, wire)? {
             self.outward = Outward::Ended;
         }
         Ok(())
-    }
-
-    /// True if more of the response can be passed on, or an end is looked for.
-    fn wants_input(&self) -> bool {
-        match &self.call {
-            Some(call) if !call.is_answered() => call.wants_reply(),
-            _ => true,
-        }
-    }
-
-    /// Reads while there is something to read and room for it.
-    fn read(
-        &mut self,
-        world: &mut W,
-        buffers: &mut Buffers,
-        limits: &UpstreamLimits,
-        now: Instant,
-    ) -> Result<Flow, UpstreamLoss> {
-        for _ in 0..STEPS {
-            if self.core.is_tunnel() {
-                self.tunnel_deadline
-                    .get_or_insert(now + limits.idle_timeout);
-            }
-            if !self.channel.has_input() {
-                return Ok(Flow::Paused);
-            }
-            if !self.wants_input() {
-                self.core.pause_input(now);
-                return Ok(Flow::Paused);
-            }
-            let ReceivedBytes {
-                bytes,
-                fields,
-                is_news,
-            } = self.channel.receive(world, buffers)?;
-            if self.channel.has_ended() {
-                self.core.finish_input();
-            }
-            if is_news {
-                self.answer = ReplyProgress::Begun;
-            }
-            if self.core.is_tunnel() {
-                self.pass_on(bytes, now + limits.idle_timeout);
-                continue;
-            }
-            let taken = self.receive(bytes, fields, now)?;
-            self.channel.keep(bytes.get(taken..).unwrap_or_default());
-        }
-        Ok(Flow::More)
-    }
-
-    /// Passes on bytes of another protocol, or its end.
-    fn pass_on(&mut self, bytes: &[u8], deadline: Instant) {
-        self.tunnel_deadline = Some(deadline);
-        let Some(call) = &self.call else {
-            return;
-        };
-        if !bytes.is_empty() {
-            call.give_content(bytes);
-        }
-        if self.channel.has_ended() {
-            call.complete(None);
-        }
-    }
-
-    /// Passes on what `input` holds of the response, and returns the number of bytes that were taken.
-    fn receive(
-        &mut self,
-        mut input: &[u8],
-        fields: &mut Fields,
-        now: Instant,
-    ) -> Result<usize, UpstreamLoss> {
-        let len = input.len();
-        loop {
-            let event = self.core.receive(&mut input, fields, now);
-            let Some(event) = event.map_err(UpstreamLoss::Response)? else {
-                return Ok(len - input.len());
-            };
-            let Some(call) = &self.call else {
-                return Err(UpstreamLoss::Response(ResponseError::Unsolicited));
-            };
-            match event {
-                ResponseEvent::Informational { fields } => {
-                    call.note_answer();
-                    call.give_interim(fields);
-                }
-                ResponseEvent::Response {
-                    fields,
-                    version,
-                    end_stream,
-                } => {
-                    call.note_answer();
-                    call.give_head(fields, now);
-                    if version == Version::Http10 {
-                        self.reuse = Reuse::Forbidden;
-                    }
-                    if end_stream {
-                        call.complete(None);
-                    }
-                }
-                ResponseEvent::Data { data, end_stream } => {
-                    call.give_content(data);
-                    if end_stream {
-                        call.complete(None);
-                    }
-                }
-                ResponseEvent::Trailers { fields } => call.complete(Some(fields)),
-                ResponseEvent::Switched { fields } => {
-                    call.note_answer();
-                    call.open_tunnel();
-                    call.give_head(fields, now);
-                    // The first bytes of the other protocol.
-                    if !input.is_empty() {
-                        call.give_content(input);
-                    }
-                    if self.channel.has_ended() {
-                        call.complete(None);
-                    }
-                    return Ok(len);
-                }
-            }
-        }
     }
 
     /// The loss as it concerns the call.

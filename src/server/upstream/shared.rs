@@ -26,7 +26,7 @@ use crate::h1::BodyLength;
 use crate::h2::{self, ErrorCode, Misuse, StreamKey};
 use crate::http::{Field, Fields};
 use crate::server::lent::Buffers;
-use crate::world::World;
+use crate::world::{Files, Outside};
 use carried::CarriedCall;
 
 /// Unsent output in bytes with which no more is read: answers to PING and SETTINGS would only add to it.
@@ -36,8 +36,8 @@ const BACKLOG: usize = 128 << 10;
 const STEPS: usize = 2;
 
 /// An HTTP/2 connection to a server, and the calls on it.
-pub(super) struct SharedConnection<W: World> {
-    channel: Channel<W>,
+pub(super) struct SharedConnection<K, F: Files> {
+    channel: Channel<K, F>,
     core: h2::Connection,
     /// By the index of the stream's key.
     calls: Vec<Option<CarriedCall>>,
@@ -85,10 +85,10 @@ pub(super) enum SharedWish {
     Close(UpstreamLoss),
 }
 
-impl<W: World> SharedConnection<W> {
+impl<K, F: Files> SharedConnection<K, F> {
     /// A connection on a channel that was not open before.
     pub(super) fn new(
-        channel: Channel<W>,
+        channel: Channel<K, F>,
         server: (usize, usize),
         config: Arc<h2::Config>,
         now: Instant,
@@ -108,7 +108,7 @@ impl<W: World> SharedConnection<W> {
         }
     }
 
-    pub(super) fn channel(&mut self) -> &mut Channel<W> {
+    pub(super) fn channel(&mut self) -> &mut Channel<K, F> {
         &mut self.channel
     }
 
@@ -210,7 +210,7 @@ impl<W: World> SharedConnection<W> {
     /// Says goodbye, as far as the socket takes it at once.
     pub(super) fn leave(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &mut Buffers,
         limits: &UpstreamLimits,
         now: Instant,
@@ -224,7 +224,7 @@ impl<W: World> SharedConnection<W> {
     /// Goes on with all calls.
     pub(super) fn take_turn(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &mut Buffers,
         limits: &UpstreamLimits,
         now: Instant,
@@ -251,7 +251,7 @@ impl<W: World> SharedConnection<W> {
 
     fn go_on(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &mut Buffers,
         limits: &UpstreamLimits,
         now: Instant,
@@ -401,10 +401,15 @@ impl<W: World> SharedConnection<W> {
         self.ended.push((call, loss));
     }
 
+    /// True if answers of the protocol have room in the output.
+    pub(super) fn wants_input(&self) -> bool {
+        self.channel.unsent() <= BACKLOG
+    }
+
     /// Reads once.
     fn read(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &mut Buffers,
         limits: &UpstreamLimits,
         now: Instant,
@@ -412,7 +417,7 @@ impl<W: World> SharedConnection<W> {
         if !self.channel.has_input() {
             return Ok(SharedFlow::Paused);
         }
-        if self.channel.unsent() > BACKLOG {
+        if !self.wants_input() {
             self.core.pause_input(now);
             return Ok(SharedFlow::Paused);
         }

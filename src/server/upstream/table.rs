@@ -3,6 +3,8 @@
 
 mod account;
 mod assign;
+#[cfg(debug_assertions)]
+mod progress;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,21 +15,22 @@ use super::connection::{UpstreamConnection, UpstreamWish};
 use super::loss::UpstreamLoss;
 use super::pool::{Freshness, Pool};
 use super::shared::{SharedConnection, SharedWish};
+use crate::content::DescriptorSupply;
 use crate::exchange::{Call, CallPlace, Calls, Failure, Queue};
-use crate::panics;
+use crate::panics::{self, Panic};
 use crate::proxy::Upstream;
 use crate::server::deadlines::Deadlines;
 use crate::server::lent::Buffers;
 use crate::server::slots::Slots;
-use crate::world::{Token, World};
+use crate::world::{Files, Outside, Token};
 use crate::{h1, h2};
 
 /// Worth of one turn of an upstream connection, in bytes of effort: a read and its copy are some 20 µs.
 const TURN_EFFORT: usize = 32 << 10;
 
 /// The upstream connections of an event loop.
-pub(in crate::server) struct UpstreamTable<W: World> {
-    connections: Slots<Carrier<W>>,
+pub(in crate::server) struct UpstreamTable<K, F: Files> {
+    connections: Slots<Carrier<K, F>>,
     pools: Vec<Pool>,
     /// Bytes that the connections hold.
     held: usize,
@@ -35,21 +38,25 @@ pub(in crate::server) struct UpstreamTable<W: World> {
     /// Connections that have something to do.
     ready: Queue<Token>,
     calls: Calls,
+    /// The note for a lack of descriptors.
+    supply: DescriptorSupply,
+    /// Panics that were caught and not reported yet.
+    panics: Vec<Panic>,
     limits: UpstreamLimits,
     http1: Arc<h1::ClientConfig>,
     http2: Arc<h2::Config>,
 }
 
 /// A connection to a server. Both are boxed, because their sizes differ much.
-enum Carrier<W: World> {
+enum Carrier<K, F: Files> {
     /// Of HTTP/1.1: it carries one call after another.
-    Single(Box<UpstreamConnection<W>>),
+    Single(Box<UpstreamConnection<K, F>>),
     /// Of HTTP/2: it carries many calls at a time.
-    Shared(Box<SharedConnection<W>>),
+    Shared(Box<SharedConnection<K, F>>),
 }
 
-impl<W: World> Carrier<W> {
-    fn channel(&mut self) -> &mut Channel<W> {
+impl<K, F: Files> Carrier<K, F> {
+    fn channel(&mut self) -> &mut Channel<K, F> {
         match self {
             Carrier::Single(connection) => connection.channel(),
             Carrier::Shared(connection) => connection.channel(),
@@ -65,18 +72,19 @@ impl<W: World> Carrier<W> {
 }
 
 /// The means of a turn of the table.
-struct TableTurn<'t, W: World> {
-    world: &'t mut W,
+struct TableTurn<'t, K, F: Files> {
+    world: &'t mut Outside<K, F>,
     buffers: &'t mut Buffers,
     now: Instant,
 }
 
-impl<W: World> UpstreamTable<W> {
+impl<K, F: Files> UpstreamTable<K, F> {
     /// A table for the calls to these upstreams, by their numbers.
     pub(in crate::server) fn new(
         upstreams: Vec<Upstream>,
         limits: UpstreamLimits,
         calls: Calls,
+        supply: DescriptorSupply,
         now: Instant,
     ) -> Self {
         UpstreamTable {
@@ -86,6 +94,8 @@ impl<W: World> UpstreamTable<W> {
             deadlines: Deadlines::new(now, 0),
             ready: Queue::new(),
             calls,
+            supply,
+            panics: Vec::new(),
             http1: limits.http1(),
             http2: limits.http2(),
             limits,
@@ -122,7 +132,7 @@ impl<W: World> UpstreamTable<W> {
     /// Does what there is to do, while `effort` is under `end`.
     pub(in crate::server) fn serve(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &mut Buffers,
         now: Instant,
         effort: &mut usize,
@@ -147,7 +157,12 @@ impl<W: World> UpstreamTable<W> {
         self.expire(&mut means);
     }
 
-    fn expire(&mut self, means: &mut TableTurn<'_, W>) {
+    /// The panics since the last call.
+    pub(in crate::server) fn take_panics(&mut self) -> Vec<Panic> {
+        std::mem::take(&mut self.panics)
+    }
+
+    fn expire(&mut self, means: &mut TableTurn<'_, K, F>) {
         let mut expired = Vec::new();
         self.deadlines.expire(means.now, &mut expired);
         for index in expired {
@@ -178,7 +193,7 @@ impl<W: World> UpstreamTable<W> {
     }
 
     /// The exchange of a call has something for its connection.
-    fn handle_call(&mut self, call: Call, means: &mut TableTurn<'_, W>) {
+    fn handle_call(&mut self, call: Call, means: &mut TableTurn<'_, K, F>) {
         match call.place() {
             CallPlace::New if call.is_abandoned() => call.set_place(CallPlace::Over),
             CallPlace::New => self.assign(call, Freshness::Any, means),
@@ -214,8 +229,8 @@ impl<W: World> UpstreamTable<W> {
         matches!(self.connections.value(token), Some(Carrier::Single(connection)) if connection.is_ending())
     }
 
-    /// Gives a connection a turn. A panic in it ends this connection and its call.
-    fn turn(&mut self, token: Token, means: &mut TableTurn<'_, W>) {
+    /// Gives a connection a turn. A panic in it ends this connection and its call, and what was lent is made anew.
+    fn turn(&mut self, token: Token, means: &mut TableTurn<'_, K, F>) {
         let Some(connection) = self.connections.value(token) else {
             return;
         };
@@ -227,23 +242,32 @@ impl<W: World> UpstreamTable<W> {
         } = means;
         match connection {
             Carrier::Single(connection) => {
-                let wish = panics::catch(|| connection.take_turn(world, buffers, limits, *now));
-                let lost = UpstreamWish::Close(UpstreamLoss::Broken);
-                self.settle(token, wish.unwrap_or_else(|panic| tell(panic, lost)), means);
+                let wish = panics::catch(|| connection.take_turn(*world, buffers, limits, *now));
+                let wish = wish.unwrap_or_else(|panic| {
+                    self.panics.push(panic);
+                    **buffers = Buffers::new();
+                    UpstreamWish::Close(UpstreamLoss::Broken)
+                });
+                #[cfg(debug_assertions)]
+                self.assert_progress(token, wish.into());
+                self.settle(token, wish, means);
             }
             Carrier::Shared(connection) => {
-                let wish = panics::catch(|| connection.take_turn(world, buffers, limits, *now));
+                let wish = panics::catch(|| connection.take_turn(*world, buffers, limits, *now));
                 let wish = wish.unwrap_or_else(|panic| {
-                    let lost = connection.give_up(UpstreamLoss::Broken);
-                    tell(panic, lost)
+                    self.panics.push(panic);
+                    **buffers = Buffers::new();
+                    connection.give_up(UpstreamLoss::Broken)
                 });
+                #[cfg(debug_assertions)]
+                self.assert_progress(token, wish.into());
                 self.settle_shared(token, wish, means);
             }
         }
     }
 
     /// Does what a connection wishes at the end of its turn.
-    fn settle(&mut self, token: Token, wish: UpstreamWish, means: &mut TableTurn<'_, W>) {
+    fn settle(&mut self, token: Token, wish: UpstreamWish, means: &mut TableTurn<'_, K, F>) {
         let Some(Carrier::Single(connection)) = self.connections.value(token) else {
             return;
         };
@@ -281,12 +305,14 @@ impl<W: World> UpstreamTable<W> {
     }
 
     /// Does what a connection of many calls wishes, and lets calls go on that are over there.
-    fn settle_shared(&mut self, token: Token, wish: SharedWish, means: &mut TableTurn<'_, W>) {
+    fn settle_shared(&mut self, token: Token, wish: SharedWish, means: &mut TableTurn<'_, K, F>) {
         let Some(Carrier::Shared(connection)) = self.connections.value(token) else {
             return;
         };
         let server = connection.server;
         let ended = connection.take_ended();
+        // Calls that can go on now: a connection that is gone makes place for one too.
+        let mut freed = ended.len();
         if let Some(pool) = self.pools.get_mut(server.0) {
             if let Some(room) = connection.room() {
                 pool.set_room(server.1, token, room);
@@ -302,9 +328,9 @@ impl<W: World> UpstreamTable<W> {
             SharedWish::Close(_) => {
                 connection.leave(means.world, means.buffers, &self.limits, means.now);
                 self.remove(token, server);
+                freed += 1;
             }
         }
-        let freed = ended.len();
         for (call, loss) in ended {
             if loss != UpstreamLoss::None {
                 self.lose(call, server, loss, means);
@@ -331,7 +357,7 @@ impl<W: World> UpstreamTable<W> {
     }
 
     /// Closes a connection that nobody waits for any more.
-    fn close(&mut self, token: Token, means: &mut TableTurn<'_, W>) {
+    fn close(&mut self, token: Token, means: &mut TableTurn<'_, K, F>) {
         let Some(Carrier::Single(connection)) = self.connections.value(token) else {
             return;
         };
@@ -352,10 +378,4 @@ impl<W: World> UpstreamTable<W> {
             pool.forget(server.1, token);
         }
     }
-}
-
-/// Logs a panic, which ends the connection where it happened.
-fn tell<T>(panic: impl std::fmt::Display, lost: T) -> T {
-    log::error!("an upstream connection: {panic}");
-    lost
 }

@@ -99,6 +99,15 @@ impl<F: Files> HotCache<F> {
         slot.is_some_and(|slot| std::ptr::eq(&*slot.resource, resource))
     }
 
+    /// Has another budget from here on, to which ranges and entries give way.
+    pub(crate) fn resize(&mut self, budget: usize) {
+        if budget < self.budget {
+            self.excerpts = None;
+            self.make_room(0, budget);
+        }
+        self.budget = budget;
+    }
+
     /// Drops content and entries until `cost` fits below `limit`. Returns false if `cost` is more than
     /// `limit`.
     pub(super) fn make_room(&mut self, cost: usize, limit: usize) -> bool {
@@ -148,6 +157,8 @@ impl<F: Files> HotCache<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::site::testing::TestSite;
+    use std::time::Duration;
 
     #[test]
     fn content_that_is_not_used_makes_admissions_rare_and_uses_pay_for_them_by_length() {
@@ -161,5 +172,33 @@ mod tests {
         }
         assert_eq!((0..32).filter(|_| admission.take(32 << 10)).count(), 32);
         assert!(!admission.take(0));
+    }
+
+    #[test]
+    fn a_smaller_budget_drops_what_it_has_no_room_for_and_a_larger_one_nothing() {
+        let content = "x".repeat(20 << 10);
+        let mut site = TestSite::with(&[], |config| config.cache_memory = 1 << 20);
+        for at in 0..30 {
+            site.files.write(&format!("f{at}"), content.as_str());
+        }
+        site.advance(Duration::from_secs(10));
+        for at in 0..30 {
+            site.get(&format!("/f{at}"));
+        }
+        let of_all = site.site.hot.census();
+        assert_eq!(of_all.entries, 30);
+        site.site.hot.resize(2 << 20);
+        assert_eq!(site.site.hot.census(), of_all);
+        site.site.hot.resize(256 << 10);
+        let census = site.site.hot.census();
+        assert!(
+            census.bytes <= 256 << 10 && census.entries > 5,
+            "{census:?}"
+        );
+        assert_eq!((census.hits, census.misses), (of_all.hits, of_all.misses));
+        site.site.hot.resize(0);
+        assert_eq!(site.site.hot.census().bytes, 0);
+        assert_eq!(site.get("/f0").text(), content);
+        assert_eq!(site.site.hot.census().entries, 0);
     }
 }

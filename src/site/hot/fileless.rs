@@ -62,13 +62,14 @@ impl FilelessPath {
 }
 
 impl FilelessPaths {
-    /// The thing at a path, if it was found there so lately that it is taken for true.
-    pub(super) fn get(&self, path: &[u8], now: Instant) -> Option<Fileless> {
+    /// The thing at a path, if it was found there so lately that it is taken for true, and until when it is.
+    pub(super) fn get(&self, path: &[u8], now: Instant) -> Option<(Fileless, Instant)> {
         let at = self.pair(path);
         let pair = self.places.get(at..at + 2)?;
         let known = pair.iter().find(|known| known.is_of(path))?;
         let (fileless, since) = known.found?;
-        (now.saturating_duration_since(since) < RECHECK).then_some(fileless)
+        let until = since + RECHECK;
+        (now < until).then_some((fileless, until))
     }
 
     /// Remembers the thing that was at a path at a time, in the place of what was found earlier.
@@ -112,11 +113,21 @@ mod tests {
         paths.insert(b"a", Fileless::Nothing, start);
         paths.insert(b"b", Fileless::Directory, start);
         let last = start + RECHECK - Duration::from_nanos(1);
-        assert_eq!(paths.get(b"a", last), Some(Fileless::Nothing));
-        assert_eq!(paths.get(b"b", last), Some(Fileless::Directory));
+        assert_eq!(
+            paths.get(b"a", last),
+            Some((Fileless::Nothing, start + RECHECK))
+        );
+        assert_eq!(
+            paths.get(b"b", last),
+            Some((Fileless::Directory, start + RECHECK))
+        );
         assert_eq!(paths.get(b"a", start + RECHECK), None);
         paths.insert(b"a", Fileless::Directory, start + RECHECK);
-        assert_eq!(paths.get(b"a", start + RECHECK), Some(Fileless::Directory));
+        let until = start + 2 * RECHECK;
+        assert_eq!(
+            paths.get(b"a", start + RECHECK),
+            Some((Fileless::Directory, until))
+        );
         paths.forget_all();
         assert_eq!(paths.get(b"a", start + RECHECK), None);
     }
@@ -128,7 +139,8 @@ mod tests {
             let path = format!("{number:0>len$}", len = LONGEST);
             let since = start + Duration::from_nanos(number);
             paths.insert(path.as_bytes(), Fileless::Nothing, since);
-            assert_eq!(paths.get(path.as_bytes(), since), Some(Fileless::Nothing));
+            let found = paths.get(path.as_bytes(), since);
+            assert_eq!(found, Some((Fileless::Nothing, since + RECHECK)));
         }
         let table = size_of_val(&*paths.places);
         assert!(table <= 6 << 10, "{table}");

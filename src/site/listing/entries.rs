@@ -1,7 +1,7 @@
 //! Entries of a directory, one behind another in two blocks of memory. Ten thousand names in as many
 //! small blocks would lie between memory of other uses, and keep the allocator from giving it back.
 
-use crate::world::{FileKind, ListingEntry};
+use crate::world::{FileKind, Metadata};
 use std::time::SystemTime;
 
 /// An entry of a directory, with all that a listing shows of it.
@@ -14,13 +14,14 @@ pub(crate) struct ListedEntry<'a> {
     pub(crate) modified: SystemTime,
 }
 
-impl<'a> From<&'a ListingEntry> for ListedEntry<'a> {
-    fn from(entry: &'a ListingEntry) -> Self {
+impl<'a> ListedEntry<'a> {
+    /// The entry of a file of this state.
+    pub(crate) fn new(name: &'a [u8], metadata: &Metadata) -> Self {
         ListedEntry {
-            name: &entry.name,
-            kind: entry.metadata.kind,
-            len: entry.metadata.len,
-            modified: entry.metadata.modified,
+            name,
+            kind: metadata.kind,
+            len: metadata.len,
+            modified: metadata.modified,
         }
     }
 }
@@ -75,9 +76,19 @@ impl ListedEntries {
         })
     }
 
+    /// All entries.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ListedEntry<'_>> {
+        (0..self.rows.len()).filter_map(|index| self.get(index))
+    }
+
     /// Number of entries.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Number of bytes of all names.
+    pub(crate) fn name_bytes(&self) -> usize {
+        self.names.len()
     }
 
     /// Memory that the entries take, in bytes.

@@ -4,21 +4,35 @@
 //! ```text
 //! Reading ──(the directory has no more)──▶ Choosing ──(the page is full)──▶ Writing ──▶ Done
 //! ```
+//!
+//! All responses with a listing read one [`Listed`], each from its own place. The one that has come to the end of
+//! the text makes the next step. The text of a page of ordinary names is held as a whole until the last response
+//! has it. Of a longer one the beginning is held, and each response has the rows behind it written for itself.
 
+use super::day::DayText;
+use super::entries::{ListedEntries, ListedEntry};
 use super::json;
 use super::order::ListingQuery;
 use super::page::{self, PagePlace};
-use super::shares::Share;
+use super::shares::{Share, SharedContent};
 use super::sorted::{Batches, EntryPlace, Merge, PageRows};
 use super::{HiddenNames, ListingFormat, MOST_BYTES, PAGE, STEP};
 use crate::content::{BodyError, ContentStream, FileTable, Progress};
 use crate::site::path::is_reachable;
-use crate::world::{Extent, Files};
+use crate::world::{Extent, Files, Metadata, NamesDirectory};
 use std::rc::Rc;
 
-/// Number of bytes of text that are made ahead of what is asked for. A page needs few calls, and is
-/// never held whole.
+/// Number of bytes of text that one step makes at least. A page needs few calls.
 const AHEAD: usize = 16 << 10;
+
+/// The length of text from which on no more is held, in bytes: a page of names of 20 bytes is shorter.
+const MOST_HELD: usize = 1 << 20;
+
+/// Bytes of a row's text beside the name, which stands in it twice: the tags, a length, a date.
+const ROW_TEXT: usize = 66;
+
+/// Length of an ordinary name, in bytes: there is room for as many of it as a step takes.
+const NAME_LEN: usize = 24;
 
 /// Number of entries that one step takes out of their batches.
 const CHOICES: usize = 2 * STEP;
@@ -38,9 +52,24 @@ pub(crate) struct Listed<F: Files> {
     wanted: ListingQuery,
     hides: HiddenNames,
     state: ListingState<F>,
-    /// Text. The bytes from `sent` on are still to be sent.
+    /// The beginning of the page, as far as it was made, and is held.
     text: String,
-    sent: usize,
+    day: DayText,
+}
+
+/// The content of one response with a listing, from its place on.
+pub(crate) struct ListingReader<F: Files> {
+    share: Share<Listed<F>>,
+    place: ReaderPlace,
+}
+
+/// The next byte of a page that a response has not got yet.
+#[derive(Clone, Copy, Debug)]
+enum ReaderPlace {
+    /// Of the text that is held.
+    Text(usize),
+    /// Behind it: of a row's text.
+    Row { row: usize, byte: usize },
 }
 
 enum ListingState<F: Files> {
@@ -90,7 +119,7 @@ impl<F: Files> Listed<F> {
                 batches: Batches::new(wanted.order),
             },
             text,
-            sent: 0,
+            day: DayText::default(),
         }
     }
 
@@ -104,19 +133,6 @@ impl<F: Files> Listed<F> {
             self.step()?;
         }
         Ok(Some(std::mem::take(&mut self.text).into_bytes()))
-    }
-
-    /// Memory that the listing takes, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        let entries = match &self.state {
-            ListingState::Reading { batches, .. } => batches.bytes(),
-            ListingState::Choosing { merge, chosen, .. } => {
-                merge.bytes() + chosen.capacity() * size_of::<EntryPlace>()
-            }
-            ListingState::Writing { rows, .. } => rows.bytes(),
-            ListingState::Done => 0,
-        };
-        size_of::<Self>() + entries + self.text.capacity()
     }
 
     /// Makes one step of bounded work.
@@ -133,10 +149,10 @@ impl<F: Files> Listed<F> {
                 choose(merge, skip, chosen, place)
             }
             ListingState::Writing { rows, next, place } => {
+                let before = self.text.len();
                 let state = self.write(rows, next, place);
-                self.open_files
-                    .tree()
-                    .add_effort(self.text.len() * TEXT_EFFORT);
+                let written = self.text.len() - before;
+                self.open_files.tree().add_effort(written * TEXT_EFFORT);
                 state
             }
             ListingState::Done => ListingState::Done,
@@ -149,16 +165,17 @@ impl<F: Files> Listed<F> {
         mut directory: F::Directory,
         mut batches: Batches,
     ) -> Result<ListingState<F>, BodyError> {
-        let mut batch = self
-            .open_files
-            .tree()
-            .read_directory(&mut directory, STEP)?;
-        batch
-            .entries
-            .retain(|entry| is_reachable(&entry.name, &self.path) && !(self.hides)(&entry.name));
-        batches.push(batch.entries);
-        let is_cut = batch.extent == Extent::Partial && batches.bytes() > MOST_BYTES;
-        if batch.extent == Extent::Partial && !is_cut {
+        let mut batch = ListedEntries::with_room(STEP, STEP * NAME_LEN);
+        let mut take = |name: &[u8], metadata: &Metadata| {
+            if is_reachable(name, &self.path) && !(self.hides)(name) {
+                batch.push(ListedEntry::new(name, metadata));
+            }
+        };
+        let mut tree = self.open_files.tree();
+        let extent = tree.read_directory(&mut directory, STEP, &mut take)?;
+        batches.push(&batch);
+        let is_cut = extent == Extent::Partial && batches.bytes() > MOST_BYTES;
+        if extent == Extent::Partial && !is_cut {
             return Ok(ListingState::Reading { directory, batches });
         }
         let place = PagePlace {
@@ -176,28 +193,139 @@ impl<F: Files> Listed<F> {
     }
 
     fn write(&mut self, rows: PageRows, mut next: usize, place: PagePlace) -> ListingState<F> {
+        if next == 0 {
+            let text = rows.len() * ROW_TEXT + 2 * rows.name_bytes();
+            self.text.reserve(text.min(MOST_HELD) + AHEAD);
+        }
         let full = self.text.len() + AHEAD;
         while self.text.len() < full {
-            let entry = rows.get(next);
-            next += 1;
-            match (entry, self.form) {
-                (Some(entry), ListingFormat::Html) => page::row(&mut self.text, entry),
-                (Some(entry), ListingFormat::Json) => {
-                    json::row(&mut self.text, entry);
-                    let is_last = next == rows.len();
-                    self.text.push_str(if is_last { "\n" } else { ",\n" });
-                }
-                (None, form) => {
-                    match form {
-                        ListingFormat::Html => page::end(&mut self.text, place),
-                        ListingFormat::Json => self.text.push_str("]\n"),
-                    }
-                    return ListingState::Done;
-                }
+            if push_row(
+                &mut self.text,
+                &mut self.day,
+                self.form,
+                (&rows, next, place),
+            ) {
+                return ListingState::Done;
             }
+            next += 1;
         }
         ListingState::Writing { rows, next, place }
     }
+
+    /// Appends up to `max` bytes from a response's place on to `out`.
+    fn give(
+        &mut self,
+        place: &mut ReaderPlace,
+        out: &mut Vec<u8>,
+        max: usize,
+    ) -> Result<Progress, BodyError> {
+        let mut may_step = true;
+        loop {
+            let begin = match place {
+                ReaderPlace::Text(begin) => begin,
+                ReaderPlace::Row { row, byte } => return Ok(self.give_rows(row, byte, out, max)),
+            };
+            let rest = self.text.as_bytes().get(*begin..).unwrap_or_default();
+            let taken = rest.get(..max).unwrap_or(rest);
+            out.extend_from_slice(taken);
+            *begin += taken.len();
+            let is_all = taken.len() == rest.len();
+            match &self.state {
+                ListingState::Done if is_all => return Ok(Progress::End),
+                _ if !taken.is_empty() => return Ok(Progress::More),
+                ListingState::Writing { next, .. } if self.text.len() >= MOST_HELD => {
+                    *place = ReaderPlace::Row {
+                        row: *next,
+                        byte: 0,
+                    };
+                }
+                _ if may_step => {
+                    self.step()?;
+                    may_step = false;
+                }
+                _ => return Ok(Progress::Unfinished),
+            }
+        }
+    }
+
+    /// Appends up to `max` bytes of rows, which are written for one response alone.
+    fn give_rows(
+        &self,
+        next: &mut usize,
+        byte: &mut usize,
+        out: &mut Vec<u8>,
+        max: usize,
+    ) -> Progress {
+        let ListingState::Writing { rows, place, .. } = &self.state else {
+            return Progress::End;
+        };
+        let max = max.min(AHEAD);
+        self.open_files.tree().add_effort(max * TEXT_EFFORT);
+        let full = out.len() + max;
+        let mut line = String::new();
+        let mut day = DayText::default();
+        while out.len() < full {
+            line.clear();
+            let is_last = push_row(&mut line, &mut day, self.form, (rows, *next, *place));
+            let rest = line.as_bytes().get(*byte..).unwrap_or_default();
+            let taken = rest.get(..full - out.len()).unwrap_or(rest);
+            out.extend_from_slice(taken);
+            if taken.len() < rest.len() {
+                *byte += taken.len();
+                break;
+            }
+            if is_last {
+                return Progress::End;
+            }
+            (*next, *byte) = (*next + 1, 0);
+        }
+        Progress::More
+    }
+}
+
+impl<F: Files> SharedContent for Listed<F> {
+    fn bytes(&self) -> usize {
+        let entries = match &self.state {
+            ListingState::Reading { directory, batches } => directory.bytes() + batches.bytes(),
+            ListingState::Choosing { merge, chosen, .. } => {
+                merge.bytes() + chosen.capacity() * size_of::<EntryPlace>()
+            }
+            ListingState::Writing { rows, .. } => rows.bytes(),
+            ListingState::Done => 0,
+        };
+        size_of::<Self>() + entries + self.text.capacity()
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(&self.state, ListingState::Reading { directory, .. } if directory.is_open())
+    }
+
+    fn close(&mut self) {
+        if let ListingState::Reading { directory, .. } = &mut self.state {
+            directory.close();
+        }
+    }
+}
+
+/// Appends a row of the page, or its end behind the last row. True for the end.
+fn push_row(
+    out: &mut String,
+    day: &mut DayText,
+    form: ListingFormat,
+    (rows, row, place): (&PageRows, usize, PagePlace),
+) -> bool {
+    let entry = rows.get(row);
+    match (entry, form) {
+        (Some(entry), ListingFormat::Html) => page::row(out, entry, day),
+        (Some(entry), ListingFormat::Json) => {
+            json::row(out, entry);
+            let is_last = row + 1 == rows.len();
+            out.push_str(if is_last { "\n" } else { ",\n" });
+        }
+        (None, ListingFormat::Html) => page::end(out, place),
+        (None, ListingFormat::Json) => out.push_str("]\n"),
+    }
+    entry.is_none()
 }
 
 fn choose<F: Files>(
@@ -228,38 +356,24 @@ fn choose<F: Files>(
     }
 }
 
-impl<F: Files> ContentStream<F> for Share<Listed<F>> {
+impl<F: Files> ListingReader<F> {
+    /// A response with a listing from its beginning on.
+    pub(crate) fn new(share: Share<Listed<F>>) -> Self {
+        let place = ReaderPlace::Text(0);
+        ListingReader { share, place }
+    }
+}
+
+impl<F: Files> ContentStream<F> for ListingReader<F> {
     fn read(
         &mut self,
         _reads: &mut F::Reads,
         out: &mut Vec<u8>,
         max: usize,
     ) -> Result<Progress, BodyError> {
-        let mut listed = self.take().ok_or(BodyError::Displaced)?;
-        if listed.sent == listed.text.len() {
-            listed.text.clear();
-            listed.sent = 0;
-            listed.step()?;
-        }
-        let rest = listed
-            .text
-            .as_bytes()
-            .get(listed.sent..)
-            .unwrap_or_default();
-        let taken = rest.get(..max).unwrap_or(rest);
-        out.extend_from_slice(taken);
-        listed.sent += taken.len();
-        let is_silent = taken.is_empty();
-        let is_sent = listed.sent == listed.text.len();
-        if is_sent && matches!(listed.state, ListingState::Done) {
-            return Ok(Progress::End);
-        }
-        let bytes = listed.bytes();
-        self.put_back(listed, bytes);
-        Ok(if is_silent {
-            Progress::Cold
-        } else {
-            Progress::More
-        })
+        let mut listed = self.share.take().ok_or(BodyError::Displaced)?;
+        let progress = listed.give(&mut self.place, out, max)?;
+        self.share.put_back(listed);
+        Ok(progress)
     }
 }

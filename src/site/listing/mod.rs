@@ -2,18 +2,22 @@
 //!
 //! All names are listed, sorted, in pages of [`PAGE`]. A step reads [`STEP`] names at most. A directory
 //! of no more names is answered at once, with a `content-length`. The listing of a longer one is sent
-//! while the directory is read, and its names are held meanwhile, within the memory of `shares`.
+//! while the directory is read, and its names are held meanwhile, within the memory of `shares`. Responses
+//! that begin within 20 ms of one another share a listing (`recent`).
 
+mod day;
 mod entries;
 mod json;
 mod listed;
 mod order;
 mod page;
+mod recent;
 mod shares;
 mod sorted;
 
 use std::io;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::common_fields::CommonFields;
 use super::conditional::{self, PreconditionOutcome};
@@ -22,8 +26,9 @@ use crate::content::{Body, BodyError, FileTable};
 use crate::exchange::Response;
 use crate::http::Fields;
 use crate::world::Files;
-use listed::Listed;
+use listed::{Listed, ListingReader};
 use order::ListingQuery;
+use recent::{ListingContent, ListingKey, RecentListings};
 use shares::ListingShares;
 
 pub(crate) use page::STYLE_PATH;
@@ -50,28 +55,84 @@ pub(crate) enum ListingFormat {
     Json,
 }
 
-/// The memory of all listings that are being sent.
-pub(crate) type Shares<F> = ListingShares<Listed<F>>;
+/// The listings of all sites of a server: the memory of those that are being sent, and the recent ones.
+pub(crate) struct ListingTables<F: Files> {
+    shares: ListingShares<Listed<F>>,
+    recent: Rc<RecentListings<F>>,
+}
+
+impl<F: Files> Clone for ListingTables<F> {
+    fn clone(&self) -> Self {
+        ListingTables {
+            shares: self.shares.clone(),
+            recent: self.recent.clone(),
+        }
+    }
+}
+
+impl<F: Files> Default for ListingTables<F> {
+    fn default() -> Self {
+        ListingTables {
+            shares: ListingShares::default(),
+            recent: Rc::default(),
+        }
+    }
+}
+
+impl<F: Files> ListingTables<F> {
+    /// True once after much memory was held and all of it is free.
+    pub(crate) fn take_freed(&self) -> bool {
+        self.shares.take_freed()
+    }
+
+    /// Forgets listings that are not recent any more, and closes directories that nobody reads.
+    pub(crate) fn forget_old(&self, now: Instant) {
+        self.recent.forget_old(now);
+        self.shares.close_idle(now);
+    }
+
+    /// Time until [`ListingTables::forget_old`] has something to do.
+    pub(crate) fn until_old(&self, now: Instant) -> Option<Duration> {
+        let recent = self.recent.until_old(now);
+        recent.into_iter().chain(self.shares.until_idle(now)).min()
+    }
+}
 
 /// True for a name that is not listed, because it is not served.
 pub(crate) type HiddenNames = fn(&[u8]) -> bool;
 
+/// A request for a listing.
+pub(crate) struct WantedListing<'r> {
+    pub(crate) path: &'r [u8],
+    pub(crate) query: &'r [u8],
+    pub(crate) request: &'r Fields,
+    pub(crate) hides: HiddenNames,
+}
+
 /// The listings of a site.
 pub(crate) struct Listings<F: Files> {
-    shares: Shares<F>,
+    tables: ListingTables<F>,
+    /// The number of the site among the recent listings.
+    number: u64,
     /// The fields of a page in HTML, without `content-length`. `json` has those of a JSON listing.
-    html: Fields,
-    json: Fields,
+    html: Rc<Fields>,
+    json: Rc<Fields>,
 }
 
 impl<F: Files> Listings<F> {
-    /// Listings that take their memory out of `shares`.
-    pub(crate) fn new(common: &CommonFields, shares: Shares<F>) -> Self {
+    /// Listings in these tables.
+    pub(crate) fn new(common: &CommonFields, tables: ListingTables<F>) -> Self {
         Listings {
-            shares,
-            html: fields(common, ListingFormat::Html),
-            json: fields(common, ListingFormat::Json),
+            number: tables.recent.next_site(),
+            tables,
+            html: common.complete(fields(common, ListingFormat::Html)),
+            json: common.complete(fields(common, ListingFormat::Json)),
         }
+    }
+
+    /// Forgets the listings that were made.
+    pub(crate) fn forget(&mut self) {
+        self.number = self.tables.recent.next_site();
     }
 
     /// The response for the directory at `path`.
@@ -79,14 +140,22 @@ impl<F: Files> Listings<F> {
         &self,
         open_files: &Rc<FileTable<F>>,
         common: &CommonFields,
-        path: &[u8],
-        query: &[u8],
-        request: &Fields,
-        hides: HiddenNames,
+        wanted: &WantedListing<'_>,
+        now: Instant,
     ) -> io::Result<Result<Response<F>, u16>> {
-        let directory = open_files.tree().open_directory(path)?;
+        let key = ListingKey {
+            site: self.number,
+            path: wanted.path,
+            wanted: ListingQuery::parse(wanted.query),
+            form: form(wanted.request),
+        };
+        let recent = self.tables.recent.get(key, now);
+        let directory = match recent {
+            Some(_) => None,
+            None => Some(open_files.tree().open_directory(wanted.path)?),
+        };
         // A listing has no validator, so only `*` matches it (RFC 9110 §13.1.1, §13.1.2).
-        match conditional::evaluate_without_validators(request) {
+        match conditional::evaluate_without_validators(wanted.request) {
             PreconditionOutcome::Proceed => {}
             PreconditionOutcome::NotModified => {
                 return Ok(Ok(Response {
@@ -97,36 +166,55 @@ impl<F: Files> Listings<F> {
             }
             PreconditionOutcome::Failed => return Ok(Err(412)),
         }
-        let form = form(request);
-        let mut fields = match form {
-            ListingFormat::Html => self.html.clone(),
-            ListingFormat::Json => self.json.clone(),
+        let content = match (recent, directory) {
+            (Some(recent), _) => recent,
+            (None, None) => return Err(io::ErrorKind::NotFound.into()),
+            (None, Some(directory)) => {
+                let listed = Listed::new(
+                    open_files,
+                    directory,
+                    key.path,
+                    key.form,
+                    key.wanted,
+                    wanted.hides,
+                );
+                let begun = self.begin(listed).map_err(io_error)?;
+                self.tables.recent.insert(key, now, &begun);
+                begun
+            }
         };
-        let mut listed = Listed::new(
-            open_files,
-            directory,
-            path,
-            form,
-            ListingQuery::parse(query),
-            hides,
-        );
-        let body = match listed.at_once().map_err(io_error)? {
-            Some(content) => {
-                fields.push(b"content-length", content.len().to_string().as_bytes());
-                Body::memory(content.into())
+        let fields = match key.form {
+            ListingFormat::Html => &self.html,
+            ListingFormat::Json => &self.json,
+        };
+        let (fields, body) = match content {
+            ListingContent::Short(text) => {
+                let mut fields = Fields::clone(fields);
+                fields.push(b"content-length", text.len().to_string().as_bytes());
+                (Rc::new(fields), Body::memory(text))
             }
-            None => {
-                let share = self.shares.join();
-                let bytes = listed.bytes();
-                share.put_back(listed, bytes);
-                Body::Made(Box::new(share))
-            }
+            ListingContent::Long(share) => (
+                fields.clone(),
+                Body::Made(Box::new(ListingReader::new(share))),
+            ),
         };
         Ok(Ok(Response {
             status: 200,
-            fields: common.complete(fields),
+            fields,
             body,
         }))
+    }
+
+    /// Makes the first steps of a listing.
+    fn begin(&self, mut listed: Listed<F>) -> Result<ListingContent<F>, BodyError> {
+        Ok(match listed.at_once()? {
+            Some(content) => ListingContent::Short(content.into()),
+            None => {
+                let share = self.tables.shares.join();
+                share.put_back(listed);
+                ListingContent::Long(share)
+            }
+        })
     }
 
     /// The response with the style sheet of the pages.
@@ -180,263 +268,4 @@ fn fields(common: &CommonFields, form: ListingFormat) -> Fields {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::site::testing::TestSite;
-
-    fn site(files: &[(&str, &str)]) -> TestSite {
-        TestSite::with(files, |config| config.listing = true)
-    }
-
-    /// The links of the page's rows, in order, without the link to the parent directory.
-    fn links(html: &str) -> Vec<&str> {
-        let rows = html.split("<tbody>").nth(1).unwrap();
-        rows.split("href=\"")
-            .skip(1)
-            .map(|rest| rest.split('"').next().unwrap())
-            .filter(|link| *link != "../")
-            .collect()
-    }
-
-    #[test]
-    fn a_directory_is_listed_only_where_that_is_wanted() {
-        let files = [("a/x.txt", "x")];
-        assert_eq!(TestSite::new(&files).get("/a/").status, 404);
-        let seen = site(&files).get("/a/");
-        assert_eq!(seen.status, 200);
-        assert_eq!(seen.field("content-type"), Some("text/html; charset=utf-8"));
-        assert_eq!(seen.field("cache-control"), Some("no-cache"));
-        assert!(seen.field("content-security-policy").is_some());
-        assert_eq!(links(seen.text()), ["x.txt"]);
-        let mut site = site(&files);
-        site.files.create_directory("empty");
-        assert_eq!(links(site.get("/empty/").text()), [""; 0]);
-        assert_eq!(site.get("/b/").status, 404);
-        assert_eq!(site.get("/a/x.txt/").status, 404);
-        assert_eq!(site.get("/a").status, 301);
-    }
-
-    #[test]
-    fn an_index_comes_before_a_listing() {
-        let mut site = site(&[("a/index.html", "index"), ("a/x", "")]);
-        assert_eq!(site.get("/a/").text(), "index");
-    }
-
-    #[test]
-    fn entries_are_sorted_with_directories_first() {
-        let mut site = site(&[("b.txt", "1"), ("A.txt", "333"), ("c/x", ""), ("D/x", "")]);
-        site.files.write("new.txt", "22");
-        let mut order = |query: &str| {
-            let seen = site.get(&format!("/?{query}"));
-            links(seen.text()).join(" ")
-        };
-        assert_eq!(order(""), "c/ D/ A.txt b.txt new.txt");
-        assert_eq!(order("order=desc"), "D/ c/ new.txt b.txt A.txt");
-        assert_eq!(order("sort=size"), "c/ D/ b.txt new.txt A.txt");
-        assert_eq!(order("sort=size&order=desc"), "c/ D/ A.txt new.txt b.txt");
-        assert_eq!(order("sort=date&order=desc"), "c/ D/ new.txt A.txt b.txt");
-        assert_eq!(order("sort=\"><script>"), "c/ D/ A.txt b.txt new.txt");
-    }
-
-    #[test]
-    fn hidden_and_unreachable_names_are_not_listed() {
-        let mut site = site(&[
-            (".env", ""),
-            (".well-known/a", ""),
-            ("a\\b", ""),
-            ("x/.well-known/a", ""),
-            ("x/y", ""),
-        ]);
-        site.files.write_bytes(b"caf\xe9", "");
-        site.files.write_bytes(b"\xc0\xae", "");
-        assert_eq!(
-            links(site.get("/").text()),
-            [".well-known/", "x/", "caf%E9"]
-        );
-        assert_eq!(links(site.get("/x/").text()), ["y"]);
-        assert_eq!(site.get("/caf%E9").status, 200);
-    }
-
-    fn many(count: usize) -> TestSite {
-        let site = site(&[]);
-        // The names are neither in the order of the directory nor in the order of their creation.
-        for at in 0..count {
-            site.files
-                .write(&format!("a/{:06}", (at * 7_919) % count), "x");
-        }
-        site
-    }
-
-    #[test]
-    fn a_directory_is_read_anew_each_time() {
-        let mut site = site(&[("a/x", "")]);
-        site.get("/a/");
-        site.files.write("a/y", "");
-        assert_eq!(links(site.get("/a/").text()), ["x", "y"]);
-    }
-
-    #[test]
-    fn all_names_are_listed_in_their_order() {
-        for count in [1, STEP, STEP + 1, 5 * STEP, PAGE] {
-            let mut site = many(count);
-            let seen = site.get("/a/");
-            let names: Vec<_> = (0..count).map(|at| format!("{at:06}")).collect();
-            assert_eq!(links(seen.text()), names, "{count}");
-            assert_eq!(seen.field("content-length").is_some(), count < STEP);
-            assert!(!seen.text().contains("<nav>"));
-        }
-    }
-
-    #[test]
-    fn a_directory_of_more_than_a_page_has_pages_that_lead_to_one_another() {
-        let mut site = many(2 * PAGE + 5);
-        let page = |site: &mut TestSite, query: &str| {
-            let seen = site.get(&format!("/a/?{query}"));
-            let (first, last) = {
-                let rows = seen.text().split("</table>").next().unwrap().to_owned();
-                let links = links(&rows);
-                let ends = links.first().map(|first| (*first, links[links.len() - 1]));
-                let (first, last) = ends.unwrap_or_default();
-                (first.to_owned(), last.to_owned())
-            };
-            (first, last, seen.text().contains("?page=2"))
-        };
-        let expect =
-            |first: usize, last: usize, more| (format!("{first:06}"), format!("{last:06}"), more);
-        assert_eq!(page(&mut site, ""), expect(0, PAGE - 1, true));
-        assert_eq!(page(&mut site, "page=2"), expect(PAGE, 2 * PAGE - 1, false));
-        assert_eq!(
-            page(&mut site, "page=3"),
-            expect(2 * PAGE, 2 * PAGE + 4, true)
-        );
-        assert_eq!(page(&mut site, "page=4").0, "");
-        assert_eq!(page(&mut site, "page=18446744073709551615").0, "");
-        assert_eq!(
-            page(&mut site, "order=desc").0,
-            format!("{:06}", 2 * PAGE + 4)
-        );
-    }
-
-    #[test]
-    fn a_directory_of_more_names_than_are_held_is_listed_as_far_as_that() {
-        let mut site = site(&[]);
-        for at in 0..40_000 {
-            site.files.write(&format!("a/{at:0>250}"), "x");
-        }
-        site.files.write("b/x", "x");
-        let last = {
-            let seen = site.get("/a/");
-            assert!(
-                seen.text()
-                    .contains("the directory holds more than are listed")
-            );
-            assert_eq!(
-                links(seen.text().split("</table>").next().unwrap()).len(),
-                PAGE
-            );
-            seen.text()
-                .split("of ")
-                .last()
-                .unwrap()
-                .split(' ')
-                .next()
-                .unwrap()
-                .to_owned()
-        };
-        assert_eq!(last, "4");
-        for page in 2..=4 {
-            let seen = site.get(&format!("/a/?page={page}"));
-            assert!(seen.text().ends_with("</html>\n"), "page {page}");
-        }
-        assert_eq!(links(site.get("/b/").text()), ["x"]);
-    }
-
-    #[test]
-    fn programs_get_json() {
-        let mut site = site(&[("a/x", "123"), ("a/<y>/z", "")]);
-        let seen = site.get_with("/a/", &[("accept", "application/json")]);
-        assert_eq!(seen.field("content-type"), Some("application/json"));
-        assert_eq!(seen.field("vary"), Some("accept"));
-        let rows: serde_json::Value = serde_json::from_str(seen.text()).unwrap();
-        assert_eq!(rows[0]["name"], "<y>");
-        assert_eq!(rows[0]["type"], "directory");
-        assert_eq!(rows[0].get("size"), None);
-        assert_eq!(rows[1]["size"], 3);
-        assert_eq!(rows.as_array().unwrap().len(), 2);
-        site.files.create_directory("b");
-        let seen = site.get_with("/b/", &[("accept", "application/json")]);
-        let rows: serde_json::Value = serde_json::from_str(seen.text()).unwrap();
-        assert_eq!(rows.as_array().map(Vec::len), Some(0));
-        let all = many(3 * STEP).get_with("/a/", &[("accept", "text/x, application/json;q=1")]);
-        let rows: serde_json::Value = serde_json::from_str(all.text()).unwrap();
-        assert_eq!(rows.as_array().map(Vec::len), Some(3 * STEP));
-    }
-
-    #[test]
-    fn the_style_is_a_file_of_its_own() {
-        let mut site = site(&[("a/x", "")]);
-        let seen = site.get("/a/");
-        let policy = seen.field("content-security-policy").unwrap();
-        assert!(policy.contains("style-src 'self'"));
-        assert!(seen.text().contains("href=\"/.calmd/listing.css\""));
-        let style = site.get("/.calmd/listing.css");
-        assert_eq!(style.field("content-type"), Some("text/css; charset=utf-8"));
-        assert!(style.text().contains("body{"));
-        assert_eq!(site.get("/.calmd/").status, 404);
-        assert_eq!(TestSite::new(&[]).get("/.calmd/listing.css").status, 404);
-    }
-
-    #[test]
-    fn s13_1_a_listing_has_no_validator_and_matches_only_a_star() {
-        let mut site = site(&[("a/x", "")]);
-        let mut status = |field, value| site.get_with("/a/", &[(field, value)]).status;
-        assert_eq!(status("if-none-match", "*"), 304);
-        assert_eq!(status("if-none-match", "\"x\""), 200);
-        assert_eq!(status("if-match", "*"), 200);
-        assert_eq!(status("if-match", "\"x\""), 412);
-        assert_eq!(
-            status("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT"),
-            200
-        );
-    }
-
-    #[test]
-    fn listings_that_nobody_reads_make_room_for_others() {
-        let mut site = many(PAGE);
-        let stalled: Vec<_> = (0..40).map(|_| site.respond("GET", "/a/", &[])).collect();
-        let mut lost = 0;
-        for mut response in stalled {
-            let mut out = Vec::new();
-            assert_eq!(response.status, 200);
-            loop {
-                match response.body.read(&mut site.files, &mut out, 1 << 20) {
-                    Ok(crate::content::Progress::End) => break,
-                    Ok(_) => {}
-                    Err(_) => {
-                        lost += 1;
-                        break;
-                    }
-                }
-            }
-        }
-        assert_eq!(lost, 0, "one step of each is little");
-        let mut stalled = Vec::new();
-        for _ in 0..40 {
-            let mut response = site.respond("GET", "/a/", &[]);
-            // A client reads some rows, and no further.
-            let mut out = Vec::new();
-            while out.len() < 4_000 {
-                let read = response.body.read(&mut site.files, &mut out, 4_000);
-                read.expect("whoever reads is not displaced");
-            }
-            stalled.push(response);
-        }
-        let mut next = |response: &mut Response<_>| {
-            let mut out = Vec::new();
-            response.body.read(&mut site.files, &mut out, 1).is_ok()
-        };
-        assert!(!next(&mut stalled[0]), "it was not read for longest");
-        assert!(next(&mut stalled[39]));
-        assert_eq!(links(site.get("/a/").text()).len(), PAGE);
-    }
-}
+mod tests;

@@ -1,11 +1,10 @@
 //! The page that shows a directory: its beginning, a row for each entry, its end.
 
 use std::fmt::Write;
-use std::time::SystemTime;
 
+use super::day::DayText;
 use super::entries::ListedEntry;
 use super::order::{Key, ListingQuery, Order, SortDirection};
-use crate::http::date;
 use crate::site::html::escape;
 use crate::site::path::encode;
 use crate::world::FileKind;
@@ -89,27 +88,44 @@ fn breadcrumbs(page: &mut String, path: &[u8]) {
     }
 }
 
-/// Appends the row of an entry.
-pub(crate) fn row(page: &mut String, entry: ListedEntry<'_>) {
-    let (slash, class) = match entry.kind {
-        FileKind::Directory => ("/", " class=\"d\""),
-        FileKind::File => ("", ""),
+/// Appends the row of an entry. `date` has the day of the row before.
+pub(crate) fn row(page: &mut String, entry: ListedEntry<'_>, date: &mut DayText) {
+    let (slash, begin) = match entry.kind {
+        FileKind::Directory => ("/", "<tr><td><a class=\"d\" href=\""),
+        FileKind::File => ("", "<tr><td><a href=\""),
     };
-    for text in ["<tr><td><a", class, " href=\""] {
-        page.push_str(text);
+    page.push_str(begin);
+    match plain(entry.name) {
+        Some(name) => {
+            for text in [name, slash, "\">", name] {
+                page.push_str(text);
+            }
+        }
+        None => {
+            page.extend(encode(entry.name));
+            page.push_str(slash);
+            page.push_str("\">");
+            escape(page, &String::from_utf8_lossy(entry.name));
+        }
     }
-    page.extend(encode(entry.name));
-    page.push_str(slash);
-    page.push_str("\">");
-    escape(page, &String::from_utf8_lossy(entry.name));
     page.push_str(slash);
     page.push_str("</a><td>");
     if entry.kind == FileKind::File {
         size(page, entry.len);
     }
     page.push_str("<td>");
-    page.push_str(&day_and_minute(entry.modified));
+    date.push_minute(page, entry.modified);
     page.push('\n');
+}
+
+/// A name that stands as it is in text and in a link.
+fn plain(name: &[u8]) -> Option<&str> {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if name.iter().all(is_plain) {
+        std::str::from_utf8(name).ok()
+    } else {
+        None
+    }
 }
 
 /// Appends the end of the table and of the page, with links to the other pages.
@@ -160,29 +176,42 @@ fn query(page: &mut String, order: Order) {
     }
 }
 
-/// A date in the form `01 Jan 2026 00:00`, the middle of an HTTP date.
-fn day_and_minute(time: SystemTime) -> String {
-    let date = date::format(time);
-    date.get(5..22).unwrap_or_default().to_owned()
-}
-
 /// Appends a length for people: three digits and a unit.
-#[expect(clippy::indexing_slicing, reason = "the loop ends at the last unit")]
 fn size(page: &mut String, len: u64) {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    const UNITS: [&str; 6] = [" KiB", " MiB", " GiB", " TiB", " PiB", " EiB"];
     if len < 1024 {
-        let _ = write!(page, "{len} B");
+        push_number(page, len);
+        page.push_str(" B");
         return;
     }
-    let mut value = len as f64 / 1024.0;
-    let mut unit = 0;
     // The bound keeps rounding from showing "1024 KiB".
-    while value >= 1023.5 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
+    let mut shift = 10;
+    let mut units = UNITS.iter();
+    let mut unit = units.next();
+    while 2 * u128::from(len) >= 2047 << shift
+        && let Some(next) = units.next()
+    {
+        shift += 10;
+        unit = Some(next);
     }
-    let decimals = usize::from(value < 9.95);
-    let _ = write!(page, "{value:.decimals$} {}", UNITS[unit]);
+    let half = 1 << (shift - 1);
+    let tenths = (u128::from(len) * 10 + half) >> shift;
+    if tenths < 100 {
+        push_number(page, tenths as u64 / 10);
+        page.push('.');
+        push_number(page, tenths as u64 % 10);
+    } else {
+        push_number(page, ((u128::from(len) + half) >> shift) as u64);
+    }
+    page.push_str(unit.unwrap_or(&""));
+}
+
+/// Appends a number of up to four digits; of a longer one, too, but slower.
+fn push_number(page: &mut String, number: u64) {
+    if number >= 10 {
+        push_number(page, number / 10);
+    }
+    page.push(char::from(b'0' + (number % 10) as u8));
 }
 
 /// The style sheet of all listings.
@@ -229,7 +258,9 @@ mod tests {
         let mut page = String::new();
         let wanted = ListingQuery::parse(query);
         begin(&mut page, path, wanted.order);
-        names.iter().for_each(|name| row(&mut page, entry(name)));
+        let mut date = DayText::default();
+        let rows = names.iter().map(|name| entry(name));
+        rows.for_each(|entry| row(&mut page, entry, &mut date));
         let place = PagePlace {
             wanted,
             pages,

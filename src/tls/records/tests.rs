@@ -282,6 +282,25 @@ fn an_answer_to_a_key_update_has_room_beside_a_small_response() {
     }
 }
 
+#[test]
+fn the_peers_side_goes_on_behind_the_end_of_ours() {
+    for version in [&version::TLS13, &version::TLS12] {
+        let (mut tls, client) = established(version);
+        let mut peer = sealer(client);
+        let mut wire = WireBuffer::default();
+        tls.seal_end(&mut wire);
+        let told = wire.filled().len();
+        assert!(told > 0);
+        for content in [&b"more"[..], b"and more"] {
+            let record = peer.seal(ContentType::ApplicationData, content);
+            assert_eq!(give(&mut tls, &record, &mut wire).unwrap(), content);
+        }
+        assert!(tls.seal(b"x", &mut wire).is_err());
+        tls.seal_end(&mut wire);
+        assert_eq!(wire.filled().len(), told, "the end is told once");
+    }
+}
+
 /// A client of ours after a handshake with rustls's own server, and the server's secrets.
 fn connected() -> (ClientSide, RawPeer) {
     let (server, client) = configs(&version::TLS13);

@@ -1,4 +1,7 @@
 //! Sealed records on their way to the socket.
+//!
+//! Its bytes stay initialised: one of the [tricks that must not be
+//! undone](crate#performance-tricks-that-must-not-be-undone).
 
 /// A buffer whose bytes stay initialised, so that sealing into it costs no clearing.
 #[derive(Default)]

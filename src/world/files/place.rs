@@ -4,7 +4,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, Mode, OFlags, ResolveFlags, accessat, fstat, openat};
+use rustix::fs::{Access, AtFlags, Mode, OFlags, ResolveFlags, accessat, fstat, fstatfs, openat};
 use rustix::io::Errno;
 
 use super::private::{Inode, inode};
@@ -17,7 +17,20 @@ pub(super) struct RootPlace {
     /// The path without symbolic links, at the time when the directory was opened.
     pub real: PathBuf,
     pub resolution: Resolution,
+    /// Its file system asks another machine or process about each file that is opened.
+    pub asks: bool,
 }
+
+/// Numbers of file systems that ask, as statfs(2) tells them: NFS, FUSE, CIFS and SMB 2, 9P, AFS, Ceph.
+const ASKING: [u32; 7] = [
+    0x6969,
+    0x6573_5546,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x0102_1997,
+    0x5346_414f,
+    0x00c3_6400,
+];
 
 /// Method that keeps a path beneath the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +65,7 @@ impl RootPlace {
         };
         Ok(RootPlace {
             inode: inode(&fstat(&descriptor)?),
+            asks: fstatfs(&descriptor).is_ok_and(|found| ASKING.contains(&(found.f_type as u32))),
             real: path.canonicalize().unwrap_or_else(|_| path.to_owned()),
             descriptor,
             resolution,

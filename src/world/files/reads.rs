@@ -10,6 +10,8 @@ use rustix::fs::{Advice, fadvise};
 use rustix::io::{ReadWriteFlags, pread, preadv, preadv2, retry_on_intr};
 
 use super::describe;
+use super::openings::{HelpedOpening, Openings};
+use super::private::Inode;
 use crate::world::effort::Effort;
 use crate::world::{FileHelper, FileReads, HelpAnswer, HelpId, Metadata, Residence};
 
@@ -29,13 +31,17 @@ pub struct DescriptorReads {
 struct Help {
     helper: Box<dyn FileHelper>,
     needed: Option<HelpId>,
+    openings: Openings,
 }
 
 impl DescriptorReads {
     /// Has a helper wait for the disk from here on.
     pub fn be_helped(&mut self, helper: Box<dyn FileHelper>) {
-        let needed = None;
-        self.helper = Some(Help { helper, needed });
+        self.helper = Some(Help {
+            helper,
+            needed: None,
+            openings: Openings::default(),
+        });
     }
 
     /// Asks a helper for bytes; `None` where none takes the task.
@@ -43,6 +49,19 @@ impl DescriptorReads {
         let help = self.helper.as_mut()?;
         self.effort.call();
         help.helper.read_ahead(file.as_fd(), offset, len)
+    }
+
+    /// Has a helper open a path beneath a root, for a response that is about to wait for it.
+    pub(super) fn need_open(
+        &mut self,
+        (directory, root): (&OwnedFd, Inode),
+        path: &[u8],
+    ) -> Option<HelpedOpening> {
+        let help = self.helper.as_mut()?;
+        self.effort.call();
+        let task = help.helper.open(directory.as_fd(), path)?;
+        help.needed = Some(task);
+        Some(help.openings.begin(task, root))
     }
 
     /// Asks the kernel for bytes, which mostly does not wait for them.
@@ -148,12 +167,20 @@ impl FileReads for DescriptorReads {
         needed.filter(|&id| help.helper.is_open(id))
     }
 
+    fn is_helped(&self) -> bool {
+        let help = self.helper.as_ref();
+        help.is_some_and(|help| help.helper.takes_tasks())
+    }
+
     fn hash_by_helper(&mut self, file: &OwnedFd, offset: u64, len: u64) -> Option<HelpId> {
         self.helper.as_mut()?.helper.hash(file.as_fd(), offset, len)
     }
 
     fn take_answer(&mut self) -> Option<HelpAnswer> {
-        self.helper.as_mut()?.helper.take_answer()
+        let help = self.helper.as_mut()?;
+        let (answer, file) = help.helper.take_answer()?;
+        help.openings.settle(answer, file);
+        Some(answer)
     }
 
     fn help_timeout(&self) -> Option<Duration> {

@@ -1,5 +1,6 @@
 //! The real files against a directory full of ways out of it.
 
+mod directory;
 mod root;
 
 use super::*;
@@ -19,9 +20,35 @@ use tempfile::TempDir;
 const BOTH: [Resolution; 2] = [Resolution::Kernel, Resolution::ComponentWise];
 
 /// The first names of a directory.
-pub(super) fn list(root: &mut Root, path: &[u8], max: usize) -> io::Result<Listing> {
+pub(super) fn list(root: &mut Root, path: &[u8], max: usize) -> io::Result<SeenNames> {
     let mut directory = root.open_directory(path)?;
-    root.read_directory(&mut directory, max)
+    read_names(root, &mut directory, max)
+}
+
+/// The next names of a directory.
+fn read_names(root: &mut Root, directory: &mut OpenDirectory, max: usize) -> io::Result<SeenNames> {
+    let mut entries = Vec::new();
+    let mut take = |name: &[u8], metadata: &Metadata| {
+        entries.push(SeenName {
+            name: name.to_vec(),
+            metadata: *metadata,
+        });
+    };
+    let extent = root.read_directory(directory, max, &mut take)?;
+    Ok(SeenNames { entries, extent })
+}
+
+/// Names of a directory.
+#[derive(Debug)]
+pub(super) struct SeenNames {
+    pub(super) entries: Vec<SeenName>,
+    pub(super) extent: Extent,
+}
+
+#[derive(Debug)]
+pub(super) struct SeenName {
+    pub(super) name: Vec<u8>,
+    pub(super) metadata: Metadata,
 }
 
 /// A directory with a root in it, and files beside the root that must not be reached.
@@ -319,29 +346,6 @@ fn stamps_of_any_year_have_room_for_more_behind_them() {
 }
 
 #[test]
-fn a_directory_is_read_from_where_the_last_reading_ended() {
-    let tree = Tree::new();
-    for at in 0..10 {
-        fs::write(tree.root().join(format!("a/{at}")), "x").unwrap();
-    }
-    for mut root in BOTH.map(|resolution| tree.open(resolution)) {
-        let mut directory = root.open_directory(b"a").unwrap();
-        let mut names = Vec::new();
-        loop {
-            let batch = root.read_directory(&mut directory, 4).unwrap();
-            assert!(batch.entries.len() <= 4);
-            names.extend(batch.entries.into_iter().map(|entry| entry.name));
-            if batch.extent == Extent::Whole {
-                break;
-            }
-        }
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), 11);
-    }
-}
-
-#[test]
 fn a_listing_looks_at_no_more_names_than_it_is_told_to() {
     let tree = Tree::new();
     for at in 0..10 {
@@ -426,10 +430,22 @@ fn whatever_is_asked_for_the_inodes_opened_or_listed_lie_beneath_the_root() {
         let candidates = [Some(raw.as_bytes()), parsed.then(|| path.as_bytes())];
         for root in roots.borrow_mut().iter_mut() {
             for candidate in candidates.into_iter().flatten() {
-                if let Ok((_, metadata)) = root.open(candidate) {
+                let seen = root.open(candidate).map(|(_, metadata)| metadata);
+                if let Ok(metadata) = seen {
                     let (device, inode, _) = metadata.identity;
                     prop_assert!(beneath.contains(&(device, inode)), "{raw}");
                     opened.set(opened.get() + 1);
+                }
+                match (root.open_resident(candidate), seen) {
+                    (Ok((_, again)), Ok(metadata)) => prop_assert_eq!(again, metadata),
+                    (Err(again), Err(error)) => {
+                        let kinds = [error.kind(), io::ErrorKind::WouldBlock];
+                        prop_assert!(kinds.contains(&again.kind()), "{again}");
+                    }
+                    (Err(again), Ok(_)) => {
+                        prop_assert_eq!(again.kind(), io::ErrorKind::WouldBlock);
+                    }
+                    (Ok(_), Err(error)) => prop_assert!(false, "{raw}: {error}"),
                 }
                 // Listed entries have metadata, symlinks that of their targets.
                 for entry in list(root, candidate, 100).map_or(vec![], |list| list.entries) {
@@ -446,4 +462,30 @@ fn whatever_is_asked_for_the_inodes_opened_or_listed_lie_beneath_the_root() {
         opened.get() > 100 && listed.get() > 100,
         "{opened:?}, {listed:?}"
     );
+}
+
+#[test]
+fn names_that_nobody_has_looked_up_are_cold_and_those_that_were_are_not() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("sub")).unwrap();
+    fs::write(directory.path().join("sub/page"), "content").unwrap();
+    symlink(
+        directory.path().join("sub/page"),
+        directory.path().join("link"),
+    )
+    .unwrap();
+    let mut root = Root::open(directory.path()).unwrap();
+    for path in [&b"sub/page"[..], b"sub", b"", b"link"] {
+        let (_, metadata) = root.open(path).unwrap();
+        assert_eq!(root.open_resident(path).unwrap().1, metadata);
+    }
+    let kind = |opened: io::Result<(OwnedFd, Metadata)>| opened.map(drop).unwrap_err().kind();
+    if kind(root.open_resident(b"sub/none")) != io::ErrorKind::WouldBlock {
+        eprintln!("not proved on this machine: its kernel does not know RESOLVE_CACHED");
+        return;
+    }
+    assert_eq!(kind(root.open(b"sub/none")), io::ErrorKind::NotFound);
+    // A file system in memory keeps no names that are not there.
+    let again = kind(root.open_resident(b"sub/none"));
+    assert!([io::ErrorKind::NotFound, io::ErrorKind::WouldBlock].contains(&again));
 }

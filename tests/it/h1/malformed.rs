@@ -9,6 +9,11 @@
 //!   arrived. If not, the answer is as above; if it had, the connection closes without another;
 //! - the request behind it is never answered.
 
+#[path = "malformed/content.rs"]
+mod content;
+
+use content::{CHUNKS, CODINGS, TRAILERS};
+
 /// A request that must be refused.
 pub struct Malformed {
     /// The fault, as a sentence.
@@ -384,119 +389,6 @@ const LENGTHS: &[Malformed] = &[
     head(400, "a malformed length of GET",
         b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 35a\r\n\r\n"),
     head(411, "HTTP/1.0 with a body of unknown length", b"POST / HTTP/1.0\r\nHost: a\r\n\r\n"),
-];
-
-/// Transfer codings (RFC 9112 §6.1): `chunked`, alone and once, in HTTP/1.1.
-#[rustfmt::skip]
-const CODINGS: &[Malformed] = &[
-    head(400, "a length before a coding",
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    head(400, "a length behind a coding",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
-    head(400, "a length of zero beside a coding",
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    head(400, "a coding and a length in HTTP/1.0",
-        b"POST / HTTP/1.0\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    head(400, "a coding in HTTP/1.0",
-        b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    head(400, "a coding with keep-alive in HTTP/1.0",
-        b"GET / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    head(400, "xchunked",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
-    head(400, "chunkedx",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunkedx\r\n\r\n0\r\n\r\n"),
-    head(400, "chunked twice",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
-    head(400, "chunked on two lines",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    head(400, "chunked, then another coding",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
-    head(400, "chunked, then identity on another line",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
-    head(400, "identity, then chunked on another line",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    head(400, "identity",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
-    head(400, "gzip without chunked",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n"),
-    head(501, "gzip, then chunked",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
-    head(501, "an unknown coding, then chunked",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: br ,chunked\r\n\r\n0\r\n\r\n"),
-    head(400, "an empty coding",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n"),
-    head(400, "an empty element before chunked",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: , chunked\r\n\r\n0\r\n\r\n"),
-    head(400, "an empty element behind chunked",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked,\r\n\r\n0\r\n\r\n"),
-    head(400, "chunked with a parameter",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n"),
-    head(400, "chunked in quotes",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
-    head(400, "a tab before chunked",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n"),
-    head(400, "a space and a tab before chunked",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \tchunked\r\n\r\n0\r\n\r\n"),
-    head(400, "a tab behind chunked",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n"),
-    head(400, "a vertical tab before chunked",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n"),
-    head(400, "a no-break space before chunked",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \xa0chunked\r\n\r\n0\r\n\r\n"),
-    head(400, "a coding of GET and a length",
-        b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 35\r\n\r\n0\r\n\r\n"),
-];
-
-/// Chunks (RFC 9112 §7.1): `chunk-size [ chunk-ext ] CRLF chunk-data CRLF`.
-#[rustfmt::skip]
-const CHUNKS: &[Malformed] = &[
-    body("LF ends a chunk size", b"5\nhello\r\n0\r\n\r\n"),
-    body("LF ends an extension", b"5;\nhello\r\n0\r\n\r\n"),
-    body("LF within an extension", b"5;a\nhello\r\n0\r\n\r\n"),
-    body("LF within a quoted extension", b"5;a=\"\n\"\r\nhello\r\n0\r\n\r\n"),
-    body("CR within an extension", b"5;a\rb\r\nhello\r\n0\r\n\r\n"),
-    body("NUL within an extension", b"5;a\0\r\nhello\r\n0\r\n\r\n"),
-    body("an extension without a name", b"5;\r\nhello\r\n0\r\n\r\n"),
-    body("an extension without a name but with a value", b"5;=a\r\nhello\r\n0\r\n\r\n"),
-    body("a hexadecimal prefix", b"0x5\r\nhello\r\n0\r\n\r\n"),
-    body("a negative size", b"-1\r\nhello\r\n0\r\n\r\n"),
-    body("a signed size", b"+5\r\nhello\r\n0\r\n\r\n"),
-    body("17 digits", b"00000000000000005\r\nhello\r\n0\r\n\r\n"),
-    body("a size of 2^64 and more", b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
-    body("an empty size", b"\r\nhello\r\n0\r\n\r\n"),
-    body("an extension without a size", b";a\r\nhello\r\n0\r\n\r\n"),
-    body("a size that is no number", b"G\r\nhello\r\n0\r\n\r\n"),
-    body("an underscore in a size", b"0_5\r\nhello\r\n0\r\n\r\n"),
-    body("a space before a size", b" 5\r\nhello\r\n0\r\n\r\n"),
-    body("a space behind a size", b"5 \r\nhello\r\n0\r\n\r\n"),
-    body("text behind a size", b"5 a\r\nhello\r\n0\r\n\r\n"),
-    body("a comma behind a size", b"5,5\r\nhello\r\n0\r\n\r\n"),
-    body("CR without LF behind a size", b"5\rhello\r\n0\r\n\r\n"),
-    body("CR twice behind a size", b"5\r\r\nhello\r\n0\r\n\r\n"),
-    body("no line end behind the data", b"5\r\nhello0\r\n\r\n"),
-    body("LF behind the data", b"5\r\nhello\n0\r\n\r\n"),
-    body("CR behind the data", b"5\r\nhello\r0\r\n\r\n"),
-    body("more data than the size", b"4\r\nhello\r\n0\r\n\r\n"),
-    body("less data than the size", b"6\r\nhello\r\n0\r\n\r\n"),
-    body("an empty line between chunks", b"5\r\nhello\r\n\r\n0\r\n\r\n"),
-    body("LF ends the last chunk", b"0\n\n"),
-    long_body(400, "one extension without end", b"1;a=", (b"b", 17_000), b"\r\na\r\n0\r\n\r\n"),
-    long_body(400, "extensions without end", b"", (b"1;abcdefg\r\na\r\n", 2_049), b"0\r\n\r\n"),
-    long_body(400, "spaces without end", b"1", (b" ", 17_000), b";a\r\na\r\n0\r\n\r\n"),
-];
-
-/// Trailers (RFC 9112 §7.1.2): a trailer section is a field section.
-#[rustfmt::skip]
-const TRAILERS: &[Malformed] = &[
-    body("no trailer section", b"0\r\n"),
-    body("LF ends a trailer", b"0\r\nX: y\n\r\n"),
-    body("LF ends the trailer section", b"0\r\n\n"),
-    body("a trailer without a colon", b"0\r\nX\r\n\r\n"),
-    body("a space before the colon of a trailer", b"0\r\nX : y\r\n\r\n"),
-    body("a folded trailer", b"0\r\nX: y\r\n z\r\n\r\n"),
-    body("NUL in a trailer", b"0\r\nX: \0\r\n\r\n"),
-    long_body(431, "101 trailers", b"0\r\n", (b"x: y\r\n", 101), b"\r\n"),
-    long_body(431, "a trailer section over 16 KiB", b"0\r\nX: ", (b"y", 16 << 10), b"\r\n\r\n"),
 ];
 
 /// Heads that are larger than allowed.

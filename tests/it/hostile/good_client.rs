@@ -42,6 +42,11 @@ impl Service {
         self.failures += other.failures;
     }
 
+    /// The number of its answers.
+    pub fn answers(&self) -> usize {
+        self.latencies.len()
+    }
+
     /// The latency that 99 of 100 requests stay within.
     pub fn p99(&self) -> Duration {
         let mut sorted = self.latencies.clone();

@@ -1,9 +1,10 @@
 //! The helper process of a running server.
 
 use crate::support::{PATIENCE, Server};
-use rustix::fs::{Advice, fadvise};
+use rustix::fs::{Advice, Mode, OFlags, ResolveFlags, fadvise, openat2};
+use rustix::io::Errno;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// A server with a helper, and the helper's process id.
-fn start(options: &[&str], prepare: impl FnOnce(&Path)) -> (Server, u32) {
+pub fn start(options: &[&str], prepare: impl FnOnce(&Path)) -> (Server, u32) {
     let options = [&["--helper", "on"], options].concat();
     let server = Server::with_site(&options, prepare);
     let line = server.logged("the helper process");
@@ -35,7 +36,7 @@ fn is_alive(id: u32) -> bool {
     field(id, "status", "State").is_some_and(|state| !state.starts_with('Z'))
 }
 
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < PATIENCE, "{what}");
@@ -88,7 +89,7 @@ fn evicted<T>(file: &fs::File, act: impl FnOnce() -> T) -> T {
 }
 
 /// Asks for a file on a connection of its own.
-fn ask(server: &Server, path: &str) -> TcpStream {
+pub fn ask(server: &Server, path: &str) -> TcpStream {
     let mut stream = server.connect();
     let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
@@ -160,6 +161,73 @@ fn a_helper_that_is_killed_in_the_middle_of_a_download_is_told_once_and_missed_b
     assert_eq!(server.log().matches("has ended").count(), 1);
     server.signal("TERM");
     assert_eq!(server.wait(), 0);
+}
+
+/// True if the kernel tells that a name has to be looked up on a disk.
+fn tells_cold_names() -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let root = fs::File::open(directory.path()).unwrap();
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let cold = openat2(&root, "none", flags, Mode::empty(), ResolveFlags::CACHED);
+    let tells = cold.is_err_and(|errno| errno == Errno::AGAIN);
+    if !tells {
+        eprintln!("not proved on this machine: its kernel does not know RESOLVE_CACHED");
+    }
+    tells
+}
+
+/// True if nothing has come on a connection for a while.
+pub fn is_silent(stream: &mut TcpStream) -> bool {
+    let timeout = |time| stream.set_read_timeout(time).unwrap();
+    timeout(Some(Duration::from_millis(300)));
+    let peeked = stream.peek(&mut [0]);
+    timeout(Some(PATIENCE));
+    peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+#[test]
+fn names_that_only_the_disk_has_are_opened_by_the_helper_while_others_are_served() {
+    if !tells_cold_names() {
+        return;
+    }
+    let (server, helper) = start(&[], |site| {
+        fs::write(site.join("page"), "content").unwrap();
+    });
+    let answer = server.request("GET /page HTTP/1.1");
+    assert!(answer.ends_with("content"), "{answer}");
+    signal(helper, "STOP");
+    let mut waiting = ask(&server, "/none");
+    assert!(is_silent(&mut waiting));
+    let answer = server.request("GET /page HTTP/1.1");
+    assert!(answer.ends_with("content"), "{answer}");
+    assert!(is_silent(&mut waiting));
+    signal(helper, "CONT");
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert!(is_alive(helper));
+}
+
+#[test]
+fn names_that_a_helper_was_killed_over_are_looked_up_without_it() {
+    if !tells_cold_names() {
+        return;
+    }
+    let (server, helper) = start(&[], |_| {});
+    signal(helper, "STOP");
+    let mut waiting: Vec<_> = (0..100)
+        .map(|number| ask(&server, &format!("/none{number}")))
+        .collect();
+    assert!(is_silent(&mut waiting[0]));
+    signal(helper, "KILL");
+    for mut stream in waiting {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    }
+    server.logged(&format!("the helper process {helper} has ended"));
+    let answer = server.request("GET /other HTTP/1.1");
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
 }
 
 #[test]

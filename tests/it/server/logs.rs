@@ -204,6 +204,37 @@ fn refusals_of_http2_are_logged_with_their_reason() {
         assert_eq!(line["error"], reason, "{line}");
         assert_eq!(line["version"], "HTTP/2.0", "{line}");
     }
+    let refused = h2.until(|frame| frame.kind == HEADERS && frame.stream == 3);
+    let fields = decoded(&refused);
+    assert!(
+        fields.contains(&("x-own".into(), "yes".into())),
+        "{fields:?}"
+    );
+}
+
+/// The fields of all HEADERS frames, which are whole field sections.
+fn decoded(frames: &[raw_h2::Frame]) -> Vec<(String, String)> {
+    let mut decoder = calmd::hpack::Decoder::new(4096);
+    let mut fields = Vec::new();
+    for frame in frames.iter().filter(|frame| frame.kind == HEADERS) {
+        let mut section = calmd::http::Fields::new();
+        let limits = calmd::hpack::DecodeLimits {
+            list_size: 16_384,
+            fields: 100,
+            crumbs: 100,
+            overrun: 0,
+        };
+        decoder
+            .decode(&frame.payload, &mut section, &limits)
+            .expect("a field section");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        fields.extend(
+            section
+                .iter()
+                .map(|field| (text(field.name), text(field.value))),
+        );
+    }
+    fields
 }
 
 #[test]

@@ -185,6 +185,7 @@ fn requests_are_counted_by_protocol_method_and_status() {
         ("calmd_loop_turn_seconds_count", 10.0),
         ("calmd_connections_held_bytes{holder=\"protocol\"}", 100.0),
         ("calmd_disk_waits_total{by=\"retry\"}", 0.0),
+        ("calmd_name_waits_total", 0.0),
         ("calmd_loop_sleeps_total", 1.0),
         ("process_resident_memory_bytes", 1e6),
         ("process_open_fds", 8.0),

@@ -1,6 +1,7 @@
 //! The running server over sockets.
 
 mod absence;
+mod asking_files;
 mod balancers;
 mod bandwidth;
 mod bulk;

@@ -129,6 +129,51 @@ fn keys_certificates_and_logs_in_the_served_directory_are_neither_served_nor_lis
 }
 
 #[test]
+fn users_traces_secrets_authorities_and_settings_in_the_served_directory_are_not_served() {
+    let settings = r#"
+dir = "site"
+demo = true
+qlog = "site/trace.sqlog"
+tls-key-log = "site/secrets.log"
+client-auth = "optional"
+client-ca = "site/tls/cert.pem"
+proxy = ["/up=http://127.0.0.1:9"]
+proxy-ca = "site/ca.pem"
+basic-auth = [{ path = "/private/**", users = "site/users" }]
+"#;
+    let server = Server::configured(settings, |directory| {
+        let site = directory.join("site");
+        make_pair(&site.join("tls"));
+        fs::write(site.join("index.html"), "start").unwrap();
+        let own = ["trace.sqlog", "secrets.log", "ca.pem", "users"];
+        fs::write(
+            site.join("users"),
+            "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n",
+        )
+        .unwrap();
+        fs::copy(site.join("tls/cert.pem"), site.join("ca.pem")).unwrap();
+        fs::write(site.join("trace.sqlog"), "").unwrap();
+        fs::write(site.join("secrets.log"), "").unwrap();
+        for name in own {
+            fs::hard_link(site.join(name), site.join(format!("{name}.txt"))).unwrap();
+        }
+    });
+    let own = [
+        "/trace.sqlog",
+        "/secrets.log",
+        "/ca.pem",
+        "/users",
+        "/tls/cert.pem",
+        "/trace.sqlog.txt",
+        "/secrets.log.txt",
+        "/ca.pem.txt",
+        "/users.txt",
+    ];
+    all_are(&server, 404, &own);
+    all_are(&server, 200, &["/"]);
+}
+
+#[test]
 fn a_file_that_becomes_the_servers_own_is_forgotten_where_it_was_hot() {
     let options = options("site");
     let options: Vec<&str> = options.iter().map(String::as_str).collect();

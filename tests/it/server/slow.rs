@@ -5,7 +5,7 @@ use crate::raw_h2::{self, Frame, RawH2, frame, get};
 use crate::server::tls::{client_config, connect_with};
 use crate::support::{PATIENCE, Server};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -23,16 +23,43 @@ fn server() -> Server {
     })
 }
 
-/// Reads 200 bytes ten times a second for a while, as over a very bad line, and then the rest.
-fn read_slowly(mut stream: impl Read) -> usize {
-    let start = Instant::now();
-    let mut total = 0;
-    let mut part = [0; 200];
-    while start.elapsed() < SLOW {
-        total += stream.read(&mut part).expect("it is not cut off");
-        std::thread::sleep(SECOND / 10);
+/// A stream over a very bad line: its reads get 200 bytes ten times a second for a while, and then all there is.
+struct BadLine<S> {
+    stream: S,
+    until: Instant,
+}
+
+impl<S> BadLine<S> {
+    fn new(stream: S) -> Self {
+        let until = Instant::now() + SLOW;
+        BadLine { stream, until }
     }
-    total + pour(stream)
+}
+
+impl<S: Read> Read for BadLine<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() >= self.until {
+            return self.stream.read(buffer);
+        }
+        std::thread::sleep(SECOND / 10);
+        let len = buffer.len().min(200);
+        self.stream.read(&mut buffer[..len])
+    }
+}
+
+impl<S: Write> Write for BadLine<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// Reads slowly for a while, and then the rest.
+fn read_slowly(stream: impl Read) -> usize {
+    pour(BadLine::new(stream))
 }
 
 /// Reads everything at once.
@@ -84,6 +111,30 @@ fn a_reader_of_2_kb_a_second_and_one_that_pauses_get_everything() {
         });
         for reader in [clear, tls, player] {
             assert!(reader.join().unwrap() > LEN);
+        }
+    });
+    assert!(!server.log().contains("limit"), "{}", server.log());
+}
+
+#[test]
+fn slow_readers_of_http2_over_tls_get_everything_beside_each_other() {
+    let server = server();
+    let read = || {
+        let stream = connect_with(&server, client_config(&server, &["h2"]));
+        let mut h2 = RawH2::open(BadLine::new(stream));
+        let end = raw_h2::END_HEADERS | raw_h2::END_STREAM;
+        let wide = (LEN as u32).to_be_bytes();
+        h2.send(&frame(raw_h2::SETTINGS, raw_h2::ACK, 0, &[]));
+        h2.send(&frame(raw_h2::WINDOW_UPDATE, 0, 0, &wide));
+        h2.send(&frame(raw_h2::HEADERS, end, 1, &get("/big")));
+        h2.send(&frame(raw_h2::WINDOW_UPDATE, 0, 1, &wide));
+        let frames = h2.until(is_last);
+        let data = frames.iter().filter(|frame| frame.kind == raw_h2::DATA);
+        data.map(|frame| frame.payload.len()).sum::<usize>()
+    };
+    std::thread::scope(|scope| {
+        for reader in [scope.spawn(read), scope.spawn(read)] {
+            assert_eq!(reader.join().unwrap(), LEN);
         }
     });
     assert!(!server.log().contains("limit"), "{}", server.log());

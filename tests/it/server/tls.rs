@@ -214,3 +214,39 @@ fn strict_transport_security_is_sent_over_tls_alone_in_both_versions() {
     let refused = String::from_utf8(server.converse(b"GET / HTTP/1.1\r\n\r\n")).unwrap();
     assert!(!refused.contains("strict-transport"), "{refused}");
 }
+
+/// Puts a certificate that is valid for these days from now where the server expects its own.
+fn put_pair(directory: &Path, days: std::ops::Range<i64>) {
+    let day = |n: i64| {
+        let seconds = std::time::Duration::from_secs(n.unsigned_abs() * 86_400);
+        let now = std::time::SystemTime::now();
+        if n < 0 { now - seconds } else { now + seconds }
+    };
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (day(days.start).into(), day(days.end).into());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    for (name, content) in [
+        ("cert.pem", certificate.pem()),
+        ("key.pem", key.serialize_pem()),
+    ] {
+        std::fs::write(directory.join("next"), content).unwrap();
+        std::fs::rename(directory.join("next"), directory.join(name)).unwrap();
+    }
+}
+
+#[test]
+fn a_certificate_outside_of_its_time_is_warned_of_at_the_start_and_at_sighup() {
+    let options = ["--cert", "cert.pem", "--key", "key.pem"];
+    let server = Server::with_site(&options, |site| put_pair(site.parent().unwrap(), 2..9));
+    server.logged("is not valid before");
+    let directory = server.directory.path();
+    for (days, said) in [(-9..-2, "expired on"), (-90..2, "expires in")] {
+        put_pair(directory, days);
+        server.signal("HUP");
+        server.logged(said);
+    }
+    put_pair(directory, -1..90);
+    server.signal("HUP");
+    server.logged("the certificate was read again");
+}

@@ -87,11 +87,15 @@ faults! {
     FileReadSlow,
     /// A file is truncated.
     FileShrinks,
-    /// A file is replaced by another of its name. It is the last kind that strikes by chance. The kinds
-    /// below are actions of peers and consequences, which are only counted.
+    /// A file is replaced by another of its name.
     FileReplaced,
+    /// The helper's answer comes without the file that it has opened. It is the last kind that strikes by chance.
+    /// The kinds below are actions of peers and consequences, which are only counted.
+    HelperLosesFile,
     /// The disk has to bring bytes of a file first.
     FileCold,
+    /// The helper has to open a file first.
+    NameCold,
     /// The disk that the access log goes to was full.
     LogFull,
     /// Several edges of readiness were reported as one.
@@ -113,7 +117,7 @@ faults! {
 impl Fault {
     /// The kinds that strike by chance.
     pub fn striking() -> &'static [Fault] {
-        &Fault::ALL[..=Fault::FileReplaced as usize]
+        &Fault::ALL[..=Fault::HelperLosesFile as usize]
     }
 
     /// The kinds that are a system call of the server that fails.

@@ -4,8 +4,8 @@ use super::faults::Fault;
 use super::outside::Outside;
 use super::rng::Rng;
 use allocation_counter::opt_out;
-use calmd::world::memory_files::{MemoryFile, MemoryFiles};
-use calmd::world::{FileReads, Files, Listing, Metadata, Residence};
+use calmd::world::memory_files::{MemoryFile, MemoryFiles, MemoryOpening};
+use calmd::world::{Extent, FileReads, Files, HelpAnswer, HelpId, Metadata, Residence};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, IoSliceMut};
@@ -40,6 +40,16 @@ impl Drop for SimFile {
         self.outside.borrow_mut().open_files -= 1;
         // Memory of the file tree is not the server's memory.
         opt_out(|| drop(self.inner.take()));
+    }
+}
+
+/// A file that the helper opens.
+pub struct SimOpening(Option<MemoryOpening>);
+
+impl Drop for SimOpening {
+    fn drop(&mut self) {
+        // The helper's memory is not the server's.
+        opt_out(|| drop(self.0.take()));
     }
 }
 
@@ -243,6 +253,27 @@ impl SimFiles {
         self.tree.read_at(file.inner(), offset, out, max)
     }
 
+    /// The path of a file that is known; empty for others.
+    fn known(&self, path: &[u8]) -> Rc<str> {
+        let known = self.outside.borrow().contents.path(path);
+        known.unwrap_or_default()
+    }
+
+    /// Counts a file that is open from here on.
+    fn opened(
+        &self,
+        path: Rc<str>,
+        (file, metadata): (MemoryFile, Metadata),
+    ) -> (SimFile, Metadata) {
+        self.outside.borrow_mut().open_files += 1;
+        let file = SimFile {
+            inner: Some(file),
+            path,
+            outside: self.outside.clone(),
+        };
+        (file, metadata)
+    }
+
     fn is_fragile(&self, path: &str) -> bool {
         let outside = self.outside.borrow();
         outside
@@ -311,6 +342,24 @@ impl FileReads for SimFiles {
         result
     }
 
+    fn is_helped(&self) -> bool {
+        self.tree.is_helped()
+    }
+
+    fn take_needed(&mut self) -> Option<HelpId> {
+        self.tree.take_needed()
+    }
+
+    fn take_answer(&mut self) -> Option<HelpAnswer> {
+        let mut answer = None;
+        opt_out(|| answer = self.tree.take_answer());
+        answer
+    }
+
+    fn help_timeout(&self) -> Option<Duration> {
+        self.tree.help_timeout()
+    }
+
     fn metadata(&mut self, file: &SimFile) -> io::Result<Metadata> {
         self.tree.metadata(file.inner())
     }
@@ -328,6 +377,7 @@ impl Files for SimFiles {
     type File = SimFile;
     type Reads = Self;
     type Directory = <MemoryFiles as Files>::Directory;
+    type Opening = SimOpening;
 
     fn reads(&self) -> Self {
         SimFiles::new(self.tree.clone(), self.outside.clone())
@@ -338,25 +388,50 @@ impl Files for SimFiles {
         if self.strikes_file(path, Fault::OpenProcessFull) {
             return Err(io::Error::from_raw_os_error(PROCESS_FULL));
         }
-        let known = self.outside.borrow().contents.path(path);
-        let path_name = known.unwrap_or_default();
+        let path_name = self.known(path);
         if self.is_fragile(&path_name) {
             if self.strikes_file(path, Fault::OpenFails) {
                 return Err(io::Error::from_raw_os_error(BROKEN));
             }
             opt_out(|| self.unsettle(&path_name));
         }
-        let (inner, metadata) = self.tree.open(path)?;
-        self.outside.borrow_mut().open_files += 1;
-        let outside = self.outside.clone();
-        Ok((
-            SimFile {
-                inner: Some(inner),
-                path: path_name,
-                outside,
-            },
-            metadata,
-        ))
+        let opened = self.tree.open(path)?;
+        Ok(self.opened(path_name, opened))
+    }
+
+    fn open_resident(&mut self, path: &[u8]) -> io::Result<(SimFile, Metadata)> {
+        if self.tree.is_cold(path) {
+            self.count(Fault::NameCold);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.open(path)
+    }
+
+    fn need_open(&mut self, reads: &mut Self, path: &[u8]) -> Option<SimOpening> {
+        let mut opening = None;
+        opt_out(|| opening = self.tree.need_open(&mut reads.tree, path));
+        opening.map(|opening| SimOpening(Some(opening)))
+    }
+
+    fn open_helped(
+        &mut self,
+        path: &[u8],
+        opening: &SimOpening,
+    ) -> io::Result<(SimFile, Metadata)> {
+        if self.strikes(Fault::HelperLosesFile) {
+            return self.open(path);
+        }
+        // A descriptor is duplicated.
+        if self.strikes_file(path, Fault::OpenProcessFull) {
+            return Err(io::Error::from_raw_os_error(PROCESS_FULL));
+        }
+        let path_name = self.known(path);
+        if self.is_fragile(&path_name) && self.strikes_file(path, Fault::OpenFails) {
+            return Err(io::Error::from_raw_os_error(BROKEN));
+        }
+        let opening = opening.0.as_ref().expect("taken only when it is dropped");
+        let opened = self.tree.open_helped(path, opening)?;
+        Ok(self.opened(path_name, opened))
     }
 
     fn is_same_root(&self, other: &Self) -> bool {
@@ -371,8 +446,9 @@ impl Files for SimFiles {
         &mut self,
         directory: &mut Self::Directory,
         max: usize,
-    ) -> io::Result<Listing> {
-        self.tree.read_directory(directory, max)
+        take: &mut dyn FnMut(&[u8], &Metadata),
+    ) -> io::Result<Extent> {
+        self.tree.read_directory(directory, max, take)
     }
 
     fn add_effort(&mut self, bytes: usize) {

@@ -171,6 +171,9 @@ impl Run {
                 if outside.rng.chance(250) {
                     tree.slow_disk(outside.rng.pause(Duration::from_millis(300)));
                 }
+                if outside.rng.chance(250) {
+                    tree.slow_names(outside.rng.pause(Duration::from_millis(300)));
+                }
                 clients::anybody(&mut outside)
             }
             Scenario::Plain => clients::good(&mut outside),

@@ -4,6 +4,7 @@
 //! The loop asserts progress behind each turn, so a turn that neither moves anything nor waits for
 //! something fails these tests as well.
 
+mod control;
 mod secure;
 
 use super::*;

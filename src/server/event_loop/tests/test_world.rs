@@ -72,6 +72,10 @@ pub(super) struct OutsideState {
     pub(super) asleep: Duration,
     pub(super) ready: Vec<Ready>,
     pub(super) backlog: [VecDeque<Shared>; 2],
+    /// Connections that the server has dialled.
+    pub(super) dialled: Vec<Shared>,
+    /// The next connection that is dialled fails for want of a descriptor.
+    pub(super) lacks_descriptor: bool,
 }
 
 impl Outside {
@@ -127,11 +131,18 @@ impl World for TestWorld {
     }
 
     fn connect(&mut self, _: SocketAddr) -> io::Result<Self::Socket> {
-        unreachable!("a server dials nobody")
+        let mut outside = self.outside.0.borrow_mut();
+        if std::mem::take(&mut outside.lacks_descriptor) {
+            return Err(rustix::io::Errno::MFILE.into());
+        }
+        let link = Shared::default();
+        link.borrow_mut().room = usize::MAX;
+        outside.dialled.push(link.clone());
+        Ok(TestSocket(link))
     }
 
     fn is_connected(&self, _: &Self::Socket) -> io::Result<bool> {
-        unreachable!("a server dials nobody")
+        Ok(true)
     }
 
     fn stop_listening(&mut self, _count: usize) {}

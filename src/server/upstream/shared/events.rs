@@ -8,9 +8,9 @@ use crate::h2::{Cause, ErrorCode, Event, StreamKey};
 use crate::http::Fields;
 use crate::server::upstream::config::UpstreamLimits;
 use crate::server::upstream::loss::UpstreamLoss;
-use crate::world::World;
+use crate::world::Files;
 
-impl<W: World> SharedConnection<W> {
+impl<K, F: Files> SharedConnection<K, F> {
     /// Passes an event on to its call.
     pub(super) fn handle(&mut self, event: Event<'_>, limits: &UpstreamLimits, now: Instant) {
         let until = now + limits.idle_timeout;

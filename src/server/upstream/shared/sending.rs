@@ -6,16 +6,16 @@ use super::{SharedConnection, SharedFlow};
 use crate::h2::{ErrorCode, Grant};
 use crate::server::lent::Buffers;
 use crate::server::upstream::config::UpstreamLimits;
-use crate::world::World;
+use crate::world::{Files, Outside};
 
 /// Output that is made at once, in bytes.
 const PIECE: usize = 64 << 10;
 
-impl<W: World> SharedConnection<W> {
+impl<K, F: Files> SharedConnection<K, F> {
     /// Makes content of requests where the socket has room, and writes what there is.
     pub(super) fn write(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &mut Buffers,
         limits: &UpstreamLimits,
         now: Instant,
@@ -76,7 +76,7 @@ impl<W: World> SharedConnection<W> {
 
     pub(super) fn flush(
         &mut self,
-        world: &mut W,
+        world: &mut Outside<K, F>,
         buffers: &mut Buffers,
         limits: &UpstreamLimits,
         now: Instant,

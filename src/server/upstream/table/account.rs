@@ -5,9 +5,9 @@ use std::time::Instant;
 use super::{Carrier, UpstreamTable};
 use crate::server::upstream::counts::{UpstreamBytes, UpstreamFigures};
 use crate::server::upstream::pool::Pool;
-use crate::world::{Token, World};
+use crate::world::{Files, Token};
 
-impl<W: World> Carrier<W> {
+impl<K, F: Files> Carrier<K, F> {
     /// The memory of the connection by its holder, without that of its calls.
     fn memory(&self) -> UpstreamBytes {
         match self {
@@ -17,7 +17,7 @@ impl<W: World> Carrier<W> {
     }
 }
 
-impl<W: World> UpstreamTable<W> {
+impl<K, F: Files> UpstreamTable<K, F> {
     /// Bytes that all connections and their calls hold, as the connections were at the end of their last turns.
     pub(in crate::server) fn held(&self) -> usize {
         self.held + self.calls.held()

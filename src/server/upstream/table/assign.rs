@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{Carrier, TableTurn, UpstreamTable};
+use crate::content::Supply;
 use crate::exchange::{Call, CallPlace, Failure};
 use crate::proxy::{DialAddress, UpstreamTls, UpstreamVersion};
 use crate::server::upstream::channel::Channel;
@@ -10,19 +11,19 @@ use crate::server::upstream::connection::UpstreamConnection;
 use crate::server::upstream::loss::UpstreamLoss;
 use crate::server::upstream::pool::{Freshness, Pool, Route};
 use crate::server::upstream::shared::SharedConnection;
-use crate::world::{Token, World};
+use crate::world::{Files, Token};
 
 /// Attempts to send one request, at most: two upstream servers that are down together are not waited for
 /// any longer.
 const MOST_ATTEMPTS: u32 = 3;
 
-impl<W: World> UpstreamTable<W> {
+impl<K, F: Files> UpstreamTable<K, F> {
     /// Finds a connection for a call.
     pub(super) fn assign(
         &mut self,
         call: Call,
         freshness: Freshness,
-        means: &mut TableTurn<'_, W>,
+        means: &mut TableTurn<'_, K, F>,
     ) {
         let upstream = call.upstream();
         loop {
@@ -35,7 +36,7 @@ impl<W: World> UpstreamTable<W> {
                     let connection = self.connections.value(token);
                     let channel = connection.map(Carrier::channel);
                     // A request that can be sent once more needs no system call to be sure.
-                    let is_silent = |channel: &mut Channel<W>| {
+                    let is_silent = |channel: &mut Channel<K, F>| {
                         channel.is_silent()
                             && (call.may_repeat() || channel.is_silent_now(means.world))
                     };
@@ -69,7 +70,7 @@ impl<W: World> UpstreamTable<W> {
 
     /// True if a connection of many calls takes one more, as far as can be seen without asking the server.
     /// One that is idle is looked at, because the server may have closed it.
-    fn is_open(&mut self, token: Token, means: &mut TableTurn<'_, W>) -> bool {
+    fn is_open(&mut self, token: Token, means: &mut TableTurn<'_, K, F>) -> bool {
         if let Some(Carrier::Shared(connection)) = self.connections.value(token)
             && connection.is_idle()
         {
@@ -82,7 +83,7 @@ impl<W: World> UpstreamTable<W> {
         }
     }
 
-    fn begin(&mut self, call: Call, token: Token, means: &mut TableTurn<'_, W>) {
+    fn begin(&mut self, call: Call, token: Token, means: &mut TableTurn<'_, K, F>) {
         call.count_attempt();
         call.set_place(CallPlace::Connection(token));
         match self.connections.value(token) {
@@ -103,7 +104,7 @@ impl<W: World> UpstreamTable<W> {
         call: Call,
         server: (usize, usize),
         address: &DialAddress,
-        means: &mut TableTurn<'_, W>,
+        means: &mut TableTurn<'_, K, F>,
     ) {
         let socket = match address {
             DialAddress::Tcp(address) => means.world.connect(*address),
@@ -145,7 +146,7 @@ impl<W: World> UpstreamTable<W> {
     /// A connection of the server's protocol on a socket that is being connected.
     fn insert(
         &mut self,
-        socket: W::Socket,
+        socket: K,
         server: (usize, usize),
         until: Instant,
         now: Instant,
@@ -185,8 +186,11 @@ impl<W: World> UpstreamTable<W> {
         call: Call,
         server: (usize, usize),
         loss: UpstreamLoss,
-        means: &mut TableTurn<'_, W>,
+        means: &mut TableTurn<'_, K, F>,
     ) {
+        if loss == UpstreamLoss::NoDescriptor {
+            self.supply.note(Supply::Short);
+        }
         let pool = self.pools.get_mut(server.0);
         let attempts = pool.map_or(1, |pool| {
             // A call whose client has gone is no failure.
@@ -225,9 +229,13 @@ impl<W: World> UpstreamTable<W> {
         self.assign(call, Freshness::New, means);
     }
 
-    /// Lets a call go on that waits for a connection.
-    pub(super) fn serve_waiting(&mut self, upstream: usize, means: &mut TableTurn<'_, W>) {
-        let waiting = self.pools.get_mut(upstream).and_then(Pool::next_waiting);
+    /// Lets a call go on that waits for a connection, if there is a place for it: otherwise it keeps its turn.
+    pub(super) fn serve_waiting(&mut self, upstream: usize, means: &mut TableTurn<'_, K, F>) {
+        let most = self.limits.connections;
+        let pool = self.pools.get_mut(upstream);
+        let waiting = pool
+            .filter(|pool| pool.has_place(most))
+            .and_then(Pool::next_waiting);
         if let Some(call) = waiting {
             call.set_place(CallPlace::New);
             self.assign(call, Freshness::Any, means);

@@ -12,6 +12,7 @@ use calmd_bench::headers::{
 };
 use calmd_bench::hpack::{Decoder, Encoder};
 use calmd_bench::http::Fields;
+use calmd_bench::http::field::Field;
 use calmd_bench::{frames, measure};
 
 /// The content of every response.
@@ -84,6 +85,17 @@ struct Http2 {
     fields: Fields,
     output: Vec<u8>,
     now: Instant,
+    /// Number of requests so far.
+    asked: usize,
+}
+
+/// The paths of one request after another.
+#[derive(Clone, Copy)]
+enum Paths {
+    /// The path of the list, each time.
+    Same,
+    /// Others, each as long as that of the list.
+    Other,
 }
 
 impl Http2 {
@@ -95,13 +107,22 @@ impl Http2 {
             fields: Fields::new(),
             output: Vec::with_capacity(64 << 10),
             now,
+            asked: 0,
         }
     }
 
     /// The bytes that the client sends for `count` requests.
-    fn requests(&mut self, list: List, count: usize) -> Vec<u8> {
+    fn requests(&mut self, list: List, count: usize, paths: Paths) -> Vec<u8> {
         for _ in 0..count {
-            let request = list.iter().copied().map(field);
+            self.asked += 1;
+            let own = match paths {
+                Paths::Same => path_of(list).to_owned(),
+                Paths::Other => other_path(path_of(list), self.asked),
+            };
+            let request = list.iter().map(|&(name, value)| match name {
+                ":path" => Field::new(name.as_bytes(), own.as_bytes()),
+                _ => field((name, value)),
+            });
             self.client.open(request, true, self.now).expect("a stream");
         }
         self.client.take_output()
@@ -151,21 +172,44 @@ impl Http2 {
     }
 }
 
+fn path_of(list: List) -> &'static str {
+    let mut fields = list.iter();
+    fields
+        .find(|field| field.0 == ":path")
+        .map_or("", |field| field.1)
+}
+
+/// A path of the same length, with a number in the place of its last two letters.
+fn other_path(path: &str, number: usize) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let digit = |value: usize| char::from(DIGITS[value % DIGITS.len()]);
+    let beginning = &path[..path.len() - 2];
+    format!(
+        "{beginning}{}{}",
+        digit(number / DIGITS.len()),
+        digit(number)
+    )
+}
+
 fn http2(name: &str, list: List) {
     let mut pair = Http2::new();
     let answer = fields(RESPONSE);
-    let input = pair.requests(list, 1);
+    let input = pair.requests(list, 1, Paths::Same);
     measure(&format!("h2 connection with one GET, {name}"), || {
         assert_eq!(pair.serve(&input, &answer), 1);
     });
     pair.finish();
-    for (count, what) in [(1, "one GET"), (32, "32 GETs at once")] {
+    for (count, paths, what) in [
+        (1, Paths::Other, "one GET"),
+        (32, Paths::Other, "32 GETs at once"),
+        (1, Paths::Same, "a GET that repeats the last"),
+    ] {
         for _ in 0..WARM {
-            let input = pair.requests(list, count);
+            let input = pair.requests(list, count, paths);
             assert_eq!(pair.serve(&input, &answer), count);
             pair.finish();
         }
-        let input = pair.requests(list, count);
+        let input = pair.requests(list, count, paths);
         measure(&format!("h2 {what}, {name}"), || {
             assert_eq!(pair.serve(&input, &answer), count);
         });
@@ -179,7 +223,7 @@ fn http2_bulk() {
     const FRAMES: usize = 64;
     let mut pair = Http2::new();
     let answer = fields(RESPONSE);
-    let input = pair.requests(LOAD, 4);
+    let input = pair.requests(LOAD, 4, Paths::Same);
     let mut input = &input[..];
     let windows = (1 << 30) - 1;
     pair.server.lend_output(std::mem::take(&mut pair.output));

@@ -1,6 +1,8 @@
 //! Frames: encoding a decoded frame gives its bytes again.
 
-use super::super::h2::frame::{FrameHeader, FrameType, HEADER_LEN, decode, encode, flag};
+use super::super::h2::frame::{
+    FrameHeader, FrameType, HEADER_LEN, decode, encode, extension, flag,
+};
 
 /// Decodes any bytes as frames, one behind the other.
 pub fn decode(mut input: &[u8]) {
@@ -73,8 +75,8 @@ fn payload_as_each_type(header: FrameHeader, payload: &[u8]) {
             &without_reserved_bit(payload),
         );
     }
-    if let Ok((prioritized, value)) = decode::priority_update(payload) {
-        encode::priority_update(&mut out, prioritized, value);
+    if let Ok((prioritized, value)) = extension::priority_update(payload) {
+        extension::put_priority_update(&mut out, prioritized, value);
         same(
             &mut out,
             FrameType::PRIORITY_UPDATE,
@@ -82,12 +84,12 @@ fn payload_as_each_type(header: FrameHeader, payload: &[u8]) {
             &without_reserved_bit(payload),
         );
     }
-    if let Some((origin, value)) = decode::altsvc(payload) {
-        encode::altsvc(&mut out, header.stream_id, origin, value);
+    if let Some((origin, value)) = extension::altsvc(payload) {
+        extension::put_altsvc(&mut out, header.stream_id, origin, value);
         same(&mut out, FrameType::ALTSVC, header.stream_id, payload);
     }
-    let origins = decode::origins(payload);
-    encode::origin(&mut out, origins);
+    let origins = extension::origins(payload);
+    extension::put_origin(&mut out, origins);
     let whole = out.len() - HEADER_LEN;
     assert!(whole <= payload.len());
     same(&mut out, FrameType::ORIGIN, 0, &payload[..whole]);

@@ -2,7 +2,7 @@
 //! bytes.
 
 use super::super::h2::Role;
-use super::super::h2::frame::{FrameType, encode, flag};
+use super::super::h2::frame::{FrameType, encode, extension, flag};
 use super::super::hpack::Encoder;
 use super::super::http::field::Fields;
 use super::script::Script;
@@ -184,7 +184,7 @@ impl Wire {
                 let payload = [&dependency.to_be_bytes()[..], &[script.byte()]].concat();
                 encode::frame(out, FrameType::PRIORITY, 0, id, &payload);
             }
-            12 => encode::priority_update(out, Wire::stream(script), script.bytes()),
+            12 => extension::put_priority_update(out, Wire::stream(script), script.bytes()),
             13 => {
                 let (id, flags) = (Wire::stream(script), script.one_of(&FLAGS));
                 encode::frame(out, FrameType::CONTINUATION, flags, id, script.bytes());

@@ -4,6 +4,7 @@
 mod descriptors;
 mod disk;
 mod files;
+mod panel;
 mod passwords;
 mod requests;
 mod uploads;
@@ -23,6 +24,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         descriptors::ALL,
         disk::ALL,
         passwords::ALL,
+        panel::ALL,
     ]
     .into_iter()
     .flatten()

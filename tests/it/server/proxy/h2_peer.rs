@@ -160,6 +160,19 @@ impl H2Peer {
 
     /// Asks for `path`; without `end` content follows.
     pub fn ask(&mut self, method: &str, path: &str, more: &[(&str, &str)], end: bool) -> StreamKey {
+        let stream = self.begin(method, path, more, end);
+        self.flush();
+        stream
+    }
+
+    /// Begins a request that is sent with whatever is sent next.
+    pub fn begin(
+        &mut self,
+        method: &str,
+        path: &str,
+        more: &[(&str, &str)],
+        end: bool,
+    ) -> StreamKey {
         let head = [
             (":method", method),
             (":scheme", "http"),
@@ -168,7 +181,6 @@ impl H2Peer {
         ];
         let head = fields(&head).chain(fields(more)).collect::<Vec<_>>();
         let stream = self.core.open(head, end, Instant::now());
-        self.flush();
         stream.expect("a stream")
     }
 

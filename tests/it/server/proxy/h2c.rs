@@ -137,6 +137,9 @@ fn requests_share_a_connection_as_far_as_its_server_allows() {
         let mut waiting = Vec::new();
         loop {
             match peer.next() {
+                Heard::Head(stream, head, _) if head.contains(&":path: /first".to_owned()) => {
+                    peer.say(stream, &[(":status", "200")], true);
+                }
                 Heard::Head(stream, ..) => waiting.push(stream),
                 Heard::Closed => return,
                 other => panic!("{other:?}"),
@@ -157,10 +160,14 @@ fn requests_share_a_connection_as_far_as_its_server_allows() {
     };
     let server = proxy(config, script, &[]);
     let mut client = client(&server);
+    client.ask("GET", "/first", &[], true);
+    assert!(matches!(client.next(), Heard::Head(..)));
     for _ in 0..4 {
-        for _ in 0..8 {
-            client.ask("GET", "/", &[], true);
+        // All come at once: one that came when others are answered could wait alone for three more.
+        for _ in 0..7 {
+            client.begin("GET", "/", &[], true);
         }
+        client.ask("GET", "/", &[], true);
         let mut whole = 0;
         while whole < 8 {
             match client.next() {
@@ -174,7 +181,7 @@ fn requests_share_a_connection_as_far_as_its_server_allows() {
         }
     }
     assert_eq!(most.load(Ordering::SeqCst), 4);
-    // Before the first SETTINGS came, one connection may have been thought enough.
+    // A connection whose SETTINGS have not come may be thought enough for more.
     let connections = connections.load(Ordering::SeqCst);
     assert!((2..=3).contains(&connections), "{connections}");
 }

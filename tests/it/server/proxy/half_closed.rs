@@ -40,7 +40,9 @@ fn h1_upstream(script: impl Fn(&mut Caller) + Send + Sync + 'static) -> Upstream
 /// A tunnel of a client of HTTP/1.1, whose first bytes were read.
 fn h1_tunnel(server: &Server) -> TcpStream {
     let mut client = server.connect();
-    client.write_all(OFFER.as_bytes()).unwrap();
+    // The name of the certificate, where it goes on over TLS.
+    let offer = OFFER.replace("Host: a", "Host: localhost");
+    client.write_all(offer.as_bytes()).unwrap();
     let mut seen = Vec::new();
     while !seen.ends_with(b"hello") {
         let mut byte = [0];
@@ -85,6 +87,41 @@ fn a_client_that_is_gone_behind_the_end_of_the_upstream_ends_the_tunnel() {
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     drop(client);
     assert_eq!(told.recv_timeout(PATIENCE), Ok(0));
+}
+
+/// A server that forwards in the clear, and one before it that forwards to it over TLS.
+fn over_tls(upstream: &Upstream) -> (Server, Server) {
+    let behind = proxy(upstream, &[]);
+    let certificates = behind.directory.path().join("certs/localhost.pem");
+    let rule = format!("/=https://localhost:{}", behind.https.port());
+    let options = ["--proxy", &rule, "--proxy-ca"];
+    let options = [&options[..], &[certificates.to_str().unwrap()]].concat();
+    (Server::start(&options), behind)
+}
+
+#[test]
+fn over_tls_the_upstream_goes_on_behind_the_end_of_the_client() {
+    let upstream = h1_upstream(answer_behind_the_end);
+    let (server, _behind) = over_tls(&upstream);
+    let mut client = h1_tunnel(&server);
+    client.write_all(b"last").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() == REST && rest.iter().all(|byte| *byte == b'r'));
+}
+
+#[test]
+fn over_tls_the_client_goes_on_behind_the_end_of_the_upstream() {
+    let (tell, told) = mpsc::channel();
+    let upstream = h1_upstream(move |caller| listen_behind_its_end(caller, &tell));
+    let (server, _behind) = over_tls(&upstream);
+    let mut client = h1_tunnel(&server);
+    client.write_all(b"go").unwrap();
+    assert_eq!(client.read(&mut [0]).unwrap(), 0, "the end is passed on");
+    client.write_all(&vec![b'c'; REST]).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(REST as u64));
 }
 
 /// Content of a stream up to its end.

@@ -1,0 +1,89 @@
+//! The queue of calls that have something for their connections, and the account of what all calls hold.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::Call;
+use super::spare::SpareMemory;
+use crate::exchange::queue::Queue;
+use crate::http::Fields;
+
+/// Calls whose exchanges have something for their upstream connections.
+#[derive(Clone)]
+pub(crate) struct Calls(Rc<CallQueue>);
+
+/// The state that all clones share.
+struct CallQueue {
+    waiting: RefCell<Queue<Call>>,
+    /// Bytes that all calls hold.
+    held: Cell<usize>,
+    /// Bytes of responses in the buffers that they were read into.
+    lent: Rc<Cell<usize>>,
+    spare: RefCell<SpareMemory>,
+}
+
+impl Calls {
+    /// No calls.
+    pub(crate) fn new() -> Self {
+        Calls(Rc::new(CallQueue {
+            waiting: RefCell::new(Queue::new()),
+            held: Cell::new(0),
+            lent: Rc::default(),
+            spare: RefCell::default(),
+        }))
+    }
+
+    /// True if no call has anything to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.waiting.borrow().is_empty()
+    }
+
+    /// Takes the next call.
+    pub(crate) fn take(&self) -> Option<Call> {
+        let call = self.0.waiting.borrow_mut().pop_front()?;
+        call.leave_queue();
+        Some(call)
+    }
+
+    /// Bytes of responses that exchanges have not taken, and of requests that are kept to be sent once more, of
+    /// all calls. Content that no connection has taken is counted with its client.
+    pub(crate) fn held(&self) -> usize {
+        self.0.held.get() + self.0.lent.get()
+    }
+
+    /// Adds a call behind the others.
+    pub(super) fn add(&self, call: Call) {
+        self.0.waiting.borrow_mut().push_back(call);
+    }
+
+    /// Counts what a call holds now, which held `before`.
+    pub(super) fn count(&self, before: usize, now: usize) {
+        self.0.held.set(self.0.held.get() + now - before);
+    }
+
+    /// A head that nobody else holds, to be filled anew.
+    pub(crate) fn spare_head(&self) -> Rc<Fields> {
+        self.0.spare.borrow_mut().take_head()
+    }
+
+    /// Has a head used again once its message is over.
+    pub(crate) fn keep_head(&self, head: &Rc<Fields>) {
+        self.0.spare.borrow_mut().keep_head(head);
+    }
+
+    /// An empty buffer for content.
+    pub(super) fn spare_content(&self) -> VecDeque<u8> {
+        self.0.spare.borrow_mut().take_content()
+    }
+
+    /// Has a buffer of content used again.
+    pub(super) fn keep_content(&self, content: VecDeque<u8>) {
+        self.0.spare.borrow_mut().keep_content(content);
+    }
+
+    /// The account of the bytes that are lent.
+    pub(super) fn lent(&self) -> &Rc<Cell<usize>> {
+        &self.0.lent
+    }
+}

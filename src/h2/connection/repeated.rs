@@ -1,0 +1,174 @@
+//! A request that is equal to the one before it: its field block is decoded and checked once.
+//!
+//! A client that repeats a request sends an equal block. As long as the table is the same (RFC 7541 §2.3.2), an
+//! equal block means equal fields.
+
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+use crate::h2::field_section::RequestFacts;
+use crate::hpack::Decoded;
+use crate::http::Fields;
+
+/// The longest block that is compared, in bytes. Behind the first request of a connection few are longer.
+pub(super) const LONGEST: usize = 64;
+
+/// The outcome of a request's block.
+pub(super) enum DecodedRequest {
+    /// It was decoded, and says what is still to be found out.
+    New(Decoded),
+    /// Its fields were those of the request before it, whole and well-formed.
+    Repeated(RequestFacts),
+}
+
+/// The last request, if its block is short and left the table as it was.
+pub(super) struct RepeatedRequest {
+    block: [u8; LONGEST],
+    len: usize,
+    /// The state of the table by [`Decoder::table_changes`](crate::hpack::Decoder::table_changes).
+    table: u32,
+    knowledge: Knowledge,
+    /// Its fields, where they are known.
+    fields: Fields,
+}
+
+/// Knowledge of that request. Nothing but its block is kept before it comes a second time, as most never do.
+#[derive(Default)]
+enum Knowledge {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// Its block.
+    Block,
+    /// Its block has come again, and its fields are being checked.
+    Again,
+    /// Its fields, and what they say.
+    Whole(RequestFacts),
+}
+
+impl RepeatedRequest {
+    /// Facts of the request with this block, if it is equal to the last one. Its fields take the place of `fields`.
+    /// `table` is the state of the table before the block.
+    pub(super) fn repeat(
+        &self,
+        block: &[u8],
+        table: u32,
+        fields: &mut Fields,
+    ) -> Option<RequestFacts> {
+        let Knowledge::Whole(facts) = self.knowledge else {
+            return None;
+        };
+        if !self.is_equal(block, table) {
+            return None;
+        }
+        fields.copy_from(&self.fields);
+        Some(facts)
+    }
+
+    /// A request's block of at most [`LONGEST`] bytes was decoded, which left the table in the state that it had.
+    pub(super) fn note(&mut self, block: &[u8], table: u32) {
+        let is_known = !matches!(self.knowledge, Knowledge::Nothing);
+        if is_known && self.is_equal(block, table) {
+            self.knowledge = Knowledge::Again;
+            return;
+        }
+        let place = self.block.get_mut(..block.len());
+        self.knowledge = match place {
+            Some(place) => {
+                place.copy_from_slice(block);
+                (self.len, self.table) = (block.len(), table);
+                Knowledge::Block
+            }
+            None => Knowledge::Nothing,
+        };
+    }
+
+    /// The request that was noted last has these fields, which say this.
+    pub(super) fn learn(&mut self, fields: &Fields, facts: RequestFacts) {
+        if let Knowledge::Again = self.knowledge {
+            self.fields.copy_from(fields);
+            self.knowledge = Knowledge::Whole(facts);
+        }
+    }
+
+    /// Another block has come, or an equal one may mean something else from now on.
+    pub(super) fn forget(&mut self) {
+        self.knowledge = Knowledge::Nothing;
+    }
+
+    /// Bytes that are allocated for its fields.
+    pub(super) fn heap(&self) -> usize {
+        self.fields.heap()
+    }
+
+    fn is_equal(&self, block: &[u8], table: u32) -> bool {
+        self.table == table && self.block.get(..self.len) == Some(block)
+    }
+}
+
+impl Default for RepeatedRequest {
+    /// No request.
+    fn default() -> Self {
+        RepeatedRequest {
+            block: [0; LONGEST],
+            len: 0,
+            table: 0,
+            knowledge: Knowledge::Nothing,
+            fields: Fields::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::h2::field_section;
+
+    const BLOCK: [u8; 2] = [0x82, 0x84];
+
+    fn fields() -> Fields {
+        Fields::request("GET", "https", "localhost", "/")
+    }
+
+    fn facts() -> RequestFacts {
+        field_section::request(&fields(), false).unwrap()
+    }
+
+    #[test]
+    fn a_request_is_known_from_its_second_time_on_while_the_table_is_the_same() {
+        let mut last = RepeatedRequest::default();
+        let mut found = Fields::new();
+        for _ in 0..2 {
+            assert_eq!(last.repeat(&BLOCK, 7, &mut found), None);
+            last.note(&BLOCK, 7);
+            last.learn(&fields(), facts());
+        }
+        assert_eq!(last.repeat(&BLOCK, 7, &mut found), Some(facts()));
+        assert!(found.iter().eq(fields().iter()));
+        assert_eq!(last.repeat(&BLOCK, 8, &mut found), None);
+        assert_eq!(last.repeat(&BLOCK[..1], 7, &mut found), None);
+        assert_eq!(last.repeat(&[0x82, 0x85], 7, &mut found), None);
+        last.forget();
+        assert_eq!(last.repeat(&BLOCK, 7, &mut found), None);
+    }
+
+    #[test]
+    fn a_request_between_takes_the_place() {
+        let mut last = RepeatedRequest::default();
+        for block in [BLOCK, [0x82, 0x85], BLOCK] {
+            last.note(&block, 7);
+            last.learn(&fields(), facts());
+            assert_eq!(last.repeat(&block, 7, &mut Fields::new()), None);
+        }
+    }
+
+    #[test]
+    fn a_block_that_is_too_long_is_not_kept() {
+        let block = [0x82; LONGEST + 1];
+        let mut last = RepeatedRequest::default();
+        for _ in 0..3 {
+            last.note(&block, 7);
+            last.learn(&fields(), facts());
+            assert_eq!(last.repeat(&block, 7, &mut Fields::new()), None);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Requests that repeat the one before them, between others that change the table.
+
+use super::*;
+use proptest::prelude::*;
+
+/// Requests of which each has the same block every time from the second on, where it fits the table.
+const REQUESTS: [&[(&str, &str)]; 5] = [
+    &[(":path", "/")],
+    &[(":path", "/a")],
+    &[(":path", "/"), ("priority", "u=1, i"), ("accept", "*/*")],
+    &[
+        (":path", "/b"),
+        ("cookie", "name=a-long-value-of-a-cookie"),
+        ("user-agent", "x"),
+    ],
+    &[(":path", "/"), ("content-length", "0")],
+];
+
+/// Something that a client or a server does.
+#[derive(Clone, Debug)]
+enum Deed {
+    Request(usize),
+    /// The peer's table gets another size.
+    Resize(u32),
+    /// The server gives memory back.
+    Shrink,
+    /// The server has trailers sent to it.
+    Trailers(usize),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        12 => (0..REQUESTS.len()).prop_map(Deed::Request),
+        1 => prop_oneof![Just(0_u32), Just(64), Just(100), Just(4096)].prop_map(Deed::Resize),
+        1 => Just(Deed::Shrink),
+        1 => (0..2_usize).prop_map(Deed::Trailers),
+    ]
+}
+
+fn fields_of(number: usize) -> Vec<(&'static str, &'static str)> {
+    let common = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+    ];
+    let mut fields = common.to_vec();
+    fields.extend(REQUESTS[number]);
+    fields
+}
+
+proptest! {
+    #[test]
+    fn each_request_is_heard_as_it_was_sent(
+        deeds in proptest::collection::vec((deed(), 1..5_usize), 1..40)
+    ) {
+        let mut peer = ScriptedPeer::server();
+        let mut id = 1;
+        for (deed, times) in deeds {
+            for _ in 0..times {
+                match deed {
+                    Deed::Request(number) => {
+                        let fields = fields_of(number);
+                        peer.headers(id, flag::END_STREAM, &fields);
+                        let sent: Fields = fields.into_iter().collect();
+                        let expected = Heard(format!("request {id} {sent:?} end=true"));
+                        prop_assert_eq!(peer.hear(), [expected]);
+                        peer.answer(id);
+                        id += 2;
+                    }
+                    Deed::Resize(size) => peer.encoder.set_peer_max_table_size(size),
+                    Deed::Shrink => peer.connection.shrink(),
+                    Deed::Trailers(number) => {
+                        peer.post(id);
+                        let trailer = [("x-sum", ["1", "2"][number])];
+                        peer.headers(id, flag::END_STREAM, &trailer);
+                        prop_assert_eq!(peer.hear().len(), 2);
+                        peer.answer(id);
+                        id += 2;
+                    }
+                }
+                peer.sent();
+            }
+        }
+    }
+}
+
+/// The priority and the expectation of a request count each time.
+#[test]
+fn a_request_that_is_repeated_says_what_it_says() {
+    let mut peer = ScriptedPeer::server();
+    for id in [1, 3, 5, 7, 9] {
+        let mut fields = request("HEAD", "/").to_vec();
+        fields.push(("priority", "u=2, i"));
+        peer.headers(id, flag::END_STREAM, &fields);
+        peer.hear();
+        let stream = peer.key(id);
+        assert_eq!(
+            peer.connection.priority(stream),
+            Some(Priority::new(2, true))
+        );
+        // It is a request for a head: a length without content is right.
+        let head: Fields = [(":status", "200"), ("content-length", "5")]
+            .into_iter()
+            .collect();
+        peer.connection
+            .send_headers(stream, head.iter(), true)
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_malformed_request_stays_malformed_however_often_it_comes() {
+    let mut peer = ScriptedPeer::server();
+    for id in [1, 3, 5, 7] {
+        peer.headers(id, flag::END_STREAM, &[(":method", "GET"), (":path", "/")]);
+        peer.expect_stream_error(id, ErrorCode::PROTOCOL_ERROR);
+    }
+}

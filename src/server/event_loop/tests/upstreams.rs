@@ -1,0 +1,93 @@
+//! Faults of ours and of the system at connections to upstreams: they cost one request, are counted and reported, and
+//! harm nobody else.
+
+use super::test_world::{Call, Shared};
+use super::{Bench, site};
+use crate::http::Fields;
+use crate::proxy::{
+    DialAddress, ProxyHandler, ProxyRule, Upstream, UpstreamScheme, UpstreamServer,
+};
+use crate::server::Config;
+use crate::server::limit_log::Limit;
+use std::rc::Rc;
+
+const GET_UP: &[u8] = b"GET /up/a HTTP/1.1\r\nhost: a\r\n\r\n";
+
+/// A bench whose server asks an upstream for what lies beneath `/up`.
+fn bench() -> Bench {
+    Bench::made(Config::default(), site(), |services| {
+        let rule = ProxyRule::parse("/up=http://10.0.0.1:80").unwrap();
+        let handler = ProxyHandler::new(0, &rule, Rc::new(Fields::new()));
+        let mut services = services;
+        services.routes.mount("/up", Box::new(handler));
+        services.with_upstreams(vec![Upstream {
+            host: String::new(),
+            mount: "/up".into(),
+            servers: vec![UpstreamServer {
+                name: "http://10.0.0.1:80".into(),
+                scheme: UpstreamScheme::Http,
+                addresses: vec![DialAddress::Tcp(([10, 0, 0, 1], 80).into())],
+                tls: None,
+            }],
+        }])
+    })
+}
+
+/// Tells the server that an upstream connection can be read and written.
+fn wake_dialled(bench: &Bench, number: usize) -> Shared {
+    let link = bench.outside.0.borrow().dialled[number].clone();
+    bench.wake(&link);
+    link
+}
+
+#[test]
+fn a_panic_at_an_upstream_connection_ends_it_and_no_other() {
+    let mut bench = bench();
+    let client = bench.connect(0, GET_UP, usize::MAX, None);
+    bench.turns(3);
+    let link = wake_dialled(&bench, 0);
+    bench.turns(3);
+    assert!(link.borrow().outgoing.starts_with(b"GET /up/a "));
+    link.borrow_mut().panics_at = Some(Call::Read);
+    bench.wake(&link);
+    bench.turns(3);
+    assert!(link.borrow().closed);
+    let answer = String::from_utf8_lossy(&client.borrow().outgoing).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+    let total = |bench: &Bench| {
+        bench
+            .event_loop
+            .services
+            .limit_log
+            .total(Limit::InternalError)
+    };
+    assert_eq!(total(&bench), 1, "it is counted");
+    let buffers = &bench.event_loop.lent.buffers;
+    assert!(buffers.read.capacity() > 0 && buffers.output.capacity() > 0);
+
+    client.borrow_mut().outgoing.clear();
+    client.borrow_mut().incoming = GET_UP.to_vec();
+    bench.wake(&client);
+    bench.turns(3);
+    let link = wake_dialled(&bench, 1);
+    link.borrow_mut().incoming = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nup".to_vec();
+    bench.turns(3);
+    assert!(client.borrow().outgoing.ends_with(b"\r\n\r\nup"));
+    assert_eq!(total(&bench), 1);
+}
+
+#[test]
+fn without_a_descriptor_for_an_upstream_somebody_dispensable_goes_and_it_is_reported() {
+    let mut bench = bench();
+    let client = bench.connect(0, GET_UP, usize::MAX, None);
+    bench.outside.0.borrow_mut().lacks_descriptor = true;
+    bench.turns(4);
+    let answer = String::from_utf8_lossy(&client.borrow().outgoing).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let fired = bench
+        .event_loop
+        .services
+        .limit_log
+        .total(Limit::Descriptors);
+    assert!(fired > 0, "it is counted and logged");
+}

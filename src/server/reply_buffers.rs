@@ -1,0 +1,51 @@
+//! Buffers that content of responses is read into, and sent from.
+
+use std::rc::Rc;
+
+/// Size of a buffer in bytes: a quarter of what a socket of loopback holds.
+pub(super) const REPLY_BUFFER: usize = 64 << 10;
+
+/// Buffers that are kept. As many responses are under way at once where a few clients fetch large ones; more of them
+/// have buffers of their own.
+const KEPT: usize = 4;
+
+/// The buffers that were lent, each of which is read into again once nobody holds any of its bytes.
+#[derive(Default)]
+pub struct ReplyBuffers(Vec<Rc<[u8]>>);
+
+impl ReplyBuffers {
+    /// A buffer of [`REPLY_BUFFER`] bytes that nobody else holds.
+    pub(super) fn take(&mut self) -> Rc<[u8]> {
+        let mut kept = self.0.iter();
+        match kept.position(|buffer| Rc::strong_count(buffer) == 1) {
+            Some(free) => self.0.swap_remove(free),
+            None => std::iter::repeat_n(0, REPLY_BUFFER).collect(),
+        }
+    }
+
+    /// Keeps a buffer for the time when its bytes are sent.
+    pub(super) fn keep(&mut self, buffer: Rc<[u8]>) {
+        if self.0.len() < KEPT {
+            self.0.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_once_nobody_holds_it() {
+        let mut buffers = ReplyBuffers::default();
+        let lent: Vec<_> = (0..KEPT + 2).map(|_| buffers.take()).collect();
+        let places: Vec<_> = lent.iter().map(|buffer| buffer.as_ptr()).collect();
+        lent.iter().for_each(|buffer| buffers.keep(buffer.clone()));
+        assert!(!places.contains(&buffers.take().as_ptr()), "all are held");
+        drop(lent);
+        let free: Vec<_> = (0..KEPT).map(|_| buffers.take()).collect();
+        assert!(free.iter().all(|buffer| places.contains(&buffer.as_ptr())));
+        assert!(buffers.0.is_empty());
+        assert_eq!(buffers.take().len(), REPLY_BUFFER);
+    }
+}
