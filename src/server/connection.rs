@@ -448,7 +448,7 @@ impl<K, F: Files> Connection<K, F> {
         }
     }
 
-    /// Tells those who make output what it is for.
+    /// Names this connection in the turn, for the code that makes output.
     fn enter(&self, turn: &mut Turn<'_, F>) {
         turn.names = self.names;
         turn.role = self.role;

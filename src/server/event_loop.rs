@@ -8,8 +8,8 @@
 //! A connection that takes much is queued, however often it is ready, and between a few turns of the queue
 //! the poll is asked again: a connection that wants little waits for those few, not for all that want much.
 //!
-//! Whenever the connections together hold too much, or a newcomer finds all places taken, some of them
-//! go: that and accepting are in `admission`, the order in [`Ledger`].
+//! Whenever the connections together hold too much, or a newcomer finds all places taken, some of them are closed:
+//! that and accepting are in `admission`, the order in [`Ledger`].
 
 mod admission;
 mod balancers;
@@ -68,9 +68,9 @@ const QUEUED_TURNS: usize = 4;
 /// not wait for all that were ready at once.
 const READY_EFFORT: usize = 2 << 20;
 
-/// Effort of one turn of the loop, in bytes, that late connections, wakes and deadlines have each for
-/// themselves, and together with what is left of [`READY_EFFORT`]: 0.4 ms. None of them waits for ever
-/// while others are ready, and nobody who is ready waits for all of them.
+/// Effort of one turn of the loop, in bytes, that late connections, wakes and deadlines have each for themselves, and
+/// together with what is left of [`READY_EFFORT`]: 0.4 ms. None of them waits for ever while others are ready, and no
+/// ready connection waits for all of them.
 const SHARE_EFFORT: usize = READY_EFFORT / 4;
 
 /// Handshakes that take a step before the poll is asked again, behind all others: a step with a
@@ -124,7 +124,7 @@ pub struct EventLoop<W: World> {
     ready: Vec<Ready>,
     told: Told,
     accepting: Accepting,
-    /// Until then patience is short: somebody has had to wait or to go for want of room.
+    /// Patience is short until then, because a connection had to wait or was closed for want of room.
     short_until: Option<Instant>,
     state: LoopState,
     /// The panel's orders that have an effect for longer.
@@ -388,7 +388,8 @@ impl<W: World + 'static> EventLoop<W> {
         self.effort.max(READY_EFFORT) + SHARE_EFFORT
     }
 
-    /// Gives those a turn that came too late in an earlier one, the first first, as far as it goes.
+    /// Gives connections a turn that came too late in an earlier turn of the loop, in their order, as far as the
+    /// effort goes.
     fn serve_late(&mut self) {
         let end = self.share_end();
         while self.effort < end
@@ -409,7 +410,7 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// Gives a connection a turn; should it then hold more than there is, somebody goes.
+    /// Gives a connection a turn. If all connections then hold more memory than there may be, some are closed.
     fn with(
         &mut self,
         token: Token,
@@ -438,7 +439,7 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// Gives those a turn whose requests can go on, as far as it goes.
+    /// Gives connections a turn whose requests can go on, as far as the effort goes.
     fn deliver_wakes(&mut self) {
         if self.wakes.is_empty() {
             let now = self.services.now;
@@ -466,7 +467,7 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// Gives those a turn whose time is up, once everybody was heard who had something to say.
+    /// Gives connections a turn whose deadlines have passed, behind all those that were ready.
     fn expire(&mut self) {
         if self.told != Told::Everything {
             return;

@@ -8,14 +8,13 @@
 //!    └──── link (write queue) ◀── output ◀──────────────┘
 //! ```
 //!
-//! `services` are what all connections share. A `turn` is one connection's use of them, with the buffers
-//! that it is `lent` and the account of its work. The world, which is the sockets, is beside them: only the
-//! event loop and `connection` know it, and everything from `protocol` on has no socket.
-//! [`link`](crate::link) is the socket with its TLS session and its unsent output. `slots` and `deadlines`
-//! are the loop's tables, `addresses` counts who has how many connections, `ledger` knows what everybody
-//! holds and who goes first, `limit_log` tells which limit fired and for whom. Bytes are read once into a
-//! shared buffer, answered into another, and written once; a connection
-//! keeps only what is incomplete or what its socket did not take.
+//! `services` are what all connections share. A `turn` is one connection's use of them, with the buffers that it is
+//! `lent` and the account of its work. The world, which is the sockets, is beside them: only the event loop and
+//! `connection` know it, and everything from `protocol` on has no socket. [`link`](crate::link) is the socket with
+//! its TLS session and its unsent output. `slots` and `deadlines` are the loop's tables, `addresses` counts the
+//! connections of each address, `ledger` knows what each connection holds and which is closed first, `limit_log`
+//! tells which limit fired and for which peer. Bytes are read once into a shared buffer, answered into another, and
+//! written once; a connection keeps only what is incomplete or what its socket did not take.
 //!
 //! `upstream` has the connections that the server dials, for handlers that forward requests.
 //!

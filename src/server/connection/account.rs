@@ -65,8 +65,8 @@ impl<K, F: Files> Connection<K, F> {
         gauges.held.buffers += self.kept.capacity() + self.unlogged.memory();
     }
 
-    /// Ends for the sake of others: with GOAWAY where that can be said at once, and time to read it,
-    /// for which it is as one that has just become idle. Whoever had that time goes for good.
+    /// Ends for the sake of others: with GOAWAY where that can be said at once, and time to read it, for which it is
+    /// as one that has just become idle. A connection that had that time already is closed for good.
     pub fn shed(
         &mut self,
         limit: Limit,

@@ -5,9 +5,9 @@ use crate::server::protocol::Protocol;
 use crate::world::Files;
 use std::time::{Duration, Instant};
 
-/// A connection that is idle for this long gives back all memory that it can do without, at the price
-/// of a few microseconds for the next request: longer than the pauses of a client at work, shorter than
-/// anybody's patience with our memory.
+/// A connection that is idle for this long gives back all memory that it can do without, at the price of a few
+/// microseconds for the next request: longer than the pauses of a client at work, and short enough that a crowd's
+/// memory is soon free.
 const SHRINK_AFTER: Duration = Duration::from_secs(1);
 
 /// A wait for the next request: none is open, and all output is sent.

@@ -111,7 +111,7 @@ mod whole {
             has_room
         }
 
-        /// Has everybody told of all that passes from now on who wants that by now.
+        /// Shows what passes from now on to all watches, among them those that were begun since the last call.
         pub fn watch_again(&mut self, services: &Services<F>) {
             if let Some(protocol) = self.phase.protocol_mut() {
                 protocol.tap(&self.taps, services);

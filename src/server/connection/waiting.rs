@@ -52,9 +52,8 @@ impl<K, F: Files> Connection<K, F> {
         self.link.has_input() || !self.link.unsent().is_empty()
     }
 
-    /// Deals with the deadlines that have passed. After a disk that kept everybody waiting, or too many
-    /// others in the queue, it may be ours that they have: nobody is judged before what waits for us
-    /// was seen to.
+    /// Handles the deadlines that have passed. They may have passed by our own fault: a disk kept the loop waiting,
+    /// or the queue was long. So input and output that wait for us come first, and the peer is judged after them.
     pub fn handle_deadline(&mut self, world: &mut Outside<K, F>, turn: &mut Turn<'_, F>) -> Wish {
         let now = turn.services.now;
         #[cfg(debug_assertions)]
@@ -100,8 +99,8 @@ impl<K, F: Files> Connection<K, F> {
         self.take_turn(world, turn)
     }
 
-    /// Looks at what the peer has taken of the output that waits, if it is time for that; says whether it
-    /// was too little for too long.
+    /// Looks at what the peer has taken of the output that waits, if it is time for that. True if it was too little
+    /// for too long.
     fn has_stalled(&mut self, services: &Services<F>) -> bool {
         let allowed = match services.patience {
             Patience::Short => Duration::ZERO,
@@ -116,14 +115,14 @@ impl<K, F: Files> Connection<K, F> {
         stall.is_some_and(|stall| stall.judge(services.now, rule))
     }
 
-    /// Tells what did not come in time, if that is why the connection is closed. Browsers connect
-    /// ahead and may then have nothing to ask: who has said nothing is not told of.
+    /// Reports what did not come in time, if the connection is closed for that. Browsers connect ahead of their
+    /// requests, and may then have none: a connection that has sent nothing is not reported.
     fn report_opening(&self, services: &mut Services<F>) {
         let Phase::Opening { farewell, .. } = self.phase else {
             return;
         };
         match self.link.transport() {
-            // That time was cut short.
+            // The server stops, which has cut the time short.
             _ if farewell == Farewell::Due => {}
             _ if self.introduction == Introduction::Awaited => {
                 if !self.kept.is_empty() {

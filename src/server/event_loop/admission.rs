@@ -1,8 +1,7 @@
 //! Accepting connections, and closing others where there is no room.
 //!
-//! A newcomer needs a place, a descriptor and memory. Where one of these lacks, the connection goes that
-//! is first in the order of the [`Ledger`](super::Ledger), if it can be dispensed with; where none can,
-//! newcomers wait.
+//! A newcomer needs a place, a descriptor and memory. Where one of these is short, the first connection in the order
+//! of the [`Ledger`](super::Ledger) is closed, if it is dispensable; where none is, newcomers wait.
 
 use super::{CROWD, EventLoop};
 use crate::content::Supply;
@@ -22,7 +21,7 @@ use std::time::{Duration, Instant};
 /// a connection that already waits.
 const ACCEPT_RETRY: Duration = Duration::from_millis(250);
 
-/// The most that wait on a listener (`somaxconn`); whoever comes while they are let in does not count.
+/// The most connections that wait on a listener (`somaxconn`). Those that come while these are accepted do not count.
 const MOST_WAITING: usize = 4096;
 
 /// Number of connections that may linger beyond the limit of connections, to read why they were closed:
@@ -42,13 +41,13 @@ pub(super) struct Listener {
 pub(super) enum Backlog {
     Empty,
     Waiting,
-    /// Those who wait are left there, because the operator wants it so.
+    /// Waiting connections are left there, because the operator wants it so.
     #[cfg(feature = "panel")]
     Held,
 }
 
 impl Listener {
-    /// Somebody waits.
+    /// Notes that a connection waits.
     pub(super) fn fill(&mut self) {
         #[cfg(feature = "panel")]
         if self.backlog == Backlog::Held {
@@ -79,7 +78,7 @@ impl<W: World + 'static> EventLoop<W> {
         listener.is_some_and(|listener| listener.backlog == Backlog::Waiting)
     }
 
-    /// Lets in what waits, as far as there is room and the turn's budget goes.
+    /// Accepts waiting connections, as far as there is room and the turn's budget goes.
     pub(super) fn accept(&mut self) {
         if let Accepting::Paused { until, .. } = self.accepting
             && until > self.services.now
@@ -97,8 +96,8 @@ impl<W: World + 'static> EventLoop<W> {
         self.dispensable = VecDeque::new();
     }
 
-    /// Lets in whoever waits before the listeners close: to its client it is connected, and closing
-    /// would be a reset.
+    /// Accepts the connections that wait before the listeners close: each is connected for its client, and closing
+    /// the listener would reset it.
     pub(super) fn accept_last(&mut self) {
         for index in 0..self.listeners.len() {
             for _ in 0..MOST_WAITING {
@@ -134,8 +133,8 @@ impl<W: World + 'static> EventLoop<W> {
         !self.dispensable.is_empty()
     }
 
-    /// No descriptor is left. One that somebody could do without is free when he has gone for good;
-    /// false if that takes a turn, or nobody is dispensable.
+    /// Makes a descriptor free by closing a dispensable connection. False if none is dispensable, or if its
+    /// descriptor becomes free in a later turn only.
     fn free_descriptor(&mut self, whom: &str, reason: impl Display) -> bool {
         self.note_shortage();
         while let Some(token) = self.leaving.pop_front() {
@@ -154,8 +153,8 @@ impl<W: World + 'static> EventLoop<W> {
         false
     }
 
-    /// Memory, descriptors or places are short: for as long as it takes until everybody that makes no
-    /// headway was looked at once more, and a little longer.
+    /// Notes that memory, descriptors or places are short. The shortage lasts until each connection without progress
+    /// was looked at once more, and a little longer.
     fn note_shortage(&mut self) {
         let looks = self.services.timeouts.stall + self.services.timeouts.stall / 4;
         self.short_until = Some(self.services.now + looks);
@@ -178,15 +177,15 @@ impl<W: World + 'static> EventLoop<W> {
         self.accepting = Accepting::Paused { until, limit };
     }
 
-    /// Closes the first of those who could go for a newcomer.
+    /// Closes the first dispensable connection for a newcomer.
     fn shed_dispensable(&mut self, limit: Limit) {
         if let Some(index) = self.dispensable.pop_front() {
             self.shed(index, limit);
         }
     }
 
-    /// While it is tight, those who are dispensable go, a batch a turn; while there are too few descriptors
-    /// to open files, one a turn.
+    /// Closes dispensable connections: a batch in each turn while memory is tight, one in each turn while there are
+    /// too few descriptors to open files.
     pub(super) fn relieve(&mut self) {
         let supply = self.services.routes.take_supply();
         if supply != Supply::Enough {
@@ -226,7 +225,7 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// Sends one away; the last of these may linger.
+    /// Closes a connection for the sake of others. The last of these may linger.
     pub(super) fn shed(&mut self, index: u32, limit: Limit) {
         let Some(token) = self.connections.token(index) else {
             return;
@@ -245,9 +244,9 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// Counts one more handshake; if there are too many, the oldest goes. They are gone through like
-    /// the places on a clock: the newcomer takes the place that the hand has just left, and all others
-    /// come before it.
+    /// Counts one more handshake; if there are too many, the oldest is closed. The slots are visited like the hours
+    /// on a clock: the newcomer takes the slot that the hand has just left, so the hand comes to all others before
+    /// it.
     fn begin_handshake(&mut self) {
         if self.handshaking >= self.services.limits.handshakes()
             && let Some(index) = self
@@ -260,7 +259,7 @@ impl<W: World + 'static> EventLoop<W> {
         self.handshaking += 1;
     }
 
-    /// Takes one connection; false when no more can be had now.
+    /// Accepts one connection; false if no more can be accepted now.
     fn accept_one(&mut self, index: usize) -> bool {
         let Some(listener) = self.listeners.get(index) else {
             return false;

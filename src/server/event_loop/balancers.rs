@@ -7,8 +7,8 @@ use crate::server::limit_log::Limit;
 use crate::world::{Peer, PeerSet, Token, World};
 
 impl<W: World + 'static> EventLoop<W> {
-    /// Takes connections by the listener of this number from these balancers alone, and none without a PROXY
-    /// header. An empty set leaves the listener to everybody.
+    /// Takes connections by the listener of this number from these balancers alone, and none without a PROXY header.
+    /// With an empty set, the listener takes connections from all peers.
     pub fn set_balancers(&mut self, listener: usize, balancers: PeerSet) {
         if let Some(listener) = self.listeners.get_mut(listener) {
             listener.balancers = balancers;

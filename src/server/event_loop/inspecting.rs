@@ -28,7 +28,8 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// Begins to watch the connection of this number. Its round trip is measured. `None` if there is no such connection, or too many watch it.
+    /// Begins to watch the connection of this number. Its round trip is measured. `None` if there is no such
+    /// connection, or it has too many watches.
     pub fn watch(&mut self, id: u32, form: WatchForm) -> Option<Watch> {
         let token = self.connections.named(id)?;
         let connection = self.connections.value(token)?;

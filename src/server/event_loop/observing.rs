@@ -10,7 +10,7 @@ use crate::tls::TlsContext;
 use crate::world::{PeerSet, Token, World};
 
 /// The most connections by listeners for metrics and of the panel. Two Prometheus, some probes and a browser or two
-/// need a few, and whoever can reach such a listener shall not take the places of the site's clients.
+/// need a few, and clients that can reach such a listener shall not take the places of the site's clients.
 const MOST_SCRAPERS: usize = 32;
 
 /// Gauges are looked up anew after this long.

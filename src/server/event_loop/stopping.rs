@@ -156,7 +156,7 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// While nobody but probes and the panel is left, these have a moment to hear of the end.
+    /// Shortens the drain once only probes and the panel are connected: these have a moment to hear of the end.
     pub(super) fn hasten_the_end(&mut self) {
         if let LoopState::Draining { deadline } = &mut self.state
             && self.connections.count() == self.scrapers
@@ -165,8 +165,8 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// Hears what a newer process says. Once that serves, this one drains. Connections that wait are in one
-    /// queue for both, and stay there.
+    /// Reads what a newer process says. Once the newer one serves, this one drains. Waiting connections are in one
+    /// queue for both processes, and stay there.
     pub(super) fn hear_control(&mut self) {
         if self.world.hear_control() == Succession::None {
             return;
