@@ -247,7 +247,7 @@ impl<F: Files> Turn<'_, F> {
 }
 
 impl<F: Files> Services<F> {
-    /// The response to a request whose content is larger than anybody takes.
+    /// The response to a request whose content is larger than its handler or the server takes.
     pub(super) fn refuse_content(
         &mut self,
         active: ActiveRequest<F>,

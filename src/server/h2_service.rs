@@ -1,6 +1,6 @@
-//! HTTP/2 on a connection: the core's events become requests of the handlers; in `opening` the steps
-//! of an exchange become heads, in `batching` requests are read before they are answered, in `content` the scheduler's grants become DATA, and in `receiving` DATA of the
-//! client becomes content of a request.
+//! HTTP/2 on a connection: the core's events become requests of the handlers; in `batching` requests are read before
+//! they are answered, in `opening` the steps of an exchange become heads, in `content` the scheduler's grants become
+//! DATA, and in `receiving` DATA of the client becomes content of a request.
 
 mod batching;
 mod content;

@@ -103,7 +103,7 @@ pub struct Metrics {
     pub(super) frames: Arc<FrameCounts>,
     /// Connections that were accepted.
     pub(super) accepted: u64,
-    /// Answers that somebody may still be reading.
+    /// Answers that may still be on their way.
     texts: Vec<Weak<[u8]>>,
     /// Connections and memory, as the loop found them last.
     pub(super) gauges: Gauges,
@@ -119,7 +119,7 @@ pub struct Metrics {
 enum CountingState {
     /// Nobody has asked for them yet.
     Resting,
-    /// They are counted on connections that begin; those before have to be told.
+    /// They are counted on new connections. Older connections have to be told.
     Beginning,
     /// They are counted.
     On,
@@ -151,14 +151,14 @@ impl Metrics {
         true
     }
 
-    /// Counts nothing that each frame and turn would add to, until somebody asks for metrics.
+    /// Counts nothing that each frame and turn would add to, until metrics are asked for.
     #[cfg(feature = "panel")]
     pub fn resting(mut self) -> Self {
         self.state = CountingState::Resting;
         self
     }
 
-    /// Somebody asks for metrics.
+    /// Begins to count, because metrics are asked for.
     #[cfg(feature = "panel")]
     pub(super) fn begin_counting(&mut self) {
         if self.state == CountingState::Resting {

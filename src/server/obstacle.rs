@@ -1,4 +1,4 @@
-//! Obstacles of responses: the reason for which one cannot go on, for those who look into connections.
+//! Obstacles of responses: the reason for which one cannot go on, for the panel and for metrics.
 
 use crate::exchange::{ActiveRequest, Waits};
 use crate::world::Files;

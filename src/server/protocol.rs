@@ -164,7 +164,7 @@ impl<F: Files> Protocol<F> {
         }
     }
 
-    /// Requests so far; what tells an idle connection that was used from one that was only kept
+    /// Requests so far. An idle connection whose number has grown was used; one whose number has not was only kept
     /// awake.
     pub fn requests(&self) -> u32 {
         match self {

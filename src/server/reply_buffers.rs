@@ -5,16 +5,16 @@ use std::rc::Rc;
 /// Size of a buffer in bytes: a quarter of what a socket of loopback holds.
 pub(super) const REPLY_BUFFER: usize = 64 << 10;
 
-/// Buffers that are kept. As many responses are under way at once where a few clients fetch large ones; more of them
-/// have buffers of their own.
+/// Number of buffers that are kept: as many as there are responses under way at once where a few clients fetch large
+/// ones. Further responses have buffers of their own.
 const KEPT: usize = 4;
 
-/// The buffers that were lent, each of which is read into again once nobody holds any of its bytes.
+/// The buffers that were lent, each of which is read into again once none of its bytes is held.
 #[derive(Default)]
 pub struct ReplyBuffers(Vec<Rc<[u8]>>);
 
 impl ReplyBuffers {
-    /// A buffer of [`REPLY_BUFFER`] bytes that nobody else holds.
+    /// A buffer of [`REPLY_BUFFER`] bytes that is not lent.
     pub(super) fn take(&mut self) -> Rc<[u8]> {
         let mut kept = self.0.iter();
         match kept.position(|buffer| Rc::strong_count(buffer) == 1) {

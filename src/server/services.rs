@@ -267,14 +267,14 @@ impl<F: Files> Services<F> {
         self
     }
 
-    /// Has connections keep what only those want to know who look into them.
+    /// Has connections keep facts that only a look into them needs.
     #[cfg(feature = "panel")]
     pub fn with_inspection(mut self) -> Self {
         self.inspection = Inspection::On;
         self
     }
 
-    /// Somebody asks for metrics, which may have rested until then.
+    /// Begins to count for metrics, if they have rested until now.
     #[cfg(feature = "panel")]
     pub(super) fn begin_counting(&mut self) {
         if let Some(metrics) = &mut self.metrics {
@@ -286,7 +286,7 @@ impl<F: Files> Services<F> {
         self.follow_readers();
     }
 
-    /// Has every request entered in the log if somebody has begun to ask for that.
+    /// Has every request entered in the log, once the panel or a scraper has begun to ask for that.
     #[cfg(feature = "panel")]
     pub(super) fn follow_readers(&mut self) {
         if let Some(log) = &mut self.log
@@ -339,8 +339,8 @@ impl<F: Files> Services<F> {
         }
     }
 
-    /// The loop is about to sleep, at `now` by the machine's clock: what it has done since it last did may
-    /// have taken long.
+    /// Notes that the loop is about to sleep, at `now` by the machine's clock: its work since the last sleep may have
+    /// taken long.
     pub(super) fn end_turn(&mut self, now: Instant) {
         self.count_turn(now);
         self.time.work(now);

@@ -1,4 +1,4 @@
-//! The taps of a connection: those who are shown what passes on it.
+//! The taps of a connection, which are shown what passes on it.
 
 #[cfg(feature = "panel")]
 use crate::h2::Snapshot;
@@ -72,7 +72,7 @@ impl Taps {
         has_room
     }
 
-    /// Lets those go whose watches have ended; true if there were some.
+    /// Drops taps whose watches have ended; true if there were some.
     pub(super) fn let_go(&mut self) -> bool {
         if self.iter().all(Tap::is_watched) {
             return false;

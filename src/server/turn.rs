@@ -166,9 +166,9 @@ impl<'t, F: Files> Turn<'t, F> {
         self.requests > 0 && self.file_effort > 0
     }
 
-    /// True if the request is for somebody else: a client may use a connection for other names than it
-    /// asked for (RFC 9113 §9.1.1), but none that we do not have (RFC 9110 §15.5.20), nor one that wants a
-    /// certificate which the client was not asked for.
+    /// True if the request is for another server: a client may use a connection for other names than it asked for
+    /// (RFC 9113 §9.1.1), but none that we do not have (RFC 9110 §15.5.20), nor one that wants a certificate which
+    /// the client was not asked for.
     pub(super) fn is_misdirected(&mut self, request: &Fields) -> bool {
         match (self.names, &mut self.services.tls, request.authority()) {
             (Names::Any, Some(tls), authority) if tls.wants_clients() => {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::telemetry::metrics::Histogram;
 use crate::telemetry::metrics::exposition::{Exposition, FamilyKind};
 
-/// Upper bounds of the length of a turn, in microseconds: some are some microseconds long, and one beyond
-/// 10 ms is felt by everybody.
+/// Upper bounds of the length of a turn, in microseconds: most are a few microseconds long, and all peers feel one of
+/// more than 10 ms.
 const LENGTHS: &[u64] = &[
     10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000,
 ];

@@ -35,7 +35,7 @@ pub(super) struct Channel<K, F: Files> {
     pub(super) watch: ProgressWatch,
 }
 
-/// The part of its beginning that a channel has come.
+/// The stage of a channel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChannelStage {
     /// The socket is not connected yet, and must be by then.
@@ -81,7 +81,7 @@ impl<K, F: Files> Channel<K, F> {
         self.link.ready(readable, read_closed);
     }
 
-    /// True if it has come through its beginning.
+    /// True if it is connected, and TLS is agreed on where there is TLS.
     pub(super) fn is_open(&self) -> bool {
         self.stage == ChannelStage::Open
     }
@@ -314,7 +314,7 @@ impl<K, F: Files> Channel<K, F> {
         let len = len.map_err(|_| UpstreamLoss::Broken)?;
         self.count_read(len);
         if self.link.has_ended() {
-            // Anybody on the way could have cut it off, and an end without a word in TLS ends nothing.
+            // An attacker on the way could have cut it off: in TLS only close_notify is an end (RFC 8446 §6.1).
             return Err(UpstreamLoss::Broken);
         }
         buffers.plain.clear();

@@ -26,8 +26,8 @@ pub struct UpstreamLimits {
     /// Time after which a connection without requests is closed. gunicorn closes after two seconds: a request
     /// seldom meets a connection that is being closed.
     pub keep_alive: Duration,
-    /// Connections to one server at a time, and requests over HTTP/2. Each may keep a read of 64 KiB for a client that reads slowly, so
-    /// this is 16 MiB at most, and more than most applications have workers.
+    /// Connections to one server at a time, or requests where it speaks HTTP/2. Each may keep a read of 64 KiB for a
+    /// client that reads slowly, so this is 16 MiB at most, and more than most applications have workers.
     pub connections: usize,
 }
 

@@ -117,7 +117,7 @@ impl UpstreamLoss {
         Failure::upstream(status, reason)
     }
 
-    /// True if other calls would meet it too, so that the server is better spared.
+    /// True if other calls would meet it too: the server is then spared.
     pub(super) fn is_of_server(self) -> bool {
         matches!(
             self,

@@ -1,8 +1,8 @@
 //! The servers of one upstream: their idle connections, their load, their health, and the calls that wait.
 //!
-//! Health is passive: a server that cannot be reached, or ends a new connection without a response, is spared
-//! for a second, then for two, up to a minute; the first response ends that. A server is asked in spite of it
-//! where no other is left, because an error of its own tells more than one of ours.
+//! Health is passive: a server that cannot be reached, or ends a new connection without a response, is spared for a
+//! second, then for two, up to a minute; the first response ends that. A spared server is asked all the same where no
+//! other is left, because its own error tells more than one of ours.
 
 mod figures;
 

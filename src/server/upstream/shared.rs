@@ -207,7 +207,7 @@ impl<K, F: Files> SharedConnection<K, F> {
         self.end(carried.call, loss);
     }
 
-    /// Says goodbye, as far as the socket takes it at once.
+    /// Sends GOAWAY, as far as the socket takes it at once.
     pub(super) fn leave(
         &mut self,
         world: &mut Outside<K, F>,
@@ -273,7 +273,7 @@ impl<K, F: Files> SharedConnection<K, F> {
         Ok(flow.max(written))
     }
 
-    /// Hears what the exchanges have to tell.
+    /// Takes up what the exchanges have to tell.
     fn hear(&mut self, limits: &UpstreamLimits, now: Instant) {
         for call in std::mem::take(&mut self.told) {
             let Some(seat) = call.seat() else {
