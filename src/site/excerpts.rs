@@ -162,7 +162,7 @@ impl<F: Files> Site<F> {
 }
 
 /// The bytes of a range; `None` if a disk has to bring some of them, and if the file is not in the state `seen`
-/// behind the reading: whoever reads it while it is sent finds out the reason.
+/// behind the reading: reading it while it is sent finds out the reason.
 fn read<F: Files>(
     reads: &mut F::Reads,
     file: &OpenFile<F>,

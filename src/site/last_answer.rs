@@ -1,7 +1,7 @@
-//! Requests answered, and the last answer without content of a file: a 404, a 301 or a 304. A crowd that asks for one
-//! thing gets it again for the price of a comparison, as long as all that it was made with is trusted: not an instant
-//! longer than the first of the files and names that were looked at for it, and not after any change was seen. A request
-//! with credentials is not kept, because one client's secrets are none of the next one's business.
+//! Answering requests, and the last answer that has no content of a file: a 404, a 301 or a 304. An equal request
+//! gets it again for the price of a comparison. It is good as long as all files and names that were looked at for it
+//! are trusted, and until a change of any file is seen. The answer to a request with credentials is not kept, because
+//! the secrets of one client must not stay in memory for the requests of others.
 
 use std::rc::Rc;
 use std::time::Instant;

@@ -33,7 +33,7 @@ const OF_THE_FILE: [&[u8]; 4] = [
     b"cache-control",
 ];
 
-/// Room for what is put in the place of fields that are left out: the length of a part, and its range.
+/// Room for fields that a part has beyond those that it leaves out: it replaces the length, and adds its range.
 const MORE_FIELDS: usize = 1;
 const MORE_BYTES: usize = 64;
 

@@ -47,7 +47,7 @@ pub(crate) struct Resource<F: Files> {
     unfit: Vec<Sidecar>,
     /// Time until which the resource need not be compared with the disk again.
     pub(crate) trusted_until: Cell<Instant>,
-    /// Number of changes of any file that were known when it was.
+    /// Number of changes of files that had been seen when the resource was last compared with the disk.
     pub(crate) changes: Cell<u32>,
     /// The resource's place in the hot cache, if it has one.
     pub(crate) place: Cell<usize>,

@@ -29,8 +29,8 @@ pub(super) struct RuleFiles {
 /// The next look at the files.
 #[derive(Clone, Copy, Debug, Default)]
 enum RuleWatch {
-    /// Behind a change of the names in the root, because there are no files: most sites have none, and the root
-    /// is looked at anyway.
+    /// After a change of the names in the root. There are no files of rules, as on most sites, and the root is looked
+    /// at anyway.
     #[default]
     Off,
     /// At the next request.

@@ -62,7 +62,8 @@ impl FilelessPath {
 }
 
 impl FilelessPaths {
-    /// The thing at a path, if it was found there so lately that it is taken for true, and until when it is.
+    /// The thing that was found at a path, and the time until which that is trusted; `None` if it is trusted no
+    /// longer.
     pub(super) fn get(&self, path: &[u8], now: Instant) -> Option<(Fileless, Instant)> {
         let at = self.pair(path);
         let pair = self.places.get(at..at + 2)?;

@@ -5,8 +5,8 @@ use std::time::Instant;
 /// The trust in what was found for one request, and the changes that end the trust in earlier answers.
 #[derive(Default)]
 pub(crate) struct Trust {
-    /// The end of the shortest trust that the answer is made with; `None` if something is trusted no longer than for
-    /// this request.
+    /// The earliest end of the trust in anything that the answer is made with; `None` if one of these things is
+    /// trusted for this request alone.
     until: Option<Instant>,
     /// Number of events after which answers are made anew.
     events: u32,
@@ -28,7 +28,7 @@ impl Trust {
         self.events
     }
 
-    /// Notes that the answer is made with something that is true until then, as far as is known.
+    /// Notes that the answer is made with something that is trusted until then.
     pub(super) fn limit(&mut self, until: Instant) {
         self.until = self.until.map(|before| before.min(until));
     }

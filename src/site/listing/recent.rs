@@ -29,10 +29,10 @@ pub(super) struct RecentListings<F: Files> {
     sites: Cell<u64>,
 }
 
-/// The thing that a listing is of.
+/// The request for a listing, as far as it decides about the listing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct ListingKey<'a> {
-    /// A number that no other site has, and the site itself only until it forgets its listings.
+    /// The number of the site. No other site has it, and the site gets a new one when it forgets its listings.
     pub(super) site: u64,
     pub(super) path: &'a [u8],
     pub(super) wanted: ListingQuery,
@@ -90,7 +90,7 @@ impl<F: Files> Default for RecentListings<F> {
 }
 
 impl<F: Files> RecentListings<F> {
-    /// A number for a site whose listings are not those of any other number.
+    /// A number for a site, which no listing has yet.
     pub(super) fn next_site(&self) -> u64 {
         self.sites.set(self.sites.get() + 1);
         self.sites.get()

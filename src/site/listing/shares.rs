@@ -16,8 +16,8 @@ pub(super) const MEMORY: usize = 10 << 20;
 /// The most directories that are open between two reads: as many as the descriptors that are kept for files.
 const MOST_OPEN: usize = 4;
 
-/// Time from one look for directories that were not read since the last look to the next. Whoever reads a listing
-/// comes back within a millisecond.
+/// Time between two looks for directories that were not read meanwhile. A response that is being sent reads on within
+/// a millisecond.
 const IDLE: Duration = Duration::from_millis(20);
 
 /// Memory that is worth telling the allocator of when it is free again.
@@ -42,7 +42,7 @@ struct ShareTable<T> {
     holders: RefCell<Vec<Weak<Holder<T>>>>,
     /// Those that hold a descriptor, in the order of their last reads.
     open: RefCell<Vec<Weak<Holder<T>>>>,
-    /// The time of the last look for those that were not read, and the clock then.
+    /// The time of the last look for directories that were not read, and the value of `clock` then.
     looked: Cell<Option<(Instant, u64)>>,
     total: Cell<usize>,
     /// The largest total since nothing was held.
