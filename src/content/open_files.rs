@@ -68,7 +68,8 @@ struct DescriptorTable<T, O> {
     looked: Cell<Option<Instant>>,
     /// The names that the request which is being answered waits for; `None` while files are opened at any cost.
     cold: RefCell<Option<ColdNames<O>>>,
-    /// The names that a request has waited for which is about to be asked for again, and the time of that.
+    /// The names that the request which is about to be asked for again has waited for, and the time at which it is
+    /// asked for.
     awaited: RefCell<Option<(Instant, ColdNames<O>)>>,
 }
 
@@ -141,7 +142,7 @@ impl<F: Files, T: Reclaimable> OpenFiles<F, T> {
     /// Has openings that would wait for a disk fail from here on, but for those that were waited for, and but for all
     /// others where no helper takes a task.
     pub(crate) fn shun_waits(&self, now: Instant, is_helped: bool) {
-        // Those of a request that was then not asked for belong to nobody.
+        // Names of a request that was not asked for again are dropped.
         let awaited = self.table.awaited.take().filter(|(at, _)| *at == now);
         let mut names = awaited.map(|(_, names)| names).unwrap_or_default();
         names.may_wait(is_helped);

@@ -1,4 +1,4 @@
-//! The supply of descriptors by the system, as all notice it who open files or make sockets.
+//! The supply of descriptors by the system, as it is noticed where files are opened and sockets are made.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ pub(crate) enum Supply {
     Enough,
     /// The system had none, but open files gave theirs, or the lack was over at once.
     Passing,
-    /// The system had none, and the reserve was used or somebody went without.
+    /// The system had none, and the reserve was used, or a file or a connection got none.
     Short,
 }
 

@@ -60,7 +60,7 @@ pub(crate) enum Waits {
 
 /// The maker of a response.
 enum Source<F: Files> {
-    /// Content, behind a head that was sent. The request's content interests nobody.
+    /// Content, behind a head that was sent. The request's content is dropped.
     Content(Body<F>),
     /// An exchange.
     Exchange(Box<Running<F>>),
@@ -75,7 +75,7 @@ pub(crate) enum TimerState {
     Fired,
 }
 
-/// A request whose content is larger than anybody takes.
+/// A request whose content is larger than its handler or the server takes.
 pub(crate) struct TooLarge;
 
 impl<F: Files> ActiveRequest<F> {
@@ -131,8 +131,8 @@ impl<F: Files> ActiveRequest<F> {
         self.host
     }
 
-    /// The memory behind it, unchanged from its beginning to its end: the line of the log, and in
-    /// general what a handler keeps.
+    /// The memory behind it, which stays the same from its beginning to its end: the line of the log, and an estimate
+    /// of what a handler keeps.
     pub(crate) fn memory(&self) -> usize {
         let entry = self.entry.as_ref().map_or(0, |entry| entry.memory());
         let source = match &self.source {
@@ -217,7 +217,8 @@ impl<F: Files> ActiveRequest<F> {
         self.wait = Waits::Content;
     }
 
-    /// A wake has come; says whether it is to be polled. The disk has its time, whoever calls.
+    /// Takes a wake. True if the request is to be polled: while it waits for a disk, a call of its waker does not end
+    /// that wait.
     pub(crate) fn wake(&mut self, cause: WakeCause) -> bool {
         let is_awaited = match cause {
             WakeCause::Content => self.wait == Waits::Content,
@@ -252,8 +253,8 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
-    /// Looks whether a time that was waited for has come: then it is to be polled. It is an error if
-    /// the exchange's own time is over.
+    /// Handles a time that may have come. If one has, the exchange is to be polled. It is an error if the exchange's
+    /// own time is over.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<TimerState, Failure> {
         let Source::Exchange(running) = &mut self.source else {
             return Ok(TimerState::Pending);

@@ -49,7 +49,7 @@ const MOST_INTERIMS: usize = 8;
 const ADDED_FIELDS: usize = 4;
 const ADDED_BYTES: usize = 128;
 
-/// The part of its way that a call has come.
+/// The stage of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallPlace {
     /// No connection was looked for.

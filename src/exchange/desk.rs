@@ -63,7 +63,7 @@ impl<'a> Desk<'a> {
         self.means.effort.set(sum);
     }
 
-    /// A handle that has this request polled again; each call returns another one of the same.
+    /// A handle that has this request polled again. All handles of a request do the same.
     pub fn waker(&mut self) -> Waker {
         self.alarm.waker(&self.means.wakes, self.place)
     }

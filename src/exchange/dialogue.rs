@@ -31,9 +31,9 @@ pub trait Exchange<F: Files> {
     /// or a wait can be told.
     fn poll(&mut self, room: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure>;
 
-    /// Takes the content that comes next, if it can be sent from where it is, and is no more than `most` bytes.
-    /// Asked behind a head that tells the length of the content, before the exchange is polled. An exchange whose
-    /// content lies in memory that is needed again soon has it sent without a copy so.
+    /// Takes the content that comes next, if it can be sent from where it is, and is no more than `most` bytes. Asked
+    /// behind a head that tells the length of the content, before the exchange is polled. In this way, content in
+    /// memory that is needed again soon is sent without a copy.
     fn take_slice(&mut self, most: u64) -> Option<Slice<F>> {
         let _ = most;
         None
@@ -52,7 +52,7 @@ pub trait Exchange<F: Files> {
         None
     }
 
-    /// True if an upstream makes the response, so that a wait is for the upstream. Asked by whoever looks into
+    /// True if an upstream makes the response, so that a wait is for the upstream. Asked when the operator looks into
     /// the connection.
     fn is_forwarded(&self) -> bool {
         false
@@ -77,10 +77,9 @@ pub trait Exchange<F: Files> {
         false
     }
 
-    /// The time behind the head in which content, or a part of the request, must come, after which the
-    /// response is cut off; `None` is the server's time for a head. A wake alone is no step, nor is a time
-    /// that has come. A stream of events or a tunnel, which may have nothing to say for
-    /// long, says how long that is. Asked at each wait.
+    /// The time behind the head in which content, or a part of the request, must come, after which the response is
+    /// cut off; `None` is the server's time for a head. A wake alone is no step, nor is a time that has come. A
+    /// stream of events or a tunnel may have nothing to say for long, and returns that time here. Asked at each wait.
     fn idle_timeout(&self) -> Option<Duration> {
         None
     }

@@ -3,7 +3,7 @@
 /// One of the hosts that a server has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum HostKey {
-    /// The default host, which requests for no other one are for.
+    /// The default host. It has all requests that are for no other host.
     #[default]
     Default,
     /// Another one, by its number. It keeps that when the hosts are read again.

@@ -8,9 +8,9 @@
 //!  the helper process: helped ───────┘
 //! ```
 //!
-//! Each request is in either queue at most once: a [`Waker`] remembers that it has been called, and a
-//! request that waits for the disk is not polled before its wake. So both are bounded by the requests
-//! that are open, and by those that have ended within [`DISK_RETRY`].
+//! Each request is in each of the queues at most once: a [`Waker`] remembers that it has been called, and a request
+//! that waits for the disk is not polled before its wake. So all queues are bounded by the requests that are open,
+//! and by those that have ended within [`DISK_RETRY`].
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

@@ -17,10 +17,10 @@
 //! that one of the server's further groups may read), it has looked the names up all the same, and the server opens the
 //! file without a wait for those. It does so as well where no descriptor was free for the one that came.
 //!
-//! Everything works without it, in slices. A task is done so whenever the helper has `MOST_TASKS` already,
-//! and all tasks are from the moment on at which the helper ends, or is silent for `SILENCE` twice. The server says so once. It starts no new one, because by then its sandbox lets it start
-//! no program, and it cannot wait for a child either: one that ended stays in the list of processes, as a
-//! zombie without memory, until the server ends.
+//! Everything works without it: the server does the work in slices. It does so for each task beyond `MOST_TASKS`, and
+//! for all tasks once the helper has ended, or was silent for `SILENCE` twice. The server says so once. It starts no
+//! new helper, because by then its sandbox lets it start no program. It cannot wait for a child either, so a helper
+//! that ended stays in the list of processes, as a zombie without memory, until the server ends.
 //!
 //! A helper ends when its server does, because its socket then ends. (A signal at the parent's death,
 //! prctl(2), would reach a helper that is stopped too, but the server's own sandbox forbids it: Landlock lets

@@ -2,7 +2,7 @@
 
 use super::listing::ConnectionList;
 
-/// A look at connections that somebody wants.
+/// A look at connections that an operator wants.
 #[derive(Debug)]
 pub enum Look {
     /// At all of them: the list.

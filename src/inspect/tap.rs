@@ -1,4 +1,4 @@
-//! Taps: the frames of one connection as they come, for somebody who watches.
+//! Taps: the frames of one connection as they come, for an operator who watches.
 //!
 //! ```text
 //!  frame ─▶ observer of the core ─▶ Tap ─▶ ring ◀─ Watch ─▶ events of the panel
@@ -123,7 +123,7 @@ impl Tapped {
 pub struct Tap(Weak<Mutex<EventRing>>);
 
 impl Tap {
-    /// True while somebody watches.
+    /// True while the watch goes on.
     pub fn is_watched(&self) -> bool {
         self.0.strong_count() > 0
     }

@@ -112,7 +112,7 @@ struct ProxyExchange {
     common: Rc<Fields>,
 }
 
-/// The part of its way that a forwarded request has come.
+/// The stage of a forwarded request.
 enum ForwardStage {
     /// Nothing was sent: the first part of the request tells how long its content is.
     New {

@@ -26,8 +26,9 @@ pub(super) struct UpstreamRule {
     pub(super) replacement: Option<String>,
 }
 
-/// Makes the fields of the request that the upstream gets, in place of other ones. `content-length` is not among them: the protocol core
-/// writes it from the content's true length. A request for a tunnel becomes an upgrade for HTTP/1.1.
+/// Makes the fields of the request that the upstream gets, in memory that held other fields. `content-length` is not
+/// among them: the protocol core writes it from the content's true length. A request for a tunnel becomes an upgrade
+/// for HTTP/1.1.
 pub(super) fn upstream_fields(
     fields: &mut Fields,
     request: &Request<'_>,

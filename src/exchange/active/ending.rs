@@ -23,8 +23,8 @@ pub(crate) struct Replaced {
 }
 
 impl<F: Files> ActiveRequest<F> {
-    /// The end of its connection's output is lost, and with it the end of its content, if that is in the
-    /// output: the reason then.
+    /// Notes that the end of the connection's output is lost. Returns the reason if the end of this request's content
+    /// was in it.
     pub(crate) fn lose(&mut self, lost: &mut LostOutput) -> Option<&'static str> {
         lost.take_from(&mut self.sent)
     }

@@ -1,11 +1,11 @@
-//! Memory of calls that are over, which the next calls have again: a forwarded request allocates half as often so.
+//! Memory of calls that are over, which the next calls use again: so a forwarded request allocates half as often.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::http::Fields;
 
-/// Heads that are kept: those of as many requests are under way at once where upstreams are quick.
+/// Number of heads that are kept: as many as there are requests under way at once where upstreams are quick.
 const HEADS: usize = 32;
 
 /// The most memory of a head that is kept, in bytes: few have more than 1 KiB.

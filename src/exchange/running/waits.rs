@@ -25,7 +25,7 @@ impl<F: Files> Running<F> {
         self.side == ResponseSide::Ended
     }
 
-    /// Notes a wait of at most `most`. One that goes on keeps the end that it had, and fails behind it.
+    /// Notes a wait of at most `most`. A wait that goes on keeps its first end, and fails after it.
     ///
     /// The protocol keeps the peer's time where more of the request can come. An exchange that holds much
     /// content may have shut the window with it, and then the time is its own.
