@@ -185,7 +185,7 @@ impl TlsContext {
         self.renew_tickets()
     }
 
-    /// Has the secrets of all sessions to come appended to a file, for somebody who decrypts what was recorded.
+    /// Has the secrets of all sessions to come appended to a file, so that recorded sessions can be decrypted.
     pub fn log_keys(&mut self, path: &Path) -> Result<(), TlsError> {
         let log = refuse_pipe(path).and_then(|()| KeyLogLines::open(path));
         let log = log.map_err(|reason| TlsError::KeyLog {

@@ -338,7 +338,7 @@ impl<W: World> Connection<W> {
             .map_err(|error| Error::Protocol(self.url.authority(), error))
     }
 
-    /// Says goodbye, as far as the socket takes it at once: GOAWAY, close_notify.
+    /// Tells the server that the connection ends, as far as the socket takes it at once: GOAWAY, close_notify.
     pub fn leave(&mut self, world: &mut W) {
         self.tell_time(world.now());
         if let Some(core) = &mut self.core {

@@ -314,7 +314,7 @@ impl<'o, W: World> Client<'o, W> {
         Error::MaxTime(self.options.max_time.unwrap_or_default())
     }
 
-    /// Says goodbye to the server.
+    /// Ends the connection to the server.
     fn leave(&mut self) {
         if let Some(mut connection) = self.connection.take() {
             connection.leave(&mut self.world);

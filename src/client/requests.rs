@@ -287,7 +287,7 @@ impl<'r, R: Responses> Requests<'r, R> {
         }
     }
 
-    /// Lets uploads go on for which the poll has told an event.
+    /// Lets the uploads go on whose input the poll has told of.
     pub fn note(&mut self, ready: &Ready, core: &mut h2::Connection) {
         if Upload::is_ready(ready) {
             let uploading = |exchange: &&PendingRequest| exchange.upload.is_some();

@@ -1,5 +1,5 @@
-//! Trust in servers: the machine's certificate authorities, those of `--cacert` and servers with just such
-//! a certificate, or with `--insecure` everybody.
+//! Trust in servers: the machine's certificate authorities, those of `--cacert` and servers with just such a
+//! certificate, or with `--insecure` all servers.
 
 use super::GetOptions;
 use super::error::Error;

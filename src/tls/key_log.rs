@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustls::KeyLog;
 
-/// A file of secrets. Whoever can read it can read and change all that the sessions carry.
+/// A file of secrets. A reader of it can read and change all that the sessions carry.
 pub struct KeyLogLines(Mutex<File>);
 
 impl KeyLogLines {

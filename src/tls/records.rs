@@ -129,7 +129,7 @@ pub struct Tls<S> {
     course: SessionCourse,
 }
 
-/// The part of its way that a session has come.
+/// The stage of a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SessionCourse {
     /// A server's session that has seen no byte.

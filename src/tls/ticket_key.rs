@@ -18,12 +18,12 @@
 //!   another one (virtual host confusion: a resumption shows no certificate, and the client goes by the first).
 //!   After a renewal each client makes one full handshake.
 //! - **A ticket that cannot be opened is no error**: the handshake is a full one.
-//! - **No ticket may stand for a client's own certificate**: whoever holds the file could make such a ticket,
-//!   and a revoked client would stay resumed. No listener asks clients for certificates. One that will must
-//!   leave out these tickets, in [`TlsContext::share_tickets`](super::TlsContext::share_tickets).
+//! - **No ticket may stand for a client's own certificate**: a holder of the file could make such a ticket, and a
+//!   revoked client would stay resumed. So sessions with hosts that want certificates of their clients have no
+//!   tickets (`HostTickets`).
 //!
-//! A file that is known to somebody else opens the sessions of its time that were resumed in TLS 1.2. So it is
-//! replaced now and then, and read again on SIGHUP.
+//! An attacker who gets the file can read the sessions of its time that were resumed in TLS 1.2. So the operator
+//! replaces it now and then, and it is read again on SIGHUP.
 
 use std::fmt;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Trust in servers, for connections that are dialled: the machine's certificate authorities, those of a file,
-//! and servers with just such a certificate; or everybody.
+//! Trust in servers, for connections that are dialled: the machine's certificate authorities, those of a file, and
+//! servers with just such a certificate; or all servers.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -12,8 +12,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Takes certificates of those who are trusted. The handshake's signatures are checked for everybody: without them
-/// the key that is agreed on would be nobody's.
+/// Takes certificates of trusted servers. The handshake's signature is checked for all servers: without that, the
+/// agreed key could be that of an attacker in between.
 #[derive(Debug)]
 pub struct Trusted {
     provider: Arc<CryptoProvider>,
@@ -29,7 +29,7 @@ struct Authorities {
     given: Vec<CertificateDer<'static>>,
 }
 
-/// The reason for which nobody can be trusted.
+/// The reason for which no server can be trusted.
 #[derive(Debug)]
 pub enum TrustError {
     /// The machine has no authorities, and no file was given.
@@ -82,7 +82,7 @@ impl Trusted {
         })
     }
 
-    /// Trust in everybody, whatever the certificate.
+    /// Trust in all servers, whatever their certificates.
     pub fn everybody(provider: Arc<CryptoProvider>) -> Self {
         Trusted {
             provider,
