@@ -1,6 +1,5 @@
-//! HTTP/1.1 without I/O (RFC 9112): the server's role in [`Connection`], the client's in
-//! [`ClientConnection`]. The program is a server and has no use for the client's role yet: tests, the
-//! fuzzer and other programs have.
+//! HTTP/1.1 without I/O (RFC 9112): the server's role in [`Connection`], the client's in [`ClientConnection`]. The
+//! reverse proxy uses the client's role (`server::upstream`).
 //!
 //! Each takes bytes and returns their meaning, takes commands, and appends bytes to a buffer that it
 //! was lent. It has no socket, no clock and no buffer of its own: an incomplete head stays with the

@@ -276,8 +276,9 @@ impl Outbox {
         {}
     }
 
-    /// Makes one frame of what waits, if one may go that fits `room` bytes of output with its header. Gives its stream
-    /// and the number of bytes that are sent now: whoever passes content on releases as many where they came from.
+    /// Makes one frame of what waits, if one may go that fits `room` bytes of output with its header. Gives its
+    /// stream and the number of bytes that are sent now: a proxy releases as many on the connection that they came
+    /// from.
     pub fn send_frame(
         &mut self,
         connection: &mut Connection,

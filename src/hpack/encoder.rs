@@ -248,7 +248,7 @@ impl Encoder {
         (size, bound)
     }
 
-    /// A decoder with the table that the peer's decoder has, for somebody who reads along from now on.
+    /// A decoder with the table that the peer's decoder has, for an observer of the blocks to come.
     pub fn decoder(&self) -> Decoder {
         let size = self.size.into();
         let mut decoder = Decoder::with_table(match &self.entries {

@@ -4,9 +4,9 @@
 //! that it sends. Each owns a dynamic table that mirrors the peer's (§2.3.2), so every block has to
 //! pass through in the order of the wire, and after a [`DecodeError`] the connection cannot go on.
 //!
-//! Both are made to be held by thousands of idle connections: nothing is allocated before the first
-//! insertion, a table is an arena of bytes with twelve bytes of bookkeeping an entry, and `shrink`
-//! gives the slack back, and packs the encoder's.
+//! Both are made to be held by thousands of idle connections: nothing is allocated before the first insertion, a
+//! table is an arena of bytes with twelve bytes of bookkeeping an entry, and `shrink` packs the entries into a
+//! quarter of the memory.
 //!
 //! ```
 //! use calmd::hpack::{DecodeLimits, Decoded, Decoder, Encoder};

@@ -16,7 +16,7 @@ use crate::h2::ids::Closing;
 use crate::h2::stream::{Half, Passage, StreamState};
 use crate::h2::turn::StreamSlot;
 
-/// DATA of so few bytes that does not end its stream is no use to anybody (CVE-2019-9518).
+/// DATA of so few bytes that does not end its stream is of no use (CVE-2019-9518).
 const USELESS_LEN: usize = 1;
 
 impl Connection {

@@ -285,8 +285,8 @@ impl Inbound {
         self.window.value()
     }
 
-    /// Blocks that come from now on, for somebody who decodes them once more. `announced` is the largest
-    /// table that was ever announced.
+    /// A decoder of the blocks that come from now on, for an observer. `announced` is the largest table that was ever
+    /// announced.
     pub(super) fn blocks(&self, announced: u32) -> Blocks {
         let mut decoder = self.decoder.clone();
         decoder.set_max_table_size(announced.max(INITIAL_TABLE_SIZE) as usize);

@@ -154,17 +154,17 @@ impl Connection {
         self.release_connection(released);
     }
 
-    /// Bytes of DATA of which less than so many may be held on a stream while its peer can still send more:
-    /// half of its window. A peer that does not is judged by [`stall_timeout`](crate::h2::Config::stall_timeout), and one that cannot
-    /// is not.
+    /// Half of a stream's window in bytes. While less DATA than that is held, the peer can still send more, and one
+    /// that does not is judged by [`stall_timeout`](crate::h2::Config::stall_timeout). A peer whose window is shut is
+    /// not judged.
     pub fn most_held(&self) -> usize {
         let agreed = self.agreement.local().initial_window_size;
         flow::most_held(agreed.min(self.config.initial_window_size)) as usize
     }
 
-    /// Nobody reads what the peer still sends on this stream: it is checked, given back to the windows
-    /// and not told. When it is more than `drain_bytes`, or does not come, the stream is reset with
-    /// NO_ERROR: for a server whose response is complete before the request is (RFC 9113 §8.1).
+    /// Drops what the peer still sends on this stream: it is checked, given back to the windows and not told. When it
+    /// is more than `drain_bytes`, or does not come, the stream is reset with NO_ERROR: for a server whose response
+    /// is complete before the request is (RFC 9113 §8.1).
     pub fn discard(&mut self, stream: StreamKey) {
         if let Some(slot) = self.streams.slot(stream) {
             self.give_back(slot, u32::MAX);

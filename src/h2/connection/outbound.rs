@@ -89,7 +89,7 @@ impl Outbound {
         self.encoder.heap()
     }
 
-    /// Blocks that are made from now on, for somebody who decodes them.
+    /// A decoder of the blocks that are made from now on, for an observer.
     pub(super) fn blocks(&self) -> Blocks {
         Blocks::resumed(self.encoder.decoder(), &[])
     }

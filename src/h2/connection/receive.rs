@@ -18,7 +18,7 @@ use crate::http::{Expected, Fields};
 
 /// The outcome of some input.
 pub(super) enum Received<'i> {
-    /// Nothing that anybody has to know.
+    /// Nothing that the user has to know.
     Nothing,
     /// Too few bytes for a frame.
     Incomplete,

@@ -64,7 +64,7 @@ impl Connection {
         // What a GOAWAY before said cannot be taken back (§6.8).
         let last = last_stream_id.unwrap_or(highest).min(MAX_STREAM_ID);
         let last = self.departure.last_of(last);
-        // The peer takes frames of this size whatever its SETTINGS say; more is no help to anybody.
+        // The peer takes frames of this size whatever its SETTINGS say; more would not help to debug.
         let debug = debug.get(..1024).unwrap_or(debug);
         self.outbound.goaway(last, code, debug);
         self.inbound.enter(PeerPhase::Closed);

@@ -1,4 +1,4 @@
-//! A connection as it stands, for somebody who looks into it: an operator, a debugger, a test.
+//! A connection as it stands, for an operator, a debugger or a test that looks into it.
 //!
 //! A snapshot is a copy, made when it is asked for. Nothing is counted or kept for it at any other time.
 

@@ -92,10 +92,10 @@
 //!
 //! A field section is a list of [`Field`](crate::http::Field)s: bytes, in order, names in lowercase, with
 //! pseudo-header fields in front (RFC 9113 §8.3). What is received is in the caller's
-//! [`Fields`](crate::http::Fields), which is used again for each event, so it is copied by whoever needs it
+//! [`Fields`](crate::http::Fields), which is used again for each event, so it is copied by a program that needs it
 //! longer. What is sent can be any iterator. [`Config::server`](crate::h2::Config::server) brings fields into
-//! HTTP/2's form and checks them; requests that come are checked as well, and the program never sees a
-//! malformed one as [`Event::Request`](crate::h2::Event::Request).
+//! HTTP/2's form and checks them; requests that come are checked as well, and the program never sees a malformed one
+//! as [`Event::Request`](crate::h2::Event::Request).
 //!
 //! The server above has two faults: it panics where a client closes its window or resets its request at once, and it
 //! leaves content of requests where it is, so that the window of an upload closes for ever. The
