@@ -5,8 +5,9 @@
 //! Config ─▶ helper, site, TLS, access log, listeners ─▶ EventLoop over the operating system
 //! ```
 //!
-//! `hosts` opens the sites. `check` opens the same without serving. `own_files` lists the files that must never
-//! be served, `descriptors` divides the system's limit of open files. The order of the start (log, `App::open`, sandbox, `App::run`) is in `main.rs`.
+//! `hosts` opens the sites. `check` opens the same without serving. `own_files` lists the files that must never be
+//! served, and `descriptors` divides the system's limit of open files. The order of the start (log, `App::open`,
+//! sandbox, `App::run`) is in `main.rs`.
 
 mod check;
 mod descriptors;
@@ -351,8 +352,8 @@ fn keep_within_descriptors(config: &mut Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Leaves as much memory for connections as a bound allows, which ends the process at more: a half. The other is for the program, hot files, and what the kernel keeps for sockets, which counts as a
-/// control group's too.
+/// Leaves connections half of the memory beyond which the process would be ended. The other half is for the program,
+/// hot files, and what the kernel keeps for sockets, which counts against a control group as well.
 fn keep_within_memory(config: &mut Config, bound: Option<MemoryBound>) {
     let memory = &mut config.server.limits.memory_bytes;
     let Some(bound) = bound else {

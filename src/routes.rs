@@ -134,8 +134,9 @@ impl<F: Files> Routes<F> {
         self
     }
 
-    /// Has this called whenever something has come on a socket that the world watches for handlers
-    /// (`OsWorld::watch_helper`), until there is nothing more to read. It wakes the requests that wait for it.
+    /// Has a function called whenever bytes have come on a socket that the world watches for handlers
+    /// (`OsWorld::watch_helper`). The function reads until there is nothing more, and wakes the requests that wait
+    /// for it.
     pub fn tend(&mut self, call: Box<dyn FnMut()>) {
         self.tended.push(call);
     }
@@ -314,7 +315,7 @@ impl<F: Files> Routes<F> {
         self.default.site.error(status)
     }
 
-    /// An answer that is made elsewhere, and that nobody keeps.
+    /// An answer that is made elsewhere, and that no cache keeps.
     pub(crate) fn own_answer(
         &mut self,
         status: u16,

@@ -45,10 +45,9 @@ pub trait World {
     /// The time of day, for `date` fields and logs.
     fn wall_clock(&self) -> SystemTime;
 
-    /// Waits until something is ready, at most for `timeout`, and appends what is. Readiness is
-    /// reported when it begins (edge-triggered): whoever is told reads or writes until
-    /// `WouldBlock`, or remembers that there is more to do. What is left over for want of room is told
-    /// by the next polls, before anything that became ready later.
+    /// Waits until something is ready, at most for `timeout`, and appends what is. Readiness is reported when it
+    /// begins (edge-triggered): the caller reads or writes until `WouldBlock`, or remembers that there is more to do.
+    /// What is left over for want of room is told by the next polls, before anything that became ready later.
     fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<Polled>;
 
     /// Takes the next connection that waits on the listener of this number.
@@ -123,8 +122,8 @@ pub trait World {
     fn shutdown_write(&mut self, socket: &mut Self::Socket) -> io::Result<()>;
 }
 
-/// A world as an object, with sockets of the type `K` and files of the type `F`: for those who only read and write
-/// sockets and look at the clock. A call through it takes a nanosecond, beside a system call of a few hundred.
+/// A world as an object, with sockets of the type `K` and files of the type `F`: for code that only reads and writes
+/// sockets and looks at the clock. A call through it takes a nanosecond, beside a system call of a few hundred.
 pub type Outside<K, F> = dyn World<Socket = K, Files = F>;
 
 /// An event that [`World::poll`] reports.
@@ -138,8 +137,8 @@ pub enum Ready {
     Helper,
     /// A newer process has something to say.
     Control,
-    /// A socket became ready to be read, to be written, or both. An unsent output is tried in each turn, so
-    /// nobody needs to be told that bytes can be written.
+    /// A socket became ready to be read, to be written, or both. Unsent output is tried in each turn, so the event
+    /// does not say whether bytes can be written.
     Socket {
         /// The token it was registered under.
         token: Token,
@@ -172,7 +171,7 @@ pub enum Succession {
 /// The kind of a poll's sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sleep {
-    /// Until something was ready or the time was up, as far as anybody can tell.
+    /// Until something was ready or the time was up, as far as the system tells.
     Undisturbed,
     /// Until something else ended it: the process may have been stopped meanwhile.
     Interrupted,

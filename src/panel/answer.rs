@@ -85,7 +85,7 @@ impl PanelReply {
         PanelReply::json(status, &ErrorText { error })
     }
 
-    /// The content, as long as somebody has it.
+    /// The content, as long as a response has it.
     pub(super) fn text(&self) -> Weak<[u8]> {
         Rc::downgrade(&self.content)
     }

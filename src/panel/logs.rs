@@ -53,7 +53,7 @@ fn since(requests: &RecentRequests, (access, server): (u64, u64)) -> (LogText, (
 /// The last lines of both logs.
 pub(super) fn last_lines(requests: &RecentRequests) -> LogText {
     let (mut text, _) = since(requests, (0, 0));
-    // Those before the last ones are not lost to somebody who has just come.
+    // For a reader that has just come, lines before the last ones do not count as lost.
     text.lost = 0;
     text
 }

@@ -63,7 +63,8 @@ struct OverviewText<'a> {
 }
 
 impl Panel {
-    /// A panel with this way in and these lines of the access log, which is made at `now`; none if the system gives no random numbers.
+    /// A panel with this way in and these lines of the access log, which is made at `now`; `None` if the system gives
+    /// no random numbers.
     pub fn new(
         config: &Config,
         door: Door,
@@ -117,7 +118,7 @@ impl Panel {
         self.api(&call)
     }
 
-    /// An answer to a probe, such as `/metrics`, as it is given here; or the refusal.
+    /// The given answer to a probe such as `/metrics`; or the refusal.
     pub fn probe<F: Files>(
         &self,
         fields: &Fields,

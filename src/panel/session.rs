@@ -51,7 +51,7 @@ impl Secret {
     }
 }
 
-/// Somebody who is logged in.
+/// A session of a user who is logged in.
 pub(super) struct PanelSession {
     key: Secret,
     /// The token that every POST of the session carries.

@@ -49,7 +49,7 @@ const ATTEMPTS_PER_SECOND: f64 = 1.0 / 3.0;
 pub struct LoginRule {
     /// The paths that need a login.
     pub path: PathGlob,
-    /// Those who may.
+    /// The users who are let in.
     pub users: Arc<Users>,
     /// The name that browsers show.
     pub realm: String,

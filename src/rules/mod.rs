@@ -19,12 +19,13 @@
 //! 6. `redirect`, then `_redirects` of the site, where a file that exists wins unless the rule has a `!`: the
 //!    first rule that matches the path. A rewrite (200) goes on with another path, once: the rules 1 and 5 of
 //!    that path must let the client in as well.
-//! 7. `headers`, `_headers` of the site, and the fields of `cors`: all rules that match the path that was asked for, in their order,
-//!    on every answer of the host: files, errors, 304, redirects, and the answers of other handlers.
+//! 7. `headers`, `_headers` of the site and the fields of `cors`: all rules that match the path that was asked for,
+//!    in their order, on every answer of the host: files, errors, 304, redirects, and the answers of other handlers.
 //! 8. `bandwidth`: the first rule of the path that was asked for paces the content.
 //!
-//! Paths are compared decoded and without dot segments, so that another spelling of a path meets the same
-//! rules. A path whose first segment no rule names passes by all of them at once. The room does no input or output. It is given a [`Visit`] and tells a [`Verdict`].
+//! Paths are compared decoded and without dot segments, so that another spelling of a path meets the same rules. A
+//! path whose first segment no rule names passes by all of them at once. The room does no input or output: it takes a
+//! [`Visit`] and returns a [`Verdict`].
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 

@@ -90,7 +90,7 @@ pub struct AccessLog {
     /// Bytes of the pending lines that are among the last lines.
     #[cfg(feature = "panel")]
     shown: usize,
-    /// The last lines, where somebody may want to read them.
+    /// The last lines, where the panel may read them.
     #[cfg(feature = "panel")]
     recent: Option<Rc<RecentRequests>>,
 }
@@ -156,7 +156,7 @@ impl AccessLog {
         self.sink.is_some()
     }
 
-    /// True if somebody reads the last lines.
+    /// True if the last lines are being read.
     #[cfg(feature = "panel")]
     fn is_read(&self) -> bool {
         self.recent.as_ref().is_some_and(|recent| recent.is_read())
@@ -291,7 +291,8 @@ impl AccessLog {
         }
     }
 
-    /// Shows a line that no file has, if it was begun: whoever reads may have come behind that.
+    /// Shows a line that goes into no file. Its text is there only if a reader of the last lines was there when the
+    /// request arrived.
     #[cfg(feature = "panel")]
     fn show_line(&self, entry: &Entry, ending: &RequestEnd) {
         if let Some(recent) = &self.recent

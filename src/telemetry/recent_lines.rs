@@ -82,7 +82,7 @@ impl RecentLines {
     }
 }
 
-/// Recent lines of the access log, and whether somebody wants them.
+/// Recent lines of the access log, and the count of their readers.
 #[derive(Debug, Default)]
 pub struct RecentRequests {
     /// The lines.

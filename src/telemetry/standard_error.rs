@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 static LINES: OnceLock<Option<Mutex<Lines>>> = OnceLock::new();
 
 fn lines() -> Option<&'static Mutex<Lines>> {
-    // Without a descriptor, no message can reach anybody.
+    // Without a descriptor, no message can be written.
     let open = || Some(Mutex::new(Lines::new(Sink::standard_error().ok()?)));
     LINES.get_or_init(open).as_ref()
 }
@@ -61,7 +61,7 @@ pub fn install_log(level: log::LevelFilter) {
         .init();
 }
 
-/// The last messages, where somebody may want to read them later.
+/// The last messages, where the panel may read them later.
 #[cfg(feature = "panel")]
 static RECENT: OnceLock<Mutex<RecentLines>> = OnceLock::new();
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::exchange::Problem;
 use crate::http::Fields;
 
-/// The one algorithm: RFC 9530 has it and SHA-512 as active ones, and whoever offers the other offers it too.
+/// The one algorithm: RFC 9530 has it and SHA-512 as active ones, and clients that offer SHA-512 offer it too.
 const ALGORITHM: &str = "sha-256";
 
 /// A digest.

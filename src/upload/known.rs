@@ -1,4 +1,4 @@
-//! Digests of the files that were stored last, for those who ask for them with the file.
+//! Digests of the files that were stored last, for requests that ask for the digest with the file.
 
 use std::collections::VecDeque;
 use std::io;

@@ -124,7 +124,7 @@ impl UploadSpace {
             used.saturating_add(more) > limit
         };
         let recounted = || self.counted.get().is_some_and(|at| at.elapsed() < RECOUNT);
-        // Whoever fetches files from the directory makes room in it.
+        // A program that takes files out of the directory makes room in it.
         if self.stored.get().is_none() || (is_full() && !recounted()) {
             self.stored.set(Some(count(directory)?));
             self.counted.set(Some(Instant::now()));

@@ -42,7 +42,7 @@ pub struct Uploads {
     existing: Option<ExistingName>,
     purpose: UploadPurpose,
     store: Rc<RefCell<UploadStore>>,
-    /// The files that are there, for those who fetch them.
+    /// The files that are there, to be fetched.
     files: Site<Root>,
     common: Rc<Fields>,
 }

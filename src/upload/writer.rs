@@ -88,7 +88,7 @@ impl UploadWriter {
                 if is_gone && file.unanswered > 0 {
                     file.error.get_or_insert_with(gone);
                 }
-                // Whoever has more to write has room for it now.
+                // An upload that has more to write has room for it now.
                 file.waker.wake();
             }
             queue.waiting.drain(..).for_each(|waker| waker.wake());

@@ -73,8 +73,8 @@ pub trait FileReads {
         self.ask_for(file, offset, len)
     }
 
-    /// Takes the task by which a helper brings the bytes or the name that were last needed; `None` where nobody
-    /// tells that they are there.
+    /// Takes the task by which a helper brings the bytes or the name that were last needed; `None` where nothing will
+    /// tell that they are there.
     fn take_needed(&mut self) -> Option<HelpId> {
         None
     }

@@ -454,8 +454,8 @@ fn describe(stat: &Stat) -> Option<Metadata> {
     })
 }
 
-/// A file's time stamp. Seconds may be negative, nanoseconds never are. One behind the years that dates can tell,
-/// which some file systems keep, is the last that they can: a little is added to it later.
+/// A file's time stamp. Seconds may be negative, nanoseconds never are. A stamp beyond the year 9999, which some file
+/// systems keep and no date can tell, becomes the end of that year.
 fn time(seconds: i64, nanoseconds: u32) -> SystemTime {
     let whole = Duration::from_secs(seconds.unsigned_abs());
     let base = if seconds < 0 {

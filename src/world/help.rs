@@ -35,8 +35,8 @@ pub enum HelpOutcome {
     Failed,
 }
 
-/// A process that does tasks on files and directories that are open here, one after another. Each of its methods returns at
-/// once, and a task that it does not take (`None`) is to be done without it.
+/// A process that does tasks on files and directories that are open here, one after another. Each method returns at
+/// once, and a task that the process does not take (`None`) is to be done without it.
 pub trait FileHelper: fmt::Debug {
     /// Has bytes of a file brought into memory.
     fn read_ahead(&mut self, file: BorrowedFd<'_>, offset: u64, len: u64) -> Option<HelpId>;

@@ -37,8 +37,8 @@ const EVENTS: usize = 256;
 /// The last second of the year 9999, after 1970.
 const LATEST: Duration = Duration::from_secs(253_402_300_799);
 
-/// The longest sleep in the poll, which counts milliseconds in 31 bits: longer ones would become any
-/// other.
+/// The longest sleep in the poll. It counts milliseconds in 31 bits, so a much longer sleep would become one of any
+/// length.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 
 /// mio's token of the signal pipe; listeners are numbered from 0, sockets have a serial above.
@@ -196,8 +196,8 @@ impl AsFd for Socket {
     }
 }
 
-/// The time of day by this machine's clock, brought into the years that the dates of HTTP and of
-/// certificates can tell: a clock that is set to another one is wrong anyhow, and must not stop anybody.
+/// The time of day by this machine's clock, brought into the years that the dates of HTTP and of certificates can
+/// tell: a clock that is set to another year is wrong anyhow, and must not stop the program.
 pub fn wall_clock() -> SystemTime {
     in_calendar(SystemTime::now())
 }
@@ -381,7 +381,8 @@ fn signal(number: i32) -> Option<Signal> {
         SIGINT | SIGTERM => Some(Signal::Stop),
         SIGHUP => Some(Signal::Reload),
         SIGUSR1 => Some(Signal::ReopenLog),
-        // Other servers take it for the order to upgrade: here it means nothing, and ends nobody.
+        // SIGUSR2, which other servers take for the order to upgrade: here it does nothing, and does not end the
+        // process.
         _ => None,
     }
 }

@@ -4,10 +4,10 @@
 //! file ─▶ read_regular ─▶ syntax (TOML or JSON) ─▶ tree of nodes with positions ─▶ settings of the table
 //! ```
 //!
-//! A key is the name of an option: `cache-memory = "8M"`. HTTP/2's own settings are taken by their RFC
-//! names as well: `"SETTINGS_MAX_CONCURRENT_STREAMS": 100` (RFC 9113 §6.5.2). A list belongs to a setting
-//! that may be repeated. A table `[[host]]` is a host with settings of its own. Paths are relative to the directory of the file. [`FileMistake`] names the file,
-//! the line, the column, the key and the mend.
+//! A key is the name of an option: `cache-memory = "8M"`. HTTP/2's own settings are taken by their RFC names as well:
+//! `"SETTINGS_MAX_CONCURRENT_STREAMS": 100` (RFC 9113 §6.5.2). A list belongs to a setting that may be repeated. A
+//! table `[[host]]` is a host with its own settings. Paths are relative to the directory of the file. [`FileMistake`]
+//! names the file, the line, the column, the key and the mend.
 
 mod host;
 mod node;

@@ -19,7 +19,7 @@ use crate::telemetry::metrics::{Histogram, requests::STATUS_CLASSES};
 /// Counts of requests by their labels.
 #[derive(Default)]
 pub(super) enum Counting {
-    /// Nobody wants any.
+    /// None are wanted.
     #[default]
     Off,
     /// Nobody has asked for them yet.
@@ -119,14 +119,14 @@ impl AccessLog {
         self
     }
 
-    /// Counts requests as soon as somebody asks for the counts.
+    /// Counts requests once the counts are asked for.
     #[cfg(feature = "panel")]
     pub fn counting_later(mut self, counts: RequestCounts) -> Self {
         self.counts = Counting::Resting(Box::new(counts));
         self
     }
 
-    /// Somebody asks for the counts: each request is counted from now on.
+    /// Counts each request from now on, because the counts were asked for.
     #[cfg(feature = "panel")]
     pub(crate) fn begin_counting(&mut self) {
         self.counts = match std::mem::take(&mut self.counts) {

@@ -19,7 +19,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use super::private::Inode;
 use crate::world::{HelpAnswer, HelpId, HelpOutcome};
 
-/// The most descriptors that requests hold which have not gone on yet. Files beyond them are opened without
+/// The most descriptors that are held for requests which have not gone on yet. Files beyond them are opened without
 /// the helper.
 pub const MOST_HELD: usize = 32;
 
@@ -97,9 +97,8 @@ impl Openings {
 }
 
 impl HelpedOpening {
-    /// The descriptor or the error by which the helper has opened the file beneath this root; `None` if it has not,
-    /// or beneath another root. The request may be asked for several times before it is answered, so it gets a
-    /// duplicate.
+    /// The descriptor that the helper has opened beneath this root, or its error; `None` without an outcome, or if it
+    /// is of another root. The request may be asked for several times before it is answered, so it gets a duplicate.
     pub(super) fn outcome(&self, root: Inode) -> Option<Result<OwnedFd, Errno>> {
         match self.outcome.get().filter(|_| self.root == root)? {
             OpeningOutcome::Opened(held) => Some(fcntl_dupfd_cloexec(&held.file, 0)),

@@ -1,9 +1,10 @@
 //! Opening a path only if all names on it are in the kernel's memory.
 //!
 //! `openat2` with `RESOLVE_CACHED` (Linux 5.12) fails where a disk would have to bring a directory's entry or an
-//! inode. Older kernels do not know the flag; there each opening counts as one that does not wait. On a file system that
-//! asks another machine at each opening (NFS, FUSE), names in memory are not enough, so no opening counts as such there,
-//! as far as the root itself tells: not beneath another file system that is mounted in it.
+//! inode. Older kernels do not know the flag; there each opening counts as one that does not wait. On a file system
+//! that asks another machine or process at each opening (NFS, FUSE), names in memory are not enough, so each opening
+//! counts as one that may wait. Only the root is looked at: beneath another file system that is mounted inside it,
+//! names in memory count.
 
 use std::os::fd::OwnedFd;
 

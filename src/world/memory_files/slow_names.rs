@@ -122,7 +122,7 @@ impl SlowNames {
 
 impl MemoryFiles {
     /// Makes looking names up slow from now on, and has a helper open them: a path is in memory only `time` after it
-    /// was asked to.
+    /// was first asked for.
     pub fn slow_names(&self, time: Duration) {
         self.0.slow_names.begin(nanoseconds(UNIX_EPOCH + time));
     }
