@@ -5,13 +5,14 @@
 //! Config ─▶ helper, site, TLS, access log, listeners ─▶ EventLoop over the operating system
 //! ```
 //!
-//! `hosts` opens the sites. `check` opens the same without serving. `own_files` lists the files that must never be
-//! served, and `descriptors` divides the system's limit of open files. The order of the start (log, `App::open`,
-//! sandbox, `App::run`) is in `main.rs`.
+//! `hosts` opens the sites, and `listeners` the listeners. `check` opens the same without serving. `own_files` lists
+//! the files that must never be served, and `descriptors` divides the system's limit of open files. The order of the
+//! start (log, `App::open`, sandbox, `App::run`) is in `main.rs`.
 
 mod check;
 mod descriptors;
 mod hosts;
+mod listeners;
 mod metrics;
 mod own_files;
 #[cfg(feature = "panel")]
@@ -28,10 +29,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::Instant;
 
 use crate::config::Config;
-#[cfg(feature = "panel")]
-use crate::config::SocketPurpose;
 use crate::helper::{self, HelperSandbox};
-use crate::http::Scheme;
 use crate::sandbox::{self, Rights};
 use crate::server::{EventLoop, Services};
 use crate::telemetry::access_log::AccessLog;
@@ -39,7 +37,6 @@ use crate::telemetry::notify::{ManagerConfig, ServiceManager};
 use crate::tls::{CertificateOrigin, TlsContext};
 #[cfg(feature = "upload")]
 use crate::upload::ScratchDirectory;
-use crate::world::ListenAddress;
 use crate::world::files::{MOST_HELD, Root};
 use crate::world::os::{MemoryBound, OsWorld, inherited, raise_open_files};
 pub use check::check;
@@ -84,26 +81,7 @@ impl App {
         let log = metrics::count_requests(config, log);
         #[cfg(feature = "panel")]
         let (log, recent_requests) = panel::keep_lines(config, log);
-        let (tls, certificate) = if config.has_tls() {
-            let mut tls = TlsContext::of_hosts(&config.hosts_certificates())?;
-            let origin = tls.origin();
-            if let Some(key) = &config.host.ticket_key {
-                tls.share_tickets(key)?;
-            }
-            if let Some(path) = &config.host.key_log {
-                tls.log_keys(path)?;
-                log::warn!(
-                    "--tls-key-log: whoever reads {} can decrypt all TLS sessions",
-                    path.display()
-                );
-            }
-            if config.host.watch_certificates {
-                tls.watch_files();
-            }
-            (Some(tls), Some(origin))
-        } else {
-            (None, None)
-        };
+        let (tls, certificate) = open_tls(config)?.unzip();
         let mut world = OsWorld::new()?;
         // Now that the files of the server's own are all there.
         #[cfg(feature = "upload")]
@@ -128,51 +106,15 @@ impl App {
         if let Some(helper) = helper {
             routes.site().reads().be_helped(Box::new(helper));
         }
-        let mut urls = Vec::new();
-        let mut schemes = Vec::new();
-        let mut balancers = Vec::new();
-        let limits = &config.server.limits;
+        let opened = listeners::open(config, inherited, &mut world)?;
+        let urls = opened.urls.into_iter();
         #[cfg(feature = "panel")]
-        let mut for_panel = Vec::new();
-        for (socket, listener) in config.inherited.iter().zip(inherited) {
-            #[cfg(feature = "panel")]
-            if socket.purpose == SocketPurpose::Panel {
-                for_panel.push(listener);
-                continue;
-            }
-            let unsent_bytes = match socket.scheme {
-                Scheme::Http => limits.unsent_bytes,
-                Scheme::Https => limits.unsent_tls_bytes,
-            };
-            let bound = world.adopt(listener, limits.unsent(unsent_bytes));
-            let bound = bound.map_err(|error| {
-                format!(
-                    "cannot listen on the inherited socket '{}': {error}",
-                    socket.name
-                )
-            })?;
-            urls.push(url(socket.scheme, &bound));
-            schemes.push(socket.scheme);
-        }
-        for (scheme, addresses, unsent_bytes) in [
-            (Scheme::Http, &config.listen, limits.unsent_bytes),
-            (Scheme::Https, &config.listen_tls, limits.unsent_tls_bytes),
-        ] {
-            for address in addresses {
-                let unsent_bytes = limits.unsent(unsent_bytes);
-                urls.push(url(scheme, &world.listen(address, unsent_bytes)?));
-                balancers.push((schemes.len(), config.balancers_of(address)));
-                schemes.push(scheme);
-            }
-        }
-        for (number, address) in config.metrics.iter().enumerate() {
-            balancers.push((schemes.len() + number, config.balancers_of(address)));
-            let unsent_bytes = limits.unsent(limits.unsent_bytes);
-            let bound = world.listen(address, unsent_bytes)?;
-            urls.push(metrics::url(&bound));
-        }
+        let (panel, panel_urls) = {
+            let inherited = opened.for_panel;
+            panel::open(config, inherited, &mut world, &routes, recent_requests)?.unzip()
+        };
         #[cfg(feature = "panel")]
-        let panel = panel::open(config, for_panel, &mut world, &routes, recent_requests)?;
+        let urls = urls.chain(panel_urls.into_iter().flatten());
         report_descriptors(wanted, config);
         let manager = config.manager.as_ref().and_then(open_manager);
         #[cfg(feature = "proxy")]
@@ -188,11 +130,10 @@ impl App {
             services = services.with_metrics(metrics::open(config));
         }
         #[cfg(feature = "panel")]
-        if let Some((panel, panel_urls)) = panel {
-            urls.extend(panel_urls);
+        if let Some(panel) = panel {
             services = services.with_panel(panel).with_inspection();
         }
-        let mut event_loop = EventLoop::new(world, services, &schemes);
+        let mut event_loop = EventLoop::new(world, services, &opened.schemes);
         event_loop.add_metrics_listeners(config.metrics.len());
         #[cfg(feature = "panel")]
         event_loop.add_panel_listeners(&panel::schemes(config));
@@ -200,14 +141,16 @@ impl App {
         if let Some(trace) = &config.qlog {
             let traced = event_loop.trace_peers(trace);
             let file = trace.file.display();
-            traced.map_err(|error| format!("--qlog: cannot write '{file}': {error}"))?;
+            traced.map_err(|error| {
+                format!("--qlog: cannot write '{file}': {error}; name another file")
+            })?;
         }
-        for (listener, balancers) in balancers {
+        for (listener, balancers) in opened.balancers {
             event_loop.set_balancers(listener, balancers);
         }
         Ok(App {
             event_loop,
-            urls,
+            urls: urls.collect(),
             certificate,
             helpers,
             #[cfg(feature = "upload")]
@@ -291,6 +234,30 @@ fn announcement(
         Some(CertificateOrigin::Given) | None => {}
     }
     lines
+}
+
+/// The certificates and the sessions of TLS, with the origin of the default host's certificate; `None` if no listener
+/// takes TLS.
+fn open_tls(config: &Config) -> Result<Option<(TlsContext, CertificateOrigin)>, Box<dyn Error>> {
+    if !config.has_tls() {
+        return Ok(None);
+    }
+    let mut tls = TlsContext::of_hosts(&config.hosts_certificates())?;
+    let origin = tls.origin();
+    if let Some(key) = &config.host.ticket_key {
+        tls.share_tickets(key)?;
+    }
+    if let Some(path) = &config.host.key_log {
+        tls.log_keys(path)?;
+        log::warn!(
+            "--tls-key-log: whoever reads {} can decrypt all TLS sessions",
+            path.display()
+        );
+    }
+    if config.host.watch_certificates {
+        tls.watch_files();
+    }
+    Ok(Some((tls, origin)))
 }
 
 /// Connects to the service manager. A server that it cannot hear serves all the same.
@@ -380,23 +347,6 @@ fn report_descriptors(wanted: usize, granted: &Config) {
              {} files; raise it (ulimit -n)",
             granted.host.site.open_files
         );
-    }
-}
-
-/// The name of a listener for a browser on this machine, and the addresses that reach it.
-fn url(scheme: Scheme, address: &ListenAddress) -> String {
-    let scheme = scheme.as_str();
-    match address {
-        ListenAddress::Tcp(address) if address.ip().is_unspecified() => {
-            let reach = if address.is_ipv4() {
-                "all IPv4 addresses"
-            } else {
-                "all addresses"
-            };
-            format!("{scheme}://localhost:{} ({reach})", address.port())
-        }
-        ListenAddress::Tcp(address) => format!("{scheme}://{address}"),
-        ListenAddress::Unix(socket) => format!("{scheme} on unix:{}", socket.path.display()),
     }
 }
 

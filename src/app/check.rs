@@ -6,7 +6,8 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-use super::{announcement, hosts, metrics, url};
+use super::listeners::url;
+use super::{announcement, hosts, metrics};
 use crate::config::Config;
 use crate::http::Scheme;
 use crate::routes::Routes;

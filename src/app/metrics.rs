@@ -54,7 +54,7 @@ pub(super) fn open(config: &Config) -> Metrics {
 
 /// The name of a listener for metrics, for a person.
 pub(super) fn url(address: &ListenAddress) -> String {
-    let url = super::url(Scheme::Http, address);
+    let url = super::listeners::url(Scheme::Http, address);
     match url.split_once(" (") {
         Some((url, reach)) => format!("{url}/metrics ({reach}"),
         None if url.contains("://") => format!("{url}/metrics"),

@@ -117,7 +117,7 @@ pub(super) fn check(config: &Config) -> Result<Vec<String>, String> {
 }
 
 fn panel_url(scheme: Scheme, address: &ListenAddress) -> String {
-    format!("{} (the panel)", super::url(scheme, address))
+    format!("{} (the panel)", super::listeners::url(scheme, address))
 }
 
 /// The URL by which a browser on this machine reaches the first listener with a port. A Unix socket has no
