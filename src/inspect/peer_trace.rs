@@ -102,7 +102,10 @@ impl PeerTrace {
         }
         self.written += records.len() as u64;
         if self.written > MOST_BYTES {
-            log::warn!("--qlog: the trace has {} MiB, and ends", MOST_BYTES >> 20);
+            log::warn!(
+                "--qlog: the trace has {} MiB, and ends; choose fewer clients with ,address=NET",
+                MOST_BYTES >> 20
+            );
             self.end();
         } else if let Err(error) = self.file.write_all(records.as_bytes()) {
             log::warn!("--qlog: the trace ends: {error}");

@@ -164,7 +164,9 @@ pub fn raise_open_files(connections: usize) -> Option<u64> {
     }
     limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        log::warn!("the limit of open files stays as it is: {error}");
+        log::warn!(
+            "the limit of open files stays as it is: {error}; raise it before the start (ulimit -n)"
+        );
     }
     getrlimit(Resource::Nofile).current
 }

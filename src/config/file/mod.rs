@@ -17,6 +17,7 @@ mod texts;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,9 +61,14 @@ impl fmt::Display for FileMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FileMistake::Read { file, reason } => {
+                let mend = match reason.kind() {
+                    ErrorKind::IsADirectory => "name a file in it",
+                    ErrorKind::InvalidInput => "name a regular file",
+                    _ => "see that it exists and that this user may read it",
+                };
                 write!(
                     f,
-                    "cannot read the settings file '{}': {reason}",
+                    "cannot read the settings file '{}': {reason}; {mend}",
                     file.display()
                 )
             }

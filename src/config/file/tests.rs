@@ -151,12 +151,15 @@ fn deep_nesting_is_an_error_and_no_end() {
 #[test]
 fn a_file_that_is_none_is_told() {
     let error = |path| SettingsFile::read(Path::new(path)).unwrap_err().to_string();
-    assert!(
-        error("/nowhere/a.toml")
-            .starts_with("cannot read the settings file '/nowhere/a.toml': No such")
-    );
-    assert!(error("/dev/null").contains("it is a FIFO, a socket or a device"));
-    assert!(error("/tmp").contains("is a directory"));
+    let missing = error("/nowhere/a.toml");
+    assert!(missing.starts_with("cannot read the settings file '/nowhere/a.toml': No such"));
+    assert!(missing.ends_with("; see that it exists and that this user may read it"));
+    let device = error("/dev/null");
+    assert!(device.contains("it is a FIFO, a socket or a device"));
+    assert!(device.ends_with("; name a regular file"), "{device}");
+    let directory = error("/tmp");
+    assert!(directory.contains("is a directory"));
+    assert!(directory.ends_with("; name a file in it"), "{directory}");
 }
 
 mod hosts;

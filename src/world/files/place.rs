@@ -113,13 +113,13 @@ impl fmt::Display for RootError {
             Errno::NOENT => {
                 write!(
                     f,
-                    "there is no directory '{path}'; name the one to serve: calmd DIR"
+                    "there is no directory '{path}'; name the one to serve: calmd DIR, or root of a [[host]]"
                 )
             }
             Errno::NOTDIR => {
                 write!(
                     f,
-                    "'{path}' is not a directory; name the directory to serve: calmd DIR"
+                    "'{path}' is not a directory; name the one to serve: calmd DIR, or root of a [[host]]"
                 )
             }
             Errno::ACCESS | Errno::PERM => write!(
@@ -129,7 +129,7 @@ impl fmt::Display for RootError {
             ),
             errno => write!(
                 f,
-                "the directory '{path}' cannot be opened: {errno}; name the one to serve: calmd DIR"
+                "the directory '{path}' cannot be opened: {errno}; name the one to serve: calmd DIR, or root of a [[host]]"
             ),
         }
     }

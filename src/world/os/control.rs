@@ -183,7 +183,7 @@ impl ControlSocket {
             match sockopt::socket_peercred(&asker) {
                 Ok(peer) if peer.uid == self.owner => return Some(asker),
                 Ok(peer) => log::warn!(
-                    "the user {} asked for the listeners, and is refused: this server is of the user {}",
+                    "the user {} asked for the listeners, and is refused: this server is of the user {}; start both as one user",
                     peer.uid.as_raw(),
                     self.owner.as_raw()
                 ),

@@ -11,11 +11,11 @@ fn a_root_that_cannot_be_served_is_named_with_its_mend() {
     };
     assert_eq!(
         problem("x"),
-        "there is no directory 'ROOT/x'; name the one to serve: calmd DIR"
+        "there is no directory 'ROOT/x'; name the one to serve: calmd DIR, or root of a [[host]]"
     );
     assert_eq!(
         problem("f"),
-        "'ROOT/f' is not a directory; name the directory to serve: calmd DIR"
+        "'ROOT/f' is not a directory; name the one to serve: calmd DIR, or root of a [[host]]"
     );
     assert!(problem(&"x".repeat(300)).contains("cannot be opened"));
 }
