@@ -373,7 +373,7 @@ const LOGS: &[Setting] = &[
     Setting::text(
         "log-format",
         "FORMAT",
-        "Form of its lines: combined, extended or json",
+        "Form of the access log: combined, extended or json",
         |draft, text| put(&mut draft.log_format, value::log_format(text)),
     )
     .essential()
@@ -381,7 +381,7 @@ const LOGS: &[Setting] = &[
     Setting::text(
         "request-id",
         "WHERE",
-        "Identifiers of requests: 'log' (and upstreams), 'response' (there too), or 'off'",
+        "Identifiers of requests: 'log' for the log and upstreams, 'response' for responses too, or 'off'",
         |draft, text| {
             draft.config.server.request_ids = match text {
                 "off" => RequestIdUse::Off,

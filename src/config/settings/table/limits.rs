@@ -113,7 +113,7 @@ pub(super) const BOUNDS: &[Setting] = &[
     Setting::text(
         "max-per-address",
         "N",
-        "Of them, from one other machine; 0 is any number",
+        "Connections at a time from one other machine; 0 is any number",
         |draft, text| {
             put(
                 &mut draft.limits().connections_per_address,
@@ -153,7 +153,7 @@ pub(super) const BOUNDS: &[Setting] = &[
     Setting::text(
         "preface-timeout",
         "TIME",
-        "From there to the first request, over HTTP/2 to its preface",
+        "From the handshake to the first request, over HTTP/2 to its preface",
         |draft, text| put(&mut draft.timeouts().preface, value::timeout(text)),
     )
     .default("10s"),
@@ -174,7 +174,7 @@ pub(super) const BOUNDS: &[Setting] = &[
     Setting::text(
         "slow-timeout",
         "TIME",
-        "Such a client while there is room for everybody",
+        "A client that takes or sends too little, while there is room for all",
         |draft, text| put(&mut draft.timeouts().slow, value::timeout(text)),
     )
     .default("5m"),
@@ -195,7 +195,7 @@ pub(super) const BOUNDS: &[Setting] = &[
     Setting::text(
         "drain-delay",
         "TIME",
-        "From SIGTERM until then serve on, with health checks that fail",
+        "Time to serve on after SIGTERM, with health checks that fail",
         |draft, text| put(&mut draft.timeouts().drain_delay, value::duration(text)),
     )
     .default("0s"),

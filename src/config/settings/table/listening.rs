@@ -85,7 +85,7 @@ pub(super) const LISTENING: &[Setting] = &[
     #[cfg(feature = "panel")]
     Setting::switch(
         "admin-read-only",
-        "Let nobody act by the panel",
+        "Show everything in the panel, and carry out no action",
         |draft, on| {
             draft.config.panel.rights = if on {
                 PanelRights::Look
