@@ -157,8 +157,8 @@
 //!   that stays may be allocated or grown in a crowd ([`allocator`], `server::event_loop::MOST_ROOM`).
 //! - **Queues of two rings.** The permanent ring serves 256; the second is dropped when it is empty. One
 //!   ring that grows and shrinks would lie above the crowd's memory (`exchange::queue`).
-//! - **Packed tables.** An idle HTTP/2 connection keeps its HPACK encoder's table as the block that makes
-//!   it: a quarter of the memory, and the next response is as short as ever (`hpack::packed`).
+//! - **Packed tables.** An idle HTTP/2 connection keeps each of its two HPACK tables as the block that makes
+//!   it: a quarter of the memory, and the next blocks are as short as ever (`hpack::packed`).
 //! - **Aligned pieces.** File content is read behind its frame header at the offset within a cache line
 //!   that it has in the kernel's page: the copy is 5 % faster (`link::piece`).
 //! - **65,160 bytes.** A piece of output, with what its records add, and a quarter of the most that is
@@ -177,6 +177,7 @@
 //! | attacker | a peer that wants to make the server hold, wait or work for nothing |
 //! | backlog | connections that the kernel has accepted and the server has not |
 //! | backpressure | not reading from one side because the other side does not take |
+//! | batch | requests of one HTTP/2 connection that came together and are read before the first is answered |
 //! | budget | what a peer may cause in a time or in a connection's life, before ENHANCE_YOUR_CALM |
 //! | call | a request that is forwarded to an upstream |
 //! | cold | bytes of a file that only the disk has; the response waits for a wake |
@@ -194,6 +195,7 @@
 //! | helper | a second process that waits for disks: it opens files, reads ahead and hashes, if the operator wants one |
 //! | hot | said of a file whose head, and content if it is short, are in memory |
 //! | layer | TLS or none, between a socket and its protocol |
+//! | lent | said of a buffer that one connection after another uses, each for the length of its turn |
 //! | linger | to read and drop input after the last byte was sent, until the peer closes |
 //! | mark | seven eighths of the memory limit; above it no connection is accepted |
 //! | operator | the person who runs the server and reads its messages |
@@ -206,6 +208,7 @@
 //! | sidecar | a compressed file beside a file: `.br`, `.zst`, `.gz` |
 //! | splice | content that the socket takes from where it is: sendfile(2), or writev(2) of shared memory |
 //! | stall | a peer that takes or sends too little for its stall timeout |
+//! | trust | not to look at a file, or at its absence, again: for 20 ms after the last look |
 //! | turn | what a connection does between two looks at the others; or a round of the event loop |
 //! | upstream | servers that requests are forwarded to |
 //! | wake | an appointment of a response with the event loop |
@@ -215,7 +218,7 @@
 //! # Features
 //!
 //! `server` (with `aws-lc` or `ring` for the cryptography) is the program as a server, `client` adds `calmd get`,
-//! `proxy` the reverse proxy, `panel` the page for the operator.
+//! `proxy` the reverse proxy, `upload` directories that take files, `panel` the page for the operator.
 //! Without any feature the crate is the cores alone, and depends on three small crates. [`h2::guide`] is the
 //! tutorial for that.
 
