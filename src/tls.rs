@@ -325,7 +325,7 @@ impl TlsContext {
         self.sets.want_clients()
     }
 
-    /// True if the host of an authority serves nobody without a certificate.
+    /// True if the host of an authority serves no client without a certificate.
     pub fn requires_client(&self, authority: &[u8]) -> bool {
         self.sets.requires_client(authority)
     }

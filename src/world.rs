@@ -47,7 +47,7 @@ pub trait World {
 
     /// Waits until something is ready, at most for `timeout`, and appends what is. Readiness is reported when it
     /// begins (edge-triggered): the caller reads or writes until `WouldBlock`, or remembers that there is more to do.
-    /// What is left over for want of room is told by the next polls, before anything that became ready later.
+    /// Events that are left over for want of room are told by the next polls, before later ones.
     fn poll(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<Polled>;
 
     /// Takes the next connection that waits on the listener of this number.
@@ -78,7 +78,7 @@ pub trait World {
         Succession::None
     }
 
-    /// Closes the first `count` listeners: nobody new is let in by them. The others keep their numbers.
+    /// Closes the first `count` listeners: they accept no new connection. The others keep their numbers.
     fn stop_listening(&mut self, count: usize);
 
     /// Asks for the readiness of a socket, in both directions, under this token.

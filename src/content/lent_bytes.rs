@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// Bytes of a buffer that its owner reads into again once nobody holds any of it. They are entered in an account
-/// until they are sent. What a socket does not take of them is copied, so that no slow reader holds a whole buffer.
+/// Bytes of a buffer that its owner reads into again once none of it is held. They are entered in an account until
+/// they are sent. What a socket does not take of them is copied, so that no slow reader holds a whole buffer.
 pub struct LentBytes {
     buffer: Rc<[u8]>,
     /// The next byte to send. A buffer is far shorter than 4 GiB.

@@ -155,7 +155,7 @@ impl Call {
         self.0.state.borrow().reply.end.is_some() || self.place() == CallPlace::Over
     }
 
-    /// True if the request can be sent once more from its beginning, and nobody would notice.
+    /// True if the request can be sent once more from its beginning, to the same effect.
     pub(crate) fn may_repeat(&self) -> bool {
         self.0.head.repeats == Repeats::Allowed && self.is_whole()
     }
@@ -452,7 +452,7 @@ impl Drop for SharedCall {
 
 impl Drop for Caller {
     fn drop(&mut self) {
-        // Nobody takes the response any more. Content may still be on its way into a tunnel.
+        // The response is not taken any more. Content may still be on its way into a tunnel.
         self.0.0.change(|state| {
             state.is_abandoned = true;
             let buffer = state.reply.content.give_up();

@@ -136,7 +136,7 @@ pub enum LoginOutcome {
     Granted,
     /// They are wrong.
     Refused,
-    /// Nobody could tell.
+    /// It could not be told.
     Unknown,
 }
 

@@ -44,7 +44,7 @@ pub(crate) enum Size {
     None,
     /// As many bytes as this.
     Known(u64),
-    /// Content of a length that nobody knows yet.
+    /// Content of a length that is not known yet.
     Unknown,
 }
 
@@ -292,7 +292,7 @@ impl<F: Files> Running<F> {
             Step::Head(head) | Step::Only(head) if !(200..1000).contains(&head.status) => {
                 Err(Failure::misuse("no status of a response"))
             }
-            // It has refused the request already: nobody wants the content.
+            // It has refused the request already, and does not want the content.
             Step::Head(head) if head.status >= 300 => self.begin(head),
             Step::Head(head) => match self.take_expectation() {
                 ContentHold::UntilContinue => {

@@ -98,7 +98,7 @@ impl Waker {
         }
     }
 
-    /// True if the request is over: nobody has to wake it any more.
+    /// True if the request is over: it need not be woken any more.
     pub fn is_over(&self) -> bool {
         self.0.state.get() == AlarmState::Off
     }

@@ -22,7 +22,7 @@ const PERIOD: Duration = Duration::from_millis(500);
 /// The time to the second event, which has the answers to the questions of the first.
 const FIRST_PERIOD: Duration = Duration::from_millis(50);
 
-/// After so much silence a comment is sent, so that nobody on the way takes the stream for dead.
+/// After so much silence a comment is sent, so that no proxy on the way takes the stream for dead.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 
 /// A stream whose reader takes nothing for so long is cut off.

@@ -10,9 +10,8 @@
 //! ```
 //!
 //! Everything that comes by a panel's listener is for [`Panel::accept`], and no site sees it. A request touches
-//! nothing of the event loop: its exchange puts an [`PanelOrder`] in a queue, and the event loop carries the
-//! orders out before the next turn of a panel's connection. So nobody but a panel's own connections pays for
-//! any of it.
+//! nothing of the event loop: its exchange puts an [`PanelOrder`] in a queue, and the event loop carries the orders
+//! out before the next turn of a panel's connection. So only the panel's own connections pay for it.
 //!
 //! # What keeps strangers out
 //!

@@ -145,7 +145,7 @@ impl<F: Files> H1Service<F> {
             }
         }
         if !self.wants_input() {
-            // The peer is not to blame for bytes that nobody asks it for.
+            // The peer is not to blame for bytes that it is not asked for.
             self.core.pause_input(turn.services.now);
         }
         Ok(Advance::Done)
@@ -308,7 +308,7 @@ impl<F: Files> H1Service<F> {
         }
     }
 
-    /// The response has been sent whole. What is left of the request's body interests nobody.
+    /// The response has been sent whole. The rest of the request's body is dropped.
     fn complete(&mut self, services: &mut Services<F>) {
         if self.core.is_reading_body() {
             self.core.discard_body();

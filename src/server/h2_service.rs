@@ -337,8 +337,7 @@ impl<F: Files> H2Service<F> {
         result.is_ok()
     }
 
-    /// A response has been sent whole. What still comes of the request interests nobody any more
-    /// (RFC 9113 §8.1).
+    /// A response has been sent whole. What still comes of the request is dropped (RFC 9113 §8.1).
     fn complete(
         &mut self,
         stream: StreamKey,

@@ -5,7 +5,7 @@
 pub(super) enum Readiness {
     /// It serves.
     Ready,
-    /// The operator has it let nobody in.
+    /// The operator has paused accepting.
     #[cfg(feature = "panel")]
     Paused,
     /// It was told to stop.
@@ -32,12 +32,12 @@ impl Health {
         self.paths.is_empty()
     }
 
-    /// The server was told to stop.
+    /// Notes that the server was told to stop.
     pub(super) fn leave(&mut self) {
         self.readiness = Readiness::Leaving;
     }
 
-    /// Nobody is let in for now.
+    /// Notes that accepting is paused.
     #[cfg(feature = "panel")]
     pub(super) fn pause(&mut self) {
         if self.readiness == Readiness::Ready {
@@ -45,7 +45,7 @@ impl Health {
         }
     }
 
-    /// Connections are let in again.
+    /// Notes that connections are accepted again.
     #[cfg(feature = "panel")]
     pub(super) fn resume(&mut self) {
         if self.is_paused() {
@@ -53,7 +53,7 @@ impl Health {
         }
     }
 
-    /// True while nobody is let in.
+    /// True while accepting is paused.
     #[cfg(feature = "panel")]
     pub(super) fn is_paused(&self) -> bool {
         self.readiness == Readiness::Paused

@@ -70,7 +70,8 @@ impl DiskWaits {
         );
         text.add(&[("by", "helper")], self.helped);
         text.add(&[("by", "retry")], self.retried);
-        // Most names of which nobody has heard take no disk, so they are not among the waits for it.
+        // Each name that was not asked for before is such a wait, and most need no disk, so these waits are counted
+        // by themselves.
         text.single(
             FamilyKind::Counter,
             "calmd_name_waits",
@@ -117,7 +118,7 @@ pub struct Metrics {
 #[cfg(feature = "panel")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CountingState {
-    /// Nobody has asked for them yet.
+    /// They were not asked for yet.
     Resting,
     /// They are counted on new connections. Older connections have to be told.
     Beginning,

@@ -1,9 +1,8 @@
 //! The loop's own time, by which everybody's deadlines are kept: the world's clock without our absences.
 //!
-//! A process that is stopped, a machine that is suspended and a disk that nobody can wait for beside
-//! take time that no peer had: its bytes were there, and nobody read them. Every other part of the
-//! server takes the time from here and need not know. The two clocks are never mixed: what files and
-//! logs are stamped with is the world's.
+//! While the process is stopped, the machine is suspended or a call waits for a disk, time passes that the peers do
+//! not have: their bytes have come, and are not read. Every other part of the server takes the time from here and
+//! need not know. The two clocks are never mixed: what files and logs are stamped with is the world's.
 //!
 //! ```text
 //!   world  ──work──┬─sleep─┬──work──┬──────── stopped ────────┬──work──

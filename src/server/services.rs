@@ -384,7 +384,7 @@ impl<F: Files> Services<F> {
     /// Makes anew what a turn that panicked may have been about to change. Handlers of a library's user are
     /// their own affair.
     pub(super) fn recover(&mut self) {
-        // Work on files until the panic was the crashed connection's, and nobody else is charged with it.
+        // Work on files until the panic was the crashed connection's, and no other connection is charged with it.
         self.routes.take_effort();
         self.routes.recover();
         if let Some(log) = &mut self.log {

@@ -15,7 +15,7 @@ use std::time::Instant;
 #[cfg(feature = "panel")]
 const MOST_TAPS: usize = 8;
 
-/// The taps of a connection. There are none, and they have no size, where nobody can look.
+/// The taps of a connection. Without a panel there are none, and they have no size.
 #[derive(Clone, Default)]
 pub(super) struct Taps {
     #[cfg(feature = "panel")]
@@ -48,7 +48,7 @@ impl Taps {
 
 #[cfg(feature = "panel")]
 impl Taps {
-    /// True if nobody watches.
+    /// True if there is no tap.
     pub(super) fn is_empty(&self) -> bool {
         self.taps.is_none()
     }

@@ -162,7 +162,7 @@ impl AccessLog {
         self.recent.as_ref().is_some_and(|recent| recent.is_read())
     }
 
-    /// Keeps the pending lines that are not among the last lines yet. While nobody reads those, it is done once for
+    /// Keeps the pending lines that are not among the last lines yet. While those are not read, it is done once for
     /// many.
     #[cfg(feature = "panel")]
     pub(crate) fn show_pending(&mut self) {

@@ -73,7 +73,7 @@ pub enum Notice {
     Ready,
     /// Certificates and settings are about to be read again; [`Notice::Ready`] follows.
     Reloading,
-    /// Nobody new is let in.
+    /// No new connection is accepted.
     Stopping,
 }
 

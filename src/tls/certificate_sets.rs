@@ -198,7 +198,7 @@ impl CertificateSets {
         set.client_auth.as_ref().map(|(_, verifier)| verifier)
     }
 
-    /// True if the host of an authority serves nobody without a certificate.
+    /// True if the host of an authority serves no client without a certificate.
     pub(super) fn requires_client(&self, authority: &[u8]) -> bool {
         let set = self.set(self.set_of(authority));
         let wish = set.and_then(|set| set.client_auth.as_ref());

@@ -24,7 +24,7 @@ pub struct GivenHost {
 /// The part of a host among the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostRole {
-    /// It has the requests for hosts that nobody names.
+    /// It has the requests for names that no host has.
     Default,
     /// It has the requests for its names.
     Other,

@@ -31,8 +31,8 @@ impl Idleness {
     /// A wait that begins now.
     pub(super) fn begin<F: Files>(now: Instant, protocol: &mut Protocol<F>) -> Self {
         let requests = protocol.requests();
-        // After a first request nobody knows whether a second follows. Given back at once, the memory
-        // serves the next newcomer's first request, instead of leaving a hole for each of thousands.
+        // After a first request it is unknown whether a second follows. Given back at once, the memory serves the
+        // next newcomer's first request, instead of leaving a hole for each of thousands.
         if requests <= 1 {
             protocol.trim();
         }

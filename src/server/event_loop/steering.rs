@@ -26,7 +26,7 @@ const MOST_BLOCKED: usize = 256;
 /// The present is put together anew after this long, as the gauges are.
 const SHOW_AGAIN: Duration = Duration::from_millis(100);
 
-/// An address that is let in no more.
+/// An address whose connections are refused.
 #[derive(Debug)]
 struct BlockedAddress {
     network: u128,
@@ -230,7 +230,7 @@ impl<W: World + 'static> EventLoop<W> {
         self.services.health.pause();
     }
 
-    /// Lets in what has waited.
+    /// Accepts connections again, those first that have waited.
     fn resume_accepting(&mut self) {
         for listener in &mut self.listeners {
             if listener.backlog == Backlog::Held {

@@ -12,8 +12,8 @@
 //! The listeners for metrics and of the panel stay open to the end: a probe is told 503 all the time. The end waits for
 //! their connections a second at most.
 //!
-//! While it leaves, a server accepts and serves as before, and health checks are told 503: so balancers
-//! send it nobody new by the time at which it closes its listeners.
+//! While it leaves, a server accepts and serves as before, and health checks are told 503: so balancers send it no
+//! new clients by the time at which it closes its listeners.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ pub(super) enum LoopState {
     Leaving {
         until: Instant,
     },
-    /// Lets nobody in: open requests finish.
+    /// Accepts no connection: open requests finish.
     Draining {
         deadline: Instant,
     },

@@ -162,7 +162,7 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// Does a slice of what nobody waits for. No connection is charged with it: it is one a turn.
+    /// Does a slice of the work that no connection waits for, once a turn. No connection is charged with it.
     pub(super) fn work_behind(&mut self) {
         if self.services.routes.next_work().is_none() {
             return;

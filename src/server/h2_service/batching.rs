@@ -88,7 +88,7 @@ impl<F: Files> H2Service<F> {
         self.request(head.stream, fields, head.end_stream, expected, turn);
     }
 
-    /// A request that nobody waits for any more.
+    /// Counts and logs a request that was refused or reset before it was answered.
     pub(super) fn refuse(&mut self, fields: &Fields, reason: &'static str, turn: &mut Turn<'_, F>) {
         self.requests = self.requests.wrapping_add(1);
         turn.requests = turn.requests.saturating_sub(1);

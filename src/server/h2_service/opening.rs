@@ -19,7 +19,7 @@ impl<F: Files> H2Service<F> {
             && let Some(active) = self.open.get_mut(stream)
             && active.wake(cause)
         {
-            // While output waits nobody polls, and a handler may be woken any number of times.
+            // While output waits no request is polled, and its handler may call its waker any number of times.
             self.open.push_pending(stream);
         }
     }

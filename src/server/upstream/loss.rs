@@ -13,7 +13,7 @@ pub(super) enum UpstreamLoss {
     None,
     /// The server cannot be reached.
     Unreachable(io::ErrorKind),
-    /// The server's certificate is not for it, not valid, or nobody trusted vouches for it.
+    /// The server's certificate is not for it, not valid, or not issued by a trusted authority.
     Untrusted,
     /// TLS with the server fails otherwise, or it does not agree on the protocol.
     NoTls,

@@ -6,8 +6,8 @@
 //!             └── refused, leaving ─┘
 //! ```
 //!
-//! A stream's window is opened as its exchange takes content, so a slow client slows its upstream and nobody
-//! else: the connection's window has room for all streams.
+//! A stream's window is opened as its exchange takes content, so a slow client slows its own call and no other: the
+//! connection's window has room for all streams.
 
 mod carried;
 mod events;

@@ -356,7 +356,7 @@ impl<K, F: Files> UpstreamTable<K, F> {
         self.account(token);
     }
 
-    /// Closes a connection that nobody waits for any more.
+    /// Closes a connection that no call needs any more.
     fn close(&mut self, token: Token, means: &mut TableTurn<'_, K, F>) {
         let Some(Carrier::Single(connection)) = self.connections.value(token) else {
             return;

@@ -6,7 +6,7 @@
 //!  none has one                    neither
 //! ```
 //!
-//! Counts that nobody has asked for yet rest: a panel's listener has metrics too, and most panels never meet a
+//! Counts that were not asked for yet rest: a panel's listener has metrics too, and most panels never meet a
 //! Prometheus.
 
 use super::AccessLog;
@@ -22,7 +22,7 @@ pub(super) enum Counting {
     /// None are wanted.
     #[default]
     Off,
-    /// Nobody has asked for them yet.
+    /// They were not asked for yet.
     #[cfg(feature = "panel")]
     Resting(Box<RequestCounts>),
     /// Each request is counted.
@@ -187,7 +187,7 @@ impl AccessLog {
         self
     }
 
-    /// True if requests without an entry are counted, so that those which are nobody's need a mark.
+    /// True if requests without an entry are counted, so that answers of the server's own need a mark.
     pub(crate) fn is_sampling(&self) -> bool {
         self.samples.is_some()
     }

@@ -7,7 +7,7 @@
 //!     │ ◀──────── addresses, descriptors of all ──── │  serves on
 //!     │  settings, site, certificate, sandbox        │  serves on: should the new one fail, nothing
 //!     │                                              │  has happened
-//!     │ ── serves ─────────────────────────────────▶ │  accepts nobody any more, drains, ends
+//!     │ ── serves ─────────────────────────────────▶ │  accepts no more, drains, ends
 //! ```
 //!
 //! The descriptors are of the very sockets that the old process listens on, so connections that wait are in

@@ -95,7 +95,7 @@ impl CarriedCall {
             && (self.is_ending() || !self.call.is_abandoned())
     }
 
-    /// True if both sides of a tunnel have ended, or nobody takes the server's any more.
+    /// True if both sides of a tunnel have ended, or its exchange takes nothing of the server's side any more.
     pub(super) fn is_over(&self) -> bool {
         self.kind == CarriedKind::Tunnel
             && !self.is_sending()

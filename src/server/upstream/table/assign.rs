@@ -180,7 +180,7 @@ impl<K, F: Files> UpstreamTable<K, F> {
         Ok(token)
     }
 
-    /// The connection of a call is gone: the call begins anew where nobody can notice, or has failed.
+    /// The connection of a call is gone: the call begins anew if its request may be repeated, or has failed.
     pub(super) fn lose(
         &mut self,
         call: Call,
