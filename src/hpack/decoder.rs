@@ -3,9 +3,13 @@
 use super::INITIAL_TABLE_SIZE;
 use super::block::{self, DecodeLimits, Decoded, SizeBound};
 use super::error::DecodeError;
-use super::packed::Packed;
+use super::packed::{Packed, PackedCode};
 use super::table::DynamicTable;
 use crate::http::field::Fields;
+
+/// A plain block up to this length, in bytes, is not packed again: what Huffman's code saves of it is less than the
+/// allocator adds to each block.
+const WORTH_PACKING: usize = 96;
 
 /// The dynamic table of the peer's encoder, and what reads blocks with it.
 #[derive(Clone)]
@@ -14,46 +18,87 @@ pub struct Decoder {
     bound: SizeBound,
 }
 
-/// The form of the entries.
+/// The form of the entries. Each but the open one has the table's bound with it.
 #[derive(Clone)]
 enum DecoderState {
-    /// A table to look fields up in.
-    Open(DynamicTable),
-    /// The block that makes the table, which takes less room, and the table's bound.
-    Packed { block: Packed, max_size: u32 },
+    /// None.
+    Empty { max_size: u32 },
+    /// A table to look fields up in, boxed because the other forms are small.
+    Open(Box<DynamicTable>),
+    /// The block that makes the table, which takes less room.
+    Packed {
+        block: Packed,
+        code: PackedCode,
+        max_size: u32,
+    },
 }
 
 impl DecoderState {
     /// The table, where it is used.
     #[inline]
     fn open(&mut self) -> &mut DynamicTable {
-        if let DecoderState::Packed { .. } = self {
-            self.unpack();
+        if !matches!(self, DecoderState::Open(_)) {
+            *self = DecoderState::Open(Box::new(self.unpacked()));
         }
         match self {
             DecoderState::Open(table) => table,
-            DecoderState::Packed { .. } => unreachable!("it was just unpacked"),
+            DecoderState::Empty { .. } | DecoderState::Packed { .. } => {
+                unreachable!("it was just opened")
+            }
         }
     }
 
+    /// A table with the same entries.
     #[cold]
-    fn unpack(&mut self) {
-        if let DecoderState::Packed { block, max_size } = self {
-            *self = DecoderState::Open(block.unpack(*max_size));
+    fn unpacked(&self) -> DynamicTable {
+        match self {
+            DecoderState::Empty { max_size } => DynamicTable::new(*max_size),
+            DecoderState::Open(table) => DynamicTable::clone(table),
+            DecoderState::Packed {
+                block, max_size, ..
+            } => block.unpack(*max_size),
         }
+    }
+
+    /// Packs the entries, unless they are packed in this code already.
+    fn pack(&mut self, code: PackedCode) {
+        let max_size = self.max_size();
+        let block = match self {
+            DecoderState::Open(table) if table.len() > 0 => Packed::new(table, code),
+            DecoderState::Open(_) => {
+                *self = DecoderState::Empty { max_size };
+                return;
+            }
+            DecoderState::Packed {
+                block,
+                code: before,
+                ..
+            } if *before != code
+                && code == PackedCode::Shortest
+                && block.heap() > WORTH_PACKING =>
+            {
+                Packed::new(&block.unpack(max_size), code)
+            }
+            DecoderState::Empty { .. } | DecoderState::Packed { .. } => return,
+        };
+        *self = DecoderState::Packed {
+            block,
+            code,
+            max_size,
+        };
     }
 
     fn changes(&self) -> u32 {
         match self {
             DecoderState::Open(table) => table.changes(),
-            DecoderState::Packed { .. } => 0,
+            DecoderState::Empty { .. } | DecoderState::Packed { .. } => 0,
         }
     }
 
     fn max_size(&self) -> u32 {
         match self {
             DecoderState::Open(table) => table.max_size(),
-            DecoderState::Packed { max_size, .. } => *max_size,
+            DecoderState::Empty { max_size } | DecoderState::Packed { max_size, .. } => *max_size,
         }
     }
 }
@@ -65,7 +110,9 @@ impl Decoder {
     pub fn new(max_table_size: usize) -> Self {
         let limit = u32::try_from(max_table_size).unwrap_or(u32::MAX);
         Decoder {
-            entries: DecoderState::Open(DynamicTable::new(limit.min(INITIAL_TABLE_SIZE))),
+            entries: DecoderState::Empty {
+                max_size: limit.min(INITIAL_TABLE_SIZE),
+            },
             bound: SizeBound::new(limit),
         }
     }
@@ -74,7 +121,7 @@ impl Decoder {
     pub(super) fn with_table(table: DynamicTable) -> Self {
         Decoder {
             bound: SizeBound::new(table.max_size()),
-            entries: DecoderState::Open(table),
+            entries: DecoderState::Open(Box::new(table)),
         }
     }
 
@@ -101,50 +148,41 @@ impl Decoder {
         self.entries.changes()
     }
 
-    /// Gives back the memory that the entries do not need, for a connection that waits for its next block.
+    /// Gives back the memory that the entries do not need, for a connection that waits for its next block: packing
+    /// and unpacking them takes a fraction of the time that receiving them takes.
     pub fn trim(&mut self) {
-        if let DecoderState::Open(table) = &mut self.entries {
-            table.shrink();
-        }
+        self.entries.pack(PackedCode::Plain);
     }
 
     /// Gives back the memory that is not needed until the next block, for a connection that has been idle for
     /// a while: unpacking the entries takes as long as receiving them.
     pub fn shrink(&mut self) {
-        let DecoderState::Open(table) = &mut self.entries else {
-            return;
-        };
-        if table.len() == 0 {
-            return table.shrink();
-        }
-        self.entries = DecoderState::Packed {
-            max_size: table.max_size(),
-            block: Packed::new(table),
-        };
+        self.entries.pack(PackedCode::Shortest);
     }
 
     /// The size of the entries in the table, as RFC 7541 §4.1 counts it, and its bound. Where the table
     /// is packed, it is unpacked for that.
     pub fn table_size(&self) -> (usize, u32) {
-        let size = match &self.entries {
-            DecoderState::Open(table) => table.size(),
-            DecoderState::Packed { block, max_size } => block.unpack(*max_size).size(),
-        };
-        (size, self.entries.max_size())
+        (self.look(DynamicTable::size), self.entries.max_size())
     }
 
     /// Number of entries in the table. Where the table is packed, it is unpacked for that.
     pub fn table_entries(&self) -> usize {
+        self.look(DynamicTable::len)
+    }
+
+    fn look<T>(&self, see: impl FnOnce(&DynamicTable) -> T) -> T {
         match &self.entries {
-            DecoderState::Open(table) => table.len(),
-            DecoderState::Packed { block, max_size } => block.unpack(*max_size).len(),
+            DecoderState::Open(table) => see(table),
+            packed => see(&packed.unpacked()),
         }
     }
 
     /// The bytes that are allocated.
     pub(crate) fn heap(&self) -> usize {
         match &self.entries {
-            DecoderState::Open(table) => table.heap(),
+            DecoderState::Empty { .. } => 0,
+            DecoderState::Open(table) => size_of_val(&**table) + table.heap(),
             DecoderState::Packed { block, .. } => block.heap(),
         }
     }

@@ -13,7 +13,7 @@
 
 use super::decoder::Decoder;
 use super::index::{Index, field_hash, name_hash};
-use super::packed::Packed;
+use super::packed::{Packed, PackedCode};
 use super::recent::Recent;
 use super::static_table::{self, Match};
 use super::table::{DynamicTable, ENTRY_OVERHEAD};
@@ -231,7 +231,7 @@ impl Encoder {
         if let EncoderState::Open(entries) = &self.entries {
             self.entries = match entries.table.len() {
                 0 => EncoderState::Empty,
-                _ => EncoderState::Packed(Packed::new(&entries.table)),
+                _ => EncoderState::Packed(Packed::new(&entries.table, PackedCode::Shortest)),
             };
         }
     }

@@ -9,13 +9,31 @@ use super::static_table::{self, Match};
 use super::table::DynamicTable;
 use super::{block, integer, string};
 
+/// The code of the strings in a packed table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum PackedCode {
+    /// As they are, which takes hardly more time than a copy.
+    Plain,
+    /// In Huffman's code where that is shorter.
+    Shortest,
+}
+
+impl PackedCode {
+    fn write(self, string: &[u8], block: &mut Vec<u8>) {
+        match self {
+            PackedCode::Plain => string::encode_plain(string, block),
+            PackedCode::Shortest => string::encode(string, block),
+        }
+    }
+}
+
 /// Literals with incremental indexing, the oldest entry first.
 #[derive(Clone)]
 pub(super) struct Packed(Box<[u8]>);
 
 impl Packed {
     /// Packs the entries of a table.
-    pub(super) fn new(table: &DynamicTable) -> Self {
+    pub(super) fn new(table: &DynamicTable, code: PackedCode) -> Self {
         let mut block = Vec::with_capacity(table.size());
         for age in (0..table.len()).rev() {
             let (name, value) = table
@@ -28,10 +46,10 @@ impl Packed {
                 }
                 None => {
                     integer::encode(0, 0x40, 6, &mut block);
-                    string::encode(name, &mut block);
+                    code.write(name, &mut block);
                 }
             }
-            string::encode(value, &mut block);
+            code.write(value, &mut block);
         }
         // A copy: a block that shrinks in its place leaves a hole behind it that little fits into.
         Packed(block.as_slice().into())

@@ -33,10 +33,15 @@ pub(super) fn encode(string: &[u8], out: &mut Vec<u8>) {
         }
         None => {
             out.truncate(start);
-            integer::encode(string.len() as u32, 0x00, 7, out);
-            out.extend_from_slice(string);
+            encode_plain(string, out);
         }
     }
+}
+
+/// Appends a string (§5.2) as it is.
+pub(super) fn encode_plain(string: &[u8], out: &mut Vec<u8>) {
+    integer::encode(string.len() as u32, 0x00, 7, out);
+    out.extend_from_slice(string);
 }
 
 /// Gives a length that is more than one byte its place in front of a string in Huffman's code.

@@ -250,13 +250,6 @@ impl DynamicTable {
         }
     }
 
-    /// Gives back all memory but what the entries take; there must be no draft.
-    pub(super) fn shrink(&mut self) {
-        self.close_gap();
-        self.bytes.shrink_to_fit();
-        self.spans.shrink_to_fit();
-    }
-
     /// The bytes that are allocated.
     pub(super) fn heap(&self) -> usize {
         self.bytes.capacity() + self.spans.capacity() * size_of::<EntrySpan>()

@@ -138,14 +138,21 @@ impl Inbound {
     /// Gives back memory that the next block allocates again.
     pub(super) fn trim(&mut self) {
         self.decoder.trim();
-        if self.begun().is_none() {
-            self.kept = None;
-        }
+        self.forget_blocks();
     }
 
     /// Gives back all memory that is not needed until the next block.
     pub(super) fn shrink(&mut self) {
         self.decoder.shrink();
+        self.forget_blocks();
+    }
+
+    /// Forgets the last request, because a table that was packed counts its changes anew.
+    fn forget_blocks(&mut self) {
+        match &mut self.kept {
+            Some(kept) if kept.begun.is_some() => kept.request.forget(),
+            _ => self.kept = None,
+        }
     }
 
     /// Bytes that are allocated for the decoder's table.

@@ -276,8 +276,9 @@ impl Connection {
     /// Gives back all memory that an idle connection does not need. The next request takes a few microseconds
     /// more for it, so this is for connections that have been idle for a while.
     pub fn shrink(&mut self) {
-        self.trim();
+        self.streams.shrink();
         self.inbound.shrink();
+        self.outbound.shrink();
     }
 }
 
@@ -332,6 +333,6 @@ mod tests {
             size_of::<Budget>(),
         ];
         let size = size_of::<Connection>();
-        assert!(size <= 464, "{size}, of which {owners:?}");
+        assert!(size <= 328, "{size}, of which {owners:?}");
     }
 }
