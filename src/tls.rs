@@ -33,6 +33,7 @@ mod key_log;
 mod names;
 mod pair;
 pub mod records;
+mod resting_keys;
 mod self_signed;
 mod state_directory;
 mod subject;
@@ -76,7 +77,7 @@ compile_error!("TLS needs its cryptography: build with the feature `aws-lc` or `
 
 /// The cryptography library that the program was built with.
 pub fn provider() -> CryptoProvider {
-    crypto::default_provider()
+    resting_keys::resting(crypto::default_provider())
 }
 
 /// The configuration that TLS connections are accepted with, and its certificates.

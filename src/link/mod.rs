@@ -128,6 +128,13 @@ impl<W: World + ?Sized, S: Session> Link<W, S> {
         session + self.unsent.memory()
     }
 
+    /// Gives back what the session does without until the next bytes.
+    pub fn rest(&mut self) {
+        if let Transport::Tls(tls) = &mut self.transport {
+            tls.rest();
+        }
+    }
+
     /// Remembers what the poll told.
     pub fn ready(&mut self, readable: bool, read_closed: bool) {
         match self.read {

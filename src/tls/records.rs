@@ -9,116 +9,30 @@
 //! each call: for sealing as well as for opening. `Records` are those bytes, and `process` is the
 //! only function that calls rustls with them.
 
+mod session;
 mod wire_buffer;
 
+pub use session::Session;
 pub use wire_buffer::WireBuffer;
 
-use super::hello;
-use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use super::resting_keys::SessionKeys;
+use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{
-    ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
-    WriteTraffic,
-};
-use rustls::{
-    AlertDescription, ClientConfig, CommonState, Error, InvalidMessage, PeerMisbehaved,
-    ProtocolVersion, ServerConfig,
-};
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncryptError, WriteTraffic};
+use rustls::{ClientConfig, CommonState, Error, InvalidMessage, PeerMisbehaved, ServerConfig};
+use session::{HEADER, RECORD, Records, SessionStep, handshake_step, process};
 use std::sync::Arc;
-
-/// The largest plaintext of a TLS record (RFC 8446 §5.1).
-const RECORD: usize = 16 << 10;
 
 /// Bytes that a version and cipher suite add to a record, at most: header 5, explicit nonce 8, content
 /// type 1, tag 16 (RFC 8446 §5.2, RFC 5246 §6.2.3), rounded up.
 const RECORD_OVERHEAD: usize = 40;
 
-/// The longest record on the wire: header 5, the plaintext, and what TLS 1.2 allows beyond it. rustls
-/// waits for such a record in TLS 1.3 too (RFC 5246 §6.2.3).
-const LONGEST_RECORD: usize = HEADER + RECORD + (2 << 10);
-
-/// The header of a record (RFC 8446 §5.1).
-const HEADER: usize = 5;
-
-/// Measured size on the heap of an open session: secrets, ciphers, the agreed parameters.
-const SESSION_STATE: usize = 2_400;
+/// Measured size on the heap of an open session at rest: secrets, keys, the agreed parameters.
+const SESSION_STATE: usize = 1_360;
 
 /// Measured size on the heap of a session between the two flights of its handshake.
 const HANDSHAKE_STATE: usize = 3 << 10;
-
-/// One side of a session of rustls. Server and client are different types there, with equal methods.
-pub trait Session {
-    /// The type by which rustls tells the two sides apart.
-    type Data;
-
-    /// Limit of the bytes that wait for the rest of a record or of a handshake message. A session with
-    /// more is refused.
-    const MOST_KEPT: usize;
-
-    /// Processes records from the front of `records` as far as possible, and returns the next thing to
-    /// do.
-    fn process<'c, 'i>(&'c mut self, records: &'i mut [u8])
-    -> UnbufferedStatus<'c, 'i, Self::Data>;
-
-    /// The parameters that were agreed on so far.
-    fn common(&self) -> &CommonState;
-
-    /// Judges unencrypted records by the lengths that they announce, before they are whole.
-    fn judge(&self, records: &[u8]) -> Result<(), AlertDescription>;
-}
-
-impl Session for UnbufferedServerConnection {
-    type Data = ServerConnectionData;
-
-    /// Room for one record, or for a ClientHello of 16 KiB in records of a hundred bytes. A longer
-    /// ClientHello is refused by the length that it announces. All else that a client sends in the
-    /// handshake is shorter.
-    const MOST_KEPT: usize = LONGEST_RECORD;
-
-    fn process<'c, 'i>(
-        &'c mut self,
-        records: &'i mut [u8],
-    ) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(records)
-    }
-
-    fn common(&self) -> &CommonState {
-        self
-    }
-
-    fn judge(&self, records: &[u8]) -> Result<(), AlertDescription> {
-        // TLS 1.3 may ask for a second ClientHello. In TLS 1.2, the messages after the first one are
-        // short, and encrypted ones look unencrypted.
-        if self.is_handshaking() && self.protocol_version() != Some(ProtocolVersion::TLSv1_2) {
-            hello::judge(records)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl Session for UnbufferedClientConnection {
-    type Data = ClientConnectionData;
-
-    /// Room for a chain of certificates of 64 KiB, the limit of rustls, in records of 1 KiB and more.
-    const MOST_KEPT: usize = 68 << 10;
-
-    fn process<'c, 'i>(
-        &'c mut self,
-        records: &'i mut [u8],
-    ) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(records)
-    }
-
-    fn common(&self) -> &CommonState {
-        self
-    }
-
-    fn judge(&self, _records: &[u8]) -> Result<(), AlertDescription> {
-        Ok(())
-    }
-}
 
 /// One TLS session, and the record that is still incomplete.
 pub struct Tls<S> {
@@ -126,6 +40,7 @@ pub struct Tls<S> {
     /// Bytes that rustls has not released: the beginning of a record or of a handshake message whose
     /// rest has not come yet. At most [`Session::MOST_KEPT`].
     kept: Vec<u8>,
+    keys: SessionKeys,
     course: SessionCourse,
 }
 
@@ -157,6 +72,7 @@ impl Tls<UnbufferedServerConnection> {
         Ok(Tls {
             session: UnbufferedServerConnection::new(config)?,
             kept: Vec::new(),
+            keys: SessionKeys::default(),
             course: SessionCourse::Untouched,
         })
     }
@@ -183,6 +99,7 @@ impl Tls<UnbufferedClientConnection> {
         Ok(Tls {
             session: UnbufferedClientConnection::new(config, name)?,
             kept: Vec::new(),
+            keys: SessionKeys::default(),
             course: SessionCourse::Open,
         })
     }
@@ -199,9 +116,14 @@ impl<S: Session> Tls<S> {
         let state = if self.is_handshaking() {
             HANDSHAKE_STATE
         } else {
-            SESSION_STATE
+            SESSION_STATE + self.keys.memory()
         };
         size_of::<Self>() + state + self.kept.capacity()
+    }
+
+    /// Gives back what the session does without until its next record.
+    pub fn rest(&mut self) {
+        self.keys.rest();
     }
 
     /// True while application data cannot flow yet.
@@ -242,7 +164,15 @@ impl<S: Session> Tls<S> {
         let len = (self.kept.len() + read).min(buffer.len());
         let (bytes, _) = buffer.split_at_mut(len);
         let mut records = Records { bytes, start: 0 };
+        let makes_keys = self.is_handshaking();
+        if makes_keys {
+            SessionKeys::begin();
+        }
         let result = self.try_open(&mut records, plain, wire);
+        if makes_keys {
+            self.keys.adopt();
+        }
+        self.keys.note_use();
         self.kept = match result {
             // An exact copy of the rest, because it waits for the peer and memory beyond it would be
             // wasted.
@@ -311,6 +241,7 @@ impl<S: Session> Tls<S> {
             return Err(Error::HandshakeNotComplete);
         }
         let room = plain.len() + (plain.len() / RECORD + 1) * RECORD_OVERHEAD;
+        self.keys.note_use();
         self.write(room, wire, |traffic, wire| traffic.encrypt(plain, wire))
     }
 
@@ -431,64 +362,6 @@ pub fn room_behind<'b>(kept: &[u8], buffer: &'b mut Vec<u8>, len: usize) -> &'b 
     let (front, room) = used.split_at_mut(kept.len());
     front.copy_from_slice(kept);
     room
-}
-
-/// Bytes that a session was shown before and has not released, and the bytes that came behind them.
-struct Records<'b> {
-    bytes: &'b mut [u8],
-    /// Number of bytes at the front that the session has released.
-    start: usize,
-}
-
-impl Records<'_> {
-    /// The bytes that the session wants to see again.
-    fn rest(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
-    }
-}
-
-/// Shows a session its records, lets `act` handle the state that results, and forgets the bytes that
-/// the session releases. `act` may release more.
-fn process<S: Session, T>(
-    session: &mut S,
-    records: &mut Records<'_>,
-    act: impl FnOnce(ConnectionState<'_, '_, S::Data>, &mut usize) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let bytes = records.bytes.get_mut(records.start..).unwrap_or_default();
-    let UnbufferedStatus { mut discard, state } = session.process(bytes);
-    let result = state.and_then(|state| act(state, &mut discard));
-    records.start = (records.start + discard).min(records.bytes.len());
-    result
-}
-
-/// Tells if the session is to be asked again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SessionStep {
-    /// The session may have more to do.
-    Next,
-    /// The session waits for the peer, or for something to write.
-    Done,
-}
-
-/// Takes one step of the session that needs no application data.
-fn handshake_step<D>(state: ConnectionState<'_, '_, D>, wire: &mut WireBuffer) -> SessionStep {
-    match state {
-        ConnectionState::EncodeTlsData(mut data) => {
-            let mut encoded = data.encode(wire.spare(0));
-            if let Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) =
-                encoded
-            {
-                encoded = data.encode(wire.spare(required_size));
-            }
-            wire.advance(encoded.unwrap_or(0));
-            SessionStep::Next
-        }
-        ConnectionState::TransmitTlsData(data) => {
-            data.done();
-            SessionStep::Next
-        }
-        _ => SessionStep::Done,
-    }
 }
 
 #[cfg(test)]

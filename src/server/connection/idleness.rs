@@ -48,6 +48,12 @@ impl Idleness {
         self.requests == protocol.requests()
     }
 
+    /// True if the connection is to hold no more than it needs, whatever comes but a request: acknowledgements and
+    /// PINGs do. Behind a first request that is so at once, for the reason above.
+    pub(super) fn is_frugal(&self) -> bool {
+        self.requests == 1 || self.memory == Memory::Least
+    }
+
     /// The time at which the wait has to be looked at.
     pub(super) fn deadline(&self, timeouts: &Timeouts) -> Instant {
         self.since

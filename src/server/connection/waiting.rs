@@ -1,5 +1,6 @@
 //! Deadlines of a connection: what it waits for, how long, and what follows.
 
+use super::idleness::Idleness;
 use super::introduction::Introduction;
 use super::{Connection, Farewell, Phase, Wish};
 use crate::http::Patience;
@@ -19,6 +20,9 @@ impl<K, F: Files> Connection<K, F> {
             && self.link.unsent().is_empty()
         {
             serving.note_idleness(now);
+            if serving.idle.as_ref().is_some_and(Idleness::is_frugal) {
+                self.link.rest();
+            }
         }
     }
 
@@ -94,6 +98,7 @@ impl<K, F: Files> Connection<K, F> {
         } else if let Phase::Serving(serving) = &mut self.phase
             && serving.meet_idleness(now, &turn.services.timeouts)
         {
+            self.link.rest();
             return Wish::Wait;
         }
         self.take_turn(world, turn)

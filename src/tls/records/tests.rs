@@ -2,6 +2,7 @@
 
 #[path = "../../../tests/it/raw_tls.rs"]
 mod raw_tls;
+mod rest;
 
 use super::*;
 use crate::tls::Certificate;
@@ -11,8 +12,8 @@ use rustls::crypto::cipher::InboundOpaqueMessage;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{
-    ClientConnection, ConnectionTrafficSecrets, ContentType, RootCertStore, SupportedCipherSuite,
-    SupportedProtocolVersion, version,
+    ClientConnection, ConnectionTrafficSecrets, ContentType, ProtocolVersion, RootCertStore,
+    SupportedCipherSuite, SupportedProtocolVersion, version,
 };
 
 type ServerSide = Tls<UnbufferedServerConnection>;
