@@ -4,19 +4,20 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// Bytes of a buffer that its owner reads into again once none of it is held. They are entered in an account until
-/// they are sent. What a socket does not take of them is copied, so that no slow reader holds a whole buffer.
+/// Bytes of a buffer that its owner reads into again once none of it is held. The whole buffer is entered in an
+/// account meanwhile, because it is memory however few of its bytes are left. What a socket does not take of them is
+/// copied, so that no slow reader holds a whole buffer.
 pub struct LentBytes {
     buffer: Rc<[u8]>,
     /// The next byte to send. A buffer is far shorter than 4 GiB.
     start: u32,
     end: u32,
-    /// Bytes that are lent and were not sent.
+    /// Memory of buffers that are lent, in bytes.
     account: Rc<Cell<usize>>,
 }
 
 impl LentBytes {
-    /// The bytes of this range of a buffer, which are entered in the account.
+    /// The bytes of this range of a buffer, which is entered in the account.
     pub(crate) fn new(buffer: Rc<[u8]>, range: Range<usize>, account: Rc<Cell<usize>>) -> Self {
         let place = |at: usize| u32::try_from(at.min(buffer.len())).unwrap_or(u32::MAX);
         let end = place(range.end);
@@ -26,7 +27,7 @@ impl LentBytes {
             buffer,
             account,
         };
-        lent.account.set(lent.account.get() + lent.len());
+        lent.account.set(lent.account.get() + lent.buffer.len());
         lent
     }
 
@@ -50,7 +51,6 @@ impl LentBytes {
     pub(crate) fn advance(&mut self, len: usize) {
         let len = len.min(self.len());
         self.start += len as u32;
-        self.account.set(self.account.get() - len);
     }
 
     /// Takes off the first bytes, up to `most`.
@@ -65,7 +65,7 @@ impl LentBytes {
 
 impl Drop for LentBytes {
     fn drop(&mut self) {
-        self.advance(self.len());
+        self.account.set(self.account.get() - self.buffer.len());
     }
 }
 
@@ -74,19 +74,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_in_the_account_until_they_are_sent_or_dropped() {
+    fn a_buffer_is_in_the_account_as_long_as_any_of_its_bytes_are_lent() {
         let account = Rc::new(Cell::new(0));
         let buffer: Rc<[u8]> = Rc::from(&b"0123456789"[..]);
         let mut lent = LentBytes::new(buffer.clone(), 2..9, account.clone());
-        assert_eq!((lent.bytes(), account.get()), (&b"2345678"[..], 7));
+        assert_eq!((lent.bytes(), account.get()), (&b"2345678"[..], 10));
         let mut first = lent.take(3);
         assert_eq!((first.bytes(), lent.bytes()), (&b"234"[..], &b"5678"[..]));
-        assert_eq!(account.get(), 7);
         first.advance(2);
-        assert_eq!((first.bytes(), account.get()), (&b"4"[..], 5));
+        assert_eq!(first.bytes(), b"4");
         drop(first);
-        assert_eq!(account.get(), 4);
-        assert_eq!(lent.take(99).len(), 4);
+        lent.advance(3);
+        assert_eq!((lent.bytes(), account.get()), (&b"8"[..], 10));
+        assert_eq!(lent.take(99).len(), 1);
         assert!(lent.is_empty());
         drop(lent);
         assert_eq!((account.get(), Rc::strong_count(&buffer)), (0, 1));

@@ -18,7 +18,7 @@ struct CallQueue {
     waiting: RefCell<Queue<Call>>,
     /// Bytes that all calls hold.
     held: Cell<usize>,
-    /// Bytes of responses in the buffers that they were read into.
+    /// Memory of the buffers that responses were read into, and are sent from.
     lent: Rc<Cell<usize>>,
     spare: RefCell<SpareMemory>,
 }
@@ -82,7 +82,7 @@ impl Calls {
         self.0.spare.borrow_mut().keep_content(content);
     }
 
-    /// The account of the bytes that are lent.
+    /// The account of the buffers that are lent.
     pub(super) fn lent(&self) -> &Rc<Cell<usize>> {
         &self.0.lent
     }

@@ -33,23 +33,26 @@ pub(crate) enum CallEnd {
     Failed(Failure),
 }
 
-/// Content of a response: first what was copied, then what lies in the buffers that it was read into.
+/// Content of a response: what was copied, then what lies in the buffers that it was read into, then what was copied
+/// behind that.
 #[derive(Default)]
 pub(super) struct ReplyContent {
     copied: VecDeque<u8>,
     lent: VecDeque<LentBytes>,
+    /// Nothing where nothing is lent: then it is what was copied.
+    behind: VecDeque<u8>,
 }
 
 impl ReplyContent {
     /// Bytes that were copied. The others have an account of their own.
     pub(super) fn copied(&self) -> usize {
-        self.copied.len()
+        self.copied.len() + self.behind.len()
     }
 
     /// Number of all bytes.
     pub(super) fn len(&self) -> usize {
         let lent = self.lent.iter().map(LentBytes::len);
-        self.copied.len() + lent.sum::<usize>()
+        self.copied() + lent.sum::<usize>()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -57,13 +60,22 @@ impl ReplyContent {
     }
 
     /// True if content would need memory to be copied to.
-    pub(super) fn lacks_buffer(&self) -> bool {
-        self.copied.capacity() == 0
+    pub(super) fn lacks_buffer(&mut self) -> bool {
+        self.last().capacity() == 0
     }
 
     /// Takes an empty buffer for content that is copied.
     pub(super) fn take_buffer(&mut self, buffer: VecDeque<u8>) {
-        self.copied = buffer;
+        *self.last() = buffer;
+    }
+
+    /// The place of content that is copied now.
+    fn last(&mut self) -> &mut VecDeque<u8> {
+        if self.lent.is_empty() {
+            &mut self.copied
+        } else {
+            &mut self.behind
+        }
     }
 
     /// Gives the buffer back that content was copied to, and forgets all content.
@@ -73,26 +85,20 @@ impl ReplyContent {
 
     /// Adds a copy of these bytes.
     pub(super) fn add(&mut self, bytes: &[u8]) {
-        if self.lent.is_empty() {
-            self.copied.extend(bytes);
-        } else if !bytes.is_empty() {
-            // They have their place behind those that are lent.
-            let (buffer, account) = (Rc::from(bytes), Rc::default());
-            self.lent
-                .push_back(LentBytes::new(buffer, 0..bytes.len(), account));
-        }
+        self.last().extend(bytes);
     }
 
-    /// Adds bytes of a buffer that is used again once they are sent.
+    /// Adds bytes of a buffer that is used again once they are sent. Few are copied, also behind others that are lent:
+    /// an upstream that gives little at a time would have a buffer kept for each part of it.
     pub(super) fn lend(
         &mut self,
         buffer: &Rc<[u8]>,
         range: Range<usize>,
         account: &Rc<Cell<usize>>,
     ) {
-        if range.len() < LEAST_LENT && self.lent.is_empty() {
-            self.copied.extend(buffer.get(range).unwrap_or_default());
-        } else if !range.is_empty() {
+        if range.len() < LEAST_LENT || !self.behind.is_empty() {
+            self.add(buffer.get(range).unwrap_or_default());
+        } else {
             self.lent
                 .push_back(LentBytes::new(buffer.clone(), range, account.clone()));
         }
@@ -113,7 +119,7 @@ impl ReplyContent {
             if let Some(first) = self.lent.front_mut() {
                 first.advance(len);
                 if first.is_empty() {
-                    self.lent.pop_front();
+                    self.pop_lent();
                 }
             }
             return;
@@ -128,10 +134,19 @@ impl ReplyContent {
     /// Takes the bytes that come next, if they are lent.
     pub(super) fn take_lent(&mut self) -> Option<LentBytes> {
         if self.copied.is_empty() {
-            self.lent.pop_front()
+            self.pop_lent()
         } else {
             None
         }
+    }
+
+    /// Takes off the first bytes that are lent. Nothing is copied in front of them.
+    fn pop_lent(&mut self) -> Option<LentBytes> {
+        let first = self.lent.pop_front();
+        if self.lent.is_empty() {
+            std::mem::swap(&mut self.copied, &mut self.behind);
+        }
+        first
     }
 }
 
@@ -139,40 +154,67 @@ impl ReplyContent {
 mod tests {
     use super::*;
 
+    /// A whole buffer, with a byte at each place that tells the place.
+    fn buffer() -> Rc<[u8]> {
+        (0..64 << 10).map(|at: usize| (at % 251) as u8).collect()
+    }
+
+    /// Passes bytes until so many are left.
+    fn pass(content: &mut ReplyContent, left: usize, passed: &mut Vec<u8>) {
+        while content.len() > left {
+            let (front, back) = content.next();
+            let both = [front, back].concat();
+            let len = both.len().min(70);
+            passed.extend(both.get(..len).unwrap());
+            content.advance(len);
+        }
+    }
+
     #[test]
     fn content_keeps_its_order_whether_it_is_copied_or_lent() {
-        let buffer: Rc<[u8]> = (0..30_000).map(|at: usize| (at % 251) as u8).collect();
-        let account = Rc::new(Cell::new(0));
-        let mut content = ReplyContent::default();
-        let mut added = Vec::new();
-        for (range, is_lent) in [
-            (0..100, false),
-            (100..200, true),
-            (200..9_000, true),
-            (9_000..9_010, false),
-            (9_010..9_020, true),
-            (9_020..30_000, true),
+        let (buffer, account) = (buffer(), Rc::new(Cell::new(0)));
+        let (mut content, mut passed) = (ReplyContent::default(), Vec::new());
+        let mut start = 0;
+        for (len, is_lent, copied) in [
+            (100, false, 100),
+            (100, true, 200),
+            (8_800, true, 200),
+            (10, false, 210),
+            (10, true, 220),
+            // It has its place behind others that were copied.
+            (20_980, true, 21_200),
         ] {
-            added.extend_from_slice(&buffer[range.clone()]);
+            let range = start..start + len;
+            start += len;
             if is_lent {
                 content.lend(&buffer, range, &account);
             } else {
                 content.add(&buffer[range]);
             }
-            assert_eq!(content.len(), added.len());
+            assert_eq!((content.len(), content.copied()), (start, copied));
         }
-        assert_eq!(content.copied(), 200);
-        let mut taken: Vec<u8> = Vec::new();
-        while content.len() > 20_000 {
-            let (front, back) = content.next();
-            let len = (front.len() + back.len()).min(70);
-            taken.extend([front, back].concat().get(..len).unwrap());
-            content.advance(len);
-        }
-        while let Some(lent) = content.take_lent() {
-            taken.extend(lent.bytes());
-        }
-        assert!(taken == added && content.is_empty());
+        pass(&mut content, start - 5_020, &mut passed);
+        passed.extend(content.take_lent().unwrap().bytes());
+        assert!(content.take_lent().is_none(), "the rest was copied");
+        content.lend(&buffer, start..buffer.len(), &account);
+        pass(&mut content, buffer.len() - start, &mut passed);
+        passed.extend(content.take_lent().unwrap().bytes());
+        assert!(passed == *buffer && content.is_empty());
         assert_eq!((account.get(), Rc::strong_count(&buffer)), (0, 1));
+    }
+
+    #[test]
+    fn no_buffer_is_kept_for_the_sake_of_a_few_bytes() {
+        let account = Rc::new(Cell::new(0));
+        let mut content = ReplyContent::default();
+        content.lend(&buffer(), 0..LEAST_LENT, &account);
+        for _ in 0..100 {
+            let buffer = buffer();
+            content.lend(&buffer, 0..80, &account);
+            assert_eq!(Rc::strong_count(&buffer), 1);
+        }
+        let held = (content.copied(), account.get());
+        assert_eq!(held, (8_000, 64 << 10), "one buffer is kept");
+        assert_eq!(content.len(), LEAST_LENT + 8_000);
     }
 }
