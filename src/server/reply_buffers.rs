@@ -9,7 +9,7 @@ pub(super) const REPLY_BUFFER: usize = 64 << 10;
 /// ones. Further responses have buffers of their own.
 const KEPT: usize = 4;
 
-/// The buffers that were lent, each of which is read into again once none of its bytes is held.
+/// The buffers that were lent, the oldest first, each of which is read into again once none of its bytes is held.
 #[derive(Default)]
 pub struct ReplyBuffers(Vec<Rc<[u8]>>);
 
@@ -18,16 +18,18 @@ impl ReplyBuffers {
     pub(super) fn take(&mut self) -> Rc<[u8]> {
         let mut kept = self.0.iter();
         match kept.position(|buffer| Rc::strong_count(buffer) == 1) {
-            Some(free) => self.0.swap_remove(free),
+            Some(free) => self.0.remove(free),
             None => std::iter::repeat_n(0, REPLY_BUFFER).collect(),
         }
     }
 
-    /// Keeps a buffer for the time when its bytes are sent.
+    /// Keeps a buffer for the time when its bytes are sent, in the place of the oldest one: a slow reader may hold that
+    /// for minutes.
     pub(super) fn keep(&mut self, buffer: Rc<[u8]>) {
-        if self.0.len() < KEPT {
-            self.0.push(buffer);
+        if self.0.len() == KEPT {
+            self.0.remove(0);
         }
+        self.0.push(buffer);
     }
 }
 
@@ -47,5 +49,16 @@ mod tests {
         assert!(free.iter().all(|buffer| places.contains(&buffer.as_ptr())));
         assert!(buffers.0.is_empty());
         assert_eq!(buffers.take().len(), REPLY_BUFFER);
+    }
+
+    #[test]
+    fn buffers_that_slow_readers_hold_leave_their_places_to_others() {
+        let mut buffers = ReplyBuffers::default();
+        let slow: Vec<_> = (0..KEPT).map(|_| buffers.take()).collect();
+        slow.iter().for_each(|buffer| buffers.keep(buffer.clone()));
+        let quick = buffers.take();
+        let place = quick.as_ptr();
+        buffers.keep(quick);
+        assert_eq!(buffers.take().as_ptr(), place);
     }
 }

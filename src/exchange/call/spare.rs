@@ -20,7 +20,7 @@ pub(super) const CONTENT_BYTES: usize = 4 << 10;
 /// Memory that is used again.
 #[derive(Default)]
 pub(super) struct SpareMemory {
-    /// Heads that were made, each of which is filled anew once nobody else holds it.
+    /// Heads that were made, the oldest first, each of which is filled anew once nobody else holds it.
     heads: Vec<Rc<Fields>>,
     contents: Vec<VecDeque<u8>>,
 }
@@ -30,16 +30,21 @@ impl SpareMemory {
     pub(super) fn take_head(&mut self) -> Rc<Fields> {
         let is_free = |head: &Rc<Fields>| Rc::strong_count(head) == 1;
         match self.heads.iter().rposition(is_free) {
-            Some(free) => self.heads.swap_remove(free),
+            Some(free) => self.heads.remove(free),
             None => Rc::default(),
         }
     }
 
-    /// Keeps a head for the time when its message is over.
+    /// Keeps a head for the time when its message is over, in the place of the oldest one: that may be of a message
+    /// that goes on for hours.
     pub(super) fn keep_head(&mut self, head: &Rc<Fields>) {
-        if self.heads.len() < HEADS && head.heap() <= HEAD_BYTES {
-            self.heads.push(head.clone());
+        if head.heap() > HEAD_BYTES {
+            return;
         }
+        if self.heads.len() == HEADS {
+            self.heads.remove(0);
+        }
+        self.heads.push(head.clone());
     }
 
     /// An empty buffer.
@@ -77,6 +82,18 @@ mod tests {
         assert!(spare.heads.is_empty());
         spare.keep_head(&Rc::new(Fields::with_capacity(1, HEAD_BYTES)));
         assert!(spare.heads.is_empty(), "a large one is not kept");
+    }
+
+    #[test]
+    fn heads_that_are_held_for_long_leave_their_places_to_others() {
+        let mut spare = SpareMemory::default();
+        let long: Vec<_> = (0..HEADS).map(|_| spare.take_head()).collect();
+        long.iter().for_each(|head| spare.keep_head(head));
+        let short = spare.take_head();
+        spare.keep_head(&short);
+        let place = Rc::as_ptr(&short);
+        drop(short);
+        assert_eq!(Rc::as_ptr(&spare.take_head()), place);
     }
 
     #[test]
