@@ -217,6 +217,23 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_an_error_that_could_not_be_opened_is_missed_once() {
+        let page = "x".repeat(200 << 10);
+        let mut site = TestSite::with(&[("404.html", &page), ("big", &page)], |config| {
+            config.open_files = 1;
+        });
+        assert_eq!(site.get("/a").text(), page);
+        // Another file takes the only place of an open one.
+        site.get("/big");
+        let errno = rustix::io::Errno::MFILE.raw_os_error();
+        site.files.fail_open("404.html", Some(errno));
+        let missed = site.get("/a");
+        assert!(missed.status == 404 && missed.text() != page);
+        site.files.fail_open("404.html", None);
+        assert_eq!(site.get("/a").text(), page);
+    }
+
+    #[test]
     fn a_request_with_credentials_is_not_kept() {
         let mut site = TestSite::new(&[]);
         for name in ["authorization", "cookie", "x-api-key"] {

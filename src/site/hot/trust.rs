@@ -38,9 +38,10 @@ impl Trust {
         self.until = None;
     }
 
-    /// Ends the trust in all answers so far: files have changed, or may have.
+    /// Ends the trust in all answers so far, and in the one that is being made: files have changed, or may have.
     pub(super) fn end(&mut self) {
         self.events = self.events.wrapping_add(1);
+        self.until = None;
     }
 
     /// The trust of a cache that has forgotten everything.
