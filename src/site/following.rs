@@ -43,6 +43,13 @@ impl<F: Files> Site<F> {
         self.forget_listings();
     }
 
+    /// A file of the site has changed, as the caller knows: nothing is sent again before it was compared with the disk.
+    #[cfg(feature = "upload")]
+    pub(crate) fn note_change(&mut self) {
+        self.hot.note_change();
+        self.forget_listings();
+    }
+
     /// Goes on with the files that are known to the site that this one takes the place of, if both make the same
     /// of the files of one directory.
     pub(crate) fn follow(&mut self, former: Site<F>) {

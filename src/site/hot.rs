@@ -247,11 +247,9 @@ impl<F: Files> HotCache<F> {
     /// Has each entry compared with the disk before it is sent again, and looked for sidecars beside it. Entries
     /// of files that have become the server's own are forgotten.
     pub(crate) fn look_again(&mut self, now: Instant) {
-        self.trust.end();
-        self.changes = self.changes.wrapping_add(1);
+        self.note_change();
         if let Some(learned) = &mut self.learned {
             learned.bare_paths = BarePaths::default();
-            learned.fileless.forget_all();
         }
         let mut private = Vec::new();
         for (at, entry) in &self.slots {
@@ -401,11 +399,16 @@ impl<F: Files> HotCache<F> {
         }
         if let Some(at) = self.index.get(path) {
             self.remove(*at);
-            self.trust.end();
-            self.changes = self.changes.wrapping_add(1);
-            if let Some(learned) = &mut self.learned {
-                learned.fileless.forget_all();
-            }
+            self.note_change();
+        }
+    }
+
+    /// A file has changed: the others are compared with the disk before they are sent again.
+    pub(crate) fn note_change(&mut self) {
+        self.trust.end();
+        self.changes = self.changes.wrapping_add(1);
+        if let Some(learned) = &mut self.learned {
+            learned.fileless.forget_all();
         }
     }
 

@@ -3,6 +3,7 @@
 //! A file is written without any name (O_TMPFILE), and linked in place when it is whole. Where the file system
 //! or the lack of `/proc` forbids that, it has a hidden name and a lock meanwhile, and is renamed.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -67,6 +68,8 @@ struct UploadPlace {
     writer: Option<UploadWriter>,
     sync: bool,
     counts: Rc<UploadCounts>,
+    /// Number of files that have got their names, here and in the directory before.
+    stored: Cell<u64>,
 }
 
 /// The state of a file's name while it is written.
@@ -169,7 +172,9 @@ impl UploadStore {
 
     /// Opens the directory that has the name now, and tries to write in it: the sandbox may let it be read alone.
     fn move_on(&mut self) -> io::Result<()> {
-        self.place = Rc::new(UploadPlace::open(&self.place.path, &self.means)?);
+        let place = UploadPlace::open(&self.place.path, &self.means)?;
+        place.stored.set(self.stored() + 1);
+        self.place = Rc::new(place);
         self.choose_naming();
         self.begin_as(self.naming, FileWriting::Direct).map(drop)
     }
@@ -237,6 +242,11 @@ impl UploadStore {
         Ok(temporary)
     }
 
+    /// Number of changes of the names in the directory that were made here.
+    pub(super) fn stored(&self) -> u64 {
+        self.place.stored.get()
+    }
+
     /// The counts of all uploads.
     pub(super) fn counts(&self) -> &UploadCounts {
         &self.place.counts
@@ -287,6 +297,7 @@ impl UploadPlace {
             writer: means.writer.clone(),
             sync: means.sync,
             counts: means.counts.clone(),
+            stored: Cell::new(0),
         })
     }
 
@@ -430,6 +441,7 @@ impl Temporary {
             Ok(()) => {
                 self.link = TemporaryLink::Named;
                 self.place.space.add(self.len, replaced);
+                self.place.stored.set(self.place.stored.get() + 1);
                 Ok(true)
             }
             // A directory has the name.

@@ -44,6 +44,8 @@ pub struct Uploads {
     store: Rc<RefCell<UploadStore>>,
     /// The files that are there, to be fetched.
     files: Site<Root>,
+    /// Number of changes of the store that `files` know of.
+    known: u64,
     common: Rc<Fields>,
 }
 
@@ -72,6 +74,7 @@ impl Uploads {
             store: Rc::new(RefCell::new(store)),
             common: Rc::new(page_fields(&files.common_fields())),
             files,
+            known: 0,
         })
     }
 
@@ -99,6 +102,11 @@ impl Uploads {
             fields: &fields,
             ..*request
         };
+        // Whoever has stored a file gets it at once, and not what was there a moment before.
+        let stored = self.store.borrow().stored();
+        if std::mem::replace(&mut self.known, stored) != stored {
+            self.files.note_change();
+        }
         let mut response = self.files.respond(&request, desk.world_now());
         desk.charge(self.files.take_effort());
         match response.status {

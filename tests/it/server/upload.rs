@@ -85,6 +85,21 @@ fn a_put_makes_a_file_and_a_second_one_replaces_it() {
 }
 
 #[test]
+fn a_file_is_there_as_soon_as_it_is_stored_though_another_was_seen_a_moment_before() {
+    let (server, _) = server(&[]);
+    let mut before = "HTTP/1.1 404 ";
+    for content in ["one", "two", "three"] {
+        let answer = server.request("GET /in/a HTTP/1.1");
+        assert!(answer.contains(before), "{answer}");
+        let answer = send(&server, "PUT /in/a HTTP/1.1", content.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+        let answer = server.request("GET /in/a HTTP/1.1");
+        assert!(answer.ends_with(&format!("\r\n\r\n{content}")), "{answer}");
+        before = content;
+    }
+}
+
+#[test]
 fn a_form_stores_its_files_under_safe_names() {
     let (server, directory) = server(&[]);
     let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"../../x.txt\"\r\n\r\none\r\n\
