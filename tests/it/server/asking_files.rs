@@ -1,7 +1,7 @@
 //! A file system that asks a process of ours about each name and at each opening, as a network's asks another machine:
 //! it tells which process opens a file, and keeps it waiting for as long as the test likes.
 
-use super::helper::{ask, is_silent, start};
+use super::helper::{ask, is_silent, start, until};
 use crate::support::Server;
 use rustix::fs::{Mode, OFlags};
 use std::fs::{self, File};
@@ -213,6 +213,7 @@ fn a_file_whose_opening_waits_is_opened_by_the_helper_and_never_by_the_server() 
     assert_eq!(body_of(ask(&server, "/here")), "here");
     files.hold();
     let mut waiting = ask(&server, "/slow/page");
+    until("it is opened", || !files.openers().is_empty());
     assert!(is_silent(&mut waiting));
     assert_eq!(files.openers(), [helper]);
     assert_eq!(body_of(ask(&server, "/here")), "here");
@@ -259,6 +260,7 @@ fn the_file_for_a_client_that_has_gone_is_closed() {
     assert_eq!(body_of(ask(&server, "/here")), "here");
     files.hold();
     let mut waiting = ask(&server, "/slow/page");
+    until("it is opened", || !files.openers().is_empty());
     assert!(is_silent(&mut waiting));
     drop(waiting);
     // The server has heard of the end when it answers the next.
@@ -266,5 +268,5 @@ fn the_file_for_a_client_that_has_gone_is_closed() {
     files.release();
     assert_eq!(body_of(ask(&server, "/slow/page")), "content");
     assert!(files.openers().iter().all(|opener| *opener == helper));
-    super::helper::until("nothing is left open", || open() == 0);
+    until("nothing is left open", || open() == 0);
 }

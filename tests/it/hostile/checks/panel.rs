@@ -9,7 +9,7 @@ use crate::raw_h2::{self, END_HEADERS, END_STREAM, frame};
 use crate::support::{PATIENCE, Server};
 use crate::{process, rows};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, SocketAddrV4, TcpStream};
@@ -22,10 +22,10 @@ pub const ALL: &[Check] = &[Check {
     run,
 }];
 
-/// Connections of the crowd in a quick run.
+/// Connections of the crowd in a quick run, where the limit of descriptors allows them.
 const FEW: usize = 1_000;
 
-/// Connections of the crowd in a full run, where the limit of descriptors allows them.
+/// Connections of the crowd in a full run, where it allows them.
 const MANY: usize = 20_000;
 
 /// Descriptors of the server that are not for the crowd: its own, those that it keeps back for files, and those of
@@ -62,13 +62,9 @@ const BETWEEN: Duration = Duration::from_millis(50);
 const TRIES: usize = 3;
 
 fn run(full: bool) -> Result<(), String> {
-    let limit = getrlimit(Resource::Nofile).current;
-    let limit = limit.map_or(MANY, |limit| usize::try_from(limit).unwrap_or(MANY));
-    let crowd = if full {
-        MANY.min(limit.saturating_sub(SPARE))
-    } else {
-        FEW
-    };
+    let wanted = if full { MANY } else { FEW };
+    let limit = raise_limit(wanted + SPARE);
+    let crowd = wanted.min(limit.saturating_sub(SPARE));
     let (rounds, length) = if full {
         (5, Duration::from_secs(2))
     } else {
@@ -97,6 +93,18 @@ fn run(full: bool) -> Result<(), String> {
     }
     page.await_connections(crowd);
     Ok(())
+}
+
+/// Raises the limit of descriptors to so many, as far as that goes: those of the crowd are of this process as well.
+fn raise_limit(wanted: usize) -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    let enough = wanted as u64;
+    if limit.current.is_some_and(|current| current < enough) {
+        limit.current = limit.maximum.map(|most| most.min(enough)).or(Some(enough));
+        setrlimit(Resource::Nofile, limit).expect("it may be raised so far");
+    }
+    let current = limit.current.and_then(|it| usize::try_from(it).ok());
+    current.unwrap_or(wanted)
 }
 
 /// A connection of the crowd, which asks once and then no more. Each address has a twentieth of them.
