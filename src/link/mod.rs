@@ -33,6 +33,7 @@ pub use proxy_header::{ProxyHeader, ProxyHeaderError};
 pub use splices::{CLEAR, CLEAR_FRAMES, MOST_SPLICED, Splices, TLS_FRAMES};
 pub use stall::{Stall, StallRule};
 pub use transport::Transport;
+use write_queue::Sequel;
 pub use write_queue::{WriteError, WriteQueue};
 
 use crate::tls::records::{Opened, Session, Tls, WireBuffer, room_behind};
@@ -69,7 +70,7 @@ enum ReadSide {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WriteSide {
     Open,
-    /// The peer was told within TLS that nothing follows.
+    /// Nothing follows but the end: within TLS the peer was told.
     Told,
     /// The socket sends no more.
     Ended,
@@ -247,19 +248,20 @@ impl<W: World + ?Sized, S: Session> Link<W, S> {
         Ok(())
     }
 
-    /// Appends the word that nothing follows to `wire`, once, which only TLS has (close_notify).
+    /// Notes that our direction ends behind what is written next, and appends the word for that to `wire`, once, which
+    /// only TLS has (close_notify).
     pub fn seal_end(&mut self, wire: &mut WireBuffer) {
-        if let Transport::Tls(tls) = &mut self.transport
-            && self.write == WriteSide::Open
-        {
+        if self.write == WriteSide::Open {
             self.write = WriteSide::Told;
-            tls.seal_end(wire);
+            if let Transport::Tls(tls) = &mut self.transport {
+                tls.seal_end(wire);
+            }
         }
     }
 
     /// True if the peer was told within TLS that nothing follows.
     pub fn has_told_end(&self) -> bool {
-        self.write == WriteSide::Told
+        self.is_secure() && self.write == WriteSide::Told
     }
 
     /// True if our direction of the socket has ended.
@@ -268,7 +270,8 @@ impl<W: World + ?Sized, S: Session> Link<W, S> {
     }
 
     /// Writes the unsent output, then `bytes` with the splices in their places; keeps the rest, and
-    /// leaves `splices` empty. Returns the number of bytes that the socket took.
+    /// leaves `splices` empty. Returns the number of bytes that the socket took. Behind [`Link::seal_end`] the last of
+    /// them wait in the kernel for [`Link::shutdown_write`], so that one packet carries both.
     pub fn write(
         &mut self,
         world: &mut W,
@@ -276,8 +279,13 @@ impl<W: World + ?Sized, S: Session> Link<W, S> {
         bytes: &[u8],
         splices: &mut Splices<W::Files>,
     ) -> Result<usize, WriteError> {
+        let sequel = match self.write {
+            WriteSide::Open | WriteSide::Ended => Sequel::Open,
+            WriteSide::Told => Sequel::End,
+        };
+        let output = (bytes, splices);
         self.unsent
-            .write(world, reads, &mut self.socket, bytes, splices)
+            .write(world, reads, &mut self.socket, output, sequel)
     }
 
     /// Writes the unsent output, then `bytes`, into which nothing is spliced.

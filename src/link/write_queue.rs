@@ -26,6 +26,15 @@ struct Tail<F: Files> {
     stall: Option<Stall>,
 }
 
+/// The event behind an output on its socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sequel {
+    /// None, as far as is known.
+    Open,
+    /// The end of our direction follows at once: it travels with the last bytes.
+    End,
+}
+
 /// The reason for which output waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Lacks {
@@ -153,20 +162,21 @@ impl<F: Files> WriteQueue<F> {
         socket: &mut W::Socket,
         bytes: &[u8],
     ) -> io::Result<usize> {
-        Ok(self.push(world, None, socket, bytes, &mut Splices::default())?)
+        let splices = &mut Splices::default();
+        Ok(self.push(world, None, socket, (bytes, splices), Sequel::Open)?)
     }
 
     /// Writes the unsent output, then `bytes` with the splices in their places; keeps what the socket does
     /// not take, and leaves `splices` empty. Returns how many bytes it took.
-    pub fn write<W: World<Files = F> + ?Sized>(
+    pub(super) fn write<W: World<Files = F> + ?Sized>(
         &mut self,
         world: &mut W,
         reads: &mut F::Reads,
         socket: &mut W::Socket,
-        bytes: &[u8],
-        splices: &mut Splices<F>,
+        output: (&[u8], &mut Splices<F>),
+        sequel: Sequel,
     ) -> Result<usize, WriteError> {
-        self.push(world, Some(reads), socket, bytes, splices)
+        self.push(world, Some(reads), socket, output, sequel)
     }
 
     fn push<W: World<Files = F> + ?Sized>(
@@ -174,8 +184,8 @@ impl<F: Files> WriteQueue<F> {
         world: &mut W,
         mut reads: Option<&mut F::Reads>,
         socket: &mut W::Socket,
-        bytes: &[u8],
-        splices: &mut Splices<F>,
+        (bytes, splices): (&[u8], &mut Splices<F>),
+        sequel: Sequel,
     ) -> Result<usize, WriteError> {
         let (mut taken, mut stall) = (0, None);
         if let Some(tail) = &mut self.0 {
@@ -183,7 +193,8 @@ impl<F: Files> WriteQueue<F> {
             let (sent, waiting) = (&mut tail.sent, &mut tail.splices);
             let reads = reads.as_deref_mut();
             let lacks;
-            let written = write(world, reads, socket, &tail.bytes, sent, waiting);
+            let output = (tail.bytes.as_slice(), waiting);
+            let written = write(world, reads, socket, output, sent, Sequel::Open);
             (taken, lacks) = written.map_err(|error| error.before(bytes.len() + splices.len()))?;
             tail.lacks = tail.lacks.after(lacks);
             if !tail.is_sent() {
@@ -196,7 +207,8 @@ impl<F: Files> WriteQueue<F> {
             self.0 = None;
         }
         let mut sent = 0;
-        let (len, lacks) = write(world, reads, socket, bytes, &mut sent, splices)?;
+        let output = (bytes, &mut *splices);
+        let (len, lacks) = write(world, reads, socket, output, &mut sent, sequel)?;
         if sent < bytes.len() || !splices.is_empty() {
             let tail = self.0.insert(Box::default());
             tail.lacks = lacks;
@@ -278,9 +290,9 @@ fn write<W: World + ?Sized>(
     world: &mut W,
     mut reads: Option<&mut <W::Files as Files>::Reads>,
     socket: &mut W::Socket,
-    bytes: &[u8],
+    (bytes, splices): (&[u8], &mut Splices<W::Files>),
     sent: &mut usize,
-    splices: &mut Splices<W::Files>,
+    sequel: Sequel,
 ) -> Result<(usize, Lacks), WriteError> {
     let mut taken = 0;
     loop {
@@ -320,7 +332,10 @@ fn write<W: World + ?Sized>(
                 let gathered = splices.gather(bytes, *sent, &mut pieces);
                 world.write_gathered(socket, &pieces[..gathered])
             }
-            None if *sent < bytes.len() => world.write(socket, &bytes[*sent..]),
+            None if *sent < bytes.len() => match sequel {
+                Sequel::Open => world.write(socket, &bytes[*sent..]),
+                Sequel::End => world.write_more(socket, &bytes[*sent..]),
+            },
             None => return Ok((taken, Lacks::Room)),
         };
         match result {

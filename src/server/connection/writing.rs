@@ -24,8 +24,8 @@ impl<K, F: Files> Connection<K, F> {
         }
     }
 
-    /// Sends the protocol's output, through TLS if there is TLS: there the word that nothing follows goes along with
-    /// the last of it.
+    /// Sends the protocol's output, through TLS if there is TLS. The end goes along with the last of it, within TLS with
+    /// the word that nothing follows: both in one packet, because the turn ends our direction behind it.
     pub(super) fn send(
         &mut self,
         output: &[u8],
@@ -36,7 +36,11 @@ impl<K, F: Files> Connection<K, F> {
         if output.is_empty() && turn.splices.is_empty() {
             return Ok(());
         }
+        let is_last = self.phase.protocol_mut().is_some_and(Protocol::is_over);
         if !self.link.is_secure() {
+            if is_last {
+                self.link.seal_end(wire);
+            }
             return self.flush(output, world, turn);
         }
         if self.link.has_told_end() {
@@ -46,7 +50,7 @@ impl<K, F: Files> Connection<K, F> {
         }
         let sealed = self.link.seal(output, turn.splices, wire);
         sealed.map_err(io::Error::other)?;
-        if self.phase.protocol_mut().is_some_and(Protocol::is_over) {
+        if is_last {
             self.link.seal_end(wire);
         }
         self.flush_records(wire, world, turn)

@@ -4,6 +4,7 @@
 mod age;
 mod coincidences;
 mod cuts;
+mod ends;
 mod exchanges;
 mod fairness;
 #[cfg(feature = "panel")]

@@ -33,6 +33,10 @@ pub(super) struct TestLink {
     /// The next call of this kind panics.
     pub(super) panics_at: Option<Call>,
     pub(super) closed: bool,
+    /// The last bytes wait for what follows them.
+    pub(super) held: bool,
+    /// The end of the server's direction, and true if it took along the bytes before it.
+    pub(super) output_end: Option<bool>,
 }
 
 pub(super) type Shared = Rc<RefCell<TestLink>>;
@@ -176,7 +180,14 @@ impl World for TestWorld {
         }
         link.room -= len;
         link.outgoing.extend_from_slice(&bytes[..len]);
+        link.held = false;
         self.outside.work();
+        Ok(len)
+    }
+
+    fn write_more(&mut self, socket: &mut TestSocket, bytes: &[u8]) -> io::Result<usize> {
+        let len = self.write(socket, bytes)?;
+        socket.0.borrow_mut().held = true;
         Ok(len)
     }
 
@@ -198,6 +209,8 @@ impl World for TestWorld {
 
     fn shutdown_write(&mut self, socket: &mut TestSocket) -> io::Result<()> {
         strike(&socket.0, Call::ShutdownWrite);
+        let mut link = socket.0.borrow_mut();
+        link.output_end = Some(std::mem::take(&mut link.held));
         Ok(())
     }
 }
