@@ -55,6 +55,14 @@ impl<F: Files> Body<F> {
         })
     }
 
+    /// The number of bytes still to come, if they are one range of memory.
+    pub(crate) fn len_in_memory(&self) -> Option<u64> {
+        match self {
+            Body::One(slice) if slice.is_in_memory() => Some(slice.len()),
+            _ => None,
+        }
+    }
+
     /// True if no byte is still to come.
     pub fn is_empty(&self) -> bool {
         self.len() == Some(0)

@@ -347,6 +347,14 @@ impl<F: Files> ActiveRequest<F> {
         }
     }
 
+    /// Bytes of content still to come, if all of it is in memory.
+    pub(crate) fn len_in_memory(&self) -> Option<u64> {
+        match &self.source {
+            Source::Content(body) => body.len_in_memory(),
+            Source::Exchange(_) => None,
+        }
+    }
+
     /// The content that comes next, if it is worth sending from where it is.
     pub(crate) fn next_slice(
         &mut self,

@@ -282,7 +282,7 @@ impl<F: Files> H2Service<F> {
         if !self.send_shared_head(stream, status, fields, end_stream, turn) {
             let reason = Some(UNSENDABLE);
             active.abandon(&mut turn.services.log, reason, &turn.services.means);
-        } else if end_stream {
+        } else if end_stream || self.send_whole(stream, &mut active, turn) {
             self.complete(stream, active, turn.services);
         } else {
             self.open.insert(stream, active);

@@ -85,6 +85,7 @@ impl<F: Files> Protocol<F> {
         room: OutputRoom,
         turn: &mut Turn<'_, F>,
     ) -> Result<(), Fault> {
+        turn.content_end = 0;
         match self {
             Protocol::H1(service) => {
                 let OutputRoom::Piece(limit) = room else {
@@ -100,6 +101,7 @@ impl<F: Files> Protocol<F> {
                 OutputRoom::None => service.core().pause_input(turn.services.now),
                 OutputRoom::Answers(limit) => service.receive(input, batch, limit, turn)?,
                 OutputRoom::Piece(limit) => {
+                    turn.content_end = limit;
                     service.receive(input, batch, limit, turn)?;
                     service.produce(limit, turn);
                 }

@@ -34,6 +34,8 @@ pub struct Turn<'t, F: Files> {
     pub(super) token: Token,
     /// The size of a piece of output: less than [`super::Limits::output_bytes`] where memory is short.
     pub(super) piece: usize,
+    /// The length of the output up to which content may be put behind heads: 0 where output waits for the socket.
+    pub(super) content_end: usize,
     /// Work on files that may still be done in this turn, in bytes of effort.
     pub(super) file_effort: usize,
     /// Requests that the connection may still make in this turn.
@@ -79,6 +81,7 @@ impl<'t, F: Files> Turn<'t, F> {
             splices,
             token,
             piece,
+            content_end: 0,
             file_effort,
             requests: 0,
             moved: 0,

@@ -8,14 +8,17 @@
 //!                           `---> rest, for a stream that has nothing at hand
 //! ```
 //!
+//! [`Connection::grant_whole`] takes the place of the first two for short content that is at hand.
+//!
 //! A grant is made only when both windows, the peer's largest frame and the caller's room allow a
 //! frame that is worth sending, so nothing has to be read before it can go. Two grants at a time, or
 //! another command between `begin_data` and `commit`, would mix frames: do not.
 
 use super::Connection;
 use crate::h2::frame::HEADER_LEN;
+use crate::h2::priority::Priority;
 use crate::h2::store::StreamKey;
-use crate::h2::stream::{Half, Passage, Side};
+use crate::h2::stream::{Half, Passage, Side, Stream};
 use crate::h2::turn::{SendState, StreamSlot};
 
 /// The permission to send one DATA frame.
@@ -82,6 +85,29 @@ impl Connection {
             });
         }
         None
+    }
+
+    /// The permission to send all of a stream's content, `len` bytes, in one frame behind its head, without
+    /// [`set_ready`](Self::set_ready). None where the scheduler would have a choice: another stream is ready, or this one
+    /// may wait for others. None as well where a window, or the peer's largest frame, has no room for all of it.
+    pub fn grant_whole(&self, stream: StreamKey, len: u32) -> Option<Grant> {
+        let slot = self.streams.slot(stream)?;
+        let Stream {
+            state,
+            priority,
+            send_window,
+            turn,
+            ..
+        } = &self.streams[slot];
+        let is_next = priority.urgency() <= Priority::default().urgency()
+            && turn.state == SendState::Resting
+            && !self.streams.any_ready();
+        let largest = self.agreement.remote().max_frame_size;
+        let shared = self.streams.send_window().available();
+        let has_room = len <= send_window.available().min(shared).min(largest);
+        let max_len = len;
+        (is_next && has_room && state.local() == Some(Half::Body))
+            .then_some(Grant { stream, max_len })
     }
 
     /// The bytes that the stream's next grants will be for, this one's with them, if nothing changes:

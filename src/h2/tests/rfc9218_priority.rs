@@ -265,3 +265,47 @@ mod weights {
         assert!(peer.connection.is_tidy());
     }
 }
+
+/// A server of which a client has asked for these, with heads that were sent; windows are as they are at first.
+fn begun(priorities: &[&str]) -> ScriptedPeer {
+    let mut peer = ScriptedPeer::server();
+    for (position, priority) in priorities.iter().enumerate() {
+        let id = 2 * position as u32 + 1;
+        let fields = [&request("GET", "/")[..], &[("priority", priority)]].concat();
+        peer.headers(id, flag::END_STREAM, &fields);
+    }
+    peer.hear();
+    for position in 0..priorities.len() {
+        let key = peer.key(2 * position as u32 + 1);
+        let head: Fields = [(":status", "200")].into_iter().collect();
+        peer.connection
+            .send_headers(key, head.iter(), false)
+            .unwrap();
+    }
+    peer
+}
+
+#[test]
+fn whole_content_is_granted_at_once_where_nobody_can_be_before_it() {
+    let mut peer = begun(&["", "u=1, i", "u=4", ""]);
+    let whole = |peer: &mut ScriptedPeer, id, len| {
+        let key = peer.key(id);
+        peer.connection.grant_whole(key, len)
+    };
+    assert_eq!(whole(&mut peer, 5, 1), None, "it may wait for others");
+    assert_eq!(whole(&mut peer, 1, 16_385), None, "the largest frame");
+    peer.settings(&[(crate::h2::settings::id::INITIAL_WINDOW_SIZE, 1_000)]);
+    peer.hear();
+    assert_eq!(whole(&mut peer, 1, 1_001), None, "the window");
+    for id in [1, 3] {
+        let grant = whole(&mut peer, id, 1_000).unwrap();
+        assert_eq!((grant.stream.id(), grant.max_len), (id, 1_000));
+        let out = peer.connection.begin_data(&grant);
+        out.resize(out.len() + 1_000, 0);
+        peer.connection.commit(grant, true);
+        assert!(peer.connection.stream(id).is_none(), "it has ended");
+    }
+    let late = peer.key(5);
+    peer.connection.set_ready(late, Some(1));
+    assert_eq!(whole(&mut peer, 7, 1), None, "another one is ready");
+}

@@ -1,4 +1,5 @@
-//! The scheduler's grants become DATA: spliced from the cache, read as frames of a piece, or copied.
+//! The scheduler's grants become DATA: spliced from the cache, read as frames of a piece, or copied. Short content
+//! that is in memory follows its head at once, where the scheduler has no choice.
 
 use super::receiving::release;
 use super::{H2Service, UNSENDABLE, key_of};
@@ -12,7 +13,45 @@ use crate::server::services::Services;
 use crate::server::turn::Turn;
 use crate::world::Files;
 
+/// The longest content that follows its head at once. More is worth a place in the order of the scheduler, because a more
+/// urgent request may be in the input behind it.
+const SHORT: u64 = 2 << 10;
+
 impl<F: Files> H2Service<F> {
+    /// Sends all content of a response behind its head, if it is short and at hand. False, and nothing is sent, where
+    /// it has to wait for a grant.
+    pub(super) fn send_whole(
+        &mut self,
+        stream: StreamKey,
+        active: &mut ActiveRequest<F>,
+        turn: &mut Turn<'_, F>,
+    ) -> bool {
+        let end = self.core.output().len() + HEADER_LEN + SHORT as usize;
+        if end > turn.content_end {
+            return false;
+        }
+        let short = active.len_in_memory().filter(|len| *len <= SHORT);
+        let grant = short.and_then(|len| self.core.grant_whole(stream, len as u32));
+        let Some(grant) = grant else {
+            return false;
+        };
+        let max = grant.max_len as usize;
+        let services = &mut *turn.services;
+        let output = self.core.begin_data(&grant);
+        match active.read(services.routes.reads(), output, max, &services.means) {
+            Ok(Progress::End) => {
+                turn.moved += max;
+                self.core.commit(grant, true);
+                true
+            }
+            // Nothing was read: the file has changed, which the next try tells.
+            _ => {
+                self.core.abort(grant);
+                false
+            }
+        }
+    }
+
     /// Fills the output with DATA, in the order of the scheduler: up to `limit` bytes, and those that
     /// are spliced into it.
     pub fn produce(&mut self, limit: usize, turn: &mut Turn<'_, F>) {
