@@ -6,9 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-/// The wheel's resolution. A deadline never fires early, and at most this much late.
-const TICK: Duration = Duration::from_millis(TICK_MS);
+/// The wheel's resolution in milliseconds. A deadline never fires early, and at most this much late.
 const TICK_MS: u64 = 64;
+const TICK_NANOS: u64 = TICK_MS * 1_000_000;
 
 /// Number of slots of the wheel. They give a horizon of 65 s, beyond nearly every timeout.
 const SLOTS: u64 = 1024;
@@ -186,19 +186,26 @@ impl Deadlines {
 
     /// Number of whole ticks from the start to `now`.
     fn ticks(&self, now: Instant) -> u64 {
-        (now.saturating_duration_since(self.start).as_millis() / TICK.as_millis()) as u64
+        nanos(now.saturating_duration_since(self.start)) / TICK_NANOS
     }
 
     /// The first tick that is not before `deadline`.
     fn tick_after(&self, deadline: Instant) -> u64 {
-        let elapsed = deadline.saturating_duration_since(self.start).as_nanos();
-        elapsed.div_ceil(TICK.as_nanos()) as u64
+        nanos(deadline.saturating_duration_since(self.start)).div_ceil(TICK_NANOS)
     }
+}
+
+/// Nanoseconds in 64 bits, which are 584 years: a division of 128 bits takes longer than all the rest of a change.
+fn nanos(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(duration.subsec_nanos().into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TICK: Duration = Duration::from_millis(TICK_MS);
 
     fn expired(deadlines: &mut Deadlines, now: Instant) -> Vec<u32> {
         let mut expired = Vec::new();

@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 const BATCH: usize = 64;
 
 /// The resolution of ranks.
-const TICK: Duration = Duration::from_millis(128);
+const TICK: Duration = Duration::from_millis(TICK_MS);
+const TICK_MS: u64 = 128;
 
 /// The room between mark and limit is one part in this many of the limit. In that room connections that
 /// are being served may go on growing while new ones wait.
@@ -308,8 +309,10 @@ impl Ledger {
     }
 
     fn tick(&self, now: Instant) -> u64 {
-        let elapsed = now.saturating_duration_since(self.start).as_millis() / TICK.as_millis();
-        u64::try_from(elapsed).unwrap_or(u64::MAX)
+        let elapsed = now.saturating_duration_since(self.start);
+        // In 64 bits, because this is done in every turn.
+        let of_seconds = elapsed.as_secs().saturating_mul(1_000);
+        of_seconds.saturating_add(elapsed.subsec_millis().into()) / TICK_MS
     }
 }
 
