@@ -176,20 +176,23 @@ impl<K, F: Files> Connection<K, F> {
 
     /// Reads, serves and writes, within the budget of a turn.
     pub fn take_turn(&mut self, world: &mut Outside<K, F>, turn: &mut Turn<'_, F>) -> Wish {
-        let mut buffers = std::mem::take(turn.buffers);
+        let Some(buffers) = turn.buffers.take() else {
+            debug_assert!(false, "a turn has no other turn within it");
+            return self.close(world, turn);
+        };
         // An error may have left records of another connection there.
         buffers.wire.clear();
         let result = match self.phase {
             Phase::Opening { .. } if self.introduction == Introduction::Awaited => {
-                self.take_introduction(&mut buffers, world, turn)
+                self.take_introduction(buffers, world, turn)
             }
-            Phase::Opening { .. } | Phase::Serving(_) => self.serve(&mut buffers, world, turn),
+            Phase::Opening { .. } | Phase::Serving(_) => self.serve(buffers, world, turn),
             Phase::Flushing(_) | Phase::Ending => self.flush(&[], world, turn).map(|()| Wish::Wait),
             Phase::Lingering { .. } => self.linger(&mut buffers.read, world, turn),
             Phase::Closed => Ok(Wish::Closed),
         };
         let wish = result.and_then(|wish| self.settle(wish, &mut buffers.wire, world, turn));
-        *turn.buffers = buffers;
+        turn.buffers = Some(buffers);
         self.log_ended(world, turn);
         wish.unwrap_or_else(|error| {
             log::debug!("{}: {error}", turn.name(self.peer));

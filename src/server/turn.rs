@@ -26,8 +26,8 @@ fn worth(took: Duration) -> usize {
 pub struct Turn<'t, F: Files> {
     /// The services, which all connections share.
     pub(super) services: &'t mut Services<F>,
-    /// The buffers, which are lent to one connection after another.
-    pub(super) buffers: &'t mut Buffers,
+    /// The buffers, which are lent to one connection after another; none while they are in use.
+    pub(super) buffers: Option<&'t mut Buffers>,
     /// Content between the bytes of the output that is being made.
     pub(super) splices: &'t mut Splices<F>,
     /// The connection whose turn it is.
@@ -77,7 +77,7 @@ impl<'t, F: Files> Turn<'t, F> {
         let Lent { buffers, splices } = lent;
         Turn {
             services,
-            buffers,
+            buffers: Some(buffers),
             splices,
             token,
             piece,

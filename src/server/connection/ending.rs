@@ -14,10 +14,13 @@ impl<K, F: Files> Connection<K, F> {
     /// Sends what the protocol still has to say, and closes.
     pub(super) fn finish(&mut self, world: &mut Outside<K, F>, turn: &mut Turn<'_, F>) -> Wish {
         let output = self.take_output();
-        let mut wire = std::mem::take(&mut turn.buffers.wire);
-        wire.clear();
-        let sent = self.send(&output, &mut wire, world, turn);
-        turn.buffers.wire = wire;
+        let Some(buffers) = turn.buffers.take() else {
+            debug_assert!(false, "an end is no part of a turn");
+            return self.close(world, turn);
+        };
+        buffers.wire.clear();
+        let sent = self.send(&output, &mut buffers.wire, world, turn);
+        turn.buffers = Some(buffers);
         self.phase.stop();
         match sent {
             Ok(()) => self.take_turn(world, turn),
