@@ -235,10 +235,20 @@ impl Call {
 
     /// Gives the head of the response, which came at the time `now`.
     pub(crate) fn give_head(&self, fields: &Fields, now: Instant) {
+        let mut head = self.spare_head();
+        Rc::make_mut(&mut head).copy_with_room(fields, ADDED_FIELDS, ADDED_BYTES);
+        self.give_own_head(head, now);
+    }
+
+    /// A head that nobody else holds, to read the response's into.
+    pub(crate) fn spare_head(&self) -> Rc<Fields> {
+        self.0.calls.spare_head()
+    }
+
+    /// Gives the head of the response in the place that it was read into.
+    pub(crate) fn give_own_head(&self, head: Rc<Fields>, now: Instant) {
         let time = now.saturating_duration_since(self.0.began);
         self.0.response_time.set(Some(time));
-        let mut head = self.0.calls.spare_head();
-        Rc::make_mut(&mut head).copy_with_room(fields, ADDED_FIELDS, ADDED_BYTES);
         self.0.change(|state| state.reply.head = Some(head));
         self.0.waker.wake();
     }

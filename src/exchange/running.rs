@@ -322,7 +322,11 @@ impl<F: Files> Running<F> {
         if let Some(changes) = self.changes.take() {
             changes.apply(&mut head.fields);
         }
-        let head = sendable::head(head, self.method)?;
+        let head = if self.exchange.is_forwarded() {
+            sendable::forwarded_head(head, self.method)?
+        } else {
+            sendable::head(head, self.method)?
+        };
         let withheld = self.method == Method::Head || status::has_no_content(head.status);
         let size = match head.len {
             _ if withheld => Size::None,

@@ -23,6 +23,17 @@ pub(super) fn head(mut head: Head, method: Method) -> Result<Head, Failure> {
     Ok(head)
 }
 
+/// The head of an upstream's response as it is sent: the core that has read it lets nothing through that would not
+/// stand in either version, so only the field of the length is looked at. 426 has a field of the connection, which
+/// HTTP/1.1 alone can carry.
+pub(super) fn forwarded_head(head: Head, method: Method) -> Result<Head, Failure> {
+    let length = LengthField::of(head.status, head.len, method);
+    if head.status != 426 && length.is_of(&head.fields) {
+        return Ok(head);
+    }
+    self::head(head, method)
+}
+
 /// The head of a response that has nothing else, as it is sent.
 pub(super) fn only_head(mut head: Head) -> Result<Head, Failure> {
     head.fields = fields(head.fields, LengthField::AsGiven)?;
@@ -71,22 +82,33 @@ impl LengthField {
             None => LengthField::None,
         }
     }
+
+    /// True if the fields have this one.
+    fn is_of(self, fields: &Fields) -> bool {
+        let mut given = fields
+            .iter()
+            .filter(|it| is_length(it.name))
+            .map(|it| it.value);
+        match self {
+            LengthField::AsGiven => true,
+            LengthField::None => given.next().is_none(),
+            LengthField::Is(len) => given
+                .next()
+                .is_some_and(|value| decimal(value) == Some(len) && !begins_with_zero(value)),
+        }
+    }
+}
+
+fn is_length(name: &[u8]) -> bool {
+    name.len() == 14 && name.eq_ignore_ascii_case(b"content-length")
 }
 
 fn fields(fields: Rc<Fields>, length: LengthField) -> Result<Rc<Fields>, Failure> {
-    let is_length = |it: &Field<'_>| it.name.eq_ignore_ascii_case(b"content-length");
-    let given = fields.iter().find(is_length);
-    let is_right = match (length, given) {
-        (LengthField::AsGiven, _) => true,
-        (LengthField::None, given) => given.is_none(),
-        (LengthField::Is(len), given) => {
-            given.is_some_and(|it| decimal(it.value) == Some(len) && !begins_with_zero(it.value))
-        }
-    };
+    let is_right = length.is_of(&fields);
     if is_right && fields.iter().all(|it| is_of_head(it.name) && is_fit(it)) {
         return Ok(fields);
     }
-    let is_kept = |it: Field<'_>| is_of_head(it.name) && (is_right || !is_length(&it));
+    let is_kept = |it: Field<'_>| is_of_head(it.name) && (is_right || !is_length(it.name));
     let mut kept = filter(&fields, is_kept)?;
     if let LengthField::Is(len) = length
         && !is_right
@@ -131,4 +153,40 @@ fn is_fit(field: Field<'_>) -> bool {
     is_lowercase_token(field.name)
         && is_one_line(field.value)
         && trim(field.value).len() == field.value.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_of_an_upstream_keeps_its_fields_and_gets_the_true_length() {
+        let sent = |status, len, method, fields: &[(&str, &str)]| {
+            let fields = Rc::new(fields.iter().copied().collect());
+            let head = Head {
+                status,
+                len,
+                fields: Rc::clone(&fields),
+            };
+            let head = forwarded_head(head, method).unwrap();
+            let told = head.fields.iter().map(|field| format!("{field:?}"));
+            (Rc::ptr_eq(&head.fields, &fields), told.collect::<Vec<_>>())
+        };
+        let (etag, seven) = (("etag", "\"a\""), ("content-length", "7"));
+        let get = Method::Get;
+        assert!(sent(200, Some(7), get, &[etag, seven]).0);
+        assert!(sent(200, None, get, &[etag]).0);
+        assert!(sent(304, Some(0), get, &[etag, seven]).0);
+        assert!(sent(200, Some(0), Method::Head, &[etag, seven]).0);
+        let told = |len, fields| sent(200, len, get, fields).1;
+        assert_eq!(
+            told(Some(7), &[("content-length", "007")]),
+            ["content-length: 7"]
+        );
+        assert_eq!(told(Some(7), &[]), ["content-length: 7"]);
+        assert_eq!(told(None, &[seven]), [""; 0]);
+        let upgrade = ("upgrade", "h2c");
+        let (_, told) = sent(426, Some(7), get, &[upgrade, seven]);
+        assert_eq!(told, ["content-length: 7"]);
+    }
 }

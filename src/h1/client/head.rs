@@ -71,7 +71,7 @@ fn parse_into<'i>(
 
     fields.push(b":status", digits);
     let status = fields.status().ok_or(ResponseError::StatusLine)?;
-    let control = ResponseControl::collect(section, lines)?;
+    let control = ResponseControl::collect(section, lines, (status, tunnels))?;
     let framing = match status {
         // RFC 9112 §6.3: a tunnel has no length, whatever the fields say.
         200..=299 if tunnels => None,
@@ -82,10 +82,13 @@ fn parse_into<'i>(
         }
         _ => control.framing.resolve(version)?,
     };
+    let mut passed_on = control.passed_on;
     for header in lines {
-        if control.is_passed_on(header, status, tunnels, lines) {
+        let is_dropped = || control.names_others && is_dropped_by_name(header.name, lines);
+        if passed_on & 1 != 0 && !is_dropped() {
             fields.push_lowercase(header.name.as_bytes(), header.value);
         }
+        passed_on >>= 1;
     }
     Ok(ParsedResponse {
         version,
@@ -116,13 +119,28 @@ struct ResponseControl<'i> {
     options: ConnectionOptions,
     /// True if `Connection` names fields that are not known to concern it.
     names_others: bool,
+    /// A bit for each line that is passed on, unless `Connection` names it.
+    passed_on: u128,
 }
 
+const _: () = assert!(MOST_FIELDS <= u128::BITS as usize);
+
 impl<'i> ResponseControl<'i> {
-    fn collect(section: &'i [u8], lines: &[Header<'i>]) -> Result<Self, Error> {
+    /// Goes over all field lines once, of a response of this status, to a request for a tunnel or to another one.
+    fn collect(
+        section: &'i [u8],
+        lines: &[Header<'i>],
+        (status, tunnels): (u16, bool),
+    ) -> Result<Self, Error> {
         let mut control = ResponseControl::default();
+        let mut bit = 1;
         for Header { name, value } in lines {
-            match Name::of(name) {
+            let name = Name::of(name);
+            if is_passed_on(name, status, tunnels) {
+                control.passed_on |= bit;
+            }
+            bit <<= 1;
+            match name {
                 Name::ContentLength => control.framing.content_length(section, value)?,
                 Name::TransferEncoding => control.framing.transfer_encoding(section, value)?,
                 Name::Connection => control.options.add(value),
@@ -132,27 +150,26 @@ impl<'i> ResponseControl<'i> {
         control.names_others = control.options.names_fields()?;
         Ok(control)
     }
+}
 
-    fn is_passed_on(
-        &self,
-        header: &Header<'_>,
-        status: u16,
-        tunnels: bool,
-        lines: &[Header<'_>],
-    ) -> bool {
-        match Name::of(header.name) {
-            Name::Connection | Name::Hop | Name::Http2Settings | Name::TransferEncoding => false,
-            // The field is the subject of the two statuses (RFC 9110 §15.2.2, §15.5.22).
-            Name::Upgrade => matches!(status, 101 | 426),
-            // The field is never allowed here (RFC 9110 §8.6, §9.3.6).
-            Name::ContentLength => match status {
-                100..=199 | 204 => false,
-                200..=299 => !tunnels,
-                _ => true,
-            },
-            Name::Expect | Name::Host | Name::Other => {
-                !(self.names_others && is_named(header.name, lines))
-            }
-        }
+/// True if a field of a response is passed on, as far as its name and the message tell.
+fn is_passed_on(name: Name, status: u16, tunnels: bool) -> bool {
+    match name {
+        Name::Connection | Name::Hop | Name::Http2Settings | Name::TransferEncoding => false,
+        // The field is the subject of the two statuses (RFC 9110 §15.2.2, §15.5.22).
+        Name::Upgrade => matches!(status, 101 | 426),
+        // The field is never allowed here (RFC 9110 §8.6, §9.3.6).
+        Name::ContentLength => match status {
+            100..=199 | 204 => false,
+            200..=299 => !tunnels,
+            _ => true,
+        },
+        Name::Expect | Name::Host | Name::Other => true,
     }
+}
+
+/// True for a field that `Connection` names and that concerns no connection otherwise: it ends here (RFC 9110 §7.6.1).
+#[cold]
+fn is_dropped_by_name(name: &str, lines: &[Header<'_>]) -> bool {
+    matches!(Name::of(name), Name::Expect | Name::Host | Name::Other) && is_named(name, lines)
 }

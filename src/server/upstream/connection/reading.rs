@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::{Flow, ReplyProgress, Reuse, STEPS, UpstreamConnection};
+use crate::exchange::Call;
 use crate::h1::{ResponseError, ResponseEvent, Version};
 use crate::http::Fields;
 use crate::server::lent::Buffers;
@@ -123,7 +124,12 @@ impl<K, F: Files> UpstreamConnection<K, F> {
     ) -> Result<usize, UpstreamLoss> {
         let len = input.len();
         loop {
-            let event = self.core.receive(&mut input, fields, now);
+            // A head is read into the place that it is passed on in.
+            let awaiting = self.call.as_ref().filter(|_| self.core.awaits_response());
+            let mut head = awaiting.map(Call::spare_head);
+            let place = head.as_mut().map(Rc::make_mut);
+            let place = place.unwrap_or(&mut *fields);
+            let event = self.core.receive(&mut input, place, now);
             let Some(event) = event.map_err(UpstreamLoss::Response)? else {
                 return Ok(len - input.len());
             };
@@ -136,12 +142,12 @@ impl<K, F: Files> UpstreamConnection<K, F> {
                     call.give_interim(fields);
                 }
                 ResponseEvent::Response {
-                    fields,
                     version,
                     end_stream,
+                    ..
                 } => {
                     call.note_answer();
-                    call.give_head(fields, now);
+                    call.give_own_head(head.unwrap_or_default(), now);
                     if version == Version::Http10 {
                         self.reuse = Reuse::Forbidden;
                     }
