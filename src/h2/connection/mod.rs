@@ -333,6 +333,6 @@ mod tests {
             size_of::<Budget>(),
         ];
         let size = size_of::<Connection>();
-        assert!(size <= 328, "{size}, of which {owners:?}");
+        assert!(size <= 424, "{size}, of which {owners:?}");
     }
 }

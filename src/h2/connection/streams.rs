@@ -29,21 +29,10 @@ pub(super) struct EndedStream {
     pub(super) closing: Closing,
 }
 
-/// Streams that live, and whose turn it is among them.
-#[derive(Default)]
-struct Living {
-    store: Store,
-    scheduler: Scheduler,
-}
-
-/// The reason for which a slot can be looked up: it was found by a key or an identifier, and is not kept beyond its
-/// stream.
-const LIVES: &str = "a slot is of a stream that lives";
-
 /// All streams of a connection.
 pub(super) struct Streams {
-    /// Those that live; none on a connection that is idle, which so holds a pointer instead of a hundred bytes.
-    living: Option<Box<Living>>,
+    store: Store,
+    scheduler: Scheduler,
     /// Bytes of DATA that may be sent on all of them together.
     send_window: Window,
     /// Streams that the client opened.
@@ -60,7 +49,8 @@ pub(super) struct Streams {
 impl Streams {
     pub(super) fn new(role: Role) -> Self {
         Streams {
-            living: None,
+            store: Store::default(),
+            scheduler: Scheduler::default(),
             send_window: Window::new(DEFAULT_WINDOW),
             requests: Ids::default(),
             promised: 0,
@@ -70,18 +60,6 @@ impl Streams {
         }
     }
 
-    /// Those that live, where one of them was found.
-    #[inline]
-    fn living(&self) -> &Living {
-        self.living.as_deref().expect(LIVES)
-    }
-
-    /// Those that live, where one of them was found.
-    #[inline]
-    fn living_mut(&mut self) -> &mut Living {
-        self.living.as_deref_mut().expect(LIVES)
-    }
-
     /// Our side of the connection.
     pub(super) fn role(&self) -> Role {
         self.role
@@ -89,22 +67,19 @@ impl Streams {
 
     /// Forgets those that live: the connection is over.
     pub(super) fn clear(&mut self) {
-        self.living = None;
+        self.store = Store::default();
+        self.scheduler = Scheduler::default();
         (self.active_of_peer, self.active_of_ours) = (0, 0);
     }
 
     /// Gives back the memory of streams that have ended.
     pub(super) fn shrink(&mut self) {
-        match &mut self.living {
-            Some(living) if !living.store.is_empty() => living.store.shrink(),
-            _ => self.living = None,
-        }
+        self.store.shrink();
     }
 
     /// Bytes that are allocated.
     pub(super) fn heap(&self) -> usize {
-        let living = self.living.as_deref();
-        living.map_or(0, |living| size_of_val(living) + living.store.heap())
+        self.store.heap()
     }
 }
 
@@ -112,57 +87,52 @@ impl Streams {
 impl Streams {
     /// The number of streams, promised ones included.
     pub(super) fn len(&self) -> usize {
-        self.living
-            .as_deref()
-            .map_or(0, |living| living.store.len())
+        self.store.len()
     }
 
     /// Says that no stream lives.
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.store.is_empty()
     }
 
     /// The stream of this identifier.
     pub(super) fn find(&self, id: u32) -> Option<StreamSlot> {
-        self.living.as_deref()?.store.find(id)
+        self.store.find(id)
     }
 
     /// The stream of a key.
     pub(super) fn slot(&self, key: StreamKey) -> Option<StreamSlot> {
-        self.living.as_deref()?.store.slot(key)
+        self.store.slot(key)
     }
 
     /// The key of a stream.
     pub(super) fn key_of(&self, slot: StreamSlot) -> StreamKey {
-        self.living().store.key_of(slot)
+        self.store.key_of(slot)
     }
 
     /// All of them, for a walk that may end some.
     pub(super) fn slots(&self) -> Vec<StreamSlot> {
-        self.iter_slots().collect()
+        self.store.slots().collect()
     }
 
     /// All of them, in the order of their identifiers.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
-        self.iter_slots().map(|slot| &self[slot])
+        self.store.slots().map(|slot| &self.store[slot])
     }
 
     /// Their slots, in the order of their identifiers.
     pub(super) fn iter_slots(&self) -> impl Iterator<Item = StreamSlot> {
-        let living = self.living.as_deref().into_iter();
-        living.flat_map(|living| living.store.slots())
+        self.store.slots()
     }
 
     /// All of them, to be looked at or changed.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
-        let living = self.living.as_deref_mut().into_iter();
-        living.flat_map(|living| living.store.iter_mut())
+        self.store.iter_mut()
     }
 
     /// The last stream that we opened above `id`.
     pub(super) fn last_of_ours_above(&self, id: u32) -> Option<StreamSlot> {
-        let living = self.living.as_deref()?;
-        living.store.last_above(id, self.role.parity())
+        self.store.last_above(id, self.role.parity())
     }
 
     /// Active streams of those that one side opened.
@@ -185,7 +155,7 @@ impl Streams {
     /// Adds a stream; `None` if there is no slot left.
     pub(super) fn insert(&mut self, stream: Stream) -> Option<StreamKey> {
         let (id, active) = (stream.id, stream.state.is_active());
-        let key = self.living.get_or_insert_default().store.insert(stream)?;
+        let key = self.store.insert(stream)?;
         if active {
             *self.active_mut(id) += 1;
         }
@@ -199,7 +169,7 @@ impl Streams {
         side: Side,
         passage: Passage,
     ) -> Result<Option<EndedStream>, TransitionError> {
-        let stream = &mut self[slot];
+        let stream = &mut self.store[slot];
         let state = stream.state.pass(side, passage)?;
         if state == StreamState::Closed {
             let closing = match (passage, side) {
@@ -226,7 +196,7 @@ impl Streams {
     /// Removes a stream, and notes what its late frames have to be told.
     pub(super) fn remove(&mut self, slot: StreamSlot, closing: Closing) -> EndedStream {
         self.set_aside(slot, SendState::Resting);
-        let stream = self.living_mut().store.remove(slot);
+        let stream = self.store.remove(slot);
         if stream.state.is_active() {
             *self.active_mut(stream.id) -= 1;
         }
@@ -252,51 +222,43 @@ impl Streams {
 
     /// DATA goes over the wire on a stream: it counts against both windows.
     pub(super) fn consume(&mut self, slot: StreamSlot, len: u32) -> Result<(), Exceeded> {
-        self[slot].send_window.consume(len)?;
+        self.store[slot].send_window.consume(len)?;
         self.send_window.consume(len)
     }
 
     /// Says that a stream is ready to send.
     pub(super) fn any_ready(&self) -> bool {
-        let living = self.living.as_deref();
-        living.is_some_and(|living| !living.scheduler.is_empty())
+        !self.scheduler.is_empty()
     }
 
     /// The stream whose turn it is.
     pub(super) fn next(&self) -> Option<StreamSlot> {
-        self.living.as_deref()?.scheduler.next()
+        self.scheduler.next()
     }
 
     /// The stream waits for its turn from now on.
     pub(super) fn line_up(&mut self, slot: StreamSlot) {
-        let living = self.living_mut();
-        living.scheduler.insert(&mut living.store, slot);
+        self.scheduler.insert(&mut self.store, slot);
     }
 
     /// The stream waits for something else from now on.
     pub(super) fn set_aside(&mut self, slot: StreamSlot, state: SendState) {
-        let living = self.living_mut();
-        living.scheduler.remove(&mut living.store, slot, state);
+        self.scheduler.remove(&mut self.store, slot, state);
     }
 
     /// The stream has had its turn and goes on.
     pub(super) fn rotate(&mut self, slot: StreamSlot) {
-        let living = self.living_mut();
-        living.scheduler.rotate(&living.store, slot);
+        self.scheduler.rotate(&self.store, slot);
     }
 
     /// Says that others have their turn between two frames of this stream, which is next.
     pub(super) fn takes_turns(&self, slot: StreamSlot) -> bool {
-        let living = self.living();
-        living.scheduler.takes_turns(&living.store, slot)
+        self.scheduler.takes_turns(&self.store, slot)
     }
 
     /// Gives a stream another priority.
     pub(super) fn set_priority(&mut self, slot: StreamSlot, priority: Priority) {
-        let living = self.living_mut();
-        living
-            .scheduler
-            .set_priority(&mut living.store, slot, priority);
+        self.scheduler.set_priority(&mut self.store, slot, priority);
     }
 }
 
@@ -371,12 +333,12 @@ impl std::ops::Index<StreamSlot> for Streams {
     type Output = Stream;
 
     fn index(&self, slot: StreamSlot) -> &Stream {
-        &self.living().store[slot]
+        &self.store[slot]
     }
 }
 
 impl std::ops::IndexMut<StreamSlot> for Streams {
     fn index_mut(&mut self, slot: StreamSlot) -> &mut Stream {
-        &mut self.living_mut().store[slot]
+        &mut self.store[slot]
     }
 }

@@ -7,8 +7,8 @@ use allocation_counter::measure;
 use calmd::h2::{Config, Connection, Event};
 use calmd::http::{Field, Fields};
 
-/// The most bytes of struct and heap together: ten thousand idle connections take less than six megabytes.
-const LIMIT: usize = 564;
+/// The most bytes of struct and heap together: ten thousand idle connections take less than seven megabytes.
+const LIMIT: usize = 660;
 
 /// A request of curl. The longer fields of a browser stay in our decoder's table as long as in the
 /// browser's own, up to SETTINGS_HEADER_TABLE_SIZE.
@@ -93,7 +93,7 @@ fn flights(config: &Arc<Config>) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_connection_that_has_served_and_is_idle_costs_less_than_564_bytes() {
+fn a_connection_that_has_served_and_is_idle_costs_less_than_660_bytes() {
     let config = Arc::new(Config::default());
     let flights = flights(&config);
     let mut sent = flights.iter();
