@@ -164,14 +164,9 @@ impl<S: Session> Tls<S> {
         let len = (self.kept.len() + read).min(buffer.len());
         let (bytes, _) = buffer.split_at_mut(len);
         let mut records = Records { bytes, start: 0 };
-        let makes_keys = self.is_handshaking();
-        if makes_keys {
-            SessionKeys::begin();
-        }
+        SessionKeys::begin();
         let result = self.try_open(&mut records, plain, wire);
-        if makes_keys {
-            self.keys.adopt();
-        }
+        self.keys.adopt();
         self.keys.note_use();
         self.kept = match result {
             // An exact copy of the rest, because it waits for the peer and memory beyond it would be
@@ -273,6 +268,7 @@ impl<S: Session> Tls<S> {
             bytes: &mut kept,
             start: 0,
         };
+        SessionKeys::begin();
         let written = loop {
             let step = process(&mut self.session, &mut records, |state, _| match state {
                 ConnectionState::WriteTraffic(mut traffic) => {
@@ -295,6 +291,7 @@ impl<S: Session> Tls<S> {
                 Err(error) => break Err(error),
             }
         };
+        self.keys.adopt();
         let discarded = records.start;
         kept.drain(..discarded);
         self.kept = kept;

@@ -11,8 +11,9 @@
 //! rustls has a cipher suite make the two ends of its records, and does not say for which session. A session
 //! makes them within a call of ours, so those that were made in the call are its own: [`SessionKeys::adopt`].
 //!
-//! The suites are those of TLS 1.3. Few clients are left that speak TLS 1.2, whose keys stay expanded, as do those
-//! that a KeyUpdate makes.
+//! A KeyUpdate makes new keys, and the session drops the old ones (RFC 8446 §7.2).
+//!
+//! The suites are those of TLS 1.3. Few clients are left that speak TLS 1.2, whose keys stay expanded.
 
 use std::cell::Cell;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -110,6 +111,12 @@ impl SessionKeys {
 
 #[cfg(test)]
 impl SessionKeys {
+    /// Number of those that rustls has as well.
+    pub(super) fn in_use(&self) -> usize {
+        let keys = self.sealing.iter().chain(&self.opening);
+        keys.filter(|key| Arc::strong_count(&key.0) == 2).count()
+    }
+
     /// Number of those that are expanded.
     pub(super) fn expanded(&self) -> usize {
         let keys = self.sealing.iter().chain(&self.opening);

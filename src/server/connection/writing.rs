@@ -48,8 +48,11 @@ impl<K, F: Files> Connection<K, F> {
             turn.splices.clear();
             return Ok(());
         }
-        let sealed = self.link.seal(output, turn.splices, wire);
-        sealed.map_err(io::Error::other)?;
+        if let Err(error) = self.link.seal(output, turn.splices, wire) {
+            // What was sealed before the error must not reach another connection in the same turn.
+            wire.clear();
+            return Err(io::Error::other(error));
+        }
         if is_last {
             self.link.seal_end(wire);
         }

@@ -104,3 +104,19 @@ fn a_session_of_tls_1_2_goes_on_after_a_rest() {
     let record = sealer(client).seal(ContentType::ApplicationData, b"GET");
     assert_eq!(give(&mut server, &record, &mut wire).unwrap(), b"GET");
 }
+
+#[test]
+fn keys_that_a_key_update_makes_rest_too_and_the_old_ones_are_gone() {
+    let (mut tls, mut client) = established(&version::TLS13);
+    let mut up = Vec::new();
+    client.refresh_traffic_keys().unwrap();
+    client.write_tls(&mut up).unwrap();
+    let mut wire = WireBuffer::default();
+    give(&mut tls, &up, &mut wire).unwrap();
+    assert_eq!(tls.keys.in_use(), 2, "behind the peer's");
+    tls.seal(b"x", &mut wire).unwrap();
+    assert_eq!(tls.keys.in_use(), 2, "behind ours");
+    assert_eq!(tls.keys.expanded(), 1, "of the peer's no record came");
+    tls.rest();
+    assert_eq!(tls.keys.expanded(), 0);
+}
