@@ -163,7 +163,7 @@ impl<F: Files> FileSlice<F> {
         }
         let read = match resident {
             Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.wait(reads) => {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.wait(reads)? => {
                 return Ok(None);
             }
             // Some kernels and some file systems cannot tell.
@@ -261,15 +261,26 @@ impl<F: Files> FileSlice<F> {
     }
 
     /// Asks the disk for the missing next bytes, the first time and now and then. Returns true if the
-    /// slice has to wait for the disk.
-    fn wait(&mut self, reads: &mut F::Reads) -> bool {
+    /// slice has to wait for the disk. Bytes of a file that was truncated meanwhile are not waited for: those
+    /// behind its end are gone, and those before it may never come.
+    fn wait(&mut self, reads: &mut F::Reads) -> Result<bool, BodyError> {
         let tries = self.tries.saturating_sub(1);
         let asks = tries.is_multiple_of(ASKED_AGAIN);
+        if asks && tries > 0 && self.is_truncated(reads) {
+            return Err(BodyError::Truncated);
+        }
         if tries == MOST_TRIES || asks && self.need(reads).is_err() {
-            return false;
+            return Ok(false);
         }
         self.tries = 1 + tries + 1;
-        true
+        Ok(true)
+    }
+
+    /// True if the file has lost bytes of the slice.
+    fn is_truncated(&self, reads: &mut F::Reads) -> bool {
+        let file = self.file.get();
+        let now = file.and_then(|file| reads.metadata(&file));
+        now.is_ok_and(|now| now.len < self.end)
     }
 
     /// Notes that the bytes before `start` are in memory. If the disk had to bring them, it is asked

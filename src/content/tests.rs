@@ -243,6 +243,24 @@ fn a_disk_that_never_says_that_it_is_done_is_read_in_the_end() {
 }
 
 #[test]
+fn a_disk_is_not_waited_for_when_the_file_was_truncated_meanwhile() {
+    let mut files = MemoryFiles::new();
+    files.write("f", vec![b'x'; 100_000]);
+    files.slow_disk(Duration::from_secs(3600));
+    let mut body = Body::One(file_slice(&mut files, 0, 100_000));
+    assert_eq!(read(&mut body, &mut files, 50_000), None);
+    files.truncate("f", 99_999);
+    let mut out = Vec::new();
+    let mut tries = 0;
+    while let Ok(progress) = body.read(&mut files, &mut out, 50_000) {
+        assert_eq!(progress, Progress::Cold);
+        tries += 1;
+        assert!(tries < 20, "it waits for bytes that may never come");
+    }
+    assert!(out.is_empty());
+}
+
+#[test]
 fn a_range_that_the_file_has_lost_is_not_given_out() {
     let mut files = MemoryFiles::new();
     files.write("f", vec![b'x'; 100_000]);
