@@ -6,8 +6,8 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-use super::listeners::url;
-use super::{announcement, hosts, metrics};
+use super::listeners::{metrics_url, url};
+use super::{announcement, hosts};
 use crate::config::Config;
 use crate::http::Scheme;
 use crate::routes::Routes;
@@ -48,7 +48,7 @@ pub fn check(config: &Config, rules: &str) -> Result<String, Box<dyn Error>> {
         .listen_tls
         .iter()
         .map(|address| url(Scheme::Https, address));
-    let metrics = config.metrics.iter().map(metrics::url);
+    let metrics = config.metrics.iter().map(metrics_url);
     let urls = cleartext.chain(tls).chain(metrics);
     #[cfg(feature = "panel")]
     let urls = urls.chain(super::panel::check(config)?);

@@ -11,8 +11,6 @@ use crate::world::os::OsWorld;
 use crate::world::os::inherited::InheritedListener;
 use crate::world::{ListenAddress, PeerSet};
 
-use super::metrics;
-
 /// Listeners that a world has, in the order of their numbers: those of the sites, then those for metrics.
 #[derive(Default)]
 pub(super) struct OpenListeners {
@@ -56,7 +54,7 @@ pub(super) fn open(
         opened
             .balancers
             .push((number, config.balancers_of(address)));
-        opened.urls.push(metrics::url(&bound));
+        opened.urls.push(metrics_url(&bound));
     }
     Ok(opened)
 }
@@ -106,5 +104,35 @@ pub(super) fn url(scheme: Scheme, address: &ListenAddress) -> String {
         }
         ListenAddress::Tcp(address) => format!("{scheme}://{address}"),
         ListenAddress::Unix(socket) => format!("{scheme} on unix:{}", socket.path.display()),
+    }
+}
+
+/// The name of a listener for metrics, for a person.
+pub(super) fn metrics_url(address: &ListenAddress) -> String {
+    let url = url(Scheme::Http, address);
+    match url.split_once(" (") {
+        Some((url, reach)) => format!("{url}/metrics ({reach}"),
+        None if url.contains("://") => format!("{url}/metrics"),
+        None => format!("{url}: metrics"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_for_metrics_is_told_with_its_path() {
+        let tcp = |text: &str| metrics_url(&ListenAddress::Tcp(text.parse().unwrap()));
+        assert_eq!(tcp("127.0.0.1:9100"), "http://127.0.0.1:9100/metrics");
+        assert_eq!(
+            tcp("[::]:9100"),
+            "http://localhost:9100/metrics (all addresses)"
+        );
+        let socket = ListenAddress::Unix("/run/calmd-metrics".into());
+        assert_eq!(
+            metrics_url(&socket),
+            "http on unix:/run/calmd-metrics: metrics"
+        );
     }
 }

@@ -1,11 +1,9 @@
 //! The parts of a server that count, where it has a listener for metrics.
 
 use crate::config::{Config, NamedHost};
-use crate::http::Scheme;
 use crate::server::Metrics;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::{ProcessFigures, RequestCounts};
-use crate::world::ListenAddress;
 use crate::world::os::wall_clock;
 
 /// The value of the label `host` where there is one host alone.
@@ -50,31 +48,4 @@ pub(super) fn open(config: &Config) -> Metrics {
     }
     let _ = config;
     metrics
-}
-
-/// The name of a listener for metrics, for a person.
-pub(super) fn url(address: &ListenAddress) -> String {
-    let url = super::listeners::url(Scheme::Http, address);
-    match url.split_once(" (") {
-        Some((url, reach)) => format!("{url}/metrics ({reach}"),
-        None if url.contains("://") => format!("{url}/metrics"),
-        None => format!("{url}: metrics"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_listener_for_metrics_is_told_with_its_path() {
-        let tcp = |text: &str| url(&ListenAddress::Tcp(text.parse().unwrap()));
-        assert_eq!(tcp("127.0.0.1:9100"), "http://127.0.0.1:9100/metrics");
-        assert_eq!(
-            tcp("[::]:9100"),
-            "http://localhost:9100/metrics (all addresses)"
-        );
-        let socket = ListenAddress::Unix("/run/calmd-metrics".into());
-        assert_eq!(url(&socket), "http on unix:/run/calmd-metrics: metrics");
-    }
 }
