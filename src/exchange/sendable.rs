@@ -24,11 +24,11 @@ pub(super) fn head(mut head: Head, method: Method) -> Result<Head, Failure> {
 }
 
 /// The head of an upstream's response as it is sent: the core that has read it lets nothing through that would not
-/// stand in either version, so only the field of the length is looked at. 426 has a field of the connection, which
-/// HTTP/1.1 alone can carry.
+/// stand in either version, so only the field of the length is looked at. But 101 and 426 have a field of the
+/// connection, which HTTP/1.1 alone can carry.
 pub(super) fn forwarded_head(head: Head, method: Method) -> Result<Head, Failure> {
     let length = LengthField::of(head.status, head.len, method);
-    if head.status != 426 && length.is_of(&head.fields) {
+    if head.fields.value("upgrade").is_none() && length.is_of(&head.fields) {
         return Ok(head);
     }
     self::head(head, method)
@@ -188,5 +188,14 @@ mod tests {
         let upgrade = ("upgrade", "h2c");
         let (_, told) = sent(426, Some(7), get, &[upgrade, seven]);
         assert_eq!(told, ["content-length: 7"]);
+        // A tunnel through HTTP/2 that an upstream of HTTP/1.1 has opened.
+        let accept = ("sec-websocket-accept", "x");
+        let (_, told) = sent(
+            200,
+            None,
+            Method::Connect,
+            &[("upgrade", "websocket"), accept],
+        );
+        assert_eq!(told, ["sec-websocket-accept: x"]);
     }
 }
