@@ -124,11 +124,16 @@ impl Bench {
             if outcome.faults.is_empty() || tries == TRIES {
                 return outcome;
             }
-            self.servers.remove(attack.options);
-            self.gets.clear();
-            self.calm = None;
+            self.forget();
         }
         unreachable!("the last try returns")
+    }
+
+    /// Ends the servers, and forgets the measurements.
+    pub fn forget(&mut self) {
+        self.servers.clear();
+        self.gets.clear();
+        self.calm = None;
     }
 
     fn attempt<'a>(&mut self, attack: &'a Attack) -> Outcome<'a> {
