@@ -1,8 +1,7 @@
 //! Keys of records that are expanded while they are used, and kept as they are while a session rests.
 //!
 //! A cipher works with an expanded key: 700 bytes for each direction, of no use to a session that waits for its
-//! next request. While it rests it keeps the key alone, and its next record expands that again, in a third of a
-//! microsecond.
+//! next request. While it rests it keeps the key alone, and its next record expands that again.
 //!
 //! ```text
 //!   Bare ── a record ──▶ Expanded ── SessionKeys::rest ──▶ Bare

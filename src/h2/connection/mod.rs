@@ -269,16 +269,18 @@ impl Connection {
     /// request allocates it again.
     pub fn trim(&mut self) {
         self.streams.shrink();
-        self.inbound.trim();
+        // The larger tables first: what stays of the smaller ones takes a place that these leave, and not one
+        // behind them, which would keep the hole.
         self.outbound.shrink();
+        self.inbound.trim();
     }
 
     /// Gives back all memory that an idle connection does not need. The next request takes a few microseconds
     /// more for it, so this is for connections that have been idle for a while.
     pub fn shrink(&mut self) {
         self.streams.shrink();
-        self.inbound.shrink();
         self.outbound.shrink();
+        self.inbound.shrink();
     }
 }
 
