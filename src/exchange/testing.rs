@@ -46,7 +46,7 @@ impl Desks {
 }
 
 /// The only request of the only connection.
-pub(crate) fn place() -> RequestPlace {
+fn place() -> RequestPlace {
     let connection = Token {
         index: 0,
         serial: 1,

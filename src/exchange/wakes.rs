@@ -98,12 +98,6 @@ impl Waker {
         }
     }
 
-    /// True if it was called, and the event loop has not come to it.
-    #[cfg(feature = "upload")]
-    pub(crate) fn is_called(&self) -> bool {
-        self.0.state.get() == AlarmState::Called
-    }
-
     /// True if the request is over: it need not be woken any more.
     pub fn is_over(&self) -> bool {
         self.0.state.get() == AlarmState::Off

@@ -54,7 +54,7 @@ pub use password_hash::PasswordHashKind;
 pub use passwords::{LONGEST_PASSWORD, PasswordClient};
 pub use process::HelperProcess;
 #[cfg(feature = "upload")]
-pub use writer::{TASK_BYTES, TaskSent, WriterAnswer, WriterClient};
+pub use writer::{TaskSent, WriterAnswer, WriterClient};
 
 use std::time::Duration;
 

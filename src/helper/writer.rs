@@ -30,7 +30,7 @@ use crate::telemetry::sink;
 use crate::world::User;
 
 /// The most bytes of one task. Three of them fill the socket.
-pub const TASK_BYTES: usize = 64 << 10;
+const MOST_CONTENT: usize = 64 << 10;
 
 /// Bytes in front of the content.
 const HEAD: usize = 5;
@@ -77,15 +77,6 @@ impl WriterClient {
         })
     }
 
-    /// A client of a process that a test plays at the other end of the socket.
-    #[cfg(test)]
-    pub(crate) fn over(socket: OwnedFd) -> Self {
-        WriterClient {
-            socket: Some(socket),
-            process: 0,
-        }
-    }
-
     /// The process id.
     pub fn process(&self) -> u32 {
         self.process
@@ -98,32 +89,31 @@ impl WriterClient {
 
     /// Passes a file, which tasks call by this number.
     pub fn open(&mut self, number: u32, file: BorrowedFd<'_>) -> TaskSent {
-        self.send(OPEN, number, [&[]; 2], Some(file))
+        self.send(OPEN, number, &[], Some(file))
     }
 
-    /// Has the beginning of two parts appended to a file: the number of bytes that were taken.
-    pub fn write(&mut self, number: u32, first: &[u8], second: &[u8]) -> (TaskSent, usize) {
-        let first = first.get(..TASK_BYTES).unwrap_or(first);
-        let second = second.get(..TASK_BYTES - first.len()).unwrap_or(second);
-        let sent = self.send(WRITE, number, [first, second], None);
-        (sent, first.len() + second.len())
+    /// Has the beginning of the data appended to a file: the number of bytes that were taken.
+    pub fn write(&mut self, number: u32, data: &[u8]) -> (TaskSent, usize) {
+        let piece = data.get(..MOST_CONTENT).unwrap_or(data);
+        let sent = self.send(WRITE, number, piece, None);
+        (sent, piece.len())
     }
 
     /// Has a file's content brought to the disk.
     pub fn sync(&mut self, number: u32) -> TaskSent {
-        self.send(SYNC, number, [&[]; 2], None)
+        self.send(SYNC, number, &[], None)
     }
 
     /// Has a file closed.
     pub fn close(&mut self, number: u32) -> TaskSent {
-        self.send(CLOSE, number, [&[]; 2], None)
+        self.send(CLOSE, number, &[], None)
     }
 
     fn send(
         &mut self,
         kind: u8,
         number: u32,
-        content: [&[u8]; 2],
+        content: &[u8],
         file: Option<BorrowedFd<'_>>,
     ) -> TaskSent {
         let Some(socket) = &self.socket else {
@@ -131,8 +121,7 @@ impl WriterClient {
         };
         let [a, b, c, d] = number.to_le_bytes();
         let head = [kind, a, b, c, d];
-        let [first, second] = content.map(IoSlice::new);
-        let parts = [IoSlice::new(&head), first, second];
+        let parts = [IoSlice::new(&head), IoSlice::new(content)];
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -186,7 +175,7 @@ pub(super) fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
     answer(socket, HelperReply::Ready)?;
     // A hash table would ask for random numbers, which the sandbox of a helper forbids.
     let mut files = BTreeMap::new();
-    let mut task = vec![0; HEAD + TASK_BYTES];
+    let mut task = vec![0; HEAD + MOST_CONTENT];
     loop {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -268,7 +257,11 @@ mod tests {
         let process = std::thread::spawn(move || run(theirs.as_fd()));
         let mut ready = [0; 64];
         recv(&ours, &mut ready[..], RecvFlags::empty()).unwrap();
-        (WriterClient::over(ours), process)
+        let client = WriterClient {
+            socket: Some(ours),
+            process: 0,
+        };
+        (client, process)
     }
 
     fn next(client: &mut WriterClient) -> WriterAnswer {
@@ -286,15 +279,15 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         assert_eq!(client.open(7, file.as_fd()), TaskSent::Taken);
         let data = vec![b'x'; 100_000];
-        assert_eq!(client.write(7, &[], &data), (TaskSent::Taken, TASK_BYTES));
-        assert_eq!(client.write(7, &data[TASK_BYTES..], &[]).0, TaskSent::Taken);
+        assert_eq!(client.write(7, &data), (TaskSent::Taken, MOST_CONTENT));
+        assert_eq!(client.write(7, &data[MOST_CONTENT..]).0, TaskSent::Taken);
         assert_eq!(client.sync(7), TaskSent::Taken);
         for _ in 0..3 {
             let (number, error) = next(&mut client);
             assert!(number == 7 && error.is_none(), "{error:?}");
         }
         client.close(7);
-        client.write(7, b"la", b"te");
+        client.write(7, b"late");
         let (_, error) = next(&mut client);
         assert_eq!(
             error.unwrap().raw_os_error(),
@@ -317,12 +310,15 @@ mod tests {
             None,
         )
         .unwrap();
-        let mut client = WriterClient::over(ours);
-        let data = vec![0; TASK_BYTES];
-        let taken = (0..100).take_while(|_| client.write(1, &data, &[]).0 == TaskSent::Taken);
+        let mut client = WriterClient {
+            socket: Some(ours),
+            process: 0,
+        };
+        let data = vec![0; MOST_CONTENT];
+        let taken = (0..100).take_while(|_| client.write(1, &data).0 == TaskSent::Taken);
         assert!((1..50).contains(&taken.count()));
         drop(theirs);
-        assert_eq!(client.write(1, &data, &[]).0, TaskSent::Gone);
+        assert_eq!(client.write(1, &data).0, TaskSent::Gone);
         assert!(client.take_answer().is_none() && client.socket().is_none());
     }
 }

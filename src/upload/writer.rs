@@ -51,18 +51,13 @@ impl UploadWriter {
     pub fn start(user: Option<&User>, sandbox: HelperSandbox) -> Result<Self, HelperError> {
         let client = WriterClient::start(user, sandbox)?;
         log::info!("the process {} writes uploads", client.process());
-        Ok(UploadWriter::of(client))
-    }
-
-    /// The process that this client speaks to.
-    pub(super) fn of(client: WriterClient) -> Self {
-        UploadWriter(Rc::new(RefCell::new(WriterQueue {
+        Ok(UploadWriter(Rc::new(RefCell::new(WriterQueue {
             client,
             files: HashMap::new(),
             last: 0,
             closing: Vec::new(),
             waiting: Vec::new(),
-        })))
+        }))))
     }
 
     /// Calls a function with the socket of the process, whose readiness [`UploadWriter::take_answers`] is for.
@@ -134,26 +129,18 @@ impl UploadWriter {
 }
 
 impl HelpedFile {
-    /// Has the process append the bytes of one part, then of another: the number of those that it has taken.
-    pub(super) fn write(&mut self, mut first: &[u8], mut second: &[u8]) -> io::Result<usize> {
-        let all = first.len() + second.len();
-        while !(first.is_empty() && second.is_empty()) {
+    /// Has the process append bytes: the number of those that it has taken.
+    pub(super) fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        while let Some(rest) = data.get(taken..).filter(|rest| !rest.is_empty()) {
             let number = self.number;
-            let written = self
-                .writer
-                .0
-                .borrow_mut()
-                .client
-                .write(number, first, second);
-            let (sent, len) = written;
+            let (sent, len) = self.writer.0.borrow_mut().client.write(number, rest);
             if !self.note(sent)? {
                 break;
             }
-            let of_first = len.min(first.len());
-            first = first.get(of_first..).unwrap_or_default();
-            second = second.get(len - of_first..).unwrap_or_default();
+            taken += len;
         }
-        Ok(all - first.len() - second.len())
+        Ok(taken)
     }
 
     /// Has the process bring the file to the disk; false if it has no room for the task.

@@ -12,7 +12,6 @@ use rustix::io::retry_on_intr;
 
 use super::writer::{HelpedFile, UploadWriter};
 use crate::exchange::Waker;
-use crate::helper::TASK_BYTES;
 
 /// The way of bytes into one file.
 pub(super) enum FileWriting {
@@ -28,20 +27,9 @@ pub(super) struct HelpedWriting {
     waker: Waker,
     /// The file as the process has it; `None` before it could be passed.
     file: Option<HelpedFile>,
-    /// Bytes that are to be passed: at most the window of the request.
+    /// Bytes that the process had no room for: at most the window of the request.
     pending: Vec<u8>,
-    stay: Stay,
     sync: SyncState,
-}
-
-/// The reason for which bytes are pending.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stay {
-    /// They are gathered to a task of full size, because each costs the process and the server a few system calls. The
-    /// request was woken: they go in this turn of the loop, whether more has come or not.
-    Gathered,
-    /// The process had no room for them.
-    Refused,
 }
 
 /// The state of bringing a file to the disk.
@@ -63,7 +51,6 @@ impl FileWriting {
                 waker,
                 file: None,
                 pending: Vec::new(),
-                stay: Stay::Gathered,
                 sync: SyncState::Unasked,
             })),
         }
@@ -88,11 +75,11 @@ impl FileWriting {
         matches!(self, FileWriting::Direct)
     }
 
-    /// Bytes that wait for the process. Those that are gathered wait for nobody.
+    /// Bytes that wait for the process.
     pub(super) fn held(&self) -> usize {
         match self {
-            FileWriting::Helped(helped) if helped.stay == Stay::Refused => helped.pending.len(),
-            FileWriting::Helped(_) | FileWriting::Direct => 0,
+            FileWriting::Direct => 0,
+            FileWriting::Helped(helped) => helped.pending.len(),
         }
     }
 
@@ -100,7 +87,7 @@ impl FileWriting {
     pub(super) fn go_on(&mut self, file: &OwnedFd) -> io::Result<()> {
         match self {
             FileWriting::Direct => Ok(()),
-            FileWriting::Helped(helped) => helped.go_on(file),
+            FileWriting::Helped(helped) => helped.write(file, &[]),
         }
     }
 
@@ -120,49 +107,23 @@ impl FileWriting {
 
 impl HelpedWriting {
     fn write(&mut self, file: &OwnedFd, data: &[u8]) -> io::Result<()> {
-        let all = self.pending.len() + data.len();
-        let rest = match self.stay {
-            Stay::Gathered => all % TASK_BYTES,
-            Stay::Refused => 0,
-        };
-        let (full, rest) = data.split_at(data.len().saturating_sub(rest));
-        if all >= TASK_BYTES || self.stay == Stay::Refused {
-            self.pass(file, full)?;
-        }
-        if !rest.is_empty() {
-            self.keep(rest);
-            self.waker.wake();
-        }
-        Ok(())
-    }
-
-    /// Passes what is pending, unless the wake for that is still to come.
-    fn go_on(&mut self, file: &OwnedFd) -> io::Result<()> {
-        if self.stay == Stay::Gathered && self.waker.is_called() {
-            return Ok(());
-        }
-        self.pass(file, &[])
-    }
-
-    /// Passes what is pending, then `data`; keeps what the process has no room for.
-    fn pass(&mut self, file: &OwnedFd, data: &[u8]) -> io::Result<()> {
         if self.file.is_none() {
             self.file = self.writer.begin(file, self.waker.clone())?;
         }
-        let taken = match &mut self.file {
-            Some(file) => file.write(&self.pending, data)?,
-            None => 0,
+        let Some(file) = &mut self.file else {
+            self.keep(data);
+            return Ok(());
         };
-        let of_pending = taken.min(self.pending.len());
-        self.pending.drain(..of_pending);
-        self.keep(data.get(taken - of_pending..).unwrap_or_default());
-        self.stay = if self.pending.is_empty() {
+        let taken = file.write(&self.pending)?;
+        self.pending.drain(..taken);
+        let taken = if self.pending.is_empty() {
             // An upload that keeps up holds nothing.
             self.pending = Vec::new();
-            Stay::Gathered
+            file.write(data)?
         } else {
-            Stay::Refused
+            0
         };
+        self.keep(data.get(taken..).unwrap_or_default());
         Ok(())
     }
 
@@ -173,7 +134,7 @@ impl HelpedWriting {
     }
 
     fn settle(&mut self, file: &OwnedFd, sync: bool) -> io::Result<bool> {
-        self.pass(file, &[])?;
+        self.write(file, &[])?;
         let Some(file) = self.file.as_mut().filter(|_| self.pending.is_empty()) else {
             return Ok(false);
         };
@@ -184,109 +145,5 @@ impl HelpedWriting {
             self.sync = SyncState::Asked;
         }
         file.is_settled()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::exchange::testing::{means, place};
-    use crate::exchange::{AlarmOwner, Desk, Means, Queue};
-    use crate::helper::WriterClient;
-    use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair};
-
-    /// A file, its way by a process that the test plays, and the end of the process.
-    struct WritingBench {
-        means: Means,
-        _alarm: AlarmOwner,
-        file: OwnedFd,
-        writing: FileWriting,
-        process: OwnedFd,
-    }
-
-    impl WritingBench {
-        fn new() -> Self {
-            let (ours, process) = socketpair(
-                AddressFamily::UNIX,
-                SocketType::SEQPACKET,
-                SocketFlags::CLOEXEC,
-                None,
-            )
-            .unwrap();
-            let (means, mut alarm) = (means(), AlarmOwner::default());
-            let waker = Desk::new(&means, place(), &mut alarm).waker();
-            let writer = UploadWriter::of(WriterClient::over(ours));
-            WritingBench {
-                means,
-                _alarm: alarm,
-                file: tempfile::tempfile().unwrap().into(),
-                writing: FileWriting::new(Some((writer, waker))),
-                process,
-            }
-        }
-
-        /// A part of the request comes, and the exchange is polled.
-        fn write(&mut self, part: &[u8]) {
-            self.writing.write(&self.file, part).unwrap();
-            self.writing.go_on(&self.file).unwrap();
-        }
-
-        /// The exchange is polled because it was woken.
-        fn wake(&mut self) {
-            self.means.wakes.take_due(self.means.now, &mut Queue::new());
-            self.writing.go_on(&self.file).unwrap();
-        }
-
-        /// The content of each task that the process has not seen yet.
-        fn tasks(&self) -> Vec<Vec<u8>> {
-            let mut task = vec![0; 2 * TASK_BYTES];
-            let mut tasks = Vec::new();
-            while let Ok((len, _)) = recv(&self.process, &mut task[..], RecvFlags::DONTWAIT) {
-                // Behind the kind and the number of the file.
-                tasks.extend(task.get(5..len).map(<[u8]>::to_vec));
-            }
-            tasks.retain(|content| !content.is_empty());
-            tasks
-        }
-
-        fn lens(&self) -> Vec<usize> {
-            self.tasks().iter().map(Vec::len).collect()
-        }
-    }
-
-    #[test]
-    fn parts_become_tasks_of_full_size_and_the_rest_of_a_turn_goes_with_its_wake() {
-        let mut bench = WritingBench::new();
-        for _ in 0..9 {
-            bench.write(&[7; 16_000]);
-        }
-        assert_eq!(bench.lens(), [TASK_BYTES, TASK_BYTES]);
-        assert_eq!(bench.writing.held(), 0, "nobody waits for the process");
-        bench.wake();
-        assert_eq!(bench.lens(), [9 * 16_000 - 2 * TASK_BYTES]);
-        bench.write(b"a little");
-        bench.wake();
-        assert_eq!(bench.tasks(), [b"a little"]);
-        bench.write(b"the end");
-        assert!(!bench.writing.settle(&bench.file, false).unwrap());
-        assert_eq!(bench.tasks(), [b"the end"]);
-    }
-
-    #[test]
-    fn a_process_without_room_gets_all_bytes_in_their_order_later() {
-        let mut bench = WritingBench::new();
-        let sent: Vec<u8> = (0..1_000_000).map(|at: usize| (at % 251) as u8).collect();
-        for part in sent.chunks(30_000) {
-            bench.write(part);
-        }
-        assert!(bench.writing.held() > 0);
-        let mut got = Vec::new();
-        while got.len() < sent.len() {
-            let tasks = bench.tasks();
-            assert!(tasks.iter().all(|content| content.len() <= TASK_BYTES));
-            got.extend(tasks.concat());
-            bench.wake();
-        }
-        assert!(got == sent && bench.writing.held() == 0);
     }
 }
