@@ -63,7 +63,7 @@ pub enum Error {
     Status(Url, u16),
     /// `--fail` with `-n`: responses of this URL with a status of 400 and above, of all.
     Statuses(Url, u64, u64),
-    /// More informational responses than [`MOST_INFORMATIONAL`].
+    /// More informational responses than the client takes for one request.
     Informational(Url),
     /// The content to send cannot be read.
     Input(String, io::Error),
