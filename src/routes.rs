@@ -196,6 +196,21 @@ impl<F: Files> Routes<F> {
         answer
     }
 
+    /// True if the host that was asked last answers equal requests alike until files change: it has a site alone.
+    pub(crate) fn answers_alike(&self) -> bool {
+        !self.ruled && self.asked_host().is_site_alone()
+    }
+
+    /// Counts an answer with a file that the host knows that was asked last, which is given once more.
+    pub(crate) fn count_hit(&mut self) {
+        let other = match self.asked {
+            HostKey::Default => None,
+            HostKey::Other(number) => self.others.get_mut(number as usize),
+        };
+        let host = other.and_then(Option::as_mut);
+        host.unwrap_or(&mut self.default).site.count_hit();
+    }
+
     /// The host of a request.
     fn host_of(&self, request: &Request<'_>) -> HostKey {
         let found = self.table.as_ref().and_then(|table| {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::error::BodyError;
 use super::progress::Progress;
 use super::sequence::Sequence;
-use super::slice::Slice;
+use super::slice::{ResidentContent, Slice};
 use super::stream::ContentStream;
 use crate::world::{Files, Residence};
 
@@ -60,6 +60,14 @@ impl<F: Files> Body<F> {
         match self {
             Body::One(slice) if slice.is_in_memory() => Some(slice.len()),
             _ => None,
+        }
+    }
+
+    /// All bytes, if they are one whole content in memory.
+    pub(crate) fn whole_in_memory(&self) -> Option<ResidentContent<F>> {
+        match self {
+            Body::One(slice) => slice.whole_in_memory(),
+            Body::Empty | Body::Many(_) | Body::Made(_) => None,
         }
     }
 

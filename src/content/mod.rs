@@ -43,6 +43,7 @@ pub(crate) use open_file::{FileSlot, FileState, FileTable, Growth};
 pub(crate) use open_files::is_descriptor_limit;
 pub use progress::Progress;
 pub use sequence::Sequence;
+pub(crate) use slice::ResidentContent;
 pub use slice::Slice;
 pub use stream::ContentStream;
 #[cfg(any(feature = "proxy", feature = "upload"))]

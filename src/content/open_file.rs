@@ -230,8 +230,7 @@ impl<F: Files> FileSlot<F> {
         let is_first = self.0.shares.get() == 0;
         let file = OpenFile::of(&self.0);
         if file.is_in_memory() {
-            let uses = &self.0.content_uses;
-            uses.set(uses.get().saturating_add(1));
+            file.count_use();
             return Ok(Some(file));
         }
         let seen = &self.0.seen;
@@ -269,6 +268,12 @@ impl<F: Files> OpenFile<F> {
     /// True if the content is in memory.
     pub fn is_in_memory(&self) -> bool {
         self.0.content.borrow().is_some()
+    }
+
+    /// Counts a response whose bytes are the content in memory.
+    pub(crate) fn count_use(&self) {
+        let uses = &self.0.content_uses;
+        uses.set(uses.get().saturating_add(1));
     }
 
     /// The descriptor. It is opened again if it was closed meanwhile. An error if the file has changed

@@ -31,6 +31,14 @@ pub enum Slice<F: Files> {
     Lent(LentBytes),
 }
 
+/// Content in memory that a response has all bytes of.
+pub(crate) struct ResidentContent<F: Files> {
+    /// The bytes.
+    pub(crate) content: Rc<[u8]>,
+    /// The file of the content, if it has one.
+    pub(crate) file: Option<OpenFile<F>>,
+}
+
 impl<F: Files> Slice<F> {
     /// A slice of all bytes of a content in memory.
     pub fn memory(content: Rc<[u8]>) -> Self {
@@ -48,6 +56,25 @@ impl<F: Files> Slice<F> {
             Slice::Memory { .. } | Slice::Part(_) | Slice::Lent(_) => true,
             Slice::File(file) => file.file().is_in_memory(),
         }
+    }
+
+    /// The content in memory, if the slice is of all of its bytes.
+    pub(super) fn whole_in_memory(&self) -> Option<ResidentContent<F>> {
+        let (content, start, file) = match self {
+            Slice::Memory {
+                content,
+                start,
+                origin,
+                ..
+            } => (content.clone(), u64::from(*start), origin.clone()),
+            Slice::File(slice) => {
+                let file = slice.file();
+                (file.content()?, slice.offset(), Some(file.clone()))
+            }
+            Slice::Part(_) | Slice::Lent(_) => return None,
+        };
+        let is_whole = start == 0 && self.len() == content.len() as u64;
+        is_whole.then_some(ResidentContent { content, file })
     }
 
     /// Holds the content of a file that is in memory, so that it can be sent now.

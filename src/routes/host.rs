@@ -108,6 +108,11 @@ impl<F: Files> Host<F> {
         self.rules.is_some()
     }
 
+    /// True if nobody but the site answers.
+    pub(super) fn is_site_alone(&self) -> bool {
+        self.rules.is_none() && self.mounts.is_empty()
+    }
+
     /// Answers a request as the rules of its host want. `changes` are those of the fields of the answer's head.
     pub(super) fn accept_ruled(
         &mut self,

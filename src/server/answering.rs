@@ -1,6 +1,5 @@
 //! The beginning of an answer, whatever the protocol: the handlers are asked, and their refusals are told.
 
-use super::ledger::PROGRESS_BYTES;
 use super::limit_log::Limit;
 use super::listener_role::ListenerRole;
 use super::services::Services;
@@ -45,9 +44,8 @@ pub(super) enum Accepted<F: Files> {
 impl<F: Files> Turn<'_, F> {
     /// Has a handler answer a request.
     pub(super) fn accept(&mut self, arrived: &Arrived<'_>) -> Accepted<F> {
-        self.moved += PROGRESS_BYTES;
-        self.requests = self.requests.saturating_sub(1);
-        self.services.requests += 1;
+        self.count_request();
+        self.answers_alike = false;
         if let Some(accepted) = self.own_answer(arrived) {
             return accepted;
         }
@@ -172,7 +170,11 @@ impl<F: Files> Turn<'_, F> {
                 routes.accept_ruled(request, &arrival, &mut desk, changes)
             }
             Some(status) => Answer::Response(routes.error(status)),
-            None => routes.accept(request, &mut desk),
+            None => {
+                let answer = routes.accept(request, &mut desk);
+                self.answers_alike = routes.answers_alike() && self.services.tells_requests_alike();
+                answer
+            }
         };
         self.charge_files();
         self.add_own_fields(request, changes);

@@ -33,6 +33,8 @@ pub struct BatchedHead {
     pub end_stream: bool,
     /// The word that its client waits for.
     pub expected: Expected,
+    /// True if an equal request is behind it in the input.
+    pub is_followed: bool,
 }
 
 impl Batch {
@@ -53,6 +55,11 @@ impl Batch {
             heads: &mut self.heads,
             sections: &self.sections,
         }
+    }
+
+    /// The fields of the request that has this place, or had it in the batch that was answered last.
+    pub fn section(&self, place: usize) -> Option<&Fields> {
+        self.sections.get(place)
     }
 
     /// The fields that came first since [`Batch::clear`], of a request or of anything else.
@@ -78,6 +85,11 @@ pub struct Batched<'b> {
 }
 
 impl<'b> Batched<'b> {
+    /// The number of requests.
+    pub fn count(&self) -> usize {
+        self.heads.len()
+    }
+
     /// Adds a request, whose fields are in the room that [`Batch::split`] gave. True if it is to be answered with
     /// those before it, of which there may be `most`.
     pub fn push(self, head: BatchedHead, most: usize) -> bool {

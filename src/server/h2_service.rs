@@ -1,6 +1,7 @@
 //! HTTP/2 on a connection: the core's events become requests of the handlers; in `batching` requests are read before
-//! they are answered, in `opening` the steps of an exchange become heads, in `content` the scheduler's grants become
-//! DATA, and in `receiving` DATA of the client becomes content of a request.
+//! they are answered, in `repeating` those that repeat another get its answer, in `opening` the steps of an exchange
+//! become heads, in `content` the scheduler's grants become DATA, and in `receiving` DATA of the client becomes content
+//! of a request.
 
 mod batching;
 mod content;
@@ -8,8 +9,10 @@ mod looking;
 mod open_requests;
 mod opening;
 mod receiving;
+mod repeating;
 
 use super::answering::{Accepted, Arrived};
+use super::batch::BatchedHead;
 use super::fault::Fault;
 use super::limit_log::Limit;
 use super::peer_name::PeerName;
@@ -24,6 +27,7 @@ use crate::telemetry::access_log::Entry;
 use crate::world::{Files, Peer};
 use looking::observer;
 use open_requests::{OpenRequests, SentHead, SharedFields};
+use repeating::RepeatedAnswer;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -82,7 +86,13 @@ impl<F: Files> H2Service<F> {
         .ok()?;
         core.set_observer(observer(&core, client, taps, turn.services));
         let mut service = Self::with_core(core, client);
-        service.request(stream, fields, true, Expected::Nothing, turn);
+        let head = BatchedHead {
+            stream,
+            end_stream: true,
+            expected: Expected::Nothing,
+            is_followed: false,
+        };
+        service.request(head, fields, turn);
         Some(service)
     }
 
@@ -220,14 +230,19 @@ impl<F: Files> H2Service<F> {
         }
     }
 
+    /// Has a request answered. Gives the answer if equal requests follow that get it as well.
     fn request(
         &mut self,
-        stream: StreamKey,
+        head: BatchedHead,
         fields: &Fields,
-        end_stream: bool,
-        expected: Expected,
         turn: &mut Turn<'_, F>,
-    ) {
+    ) -> Option<RepeatedAnswer<F>> {
+        let BatchedHead {
+            stream,
+            end_stream,
+            expected,
+            is_followed,
+        } = head;
         self.requests = self.requests.wrapping_add(1);
         let expectation = match expected {
             Expected::Continue => ContentHold::UntilContinue,
@@ -248,7 +263,11 @@ impl<F: Files> H2Service<F> {
             },
         });
         match accepted {
-            Accepted::Response(response, entry) => self.respond(stream, response, entry, turn),
+            Accepted::Response(response, entry) => {
+                let answer = is_followed.then(|| RepeatedAnswer::of(&response, turn));
+                self.respond(stream, response, entry, turn);
+                answer.flatten()
+            }
             Accepted::Exchange(mut active) => {
                 if end_stream {
                     active.finish_request(&turn.services.means);
@@ -258,6 +277,7 @@ impl<F: Files> H2Service<F> {
                     ContentHold::UntilContinue => self.open.push_pending(stream),
                     ContentHold::Nothing => self.poll(stream, turn),
                 }
+                None
             }
         }
     }

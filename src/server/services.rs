@@ -202,6 +202,11 @@ impl<F: Files> Services<F> {
         client
     }
 
+    /// True if equal requests on a connection are of one client, and none has an identifier of its own.
+    pub(super) fn tells_requests_alike(&self) -> bool {
+        self.trusted.is_empty() && self.request_ids.is_none()
+    }
+
     /// The identifier of a request of `peer`, if requests have any.
     pub(super) fn identify(&mut self, fields: &Fields, peer: Peer) -> Option<Rc<str>> {
         let ids = self.request_ids.as_mut()?;

@@ -1,5 +1,6 @@
 //! The turn of one connection: the services that it uses, what it is lent, and the account of its work.
 
+use super::ledger::PROGRESS_BYTES;
 use super::lent::{Buffers, Lent};
 use super::listener_role::ListenerRole;
 use super::peer_name::PeerName;
@@ -62,6 +63,9 @@ pub struct Turn<'t, F: Files> {
     pub(super) role: ListenerRole,
     /// The names that the connection's requests may be for.
     pub(super) names: Names,
+    /// True if an equal request in this turn gets the answer of the last one: a site alone gave it, which does not
+    /// change in a turn.
+    pub(super) answers_alike: bool,
 }
 
 impl<'t, F: Files> Turn<'t, F> {
@@ -94,6 +98,7 @@ impl<'t, F: Files> Turn<'t, F> {
             client_scheme: Scheme::Http,
             role: ListenerRole::Public,
             names: Names::Any,
+            answers_alike: false,
         }
     }
 
@@ -162,6 +167,13 @@ impl<'t, F: Files> Turn<'t, F> {
             peer,
             id: self.token.serial,
         }
+    }
+
+    /// Counts a request that is to be answered.
+    pub(super) fn count_request(&mut self) {
+        self.moved += PROGRESS_BYTES;
+        self.requests = self.requests.saturating_sub(1);
+        self.services.requests += 1;
     }
 
     /// True if the connection may make another request in this turn.
@@ -247,15 +259,47 @@ impl<'t, F: Files> Turn<'t, F> {
         reason: &'static str,
         (status, body_bytes): (u16, u64),
     ) {
+        self.log_at_once(
+            peer,
+            version,
+            fields,
+            (0, Some(reason)),
+            (status, body_bytes),
+        );
+    }
+
+    /// Logs a request that got the answer of the one before it once more: its status, and so many bytes of content.
+    pub(super) fn log_repeated(
+        &mut self,
+        peer: Peer,
+        version: &'static str,
+        fields: &Fields,
+        sent: (u16, u64),
+    ) {
+        let series = self.services.routes.asked_series();
+        self.log_at_once(peer, version, fields, (series, None), sent);
+    }
+
+    fn log_at_once(
+        &mut self,
+        peer: Peer,
+        version: &'static str,
+        fields: &Fields,
+        (series, reason): (u16, Option<&'static str>),
+        (status, body_bytes): (u16, u64),
+    ) {
         let client = self.client_of(fields, peer);
         let entry = self.log_entry(client, None, version, fields);
         match (&mut self.services.log, entry) {
-            (Some(log), Some(entry)) => log.end(Ended {
-                entry,
-                status,
-                body_bytes,
-                reason: Some(reason),
-            }),
+            (Some(log), Some(mut entry)) => {
+                entry.set_host(series);
+                log.end(Ended {
+                    entry,
+                    status,
+                    body_bytes,
+                    reason,
+                });
+            }
             (Some(log), None) => log.count_untold(status),
             (None, _) => {}
         }

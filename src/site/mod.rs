@@ -332,6 +332,11 @@ impl<F: Files> Site<F> {
         }
     }
 
+    /// Counts an answer with a file that is known, which is given once more.
+    pub(crate) fn count_hit(&mut self) {
+        self.hot.count_hit();
+    }
+
     /// Memory of the cache of hot files.
     #[cfg(feature = "panel")]
     pub(crate) fn cache_bytes(&self) -> usize {

@@ -230,6 +230,13 @@ impl Inbound {
         Ok(DecodedRequest::New(decoded))
     }
 
+    /// True if this block is that of the request before it, which says nothing that has to be waited for.
+    pub(super) fn repeats(&self, block: &[u8]) -> bool {
+        let table = self.decoder.table_changes();
+        let kept = self.kept.as_deref();
+        kept.is_some_and(|kept| kept.begun.is_none() && kept.request.is_again(block, table))
+    }
+
     /// The request whose block was decoded last has these fields, which say this.
     pub(super) fn learn_request(&mut self, fields: &Fields, facts: RequestFacts) {
         if let Some(kept) = &mut self.kept {

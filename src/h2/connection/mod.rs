@@ -36,10 +36,12 @@
 //!
 //! The other files tell the owners what a frame, a command or the time means for each of them. Receiving is in
 //! `receive` (frames), `blocks` (HEADERS and what continues it), `sections` (what it means), `content` (DATA) and
-//! `control` (the other frames); sending in `send` (HEADERS) and `transfer` (DATA, by the scheduler's grants); the
-//! steps of every stream in `lifecycle`; time in `deadlines`, the end in `shutdown`, the beginning out of HTTP/1.1 in
-//! `upgrade`, commands for other users than calmd in `library`; `snapshot` shows all of it.
+//! `control` (the other frames); sending in `send` (HEADERS) and `transfer` (DATA, by the scheduler's grants), both for
+//! a request that repeats another in `again`; the steps of every stream in `lifecycle`; time in `deadlines`, the end in
+//! `shutdown`, the beginning out of HTTP/1.1 in `upgrade`, commands for other users than calmd in `library`; `snapshot`
+//! shows all of it.
 
+mod again;
 mod agreement;
 mod blocks;
 mod content;

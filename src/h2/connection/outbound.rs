@@ -286,6 +286,21 @@ impl Outbound {
     }
 }
 
+/// # Answers of repeated requests
+impl Outbound {
+    /// True if the response head that was sent last can be sent once more.
+    pub(super) fn can_repeat(&self) -> bool {
+        self.encoder.repeatable().is_some()
+    }
+
+    /// That head, and all of the response's content behind it.
+    pub(super) fn repeat_answer(&mut self, id: u32, content: &[u8]) {
+        if self.repeat_headers(id, content.is_empty()) && !content.is_empty() {
+            self.data(id, content, true);
+        }
+    }
+}
+
 /// # DATA
 impl Outbound {
     /// Reserves the header of a DATA frame, and room for `max_len` bytes behind it.

@@ -6,8 +6,10 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use crate::h2::field_section::RequestFacts;
+use crate::h2::priority::Priority;
+use crate::h2::stream::RequestKind;
 use crate::hpack::Decoded;
-use crate::http::Fields;
+use crate::http::{Expected, Fields};
 
 /// The longest block that is compared, in bytes. Behind the first request of a connection few are longer.
 pub(super) const LONGEST: usize = 64;
@@ -62,6 +64,20 @@ impl RepeatedRequest {
         }
         fields.copy_from(&self.fields);
         Some(facts)
+    }
+
+    /// True if a request with this block is equal to the last one, and asks for nothing but an answer, with an urgency
+    /// that lets nothing go before it. `table` is the state of the table before the block.
+    pub(super) fn is_again(&self, block: &[u8], table: u32) -> bool {
+        let Knowledge::Whole(facts) = &self.knowledge else {
+            return false;
+        };
+        let priority = facts.priority.unwrap_or_default();
+        facts.kind != RequestKind::Tunnel
+            && facts.expected == Expected::Nothing
+            && matches!(facts.content_length, None | Some(0))
+            && priority.urgency() <= Priority::default().urgency()
+            && self.is_equal(block, table)
     }
 
     /// A request's block of at most [`LONGEST`] bytes was decoded, which left the table in the state that it had.

@@ -23,7 +23,7 @@ use crate::http::{Expected, Fields};
 
 /// Identifiers that are left when a server begins to leave: as many as one more page of requests
 /// could ever need.
-const IDS_IN_RESERVE: u32 = 2_000;
+pub(super) const IDS_IN_RESERVE: u32 = 2_000;
 
 impl Connection {
     /// Checks what the identifier alone says (§5.1.1).

@@ -226,6 +226,13 @@ impl Streams {
         self.send_window.consume(len)
     }
 
+    /// A request's stream begins and ends at once, with so many bytes of DATA.
+    pub(super) fn pass_by(&mut self, id: u32, len: u32) -> Result<(), Exceeded> {
+        self.requests.open(id);
+        self.requests.close(id, Closing::Ended);
+        self.send_window.consume(len)
+    }
+
     /// Says that a stream is ready to send.
     pub(super) fn any_ready(&self) -> bool {
         !self.scheduler.is_empty()

@@ -69,7 +69,6 @@ impl Waiting {
     }
 
     /// Says that nothing waits.
-    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_none()
     }

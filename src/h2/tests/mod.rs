@@ -2,6 +2,7 @@
 //!
 //! Modules are RFC 9113's sections; each test is a sentence.
 
+mod again;
 mod boxes;
 mod collected;
 mod crossing;

@@ -12,6 +12,7 @@ mod looks;
 mod names;
 #[cfg(debug_assertions)]
 mod progress;
+mod repeated;
 mod test_world;
 #[cfg(feature = "proxy")]
 mod upstreams;

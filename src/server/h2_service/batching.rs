@@ -1,6 +1,8 @@
-//! Input to events: requests that came together are read before the first of them is answered.
+//! Input to events: requests that came together are read before the first of them is answered, but for those that
+//! repeat another.
 
 use super::H2Service;
+use super::repeating::RepeatedAnswer;
 use crate::h2::Event;
 use crate::http::{Expected, Fields};
 use crate::server::batch::{Batch, Batched, BatchedHead};
@@ -37,10 +39,16 @@ impl<F: Files> H2Service<F> {
                         stream,
                         end_stream,
                         expected,
+                        is_followed: end_stream && self.core.is_repeated(input),
                     };
+                    let place = batched.count();
+                    let is_full = batched.push(head, turn.requests);
                     // Content may follow, which only an answer takes.
-                    if batched.push(head, turn.requests) || !end_stream {
-                        self.answer(batch.all(), turn);
+                    if is_full || head.is_followed || !end_stream {
+                        let answer = self.answer(batch.all(), turn);
+                        if let (Some(answer), Some(fields)) = (answer, batch.section(place)) {
+                            self.answer_repeated(input, &answer, fields, limit, turn);
+                        }
                     }
                 }
                 Ok(Some(event)) => {
@@ -66,26 +74,39 @@ impl<F: Files> H2Service<F> {
         Ok(())
     }
 
-    /// Answers requests that came together: those for which the turn has no time left, in the next one.
-    fn answer(&mut self, batched: Batched<'_>, turn: &mut Turn<'_, F>) {
+    /// Answers requests that came together: those for which the turn has no time left, in the next one. Gives the
+    /// answer of the last one if equal requests follow that get it as well.
+    fn answer(
+        &mut self,
+        batched: Batched<'_>,
+        turn: &mut Turn<'_, F>,
+    ) -> Option<RepeatedAnswer<F>> {
+        let mut answer = None;
         for (head, fields) in batched.take() {
             if turn.may_request() {
-                self.answer_one(head, fields, turn);
+                answer = self.answer_one(head, fields, turn);
             } else {
                 self.open.postpone(head, fields.clone());
+                answer = None;
             }
         }
+        answer
     }
 
-    fn answer_one(&mut self, head: BatchedHead, fields: &Fields, turn: &mut Turn<'_, F>) {
+    fn answer_one(
+        &mut self,
+        mut head: BatchedHead,
+        fields: &Fields,
+        turn: &mut Turn<'_, F>,
+    ) -> Option<RepeatedAnswer<F>> {
         if !self.core.contains(head.stream) {
-            return self.refuse(fields, "reset before it was answered", turn);
+            self.refuse(fields, "reset before it was answered", turn);
+            return None;
         }
-        let expected = match head.expected {
-            Expected::Continue if head.end_stream => Expected::Nothing,
-            expected => expected,
-        };
-        self.request(head.stream, fields, head.end_stream, expected, turn);
+        if head.expected == Expected::Continue && head.end_stream {
+            head.expected = Expected::Nothing;
+        }
+        self.request(head, fields, turn)
     }
 
     /// Counts and logs a request that was refused or reset before it was answered.

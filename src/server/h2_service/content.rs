@@ -15,7 +15,7 @@ use crate::world::Files;
 
 /// The longest content that follows its head at once. More is worth a place in the order of the scheduler, because a more
 /// urgent request may be in the input behind it.
-const SHORT: u64 = 2 << 10;
+pub(super) const SHORT: u64 = 2 << 10;
 
 impl<F: Files> H2Service<F> {
     /// Sends all content of a response behind its head, if it is short and at hand. False, and nothing is sent, where
