@@ -243,6 +243,7 @@ fn open_tls(config: &Config) -> Result<Option<(TlsContext, CertificateOrigin)>, 
         return Ok(None);
     }
     let mut tls = TlsContext::of_hosts(&config.hosts_certificates())?;
+    tls.seed();
     let origin = tls.origin();
     if let Some(key) = &config.host.ticket_key {
         tls.share_tickets(key)?;

@@ -179,6 +179,12 @@ impl TlsContext {
         first.map_or(CertificateOrigin::Given, |first| first.origin.clone())
     }
 
+    /// Has random numbers seeded here and now. AWS-LC watches the processor's jitter for that, for 65 ms: in the first
+    /// handshake all connections would wait for them. Without random numbers each handshake fails by itself.
+    pub fn seed(&self) {
+        let _ = self.provider.secure_random.fill(&mut [0]);
+    }
+
     /// Makes session tickets under the key of a file from now on, so that every process with that file and
     /// certificate resumes the sessions of all.
     pub fn share_tickets(&mut self, path: &Path) -> Result<(), TlsError> {
