@@ -142,7 +142,9 @@
 //!
 //! `link::ReadSide` remembers the readable side: `Drained` means that an edge will come,
 //! `Readable` that bytes may be left, `Closing` that the end is to be read, which no edge announces again.
-//! A write queue that is not empty is the memory of the writable side. A connection that has bytes left
+//! A write queue that is not empty is the memory of the writable side. An accepted socket is registered for reading
+//! alone until a write falls short, because a new one has room and would be told of for that
+//! ([`World::await_room`](world::World::await_room)). A connection that has bytes left
 //! asks for another turn instead of waiting. Debug builds assert at the end of each turn that it has moved
 //! something, or that the connection waits for something that will wake it (`server::connection::progress`).
 //! The poll itself has room for 256 events: the rest come with

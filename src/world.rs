@@ -84,6 +84,19 @@ pub trait World {
     /// Asks for the readiness of a socket, in both directions, under this token.
     fn register(&mut self, socket: &mut Self::Socket, token: Token) -> io::Result<()>;
 
+    /// Asks for the readiness of a socket to be read, under this token. A new socket has room for output, so that the
+    /// next poll would tell of every one that is registered in both directions.
+    fn register_reading(&mut self, socket: &mut Self::Socket, token: Token) -> io::Result<()> {
+        self.register(socket, token)
+    }
+
+    /// Asks for the readiness of a socket in both directions from now on, where [`World::register_reading`] came
+    /// before. The next poll tells of a socket that has room by now.
+    fn await_room(&mut self, socket: &mut Self::Socket, token: Token) -> io::Result<()> {
+        let _ = (socket, token);
+        Ok(())
+    }
+
     /// Reads up to `buffer.len()` bytes; 0 is the end of the peer's stream.
     fn read(&mut self, socket: &mut Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;
 

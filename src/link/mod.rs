@@ -37,7 +37,7 @@ use write_queue::Sequel;
 pub use write_queue::{WriteError, WriteQueue};
 
 use crate::tls::records::{Opened, Session, Tls, WireBuffer, room_behind};
-use crate::world::{Files, World};
+use crate::world::{Files, Token, World};
 use std::io::{self, IoSlice};
 
 /// Number of parts of an output that are sealed between two looks at its splices.
@@ -50,6 +50,7 @@ pub struct Link<W: World + ?Sized, S> {
     unsent: WriteQueue<W::Files>,
     read: ReadSide,
     write: WriteSide,
+    directions: Directions,
 }
 
 /// State of the socket's readable side, as far as the poll and the reads have told.
@@ -66,6 +67,14 @@ enum ReadSide {
     Ended,
 }
 
+/// The directions in which the poll tells of the socket's readiness.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Directions {
+    /// Reading, as long as the socket has taken all output.
+    Reading,
+    Both,
+}
+
 /// State of our side.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WriteSide {
@@ -77,8 +86,8 @@ enum WriteSide {
 }
 
 impl<W: World + ?Sized, S: Session> Link<W, S> {
-    /// A link over a socket that was accepted, or that was dialled and is connected. There may be
-    /// something to read from the start.
+    /// A link over a socket that was dialled and is connected, or that is not registered. There may be something to
+    /// read from the start.
     pub fn new(socket: W::Socket, tls: Option<Tls<S>>) -> Self {
         Link {
             socket,
@@ -89,6 +98,17 @@ impl<W: World + ?Sized, S: Session> Link<W, S> {
             unsent: WriteQueue::default(),
             read: ReadSide::Readable,
             write: WriteSide::Open,
+            directions: Directions::Both,
+        }
+    }
+
+    /// A link over a socket that was accepted, and is about to be registered for reading: the poll tells of what has
+    /// come before that, too.
+    pub fn accepted(socket: W::Socket, tls: Option<Tls<S>>) -> Self {
+        Link {
+            read: ReadSide::Drained,
+            directions: Directions::Reading,
+            ..Link::new(socket, tls)
         }
     }
 
@@ -292,6 +312,15 @@ impl<W: World + ?Sized, S: Session> Link<W, S> {
     #[cfg(any(feature = "client", feature = "proxy"))]
     pub fn write_bytes(&mut self, world: &mut W, bytes: &[u8]) -> io::Result<usize> {
         self.unsent.write_bytes(world, &mut self.socket, bytes)
+    }
+
+    /// Has the poll tell when the socket has room for the unsent output. `token` is that of the registration.
+    pub fn await_room(&mut self, world: &mut W, token: Token) -> io::Result<()> {
+        if self.directions == Directions::Reading {
+            world.await_room(&mut self.socket, token)?;
+            self.directions = Directions::Both;
+        }
+        Ok(())
     }
 
     /// True, once, if the unsent output is to be tried again without an edge: a descriptor is lacking.

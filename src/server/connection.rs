@@ -133,7 +133,7 @@ impl<K, F: Files> Connection<K, F> {
             None => services.timeouts.preface,
         };
         Connection {
-            link: Link::new(socket, tls),
+            link: Link::accepted(socket, tls),
             phase: Phase::Opening {
                 deadline: services.now + wait,
                 farewell: Farewell::None,

@@ -1,6 +1,7 @@
 //! The real world: mio's poll, the kernel's sockets, the machine's clocks.
 
 use super::{Extent, Peer, Polled, Ready, Signal, Sleep, Succession, Token, World};
+use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};
@@ -41,6 +42,9 @@ const LATEST: Duration = Duration::from_secs(253_402_300_799);
 /// length.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 
+/// Both directions of a socket.
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
 /// mio's token of the signal pipe; listeners are numbered from 0, sockets have a serial above.
 const SIGNALS: mio::Token = mio::Token(Token::LAST_INDEX as usize);
 
@@ -72,6 +76,15 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Within this machine.
     Unix(UnixStream),
+}
+
+impl Socket {
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Socket::Tcp(stream) => stream,
+            Socket::Unix(stream) => stream,
+        }
+    }
 }
 
 /// True if no descriptor is left. Linux takes one before it looks for a waiting connection, so accept(2)
@@ -312,19 +325,19 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
     }
 
     fn register(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {
-        // Both directions at once and for good: edge-triggered write interest costs nothing while
-        // no write falls short, and is never changed again.
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        match socket {
-            Socket::Tcp(stream) => self
-                .poll
-                .registry()
-                .register(stream, token.into(), interest),
-            Socket::Unix(stream) => self
-                .poll
-                .registry()
-                .register(stream, token.into(), interest),
-        }
+        let registry = self.poll.registry();
+        registry.register(socket.source(), token.into(), BOTH)
+    }
+
+    fn register_reading(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {
+        let registry = self.poll.registry();
+        registry.register(socket.source(), token.into(), Interest::READABLE)
+    }
+
+    fn await_room(&mut self, socket: &mut Socket, token: Token) -> io::Result<()> {
+        // For good: as long as no write falls short, no edge comes of it.
+        let registry = self.poll.registry();
+        registry.reregister(socket.source(), token.into(), BOTH)
     }
 
     fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {

@@ -113,7 +113,11 @@ impl<K, F: Files> Connection<K, F> {
                 // What is still read is not opened any more.
                 self.link.drop_session();
                 self.kept = Vec::new();
-                return Ok(Wish::Again);
+                return Ok(if self.link.has_input() {
+                    Wish::Again
+                } else {
+                    Wish::Wait
+                });
             }
         }
         self.note_idleness(turn.services.now);

@@ -110,6 +110,7 @@ impl<K, F: Files> Connection<K, F> {
             turn.moved += newly_taken;
         }
         if !self.link.unsent().is_empty() {
+            self.link.await_room(world, turn.token)?;
             let stall = Stall::begin(turn.services.now, turn.services.timeouts.stall);
             self.link.watch_unsent(newly_taken, stall);
             if let Phase::Serving(serving) = &mut self.phase {

@@ -321,9 +321,9 @@ impl<W: World + 'static> EventLoop<W> {
             self.shed_dispensable(Limit::Connections);
         }
         self.with(token, |connection, world, turn| {
-            match world.register(connection.socket(), token) {
-                // Established connections come first: what this one has sent already may be much.
-                Ok(()) => Wish::Again,
+            match world.register_reading(connection.socket(), token) {
+                // What this one has sent already may be much: the next poll tells of it.
+                Ok(()) => Wish::Wait,
                 Err(error) => {
                     log::warn!("a connection could not be registered: {error}");
                     connection.close(world, turn)

@@ -81,6 +81,8 @@ struct Link {
     edge: Option<Duration>,
     /// True after a write of the server fell short.
     blocked: bool,
+    /// True once the server wants to hear of room for its output.
+    awaits_room: bool,
     client: ClientEnd,
     leave: Leave,
     /// True after an event that the client has not looked at.
@@ -339,7 +341,7 @@ impl Link {
         let read_closed = reset || self.to_server.reader == Reader::Ended;
         let readable = read_closed || !self.to_server.arrived.is_empty();
         let lane = &self.to_client;
-        let writable = reset || lane.room() >= lane.capacity / 3;
+        let writable = reset || self.awaits_room && lane.room() >= lane.capacity / 3;
         let any = readable || writable;
         any.then_some(Ready::Socket {
             token,

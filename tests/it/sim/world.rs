@@ -223,7 +223,11 @@ impl World for SimWorld {
         opt_out(|| self.outside.borrow_mut().network.stop_listening());
     }
 
-    fn register(&mut self, socket: &mut SimSocket, token: Token) -> io::Result<()> {
+    fn register(&mut self, _: &mut SimSocket, _: Token) -> io::Result<()> {
+        unreachable!("a server dials nobody")
+    }
+
+    fn register_reading(&mut self, socket: &mut SimSocket, token: Token) -> io::Result<()> {
         Outside::panic_by_chance(&self.outside, Fault::RegisterPanics);
         let mut result = Ok(());
         opt_out(|| {
@@ -232,6 +236,15 @@ impl World for SimWorld {
                 .borrow_mut()
                 .network
                 .register(socket.link, token)
+        });
+        result
+    }
+
+    fn await_room(&mut self, socket: &mut SimSocket, token: Token) -> io::Result<()> {
+        let mut result = Ok(());
+        opt_out(|| {
+            let network = &mut self.outside.borrow_mut().network;
+            result = network.await_room(socket.link, token);
         });
         result
     }

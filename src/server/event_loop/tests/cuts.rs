@@ -34,7 +34,8 @@ impl Bench {
     pub(super) fn rest(&mut self) {
         for _ in 0..MOST_TURNS {
             self.turns(1);
-            if self.event_loop.poll_timeout() != Some(Duration::ZERO) {
+            let is_told = self.outside.0.borrow().ready.is_empty();
+            if is_told && self.event_loop.poll_timeout() != Some(Duration::ZERO) {
                 return;
             }
         }

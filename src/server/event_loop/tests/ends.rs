@@ -1,4 +1,4 @@
-//! The last bytes of a connection, and its end.
+//! The first and the last bytes of a connection, and its end.
 
 use super::*;
 
@@ -33,4 +33,30 @@ fn bytes_behind_which_the_connection_goes_on_wait_for_nothing() {
     let bench = Bench::new();
     let good = bench.good.borrow();
     assert!(!good.held && good.output_end.is_none());
+}
+
+#[test]
+fn a_connection_is_read_when_the_poll_has_told_of_it_and_not_before() {
+    let mut bench = Bench::new();
+    let link = bench.connect(0, b"", usize::MAX, None);
+    bench.turns(3);
+    assert_eq!(link.borrow().vain_reads, 0);
+    link.borrow_mut().incoming = LAST.to_vec();
+    bench.wake(&link);
+    bench.turns(3);
+    assert!(link.borrow().outgoing.ends_with(b"hello"));
+    assert_eq!(
+        link.borrow().vain_reads,
+        0,
+        "it lingers until the poll tells of the end"
+    );
+}
+
+#[test]
+fn the_poll_is_to_tell_of_room_only_where_output_waits() {
+    let mut bench = Bench::new();
+    let link = bench.connect(0, LAST, 10, None);
+    bench.turns(2);
+    assert!(link.borrow().awaits_room);
+    assert!(!bench.good.borrow().awaits_room);
 }

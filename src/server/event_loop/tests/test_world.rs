@@ -33,6 +33,10 @@ pub(super) struct TestLink {
     /// The next call of this kind panics.
     pub(super) panics_at: Option<Call>,
     pub(super) closed: bool,
+    /// Number of reads that found nothing.
+    pub(super) vain_reads: usize,
+    /// The server wants to hear of room for its output.
+    pub(super) awaits_room: bool,
     /// The last bytes wait for what follows them.
     pub(super) held: bool,
     /// The end of the server's direction, and true if it took along the bytes before it.
@@ -153,7 +157,23 @@ impl World for TestWorld {
 
     fn register(&mut self, socket: &mut TestSocket, token: Token) -> io::Result<()> {
         strike(&socket.0, Call::Register);
-        socket.0.borrow_mut().token = Some(token);
+        let mut link = socket.0.borrow_mut();
+        link.token = Some(token);
+        if !link.incoming.is_empty() || link.ended {
+            let read_closed = link.ended;
+            self.outside.0.borrow_mut().ready.push(Ready::Socket {
+                token,
+                readable: true,
+                read_closed,
+            });
+        }
+        Ok(())
+    }
+
+    fn await_room(&mut self, socket: &mut TestSocket, token: Token) -> io::Result<()> {
+        let mut link = socket.0.borrow_mut();
+        assert_eq!(link.token, Some(token), "it is registered");
+        link.awaits_room = true;
         Ok(())
     }
 
@@ -162,6 +182,7 @@ impl World for TestWorld {
         let mut link = socket.0.borrow_mut();
         let len = link.incoming.len().min(buffer.len());
         if len == 0 && !link.ended {
+            link.vain_reads += 1;
             return Err(io::ErrorKind::WouldBlock.into());
         }
         for (slot, byte) in buffer.iter_mut().zip(link.incoming.drain(..len)) {

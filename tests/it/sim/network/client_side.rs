@@ -28,6 +28,7 @@ impl Network {
             token: None,
             edge: None,
             blocked: false,
+            awaits_room: false,
             client: ClientEnd::Open,
             leave: Leave::NotYet,
             client_wakes: true,

@@ -44,6 +44,17 @@ impl Network {
         Ok(())
     }
 
+    pub fn await_room(&mut self, id: LinkId, token: Token) -> io::Result<()> {
+        if self.faults.strikes(Fault::RegisterFails) {
+            self.harm(id);
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        assert_eq!(self.links[id].token, Some(token), "it is registered");
+        self.links[id].awaits_room = true;
+        self.touch(id, self.now);
+        Ok(())
+    }
+
     pub fn read(&mut self, id: LinkId, buffer: &mut [u8]) -> io::Result<usize> {
         if self.faults.strikes(Fault::ReadInterrupted) {
             return Err(io::ErrorKind::Interrupted.into());
