@@ -58,6 +58,30 @@ pub(super) fn checked_field(out: &mut Vec<u8>, field: Field<'_>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// The lines of fields that are sent with content, none of which frames a message or concerns the connection.
+#[cfg(feature = "server")]
+pub(crate) struct FieldLines(Vec<u8>);
+
+#[cfg(feature = "server")]
+impl FieldLines {
+    /// The lines of those of `fields` that [`Connection::send_head`](super::Connection::send_head) would send.
+    pub(crate) fn new<'f>(fields: impl Iterator<Item = Field<'f>>) -> Self {
+        let mut lines = Vec::with_capacity(HEAD_ROOM);
+        for each in fields {
+            if is_passed_on(each.name) {
+                field(&mut lines, each);
+            }
+        }
+        lines.shrink_to_fit();
+        FieldLines(lines)
+    }
+
+    /// Appends them.
+    pub(super) fn append(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
 /// True if a field has a name and fits into its line (RFC 9110 §5.1, §5.5).
 pub(super) fn is_sendable(field: Field<'_>) -> bool {
     let Field { name, value, .. } = field;

@@ -38,6 +38,8 @@ mod timer;
 pub use crate::http::Scheme;
 pub use client::{ClientConfig, ClientConnection, ResponseError, ResponseEvent, Unsendable};
 pub use encode::CHUNK_OVERHEAD;
+#[cfg(feature = "server")]
+pub(crate) use encode::FieldLines;
 pub use error::Error;
 pub use message::{BodyLength, Version};
 pub use server::{Config, Connection, Event, H2cUpgrade, Refusal, glimpse};

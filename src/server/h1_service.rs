@@ -18,6 +18,7 @@ use crate::h2::Direction;
 use crate::http::{Field, Fields, Scheme};
 use crate::telemetry::access_log::{Entry, LostOutput, Unsent};
 use crate::world::{Files, Peer};
+use std::rc::Rc;
 use std::time::Instant;
 
 /// A handler that cannot pass a request's body on is given no more of it beyond this: what HTTP/2's
@@ -291,13 +292,33 @@ impl<F: Files> H1Service<F> {
         let mut active = ActiveRequest::content(status, body, turn.services.now, entry);
         let length = length_of(active.size());
         self.trace_response(status, fields.iter());
-        self.core
-            .send_head(status, fields.iter().chain(turn.last_fields()), length);
+        self.send_head(status, &fields, length, turn);
         if length == BodyLength::None {
             active.conclude(&mut turn.services.log, None);
             self.active = None;
         } else {
             self.active = Some(active);
+        }
+    }
+
+    /// Sends a head, whose fields other responses may share.
+    fn send_head(
+        &mut self,
+        status: u16,
+        fields: &Rc<Fields>,
+        length: BodyLength,
+        turn: &mut Turn<'_, F>,
+    ) {
+        turn.services.head_lines.note(fields);
+        let last = turn.last_fields();
+        match turn.services.head_lines.get(fields) {
+            // Without content the fields tell its length.
+            Some(lines) if length != BodyLength::None => {
+                self.core.send_head_of_lines(status, lines, last, length);
+            }
+            _ => self
+                .core
+                .send_head(status, fields.iter().chain(last), length),
         }
     }
 

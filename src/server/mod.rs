@@ -34,6 +34,7 @@ mod event_loop;
 mod fault;
 mod h1_service;
 mod h2_service;
+mod head_lines;
 mod health;
 mod ledger;
 mod lent;

@@ -2,6 +2,7 @@
 
 use super::config::{Config, Limits, Timeouts};
 use super::connection_age::ConnectionAge;
+use super::head_lines::HeadLines;
 use super::health::Health;
 use super::limit_log::{Limit, LimitLog};
 use super::metrics::{DiskWaits, Metrics, Traffic};
@@ -75,6 +76,8 @@ pub struct Services<F: Files> {
     manager: Option<ServiceManager>,
     /// The reader of the configuration, where it can change while the server runs.
     pub(super) reloader: Option<Box<dyn Reload<F>>>,
+    /// Lines of the fields of responses of HTTP/1.1.
+    pub(super) head_lines: HeadLines,
     /// Number of requests since the start.
     pub(super) requests: u64,
     /// The limits that fired, for the operator.
@@ -151,6 +154,7 @@ impl<F: Files> Services<F> {
             health: Health::new(health),
             manager: None,
             reloader: None,
+            head_lines: HeadLines::default(),
             requests: 0,
             limit_log: LimitLog::default(),
             http1: Arc::new(http1),

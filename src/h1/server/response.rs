@@ -47,6 +47,46 @@ impl Connection {
         fields: impl IntoIterator<Item = Field<'f>>,
         length: BodyLength,
     ) {
+        self.write_head(status, length, |out, length| {
+            for field in fields {
+                if is_passed_on(field.name, length) {
+                    encode::field(out, field);
+                }
+            }
+        });
+    }
+
+    /// As [`Connection::send_head`] of fields whose lines were made before, and of `more` fields behind them.
+    /// The length is not [`BodyLength::None`], with which a `content-length` of the fields is sent.
+    #[cfg(feature = "server")]
+    pub(crate) fn send_head_of_lines<'f>(
+        &mut self,
+        status: u16,
+        lines: &encode::FieldLines,
+        more: impl IntoIterator<Item = Field<'f>>,
+        length: BodyLength,
+    ) {
+        debug_assert!(
+            length != BodyLength::None,
+            "the length may be among the fields"
+        );
+        self.write_head(status, length, |out, length| {
+            lines.append(out);
+            for field in more {
+                if is_passed_on(field.name, length) {
+                    encode::field(out, field);
+                }
+            }
+        });
+    }
+
+    /// Writes a head whose field lines are written by `write_fields`.
+    fn write_head(
+        &mut self,
+        status: u16,
+        length: BodyLength,
+        write_fields: impl FnOnce(&mut Vec<u8>, Length),
+    ) {
         let ConnectionState::Exchange(exchange) = &mut self.state else {
             return;
         };
@@ -68,11 +108,7 @@ impl Connection {
         }
         self.output.bytes.reserve(encode::HEAD_ROOM);
         encode::status_line(&mut self.output.bytes, status);
-        for field in fields {
-            if is_passed_on(field.name, length) {
-                encode::field(&mut self.output.bytes, field);
-            }
-        }
+        write_fields(&mut self.output.bytes, length);
         length.encode(&mut self.output.bytes);
         if !interim {
             self.encode_persistence();
@@ -313,5 +349,55 @@ fn is_passed_on(name: &[u8], length: Length) -> bool {
     match name.len() {
         14 if name.eq_ignore_ascii_case(b"content-length") => length == Length::AsGiven,
         _ => encode::is_passed_on(name),
+    }
+}
+
+#[cfg(all(test, feature = "server"))]
+mod tests {
+    use super::*;
+    use crate::h1::Config;
+    use crate::http::{Fields, Scheme};
+
+    /// The output of a connection that was asked for a file, and answers by `send`.
+    fn answer(send: impl FnOnce(&mut Connection)) -> String {
+        let now = Instant::now();
+        let mut connection = Connection::new(Config::default().into(), Scheme::Http, now);
+        let mut input = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".as_slice();
+        let mut fields = Fields::new();
+        let event = connection.receive(&mut input, &mut fields, now);
+        assert!(matches!(event, Ok(Some(_))));
+        send(&mut connection);
+        String::from_utf8(connection.take_output()).expect("ASCII")
+    }
+
+    #[test]
+    fn a_head_of_lines_is_the_head_of_their_fields() {
+        let fields = Fields::from_iter([
+            (":status", "200"),
+            ("etag", "\"a\""),
+            ("content-length", "7"),
+            ("transfer-encoding", "chunked"),
+            ("connection", "close"),
+            ("split", "a\r\nb: c"),
+            ("content-type", "text/plain"),
+        ]);
+        let more = || [Field::new(b"date", b"today"), Field::new(b"upgrade", b"x")];
+        let lines = encode::FieldLines::new(fields.iter());
+        for length in [
+            BodyLength::Known(0),
+            BodyLength::Known(5),
+            BodyLength::Unknown,
+        ] {
+            let by_lines = answer(|connection| {
+                connection.send_head_of_lines(200, &lines, more(), length);
+            });
+            let by_fields = answer(|connection| {
+                connection.send_head(200, fields.iter().chain(more()), length);
+            });
+            assert_eq!(by_lines, by_fields);
+            assert!(
+                by_lines.contains("etag: \"a\"\r\ncontent-type: text/plain\r\ndate: today\r\n")
+            );
+        }
     }
 }

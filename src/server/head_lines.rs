@@ -1,0 +1,92 @@
+//! Lines of the fields that several responses of HTTP/1.1 share, made once: the fields of a file in memory are the same
+//! for each of its responses, and a copy of their lines costs a fifth of what they do.
+
+use crate::h1::FieldLines;
+use crate::http::Fields;
+use std::rc::Rc;
+
+/// Number of heads whose lines are kept: those of a page and its assets.
+const KEPT: usize = 16;
+
+/// The longest fields in bytes whose lines are kept.
+const LONGEST: usize = 1024;
+
+/// The lines of fields that responses asked for again and again.
+#[derive(Default)]
+pub(super) struct HeadLines([Place; KEPT]);
+
+/// The place of all fields whose addresses lead to it.
+#[derive(Default)]
+struct Place {
+    /// The address of the fields that came last. Those that come twice in a row are kept.
+    last: usize,
+    /// The fields, told from others by where they are, and their lines.
+    kept: Option<(Rc<Fields>, FieldLines)>,
+}
+
+impl HeadLines {
+    /// Notes that these fields are sent. They are worth their lines if somebody else holds them too, and if they came
+    /// before.
+    pub(super) fn note(&mut self, fields: &Rc<Fields>) {
+        let address = Rc::as_ptr(fields).addr();
+        let Some(place) = self.0.get_mut(index(address)) else {
+            return;
+        };
+        if place.last != address {
+            place.last = address;
+            return;
+        }
+        let is_kept = matches!(&place.kept, Some((kept, _)) if Rc::ptr_eq(kept, fields));
+        if !is_kept && Rc::strong_count(fields) > 1 && fields.size() <= LONGEST {
+            place.kept = Some((fields.clone(), FieldLines::new(fields.iter())));
+        }
+    }
+
+    /// The lines of these fields, if they are kept.
+    pub(super) fn get(&self, fields: &Rc<Fields>) -> Option<&FieldLines> {
+        let place = self.0.get(index(Rc::as_ptr(fields).addr()))?;
+        let (kept, lines) = place.kept.as_ref()?;
+        Rc::ptr_eq(kept, fields).then_some(lines)
+    }
+}
+
+/// The place of the fields at this address. An allocation's address is a multiple of 16.
+fn index(address: usize) -> usize {
+    (address >> 4 ^ address >> 8) % KEPT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(value: &str) -> Rc<Fields> {
+        Rc::new(Fields::from_iter([("a", value)]))
+    }
+
+    #[test]
+    fn fields_that_are_shared_and_come_again_have_lines() {
+        let mut lines = HeadLines::default();
+        let shared = fields("b");
+        let other_owner = shared.clone();
+        lines.note(&shared);
+        assert!(lines.get(&shared).is_none());
+        lines.note(&shared);
+        assert!(lines.get(&shared).is_some());
+        drop(other_owner);
+        assert!(lines.get(&fields("b")).is_none(), "others at another place");
+    }
+
+    #[test]
+    fn fields_of_one_response_and_long_ones_have_none() {
+        let mut lines = HeadLines::default();
+        let own = fields("b");
+        let long = fields(&"c".repeat(LONGEST));
+        let _other_owner = long.clone();
+        for _ in 0..3 {
+            lines.note(&own);
+            lines.note(&long);
+        }
+        assert!(lines.get(&own).is_none());
+        assert!(lines.get(&long).is_none());
+    }
+}
