@@ -9,7 +9,7 @@ use crate::exchange::{Answer, Desk, FieldChanges, Handler, LoginOutcome, Request
 use crate::http::{Fields, Method, Pseudo, Scheme, status};
 use crate::rules::{LineWarning, LoginQueue, Rules, SiteRules, Verdict, Visit, paced};
 use crate::site::Site;
-use crate::site::path::{PathError, SitePath, split_query};
+use crate::site::path::{PathError, SitePath, absolute_path, split_query};
 use crate::world::Files;
 
 /// The rules of one host, and the answerers of the requests for it.
@@ -241,14 +241,13 @@ impl<F: Files> Host<F> {
 
     fn accept_mounted(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Option<Answer<F>> {
         let target = request.fields.path().unwrap_or_default();
-        let mut path = SitePath::with_room_for(target);
         // A tunnel has no path (RFC 9110 §9.3.6), unless it is one for a protocol (RFC 8441 §4).
         let is_tunnel =
             request.method == Method::Connect && request.fields.pseudo(Pseudo::Protocol).is_none();
-        if is_tunnel || path.parse(target).is_err() {
+        if is_tunnel {
             return None;
         }
-        let whole = path.into_absolute();
+        let whole = absolute_path(target).ok()?;
         for mount in &mut self.mounts {
             let Some(rest) = mount.rest(&whole) else {
                 continue;

@@ -5,6 +5,8 @@
 //! bypassed by another spelling. The file system is protected a second time by
 //! [`Files::open`](crate::world::Files::open), which never leaves the root.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 /// The longest path that is looked up, in bytes: one less than Linux's PATH_MAX. No file can have a
@@ -200,6 +202,18 @@ fn plain_name(target: &[u8]) -> Option<&[u8]> {
     (before != b'/' && name.len() <= MAX_LEN).then_some(name)
 }
 
+/// The path of a target from its first slash on, decoded and normalised, with a slash at its end where the target has
+/// one.
+pub fn absolute_path(target: &[u8]) -> Result<Cow<'_, [u8]>, PathError> {
+    let (plain, _) = split_query(target);
+    if plain_name(plain).is_some() {
+        return Ok(Cow::Borrowed(plain));
+    }
+    let mut path = SitePath::with_room_for(target);
+    path.parse(target)?;
+    Ok(Cow::Owned(path.into_absolute()))
+}
+
 /// Splits a target at its first question mark.
 pub fn split_query(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     let mut parts = target.splitn(2, |byte| *byte == b'?');
@@ -283,6 +297,30 @@ mod tests {
 
     fn directory(path: &str) -> Result<(String, TargetForm), PathError> {
         Ok((path.to_owned(), TargetForm::Directory))
+    }
+
+    #[test]
+    fn a_plain_target_has_the_path_that_it_would_have_decoded() {
+        for target in [
+            "/",
+            "/a",
+            "/a/b.txt?q=/../x",
+            "/%61",
+            "//a",
+            "/a/",
+            "/a/..",
+            "/.a",
+            "/a?",
+            "a",
+            "*",
+            "",
+        ] {
+            let mut path = SitePath::default();
+            let parsed = path.parse(target.as_bytes());
+            let expected = parsed.map(|()| path.into_absolute());
+            let found = absolute_path(target.as_bytes()).map(Cow::into_owned);
+            assert_eq!(found, expected, "{target}");
+        }
     }
 
     #[test]
