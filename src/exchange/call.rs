@@ -457,6 +457,7 @@ impl SharedCall {
 impl Drop for SharedCall {
     fn drop(&mut self) {
         self.calls.count(self.state.get_mut().held(), 0);
+        self.calls.keep_head(&self.head.fields);
     }
 }
 

@@ -68,13 +68,12 @@ impl<'a> Desk<'a> {
         self.alarm.waker(&self.means.wakes, self.place)
     }
 
-    /// The head of a message that is forwarded, made in the memory of one before: `make` is given the fields of
-    /// that one.
+    /// The head of a request that is forwarded, made in the memory of one before: `make` is given the fields of
+    /// that one. The call gives it back at its end.
     #[cfg(feature = "proxy")]
     pub(crate) fn make_head(&self, make: impl FnOnce(&mut Fields)) -> Rc<Fields> {
         let mut head = self.means.calls.spare_head();
         make(Rc::make_mut(&mut head));
-        self.keep_head(&head);
         head
     }
 
