@@ -313,6 +313,20 @@ impl Fields {
         self.bytes == other.bytes && self.spans == other.spans
     }
 
+    /// Appends all fields of another section that has no pseudo-header field, in one piece.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn append_regular(&mut self, other: &Fields) {
+        debug_assert!(other.regular().count() == other.len());
+        let shift = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(&other.bytes);
+        self.spans.extend(other.spans.iter().map(|span| FieldSpan {
+            start: span.start + shift,
+            value_start: span.value_start + shift,
+            end: span.end + shift,
+            sensitive: span.sensitive,
+        }));
+    }
+
     /// Appends all fields of another section.
     pub fn extend_from(&mut self, other: &Fields) {
         other.iter().for_each(|field| self.push_field(field));

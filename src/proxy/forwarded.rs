@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::exchange::Request;
-use crate::http::{Fields, is_token};
+use crate::http::{Fields, Scheme, is_token};
 use crate::world::Peer;
 
 /// The proxy's name in `Via`, behind the version (RFC 9110 §7.6.3).
@@ -33,6 +33,79 @@ pub(super) fn is_claim(name: &[u8]) -> bool {
     };
     // All begin so, and few other fields do.
     matches!(name.first(), Some(b'f' | b'x')) && CLAIMS.iter().any(is)
+}
+
+/// Number of clients whose fields are remembered. Those of one that makes many requests are made once, and little
+/// memory is taken.
+const REMEMBERED: usize = 16;
+
+/// Fields that tell about clients, made of requests before.
+pub(super) struct ForwardedFields {
+    /// Each in the place that the client's address tells.
+    places: [ClientFields; REMEMBERED],
+}
+
+/// The fields that tell about a client, and the parts of its request that they were made of.
+struct ClientFields {
+    peer: Peer,
+    scheme: Scheme,
+    version: &'static str,
+    host: Option<Box<[u8]>>,
+    fields: Fields,
+}
+
+impl ForwardedFields {
+    /// Nothing is remembered yet.
+    pub(super) fn new() -> Self {
+        ForwardedFields {
+            places: std::array::from_fn(|_| ClientFields {
+                peer: Peer::Unix,
+                scheme: Scheme::Http,
+                version: "",
+                host: None,
+                fields: Fields::new(),
+            }),
+        }
+    }
+
+    /// Adds the fields that tell about the client of `request`, and `via`, where no proxy was before.
+    pub(super) fn push(&mut self, fields: &mut Fields, request: &Request<'_>) {
+        let Some(known) = self.places.get_mut(place_of(request.peer)) else {
+            return;
+        };
+        if !known.is_of(request) {
+            // No request came in it, so nothing is remembered before all is made.
+            known.version = "";
+            known.fields.clear();
+            push_forwarded(&mut known.fields, request);
+            push_via(&mut known.fields, b"", request.version);
+            known.peer = request.peer;
+            known.scheme = request.scheme;
+            known.version = request.version;
+            known.host = request.host().map(Box::from);
+        }
+        fields.append_regular(&known.fields);
+    }
+}
+
+impl ClientFields {
+    /// True if they are those of a request.
+    fn is_of(&self, request: &Request<'_>) -> bool {
+        self.peer == request.peer
+            && self.scheme == request.scheme
+            && self.version == request.version
+            && self.host.as_deref() == request.host()
+    }
+}
+
+/// The place of a client's fields. Addresses of one network differ at their end.
+fn place_of(peer: Peer) -> usize {
+    let last = match peer {
+        Peer::Ip(IpAddr::V4(address)) => address.octets()[3],
+        Peer::Ip(IpAddr::V6(address)) => address.octets()[15],
+        Peer::Unix => 0,
+    };
+    usize::from(last) % REMEMBERED
 }
 
 /// Adds the fields that tell about the client of `request`.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::forwarded::ForwardedFields;
 use super::request_head::{UpstreamRule, takes_trailers, upstream_fields, upstream_trailers};
 use super::response_head::{TrailerUse, client_head, interim_head};
 use super::rule::ProxyRule;
@@ -25,6 +26,8 @@ pub struct ProxyHandler {
     rule: UpstreamRule,
     /// Fields that the operator adds to every response.
     common: Rc<Fields>,
+    /// Fields that tell upstreams about clients.
+    forwarded: ForwardedFields,
 }
 
 impl ProxyHandler {
@@ -38,6 +41,7 @@ impl ProxyHandler {
                 replacement: rule.replacement.clone(),
             },
             common,
+            forwarded: ForwardedFields::new(),
         }
     }
 }
@@ -52,7 +56,7 @@ impl<F: Files> Handler<F> for ProxyHandler {
             Ok(tunnel) => {
                 let stage = ForwardStage::New {
                     fields: desk.make_head(|fields| {
-                        upstream_fields(fields, request, &self.rule, tunnel);
+                        upstream_fields(fields, request, &self.rule, tunnel, &mut self.forwarded);
                     }),
                     length: match tunnel {
                         Some(TunnelOffer::Upgrade(_)) => Some(BodyLength::None),

@@ -1,6 +1,6 @@
 //! The head of a request as its upstream gets it: a new one, made of the fields that go on.
 
-use super::forwarded::{is_claim, push_earlier, push_forwarded, push_via};
+use super::forwarded::{ForwardedFields, is_claim, push_earlier, push_forwarded, push_via};
 use super::path::upstream_target;
 use super::scheme::{UpstreamScheme, UpstreamVersion};
 use super::websocket::TunnelOffer;
@@ -28,12 +28,13 @@ pub(super) struct UpstreamRule {
 
 /// Makes the fields of the request that the upstream gets, in memory that held other fields. `content-length` is not
 /// among them: the protocol core writes it from the content's true length. A request for a tunnel becomes an upgrade
-/// for HTTP/1.1.
+/// for HTTP/1.1. `known` remembers what is told about clients.
 pub(super) fn upstream_fields(
     fields: &mut Fields,
     request: &Request<'_>,
     rule: &UpstreamRule,
     tunnel: Option<TunnelOffer>,
+    known: &mut ForwardedFields,
 ) {
     let from = request.fields;
     fields.make_room_of(from, ADDED_FIELDS, ADDED_BYTES);
@@ -101,8 +102,12 @@ pub(super) fn upstream_fields(
     if let Some(id) = request.id {
         fields.push(REQUEST_ID, id.as_bytes());
     }
-    push_forwarded(fields, request);
-    push_via(fields, &earlier, request.version);
+    if earlier.is_empty() {
+        known.push(fields, request);
+    } else {
+        push_forwarded(fields, request);
+        push_via(fields, &earlier, request.version);
+    }
 }
 
 /// True if a client says that it takes fields behind content (RFC 9110 §10.1.4).
@@ -179,7 +184,13 @@ mod tests {
             ..Request::new(&fields, peer)
         };
         let mut made = Fields::new();
-        upstream_fields(&mut made, &request, &RULE(), None);
+        upstream_fields(
+            &mut made,
+            &request,
+            &RULE(),
+            None,
+            &mut ForwardedFields::new(),
+        );
         made.iter().map(|field| format!("{field:?}")).collect()
     }
 
@@ -208,6 +219,42 @@ mod tests {
                 "via: 2 calmd",
             ]
         );
+    }
+
+    #[test]
+    fn each_client_is_told_about_as_it_is_whoever_was_before() {
+        let mut known = ForwardedFields::new();
+        let peers = [
+            V4,
+            Peer::Ip(Ipv4Addr::new(192, 0, 2, 17).into()),
+            Peer::Unix,
+        ];
+        let authorities = ["a", "b:1"];
+        for turn in 0..48 {
+            let fields = Fields::request(
+                "GET",
+                ["http", "https"][turn % 2],
+                authorities[turn / 2 % 2],
+                "/",
+            );
+            let request = Request {
+                version: ["HTTP/1.1", "HTTP/2.0"][turn / 4 % 2],
+                ..Request::new(&fields, peers[turn / 8 % 3])
+            };
+            // Twice, because the second time it is remembered.
+            for _ in 0..2 {
+                let (mut made, mut alone) = (Fields::new(), Fields::new());
+                upstream_fields(&mut made, &request, &RULE(), None, &mut known);
+                upstream_fields(
+                    &mut alone,
+                    &request,
+                    &RULE(),
+                    None,
+                    &mut ForwardedFields::new(),
+                );
+                assert_eq!(made, alone, "{turn}");
+            }
+        }
     }
 
     #[test]
@@ -307,7 +354,14 @@ mod tests {
             ];
             let fields: Fields = fields.into_iter().collect();
             let mut made = Fields::new();
-            upstream_fields(&mut made, &Request::new(&fields, V4), &rule, None);
+            let request = Request::new(&fields, V4);
+            upstream_fields(
+                &mut made,
+                &request,
+                &rule,
+                None,
+                &mut ForwardedFields::new(),
+            );
             let passed = made.value("te").map(|value| String::from_utf8_lossy(value));
             assert_eq!(passed.as_deref(), expected, "{te}");
             assert!(made.value("upgrade").is_none());
