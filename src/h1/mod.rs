@@ -29,6 +29,7 @@ mod encode;
 mod error;
 mod fields;
 mod framing;
+mod known;
 mod message;
 mod output;
 mod scan;
@@ -36,10 +37,12 @@ mod server;
 mod timer;
 
 pub use crate::http::Scheme;
-pub use client::{ClientConfig, ClientConnection, ResponseError, ResponseEvent, Unsendable};
+pub use client::{
+    ClientConfig, ClientConnection, LastResponse, ResponseError, ResponseEvent, Unsendable,
+};
 pub use encode::CHUNK_OVERHEAD;
 #[cfg(feature = "server")]
 pub(crate) use encode::FieldLines;
 pub use error::Error;
 pub use message::{BodyLength, Version};
-pub use server::{Config, Connection, Event, H2cUpgrade, Refusal, glimpse};
+pub use server::{Config, Connection, Event, H2cUpgrade, LastRequest, Refusal, glimpse};

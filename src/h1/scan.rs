@@ -27,7 +27,7 @@ pub(super) struct Scan {
 }
 
 /// Bounds of a section.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     /// The line before the fields.
     pub(super) first_line: FirstLine,

@@ -28,7 +28,6 @@ pub use grammar::is_token;
 pub use method::Method;
 pub use patience::Patience;
 pub use redact::ShownValue;
-#[cfg(feature = "server")]
 pub(crate) use redact::is_credential;
 pub use scheme::Scheme;
 pub use text::{is_deceptive, printable};

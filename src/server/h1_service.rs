@@ -127,7 +127,10 @@ impl<F: Files> H1Service<F> {
     ) -> Result<Advance<F>, Fault> {
         while self.core.output().len() + turn.splices.len() < limit {
             if self.wants_input() && turn.may_request() {
-                match self.core.receive(input, fields, turn.services.now) {
+                let Services {
+                    last_request, now, ..
+                } = &mut *turn.services;
+                match self.core.receive_like(input, fields, last_request, *now) {
                     Ok(Some(event)) => match self.handle(event, turn)? {
                         Some(upgraded) => return Ok(Advance::Upgraded(upgraded)),
                         None => continue,

@@ -4,6 +4,8 @@
 use super::batch::{Batch, FIELD_BYTES, FIELDS};
 #[cfg(feature = "proxy")]
 use super::reply_buffers::ReplyBuffers;
+#[cfg(feature = "proxy")]
+use crate::h1::LastResponse;
 use crate::http::Fields;
 use crate::link::Splices;
 use crate::tls::records::WireBuffer;
@@ -51,6 +53,9 @@ pub struct Buffers {
     /// Content of responses of upstreams.
     #[cfg(feature = "proxy")]
     pub replies: ReplyBuffers,
+    /// The head of the last response of an upstream.
+    #[cfg(feature = "proxy")]
+    pub last_response: LastResponse,
 }
 
 impl Buffers {
@@ -65,6 +70,8 @@ impl Buffers {
             batch: Batch::default(),
             #[cfg(feature = "proxy")]
             replies: ReplyBuffers::default(),
+            #[cfg(feature = "proxy")]
+            last_response: LastResponse::default(),
         }
     }
 }

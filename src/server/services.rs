@@ -84,6 +84,8 @@ pub struct Services<F: Files> {
     pub(super) limit_log: LimitLog,
     /// Bounds of HTTP/1.1.
     pub(super) http1: Arc<h1::Config>,
+    /// The head of the last request of HTTP/1.1, of any connection.
+    pub(super) last_request: h1::LastRequest,
     /// Settings and bounds of HTTP/2.
     pub(super) http2: Arc<h2::Config>,
     /// Bounds of what a connection holds.
@@ -158,6 +160,7 @@ impl<F: Files> Services<F> {
             requests: 0,
             limit_log: LimitLog::default(),
             http1: Arc::new(http1),
+            last_request: h1::LastRequest::default(),
             http2: Arc::new(http2),
             age: ConnectionAge::new(timeouts.connection_age),
             limits,

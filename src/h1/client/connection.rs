@@ -3,6 +3,7 @@
 use super::config::ClientConfig;
 use super::error::ResponseError;
 use super::event::ResponseEvent;
+use super::head::LastResponse;
 use super::state::{ClientState, Hundred, OpenRequest, Reply, RequestContent};
 #[cfg(feature = "proxy")]
 use crate::h1::body::BodyDecoder;
@@ -55,9 +56,32 @@ impl ClientConnection {
         fields: &'e mut Fields,
         now: Instant,
     ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
+        self.receive_known(input, fields, None, now)
+    }
+
+    /// As [`ClientConnection::receive`], but a head whose bytes are those of the `last` one is compared instead of
+    /// parsed. Several connections can have one `last`.
+    pub fn receive_like<'e, 'i: 'e>(
+        &mut self,
+        input: &mut &'i [u8],
+        fields: &'e mut Fields,
+        last: &mut LastResponse,
+        now: Instant,
+    ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
+        self.receive_known(input, fields, Some(last), now)
+    }
+
+    fn receive_known<'e, 'i: 'e>(
+        &mut self,
+        input: &mut &'i [u8],
+        fields: &'e mut Fields,
+        last: Option<&mut LastResponse>,
+        now: Instant,
+    ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
         self.now = now;
         self.timer.resume(now);
-        let event = self.step(input, fields).inspect_err(|_| self.close())?;
+        let event = self.step(input, fields, last);
+        let event = event.inspect_err(|_| self.close())?;
         if !self.has_ended() {
             self.input = match event {
                 Some(_) if !input.is_empty() => Input::Flowing,

@@ -6,12 +6,18 @@ use super::error::ResponseError;
 use crate::h1::error::Error;
 use crate::h1::fields::{ConnectionOptions, MOST_FIELDS, Name, is_named, split_lines};
 use crate::h1::framing::{Framing, FramingFields};
+use crate::h1::known::KnownHead;
 use crate::h1::message::Version;
 use crate::http::Fields;
 use httparse::{EMPTY_HEADER, Header};
 
+/// The head of the last response that was received by
+/// [`ClientConnection::receive_like`](super::ClientConnection::receive_like), by any of several connections.
+#[derive(Debug, Default)]
+pub struct LastResponse(pub(super) KnownHead<(), ParsedResponse>);
+
 /// The part of a head that concerns the connection and the framing. The rest is in [`Fields`].
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ParsedResponse {
     pub(super) version: Version,
     pub(super) status: u16,

@@ -52,3 +52,4 @@ pub use config::ClientConfig;
 pub use connection::ClientConnection;
 pub use error::{ResponseError, Unsendable};
 pub use event::ResponseEvent;
+pub use head::LastResponse;

@@ -4,7 +4,7 @@ use super::config::ClientConfig;
 use super::connection::ClientConnection;
 use super::error::ResponseError;
 use super::event::ResponseEvent;
-use super::head::{self, ParsedResponse};
+use super::head::{self, LastResponse, ParsedResponse};
 use super::state::{Asked, ClientState, Hundred, OpenRequest, Reply, RequestContent, Upgrade};
 use crate::h1::body::{BodyBounds, BodyDecoder, BodyPart};
 use crate::h1::fields::{MOST_FIELDS, parse_trailers};
@@ -19,10 +19,11 @@ impl ClientConnection {
         &mut self,
         input: &mut &'i [u8],
         fields: &'e mut Fields,
+        last: Option<&mut LastResponse>,
     ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
         match &self.state {
             ClientState::Open(open) => match open.reply {
-                Reply::Head(_) => self.receive_head(input, fields),
+                Reply::Head(_) => self.receive_head(input, fields, last),
                 Reply::Body(_) => self.receive_body(input, fields),
                 Reply::UntilClose => Ok(self.receive_rest(input)),
                 Reply::Done => self.expect_silence(input),
@@ -55,10 +56,14 @@ impl ClientConnection {
         &mut self,
         input: &mut &'i [u8],
         fields: &'e mut Fields,
+        last: Option<&mut LastResponse>,
     ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
         let ClientState::Open(open) = &mut self.state else {
             return Ok(None);
         };
+        let tunnels = open.asked == Asked::Tunnel;
+        // The head of a tunnel has another meaning.
+        let mut last = last.filter(|_| !tunnels);
         let Reply::Head(scan) = &mut open.reply else {
             return Ok(None);
         };
@@ -70,13 +75,20 @@ impl ClientConnection {
             };
         }
         let begins = scan.is_fresh();
-        head::check_start(input)?;
         let bounds = Bounds {
             first_line: FirstLine::Status,
             bytes: self.config.head_bytes,
             fields: self.config.head_fields.min(MOST_FIELDS),
             crumbs: 0,
         };
+        if begins
+            && let Some(last) = &mut last
+            && let Some((length, head)) = last.0.find(input, (&bounds, ()), fields)
+        {
+            *input = input.get(length..).unwrap_or_default();
+            return self.take_head(&head, tunnels, fields);
+        }
+        head::check_start(input)?;
         let Some(length) = scan.advance(input, &bounds)? else {
             if self.has_ended() {
                 return Err(ResponseError::Incomplete);
@@ -89,14 +101,26 @@ impl ClientConnection {
         let lines = scan.field_lines();
         let (section, rest) = input.split_at(length);
         fields.clear();
-        let tunnels = open.asked == Asked::Tunnel;
         let head = head::parse_head(section, lines, tunnels, fields)?;
+        if let Some(last) = last {
+            last.0.keep(section, (&bounds, ()), fields, head);
+        }
         *input = rest;
+        self.take_head(&head, tunnels, fields)
+    }
+
+    /// Takes a whole head with these fields.
+    fn take_head<'e>(
+        &mut self,
+        head: &ParsedResponse,
+        tunnels: bool,
+        fields: &'e Fields,
+    ) -> Result<Option<ResponseEvent<'e>>, ResponseError> {
         match head.status {
             101 => self.switch_protocols(fields),
             100..=199 => self.note_informational(head.status, fields),
             200..=299 if tunnels => Ok(Some(self.enter_tunnel(fields))),
-            _ => Ok(Some(self.begin_response(&head, fields))),
+            _ => Ok(Some(self.begin_response(head, fields))),
         }
     }
 

@@ -5,6 +5,7 @@ use super::event::Event;
 use super::exchange::{
     ConnectionState, H2c, HeadProgress, OpenExchange, RequestHalf, ResponseHalf,
 };
+use super::head::LastRequest;
 use super::refusal::{Refusal, WrittenRefusal};
 #[cfg(feature = "server")]
 use crate::h1::body::BodyDecoder;
@@ -91,12 +92,34 @@ impl Connection {
         fields: &'e mut Fields,
         now: Instant,
     ) -> Result<Option<Event<'e>>, Error> {
+        self.receive_known(input, fields, None, now)
+    }
+
+    /// As [`Connection::receive`], but a head whose bytes are those of the `last` one is compared instead of parsed.
+    /// Several connections can have one `last`.
+    pub fn receive_like<'e, 'i: 'e>(
+        &mut self,
+        input: &mut &'i [u8],
+        fields: &'e mut Fields,
+        last: &mut LastRequest,
+        now: Instant,
+    ) -> Result<Option<Event<'e>>, Error> {
+        self.receive_known(input, fields, Some(last), now)
+    }
+
+    fn receive_known<'e, 'i: 'e>(
+        &mut self,
+        input: &mut &'i [u8],
+        fields: &'e mut Fields,
+        last: Option<&mut LastRequest>,
+        now: Instant,
+    ) -> Result<Option<Event<'e>>, Error> {
         self.now = now;
         self.timer.resume(now);
         if self.input == Input::Starved {
             self.input = Input::Flowing;
         }
-        self.step(input, fields)
+        self.step(input, fields, last)
             .inspect_err(|error| self.fail(*error, input))
     }
 

@@ -11,6 +11,7 @@ use super::target::Target;
 use crate::h1::error::Error;
 use crate::h1::fields::{ConnectionOptions, MOST_FIELDS, Name, is_named, split_lines};
 use crate::h1::framing::{Framing, FramingFields};
+use crate::h1::known::KnownHead;
 use crate::h1::message::Version;
 use crate::http::Scheme;
 use crate::http::grammar::trim;
@@ -18,8 +19,13 @@ use crate::http::{Expected, Fields, is_authority};
 use httparse::{EMPTY_HEADER, Header, Status};
 use std::mem::MaybeUninit;
 
+/// The head of the last request that was received by
+/// [`Connection::receive_like`](super::Connection::receive_like), by any of several connections.
+#[derive(Debug, Default)]
+pub struct LastRequest(pub(super) KnownHead<Scheme, ParsedHead<'static>>);
+
 /// The part of a head that concerns the connection and the framing. The rest is in [`Fields`].
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ParsedHead<'i> {
     pub(super) version: Version,
     pub(super) framing: Framing,
@@ -29,6 +35,19 @@ pub(super) struct ParsedHead<'i> {
     pub(super) expects_continue: bool,
     /// A valid offer of h2c on a request without a body.
     pub(super) upgrade: Option<H2cUpgrade<'i>>,
+}
+
+impl ParsedHead<'_> {
+    /// The head, if it has no offer of h2c, which lies in the input.
+    pub(super) fn without_offer(&self) -> Option<ParsedHead<'static>> {
+        self.upgrade.is_none().then_some(ParsedHead {
+            version: self.version,
+            framing: self.framing,
+            keeps_alive: self.keeps_alive,
+            expects_continue: self.expects_continue,
+            upgrade: None,
+        })
+    }
 }
 
 /// The fields that concern the connection.

@@ -51,4 +51,5 @@ pub use config::Config;
 pub use connection::Connection;
 pub use event::{Event, H2cUpgrade};
 pub use glimpse::glimpse;
+pub use head::LastRequest;
 pub use refusal::Refusal;

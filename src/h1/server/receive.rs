@@ -6,7 +6,7 @@ use super::event::{Event, H2cUpgrade};
 use super::exchange::{
     ConnectionState, Expectation, H2c, HeadProgress, OpenExchange, RequestHalf, ResponseHalf,
 };
-use super::head::{self, ParsedHead};
+use super::head::{self, LastRequest, ParsedHead};
 use crate::h1::body::{BodyBounds, BodyDecoder, BodyPart};
 use crate::h1::encode::ContentPresence;
 use crate::h1::error::Error;
@@ -25,10 +25,11 @@ impl Connection {
         &mut self,
         input: &mut &'i [u8],
         fields: &'e mut Fields,
+        last: Option<&mut LastRequest>,
     ) -> Result<Option<Event<'e>>, Error> {
         loop {
             match &mut self.state {
-                ConnectionState::Head(_) => return self.receive_head(input, fields),
+                ConnectionState::Head(_) => return self.receive_head(input, fields, last),
                 ConnectionState::Exchange(exchange) => match &mut exchange.request {
                     RequestHalf::Body(_) => return self.receive_body(input, fields),
                     RequestHalf::Draining { .. } => {
@@ -56,11 +57,13 @@ impl Connection {
         &mut self,
         input: &mut &'i [u8],
         fields: &'e mut Fields,
+        last: Option<&mut LastRequest>,
     ) -> Result<Option<Event<'e>>, Error> {
         let ConnectionState::Head(progress) = &mut self.state else {
             return Ok(None);
         };
-        if progress.scan.is_fresh() {
+        let begins = progress.scan.is_fresh();
+        if begins {
             skip_empty_lines(input, &mut progress.empty_lines)?;
             if matches!(*input, b"" | b"\r") {
                 self.run_dry()?;
@@ -74,6 +77,15 @@ impl Connection {
             fields: self.config.head_fields.min(MOST_FIELDS),
             crumbs: self.config.head_crumbs,
         };
+        let of = (&bounds, self.scheme);
+        if begins
+            && let Some(last) = &last
+            && let Some((length, parsed)) = last.0.find(input, of, fields)
+        {
+            let (section, rest) = input.split_at(length);
+            *input = rest;
+            return Ok(Some(self.begin_request(&parsed, section, fields)));
+        }
         let Some(length) = progress.scan.advance(input, &bounds)? else {
             self.run_dry()?;
             return Ok(None);
@@ -83,13 +95,28 @@ impl Connection {
         fields.clear();
         let parsed = head::parse_head(section, lines, self.scheme, fields)?;
         *input = rest;
-        let upgrade = self.begin_exchange(&parsed, content_of(section));
-        Ok(Some(Event::Request {
+        if let Some(last) = last
+            && let Some(known) = parsed.without_offer()
+        {
+            last.0.keep(section, of, fields, known);
+        }
+        Ok(Some(self.begin_request(&parsed, section, fields)))
+    }
+
+    /// Begins the request of a whole head with these fields.
+    fn begin_request<'e>(
+        &mut self,
+        parsed: &ParsedHead<'e>,
+        section: &[u8],
+        fields: &'e Fields,
+    ) -> Event<'e> {
+        let upgrade = self.begin_exchange(parsed, content_of(section));
+        Event::Request {
             fields,
             end_stream: BodyDecoder::new(parsed.framing).is_none(),
             expects_continue: parsed.expects_continue,
             upgrade,
-        }))
+        }
     }
 
     fn begin_exchange<'i>(

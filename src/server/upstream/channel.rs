@@ -8,6 +8,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::loss::UpstreamLoss;
+use crate::h1::LastResponse;
 use crate::http::Fields;
 use crate::link::{Link, Splices, Transport};
 use crate::server::lent::Buffers;
@@ -51,6 +52,8 @@ pub(super) struct ReceivedBytes<'b> {
     pub(super) bytes: &'b [u8],
     /// Lent for field sections.
     pub(super) fields: &'b mut Fields,
+    /// The head of the last response of any connection.
+    pub(super) last: &'b mut LastResponse,
     /// True if any has come.
     pub(super) is_news: bool,
 }
@@ -272,7 +275,12 @@ impl<K, F: Files> Channel<K, F> {
         if self.link.is_secure() {
             return self.receive_sealed(world, buffers);
         }
-        let Buffers { read, fields, .. } = buffers;
+        let Buffers {
+            read,
+            fields,
+            last_response: last,
+            ..
+        } = buffers;
         let room = room_behind(&self.rest, read, READ);
         let len = self.link.receive(world, room);
         let len = len.map_err(|_| UpstreamLoss::Broken)?;
@@ -282,6 +290,7 @@ impl<K, F: Files> Channel<K, F> {
         Ok(ReceivedBytes {
             bytes: read.get(..whole).unwrap_or_default(),
             fields,
+            last,
             is_news: len > 0,
         })
     }
@@ -322,11 +331,17 @@ impl<K, F: Files> Channel<K, F> {
         let before = buffers.plain.len();
         let opened = self.unseal(world, buffers, len);
         opened.map_err(|_| UpstreamLoss::Broken)?;
-        let Buffers { plain, fields, .. } = buffers;
+        let Buffers {
+            plain,
+            fields,
+            last_response: last,
+            ..
+        } = buffers;
         Ok(ReceivedBytes {
             is_news: plain.len() > before,
             bytes: plain,
             fields,
+            last,
         })
     }
 

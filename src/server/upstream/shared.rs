@@ -425,6 +425,7 @@ impl<K, F: Files> SharedConnection<K, F> {
             mut bytes,
             fields,
             is_news,
+            last: _,
         } = self.channel.receive(world, buffers)?;
         if is_news {
             self.heard = Some(now);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Flow, ReplyProgress, Reuse, STEPS, UpstreamConnection};
 use crate::exchange::Call;
-use crate::h1::{ResponseError, ResponseEvent, Version};
+use crate::h1::{LastResponse, ResponseError, ResponseEvent, Version};
 use crate::http::Fields;
 use crate::server::lent::Buffers;
 use crate::server::upstream::channel::ReceivedBytes;
@@ -52,6 +52,7 @@ impl<K, F: Files> UpstreamConnection<K, F> {
             let ReceivedBytes {
                 bytes,
                 fields,
+                last,
                 is_news,
             } = self.channel.receive(world, buffers)?;
             if self.channel.has_ended() {
@@ -64,7 +65,7 @@ impl<K, F: Files> UpstreamConnection<K, F> {
                 self.pass_on(bytes, now + limits.idle_timeout);
                 continue;
             }
-            let taken = self.receive(bytes, None, fields, now)?;
+            let taken = self.receive(bytes, None, (fields, last), now)?;
             self.channel.keep(bytes.get(taken..).unwrap_or_default());
         }
         Ok(Flow::More)
@@ -84,7 +85,10 @@ impl<K, F: Files> UpstreamConnection<K, F> {
         now: Instant,
     ) -> Result<(), UpstreamLoss> {
         let Buffers {
-            replies, fields, ..
+            replies,
+            fields,
+            last_response: last,
+            ..
         } = buffers;
         let mut buffer = replies.take();
         let room = Rc::get_mut(&mut buffer).unwrap_or_default();
@@ -93,7 +97,7 @@ impl<K, F: Files> UpstreamConnection<K, F> {
             self.core.finish_input();
         }
         let bytes = buffer.get(..len).unwrap_or_default();
-        let taken = self.receive(bytes, Some(&buffer), fields, now)?;
+        let taken = self.receive(bytes, Some(&buffer), (fields, last), now)?;
         self.channel.keep(bytes.get(taken..).unwrap_or_default());
         replies.keep(buffer);
         Ok(())
@@ -119,7 +123,7 @@ impl<K, F: Files> UpstreamConnection<K, F> {
         &mut self,
         mut input: &[u8],
         buffer: Option<&Rc<[u8]>>,
-        fields: &mut Fields,
+        (fields, last): (&mut Fields, &mut LastResponse),
         now: Instant,
     ) -> Result<usize, UpstreamLoss> {
         let len = input.len();
@@ -129,7 +133,7 @@ impl<K, F: Files> UpstreamConnection<K, F> {
             let mut head = awaiting.map(Call::spare_head);
             let place = head.as_mut().map(Rc::make_mut);
             let place = place.unwrap_or(&mut *fields);
-            let event = self.core.receive(&mut input, place, now);
+            let event = self.core.receive_like(&mut input, place, last, now);
             let Some(event) = event.map_err(UpstreamLoss::Response)? else {
                 return Ok(len - input.len());
             };
