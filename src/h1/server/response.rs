@@ -352,10 +352,9 @@ fn is_passed_on(name: &[u8], length: Length) -> bool {
     }
 }
 
+#[cfg(feature = "server")]
 #[cfg(test)]
 mod tests {
-    #![cfg(feature = "server")]
-
     use super::*;
     use crate::h1::Config;
     use crate::http::{Fields, Scheme};
