@@ -425,8 +425,8 @@ impl<W: World + 'static> EventLoop<W> {
     }
 
     /// Has the allocator tidy up as a crowd goes. That is for the end of a turn: what the turn itself
-    /// needed may lie above all that the crowd leaves behind, as does what was remembered of files while
-    /// the crowd was there.
+    /// needed may lie above all that the crowd leaves behind, as does what was remembered of files and of heads
+    /// while the crowd was there.
     fn tidy(&mut self) {
         if self.services.routes.take_freed() {
             allocator::tidy();
@@ -434,7 +434,8 @@ impl<W: World + 'static> EventLoop<W> {
         let count = self.connections.count();
         if self.crowd > 0 && count <= self.crowd / 2 {
             self.crowd = count;
-            self.services.routes.forget();
+            self.services.forget_known();
+            self.lent.buffers.forget_known();
             allocator::tidy();
         }
     }

@@ -74,4 +74,12 @@ impl Buffers {
             last_response: LastResponse::default(),
         }
     }
+
+    /// Forgets what was remembered to be compared with what comes next, and gives its memory back.
+    pub(super) fn forget_known(&mut self) {
+        #[cfg(feature = "proxy")]
+        {
+            self.last_response = LastResponse::default();
+        }
+    }
 }

@@ -209,6 +209,13 @@ impl<F: Files> Services<F> {
         client
     }
 
+    /// Forgets what is known of files and of heads, and gives its memory back.
+    pub(super) fn forget_known(&mut self) {
+        self.routes.forget();
+        self.head_lines = HeadLines::default();
+        self.last_request = h1::LastRequest::default();
+    }
+
     /// True if equal requests on a connection are of one client, and none has an identifier of its own.
     pub(super) fn tells_requests_alike(&self) -> bool {
         self.trusted.is_empty() && self.request_ids.is_none()
