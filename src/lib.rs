@@ -71,11 +71,15 @@
 //! `exchange::active` keeps the rules that both protocols share: HEAD, limits, `100 Continue`, the log.
 //!
 //! Requests of HTTP/2 that came together are read, up to eight, before the first is answered (`server::batch`): the
-//! code of both does not fit into the processor's instruction cache.
+//! code of both does not fit into the processor's instruction cache. One that repeats the request before it in the same
+//! read, byte for byte, gets the answer of that one without a stream of its own, where a site alone answers
+//! (`server::h2_service::repeating`, `h2::connection::again`).
 //!
 //! Nothing is read from a file or a handler before a window and room in the output exist for it.
 //!
-//! Over HTTP/1.1 there is one response at a time, without a scheduler. A large file is not read at all:
+//! Over HTTP/1.1 there is one response at a time, without a scheduler. A head that is equal to the last one is compared
+//! instead of parsed (`h1::known`), and lines of fields that responses share are made once (`server::head_lines`). A large
+//! file is not read at all:
 //!
 //! ```text
 //!  socket ─read─▶ h1::Connection::receive ─▶ Event::Request ─▶ answering … ─▶ head ─▶ output
@@ -156,7 +160,8 @@
 //!
 //! - **No cache in the allocator, tables of full size from the start.** Memory that a crowd needed lies
 //!   below memory that is allocated later, and glibc gives its heap back from the top only. So nothing
-//!   that stays may be allocated or grown in a crowd ([`allocator`], `server::event_loop::MOST_ROOM`).
+//!   that stays may be allocated or grown in a crowd ([`allocator`], `server::event_loop::MOST_ROOM`), and what is
+//!   remembered of files and heads is forgotten as a crowd goes (`server::event_loop`, `tidy`).
 //! - **Queues of two rings.** The permanent ring serves 256; the second is dropped when it is empty. One
 //!   ring that grows and shrinks would lie above the crowd's memory (`exchange::queue`).
 //! - **Packed tables.** An idle HTTP/2 connection keeps each of its two HPACK tables as the block that makes

@@ -435,6 +435,7 @@ impl<W: World + 'static> EventLoop<W> {
         if self.crowd > 0 && count <= self.crowd / 2 {
             self.crowd = count;
             self.services.forget_known();
+            #[cfg(feature = "proxy")]
             self.lent.buffers.forget_known();
             allocator::tidy();
         }

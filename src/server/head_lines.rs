@@ -13,14 +13,15 @@ const LONGEST: usize = 1024;
 
 /// The lines of fields that responses asked for again and again.
 #[derive(Default)]
-pub(super) struct HeadLines([Place; KEPT]);
+pub(super) struct HeadLines([KnownLines; KEPT]);
 
-/// The place of all fields whose addresses lead to it.
+/// What is known of those fields whose addresses lead here.
 #[derive(Default)]
-struct Place {
+struct KnownLines {
     /// The address of the fields that came last. Those that come twice in a row are kept.
     last: usize,
-    /// The fields, told from others by where they are, and their lines.
+    /// The fields, told from others by their address, and their lines. They are held, so that no others come to lie
+    /// there.
     kept: Option<(Rc<Fields>, FieldLines)>,
 }
 
@@ -29,28 +30,35 @@ impl HeadLines {
     /// before.
     pub(super) fn note(&mut self, fields: &Rc<Fields>) {
         let address = Rc::as_ptr(fields).addr();
-        let Some(place) = self.0.get_mut(index(address)) else {
+        let Some(known) = self.0.get_mut(index(address)) else {
             return;
         };
-        if place.last != address {
-            place.last = address;
+        if known.last != address {
+            known.last = address;
             return;
         }
-        let is_kept = matches!(&place.kept, Some((kept, _)) if Rc::ptr_eq(kept, fields));
+        let is_kept = matches!(&known.kept, Some((kept, _)) if Rc::ptr_eq(kept, fields));
         if !is_kept && Rc::strong_count(fields) > 1 && fields.size() <= LONGEST {
-            place.kept = Some((fields.clone(), FieldLines::new(fields.iter())));
+            known.kept = Some((fields.clone(), FieldLines::new(fields.iter())));
         }
     }
 
     /// The lines of these fields, if they are kept.
     pub(super) fn get(&self, fields: &Rc<Fields>) -> Option<&FieldLines> {
-        let place = self.0.get(index(Rc::as_ptr(fields).addr()))?;
-        let (kept, lines) = place.kept.as_ref()?;
+        let known = self.0.get(index(Rc::as_ptr(fields).addr()))?;
+        let (kept, lines) = known.kept.as_ref()?;
         Rc::ptr_eq(kept, fields).then_some(lines)
+    }
+
+    /// Number of fields whose lines are kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        let kept = self.0.iter().filter(|known| known.kept.is_some());
+        kept.count()
     }
 }
 
-/// The place of the fields at this address. An allocation's address is a multiple of 16.
+/// Where fields at this address are looked for. An allocation's address is a multiple of 16.
 fn index(address: usize) -> usize {
     (address >> 4 ^ address >> 8) % KEPT
 }

@@ -75,11 +75,10 @@ impl Buffers {
         }
     }
 
-    /// Forgets what was remembered to be compared with what comes next, and gives its memory back.
+    /// Gives back what requests have left for those that come next.
+    #[cfg(feature = "proxy")]
     pub(super) fn forget_known(&mut self) {
-        #[cfg(feature = "proxy")]
-        {
-            self.last_response = LastResponse::default();
-        }
+        self.replies = ReplyBuffers::default();
+        self.last_response = LastResponse::default();
     }
 }

@@ -209,9 +209,11 @@ impl<F: Files> Services<F> {
         client
     }
 
-    /// Forgets what is known of files and of heads, and gives its memory back.
+    /// Forgets what is known of files and of heads, and gives back what requests have left for those that come next.
     pub(super) fn forget_known(&mut self) {
         self.routes.forget();
+        #[cfg(feature = "proxy")]
+        self.means.calls.forget_spare();
         self.head_lines = HeadLines::default();
         self.last_request = h1::LastRequest::default();
     }

@@ -72,6 +72,11 @@ impl Calls {
         self.0.spare.borrow_mut().keep_head(head);
     }
 
+    /// Gives back the memory that is kept for the next calls.
+    pub(crate) fn forget_spare(&self) {
+        *self.0.spare.borrow_mut() = SpareMemory::default();
+    }
+
     /// An empty buffer for content.
     pub(super) fn spare_content(&self) -> VecDeque<u8> {
         self.0.spare.borrow_mut().take_content()

@@ -53,6 +53,31 @@ fn a_connection_is_read_when_the_poll_has_told_of_it_and_not_before() {
 }
 
 #[test]
+fn heads_that_are_known_are_forgotten_as_a_crowd_goes() {
+    let mut bench = Bench::with(Config::default(), site::Config::default());
+    let known = |bench: &Bench| {
+        let services = &bench.event_loop.services;
+        let unknown = format!("{:?}", crate::h1::LastRequest::default());
+        (
+            format!("{:?}", services.last_request) != unknown,
+            services.head_lines.kept() > 0,
+        )
+    };
+    let crowd: Vec<_> = (0..CROWD + 1)
+        .map(|_| bench.connect(0, GET, usize::MAX, None))
+        .collect();
+    bench.turns(CROWD);
+    assert_eq!(known(&bench), (true, true));
+    for link in crowd {
+        link.borrow_mut().ended = true;
+        bench.wake(&link);
+    }
+    bench.turns(CROWD);
+    assert_eq!(bench.event_loop.connections(), 1);
+    assert_eq!(known(&bench), (false, false));
+}
+
+#[test]
 fn the_poll_is_to_tell_of_room_only_where_output_waits() {
     let mut bench = Bench::new();
     let link = bench.connect(0, LAST, 10, None);
