@@ -15,7 +15,7 @@ const LONGEST: usize = 1024;
 #[derive(Default)]
 pub(super) struct HeadLines([KnownLines; KEPT]);
 
-/// What is known of those fields whose addresses lead here.
+/// Fields whose addresses lead to one place, and their lines.
 #[derive(Default)]
 struct KnownLines {
     /// The address of the fields that came last. Those that come twice in a row are kept.
@@ -58,7 +58,7 @@ impl HeadLines {
     }
 }
 
-/// Where fields at this address are looked for. An allocation's address is a multiple of 16.
+/// The place of fields with this address. An allocation's address is a multiple of 16.
 fn index(address: usize) -> usize {
     (address >> 4 ^ address >> 8) % KEPT
 }
