@@ -124,6 +124,14 @@ def start_calmd(d, plain, tls, before=(), options=(), env=None, binary=ROOT / "t
         "--listen-tls", f"127.0.0.1:{tls}", *options], env, output)
 
 
+def insist_on_tls_13(text):
+    """Refuses a run of h2load in another version: a session of TLS 1.2 is resumed without a key exchange, and one of
+    TLS 1.3 with one, so that their times say nothing of each other."""
+    version = re.search(r"TLS Protocol: (\S+)", text)
+    if not version or version.group(1) != "TLSv1.3":
+        raise ValueError(f"TLS 1.3 was not spoken, but {version and version.group(1)}")
+
+
 def h2load(row, port, requests, told=(), status="2xx"):
     """Sends the requests, which must all be answered with the status. `told` may name the URLs."""
     scheme = "https" if row.tls else "http"
@@ -136,5 +144,7 @@ def h2load(row, port, requests, told=(), status="2xx"):
     errored = int(re.search(r"(\d+) errored", text).group(1))
     if errored or answered != requests:
         raise ValueError(f"{answered} of {requests} were answered with {status}, {errored} failed")
+    if row.tls:
+        insist_on_tls_13(text)
     headers = re.search(r"traffic: .*? headers \((\d+)\)|, [\d.]+[KMG]?B \((\d+)\) headers", text)
     return int(next(g for g in headers.groups() if g)) / requests

@@ -135,13 +135,13 @@ class Echo(Situation):
 
 
 class Resuming(Situation):
-    """New TLS connections that resume a session, each with one request."""
+    """New connections of TLS 1.3 that resume a session, each with one request."""
 
     def measure(self, server, directory, ports, scale):
         before = server.cpu()
         text = run(["taskset", "-c", CLIENT_CORE, "openssl", "s_time", "-connect",
-                    f"127.0.0.1:{ports[1]}", "-www", self.path, "-reuse", "-time",
-                    str(RESUMING_SECONDS)]).stdout
+                    f"127.0.0.1:{ports[1]}", "-www", self.path, "-reuse", "-tls1_3",
+                    "-time", str(RESUMING_SECONDS)]).stdout
         spent = server.cpu() - before
         count = int(re.search(r"(\d+) connections in \d+ real seconds", text).group(1))
         if not count:
