@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 type World = OsWorld<Root>;
 type Accepted = Link<World, UnbufferedServerConnection>;
-type Dialled = Link<World, UnbufferedClientConnection>;
+type DialledLink = Link<World, UnbufferedClientConnection>;
 
 fn world() -> World {
     OsWorld::without_signals().expect("a poll")
@@ -114,7 +114,7 @@ fn a_peer_that_has_closed_is_read_to_the_end_which_no_later_edge_undoes() {
 #[test]
 fn output_that_the_socket_does_not_take_is_kept_and_sent_in_order() {
     let (mut world, (mut link, peer)) = (world(), accepted());
-    let mut reader: Dialled = Link::new(Socket::Unix(peer), None);
+    let mut reader: DialledLink = Link::new(Socket::Unix(peer), None);
     let content: Vec<u8> = (0..1 << 20).map(|n: u32| (n % 251) as u8).collect();
     for part in content.chunks(100_000) {
         link.write_bytes(&mut world, part).unwrap();
@@ -138,7 +138,7 @@ fn an_accepted_and_a_dialled_link_speak_tls_to_its_end() {
     let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
     let mut world = world();
     let mut accepted: Accepted = Link::new(Socket::Unix(ours), Some(server));
-    let mut dialled: Dialled = Link::new(Socket::Unix(theirs), Some(client));
+    let mut dialled: DialledLink = Link::new(Socket::Unix(theirs), Some(client));
     assert!(accepted.is_secure() && dialled.is_secure());
     for _ in 0..4 {
         assert!(step(&mut dialled, &mut world).is_empty());

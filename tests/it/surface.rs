@@ -19,14 +19,14 @@ const FILE: &str = "tests/it/surface.txt";
 const WITH_BODY: [&str; 3] = ["struct", "enum", "trait"];
 
 /// A module as its file has it.
-struct Module {
+struct SurfaceModule {
     path: String,
     is_public: bool,
     tokens: Vec<String>,
 }
 
 /// All modules below a file, tests left out.
-fn modules(file: &Path, path: &str, is_public: bool, found: &mut Vec<Module>) {
+fn modules(file: &Path, path: &str, is_public: bool, found: &mut Vec<SurfaceModule>) {
     let text = fs::read_to_string(file).expect("a module's file");
     let tokens: Vec<String> = tokens(&text).into_iter().map(str::to_owned).collect();
     let directory = if file.ends_with("mod.rs") {
@@ -46,7 +46,7 @@ fn modules(file: &Path, path: &str, is_public: bool, found: &mut Vec<Module>) {
         let is_public = is_public && item.is_public();
         modules(&file, &format!("{path}::{name}"), is_public, found);
     }
-    found.push(Module {
+    found.push(SurfaceModule {
         path: path.to_owned(),
         is_public,
         tokens,
@@ -220,7 +220,7 @@ fn type_of_block<'t>(item: &Item<'t>) -> Option<&'t str> {
 }
 
 /// The names that a module gives on from private ones.
-fn given_on(module: &Module) -> BTreeSet<String> {
+fn given_on(module: &SurfaceModule) -> BTreeSet<String> {
     let uses = items(&module.tokens);
     let uses = uses
         .iter()

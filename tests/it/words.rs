@@ -1,8 +1,8 @@
 //! The mechanical part of the crate's rules for words: the first words of docs, and the names of types.
 //!
 //! A doc names its thing with a noun, or what it does with a verb in the third person. A type's name is
-//! used once in the crate, so that a search for it finds one thing; only a room's main noun may be used in
-//! several rooms, where the path tells them apart (`h1::Connection`).
+//! used once in a program, its tests included, so that a search for it finds one thing; only a room's main noun may be
+//! used in several rooms, where the path tells them apart (`h1::Connection`).
 
 use super::source::{self, Source};
 use std::collections::BTreeMap;
@@ -91,9 +91,9 @@ fn docs_of_scripts_name_their_thing_first() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// The names of the types that a file of the product defines, without associated types.
+/// The names of the types that a file defines, without associated types.
 fn types(file: &Source) -> Vec<String> {
-    let tokens = file.tokens();
+    let tokens = source::tokens(&file.text);
     let mut found = Vec::new();
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate() {
@@ -112,23 +112,34 @@ fn types(file: &Source) -> Vec<String> {
     found
 }
 
+/// The program that a file is a part of. Examples and measurements are read alone.
+fn program(path: &str) -> Option<&'static str> {
+    const PROGRAMS: [&str; 4] = ["src/", "tests/it/hostile/", "tests/it/", "tests/fuzz/"];
+    PROGRAMS.into_iter().find(|start| path.starts_with(start))
+}
+
 #[test]
 fn a_types_name_is_used_once() {
-    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for file in source::sources("src").iter().filter(|file| !file.is_test()) {
-        for name in types(file) {
-            files.entry(name).or_default().push(file.path.clone());
+    let mut files: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
+    for file in ["src", "tests"].into_iter().flat_map(source::sources) {
+        let Some(program) = program(&file.path) else {
+            continue;
+        };
+        for name in types(&file) {
+            let paths = files.entry((program, name)).or_default();
+            paths.push(file.path.clone());
         }
     }
     for (noun, _) in MAIN_NOUNS {
-        let is_double = files.get(*noun).is_some_and(|paths| paths.len() > 1);
+        let key = ("src/", (*noun).to_owned());
+        let is_double = files.get(&key).is_some_and(|paths| paths.len() > 1);
         assert!(is_double, "{noun} is used once: take it off the list");
     }
     let is_allowed = |name: &str| MAIN_NOUNS.iter().any(|(noun, _)| *noun == name);
     let double: Vec<String> = files
         .iter()
-        .filter(|(name, paths)| paths.len() > 1 && !is_allowed(name))
-        .map(|(name, paths)| format!("{name}: {}", paths.join(", ")))
+        .filter(|((_, name), paths)| paths.len() > 1 && !is_allowed(name))
+        .map(|((_, name), paths)| format!("{name}: {}", paths.join(", ")))
         .collect();
     assert!(double.is_empty(), "{}", double.join("\n"));
 }

@@ -20,7 +20,7 @@ const ANSWERS: [AnsweredPath; 5] = [
 
 /// Something that a client sends.
 #[derive(Clone, Debug)]
-enum Deed {
+enum ClientDeed {
     Requests(usize, usize),
     Reset,
     WindowUpdate(u32),
@@ -32,17 +32,17 @@ enum Deed {
     Pause,
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn deed() -> impl Strategy<Value = ClientDeed> {
     let windows = prop_oneof![Just(0_u32), Just(30), Just(45), Just(65_535)];
     prop_oneof![
-        12 => (0..ANSWERS.len(), 1..6_usize).prop_map(|(answer, times)| Deed::Requests(answer, times)),
-        2 => Just(Deed::Reset),
-        2 => (1..50_000_u32).prop_map(Deed::WindowUpdate),
-        2 => windows.prop_map(Deed::InitialWindow),
-        1 => Just(Deed::EarlyPriority),
-        1 => Just(Deed::Ping),
-        1 => Just(Deed::GoAway),
-        6 => Just(Deed::Pause),
+        12 => (0..ANSWERS.len(), 1..6_usize).prop_map(|(answer, times)| ClientDeed::Requests(answer, times)),
+        2 => Just(ClientDeed::Reset),
+        2 => (1..50_000_u32).prop_map(ClientDeed::WindowUpdate),
+        2 => windows.prop_map(ClientDeed::InitialWindow),
+        1 => Just(ClientDeed::EarlyPriority),
+        1 => Just(ClientDeed::Ping),
+        1 => Just(ClientDeed::GoAway),
+        6 => Just(ClientDeed::Pause),
     ]
 }
 
@@ -90,9 +90,9 @@ proptest! {
         let mut usual = ScriptedPeer::server();
         let mut quick = ScriptedPeer::server();
         let mut next = 1;
-        for deed in deeds.into_iter().chain([Deed::Pause]) {
+        for deed in deeds.into_iter().chain([ClientDeed::Pause]) {
             match deed {
-                Deed::Requests(answer, times) => {
+                ClientDeed::Requests(answer, times) => {
                     let (path, more, _) = ANSWERS[answer];
                     let fields = [&request("GET", path), more].concat();
                     for _ in 0..times {
@@ -100,18 +100,18 @@ proptest! {
                         next += 2;
                     }
                 }
-                Deed::Reset if next > 1 => usual.rst_stream(next - 2, ErrorCode::CANCEL),
-                Deed::WindowUpdate(len) => {
+                ClientDeed::Reset if next > 1 => usual.rst_stream(next - 2, ErrorCode::CANCEL),
+                ClientDeed::WindowUpdate(len) => {
                     usual.window_update(0, len);
                     if next > 1 {
                         usual.window_update(next - 2, len);
                     }
                 }
-                Deed::InitialWindow(len) => usual.settings(&[(id::INITIAL_WINDOW_SIZE, len)]),
-                Deed::EarlyPriority => usual.priority_update(next, "u=6"),
-                Deed::Ping => usual.send(FrameType::PING, 0, 0, b"01234567"),
-                Deed::GoAway => usual.send(FrameType::GOAWAY, 0, 0, &[0; 8]),
-                Deed::Pause => {
+                ClientDeed::InitialWindow(len) => usual.settings(&[(id::INITIAL_WINDOW_SIZE, len)]),
+                ClientDeed::EarlyPriority => usual.priority_update(next, "u=6"),
+                ClientDeed::Ping => usual.send(FrameType::PING, 0, 0, b"01234567"),
+                ClientDeed::GoAway => usual.send(FrameType::GOAWAY, 0, 0, &[0; 8]),
+                ClientDeed::Pause => {
                     quick.pending.clone_from(&usual.pending);
                     serve(&mut quick, true);
                     serve(&mut usual, false);
@@ -119,7 +119,7 @@ proptest! {
                     prop_assert_eq!(quick.sent(), usual.sent());
                     prop_assert_eq!(quick.connection.snapshot(), usual.connection.snapshot());
                 }
-                Deed::Reset => {}
+                ClientDeed::Reset => {}
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::http::Field;
 use std::sync::Mutex;
 
 /// A client and a server, an inbox in front of each, and what came at the server.
-struct Pair {
+struct BoxedPair {
     client: Connection,
     server: Connection,
     inboxes: [Inbox; 2],
@@ -15,13 +15,13 @@ struct Pair {
     heard: Vec<String>,
 }
 
-impl Pair {
-    fn new() -> (Pair, StreamKey) {
+impl BoxedPair {
+    fn new() -> (BoxedPair, StreamKey) {
         let now = Instant::now();
         let mut client = Connection::client(Arc::default(), now);
         let fields: Fields = request("POST", "/").into_iter().collect();
         let stream = client.open(fields.iter(), false, now).unwrap();
-        let pair = Pair {
+        let pair = BoxedPair {
             client,
             server: Connection::server(Arc::default(), now),
             inboxes: Default::default(),
@@ -84,7 +84,7 @@ impl Pair {
 
 #[test]
 fn content_of_several_windows_comes_whole_and_ends() {
-    let (mut pair, stream) = Pair::new();
+    let (mut pair, stream) = BoxedPair::new();
     let content: Vec<u8> = (0..300_000).map(|i| (i * 7) as u8).collect();
     let (mut outbox, mut sent) = (Outbox::default(), 0);
     for part in content.chunks(70_000) {
@@ -108,7 +108,7 @@ fn content_of_several_windows_comes_whole_and_ends() {
 #[test]
 fn trailers_follow_the_last_byte_and_end_the_stream() {
     for content in [&b""[..], b"hello"] {
-        let (mut pair, stream) = Pair::new();
+        let (mut pair, stream) = BoxedPair::new();
         let mut outbox = Outbox::default();
         outbox.push(&mut pair.client, stream, content);
         let trailers: Fields = [("x-sum", "none")].into_iter().collect();
@@ -122,7 +122,7 @@ fn trailers_follow_the_last_byte_and_end_the_stream() {
 
 #[test]
 fn fields_that_are_no_trailers_leave_an_end_without_them() {
-    let (mut pair, stream) = Pair::new();
+    let (mut pair, stream) = BoxedPair::new();
     let mut outbox = Outbox::default();
     outbox.push(&mut pair.client, stream, b"hello");
     let trailers: Fields = [("x-sum\r\n", "none")].into_iter().collect();
@@ -137,7 +137,7 @@ fn fields_that_are_no_trailers_leave_an_end_without_them() {
 
 #[test]
 fn what_waits_on_a_stream_that_is_reset_is_forgotten() {
-    let (mut pair, stream) = Pair::new();
+    let (mut pair, stream) = BoxedPair::new();
     let mut outbox = Outbox::default();
     assert!(outbox.push(&mut pair.client, stream, &[0; 100_000]));
     assert_eq!(pair.send(&mut outbox), 65_535);
@@ -150,7 +150,7 @@ fn what_waits_on_a_stream_that_is_reset_is_forgotten() {
 
 #[test]
 fn a_response_takes_its_status_as_a_number_of_a_final_one() {
-    let (mut pair, stream) = Pair::new();
+    let (mut pair, stream) = BoxedPair::new();
     pair.carry();
     let at_server = pair.server.stream(stream.id()).unwrap();
     for status in [0, 100, 199, 1_000] {
@@ -172,7 +172,7 @@ fn a_response_takes_its_status_as_a_number_of_a_final_one() {
 
 #[test]
 fn a_source_is_read_when_the_windows_are_open_and_ends_the_stream() {
-    let (mut pair, stream) = Pair::new();
+    let (mut pair, stream) = BoxedPair::new();
     let (mut outbox, reads) = (Outbox::default(), Arc::new(Mutex::new(0)));
     let counted = Arc::clone(&reads);
     outbox.push(&mut pair.client, stream, b"in front, ");
@@ -198,7 +198,7 @@ fn a_source_is_read_when_the_windows_are_open_and_ends_the_stream() {
 
 #[test]
 fn an_empty_source_is_an_end() {
-    let (mut pair, stream) = Pair::new();
+    let (mut pair, stream) = BoxedPair::new();
     let mut outbox = Outbox::default();
     outbox.end_with_source(&mut pair.client, stream, 0, |_| None);
     pair.send(&mut outbox);
@@ -212,7 +212,7 @@ fn an_empty_source_is_an_end() {
 #[test]
 fn a_source_that_fails_or_ends_early_resets_its_stream_and_no_other() {
     for failure in [None, Some(0), Some(usize::MAX)] {
-        let (mut pair, stream) = Pair::new();
+        let (mut pair, stream) = BoxedPair::new();
         let other = Fields::request("POST", "http", "localhost", "/other");
         let other = pair.client.open(other.iter(), false, pair.now).unwrap();
         let mut outbox = Outbox::default();
@@ -231,7 +231,7 @@ fn a_source_that_fails_or_ends_early_resets_its_stream_and_no_other() {
 #[test]
 fn a_response_at_hand_tells_its_length_and_comes_whole() {
     for content in [&b""[..], &[b'x'; 100_000]] {
-        let (mut pair, stream) = Pair::new();
+        let (mut pair, stream) = BoxedPair::new();
         pair.carry();
         let at_server = pair.server.stream(stream.id()).unwrap();
         let (mut outbox, mut inbox) = (Outbox::default(), Inbox::default());
@@ -270,7 +270,7 @@ fn a_response_at_hand_tells_its_length_and_comes_whole() {
 
 #[test]
 fn a_response_to_a_request_that_was_reset_is_a_misuse_and_leaves_nothing() {
-    let (mut pair, stream) = Pair::new();
+    let (mut pair, stream) = BoxedPair::new();
     pair.carry();
     let at_server = pair.server.stream(stream.id()).unwrap();
     pair.server.reset(at_server, ErrorCode::CANCEL);
@@ -281,7 +281,7 @@ fn a_response_to_a_request_that_was_reset_is_a_misuse_and_leaves_nothing() {
 
 #[test]
 fn what_an_event_took_from_the_windows_is_given_back_in_one_go_or_padding_first() {
-    let (mut pair, stream) = Pair::new();
+    let (mut pair, stream) = BoxedPair::new();
     let sent = pair.client.send_padded_data(stream, b"hello", 9, false);
     sent.unwrap();
     let bytes = pair.client.take_output();

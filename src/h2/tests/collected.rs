@@ -5,17 +5,17 @@ use crate::h2::{CollectedRequest, RequestCollector};
 use crate::http::Field;
 
 /// A client, and a server that collects requests of up to twenty bytes.
-struct Collected {
+struct CollectedPair {
     client: Connection,
     server: Connection,
     collector: RequestCollector,
     now: Instant,
 }
 
-impl Collected {
+impl CollectedPair {
     fn new() -> Self {
         let now = Instant::now();
-        Collected {
+        CollectedPair {
             client: Connection::client(Arc::default(), now),
             server: Connection::server(Arc::default(), now),
             collector: RequestCollector::new(20),
@@ -69,7 +69,7 @@ impl Collected {
 
 #[test]
 fn requests_are_given_when_their_last_byte_has_come() {
-    let mut pair = Collected::new();
+    let mut pair = CollectedPair::new();
     let (first, second) = (pair.open(None, false), pair.open(None, true));
     pair.client.send_data(first, b"hello ", false).unwrap();
     let whole = pair.carry();
@@ -92,7 +92,7 @@ fn requests_are_given_when_their_last_byte_has_come() {
 
 #[test]
 fn trailers_end_a_request_and_are_kept() {
-    let mut pair = Collected::new();
+    let mut pair = CollectedPair::new();
     let stream = pair.open(None, false);
     pair.client.send_data(stream, b"hello", false).unwrap();
     let trailers = [Field::new(b"x-sum", b"12")];
@@ -105,7 +105,7 @@ fn trailers_end_a_request_and_are_kept() {
 
 #[test]
 fn a_client_that_waits_for_100_hears_it_and_one_with_another_expectation_417() {
-    let mut pair = Collected::new();
+    let mut pair = CollectedPair::new();
     let stream = pair.open(Some(("expect", "100-continue")), false);
     assert!(pair.carry().is_empty());
     assert_eq!(pair.heard(), ["100"]);
@@ -118,7 +118,7 @@ fn a_client_that_waits_for_100_hears_it_and_one_with_another_expectation_417() {
 
 #[test]
 fn more_content_than_is_allowed_is_answered_413_and_the_rest_is_not_taken() {
-    let mut pair = Collected::new();
+    let mut pair = CollectedPair::new();
     let (first, second) = (pair.open(None, false), pair.open(None, false));
     pair.client.send_data(first, &[b'x'; 20], false).unwrap();
     pair.client.send_data(second, &[b'x'; 20], true).unwrap();
@@ -133,7 +133,7 @@ fn more_content_than_is_allowed_is_answered_413_and_the_rest_is_not_taken() {
 
 #[test]
 fn a_request_with_too_many_fields_is_answered_431() {
-    let mut pair = Collected::new();
+    let mut pair = CollectedPair::new();
     pair.open(Some(("cookie", &"x".repeat(40_000))), false);
     assert!(pair.carry().is_empty());
     assert_eq!(pair.heard(), ["431", "NO_ERROR"]);
@@ -141,7 +141,7 @@ fn a_request_with_too_many_fields_is_answered_431() {
 
 #[test]
 fn a_request_that_is_reset_is_forgotten() {
-    let mut pair = Collected::new();
+    let mut pair = CollectedPair::new();
     let stream = pair.open(None, false);
     pair.client.send_data(stream, b"hello", false).unwrap();
     pair.carry();

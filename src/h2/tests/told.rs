@@ -19,9 +19,9 @@ fn each_event(
 }
 
 /// A stream's end by an error: its stream, code, reason, and a field of the broken section.
-type Told = (u32, ErrorCode, &'static str, Option<Vec<u8>>);
+type ToldError = (u32, ErrorCode, &'static str, Option<Vec<u8>>);
 
-fn told(peer: &mut ScriptedPeer) -> Vec<Told> {
+fn told(peer: &mut ScriptedPeer) -> Vec<ToldError> {
     let mut told = Vec::new();
     let mark = |fields: &Fields| fields.value("x-mark").unwrap_or_default().to_vec();
     each_event(peer, |event| match event {
@@ -49,7 +49,7 @@ fn told(peer: &mut ScriptedPeer) -> Vec<Told> {
 
 const MARKED: Option<&[u8]> = Some(b"here");
 
-fn as_slices(told: &[Told]) -> Vec<(u32, ErrorCode, &str, Option<&[u8]>)> {
+fn as_slices(told: &[ToldError]) -> Vec<(u32, ErrorCode, &str, Option<&[u8]>)> {
     let slices = told.iter();
     slices
         .map(|(id, code, reason, mark)| (*id, *code, *reason, mark.as_deref()))

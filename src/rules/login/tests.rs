@@ -6,11 +6,11 @@ use crate::http::Scheme;
 use std::path::Path;
 
 /// A hash, and the password that was to be compared with it.
-type Asked = (String, Vec<u8>);
+type AskedHash = (String, Vec<u8>);
 
 #[derive(Clone, Debug, Default)]
 struct Played {
-    asked: Rc<RefCell<Vec<Asked>>>,
+    asked: Rc<RefCell<Vec<AskedHash>>>,
     outcomes: Rc<RefCell<VecDeque<PasswordOutcome>>>,
 }
 

@@ -28,12 +28,12 @@ use std::cell::RefCell;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
-use test_world::{Call, Outside, Shared, TestLink, TestWorld};
+use test_world::{Shared, SocketCall, TestLink, TestOutside, TestWorld};
 
 /// A loop with a good connection, which has had a response and is kept open, and a victim.
 struct Bench {
     event_loop: EventLoop<TestWorld>,
-    outside: Outside,
+    outside: TestOutside,
     files: MemoryFiles,
     good: Shared,
     victim: Shared,
@@ -92,7 +92,7 @@ impl Bench {
         let files = MemoryFiles::new();
         files.write("index.html", "hello");
         files.write("large", vec![b'x'; 1 << 20]);
-        let outside = Outside::default();
+        let outside = TestOutside::default();
         let world = TestWorld {
             start: Instant::now(),
             outside: outside.clone(),
@@ -120,7 +120,13 @@ impl Bench {
         bench
     }
 
-    fn connect(&self, listener: usize, bytes: &[u8], room: usize, at: Option<Call>) -> Shared {
+    fn connect(
+        &self,
+        listener: usize,
+        bytes: &[u8],
+        room: usize,
+        at: Option<SocketCall>,
+    ) -> Shared {
         let link = Rc::new(RefCell::new(TestLink {
             incoming: bytes.to_vec(),
             room,
@@ -202,7 +208,7 @@ impl Bench {
 #[test]
 fn a_panic_while_it_is_accepted_costs_no_place_and_the_newcomer_comes_in_later() {
     let mut bench = Bench::new();
-    bench.victim = bench.connect(0, GET, usize::MAX, Some(Call::Accept));
+    bench.victim = bench.connect(0, GET, usize::MAX, Some(SocketCall::Accept));
     bench.turns(3);
     assert!(bench.victim.borrow().outgoing.is_empty());
     bench.sleep(Duration::from_secs(1));
@@ -217,7 +223,7 @@ fn a_panic_while_it_is_accepted_costs_no_place_and_the_newcomer_comes_in_later()
 #[test]
 fn a_panic_while_it_is_registered_ends_a_connection_and_no_other() {
     let mut bench = Bench::new();
-    bench.victim = bench.connect(1, &client_hello(), usize::MAX, Some(Call::Register));
+    bench.victim = bench.connect(1, &client_hello(), usize::MAX, Some(SocketCall::Register));
     bench.turns(3);
     bench.expect_harmless();
 }
@@ -225,14 +231,14 @@ fn a_panic_while_it_is_registered_ends_a_connection_and_no_other() {
 #[test]
 fn a_panic_before_its_first_byte_ends_a_connection_and_no_other() {
     let mut bench = Bench::new();
-    bench.victim = bench.connect(0, GET, usize::MAX, Some(Call::Read));
+    bench.victim = bench.connect(0, GET, usize::MAX, Some(SocketCall::Read));
     bench.turns(3);
     bench.expect_harmless();
 }
 
 #[test]
 fn a_panic_in_the_tls_handshake_ends_a_connection_and_no_other() {
-    for call in [Call::Read, Call::Write] {
+    for call in [SocketCall::Read, SocketCall::Write] {
         let mut bench = Bench::new();
         bench.victim = bench.connect(1, &client_hello(), usize::MAX, Some(call));
         bench.turns(1);
@@ -269,7 +275,7 @@ fn a_panic_at_a_reader_that_has_stalled_ends_a_connection_and_no_other() {
     let mut bench = Bench::new();
     bench.victim = bench.connect(0, &h2_request(), 1000, None);
     bench.turns(3);
-    bench.victim.borrow_mut().panics_at = Some(Call::Write);
+    bench.victim.borrow_mut().panics_at = Some(SocketCall::Write);
     bench.wake(&bench.victim);
     bench.turns(3);
     bench.expect_harmless();
@@ -279,7 +285,7 @@ fn a_panic_at_a_reader_that_has_stalled_ends_a_connection_and_no_other() {
 fn a_panic_at_its_end_ends_a_connection_and_no_other() {
     let last = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     let mut bench = Bench::new();
-    bench.victim = bench.connect(0, last, usize::MAX, Some(Call::ShutdownWrite));
+    bench.victim = bench.connect(0, last, usize::MAX, Some(SocketCall::ShutdownWrite));
     bench.turns(3);
     bench.expect_harmless();
 
@@ -287,7 +293,7 @@ fn a_panic_at_its_end_ends_a_connection_and_no_other() {
     bench.victim = bench.connect(0, last, usize::MAX, None);
     bench.turns(3);
     // It lingers.
-    bench.victim.borrow_mut().panics_at = Some(Call::Read);
+    bench.victim.borrow_mut().panics_at = Some(SocketCall::Read);
     bench.wake(&bench.victim);
     bench.turns(3);
     bench.expect_harmless();
@@ -296,7 +302,7 @@ fn a_panic_at_its_end_ends_a_connection_and_no_other() {
 #[test]
 fn a_panic_while_its_socket_is_closed_harms_no_other_connection() {
     let mut bench = Bench::new();
-    bench.victim = bench.connect(0, GET, usize::MAX, Some(Call::Drop));
+    bench.victim = bench.connect(0, GET, usize::MAX, Some(SocketCall::Drop));
     bench.turns(3);
     bench.victim.borrow_mut().ended = true;
     bench.wake(&bench.victim);
@@ -309,7 +315,7 @@ fn a_panic_at_a_deadline_ends_a_connection_and_no_other() {
     let mut bench = Bench::new();
     bench.victim = bench.connect(0, &h2_request(), 1000, None);
     bench.turns(3);
-    bench.victim.borrow_mut().panics_at = Some(Call::Write);
+    bench.victim.borrow_mut().panics_at = Some(SocketCall::Write);
     // The good one stays awake.
     bench.sleep(Duration::from_secs(15));
     bench.good.borrow_mut().incoming = GET.to_vec();
@@ -349,7 +355,7 @@ fn a_panic_when_the_disk_is_asked_again_ends_a_connection_and_no_other() {
 fn panics_in_a_row_are_told_once_a_second_and_all_counted() {
     let mut bench = Bench::new();
     for _ in 0..100 {
-        bench.connect(0, GET, usize::MAX, Some(Call::Read));
+        bench.connect(0, GET, usize::MAX, Some(SocketCall::Read));
         bench.turns(2);
     }
     assert_eq!(

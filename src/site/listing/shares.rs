@@ -235,12 +235,12 @@ mod tests {
 
     /// A listing of so many bytes.
     #[derive(Debug, PartialEq, Eq)]
-    struct Content {
+    struct TestContent {
         bytes: usize,
         is_open: bool,
     }
 
-    impl SharedContent for Content {
+    impl SharedContent for TestContent {
         fn bytes(&self) -> usize {
             self.bytes
         }
@@ -254,15 +254,15 @@ mod tests {
         }
     }
 
-    fn closed(bytes: usize) -> Content {
-        Content {
+    fn closed(bytes: usize) -> TestContent {
+        TestContent {
             bytes,
             is_open: false,
         }
     }
 
-    fn open() -> Content {
-        Content {
+    fn open() -> TestContent {
+        TestContent {
             bytes: 1,
             is_open: true,
         }
@@ -272,7 +272,7 @@ mod tests {
     fn the_listing_that_was_not_read_for_longest_makes_room() {
         let shares = ListingShares::default();
         let third = MEMORY / 3;
-        let parts: Vec<Share<Content>> = (0..3).map(|_| shares.join()).collect();
+        let parts: Vec<Share<TestContent>> = (0..3).map(|_| shares.join()).collect();
         for part in &parts {
             part.put_back(closed(third));
         }
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn responses_that_share_a_listing_hold_it_until_the_last_of_them_has_gone() {
         let shares = ListingShares::default();
-        let first: Share<Content> = shares.join();
+        let first: Share<TestContent> = shares.join();
         let second = first.clone();
         first.put_back(closed(100));
         drop(first);
@@ -305,13 +305,13 @@ mod tests {
     fn memory_is_given_back_with_the_listing() {
         let shares = ListingShares::default();
         for _ in 0..200 {
-            let part: Share<Content> = shares.join();
+            let part: Share<TestContent> = shares.join();
             part.put_back(closed(MEMORY));
         }
         assert_eq!(shares.0.total.get(), 0);
         assert!(shares.0.holders.borrow().len() <= 65);
         assert!(shares.take_freed() && !shares.take_freed());
-        let part: Share<Content> = shares.join();
+        let part: Share<TestContent> = shares.join();
         part.put_back(closed(MEMORY + 1));
         assert_eq!(part.take(), None);
     }
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn a_few_directories_are_open_and_the_one_that_was_not_read_for_longest_is_closed() {
         let shares = ListingShares::default();
-        let parts: Vec<Share<Content>> = (0..MOST_OPEN).map(|_| shares.join()).collect();
+        let parts: Vec<Share<TestContent>> = (0..MOST_OPEN).map(|_| shares.join()).collect();
         parts.iter().for_each(|part| part.put_back(open()));
         let first = parts[0].take().unwrap();
         parts[0].put_back(first);
@@ -327,7 +327,8 @@ mod tests {
             // It goes with its listing, and takes the place of one only.
             shares.join().put_back(open());
         }
-        let is_open = |part: &Share<Content>| part.take().is_some_and(|content| content.is_open);
+        let is_open =
+            |part: &Share<TestContent>| part.take().is_some_and(|content| content.is_open);
         let found: Vec<bool> = parts.iter().map(is_open).collect();
         assert_eq!(found, [true, false, true, true]);
     }
@@ -337,7 +338,8 @@ mod tests {
         let shares = ListingShares::default();
         let now = Instant::now();
         assert_eq!(shares.until_idle(now), None);
-        let (stalled, busy): (Share<Content>, Share<Content>) = (shares.join(), shares.join());
+        let (stalled, busy): (Share<TestContent>, Share<TestContent>) =
+            (shares.join(), shares.join());
         stalled.put_back(open());
         for look in 0..=2 {
             busy.take();

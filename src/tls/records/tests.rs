@@ -17,7 +17,7 @@ use rustls::{
 };
 
 type ServerSide = Tls<UnbufferedServerConnection>;
-type ClientSide = Tls<UnbufferedClientConnection>;
+type DialledSide = Tls<UnbufferedClientConnection>;
 
 const READ: usize = 64 << 10;
 
@@ -303,9 +303,9 @@ fn the_peers_side_goes_on_behind_the_end_of_ours() {
 }
 
 /// A client of ours after a handshake with rustls's own server, and the server's secrets.
-fn connected() -> (ClientSide, RawPeer) {
+fn connected() -> (DialledSide, RawPeer) {
     let (server, client) = configs(&version::TLS13);
-    let mut client = ClientSide::connect(client, name()).unwrap();
+    let mut client = DialledSide::connect(client, name()).unwrap();
     let mut server = rustls::ServerConnection::new(server).unwrap();
     let mut wire = WireBuffer::default();
     give(&mut client, &[0; 0], &mut wire).unwrap();

@@ -16,25 +16,25 @@ use std::time::{Duration, Instant};
 use crate::support::{PATIENCE, Server};
 
 /// A response as its reader sees it.
-struct Got {
+struct H1Got {
     status: u16,
     fields: Fields,
     content: Vec<u8>,
 }
 
 /// A connection to a server.
-struct Link {
+struct ClientLink {
     core: ClientConnection,
     socket: TcpStream,
     input: Vec<u8>,
     fields: Fields,
 }
 
-impl Link {
-    fn open(address: SocketAddr) -> Link {
+impl ClientLink {
+    fn open(address: SocketAddr) -> ClientLink {
         let socket = TcpStream::connect(address).expect("a server that listens");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        Link {
+        ClientLink {
             core: ClientConnection::new(Arc::default(), Instant::now()),
             socket,
             input: Vec::new(),
@@ -42,7 +42,7 @@ impl Link {
         }
     }
 
-    fn ask(&mut self, method: &str, path: &str, fields: &[(&str, &str)]) -> Got {
+    fn ask(&mut self, method: &str, path: &str, fields: &[(&str, &str)]) -> H1Got {
         let head = [
             (":method", method),
             (":authority", "localhost"),
@@ -58,8 +58,8 @@ impl Link {
         self.response()
     }
 
-    fn response(&mut self) -> Got {
-        let mut got = Got {
+    fn response(&mut self) -> H1Got {
+        let mut got = H1Got {
             status: 0,
             fields: Fields::new(),
             content: Vec::new(),
@@ -156,7 +156,7 @@ fn site(directory: &Path) {
 
 /// Everything that each of them answers alike.
 fn fetch_all(name: &str, address: SocketAddr) {
-    let mut link = Link::open(address);
+    let mut link = ClientLink::open(address);
     let mut connections = 1;
     for (method, path, fields, status, expected) in [
         ("GET", "/file.txt", &[][..], 200, content()),
@@ -175,7 +175,7 @@ fn fetch_all(name: &str, address: SocketAddr) {
     ] {
         if !link.core.is_idle() {
             assert!(link.core.wants_close(), "{name}");
-            link = Link::open(address);
+            link = ClientLink::open(address);
             connections += 1;
         }
         let got = link.ask(method, path, fields);
@@ -199,7 +199,7 @@ fn fetch_all(name: &str, address: SocketAddr) {
         connections == 1 || name == "http.server",
         "{name}: {connections}"
     );
-    let got = Link::open(address).ask("HEAD", "/file.txt", &[]);
+    let got = ClientLink::open(address).ask("HEAD", "/file.txt", &[]);
     // Some tell no time of a file that has just been written.
     let (name_of_condition, validator) = match got.fields.value("etag") {
         Some(etag) => ("if-none-match", etag),
@@ -210,7 +210,7 @@ fn fetch_all(name: &str, address: SocketAddr) {
     };
     let validator = String::from_utf8_lossy(validator).into_owned();
     let condition = [(name_of_condition, validator.as_str())];
-    let got = Link::open(address).ask("GET", "/file.txt", &condition);
+    let got = ClientLink::open(address).ask("GET", "/file.txt", &condition);
     assert_eq!((got.status, got.content.len()), (304, 0), "{name}");
 }
 

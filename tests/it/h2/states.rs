@@ -25,9 +25,9 @@ struct Bench {
 }
 
 /// Function that brings the stream into a state.
-type Reach = fn(&mut Bench);
+type StateReach = fn(&mut Bench);
 
-const SERVER: [(&str, Reach); 11] = [
+const SERVER: [(&str, StateReach); 11] = [
     ("idle", |_| {}),
     ("reserved (local)", |bench| {
         bench.receive(&get(1));
@@ -64,7 +64,7 @@ const SERVER: [(&str, Reach); 11] = [
     }),
 ];
 
-const CLIENT: [(&str, Reach); 9] = [
+const CLIENT: [(&str, StateReach); 9] = [
     ("idle", |_| {}),
     ("reserved (remote)", |bench| {
         bench.open(true);
@@ -203,7 +203,7 @@ impl Bench {
         bench
     }
 
-    fn in_state(role: Role, reach: Reach) -> Bench {
+    fn in_state(role: Role, reach: StateReach) -> Bench {
         let mut bench = Bench::new(role);
         reach(&mut bench);
         bench.key = bench.connection.stream(bench.id).or(bench.key);
@@ -290,7 +290,7 @@ impl Bench {
     }
 }
 
-fn received(role: Role, reach: Reach, make: Make) -> String {
+fn received(role: Role, reach: StateReach, make: Make) -> String {
     let mut bench = Bench::in_state(role, reach);
     let result = bench.result(&make(bench.id));
     let reset = bench.reset_sent();
@@ -309,7 +309,7 @@ fn received(role: Role, reach: Reach, make: Make) -> String {
     }
 }
 
-fn commanded(role: Role, reach: Reach, command: Command) -> String {
+fn commanded(role: Role, reach: StateReach, command: Command) -> String {
     let mut bench = Bench::in_state(role, reach);
     let Some(key) = bench.key else {
         return "–".into();
@@ -337,7 +337,7 @@ fn commanded(role: Role, reach: Reach, command: Command) -> String {
 fn grid(
     text: &mut String,
     first: &str,
-    states: &[(&str, Reach)],
+    states: &[(&str, StateReach)],
     rows: impl Iterator<Item = (&'static str, Vec<String>)>,
 ) {
     let names: Vec<_> = states.iter().map(|&(name, _)| name).collect();
@@ -360,8 +360,9 @@ fn s5_1_the_table_of_states_is_as_reviewed() {
     );
     for (role, states) in [(Role::Server, &SERVER[..]), (Role::Client, &CLIENT[..])] {
         let _ = write!(text, "\n## {role:?}\n");
-        let cells =
-            |cell: &dyn Fn(Reach) -> String| states.iter().map(|&(_, reach)| cell(reach)).collect();
+        let cells = |cell: &dyn Fn(StateReach) -> String| {
+            states.iter().map(|&(_, reach)| cell(reach)).collect()
+        };
         let frames = FRAMES
             .iter()
             .map(|&(name, make)| (name, cells(&|reach| received(role, reach, make))));

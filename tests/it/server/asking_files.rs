@@ -40,10 +40,10 @@ const ANSWER: u32 = 16;
 /// A file system that is mounted until this is dropped.
 struct AskingFiles {
     at: PathBuf,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<FilesState>>,
 }
 
-struct State {
+struct FilesState {
     device: File,
     /// Time for which the kernel need not ask about a name again, in seconds.
     validity: u64,
@@ -55,7 +55,7 @@ struct State {
     openers: Vec<u32>,
 }
 
-impl State {
+impl FilesState {
     fn answer(&mut self, call: u64, error: i32, body: &[u8]) {
         let mut answer = (ANSWER + body.len() as u32).to_le_bytes().to_vec();
         answer.extend(error.to_le_bytes());
@@ -144,7 +144,7 @@ impl AskingFiles {
             return None;
         };
         let mut calls = device.try_clone().unwrap();
-        let state = Arc::new(Mutex::new(State {
+        let state = Arc::new(Mutex::new(FilesState {
             device,
             validity,
             holds: false,

@@ -8,15 +8,15 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 /// An HTTP/2 client that decodes the statuses of responses.
-struct Client {
+struct ExpectingClient {
     h2: RawH2,
     encoder: Encoder,
     decoder: Decoder,
 }
 
-impl Client {
-    fn of(server: &Server) -> Client {
-        Client {
+impl ExpectingClient {
+    fn of(server: &Server) -> ExpectingClient {
+        ExpectingClient {
             h2: RawH2::open(server.connect()),
             encoder: Encoder::new(4096),
             decoder: Decoder::new(4096),
@@ -67,7 +67,7 @@ const CONTINUE: (&str, &str) = ("expect", "100-continue");
 #[test]
 fn http_2_says_100_before_it_waits_for_content() {
     let server = Server::start(&["--demo"]);
-    let mut client = Client::of(&server);
+    let mut client = ExpectingClient::of(&server);
     for (id, path) in [(1, "/json"), (3, "/echo"), (5, "/json")] {
         client.request(id, path, &[("expect", "100-Continue")], None);
         assert_eq!(client.status(), "100", "{path}");
@@ -87,7 +87,7 @@ fn http_2_says_100_before_it_waits_for_content() {
 #[test]
 fn http_2_says_nothing_of_it_where_content_came_or_nobody_wants_it() {
     let server = Server::start(&["--demo", "--max-request-body", "1M"]);
-    let mut client = Client::of(&server);
+    let mut client = ExpectingClient::of(&server);
     client.request(1, "/json", &[CONTINUE], Some(b"content"));
     assert_eq!(client.status(), "200");
     client.request(3, "/", &[CONTINUE], None);
@@ -102,7 +102,7 @@ fn http_2_says_nothing_of_it_where_content_came_or_nobody_wants_it() {
 #[test]
 fn an_unknown_expectation_is_417_in_both_versions() {
     let server = Server::start(&["--demo"]);
-    let mut client = Client::of(&server);
+    let mut client = ExpectingClient::of(&server);
     for (id, path) in [(1, "/json"), (3, "/")] {
         client.request(id, path, &[("expect", "the unexpected")], None);
         assert_eq!(client.status(), "417");

@@ -40,13 +40,13 @@ fn program(place: &Path, sockets: [OwnedFd; 2], names: &str, options: &[&str]) -
 }
 
 /// A running server, which ends with the test.
-struct Running(Child);
+struct RunningProcess(Child);
 
-impl Running {
-    fn start(mut command: Command, place: &Path) -> (Running, String) {
+impl RunningProcess {
+    fn start(mut command: Command, place: &Path) -> (RunningProcess, String) {
         let told = place.join("told");
         let _ = fs::remove_file(&told);
-        let mut running = Running(command.stderr(Stdio::null()).spawn().unwrap());
+        let mut running = RunningProcess(command.stderr(Stdio::null()).spawn().unwrap());
         let start = Instant::now();
         loop {
             let text = fs::read_to_string(&told).unwrap_or_default();
@@ -67,7 +67,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -106,7 +106,7 @@ fn inherited_sockets_replace_both_default_listeners_and_named_addresses_are_adde
         "listen:listen-tls",
         &["--listen", "127.0.0.1:0"],
     );
-    let (running, told) = Running::start(command, place.path());
+    let (running, told) = RunningProcess::start(command, place.path());
     assert!(told.contains(&format!("  http://{http}\n")), "{told}");
     assert!(told.contains(&format!("  https://{https}\n")), "{told}");
     assert_eq!(told.matches("://").count(), 3, "{told}");
@@ -129,7 +129,7 @@ fn a_connection_that_comes_between_two_servers_is_answered_by_the_next() {
     };
     for _ in 0..3 {
         let mut early = ask(address);
-        let (running, _) = Running::start(command(), place.path());
+        let (running, _) = RunningProcess::start(command(), place.path());
         assert!(answer(&mut early).starts_with("HTTP/1.1 200"));
         assert!(answer(&mut ask(address)).starts_with("HTTP/1.1 200"));
         running.stop();
@@ -143,7 +143,7 @@ fn an_inherited_unix_socket_serves_and_keeps_its_name() {
     let (tcp, _) = tcp();
     let sockets = [UnixListener::bind(&path).unwrap().into(), tcp.into()];
     let command = program(place.path(), sockets, "web:listen", &[]);
-    let (running, _) = Running::start(command, place.path());
+    let (running, _) = RunningProcess::start(command, place.path());
     let mut stream = UnixStream::connect(&path).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(REQUEST).unwrap();
@@ -183,7 +183,7 @@ fn a_socket_named_admin_is_the_panels_and_leaves_the_site_its_listeners() {
     let ((clear, http), (admin, panel)) = (tcp(), tcp());
     let sockets = [clear.into(), admin.into()];
     let command = program(place.path(), sockets, "listen:admin", &[]);
-    let (running, told) = Running::start(command, place.path());
+    let (running, told) = RunningProcess::start(command, place.path());
     assert!(
         told.contains(&format!("  http://{panel} (the panel)\n")),
         "{told}"

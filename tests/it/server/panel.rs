@@ -6,7 +6,7 @@ mod steering;
 mod tracing;
 
 use crate::support::{PATIENCE, Server};
-use client::{Ask, Panel, Version};
+use client::{Panel, PanelRequest, Version};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ fn the_page_and_every_answer_keep_browsers_in_bounds() {
             ("/readyz", 200),
         ] {
             for method in ["GET", "HEAD"] {
-                let answer = panel.ask(version, Ask::new(method, path));
+                let answer = panel.ask(version, PanelRequest::new(method, path));
                 assert_eq!(answer.status, status, "{version:?} {method} {path}");
                 let policy = answer.field("content-security-policy");
                 assert!(policy.contains("default-src 'none'"), "{path}: {policy}");
@@ -36,13 +36,15 @@ fn the_page_and_every_answer_keep_browsers_in_bounds() {
                 assert_eq!(answer.content.is_empty(), method == "HEAD", "{path}");
             }
         }
-        let refused = panel.ask(version, Ask::new("POST", "/"));
+        let refused = panel.ask(version, PanelRequest::new("POST", "/"));
         assert_eq!((refused.status, refused.field("allow")), (405, "GET, HEAD"));
     }
     // A site has none of it, and the panel nothing of the site.
     let site = panel.server.request("GET /panel.js HTTP/1.1");
     assert!(site.starts_with("HTTP/1.1 404 "), "{site}");
-    let page = panel.ask(Version::H1, Ask::new("GET", "/")).content;
+    let page = panel
+        .ask(Version::H1, PanelRequest::new("GET", "/"))
+        .content;
     assert!(page.contains("<title>calmd</title>"), "{page}");
 }
 
@@ -63,7 +65,7 @@ fn nothing_of_the_api_is_told_without_a_session() {
         ] {
             for method in ["GET", "HEAD", "POST", "PUT", "DELETE"] {
                 for cookie in ["", "calmd=1", "calmd-00000000=0"] {
-                    let ask = Ask::new(method, path).with("cookie", cookie);
+                    let ask = PanelRequest::new(method, path).with("cookie", cookie);
                     let answer = panel.ask(version, ask.json("{}"));
                     assert_eq!(answer.status, 401, "{version:?} {method} {path}");
                     assert!(answer.field("www-authenticate") == "Cookie");
@@ -82,13 +84,13 @@ fn users_log_in_and_out_and_others_do_not() {
             r#"{"user":"nobody","password":"secret"}"#,
             r#"{"user":"","password":""}"#,
         ] {
-            let answer = panel.ask(version, Ask::new("POST", "/api/login").json(claim));
+            let answer = panel.ask(version, PanelRequest::new("POST", "/api/login").json(claim));
             assert_eq!(answer.status, 403, "{claim}");
             assert_eq!(answer.field("set-cookie"), "");
             assert!(answer.content.contains("the login is wrong"));
         }
         for (claim, status) in [("", 400), ("{}", 400), (r#"{"token":"a"}"#, 400)] {
-            let answer = panel.ask(version, Ask::new("POST", "/api/login").json(claim));
+            let answer = panel.ask(version, PanelRequest::new("POST", "/api/login").json(claim));
             assert_eq!(answer.status, status, "{claim}");
         }
         let session = panel.log_in(version);
@@ -121,14 +123,14 @@ fn users_log_in_and_out_and_others_do_not() {
 fn over_tls_the_cookie_is_for_tls_alone() {
     let panel = Panel::with_users(&[]);
     for version in Version::ALL {
-        let ask = Ask::new("POST", "/api/login").json(client::CLAIM);
+        let ask = PanelRequest::new("POST", "/api/login").json(client::CLAIM);
         let answer = panel.ask_in_tls(version, ask);
         assert_eq!(answer.status, 200);
         let cookie = answer.field("set-cookie");
         assert!(cookie.starts_with("__Host-calmd-"), "{cookie}");
         assert!(cookie.contains("; Secure"), "{cookie}");
         let cookie = cookie.split(';').next().unwrap().to_owned();
-        let ask = || Ask::new("GET", "/api/session").with("cookie", &cookie);
+        let ask = || PanelRequest::new("GET", "/api/session").with("cookie", &cookie);
         assert_eq!(panel.ask_in_tls(version, ask()).status, 200);
         assert_eq!(panel.ask(version, ask()).status, 401);
     }
@@ -142,12 +144,15 @@ fn a_token_is_printed_and_logs_in_once() {
     assert!(first.contains(&panel.http.to_string()), "{first}");
     let log_in = |token: &str| {
         let claim = format!(r#"{{"token":"{token}"}}"#);
-        let ask = Ask::new("POST", "/api/login").json(&claim);
+        let ask = PanelRequest::new("POST", "/api/login").json(&claim);
         panel.ask(Version::H1, ask).status
     };
     let first = token(first);
     // No GET logs in.
-    let got = panel.ask(Version::H1, Ask::new("GET", &format!("/?token={first}")));
+    let got = panel.ask(
+        Version::H1,
+        PanelRequest::new("GET", &format!("/?token={first}")),
+    );
     assert_eq!(got.field("set-cookie"), "");
     assert_eq!(log_in("0"), 403);
     assert_eq!(log_in(&first), 200);
@@ -162,7 +167,12 @@ fn a_token_is_printed_and_logs_in_once() {
 fn guesses_are_counted_and_have_to_wait() {
     let panel = Panel::with_users(&[]);
     let claim = r#"{"user":"ann","password":"guess"}"#;
-    let guess = || panel.ask(Version::H1, Ask::new("POST", "/api/login").json(claim));
+    let guess = || {
+        panel.ask(
+            Version::H1,
+            PanelRequest::new("POST", "/api/login").json(claim),
+        )
+    };
     let start = Instant::now();
     let limited = loop {
         let answer = guess();
@@ -178,7 +188,7 @@ fn guesses_are_counted_and_have_to_wait() {
     let right = || {
         panel.ask(
             Version::H1,
-            Ask::new("POST", "/api/login").json(client::CLAIM),
+            PanelRequest::new("POST", "/api/login").json(client::CLAIM),
         )
     };
     let start = Instant::now();

@@ -30,7 +30,7 @@ use calmd::site::{self, Site};
 use calmd::world::memory_files::MemoryFiles;
 use h1_upstream::H1Play;
 use h2_play::H2Play;
-use outside::{Outside, REQUESTS};
+use outside::{REQUESTS, SmallOutside};
 use sim_upstream::Protocol;
 use small_world::SmallWorld;
 use std::cell::RefCell;
@@ -48,7 +48,7 @@ fn run(seed: u64, protocol: Protocol) -> Vec<String> {
     let mut config = Config::default();
     config.upstreams.connections = *rng.pick(&[2, 256]);
     let most_dialled = config.upstreams.connections;
-    let outside = Outside::new(rng, protocol, most_dialled);
+    let outside = SmallOutside::new(rng, protocol, most_dialled);
     let outside = Rc::new(RefCell::new(outside));
     let world = SmallWorld(outside.clone());
     let site = Site::new(MemoryFiles::new(), &site::Config::default()).expect("a site");

@@ -5,10 +5,10 @@ use super::*;
 use proptest::prelude::*;
 
 /// Events, the error or the state at the end, and the bytes that are left to a tunnel.
-type Outcome = (Vec<String>, Result<(), ResponseError>, bool, Vec<u8>);
+type ResponseOutcome = (Vec<String>, Result<(), ResponseError>, bool, Vec<u8>);
 
 /// The outcome of a response that comes in pieces that end at these places, and then the end.
-fn outcome(method: &str, input: &[u8], ends: impl IntoIterator<Item = usize>) -> Outcome {
+fn outcome(method: &str, input: &[u8], ends: impl IntoIterator<Item = usize>) -> ResponseOutcome {
     let mut asker = Asker::new();
     let upgrade = [("upgrade", "x")];
     let fields = if method == "UPGRADE" {

@@ -8,7 +8,7 @@ fn chunked(chunks: &str) -> Vec<u8> {
 }
 
 fn body_events(request: &[u8]) -> Vec<String> {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(request).expect("well-formed");
     assert!(caller.input.is_empty());
     caller.events().split_off(1)
@@ -17,7 +17,7 @@ fn body_events(request: &[u8]) -> Vec<String> {
 #[test]
 fn a_body_of_known_length_ends_with_its_last_byte() {
     let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(head.as_bytes()).unwrap();
     assert!(caller.connection.is_reading_body());
     caller.receive(b"hel").unwrap();
@@ -30,7 +30,7 @@ fn a_body_of_known_length_ends_with_its_last_byte() {
 
 #[test]
 fn a_length_of_zero_is_no_body() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller
         .receive(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
         .unwrap();
@@ -45,7 +45,7 @@ fn get_may_have_a_body() {
 
 #[test]
 fn the_largest_length_is_no_overflow() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller
         .receive(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\nhi")
         .unwrap();
@@ -69,7 +69,10 @@ fn chunks_lose_their_framing() {
         ("2\t;\ta;d\r\n\r\n\r\n0\r\n\r\n", r"data \r\n end"),
     ] {
         if expected.is_empty() {
-            assert_eq!(Caller::new().receive(&chunked(chunks)), Err(Error::Chunk));
+            assert_eq!(
+                TestCaller::new().receive(&chunked(chunks)),
+                Err(Error::Chunk)
+            );
         } else {
             assert_eq!(body_events(&chunked(chunks)), [expected], "{chunks}");
         }
@@ -87,7 +90,7 @@ fn trailers_come_last_and_cannot_frame_or_route() {
 
 #[test]
 fn what_follows_a_chunked_body_is_the_next_request() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     let body = "5\r\nGET /\r\n0\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n";
     caller.serve(&chunked(body)).unwrap();
     let expected = ["POST http a /", "data GET / end", "GET http a /next end"];
@@ -96,7 +99,7 @@ fn what_follows_a_chunked_body_is_the_next_request() {
 
 #[test]
 fn an_incomplete_chunk_header_keeps_no_input() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(&chunked("0000")).unwrap();
     assert!(caller.input.is_empty());
     caller.receive(b"5;abc=\"d").unwrap();
@@ -110,7 +113,7 @@ const EXPECTING: &[u8] =
 
 #[test]
 fn one_100_is_sent_to_a_client_that_waits() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(EXPECTING).unwrap();
     assert!(caller.events()[0].ends_with("(expects 100)"));
     caller.connection.send_continue();
@@ -128,7 +131,7 @@ fn one_100_is_sent_to_a_client_that_waits() {
 
 #[test]
 fn no_100_is_sent_to_a_client_that_does_not_wait() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(EXPECTING).unwrap();
     caller.receive(b"h").unwrap();
     caller.connection.send_continue();
@@ -138,7 +141,7 @@ fn no_100_is_sent_to_a_client_that_does_not_wait() {
         "POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
         "POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: miracles\r\n\r\n",
     ] {
-        let mut caller = Caller::new();
+        let mut caller = TestCaller::new();
         caller.receive(request.as_bytes()).unwrap();
         assert!(!caller.events()[0].contains("expects"));
         caller.connection.send_continue();
@@ -149,7 +152,7 @@ fn no_100_is_sent_to_a_client_that_does_not_wait() {
 #[test]
 fn a_final_status_instead_of_100_closes_since_the_body_may_come_or_not() {
     for discard in [false, true] {
-        let mut caller = Caller::new();
+        let mut caller = TestCaller::new();
         caller.receive(EXPECTING).unwrap();
         if discard {
             caller.connection.discard_body();
@@ -170,7 +173,7 @@ fn a_body_that_nobody_reads_is_drained_and_never_a_request() {
         inner.len()
     );
     let next = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(head.as_bytes()).unwrap();
     caller.connection.discard_body();
     assert!(!caller.connection.is_reading_body());
@@ -183,7 +186,7 @@ fn a_body_that_nobody_reads_is_drained_and_never_a_request() {
 
 #[test]
 fn a_chunked_body_with_trailers_is_drained_too() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(&chunked("")).unwrap();
     caller.connection.discard_body();
     caller.respond(405, b"");
@@ -195,7 +198,7 @@ fn a_chunked_body_with_trailers_is_drained_too() {
 
 #[test]
 fn a_body_that_is_drained_before_the_response_is_answered_afterwards() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(&chunked("")).unwrap();
     caller.connection.discard_body();
     caller.serve(b"1\r\na\r\n0\r\n\r\n").unwrap();
@@ -208,7 +211,7 @@ fn a_body_that_is_drained_before_the_response_is_answered_afterwards() {
 #[test]
 fn a_known_length_over_the_drain_limit_closes_after_the_response() {
     for (length, connection) in [(64 << 10, "keep-alive"), ((64 << 10) + 1, "close")] {
-        let mut caller = Caller::new();
+        let mut caller = TestCaller::new();
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
         caller.receive(head.as_bytes()).unwrap();
         caller.connection.discard_body();
@@ -221,7 +224,7 @@ fn a_known_length_over_the_drain_limit_closes_after_the_response() {
 
 #[test]
 fn a_body_of_unknown_length_is_drained_up_to_the_limit() {
-    let mut caller = Caller::with(|config| config.drain_bytes = 100);
+    let mut caller = TestCaller::with(|config| config.drain_bytes = 100);
     caller.receive(&chunked("")).unwrap();
     caller.connection.discard_body();
     caller.respond(405, b"");
@@ -236,7 +239,7 @@ fn a_body_of_unknown_length_is_drained_up_to_the_limit() {
 
 #[test]
 fn a_body_that_is_over_the_limit_before_the_response_leaves_the_response_whole() {
-    let mut caller = Caller::with(|config| config.drain_bytes = 3);
+    let mut caller = TestCaller::with(|config| config.drain_bytes = 3);
     caller.receive(&chunked("")).unwrap();
     caller.connection.discard_body();
     caller.receive(b"5\r\nhello\r\n0\r\n\r\nGET").unwrap();
@@ -248,7 +251,7 @@ fn a_body_that_is_over_the_limit_before_the_response_leaves_the_response_whole()
 
 #[test]
 fn what_is_left_of_a_body_after_the_response_is_drained() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(&chunked("5\r\nhello\r\n")).unwrap();
     caller.respond(200, b"enough");
     assert!(!caller.connection.is_reading_body());
@@ -263,7 +266,7 @@ fn what_is_wrong_beyond_the_limit_is_not_found_however_the_input_is_cut() {
     // Seventeen digits are malformed.
     for (limit, is_error) in [(16, true), (15, false)] {
         for piece in [1, 7, 100] {
-            let mut caller = Caller::with(|config| config.drain_bytes = limit);
+            let mut caller = TestCaller::with(|config| config.drain_bytes = limit);
             caller.receive(&chunked("")).unwrap();
             caller.connection.discard_body();
             let body = [b'1'; 40];

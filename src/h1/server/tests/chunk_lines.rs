@@ -8,8 +8,8 @@ const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r
 const LINE: &[u8] = b"2\r\nhi\r\n00005 ; name=\"some text\";other\r";
 
 /// A caller behind `len` bytes of the line, each of which came alone.
-fn behind(len: usize) -> Caller {
-    let mut caller = Caller::new();
+fn behind(len: usize) -> TestCaller {
+    let mut caller = TestCaller::new();
     caller.receive(HEAD).unwrap();
     for byte in &LINE[..len] {
         caller.receive(&[*byte]).unwrap();

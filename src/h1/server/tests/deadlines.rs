@@ -9,13 +9,13 @@ const STALL: Duration = Duration::from_secs(20);
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const UPLOAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
 
-fn later(caller: &mut Caller, seconds: u64) {
+fn later(caller: &mut TestCaller, seconds: u64) {
     caller.now += Duration::from_secs(seconds);
 }
 
 #[test]
 fn a_connection_without_a_request_is_closed_without_a_word() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     assert_eq!(caller.expire(), (HEADER, Ok(())));
     assert!(caller.connection.wants_close());
     assert_eq!(caller.sent(), "");
@@ -24,7 +24,7 @@ fn a_connection_without_a_request_is_closed_without_a_word() {
 
 #[test]
 fn silence_between_requests_closes_after_the_keep_alive_timeout() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.serve(GET).unwrap();
     caller.sent();
     // Empty lines are no request.
@@ -40,7 +40,7 @@ fn silence_between_requests_closes_after_the_keep_alive_timeout() {
 
 #[test]
 fn a_head_has_its_time_in_all_however_busily_it_trickles() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     later(&mut caller, 9);
     for byte in &GET[..9] {
         caller.receive(&[*byte]).unwrap();
@@ -58,7 +58,7 @@ fn a_head_has_its_time_in_all_however_busily_it_trickles() {
 
 #[test]
 fn a_timeout_that_is_called_early_does_nothing() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(b"G").unwrap();
     let early = caller.now + HEADER - Duration::from_millis(1);
     assert_eq!(caller.connection.handle_timeout(early), Ok(()));
@@ -67,7 +67,7 @@ fn a_timeout_that_is_called_early_does_nothing() {
 
 #[test]
 fn nothing_is_waited_for_while_the_response_is_made() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(GET).unwrap();
     assert_eq!(caller.connection.next_deadline(), None);
     caller.respond_with(200, &[], BodyLength::Known(2));
@@ -79,7 +79,7 @@ fn nothing_is_waited_for_while_the_response_is_made() {
 
 #[test]
 fn a_body_that_trickles_is_given_up() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(UPLOAD).unwrap();
     for _ in 0..3 {
         caller.receive(&[b'a'; 1_024]).unwrap();
@@ -93,7 +93,7 @@ fn a_body_that_trickles_is_given_up() {
 
 #[test]
 fn a_slow_body_has_its_time_where_there_is_room_for_it_and_less_as_soon_as_there_is_none() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.connection.set_patience(Patience::Ample);
     caller.receive(UPLOAD).unwrap();
     // A byte each time.
@@ -103,7 +103,7 @@ fn a_slow_body_has_its_time_where_there_is_room_for_it_and_less_as_soon_as_there
     }
     assert_eq!(caller.expire(), (STALL, Err(Error::BodyTimeout)));
 
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.connection.set_patience(Patience::Ample);
     caller.receive(UPLOAD).unwrap();
     assert_eq!(caller.expire(), (STALL, Ok(())));
@@ -118,7 +118,7 @@ fn a_slow_body_has_its_time_where_there_is_room_for_it_and_less_as_soon_as_there
 
 #[test]
 fn a_body_that_stalls_after_the_response_has_begun_closes_without_another() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(UPLOAD).unwrap();
     caller.respond_with(200, &[], BodyLength::Unknown);
     caller.sent();
@@ -129,7 +129,7 @@ fn a_body_that_stalls_after_the_response_has_begun_closes_without_another() {
 
 #[test]
 fn the_clock_stands_still_while_the_caller_does_not_read() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(UPLOAD).unwrap();
     later(&mut caller, 4);
     caller.connection.pause_input(caller.now);
@@ -143,14 +143,14 @@ fn the_clock_stands_still_while_the_caller_does_not_read() {
 
 #[test]
 fn a_client_that_waits_for_100_is_not_waited_for() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
     caller.receive(head).unwrap();
     assert_eq!(caller.connection.next_deadline(), None);
     caller.connection.send_continue();
     assert_eq!(caller.expire(), (STALL, Err(Error::BodyTimeout)));
 
-    let mut hasty = Caller::new();
+    let mut hasty = TestCaller::new();
     hasty.receive(head).unwrap();
     hasty.receive(b"h").unwrap();
     assert_eq!(hasty.expire(), (STALL, Err(Error::BodyTimeout)));
@@ -158,7 +158,7 @@ fn a_client_that_waits_for_100_is_not_waited_for() {
 
 #[test]
 fn a_body_that_nobody_reads_has_time_once_the_response_is_complete() {
-    let mut caller = Caller::with(|config| config.drain_bytes = u64::MAX);
+    let mut caller = TestCaller::with(|config| config.drain_bytes = u64::MAX);
     caller.receive(UPLOAD).unwrap();
     caller.connection.discard_body();
     caller.respond_with(404, &[], BodyLength::Known(2));
@@ -174,7 +174,7 @@ fn a_body_that_nobody_reads_has_time_once_the_response_is_complete() {
 
 #[test]
 fn a_closed_connection_has_no_deadline() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(b"\0").unwrap_err();
     assert_eq!(caller.connection.next_deadline(), None);
     assert_eq!(

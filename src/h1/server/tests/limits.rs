@@ -3,7 +3,7 @@
 use super::*;
 
 fn result(request: &[u8]) -> Result<(), Error> {
-    Caller::new().receive(request)
+    TestCaller::new().receive(request)
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn a_request_line_may_have_8_kib() {
 
 #[test]
 fn a_request_line_is_refused_at_the_byte_too_many() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(&[b'G'; 3]).unwrap();
     caller.receive(b" ").unwrap();
     caller.receive(&[b'/'; 8_188]).unwrap();
@@ -53,7 +53,7 @@ fn a_head_may_have_100_fields() {
 
 #[test]
 fn more_fields_than_the_parser_has_room_for_are_too_many() {
-    let mut caller = Caller::with(|config| config.head_fields = 1_000);
+    let mut caller = TestCaller::with(|config| config.head_fields = 1_000);
     let request = |count: usize| {
         let fields = "X: y\r\n".repeat(count - 1);
         format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
@@ -112,7 +112,7 @@ fn the_extensions_of_a_body_may_have_16_kib() {
 
 #[test]
 fn extensions_are_counted_for_each_body() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     for _ in 0..3 {
         let body = format!("{CHUNKED}1;{}\r\na\r\n0\r\n\r\n", "e".repeat(10_000));
         caller.serve(body.as_bytes()).unwrap();

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A caller of a connection, with the peer's bytes and the events that they caused.
-struct Caller {
+struct TestCaller {
     connection: Connection,
     /// Input that was not consumed.
     input: Vec<u8>,
@@ -32,7 +32,7 @@ struct Caller {
     output: Vec<u8>,
 }
 
-impl Caller {
+impl TestCaller {
     fn new() -> Self {
         Self::with(|_| {})
     }
@@ -41,7 +41,7 @@ impl Caller {
         let mut config = Config::default();
         change(&mut config);
         let now = Instant::now();
-        Caller {
+        TestCaller {
             connection: Connection::new(Arc::new(config), Scheme::Http, now),
             input: Vec::new(),
             fields: Fields::new(),
@@ -199,7 +199,7 @@ fn note(events: &mut Vec<String>, event: &Event<'_>) {
 fn a_connection_is_small_and_holds_no_buffer() {
     let size = std::mem::size_of::<Connection>();
     assert!(size <= 144, "{size} bytes");
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.serve(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert_eq!(caller.connection.output().capacity(), 0);
     assert!(caller.connection.is_idle());

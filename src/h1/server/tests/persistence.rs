@@ -6,7 +6,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// The connection fields of the response to a request, and true if the connection closes.
 fn persistence(request: &str) -> (String, bool) {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.serve(request.as_bytes()).unwrap();
     let output = caller.sent();
     let fields = output.lines().filter(|line| {
@@ -63,7 +63,7 @@ fn http_1_1_goes_on_unless_told_to_close() {
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     let requests: String = (0..10)
         .map(|i| format!("GET /{i} HTTP/1.1\r\nHost: a\r\n\r\n"))
         .collect();
@@ -82,7 +82,7 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn a_request_is_not_looked_at_before_the_response_to_the_one_before_is_complete() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(&[GET, GET].concat()).unwrap();
     assert_eq!(caller.events().len(), 1);
     assert_eq!(caller.input, GET);
@@ -100,7 +100,7 @@ fn a_request_is_not_looked_at_before_the_response_to_the_one_before_is_complete(
 
 #[test]
 fn nothing_behind_a_request_that_closes_is_answered() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller
         .serve(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
@@ -110,7 +110,7 @@ fn nothing_behind_a_request_that_closes_is_answered() {
 
 #[test]
 fn max_counts_down_and_the_last_request_closes() {
-    let mut caller = Caller::with(|config| config.keep_alive_requests = 3);
+    let mut caller = TestCaller::with(|config| config.keep_alive_requests = 3);
     for expected in ["max=2", "max=1", "connection: close"] {
         assert!(!caller.connection.wants_close());
         caller.serve(GET).unwrap();
@@ -121,7 +121,7 @@ fn max_counts_down_and_the_last_request_closes() {
 
 #[test]
 fn a_timeout_of_zero_turns_keep_alive_off() {
-    let mut caller = Caller::with(|config| config.keep_alive_timeout = Duration::ZERO);
+    let mut caller = TestCaller::with(|config| config.keep_alive_timeout = Duration::ZERO);
     caller.serve(GET).unwrap();
     assert!(caller.sent().contains("connection: close"));
     assert!(caller.connection.wants_close());
@@ -129,11 +129,11 @@ fn a_timeout_of_zero_turns_keep_alive_off() {
 
 #[test]
 fn shutdown_closes_an_idle_connection_at_once_and_others_after_the_response() {
-    let mut idle = Caller::new();
+    let mut idle = TestCaller::new();
     idle.connection.shutdown();
     assert!(idle.connection.wants_close());
 
-    let mut busy = Caller::new();
+    let mut busy = TestCaller::new();
     busy.receive(GET).unwrap();
     busy.connection.shutdown();
     assert!(!busy.connection.wants_close());
@@ -141,7 +141,7 @@ fn shutdown_closes_an_idle_connection_at_once_and_others_after_the_response() {
     assert!(busy.sent().contains("connection: close"));
     assert!(busy.connection.wants_close());
 
-    let mut late = Caller::new();
+    let mut late = TestCaller::new();
     late.receive(GET).unwrap();
     late.respond_with(200, &[], BodyLength::Known(2));
     late.connection.shutdown();
@@ -149,7 +149,7 @@ fn shutdown_closes_an_idle_connection_at_once_and_others_after_the_response() {
     late.send(b"ok", true);
     assert!(late.connection.wants_close());
 
-    let mut begun = Caller::new();
+    let mut begun = TestCaller::new();
     begun.receive(b"GET / HT").unwrap();
     begun.connection.shutdown();
     begun.serve(b"TP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -158,7 +158,7 @@ fn shutdown_closes_an_idle_connection_at_once_and_others_after_the_response() {
 
 #[test]
 fn the_end_of_the_server_waits_a_second_for_a_client_that_has_just_asked() {
-    let mut recent = Caller::new();
+    let mut recent = TestCaller::new();
     recent.serve(GET).unwrap();
     recent.connection.retire(recent.now);
     assert!(!recent.connection.wants_close());
@@ -166,7 +166,7 @@ fn the_end_of_the_server_waits_a_second_for_a_client_that_has_just_asked() {
     assert!(recent.sent().contains("connection: close"));
     assert!(recent.connection.wants_close());
 
-    let mut silent = Caller::new();
+    let mut silent = TestCaller::new();
     silent.serve(GET).unwrap();
     silent.connection.retire(silent.now);
     let deadline = silent.connection.next_deadline().unwrap();
@@ -174,19 +174,19 @@ fn the_end_of_the_server_waits_a_second_for_a_client_that_has_just_asked() {
     silent.connection.handle_timeout(deadline).unwrap();
     assert!(silent.connection.wants_close());
 
-    let mut idle = Caller::new();
+    let mut idle = TestCaller::new();
     idle.serve(GET).unwrap();
     idle.connection.retire(idle.now + Duration::from_secs(1));
     assert!(idle.connection.wants_close(), "it has asked long ago");
 
-    let mut fresh = Caller::new();
+    let mut fresh = TestCaller::new();
     fresh.connection.retire(fresh.now);
     assert!(fresh.connection.wants_close(), "it has never asked");
 }
 
 #[test]
 fn a_peer_that_ends_its_side_still_gets_its_responses() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.input.extend_from_slice(&[GET, GET].concat());
     assert!(caller.step().unwrap());
     caller.connection.finish_input().unwrap();
@@ -203,7 +203,7 @@ fn a_peer_that_ends_its_side_still_gets_its_responses() {
 #[test]
 fn a_peer_that_ends_its_side_between_requests_is_closed_without_a_word() {
     for before in [b"".as_slice(), b"\r\n", b"\r", GET] {
-        let mut caller = Caller::new();
+        let mut caller = TestCaller::new();
         caller.serve(before).unwrap();
         caller.sent();
         assert_eq!(caller.connection.finish_input(), Ok(()));
@@ -214,11 +214,11 @@ fn a_peer_that_ends_its_side_between_requests_is_closed_without_a_word() {
 
 #[test]
 fn an_end_in_a_body_that_nobody_reads_spares_the_response() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller
         .receive(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
         .unwrap();
-    let mut other = Caller::new();
+    let mut other = TestCaller::new();
     other
         .receive(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
         .unwrap();
@@ -233,7 +233,7 @@ fn an_end_in_a_body_that_nobody_reads_spares_the_response() {
 
 #[test]
 fn input_that_was_not_offered_yet_is_not_missing() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller
         .input
         .extend_from_slice(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
@@ -245,7 +245,7 @@ fn input_that_was_not_offered_yet_is_not_missing() {
 
 #[test]
 fn a_connection_is_idle_between_requests_only() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     assert!(caller.connection.is_idle());
     caller.receive(b"\r\n").unwrap();
     assert!(caller.connection.is_idle());

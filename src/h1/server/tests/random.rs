@@ -45,7 +45,7 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[derive(Clone, Debug)]
-enum Action {
+enum RandomAct {
     Receive(Vec<u8>),
     Head(u16, Option<u64>),
     NoContent(u16),
@@ -65,52 +65,52 @@ enum Action {
     Take,
 }
 
-fn action() -> impl Strategy<Value = Action> {
+fn action() -> impl Strategy<Value = RandomAct> {
     let status = prop::sample::select(vec![100, 103, 200, 204, 304, 404]);
     let data = prop::collection::vec(any::<u8>(), 0..9);
     prop_oneof![
-        8 => input().prop_map(Action::Receive),
-        4 => (status.clone(), prop::option::of(0u64..9)).prop_map(|(s, l)| Action::Head(s, l)),
-        2 => status.prop_map(Action::NoContent),
-        6 => (data, any::<bool>()).prop_map(|(data, end)| Action::Data(data, end)),
-        1 => (0usize..9).prop_map(Action::Begin),
-        1 => any::<bool>().prop_map(Action::Commit),
-        1 => Just(Action::Continue),
-        2 => Just(Action::Discard),
-        1 => Just(Action::Pause),
-        2 => (0u64..20).prop_map(Action::Wait),
-        2 => Just(Action::Timeout),
+        8 => input().prop_map(RandomAct::Receive),
+        4 => (status.clone(), prop::option::of(0u64..9)).prop_map(|(s, l)| RandomAct::Head(s, l)),
+        2 => status.prop_map(RandomAct::NoContent),
+        6 => (data, any::<bool>()).prop_map(|(data, end)| RandomAct::Data(data, end)),
+        1 => (0usize..9).prop_map(RandomAct::Begin),
+        1 => any::<bool>().prop_map(RandomAct::Commit),
+        1 => Just(RandomAct::Continue),
+        2 => Just(RandomAct::Discard),
+        1 => Just(RandomAct::Pause),
+        2 => (0u64..20).prop_map(RandomAct::Wait),
+        2 => Just(RandomAct::Timeout),
         1 => prop::sample::select(vec![
-            Action::Finish, Action::Shutdown, Action::Refuse, Action::Abort, Action::Switch,
-            Action::Take,
+            RandomAct::Finish, RandomAct::Shutdown, RandomAct::Refuse, RandomAct::Abort, RandomAct::Switch,
+            RandomAct::Take,
         ]),
     ]
 }
 
-impl Caller {
-    fn act(&mut self, action: Action) {
+impl TestCaller {
+    fn act(&mut self, action: RandomAct) {
         let now = self.now;
         match action {
-            Action::Receive(bytes) => drop(self.receive(&bytes)),
-            Action::Head(status, length) => {
+            RandomAct::Receive(bytes) => drop(self.receive(&bytes)),
+            RandomAct::Head(status, length) => {
                 let length = length.map_or(BodyLength::Unknown, BodyLength::Known);
                 self.respond_with(status, &[], length);
             }
-            Action::NoContent(status) => self.respond_with(status, &[], BodyLength::None),
-            Action::Data(data, end) => self.send(&data, end),
-            Action::Begin(length) => drop(self.connection.begin_data(length).clone()),
-            Action::Commit(end) => self.connection.commit(end, now),
-            Action::Continue => self.connection.send_continue(),
-            Action::Discard => self.connection.discard_body(),
-            Action::Pause => self.connection.pause_input(now),
-            Action::Wait(seconds) => self.now += Duration::from_secs(seconds),
-            Action::Timeout => drop(self.connection.handle_timeout(now)),
-            Action::Finish => drop(self.connection.finish_input()),
-            Action::Shutdown => self.connection.shutdown(),
-            Action::Refuse => self.connection.refuse(413),
-            Action::Abort => self.connection.abort(),
-            Action::Switch => self.connection.switch_protocols(),
-            Action::Take => self.collect(),
+            RandomAct::NoContent(status) => self.respond_with(status, &[], BodyLength::None),
+            RandomAct::Data(data, end) => self.send(&data, end),
+            RandomAct::Begin(length) => drop(self.connection.begin_data(length).clone()),
+            RandomAct::Commit(end) => self.connection.commit(end, now),
+            RandomAct::Continue => self.connection.send_continue(),
+            RandomAct::Discard => self.connection.discard_body(),
+            RandomAct::Pause => self.connection.pause_input(now),
+            RandomAct::Wait(seconds) => self.now += Duration::from_secs(seconds),
+            RandomAct::Timeout => drop(self.connection.handle_timeout(now)),
+            RandomAct::Finish => drop(self.connection.finish_input()),
+            RandomAct::Shutdown => self.connection.shutdown(),
+            RandomAct::Refuse => self.connection.refuse(413),
+            RandomAct::Abort => self.connection.abort(),
+            RandomAct::Switch => self.connection.switch_protocols(),
+            RandomAct::Take => self.collect(),
         }
     }
 }
@@ -120,7 +120,7 @@ proptest! {
 
     #[test]
     fn random_bytes_are_refused_or_wait_for_more(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let mut caller = Caller::new();
+        let mut caller = TestCaller::new();
         if caller.serve(&bytes).is_err() {
             prop_assert!(caller.connection.wants_close());
             prop_assert!(caller.sent().starts_with("HTTP/1.1 "));
@@ -136,7 +136,7 @@ proptest! {
 
     #[test]
     fn no_order_of_calls_goes_wrong(actions in prop::collection::vec(action(), 0..30)) {
-        let mut caller = Caller::new();
+        let mut caller = TestCaller::new();
         let mut closed = false;
         for action in actions {
             caller.act(action);

@@ -4,11 +4,11 @@ use super::malformed::{self, SMUGGLED};
 use super::*;
 
 /// Events, output, and true if the connection was closed.
-type Outcome = (Vec<String>, String, bool);
+type RequestOutcome = (Vec<String>, String, bool);
 
 /// The outcome of input that comes in pieces that end at these places, and then ends.
-pub(super) fn outcome(input: &[u8], ends: impl IntoIterator<Item = usize>) -> Outcome {
-    let mut caller = Caller::new();
+pub(super) fn outcome(input: &[u8], ends: impl IntoIterator<Item = usize>) -> RequestOutcome {
+    let mut caller = TestCaller::new();
     let mut start = 0;
     for end in ends.into_iter().chain([input.len()]) {
         if caller.serve(&input[start..end]).is_err() {

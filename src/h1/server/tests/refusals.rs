@@ -6,8 +6,8 @@ use super::*;
 use crate::h1::Refusal;
 use crate::http::Field;
 
-fn refuse(case: &Malformed, bytes: &[u8]) -> Caller {
-    let mut caller = Caller::new();
+fn refuse(case: &Malformed, bytes: &[u8]) -> TestCaller {
+    let mut caller = TestCaller::new();
     let input = [bytes, SMUGGLED].concat();
     let error = caller.serve(&input).expect_err(case.name);
     assert_eq!(error.status(), case.status, "{}: {error}", case.name);
@@ -53,7 +53,7 @@ fn a_fault_in_a_body_writes_nothing_into_a_response_that_has_begun() {
         if case.stage != malformed::Stage::Body {
             continue;
         }
-        let mut caller = Caller::new();
+        let mut caller = TestCaller::new();
         let bytes = case.bytes();
         let head_end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
         caller.receive(&bytes[..head_end]).expect(case.name);
@@ -79,7 +79,7 @@ fn the_table_is_long_and_its_names_differ() {
 
 #[test]
 fn a_refusal_says_what_is_wrong() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(b"GET / HTTP/1.1\r\n\r\n").unwrap_err();
     assert_eq!(
         caller.sent(),
@@ -90,12 +90,12 @@ fn a_refusal_says_what_is_wrong() {
 
 #[test]
 fn a_refusal_of_head_has_no_content() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(b"HEAD / HTTP/1.1\r\n\r\n").unwrap_err();
     assert!(caller.sent().ends_with("\r\n\r\n"));
 }
 
-fn complete(caller: &mut Caller) -> Option<Refusal> {
+fn complete(caller: &mut TestCaller) -> Option<Refusal> {
     let fields = [Field::new(b"date", b"today"), Field::new(b"x-a", b"b")];
     caller.connection.complete_refusal(fields.into_iter())
 }
@@ -103,7 +103,7 @@ fn complete(caller: &mut Caller) -> Option<Refusal> {
 /// RFC 9110 §6.6.1: a date belongs into every 4xx response, if there is a clock.
 #[test]
 fn the_caller_adds_its_fields_to_a_refusal_and_to_nothing_else() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     caller.input.extend_from_slice(bytes);
     caller.step().unwrap();
@@ -133,7 +133,7 @@ fn a_request_that_ends_too_early_is_an_error() {
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n1234",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n",
     ] {
-        let mut caller = Caller::new();
+        let mut caller = TestCaller::new();
         caller.receive(bytes.as_bytes()).unwrap();
         assert_eq!(caller.connection.finish_input(), Err(Error::Incomplete));
         assert!(caller.sent().starts_with("HTTP/1.1 400 "), "{bytes}");

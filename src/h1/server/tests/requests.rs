@@ -3,7 +3,7 @@
 use super::*;
 
 fn event(request: &str) -> String {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(request.as_bytes()).expect(request);
     assert_eq!(caller.events.len(), 1, "{request}");
     assert!(caller.input.is_empty());
@@ -16,7 +16,7 @@ fn a_request_has_its_pseudo_fields_in_front_and_names_in_lowercase() {
         event("GET /a?b HTTP/1.1\r\nUser-Agent: x\r\nHOST: a.b:1\r\nAccept:*/*\r\n\r\n"),
         "GET http a.b:1 /a?b | user-agent: x | accept: */* end"
     );
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller
         .receive(b"GET / HTTP/1.1\r\nX: y\r\nHost: a\r\n\r\n")
         .unwrap();
@@ -78,7 +78,7 @@ fn fields_that_connection_names_are_not_passed_on() {
 fn connection_names_no_more_fields_than_there_can_be() {
     let options = "x,".repeat(200);
     let request = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {options}\r\n\r\n");
-    let received = Caller::new().receive(request.as_bytes());
+    let received = TestCaller::new().receive(request.as_bytes());
     assert_eq!(received, Err(crate::h1::Error::TooManyFields));
 }
 
@@ -109,7 +109,7 @@ fn a_few_empty_lines_before_a_request_are_skipped() {
 
 #[test]
 fn empty_lines_between_requests_are_counted_for_each() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     for _ in 0..10 {
         let request = b"\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
         caller.serve(request).unwrap();
@@ -163,7 +163,7 @@ fn http_1_0_needs_no_host() {
         event("GET / HTTP/1.0\r\nHost: a\r\n\r\n"),
         "GET http a / end"
     );
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(b"GET / HTTP/1.0\r\n\r\n").unwrap();
     assert_eq!(caller.connection.version().as_str(), "HTTP/1.0");
 }
@@ -179,7 +179,7 @@ fn the_scheme_is_the_connections() {
     let event = connection.receive(&mut input, &mut fields, now);
     assert!(matches!(event, Ok(Some(Event::Request { .. }))));
     assert_eq!(fields.scheme(), Some(&b"https"[..]));
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     let result = caller.receive(b"GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(result, Err(Error::Misdirected));
     assert!(caller.sent().starts_with("HTTP/1.1 421 "));
@@ -187,7 +187,7 @@ fn the_scheme_is_the_connections() {
 
 #[test]
 fn fields_of_an_earlier_message_are_forgotten() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller
         .serve(b"GET /1 HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n")
         .unwrap();
@@ -198,7 +198,7 @@ fn fields_of_an_earlier_message_are_forgotten() {
 #[test]
 fn a_later_minor_version_is_taken_as_1_1() {
     for minor in 2..=9 {
-        let mut caller = Caller::new();
+        let mut caller = TestCaller::new();
         let request = format!(
             "POST /a?b HTTP/1.{minor}\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
              1\r\nx\r\n0\r\n\r\n"

@@ -4,21 +4,21 @@ use super::*;
 
 const KEEP_ALIVE: &str = "connection: keep-alive\r\nkeep-alive: timeout=75, max=999\r\n";
 
-fn asked(request: &str) -> Caller {
-    let mut caller = Caller::new();
+fn asked(request: &str) -> TestCaller {
+    let mut caller = TestCaller::new();
     caller.receive(request.as_bytes()).expect(request);
     caller
 }
 
-fn get() -> Caller {
+fn get() -> TestCaller {
     asked("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
-fn get_1_0() -> Caller {
+fn get_1_0() -> TestCaller {
     asked("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
 }
 
-fn head() -> Caller {
+fn head() -> TestCaller {
     asked("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
@@ -221,7 +221,7 @@ fn fields_of_the_connection_and_of_http_2_are_not_the_callers_to_send() {
 
 #[test]
 fn there_is_one_final_response_to_a_request() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.respond(200, b"unasked");
     assert_eq!(caller.sent(), "");
     caller

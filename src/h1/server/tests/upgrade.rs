@@ -6,7 +6,7 @@ const OFFER: &str = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Se
                      Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
 
 fn event(request: &str) -> String {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.connection.report_h2c();
     caller.receive(request.as_bytes()).unwrap();
     caller.events().remove(0)
@@ -15,7 +15,7 @@ fn event(request: &str) -> String {
 #[test]
 fn an_offer_is_reported_if_that_was_asked_for() {
     assert_eq!(event(OFFER), "GET http a /a (h2c AAMAAABk) end");
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.receive(OFFER.as_bytes()).unwrap();
     assert_eq!(caller.events(), ["GET http a /a end"]);
 }
@@ -60,7 +60,7 @@ fn an_offer_that_is_incomplete_is_ignored() {
 
 #[test]
 fn an_offer_that_is_not_taken_up_is_an_ordinary_request() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.connection.report_h2c();
     caller.serve(OFFER.as_bytes()).unwrap();
     assert!(caller.sent().starts_with("HTTP/1.1 200 OK\r\n"));
@@ -69,7 +69,7 @@ fn an_offer_that_is_not_taken_up_is_an_ordinary_request() {
 
 #[test]
 fn after_the_switch_the_rest_of_the_input_is_left_alone() {
-    let mut caller = Caller::new();
+    let mut caller = TestCaller::new();
     caller.connection.report_h2c();
     let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     caller

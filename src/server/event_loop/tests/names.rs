@@ -141,7 +141,7 @@ fn a_connection_that_ends_while_it_waits_leaves_nothing() {
         &b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n"[..],
         &h2_request(),
     ] {
-        let link = bench.connect(0, request, usize::MAX, Some(Call::Read));
+        let link = bench.connect(0, request, usize::MAX, Some(SocketCall::Read));
         link.borrow_mut().panics_at = None;
         bench.turns(3);
         link.borrow_mut().ended = true;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A call of the server that can panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum SocketCall {
     Accept,
     Register,
     Read,
@@ -31,7 +31,7 @@ pub(super) struct TestLink {
     pub(super) room: usize,
     pub(super) token: Option<Token>,
     /// The next call of this kind panics.
-    pub(super) panics_at: Option<Call>,
+    pub(super) panics_at: Option<SocketCall>,
     pub(super) closed: bool,
     /// Number of reads that found nothing.
     pub(super) vain_reads: usize,
@@ -50,12 +50,12 @@ pub(super) struct TestSocket(pub(super) Shared);
 impl Drop for TestSocket {
     fn drop(&mut self) {
         self.0.borrow_mut().closed = true;
-        strike(&self.0, Call::Drop);
+        strike(&self.0, SocketCall::Drop);
     }
 }
 
 /// Panics without the hook, whose output would look like a failure.
-pub(super) fn strike(link: &Shared, call: Call) {
+pub(super) fn strike(link: &Shared, call: SocketCall) {
     if link
         .borrow_mut()
         .panics_at
@@ -67,7 +67,7 @@ pub(super) fn strike(link: &Shared, call: Call) {
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Outside(pub(super) Rc<RefCell<OutsideState>>);
+pub(super) struct TestOutside(pub(super) Rc<RefCell<OutsideState>>);
 
 #[derive(Default)]
 pub(super) struct OutsideState {
@@ -86,7 +86,7 @@ pub(super) struct OutsideState {
     pub(super) lacks_descriptor: bool,
 }
 
-impl Outside {
+impl TestOutside {
     /// Lets the time of a call pass.
     fn work(&self) {
         let mut state = self.0.borrow_mut();
@@ -97,7 +97,7 @@ impl Outside {
 
 pub(super) struct TestWorld {
     pub(super) start: Instant,
-    pub(super) outside: Outside,
+    pub(super) outside: TestOutside,
 }
 
 impl World for TestWorld {
@@ -133,7 +133,7 @@ impl World for TestWorld {
         let mut outside = self.outside.0.borrow_mut();
         let backlog = &mut outside.backlog[listener];
         let link = backlog.front().ok_or(io::ErrorKind::WouldBlock)?.clone();
-        strike(&link, Call::Accept);
+        strike(&link, SocketCall::Accept);
         backlog.pop_front();
         Ok((TestSocket(link), Peer::Ip([192, 0, 2, 7].into())))
     }
@@ -156,7 +156,7 @@ impl World for TestWorld {
     fn stop_listening(&mut self, _count: usize) {}
 
     fn register(&mut self, socket: &mut TestSocket, token: Token) -> io::Result<()> {
-        strike(&socket.0, Call::Register);
+        strike(&socket.0, SocketCall::Register);
         let mut link = socket.0.borrow_mut();
         link.token = Some(token);
         if !link.incoming.is_empty() || link.ended {
@@ -178,7 +178,7 @@ impl World for TestWorld {
     }
 
     fn read(&mut self, socket: &mut TestSocket, buffer: &mut [u8]) -> io::Result<usize> {
-        strike(&socket.0, Call::Read);
+        strike(&socket.0, SocketCall::Read);
         let mut link = socket.0.borrow_mut();
         let len = link.incoming.len().min(buffer.len());
         if len == 0 && !link.ended {
@@ -193,7 +193,7 @@ impl World for TestWorld {
     }
 
     fn write(&mut self, socket: &mut TestSocket, bytes: &[u8]) -> io::Result<usize> {
-        strike(&socket.0, Call::Write);
+        strike(&socket.0, SocketCall::Write);
         let mut link = socket.0.borrow_mut();
         let len = bytes.len().min(link.room);
         if len == 0 {
@@ -229,7 +229,7 @@ impl World for TestWorld {
     }
 
     fn shutdown_write(&mut self, socket: &mut TestSocket) -> io::Result<()> {
-        strike(&socket.0, Call::ShutdownWrite);
+        strike(&socket.0, SocketCall::ShutdownWrite);
         let mut link = socket.0.borrow_mut();
         link.output_end = Some(std::mem::take(&mut link.held));
         Ok(())

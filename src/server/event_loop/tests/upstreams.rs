@@ -1,7 +1,7 @@
 //! Faults of ours and of the system at connections to upstreams: they cost one request, are counted and reported, and
 //! harm nobody else.
 
-use super::test_world::{Call, Shared};
+use super::test_world::{Shared, SocketCall};
 use super::{Bench, site};
 use crate::http::Fields;
 use crate::proxy::{
@@ -48,7 +48,7 @@ fn a_panic_at_an_upstream_connection_ends_it_and_no_other() {
     let link = wake_dialled(&bench, 0);
     bench.turns(3);
     assert!(link.borrow().outgoing.starts_with(b"GET /up/a "));
-    link.borrow_mut().panics_at = Some(Call::Read);
+    link.borrow_mut().panics_at = Some(SocketCall::Read);
     bench.wake(&link);
     bench.turns(3);
     assert!(link.borrow().closed);

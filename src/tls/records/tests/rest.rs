@@ -4,7 +4,7 @@ use super::*;
 use rustls::CipherSuite;
 
 /// Both ends of a session of TLS 1.3 with this suite.
-fn pair(suite: CipherSuite) -> (ServerSide, ClientSide) {
+fn pair(suite: CipherSuite) -> (ServerSide, DialledSide) {
     let place = tempfile::tempdir().unwrap();
     let made = Certificate::SelfSigned {
         directory: Some(place.path().into()),
@@ -22,7 +22,7 @@ fn pair(suite: CipherSuite) -> (ServerSide, ClientSide) {
         .with_root_certificates(roots)
         .with_no_client_auth();
     let mut server = ServerSide::new(context.config().clone()).unwrap();
-    let mut client = ClientSide::connect(Arc::new(client), name()).unwrap();
+    let mut client = DialledSide::connect(Arc::new(client), name()).unwrap();
     let (mut up, mut down) = (WireBuffer::default(), WireBuffer::default());
     give_at_once(&mut client, &[], &mut up);
     while !up.filled().is_empty() || !down.filled().is_empty() {

@@ -49,8 +49,8 @@ const PIECES: [&[u8]; 32] = [
 /// Each script is run twice, with the server's bytes whole and in pieces, and the events and the output
 /// are the same; then its requests are sent to our server.
 pub fn drive(input: &[u8]) {
-    let whole = Run::new(input, false).play(input);
-    let pieces = Run::new(input, true).play(input);
+    let whole = H1ClientRun::new(input, false).play(input);
+    let pieces = H1ClientRun::new(input, true).play(input);
     assert_eq!(whole.events, pieces.events, "the cuts make a difference");
     assert_eq!(whole.sent, pieces.sent, "the cuts make a difference");
     assert_eq!(
@@ -60,7 +60,7 @@ pub fn drive(input: &[u8]) {
     converse(input);
 }
 
-struct Run {
+struct H1ClientRun {
     connection: ClientConnection,
     limits: ClientConfig,
     pending: Vec<u8>,
@@ -75,7 +75,7 @@ struct Run {
     finished: bool,
 }
 
-impl Run {
+impl H1ClientRun {
     fn new(input: &[u8], cut: bool) -> Self {
         let mut script = Script::new(input);
         let bits = script.byte();
@@ -88,7 +88,7 @@ impl Run {
             limits.chunk_extension_bytes = 8;
         }
         let now = Instant::now();
-        Run {
+        H1ClientRun {
             connection: ClientConnection::new(Arc::new(limits.clone()), now),
             limits,
             pending: Vec::new(),

@@ -44,8 +44,8 @@ const PIECES: [&[u8]; 32] = [
 ];
 
 pub fn drive(input: &[u8]) {
-    let whole = Run::new(input, false).play(input);
-    let pieces = Run::new(input, true).play(input);
+    let whole = H1ServerRun::new(input, false).play(input);
+    let pieces = H1ServerRun::new(input, true).play(input);
     assert_eq!(whole.events, pieces.events, "the cuts make a difference");
     assert_eq!(whole.sent, pieces.sent, "the cuts make a difference");
     assert_eq!(
@@ -54,7 +54,7 @@ pub fn drive(input: &[u8]) {
     );
 }
 
-struct Run {
+struct H1ServerRun {
     connection: Connection,
     limits: Config,
     pending: Vec<u8>,
@@ -69,7 +69,7 @@ struct Run {
     finished: bool,
 }
 
-impl Run {
+impl H1ServerRun {
     fn new(input: &[u8], cut: bool) -> Self {
         let mut script = Script::new(input);
         let bits = script.byte();
@@ -94,7 +94,7 @@ impl Run {
         if bits & 4 != 0 {
             connection.report_h2c();
         }
-        Run {
+        H1ServerRun {
             connection,
             limits: config,
             pending: Vec::new(),

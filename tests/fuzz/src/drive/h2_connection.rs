@@ -23,8 +23,8 @@ const ANSWER_PER_BYTE: usize = 4;
 const LAST_ANSWER: usize = 200;
 
 pub fn drive(role: Role, input: &[u8]) {
-    let whole = Run::new(role, input, false).play(input);
-    let pieces = Run::new(role, input, true).play(input);
+    let whole = H2Run::new(role, input, false).play(input);
+    let pieces = H2Run::new(role, input, true).play(input);
     assert_eq!(whole.events, pieces.events, "the cuts make a difference");
     assert_eq!(whole.sent, pieces.sent, "the cuts make a difference");
 }
@@ -55,7 +55,7 @@ fn config(bits: u8) -> Config {
     config
 }
 
-struct Run {
+struct H2Run {
     connection: Connection,
     model: Model,
     wire: Wire,
@@ -70,7 +70,7 @@ struct Run {
     witness: Option<Witness>,
 }
 
-impl Run {
+impl H2Run {
     fn new(role: Role, input: &[u8], cut: bool) -> Self {
         let mut script = Script::new(input);
         let bits = script.byte();
@@ -85,7 +85,7 @@ impl Run {
             (_, Role::Client) => Connection::client(config, now),
         };
         let witness = (kind >= 200).then(|| Witness::of(&mut connection));
-        let mut run = Run {
+        let mut run = H2Run {
             connection,
             model,
             wire: Wire::new(role),

@@ -3,23 +3,23 @@
 use super::*;
 
 /// Cases of §3 to §5.
-pub fn connections() -> Vec<Case> {
+pub fn connections() -> Vec<ServerCase> {
     [starting(), format(), states()]
         .into_iter()
         .flatten()
         .collect()
 }
 
-fn protocol(section: &'static str, sentence: &'static str) -> Case {
+fn protocol(section: &'static str, sentence: &'static str) -> ServerCase {
     case(section, sentence, Connection(PROTOCOL_ERROR))
 }
 
-fn frame_size(section: &'static str, sentence: &'static str) -> Case {
+fn frame_size(section: &'static str, sentence: &'static str) -> ServerCase {
     case(section, sentence, Connection(FRAME_SIZE_ERROR))
 }
 
 /// Cases of §3.4.
-fn starting() -> Vec<Case> {
+fn starting() -> Vec<ServerCase> {
     let first = |sentence| protocol("3.4", sentence).without_settings();
     vec![
         case("3.4", "SETTINGS of nothing, then a response", Taken).answer(),
@@ -38,7 +38,7 @@ fn starting() -> Vec<Case> {
 }
 
 /// Cases of §4 and §5.5.
-fn format() -> Vec<Case> {
+fn format() -> Vec<ServerCase> {
     let mut reserved = head(1);
     reserved[5] |= 0x80;
     let split = response(&[("x", "y")]);
@@ -82,7 +82,7 @@ fn format() -> Vec<Case> {
 }
 
 /// Cases of §5.1.
-fn states() -> Vec<Case> {
+fn states() -> Vec<ServerCase> {
     let ended =
         |sentence, verdict| case("5.1", sentence, verdict).send(headers(1, END, &response(&[])));
     vec![
@@ -117,7 +117,7 @@ fn states() -> Vec<Case> {
 }
 
 /// Cases of §6, §7, and the frames of extensions.
-pub fn definitions() -> Vec<Case> {
+pub fn definitions() -> Vec<ServerCase> {
     [
         streams(),
         settings_frames(),
@@ -131,7 +131,7 @@ pub fn definitions() -> Vec<Case> {
 }
 
 /// Cases of §6.1 to §6.4 and §6.10.
-fn streams() -> Vec<Case> {
+fn streams() -> Vec<ServerCase> {
     vec![
         protocol("6.1", "DATA on stream 0").send(data(0, 0, b"x")),
         protocol("6.1", "DATA with padding as long as its payload")
@@ -179,7 +179,7 @@ fn streams() -> Vec<Case> {
 }
 
 /// Cases of §6.5, RFC 8441 §3 and RFC 9218 §2.1.
-fn settings_frames() -> Vec<Case> {
+fn settings_frames() -> Vec<ServerCase> {
     let wrong = |sentence, id, value| protocol("6.5.2", sentence).send(settings(&[(id, value)]));
     vec![
         frame_size("6.5", "an acknowledgement with a payload").send(raw_h2::frame(
@@ -222,7 +222,7 @@ fn settings_frames() -> Vec<Case> {
 }
 
 /// Cases of §6.7, §6.8 and §7.
-fn connection() -> Vec<Case> {
+fn connection() -> Vec<ServerCase> {
     vec![
         frame_size("6.7", "PING of six bytes").send(ping(0, b"sixsix")),
         protocol("6.7", "PING on a stream").send(raw_h2::frame(raw_h2::PING, 0, 1, &[0; 8])),
@@ -249,7 +249,7 @@ fn connection() -> Vec<Case> {
 }
 
 /// Cases of §6.9.
-fn windows() -> Vec<Case> {
+fn windows() -> Vec<ServerCase> {
     let flow = |section, sentence| case(section, sentence, Connection(FLOW_CONTROL_ERROR));
     vec![
         protocol("6.9", "WINDOW_UPDATE of 0 on the connection").send(window_update(0, 0)),
@@ -286,7 +286,7 @@ fn windows() -> Vec<Case> {
 }
 
 /// Cases of RFC 7838, RFC 8336 and RFC 9218.
-fn extensions() -> Vec<Case> {
+fn extensions() -> Vec<ServerCase> {
     let taken = |section, sentence, kind, id, payload: &[u8]| {
         case(section, sentence, Taken)
             .send(raw_h2::frame(kind, 0, id, payload))

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn malformed(section: &'static str, sentence: &'static str) -> Case {
+fn malformed(section: &'static str, sentence: &'static str) -> ServerCase {
     case(section, sentence, Stream(1, PROTOCOL_ERROR))
 }
 
@@ -12,7 +12,7 @@ fn of(fields: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// Cases of §8.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<ServerCase> {
     [framing(), fields(), pseudo()]
         .into_iter()
         .flatten()
@@ -20,7 +20,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Cases of §8.1, §8.1.1 and §8.6.
-fn framing() -> Vec<Case> {
+fn framing() -> Vec<ServerCase> {
     let early = |status| headers(1, END_HEADERS, &block(&[(":status", status), ("x", "y")]));
     let promising = |length| headers(1, END_HEADERS, &response(&[("content-length", length)]));
     let trailers = |flags, fields: &[(&str, &str)]| headers(1, flags, &block(fields));
@@ -73,7 +73,7 @@ fn framing() -> Vec<Case> {
 }
 
 /// Cases of §8.2.
-fn fields() -> Vec<Case> {
+fn fields() -> Vec<ServerCase> {
     let with = |section, sentence, name: &str, value: &str| {
         malformed(section, sentence).send(headers(1, END, &response(&[(name, value)])))
     };
@@ -106,7 +106,7 @@ fn fields() -> Vec<Case> {
 }
 
 /// Cases of §8.3.
-fn pseudo() -> Vec<Case> {
+fn pseudo() -> Vec<ServerCase> {
     vec![
         malformed("8.3", "a pseudo-header field that nobody knows")
             .send(of(&[(":status", "200"), (":test", "ok")])),
@@ -125,7 +125,7 @@ fn pseudo() -> Vec<Case> {
 }
 
 /// Cases of RFC 7541, and blocks that are legal by its letter but abusive (RFC 9113 §10.5).
-pub fn blocks() -> Vec<Case> {
+pub fn blocks() -> Vec<ServerCase> {
     let wrong = |section, sentence, bytes: &[u8]| {
         let block = [&response(&[])[..], bytes].concat();
         case(section, sentence, Connection(COMPRESSION_ERROR)).send(headers(1, END, &block))

@@ -1,6 +1,6 @@
 //! Rules of RFC 9113 and RFC 7541 about servers and clients, tested against a running `calmd get`.
 //!
-//! A [`Case`] is a sentence, the bytes that a server sends once the request has come, and the expected
+//! A [`ServerCase`] is a sentence, the bytes that a server sends once the request has come, and the expected
 //! reaction of the client. All bytes are sent in one go, so no test waits for a time to pass. The
 //! client sends one request. After any result it sends GOAWAY and ends.
 
@@ -22,7 +22,7 @@ use crate::support::PATIENCE;
 
 /// Expected result of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum ClientVerdict {
     /// GOAWAY with an error code, and the end of the connection (RFC 9113 §5.4.1).
     Connection(u32),
     /// RST_STREAM on a stream with an error code, and no error of the connection (§5.4.2).
@@ -31,9 +31,9 @@ enum Verdict {
     Taken,
 }
 
-use Verdict::{Connection, Stream, Taken};
+use ClientVerdict::{Connection, Stream, Taken};
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ClientVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Connection(code) => write!(f, "connection error {}", code_name(*code)),
@@ -44,10 +44,10 @@ impl fmt::Display for Verdict {
 }
 
 /// One sentence and its test.
-struct Case {
+struct ServerCase {
     section: &'static str,
     sentence: &'static str,
-    verdict: Verdict,
+    verdict: ClientVerdict,
     /// Further options of the client.
     options: &'static [&'static str],
     /// True if the server begins with SETTINGS, as it has to.
@@ -55,8 +55,8 @@ struct Case {
     bytes: Vec<u8>,
 }
 
-fn case(section: &'static str, sentence: &'static str, verdict: Verdict) -> Case {
-    Case {
+fn case(section: &'static str, sentence: &'static str, verdict: ClientVerdict) -> ServerCase {
+    ServerCase {
         section,
         sentence,
         verdict,
@@ -66,7 +66,7 @@ fn case(section: &'static str, sentence: &'static str, verdict: Verdict) -> Case
     }
 }
 
-impl Case {
+impl ServerCase {
     /// Adds bytes that the server sends.
     fn send(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.bytes.extend_from_slice(bytes.as_ref());
@@ -109,12 +109,12 @@ fn response(more: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// Frames and end of the connection that came from the client.
-struct Heard {
+struct ClientHeard {
     frames: Vec<Frame>,
     got: Got,
 }
 
-impl Heard {
+impl ClientHeard {
     fn codes(&self, kind: u8, at: usize) -> impl Iterator<Item = (u32, u32)> {
         let frames = self.frames.iter().filter(move |frame| frame.kind == kind);
         let code = move |frame: &Frame| {
@@ -125,7 +125,7 @@ impl Heard {
         frames.map(code).filter(|&(_, code)| code != 0)
     }
 
-    fn verdict(&self) -> Result<Verdict, String> {
+    fn verdict(&self) -> Result<ClientVerdict, String> {
         if let Some((_, code)) = self.codes(GOAWAY, 4).next() {
             return Ok(Connection(code));
         }
@@ -159,7 +159,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
     stream
 }
 
-fn play(case: &Case) -> Heard {
+fn play(case: &ServerCase) -> ClientHeard {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}/", listener.local_addr().expect("an address"));
     let child = command(
@@ -188,17 +188,17 @@ fn play(case: &Case) -> Heard {
     let _ = client.stream.shutdown(Shutdown::Write);
     frames.extend(std::iter::from_fn(|| client.next()));
     let got = child.wait_with_output().expect("it ends").into();
-    Heard { frames, got }
+    ClientHeard { frames, got }
 }
 
-fn check(case: &Case) -> Result<(), String> {
+fn check(case: &ServerCase) -> Result<(), String> {
     let heard = play(case);
     let found = heard.verdict();
     if found.as_ref() == Ok(&case.verdict) {
         return Ok(());
     }
     let found = found.map_or_else(|error| error, |verdict| verdict.to_string());
-    let Case {
+    let ServerCase {
         section,
         sentence,
         verdict,
@@ -211,9 +211,9 @@ fn check(case: &Case) -> Result<(), String> {
 }
 
 /// Runs two cases at a time, because most of a case is the start of a process.
-fn run(cases: &[Case]) {
+fn run(cases: &[ServerCase]) {
     let (front, back) = cases.split_at(cases.len() / 2);
-    let failures = |cases: &[Case]| -> Vec<String> {
+    let failures = |cases: &[ServerCase]| -> Vec<String> {
         cases.iter().filter_map(|case| check(case).err()).collect()
     };
     let failures = thread::scope(|scope| {
@@ -225,7 +225,7 @@ fn run(cases: &[Case]) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-fn tables() -> [(&'static str, Vec<Case>); 5] {
+fn tables() -> [(&'static str, Vec<ServerCase>); 5] {
     [
         (
             "RFC 9113 §3–§5: Connections, frames, streams",
@@ -253,7 +253,7 @@ fn the_table_of_a_clients_conformance_is_what_is_tested() {
             "\n## {title}\n\n| § | The server sends | Verdict |\n|---|---|---|\n"
         );
         for case in cases {
-            let Case {
+            let ServerCase {
                 section,
                 sentence,
                 verdict,

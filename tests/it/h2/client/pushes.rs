@@ -18,7 +18,7 @@ fn request_of(method: &'static str) -> [(&'static str, &'static str); 4] {
 }
 
 /// Cases of §6.6 and §8.4.
-pub fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<ServerCase> {
     let allowed = |section, sentence, verdict| case(section, sentence, verdict).with(&["--push"]);
     let protocol = |section, sentence| allowed(section, sentence, Connection(PROTOCOL_ERROR));
     let malformed = |sentence, fields: &[(&str, &str)]| {

@@ -129,7 +129,7 @@ impl Case {
 
 /// Frames and end of a connection.
 #[derive(Debug, Default)]
-struct Heard {
+struct CaseHeard {
     frames: Vec<Frame>,
     statuses: BTreeMap<u32, u16>,
     data: BTreeMap<u32, usize>,
@@ -137,7 +137,7 @@ struct Heard {
     closed: bool,
 }
 
-impl Heard {
+impl CaseHeard {
     fn note(&mut self, frame: Frame, decoder: &mut calmd::hpack::Decoder) {
         match frame.kind {
             HEADERS => {
@@ -213,20 +213,20 @@ impl Heard {
 }
 
 /// A connection that a case runs on.
-struct Client {
+struct CaseClient {
     connection: RawH2,
     decoder: calmd::hpack::Decoder,
-    heard: Heard,
+    heard: CaseHeard,
 }
 
-impl Client {
-    fn open(server: &Server) -> Client {
-        Client {
+impl CaseClient {
+    fn open(server: &Server) -> CaseClient {
+        CaseClient {
             connection: RawH2 {
                 stream: server.connect(),
             },
             decoder: calmd::hpack::Decoder::new(4_096),
-            heard: Heard::default(),
+            heard: CaseHeard::default(),
         }
     }
 
@@ -236,7 +236,7 @@ impl Client {
     }
 
     /// Reads until `found` is true, or to the end.
-    fn until(&mut self, found: impl Fn(&Heard) -> bool) {
+    fn until(&mut self, found: impl Fn(&CaseHeard) -> bool) {
         while !self.heard.closed && !found(&self.heard) {
             match self.connection.next() {
                 Some(frame) => self.heard.note(frame, &mut self.decoder),
@@ -253,7 +253,7 @@ impl Client {
         self.until(|heard| heard.frames.iter().rev().any(answered));
     }
 
-    fn run(mut self, case: &Case) -> Heard {
+    fn run(mut self, case: &Case) -> CaseHeard {
         if case.preface {
             self.send(PREFACE);
         }
@@ -267,7 +267,7 @@ impl Client {
         self.ping(b"verdict1");
         self.ping(b"verdict2");
         if let Answered(statuses) = &case.verdict {
-            let ended = |heard: &Heard, id: &u32| heard.ended.contains(id);
+            let ended = |heard: &CaseHeard, id: &u32| heard.ended.contains(id);
             self.until(|heard| statuses.iter().all(|(id, _)| ended(heard, id)));
         }
         self.heard
@@ -275,7 +275,7 @@ impl Client {
 }
 
 fn check(server: &Server, case: &Case) -> Result<(), String> {
-    let heard = Client::open(server).run(case);
+    let heard = CaseClient::open(server).run(case);
     let found = heard.verdict(&case.verdict);
     if found.as_ref() == Ok(&case.verdict) {
         return Ok(());
@@ -394,7 +394,7 @@ fn no_sentence_is_tested_twice() {
 #[test]
 fn s3_4_the_server_begins_with_settings_and_acknowledges_the_clients() {
     let server = server();
-    let mut client = Client::open(&server);
+    let mut client = CaseClient::open(&server);
     client.send(PREFACE);
     client.ping(b"verdict1");
     let frames = &client.heard.frames;

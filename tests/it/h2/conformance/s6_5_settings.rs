@@ -143,7 +143,7 @@ fn s6_5_settings() {
 #[test]
 fn s6_5_3_every_settings_frame_is_acknowledged_once_and_in_order() {
     let server = server();
-    let mut client = Client::open(&server);
+    let mut client = CaseClient::open(&server);
     client.send(PREFACE);
     for _ in 0..4 {
         client.send(&settings(&[(3, 100), (4, 70_000)]));

@@ -64,7 +64,7 @@ fn s6_7_ping_s6_8_goaway_s7_codes() {
 #[test]
 fn s6_7_ping_is_answered_with_the_same_payload() {
     let server = server();
-    let mut client = Client::open(&server);
+    let mut client = CaseClient::open(&server);
     client.send(PREFACE);
     client.ping(b"\x00\xff\x80\x7fsame");
     assert!(!client.heard.closed);
@@ -74,7 +74,7 @@ fn s6_7_ping_is_answered_with_the_same_payload() {
 fn s6_8_goaway_names_the_last_stream_that_was_acted_on() {
     for (requests, last) in [(vec![], 0), (vec![1], 1), (vec![1, 3, 7], 7)] {
         let server = server();
-        let mut client = Client::open(&server);
+        let mut client = CaseClient::open(&server);
         client.send(PREFACE);
         requests.iter().for_each(|&id| client.send(&get(id)));
         client.send(&data(0, 0, b"an error"));

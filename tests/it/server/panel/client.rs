@@ -27,7 +27,7 @@ impl Version {
 
 /// A request.
 #[derive(Clone)]
-pub struct Ask {
+pub struct PanelRequest {
     method: String,
     path: String,
     host: String,
@@ -35,9 +35,9 @@ pub struct Ask {
     content: String,
 }
 
-impl Ask {
+impl PanelRequest {
     pub fn new(method: &str, path: &str) -> Self {
-        Ask {
+        PanelRequest {
             method: method.into(),
             path: path.into(),
             host: "localhost".into(),
@@ -108,9 +108,9 @@ pub struct Session {
 
 impl Session {
     /// A request of the session, with its token.
-    pub fn ask(&self, method: &str, path: &str) -> Ask {
+    pub fn ask(&self, method: &str, path: &str) -> PanelRequest {
         let cookie = self.set_cookie.split(';').next().unwrap();
-        Ask::new(method, path)
+        PanelRequest::new(method, path)
             .with("cookie", cookie)
             .with("x-calmd-token", &self.token)
     }
@@ -143,7 +143,7 @@ impl Panel {
     }
 
     pub fn log_in(&self, version: Version) -> Session {
-        let answer = self.ask(version, Ask::new("POST", "/api/login").json(CLAIM));
+        let answer = self.ask(version, PanelRequest::new("POST", "/api/login").json(CLAIM));
         assert_eq!(answer.status, 200, "{answer:?}");
         let (_, token) = answer.content.split_once(r#""token":""#).unwrap();
         Session {
@@ -153,7 +153,7 @@ impl Panel {
     }
 
     /// The answer to a request, on a connection of its own.
-    pub fn ask(&self, version: Version, ask: Ask) -> PanelAnswer {
+    pub fn ask(&self, version: Version, ask: PanelRequest) -> PanelAnswer {
         match version {
             Version::H1 => {
                 let stream = TcpStream::connect(self.http).unwrap();
@@ -171,7 +171,7 @@ impl Panel {
     }
 
     /// The answer to a request in TLS.
-    pub fn ask_in_tls(&self, version: Version, ask: Ask) -> PanelAnswer {
+    pub fn ask_in_tls(&self, version: Version, ask: PanelRequest) -> PanelAnswer {
         match version {
             Version::H1 => {
                 let config = client_config(&self.server, &["http/1.1"]);
@@ -194,7 +194,7 @@ impl Panel {
     }
 }
 
-fn ask_h1(mut stream: impl Read + Write, ask: &Ask) -> PanelAnswer {
+fn ask_h1(mut stream: impl Read + Write, ask: &PanelRequest) -> PanelAnswer {
     let mut request = format!(
         "{} {} HTTP/1.1\r\nHost: {}\r\n",
         ask.method, ask.path, ask.host
@@ -214,7 +214,7 @@ fn ask_h1(mut stream: impl Read + Write, ask: &Ask) -> PanelAnswer {
 }
 
 fn ask_h2(
-    ask: &Ask,
+    ask: &PanelRequest,
     connect: impl AsyncFnOnce() -> h2::client::SendRequest<bytes::Bytes>,
 ) -> PanelAnswer {
     let mut request = http::Request::builder()

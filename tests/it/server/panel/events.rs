@@ -1,6 +1,6 @@
 //! The overview, the logs, and the stream of events.
 
-use super::client::{Ask, Panel, Session, Version};
+use super::client::{Panel, PanelRequest, Session, Version};
 use crate::support::PATIENCE;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -184,14 +184,18 @@ fn streams_of_events_have_a_bound_and_end_with_the_server() {
 fn metrics_and_health_need_no_login() {
     let panel = Panel::with_users(&[]);
     for version in Version::ALL {
-        let metrics = panel.ask(version, Ask::new("GET", "/metrics"));
+        let metrics = panel.ask(version, PanelRequest::new("GET", "/metrics"));
         assert!(metrics.content.contains("\ncalmd_ready 1\n"), "{metrics:?}");
         assert_eq!(
-            panel.ask(version, Ask::new("GET", "/healthz")).content,
+            panel
+                .ask(version, PanelRequest::new("GET", "/healthz"))
+                .content,
             "ok\n"
         );
         assert_eq!(
-            panel.ask(version, Ask::new("GET", "/readyz")).content,
+            panel
+                .ask(version, PanelRequest::new("GET", "/readyz"))
+                .content,
             "ok\n"
         );
     }

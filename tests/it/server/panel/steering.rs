@@ -1,6 +1,6 @@
 //! Actions: their effects, and those who may not have them done.
 
-use super::client::{Ask, Panel, Session, Version};
+use super::client::{Panel, PanelRequest, Session, Version};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -12,7 +12,7 @@ fn act(panel: &Panel, session: &Session, action: &str) -> (u16, String) {
 }
 
 fn readiness(panel: &Panel) -> (u16, String) {
-    let answer = panel.ask(Version::H1, Ask::new("GET", "/readyz"));
+    let answer = panel.ask(Version::H1, PanelRequest::new("GET", "/readyz"));
     (answer.status, answer.content)
 }
 
@@ -22,7 +22,7 @@ fn an_action_needs_the_token_of_its_session_and_json() {
     for version in Version::ALL {
         let (session, other) = (panel.log_in(version), panel.log_in(version));
         let cookie = session.set_cookie.split(';').next().unwrap();
-        let post = || Ask::new("POST", "/api/actions").with("cookie", cookie);
+        let post = || PanelRequest::new("POST", "/api/actions").with("cookie", cookie);
         let pause = r#"{"action":"pause"}"#;
         for (ask, status) in [
             (post().json(pause), 403),
@@ -49,7 +49,7 @@ fn an_action_needs_the_token_of_its_session_and_json() {
         ] {
             assert_eq!(panel.ask(version, ask).status, status, "{version:?}");
         }
-        let foreign = Ask::new("POST", "/api/login").with("content-type", "text/plain");
+        let foreign = PanelRequest::new("POST", "/api/login").with("content-type", "text/plain");
         assert_eq!(panel.ask(version, foreign).status, 415);
     }
     assert_eq!(readiness(&panel).0, 200, "none of them did anything");

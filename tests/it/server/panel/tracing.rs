@@ -1,6 +1,6 @@
 //! The trace of one connection, and the file of users that is read again.
 
-use super::client::{Ask, CLAIM, Panel, Session, USERS, Version};
+use super::client::{CLAIM, Panel, PanelRequest, Session, USERS, Version};
 use crate::support::{PATIENCE, exchange};
 use std::fs;
 use std::io::{Read, Write};
@@ -44,7 +44,7 @@ fn the_trace_of_a_connection_goes_on_until_that_is_gone() {
     let id = connection(&panel, &session);
     let path = format!("/api/connections/{id}/qlog");
     for (path, ask, status) in [
-        (&path[..], Ask::new("GET", &path), 401),
+        (&path[..], PanelRequest::new("GET", &path), 401),
         (&path, session.ask("HEAD", &path), 405),
         (&path, session.ask("POST", &path), 405),
         ("", session.ask("GET", "/api/connections/999/qlog"), 404),
@@ -91,7 +91,7 @@ fn users_are_read_again_with_sighup_and_those_who_stay_are_still_logged_in() {
             .status
     };
     let log_in = || {
-        let login = Ask::new("POST", "/api/login").json(CLAIM);
+        let login = PanelRequest::new("POST", "/api/login").json(CLAIM);
         panel.ask(Version::H1, login).status
     };
     // A mistake leaves the users of before.

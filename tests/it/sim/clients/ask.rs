@@ -97,7 +97,7 @@ impl Answer {
 
 /// Judgement of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AnswerVerdict {
     /// The client has got what it is due.
     Settled,
     /// The server could not answer, and is not to blame. The client asks once more.
@@ -191,13 +191,17 @@ impl Ask {
     }
 
     /// Judges a response that is complete.
-    pub fn judge(&self, answer: &Answer, outside: &Outside) -> Verdict {
+    pub fn judge(&self, answer: &Answer, outside: &Outside) -> AnswerVerdict {
         let file = outside.contents.of(self.path());
         let struck = |by: &[Fault]| self.was_struck(by, outside);
         match answer.status {
-            503 if struck(&[Fault::OpenProcessFull]) => return Verdict::AskAgain,
-            500 if struck(&[Fault::OpenFails, Fault::FileReadFails]) => return Verdict::Settled,
-            503 if struck(&[Fault::FileReplaced, Fault::FileShrinks]) => return Verdict::AskAgain,
+            503 if struck(&[Fault::OpenProcessFull]) => return AnswerVerdict::AskAgain,
+            500 if struck(&[Fault::OpenFails, Fault::FileReadFails]) => {
+                return AnswerVerdict::Settled;
+            }
+            503 if struck(&[Fault::FileReplaced, Fault::FileShrinks]) => {
+                return AnswerVerdict::AskAgain;
+            }
             _ => {}
         }
         let status = match self.kind {
@@ -253,11 +257,11 @@ impl Ask {
             }
             (_, None) => self.expect(false, "a file that is not there", answer),
         }
-        Verdict::Settled
+        AnswerVerdict::Settled
     }
 
     /// Judges a late answer: it is whole, and neither early nor without a reason the server's own.
-    fn judge_late(&self, lateness: Lateness, answer: &Answer, outside: &Outside) -> Verdict {
+    fn judge_late(&self, lateness: Lateness, answer: &Answer, outside: &Outside) -> AnswerVerdict {
         let least = match (lateness, answer.status) {
             (Lateness::Timer, 200) => late::DELAY,
             (Lateness::Woken | Lateness::Parts, 200) => Duration::ZERO,
@@ -271,7 +275,7 @@ impl Ask {
         self.expect(waited >= least, "an answer that is early", answer);
         let is_whole = answer.status != 200 || answer.body == late::CONTENT;
         self.expect(is_whole, "another body than the handler's", answer);
-        Verdict::Settled
+        AnswerVerdict::Settled
     }
 
     /// True if the server has to wait for the answer. It does not for a client that ends its direction,

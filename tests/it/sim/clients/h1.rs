@@ -1,6 +1,6 @@
 //! A good client that speaks HTTP/1.1 or HTTP/1.0.
 
-use super::ask::{Answer, Ask, Kind, Verdict};
+use super::ask::{Answer, AnswerVerdict, Ask, Kind};
 use super::h1_parser::{Parsed, Parser, Persistence};
 use super::wire::{LEAST_BITS, Pace, Security, Standing, Wire};
 use super::{Client, Farewell, Tie};
@@ -19,7 +19,7 @@ pub struct H1Client {
     parser: Parser,
     /// Number of requests under way at a time.
     pipeline: usize,
-    version: Version,
+    version: H1Version,
     /// The rest of an upload that waits for `100 Continue`, and the time until which it waits.
     expecting: Option<(Vec<u8>, Duration)>,
     /// Number of requests sent on this connection.
@@ -42,7 +42,7 @@ enum Outlook {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Version {
+enum H1Version {
     Http10,
     Http11,
 }
@@ -51,16 +51,16 @@ impl H1Client {
     pub fn new(asks: VecDeque<Ask>, security: Security, outside: &mut Outside) -> Self {
         let rng = &mut outside.rng;
         let version = if rng.chance(100) {
-            Version::Http10
+            H1Version::Http10
         } else {
-            Version::Http11
+            H1Version::Http11
         };
         H1Client {
             asks,
             sent: VecDeque::new(),
             wire: None,
             parser: Parser::default(),
-            pipeline: if version == Version::Http10 {
+            pipeline: if version == H1Version::Http10 {
                 1
             } else {
                 *rng.pick(&[1, 1, 1, 4])
@@ -113,7 +113,7 @@ impl H1Client {
             wire.outbox.append(rest);
             self.expecting = None;
         }
-        let most = if self.version == Version::Http10 {
+        let most = if self.version == H1Version::Http10 {
             1
         } else {
             usize::MAX
@@ -164,7 +164,7 @@ impl H1Client {
             Parsed::Incomplete => false,
             Parsed::Continue => {
                 assert!(
-                    self.version == Version::Http11,
+                    self.version == H1Version::Http11,
                     "an interim response for HTTP/1.0"
                 );
                 if let Some((mut rest, _)) = self.expecting.take() {
@@ -190,7 +190,7 @@ impl H1Client {
         };
         let early = self.sent.is_empty() && self.expecting.is_some();
         ask.expect(!early, "a response before 100 Continue", &answer);
-        if ask.judge(&answer, outside) == Verdict::AskAgain {
+        if ask.judge(&answer, outside) == AnswerVerdict::AskAgain {
             self.asks.push_back(ask);
         }
     }
@@ -284,11 +284,11 @@ impl Client for H1Client {
 /// waits.
 fn write_request(
     ask: &Ask,
-    version: Version,
+    version: H1Version,
     out: &mut Vec<u8>,
     outside: &mut Outside,
 ) -> Option<(Vec<u8>, Duration)> {
-    let minor = if version == Version::Http10 { 0 } else { 1 };
+    let minor = if version == H1Version::Http10 { 0 } else { 1 };
     let mut head = format!(
         "{} {} HTTP/1.{minor}\r\nHost: sim\r\n",
         ask.method(),
@@ -303,7 +303,7 @@ fn write_request(
         return None;
     };
     let rng = &mut outside.rng;
-    let is_chunked = version == Version::Http11 && rng.chance(500);
+    let is_chunked = version == H1Version::Http11 && rng.chance(500);
     let body = if is_chunked {
         head += "Transfer-Encoding: chunked\r\n";
         chunked(content, rng.between(1, 20_000))
@@ -311,7 +311,7 @@ fn write_request(
         head += &format!("Content-Length: {}\r\n", content.len());
         content.to_vec()
     };
-    let expects = version == Version::Http11 && !content.is_empty() && rng.chance(250);
+    let expects = version == H1Version::Http11 && !content.is_empty() && rng.chance(250);
     if expects {
         head += "Expect: 100-continue\r\n";
     }

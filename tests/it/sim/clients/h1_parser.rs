@@ -23,11 +23,11 @@ pub enum Persistence {
 #[derive(Default)]
 pub struct Parser {
     pub answer: Answer,
-    state: State,
+    state: ParserState,
 }
 
 #[derive(Default)]
-enum State {
+enum ParserState {
     #[default]
     Head,
     Body {
@@ -47,7 +47,7 @@ enum Framing {
 impl Parser {
     /// Parses as much as possible off the front of `input`. `has_body` is false for a response to HEAD.
     pub fn parse(&mut self, input: &mut Vec<u8>, has_body: bool) -> Parsed {
-        if let State::Head = self.state {
+        if let ParserState::Head = self.state {
             let Some(end) = find(input, b"\r\n\r\n") else {
                 return Parsed::Incomplete;
             };
@@ -55,7 +55,7 @@ impl Parser {
             let Some((framing, persistence)) = self.head(&head[..end], has_body) else {
                 return Parsed::Continue;
             };
-            self.state = State::Body {
+            self.state = ParserState::Body {
                 framing,
                 persistence,
             };
@@ -67,7 +67,7 @@ impl Parser {
     pub fn ends_with_close(&self) -> bool {
         matches!(
             self.state,
-            State::Body {
+            ParserState::Body {
                 framing: Framing::UntilClose,
                 ..
             }
@@ -118,7 +118,7 @@ impl Parser {
     }
 
     fn body(&mut self, input: &mut Vec<u8>) -> Parsed {
-        let State::Body {
+        let ParserState::Body {
             framing,
             persistence,
         } = &mut self.state

@@ -1,6 +1,6 @@
 //! A good client that speaks HTTP/2: the protocol core in its client role.
 
-use super::ask::{Answer, Ask, Kind, Verdict};
+use super::ask::{Answer, AnswerVerdict, Ask, Kind};
 use super::wire::{LEAST_BITS, Pace, Security, Standing, Wire};
 use super::{Client, Farewell, Tie};
 use crate::sim::faults::Fault;
@@ -44,11 +44,11 @@ struct Connection {
     open: Vec<Exchange>,
     /// Bytes to be given back to the windows, each with its time.
     digesting: VecDeque<(Duration, StreamKey, u32)>,
-    state: State,
+    state: H2State,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum H2State {
     /// The client has ended its direction. Its answers still come.
     Finished,
     /// The server has not sent anything yet.
@@ -108,7 +108,7 @@ impl H2Client {
                 core,
                 open: Vec::new(),
                 digesting: VecDeque::new(),
-                state: State::Fresh,
+                state: H2State::Fresh,
             });
         }
         let Some(connection) = &mut self.connection else {
@@ -121,7 +121,7 @@ impl H2Client {
         connection.receive(&mut self.asks, self.digestion, outside);
         connection.digest(outside);
         connection.ask(&mut self.asks, self.concurrency, outside);
-        if self.whims > 0 && connection.state == State::Open && outside.rng.chance(100) {
+        if self.whims > 0 && connection.state == H2State::Open && outside.rng.chance(100) {
             self.whims -= 1;
             connection.indulge(outside);
         }
@@ -156,7 +156,7 @@ impl H2Client {
             return;
         };
         log::trace!("{} is lost", connection.wire.link);
-        let refused = connection.state == State::Fresh && outside.is_stopping();
+        let refused = connection.state == H2State::Fresh && outside.is_stopping();
         let harmed = refused || connection.wire.is_harmed(outside) || outside.is_stopped();
         // A file that cannot be read behind the header of its DATA frame ends the connection.
         let link = connection.wire.link;
@@ -191,8 +191,8 @@ impl Connection {
                 .receive(&mut input, &mut fields, outside.instant())
             {
                 Ok(Some(event)) => {
-                    if self.state == State::Fresh {
-                        self.state = State::Open;
+                    if self.state == H2State::Fresh {
+                        self.state = H2State::Open;
                     }
                     self.handle(event, asks, digestion, outside);
                 }
@@ -244,7 +244,7 @@ impl Connection {
                     code == ErrorCode::NO_ERROR || excused,
                     "GOAWAY {code} for a good client"
                 );
-                self.state = State::GoingAway;
+                self.state = H2State::GoingAway;
             }
             Event::Trailers { .. } | Event::PushPromise { .. } => {
                 panic!("the server sends what it has no reason to: {event:?}")
@@ -292,7 +292,7 @@ impl Connection {
             return;
         };
         let Exchange { ask, answer, .. } = self.open.swap_remove(position);
-        if ask.judge(&answer, outside) == Verdict::AskAgain {
+        if ask.judge(&answer, outside) == AnswerVerdict::AskAgain {
             asks.push_back(ask);
         }
     }
@@ -316,7 +316,8 @@ impl Connection {
 
     /// Opens streams as far as the client's concurrency and the server's limit allow.
     fn ask(&mut self, asks: &mut VecDeque<Ask>, concurrency: usize, outside: &Outside) {
-        while self.open.len() < concurrency && matches!(self.state, State::Fresh | State::Open) {
+        while self.open.len() < concurrency && matches!(self.state, H2State::Fresh | H2State::Open)
+        {
             let Some(mut ask) = asks.pop_front() else {
                 break;
             };
@@ -432,9 +433,9 @@ impl Connection {
             && self.wire.is_flushed()
             && !self.open.iter().any(is_upload_open)
             && !self.open.iter().any(|open| open.ask.is_late());
-        if all_sent && self.state == State::Open && *farewell == Farewell::HalfClose {
+        if all_sent && self.state == H2State::Open && *farewell == Farewell::HalfClose {
             self.wire.part(farewell, outside);
-            self.state = State::Finished;
+            self.state = H2State::Finished;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A client with its one request, and the judgement of the answer that it gets.
 
 use super::delivery::{Claim, Delivery, Given};
-use super::outside::Outside;
+use super::outside::SmallOutside;
 use super::requests;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub struct SimClient {
 
 impl SimClient {
     /// Connects a client and sends its request, which names trailers as welcome in one of two cases.
-    pub fn ask(number: usize, outside: &mut Outside) -> SimClient {
+    pub fn ask(number: usize, outside: &mut SmallOutside) -> SimClient {
         let link = outside.open_link();
         let content = requests::request_content(number);
         let te = if takes_trailers(number) {
@@ -51,7 +51,7 @@ impl SimClient {
     }
 
     /// Takes what has come, or leaves. True once the connection is over.
-    pub fn act(&mut self, outside: &mut Outside) -> bool {
+    pub fn act(&mut self, outside: &mut SmallOutside) -> bool {
         let now = outside.now;
         let pause = outside.rng.pause(READING);
         let link = &mut outside.links[self.link];
@@ -71,7 +71,7 @@ impl SimClient {
     }
 
     /// The time at which it does something.
-    pub fn next_act(&self, outside: &Outside) -> Option<Duration> {
+    pub fn next_act(&self, outside: &SmallOutside) -> Option<Duration> {
         let link = &outside.links[self.link];
         let leaves_at = self.leaves_at.filter(|_| !self.has_left);
         let reads_at = (!link.written.is_empty()).then_some(link.reads_at);
@@ -96,7 +96,7 @@ impl SimClient {
         }
         let is_given = deliveries.iter().any(|seen| seen.given == Given::Whole);
         let may_be_given = is_given || deliveries.iter().any(|seen| seen.given == Given::Unsure);
-        let Some(answer) = Answer::parse(&text) else {
+        let Some(answer) = ProxyAnswer::parse(&text) else {
             panic!("{}", told());
         };
         if answer.status != "200" {
@@ -130,36 +130,36 @@ fn takes_trailers(number: usize) -> bool {
 }
 
 /// A final response as a client has got it.
-struct Answer<'a> {
+struct ProxyAnswer<'a> {
     status: &'a str,
     content: String,
     is_whole: bool,
     trailers: String,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> ProxyAnswer<'a> {
     /// The final response behind those before it.
-    fn parse(text: &'a str) -> Option<Answer<'a>> {
+    fn parse(text: &'a str) -> Option<ProxyAnswer<'a>> {
         let (head, body) = text.split_once("\r\n\r\n")?;
         let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?;
         if status.starts_with('1') {
-            return Answer::parse(body);
+            return ProxyAnswer::parse(body);
         }
         let head = head.to_ascii_lowercase();
         let length = head.split("content-length: ").nth(1);
         let length = length.map(|rest| rest.lines().next().unwrap_or("").parse::<usize>());
         Some(match length {
-            Some(length) => Answer {
+            Some(length) => ProxyAnswer {
                 status,
                 content: body.to_owned(),
                 is_whole: length.is_ok_and(|length| length == body.len()),
                 trailers: String::new(),
             },
-            None => Answer::parse_chunks(status, body),
+            None => ProxyAnswer::parse_chunks(status, body),
         })
     }
 
-    fn parse_chunks(status: &'a str, mut body: &str) -> Answer<'a> {
+    fn parse_chunks(status: &'a str, mut body: &str) -> ProxyAnswer<'a> {
         let mut content = String::new();
         let mut trailers = None;
         while let Some((size, behind)) = body.split_once("\r\n") {
@@ -173,7 +173,7 @@ impl<'a> Answer<'a> {
             content += &behind[..size.min(behind.len())];
             body = behind.get(size + 2..).unwrap_or_default();
         }
-        Answer {
+        ProxyAnswer {
             status,
             content,
             is_whole: trailers.is_some(),

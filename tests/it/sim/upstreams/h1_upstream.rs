@@ -1,7 +1,7 @@
 //! An upstream of HTTP/1.1, which answers each request in a way of its own.
 
 use super::delivery::{Claim, Delivery, Given};
-use super::outside::Outside;
+use super::outside::SmallOutside;
 use super::requests;
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ pub struct H1Upstream {
 
 impl H1Upstream {
     /// Answers a request, once it has come whole.
-    pub fn act(&mut self, link: usize, outside: &mut Outside) {
+    pub fn act(&mut self, link: usize, outside: &mut SmallOutside) {
         self.heard.extend(outside.links[link].take_written());
         let end = self.heard.windows(4).position(|four| four == b"\r\n\r\n");
         let Some(end) = end else {
@@ -129,7 +129,7 @@ impl H1Upstream {
     }
 }
 
-fn answer(play: H1Play, number: usize, link: usize, outside: &mut Outside) {
+fn answer(play: H1Play, number: usize, link: usize, outside: &mut SmallOutside) {
     let content = requests::content(number);
     let length = content.len();
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");

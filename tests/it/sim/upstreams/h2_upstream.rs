@@ -2,7 +2,7 @@
 
 use super::delivery::{Delivery, Given};
 use super::h2_play::{H2Play, H2Step, LastStream};
-use super::outside::Outside;
+use super::outside::SmallOutside;
 use super::requests;
 use calmd::h2::{
     Cause, Config, Connection, Event, Inbox, Outbox, Settings, StreamError, StreamKey,
@@ -111,7 +111,7 @@ fn number_of(fields: &Fields) -> usize {
 }
 
 impl H2Upstream {
-    pub fn new(outside: &mut Outside) -> Self {
+    pub fn new(outside: &mut SmallOutside) -> Self {
         let rng = &mut outside.rng;
         let config = Config {
             max_concurrent_streams: *rng.pick(&[1, 2, 100]),
@@ -140,7 +140,7 @@ impl H2Upstream {
     }
 
     /// Hears what has come on its connection, and does the steps that are due.
-    pub fn act(&mut self, link: usize, outside: &mut Outside) {
+    pub fn act(&mut self, link: usize, outside: &mut SmallOutside) {
         if self.mood == Mood::Deaf {
             return;
         }
@@ -162,7 +162,7 @@ impl H2Upstream {
         }
     }
 
-    fn hear(&mut self, link: usize, outside: &mut Outside) {
+    fn hear(&mut self, link: usize, outside: &mut SmallOutside) {
         let now = outside.instant();
         loop {
             let event = self.inbox.next_event(&mut self.core, now);
@@ -207,7 +207,13 @@ impl H2Upstream {
     }
 
     /// Takes a step of the answer with that position. False if it ends the connection, or all that is said on it.
-    fn take_step(&mut self, step: H2Step, at: usize, link: usize, outside: &mut Outside) -> bool {
+    fn take_step(
+        &mut self,
+        step: H2Step,
+        at: usize,
+        link: usize,
+        outside: &mut SmallOutside,
+    ) -> bool {
         let H2Answer { stream, number, .. } = self.answers[at];
         let core = &mut self.core;
         let status = Field::new(b":status", b"200");
@@ -315,7 +321,7 @@ impl H2Upstream {
     }
 
     /// Sends all that the windows allow.
-    fn flush(&mut self, link: usize, outside: &mut Outside) {
+    fn flush(&mut self, link: usize, outside: &mut SmallOutside) {
         self.outbox.fill(&mut self.core, usize::MAX);
         let output = self.core.take_output();
         for answer in &mut self.answers {
@@ -329,7 +335,7 @@ impl H2Upstream {
 
 impl H2Answer {
     /// Chooses the answer to a request whose head has come.
-    fn begin(stream: StreamKey, number: usize, link: usize, outside: &mut Outside) -> Self {
+    fn begin(stream: StreamKey, number: usize, link: usize, outside: &mut SmallOutside) -> Self {
         let play = H2Play::by_chance(number, &mut outside.rng);
         let deliveries = outside.deliveries.entry(number).or_default();
         let delivery = deliveries.len();
@@ -390,7 +396,7 @@ impl H2Answer {
     }
 
     /// All of the answer was sent, or it was reset.
-    fn finish(&mut self, outside: &mut Outside) {
+    fn finish(&mut self, outside: &mut SmallOutside) {
         if self.stage == AnswerStage::Ending {
             let deliveries = outside.deliveries.get_mut(&self.number);
             deliveries.expect("it was noted")[self.delivery].given = self.play.given();

@@ -82,7 +82,7 @@ impl SimLink {
 }
 
 /// Everything outside of the server.
-pub struct Outside {
+pub struct SmallOutside {
     pub start: Instant,
     pub now: Duration,
     pub rng: Rng,
@@ -103,9 +103,9 @@ pub struct Outside {
     pub is_still: bool,
 }
 
-impl Outside {
+impl SmallOutside {
     pub fn new(mut rng: Rng, protocol: Protocol, most_dialled: usize) -> Self {
-        Outside {
+        SmallOutside {
             start: Instant::now(),
             now: Duration::ZERO,
             together: rng.between(1, 10),

@@ -1,6 +1,6 @@
 //! The upstream's side of a connection, in the protocol of the run.
 
-use super::outside::Outside;
+use super::outside::SmallOutside;
 use super::{h1_upstream::H1Upstream, h2_upstream::H2Upstream};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub enum SimUpstream {
 
 impl SimUpstream {
     /// The upstream of a connection that was just made.
-    pub fn new(protocol: Protocol, outside: &mut Outside) -> Self {
+    pub fn new(protocol: Protocol, outside: &mut SmallOutside) -> Self {
         match protocol {
             Protocol::Http1 => SimUpstream::Http1(H1Upstream::default()),
             Protocol::Http2 => SimUpstream::Http2(Box::new(H2Upstream::new(outside))),
@@ -27,7 +27,7 @@ impl SimUpstream {
     }
 
     /// Hears what has come on its connection, and does what is due.
-    pub fn act(&mut self, link: usize, outside: &mut Outside) {
+    pub fn act(&mut self, link: usize, outside: &mut SmallOutside) {
         match self {
             SimUpstream::Http1(upstream) => upstream.act(link, outside),
             SimUpstream::Http2(upstream) => upstream.act(link, outside),

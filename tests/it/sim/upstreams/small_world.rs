@@ -1,6 +1,6 @@
 //! The small world as the server sees it: sockets of upstreams and clients, without delays of the network.
 
-use super::outside::{DialAnswer, Outside};
+use super::outside::{DialAnswer, SmallOutside};
 use calmd::world::memory_files::{MemoryFile, MemoryFiles};
 use calmd::world::{Extent, Peer, Polled, Ready, Sleep, Token, World};
 use std::cell::RefCell;
@@ -10,9 +10,9 @@ use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub(super) struct SmallWorld(pub(super) Rc<RefCell<Outside>>);
+pub(super) struct SmallWorld(pub(super) Rc<RefCell<SmallOutside>>);
 
-pub(super) struct SmallSocket(usize, Rc<RefCell<Outside>>);
+pub(super) struct SmallSocket(usize, Rc<RefCell<SmallOutside>>);
 
 impl Drop for SmallSocket {
     fn drop(&mut self) {
