@@ -1,6 +1,8 @@
-//! The shape of the sources: how long files are, and how much of the server depends on the type of its world.
+//! The shape of the sources: how long files are, how much of the server depends on the type of its world, and where
+//! things of one kind stand.
 
 use super::source::{self, Source};
+use std::collections::BTreeSet;
 
 /// The most lines of a file: a file is about one concept, and is read in one go.
 const MOST_LINES: usize = 500;
@@ -97,4 +99,33 @@ fn files_with_a_trick_refer_to_the_list_of_tricks() {
     let referring = files.iter().filter(|file| file.text.contains(PLACE));
     let referring: Vec<_> = referring.map(|file| &*file.path).collect();
     assert_eq!(referring, TRICKS);
+}
+
+#[test]
+fn what_calmd_does_not_use_of_a_connection_of_http_2_stands_in_one_file() {
+    const CORE: &str = "src/h2/connection/";
+    const LIBRARY: &str = "src/h2/connection/library.rs";
+    let mut files = source::sources("src");
+    files.retain(|file| !file.is_test() && file.path != LIBRARY);
+    let is_core = |file: &&Source| file.path.starts_with(CORE);
+    let is_product = |file: &&Source| is_core(file) || !file.path.starts_with("src/h2/");
+    let mut used = BTreeSet::new();
+    for tokens in files.iter().filter(is_product).map(Source::tokens) {
+        let calls = tokens
+            .windows(2)
+            .filter(|two| [".", "::"].contains(&two[0]));
+        used.extend(calls.map(|two| two[1]));
+    }
+    let mut unused = Vec::new();
+    for file in files.iter().filter(is_core) {
+        for three in file.tokens().windows(3) {
+            if three[..2] == ["pub", "fn"] && !used.contains(three[2]) {
+                unused.push(format!(
+                    "{} of {} belongs to {LIBRARY}",
+                    three[2], file.path
+                ));
+            }
+        }
+    }
+    assert!(unused.is_empty(), "{}", unused.join("\n"));
 }

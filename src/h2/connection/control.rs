@@ -222,6 +222,14 @@ impl Connection {
 
 /// # The connection
 impl Connection {
+    /// Sends PING (RFC 9113 §6.7). Its answer is told with the round trip.
+    pub fn ping(&mut self, payload: [u8; 8], now: Instant) {
+        if self.inbound.phase() != PeerPhase::Closed {
+            self.outbound.ping(0, payload);
+            self.waiting.push_ping(payload, now);
+        }
+    }
+
     /// RFC 9113 §6.5.
     pub(super) fn receive_settings<'i>(
         &mut self,

@@ -1,14 +1,19 @@
-//! Commands and questions that calmd itself has no use for, and that a library of HTTP/2 has: PING,
-//! SETTINGS, windows by hand, priorities (RFC 9218, RFC 7540 §5.3), pushed responses, DATA without a grant, ALTSVC
-//! (RFC 7838), ORIGIN (RFC 8336), and frames of types that are nobody's here.
+//! Commands and questions that calmd itself has no use for, and that a library of HTTP/2 has: SETTINGS,
+//! windows by hand, priorities (RFC 9218, RFC 7540 §5.3), pushed responses, DATA without a grant, the client's side of
+//! an upgrade (RFC 7540 §3.2), ALTSVC (RFC 7838), ORIGIN (RFC 8336), and frames of types that are nobody's here.
+//! `tests/it/shape.rs` looks for more of them elsewhere.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Connection;
 use super::inbound::PeerPhase;
 use super::lifecycle::refusal;
 use super::send::{Prepared, no_slot, prepared};
+use super::upgrade::base64url_encode;
+use crate::h2::config::Config;
 use crate::h2::error::Misuse;
+use crate::h2::event::Event;
 use crate::h2::field_section;
 use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::frame::{FrameType, MAX_STREAM_ID, extension};
@@ -20,14 +25,6 @@ use crate::h2::turn::StreamSlot;
 use crate::http::field::{Field, Fields};
 
 impl Connection {
-    /// Sends PING (RFC 9113 §6.7). Its answer is told with the round trip.
-    pub fn ping(&mut self, payload: [u8; 8], now: Instant) {
-        if self.inbound.phase() != PeerPhase::Closed {
-            self.outbound.ping(0, payload);
-            self.waiting.push_ping(payload, now);
-        }
-    }
-
     /// Announces other settings (RFC 9113 §6.5): [`announced_settings`](Self::announced_settings)
     /// with some changed. They are in force when the peer has acknowledged them, which is told.
     pub fn update_settings(&mut self, settings: Settings, now: Instant) -> Result<(), Misuse> {
@@ -215,6 +212,51 @@ impl Connection {
     }
 }
 
+/// # Requests and responses in other forms
+impl Connection {
+    /// Client: sends a request on a new stream, with a priority of RFC 7540 §5.3 in its HEADERS. Deprecated (RFC
+    /// 9113 §5.3.2), for servers that know nothing else; needs
+    /// [`Config::rfc7540_priorities`](crate::h2::Config::rfc7540_priorities).
+    pub fn open_with_priority<'f>(
+        &mut self,
+        fields: impl IntoIterator<Item = Field<'f>>,
+        priority: Rfc7540Priority,
+        end_stream: bool,
+        now: Instant,
+    ) -> Result<StreamKey, Misuse> {
+        self.open_stream(fields.into_iter(), Some(priority), end_stream, now)
+    }
+
+    /// Server: sends the head of a final response, of a status from 200 to 999: [`send_headers`](Self::send_headers) with
+    /// `:status` in front. Without `end_stream` its content follows.
+    pub fn send_response<'f>(
+        &mut self,
+        stream: StreamKey,
+        status: u16,
+        fields: impl IntoIterator<Item = Field<'f>>,
+        end_stream: bool,
+    ) -> Result<(), Misuse> {
+        if !(200..1_000).contains(&status) {
+            return Err(Misuse::InvalidValue);
+        }
+        self.send_status(stream, status, fields, end_stream)
+    }
+
+    /// Gives back all that an event's content took from the windows: [`release`](Self::release) of its
+    /// `flow_controlled_len`, for a user that has used the content up at once. Does nothing for an event without
+    /// content, so it may be called for each.
+    pub fn release_event(&mut self, event: &Event<'_>) -> Result<(), Misuse> {
+        match *event {
+            Event::Data {
+                stream,
+                flow_controlled_len,
+                ..
+            } => self.release(stream, flow_controlled_len),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// # DATA by hand
 impl Connection {
     /// Sends DATA at once: within both windows and the peer's largest frame, or not at all.
@@ -309,5 +351,71 @@ impl Connection {
         self.streams.open_promise(id);
         let stream = self.new_stream(id, state);
         self.insert(stream, now).ok_or_else(no_slot)
+    }
+}
+
+/// # HTTP/2 out of an HTTP/1.1 request of ours
+impl Connection {
+    /// The client's side, once 101 came: stream 1 waits for the response to the request of this
+    /// method. Preface and SETTINGS are in the output.
+    pub fn client_upgraded(
+        config: Arc<Config>,
+        method: &[u8],
+        now: Instant,
+    ) -> (Connection, StreamKey) {
+        let mut connection = Connection::client(config, now);
+        let stream = connection.upgraded_stream(Side::Local, method, now);
+        (connection, stream.expect("the first stream has a slot"))
+    }
+
+    /// The value of the `HTTP2-Settings` field that a client sends with its request.
+    pub fn http2_settings(config: &Config) -> String {
+        let settings = Settings::from_config(config, Role::Client);
+        let mut payload = Vec::new();
+        for (id, value) in settings.changes(Settings::INITIAL) {
+            payload.extend_from_slice(&id.to_be_bytes());
+            payload.extend_from_slice(&value.to_be_bytes());
+        }
+        base64url_encode(&payload)
+    }
+}
+
+/// # What a connection knows of windows and streams
+impl Connection {
+    /// The active streams of those that one side opened: what a SETTINGS_MAX_CONCURRENT_STREAMS
+    /// counts.
+    pub fn active_streams(&self, opened_by: Role) -> usize {
+        self.streams.active(opened_by).into()
+    }
+
+    /// Bytes that may be sent on a stream now: the smaller of its window and the connection's.
+    pub fn send_window(&self, stream: StreamKey) -> Option<u32> {
+        let slot = self.streams.slot(stream)?;
+        let window = self.streams[slot].send_window.available();
+        Some(window.min(self.connection_send_window()))
+    }
+
+    /// Bytes that the peer may send on a stream now: the smaller of its window and the connection's.
+    pub fn receive_window(&self, stream: StreamKey) -> Option<u32> {
+        let slot = self.streams.slot(stream)?;
+        let window = self.streams[slot].receive_window.available();
+        Some(window.min(self.connection_receive_window()))
+    }
+
+    /// Bytes that may be sent on all streams together.
+    pub fn connection_send_window(&self) -> u32 {
+        self.streams.send_window().available()
+    }
+
+    /// Bytes that the peer may send on all streams together.
+    pub fn connection_receive_window(&self) -> u32 {
+        self.inbound.window()
+    }
+
+    /// The priority of a stream.
+    pub fn priority(&self, stream: StreamKey) -> Option<Priority> {
+        self.streams
+            .slot(stream)
+            .map(|slot| self.streams[slot].priority)
     }
 }

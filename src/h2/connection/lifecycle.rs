@@ -113,20 +113,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Gives back all that an event's content took from the windows: [`release`](Self::release) of its
-    /// `flow_controlled_len`, for a user that has used the content up at once. Does nothing for an event without
-    /// content, so it may be called for each.
-    pub fn release_event(&mut self, event: &Event<'_>) -> Result<(), Misuse> {
-        match *event {
-            Event::Data {
-                stream,
-                flow_controlled_len,
-                ..
-            } => self.release(stream, flow_controlled_len),
-            _ => Ok(()),
-        }
-    }
-
     /// Gives back what an event's padding took from the windows, for a user that passes the content on and releases
     /// that when it has gone. Does nothing for an event without content.
     pub fn release_padding(&mut self, event: &Event<'_>) -> Result<(), Misuse> {

@@ -73,7 +73,6 @@ pub use transfer::Grant;
 
 use super::budget::Budget;
 use super::flow::DEFAULT_WINDOW;
-use super::priority::Priority;
 use super::settings::{Role, Settings};
 use super::store::StreamKey;
 use crate::h2::config::Config;
@@ -201,12 +200,6 @@ impl Connection {
         self.streams.len()
     }
 
-    /// The active streams of those that one side opened: what a SETTINGS_MAX_CONCURRENT_STREAMS
-    /// counts.
-    pub fn active_streams(&self, opened_by: Role) -> usize {
-        self.streams.active(opened_by).into()
-    }
-
     /// Says that no stream lives and no field block is under way.
     pub fn is_idle(&self) -> bool {
         self.streams.is_empty() && self.inbound.continued().is_none()
@@ -225,37 +218,6 @@ impl Connection {
     /// The peer's settings.
     pub fn remote_settings(&self) -> &Settings {
         self.agreement.remote()
-    }
-
-    /// Bytes that may be sent on a stream now: the smaller of its window and the connection's.
-    pub fn send_window(&self, stream: StreamKey) -> Option<u32> {
-        let slot = self.streams.slot(stream)?;
-        let window = self.streams[slot].send_window.available();
-        Some(window.min(self.connection_send_window()))
-    }
-
-    /// Bytes that the peer may send on a stream now: the smaller of its window and the connection's.
-    pub fn receive_window(&self, stream: StreamKey) -> Option<u32> {
-        let slot = self.streams.slot(stream)?;
-        let window = self.streams[slot].receive_window.available();
-        Some(window.min(self.connection_receive_window()))
-    }
-
-    /// Bytes that may be sent on all streams together.
-    pub fn connection_send_window(&self) -> u32 {
-        self.streams.send_window().available()
-    }
-
-    /// Bytes that the peer may send on all streams together.
-    pub fn connection_receive_window(&self) -> u32 {
-        self.inbound.window()
-    }
-
-    /// The priority of a stream.
-    pub fn priority(&self, stream: StreamKey) -> Option<Priority> {
-        self.streams
-            .slot(stream)
-            .map(|slot| self.streams[slot].priority)
     }
 
     /// The memory behind this connection in bytes, found out in constant time: what is allocated,

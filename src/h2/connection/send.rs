@@ -25,20 +25,7 @@ impl Connection {
         self.open_stream(fields.into_iter(), None, end_stream, now)
     }
 
-    /// Client: sends a request on a new stream, with a priority of RFC 7540 §5.3 in its HEADERS. Deprecated (RFC
-    /// 9113 §5.3.2), for servers that know nothing else; needs
-    /// [`Config::rfc7540_priorities`](crate::h2::Config::rfc7540_priorities).
-    pub fn open_with_priority<'f>(
-        &mut self,
-        fields: impl IntoIterator<Item = Field<'f>>,
-        priority: Rfc7540Priority,
-        end_stream: bool,
-        now: Instant,
-    ) -> Result<StreamKey, Misuse> {
-        self.open_stream(fields.into_iter(), Some(priority), end_stream, now)
-    }
-
-    fn open_stream<'f>(
+    pub(super) fn open_stream<'f>(
         &mut self,
         fields: impl Iterator<Item = Field<'f>>,
         priority: Option<Rfc7540Priority>,
@@ -147,22 +134,7 @@ impl Connection {
         self.send_status(stream, status, fields, false)
     }
 
-    /// Server: sends the head of a final response, of a status from 200 to 999: [`send_headers`](Self::send_headers) with
-    /// `:status` in front. Without `end_stream` its content follows.
-    pub fn send_response<'f>(
-        &mut self,
-        stream: StreamKey,
-        status: u16,
-        fields: impl IntoIterator<Item = Field<'f>>,
-        end_stream: bool,
-    ) -> Result<(), Misuse> {
-        if !(200..1_000).contains(&status) {
-            return Err(Misuse::InvalidValue);
-        }
-        self.send_status(stream, status, fields, end_stream)
-    }
-
-    fn send_status<'f>(
+    pub(super) fn send_status<'f>(
         &mut self,
         stream: StreamKey,
         status: u16,

@@ -3,7 +3,7 @@
 //!
 //! The request becomes stream 1, which its client has already ended. The SETTINGS of the
 //! `HTTP2-Settings` field are acknowledged by the 101 response alone. After it both sides begin as
-//! they always do.
+//! they always do. The commands of a client are in `library`, because calmd sends no such request.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +13,6 @@ use crate::h2::config::Config;
 use crate::h2::error::ConnectionError;
 use crate::h2::field_section::request_kind_of;
 use crate::h2::frame::decode;
-use crate::h2::settings::{Role, Settings};
 use crate::h2::store::StreamKey;
 use crate::h2::stream::{Passage, Side, StreamState};
 
@@ -39,30 +38,12 @@ impl Connection {
         Ok((connection, stream.ok_or_else(invalid)?))
     }
 
-    /// The client's side, once 101 came: stream 1 waits for the response to the request of this
-    /// method. Preface and SETTINGS are in the output.
-    pub fn client_upgraded(
-        config: Arc<Config>,
+    pub(super) fn upgraded_stream(
+        &mut self,
+        side: Side,
         method: &[u8],
         now: Instant,
-    ) -> (Connection, StreamKey) {
-        let mut connection = Connection::client(config, now);
-        let stream = connection.upgraded_stream(Side::Local, method, now);
-        (connection, stream.expect("the first stream has a slot"))
-    }
-
-    /// The value of the `HTTP2-Settings` field that a client sends with its request.
-    pub fn http2_settings(config: &Config) -> String {
-        let settings = Settings::from_config(config, Role::Client);
-        let mut payload = Vec::new();
-        for (id, value) in settings.changes(Settings::INITIAL) {
-            payload.extend_from_slice(&id.to_be_bytes());
-            payload.extend_from_slice(&value.to_be_bytes());
-        }
-        base64url_encode(&payload)
-    }
-
-    fn upgraded_stream(&mut self, side: Side, method: &[u8], now: Instant) -> Option<StreamKey> {
+    ) -> Option<StreamKey> {
         let request = Passage::Head { end_stream: true };
         let state = StreamState::Idle.pass(side, request).ok()?;
         self.streams.open_request(UPGRADED);
@@ -77,7 +58,7 @@ impl Connection {
     clippy::indexing_slicing,
     reason = "chunks are of one to three bytes, and digits of six bits"
 )]
-fn base64url_encode(bytes: &[u8]) -> String {
+pub(super) fn base64url_encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let mut group = [0; 4];
