@@ -132,12 +132,12 @@ impl<K, F: Files> Connection<K, F> {
         {
             protocol.note_first_bytes(&mut || world.now());
         }
-        match self.link.unsent().is_empty() {
-            true if log.has_ended() || !self.unlogged.is_empty() => {
-                log.record_ended(&mut self.unlogged, world.now());
+        if !self.link.unsent().is_empty() {
+            if log.has_ended() {
+                log.keep_ended(&mut self.unlogged, turn.services.began);
             }
-            false if log.has_ended() => log.keep_ended(&mut self.unlogged, turn.services.began),
-            _ => {}
+        } else if log.has_ended() || !self.unlogged.is_empty() {
+            log.record_ended(&mut self.unlogged, world.now());
         }
     }
 }
