@@ -32,6 +32,7 @@ mod upload;
 pub mod url;
 
 use crate::h2;
+use crate::http::Scheme;
 use crate::world::World;
 use crate::world::files::Root;
 use crate::world::os::OsWorld;
@@ -228,7 +229,7 @@ impl<'o, W: World> Client<'o, W> {
     fn connect(&mut self, url: &Url) -> Result<Connection<W>, Error> {
         let limit = self.world.now() + self.options.connect_timeout;
         let limit = self.deadline.map_or(limit, |deadline| deadline.min(limit));
-        let tls = if url.is_secure() {
+        let tls = if url.scheme() == Scheme::Https {
             if self.security.is_none() {
                 self.security = Some(ClientTls::new(self.options)?);
             }

@@ -53,7 +53,7 @@ impl<'o> Fetch<'o> {
         };
         let mut fields = Fields::new();
         fields.push(b":method", self.method.as_bytes());
-        fields.push(b":scheme", self.url.scheme().as_bytes());
+        fields.push(b":scheme", self.url.scheme().as_str().as_bytes());
         fields.push(b":authority", authority.as_bytes());
         fields.push(b":path", self.url.path().as_bytes());
         if !given("user-agent") {

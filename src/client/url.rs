@@ -1,11 +1,12 @@
 //! The URLs that can be fetched: `http` and `https`, split into what a request needs.
 
+use crate::http::Scheme;
 use std::fmt;
 
 /// An absolute URL without credentials and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
-    secure: bool,
+    scheme: Scheme,
     /// Lowercase; an IPv6 address is in brackets.
     host: String,
     port: u16,
@@ -19,15 +20,15 @@ impl Url {
         let (scheme, rest) = text
             .split_once("://")
             .ok_or_else(|| format!("write the scheme too, http://{text} or https://{text}"))?;
-        let secure = match scheme.to_ascii_lowercase().as_str() {
-            "http" => false,
-            "https" => true,
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
             _ => return Err(format!("'{scheme}' is neither http nor https")),
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (host, port) = authority(&rest[..end], secure)?;
+        let (host, port) = authority(&rest[..end], scheme)?;
         Ok(Url {
-            secure,
+            scheme,
             host,
             port,
             path: path_and_query(&rest[end..]),
@@ -41,7 +42,7 @@ impl Url {
             return Url::parse(reference);
         }
         if reference.starts_with("//") {
-            return Url::parse(&format!("{}:{reference}", self.scheme()));
+            return Url::parse(&format!("{}:{reference}", self.scheme.as_str()));
         }
         let (own_path, _) = split_query(&self.path);
         let (path, query) = split_query(reference);
@@ -60,14 +61,9 @@ impl Url {
         })
     }
 
-    /// True for `https`.
-    pub fn is_secure(&self) -> bool {
-        self.secure
-    }
-
     /// `http` or `https`.
-    pub fn scheme(&self) -> &'static str {
-        if self.secure { "https" } else { "http" }
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// The host as names and addresses are looked up: without brackets.
@@ -87,7 +83,7 @@ impl Url {
 
     /// Host and port, the scheme's own port left out, as in `:authority`.
     pub fn authority(&self) -> String {
-        if self.port == default_port(self.secure) {
+        if self.port == default_port(self.scheme) {
             self.host.clone()
         } else {
             format!("{}:{}", self.host, self.port)
@@ -96,21 +92,30 @@ impl Url {
 
     /// True if scheme, host and port are equal, so that one server answers for both (RFC 9110 §4.3.1).
     pub fn has_same_origin(&self, other: &Url) -> bool {
-        (self.secure, &self.host, self.port) == (other.secure, &other.host, other.port)
+        (self.scheme, &self.host, self.port) == (other.scheme, &other.host, other.port)
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme(), self.authority(), self.path)
+        write!(
+            f,
+            "{}://{}{}",
+            self.scheme.as_str(),
+            self.authority(),
+            self.path
+        )
     }
 }
 
-fn default_port(secure: bool) -> u16 {
-    if secure { 443 } else { 80 }
+fn default_port(scheme: Scheme) -> u16 {
+    match scheme {
+        Scheme::Http => 80,
+        Scheme::Https => 443,
+    }
 }
 
-fn authority(text: &str, secure: bool) -> Result<(String, u16), String> {
+fn authority(text: &str, scheme: Scheme) -> Result<(String, u16), String> {
     if text.contains('@') {
         return Err("leave the credentials out, and send them by -H 'authorization: ...'".into());
     }
@@ -120,7 +125,7 @@ fn authority(text: &str, secure: bool) -> Result<(String, u16), String> {
         _ => (text, ""),
     };
     let port = match port {
-        "" => default_port(secure),
+        "" => default_port(scheme),
         // Rust's own parser takes a sign as well.
         port => Some(port)
             .filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
@@ -219,7 +224,7 @@ mod tests {
     #[test]
     fn urls_are_split_into_what_a_request_needs() {
         let https = url("HTTPS://Example.COM/a/b?c=d#e");
-        assert!(https.is_secure());
+        assert_eq!(https.scheme(), Scheme::Https);
         assert_eq!(https.authority(), "example.com");
         assert_eq!((https.port(), https.path()), (443, "/a/b?c=d"));
         let v6 = url("http://[::1]:8080?q");
