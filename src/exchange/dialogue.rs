@@ -15,8 +15,10 @@ use crate::world::Files;
 /// It may be polled at any time, and says each time where it stands. It is dropped when the response
 /// is complete, and behind [`Part::Gone`].
 pub trait Exchange<F: Files> {
-    /// Takes a part of the request.
-    fn receive(&mut self, part: Part<'_>, desk: &mut Desk<'_>);
+    /// Takes a part of the request. An exchange that has no use for the request drops it.
+    fn receive(&mut self, part: Part<'_>, desk: &mut Desk<'_>) {
+        let _ = (part, desk);
+    }
 
     /// Bytes of the request's content that are still held. Their flow-control window is given back
     /// only when they are not held any more, so that a slow reader of the response slows the sender of

@@ -28,59 +28,49 @@
 //!
 //! # A handler of one's own
 //!
-//! A server whose `/bell` answers nobody until somebody posts to it; `tests/it/server/handlers.rs` runs
-//! it:
+//! A program whose `/bell` answers nobody until somebody posts to it; `tests/it/server/handlers.rs` runs
+//! its server:
 //!
 //! ```no_run
-//! use calmd::exchange::*;
-//! use calmd::http::{Method, Scheme};
-//! use calmd::routes::Routes;
 //! use calmd::server::{Config, EventLoop, Services};
-//! use calmd::site::{self, Site};
 //! use calmd::world::{Files, ListenAddress, files::Root, os::OsWorld};
-//! use std::{cell::Cell, cell::RefCell, error::Error, path::PathBuf, rc::Rc};
-//! #[derive(Clone, Default)]
-//! struct Bell(Rc<Cell<u32>>, Rc<RefCell<Vec<Waker>>>);
-//! struct Visit(Bell, u32);
+//! use calmd::{exchange::*, http::Method, http::Scheme, routes::Routes, site, site::Site};
+//! use std::{cell::Cell, error::Error, rc::Rc};
+//! #[derive(Default)]
+//! struct Bell(Rc<Cell<u32>>, Vec<Waker>);
+//! struct Visit(Rc<Cell<u32>>, u32);
 //! impl<F: Files> Handler<F> for Bell {
 //!     fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
-//!         let until = self.0.get() + 1;
-//!         self.1.borrow_mut().retain(|it| !it.is_over()); // Forgets visits that ended.
-//!         self.1.borrow_mut().push(desk.waker());
+//!         let visit = Visit(self.0.clone(), self.0.get());
+//!         self.1.retain(|waker| !waker.is_over()); // Forgets visits that have ended.
+//!         self.1.push(desk.waker());
 //!         if request.method == Method::Post {
-//!             self.0.set(until);
-//!             self.1.borrow_mut().drain(..).for_each(|it| it.wake());
+//!             self.0.set(self.0.get() + 1);
+//!             self.1.drain(..).for_each(|waker| waker.wake());
 //!         }
-//!         Answer::Exchange(Box::new(Visit(self.clone(), until)))
+//!         Answer::Exchange(Box::new(visit))
 //!     }
 //! }
 //! impl<F: Files> Exchange<F> for Visit {
-//!     fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
 //!     fn poll(&mut self, _: &mut Room<'_, F>, _: &mut Desk<'_>) -> Result<Step<F>, Failure> {
-//!         if self.0.0.get() < self.1 {
-//!             return Ok(Step::Wait(Until::Woken));
-//!         }
-//!         Ok(Step::Head(Head::empty(204)))
+//!         let head = (self.0.get() > self.1).then(|| Step::Head(Head::empty(204)));
+//!         Ok(head.unwrap_or(Step::Wait(Until::Woken)))
 //!     }
 //! }
 //! type Server = (EventLoop<OsWorld<Root>>, ListenAddress);
-//! pub fn server(root: PathBuf) -> Result<Server, Box<dyn Error>> {
-//!     let site = site::Config {
-//!         root,
-//!         ..site::Config::default()
-//!     };
-//!     let mut routes = Routes::from(Site::new(Root::open(&site.root)?, &site)?);
+//! pub fn server(site: &site::Config) -> Result<Server, Box<dyn Error>> {
+//!     let mut routes = Routes::from(Site::new(Root::open(&site.root)?, site)?);
 //!     routes.mount("/bell", Box::new(Bell::default()));
 //!     let (mut world, config) = (OsWorld::new()?, Config::default());
 //!     let address = world.listen(&ListenAddress::Tcp(([127, 0, 0, 1], 0).into()), 1 << 18)?;
 //!     let services = Services::new(&world, routes, None, &config);
 //!     Ok((EventLoop::new(world, services, &[Scheme::Http]), address))
 //! }
-//! # fn main() -> Result<(), Box<dyn Error>> {
-//! let (mut event_loop, address) = server("public".into())?;
-//! println!("{address}");
-//! Ok(event_loop.run()?)
-//! # }
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let (mut event_loop, address) = server(&site::Config::default())?;
+//!     println!("{address}");
+//!     Ok(event_loop.run()?)
+//! }
 //! ```
 //!
 //! A wake that comes before the wait is not lost: the exchange is polled once more.

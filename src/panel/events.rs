@@ -13,7 +13,7 @@ use super::following::ConnectionFollower;
 use super::history::HistoryText;
 use super::logs::LogFollower;
 use super::state::SharedState;
-use crate::exchange::{Desk, Exchange, Failure, Head, Part, Room, Step, Until, Waker};
+use crate::exchange::{Desk, Exchange, Failure, Head, Room, Step, Until, Waker};
 use crate::world::Files;
 
 /// The time between two events of a kind.
@@ -160,8 +160,6 @@ fn changes(
 }
 
 impl<F: Files> Exchange<F> for EventStream {
-    fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
-
     fn idle_timeout(&self) -> Option<Duration> {
         Some(IDLE)
     }

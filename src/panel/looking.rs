@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::answer::{JSON, PanelReply, Sending};
 use super::order::{OrderContent, OrderOutcome, PanelOrder};
 use super::state::SharedState;
-use crate::exchange::{Desk, Exchange, Failure, Part, Room, Step, Until};
+use crate::exchange::{Desk, Exchange, Failure, Room, Step, Until};
 use crate::inspect::Look;
 use crate::world::Files;
 
@@ -45,8 +45,6 @@ impl LookExchange {
 }
 
 impl<F: Files> Exchange<F> for LookExchange {
-    fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
-
     fn poll(&mut self, _: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure> {
         if let LookStage::Asked(look) = &mut self.stage
             && let Some(look) = look.take()

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::answer::{PanelReply, Sending, fields_of};
 use super::order::{OrderContent, OrderOutcome, PanelOrder};
 use super::state::SharedState;
-use crate::exchange::{Desk, Exchange, Failure, Head, Part, Room, Step, Until};
+use crate::exchange::{Desk, Exchange, Failure, Head, Room, Step, Until};
 use crate::inspect::{Feed, Watch, WatchForm};
 use crate::world::Files;
 
@@ -102,8 +102,6 @@ impl TraceStream {
 }
 
 impl<F: Files> Exchange<F> for TraceStream {
-    fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
-
     fn idle_timeout(&self) -> Option<Duration> {
         Some(IDLE)
     }

@@ -217,8 +217,6 @@ mod tests {
     }
 
     impl Exchange<MemoryFiles> for Making {
-        fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
-
         fn poll(
             &mut self,
             room: &mut Room<'_, MemoryFiles>,

@@ -14,7 +14,7 @@ use std::time::Instant;
 use super::Site;
 use crate::content::{ColdNames, FileTable};
 use crate::exchange::{
-    Answer, Desk, Exchange, Failure, Handler, LoginOutcome, Part, Request, Room, Step, Until,
+    Answer, Desk, Exchange, Failure, Handler, LoginOutcome, Request, Room, Step, Until,
 };
 use crate::world::{FileReads, Files};
 
@@ -57,8 +57,6 @@ struct NameGate<F: Files> {
 }
 
 impl<F: Files> Exchange<F> for NameGate<F> {
-    fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
-
     /// As much as the connection's window lets come: the answer behind the gate has a limit of its own.
     fn content_limit(&self) -> Option<u64> {
         Some(u64::MAX)

@@ -158,8 +158,6 @@ impl Fixed {
 }
 
 impl<F: Files> Exchange<F> for Fixed {
-    fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
-
     fn poll(&mut self, room: &mut Room<'_, F>, _: &mut Desk<'_>) -> Result<Step<F>, Failure> {
         Ok(match self.head.take() {
             Some(head) => Step::Head(head),

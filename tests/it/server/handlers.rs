@@ -7,54 +7,44 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-// begin
 mod example {
-    use calmd::exchange::*;
-    use calmd::http::{Method, Scheme};
-    use calmd::routes::Routes;
+    // begin
     use calmd::server::{Config, EventLoop, Services};
-    use calmd::site::{self, Site};
     use calmd::world::{Files, ListenAddress, files::Root, os::OsWorld};
-    use std::{cell::Cell, cell::RefCell, error::Error, path::PathBuf, rc::Rc};
-    #[derive(Clone, Default)]
-    struct Bell(Rc<Cell<u32>>, Rc<RefCell<Vec<Waker>>>);
-    struct Visit(Bell, u32);
+    use calmd::{exchange::*, http::Method, http::Scheme, routes::Routes, site, site::Site};
+    use std::{cell::Cell, error::Error, rc::Rc};
+    #[derive(Default)]
+    struct Bell(Rc<Cell<u32>>, Vec<Waker>);
+    struct Visit(Rc<Cell<u32>>, u32);
     impl<F: Files> Handler<F> for Bell {
         fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
-            let until = self.0.get() + 1;
-            self.1.borrow_mut().retain(|it| !it.is_over()); // Forgets visits that ended.
-            self.1.borrow_mut().push(desk.waker());
+            let visit = Visit(self.0.clone(), self.0.get());
+            self.1.retain(|waker| !waker.is_over()); // Forgets visits that have ended.
+            self.1.push(desk.waker());
             if request.method == Method::Post {
-                self.0.set(until);
-                self.1.borrow_mut().drain(..).for_each(|it| it.wake());
+                self.0.set(self.0.get() + 1);
+                self.1.drain(..).for_each(|waker| waker.wake());
             }
-            Answer::Exchange(Box::new(Visit(self.clone(), until)))
+            Answer::Exchange(Box::new(visit))
         }
     }
     impl<F: Files> Exchange<F> for Visit {
-        fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
         fn poll(&mut self, _: &mut Room<'_, F>, _: &mut Desk<'_>) -> Result<Step<F>, Failure> {
-            if self.0.0.get() < self.1 {
-                return Ok(Step::Wait(Until::Woken));
-            }
-            Ok(Step::Head(Head::empty(204)))
+            let head = (self.0.get() > self.1).then(|| Step::Head(Head::empty(204)));
+            Ok(head.unwrap_or(Step::Wait(Until::Woken)))
         }
     }
     type Server = (EventLoop<OsWorld<Root>>, ListenAddress);
-    pub fn server(root: PathBuf) -> Result<Server, Box<dyn Error>> {
-        let site = site::Config {
-            root,
-            ..site::Config::default()
-        };
-        let mut routes = Routes::from(Site::new(Root::open(&site.root)?, &site)?);
+    pub fn server(site: &site::Config) -> Result<Server, Box<dyn Error>> {
+        let mut routes = Routes::from(Site::new(Root::open(&site.root)?, site)?);
         routes.mount("/bell", Box::new(Bell::default()));
         let (mut world, config) = (OsWorld::new()?, Config::default());
         let address = world.listen(&ListenAddress::Tcp(([127, 0, 0, 1], 0).into()), 1 << 18)?;
         let services = Services::new(&world, routes, None, &config);
         Ok((EventLoop::new(world, services, &[Scheme::Http]), address))
     }
+    // end
 }
-// end
 
 /// Runs the server in a thread until it is dropped.
 struct Running {
@@ -71,7 +61,11 @@ impl Running {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
-            let (mut event_loop, address) = example::server(root.path().into()).unwrap();
+            let site = calmd::site::Config {
+                root: root.path().into(),
+                ..Default::default()
+            };
+            let (mut event_loop, address) = example::server(&site).unwrap();
             told.send(address).unwrap();
             while !stopped.load(Ordering::Relaxed) {
                 event_loop.turn().unwrap();
@@ -115,14 +109,27 @@ fn answer(mut stream: TcpStream) -> String {
     text
 }
 
+/// The program that the library's page shows, which is this file's example and a `main` of its own.
+fn shown() -> Vec<&'static str> {
+    let page = include_str!("../../../src/exchange/mod.rs").lines();
+    let behind = page.skip_while(|line| *line != "//! ```no_run").skip(1);
+    let program = behind.take_while(|line| *line != "//! ```");
+    program
+        .map(|line| line.trim_start_matches("//! "))
+        .collect()
+}
+
 #[test]
-fn a_handler_in_under_forty_lines_waits_for_another_request() {
-    let text = include_str!("handlers.rs");
-    let example = text.split("// begin\n").nth(1).unwrap();
-    let example = example.split("// end\n").next().unwrap();
-    let is_code = |line: &&str| !line.trim_start().starts_with("use ") && !line.trim().is_empty();
-    let lines = example.lines().filter(is_code).count();
-    assert!(lines < 40, "{lines} lines beside its imports");
+fn a_handler_in_a_program_of_under_forty_lines_waits_for_another_request() {
+    let text = include_str!("handlers.rs").lines();
+    let behind = text.skip_while(|line| line.trim() != "// begin").skip(1);
+    let example = behind.take_while(|line| line.trim() != "// end");
+    let example: Vec<&str> = example.map(|line| &line[4..]).collect();
+    let shown = shown();
+    assert!(shown.len() < 40, "{} lines", shown.len());
+    let (same, main) = shown.split_at(example.len());
+    assert_eq!(same, example);
+    assert!(main[0].starts_with("fn main()"), "{main:?}");
 
     let server = Running::new();
     let close = "host: a\r\nconnection: close\r\n";

@@ -1,7 +1,7 @@
 //! A handler whose answers come late: at a time, behind another request, in parts, or never.
 
 use calmd::exchange::{
-    Answer, Desk, Exchange, Failure, Handler, Head, Part, Request, Room, Step, Until, Waker,
+    Answer, Desk, Exchange, Failure, Handler, Head, Request, Room, Step, Until, Waker,
 };
 use calmd::world::Files;
 use std::cell::{Cell, RefCell};
@@ -107,8 +107,6 @@ impl<F: Files> Handler<F> for LateHandler {
 }
 
 impl<F: Files> Exchange<F> for LateAnswer {
-    fn receive(&mut self, _: Part<'_>, _: &mut Desk<'_>) {}
-
     fn poll(&mut self, room: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure> {
         let is_woken = self.handler.requests.get() > self.number;
         let (ready_at, end) = match (self.lateness, self.state) {
