@@ -3,6 +3,7 @@
 //! A client that asks for something again sends the same bytes, and so does a server that answers alike within a
 //! second. The meaning of a head depends on its bytes, on its bounds and on its circumstances alone, all of which are
 //! compared. A head with a credential is not kept: the time of a comparison could tell somebody else of it.
+//! This is one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
 
 use super::scan::Bounds;
 use crate::http::{Fields, is_credential};

@@ -1,5 +1,6 @@
 //! Lines of the fields that several responses of HTTP/1.1 share, made once: the fields of a file in memory are the same
 //! for each of its responses, and a copy of their lines costs a fifth of what they do.
+//! This is one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
 
 use crate::h1::FieldLines;
 use crate::http::Fields;

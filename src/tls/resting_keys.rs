@@ -2,6 +2,7 @@
 //!
 //! A cipher works with an expanded key: 700 bytes for each direction, of no use to a session that waits for its
 //! next request. While it rests it keeps the key alone, and its next record expands that again.
+//! This is one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
 //!
 //! ```text
 //!   Bare ── a record ──▶ Expanded ── SessionKeys::rest ──▶ Bare

@@ -1,5 +1,6 @@
 //! A request that repeats the one before it, answered at once with the answer of that one: one look at its frame
 //! takes the place of a stream's life.
+//! This is one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
 //!
 //! For the peer, the budgets and the observer it is as if the stream had lived for a moment. Where anything waits that
 //! could have a part in it, nothing is done here, and the request takes the usual way.
