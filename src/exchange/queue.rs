@@ -33,6 +33,12 @@ impl<T> Queue<T> {
         self.first.is_empty()
     }
 
+    /// The number of values.
+    #[cfg(feature = "proxy")]
+    pub fn len(&self) -> usize {
+        self.first.len() + self.rest.len()
+    }
+
     /// The first value.
     pub fn front(&self) -> Option<&T> {
         self.first.front()

@@ -31,6 +31,12 @@ impl ReplyBuffers {
         }
         self.0.push(buffer);
     }
+
+    /// Number of buffers that are kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.0.len()
+    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,11 @@ impl Calls {
         self.0.waiting.borrow().is_empty()
     }
 
+    /// Number of calls that have something to do.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.waiting.borrow().len()
+    }
+
     /// Takes the next call.
     pub(crate) fn take(&self) -> Option<Call> {
         let call = self.0.waiting.borrow_mut().pop_front()?;
@@ -50,6 +55,11 @@ impl Calls {
     /// all calls. Content that no connection has taken is counted with its client.
     pub(crate) fn held(&self) -> usize {
         self.0.held.get() + self.0.lent.get()
+    }
+
+    /// Memory of the buffers that are lent, in bytes.
+    pub(crate) fn lent_bytes(&self) -> usize {
+        self.0.lent.get()
     }
 
     /// Adds a call behind the others.

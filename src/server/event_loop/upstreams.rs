@@ -1,8 +1,8 @@
 //! Upstream connections within the loop's turns: their readiness, their share of a turn, their deadlines.
 
-use super::EventLoop;
+use super::{EventLoop, SHARE_EFFORT};
 use crate::server::services::Services;
-use crate::server::upstream::UpstreamTable;
+use crate::server::upstream::{Served, UpstreamTable};
 use crate::world::{Files, Token, World};
 use std::time::Duration;
 
@@ -50,19 +50,27 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// Gives upstream connections their share of the turn.
+    /// Gives upstream connections their share of the turn. Clients send long content as soon as it comes.
     pub(super) fn serve_upstreams(&mut self) {
         let end = self.share_end();
+        let quick_end = self.effort + SHARE_EFFORT;
+        while self.serve_upstreams_until(end) == Served::Lent && self.effort < quick_end {
+            self.deliver_wakes();
+        }
+    }
+
+    fn serve_upstreams_until(&mut self, end: usize) -> Served {
         let Some(upstreams) = &mut self.upstreams else {
-            return;
+            return Served::All;
         };
         let now = self.services.now;
         let buffers = &mut self.lent.buffers;
-        upstreams.serve(&mut self.world, buffers, now, &mut self.effort, end);
+        let served = upstreams.serve(&mut self.world, buffers, now, &mut self.effort, end);
         for panic in upstreams.take_panics() {
             self.recover();
             self.services.report_panic("an upstream connection", &panic);
         }
         self.account_upstreams();
+        served
     }
 }

@@ -23,4 +23,4 @@ mod table;
 
 pub use config::UpstreamLimits;
 pub(super) use counts::UpstreamFigures;
-pub(super) use table::UpstreamTable;
+pub(super) use table::{Served, UpstreamTable};

@@ -38,6 +38,8 @@ pub(in crate::server) struct UpstreamTable<K, F: Files> {
     /// Connections that have something to do.
     ready: Queue<Token>,
     calls: Calls,
+    /// The kind of work that goes on, and the number of things that it still has.
+    batch: (Work, usize),
     /// The note for a lack of descriptors.
     supply: DescriptorSupply,
     /// Panics that were caught and not reported yet.
@@ -45,6 +47,25 @@ pub(in crate::server) struct UpstreamTable<K, F: Files> {
     limits: UpstreamLimits,
     http1: Arc<h1::ClientConfig>,
     http2: Arc<h2::Config>,
+}
+
+/// Kinds of work.
+#[derive(Clone, Copy)]
+enum Work {
+    /// Calls that have something for their connections.
+    Calls,
+    /// Connections that have something to do.
+    Connections,
+}
+
+/// The outcome of work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::server) enum Served {
+    /// There was no more to do, or the effort is used up.
+    All,
+    /// Content was read into a buffer that is lent. It is sent best before anything else comes into the processor's
+    /// cache.
+    Lent,
 }
 
 /// A connection to a server. Both are boxed, because their sizes differ much.
@@ -94,6 +115,7 @@ impl<K, F: Files> UpstreamTable<K, F> {
             deadlines: Deadlines::new(now, 0),
             ready: Queue::new(),
             calls,
+            batch: (Work::Calls, 0),
             supply,
             panics: Vec::new(),
             http1: limits.http1(),
@@ -129,7 +151,7 @@ impl<K, F: Files> UpstreamTable<K, F> {
             .min()
     }
 
-    /// Does what there is to do, while `effort` is under `end`.
+    /// Does what there is to do, while `effort` is under `end`, or until content is lent.
     pub(in crate::server) fn serve(
         &mut self,
         world: &mut Outside<K, F>,
@@ -137,24 +159,54 @@ impl<K, F: Files> UpstreamTable<K, F> {
         now: Instant,
         effort: &mut usize,
         end: usize,
-    ) {
+    ) -> Served {
         let mut means = TableTurn {
             world,
             buffers,
             now,
         };
-        while *effort < end {
-            if let Some(call) = self.calls.take() {
-                self.handle_call(call, &mut means);
-            } else if let Some(token) = self.ready.pop_front() {
-                self.connections.unqueue(token);
-                self.turn(token, &mut means);
-            } else {
-                break;
-            }
+        let lent = self.calls.lent_bytes();
+        let mut served = Served::All;
+        while served == Served::All && *effort < end && self.serve_next(&mut means) {
             *effort += TURN_EFFORT;
+            if self.calls.lent_bytes() > lent {
+                served = Served::Lent;
+            }
         }
         self.expire(&mut means);
+        served
+    }
+
+    /// Does the next of the things that there are to do; false if there is none. Those of one kind that are there
+    /// together are done together, and then those of the other: a call of a quick client has something to do again and
+    /// again.
+    fn serve_next(&mut self, means: &mut TableTurn<'_, K, F>) -> bool {
+        if self.batch.1 == 0 {
+            let calls = (Work::Calls, self.calls.waiting());
+            let connections = (Work::Connections, self.ready.len());
+            self.batch = match self.batch.0 {
+                Work::Calls if connections.1 > 0 => connections,
+                Work::Connections if calls.1 == 0 => connections,
+                Work::Calls | Work::Connections => calls,
+            };
+        }
+        self.batch.1 = self.batch.1.saturating_sub(1);
+        match self.batch.0 {
+            Work::Calls => {
+                let Some(call) = self.calls.take() else {
+                    return false;
+                };
+                self.handle_call(call, means);
+            }
+            Work::Connections => {
+                let Some(token) = self.ready.pop_front() else {
+                    return false;
+                };
+                self.connections.unqueue(token);
+                self.turn(token, means);
+            }
+        }
+        true
     }
 
     /// The panics since the last call.

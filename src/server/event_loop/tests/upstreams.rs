@@ -77,6 +77,32 @@ fn a_panic_at_an_upstream_connection_ends_it_and_no_other() {
 }
 
 #[test]
+fn long_answers_that_come_together_are_each_sent_before_the_next_is_read() {
+    const LENGTH: usize = 500_000;
+    let mut bench = bench();
+    let clients = [0; 3].map(|_| bench.connect(0, GET_UP, usize::MAX, None));
+    bench.turns(3);
+    for number in 0..clients.len() {
+        wake_dialled(&bench, number);
+    }
+    bench.turns(3);
+    for number in 0..clients.len() {
+        let link = bench.outside.0.borrow().dialled[number].clone();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LENGTH}\r\n\r\n");
+        link.borrow_mut().incoming = [head.as_bytes(), &vec![b'a'; LENGTH]].concat();
+        bench.wake(&link);
+    }
+    bench.turns(50);
+    for client in clients {
+        let answer = &client.borrow().outgoing;
+        let content = answer.iter().rev().take_while(|byte| **byte == b'a');
+        assert_eq!(content.count(), LENGTH);
+    }
+    let buffers = &bench.event_loop.lent.buffers;
+    assert_eq!(buffers.replies.kept(), 1, "one buffer serves all");
+}
+
+#[test]
 fn without_a_descriptor_for_an_upstream_somebody_dispensable_goes_and_it_is_reported() {
     let mut bench = bench();
     let client = bench.connect(0, GET_UP, usize::MAX, None);
