@@ -171,8 +171,9 @@
 //! - **Aligned pieces.** File content is read behind its frame header at the offset within a cache line
 //!   that it has in the kernel's page: the copy is 5 % faster (`link::piece`).
 //! - **65,160 bytes.** A piece of output, with what its records add, and a quarter of the most that is
-//!   spliced stay below the most that a kernel hands down in one go (GSO). A little more would be a tiny
-//!   segment of its own behind each ([`server::Limits::output_bytes`], `link::splices`).
+//!   spliced stay below the most that a kernel hands down in one go (GSO), and so does what is read of an upstream's
+//!   content. A little more would be a tiny segment of its own behind each ([`server::Limits::output_bytes`],
+//!   `link::splices`, `server::reply_buffers`).
 //! - **Lent, initialised buffers.** One read buffer, one output and one wire buffer serve all connections
 //!   in turn. They stay initialised, so that reading and sealing clear nothing ([`tls::records::WireBuffer`]).
 //! - **Requests in batches.** Up to eight requests of HTTP/2 are read before the first is answered, because the code of

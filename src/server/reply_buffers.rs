@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
-/// Size of a buffer in bytes: a quarter of what a socket of loopback holds.
-pub(super) const REPLY_BUFFER: usize = 64 << 10;
+/// Size of a buffer in bytes: forty-five packets of an Ethernet, the most that a kernel hands down in one go (GSO). A
+/// little more would be a tiny segment of its own behind each. This is one of the
+/// [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
+pub(super) const REPLY_BUFFER: usize = 65_160;
 
 /// Number of buffers that are kept: as many as there are responses under way at once where a few clients fetch large
 /// ones. Further responses have buffers of their own.
