@@ -28,7 +28,9 @@ pub(super) fn head(mut head: Head, method: Method) -> Result<Head, Failure> {
 /// connection, which HTTP/1.1 alone can carry.
 pub(super) fn forwarded_head(head: Head, method: Method) -> Result<Head, Failure> {
     let length = LengthField::of(head.status, head.len, method);
-    if head.fields.value("upgrade").is_none() && length.is_of(&head.fields) {
+    // Its names are in lowercase.
+    if head.fields.value("upgrade").is_none() && length.is_of(head.fields.values("content-length"))
+    {
         return Ok(head);
     }
     self::head(head, method)
@@ -83,12 +85,8 @@ impl LengthField {
         }
     }
 
-    /// True if the fields have this one.
-    fn is_of(self, fields: &Fields) -> bool {
-        let mut given = fields
-            .iter()
-            .filter(|it| is_length(it.name))
-            .map(|it| it.value);
+    /// True if it is this one that fields have which have `given` ones.
+    fn is_of<'f>(self, mut given: impl Iterator<Item = &'f [u8]>) -> bool {
         match self {
             LengthField::AsGiven => true,
             LengthField::None => given.next().is_none(),
@@ -104,7 +102,8 @@ fn is_length(name: &[u8]) -> bool {
 }
 
 fn fields(fields: Rc<Fields>, length: LengthField) -> Result<Rc<Fields>, Failure> {
-    let is_right = length.is_of(&fields);
+    let given = fields.iter().filter(|it| is_length(it.name));
+    let is_right = length.is_of(given.map(|it| it.value));
     if is_right && fields.iter().all(|it| is_of_head(it.name) && is_fit(it)) {
         return Ok(fields);
     }
