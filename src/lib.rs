@@ -180,7 +180,8 @@
 //!   both does not fit into the processor's instruction cache: a tenth of the time (`server::batch`).
 //! - **What repeats is compared.** A request or a head that is equal to the last one is not parsed, nor answered, anew:
 //!   a repeated request takes a quarter of the instructions (`h2::connection::again`, `h1::known`). Lines of fields that
-//!   responses of HTTP/1.1 share are made once (`server::head_lines`).
+//!   responses of HTTP/1.1 share are made once (`server::head_lines`), and so is the head that a forwarded one becomes
+//!   (`exchange::call::made`).
 //! - **A static response is a value.** No box, no dynamic call, no allocation for a hot file: head and
 //!   content are shared with the cache ([`site`], `tests/bench/count --hot`).
 //!

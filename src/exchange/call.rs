@@ -15,6 +15,7 @@
 
 mod calls;
 mod head;
+mod made;
 mod outgoing;
 mod reply;
 mod spare;
@@ -32,6 +33,7 @@ use crate::http::Fields;
 use crate::world::Token;
 pub(crate) use calls::Calls;
 pub(crate) use head::{CallHead, Repeats};
+pub(crate) use made::HeadMaker;
 use outgoing::OutgoingContent;
 pub(crate) use outgoing::TakenContent;
 pub(crate) use reply::CallEnd;
@@ -457,7 +459,7 @@ impl SharedCall {
 impl Drop for SharedCall {
     fn drop(&mut self) {
         self.calls.count(self.state.get_mut().held(), 0);
-        self.calls.keep_head(&self.head.fields);
+        self.calls.give_back(&self.head.fields);
     }
 }
 

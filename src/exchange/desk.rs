@@ -1,8 +1,6 @@
 //! The means of a handler: the time, wakes, room for content.
 
 use std::cell::Cell;
-#[cfg(feature = "proxy")]
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "proxy")]
@@ -10,8 +8,6 @@ use super::call::{CallHead, Caller, Calls};
 use super::failure::Failure;
 use super::wakes::{AlarmOwner, RequestPlace, Waker, Wakes};
 use crate::content::{Body, Progress};
-#[cfg(feature = "proxy")]
-use crate::http::Fields;
 use crate::world::Files;
 
 /// The event loop's means, of which each exchange is lent a [`Desk`].
@@ -68,19 +64,10 @@ impl<'a> Desk<'a> {
         self.alarm.waker(&self.means.wakes, self.place)
     }
 
-    /// The head of a request that is forwarded, made in the memory of one before: `make` is given the fields of
-    /// that one. The call gives it back at its end.
+    /// The calls of all requests.
     #[cfg(feature = "proxy")]
-    pub(crate) fn make_head(&self, make: impl FnOnce(&mut Fields)) -> Rc<Fields> {
-        let mut head = self.means.calls.spare_head();
-        make(Rc::make_mut(&mut head));
-        head
-    }
-
-    /// Has the memory of a head used again once its message is over.
-    #[cfg(feature = "proxy")]
-    pub(crate) fn keep_head(&self, head: &Rc<Fields>) {
-        self.means.calls.keep_head(head);
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.means.calls
     }
 
     /// Calls the upstream of this number: sends it a request, whose content follows. Whenever something

@@ -111,7 +111,7 @@ mod whole;
 
 pub(crate) use active::{ActiveRequest, Replaced, TimerState, Waits};
 #[cfg(feature = "proxy")]
-pub(crate) use call::{Call, CallEnd, CallHead, CallPlace, Caller, Calls, Repeats};
+pub(crate) use call::{Call, CallEnd, CallHead, CallPlace, Caller, Calls, HeadMaker, Repeats};
 pub use changes::{FieldChange, FieldChanges};
 pub(crate) use desk::Means;
 pub use desk::{Desk, Room};

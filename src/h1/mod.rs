@@ -37,6 +37,8 @@ mod server;
 mod timer;
 
 pub use crate::http::Scheme;
+#[cfg(feature = "proxy")]
+pub(crate) use client::RequestLines;
 pub use client::{
     ClientConfig, ClientConnection, LastResponse, ResponseError, ResponseEvent, Unsendable,
 };

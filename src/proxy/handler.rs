@@ -11,8 +11,8 @@ use super::scheme::UpstreamVersion;
 use super::websocket::{TunnelOffer, tunnel_head};
 use crate::content::Slice;
 use crate::exchange::{
-    Answer, CallEnd, CallHead, Caller, Desk, Exchange, Failure, Handler, Part, Repeats, Request,
-    Room, Step, Until,
+    Answer, CallEnd, CallHead, Caller, Desk, Exchange, Failure, Handler, HeadMaker, Part, Repeats,
+    Request, Room, Step, Until,
 };
 use crate::h1::BodyLength;
 use crate::http::grammar::decimal;
@@ -24,6 +24,7 @@ pub struct ProxyHandler {
     /// The number of the upstream.
     upstream: usize,
     rule: UpstreamRule,
+    maker: HeadMaker,
     /// Fields that the operator adds to every response.
     common: Rc<Fields>,
     /// Fields that tell upstreams about clients.
@@ -40,6 +41,7 @@ impl ProxyHandler {
                 mount: rule.path.clone(),
                 replacement: rule.replacement.clone(),
             },
+            maker: HeadMaker::default(),
             common,
             forwarded: ForwardedFields::new(),
         }
@@ -54,8 +56,17 @@ impl<F: Files> Handler<F> for ProxyHandler {
         let (stage, tunnel) = match tunnel {
             Err(failure) => (ForwardStage::Refused(failure), None),
             Ok(tunnel) => {
+                // What else the head is made of is in the fields, unless the proxy or a balancer says more.
+                let is_told_by_fields =
+                    tunnel.is_none() && request.id.is_none() && request.told_host.is_none();
+                let origin = || {
+                    let maker = self.maker.clone();
+                    (maker, request.peer, request.scheme, request.version)
+                };
+                let origin = is_told_by_fields.then(origin);
+                let calls = desk.calls();
                 let stage = ForwardStage::New {
-                    fields: desk.make_head(|fields| {
+                    fields: calls.request_head(origin, request.fields, |fields| {
                         upstream_fields(fields, request, &self.rule, tunnel, &mut self.forwarded);
                     }),
                     length: match tunnel {
@@ -77,6 +88,7 @@ impl<F: Files> Handler<F> for ProxyHandler {
             tunnel,
             version,
             trailers: trailer_use(request),
+            maker: self.maker.clone(),
             common: self.common.clone(),
         }))
     }
@@ -113,6 +125,7 @@ struct ProxyExchange {
     tunnel: Option<TunnelOffer>,
     version: UpstreamVersion,
     trailers: TrailerUse,
+    maker: HeadMaker,
     common: Rc<Fields>,
 }
 
@@ -275,7 +288,7 @@ impl<F: Files> Exchange<F> for ProxyExchange {
             ForwardStage::New { .. } | ForwardStage::Called(_)
         );
         let (trailers, version, common) = (self.trailers, self.version, self.common.clone());
-        let tunnel = self.tunnel;
+        let (tunnel, maker) = (self.tunnel, self.maker.clone());
         let Some(caller) = self.caller(FirstPart::Other, desk) else {
             return Ok(Step::End(None));
         };
@@ -286,8 +299,9 @@ impl<F: Files> Exchange<F> for ProxyExchange {
             if let Some(fields) = caller.take_head() {
                 let opened = tunnel.map(|offer| offer.is_opened(&fields));
                 let opened = opened.transpose()? == Some(true);
-                let head = client_head(fields, &common, trailers, version);
-                desk.keep_head(&head.fields);
+                let head = desk.calls().response_head(maker, fields, |fields| {
+                    client_head(fields, &common, trailers, version)
+                });
                 let is_switch = head.status == 101;
                 let is_only = trailers == TrailerUse::Wanted && caller.ends_with_head();
                 if let ForwardStage::Called(caller) =

@@ -1,5 +1,6 @@
-//! Lines of the fields that several responses of HTTP/1.1 share, made once: the fields of a file in memory are the same
-//! for each of its responses, and a copy of their lines costs a fifth of what they do.
+//! Lines of the fields that several heads of HTTP/1.1 share, made once: the fields of a file in memory are the same
+//! for each of its responses, and a copy of their lines costs a fifth of what they do. So are those of forwarded requests
+//! and responses that are equal to the last ones.
 //! This is one of the [tricks that must not be undone](crate#performance-tricks-that-must-not-be-undone).
 
 use crate::h1::FieldLines;
@@ -59,6 +60,45 @@ impl HeadLines {
     }
 }
 
+/// Lines `L` of the fields that came last, made when the very same fields come again. A head that is made for one
+/// message never does.
+pub(super) struct LastLines<L> {
+    /// Held, so that no others come to lie there.
+    fields: Option<Rc<Fields>>,
+    lines: Option<L>,
+}
+
+impl<L> Default for LastLines<L> {
+    fn default() -> Self {
+        LastLines {
+            fields: None,
+            lines: None,
+        }
+    }
+}
+
+impl<L> LastLines<L> {
+    /// Notes that these fields are sent. Their lines are made if they are those that came last.
+    pub(super) fn note(&mut self, fields: &Rc<Fields>, make: impl FnOnce(&Fields) -> Option<L>) {
+        if !self.are_of(fields) {
+            self.fields = Some(fields.clone());
+            self.lines = None;
+        } else if self.lines.is_none() && fields.size() <= LONGEST {
+            self.lines = make(fields);
+        }
+    }
+
+    /// The lines of these fields, if they were made.
+    pub(super) fn get(&self, fields: &Rc<Fields>) -> Option<&L> {
+        self.lines.as_ref().filter(|_| self.are_of(fields))
+    }
+
+    fn are_of(&self, fields: &Rc<Fields>) -> bool {
+        let last = self.fields.as_ref();
+        last.is_some_and(|last| Rc::ptr_eq(last, fields))
+    }
+}
+
 /// The place of fields with this address. An allocation's address is a multiple of 16.
 fn index(address: usize) -> usize {
     (address >> 4 ^ address >> 8) % KEPT
@@ -83,6 +123,21 @@ mod tests {
         assert!(lines.get(&shared).is_some());
         drop(other_owner);
         assert!(lines.get(&fields("b")).is_none(), "others at another place");
+    }
+
+    #[test]
+    fn the_last_fields_have_lines_as_long_as_they_come_again() {
+        let mut lines = LastLines::default();
+        let (a, b) = (fields("a"), fields("b"));
+        let mut asked = |fields: &Rc<Fields>| {
+            lines.note(fields, |fields| Some(fields.len()));
+            lines.get(fields).copied()
+        };
+        let found = [&a, &a, &a, &b, &a, &b, &b].map(&mut asked);
+        let expected = [None, Some(1), Some(1), None, None, None, Some(1)];
+        assert_eq!(found, expected);
+        let long = fields(&"c".repeat(LONGEST));
+        assert_eq!([&long; 3].map(asked), [None; 3]);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 
 use super::batch::{Batch, FIELD_BYTES, FIELDS};
 #[cfg(feature = "proxy")]
+use super::head_lines::LastLines;
+#[cfg(feature = "proxy")]
 use super::reply_buffers::ReplyBuffers;
 #[cfg(feature = "proxy")]
-use crate::h1::LastResponse;
+use crate::h1::{LastResponse, RequestLines};
 use crate::http::Fields;
 use crate::link::Splices;
 use crate::tls::records::WireBuffer;
@@ -56,6 +58,9 @@ pub struct Buffers {
     /// The head of the last response of an upstream.
     #[cfg(feature = "proxy")]
     pub last_response: LastResponse,
+    /// The lines of the last request to an upstream.
+    #[cfg(feature = "proxy")]
+    pub(super) request_lines: LastLines<RequestLines>,
 }
 
 impl Buffers {
@@ -72,6 +77,8 @@ impl Buffers {
             replies: ReplyBuffers::default(),
             #[cfg(feature = "proxy")]
             last_response: LastResponse::default(),
+            #[cfg(feature = "proxy")]
+            request_lines: LastLines::default(),
         }
     }
 
@@ -80,5 +87,6 @@ impl Buffers {
     pub(super) fn forget_known(&mut self) {
         self.replies = ReplyBuffers::default();
         self.last_response = LastResponse::default();
+        self.request_lines = LastLines::default();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::config::{Config, Limits, Timeouts};
 use super::connection_age::ConnectionAge;
-use super::head_lines::HeadLines;
+use super::head_lines::{HeadLines, LastLines};
 use super::health::Health;
 use super::limit_log::{Limit, LimitLog};
 use super::metrics::{DiskWaits, Metrics, Traffic};
@@ -78,6 +78,8 @@ pub struct Services<F: Files> {
     pub(super) reloader: Option<Box<dyn Reload<F>>>,
     /// Lines of the fields of responses of HTTP/1.1.
     pub(super) head_lines: HeadLines,
+    /// Lines of the head of HTTP/1.1 that an exchange gave last.
+    pub(super) exchange_lines: LastLines<h1::FieldLines>,
     /// Number of requests since the start.
     pub(super) requests: u64,
     /// The limits that fired, for the operator.
@@ -157,6 +159,7 @@ impl<F: Files> Services<F> {
             manager: None,
             reloader: None,
             head_lines: HeadLines::default(),
+            exchange_lines: LastLines::default(),
             requests: 0,
             limit_log: LimitLog::default(),
             http1: Arc::new(http1),
@@ -215,6 +218,7 @@ impl<F: Files> Services<F> {
         #[cfg(feature = "proxy")]
         self.means.calls.forget_spare();
         self.head_lines = HeadLines::default();
+        self.exchange_lines = LastLines::default();
         self.last_request = h1::LastRequest::default();
     }
 

@@ -5,9 +5,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::Call;
+use super::made::{HeadMaker, MadeHead, Repetition};
 use super::spare::SpareMemory;
 use crate::exchange::queue::Queue;
-use crate::http::Fields;
+use crate::exchange::response::Head;
+use crate::http::{Fields, Scheme};
+use crate::world::Peer;
 
 /// Calls whose exchanges have something for their upstream connections.
 #[derive(Clone)]
@@ -21,7 +24,13 @@ struct CallQueue {
     /// Memory of the buffers that responses were read into, and are sent from.
     lent: Rc<Cell<usize>>,
     spare: RefCell<SpareMemory>,
+    request: RefCell<MadeHead<CallOrigin, Rc<Fields>>>,
+    response: RefCell<MadeHead<HeadMaker, Head>>,
 }
+
+/// The circumstances of a request, on which the head depends that its upstream gets: its handler, and what that tells
+/// of the client.
+type CallOrigin = (HeadMaker, Peer, Scheme, &'static str);
 
 impl Calls {
     /// No calls.
@@ -31,6 +40,8 @@ impl Calls {
             held: Cell::new(0),
             lent: Rc::default(),
             spare: RefCell::default(),
+            request: RefCell::default(),
+            response: RefCell::default(),
         }))
     }
 
@@ -82,9 +93,65 @@ impl Calls {
         self.0.spare.borrow_mut().keep_head(head);
     }
 
+    /// The head of a request with these fields: that of the last one, if both are equal and of one origin, or one that
+    /// `make` makes in the memory of another. One without an origin is made each time.
+    pub(crate) fn request_head(
+        &self,
+        origin: Option<CallOrigin>,
+        from: &Fields,
+        make: impl FnOnce(&mut Fields),
+    ) -> Rc<Fields> {
+        let mut last = self.0.request.borrow_mut();
+        let repetition = match origin {
+            Some(origin) => last.compare(origin, from),
+            None => Repetition::First,
+        };
+        if let Repetition::Further(head) = repetition {
+            return head;
+        }
+        let mut head = self.spare_head();
+        make(Rc::make_mut(&mut head));
+        if let Repetition::Second = repetition {
+            last.keep(head.clone());
+        }
+        head
+    }
+
+    /// Has the memory of a request's head used again, unless it is kept for the next one.
+    pub(super) fn give_back(&self, head: &Rc<Fields>) {
+        let last = self.0.request.borrow();
+        if !last.kept().is_some_and(|kept| Rc::ptr_eq(kept, head)) {
+            self.keep_head(head);
+        }
+    }
+
+    /// The head of a response with these fields: that of the last one, if both are equal, or one that `make` makes in
+    /// their place.
+    pub(crate) fn response_head(
+        &self,
+        maker: HeadMaker,
+        from: Rc<Fields>,
+        make: impl FnOnce(Rc<Fields>) -> Head,
+    ) -> Head {
+        let mut last = self.0.response.borrow_mut();
+        let repetition = last.compare(maker, &from);
+        if let Repetition::Further(head) = repetition {
+            self.keep_head(&from);
+            return head;
+        }
+        let head = make(from);
+        match repetition {
+            Repetition::Second => last.keep(head.clone()),
+            Repetition::First | Repetition::Further(_) => self.keep_head(&head.fields),
+        }
+        head
+    }
+
     /// Gives back the memory that is kept for the next calls.
     pub(crate) fn forget_spare(&self) {
-        *self.0.spare.borrow_mut() = SpareMemory::default();
+        self.0.spare.take();
+        self.0.request.take();
+        self.0.response.take();
     }
 
     /// An empty buffer for content.

@@ -44,6 +44,8 @@ mod head;
 mod receive;
 mod request;
 mod request_head;
+#[cfg(feature = "proxy")]
+mod request_lines;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -53,3 +55,5 @@ pub use connection::ClientConnection;
 pub use error::{ResponseError, Unsendable};
 pub use event::ResponseEvent;
 pub use head::LastResponse;
+#[cfg(feature = "proxy")]
+pub(crate) use request_lines::RequestLines;

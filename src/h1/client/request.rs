@@ -41,34 +41,39 @@ impl ClientConnection {
         }
         self.now = now;
         head.encode(&mut self.output.bytes, fields, self.persistence);
-        let content = match length {
-            BodyLength::None | BodyLength::Known(0) => RequestContent::Done,
-            BodyLength::Known(length) => RequestContent::Sending(Outgoing::Length(length)),
-            BodyLength::Unknown => RequestContent::Sending(Outgoing::Chunked),
-        };
+        let content = RequestContent::of(length);
         let awaits_continue =
             content != RequestContent::Done && head.expected == Expected::Continue;
+        let upgrade = match head.upgrade {
+            Some(protocols) => Upgrade::Offered(protocols.into()),
+            None => Upgrade::NotOffered,
+        };
+        let hundred = if awaits_continue {
+            Hundred::Awaited
+        } else {
+            Hundred::NotAwaited
+        };
+        self.open_request(content, Asked::by(head.method), upgrade, hundred);
+        Ok(())
+    }
+
+    /// The head of a request is written, and its response is awaited.
+    pub(super) fn open_request(
+        &mut self,
+        content: RequestContent,
+        asked: Asked,
+        upgrade: Upgrade,
+        hundred: Hundred,
+    ) {
         self.state = ClientState::Open(OpenRequest {
             content,
             reply: Reply::Head(Scan::default()),
-            asked: match head.method {
-                b"HEAD" => Asked::HeadAlone,
-                b"CONNECT" => Asked::Tunnel,
-                _ => Asked::Content,
-            },
-            upgrade: match head.upgrade {
-                Some(protocols) => Upgrade::Offered(protocols.into()),
-                None => Upgrade::NotOffered,
-            },
-            hundred: if awaits_continue {
-                Hundred::Awaited
-            } else {
-                Hundred::NotAwaited
-            },
+            asked,
+            upgrade,
+            hundred,
             informational: 0,
         });
         self.await_reply();
-        Ok(())
     }
 
     /// Room for content of the request: up to `max_len` bytes are appended to the buffer, then

@@ -2,6 +2,7 @@
 //! draws them.
 
 use crate::h1::body::BodyDecoder;
+use crate::h1::message::BodyLength;
 use crate::h1::output::Outgoing;
 use crate::h1::scan::Scan;
 
@@ -54,6 +55,17 @@ pub(super) enum RequestContent {
     Abandoned,
 }
 
+impl RequestContent {
+    /// Content of this length, behind a head that was sent.
+    pub(super) fn of(length: BodyLength) -> RequestContent {
+        match length {
+            BodyLength::None | BodyLength::Known(0) => RequestContent::Done,
+            BodyLength::Known(length) => RequestContent::Sending(Outgoing::Length(length)),
+            BodyLength::Unknown => RequestContent::Sending(Outgoing::Chunked),
+        }
+    }
+}
+
 /// The part of the response that is awaited.
 #[derive(Debug)]
 pub(super) enum Reply {
@@ -76,6 +88,16 @@ pub(super) enum Asked {
     HeadAlone,
     /// CONNECT: a tunnel behind the head (RFC 9110 §9.3.6).
     Tunnel,
+}
+
+impl Asked {
+    pub(super) fn by(method: &[u8]) -> Asked {
+        match method {
+            b"HEAD" => Asked::HeadAlone,
+            b"CONNECT" => Asked::Tunnel,
+            _ => Asked::Content,
+        }
+    }
 }
 
 /// Other protocols that the request offers.

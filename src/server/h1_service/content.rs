@@ -3,9 +3,9 @@
 use super::{H1Service, length_of};
 use crate::content::{Progress, Slice};
 use crate::exchange::{
-    ActiveRequest, Failure, LoginOutcome, Opening, Reception, RequestKey, Waits, WakeCause,
+    ActiveRequest, Failure, Head, LoginOutcome, Opening, Reception, RequestKey, Waits, WakeCause,
 };
-use crate::h1::{self, BodyLength};
+use crate::h1::{self, BodyLength, FieldLines};
 use crate::http::Scheme;
 use crate::link::{self, Layout, MOST_SPLICED, Wanted};
 use crate::server::answering::Accepted;
@@ -193,8 +193,7 @@ impl<F: Files> H1Service<F> {
                 turn.services.routes.turn_to(active.host());
                 let length = length_of(size);
                 self.trace_response(head.status, head.fields.iter());
-                let fields = head.fields.iter().chain(turn.last_fields());
-                self.core.send_head(head.status, fields, length);
+                self.send_made_head(&head, length, turn);
                 if length == BodyLength::None {
                     self.complete(turn.services);
                 }
@@ -207,6 +206,24 @@ impl<F: Files> H1Service<F> {
             Err(failure) => self.fail_open(&failure, turn),
         }
         true
+    }
+
+    /// Sends the head of an exchange, which may be that of the last one.
+    fn send_made_head(&mut self, head: &Head, length: BodyLength, turn: &mut Turn<'_, F>) {
+        let known = &mut turn.services.exchange_lines;
+        known.note(&head.fields, |fields| Some(FieldLines::new(fields.iter())));
+        let last = turn.last_fields();
+        match turn.services.exchange_lines.get(&head.fields) {
+            // Without content the fields tell its length.
+            Some(lines) if length != BodyLength::None => {
+                self.core
+                    .send_head_of_lines(head.status, lines, last, length);
+            }
+            _ => {
+                let fields = head.fields.iter().chain(last);
+                self.core.send_head(head.status, fields, length);
+            }
+        }
     }
 
     /// Asks for the open request again.

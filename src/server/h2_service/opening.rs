@@ -111,7 +111,8 @@ impl<F: Files> H2Service<F> {
             turn.services.routes.turn_to(active.host());
         }
         let end_stream = size == Size::None;
-        if !self.send_head(stream, head.status, &head.fields, end_stream, turn) {
+        let fields = head.fields.clone();
+        if !self.send_shared_head(stream, head.status, fields, end_stream, turn) {
             self.remove(stream, Some(UNSENDABLE), turn.services);
         } else if !end_stream {
             let active = self.open.get(stream);

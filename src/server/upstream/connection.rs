@@ -21,7 +21,8 @@ use super::config::UpstreamLimits;
 use super::counts::UpstreamBytes;
 use super::loss::UpstreamLoss;
 use crate::exchange::Call;
-use crate::h1::{ClientConfig, ClientConnection, ResponseError};
+use crate::h1::{ClientConfig, ClientConnection, RequestLines, ResponseError};
+use crate::server::head_lines::LastLines;
 use crate::server::lent::Buffers;
 use crate::tls::records::WireBuffer;
 use crate::world::{Files, Outside};
@@ -215,7 +216,7 @@ impl<K, F: Files> UpstreamConnection<K, F> {
         limits: &UpstreamLimits,
         now: Instant,
     ) -> UpstreamWish {
-        if let Err(loss) = self.begin(now) {
+        if let Err(loss) = self.begin(&mut buffers.request_lines, now) {
             return UpstreamWish::Close(loss);
         }
         let written = self.write(world, &mut buffers.wire, limits, now);
@@ -226,7 +227,11 @@ impl<K, F: Files> UpstreamConnection<K, F> {
     }
 
     /// Sends the head of a call that was not begun.
-    fn begin(&mut self, now: Instant) -> Result<(), UpstreamLoss> {
+    fn begin(
+        &mut self,
+        known: &mut LastLines<RequestLines>,
+        now: Instant,
+    ) -> Result<(), UpstreamLoss> {
         let Some(call) = &self.call else {
             return Ok(());
         };
@@ -240,7 +245,16 @@ impl<K, F: Files> UpstreamConnection<K, F> {
         if head.fields.method() == Some(b"HEAD") {
             self.core.expect_last();
         }
-        let sent = self.core.send_request(head.fields.iter(), head.length, now);
+        let length = head.length;
+        known.note(&head.fields, |fields| {
+            RequestLines::new(fields.iter(), length)
+        });
+        if let Some(lines) = known.get(&head.fields)
+            && self.core.send_request_lines(lines, length, now)
+        {
+            return Ok(());
+        }
+        let sent = self.core.send_request(head.fields.iter(), length, now);
         sent.map_err(|_| UpstreamLoss::Unsendable)
     }
 

@@ -1,5 +1,6 @@
 //! The reverse proxy, with upstreams that do what real applications were seen to do.
 
+mod again;
 mod backpressure;
 mod figures;
 mod h2_peer;

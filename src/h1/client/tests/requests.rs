@@ -382,3 +382,59 @@ fn an_abort_takes_back_what_was_not_committed() {
     assert!(asker.connection.wants_close());
     assert_eq!(asker.connection.next_deadline(), None);
 }
+
+#[test]
+#[cfg(feature = "proxy")]
+fn lines_of_a_request_are_what_it_would_write_on_a_connection_that_goes_on() {
+    use crate::h1::RequestLines;
+    let head = |method, fields: &[(&str, &str)]| -> Fields {
+        let first = [(":method", method), (":authority", "a"), (":path", "/b")];
+        first.iter().chain(fields).copied().collect()
+    };
+    let (none, known) = (BodyLength::None, BodyLength::Known(3));
+    for (fields, length, is_made) in [
+        (head("GET", &[("x", "y")]), none, true),
+        (head("HEAD", &[("te", "trailers")]), none, true),
+        (head("POST", &[]), none, true),
+        (head("POST", &[("content-length", "9")]), known, true),
+        (head("POST", &[]), BodyLength::Unknown, false),
+        (head("POST", &[("expect", "100-continue")]), known, false),
+        (head("GET", &[("upgrade", "websocket")]), none, false),
+        (head("GET", &[("x", "y\r\nz: a")]), none, false),
+    ] {
+        let lines = RequestLines::new(fields.iter(), length);
+        assert_eq!(lines.is_some(), is_made, "{fields:?}");
+        let Some(lines) = lines else {
+            continue;
+        };
+        let (mut anew, mut again, mut last) = (Asker::new(), Asker::new(), Asker::new());
+        let now = anew.now;
+        anew.connection
+            .send_request(fields.iter(), length, now)
+            .unwrap();
+        let other = BodyLength::Known(4);
+        assert!(!again.connection.send_request_lines(&lines, other, now));
+        assert!(again.connection.send_request_lines(&lines, length, now));
+        assert!(!again.connection.send_request_lines(&lines, length, now));
+        last.connection.expect_last();
+        assert!(!last.connection.send_request_lines(&lines, length, now));
+        assert_eq!([again.sent(), last.sent()], [anew.sent(), String::new()]);
+        for asker in [&mut anew, &mut again] {
+            asker.send(b"abc", true);
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            // To HEAD there is no content.
+            let _ = asker.receive(answer);
+        }
+        let state = |asker: &mut Asker| {
+            let connection = &asker.connection;
+            let is_idle = connection.is_idle();
+            (
+                is_idle,
+                connection.wants_close(),
+                asker.sent(),
+                asker.events(),
+            )
+        };
+        assert_eq!(state(&mut again), state(&mut anew), "{fields:?}");
+    }
+}
