@@ -25,8 +25,10 @@ pub struct Connection<W: World> {
     core: Option<h2::Connection>,
     /// Lent to the socket.
     wire: Vec<u8>,
-    /// Bytes that came and are not taken yet: after a turn an incomplete frame.
+    /// Bytes that came and are not taken yet, in front: after a turn an incomplete frame.
     plain: Vec<u8>,
+    /// Number of those bytes.
+    came: usize,
     sealed: WireBuffer,
     /// Lent to the core for field sections.
     fields: Fields,
@@ -54,6 +56,7 @@ impl<W: World> Connection<W> {
             core: None,
             wire: Vec::new(),
             plain: Vec::new(),
+            came: 0,
             sealed: WireBuffer::default(),
             fields: Fields::new(),
             trace: None,
@@ -222,7 +225,8 @@ impl<W: World> Connection<W> {
         let now = world.now();
         self.tell_time(now);
         let core = self.core.as_mut().expect("begin comes before receive");
-        let mut input = &self.plain[..];
+        let came = self.plain.get(..self.came).unwrap_or_default();
+        let mut input = came;
         let done = loop {
             match core.receive(&mut input, &mut self.fields, now) {
                 Ok(Some(event)) => {
@@ -233,8 +237,9 @@ impl<W: World> Connection<W> {
                 Err(error) => break Err(Error::Protocol(self.url.authority(), error)),
             }
         };
-        let taken = self.plain.len() - input.len();
-        self.plain.drain(..taken);
+        let (left, taken) = (input.len(), came.len() - input.len());
+        self.plain.copy_within(taken..self.came, 0);
+        self.came = left;
         if done.is_err() {
             // The GOAWAY that says why; the error is what counts.
             let _ = self.flush(world);
@@ -247,29 +252,47 @@ impl<W: World> Connection<W> {
         if self.greeted {
             return Ok(());
         }
-        if self.plain.starts_with(b"HTTP/1.") {
+        let came = self.plain.get(..self.came).unwrap_or_default();
+        if came.starts_with(b"HTTP/1.") {
             return Err(Error::NoHttp2(self.url.authority()));
         }
         // A TLS alert (RFC 8446 §5.1).
-        if self.plain.starts_with(&[21, 3]) {
+        if came.starts_with(&[21, 3]) {
             return Err(Error::SpeaksTls(self.url.authority()));
         }
-        self.greeted = self.plain.len() >= b"HTTP/1.".len();
+        self.greeted = came.len() >= b"HTTP/1.".len();
         Ok(())
     }
 
     /// Takes what the socket has, up to a bufferful, to the end of `plain`.
     fn read(&mut self, world: &mut W) -> Result<(), Error> {
-        let room = self.link.room(&mut self.wire, READ);
+        let is_secure = self.link.is_secure();
+        let room = if is_secure {
+            self.link.room(&mut self.wire, READ)
+        } else {
+            // The bytes need not be copied. Those behind `came` stay initialised.
+            let end = self.came + READ;
+            if self.plain.len() < end {
+                self.plain.resize(end, 0);
+            }
+            self.plain.get_mut(self.came..end).unwrap_or_default()
+        };
         let read = self.link.receive(world, room);
         let len = read.map_err(|error| Error::Socket(self.url.authority(), error))?;
-        self.open(world, len)
+        if is_secure {
+            return self.open(world, len);
+        }
+        self.came += len;
+        Ok(())
     }
 
     /// Takes what `wire` holds, into which `len` bytes were read, out of its records.
     fn open(&mut self, world: &mut W, len: usize) -> Result<(), Error> {
         let (wire, plain, sealed) = (&mut self.wire, &mut self.plain, &mut self.sealed);
-        self.link.open(wire, len, plain, sealed).map_err(|error| {
+        plain.truncate(self.came);
+        let opened = self.link.open(wire, len, plain, sealed);
+        self.came = plain.len();
+        opened.map_err(|error| {
             // The alert that says why, as far as the socket takes it; the error is what counts.
             let _ = self.flush_sealed(world);
             tls_error(self.url.authority(), error)

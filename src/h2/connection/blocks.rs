@@ -14,6 +14,7 @@ use std::time::Instant;
 use super::Connection;
 use super::inbound::{Block, BlockHead, BlockKind};
 use super::receive::Received;
+use super::repeated::DecodedHead;
 use super::streams::Absent;
 use crate::h2::error::{ConnectionError, FrameFault, StreamError};
 use crate::h2::frame::decode;
@@ -169,7 +170,11 @@ impl Connection {
         // RFC 7540 §5.3.1; nothing obeys dependencies, but this was always an error.
         let itself = || FrameFault::stream(id, StreamError::protocol("stream depends on itself"));
         if let Some(slot) = self.streams.find(id) {
-            let decoded = self.inbound.decode(block, fields, &limits)?;
+            let decoded = if self.awaits_response(slot) {
+                self.inbound.decode_response(block, fields, &limits)?
+            } else {
+                DecodedHead::New(self.inbound.decode(block, fields, &limits)?)
+            };
             if own {
                 return Err(itself().of_section());
             }

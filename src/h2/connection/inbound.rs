@@ -3,11 +3,11 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-use super::repeated::{DecodedRequest, LONGEST, RepeatedRequest};
+use super::repeated::{DecodedHead, LONGEST, RepeatedHead};
 use super::snapshot::TableSnapshot;
 use crate::h2::clock::Tick;
 use crate::h2::error::{ConnectionError, ErrorCode};
-use crate::h2::field_section::RequestFacts;
+use crate::h2::field_section::{RequestFacts, ResponseFacts};
 use crate::h2::flow::{DEFAULT_WINDOW, Exceeded, Overflow, ReceiveWindow};
 use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::frame::text::Blocks;
@@ -85,7 +85,18 @@ impl Block {
 struct KeptBlocks {
     /// A field block whose end has not come yet (RFC 9113 §4.3).
     begun: Option<Block>,
-    request: RepeatedRequest,
+    /// Server: the last request.
+    request: RepeatedHead<RequestFacts>,
+    /// Client: the last response.
+    response: Option<Box<RepeatedHead<ResponseFacts>>>,
+}
+
+impl KeptBlocks {
+    /// Forgets the heads that later ones may repeat.
+    fn forget_heads(&mut self) {
+        self.request.forget();
+        self.response = None;
+    }
 }
 
 /// The receiving side of a connection.
@@ -147,10 +158,10 @@ impl Inbound {
         self.forget_blocks();
     }
 
-    /// Forgets the last request, because a table that was packed counts its changes anew.
+    /// Forgets the last heads, because a table that was packed counts its changes anew.
     fn forget_blocks(&mut self) {
         match &mut self.kept {
-            Some(kept) if kept.begun.is_some() => kept.request.forget(),
+            Some(kept) if kept.begun.is_some() => kept.forget_heads(),
             _ => self.kept = None,
         }
     }
@@ -167,9 +178,12 @@ impl Inbound {
         };
         let begun = kept.begun.as_ref();
         let begun = begun.map_or(0, |block| block.bytes.capacity());
+        let response = kept.response.as_deref();
+        let response = response.map_or(0, |head| size_of_val(head).saturating_add(head.heap()));
         size_of::<KeptBlocks>()
             .saturating_add(begun)
             .saturating_add(kept.request.heap())
+            .saturating_add(response)
     }
 
     fn begun(&self) -> Option<&Block> {
@@ -213,21 +227,44 @@ impl Inbound {
         block: &[u8],
         fields: &mut Fields,
         limits: &DecodeLimits,
-    ) -> Result<DecodedRequest, ConnectionError> {
+    ) -> Result<DecodedHead<RequestFacts>, ConnectionError> {
+        self.decode_head(block, fields, limits, |kept| &mut kept.request)
+    }
+
+    /// Decodes the whole block of a response into `fields`, unless it repeats the one before it.
+    pub(super) fn decode_response(
+        &mut self,
+        block: &[u8],
+        fields: &mut Fields,
+        limits: &DecodeLimits,
+    ) -> Result<DecodedHead<ResponseFacts>, ConnectionError> {
+        self.decode_head(block, fields, limits, |kept| {
+            kept.response.get_or_insert_default()
+        })
+    }
+
+    /// Decodes a block, or finds it to be that of the `last` head.
+    fn decode_head<F: Copy>(
+        &mut self,
+        block: &[u8],
+        fields: &mut Fields,
+        limits: &DecodeLimits,
+        last: impl Fn(&mut KeptBlocks) -> &mut RepeatedHead<F>,
+    ) -> Result<DecodedHead<F>, ConnectionError> {
         let before = self.decoder.table_changes();
-        let last = self.kept.as_deref().map(|kept| &kept.request);
-        if let Some(facts) = last.and_then(|last| last.repeat(block, before, fields)) {
-            return Ok(DecodedRequest::Repeated(facts));
+        if let Some(kept) = &mut self.kept
+            && let Some(facts) = last(kept).repeat(block, before, fields)
+        {
+            return Ok(DecodedHead::Repeated(facts));
         }
         let decoded = self.decode(block, fields, limits)?;
-        // The first requests of a connection make entries, and nothing is kept of them.
+        // The first heads of a connection make entries, and nothing is kept of them.
         if block.len() <= LONGEST && self.decoder.table_changes() == before {
-            let kept = self.kept.get_or_insert_default();
-            kept.request.note(block, before);
+            last(self.kept.get_or_insert_default()).note(block, before);
         } else if let Some(kept) = &mut self.kept {
-            kept.request.forget();
+            last(kept).forget();
         }
-        Ok(DecodedRequest::New(decoded))
+        Ok(DecodedHead::New(decoded))
     }
 
     /// True if this block is that of the request before it, which says nothing that has to be waited for.
@@ -241,6 +278,14 @@ impl Inbound {
     pub(super) fn learn_request(&mut self, fields: &Fields, facts: RequestFacts) {
         if let Some(kept) = &mut self.kept {
             kept.request.learn(fields, facts);
+        }
+    }
+
+    /// The response whose block was decoded last has these fields, which say this.
+    pub(super) fn learn_response(&mut self, fields: &Fields, facts: ResponseFacts) {
+        let kept = self.kept.as_deref_mut();
+        if let Some(response) = kept.and_then(|kept| kept.response.as_mut()) {
+            response.learn(fields, facts);
         }
     }
 
@@ -264,7 +309,7 @@ impl Inbound {
     /// The peer has acknowledged SETTINGS: blocks may be decoded by other limits from now on.
     pub(super) fn change_limits(&mut self) {
         if let Some(kept) = &mut self.kept {
-            kept.request.forget();
+            kept.forget_heads();
         }
     }
 
@@ -341,5 +386,39 @@ impl Inbound {
     /// Makes the window larger for good; a WINDOW_UPDATE of this increment has to follow.
     pub(super) fn grow(&mut self, increment: u32) -> Result<(), Overflow> {
         self.window.grow(increment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_is_compared_from_its_third_time_on() {
+        let mut inbound = Inbound::new(Role::Client);
+        let limits = DecodeLimits {
+            list_size: 1_000,
+            fields: 10,
+            crumbs: 10,
+            overrun: 10,
+        };
+        // An entry of the static table: `:status: 200`.
+        let block = [0x88];
+        let response = ResponseFacts {
+            status: 200,
+            content_length: None,
+        };
+        for is_known in [false, false, true, true] {
+            let mut fields = Fields::new();
+            let head = inbound.decode_response(&block, &mut fields, &limits);
+            match head {
+                Ok(DecodedHead::Repeated(found)) => assert!(is_known && found == response),
+                Ok(DecodedHead::New(Decoded::Whole)) if !is_known => {
+                    inbound.learn_response(&fields, response);
+                }
+                _ => panic!("it is whole"),
+            }
+            assert_eq!(fields.status(), Some(200));
+        }
     }
 }

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use super::Connection;
 use super::receive::{Received, Section};
-use super::repeated::DecodedRequest;
+use super::repeated::DecodedHead;
 use super::streams::Absent;
 use crate::h2::error::{ConnectionError, ErrorCode, FrameFault, StreamError};
-use crate::h2::field_section::{self, Malformed};
+use crate::h2::field_section::{self, Malformed, RequestFacts, ResponseFacts};
 use crate::h2::frame::MAX_STREAM_ID;
 use crate::h2::frame::decode::Rfc7540Priority;
 use crate::h2::ids::Closing;
@@ -70,7 +70,7 @@ impl Connection {
     pub(super) fn receive_request<'i>(
         &mut self,
         id: u32,
-        decoded: DecodedRequest,
+        decoded: DecodedHead<RequestFacts>,
         fields: &mut Fields,
         end_stream: bool,
         rfc7540: Option<Rfc7540Priority>,
@@ -90,13 +90,13 @@ impl Connection {
             stream.priority = Priority::new(urgency, false);
         }
         let request = match decoded {
-            DecodedRequest::Repeated(request) => Some(request),
-            DecodedRequest::New(Decoded::Truncated) => None,
-            DecodedRequest::New(Decoded::Whole) if self.config.validate_inbound => {
+            DecodedHead::Repeated(request) => Some(request),
+            DecodedHead::New(Decoded::Truncated) => None,
+            DecodedHead::New(Decoded::Whole) if self.config.validate_inbound => {
                 let checked = field_section::request(fields, self.config.extended_connect);
                 Some(checked.map_err(|malformed| malformed_stream(id, malformed))?)
             }
-            DecodedRequest::New(Decoded::Whole) => Some(field_section::unchecked_request(fields)),
+            DecodedHead::New(Decoded::Whole) => Some(field_section::unchecked_request(fields)),
         };
         let mut expected = Expected::Nothing;
         if let Some(request) = request {
@@ -124,7 +124,7 @@ impl Connection {
         let Some(request) = request else {
             return Ok(Received::Section(Section::TooLarge { stream, end_stream }));
         };
-        if let DecodedRequest::New(_) = decoded {
+        if let DecodedHead::New(_) = decoded {
             if self.config.join_cookies {
                 field_section::join_cookies(fields);
             }
@@ -157,11 +157,16 @@ impl Connection {
         priority.urgency()
     }
 
+    /// True if the next section on a stream is a response of the server's.
+    pub(super) fn awaits_response(&self, slot: StreamSlot) -> bool {
+        self.streams[slot].state.remote() == Some(Half::Head)
+    }
+
     /// A further section on a stream that lives: a response, or trailers.
     pub(super) fn receive_section<'i>(
         &mut self,
         slot: StreamSlot,
-        decoded: Decoded,
+        decoded: DecodedHead<ResponseFacts>,
         fields: &mut Fields,
         end_stream: bool,
     ) -> Result<Received<'i>, FrameFault> {
@@ -182,16 +187,19 @@ impl Connection {
             let error = StreamError::new(ErrorCode::STREAM_CLOSED, reason);
             return Err(FrameFault::stream(id, error));
         };
-        if decoded == Decoded::Truncated {
-            let reason = "field section too large";
-            let error = StreamError::new(ErrorCode::ENHANCE_YOUR_CALM, reason);
-            return Err(FrameFault::stream(id, error));
-        }
-        if self.config.trim_inbound {
-            field_section::trim_values(fields);
+        match decoded {
+            DecodedHead::New(Decoded::Truncated) => {
+                let reason = "field section too large";
+                let error = StreamError::new(ErrorCode::ENHANCE_YOUR_CALM, reason);
+                return Err(FrameFault::stream(id, error));
+            }
+            DecodedHead::New(Decoded::Whole) if self.config.trim_inbound => {
+                field_section::trim_values(fields);
+            }
+            DecodedHead::New(Decoded::Whole) | DecodedHead::Repeated(_) => {}
         }
         match half {
-            Half::Head => self.receive_response(slot, fields, end_stream),
+            Half::Head => self.receive_response(slot, decoded, fields, end_stream),
             Half::Body if !end_stream => {
                 // §8.1
                 let error = StreamError::protocol("trailers that do not end the stream");
@@ -218,15 +226,16 @@ impl Connection {
     fn receive_response<'i>(
         &mut self,
         slot: StreamSlot,
+        decoded: DecodedHead<ResponseFacts>,
         fields: &mut Fields,
         end_stream: bool,
     ) -> Result<Received<'i>, FrameFault> {
         let stream = self.streams.key_of(slot);
         let id = stream.id();
-        let response = if self.config.validate_inbound {
-            field_section::response(fields)
-        } else {
-            field_section::unchecked_response(fields)
+        let response = match decoded {
+            DecodedHead::Repeated(response) => Ok(response),
+            DecodedHead::New(_) if self.config.validate_inbound => field_section::response(fields),
+            DecodedHead::New(_) => field_section::unchecked_response(fields),
         };
         let response = response.map_err(|malformed| malformed_stream(id, malformed))?;
         if response.is_informational() {
@@ -250,8 +259,11 @@ impl Connection {
         self.streams[slot].content = content;
         self.pass_remote(slot, Passage::Head { end_stream })?;
         self.budget.response();
-        if self.config.join_cookies {
-            field_section::join_cookies(fields);
+        if let DecodedHead::New(_) = decoded {
+            if self.config.join_cookies {
+                field_section::join_cookies(fields);
+            }
+            self.inbound.learn_response(fields, response);
         }
         Ok(Received::Section(Section::Response { stream, end_stream }))
     }

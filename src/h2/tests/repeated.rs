@@ -1,4 +1,4 @@
-//! Requests that repeat the one before them, between others that change the table.
+//! Requests and responses that repeat the one before them, between others that change the table.
 
 use super::*;
 use proptest::prelude::*;
@@ -113,6 +113,81 @@ fn a_malformed_request_stays_malformed_however_often_it_comes() {
     let mut peer = ScriptedPeer::server();
     for id in [1, 3, 5, 7] {
         peer.headers(id, flag::END_STREAM, &[(":method", "GET"), (":path", "/")]);
+        peer.expect_stream_error(id, ErrorCode::PROTOCOL_ERROR);
+    }
+}
+
+/// Responses: heads of which some have a length that the content has to have, and what a client takes for one.
+const RESPONSES: [&[(&str, &str)]; 5] = [
+    &[(":status", "200")],
+    &[(":status", "200"), ("content-length", "3")],
+    &[(":status", "304"), ("content-length", "3"), ("etag", "x")],
+    &[(":status", "404"), ("set-cookie", "a=b")],
+    &[(":status", "103"), ("link", "x")],
+];
+
+/// The client's requests, which give a head its meaning.
+const METHODS: [&str; 2] = ["GET", "HEAD"];
+
+proptest! {
+    #[test]
+    fn each_response_is_heard_as_it_was_sent(
+        deeds in proptest::collection::vec((0..RESPONSES.len(), 0..2_usize, 0..20_u8, 1..5_usize), 1..40)
+    ) {
+        let mut peer = ScriptedPeer::of_client(Config::default());
+        let mut id = 1;
+        for (number, method, chance, times) in deeds {
+            match chance {
+                0 => peer.encoder.set_peer_max_table_size(64),
+                1 => peer.encoder.set_peer_max_table_size(4096),
+                2 => peer.connection.shrink(),
+                _ => {}
+            }
+            for _ in 0..times {
+                peer.ask(METHODS[method]);
+                let fields = RESPONSES[number];
+                peer.headers(id, 0, fields);
+                let sent: Fields = fields.iter().copied().collect();
+                let heard = peer.hear();
+                prop_assert_eq!(heard.len(), 1);
+                prop_assert!(heard[0].0.contains(&format!("{sent:?}")), "{heard:?}");
+                if number == 4 {
+                    peer.headers(id, 0, RESPONSES[0]);
+                    peer.hear();
+                }
+                // Three bytes are too many for a HEAD and a 304.
+                let is_right = !(method == 1 || number == 2);
+                peer.data(id, flag::END_STREAM, b"abc");
+                if is_right {
+                    prop_assert_eq!(peer.hear().len(), 1);
+                } else {
+                    peer.expect_stream_error(id, ErrorCode::PROTOCOL_ERROR);
+                }
+                peer.sent();
+                id += 2;
+            }
+        }
+    }
+}
+
+#[test]
+fn trailers_with_the_block_of_a_response_are_malformed() {
+    let mut peer = ScriptedPeer::of_client(Config::default());
+    for id in [1, 3, 5, 7] {
+        peer.ask("GET");
+        peer.headers(id, 0, RESPONSES[0]);
+        peer.hear();
+        peer.headers(id, flag::END_STREAM, RESPONSES[0]);
+        peer.expect_stream_error(id, ErrorCode::PROTOCOL_ERROR);
+    }
+}
+
+#[test]
+fn a_malformed_response_stays_malformed_however_often_it_comes() {
+    let mut peer = ScriptedPeer::of_client(Config::default());
+    for id in [1, 3, 5, 7] {
+        peer.ask("GET");
+        peer.headers(id, flag::END_STREAM, &[(":status", "200"), (":path", "/")]);
         peer.expect_stream_error(id, ErrorCode::PROTOCOL_ERROR);
     }
 }
