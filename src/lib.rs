@@ -78,8 +78,9 @@
 //! Nothing is read from a file or a handler before a window and room in the output exist for it.
 //!
 //! Over HTTP/1.1 there is one response at a time, without a scheduler. A head that is equal to the last one is compared
-//! instead of parsed (`h1::known`), and lines of fields that responses share are made once (`server::head_lines`). A large
-//! file is not read at all:
+//! instead of parsed (`h1::known`), and its request gets the answer of that one, where a site alone answers and trusts its
+//! files still (`server::h1_service::repeating`). Lines of fields that responses share are made once
+//! (`server::head_lines`). A large file is not read at all:
 //!
 //! ```text
 //!  socket ─read─▶ h1::Connection::receive ─▶ Event::Request ─▶ answering … ─▶ head ─▶ output

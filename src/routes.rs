@@ -29,7 +29,7 @@ use crate::exchange::{Answer, Desk, FieldChanges, Handler, HostKey, Request, Res
 use crate::hosts::{HostPattern, HostTable};
 use crate::http::{Field, Fields};
 use crate::rules::LoginQueue;
-use crate::site::Site;
+use crate::site::{AnswerTrust, Site};
 use crate::telemetry::metrics::Exposition;
 use crate::world::{Files, HelpAnswer};
 
@@ -201,14 +201,29 @@ impl<F: Files> Routes<F> {
         !self.ruled && self.asked_host().is_site_alone()
     }
 
+    /// The trust in the last answer of the host that was asked last, if later ones may be equal.
+    pub(crate) fn trust(&mut self) -> Option<AnswerTrust> {
+        self.asked_site().trust()
+    }
+
+    /// True if the host that was asked last would answer as it did.
+    pub(crate) fn trusts(&mut self, trust: AnswerTrust, now: Instant) -> bool {
+        self.asked_site().trusts(trust, now)
+    }
+
     /// Counts an answer with a file that the host knows that was asked last, which is given once more.
     pub(crate) fn count_hit(&mut self) {
+        self.asked_site().count_hit();
+    }
+
+    /// The site of the host that was asked last.
+    fn asked_site(&mut self) -> &mut Site<F> {
         let other = match self.asked {
             HostKey::Default => None,
             HostKey::Other(number) => self.others.get_mut(number as usize),
         };
         let host = other.and_then(Option::as_mut);
-        host.unwrap_or(&mut self.default).site.count_hit();
+        &mut host.unwrap_or(&mut self.default).site
     }
 
     /// The host of a request.

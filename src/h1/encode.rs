@@ -82,6 +82,38 @@ impl FieldLines {
     }
 }
 
+/// The beginning of the head of a response with content of a known length, for several connections: all but the fields
+/// that concern the connection.
+#[cfg(feature = "server")]
+#[derive(Default)]
+pub(crate) struct SharedHead(Vec<u8>);
+
+#[cfg(feature = "server")]
+impl SharedHead {
+    /// The head that [`Connection::send_head`](super::Connection::send_head) would send, in the place of the one that
+    /// was here before.
+    pub(crate) fn set<'f>(
+        &mut self,
+        status: u16,
+        fields: impl Iterator<Item = Field<'f>>,
+        length: u64,
+    ) {
+        self.0.clear();
+        status_line(&mut self.0, status);
+        for each in fields {
+            if is_passed_on(each.name) {
+                field(&mut self.0, each);
+            }
+        }
+        content_length(&mut self.0, length);
+    }
+
+    /// Appends it.
+    pub(super) fn append(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
 /// True if a field has a name and fits into its line (RFC 9110 §5.1, §5.5).
 pub(super) fn is_sendable(field: Field<'_>) -> bool {
     let Field { name, value, .. } = field;

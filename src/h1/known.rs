@@ -19,6 +19,8 @@ pub(super) struct KnownHead<C, H> {
     fields: Fields,
     /// Nothing while no head is known.
     known: Option<(Bounds, C, H)>,
+    /// Number of heads of requests that were parsed.
+    number: u64,
 }
 
 impl<C, H> Default for KnownHead<C, H> {
@@ -27,6 +29,7 @@ impl<C, H> Default for KnownHead<C, H> {
             section: Vec::new(),
             fields: Fields::new(),
             known: None,
+            number: 0,
         }
     }
 }
@@ -48,6 +51,23 @@ impl<C: Copy + PartialEq, H: Copy> KnownHead<C, H> {
             fields.copy_from(&self.fields);
             (self.section.len(), *head)
         })
+    }
+
+    /// Notes that a head of a request was parsed, which is to be known or not.
+    pub(super) fn count(&mut self) {
+        self.number += 1;
+    }
+
+    /// The number of the head that was parsed last.
+    #[cfg(feature = "server")]
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// True if the bytes of the known head come first in `input`.
+    #[cfg(feature = "server")]
+    pub(super) fn leads(&self, input: &[u8]) -> bool {
+        self.known.is_some() && input.starts_with(&self.section)
     }
 
     /// Keeps a head that was parsed, in the place of the one before.

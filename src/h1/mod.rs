@@ -44,7 +44,7 @@ pub use client::{
 };
 pub use encode::CHUNK_OVERHEAD;
 #[cfg(feature = "server")]
-pub(crate) use encode::FieldLines;
+pub(crate) use encode::{FieldLines, SharedHead};
 pub use error::Error;
 pub use message::{BodyLength, Version};
 pub use server::{Config, Connection, Event, H2cUpgrade, LastRequest, Refusal, glimpse};

@@ -2,6 +2,7 @@
 
 mod content;
 mod looking;
+mod repeating;
 
 use super::answering::{Accepted, Arrived, TOO_LARGE};
 use super::fault::Fault;
@@ -130,11 +131,16 @@ impl<F: Files> H1Service<F> {
                 let Services {
                     last_request, now, ..
                 } = &mut *turn.services;
+                let repeats = last_request.number_at(input);
                 match self.core.receive_like(input, fields, last_request, *now) {
-                    Ok(Some(event)) => match self.handle(event, turn)? {
-                        Some(upgraded) => return Ok(Advance::Upgraded(upgraded)),
-                        None => continue,
-                    },
+                    Ok(Some(event)) => {
+                        let number = turn.services.last_request.number();
+                        let repeats = repeats.filter(|it| *it == number);
+                        match self.handle(event, repeats, turn)? {
+                            Some(upgraded) => return Ok(Advance::Upgraded(upgraded)),
+                            None => continue,
+                        }
+                    }
                     Ok(None) => {}
                     Err(error) => return Err(self.fail(error, input, turn)),
                 }
@@ -155,9 +161,11 @@ impl<F: Files> H1Service<F> {
         Ok(Advance::Done)
     }
 
+    /// Takes an event. `repeats` is the number of the last request, if the request of the event is equal to it.
     fn handle(
         &mut self,
         event: Event<'_>,
+        repeats: Option<u64>,
         turn: &mut Turn<'_, F>,
     ) -> Result<Option<Box<H2Service<F>>>, Fault> {
         match event {
@@ -177,7 +185,7 @@ impl<F: Files> H1Service<F> {
                 } else {
                     ContentHold::Nothing
                 };
-                self.request(fields, end_stream, expectation, turn);
+                self.request(fields, (end_stream, expectation), repeats, turn);
             }
             Event::Data { data, end_stream } => {
                 self.data(data, turn)?;
@@ -210,11 +218,14 @@ impl<F: Files> H1Service<F> {
     fn request(
         &mut self,
         fields: &Fields,
-        end_stream: bool,
-        expectation: ContentHold,
+        (end_stream, expectation): (bool, ContentHold),
+        repeats: Option<u64>,
         turn: &mut Turn<'_, F>,
     ) {
         self.requests = self.requests.wrapping_add(1);
+        if repeats.is_some_and(|number| self.answer_again(number, fields, turn)) {
+            return;
+        }
         let version = self.core.version().as_str();
         self.show_head(Direction::Received, version, fields.iter());
         let accepted = turn.accept(&Arrived {
@@ -228,6 +239,9 @@ impl<F: Files> H1Service<F> {
         });
         match accepted {
             Accepted::Response(response, entry) => {
+                if let Some(number) = repeats {
+                    Self::learn_answer(number, &response, turn);
+                }
                 if !end_stream {
                     self.core.discard_body();
                 }

@@ -36,6 +36,7 @@ mod h1_service;
 mod h2_service;
 mod head_lines;
 mod health;
+mod known_answer;
 mod ledger;
 mod lent;
 mod limit_log;

@@ -4,6 +4,7 @@ use super::config::{Config, Limits, Timeouts};
 use super::connection_age::ConnectionAge;
 use super::head_lines::{HeadLines, LastLines};
 use super::health::Health;
+use super::known_answer::KnownAnswer;
 use super::limit_log::{Limit, LimitLog};
 use super::metrics::{DiskWaits, Metrics, Traffic};
 use super::own_time::OwnTime;
@@ -88,6 +89,8 @@ pub struct Services<F: Files> {
     pub(super) http1: Arc<h1::Config>,
     /// The head of the last request of HTTP/1.1, of any connection.
     pub(super) last_request: h1::LastRequest,
+    /// The answer to that request, if equal ones get it.
+    pub(super) known_answer: Option<Box<KnownAnswer>>,
     /// Settings and bounds of HTTP/2.
     pub(super) http2: Arc<h2::Config>,
     /// Bounds of what a connection holds.
@@ -164,6 +167,7 @@ impl<F: Files> Services<F> {
             limit_log: LimitLog::default(),
             http1: Arc::new(http1),
             last_request: h1::LastRequest::default(),
+            known_answer: None,
             http2: Arc::new(http2),
             age: ConnectionAge::new(timeouts.connection_age),
             limits,
@@ -220,6 +224,7 @@ impl<F: Files> Services<F> {
         self.head_lines = HeadLines::default();
         self.exchange_lines = LastLines::default();
         self.last_request = h1::LastRequest::default();
+        self.known_answer = None;
     }
 
     /// True if equal requests on a connection are of one client, and none has an identifier of its own.
@@ -412,6 +417,7 @@ impl<F: Files> Services<F> {
         // Work on files until the panic was the crashed connection's, and no other connection is charged with it.
         self.routes.take_effort();
         self.routes.recover();
+        self.known_answer = None;
         if let Some(log) = &mut self.log {
             log.recover();
         }

@@ -27,6 +27,7 @@ mod trust;
 
 use admission::AdmissionCredit;
 use fileless::{Fileless, FilelessPaths};
+pub(crate) use trust::AnswerTrust;
 use trust::Trust;
 
 use super::bare_paths::BarePaths;

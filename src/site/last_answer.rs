@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::Site;
-use super::hot::RECHECK;
+use super::hot::{AnswerTrust, RECHECK};
 use crate::content::{Body, Slice};
 use crate::exchange::{Request, Response};
 use crate::http::{Fields, Method, is_credential};
@@ -26,8 +26,7 @@ pub(super) struct LastAnswer {
     status: u16,
     fields: Rc<Fields>,
     content: Option<Rc<[u8]>>,
-    until: Instant,
-    events: u32,
+    trust: AnswerTrust,
 }
 
 impl LastAnswer {
@@ -64,17 +63,27 @@ impl<F: Files> Site<F> {
         response
     }
 
+    /// The trust in the answer that was made last, if there is any beyond its request.
+    pub(crate) fn trust(&mut self) -> Option<AnswerTrust> {
+        self.hot.trust().answer()
+    }
+
+    /// True if the site would give an answer to an equal request that it gave before.
+    pub(crate) fn trusts(&mut self, answer: AnswerTrust, now: Instant) -> bool {
+        self.hot.trust().holds(answer, now)
+    }
+
     /// The last answer, if the request is the one that it was made for.
     fn repeat(&mut self, request: &Request<'_>, now: Instant) -> Option<Response<F>> {
         let last = self.last.as_deref()?;
-        let is_true = now < last.until
-            && last.events == self.hot.trust().events()
+        let is_true = self.hot.trust().holds(last.trust, now)
             && last.method == request.method
             && last.request.is_copy_of(request.fields);
         if !is_true {
             return None;
         }
         let response = last.response();
+        self.hot.trust().repeat(last.trust);
         if last.status == 304 {
             self.hot.count_hit();
         }
@@ -96,9 +105,8 @@ impl<F: Files> Site<F> {
         if request.fields.iter().any(|field| is_credential(field.name)) {
             return;
         }
-        let trust = self.hot.trust();
-        let (until, events) = (trust.until(), trust.events());
-        let Some(until) = until.filter(|_| request.fields.size() <= LONGEST_REQUEST) else {
+        let trust = self.hot.trust().answer();
+        let Some(trust) = trust.filter(|_| request.fields.size() <= LONGEST_REQUEST) else {
             return;
         };
         let mut place = self.last.take();
@@ -113,8 +121,7 @@ impl<F: Files> Site<F> {
             status: response.status,
             fields: response.fields.clone(),
             content,
-            until,
-            events,
+            trust,
         };
         self.last = Some(match place {
             Some(mut place) => {

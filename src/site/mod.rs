@@ -60,6 +60,7 @@ use std::time::{Duration, Instant};
 pub use common_fields::parse_header;
 pub use config::{CacheRule, Charset, Config, EntityTags, TypeRule};
 pub use error::SiteError;
+pub(crate) use hot::AnswerTrust;
 
 use cache_control::CacheRules;
 use common_fields::CommonFields;

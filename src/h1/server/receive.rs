@@ -95,10 +95,11 @@ impl Connection {
         fields.clear();
         let parsed = head::parse_head(section, lines, self.scheme, fields)?;
         *input = rest;
-        if let Some(last) = last
-            && let Some(known) = parsed.without_offer()
-        {
-            last.0.keep(section, of, fields, known);
+        if let Some(last) = last {
+            last.0.count();
+            if let Some(known) = parsed.without_offer() {
+                last.0.keep(section, of, fields, known);
+            }
         }
         Ok(Some(self.begin_request(&parsed, section, fields)))
     }

@@ -80,6 +80,28 @@ impl Connection {
         });
     }
 
+    /// Sends a whole response: the head that begins so, and this content, whose length it tells. False, and nothing is
+    /// sent, where no such response is due, or its content would not be sent or not yet.
+    #[cfg(feature = "server")]
+    pub(crate) fn send_whole(&mut self, head: &encode::SharedHead, content: &[u8]) -> bool {
+        let ConnectionState::Exchange(exchange) = &self.state else {
+            return false;
+        };
+        let is_plain = exchange.content == ContentPresence::Sent
+            && matches!(
+                (&exchange.request, &exchange.response),
+                (RequestHalf::Done, ResponseHalf::Awaiting)
+            );
+        if is_plain {
+            head.append(&mut self.output.bytes);
+            self.encode_persistence();
+            self.output.bytes.extend_from_slice(b"\r\n");
+            self.output.bytes.extend_from_slice(content);
+            self.finish_response();
+        }
+        is_plain
+    }
+
     /// Writes a head whose field lines are written by `write_fields`.
     fn write_head(
         &mut self,
@@ -369,6 +391,46 @@ mod tests {
         assert!(matches!(event, Ok(Some(_))));
         send(&mut connection);
         String::from_utf8(connection.take_output()).expect("ASCII")
+    }
+
+    #[test]
+    fn a_response_that_is_sent_whole_is_that_of_its_head_and_its_content() {
+        let fields = Fields::from_iter([("content-length", "7"), ("etag", "\"a\"")]);
+        let last = || std::iter::once(Field::new(b"date", b"today"));
+        let mut head = encode::SharedHead::default();
+        head.set(404, fields.iter().chain(last()), 4);
+        let now = Instant::now();
+        for (request, is_sent) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                true,
+            ),
+            ("GET / HTTP/1.0\r\n\r\n", true),
+            ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", false),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n",
+                false,
+            ),
+        ] {
+            let ask = || {
+                let mut connection = Connection::new(Config::default().into(), Scheme::Http, now);
+                let (mut input, mut fields) = (request.as_bytes(), Fields::new());
+                let event = connection.receive(&mut input, &mut fields, now);
+                assert!(matches!(event, Ok(Some(_))));
+                connection
+            };
+            let mut whole = ask();
+            assert_eq!(whole.send_whole(&head, b"gone"), is_sent, "{request}");
+            let mut parts = ask();
+            if is_sent {
+                parts.send_head(404, fields.iter().chain(last()), BodyLength::Known(4));
+                parts.begin_data(4).extend_from_slice(b"gone");
+                parts.commit(true, now);
+            }
+            let seen = |mut it: Connection| (it.wants_close(), it.is_idle(), it.take_output());
+            assert_eq!(seen(whole), seen(parts), "{request}");
+        }
     }
 
     #[test]

@@ -100,6 +100,7 @@ impl<W: World + 'static> EventLoop<W> {
         self.read_settings();
         let services = &mut self.services;
         services.routes.reload(services.now);
+        services.known_answer = None;
         services.tell_manager(Notice::Ready);
     }
 

@@ -12,20 +12,35 @@ pub(crate) struct Trust {
     events: u32,
 }
 
+/// The trust in an answer that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AnswerTrust {
+    /// The end of the trust in the files and names that were looked at for it.
+    until: Instant,
+    /// Number of events before it was made.
+    events: u32,
+}
+
 impl Trust {
     /// Begins a request, for which nothing was looked at yet.
     pub(crate) fn begin(&mut self, until: Instant) {
         self.until = Some(until);
     }
 
-    /// The end of the trust in the answer, unless an event comes before that.
-    pub(crate) fn until(&self) -> Option<Instant> {
-        self.until
+    /// Begins a request that gets an answer once more.
+    pub(crate) fn repeat(&mut self, answer: AnswerTrust) {
+        self.until = Some(answer.until);
     }
 
-    /// The number of events so far.
-    pub(crate) fn events(&self) -> u32 {
-        self.events
+    /// The trust in the answer that was made, if there is any beyond its request.
+    pub(crate) fn answer(&self) -> Option<AnswerTrust> {
+        let events = self.events;
+        self.until.map(|until| AnswerTrust { until, events })
+    }
+
+    /// True if an answer is what would be made now.
+    pub(crate) fn holds(&self, answer: AnswerTrust, now: Instant) -> bool {
+        now < answer.until && answer.events == self.events
     }
 
     /// Notes that the answer is made with something that is trusted until then.
