@@ -108,6 +108,8 @@ pub struct Requests<'r, R> {
     open: Vec<Option<PendingRequest>>,
     active: usize,
     pushes: Vec<Push>,
+    /// The request was the last to be sent on the connection.
+    is_last: bool,
     /// The server has said how many streams it allows.
     settled: bool,
     /// The server refused a stream: what is left goes over another connection.
@@ -129,6 +131,7 @@ impl<'r, R: Responses> Requests<'r, R> {
             open: Vec::new(),
             active: 0,
             pushes: Vec::new(),
+            is_last: false,
             settled: false,
             refused: false,
             gone_away: None,
@@ -157,6 +160,7 @@ impl<'r, R: Responses> Requests<'r, R> {
 
     /// A new connection takes what is left.
     pub fn begin(&mut self) {
+        self.is_last = false;
         self.settled = false;
         self.refused = false;
         self.gone_away = None;
@@ -208,8 +212,9 @@ impl<'r, R: Responses> Requests<'r, R> {
             let len = self.request.source.map(Upload::len);
             let end_stream = matches!(len, None | Some(Some(0)));
             self.request.check_source()?;
-            match core.open(self.fields.iter(), end_stream, now) {
+            match self.send(core, end_stream, now) {
                 Ok(stream) => {
+                    self.is_last = true;
                     self.waiting -= 1;
                     self.insert(stream, now, (!end_stream).then_some(0));
                     core.set_ready(stream, len.flatten());
@@ -220,6 +225,22 @@ impl<'r, R: Responses> Requests<'r, R> {
             }
         }
         Ok(())
+    }
+
+    /// Sends the request, whose fields are looked at the first time alone.
+    fn send(
+        &self,
+        core: &mut h2::Connection,
+        end_stream: bool,
+        now: Instant,
+    ) -> Result<StreamKey, Misuse> {
+        if self.is_last {
+            let method = self.fields.method().unwrap_or_default();
+            if let Some(stream) = core.open_again(method, end_stream, now)? {
+                return Ok(stream);
+            }
+        }
+        core.open(self.fields.iter(), end_stream, now)
     }
 
     fn insert(&mut self, stream: StreamKey, began: Instant, upload: Option<u64>) {

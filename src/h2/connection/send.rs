@@ -25,13 +25,28 @@ impl Connection {
         self.open_stream(fields.into_iter(), None, end_stream, now)
     }
 
-    pub(super) fn open_stream<'f>(
+    /// Client: sends the request that was the last to be opened once more, on a new stream: what [`Connection::open`]
+    /// would do with the same fields, for the price of a few bytes' copy. `method` is its method. `None`, and nothing is
+    /// sent, where that has to encode them: the peer's table lacks some, or has changed, or something else was sent last.
+    pub fn open_again(
         &mut self,
-        fields: impl Iterator<Item = Field<'f>>,
-        priority: Option<Rfc7540Priority>,
+        method: &[u8],
         end_stream: bool,
         now: Instant,
-    ) -> Result<StreamKey, Misuse> {
+    ) -> Result<Option<StreamKey>, Misuse> {
+        let id = self.check_new_stream()?;
+        let state = StreamState::Idle
+            .pass(Side::Local, Passage::Head { end_stream })
+            .map_err(refusal)?;
+        if !self.outbound.repeat_headers(id, end_stream) {
+            return Ok(None);
+        }
+        let kind = field_section::request_kind_of(method);
+        self.insert_opened(id, state, kind, now).map(Some)
+    }
+
+    /// The identifier of a client's next stream, if it may be opened now.
+    fn check_new_stream(&self) -> Result<u32, Misuse> {
         if self.role() != Role::Client {
             return Err(Misuse::WrongRole);
         }
@@ -44,6 +59,31 @@ impl Connection {
         if self.streams.len() >= MAX_STREAMS {
             return Err(no_slot());
         }
+        Ok(id)
+    }
+
+    /// Enters a client's stream whose request was sent. There is a slot for it, as was checked before.
+    fn insert_opened(
+        &mut self,
+        id: u32,
+        state: StreamState,
+        kind: RequestKind,
+        now: Instant,
+    ) -> Result<StreamKey, Misuse> {
+        self.streams.open_request(id);
+        let mut stream = self.new_stream(id, state);
+        stream.request_kind = kind;
+        self.insert(stream, now).ok_or_else(no_slot)
+    }
+
+    pub(super) fn open_stream<'f>(
+        &mut self,
+        fields: impl Iterator<Item = Field<'f>>,
+        priority: Option<Rfc7540Priority>,
+        end_stream: bool,
+        now: Instant,
+    ) -> Result<StreamKey, Misuse> {
+        let id = self.check_new_stream()?;
         let priority = priority.map(|priority| self.checked_priority(id, priority));
         let priority = priority.transpose()?;
         let state = StreamState::Idle
@@ -72,11 +112,7 @@ impl Connection {
                 outbound.headers_with_priority(id, end_stream, priority, fields.iter(), max);
             }
         }
-        self.streams.open_request(id);
-        let mut stream = self.new_stream(id, state);
-        stream.request_kind = kind;
-        // There was a slot above.
-        self.insert(stream, now).ok_or_else(no_slot)
+        self.insert_opened(id, state, kind, now)
     }
 
     /// Sends a field section on a stream that lives: with `:status` in front a response, of which any

@@ -191,3 +191,35 @@ fn a_malformed_response_stays_malformed_however_often_it_comes() {
         peer.expect_stream_error(id, ErrorCode::PROTOCOL_ERROR);
     }
 }
+
+#[test]
+fn a_request_is_opened_again_as_it_would_be_opened() {
+    use crate::h2::Misuse;
+    use crate::h2::settings::id::{HEADER_TABLE_SIZE, MAX_CONCURRENT_STREAMS};
+    let mut peer = ScriptedPeer::of_client(Config::default());
+    let again = |peer: &mut ScriptedPeer| peer.connection.open_again(b"HEAD", true, peer.now);
+    assert_eq!(again(&mut peer), Ok(None), "there was none before");
+    for _ in 0..3 {
+        peer.ask("HEAD");
+    }
+    let stream = again(&mut peer).unwrap().unwrap();
+    assert_eq!(stream.id(), 7);
+    let sent = peer.sent();
+    let (ids, flags): (Vec<_>, Vec<_>) = sent.iter().map(|it| (it.id, it.flags)).unzip();
+    assert_eq!((&ids[..], flags[3]), (&[1, 3, 5, 7][..], flags[2]));
+    let sections: Vec<_> = sent.iter().map(|frame| peer.fields(frame)).collect();
+    assert!(sections.iter().all(|fields| *fields == sections[0]));
+    // It is a request for a head: a length without content is right.
+    let head = [(":status", "200"), ("content-length", "5")];
+    peer.headers(7, flag::END_STREAM, &head);
+    assert_eq!(peer.hear().len(), 1);
+    peer.settings(&[(HEADER_TABLE_SIZE, 100)]);
+    peer.hear();
+    assert_eq!(again(&mut peer), Ok(None));
+    peer.settings(&[(MAX_CONCURRENT_STREAMS, 3)]);
+    peer.hear();
+    let limit = 3;
+    assert_eq!(again(&mut peer), Err(Misuse::TooManyStreams { limit }));
+    let mut server = ScriptedPeer::server();
+    assert_eq!(again(&mut server), Err(Misuse::WrongRole));
+}
