@@ -107,6 +107,9 @@ pub trait FileReads {
     /// Notes the work for bytes that were read and hashed.
     fn note_hashed(&mut self, len: usize);
 
+    /// Notes the work for a slice of a [`Sequence`](crate::content::Sequence) beside the calls for its bytes.
+    fn note_slice(&mut self);
+
     /// Takes the worth of the calls since the last time, in the bytes of [`Effort`](super::effort::Effort).
     fn take_effort(&mut self) -> usize {
         0

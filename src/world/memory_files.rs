@@ -381,6 +381,10 @@ impl FileReads for MemoryFiles {
         self.work(|effort| effort.read(len));
     }
 
+    fn note_slice(&mut self) {
+        self.work(Effort::slice);
+    }
+
     fn take_effort(&mut self) -> usize {
         self.0.effort.take().take()
     }

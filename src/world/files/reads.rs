@@ -196,6 +196,10 @@ impl FileReads for DescriptorReads {
         self.effort.read(len);
     }
 
+    fn note_slice(&mut self) {
+        self.effort.slice();
+    }
+
     fn take_effort(&mut self) -> usize {
         self.effort.take()
     }

@@ -368,6 +368,10 @@ impl FileReads for SimFiles {
         self.tree.note_hashed(len);
     }
 
+    fn note_slice(&mut self) {
+        self.tree.note_slice();
+    }
+
     fn take_effort(&mut self) -> usize {
         FileReads::take_effort(&mut self.tree)
     }

@@ -55,6 +55,48 @@ fn opening_many_files_at_once_holds_nobody_else_up() {
     }
 }
 
+#[test]
+fn many_ranges_of_many_connections_hold_nobody_else_up() {
+    const CROWD: usize = 64;
+    const RANGES: usize = 256;
+    const APART: usize = 16 << 10;
+    let mut bench = Bench::new();
+    bench.files.write("large", vec![b'x'; RANGES * APART]);
+    let crowd: Vec<Shared> = (0..CROWD)
+        .map(|_| bench.connect(0, b"", usize::MAX, None))
+        .collect();
+    bench.turns(2 * CROWD);
+    let ranges: Vec<String> = (0..RANGES).map(|n| format!("{0}-{0}", n * APART)).collect();
+    let range = ranges.join(",");
+    for link in &crowd {
+        link.borrow_mut().incoming =
+            format!("GET /large HTTP/1.1\r\nhost: a\r\nrange: bytes={range}\r\n\r\n").into_bytes();
+        bench.wake(link);
+    }
+    for ask in 0..20 {
+        // The first time it is ready behind all of them.
+        bench.good.borrow_mut().incoming = GET.to_vec();
+        bench.wake(&bench.good);
+        let before = bench.files.counts().reads;
+        let mut turns = 0;
+        while bench.good.borrow().outgoing.is_empty() {
+            bench.turns(1);
+            turns += 1;
+        }
+        bench.expect_good("200 OK");
+        let read = bench.files.counts().reads - before;
+        let (most_turns, most_read) = if ask == 0 { (6, 2_000) } else { (1, 500) };
+        assert!(turns <= most_turns, "ask {ask}: it waits for {turns} turns");
+        // All of them together read 16,384 parts.
+        assert!(read <= most_read, "ask {ask}: {read} parts are read before");
+    }
+    bench.turns(1_000);
+    for link in &crowd {
+        let answer = String::from_utf8_lossy(&link.borrow().outgoing).into_owned();
+        assert_eq!(answer.matches("content-range: bytes").count(), RANGES);
+    }
+}
+
 /// A crowd that has sent the beginning of a head, and waits.
 fn begin_heads(bench: &mut Bench, count: usize) -> Vec<Shared> {
     let crowd: Vec<Shared> = (0..count)
