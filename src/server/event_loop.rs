@@ -35,6 +35,7 @@ use super::deadlines::Deadlines;
 use super::ledger::Ledger;
 use super::lent::Lent;
 use super::listener_role::ListenerRole;
+use super::loop_effort::LoopEffort;
 use super::reload::Reload;
 use super::services::Services;
 use super::slots::Slots;
@@ -62,16 +63,6 @@ const READY: usize = 256;
 /// at most, or 200 over TLS, so that others wait for less than a millisecond; a poll takes one, and is not
 /// felt beside four.
 const QUEUED_TURNS: usize = 4;
-
-/// Effort of one turn of the loop for connections that are ready, in bytes: a millisecond and a half. Those
-/// behind them are late, and wait for the next turns: so a connection that becomes ready meanwhile does
-/// not wait for all that were ready at once.
-const READY_EFFORT: usize = 2 << 20;
-
-/// Effort of one turn of the loop, in bytes, that late connections, wakes and deadlines have each for themselves, and
-/// together with what is left of [`READY_EFFORT`]: 0.4 ms. None of them waits for ever while others are ready, and no
-/// ready connection waits for all of them.
-const SHARE_EFFORT: usize = READY_EFFORT / 4;
 
 /// Handshakes that take a step before the poll is asked again, behind all others: a step with a
 /// signature takes 100 µs, or a millisecond with a long RSA key.
@@ -107,12 +98,12 @@ pub struct EventLoop<W: World> {
     queue: Queue<Token>,
     /// Those of them that are in their TLS handshake.
     handshakes: Queue<Token>,
-    /// Connections that were ready when [`READY_EFFORT`] was used up, and took little in their last turn.
+    /// Connections that were ready when those before them had used up the turn's effort, and took little in their last turn.
     late: Queue<Token>,
     /// Connections whose deadlines have passed, in that order.
     expired: Queue<Token>,
-    /// The effort of this turn of the loop so far, in bytes.
-    effort: usize,
+    /// The effort of this turn of the loop so far.
+    effort: LoopEffort,
     /// Number of connections that came by listeners for metrics.
     scrapers: usize,
     /// Number of connections in their TLS handshake.
@@ -169,7 +160,7 @@ impl<W: World + 'static> EventLoop<W> {
             queue: Queue::new(),
             late: Queue::new(),
             expired: Queue::new(),
-            effort: 0,
+            effort: LoopEffort::new(),
             handshakes: Queue::new(),
             scrapers: 0,
             handshaking: 0,
@@ -252,7 +243,7 @@ impl<W: World + 'static> EventLoop<W> {
         self.told = self.told.after(polled.extent, self.connections.count());
         let clocks = (self.world.now(), self.world.wall_clock());
         self.services.begin_turn(timeout, polled, clocks);
-        self.effort = 0;
+        self.effort = LoopEffort::new();
         #[cfg(feature = "panel")]
         self.record_history();
         for event in ready.drain(..) {
@@ -265,7 +256,7 @@ impl<W: World + 'static> EventLoop<W> {
         for _ in 0..QUEUED_TURNS {
             let token = self.queue.pop_front();
             self.take_queued(token);
-            if self.effort >= READY_EFFORT {
+            if self.effort.is_spent() {
                 break;
             }
         }
@@ -368,7 +359,7 @@ impl<W: World + 'static> EventLoop<W> {
                     return;
                 }
                 let is_heavy = self.connections.is_heavy(token);
-                if !is_heavy && self.effort < READY_EFFORT {
+                if !is_heavy && !self.effort.is_spent() {
                     self.with(token, Connection::take_turn);
                     return;
                 }
@@ -383,16 +374,11 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// The effort of this turn of the loop at which the next kind of work has had its share.
-    fn share_end(&self) -> usize {
-        self.effort.max(READY_EFFORT) + SHARE_EFFORT
-    }
-
     /// Gives connections a turn that came too late in an earlier turn of the loop, in their order, as far as the
     /// effort goes.
     fn serve_late(&mut self) {
-        let end = self.share_end();
-        while self.effort < end
+        let end = self.effort.share_end();
+        while self.effort.is_before(end)
             && let Some(token) = self.late.pop_front()
         {
             self.take_queued(Some(token));
@@ -447,8 +433,8 @@ impl<W: World + 'static> EventLoop<W> {
             let now = self.services.now;
             self.services.means.wakes.take_due(now, &mut self.wakes);
         }
-        let end = self.share_end();
-        while self.effort < end
+        let end = self.effort.share_end();
+        while self.effort.is_before(end)
             && let Some(Wake { place, .. }) = self.wakes.front()
         {
             let token = place.connection;
@@ -484,8 +470,8 @@ impl<W: World + 'static> EventLoop<W> {
                 self.expired.push_back(token);
             }
         }
-        let end = self.share_end();
-        while self.effort < end
+        let end = self.effort.share_end();
+        while self.effort.is_before(end)
             && let Some(token) = self.expired.pop_front()
         {
             self.with(token, Connection::handle_deadline);

@@ -41,6 +41,7 @@ mod ledger;
 mod lent;
 mod limit_log;
 mod listener_role;
+mod loop_effort;
 mod metrics;
 mod obstacle;
 mod own_answers;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub const REQUEST_EFFORT: usize = 2 << 10;
 
 /// Work of so much time, in bytes that are moved: as [`REQUEST_EFFORT`], 2 KiB take 1.5 µs.
-fn worth(took: Duration) -> usize {
+pub(super) fn worth(took: Duration) -> usize {
     let bytes = took.as_nanos() * REQUEST_EFFORT as u128 / 1_500;
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -114,7 +114,9 @@ impl<W: World + 'static> EventLoop<W> {
             Weight::Light
         };
         self.connections.weigh(token, weight);
-        self.effort += effort;
+        let (world, begun) = (&mut self.world, self.services.now);
+        self.effort
+            .charge(effort, || world.now().saturating_duration_since(begun));
         let Outcome {
             wish,
             memory,

@@ -1,6 +1,6 @@
 //! Upstream connections within the loop's turns: their readiness, their share of a turn, their deadlines.
 
-use super::{EventLoop, SHARE_EFFORT};
+use super::EventLoop;
 use crate::server::services::Services;
 use crate::server::upstream::{Served, UpstreamTable};
 use crate::world::{Files, Token, World};
@@ -52,9 +52,9 @@ impl<W: World + 'static> EventLoop<W> {
 
     /// Gives upstream connections their share of the turn. Clients send long content as soon as it comes.
     pub(super) fn serve_upstreams(&mut self) {
-        let end = self.share_end();
-        let quick_end = self.effort + SHARE_EFFORT;
-        while self.serve_upstreams_until(end) == Served::Lent && self.effort < quick_end {
+        let end = self.effort.share_end();
+        let quick_end = self.effort.share_from_here();
+        while self.serve_upstreams_until(end) == Served::Lent && self.effort.is_before(quick_end) {
             self.deliver_wakes();
         }
     }

@@ -21,6 +21,7 @@ use crate::panics::{self, Panic};
 use crate::proxy::Upstream;
 use crate::server::deadlines::Deadlines;
 use crate::server::lent::Buffers;
+use crate::server::loop_effort::LoopEffort;
 use crate::server::slots::Slots;
 use crate::world::{Files, Outside, Token};
 use crate::{h1, h2};
@@ -151,13 +152,13 @@ impl<K, F: Files> UpstreamTable<K, F> {
             .min()
     }
 
-    /// Does what there is to do, while `effort` is under `end`, or until content is lent.
+    /// Does what there is to do, while `effort` is before `end`, or until content is lent.
     pub(in crate::server) fn serve(
         &mut self,
         world: &mut Outside<K, F>,
         buffers: &mut Buffers,
         now: Instant,
-        effort: &mut usize,
+        effort: &mut LoopEffort,
         end: usize,
     ) -> Served {
         let mut means = TableTurn {
@@ -167,8 +168,9 @@ impl<K, F: Files> UpstreamTable<K, F> {
         };
         let lent = self.calls.lent_bytes();
         let mut served = Served::All;
-        while served == Served::All && *effort < end && self.serve_next(&mut means) {
-            *effort += TURN_EFFORT;
+        while served == Served::All && effort.is_before(end) && self.serve_next(&mut means) {
+            let world = &mut *means.world;
+            effort.charge(TURN_EFFORT, || world.now().saturating_duration_since(now));
             if self.calls.lent_bytes() > lent {
                 served = Served::Lent;
             }

@@ -97,6 +97,32 @@ fn many_ranges_of_many_connections_hold_nobody_else_up() {
     }
 }
 
+#[test]
+fn work_that_takes_longer_than_its_effort_tells_holds_nobody_else_up() {
+    const CROWD: usize = 200;
+    let mut bench = Bench::new();
+    let crowd: Vec<Shared> = (0..CROWD)
+        .map(|_| bench.connect(0, b"", usize::MAX, None))
+        .collect();
+    bench.turns(2 * CROWD);
+    for link in &crowd {
+        link.borrow_mut().incoming = GET.to_vec();
+        bench.wake(link);
+    }
+    bench.good.borrow_mut().incoming = GET.to_vec();
+    bench.wake(&bench.good);
+    bench.outside.0.borrow_mut().call_takes = Duration::from_micros(100);
+    let mut before = 0;
+    while before < CROWD {
+        bench.turns(1);
+        let answered = answered(&crowd);
+        assert!(answered > before, "none is answered in a turn of the loop");
+        assert!(answered - before <= 64, "{} in one turn", answered - before);
+        before = answered;
+    }
+    bench.expect_good("200 OK");
+}
+
 /// A crowd that has sent the beginning of a head, and waits.
 fn begin_heads(bench: &mut Bench, count: usize) -> Vec<Shared> {
     let crowd: Vec<Shared> = (0..count)

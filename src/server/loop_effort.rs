@@ -1,0 +1,65 @@
+//! The work of one turn of the loop, and the share of it that each kind of work has.
+
+use super::turn::worth;
+use std::time::Duration;
+
+/// Effort of one turn of the loop for connections that are ready, in bytes: a millisecond and a half. Those
+/// behind them are late, and wait for the next turns: so a connection that becomes ready meanwhile does
+/// not wait for all that were ready at once.
+const READY_EFFORT: usize = 2 << 20;
+
+/// Effort of one turn of the loop, in bytes, that late connections, wakes and deadlines have each for themselves, and
+/// together with what is left of [`READY_EFFORT`]: 0.4 ms. None of them waits for ever while others are ready, and no
+/// ready connection waits for all of them.
+const SHARE_EFFORT: usize = READY_EFFORT / 4;
+
+/// Effort in bytes after which the clock is read: 50 µs, in which nothing is felt of a reading. Work that takes longer
+/// than its effort tells, on a slow machine or by an unforeseen cost, is charged with its time.
+const CLOCKED_EFFORT: usize = 64 << 10;
+
+/// The effort of one turn of the loop so far, in bytes.
+pub(super) struct LoopEffort {
+    so_far: usize,
+    /// The effort at which the clock is read again.
+    clocked_at: usize,
+}
+
+impl LoopEffort {
+    /// The effort at the beginning of a turn.
+    pub(super) fn new() -> Self {
+        LoopEffort {
+            so_far: 0,
+            clocked_at: CLOCKED_EFFORT,
+        }
+    }
+
+    /// Adds the effort of a connection, and from time to time the time that passed. `passed` reads the clock, and tells
+    /// how long the turn has taken.
+    pub(super) fn charge(&mut self, effort: usize, passed: impl FnOnce() -> Duration) {
+        self.so_far += effort;
+        if self.so_far >= self.clocked_at {
+            self.so_far = self.so_far.max(worth(passed()));
+            self.clocked_at = self.so_far + CLOCKED_EFFORT;
+        }
+    }
+
+    /// True if connections that are ready have had their share.
+    pub(super) fn is_spent(&self) -> bool {
+        self.so_far >= READY_EFFORT
+    }
+
+    /// The effort at which the next kind of work has had its share.
+    pub(super) fn share_end(&self) -> usize {
+        self.so_far.max(READY_EFFORT) + SHARE_EFFORT
+    }
+
+    /// The effort at which a share from here on is used up, whatever is left of the turn's.
+    pub(super) fn share_from_here(&self) -> usize {
+        self.so_far + SHARE_EFFORT
+    }
+
+    /// True as long as the share that ends there is not used up.
+    pub(super) fn is_before(&self, end: usize) -> bool {
+        self.so_far < end
+    }
+}
