@@ -57,8 +57,6 @@ pub fn run_all(
     run: impl Fn(u64) -> Counts + Sync,
     replay: impl Fn(u64) -> String + Sync,
 ) -> Counts {
-    // The suites of TLS are made once for all, which no run is to be charged with.
-    drop(calmd::tls::provider());
     let (first, count) = match *wanted {
         Wanted::One(number) => {
             log::set_logger(&Trace).expect("no other test logs");

@@ -20,6 +20,8 @@ pub struct Identity {
 
 impl Identity {
     pub fn new() -> Self {
+        // The suites of TLS are made once for all, which no run is to be charged with.
+        drop(calmd::tls::provider());
         let directory = tempfile::tempdir().expect("a temporary directory");
         let key = KeyPair::generate_for(&PKCS_ED25519).expect("a key");
         let params = CertificateParams::new(["sim".to_owned()]).expect("a name");
