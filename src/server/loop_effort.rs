@@ -54,6 +54,7 @@ impl LoopEffort {
     }
 
     /// The effort at which a share from here on is used up, whatever is left of the turn's.
+    #[cfg(feature = "proxy")]
     pub(super) fn share_from_here(&self) -> usize {
         self.so_far + SHARE_EFFORT
     }
