@@ -150,6 +150,7 @@ impl<W: World + 'static> EventLoop<W> {
             ledger: Ledger::new(limits, &services.timeouts, services.now, room),
             addresses: AddressCounts::new(limits.connections_per_address),
             world,
+            effort: LoopEffort::new(services.began),
             services,
             lent: Lent::new(),
             listeners: listeners.iter().map(listener).collect(),
@@ -160,7 +161,6 @@ impl<W: World + 'static> EventLoop<W> {
             queue: Queue::new(),
             late: Queue::new(),
             expired: Queue::new(),
-            effort: LoopEffort::new(),
             handshakes: Queue::new(),
             scrapers: 0,
             handshaking: 0,
@@ -243,7 +243,7 @@ impl<W: World + 'static> EventLoop<W> {
         self.told = self.told.after(polled.extent, self.connections.count());
         let clocks = (self.world.now(), self.world.wall_clock());
         self.services.begin_turn(timeout, polled, clocks);
-        self.effort = LoopEffort::new();
+        self.effort = LoopEffort::new(self.services.began);
         #[cfg(feature = "panel")]
         self.record_history();
         for event in ready.drain(..) {

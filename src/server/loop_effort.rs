@@ -1,7 +1,7 @@
 //! The work of one turn of the loop, and the share of it that each kind of work has.
 
 use super::turn::worth;
-use std::time::Duration;
+use std::time::Instant;
 
 /// Effort of one turn of the loop for connections that are ready, in bytes: a millisecond and a half. Those
 /// behind them are late, and wait for the next turns: so a connection that becomes ready meanwhile does
@@ -19,6 +19,8 @@ const CLOCKED_EFFORT: usize = 64 << 10;
 
 /// The effort of one turn of the loop so far, in bytes.
 pub(super) struct LoopEffort {
+    /// The beginning of the turn by the machine's clock: the server's own stood still while it was absent.
+    began: Instant,
     so_far: usize,
     /// The effort at which the clock is read again.
     clocked_at: usize,
@@ -26,19 +28,20 @@ pub(super) struct LoopEffort {
 
 impl LoopEffort {
     /// The effort at the beginning of a turn.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(began: Instant) -> Self {
         LoopEffort {
+            began,
             so_far: 0,
             clocked_at: CLOCKED_EFFORT,
         }
     }
 
-    /// Adds the effort of a connection, and from time to time the time that passed. `passed` reads the clock, and tells
-    /// how long the turn has taken.
-    pub(super) fn charge(&mut self, effort: usize, passed: impl FnOnce() -> Duration) {
+    /// Adds the effort of a connection, and from time to time the time that passed. `clock` reads the machine's clock.
+    pub(super) fn charge(&mut self, effort: usize, clock: impl FnOnce() -> Instant) {
         self.so_far += effort;
         if self.so_far >= self.clocked_at {
-            self.so_far = self.so_far.max(worth(passed()));
+            let took = clock().saturating_duration_since(self.began);
+            self.so_far = self.so_far.max(worth(took));
             self.clocked_at = self.so_far + CLOCKED_EFFORT;
         }
     }

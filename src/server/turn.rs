@@ -20,7 +20,10 @@ pub const REQUEST_EFFORT: usize = 2 << 10;
 /// Work of so much time, in bytes that are moved: as [`REQUEST_EFFORT`], 2 KiB take 1.5 µs.
 pub(super) fn worth(took: Duration) -> usize {
     let bytes = took.as_nanos() * REQUEST_EFFORT as u128 / 1_500;
-    usize::try_from(bytes).unwrap_or(usize::MAX)
+    // Other efforts are added to it.
+    usize::try_from(bytes)
+        .unwrap_or(usize::MAX)
+        .min(usize::MAX / 4)
 }
 
 /// The turn of one connection. No socket belongs to it: who reads or writes has the world besides.

@@ -14,7 +14,7 @@ use crate::server::ledger::Standing;
 use crate::server::lent::Lent;
 use crate::server::listener_role::ListenerRole;
 use crate::server::slots::Weight;
-use crate::server::turn::Turn;
+use crate::server::turn::{REQUEST_EFFORT, Turn};
 use crate::world::{FileReads, Outside, Token, World};
 use std::time::{Duration, Instant};
 
@@ -86,6 +86,9 @@ impl<W: World + 'static> EventLoop<W> {
         });
         turn.charge_time(|| world.now());
         let (effort, moved) = (turn.effort, turn.moved);
+        // A turn that moves nothing, or is the last, takes its time too.
+        self.effort
+            .charge(effort.max(REQUEST_EFFORT), || world.now());
         #[cfg(debug_assertions)]
         let on_files = file_effort - turn.file_effort;
         let is_handshaking = matches!(&outcome, Ok(outcome) if outcome.is_handshaking);
@@ -114,9 +117,6 @@ impl<W: World + 'static> EventLoop<W> {
             Weight::Light
         };
         self.connections.weigh(token, weight);
-        let (world, begun) = (&mut self.world, self.services.now);
-        self.effort
-            .charge(effort, || world.now().saturating_duration_since(begun));
         let Outcome {
             wish,
             memory,

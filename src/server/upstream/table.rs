@@ -170,7 +170,7 @@ impl<K, F: Files> UpstreamTable<K, F> {
         let mut served = Served::All;
         while served == Served::All && effort.is_before(end) && self.serve_next(&mut means) {
             let world = &mut *means.world;
-            effort.charge(TURN_EFFORT, || world.now().saturating_duration_since(now));
+            effort.charge(TURN_EFFORT, || world.now());
             if self.calls.lent_bytes() > lent {
                 served = Served::Lent;
             }

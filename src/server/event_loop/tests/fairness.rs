@@ -97,18 +97,69 @@ fn many_ranges_of_many_connections_hold_nobody_else_up() {
     }
 }
 
-#[test]
-fn work_that_takes_longer_than_its_effort_tells_holds_nobody_else_up() {
-    const CROWD: usize = 200;
-    let mut bench = Bench::new();
-    let crowd: Vec<Shared> = (0..CROWD)
+/// A crowd that has asked, each for a small file.
+fn ask_in_a_crowd(bench: &mut Bench, count: usize) -> Vec<Shared> {
+    let crowd: Vec<Shared> = (0..count)
         .map(|_| bench.connect(0, b"", usize::MAX, None))
         .collect();
-    bench.turns(2 * CROWD);
+    bench.turns(2 * count);
     for link in &crowd {
         link.borrow_mut().incoming = GET.to_vec();
         bench.wake(link);
     }
+    crowd
+}
+
+#[test]
+fn an_absence_is_charged_once() {
+    const CROWD: usize = 200;
+    let mut bench = Bench::new();
+    for takes in [Duration::from_millis(500), Duration::ZERO] {
+        bench.outside.0.borrow_mut().call_takes = takes;
+        bench.good.borrow_mut().incoming = GET.to_vec();
+        bench.wake(&bench.good);
+        bench.turns(2);
+        bench.expect_good("200 OK");
+    }
+    let crowd = ask_in_a_crowd(&mut bench, CROWD);
+    bench.turns(1);
+    let answered = answered(&crowd);
+    assert!(answered >= 100, "{answered} in one turn of the loop");
+}
+
+#[test]
+fn ends_of_many_connections_hold_nobody_else_up() {
+    const CROWD: usize = 2_000;
+    let mut config = Config::default();
+    config.limits.connections_per_address = 10_000;
+    let mut bench = Bench::with(config, site());
+    let _crowd: Vec<Shared> = (0..CROWD)
+        .map(|_| bench.connect(0, b"", usize::MAX, None))
+        .collect();
+    bench.turns(2 * CROWD);
+    assert_eq!(bench.event_loop.connections(), CROWD + 1);
+    bench.good.borrow_mut().incoming = GET.to_vec();
+    bench.wake(&bench.good);
+    bench.turns(1);
+    bench.expect_good("200 OK");
+    let timeout = bench.event_loop.services.timeouts.preface;
+    bench.sleep(timeout + Duration::from_secs(1));
+    let mut most = 0;
+    for _ in 0..10 {
+        let before = bench.event_loop.connections();
+        bench.turns(1);
+        most = most.max(before - bench.event_loop.connections());
+    }
+    assert!(bench.event_loop.connections() <= 1);
+    // Each is worth a request, of which the deadlines of a turn have some 1,280.
+    assert!(most <= 1_300, "{most} end in one turn of the loop");
+}
+
+#[test]
+fn work_that_takes_longer_than_its_effort_tells_holds_nobody_else_up() {
+    const CROWD: usize = 200;
+    let mut bench = Bench::new();
+    let crowd = ask_in_a_crowd(&mut bench, CROWD);
     bench.good.borrow_mut().incoming = GET.to_vec();
     bench.wake(&bench.good);
     bench.outside.0.borrow_mut().call_takes = Duration::from_micros(100);
