@@ -61,8 +61,8 @@ impl<F: Files> H1Service<F> {
             return;
         };
         let is_of_file = whole.file.is_some();
-        // Other content is made for each answer but for these.
-        if !is_of_file && !matches!(response.status, 301 | 404) {
+        // Other content is made for each answer but for these, and a failure may have passed a moment later.
+        if response.status >= 500 || !is_of_file && !matches!(response.status, 301 | 404) {
             return;
         }
         let former = turn.services.known_answer.take();
