@@ -81,9 +81,9 @@ impl<L> LastLines<L> {
     /// Notes that these fields are sent. Their lines are made if they are those that came last.
     pub(super) fn note(&mut self, fields: &Rc<Fields>, make: impl FnOnce(&Fields) -> Option<L>) {
         if !self.are_of(fields) {
-            self.fields = Some(fields.clone());
+            self.fields = (fields.size() <= LONGEST).then(|| fields.clone());
             self.lines = None;
-        } else if self.lines.is_none() && fields.size() <= LONGEST {
+        } else if self.lines.is_none() {
             self.lines = make(fields);
         }
     }
@@ -137,7 +137,8 @@ mod tests {
         let expected = [None, Some(1), Some(1), None, None, None, Some(1)];
         assert_eq!(found, expected);
         let long = fields(&"c".repeat(LONGEST));
-        assert_eq!([&long; 3].map(asked), [None; 3]);
+        assert_eq!([&long; 3].map(&mut asked), [None; 3]);
+        assert_eq!(Rc::strong_count(&long), 1, "it is not held");
     }
 
     #[test]

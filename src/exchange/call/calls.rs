@@ -147,6 +147,13 @@ impl Calls {
         head
     }
 
+    /// True if this is the head of a response that is kept for the next one.
+    pub(crate) fn keeps_response(&self, head: &Rc<Fields>) -> bool {
+        let last = self.0.response.borrow();
+        last.kept()
+            .is_some_and(|kept| Rc::ptr_eq(&kept.fields, head))
+    }
+
     /// Gives back the memory that is kept for the next calls.
     pub(crate) fn forget_spare(&self) {
         self.0.spare.take();

@@ -80,10 +80,14 @@ impl<C: PartialEq, T: Clone> MadeHead<C, T> {
     }
 }
 
-/// True if fields are few, and none of them is a credential, or announces trailers, which not every client is told of.
+/// True if fields are few, and none of them is a credential, or was told to be one, or announces trailers, which not
+/// every client is told of.
 fn is_fit(from: &Fields) -> bool {
     let differs = |name| is_credential(name) || name == b"trailer";
-    from.size() <= LARGEST && !from.iter().any(|field| differs(field.name))
+    from.size() <= LARGEST
+        && !from
+            .iter()
+            .any(|field| field.sensitive || differs(field.name))
 }
 
 #[cfg(test)]

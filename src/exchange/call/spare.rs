@@ -38,7 +38,9 @@ impl SpareMemory {
     /// Keeps a head for the time when its message is over, in the place of the oldest one: that may be of a message
     /// that goes on for hours.
     pub(super) fn keep_head(&mut self, head: &Rc<Fields>) {
-        if head.heap() > HEAD_BYTES {
+        // One that several calls had is kept once.
+        let is_last = self.heads.last().is_some_and(|last| Rc::ptr_eq(last, head));
+        if is_last || head.heap() > HEAD_BYTES {
             return;
         }
         if self.heads.len() == HEADS {
@@ -94,6 +96,14 @@ mod tests {
         let place = Rc::as_ptr(&short);
         drop(short);
         assert_eq!(Rc::as_ptr(&spare.take_head()), place);
+    }
+
+    #[test]
+    fn a_head_that_several_calls_had_is_kept_once() {
+        let mut spare = SpareMemory::default();
+        let shared = spare.take_head();
+        (0..HEADS).for_each(|_| spare.keep_head(&shared));
+        assert_eq!(spare.heads.len(), 1);
     }
 
     #[test]

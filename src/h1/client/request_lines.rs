@@ -4,7 +4,7 @@ use super::connection::ClientConnection;
 use super::request_head::SendableHead;
 use super::state::{Asked, Hundred, RequestContent, Upgrade};
 use crate::h1::message::{BodyLength, Persistence};
-use crate::http::{Expected, Field};
+use crate::http::{Expected, Field, is_credential};
 use std::time::Instant;
 
 /// The bytes of a request's head, which are the same on every connection that goes on behind the request.
@@ -23,7 +23,9 @@ impl RequestLines {
         length: BodyLength,
     ) -> Option<Self> {
         let head = SendableHead::check(fields.clone(), length).ok()?;
+        // A head with a credential is not made to be kept, though it is sent once more where its connection had gone.
         let is_plain = head.upgrade.is_none()
+            && !fields.clone().any(|field| is_credential(field.name))
             && head.expected == Expected::Nothing
             && length != BodyLength::Unknown;
         is_plain.then(|| {

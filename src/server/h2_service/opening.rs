@@ -111,8 +111,7 @@ impl<F: Files> H2Service<F> {
             turn.services.routes.turn_to(active.host());
         }
         let end_stream = size == Size::None;
-        let fields = head.fields.clone();
-        if !self.send_shared_head(stream, head.status, fields, end_stream, turn) {
+        if !self.send_exchange_head(stream, head, end_stream, turn) {
             self.remove(stream, Some(UNSENDABLE), turn.services);
         } else if !end_stream {
             let active = self.open.get(stream);
@@ -121,6 +120,23 @@ impl<F: Files> H2Service<F> {
         } else if let Some(active) = self.open.take(stream) {
             self.complete(stream, active, turn.services);
         }
+    }
+
+    /// Sends a head; false if it could not be sent. One that all connections are sent may be the same as the last one.
+    /// Another is not remembered: it would be held for each connection.
+    fn send_exchange_head(
+        &mut self,
+        stream: StreamKey,
+        head: &Head,
+        end_stream: bool,
+        turn: &Turn<'_, F>,
+    ) -> bool {
+        #[cfg(feature = "proxy")]
+        if turn.services.means.calls.keeps_response(&head.fields) {
+            let fields = head.fields.clone();
+            return self.send_shared_head(stream, head.status, fields, end_stream, turn);
+        }
+        self.send_head(stream, head.status, &head.fields, end_stream, turn)
     }
 
     /// Asks for a request again.
