@@ -12,6 +12,30 @@ fn requests(first: usize) -> Vec<u8> {
         .collect()
 }
 
+/// A crowd whose connections are open, and have nothing to say yet.
+fn connect_crowd(bench: &mut Bench, count: usize) -> Vec<Shared> {
+    let crowd: Vec<Shared> = (0..count)
+        .map(|_| bench.connect(0, b"", usize::MAX, None))
+        .collect();
+    // Each comes in and is found to have nothing to say yet.
+    bench.turns(2 * count);
+    assert_eq!(bench.event_loop.connections(), count + 1);
+    crowd
+}
+
+/// Number of turns of the loop until the good client, which asks now, is answered.
+fn turns_until_good(bench: &mut Bench) -> usize {
+    bench.good.borrow_mut().incoming = GET.to_vec();
+    bench.wake(&bench.good);
+    let mut turns = 0;
+    while bench.good.borrow().outgoing.is_empty() {
+        bench.turns(1);
+        turns += 1;
+    }
+    bench.expect_good("200 OK");
+    turns
+}
+
 #[test]
 fn opening_many_files_at_once_holds_nobody_else_up() {
     const CROWD: usize = 256;
@@ -21,27 +45,15 @@ fn opening_many_files_at_once_holds_nobody_else_up() {
             bench.files.write(&format!("cold/{n}{sidecar}"), "cold");
         }
     }
-    let crowd: Vec<Shared> = (0..CROWD)
-        .map(|_| bench.connect(0, b"", usize::MAX, None))
-        .collect();
-    // Each comes in and is found to have nothing to say yet.
-    bench.turns(2 * CROWD);
-    assert_eq!(bench.event_loop.connections(), CROWD + 1);
+    let crowd = connect_crowd(&mut bench, CROWD);
     for (n, link) in crowd.iter().enumerate() {
         link.borrow_mut().incoming = requests(n * FILES);
         bench.wake(link);
     }
     for ask in 0..40 {
         // One more is ready in each poll, the first time behind all of them.
-        bench.good.borrow_mut().incoming = GET.to_vec();
-        bench.wake(&bench.good);
         let before = bench.files.counts().opens;
-        let mut turns = 0;
-        while bench.good.borrow().outgoing.is_empty() {
-            bench.turns(1);
-            turns += 1;
-        }
-        bench.expect_good("200 OK");
+        let turns = turns_until_good(&mut bench);
         let opened = bench.files.counts().opens - before;
         let (most_turns, most_opened) = if ask == 0 { (6, 8_000) } else { (1, 2_500) };
         assert!(turns <= most_turns, "it waits for {turns} turns");
@@ -62,10 +74,7 @@ fn many_ranges_of_many_connections_hold_nobody_else_up() {
     const APART: usize = 16 << 10;
     let mut bench = Bench::new();
     bench.files.write("large", vec![b'x'; RANGES * APART]);
-    let crowd: Vec<Shared> = (0..CROWD)
-        .map(|_| bench.connect(0, b"", usize::MAX, None))
-        .collect();
-    bench.turns(2 * CROWD);
+    let crowd = connect_crowd(&mut bench, CROWD);
     let ranges: Vec<String> = (0..RANGES).map(|n| format!("{0}-{0}", n * APART)).collect();
     let range = ranges.join(",");
     for link in &crowd {
@@ -75,15 +84,8 @@ fn many_ranges_of_many_connections_hold_nobody_else_up() {
     }
     for ask in 0..20 {
         // The first time it is ready behind all of them.
-        bench.good.borrow_mut().incoming = GET.to_vec();
-        bench.wake(&bench.good);
         let before = bench.files.counts().reads;
-        let mut turns = 0;
-        while bench.good.borrow().outgoing.is_empty() {
-            bench.turns(1);
-            turns += 1;
-        }
-        bench.expect_good("200 OK");
+        let turns = turns_until_good(&mut bench);
         let read = bench.files.counts().reads - before;
         let (most_turns, most_read) = if ask == 0 { (6, 2_000) } else { (1, 500) };
         assert!(turns <= most_turns, "ask {ask}: it waits for {turns} turns");
@@ -99,10 +101,7 @@ fn many_ranges_of_many_connections_hold_nobody_else_up() {
 
 /// A crowd that has asked, each for a small file.
 fn ask_in_a_crowd(bench: &mut Bench, count: usize) -> Vec<Shared> {
-    let crowd: Vec<Shared> = (0..count)
-        .map(|_| bench.connect(0, b"", usize::MAX, None))
-        .collect();
-    bench.turns(2 * count);
+    let crowd = connect_crowd(bench, count);
     for link in &crowd {
         link.borrow_mut().incoming = GET.to_vec();
         bench.wake(link);
@@ -133,11 +132,7 @@ fn ends_of_many_connections_hold_nobody_else_up() {
     let mut config = Config::default();
     config.limits.connections_per_address = 10_000;
     let mut bench = Bench::with(config, site());
-    let _crowd: Vec<Shared> = (0..CROWD)
-        .map(|_| bench.connect(0, b"", usize::MAX, None))
-        .collect();
-    bench.turns(2 * CROWD);
-    assert_eq!(bench.event_loop.connections(), CROWD + 1);
+    let _crowd = connect_crowd(&mut bench, CROWD);
     bench.good.borrow_mut().incoming = GET.to_vec();
     bench.wake(&bench.good);
     bench.turns(1);

@@ -9,12 +9,8 @@ use crate::telemetry::{AccessLogConfig, LogFormat};
 
 const REQUESTS: usize = 20;
 
-#[test]
-fn equal_requests_get_equal_answers_and_a_line_of_the_log_each() {
-    let site = site::Config::default();
-    let mut bench = Bench::with(Config::default(), site);
-    bench.files.write("short", vec![b's'; 600]);
-    bench.files.write("directory/x", "");
+/// The file of an access log, which is kept from now on.
+fn open_log(bench: &mut Bench) -> tempfile::NamedTempFile {
     let log = tempfile::NamedTempFile::new().unwrap();
     let config = AccessLogConfig {
         file: Some(log.path().into()),
@@ -22,7 +18,17 @@ fn equal_requests_get_equal_answers_and_a_line_of_the_log_each() {
     };
     let services = &mut bench.event_loop.services;
     (services.log, services.told_from) = (Some(AccessLog::open(&config).unwrap()), 0);
-    let now = services.now;
+    log
+}
+
+#[test]
+fn equal_requests_get_equal_answers_and_a_line_of_the_log_each() {
+    let site = site::Config::default();
+    let mut bench = Bench::with(Config::default(), site);
+    bench.files.write("short", vec![b's'; 600]);
+    bench.files.write("directory/x", "");
+    let log = open_log(&mut bench);
+    let now = bench.event_loop.services.now;
     let mut client = h2::Connection::client(Arc::default(), now);
     let link = bench.connect(0, &client.take_output(), usize::MAX, None);
     bench.turns(3);
@@ -94,13 +100,7 @@ fn ask(bench: &mut Bench, link: &Shared, request: &str) -> String {
 fn a_request_of_http1_that_repeats_the_last_one_gets_its_answer_on_any_connection() {
     let mut bench = Bench::with(Config::default(), site::Config::default());
     bench.files.write("b", "first");
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let config = AccessLogConfig {
-        file: Some(log.path().into()),
-        format: LogFormat::Combined,
-    };
-    let services = &mut bench.event_loop.services;
-    (services.log, services.told_from) = (Some(AccessLog::open(&config).unwrap()), 0);
+    let log = open_log(&mut bench);
     let links = [(); 2].map(|()| bench.connect(0, b"", usize::MAX, None));
     bench.turns(3);
     let mut lines = 0;
