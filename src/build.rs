@@ -25,9 +25,9 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a script for the linker that lays the functions of a start and of first requests together, before the
-/// rest, and returns its path. The kernel maps fifteen neighbours with each page of code that is needed, so nearly
-/// all of the code would be in memory if these functions lay apart. A name that matches nothing does no harm.
+/// Writes a script for the linker that lays the functions of a start, of first requests and of forwarded ones together,
+/// before the rest, and returns its path. The kernel maps fifteen neighbours with each page of code that is needed, so
+/// nearly all of the code would be in memory if these functions lay apart. A name that matches nothing does no harm.
 /// The compiler gives functions that it takes for rarely called a section with a prefix of its own.
 fn order_script() -> io::Result<String> {
     let mut script = String::from("SECTIONS {\n  .text.first : ALIGN(0x10000) {\n");
