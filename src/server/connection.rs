@@ -278,7 +278,7 @@ impl<K, F: Files> Connection<K, F> {
                 let len = input.len();
                 let wish = self.take_input(&mut input, output, wire, (fields, batch), world, turn);
                 turn.charge_files();
-                let requests = turn.services.limits.turn_requests - turn.requests;
+                let requests = turn.most_requests - turn.requests;
                 let parsed = len - input.len();
                 self.watch.count(parsed);
                 turn.effort += parsed + requests * REQUEST_EFFORT;
@@ -397,7 +397,7 @@ impl<K, F: Files> Connection<K, F> {
         turn: &mut Turn<'_, F>,
     ) -> io::Result<Wish> {
         let mut written = 0;
-        turn.requests = turn.services.limits.turn_requests;
+        turn.requests = turn.most_requests;
         self.enter(turn);
         // What another connection left there names its host.
         #[cfg(feature = "panel")]

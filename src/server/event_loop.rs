@@ -15,6 +15,7 @@ mod admission;
 mod balancers;
 #[cfg(feature = "panel")]
 mod inspecting;
+mod late;
 mod observing;
 #[cfg(feature = "panel")]
 mod steering;
@@ -38,7 +39,7 @@ use super::listener_role::ListenerRole;
 use super::loop_effort::LoopEffort;
 use super::reload::Reload;
 use super::services::Services;
-use super::slots::Slots;
+use super::slots::{Slots, Weight};
 use super::turn::Turn;
 #[cfg(feature = "proxy")]
 use super::upstream::UpstreamTable;
@@ -50,6 +51,7 @@ use crate::inspect::PeerTrace;
 use crate::routes::Routes;
 use crate::telemetry::notify::Notice;
 use crate::world::{Outside, PeerSet, Ready, Token, World};
+use late::Late;
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
@@ -98,8 +100,7 @@ pub struct EventLoop<W: World> {
     queue: Queue<Token>,
     /// Those of them that are in their TLS handshake.
     handshakes: Queue<Token>,
-    /// Connections that were ready when those before them had used up the turn's effort, and took little in their last turn.
-    late: Queue<Token>,
+    late: Late,
     /// Connections whose deadlines have passed, in that order.
     expired: Queue<Token>,
     /// The effort of this turn of the loop so far.
@@ -159,7 +160,7 @@ impl<W: World + 'static> EventLoop<W> {
             dispensable: VecDeque::new(),
             leaving: VecDeque::with_capacity(LEAVING + 1),
             queue: Queue::new(),
-            late: Queue::new(),
+            late: Late::new(),
             expired: Queue::new(),
             handshakes: Queue::new(),
             scrapers: 0,
@@ -285,8 +286,9 @@ impl<W: World + 'static> EventLoop<W> {
     /// The longest sleep of the poll: none while a connection is queued, waits to be accepted, or was not
     /// told of.
     fn poll_timeout(&self) -> Option<Duration> {
-        let queued = !self.queue.is_empty() || !self.late.is_empty() || !self.handshakes.is_empty();
-        if queued
+        if !self.queue.is_empty()
+            || !self.late.is_empty()
+            || !self.handshakes.is_empty()
             || !self.expired.is_empty()
             || !self.wakes.is_empty()
             || self.is_observing()
@@ -358,15 +360,17 @@ impl<W: World + 'static> EventLoop<W> {
                     self.enqueue(token);
                     return;
                 }
-                let is_heavy = self.connections.is_heavy(token);
-                if !is_heavy && !self.effort.is_spent() {
-                    self.with(token, Connection::take_turn);
-                    return;
-                }
-                if is_heavy {
-                    self.enqueue(token);
-                } else if self.connections.queue(token) {
-                    self.late.push_back(token);
+                let weight = self.connections.weight(token);
+                match weight {
+                    Weight::Heavy => self.enqueue(token),
+                    Weight::Light if self.effort.is_spent() => self.put_off(token, weight),
+                    Weight::Unknown if self.effort.is_begun() => {
+                        self.put_off(token, weight);
+                    }
+                    Weight::Light | Weight::Unknown => {
+                        self.with(token, Connection::take_turn);
+                        return;
+                    }
                 }
                 // Until then it is not idle any more.
                 self.account(token, 0);
@@ -374,14 +378,23 @@ impl<W: World + 'static> EventLoop<W> {
         }
     }
 
-    /// Gives connections a turn that came too late in an earlier turn of the loop, in their order, as far as the
-    /// effort goes.
+    /// Has a ready connection wait for those that are late before it.
+    fn put_off(&mut self, token: Token, weight: Weight) {
+        if self.connections.queue(token) {
+            self.late.push(token, weight);
+        }
+    }
+
+    /// Gives connections a turn that are late, in their order, as far as the effort goes: a half of it for each kind,
+    /// and for the second what the first leaves.
     fn serve_late(&mut self) {
-        let end = self.effort.share_end();
-        while self.effort.is_before(end)
-            && let Some(token) = self.late.pop_front()
-        {
-            self.take_queued(Some(token));
+        for weight in [Weight::Light, Weight::Unknown] {
+            let end = self.effort.half_share_end();
+            while self.effort.is_before(end)
+                && let Some(token) = self.late.pop(weight)
+            {
+                self.take_queued(Some(token));
+            }
         }
     }
 

@@ -51,9 +51,20 @@ impl LoopEffort {
         self.so_far >= READY_EFFORT
     }
 
+    /// True if so much is done that the others who are ready are to be thought of: those of which nothing is known yet
+    /// come behind them, and none has a long turn that was not put off for it.
+    pub(super) fn is_begun(&self) -> bool {
+        self.so_far >= SHARE_EFFORT
+    }
+
     /// The effort at which the next kind of work has had its share.
     pub(super) fn share_end(&self) -> usize {
         self.so_far.max(READY_EFFORT) + SHARE_EFFORT
+    }
+
+    /// The effort at which half a share is used up.
+    pub(super) fn half_share_end(&self) -> usize {
+        self.so_far.max(READY_EFFORT) + SHARE_EFFORT / 2
     }
 
     /// The effort at which a share from here on is used up, whatever is left of the turn's.

@@ -30,6 +30,8 @@ enum Schedule {
 /// Amount of work in a connection's last turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
+    /// No turn has done anything yet. It may be one of many that come again and again with all that a turn takes.
+    Unknown,
     /// Little work: a readable or writable connection has its next turn at once.
     Light,
     /// Much work: the next turn is queued, so that many busy connections do not keep the others
@@ -61,7 +63,7 @@ impl<T> Slots<T> {
         let slot = ConnectionSlot {
             serial,
             schedule: Schedule::Waiting,
-            weight: Weight::Light,
+            weight: Weight::Unknown,
             value: Box::new(value),
         };
         Token {
@@ -162,10 +164,10 @@ impl<T> Slots<T> {
         }
     }
 
-    /// True if a connection has its turn only when the queue comes to it.
-    pub fn is_heavy(&mut self, token: Token) -> bool {
+    /// The amount of work in a connection's last turn.
+    pub fn weight(&mut self, token: Token) -> Weight {
         self.current(token)
-            .is_some_and(|slot| slot.weight == Weight::Heavy)
+            .map_or(Weight::Unknown, |slot| slot.weight)
     }
 
     fn current(&mut self, token: Token) -> Option<&mut ConnectionSlot<T>> {
@@ -209,11 +211,11 @@ mod tests {
     fn a_connection_is_as_heavy_as_its_last_turn() {
         let mut slots = Slots::with_room(1);
         let token = slots.insert('a');
-        assert!(!slots.is_heavy(token));
-        slots.weigh(token, Weight::Heavy);
-        assert!(slots.is_heavy(token));
-        slots.weigh(token, Weight::Light);
-        assert!(!slots.is_heavy(token));
+        assert_eq!(slots.weight(token), Weight::Unknown);
+        for weight in [Weight::Heavy, Weight::Light] {
+            slots.weigh(token, weight);
+            assert_eq!(slots.weight(token), weight);
+        }
     }
 
     #[test]

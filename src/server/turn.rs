@@ -42,7 +42,9 @@ pub struct Turn<'t, F: Files> {
     pub(super) content_end: usize,
     /// Work on files that may still be done in this turn, in bytes of effort.
     pub(super) file_effort: usize,
-    /// Requests that the connection may still make in this turn.
+    /// Requests that the connection may make in this turn.
+    pub(super) most_requests: usize,
+    /// Requests that it may still make.
     pub(super) requests: usize,
     /// Content that the connection has moved in its turn, either way, and what a slow reader took of
     /// what waited for it, in bytes; see [`super::ledger::PROGRESS_BYTES`].
@@ -83,6 +85,7 @@ impl<'t, F: Files> Turn<'t, F> {
     ) -> Self {
         let Lent { buffers, splices } = lent;
         Turn {
+            most_requests: services.limits.turn_requests,
             services,
             buffers: Some(buffers),
             splices,

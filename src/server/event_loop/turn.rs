@@ -58,21 +58,25 @@ impl<W: World + 'static> EventLoop<W> {
         if self.scrapers > 0 {
             self.observe_for(token);
         }
-        let is_heavy = self.connections.is_heavy(token);
+        let weight = self.connections.weight(token);
         let Some(connection) = self.connections.value(token) else {
             return;
         };
         let limits = &self.services.limits;
-        // One that turns out to want much of files goes on behind those that do not.
-        let file_effort = if is_heavy {
-            limits.turn_file_effort
-        } else {
-            HEAVY
+        // One that turns out to want much goes on behind those that do not.
+        let file_effort = match weight {
+            Weight::Heavy => limits.turn_file_effort,
+            Weight::Light | Weight::Unknown => HEAVY,
+        };
+        let most_requests = match weight {
+            Weight::Light | Weight::Unknown if self.effort.is_begun() => HEAVY / REQUEST_EFFORT,
+            _ => limits.turn_requests,
         };
         let ledger = &self.ledger;
         let piece = ledger.piece(limits.least_output_bytes, limits.output_bytes);
         let (world, services, lent) = (&mut self.world, &mut self.services, &mut self.lent);
         let mut turn = Turn::new(token, services, lent, piece, file_effort);
+        turn.most_requests = most_requests;
         let was_handshaking = connection.is_handshaking();
         let outcome = panics::catch(|| {
             let wish = act(connection, world, &mut turn);
@@ -111,10 +115,10 @@ impl<W: World + 'static> EventLoop<W> {
         #[cfg(debug_assertions)]
         self.assert_progress(token, &outcome, on_files);
         self.deadlines.set(token.index, outcome.deadline);
-        let weight = if effort > HEAVY {
-            Weight::Heavy
-        } else {
-            Weight::Light
+        let weight = match effort {
+            0 if weight == Weight::Unknown => weight,
+            0..=HEAVY => Weight::Light,
+            _ => Weight::Heavy,
         };
         self.connections.weigh(token, weight);
         let Outcome {

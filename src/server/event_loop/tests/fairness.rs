@@ -1,6 +1,7 @@
 //! Waits of one connection while many others are ready at once.
 
 use super::*;
+use crate::server::slots::Weight;
 
 /// Files of a page with three sidecars each.
 const FILES: usize = 20;
@@ -169,6 +170,51 @@ fn work_that_takes_longer_than_its_effort_tells_holds_nobody_else_up() {
     bench.expect_good("200 OK");
 }
 
+#[test]
+fn a_crowd_of_new_connections_holds_nobody_up_that_is_known_to_take_little() {
+    const CROWD: usize = 200;
+    let mut bench = Bench::new();
+    bench.good.borrow_mut().incoming = GET.to_vec();
+    bench.wake(&bench.good);
+    bench.turns(2);
+    bench.expect_good("200 OK");
+    let crowd = ask_in_a_crowd(&mut bench, CROWD);
+    bench.outside.0.borrow_mut().call_takes = Duration::from_micros(100);
+    bench.good.borrow_mut().incoming = GET.to_vec();
+    bench.wake(&bench.good);
+    bench.turns(1);
+    bench.expect_good("200 OK");
+    let mut before = 0;
+    while before < CROWD {
+        let answered = answered(&crowd);
+        assert!(answered > before, "none is answered in a turn of the loop");
+        before = answered;
+        bench.turns(1);
+    }
+}
+
+#[test]
+fn a_crowd_that_asks_much_after_little_holds_nobody_else_up() {
+    const CROWD: usize = 100;
+    const REQUESTS: usize = 100;
+    let mut bench = Bench::with(Config::default(), site::Config::default());
+    let crowd = ask_in_a_crowd(&mut bench, CROWD);
+    bench.turns(10);
+    assert_eq!(answered(&crowd), CROWD);
+    for link in &crowd {
+        link.borrow_mut().outgoing.clear();
+        link.borrow_mut().incoming = GET.repeat(REQUESTS);
+        bench.wake(link);
+    }
+    // With turns as long as each might have alone it takes ten.
+    assert!(turns_until_good(&mut bench) <= 4);
+    bench.turns(1_000);
+    for link in &crowd {
+        let answers = String::from_utf8_lossy(&link.borrow().outgoing).into_owned();
+        assert_eq!(answers.matches("200 OK").count(), REQUESTS);
+    }
+}
+
 /// A crowd that has sent the beginning of a head, and waits.
 fn begin_heads(bench: &mut Bench, count: usize) -> Vec<Shared> {
     let crowd: Vec<Shared> = (0..count)
@@ -218,7 +264,7 @@ fn deadlines_that_pass_together_hold_nobody_else_up() {
 fn a_turn_whose_few_bytes_take_long_is_heavy() {
     let mut bench = Bench::new();
     let token = bench.good.borrow().token.unwrap();
-    for (takes, is_heavy) in [(1, false), (100, true), (1, false)] {
+    for (takes, weight) in [(1, Weight::Light), (100, Weight::Heavy), (1, Weight::Light)] {
         bench.outside.0.borrow_mut().call_takes = Duration::from_micros(takes);
         // As long as input has to be for its turn to be measured.
         let field = [
@@ -231,8 +277,8 @@ fn a_turn_whose_few_bytes_take_long_is_heavy() {
         bench.turns(2);
         bench.expect_good("200 OK");
         assert_eq!(
-            bench.event_loop.connections.is_heavy(token),
-            is_heavy,
+            bench.event_loop.connections.weight(token),
+            weight,
             "{takes} µs"
         );
     }
