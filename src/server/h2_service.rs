@@ -188,6 +188,7 @@ impl<F: Files> H2Service<F> {
                             .report(Limit::Stall, self.peer, "a stream did not move");
                     }
                     Cause::Error(reason) => {
+                        turn.requests = turn.requests.saturating_sub(1);
                         why = Some(reason);
                         let id = stream.id();
                         log::debug!("{}: stream {id}: {code}: {reason}", self.name());
@@ -201,7 +202,7 @@ impl<F: Files> H2Service<F> {
                 fields,
                 error,
             } => {
-                // They count as requests do, or they could flood the log.
+                // They count as requests do, or they could flood the log, as do faults of streams below.
                 turn.requests = turn.requests.saturating_sub(1);
                 turn.log_refusal(self.peer, "HTTP/2.0", fields, error.reason, (0, 0));
                 if error == StreamError::TOO_MANY {
@@ -214,6 +215,7 @@ impl<F: Files> H2Service<F> {
             Event::StreamError {
                 stream_id, error, ..
             } => {
+                turn.requests = turn.requests.saturating_sub(1);
                 log::debug!("{}: stream {stream_id}: {error}", self.name());
             }
             Event::GoAway { code, debug, .. } => log::debug!(

@@ -215,6 +215,28 @@ fn a_crowd_that_asks_much_after_little_holds_nobody_else_up() {
     }
 }
 
+#[test]
+fn faults_of_streams_count_as_requests() {
+    const CROWD: usize = 200;
+    const FAULTS: usize = 100;
+    let mut bench = Bench::new();
+    bench.files.write("large", vec![b'x'; 64 << 10]);
+    let mut input = h2_request();
+    for _ in 0..FAULTS {
+        // PRIORITY of another length than 5 (RFC 9113 §6.3).
+        input.extend([0, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    }
+    let crowd = connect_crowd(&mut bench, CROWD);
+    for link in &crowd {
+        link.borrow_mut().incoming.clone_from(&input);
+        bench.wake(link);
+    }
+    bench.turns(1);
+    let answered = answered(&crowd);
+    assert!(answered > 0);
+    assert!(answered <= 80, "{answered} in one turn of the loop");
+}
+
 /// A crowd that has sent the beginning of a head, and waits.
 fn begin_heads(bench: &mut Bench, count: usize) -> Vec<Shared> {
     let crowd: Vec<Shared> = (0..count)
