@@ -64,12 +64,6 @@ impl<C: Copy + PartialEq, H: Copy> KnownHead<C, H> {
         self.number
     }
 
-    /// True if the bytes of the known head come first in `input`.
-    #[cfg(feature = "server")]
-    pub(super) fn leads(&self, input: &[u8]) -> bool {
-        self.known.is_some() && input.starts_with(&self.section)
-    }
-
     /// Keeps a head that was parsed, in the place of the one before.
     pub(super) fn keep(
         &mut self,

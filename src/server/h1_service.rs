@@ -131,11 +131,11 @@ impl<F: Files> H1Service<F> {
                 let Services {
                     last_request, now, ..
                 } = &mut *turn.services;
-                let repeats = last_request.number_at(input);
+                let before = last_request.number();
                 match self.core.receive_like(input, fields, last_request, *now) {
                     Ok(Some(event)) => {
                         let number = turn.services.last_request.number();
-                        let repeats = repeats.filter(|it| *it == number);
+                        let repeats = (number == before).then_some(number);
                         match self.handle(event, repeats, turn)? {
                             Some(upgraded) => return Ok(Advance::Upgraded(upgraded)),
                             None => continue,

@@ -26,13 +26,8 @@ pub struct LastRequest(pub(super) KnownHead<Scheme, ParsedHead<'static>>);
 
 #[cfg(feature = "server")]
 impl LastRequest {
-    /// The number of the head, if `input` begins with it. A request that is received from there is equal to the last
-    /// one, unless the number has changed behind it.
-    pub(crate) fn number_at(&self, input: &[u8]) -> Option<u64> {
-        self.0.leads(input).then(|| self.0.number())
-    }
-
-    /// Another number for each head that was not compared with the one before but parsed.
+    /// Another number for each head that was not compared with the one before but parsed: a request behind which it has
+    /// not changed is equal to the last one.
     pub(crate) fn number(&self) -> u64 {
         self.0.number()
     }

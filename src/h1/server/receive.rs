@@ -69,7 +69,6 @@ impl Connection {
                 self.run_dry()?;
                 return Ok(None);
             }
-            self.timer = Timer::after(self.now, self.config.header_timeout);
         }
         let bounds = Bounds {
             first_line: FirstLine::Request(self.config.request_line_bytes),
@@ -85,6 +84,9 @@ impl Connection {
             let (section, rest) = input.split_at(length);
             *input = rest;
             return Ok(Some(self.begin_request(&parsed, section, fields)));
+        }
+        if begins {
+            self.timer = Timer::after(self.now, self.config.header_timeout);
         }
         let Some(length) = progress.scan.advance(input, &bounds)? else {
             self.run_dry()?;
