@@ -82,35 +82,61 @@ impl FieldLines {
     }
 }
 
-/// The beginning of the head of a response with content of a known length, for several connections: all but the fields
-/// that concern the connection.
+/// The head of a response with content of a known length, for several connections: all but what each of them has to
+/// say for itself.
 #[cfg(feature = "server")]
 #[derive(Default)]
-pub(crate) struct SharedHead(Vec<u8>);
+pub(crate) struct SharedHead {
+    /// The lines for every connection, and behind them what one that goes on says before the number of requests.
+    bytes: Vec<u8>,
+    /// The length of the lines for every connection.
+    common: usize,
+    timeout_seconds: u64,
+}
 
 #[cfg(feature = "server")]
 impl SharedHead {
     /// The head that [`Connection::send_head`](super::Connection::send_head) would send, in the place of the one that
-    /// was here before.
+    /// was here before. Connections are kept for so many seconds.
     pub(crate) fn set<'f>(
         &mut self,
         status: u16,
         fields: impl Iterator<Item = Field<'f>>,
         length: u64,
+        timeout_seconds: u64,
     ) {
-        self.0.clear();
-        status_line(&mut self.0, status);
+        self.bytes.clear();
+        status_line(&mut self.bytes, status);
         for each in fields {
             if is_passed_on(each.name) {
-                field(&mut self.0, each);
+                field(&mut self.bytes, each);
             }
         }
-        content_length(&mut self.0, length);
+        content_length(&mut self.bytes, length);
+        self.common = self.bytes.len();
+        keep_alive_time(&mut self.bytes, timeout_seconds);
+        self.timeout_seconds = timeout_seconds;
     }
 
-    /// Appends it.
-    pub(super) fn append(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
+    /// True if it is right for connections that are kept for so many seconds.
+    pub(super) fn tells(&self, timeout_seconds: u64) -> bool {
+        self.timeout_seconds == timeout_seconds
+    }
+
+    /// Appends the whole head. The connection closes behind the response, or takes so many further requests.
+    pub(super) fn append(&self, out: &mut Vec<u8>, further: Option<u32>) {
+        match further {
+            Some(requests) => {
+                out.extend_from_slice(&self.bytes);
+                decimal(out, u64::from(requests));
+                out.extend_from_slice(b"\r\n\r\n");
+            }
+            None => {
+                out.extend_from_slice(self.bytes.get(..self.common).unwrap_or_default());
+                close(out);
+                out.extend_from_slice(b"\r\n");
+            }
+        }
     }
 }
 
@@ -141,11 +167,16 @@ pub(super) fn content_length(out: &mut Vec<u8>, length: u64) {
 /// Appends `connection: keep-alive`, with the number of seconds and of further requests (RFC 2068
 /// §19.7.1). Clients that know the time do not send into a connection that is about to close.
 pub(super) fn keep_alive(out: &mut Vec<u8>, timeout_seconds: u64, requests: u32) {
+    keep_alive_time(out, timeout_seconds);
+    decimal(out, u64::from(requests));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends what [`keep_alive`] appends before the number of requests.
+fn keep_alive_time(out: &mut Vec<u8>, timeout_seconds: u64) {
     out.extend_from_slice(b"connection: keep-alive\r\nkeep-alive: timeout=");
     decimal(out, timeout_seconds);
     out.extend_from_slice(b", max=");
-    decimal(out, u64::from(requests));
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends `connection: close` (RFC 9112 §9.6).

@@ -80,8 +80,9 @@ impl Connection {
         });
     }
 
-    /// Sends a whole response: the head that begins so, and this content, whose length it tells. False, and nothing is
-    /// sent, where no such response is due, or its content would not be sent or not yet.
+    /// Sends a whole response: this head, and this content, whose length it tells. False, and nothing is sent, where no
+    /// such response is due, its content would not be sent or not yet, or the head tells of connections with another
+    /// timeout.
     #[cfg(feature = "server")]
     pub(crate) fn send_whole(&mut self, head: &encode::SharedHead, content: &[u8]) -> bool {
         let ConnectionState::Exchange(exchange) = &self.state else {
@@ -91,11 +92,11 @@ impl Connection {
             && matches!(
                 (&exchange.request, &exchange.response),
                 (RequestHalf::Done, ResponseHalf::Awaiting)
-            );
+            )
+            && head.tells(self.config.keep_alive_timeout.as_secs());
         if is_plain {
-            head.append(&mut self.output.bytes);
-            self.encode_persistence();
-            self.output.bytes.extend_from_slice(b"\r\n");
+            let further = self.further_requests();
+            head.append(&mut self.output.bytes, further);
             self.output.bytes.extend_from_slice(content);
             self.finish_response();
         }
@@ -298,17 +299,18 @@ impl Connection {
     }
 
     fn encode_persistence(&mut self) {
-        match self.persistence {
-            Persistence::Close => encode::close(&mut self.output.bytes),
-            Persistence::KeepAlive => {
-                let seconds = self.config.keep_alive_timeout.as_secs();
-                let more = self
-                    .config
-                    .keep_alive_requests
-                    .saturating_sub(self.requests);
-                encode::keep_alive(&mut self.output.bytes, seconds, more);
-            }
+        let seconds = self.config.keep_alive_timeout.as_secs();
+        match self.further_requests() {
+            None => encode::close(&mut self.output.bytes),
+            Some(further) => encode::keep_alive(&mut self.output.bytes, seconds, further),
         }
+    }
+
+    /// The number of requests that may follow the present one; none at all if the connection closes behind it.
+    fn further_requests(&self) -> Option<u32> {
+        let most = self.config.keep_alive_requests;
+        let goes_on = self.persistence == Persistence::KeepAlive;
+        goes_on.then(|| most.saturating_sub(self.requests))
     }
 }
 
@@ -398,7 +400,10 @@ mod tests {
         let fields = Fields::from_iter([("content-length", "7"), ("etag", "\"a\"")]);
         let last = || std::iter::once(Field::new(b"date", b"today"));
         let mut head = encode::SharedHead::default();
-        head.set(404, fields.iter().chain(last()), 4);
+        let seconds = Config::default().keep_alive_timeout.as_secs();
+        head.set(404, fields.iter().chain(last()), 4, seconds);
+        let mut of_others = encode::SharedHead::default();
+        of_others.set(404, fields.iter().chain(last()), 4, seconds + 1);
         let now = Instant::now();
         for (request, is_sent) in [
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true),
@@ -420,6 +425,7 @@ mod tests {
                 assert!(matches!(event, Ok(Some(_))));
                 connection
             };
+            assert!(!ask().send_whole(&of_others, b"gone"), "{request}");
             let mut whole = ask();
             assert_eq!(whole.send_whole(&head, b"gone"), is_sent, "{request}");
             let mut parts = ask();

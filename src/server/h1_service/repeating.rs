@@ -68,7 +68,8 @@ impl<F: Files> H1Service<F> {
         let former = turn.services.known_answer.take();
         let mut head = former.map(|former| former.head).unwrap_or_default();
         let fields = response.fields.iter().chain(turn.last_fields());
-        head.set(response.status, fields, len);
+        let timeout = turn.services.http1.keep_alive_timeout;
+        head.set(response.status, fields, len, timeout.as_secs());
         let services = &mut *turn.services;
         services.known_answer = Some(Box::new(KnownAnswer {
             request,
