@@ -4,6 +4,7 @@
 //! of the wheel is a doubly linked list through `nodes`. A node has the number of its connection's
 //! slot. Deadlines beyond the wheel's horizon wait in its last slot and are put in again from there.
 
+use super::last_tick::LastTick;
 use std::time::{Duration, Instant};
 
 /// The wheel's resolution in milliseconds. A deadline never fires early, and at most this much late.
@@ -26,6 +27,8 @@ pub struct Deadlines {
     /// A lower bound of the ticks of all armed nodes.
     earliest: u64,
     armed: usize,
+    /// The first tick that is not before the deadline that was set last.
+    last: LastTick,
 }
 
 #[derive(Clone, Copy)]
@@ -56,6 +59,7 @@ impl Deadlines {
             current: 0,
             earliest: UNARMED,
             armed: 0,
+            last: LastTick::new(now),
         }
     }
 
@@ -72,7 +76,11 @@ impl Deadlines {
             self.nodes.resize(position + 1, unarmed);
         }
         let due = match deadline {
-            Some(deadline) => self.tick_after(deadline).max(self.current),
+            Some(deadline) => {
+                let start = self.start;
+                let tick = self.last.of(deadline, |at| tick_after(at, start));
+                tick.max(self.current)
+            }
             None => UNARMED,
         };
         let node = &mut self.nodes[position];
@@ -188,11 +196,11 @@ impl Deadlines {
     fn ticks(&self, now: Instant) -> u64 {
         nanos(now.saturating_duration_since(self.start)) / TICK_NANOS
     }
+}
 
-    /// The first tick that is not before `deadline`.
-    fn tick_after(&self, deadline: Instant) -> u64 {
-        nanos(deadline.saturating_duration_since(self.start)).div_ceil(TICK_NANOS)
-    }
+/// The first tick that is not before `deadline`, of those from `start` on.
+fn tick_after(deadline: Instant, start: Instant) -> u64 {
+    nanos(deadline.saturating_duration_since(start)).div_ceil(TICK_NANOS)
 }
 
 /// Nanoseconds in 64 bits, which are 584 years: a division of 128 bits takes longer than all the rest of a change.

@@ -16,6 +16,7 @@
 //! ```
 
 use super::config::{Limits, Timeouts};
+use super::last_tick::LastTick;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,7 @@ enum Urgency {
 /// The accounts of all connections, by the numbers of their slots.
 pub struct Ledger {
     start: Instant,
+    last: LastTick,
     accounts: Vec<Account>,
     total: usize,
     /// Bytes that no account has: those of upstream connections.
@@ -148,6 +150,7 @@ impl Ledger {
     pub fn new(limits: &Limits, timeouts: &Timeouts, now: Instant, room: usize) -> Self {
         Ledger {
             start: now,
+            last: LastTick::new(now),
             accounts: Vec::with_capacity(room),
             total: 0,
             beside: 0,
@@ -169,7 +172,8 @@ impl Ledger {
         moved: usize,
         now: Instant,
     ) {
-        let tick = self.tick(now);
+        let start = self.start;
+        let tick = self.last.of(now, |now| ticks(start, now));
         let position = index as usize;
         if position >= self.accounts.len() {
             self.accounts.resize(position + 1, Account::NONE);
@@ -241,7 +245,7 @@ impl Ledger {
     /// connection that has just come, or has just been answered, is idle for a moment only. It stays while
     /// there are stalled ones.
     pub fn first(&self, now: Instant) -> Vec<u32> {
-        let now = self.tick(now);
+        let now = ticks(self.start, now);
         let age = |tick: u64| TICK * u32::try_from(now.saturating_sub(tick)).unwrap_or(u32::MAX);
         self.least(|rank| {
             let class = match rank.standing() {
@@ -259,14 +263,14 @@ impl Ledger {
     /// The slots of connections to close first, among those that have been idle or stalled for longer
     /// than their grace: at most [`BATCH`], in order.
     pub fn first_dispensable(&mut self, now: Instant) -> Vec<u32> {
-        let tick = self.tick(now);
+        let tick = ticks(self.start, now);
         if self.fruitless == Some(tick) {
             return Vec::new();
         }
         let before = |grace| {
             let latest = now.checked_sub(grace).filter(|then| *then > self.start);
             // Only ticks that have ended count, so that no grace is cut short.
-            latest.map(|then| self.tick(then))
+            latest.map(|then| ticks(self.start, then))
         };
         let bound = |standing, grace| match before(grace) {
             Some(end) if end > 0 => Some(Rank::new(standing, end - 1)),
@@ -307,13 +311,13 @@ impl Ledger {
         let sorted = least.into_sorted_vec();
         sorted.into_iter().map(|(_, index)| index).collect()
     }
+}
 
-    fn tick(&self, now: Instant) -> u64 {
-        let elapsed = now.saturating_duration_since(self.start);
-        // In 64 bits, because this is done in every turn.
-        let of_seconds = elapsed.as_secs().saturating_mul(1_000);
-        of_seconds.saturating_add(elapsed.subsec_millis().into()) / TICK_MS
-    }
+/// Number of whole ticks from `start` to `now`, in 64 bits, because this is done in many turns.
+fn ticks(start: Instant, now: Instant) -> u64 {
+    let elapsed = now.saturating_duration_since(start);
+    let of_seconds = elapsed.as_secs().saturating_mul(1_000);
+    of_seconds.saturating_add(elapsed.subsec_millis().into()) / TICK_MS
 }
 
 #[cfg(test)]

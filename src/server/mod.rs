@@ -37,6 +37,7 @@ mod h2_service;
 mod head_lines;
 mod health;
 mod known_answer;
+mod last_tick;
 mod ledger;
 mod lent;
 mod limit_log;
