@@ -187,6 +187,10 @@ impl<F: Files> WriteQueue<F> {
         (bytes, splices): (&[u8], &mut Splices<F>),
         sequel: Sequel,
     ) -> Result<usize, WriteError> {
+        if self.0.is_none() && splices.is_empty() {
+            splices.clear();
+            return self.push_bytes(world, socket, bytes, sequel);
+        }
         let (mut taken, mut stall) = (0, None);
         if let Some(tail) = &mut self.0 {
             tail.splices.hold();
@@ -217,6 +221,27 @@ impl<F: Files> WriteQueue<F> {
         }
         splices.clear();
         Ok(taken + len)
+    }
+
+    /// As [`WriteQueue::push`], where nothing waits and nothing is spliced: most outputs are like that.
+    fn push_bytes<W: World<Files = F> + ?Sized>(
+        &mut self,
+        world: &mut W,
+        socket: &mut W::Socket,
+        bytes: &[u8],
+        sequel: Sequel,
+    ) -> Result<usize, WriteError> {
+        let mut rest = bytes;
+        while !rest.is_empty()
+            && let Some(len) = taken_of(write_once(world, socket, rest, sequel))?
+        {
+            rest = rest.get(len..).unwrap_or_default();
+        }
+        if !rest.is_empty() {
+            let tail = self.0.insert(Box::default());
+            tail.bytes.extend_from_slice(rest);
+        }
+        Ok(bytes.len() - rest.len())
     }
 }
 
@@ -280,6 +305,30 @@ fn is_passing(error: &io::Error) -> bool {
     )
 }
 
+/// Writes bytes once, behind which the sequel comes.
+fn write_once<W: World + ?Sized>(
+    world: &mut W,
+    socket: &mut W::Socket,
+    bytes: &[u8],
+    sequel: Sequel,
+) -> io::Result<usize> {
+    match sequel {
+        Sequel::Open => world.write(socket, bytes),
+        Sequel::End => world.write_more(socket, bytes),
+    }
+}
+
+/// Number of bytes that an attempt to write has brought to the socket; none at all if it has no room.
+fn taken_of(result: io::Result<usize>) -> Result<Option<usize>, WriteError> {
+    match result {
+        Ok(0) => Err(WriteError::Socket(io::ErrorKind::WriteZero.into())),
+        Ok(len) => Ok(Some(len)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Some(0)),
+        Err(error) => Err(WriteError::Socket(error)),
+    }
+}
+
 /// Writes from the byte `sent` on until everything is taken or the socket would block. Returns how
 /// many bytes were taken, those of the slices included, and why that was not all.
 #[expect(
@@ -332,23 +381,13 @@ fn write<W: World + ?Sized>(
                 let gathered = splices.gather(bytes, *sent, &mut pieces);
                 world.write_gathered(socket, &pieces[..gathered])
             }
-            None if *sent < bytes.len() => match sequel {
-                Sequel::Open => world.write(socket, &bytes[*sent..]),
-                Sequel::End => world.write_more(socket, &bytes[*sent..]),
-            },
+            None if *sent < bytes.len() => write_once(world, socket, &bytes[*sent..], sequel),
             None => return Ok((taken, Lacks::Room)),
         };
-        match result {
-            Ok(0) => return Err(WriteError::Socket(io::ErrorKind::WriteZero.into())),
-            Ok(len) => {
-                splices.advance(sent, len);
-                taken += len;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Ok((taken, Lacks::Room));
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(WriteError::Socket(error)),
-        }
+        let Some(len) = taken_of(result)? else {
+            return Ok((taken, Lacks::Room));
+        };
+        splices.advance(sent, len);
+        taken += len;
     }
 }
