@@ -291,7 +291,7 @@ impl<K, F: Files> Connection<K, F> {
         self.flush_records(wire, world, turn)?;
         if matches!(self.phase, Phase::Opening { .. } | Phase::Serving(_)) {
             let left = input.len();
-            if !is_long {
+            if !is_long && left > 0 {
                 self.kept.extend_from_slice(input);
             }
             if let Some(kept) = long {

@@ -215,6 +215,11 @@ impl<'t, F: Files> Turn<'t, F> {
         self.services.client_of(fields, peer, self.client_scheme)
     }
 
+    /// True if the request has an entry in the log, where there is one.
+    fn is_told(&self) -> bool {
+        self.services.requests >= self.services.told_from
+    }
+
     /// The beginning of a request's line in the log, if there is a log.
     pub(super) fn log_entry(
         &mut self,
@@ -223,6 +228,9 @@ impl<'t, F: Files> Turn<'t, F> {
         version: &'static str,
         fields: &Fields,
     ) -> Option<Box<Entry>> {
+        if !self.is_told() {
+            return None;
+        }
         let Services {
             log,
             told_from,
@@ -231,9 +239,6 @@ impl<'t, F: Files> Turn<'t, F> {
             wall,
             ..
         } = self.services;
-        if *requests < *told_from {
-            return None;
-        }
         let Some(log) = log else {
             *told_from = u64::MAX;
             return None;
@@ -282,8 +287,12 @@ impl<'t, F: Files> Turn<'t, F> {
         fields: &Fields,
         sent: (u16, u64),
     ) {
-        let series = self.services.routes.asked_series();
-        self.log_at_once(peer, version, fields, (series, None), sent);
+        if self.is_told() {
+            let series = self.services.routes.asked_series();
+            self.log_at_once(peer, version, fields, (series, None), sent);
+        } else if let Some(log) = &mut self.services.log {
+            log.count_untold(sent.0);
+        }
     }
 
     fn log_at_once(

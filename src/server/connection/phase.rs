@@ -27,6 +27,14 @@ pub(super) enum Phase<F: Files> {
     Closed,
 }
 
+/// The earlier of two times, as far as they are set.
+pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
+    }
+}
+
 /// The word to the peer that the server stops.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Farewell {
@@ -89,12 +97,13 @@ impl<F: Files> Phase<F> {
         }
     }
 
-    /// The end of the phase, if it has one of its own.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    /// The time at which something of the phase is due, if there is one.
+    pub(super) fn deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
         match self {
             Phase::Opening { deadline, .. } | Phase::Lingering { deadline, .. } => Some(*deadline),
-            Phase::Serving(serving) => serving.end(),
-            Phase::Flushing(_) | Phase::Ending | Phase::Closed => None,
+            Phase::Serving(serving) => serving.deadline(timeouts),
+            Phase::Flushing(protocol) => protocol.as_ref().and_then(Protocol::next_deadline),
+            Phase::Ending | Phase::Closed => None,
         }
     }
 }
@@ -117,10 +126,14 @@ impl<F: Files> Serving<F> {
         }
     }
 
-    /// The first of the appointed ends.
-    fn end(&self) -> Option<Instant> {
-        let ends = self.ends.as_deref()?;
-        ends.first_by.into_iter().chain(ends.old_at).min()
+    /// The first deadline of the protocol, of the wait for the next request, and of the appointed ends.
+    fn deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
+        let idle = self.idle.as_ref().map(|idle| idle.deadline(timeouts));
+        let first = earlier(self.protocol.next_deadline(), idle);
+        match self.ends.as_deref() {
+            None => first,
+            Some(ends) => earlier(first, earlier(ends.first_by, ends.old_at)),
+        }
     }
 
     /// Says that the server stops, if that is due; true if it was.

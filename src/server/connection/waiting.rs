@@ -2,12 +2,12 @@
 
 use super::idleness::Idleness;
 use super::introduction::Introduction;
+use super::phase::earlier;
 use super::{Connection, Farewell, Phase, Wish};
 use crate::http::Patience;
 use crate::link::{StallRule, Transport};
 use crate::server::config::Timeouts;
 use crate::server::limit_log::Limit;
-use crate::server::protocol::Protocol;
 use crate::server::services::Services;
 use crate::server::turn::Turn;
 use crate::world::{Files, Outside};
@@ -28,15 +28,8 @@ impl<K, F: Files> Connection<K, F> {
 
     /// The time at which [`Connection::handle_deadline`] is due.
     pub fn next_deadline(&self, timeouts: &Timeouts) -> Option<Instant> {
-        let phase = self.phase.deadline();
-        let idle = match &self.phase {
-            Phase::Serving(serving) => serving.idle.as_ref(),
-            _ => None,
-        };
-        let idle = idle.map(|idle| idle.deadline(timeouts));
         let stall = self.link.unsent().stall_deadline();
-        let protocol = self.phase.protocol().and_then(Protocol::next_deadline);
-        [phase, idle, stall, protocol].into_iter().flatten().min()
+        earlier(self.phase.deadline(timeouts), stall)
     }
 
     /// Has the connection opened by this time.
