@@ -135,7 +135,8 @@ pub struct Limits {
     /// ends. Four pieces of output, or one zero-copy piece, are a little more.
     pub turn_write_bytes: usize,
     /// Requests of one connection in one turn: as many as a client may have open, so that a page
-    /// needs no second turn. More of them fit the bytes of a turn than others should wait for.
+    /// needs no second turn. More of them fit the bytes of a turn than others should wait for. While others wait, a
+    /// connection that took little in its last turn makes fewer in this one, and the rest behind them.
     pub turn_requests: usize,
     /// Work on files for one connection in one turn, in bytes of
     /// [`Effort`](crate::world::effort::Effort): 150 µs, what the requests of a turn take whose files are

@@ -6,7 +6,8 @@
 //! a panic in a turn that we give it: that ends its connection.
 //!
 //! A connection that takes much is queued, however often it is ready, and between a few turns of the queue
-//! the poll is asked again: a connection that wants little waits for those few, not for all that want much.
+//! the poll is asked again: a connection that wants little waits for those few, not for all that want much. One of
+//! which nothing is known yet waits for those that are known to want little, where there is much to do.
 //!
 //! Whenever the connections together hold too much, or a newcomer finds all places taken, some of them are closed:
 //! that and accepting are in `admission`, the order in [`Ledger`].
