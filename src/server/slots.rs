@@ -16,6 +16,8 @@ struct ConnectionSlot<T> {
     serial: u32,
     schedule: Schedule,
     weight: Weight,
+    /// Turns of little work since the last of much, up to [`KNOWN`].
+    light_turns: u8,
     /// The value is boxed, so that the table that a crowd leaves behind is small.
     value: Box<T>,
 }
@@ -27,14 +29,19 @@ enum Schedule {
     Queued,
 }
 
-/// Amount of work in a connection's last turn.
+/// Turns of little work in a row after which a connection is known to take little: a few, because one that is about to
+/// take much has said hello before.
+const KNOWN: u8 = 4;
+
+/// Amount of work in a connection's last turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// No turn has done anything yet. It may be one of many that come again and again with all that a turn takes.
+    /// It has had too few turns since it took much, or since it came. It may be one of many that come again and again
+    /// with all that a turn takes.
     Unknown,
-    /// Little work: a readable or writable connection has its next turn at once.
+    /// Little work in all of them: a readable or writable connection has its next turn at once.
     Light,
-    /// Much work: the next turn is queued, so that many busy connections do not keep the others
+    /// Much work in the last: the next turn is queued, so that many busy connections do not keep the others
     /// waiting.
     Heavy,
 }
@@ -64,6 +71,7 @@ impl<T> Slots<T> {
             serial,
             schedule: Schedule::Waiting,
             weight: Weight::Unknown,
+            light_turns: 0,
             value: Box::new(value),
         };
         Token {
@@ -157,14 +165,26 @@ impl<T> Slots<T> {
         slot.is_some_and(|slot| slot.schedule == Schedule::Queued)
     }
 
-    /// Notes the amount of work in a connection's turn.
-    pub fn weigh(&mut self, token: Token, weight: Weight) {
+    /// Notes a connection's turn that took little.
+    pub fn note_light(&mut self, token: Token) {
         if let Some(slot) = self.current(token) {
-            slot.weight = weight;
+            slot.light_turns = KNOWN.min(slot.light_turns + 1);
+            slot.weight = match slot.light_turns {
+                KNOWN => Weight::Light,
+                _ => Weight::Unknown,
+            };
         }
     }
 
-    /// The amount of work in a connection's last turn.
+    /// Notes a connection's turn that took much.
+    pub fn note_heavy(&mut self, token: Token) {
+        if let Some(slot) = self.current(token) {
+            slot.light_turns = 0;
+            slot.weight = Weight::Heavy;
+        }
+    }
+
+    /// The amount of work in a connection's last turns.
     pub fn weight(&mut self, token: Token) -> Weight {
         self.current(token)
             .map_or(Weight::Unknown, |slot| slot.weight)
@@ -208,14 +228,20 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_as_heavy_as_its_last_turn() {
+    fn a_connection_is_known_to_take_little_after_some_turns() {
         let mut slots = Slots::with_room(1);
         let token = slots.insert('a');
-        assert_eq!(slots.weight(token), Weight::Unknown);
-        for weight in [Weight::Heavy, Weight::Light] {
-            slots.weigh(token, weight);
-            assert_eq!(slots.weight(token), weight);
+        for _ in 0..2 {
+            for _ in 0..KNOWN {
+                assert_ne!(slots.weight(token), Weight::Light);
+                slots.note_light(token);
+            }
+            assert_eq!(slots.weight(token), Weight::Light);
+            slots.note_heavy(token);
+            assert_eq!(slots.weight(token), Weight::Heavy);
         }
+        slots.note_light(token);
+        assert_eq!(slots.weight(token), Weight::Unknown);
     }
 
     #[test]

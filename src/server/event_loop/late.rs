@@ -1,7 +1,7 @@
 //! Connections that were ready when those before them had used up what a turn of the loop has for them.
 //!
-//! Each of a crowd of new connections may take all that a turn of a connection may, and be closed for it, and come again
-//! as a new one. So those that are known to take little do not wait for them.
+//! Each of a crowd of connections may take all that a turn of a connection may, again and again, or be closed for it and
+//! come again as a new one. So those that are known to take little do not wait for them.
 
 use crate::exchange::Queue;
 use crate::server::slots::Weight;
@@ -9,7 +9,7 @@ use crate::world::Token;
 
 /// Connections that are late.
 pub(super) struct Late {
-    /// Those that took little in their last turn.
+    /// Those that took little in their last turns.
     light: Queue<Token>,
     /// Those of which nothing is known yet.
     unknown: Queue<Token>,

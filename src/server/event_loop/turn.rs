@@ -115,12 +115,12 @@ impl<W: World + 'static> EventLoop<W> {
         #[cfg(debug_assertions)]
         self.assert_progress(token, &outcome, on_files);
         self.deadlines.set(token.index, outcome.deadline);
-        let weight = match effort {
-            0 if weight == Weight::Unknown => weight,
-            0..=HEAVY => Weight::Light,
-            _ => Weight::Heavy,
-        };
-        self.connections.weigh(token, weight);
+        match effort {
+            // Nothing was done: it was registered, or found nothing.
+            0 => {}
+            1..=HEAVY => self.connections.note_light(token),
+            _ => self.connections.note_heavy(token),
+        }
         let Outcome {
             wish,
             memory,
