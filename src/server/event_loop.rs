@@ -45,7 +45,7 @@ use super::turn::Turn;
 #[cfg(feature = "proxy")]
 use super::upstream::UpstreamTable;
 use crate::allocator;
-use crate::exchange::{Queue, Wake};
+use crate::exchange::{Queue, Wake, WakeCause};
 use crate::http::Scheme;
 #[cfg(feature = "panel")]
 use crate::inspect::PeerTrace;
@@ -452,18 +452,20 @@ impl<W: World + 'static> EventLoop<W> {
             && let Some(Wake { place, .. }) = self.wakes.front()
         {
             let token = place.connection;
+            let mut tries_content = false;
             // All requests of a connection that are next go on in one turn.
-            while let Some(wake) = self
-                .wakes
-                .pop_front_if(|wake| wake.place.connection == token)
-            {
+            let is_its = |wake: &Wake| wake.place.connection == token;
+            while let Some(wake) = self.wakes.pop_front_if(is_its) {
+                tries_content |= wake.cause == WakeCause::Content;
                 if let Some(connection) = self.connections.value(token) {
                     connection.wake(wake.place.request, wake.cause);
                 }
             }
             self.with(token, |connection, world, turn| {
                 // A step of a listing takes much and sends little.
-                turn.measure(|| world.now());
+                if tries_content {
+                    turn.measure(|| world.now());
+                }
                 connection.take_turn(world, turn)
             });
         }
