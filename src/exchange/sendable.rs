@@ -24,13 +24,14 @@ pub(super) fn head(mut head: Head, method: Method) -> Result<Head, Failure> {
 }
 
 /// The head of an upstream's response as it is sent: the core that has read it lets nothing through that would not
-/// stand in either version, so only the field of the length is looked at. But 101 and 426 have a field of the
-/// connection, which HTTP/1.1 alone can carry.
+/// stand in either version, so only the field of the length is looked at. But the head of a tunnel and 426 have a field
+/// of the connection, which HTTP/1.1 alone can carry.
 pub(super) fn forwarded_head(head: Head, method: Method) -> Result<Head, Failure> {
     let length = LengthField::of(head.status, head.len, method);
+    let may_upgrade = head.status == 426 || method == Method::Connect;
     // Its names are in lowercase.
-    if head.fields.value("upgrade").is_none() && length.is_of(head.fields.values("content-length"))
-    {
+    let upgrades = may_upgrade && head.fields.value("upgrade").is_some();
+    if !upgrades && length.is_of(head.fields.values("content-length")) {
         return Ok(head);
     }
     self::head(head, method)
