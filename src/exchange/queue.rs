@@ -69,15 +69,22 @@ impl<T> Queue<T> {
     }
 
     /// Removes the first value.
+    #[inline]
     pub fn pop_front(&mut self) -> Option<T> {
         let popped = self.first.pop_front();
-        if let Some(next) = self.rest.pop_front() {
-            self.first.push_back(next);
-            if self.rest.is_empty() {
-                self.rest = VecDeque::new();
-            }
+        if !self.rest.is_empty() {
+            self.fill_up();
         }
         popped
+    }
+
+    /// Moves a value to the place that has become free in the permanent ring.
+    #[cold]
+    fn fill_up(&mut self) {
+        self.first.extend(self.rest.pop_front());
+        if self.rest.is_empty() {
+            self.rest = VecDeque::new();
+        }
     }
 }
 

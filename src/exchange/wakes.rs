@@ -13,6 +13,7 @@
 //! and by those that have ended within [`DISK_RETRY`].
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,9 @@ use crate::world::{HelpId, Token};
 /// A response that waits for a disk tries again after this long: the time that a flash disk takes, and
 /// few turns for one that takes longer.
 const DISK_RETRY: Duration = Duration::from_millis(4);
+
+/// Number of alarms that are kept: as many as there are requests under way at once where upstreams are quick.
+const ALARMS: usize = 32;
 
 /// A number that names a request within its connection, and none after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,11 +69,13 @@ pub(crate) struct Wakes {
     later: Queue<(Instant, RequestPlace)>,
     /// Requests whose bytes the helper process brings: at most as many as it takes tasks.
     helped: Vec<(HelpId, RequestPlace)>,
+    /// The alarms that were made last, the oldest first. One that nobody else holds is used again.
+    alarms: RefCell<VecDeque<Rc<Alarm>>>,
 }
 
 /// The state that all clones of a [`Waker`] share.
 pub(crate) struct Alarm {
-    place: RequestPlace,
+    place: Cell<RequestPlace>,
     state: Cell<AlarmState>,
     queue: Rc<RefCell<Queue<Rc<Alarm>>>>,
 }
@@ -106,7 +112,7 @@ impl Waker {
 
 impl fmt::Debug for Waker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Waker").field(&self.0.place).finish()
+        f.debug_tuple("Waker").field(&self.0.place.get()).finish()
     }
 }
 
@@ -136,16 +142,32 @@ impl Wakes {
             next: Queue::new(),
             later: Queue::new(),
             helped: Vec::new(),
+            alarms: RefCell::default(),
         }
     }
 
     /// An alarm for a request.
     fn alarm(&self, place: RequestPlace) -> Rc<Alarm> {
-        Rc::new(Alarm {
-            place,
+        let mut alarms = self.alarms.borrow_mut();
+        let is_free = |oldest: &Rc<Alarm>| Rc::strong_count(oldest) == 1;
+        if alarms.front().is_some_and(is_free)
+            && let Some(alarm) = alarms.pop_front()
+        {
+            alarm.place.set(place);
+            alarm.state.set(AlarmState::Silent);
+            alarms.push_back(alarm.clone());
+            return alarm;
+        }
+        let alarm = Rc::new(Alarm {
+            place: Cell::new(place),
             state: Cell::new(AlarmState::Silent),
             queue: self.woken.clone(),
-        })
+        });
+        if alarms.len() == ALARMS {
+            alarms.pop_front();
+        }
+        alarms.push_back(alarm.clone());
+        alarm
     }
 
     /// Has a request polled again in another turn, because its work is longer than one.
@@ -208,7 +230,7 @@ impl Wakes {
             if alarm.state.get() == AlarmState::Called {
                 alarm.state.set(AlarmState::Silent);
                 due.push_back(Wake {
-                    place: alarm.place,
+                    place: alarm.place.get(),
                     cause: WakeCause::Waker,
                 });
             }
@@ -269,6 +291,28 @@ mod tests {
         assert!(wakers.iter().all(Waker::is_over));
         assert!(due(&mut wakes, now).is_empty());
         assert_eq!(wakes.until_next(now), None);
+    }
+
+    #[test]
+    fn an_alarm_is_used_again_once_nobody_holds_it() {
+        let wakes = Wakes::new();
+        let first = wakes.alarm(place(1));
+        let at = Rc::as_ptr(&first);
+        assert_ne!(Rc::as_ptr(&wakes.alarm(place(2))), at, "it is held");
+        first.state.set(AlarmState::Off);
+        drop(first);
+        let again = wakes.alarm(place(3));
+        assert_eq!(Rc::as_ptr(&again), at);
+        assert_eq!(
+            (again.place.get(), again.state.get() == AlarmState::Silent),
+            (place(3), true)
+        );
+        let held: Vec<_> = (0..2 * ALARMS as u32)
+            .map(|it| wakes.alarm(place(it)))
+            .collect();
+        assert_eq!(wakes.alarms.borrow().len(), ALARMS);
+        let addresses: std::collections::HashSet<_> = held.iter().map(Rc::as_ptr).collect();
+        assert_eq!(addresses.len(), held.len(), "each request has its own");
     }
 
     #[test]
