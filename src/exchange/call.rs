@@ -383,8 +383,8 @@ impl Caller {
         self.0.0.change(|state| state.reply.head.take())
     }
 
-    /// True if the whole response has come, and is a head alone.
-    pub(crate) fn ends_with_head(&self) -> bool {
+    /// True if nothing of the response is still to come, nor to be taken but its end.
+    pub(crate) fn ends_here(&self) -> bool {
         let reply = &self.state().borrow().reply;
         reply.content.is_empty() && matches!(reply.end, Some(CallEnd::Complete(None)))
     }

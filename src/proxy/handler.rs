@@ -52,7 +52,6 @@ impl<F: Files> Handler<F> for ProxyHandler {
     fn accept(&mut self, request: &Request<'_>, desk: &mut Desk<'_>) -> Answer<F> {
         let version = self.rule.scheme.version();
         let tunnel = TunnelOffer::of(request, version);
-        let length = request.fields.value("content-length").and_then(decimal);
         let (stage, tunnel) = match tunnel {
             Err(failure) => (ForwardStage::Refused(failure), None),
             Ok(tunnel) => {
@@ -65,21 +64,12 @@ impl<F: Files> Handler<F> for ProxyHandler {
                 };
                 let origin = is_told_by_fields.then(origin);
                 let calls = desk.calls();
-                let stage = ForwardStage::New {
-                    fields: calls.request_head(origin, request.fields, |fields| {
-                        upstream_fields(fields, request, &self.rule, tunnel, &mut self.forwarded);
-                    }),
-                    length: match tunnel {
-                        Some(TunnelOffer::Upgrade(_)) => Some(BodyLength::None),
-                        Some(TunnelOffer::Connect) => Some(BodyLength::Unknown),
-                        None => length.map(BodyLength::Known),
-                    },
-                    repeats: match tunnel {
-                        Some(TunnelOffer::Upgrade(_)) => Repeats::Allowed,
-                        Some(TunnelOffer::Connect) | None => repeats(request),
-                    },
-                };
-                (stage, tunnel)
+                let head = calls.request_head(origin, request.fields, |mut fields| {
+                    let own = Rc::make_mut(&mut fields);
+                    upstream_fields(own, request, &self.rule, tunnel, &mut self.forwarded);
+                    call_head(fields, request, tunnel)
+                });
+                (ForwardStage::New(head), tunnel)
             }
         };
         Answer::Exchange(Box::new(ProxyExchange {
@@ -91,6 +81,24 @@ impl<F: Files> Handler<F> for ProxyHandler {
             maker: self.maker.clone(),
             common: self.common.clone(),
         }))
+    }
+}
+
+/// The head of a request with these fields, as far as its first part does not say that there is no content.
+fn call_head(fields: Rc<Fields>, request: &Request<'_>, tunnel: Option<TunnelOffer>) -> CallHead {
+    let (length, repeats) = match tunnel {
+        Some(TunnelOffer::Upgrade(_)) => (BodyLength::None, Repeats::Allowed),
+        Some(TunnelOffer::Connect) => (BodyLength::Unknown, repeats(request)),
+        None => {
+            let length = request.fields.value("content-length").and_then(decimal);
+            let length = length.map_or(BodyLength::Unknown, BodyLength::Known);
+            (length, repeats(request))
+        }
+    };
+    CallHead {
+        fields,
+        length,
+        repeats,
     }
 }
 
@@ -132,24 +140,26 @@ struct ProxyExchange {
 /// The stage of a forwarded request.
 enum ForwardStage {
     /// Nothing was sent: the first part of the request tells how long its content is.
-    New {
-        fields: Rc<Fields>,
-        /// The length of the content, if that is known already.
-        length: Option<BodyLength>,
-        repeats: Repeats,
-    },
+    New(CallHead),
     /// The upstream is called.
-    Called(Caller),
-    /// The head of the response was passed on.
-    Answered(Caller),
-    /// Bytes of another protocol go both ways.
-    Tunnel(Caller, ClientSide),
-    /// The upstream's side of a tunnel has ended, and the client's goes on.
-    HalfTunnel(Caller),
+    Called(Caller, CallStage),
     /// Nothing was sent, nor will be.
     Refused(Failure),
     /// Nothing is wanted any more.
     Over,
+}
+
+/// The stage of a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CallStage {
+    /// The head of the response is awaited.
+    Asked,
+    /// The head of the response was passed on.
+    Answered,
+    /// Bytes of another protocol go both ways.
+    Tunnel(ClientSide),
+    /// The upstream's side of a tunnel has ended, and the client's goes on.
+    HalfTunnel,
 }
 
 /// The client's side of a tunnel.
@@ -163,11 +173,8 @@ impl ForwardStage {
     /// The call, once there is one.
     fn called(&self) -> Option<&Caller> {
         match self {
-            ForwardStage::Called(caller)
-            | ForwardStage::Answered(caller)
-            | ForwardStage::Tunnel(caller, _)
-            | ForwardStage::HalfTunnel(caller) => Some(caller),
-            ForwardStage::New { .. } | ForwardStage::Refused(_) | ForwardStage::Over => None,
+            ForwardStage::Called(caller, _) => Some(caller),
+            ForwardStage::New(_) | ForwardStage::Refused(_) | ForwardStage::Over => None,
         }
     }
 }
@@ -182,43 +189,39 @@ enum FirstPart {
 }
 
 impl ProxyExchange {
+    /// Begins the call if it has not begun.
+    fn begin(&mut self, first: FirstPart, desk: &mut Desk<'_>) {
+        if let ForwardStage::New(_) = &self.stage
+            && let ForwardStage::New(mut head) =
+                std::mem::replace(&mut self.stage, ForwardStage::Over)
+        {
+            if first == FirstPart::End {
+                head.length = BodyLength::None;
+            }
+            let caller = desk.call(self.upstream, head);
+            self.stage = ForwardStage::Called(caller, CallStage::Asked);
+        }
+    }
+
     /// The call, which begins now if it has not.
     fn caller(&mut self, first: FirstPart, desk: &mut Desk<'_>) -> Option<&Caller> {
-        if let ForwardStage::New { .. } = &self.stage
-            && let ForwardStage::New {
-                fields,
-                length,
-                repeats,
-            } = std::mem::replace(&mut self.stage, ForwardStage::Over)
-        {
-            let length = match (first, length) {
-                (FirstPart::End, _) => BodyLength::None,
-                (FirstPart::Other, Some(length)) => length,
-                (FirstPart::Other, None) => BodyLength::Unknown,
-            };
-            let head = CallHead {
-                fields,
-                length,
-                repeats,
-            };
-            self.stage = ForwardStage::Called(desk.call(self.upstream, head));
-        }
+        self.begin(first, desk);
         self.stage.called()
     }
 
     /// The client sends no more.
     fn end(&mut self, desk: &mut Desk<'_>) {
         match (&mut self.stage, self.tunnel) {
-            (ForwardStage::Tunnel(caller, side), _) => {
+            (ForwardStage::Called(caller, CallStage::Tunnel(side)), _) => {
                 caller.finish_content();
                 *side = ClientSide::Ended;
             }
-            (ForwardStage::HalfTunnel(caller), _) => {
+            (ForwardStage::Called(caller, CallStage::HalfTunnel), _) => {
                 // The connection sends what is left without it.
                 caller.finish_content();
                 self.stage = ForwardStage::Over;
             }
-            (ForwardStage::New { .. } | ForwardStage::Called(_), Some(_)) => {
+            (ForwardStage::New(_) | ForwardStage::Called(_, CallStage::Asked), Some(_)) => {
                 let reason = "the client has closed the tunnel before it was open";
                 self.stage = ForwardStage::Refused(Failure::new(400, reason));
             }
@@ -270,49 +273,37 @@ impl<F: Files> Exchange<F> for ProxyExchange {
 
     fn is_tunnel(&self) -> bool {
         match &self.stage {
-            ForwardStage::Tunnel(..) => true,
-            ForwardStage::HalfTunnel(caller) => !caller.is_over(),
+            ForwardStage::Called(_, CallStage::Tunnel(_)) => true,
+            ForwardStage::Called(caller, CallStage::HalfTunnel) => !caller.is_over(),
             _ => false,
         }
     }
 
     fn poll(&mut self, room: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure> {
-        if let ForwardStage::Refused(_) = &self.stage
-            && let ForwardStage::Refused(failure) =
-                std::mem::replace(&mut self.stage, ForwardStage::Over)
-        {
-            return Err(failure);
-        }
-        let is_answered = !matches!(
-            self.stage,
-            ForwardStage::New { .. } | ForwardStage::Called(_)
-        );
-        let (trailers, version, common) = (self.trailers, self.version, self.common.clone());
-        let (tunnel, maker) = (self.tunnel, self.maker.clone());
-        let Some(caller) = self.caller(FirstPart::Other, desk) else {
-            return Ok(Step::End(None));
+        self.begin(FirstPart::Other, desk);
+        let ForwardStage::Called(caller, stage) = &mut self.stage else {
+            return match std::mem::replace(&mut self.stage, ForwardStage::Over) {
+                ForwardStage::Refused(failure) => Err(failure),
+                _ => Ok(Step::End(None)),
+            };
         };
-        if !is_answered {
+        if *stage == CallStage::Asked {
             if let Some(head) = caller.take_interim().as_ref().and_then(interim_head) {
                 return Ok(Step::Informational(head));
             }
             if let Some(fields) = caller.take_head() {
-                let opened = tunnel.map(|offer| offer.is_opened(&fields));
+                let opened = self.tunnel.map(|offer| offer.is_opened(&fields));
                 let opened = opened.transpose()? == Some(true);
-                let head = desk.calls().response_head(maker, fields, |fields| {
-                    client_head(fields, &common, trailers, version)
+                let head = desk.calls().response_head(&self.maker, fields, |fields| {
+                    client_head(fields, &self.common, self.trailers, self.version)
                 });
                 let is_switch = head.status == 101;
-                let is_only = trailers == TrailerUse::Wanted && caller.ends_with_head();
-                if let ForwardStage::Called(caller) =
-                    std::mem::replace(&mut self.stage, ForwardStage::Over)
-                {
-                    self.stage = if is_switch || opened {
-                        ForwardStage::Tunnel(caller, ClientSide::Open)
-                    } else {
-                        ForwardStage::Answered(caller)
-                    };
-                }
+                *stage = if is_switch || opened {
+                    CallStage::Tunnel(ClientSide::Open)
+                } else {
+                    CallStage::Answered
+                };
+                let is_only = self.trailers == TrailerUse::Wanted && caller.ends_here();
                 return Ok(if opened {
                     Step::Head(tunnel_head(&head))
                 } else if is_switch {
@@ -334,18 +325,19 @@ impl<F: Files> Exchange<F> for ProxyExchange {
                     written + room.write(back)
                 }
             });
-            if taken > 0 || (seen > 0 && room.left() == 0) {
+            let is_written = taken > 0 || (seen > 0 && room.left() == 0);
+            // The last content goes out with the end.
+            if is_written && !(*stage == CallStage::Answered && caller.ends_here()) {
                 return Ok(Step::Written);
             }
         }
         match caller.take_end() {
             Some(CallEnd::Complete(trailers)) => {
-                self.stage = match std::mem::replace(&mut self.stage, ForwardStage::Over) {
-                    ForwardStage::Tunnel(caller, ClientSide::Open) => {
-                        ForwardStage::HalfTunnel(caller)
-                    }
-                    _ => ForwardStage::Over,
-                };
+                if *stage == CallStage::Tunnel(ClientSide::Open) {
+                    *stage = CallStage::HalfTunnel;
+                } else {
+                    self.stage = ForwardStage::Over;
+                }
                 let wanted = self.trailers != TrailerUse::Dropped;
                 Ok(Step::End(trailers.filter(|_| wanted)))
             }
@@ -359,7 +351,9 @@ impl<F: Files> Exchange<F> for ProxyExchange {
 
     fn take_slice(&mut self, most: u64) -> Option<Slice<F>> {
         match &self.stage {
-            ForwardStage::Answered(caller) => caller.take_lent(most).map(Slice::Lent),
+            ForwardStage::Called(caller, CallStage::Answered) => {
+                caller.take_lent(most).map(Slice::Lent)
+            }
             _ => None,
         }
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::Call;
+use super::head::CallHead;
 use super::made::{HeadMaker, MadeHead, Repetition};
 use super::spare::SpareMemory;
 use crate::exchange::queue::Queue;
@@ -24,7 +25,7 @@ struct CallQueue {
     /// Memory of the buffers that responses were read into, and are sent from.
     lent: Rc<Cell<usize>>,
     spare: RefCell<SpareMemory>,
-    request: RefCell<MadeHead<CallOrigin, Rc<Fields>>>,
+    request: RefCell<MadeHead<CallOrigin, CallHead>>,
     response: RefCell<MadeHead<HeadMaker, Head>>,
 }
 
@@ -94,23 +95,22 @@ impl Calls {
     }
 
     /// The head of a request with these fields: that of the last one, if both are equal and of one origin, or one that
-    /// `make` makes in the memory of another. One without an origin is made each time.
+    /// `make` makes in the memory of another, which nobody else holds. One without an origin is made each time.
     pub(crate) fn request_head(
         &self,
         origin: Option<CallOrigin>,
         from: &Fields,
-        make: impl FnOnce(&mut Fields),
-    ) -> Rc<Fields> {
+        make: impl FnOnce(Rc<Fields>) -> CallHead,
+    ) -> CallHead {
         let mut last = self.0.request.borrow_mut();
-        let repetition = match origin {
+        let repetition = match &origin {
             Some(origin) => last.compare(origin, from),
             None => Repetition::First,
         };
         if let Repetition::Further(head) = repetition {
             return head;
         }
-        let mut head = self.spare_head();
-        make(Rc::make_mut(&mut head));
+        let head = make(self.spare_head());
         if let Repetition::Second = repetition {
             last.keep(head.clone());
         }
@@ -120,7 +120,10 @@ impl Calls {
     /// Has the memory of a request's head used again, unless it is kept for the next one.
     pub(super) fn give_back(&self, head: &Rc<Fields>) {
         let last = self.0.request.borrow();
-        if !last.kept().is_some_and(|kept| Rc::ptr_eq(kept, head)) {
+        if !last
+            .kept()
+            .is_some_and(|kept| Rc::ptr_eq(&kept.fields, head))
+        {
             self.keep_head(head);
         }
     }
@@ -129,7 +132,7 @@ impl Calls {
     /// their place.
     pub(crate) fn response_head(
         &self,
-        maker: HeadMaker,
+        maker: &HeadMaker,
         from: Rc<Fields>,
         make: impl FnOnce(Rc<Fields>) -> Head,
     ) -> Head {

@@ -6,7 +6,7 @@ use crate::h1::BodyLength;
 use crate::http::Fields;
 
 /// A request's head as it is sent to an upstream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CallHead {
     /// The fields, pseudo-header fields first.
     pub(crate) fields: Rc<Fields>,

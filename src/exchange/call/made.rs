@@ -49,11 +49,11 @@ impl<C, T> Default for MadeHead<C, T> {
     }
 }
 
-impl<C: PartialEq, T: Clone> MadeHead<C, T> {
+impl<C: Clone + PartialEq, T: Clone> MadeHead<C, T> {
     /// Compares fields, which a head is made of, with the last ones, whose place they take.
-    pub(super) fn compare(&mut self, circumstances: C, from: &Fields) -> Repetition<T> {
+    pub(super) fn compare(&mut self, circumstances: &C, from: &Fields) -> Repetition<T> {
         let is_last =
-            self.circumstances.as_ref() == Some(&circumstances) && self.from.is_copy_of(from);
+            self.circumstances.as_ref() == Some(circumstances) && self.from.is_copy_of(from);
         match &self.made {
             Some(made) if is_last => Repetition::Further(made.clone()),
             None if is_last => Repetition::Second,
@@ -62,7 +62,7 @@ impl<C: PartialEq, T: Clone> MadeHead<C, T> {
                 self.circumstances = None;
                 if is_fit(from) {
                     self.from.copy_from(from);
-                    self.circumstances = Some(circumstances);
+                    self.circumstances = Some(circumstances.clone());
                 }
                 Repetition::First
             }
@@ -103,7 +103,7 @@ mod tests {
         let heads = of.iter().enumerate();
         let heads =
             heads.map(
-                |(number, (circumstances, from))| match made.compare(*circumstances, from) {
+                |(number, (circumstances, from))| match made.compare(circumstances, from) {
                     Repetition::First => number,
                     Repetition::Second => {
                         made.keep(number);
