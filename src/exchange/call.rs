@@ -220,22 +220,19 @@ impl Call {
         wants
     }
 
-    /// A byte of a response has come: the request is not sent again.
-    pub(crate) fn note_answer(&self) {
-        self.0.change(|state| state.content.settle());
-    }
-
-    /// Gives an informational response.
+    /// Gives an informational response. The request is not sent again.
     pub(crate) fn give_interim(&self, fields: &Fields) {
-        let mut state = self.0.state.borrow_mut();
-        if state.reply.interims_so_far < MOST_INTERIMS {
-            state.reply.interims_so_far += 1;
-            state.reply.interims.push_back(fields.clone());
-            self.0.waker.wake();
-        }
+        self.0.change(|state| {
+            state.content.settle();
+            if state.reply.interims_so_far < MOST_INTERIMS {
+                state.reply.interims_so_far += 1;
+                state.reply.interims.push_back(fields.clone());
+                self.0.waker.wake();
+            }
+        });
     }
 
-    /// Gives the head of the response, which came at the time `now`.
+    /// Gives the head of the response, which came at the time `now`. The request is not sent again.
     pub(crate) fn give_head(&self, fields: &Fields, now: Instant) {
         let mut head = self.spare_head();
         Rc::make_mut(&mut head).copy_with_room(fields, ADDED_FIELDS, ADDED_BYTES);
@@ -251,7 +248,10 @@ impl Call {
     pub(crate) fn give_own_head(&self, head: Rc<Fields>, now: Instant) {
         let time = now.saturating_duration_since(self.0.began);
         self.0.response_time.set(Some(time));
-        self.0.change(|state| state.reply.head = Some(head));
+        self.0.change(|state| {
+            state.content.settle();
+            state.reply.head = Some(head);
+        });
         self.0.waker.wake();
     }
 
@@ -380,6 +380,8 @@ impl Caller {
 
     /// Takes the head of the response.
     pub(crate) fn take_head(&self) -> Option<Rc<Fields>> {
+        // Half of those who ask come before it, and change no account.
+        self.state().borrow().reply.head.as_ref()?;
         self.0.0.change(|state| state.reply.head.take())
     }
 

@@ -80,7 +80,9 @@ impl ReplyContent {
 
     /// Gives the buffer back that content was copied to, and forgets all content.
     pub(super) fn give_up(&mut self) -> VecDeque<u8> {
-        std::mem::take(self).copied
+        self.lent.clear();
+        self.behind = VecDeque::new();
+        std::mem::take(&mut self.copied)
     }
 
     /// Adds a copy of these bytes.

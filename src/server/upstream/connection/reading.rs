@@ -142,7 +142,6 @@ impl<K, F: Files> UpstreamConnection<K, F> {
             };
             match event {
                 ResponseEvent::Informational { fields } => {
-                    call.note_answer();
                     call.give_interim(fields);
                 }
                 ResponseEvent::Response {
@@ -150,7 +149,6 @@ impl<K, F: Files> UpstreamConnection<K, F> {
                     end_stream,
                     ..
                 } => {
-                    call.note_answer();
                     call.give_own_head(head.unwrap_or_default(), now);
                     if version == Version::Http10 {
                         self.reuse = Reuse::Forbidden;
@@ -172,7 +170,6 @@ impl<K, F: Files> UpstreamConnection<K, F> {
                 }
                 ResponseEvent::Trailers { fields } => call.complete(Some(fields)),
                 ResponseEvent::Switched { fields } => {
-                    call.note_answer();
                     call.open_tunnel();
                     call.give_head(fields, now);
                     // The first bytes of the other protocol.
@@ -184,6 +181,10 @@ impl<K, F: Files> UpstreamConnection<K, F> {
                     }
                     return Ok(len);
                 }
+            }
+            // Without another byte only an end can follow.
+            if input.is_empty() && !self.channel.has_ended() {
+                return Ok(len);
             }
         }
     }

@@ -17,7 +17,6 @@ impl<K, F: Files> SharedConnection<K, F> {
         match event {
             Event::Informational { stream, fields } => {
                 if let Some(carried) = self.carried(stream) {
-                    carried.call.note_answer();
                     carried.call.give_interim(fields);
                 }
             }
@@ -28,7 +27,6 @@ impl<K, F: Files> SharedConnection<K, F> {
             } => {
                 if let Some(carried) = self.carried(stream) {
                     carried.begin_reply(until);
-                    carried.call.note_answer();
                     give_head(&carried.call, fields, end_stream, now);
                 }
                 if end_stream {
