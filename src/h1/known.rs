@@ -7,6 +7,7 @@
 
 use super::scan::Bounds;
 use crate::http::{Fields, is_credential};
+use std::rc::Rc;
 
 /// The longest head that is kept, in bytes: most are shorter, and longer ones hold what differs each time.
 const LONGEST: usize = 2 << 10;
@@ -16,7 +17,7 @@ const LONGEST: usize = 2 << 10;
 pub(super) struct KnownHead<C, H> {
     /// The whole head, the empty line at its end included.
     section: Vec<u8>,
-    fields: Fields,
+    fields: Rc<Fields>,
     /// Nothing while no head is known.
     known: Option<(Bounds, C, H)>,
     /// Number of heads of requests that were parsed.
@@ -27,7 +28,7 @@ impl<C, H> Default for KnownHead<C, H> {
     fn default() -> Self {
         KnownHead {
             section: Vec::new(),
-            fields: Fields::new(),
+            fields: Rc::default(),
             known: None,
             number: 0,
         }
@@ -35,22 +36,17 @@ impl<C, H> Default for KnownHead<C, H> {
 }
 
 impl<C: Copy + PartialEq, H: Copy> KnownHead<C, H> {
-    /// The length and the meaning of the head that `input` begins with, if it is the known one; `fields` are its
-    /// fields then.
+    /// The length, the meaning and the fields of the head that `input` begins with, if it is the known one.
     pub(super) fn find(
         &self,
         input: &[u8],
         (bounds, circumstances): (&Bounds, C),
-        fields: &mut Fields,
-    ) -> Option<(usize, H)> {
+    ) -> Option<(usize, H, &Rc<Fields>)> {
         let (of_bounds, of_circumstances, head) = self.known.as_ref()?;
         let is_it = of_bounds == bounds
             && *of_circumstances == circumstances
             && input.starts_with(&self.section);
-        is_it.then(|| {
-            fields.copy_from(&self.fields);
-            (self.section.len(), *head)
-        })
+        is_it.then_some((self.section.len(), *head, &self.fields))
     }
 
     /// Notes that a head of a request was parsed, which is to be known or not.
@@ -78,7 +74,11 @@ impl<C: Copy + PartialEq, H: Copy> KnownHead<C, H> {
         }
         self.section.clear();
         self.section.extend_from_slice(section);
-        self.fields.copy_from(fields);
+        match Rc::get_mut(&mut self.fields) {
+            Some(own) => own.copy_from(fields),
+            // Messages that have it are under way.
+            None => self.fields = Rc::new(fields.clone()),
+        }
         self.known = Some((*bounds, circumstances, head));
     }
 }
@@ -166,8 +166,46 @@ mod tests {
         }
     }
 
+    /// The way in which a response is received.
+    enum ReceiveWay<'l> {
+        Anew,
+        Like(&'l mut LastResponse),
+        #[cfg(feature = "proxy")]
+        Shared(&'l mut LastResponse),
+    }
+
+    /// The event of a response, as text.
+    fn received(
+        connection: &mut ClientConnection,
+        input: &mut &[u8],
+        way: ReceiveWay<'_>,
+        now: Instant,
+    ) -> String {
+        let mut place = Fields::new();
+        let event = match way {
+            ReceiveWay::Anew => connection.receive(input, &mut place, now),
+            ReceiveWay::Like(last) => connection.receive_like(input, &mut place, last, now),
+            #[cfg(feature = "proxy")]
+            ReceiveWay::Shared(last) => match connection.receive_last_head(input, last, now) {
+                Some(head) => {
+                    let (fields, version) = (head.fields, head.version);
+                    return format!("{fields:?} {version:?} {}", head.end_stream);
+                }
+                None => connection.receive_like(input, &mut place, last, now),
+            },
+        };
+        match event {
+            Ok(Some(ResponseEvent::Response {
+                fields,
+                version,
+                end_stream,
+            })) => format!("{fields:?} {version:?} {end_stream}"),
+            other => format!("{other:?}"),
+        }
+    }
+
     /// The result for a response that a new connection receives, as text.
-    fn response(input: &str, method: &str, last: Option<&mut LastResponse>) -> String {
+    fn response(input: &str, method: &str, way: ReceiveWay<'_>) -> String {
         let now = Instant::now();
         let mut connection = ClientConnection::new(Arc::new(ClientConfig::default()), now);
         let authority = if method == "CONNECT" { "a:1" } else { "a" };
@@ -181,21 +219,8 @@ mod tests {
         .collect();
         let sent = connection.send_request(asked.iter(), BodyLength::None, now);
         sent.expect("the request can be sent");
-        let (mut input, mut fields) = (input.as_bytes(), Fields::new());
-        let event = match last {
-            Some(last) => connection.receive_like(&mut input, &mut fields, last, now),
-            None => connection.receive(&mut input, &mut fields, now),
-        };
-        let told = match event {
-            Ok(Some(ResponseEvent::Response {
-                fields,
-                version,
-                end_stream,
-            })) => {
-                format!("{fields:?} {version:?} {end_stream}")
-            }
-            other => format!("{other:?}"),
-        };
+        let mut input = input.as_bytes();
+        let told = received(&mut connection, &mut input, way, now);
         let state = (
             connection.is_idle(),
             connection.wants_close(),
@@ -224,10 +249,15 @@ mod tests {
         for first in heads {
             for second in heads {
                 for method in ["GET", "HEAD", "CONNECT"] {
-                    let alone = response(second, method, None);
-                    response(first, "GET", Some(&mut last));
+                    let alone = response(second, method, ReceiveWay::Anew);
+                    response(first, "GET", ReceiveWay::Like(&mut last));
                     for _ in 0..2 {
-                        let known = response(second, method, Some(&mut last));
+                        #[cfg(feature = "proxy")]
+                        {
+                            let shared = response(second, method, ReceiveWay::Shared(&mut last));
+                            assert_eq!(shared, alone, "{first} before {second} to {method}");
+                        }
+                        let known = response(second, method, ReceiveWay::Like(&mut last));
                         assert_eq!(known, alone, "{first} before {second} to {method}");
                     }
                 }
@@ -254,10 +284,9 @@ mod tests {
             let fields: Fields = [(name, "b")].into_iter().collect();
             let mut last = KnownHead::default();
             last.keep(&section, (&bounds, ()), &fields, 7);
-            let mut found = Fields::new();
-            let head = last.find(&section, (&bounds, ()), &mut found);
-            assert_eq!(head, is_kept.then_some((len, 7)), "{name} {len}");
-            assert_eq!(found == fields, is_kept, "{name} {len}");
+            let head = last.find(&section, (&bounds, ()));
+            let found = head.map(|(len, head, found)| (len, head, found.as_ref() == &fields));
+            assert_eq!(found, is_kept.then_some((len, 7, true)), "{name} {len}");
         }
     }
 }

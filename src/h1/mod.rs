@@ -37,11 +37,11 @@ mod server;
 mod timer;
 
 pub use crate::http::Scheme;
-#[cfg(feature = "proxy")]
-pub(crate) use client::RequestLines;
 pub use client::{
     ClientConfig, ClientConnection, LastResponse, ResponseError, ResponseEvent, Unsendable,
 };
+#[cfg(feature = "proxy")]
+pub(crate) use client::{RequestLines, SharedResponse};
 pub use encode::CHUNK_OVERHEAD;
 #[cfg(feature = "server")]
 pub(crate) use encode::{FieldLines, SharedHead};

@@ -137,17 +137,35 @@ impl Calls {
         make: impl FnOnce(Rc<Fields>) -> Head,
     ) -> Head {
         let mut last = self.0.response.borrow_mut();
-        let repetition = last.compare(maker, &from);
-        if let Repetition::Further(head) = repetition {
-            self.keep_head(&from);
+        if let Some(head) = last.of_place(maker, &from) {
             return head;
         }
-        let head = make(from);
+        let repetition = last.compare(maker, &from);
+        if let Repetition::Further(head) = repetition {
+            if Rc::strong_count(&from) == 1 {
+                self.keep_head(&from);
+            } else {
+                // The connection had it before, and may have it again.
+                last.note_place(from);
+            }
+            return head;
+        }
+        let head = make(self.own_head(from));
         match repetition {
             Repetition::Second => last.keep(head.clone()),
             Repetition::First | Repetition::Further(_) => self.keep_head(&head.fields),
         }
         head
+    }
+
+    /// This head, or a copy of one that others have.
+    fn own_head(&self, head: Rc<Fields>) -> Rc<Fields> {
+        if Rc::strong_count(&head) == 1 {
+            return head;
+        }
+        let mut own = self.spare_head();
+        Rc::make_mut(&mut own).copy_from(&head);
+        own
     }
 
     /// True if this is the head of a response that is kept for the next one.
@@ -177,5 +195,34 @@ impl Calls {
     /// The account of the buffers that are lent.
     pub(super) fn lent(&self) -> &Rc<Cell<usize>> {
         &self.0.lent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_that_others_have_is_not_changed_for_a_client() {
+        let (calls, maker) = (Calls::new(), HeadMaker::default());
+        for name in ["a", "trailer"] {
+            let from: Rc<Fields> = Rc::new([(name, "b")].into_iter().collect());
+            let mut kept = Vec::new();
+            for _ in 0..4 {
+                let head = calls.response_head(&maker, from.clone(), |mut fields| {
+                    Rc::make_mut(&mut fields).push(b"via", b"1.1 calmd");
+                    Head {
+                        fields,
+                        ..Head::empty(200)
+                    }
+                });
+                let names: Vec<_> = head.fields.iter().map(|field| field.name).collect();
+                assert_eq!(names, [name.as_bytes(), b"via"]);
+                assert_eq!(from.len(), 1);
+                kept.push(calls.keeps_response(&head.fields));
+            }
+            let is_fit = name == "a";
+            assert_eq!(kept, [false, is_fit, is_fit, is_fit], "{name}");
+        }
     }
 }

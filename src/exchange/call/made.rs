@@ -25,6 +25,8 @@ impl PartialEq for HeadMaker {
 /// A head `T`, made of fields in circumstances `C`.
 pub(super) struct MadeHead<C, T> {
     from: Fields,
+    /// A place where the same fields came from, which were compared once.
+    place: Option<Rc<Fields>>,
     circumstances: Option<C>,
     made: Option<T>,
 }
@@ -43,6 +45,7 @@ impl<C, T> Default for MadeHead<C, T> {
     fn default() -> Self {
         MadeHead {
             from: Fields::new(),
+            place: None,
             circumstances: None,
             made: None,
         }
@@ -59,6 +62,7 @@ impl<C: Clone + PartialEq, T: Clone> MadeHead<C, T> {
             None if is_last => Repetition::Second,
             _ => {
                 self.made = None;
+                self.place = None;
                 self.circumstances = None;
                 if is_fit(from) {
                     self.from.copy_from(from);
@@ -67,6 +71,19 @@ impl<C: Clone + PartialEq, T: Clone> MadeHead<C, T> {
                 Repetition::First
             }
         }
+    }
+
+    /// The head that was made of the last fields, if these lie where they lay and are for an equal one.
+    pub(super) fn of_place(&self, circumstances: &C, from: &Rc<Fields>) -> Option<T> {
+        let is_known = |place| Rc::ptr_eq(place, from);
+        let is_last = self.place.as_ref().is_some_and(is_known)
+            && self.circumstances.as_ref() == Some(circumstances);
+        self.made.as_ref().filter(|_| is_last).cloned()
+    }
+
+    /// Notes the place of fields that were equal to the last ones, and that no one changes.
+    pub(super) fn note_place(&mut self, from: Rc<Fields>) {
+        self.place = Some(from);
     }
 
     /// Keeps what was made of the fields that were compared last.
@@ -129,6 +146,20 @@ mod tests {
             (1, &a),
         ];
         assert_eq!(heads(made, &of), [0, 1, 1, 1, 4, 5, 6]);
+    }
+
+    #[test]
+    fn fields_at_a_place_that_was_noted_are_known_until_others_come() {
+        let made = &mut MadeHead::default();
+        let (a, b) = (Rc::new(fields("a", 1)), fields("b", 1));
+        assert_eq!(heads(made, &[(0, &a), (0, &a), (0, &a)]), [0, 1, 1]);
+        assert_eq!(made.of_place(&0, &a), None);
+        made.note_place(a.clone());
+        assert_eq!(made.of_place(&0, &a), Some(1));
+        assert_eq!(made.of_place(&1, &a), None, "of another maker");
+        assert_eq!(made.of_place(&0, &Rc::new(fields("a", 1))), None);
+        assert_eq!(heads(made, &[(0, &b), (0, &b)]), [0, 1]);
+        assert_eq!(made.of_place(&0, &a), None);
     }
 
     #[test]

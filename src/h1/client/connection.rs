@@ -82,13 +82,23 @@ impl ClientConnection {
         self.timer.resume(now);
         let event = self.step(input, fields, last);
         let event = event.inspect_err(|_| self.close())?;
-        if !self.has_ended() {
-            self.input = match event {
-                Some(_) if !input.is_empty() => Input::Flowing,
-                Some(_) | None => Input::Starved,
-            };
+        match event {
+            Some(_) => self.note_event(input),
+            None if !self.has_ended() => self.input = Input::Starved,
+            None => {}
         }
         Ok(event)
+    }
+
+    /// Notes that an event was taken off the input, and what is left of it.
+    pub(super) fn note_event(&mut self, rest: &[u8]) {
+        if !self.has_ended() {
+            self.input = if rest.is_empty() {
+                Input::Starved
+            } else {
+                Input::Flowing
+            };
+        }
     }
 
     /// Notes that the server has ended its side: nothing will follow the caller's input, which is

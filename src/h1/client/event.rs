@@ -2,6 +2,8 @@
 
 use crate::h1::message::Version;
 use crate::http::Fields;
+#[cfg(feature = "proxy")]
+use std::rc::Rc;
 
 /// Event that [`ClientConnection::receive`](super::ClientConnection::receive) found in its input.
 ///
@@ -43,4 +45,15 @@ pub enum ResponseEvent<'e> {
         /// The head, of 101 with its `upgrade`.
         fields: &'e Fields,
     },
+}
+
+/// The head of a final response whose fields others have too.
+#[cfg(feature = "proxy")]
+pub(crate) struct SharedResponse {
+    /// The head.
+    pub(crate) fields: Rc<Fields>,
+    /// The version that the server speaks.
+    pub(crate) version: Version,
+    /// True if no content follows.
+    pub(crate) end_stream: bool,
 }

@@ -54,6 +54,8 @@ pub use config::ClientConfig;
 pub use connection::ClientConnection;
 pub use error::{ResponseError, Unsendable};
 pub use event::ResponseEvent;
+#[cfg(feature = "proxy")]
+pub(crate) use event::SharedResponse;
 pub use head::LastResponse;
 #[cfg(feature = "proxy")]
 pub(crate) use request_lines::RequestLines;

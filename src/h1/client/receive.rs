@@ -4,6 +4,8 @@ use super::config::ClientConfig;
 use super::connection::ClientConnection;
 use super::error::ResponseError;
 use super::event::ResponseEvent;
+#[cfg(feature = "proxy")]
+use super::event::SharedResponse;
 use super::head::{self, LastResponse, ParsedResponse};
 use super::state::{Asked, ClientState, Hundred, OpenRequest, Reply, RequestContent, Upgrade};
 use crate::h1::body::{BodyBounds, BodyDecoder, BodyPart};
@@ -13,6 +15,8 @@ use crate::h1::scan::{Bounds, FirstLine, Scan};
 use crate::h1::timer::Timer;
 use crate::http::grammar::trim;
 use crate::http::{Fields, status};
+#[cfg(feature = "proxy")]
+use std::time::Instant;
 
 impl ClientConnection {
     pub(super) fn step<'e, 'i: 'e>(
@@ -75,16 +79,12 @@ impl ClientConnection {
             };
         }
         let begins = scan.is_fresh();
-        let bounds = Bounds {
-            first_line: FirstLine::Status,
-            bytes: self.config.head_bytes,
-            fields: self.config.head_fields.min(MOST_FIELDS),
-            crumbs: 0,
-        };
+        let bounds = head_bounds(&self.config);
         if begins
             && let Some(last) = &mut last
-            && let Some((length, head)) = last.0.find(input, (&bounds, ()), fields)
+            && let Some((length, head, known)) = last.0.find(input, (&bounds, ()))
         {
+            fields.copy_from(known);
             *input = input.get(length..).unwrap_or_default();
             return self.take_head(&head, tunnels, fields);
         }
@@ -107,6 +107,39 @@ impl ClientConnection {
         }
         *input = rest;
         self.take_head(&head, tunnels, fields)
+    }
+
+    /// Takes the head of a final response off the input, if its bytes are those of the `last` head, and returns its
+    /// fields where they lie: who gets the same ones again knows them. Otherwise nothing is taken.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn receive_last_head(
+        &mut self,
+        input: &mut &[u8],
+        last: &LastResponse,
+        now: Instant,
+    ) -> Option<SharedResponse> {
+        let is_awaited = matches!(&self.state, ClientState::Open(OpenRequest {
+            reply: Reply::Head(scan),
+            asked: Asked::Content | Asked::HeadAlone,
+            ..
+        }) if scan.is_fresh());
+        if !is_awaited {
+            return None;
+        }
+        let (length, head, fields) = last.0.find(input, (&head_bounds(&self.config), ()))?;
+        if head.status < 200 {
+            return None;
+        }
+        *input = input.get(length..).unwrap_or_default();
+        self.now = now;
+        self.timer.resume(now);
+        let end_stream = self.begin_reply(&head);
+        self.note_event(input);
+        Some(SharedResponse {
+            fields: fields.clone(),
+            version: head.version,
+            end_stream,
+        })
     }
 
     /// Takes a whole head with these fields.
@@ -165,12 +198,20 @@ impl ClientConnection {
         Ok(Some(ResponseEvent::Informational { fields }))
     }
 
-    /// Begins the content behind the final head (RFC 9112 §6.3).
     fn begin_response<'e>(
         &mut self,
         head: &ParsedResponse,
         fields: &'e Fields,
     ) -> ResponseEvent<'e> {
+        ResponseEvent::Response {
+            fields,
+            version: head.version,
+            end_stream: self.begin_reply(head),
+        }
+    }
+
+    /// Begins the content behind the final head (RFC 9112 §6.3); true if there is none.
+    fn begin_reply(&mut self, head: &ParsedResponse) -> bool {
         let mut end_stream = false;
         self.server_version = head.version;
         if !head.keeps_alive {
@@ -205,11 +246,7 @@ impl ClientConnection {
         } else {
             self.await_reply();
         }
-        ResponseEvent::Response {
-            fields,
-            version: head.version,
-            end_stream,
-        }
+        end_stream
     }
 
     fn receive_body<'e, 'i: 'e>(
@@ -281,6 +318,15 @@ fn is_offered(fields: &Fields, offered: &[u8]) -> bool {
     let mut named = fields.values("upgrade").flat_map(members).peekable();
     named.peek().is_some()
         && named.all(|name| members(offered).any(|each| each.eq_ignore_ascii_case(name)))
+}
+
+fn head_bounds(config: &ClientConfig) -> Bounds {
+    Bounds {
+        first_line: FirstLine::Status,
+        bytes: config.head_bytes,
+        fields: config.head_fields.min(MOST_FIELDS),
+        crumbs: 0,
+    }
 }
 
 fn body_bounds(config: &ClientConfig) -> BodyBounds {

@@ -79,8 +79,9 @@ impl Connection {
         let of = (&bounds, self.scheme);
         if begins
             && let Some(last) = &last
-            && let Some((length, parsed)) = last.0.find(input, of, fields)
+            && let Some((length, parsed, known)) = last.0.find(input, of)
         {
+            fields.copy_from(known);
             let (section, rest) = input.split_at(length);
             *input = rest;
             return Ok(Some(self.begin_request(&parsed, section, fields)));

@@ -21,7 +21,7 @@ use super::config::UpstreamLimits;
 use super::counts::UpstreamBytes;
 use super::loss::UpstreamLoss;
 use crate::exchange::Call;
-use crate::h1::{ClientConfig, ClientConnection, RequestLines, ResponseError};
+use crate::h1::{ClientConfig, ClientConnection, RequestLines, ResponseError, Version};
 use crate::server::head_lines::LastLines;
 use crate::server::lent::Buffers;
 use crate::tls::records::WireBuffer;
@@ -55,6 +55,15 @@ enum Reuse {
     Allowed,
     /// The server is of HTTP/1.0, which knows no chunks.
     Forbidden,
+}
+
+impl Reuse {
+    /// Notes the version of a response.
+    fn note(&mut self, version: Version) {
+        if version == Version::Http10 {
+            *self = Reuse::Forbidden;
+        }
+    }
 }
 
 /// The part of the present response that has come.

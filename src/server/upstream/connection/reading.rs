@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::{Flow, ReplyProgress, Reuse, STEPS, UpstreamConnection};
+use super::{Flow, ReplyProgress, STEPS, UpstreamConnection};
 use crate::exchange::Call;
-use crate::h1::{LastResponse, ResponseError, ResponseEvent, Version};
+use crate::h1::{LastResponse, ResponseError, ResponseEvent, SharedResponse};
 use crate::http::Fields;
 use crate::server::lent::Buffers;
 use crate::server::upstream::channel::ReceivedBytes;
@@ -127,6 +127,17 @@ impl<K, F: Files> UpstreamConnection<K, F> {
         now: Instant,
     ) -> Result<usize, UpstreamLoss> {
         let len = input.len();
+        if let Some(call) = &self.call
+            && let Some(response) = self.core.receive_last_head(&mut input, last, now)
+        {
+            let SharedResponse {
+                fields,
+                version,
+                end_stream,
+            } = response;
+            self.reuse.note(version);
+            give_head(call, fields, end_stream, now);
+        }
         loop {
             // A head is read into the place that it is passed on in.
             let awaiting = self.call.as_ref().filter(|_| self.core.awaits_response());
@@ -149,13 +160,8 @@ impl<K, F: Files> UpstreamConnection<K, F> {
                     end_stream,
                     ..
                 } => {
-                    call.give_own_head(head.unwrap_or_default(), now);
-                    if version == Version::Http10 {
-                        self.reuse = Reuse::Forbidden;
-                    }
-                    if end_stream {
-                        call.complete(None);
-                    }
+                    self.reuse.note(version);
+                    give_head(call, head.unwrap_or_default(), end_stream, now);
                 }
                 ResponseEvent::Data { data, end_stream } => {
                     // Content is behind all that was taken before.
@@ -187,5 +193,13 @@ impl<K, F: Files> UpstreamConnection<K, F> {
                 return Ok(len);
             }
         }
+    }
+}
+
+/// Passes on the head of a response, and the end of one that is a head alone.
+fn give_head(call: &Call, head: Rc<Fields>, is_all: bool, now: Instant) {
+    call.give_own_head(head, now);
+    if is_all {
+        call.complete(None);
     }
 }
