@@ -51,8 +51,8 @@ impl LoopEffort {
         self.so_far >= READY_EFFORT
     }
 
-    /// True if so much is done that the others who are ready are to be thought of: those of which nothing is known yet
-    /// come behind them, and none has a long turn that was not put off for it.
+    /// True if so much is done that others may be waiting: from here on connections of which nothing is known yet come
+    /// behind all others, and only those in the queue of the heavy ones have long turns.
     pub(super) fn is_begun(&self) -> bool {
         self.so_far >= SHARE_EFFORT
     }
