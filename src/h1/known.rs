@@ -17,7 +17,8 @@ const LONGEST: usize = 2 << 10;
 pub(super) struct KnownHead<C, H> {
     /// The whole head, the empty line at its end included.
     section: Vec<u8>,
-    fields: Rc<Fields>,
+    /// Nothing until a head was kept: forgetting, as a crowd goes, must allocate nothing.
+    fields: Option<Rc<Fields>>,
     /// Nothing while no head is known.
     known: Option<(Bounds, C, H)>,
     /// Number of heads of requests that were parsed.
@@ -28,7 +29,7 @@ impl<C, H> Default for KnownHead<C, H> {
     fn default() -> Self {
         KnownHead {
             section: Vec::new(),
-            fields: Rc::default(),
+            fields: None,
             known: None,
             number: 0,
         }
@@ -46,7 +47,7 @@ impl<C: Copy + PartialEq, H: Copy> KnownHead<C, H> {
         let is_it = of_bounds == bounds
             && *of_circumstances == circumstances
             && input.starts_with(&self.section);
-        is_it.then_some((self.section.len(), *head, &self.fields))
+        is_it.then_some((self.section.len(), *head, self.fields.as_ref()?))
     }
 
     /// Notes that a head of a request was parsed, which is to be known or not.
@@ -74,10 +75,10 @@ impl<C: Copy + PartialEq, H: Copy> KnownHead<C, H> {
         }
         self.section.clear();
         self.section.extend_from_slice(section);
-        match Rc::get_mut(&mut self.fields) {
+        match self.fields.as_mut().and_then(Rc::get_mut) {
             Some(own) => own.copy_from(fields),
             // Messages that have it are under way.
-            None => self.fields = Rc::new(fields.clone()),
+            None => self.fields = Some(Rc::new(fields.clone())),
         }
         self.known = Some((*bounds, circumstances, head));
     }
@@ -283,6 +284,7 @@ mod tests {
             let section = vec![b'a'; len];
             let fields: Fields = [(name, "b")].into_iter().collect();
             let mut last = KnownHead::default();
+            assert!(last.fields.is_none(), "it allocates nothing");
             last.keep(&section, (&bounds, ()), &fields, 7);
             let head = last.find(&section, (&bounds, ()));
             let found = head.map(|(len, head, found)| (len, head, found.as_ref() == &fields));

@@ -221,6 +221,7 @@ impl<F: Files> Services<F> {
         self.routes.forget();
         #[cfg(feature = "proxy")]
         self.means.calls.forget_spare();
+        self.means.wakes.forget_alarms();
         self.head_lines = HeadLines::default();
         self.exchange_lines = LastLines::default();
         self.last_request = h1::LastRequest::default();
