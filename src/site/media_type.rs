@@ -5,6 +5,7 @@
 //! that mean something else on the web, and `--type` those that the operator sets.
 
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 use super::config::{Charset, Config, TypeRule};
 use super::error::SiteError;
@@ -38,6 +39,16 @@ pub(crate) struct MediaType<'a> {
     is_complete: bool,
 }
 
+/// The beginning of a file, where it may name a character set: [`HEAD_LEN`] bytes of it count.
+pub(crate) enum DocumentHead {
+    /// [`MediaType::may_name_charset`] is false.
+    Needless,
+    /// These bytes, or more.
+    Known(Rc<[u8]>),
+    /// A disk has to bring it, so that it may name any.
+    OnDisk,
+}
+
 impl MediaTypes {
     /// The rules of a configuration.
     pub(crate) fn new(config: &Config) -> Result<Self, SiteError> {
@@ -69,18 +80,22 @@ impl MediaTypes {
         }
     }
 
-    /// The value of `Content-Type`. `head` is the beginning of the content, up to [`HEAD_LEN`] bytes,
-    /// or nothing if [`MediaType::may_name_charset`] is false.
-    pub(crate) fn content_type(&self, media_type: MediaType<'_>, head: &[u8]) -> String {
-        match &self.charset {
-            Charset::Name(name) if media_type.is_text() => match named_charset(head) {
-                Some(own) if !own.eq_ignore_ascii_case(name.as_bytes()) => {
-                    media_type.value.to_owned()
-                }
-                _ => format!("{}; charset={name}", media_type.value),
-            },
-            _ => media_type.value.to_owned(),
+    /// The value of `Content-Type`, which does not contradict what a document says in its head.
+    pub(crate) fn content_type(&self, media_type: MediaType<'_>, head: &DocumentHead) -> String {
+        let Charset::Name(name) = &self.charset else {
+            return media_type.value.to_owned();
+        };
+        let contradicts = match head {
+            DocumentHead::Needless => false,
+            DocumentHead::Known(head) => {
+                named_charset(head).is_some_and(|own| !own.eq_ignore_ascii_case(name.as_bytes()))
+            }
+            DocumentHead::OnDisk => true,
+        };
+        if contradicts || !media_type.is_text() {
+            return media_type.value.to_owned();
         }
+        format!("{}; charset={name}", media_type.value)
     }
 }
 
@@ -303,7 +318,7 @@ mod tests {
 
     fn content_type(name: &str) -> String {
         let types = MediaTypes::default();
-        types.content_type(types.of(name.as_bytes()), b"")
+        types.content_type(types.of(name.as_bytes()), &DocumentHead::Needless)
     }
 
     #[test]
@@ -399,8 +414,9 @@ mod tests {
             ..Config::default()
         };
         let types = MediaTypes::new(&config).unwrap();
-        let value =
-            |types: &MediaTypes, name: &str| types.content_type(types.of(name.as_bytes()), b"");
+        let value = |types: &MediaTypes, name: &str| {
+            types.content_type(types.of(name.as_bytes()), &DocumentHead::Needless)
+        };
         assert_eq!(value(&types, "a.TS"), "text/x-typescript; charset=utf-8");
         assert_eq!(value(&types, "a.tar.gz"), "application/x-gtar");
         assert_eq!(value(&types, "a.gz"), "application/gzip");
@@ -433,8 +449,10 @@ mod tests {
     #[test]
     fn a_document_that_names_its_character_set_is_not_contradicted() {
         let types = MediaTypes::default();
-        let value =
-            |name: &str, head: &str| types.content_type(types.of(name.as_bytes()), head.as_bytes());
+        let value = |name: &str, head: &str| {
+            let head = DocumentHead::Known(head.as_bytes().into());
+            types.content_type(types.of(name.as_bytes()), &head)
+        };
         for (name, head) in [
             ("a.html", "<!doctype html><META CHARSET=iso-8859-1>"),
             (

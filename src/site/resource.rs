@@ -12,8 +12,8 @@ use super::cache_control::CacheRules;
 use super::common_fields::CommonFields;
 use super::encoding::Coding;
 use super::known_hashes::KnownHashes;
-use super::media_type::{self, MediaTypes};
-use super::reading::{HASHED_LEN, Reading};
+use super::media_type::{self, DocumentHead, MediaTypes};
+use super::reading::{self, HASHED_LEN, Reading};
 use super::representation::{Representation, ResourceContext, Variety, sidecar_path};
 use super::validators::{Settling, last_modified_due};
 use crate::content::FileTable;
@@ -139,17 +139,12 @@ impl<F: Files> Resource<F> {
             readings.push((coding, file, reading));
         }
         let media_type = dress.types.of(path);
-        let mut head = Vec::new();
-        if media_type.may_name_charset()
-            && let Some((_, file, plain)) = readings.first()
-        {
-            match &plain.content {
-                Some(content) => head.extend(content.iter().take(media_type::HEAD_LEN)),
-                None => {
-                    reads.read_at(file, 0, &mut head, media_type::HEAD_LEN)?;
-                }
+        let head = match readings.first() {
+            Some((_, file, plain)) if media_type.may_name_charset() => {
+                read_head(reads, file, plain)?
             }
-        }
+            _ => DocumentHead::Needless,
+        };
         let context = ResourceContext {
             path,
             open_files,
@@ -165,7 +160,10 @@ impl<F: Files> Resource<F> {
             .into_iter()
             .map(|(coding, file, reading)| Representation::new(file, reading, coding, &context))
             .collect();
-        let expires = expiry(&representations, &context, now);
+        let expires = match head {
+            DocumentHead::OnDisk => Some(now),
+            _ => expiry(&representations, &context, now),
+        };
         Ok(Loaded::Resource(Resource {
             representations,
             unfit,
@@ -298,6 +296,22 @@ fn sidecars(path: &[u8]) -> impl Iterator<Item = Coding> {
 /// empty file, and a sidecar of the present content is not older than the file.
 fn fits(sidecar: &Metadata, original: &Metadata) -> bool {
     sidecar.len > 0 && sidecar.modified >= original.modified
+}
+
+/// The beginning of a document. Where a disk has to bring it, it is asked for and not waited for.
+fn read_head<R: FileReads>(
+    reads: &mut R,
+    file: &R::File,
+    plain: &Reading,
+) -> io::Result<DocumentHead> {
+    let head = match &plain.content {
+        Some(content) => Some(content.clone()),
+        None => {
+            let len = plain.metadata.len.min(media_type::HEAD_LEN as u64);
+            reading::read(reads, file, len)?
+        }
+    };
+    Ok(head.map_or(DocumentHead::OnDisk, DocumentHead::Known))
 }
 
 /// Time at which a resource that was read now is to be read again even if nothing changes: at once, if

@@ -337,3 +337,29 @@ fn an_empty_file_is_a_file() {
     assert_eq!(site.get_with("/a", &[("range", "bytes=0-")]).status, 200);
     assert_eq!(site.get_with("/a", &[("range", "bytes=-1")]).status, 200);
 }
+
+#[test]
+fn a_document_that_a_disk_must_bring_is_not_waited_for_and_not_contradicted() {
+    let meta = |name: &str| format!("<meta charset={name}>");
+    for (name, len, known) in [
+        ("koi8-r", 1_000, "text/html"),
+        ("utf-8", 1_000, "text/html; charset=utf-8"),
+        ("utf-8", HASHED_LEN as usize + 1, "text/html; charset=utf-8"),
+    ] {
+        let content = meta(name) + &"a".repeat(len);
+        let mut site = TestSite::new(&[("page.html", &content)]);
+        site.advance(Duration::from_secs(60));
+        site.files.slow_disk(Duration::from_millis(30));
+        let reads = site.files.counts().reads;
+        let seen = site.request("HEAD", "/page.html", &[]);
+        assert_eq!(
+            seen.field("content-type"),
+            Some("text/html"),
+            "{name} {len}"
+        );
+        assert_eq!(site.files.counts().reads, reads, "nothing was waited for");
+        site.advance(Duration::from_millis(40));
+        let seen = site.request("HEAD", "/page.html", &[]);
+        assert_eq!(seen.field("content-type"), Some(known), "{name} {len}");
+    }
+}
