@@ -235,8 +235,12 @@ impl FileHelper for HelperClient {
         self.send(TaskWork::Open, directory, (0, len), path)
     }
 
+    fn is_running(&self) -> bool {
+        self.socket.is_some()
+    }
+
     fn takes_tasks(&self) -> bool {
-        self.socket.is_some() && self.tasks.len() < MOST_TASKS
+        self.is_running() && self.tasks.len() < MOST_TASKS
     }
 
     fn take_answer(&mut self) -> Option<(HelpAnswer, Option<OwnedFd>)> {

@@ -24,6 +24,7 @@ use rustix::io::{Errno, retry_on_intr};
 use super::effort::Effort;
 use super::{Extent, FileKind, Files, Metadata, RootChange};
 
+mod brought;
 mod directory;
 mod links;
 mod openings;

@@ -48,6 +48,9 @@ pub trait FileHelper: fmt::Debug {
     /// Has a file opened beneath a directory, to be read.
     fn open(&mut self, directory: BorrowedFd<'_>, path: &[u8]) -> Option<HelpId>;
 
+    /// True until it has ended or was given up.
+    fn is_running(&self) -> bool;
+
     /// True if it would take a task now.
     fn takes_tasks(&self) -> bool;
 

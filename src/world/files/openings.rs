@@ -147,6 +147,10 @@ mod tests {
             Some(id)
         }
 
+        fn is_running(&self) -> bool {
+            true
+        }
+
         fn takes_tasks(&self) -> bool {
             true
         }

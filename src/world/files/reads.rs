@@ -3,12 +3,13 @@
 use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{Advice, fadvise};
-use rustix::io::{ReadWriteFlags, pread, preadv, preadv2, retry_on_intr};
+use rustix::fs::{Advice, Stat, fadvise, fstat, fstatfs};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv, preadv2, retry_on_intr};
 
+use super::brought::Brought;
 use super::describe;
 use super::openings::{HelpedOpening, Openings};
 use super::private::Inode;
@@ -18,6 +19,9 @@ use crate::world::{FileHelper, FileReads, HelpAnswer, HelpId, Metadata, Residenc
 /// The most bytes that the kernel reads for one piece of advice on any file system: its usual
 /// read-ahead.
 const ADVISED: u64 = 128 << 10;
+
+/// The type of file system that has all its bytes in memory (`TMPFS_MAGIC`, statfs(2)).
+const TMPFS: u32 = 0x0102_1994;
 
 /// Reads of open descriptors.
 #[derive(Debug, Default)]
@@ -32,6 +36,53 @@ struct Help {
     helper: Box<dyn FileHelper>,
     needed: Option<HelpId>,
     openings: Openings,
+    /// The bytes that it has brought, once there is a file system that does not tell which are in memory.
+    brought: Option<Brought>,
+}
+
+impl Help {
+    /// Has the helper bring bytes; `None` if it does not take the task.
+    fn bring(&mut self, file: &OwnedFd, offset: u64, len: u64) -> Option<HelpId> {
+        let Some(brought) = &mut self.brought else {
+            return self.helper.read_ahead(file.as_fd(), offset, len);
+        };
+        let (inode, file_len) = identify(fstat(file).ok()?);
+        let bytes = Brought::widen(offset..offset + len, file_len);
+        let len = bytes.end - bytes.start;
+        let task = self.helper.read_ahead(file.as_fd(), bytes.start, len)?;
+        brought.note_asked(task, inode, bytes);
+        Some(task)
+    }
+
+    /// Has the helper hash bytes, which brings them; `None` if it does not take the task.
+    fn hash(&mut self, file: &OwnedFd, offset: u64, len: u64) -> Option<HelpId> {
+        let task = self.helper.hash(file.as_fd(), offset, len)?;
+        if let Some(brought) = &mut self.brought
+            && let Ok(stat) = fstat(file)
+        {
+            brought.note_asked(task, identify(stat).0, offset..offset + len);
+        }
+        Some(task)
+    }
+
+    /// The number of bytes of a file from an offset on, at most `most`, that can be read without a wait, where the
+    /// file system does not tell.
+    fn extent(&mut self, file: &OwnedFd, offset: u64, most: u64) -> io::Result<u64> {
+        let now = Instant::now();
+        let brought = self.brought.get_or_insert_with(|| Brought::new(now));
+        let inode = identify(fstat(file)?).0;
+        let extent = brought.extent(inode, offset, most, now);
+        if extent == 0 && fstatfs(file)?.f_type as u32 == TMPFS {
+            brought.note(inode, offset..offset + most, now);
+            return Ok(most);
+        }
+        Ok(extent)
+    }
+}
+
+/// The identity and the length of a file.
+fn identify(stat: Stat) -> (Inode, u64) {
+    ((stat.st_dev, stat.st_ino), stat.st_size as u64)
 }
 
 impl DescriptorReads {
@@ -41,6 +92,7 @@ impl DescriptorReads {
             helper,
             needed: None,
             openings: Openings::default(),
+            brought: None,
         });
     }
 
@@ -48,7 +100,7 @@ impl DescriptorReads {
     fn ask_helper(&mut self, file: &OwnedFd, offset: u64, len: u64) -> Option<HelpId> {
         let help = self.helper.as_mut()?;
         self.effort.call();
-        help.helper.read_ahead(file.as_fd(), offset, len)
+        help.bring(file, offset, len)
     }
 
     /// Has a helper open a path beneath a root, for a response that is about to wait for it.
@@ -74,6 +126,27 @@ impl DescriptorReads {
         }
         Ok(())
     }
+}
+
+/// Reads bytes that a helper has brought; `WouldBlock` if it has not brought even the first.
+fn read_brought(
+    help: &mut Help,
+    file: &OwnedFd,
+    offset: u64,
+    slices: &mut [IoSliceMut<'_>],
+) -> io::Result<usize> {
+    let most: usize = slices.iter().map(|slice| slice.len()).sum();
+    let extent = help.extent(file, offset, most as u64)? as usize;
+    if extent == most {
+        return Ok(retry_on_intr(|| preadv(file, slices, offset))?);
+    }
+    let first = slices.iter_mut().find(|slice| !slice.is_empty());
+    let Some(first) = first.filter(|_| extent > 0) else {
+        return Err(io::ErrorKind::WouldBlock.into());
+    };
+    let len = extent.min(first.len());
+    let (first, _) = first.split_at_mut(len);
+    Ok(retry_on_intr(|| pread(file, &mut *first, offset))?)
 }
 
 impl FileReads for DescriptorReads {
@@ -118,8 +191,17 @@ impl FileReads for DescriptorReads {
         slices: &mut [IoSliceMut<'_>],
     ) -> io::Result<usize> {
         self.effort.call();
-        let read = || preadv2(file, slices, offset, ReadWriteFlags::NOWAIT);
-        Ok(retry_on_intr(read)?)
+        let read = retry_on_intr(|| preadv2(file, slices, offset, ReadWriteFlags::NOWAIT));
+        match (read, &mut self.helper) {
+            // The kernel or the file system does not know such reads.
+            (Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS), Some(help))
+                if help.helper.is_running() =>
+            {
+                self.effort.call();
+                read_brought(help, file, offset, slices)
+            }
+            (read, _) => Ok(read?),
+        }
     }
 
     fn residence(&mut self, file: &OwnedFd, offset: u64, len: u64) -> io::Result<Residence> {
@@ -173,13 +255,16 @@ impl FileReads for DescriptorReads {
     }
 
     fn hash_by_helper(&mut self, file: &OwnedFd, offset: u64, len: u64) -> Option<HelpId> {
-        self.helper.as_mut()?.helper.hash(file.as_fd(), offset, len)
+        self.helper.as_mut()?.hash(file, offset, len)
     }
 
     fn take_answer(&mut self) -> Option<HelpAnswer> {
         let help = self.helper.as_mut()?;
         let (answer, file) = help.helper.take_answer()?;
         help.openings.settle(answer, file);
+        if let Some(brought) = &mut help.brought {
+            brought.settle(answer, Instant::now());
+        }
         Some(answer)
     }
 
@@ -202,5 +287,98 @@ impl FileReads for DescriptorReads {
 
     fn take_effort(&mut self) -> usize {
         self.effort.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::HelpOutcome;
+    use std::collections::VecDeque;
+    use std::fs::File;
+    use std::io::ErrorKind;
+    use std::os::fd::BorrowedFd;
+
+    /// A helper that answers each task when it is asked for its answers.
+    #[derive(Debug, Default)]
+    struct Bringer {
+        tasks: VecDeque<HelpId>,
+        count: u32,
+    }
+
+    impl FileHelper for Bringer {
+        fn read_ahead(&mut self, _: BorrowedFd<'_>, _: u64, _: u64) -> Option<HelpId> {
+            self.count += 1;
+            self.tasks.push_back(HelpId(self.count));
+            Some(HelpId(self.count))
+        }
+
+        fn hash(&mut self, _: BorrowedFd<'_>, _: u64, _: u64) -> Option<HelpId> {
+            None
+        }
+
+        fn open(&mut self, _: BorrowedFd<'_>, _: &[u8]) -> Option<HelpId> {
+            None
+        }
+
+        fn is_running(&self) -> bool {
+            true
+        }
+
+        fn takes_tasks(&self) -> bool {
+            true
+        }
+
+        fn take_answer(&mut self) -> Option<(HelpAnswer, Option<OwnedFd>)> {
+            let outcome = HelpOutcome::Read;
+            let id = self.tasks.pop_front()?;
+            Some((HelpAnswer { id, outcome }, None))
+        }
+
+        fn is_open(&self, id: HelpId) -> bool {
+            self.tasks.contains(&id)
+        }
+
+        fn timeout(&self) -> Option<Duration> {
+            None
+        }
+    }
+
+    /// Reads a byte that is in memory.
+    fn byte(reads: &mut DescriptorReads, file: &OwnedFd) -> io::Result<usize> {
+        reads.read_resident(file, 0, &mut [IoSliceMut::new(&mut [0])])
+    }
+
+    #[test]
+    fn bytes_of_a_file_system_that_does_not_tell_are_read_once_the_helper_has_brought_them() {
+        // Its file system knows no reads that do not wait, as overlayfs does.
+        let file = OwnedFd::from(File::open("/proc/version").unwrap());
+        let mut reads = DescriptorReads::default();
+        let told = byte(&mut reads, &file).unwrap_err();
+        assert_ne!(told.kind(), ErrorKind::WouldBlock, "nobody would bring it");
+        reads.be_helped(Box::new(Bringer::default()));
+        for _ in 0..2 {
+            let told = byte(&mut reads, &file).unwrap_err();
+            assert_eq!(told.kind(), ErrorKind::WouldBlock);
+            assert_eq!(reads.residence(&file, 0, 1).unwrap(), Residence::Disk);
+        }
+        reads.need(&file, 0, 1).unwrap();
+        let task = reads.take_needed();
+        let told = byte(&mut reads, &file).unwrap_err();
+        assert_eq!(told.kind(), ErrorKind::WouldBlock, "there is no answer yet");
+        assert_eq!(reads.take_answer().map(|answer| answer.id), task);
+        assert_eq!(byte(&mut reads, &file).unwrap(), 1);
+        assert_eq!(reads.residence(&file, 0, 1).unwrap(), Residence::Memory);
+    }
+
+    #[test]
+    fn bytes_in_memory_are_read_at_once_where_the_file_system_has_nothing_else() {
+        let path = format!("/dev/shm/calmd-test-{}", std::process::id());
+        std::fs::write(&path, "a").unwrap();
+        let file = OwnedFd::from(File::open(&path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        let mut reads = DescriptorReads::default();
+        reads.be_helped(Box::new(Bringer::default()));
+        assert_eq!(byte(&mut reads, &file).unwrap(), 1);
     }
 }
