@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  │ kind, 1 byte │ file, 4 bytes │ content │   a task; the one that opens a file has its descriptor
-//!  │ file, 4 bytes │ error, 4 bytes │         the answer to a write and to a sync: 0, or the error's number
+//!  │ file, 4 bytes │ error, 4 bytes │         the answer to a write, a flush and a sync: 0, or the error's number
 //! ```
 //!
 //! It is a process of its own, beside the one that helps with files, because a write may take as long as the disk
@@ -15,7 +15,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::fdatasync;
+use rustix::fs::{Advice, fadvise, fdatasync};
 use rustix::io::{Errno, retry_on_intr, write};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -39,6 +39,7 @@ const OPEN: u8 = 1;
 const WRITE: u8 = 2;
 const SYNC: u8 = 3;
 const CLOSE: u8 = 4;
+const FLUSH: u8 = 5;
 
 /// The process that writes uploads, as the server has it.
 pub struct WriterClient {
@@ -77,6 +78,15 @@ impl WriterClient {
         })
     }
 
+    /// A client of a process that a test plays at the other end of the socket.
+    #[cfg(test)]
+    pub(crate) fn over(socket: OwnedFd) -> Self {
+        WriterClient {
+            socket: Some(socket),
+            process: 0,
+        }
+    }
+
     /// The process id.
     pub fn process(&self) -> u32 {
         self.process
@@ -102,6 +112,11 @@ impl WriterClient {
     /// Has a file's content brought to the disk.
     pub fn sync(&mut self, number: u32) -> TaskSent {
         self.send(SYNC, number, &[], None)
+    }
+
+    /// Has a file's content start on its way to the disk.
+    pub fn flush(&mut self, number: u32) -> TaskSent {
+        self.send(FLUSH, number, &[], None)
     }
 
     /// Has a file closed.
@@ -210,6 +225,7 @@ pub(super) fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
             }
             (WRITE, _) => on(&files, number, |file| write_all(file, content)),
             (SYNC, _) => on(&files, number, |file| fdatasync(file)),
+            (FLUSH, _) => on(&files, number, flush),
             _ => Err(Errno::INVAL),
         };
         let error = done.err().map_or(0, Errno::raw_os_error);
@@ -239,6 +255,16 @@ fn write_all(file: &OwnedFd, mut content: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Starts to write a file's content to the disk, without waiting for its end. The advice does that first, and forgets
+/// what was written before then; sync_file_range(2) would not forget, but is not to be had without `unsafe`.
+fn flush(file: &OwnedFd) -> Result<(), Errno> {
+    match fadvise(file, 0, None, Advice::DontNeed) {
+        // A file system without a disk, or one that takes no advice.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(()),
+        advised => advised,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,11 +283,7 @@ mod tests {
         let process = std::thread::spawn(move || run(theirs.as_fd()));
         let mut ready = [0; 64];
         recv(&ours, &mut ready[..], RecvFlags::empty()).unwrap();
-        let client = WriterClient {
-            socket: Some(ours),
-            process: 0,
-        };
-        (client, process)
+        (WriterClient::over(ours), process)
     }
 
     fn next(client: &mut WriterClient) -> WriterAnswer {
@@ -281,8 +303,9 @@ mod tests {
         let data = vec![b'x'; 100_000];
         assert_eq!(client.write(7, &data), (TaskSent::Taken, MOST_CONTENT));
         assert_eq!(client.write(7, &data[MOST_CONTENT..]).0, TaskSent::Taken);
+        assert_eq!(client.flush(7), TaskSent::Taken);
         assert_eq!(client.sync(7), TaskSent::Taken);
-        for _ in 0..3 {
+        for _ in 0..4 {
             let (number, error) = next(&mut client);
             assert!(number == 7 && error.is_none(), "{error:?}");
         }
@@ -310,10 +333,7 @@ mod tests {
             None,
         )
         .unwrap();
-        let mut client = WriterClient {
-            socket: Some(ours),
-            process: 0,
-        };
+        let mut client = WriterClient::over(ours);
         let data = vec![0; MOST_CONTENT];
         let taken = (0..100).take_while(|_| client.write(1, &data).0 == TaskSent::Taken);
         assert!((1..50).contains(&taken.count()));

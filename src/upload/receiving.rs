@@ -156,6 +156,11 @@ impl Receiving {
         if let Some(content) = self.content.take() {
             self.terms.promised.check(content.finish())?;
         }
+        if self.terms.existing == ExistingName::Replace {
+            for IncomingFile { file, name, .. } in &mut self.files.whole {
+                file.will_replace(name);
+            }
+        }
         self.stage = UploadStage::Settling;
         self.go_on()
     }

@@ -376,6 +376,11 @@ impl Temporary {
         Ok(self.writing.go_on(&self.file)?)
     }
 
+    /// Prepares to take the place of the file of this name, if there is one.
+    pub(super) fn will_replace(&mut self, name: &str) {
+        self.writing.will_replace(&self.place.directory, name);
+    }
+
     /// True once all of the file is written, and on the disk where that is wanted.
     pub(super) fn is_settled(&mut self) -> Result<bool, UploadRefusal> {
         Ok(self.writing.settle(&self.file, self.place.sync)?)

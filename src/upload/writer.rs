@@ -51,13 +51,18 @@ impl UploadWriter {
     pub fn start(user: Option<&User>, sandbox: HelperSandbox) -> Result<Self, HelperError> {
         let client = WriterClient::start(user, sandbox)?;
         log::info!("the process {} writes uploads", client.process());
-        Ok(UploadWriter(Rc::new(RefCell::new(WriterQueue {
+        Ok(Self::with(client))
+    }
+
+    /// The process behind a client.
+    pub(super) fn with(client: WriterClient) -> Self {
+        UploadWriter(Rc::new(RefCell::new(WriterQueue {
             client,
             files: HashMap::new(),
             last: 0,
             closing: Vec::new(),
             waiting: Vec::new(),
-        }))))
+        })))
     }
 
     /// Calls a function with the socket of the process, whose readiness [`UploadWriter::take_answers`] is for.
@@ -146,6 +151,12 @@ impl HelpedFile {
     /// Has the process bring the file to the disk; false if it has no room for the task.
     pub(super) fn sync(&mut self) -> io::Result<bool> {
         let sent = self.writer.0.borrow_mut().client.sync(self.number);
+        self.note(sent)
+    }
+
+    /// Has the process start to write the file to the disk; false if it has no room for the task.
+    pub(super) fn flush(&mut self) -> io::Result<bool> {
+        let sent = self.writer.0.borrow_mut().client.flush(self.number);
         self.note(sent)
     }
 

@@ -3,11 +3,15 @@
 //! The kernel takes a write into its page cache, mostly at once. It makes the writer wait where a disk is so slow
 //! that too much of it is unwritten, and no flag turns that off everywhere: of buffered writes that must not wait
 //! (RWF_NOWAIT), ext4 and tmpfs know nothing. A process of its own can wait.
+//!
+//! A file that takes the place of another costs more: ext4 first starts to write the new one to the disk, within rename(2),
+//! and the last who has the old one open gives its content back, which takes a second for a gigabyte in memory. Both are
+//! the process's work: it starts the writing before, and closes the old file after.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::fdatasync;
+use rustix::fs::{Mode, OFlags, fdatasync, openat};
 use rustix::io::retry_on_intr;
 
 use super::writer::{HelpedFile, UploadWriter};
@@ -29,10 +33,14 @@ pub(super) struct HelpedWriting {
     file: Option<HelpedFile>,
     /// Bytes that the process had no room for: at most the window of the request.
     pending: Vec<u8>,
+    /// The file whose name this one will take, before the process has it.
+    found: Option<OwnedFd>,
+    /// That file as the process has it, which closes it when this is dropped.
+    replaced: Option<HelpedFile>,
     sync: SyncState,
 }
 
-/// The state of bringing a file to the disk.
+/// The state of bringing a file to the disk, or on its way there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SyncState {
     /// Nobody has asked for it.
@@ -51,6 +59,8 @@ impl FileWriting {
                 waker,
                 file: None,
                 pending: Vec::new(),
+                found: None,
+                replaced: None,
                 sync: SyncState::Unasked,
             })),
         }
@@ -67,6 +77,15 @@ impl FileWriting {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Prepares for a file that takes the place of the one of this name, if there is one.
+    pub(super) fn will_replace(&mut self, directory: &OwnedFd, name: &str) {
+        if let FileWriting::Helped(helped) = self {
+            // It is to be held, and neither read nor written.
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            helped.found = openat(directory, name, flags, Mode::empty()).ok();
         }
     }
 
@@ -135,15 +154,95 @@ impl HelpedWriting {
 
     fn settle(&mut self, file: &OwnedFd, sync: bool) -> io::Result<bool> {
         self.write(file, &[])?;
+        if let Some(found) = &self.found {
+            self.replaced = self.writer.begin(found, self.waker.clone())?;
+            if self.replaced.is_none() {
+                return Ok(false);
+            }
+            self.found = None;
+        }
         let Some(file) = self.file.as_mut().filter(|_| self.pending.is_empty()) else {
             return Ok(false);
         };
-        if sync && self.sync == SyncState::Unasked {
-            if !file.sync()? {
+        if (sync || self.replaced.is_some()) && self.sync == SyncState::Unasked {
+            let is_asked = if sync { file.sync()? } else { file.flush()? };
+            if !is_asked {
                 return Ok(false);
             }
             self.sync = SyncState::Asked;
         }
         file.is_settled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::testing::Desks;
+    use crate::helper::WriterClient;
+    use rustix::fs::fstat;
+    use rustix::net::{
+        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags,
+        SocketFlags, SocketType, recvmsg, send, socketpair,
+    };
+    use std::io::IoSliceMut;
+    use std::mem::MaybeUninit;
+
+    /// The next task: its kind, the file's number, and the descriptor that came with it.
+    fn task(process: &OwnedFd) -> (u8, u32, Option<OwnedFd>) {
+        let mut bytes = [0; 100];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut parts = [IoSliceMut::new(&mut bytes)];
+        recvmsg(process, &mut parts, &mut control, RecvFlags::DONTWAIT).unwrap();
+        let passed = control.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut files) => files.next(),
+            _ => None,
+        });
+        let [kind, a, b, c, d, ..] = bytes;
+        (kind, u32::from_le_bytes([a, b, c, d]), passed)
+    }
+
+    #[test]
+    fn a_file_that_replaces_another_is_on_its_way_to_the_disk_first_and_the_process_closes_the_old_one()
+     {
+        let (ours, process) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
+        let writer = UploadWriter::with(WriterClient::over(ours));
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("name"), "old").unwrap();
+        let directory = OwnedFd::from(std::fs::File::open(place.path()).unwrap());
+        let file = OwnedFd::from(std::fs::File::create(place.path().join("new")).unwrap());
+        let waker = Desks::new().lend(|desk| desk.waker());
+        let mut writing = FileWriting::new(Some((writer.clone(), waker)));
+        writing.write(&file, b"new").unwrap();
+        writing.will_replace(&directory, "name");
+        assert!(!writing.settle(&file, false).unwrap());
+        let kinds = [task(&process), task(&process)].map(|(kind, number, _)| (kind, number));
+        assert_eq!(kinds, [(1, 1), (2, 1)], "it is opened and written");
+        let (kind, number, old) = task(&process);
+        assert_eq!((kind, number), (1, 2), "the old one is passed");
+        assert_eq!(task(&process).0, 5, "the new one is to be on its way");
+        for _ in 0..2 {
+            assert!(!writing.settle(&file, false).unwrap());
+            send(&process, &[1, 0, 0, 0, 0, 0, 0, 0], SendFlags::empty()).unwrap();
+            writer.take_answers();
+        }
+        assert!(writing.settle(&file, false).unwrap());
+        std::fs::rename(place.path().join("new"), place.path().join("name")).unwrap();
+        assert_eq!(
+            fstat(old.unwrap()).unwrap().st_nlink,
+            0,
+            "it was the old one"
+        );
+        drop(writing);
+        let mut closed = [task(&process), task(&process)].map(|(kind, number, _)| (kind, number));
+        closed.sort_unstable();
+        assert_eq!(closed, [(4, 1), (4, 2)]);
     }
 }
