@@ -50,7 +50,8 @@
 //! 4. An idle connection holds no buffer: buffers are lent for the length of a turn. Bytes stay with a
 //!    connection only while a frame, a head or a record is incomplete, or while its socket is full.
 //! 5. **Flushing**, **Ending** (TLS says close_notify) and **Lingering** close it so that no reset
-//!    overtakes bytes that the peer has not read yet (RFC 9112 §9.6).
+//!    overtakes bytes that the peer has not read yet (RFC 9112 §9.6). A reset is the end, and close_notify is not said,
+//!    where a client of HTTP/1.0 would take the end for that of content which was cut short.
 //!
 //! # The life of a request
 //!

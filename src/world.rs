@@ -133,6 +133,10 @@ pub trait World {
 
     /// Ends our direction of the stream; the other stays open.
     fn shutdown_write(&mut self, socket: &mut Self::Socket) -> io::Result<()>;
+
+    /// Has the socket reset its connection when it is dropped, so that the peer's read fails. Bytes that the peer has
+    /// not read yet may be lost.
+    fn reset_at_close(&mut self, socket: &mut Self::Socket) -> io::Result<()>;
 }
 
 /// A world as an object, with sockets of the type `K` and files of the type `F`: for code that only reads and writes

@@ -41,6 +41,17 @@ pub(super) enum Persistence {
     Close,
 }
 
+/// The bearing of a connection's end on the content of its last response (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentEnd {
+    /// None: a length or a last chunk tells the end of the content.
+    Told,
+    /// The end of the connection is the end of the content, all of which is in the output.
+    ByClose,
+    /// The end of the connection would be taken for the end of the content, of which a part is missing.
+    Missing,
+}
+
 /// The input beyond what was consumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {

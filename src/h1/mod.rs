@@ -46,5 +46,5 @@ pub use encode::CHUNK_OVERHEAD;
 #[cfg(feature = "server")]
 pub(crate) use encode::{FieldLines, SharedHead};
 pub use error::Error;
-pub use message::{BodyLength, Version};
+pub use message::{BodyLength, ContentEnd, Version};
 pub use server::{Config, Connection, Event, H2cUpgrade, LastRequest, Refusal, glimpse};

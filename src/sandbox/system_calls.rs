@@ -197,6 +197,8 @@ fn conditional(process: ConfinedProcess<'_>) -> Vec<(i64, u8, u32, u32)> {
         ..
     } = process
     {
+        // A response that the end of its connection would complete is cut short by a reset.
+        calls.push((libc::SYS_setsockopt, 2, any, libc::SO_LINGER as u32));
         // Descriptors are passed to helpers, and come from them. Nothing else takes these calls.
         for &socket in helpers {
             calls.push((libc::SYS_sendmsg, 0, any, socket as u32));

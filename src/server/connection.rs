@@ -212,6 +212,7 @@ impl<K, F: Files> Connection<K, F> {
 
     /// Closes at once.
     pub fn close(&mut self, world: &mut Outside<K, F>, turn: &mut Turn<'_, F>) -> Wish {
+        self.reset_within_content(world);
         if let Some(protocol) = self.phase.protocol_mut() {
             protocol.close(turn);
         }

@@ -14,7 +14,7 @@ use super::taps::Taps;
 use super::trace;
 use super::turn::Turn;
 use crate::exchange::{ActiveRequest, ContentHold, RequestKey, Response, Size};
-use crate::h1::{self, BodyLength, Event};
+use crate::h1::{self, BodyLength, ContentEnd, Event};
 use crate::h2::Direction;
 use crate::http::{Field, Fields, Scheme};
 use crate::telemetry::access_log::{Entry, LostOutput, Unsent};
@@ -89,6 +89,11 @@ impl<F: Files> H1Service<F> {
     /// True if the connection is to be closed once its output is sent.
     pub fn is_over(&self) -> bool {
         self.active.is_none() && self.core.wants_close()
+    }
+
+    /// The meaning that the end of the connection has for the last response.
+    pub fn content_end(&self) -> ContentEnd {
+        self.core.content_end()
     }
 
     /// The time at which [`H1Service::handle_timeout`] is due.

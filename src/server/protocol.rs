@@ -10,6 +10,7 @@ use super::services::Services;
 use super::taps::Taps;
 use super::turn::Turn;
 use crate::exchange::{RequestKey, WakeCause};
+use crate::h1::ContentEnd;
 #[cfg(feature = "panel")]
 use crate::h2::Budgets;
 use crate::h2::ErrorCode;
@@ -155,6 +156,15 @@ impl<F: Files> Protocol<F> {
         match self {
             Protocol::H1(service) => service.is_over(),
             Protocol::H2(service) => service.core().is_drained(),
+        }
+    }
+
+    /// The meaning that the end of the connection has for the content of the last response. HTTP/2 ends each response
+    /// by itself.
+    pub fn content_end(&self) -> ContentEnd {
+        match self {
+            Protocol::H1(service) => service.content_end(),
+            Protocol::H2(_) => ContentEnd::Told,
         }
     }
 

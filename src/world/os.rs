@@ -6,6 +6,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};
 use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{self, SendFlags};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -387,6 +388,15 @@ impl<F: super::Files<File: AsFd>> World for OsWorld<F> {
         match socket {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    fn reset_at_close(&mut self, socket: &mut Socket) -> io::Result<()> {
+        match socket {
+            // The close does not linger for what was not sent, and tells the peer so (socket(7), SO_LINGER).
+            Socket::Tcp(stream) => Ok(set_socket_linger(stream, Some(Duration::ZERO))?),
+            // Unix sockets know no reset: a read of the peer fails only if bytes of the peer were not read here.
+            Socket::Unix(_) => Ok(()),
         }
     }
 }

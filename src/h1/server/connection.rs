@@ -11,7 +11,7 @@ use super::refusal::{Refusal, WrittenRefusal};
 use crate::h1::body::BodyDecoder;
 use crate::h1::encode::{self, ContentPresence};
 use crate::h1::error::Error;
-use crate::h1::message::{Input, Persistence, Version};
+use crate::h1::message::{ContentEnd, Input, Persistence, Version};
 use crate::h1::output::OutgoingBytes;
 use crate::h1::timer::Timer;
 use crate::http::Scheme;
@@ -41,6 +41,7 @@ pub struct Connection {
     pub(super) periods: u16,
     pub(super) patience: Patience,
     pub(super) persistence: Persistence,
+    pub(super) content_end: ContentEnd,
     pub(super) input: Input,
     pub(super) scheme: Scheme,
     pub(super) h2c: H2c,
@@ -62,6 +63,7 @@ impl Connection {
             periods: 0,
             patience: Patience::Short,
             persistence: Persistence::KeepAlive,
+            content_end: ContentEnd::Told,
             input: Input::Starved,
             scheme,
             h2c: H2c::Ignored,
@@ -224,6 +226,15 @@ impl Connection {
     /// True if all that will ever be sent is in the output.
     pub fn wants_close(&self) -> bool {
         matches!(self.state, ConnectionState::Closed(_))
+    }
+
+    /// The meaning that the end of the connection has for the content of the last response. A client of HTTP/1.0 sees
+    /// no difference between an orderly end and the end of content without a length. So the caller closes in order if
+    /// all output is sent and this is not [`ContentEnd::Missing`]. Otherwise, unless it is [`ContentEnd::Told`], the
+    /// caller has the connection reset, and sends no `close_notify` within TLS (RFC 9112 §8, §9.8). A tunnel's bytes
+    /// are no content: their protocol tells its own ends.
+    pub fn content_end(&self) -> ContentEnd {
+        self.content_end
     }
 
     /// True if a request was received whose response has no head yet.

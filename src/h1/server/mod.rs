@@ -12,7 +12,8 @@
 //! 3. [`Connection::receive`] again: the next request may be in the input already. It is not looked
 //!    at before the response to the one before it is complete, so responses keep the order of their
 //!    requests (RFC 9112 §9.3.2), and a flood of pipelined requests costs what its responses cost.
-//! 4. [`Connection::take_output`]. When [`Connection::wants_close`], close once that is sent.
+//! 4. [`Connection::take_output`]. When [`Connection::wants_close`], close once that is sent, in the manner that
+//!    [`Connection::content_end`] tells.
 //!
 //! # States
 //!

@@ -11,7 +11,7 @@ use crate::h1::body::{BodyBounds, BodyDecoder, BodyPart};
 use crate::h1::encode::ContentPresence;
 use crate::h1::error::Error;
 use crate::h1::fields::{MOST_FIELDS, parse_trailers};
-use crate::h1::message::{Input, Persistence};
+use crate::h1::message::{ContentEnd, Input, Persistence};
 use crate::h1::scan::{Bounds, FirstLine};
 use crate::h1::timer::Timer;
 use crate::http::Fields;
@@ -301,7 +301,12 @@ impl Connection {
         match (&exchange.response, &exchange.request, self.persistence) {
             // The other side of a tunnel has an end of its own.
             (ResponseHalf::Done, RequestHalf::Tunnel, _) => {}
-            (ResponseHalf::Done, _, Persistence::Close) => self.close(),
+            (ResponseHalf::Done, _, Persistence::Close) => {
+                if self.content_end == ContentEnd::Missing {
+                    self.content_end = ContentEnd::ByClose;
+                }
+                self.close();
+            }
             (ResponseHalf::Done, RequestHalf::Done, Persistence::KeepAlive) => {
                 self.state = ConnectionState::Head(HeadProgress::default());
                 self.timer = Timer::after(self.now, self.config.keep_alive_timeout);

@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::exchange::{ConnectionState, Expectation, OpenExchange, RequestHalf, ResponseHalf};
 use super::refusal::{Refusal, WrittenRefusal};
 use crate::h1::encode::{self, ContentPresence};
-use crate::h1::message::{BodyLength, Persistence, Version};
+use crate::h1::message::{BodyLength, ContentEnd, Persistence, Version};
 use crate::h1::output::{Outgoing, Sent};
 use crate::http::{Field, status};
 use std::time::Instant;
@@ -127,6 +127,9 @@ impl Connection {
             // request (RFC 9110 §10.1.1).
             if exchange.expectation == Expectation::Pending || length == Length::UntilClose {
                 self.persistence = Persistence::Close;
+                if length == Length::UntilClose {
+                    self.content_end = ContentEnd::Missing;
+                }
             }
         }
         self.output.bytes.reserve(encode::HEAD_ROOM);

@@ -3,6 +3,7 @@
 use super::{Connection, Phase, Serving, Wish};
 use crate::content::BodyError;
 use crate::exchange::Failure;
+use crate::h1::ContentEnd;
 use crate::server::protocol::Protocol;
 use crate::server::turn::Turn;
 use crate::telemetry::access_log::LostOutput;
@@ -53,6 +54,18 @@ impl<K, F: Files> Connection<K, F> {
         self.phase.stop();
     }
 
+    /// Has the close of the socket reset the connection if the client would take an orderly end for the end of content
+    /// that it has not got whole (RFC 9112 §8): content without a length, for a client of HTTP/1.0. To be called before
+    /// every end but the one that [`Connection::settle`] comes to in order, with all output sent.
+    pub fn reset_within_content(&mut self, world: &mut Outside<K, F>) {
+        let protocol = self.phase.protocol();
+        if protocol.is_some_and(|protocol| protocol.content_end() != ContentEnd::Told)
+            && let Err(error) = world.reset_at_close(self.link.socket())
+        {
+            log::debug!("{}: cut short without a reset: {error}", self.peer);
+        }
+    }
+
     /// Moves on to the phase that follows, if one does.
     pub(super) fn settle(
         &mut self,
@@ -94,6 +107,9 @@ impl<K, F: Files> Connection<K, F> {
             && self.link.unsent().is_empty()
         {
             if let Some(protocol) = protocol {
+                if protocol.content_end() == ContentEnd::Missing {
+                    return Ok(self.close(world, turn));
+                }
                 protocol.close(turn);
             }
             self.end_output(wire, world, turn)?;

@@ -2,9 +2,9 @@
 
 use super::{Connection, OutputRoom, Phase};
 use crate::exchange::RequestKey;
+use crate::h1::ContentEnd;
 use crate::link::{Stall, WriteError};
 use crate::server::config::Limits;
-use crate::server::protocol::Protocol;
 use crate::server::turn::Turn;
 use crate::tls::records::WireBuffer;
 use crate::world::{Files, Outside};
@@ -36,7 +36,10 @@ impl<K, F: Files> Connection<K, F> {
         if output.is_empty() && turn.splices.is_empty() {
             return Ok(());
         }
-        let is_last = self.phase.protocol_mut().is_some_and(Protocol::is_over);
+        // Behind a part of content that the end would complete, the end is another one.
+        let is_last = self.phase.protocol_mut().is_some_and(|protocol| {
+            protocol.is_over() && protocol.content_end() != ContentEnd::Missing
+        });
         if !self.link.is_secure() {
             if is_last {
                 self.link.seal_end(wire);

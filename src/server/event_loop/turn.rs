@@ -195,6 +195,7 @@ impl<W: World + 'static> EventLoop<W> {
         self.recover();
         if let Some(connection) = self.connections.value(token) {
             let peer = connection.peer();
+            connection.reset_within_content(&mut self.world);
             self.services.report_panic(peer, panic);
         }
         self.forget(token);

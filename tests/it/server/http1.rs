@@ -1,5 +1,6 @@
 //! HTTP/1.1 over a socket.
 
+use super::tls::{client_config, connect_with};
 use crate::support::Server;
 use std::fs;
 use std::io::{Read, Write};
@@ -180,4 +181,34 @@ fn a_file_that_shrinks_while_the_reader_rests_is_no_reason_for_a_reset() {
     let end = stream.read_to_end(&mut answer);
     end.expect("an end, and not a reset");
     assert!((1..size).contains(&answer.len()), "{}", answer.len());
+}
+
+/// RFC 9112 §8, §9.8: nothing but the end tells a client of HTTP/1.0 where content without a length ends.
+#[test]
+fn a_listing_that_is_cut_short_ends_with_a_reset_for_a_client_of_http_1_0() {
+    let mut server = Server::with_site(&["--listing"], |site| {
+        fs::create_dir(site.join("many")).unwrap();
+        // More than the kernel keeps for a client that does not read.
+        for number in 0..8_000 {
+            let name = format!("many/{number}{}", "x".repeat(200));
+            fs::write(site.join(name), "").unwrap();
+        }
+    });
+    let request = b"GET /many/ HTTP/1.0\r\n\r\n";
+    let mut clear = server.connect();
+    let mut secure = connect_with(&server, client_config(&server, &["http/1.1"]));
+    clear.write_all(request).unwrap();
+    secure.write_all(request).unwrap();
+    clear.read_exact(&mut [0]).unwrap();
+    secure.read_exact(&mut [0]).unwrap();
+    server.signal("TERM");
+    server.logged("stopping: ");
+    server.signal("TERM");
+    server.wait();
+    let streams: [&mut dyn Read; 2] = [&mut clear, &mut secure];
+    for stream in streams {
+        let end = stream.read_to_end(&mut Vec::new());
+        let error = end.expect_err("an end as of a whole response");
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
 }

@@ -37,6 +37,14 @@ fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
+/// True if a client of HTTP/1.0 gets a response whose connection is reset behind it.
+fn ends_in_reset(server: &Server) -> bool {
+    let mut client = server.connect();
+    client.write_all(b"GET /a HTTP/1.0\r\n\r\n").unwrap();
+    let end = client.read_to_end(&mut Vec::new());
+    end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
+}
+
 #[test]
 fn a_request_is_made_anew_for_its_upstream_and_the_site_keeps_the_rest() {
     let upstream = Upstream::answering(OK);
@@ -234,6 +242,9 @@ fn a_truncated_response_is_never_passed_on_as_whole() {
         h2.send(&frame(raw_h2::HEADERS, end, 1, &get("/a")));
         // INTERNAL_ERROR
         assert_eq!(h2.reset(1), 2, "{answer}");
+        // An end in order would be that of a whole response.
+        let has_length = got.contains("content-length");
+        assert!(ends_in_reset(&server) || has_length, "{answer}");
     }
 }
 

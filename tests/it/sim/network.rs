@@ -91,6 +91,8 @@ struct Link {
     harmed: bool,
     /// The file whose promised content could not be sent on the connection.
     lost_file: Option<Rc<str>>,
+    /// True once the close of the server's socket is to reset the connection.
+    resets_at_close: bool,
     /// True if a reset overtook bytes of the server that were on their way.
     overtaken: bool,
 }

@@ -303,4 +303,12 @@ impl World for SimWorld {
         });
         result
     }
+
+    fn reset_at_close(&mut self, socket: &mut SimSocket) -> io::Result<()> {
+        self.outside
+            .borrow_mut()
+            .network
+            .reset_at_close(socket.link);
+        Ok(())
+    }
 }

@@ -1,6 +1,7 @@
 //! Responses as they are written (RFC 9112 §4, §6, §7.1).
 
 use super::*;
+use crate::h1::{ContentEnd, Version};
 
 const KEEP_ALIVE: &str = "connection: keep-alive\r\nkeep-alive: timeout=75, max=999\r\n";
 
@@ -90,6 +91,32 @@ fn unknown_length_ends_with_the_connection_for_http_1_0() {
     let expected = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello you";
     assert_eq!(caller.sent(), expected);
     assert!(caller.connection.wants_close());
+}
+
+/// RFC 9112 §8: an end in order would complete what is missing.
+#[test]
+fn content_of_unknown_length_is_missing_for_http_1_0_until_all_of_it_is_in_the_output() {
+    for (is_whole, expected) in [(false, ContentEnd::Missing), (true, ContentEnd::ByClose)] {
+        let mut caller = get_1_0();
+        assert_eq!(caller.connection.content_end(), ContentEnd::Told);
+        caller.respond_with(200, &[], BodyLength::Unknown);
+        caller.send(b"hello", is_whole);
+        assert_eq!(caller.connection.content_end(), expected);
+        // Neither an order to end nor the end itself makes it whole.
+        caller.connection.shutdown();
+        caller.connection.abort();
+        assert_eq!(caller.connection.content_end(), expected);
+    }
+    for mut caller in [get(), get_1_0()] {
+        let length = match caller.connection.version() {
+            Version::Http10 => BodyLength::Known(9),
+            Version::Http11 => BodyLength::Unknown,
+        };
+        caller.respond_with(200, &[], length);
+        caller.send(b"hello", false);
+        caller.connection.abort();
+        assert_eq!(caller.connection.content_end(), ContentEnd::Told);
+    }
 }
 
 #[test]

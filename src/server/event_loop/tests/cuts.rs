@@ -5,7 +5,7 @@
 //! something fails these tests as well.
 
 mod control;
-mod secure;
+pub(super) mod secure;
 
 use super::*;
 use crate::h2::frame::{FrameHeader, FrameType, HEADER_LEN, PREFACE, encode, flag};

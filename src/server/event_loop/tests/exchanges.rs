@@ -2,6 +2,7 @@
 //! versions.
 
 mod batches;
+mod closing;
 mod fields;
 mod files;
 mod script;

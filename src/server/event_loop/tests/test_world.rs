@@ -41,6 +41,8 @@ pub(super) struct TestLink {
     pub(super) held: bool,
     /// The end of the server's direction, and true if it took along the bytes before it.
     pub(super) output_end: Option<bool>,
+    /// The server resets the connection when it closes it; or its peer has, and reads fail.
+    pub(super) is_reset: bool,
 }
 
 pub(super) type Shared = Rc<RefCell<TestLink>>;
@@ -181,6 +183,9 @@ impl World for TestWorld {
         strike(&socket.0, SocketCall::Read);
         let mut link = socket.0.borrow_mut();
         let len = link.incoming.len().min(buffer.len());
+        if len == 0 && link.is_reset {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
         if len == 0 && !link.ended {
             link.vain_reads += 1;
             return Err(io::ErrorKind::WouldBlock.into());
@@ -232,6 +237,11 @@ impl World for TestWorld {
         strike(&socket.0, SocketCall::ShutdownWrite);
         let mut link = socket.0.borrow_mut();
         link.output_end = Some(std::mem::take(&mut link.held));
+        Ok(())
+    }
+
+    fn reset_at_close(&mut self, socket: &mut TestSocket) -> io::Result<()> {
+        socket.0.borrow_mut().is_reset = true;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Faults of ours and of the system at connections to upstreams: they cost one request, are counted and reported, and
 //! harm nobody else.
 
-use super::test_world::{Shared, SocketCall};
+use super::test_world::{Shared, SocketCall, TestLink};
 use super::{Bench, site};
 use crate::http::Fields;
 use crate::proxy::{
@@ -9,7 +9,9 @@ use crate::proxy::{
 };
 use crate::server::Config;
 use crate::server::limit_log::Limit;
+use crate::world::Ready;
 use std::rc::Rc;
+use std::time::Duration;
 
 const GET_UP: &[u8] = b"GET /up/a HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -116,4 +118,53 @@ fn without_a_descriptor_for_an_upstream_somebody_dispensable_goes_and_it_is_repo
         .limit_log
         .total(Limit::Descriptors);
     assert!(fired > 0, "it is counted and logged");
+}
+
+#[test]
+fn a_client_of_http_1_0_gets_a_reset_behind_an_answer_that_its_upstream_did_not_end() {
+    const OPEN: &[u8] = b"HTTP/1.1 200 OK\r\n\r\npart";
+    const CHUNKS: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npart\r\n";
+    const WHOLE: &[u8] =
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npart\r\n0\r\n\r\n";
+    type End = fn(&mut TestLink);
+    let end: End = |link| link.ended = true;
+    let reset: End = |link| link.is_reset = true;
+    let silence: End = |_| {};
+    for (number, (answer, act, is_cut)) in [
+        (OPEN, end, false),
+        (OPEN, reset, true),
+        (OPEN, silence, true),
+        (CHUNKS, end, true),
+        (CHUNKS, reset, true),
+        (CHUNKS, silence, true),
+        (WHOLE, end, false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut bench = bench();
+        let request = b"GET /up/a HTTP/1.0\r\nhost: a\r\n\r\n";
+        let client = bench.connect(0, request, usize::MAX, None);
+        bench.turns(3);
+        let link = wake_dialled(&bench, 0);
+        bench.turns(3);
+        link.borrow_mut().incoming = answer.to_vec();
+        bench.wake(&link);
+        bench.turns(3);
+        act(&mut link.borrow_mut());
+        let token = link.borrow().token.unwrap();
+        bench.outside.0.borrow_mut().ready.push(Ready::Socket {
+            token,
+            readable: true,
+            read_closed: link.borrow().ended || link.borrow().is_reset,
+        });
+        for _ in 0..10 {
+            bench.sleep(Duration::from_secs(60));
+            bench.turns(20);
+        }
+        let client = client.borrow();
+        assert!(client.outgoing.ends_with(b"\r\n\r\npart"), "{number}");
+        let ends = (client.closed, client.is_reset, client.output_end.is_none());
+        assert_eq!(ends, (true, is_cut, is_cut), "{number}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Upstreams behind TLS: the certificates that are taken, the protocols, and an end that nobody announced.
 
-use super::{body, status};
+use super::{body, ends_in_reset, status};
 use crate::support::{PATIENCE, Server};
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -115,5 +115,6 @@ fn an_end_that_tls_does_not_announce_is_not_passed_on_as_one() {
         let server = proxy(&format!("/=https://localhost:{port}"), &certificates);
         let got = server.request("GET / HTTP/1.1");
         assert_eq!(got.ends_with("0\r\n\r\n"), announces, "{got}");
+        assert_eq!(ends_in_reset(&server), !announces);
     }
 }

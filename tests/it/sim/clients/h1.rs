@@ -96,7 +96,7 @@ impl H1Client {
         self.send(outside);
         self.half_close(outside);
         if standing != Standing::Open {
-            self.lose(outside);
+            self.lose(standing, outside);
         } else if self.asks.is_empty() && self.sent.is_empty() {
             self.leave(outside);
         }
@@ -209,11 +209,13 @@ impl H1Client {
 
     /// Handles the end of the connection. Unanswered requests are sent once more, if the server is not
     /// to blame.
-    fn lose(&mut self, outside: &mut Outside) {
-        let Some(wire) = self.wire.take() else { return };
+    fn lose(&mut self, standing: Standing, outside: &mut Outside) {
+        let Some(mut wire) = self.wire.take() else {
+            return;
+        };
         log::trace!("{} is lost", wire.link);
         let harmed = wire.is_harmed(outside);
-        if self.parser.ends_with_close() && !harmed {
+        if self.parser.ends_with_close() && wire.ends_content(standing) && !harmed {
             self.settle(outside);
         }
         let answer: Answer = std::mem::take(&mut self.parser).answer;

@@ -256,6 +256,18 @@ impl Wire {
         );
     }
 
+    /// True if content that ends with the connection is whole, which ended in this way: only close_notify tells the end
+    /// within TLS (RFC 9112 §9.8), and a reset is none.
+    pub fn ends_content(&mut self, standing: Standing) -> bool {
+        match &mut self.session {
+            Some((session, _)) => {
+                let state = session.process_new_packets();
+                state.expect("records as they should be").peer_has_closed()
+            }
+            None => standing == Standing::Ended,
+        }
+    }
+
     /// Says farewell, mostly with close_notify first if there is TLS.
     pub fn part(&mut self, farewell: &mut Farewell, outside: &mut Outside) -> Tie {
         let ends = matches!(farewell, Farewell::Close | Farewell::HalfClose);

@@ -34,6 +34,7 @@ impl Network {
             client_wakes: true,
             harmed: false,
             lost_file: None,
+            resets_at_close: false,
             overtaken: false,
         });
         self.listeners[listener].backlog.push_back(id);

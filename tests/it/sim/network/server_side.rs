@@ -139,8 +139,14 @@ impl Network {
         Ok(())
     }
 
+    /// Has the close of the server's socket reset the connection.
+    pub fn reset_at_close(&mut self, id: LinkId) {
+        self.links[id].resets_at_close = true;
+    }
+
     /// Closes the server's socket. Written bytes still arrive, unless the client sends, or has sent,
-    /// bytes that the server does not read: then the connection is reset (RFC 9112 §9.6).
+    /// bytes that the server does not read: then the connection is reset (RFC 9112 §9.6), as it is if the server
+    /// wants that.
     pub fn close_server(&mut self, id: LinkId) {
         self.progress += 1;
         if std::mem::take(&mut self.panicked) {
@@ -150,6 +156,8 @@ impl Network {
         (link.server, link.token, link.edge) = (ServerEnd::Closed, None, None);
         if !link.to_server.arrived.is_empty() {
             self.faults.count(Fault::UnreadOnClose);
+            self.reset_client(id);
+        } else if link.resets_at_close {
             self.reset_client(id);
         } else if link.to_client.writer == Writer::Open {
             link.to_client.writer = Writer::Ended;

@@ -16,13 +16,16 @@ pub struct SimClient {
     pub number: usize,
     pub link: usize,
     answer: Vec<u8>,
+    /// True if a reset was behind the answer.
+    is_cut: bool,
     /// The time at which it has had enough.
     leaves_at: Option<Duration>,
     has_left: bool,
 }
 
 impl SimClient {
-    /// Connects a client and sends its request, which names trailers as welcome in one of two cases.
+    /// Connects a client and sends its request, which names trailers as welcome in one of two cases, and is of HTTP/1.0
+    /// in one of five.
     pub fn ask(number: usize, outside: &mut SmallOutside) -> SimClient {
         let link = outside.open_link();
         let content = requests::request_content(number);
@@ -32,8 +35,9 @@ impl SimClient {
             "Connection: close"
         };
         let head = format!(
-            "{} /{number} HTTP/1.1\r\nHost: a\r\n{te}\r\nContent-Length: {}\r\n\r\n",
+            "{} /{number} {}\r\nHost: a\r\n{te}\r\nContent-Length: {}\r\n\r\n",
             requests::method(number),
+            version(number),
             content.len()
         );
         let request = [head.as_bytes(), &content].concat();
@@ -45,6 +49,7 @@ impl SimClient {
             number,
             link,
             answer: Vec::new(),
+            is_cut: false,
             leaves_at,
             has_left: false,
         }
@@ -57,6 +62,7 @@ impl SimClient {
         let link = &mut outside.links[self.link];
         if link.is_closed {
             self.answer.append(&mut link.written);
+            self.is_cut = link.resets_at_close;
             return true;
         }
         if self.leaves_at.is_some_and(|at| at <= now) && !self.has_left {
@@ -96,7 +102,7 @@ impl SimClient {
         }
         let is_given = deliveries.iter().any(|seen| seen.given == Given::Whole);
         let may_be_given = is_given || deliveries.iter().any(|seen| seen.given == Given::Unsure);
-        let Some(answer) = ProxyAnswer::parse(&text) else {
+        let Some(answer) = ProxyAnswer::parse(&text, self.is_cut) else {
             panic!("{}", told());
         };
         if answer.status != "200" {
@@ -114,7 +120,8 @@ impl SimClient {
             content.starts_with(&answer.content) && (!answer.is_whole || answer.content == content);
         assert!(is_right, "{}", told());
         let last = deliveries.last().map_or("", |seen| &seen.play);
-        let has_trailers = last == "Trailers" && takes_trailers(self.number) && answer.is_whole;
+        let may_have_trailers = takes_trailers(self.number) && version(self.number) == "HTTP/1.1";
+        let has_trailers = last == "Trailers" && may_have_trailers && answer.is_whole;
         let trailers = if has_trailers {
             requests::trailers(self.number)
         } else {
@@ -129,6 +136,15 @@ fn takes_trailers(number: usize) -> bool {
     number.is_multiple_of(2)
 }
 
+/// The version of HTTP that the client of a request speaks.
+fn version(number: usize) -> &'static str {
+    if number.is_multiple_of(5) {
+        "HTTP/1.0"
+    } else {
+        "HTTP/1.1"
+    }
+}
+
 /// A final response as a client has got it.
 struct ProxyAnswer<'a> {
     status: &'a str,
@@ -138,12 +154,12 @@ struct ProxyAnswer<'a> {
 }
 
 impl<'a> ProxyAnswer<'a> {
-    /// The final response behind those before it.
-    fn parse(text: &'a str) -> Option<ProxyAnswer<'a>> {
+    /// The final response behind those before it. Behind one that `is_cut` is a reset.
+    fn parse(text: &'a str, is_cut: bool) -> Option<ProxyAnswer<'a>> {
         let (head, body) = text.split_once("\r\n\r\n")?;
         let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?;
         if status.starts_with('1') {
-            return ProxyAnswer::parse(body);
+            return ProxyAnswer::parse(body, is_cut);
         }
         let head = head.to_ascii_lowercase();
         let length = head.split("content-length: ").nth(1);
@@ -155,7 +171,15 @@ impl<'a> ProxyAnswer<'a> {
                 is_whole: length.is_ok_and(|length| length == body.len()),
                 trailers: String::new(),
             },
-            None => ProxyAnswer::parse_chunks(status, body),
+            None if head.contains("transfer-encoding: chunked") => {
+                ProxyAnswer::parse_chunks(status, body)
+            }
+            None => ProxyAnswer {
+                status,
+                content: body.to_owned(),
+                is_whole: !is_cut,
+                trailers: String::new(),
+            },
         })
     }
 

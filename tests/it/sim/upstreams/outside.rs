@@ -30,6 +30,8 @@ pub struct SimLink {
     /// True after a write for which there was no room.
     pub is_full: bool,
     pub is_closed: bool,
+    /// True if the server's close is a reset.
+    pub resets_at_close: bool,
     pub token: Option<Token>,
     pub has_edge: bool,
     /// The way in which the connection was dialled; `None` for a client's.

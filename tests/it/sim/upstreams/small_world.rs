@@ -144,4 +144,9 @@ impl World for SmallWorld {
         (link.has_ended, link.has_edge) = (true, true);
         Ok(())
     }
+
+    fn reset_at_close(&mut self, socket: &mut SmallSocket) -> io::Result<()> {
+        self.0.borrow_mut().links[socket.0].resets_at_close = true;
+        Ok(())
+    }
 }

@@ -47,14 +47,17 @@ impl ServerCertVerifier for AnyServer {
 }
 
 /// A client with a TLS session over its link.
-struct SecureClient {
-    session: rustls::ClientConnection,
-    link: Shared,
+pub(in crate::server::event_loop::tests) struct SecureClient {
+    pub(in crate::server::event_loop::tests) session: rustls::ClientConnection,
+    pub(in crate::server::event_loop::tests) link: Shared,
 }
 
 impl SecureClient {
     /// A client whose handshake is finished. It came byte by byte.
-    fn new(bench: &mut Bench, protocol: &[u8]) -> SecureClient {
+    pub(in crate::server::event_loop::tests) fn new(
+        bench: &mut Bench,
+        protocol: &[u8],
+    ) -> SecureClient {
         let provider = crate::tls::provider();
         let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(provider.clone()))
             .with_safe_default_protocol_versions()
@@ -91,13 +94,13 @@ impl SecureClient {
     }
 
     /// These bytes in records.
-    fn seal(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(in crate::server::event_loop::tests) fn seal(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.session.writer().write_all(bytes).unwrap();
         self.records()
     }
 
     /// The bytes in the server's records.
-    fn hear(&mut self) -> Vec<u8> {
+    pub(in crate::server::event_loop::tests) fn hear(&mut self) -> Vec<u8> {
         let sent = std::mem::take(&mut self.link.borrow_mut().outgoing);
         let (mut rest, mut heard) = (&sent[..], Vec::new());
         while !rest.is_empty() {
