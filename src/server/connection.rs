@@ -356,6 +356,7 @@ impl<K, F: Files> Connection<K, F> {
             let whole = *input;
             let (mut first, rest) = whole.split_at(whole.len().min(most));
             let (len, before) = (first.len(), turn.content);
+            turn.is_followed = !rest.is_empty();
             let wish = self.exchange(&mut first, output, wire, (fields, batch), world, turn);
             let taken = len - first.len();
             *input = whole.get(taken..).unwrap_or_default();

@@ -71,6 +71,8 @@ pub struct Turn<'t, F: Files> {
     /// True if an equal request in this turn gets the answer of the last one: a site alone gave it, which does not
     /// change in a turn.
     pub(super) answers_alike: bool,
+    /// True if more input of the same read follows, which may have more content of the same requests.
+    pub(super) is_followed: bool,
 }
 
 impl<'t, F: Files> Turn<'t, F> {
@@ -105,6 +107,7 @@ impl<'t, F: Files> Turn<'t, F> {
             role: ListenerRole::Public,
             names: Names::Any,
             answers_alike: false,
+            is_followed: false,
         }
     }
 

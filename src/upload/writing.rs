@@ -25,13 +25,17 @@ pub(super) enum FileWriting {
     Helped(Box<HelpedWriting>),
 }
 
+/// A part of this length is a task by itself. Shorter ones, as frames of HTTP/2, are gathered until the request is polled,
+/// because each task takes a few system calls of both processes.
+const LONG: usize = 32 << 10;
+
 /// A file that the process writes.
 pub(super) struct HelpedWriting {
     writer: UploadWriter,
     waker: Waker,
     /// The file as the process has it; `None` before it could be passed.
     file: Option<HelpedFile>,
-    /// Bytes that the process had no room for: at most the window of the request.
+    /// Bytes that are gathered, or that the process had no room for: at most the window of the request.
     pending: Vec<u8>,
     /// The file whose name this one will take, before the process has it.
     found: Option<OwnedFd>,
@@ -106,7 +110,7 @@ impl FileWriting {
     pub(super) fn go_on(&mut self, file: &OwnedFd) -> io::Result<()> {
         match self {
             FileWriting::Direct => Ok(()),
-            FileWriting::Helped(helped) => helped.write(file, &[]),
+            FileWriting::Helped(helped) => helped.pass(file, &[]),
         }
     }
 
@@ -126,6 +130,15 @@ impl FileWriting {
 
 impl HelpedWriting {
     fn write(&mut self, file: &OwnedFd, data: &[u8]) -> io::Result<()> {
+        if self.pending.is_empty() && data.len() >= LONG {
+            return self.pass(file, data);
+        }
+        self.keep(data);
+        Ok(())
+    }
+
+    /// Passes what is pending, then `data`; keeps what the process has no room for.
+    fn pass(&mut self, file: &OwnedFd, data: &[u8]) -> io::Result<()> {
         if self.file.is_none() {
             self.file = self.writer.begin(file, self.waker.clone())?;
         }
@@ -153,7 +166,7 @@ impl HelpedWriting {
     }
 
     fn settle(&mut self, file: &OwnedFd, sync: bool) -> io::Result<bool> {
-        self.write(file, &[])?;
+        self.pass(file, &[])?;
         if let Some(found) = &self.found {
             self.replaced = self.writer.begin(found, self.waker.clone())?;
             if self.replaced.is_none() {
@@ -183,7 +196,7 @@ mod tests {
     use rustix::fs::fstat;
     use rustix::net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags,
-        SocketFlags, SocketType, recvmsg, send, socketpair,
+        SocketFlags, SocketType, recv, recvmsg, send, socketpair,
     };
     use std::io::IoSliceMut;
     use std::mem::MaybeUninit;
@@ -203,9 +216,8 @@ mod tests {
         (kind, u32::from_le_bytes([a, b, c, d]), passed)
     }
 
-    #[test]
-    fn a_file_that_replaces_another_is_on_its_way_to_the_disk_first_and_the_process_closes_the_old_one()
-     {
+    /// A process that the test plays, and a file that it is to write.
+    fn helped() -> (OwnedFd, UploadWriter, FileWriting) {
         let (ours, process) = socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
@@ -214,12 +226,41 @@ mod tests {
         )
         .unwrap();
         let writer = UploadWriter::with(WriterClient::over(ours));
+        let waker = Desks::new().lend(|desk| desk.waker());
+        let writing = FileWriting::new(Some((writer.clone(), waker)));
+        (process, writer, writing)
+    }
+
+    #[test]
+    fn short_parts_become_one_task_when_their_request_is_polled_and_a_long_one_is_a_task_at_once() {
+        let (process, _writer, mut writing) = helped();
+        let file = OwnedFd::from(tempfile::tempfile().unwrap());
+        let lens = || {
+            let mut lens = Vec::new();
+            let mut bytes = vec![0; 70_000];
+            while let Ok((len, _)) = recv(&process, &mut bytes[..], RecvFlags::DONTWAIT) {
+                lens.push(len - 5);
+            }
+            lens
+        };
+        for _ in 0..4 {
+            writing.write(&file, &[b'x'; 16_384]).unwrap();
+        }
+        assert_eq!((lens(), writing.held()), (vec![], 65_536));
+        writing.go_on(&file).unwrap();
+        assert_eq!((lens(), writing.held()), (vec![0, 65_536], 0));
+        writing.write(&file, &[b'x'; LONG]).unwrap();
+        assert_eq!(lens(), [LONG]);
+    }
+
+    #[test]
+    fn a_file_that_replaces_another_is_on_its_way_to_the_disk_first_and_the_process_closes_the_old_one()
+     {
+        let (process, writer, mut writing) = helped();
         let place = tempfile::tempdir().unwrap();
         std::fs::write(place.path().join("name"), "old").unwrap();
         let directory = OwnedFd::from(std::fs::File::open(place.path()).unwrap());
         let file = OwnedFd::from(std::fs::File::create(place.path().join("new")).unwrap());
-        let waker = Desks::new().lend(|desk| desk.waker());
-        let mut writing = FileWriting::new(Some((writer.clone(), waker)));
         writing.write(&file, b"new").unwrap();
         writing.will_replace(&directory, "name");
         assert!(!writing.settle(&file, false).unwrap());

@@ -68,7 +68,7 @@ impl<F: Files> H2Service<F> {
             }
         }
         self.answer(batch.all(), turn);
-        if self.open.has_pending() {
+        if !turn.is_followed && self.open.has_pending() {
             self.poll_pending(turn);
         }
         Ok(())

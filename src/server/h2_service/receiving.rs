@@ -15,7 +15,7 @@ impl<F: Files> H2Service<F> {
         release(&mut self.core, stream, whole.saturating_sub(len));
     }
 
-    /// Content came; its handler goes on.
+    /// Content came; its handler goes on behind the input, with all frames that came together.
     pub(super) fn data(
         &mut self,
         stream: StreamKey,
@@ -41,7 +41,7 @@ impl<F: Files> H2Service<F> {
         if end_stream {
             active.finish_request(&turn.services.means);
         }
-        self.poll(stream, turn);
+        self.open.push_pending(stream);
     }
 
     /// The body is larger than anything that we take: 413, or the end of a response under way.

@@ -105,3 +105,18 @@ fn requests_that_take_more_work_on_files_than_a_turn_has_are_all_answered() {
         .collect();
     assert_eq!(lines.len(), 9, "{lines:?}");
 }
+
+#[test]
+fn content_that_came_together_is_passed_to_its_handler_before_that_is_polled_once() {
+    let mut both = Both::new();
+    let stream = both.open("POST", "/x/trailers", false);
+    let polls = both.seen.0.borrow().polls;
+    for part in [&b"one"[..], b" two", b" three"] {
+        both.client.send_data(stream, part, false).unwrap();
+    }
+    both.send();
+    assert_eq!(both.seen.0.borrow().polls, polls + 1);
+    both.client.send_data(stream, b" four", true).unwrap();
+    both.send();
+    assert_eq!(both.hear(), "200 one two three fourlate sum 7");
+}

@@ -24,6 +24,7 @@ pub(super) struct ScriptLog {
     pub(super) wakers: Vec<Waker>,
     pub(super) rung: bool,
     pub(super) gone: Vec<String>,
+    pub(super) polls: usize,
     /// The next handler that is asked for what it holds panics.
     pub(super) panics: bool,
 }
@@ -133,6 +134,7 @@ impl<F: Files> Exchange<F> for Script {
     }
 
     fn poll(&mut self, room: &mut Room<'_, F>, desk: &mut Desk<'_>) -> Result<Step<F>, Failure> {
+        self.seen.0.borrow_mut().polls += 1;
         let rung = self.seen.0.borrow().rung;
         let due = self.begun + Duration::from_secs(2);
         let waits = match self.path.as_str() {
