@@ -294,6 +294,7 @@ impl FileReads for DescriptorReads {
 mod tests {
     use super::*;
     use crate::world::HelpOutcome;
+    use rustix::fs::{MemfdFlags, memfd_create};
     use std::collections::VecDeque;
     use std::fs::File;
     use std::io::ErrorKind;
@@ -373,10 +374,9 @@ mod tests {
 
     #[test]
     fn bytes_in_memory_are_read_at_once_where_the_file_system_has_nothing_else() {
-        let path = format!("/dev/shm/calmd-test-{}", std::process::id());
-        std::fs::write(&path, "a").unwrap();
-        let file = OwnedFd::from(File::open(&path).unwrap());
-        std::fs::remove_file(&path).unwrap();
+        // A file of tmpfs without a name.
+        let file = memfd_create("calmd-test", MemfdFlags::CLOEXEC).unwrap();
+        rustix::io::write(&file, b"a").unwrap();
         let mut reads = DescriptorReads::default();
         reads.be_helped(Box::new(Bringer::default()));
         assert_eq!(byte(&mut reads, &file).unwrap(), 1);
