@@ -100,14 +100,11 @@ impl Brought {
         while at < end {
             let number = at / CHUNK;
             let (place, chunk) = self.place(inode, number);
-            let counts = place.until > now;
-            if !counts
-                || *place
-                    != (BroughtChunk {
-                        until: place.until,
-                        ..chunk
-                    })
-            {
+            let same = BroughtChunk {
+                until: place.until,
+                ..chunk
+            };
+            if place.until <= now || *place != same {
                 break;
             }
             place.until = until;

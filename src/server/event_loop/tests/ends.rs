@@ -75,6 +75,13 @@ fn heads_that_are_known_are_forgotten_as_a_crowd_goes() {
     bench.turns(CROWD);
     assert_eq!(bench.event_loop.connections(), 1);
     assert_eq!(known(&bench), (false, false));
+    // A block that was allocated now would lie above all that the crowd leaves behind.
+    let allocated = allocation_counter::measure(|| {
+        bench.event_loop.services.forget_known();
+        #[cfg(feature = "proxy")]
+        bench.event_loop.lent.buffers.forget_known();
+    });
+    assert_eq!(allocated.count_total, 0);
 }
 
 #[test]
